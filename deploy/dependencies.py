@@ -1,0 +1,27 @@
+"""Which packages Ringback needs on the machine that it is being installed on."""
+
+import sysconfig
+from typing import Any
+
+from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+
+class Dependencies(MetadataHookInterface):
+    """Adds the embedded server's wheel where one exists: no environment marker can tell musl from glibc."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """Fill in `project.dependencies` from the lists beside this hook's name in `pyproject.toml`."""
+        metadata["dependencies"] = dependencies(self.config, sysconfig.get_platform(), _libc())
+
+
+def dependencies(config: dict[str, Any], platform: str, libc: str) -> list[str]:
+    """The requirements for a platform such as `linux-x86_64`, with `musl` or another C library."""
+    everywhere: list[str] = list(config["everywhere"])
+    if platform.startswith("linux") and libc == "musl":
+        return everywhere
+    return [*everywhere, config["embedded-server"]]
+
+
+def _libc() -> str:
+    triplet = str(sysconfig.get_config_var("HOST_GNU_TYPE") or sysconfig.get_config_var("MULTIARCH") or "")
+    return "musl" if "musl" in triplet else "other"

@@ -1,0 +1,46 @@
+"""The command `ringback`."""
+
+import sys
+
+import typer
+from redis.exceptions import RedisError
+
+from service.cli.ingress import ingress
+from service.cli.simulator import simulator
+from service.cli.up import up
+from service.cli.worker import worker
+from service.embedded import EmbeddedServerError
+from service.loading import CannotLoadHandlers
+from service.settings import InvalidSettings
+
+BAD_USAGE = 2
+UNMET = 1
+
+app = typer.Typer(
+    name="ringback",
+    help="Receives Telnyx webhooks, keeps every event, and lets plain Python handlers act on it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(up)
+app.command()(ingress)
+app.command()(worker)
+app.command()(simulator)
+
+
+def main() -> None:
+    """Run the command line; what a person can mend is told in a line, and the exit code is 2 or 1."""
+    try:
+        app()
+    except (InvalidSettings, CannotLoadHandlers) as error:
+        _end(str(error), BAD_USAGE)
+    except EmbeddedServerError as error:
+        _end(str(error), UNMET)
+    except RedisError as error:
+        _end(f"Redis cannot be used ({type(error).__name__}): check REDIS_URL and the server", UNMET)
+
+
+def _end(text: str, code: int) -> None:
+    typer.echo(text, err=True)
+    sys.exit(code)

@@ -1,0 +1,21 @@
+"""`ringback ingress`."""
+
+import typer
+
+from service.logs import configure_logs
+from service.settings import load
+
+
+def ingress() -> None:
+    """Receive webhooks: POST /webhooks and /webhooks/failover, on RINGBACK_HOST and RINGBACK_PORT.
+
+    Exit codes: 0 stopped, 1 the address or Redis cannot be had, 2 the configuration is not fit.
+    """
+    from service.ingress import CannotListen, serve  # noqa: PLC0415 - other commands start without it
+
+    configure_logs()
+    try:
+        serve(load())
+    except CannotListen as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None

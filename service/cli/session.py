@@ -1,0 +1,32 @@
+"""One command's conversation with Redis."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from service.settings import load
+from service.store.connection import connect, locate
+from service.store.keys import Keys
+
+T = TypeVar("T")
+
+SECONDS = 30.0
+
+
+def ask(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+    """Do some work with the Redis that the settings name, and answer what it answers.
+
+    Raises:
+        service.settings.InvalidSettings: a variable does not fit.
+        service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        redis.exceptions.RedisError: Redis cannot be reached, or refuses.
+    """
+    settings = load()
+    return asyncio.run(_ask(locate(settings), Keys(settings.namespace), work))
+
+
+async def _ask(url: str, keys: Keys, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+    async with connect(url, timeout=SECONDS, connections=4) as redis:
+        return await work(redis, keys)

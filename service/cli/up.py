@@ -1,0 +1,146 @@
+"""`ringback up`: the embedded server, the ingress and a worker, on one machine."""
+
+import asyncio
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import structlog
+import typer
+
+from service import embedded, embedded_guard
+from service.embedded import EmbeddedServerError, Folder, FolderInUse
+from service.settings import InvalidSettings, Settings, load
+from service.supervisor import Child, Supervisor
+
+MARGIN_SECONDS = 5.0
+BAD_CONFIGURATION = 2
+
+log = structlog.get_logger()
+
+
+def up() -> None:
+    """Run everything on this machine: the ingress, a worker and, unless REDIS_URL is set, an embedded server.
+
+    What dies is started again. SIGTERM or Ctrl-C stops all of it, within RINGBACK_GRACE; a second Ctrl-C hurries.
+
+    Exit codes: 0 stopped, 1 the data folder is in use or no server can run, 2 the configuration is not fit.
+    """
+    if os.name != "posix":
+        raise _refusal("`ringback up` needs Linux or macOS: set REDIS_URL, and run `ringback ingress` and a worker", 1)
+    try:
+        settings = load()
+        # The ingress would refuse to start without them: better said once, and before anything runs.
+        settings.require_public_keys()
+    except InvalidSettings as error:
+        raise _refusal(str(error), BAD_CONFIGURATION) from None
+    try:
+        code = run(settings, ringback_command())
+    except EmbeddedServerError as error:
+        raise _refusal(str(error), 1) from None
+    raise typer.Exit(code)
+
+
+def run(settings: Settings, ringback: Sequence[str]) -> int:
+    """Supervise `<ringback> ingress`, `<ringback> worker` and their server until asked to stop; the exit code.
+
+    Raises:
+        EmbeddedServerError: the server's program or folder cannot be had.
+    """
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    log.info("starting", webhooks=f"http://{host}:{settings.port}/webhooks")
+    if settings.redis_url is not None:
+        return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
+    program = embedded.find_server()
+    with _claimed(settings) as folder, _pipe() as (lifeline, held_by_clients):
+        stages = [[_server(program, folder, lifeline)], _clients(settings, ringback, held_by_clients)]
+        return asyncio.run(Supervisor(stages).run())
+
+
+def ringback_command() -> list[str]:
+    """How to call `ringback` with the interpreter and the installation that run now."""
+    script = shutil.which("ringback", path=sysconfig.get_path("scripts"))
+    return [sys.executable, script] if script else [sys.executable, "-m", "service.cli"]
+
+
+def _server(program: Path, folder: Folder, lifeline: int) -> Child:
+    return Child(
+        name="server",
+        command=embedded.command(program, folder),
+        grace=embedded.STOP_SECONDS,
+        descriptors=(folder.lock.fileno(),),
+        umask=0o077,
+        output=folder.log,
+        # With a guard it outlives a killed `up` until its clients have ended; without, it must at least not stay.
+        before_exec=None if embedded_guard.available() else embedded.die_with_parent(),
+        companion=partial(embedded_guard.guarded, lifeline=lifeline),
+        ready=partial(embedded.answers, folder.socket),
+        last_words=partial(embedded.last_words, folder.log),
+    )
+
+
+def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> list[Child]:
+    environment = dict(os.environ)
+    if settings.redis_url is None:
+        # They find the server's socket by it, whatever their working directory.
+        environment["RINGBACK_DATA"] = str(settings.data.resolve())
+    client = partial(
+        Child,
+        grace=settings.grace + MARGIN_SECONDS,
+        descriptors=descriptors,
+        before_exec=embedded.die_with_parent(),
+    )
+    return [
+        client(
+            name="ingress",
+            command=(*ringback, "ingress"),
+            environment=environment,
+            hopeless=frozenset({BAD_CONFIGURATION}),
+        ),
+        client(name="worker", command=(*ringback, "worker"), environment=_without_admin_port(environment, settings)),
+    ]
+
+
+def _without_admin_port(environment: dict[str, str], settings: Settings) -> dict[str, str]:
+    """The worker's environment: the ingress beside it has the admin port, and both cannot listen there."""
+    rest = {name: value for name, value in environment.items() if name.upper() != "RINGBACK_ADMIN_PORT"}
+    if settings.admin_port is not None and len(rest) == len(environment):
+        # It stands in `.env`, which the worker reads too; only another port, any free one, overrides that.
+        rest["RINGBACK_ADMIN_PORT"] = "0"
+    return rest
+
+
+@contextmanager
+def _claimed(settings: Settings) -> Iterator[Folder]:
+    """The data folder, after the wait that the children of a killed `up` need to finish."""
+    try:
+        folder = embedded.claim(settings.data)
+    except FolderInUse:
+        patience = settings.grace + MARGIN_SECONDS
+        log.warning("waiting for the data folder, which is in use", folder=str(settings.data), seconds=patience)
+        folder = embedded.claim(settings.data, wait=patience)
+    try:
+        yield folder
+    finally:
+        folder.release()
+
+
+@contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    """A pipe's read and write ends."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            os.close(end)
+
+
+def _refusal(text: str, code: int) -> typer.Exit:
+    typer.echo(text, err=True)
+    return typer.Exit(code)

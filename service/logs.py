@@ -1,0 +1,65 @@
+"""Logs: readable on a terminal, JSON lines elsewhere; those of uvicorn and arq go the same way."""
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+from service.masking import mask_numbers, place
+
+_QUIET = {"uvicorn.access": logging.WARNING, "uvicorn.error": logging.WARNING, "arq": logging.WARNING}
+_KEPT_WHOLE = frozenset({"timestamp", "event_id", "level", "logger"})
+
+
+def configure_logs() -> None:
+    """Set up structlog and the standard library's logging, on standard error."""
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _without_tracebacks,
+        _mask,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last_steps()))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
+    for name, level in _QUIET.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """An exception's type and place; its text and its variables may hold a message or a number."""
+    error = line.pop("exc_info", None)
+    if error is True:
+        error = sys.exc_info()
+    if isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        line["error"] = f"{type(error).__name__} at {place(error)}"
+    return line
+
+
+def _mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A net below the rule that numbers are masked where they are logged."""
+    for name, value in line.items():
+        if isinstance(value, str) and name not in _KEPT_WHOLE:
+            line[name] = mask_numbers(value) if "+" in value else value
+    return line
+
+
+def _last_steps() -> list[Any]:
+    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    if sys.stderr.isatty():
+        return [strip, structlog.dev.ConsoleRenderer()]
+    return [strip, structlog.processors.JSONRenderer()]

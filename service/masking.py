@@ -1,0 +1,44 @@
+"""What logs, metrics and kept errors may show: of a phone number, and of an exception."""
+
+import re
+import traceback
+from pathlib import Path
+
+_NUMBER = re.compile(r"\+?\d[\d\s().-]{5,18}\d")
+_DIGITS = re.compile(r"\D")
+
+
+def mask_number(number: str) -> str:
+    """`+13125550001` as `+1312•••0001`; of a short one (up to 8 characters) only the last two stay."""
+    if len(number) <= 8:
+        return f"•••{number[-2:]}"
+    return f"{number[:5]}•••{number[-4:]}"
+
+
+def mask_numbers(text: str) -> str:
+    """Mask whatever in a foreign text (an error's detail, say) may be a phone number: 7 digits or more in a row."""
+    return _NUMBER.sub(_masked_if_long, text)
+
+
+def place(error: BaseException) -> str:
+    """Where an error was raised, in the author's own code if it passed there: `my_handlers.py:12 in auto_reply`.
+
+    The error's text is left out: it may quote a message or a number.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if "site-packages" not in frame.filename and not _is_ours(frame.filename)]
+    if not frames:
+        return "an unknown place"
+    frame = own[-1] if own else frames[-1]
+    return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+
+
+def _is_ours(filename: str) -> bool:
+    return Path(filename).is_relative_to(Path(__file__).parent) or "/asyncio/" in filename
+
+
+def _masked_if_long(match: re.Match[str]) -> str:
+    digits = _DIGITS.sub("", match[0])
+    if len(digits) < 7:
+        return match[0]
+    return mask_number(("+" if match[0].startswith("+") else "") + digits)

@@ -1,0 +1,29 @@
+"""The official SDK, set up so that nothing is sent twice behind the worker's back."""
+
+import httpx
+from telnyx import AsyncTelnyx
+
+from service.outbound.effects import NotingTransport
+from service.settings import Settings
+
+TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+"""Seconds; below a handler's own time-out, so that an unanswered call is known as one."""
+LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+
+
+def open_client(settings: Settings) -> AsyncTelnyx:
+    """A client for all handlers of a worker; to be closed with `await client.close()`.
+
+    The SDK would send a POST up to three times on a time-out (its default `max_retries` is 2), so its retries are off.
+
+    Raises:
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+    """
+    transport = NotingTransport(httpx.AsyncHTTPTransport(limits=LIMITS), base_path=httpx.URL(settings.base_url).path)
+    return AsyncTelnyx(
+        api_key=settings.require_api_key(),
+        base_url=settings.base_url,
+        max_retries=0,
+        timeout=TIMEOUT,
+        http_client=httpx.AsyncClient(transport=transport, timeout=TIMEOUT),
+    )

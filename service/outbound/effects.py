@@ -1,0 +1,50 @@
+"""Effects: the calls of a handler that may change something at Telnyx, noted as they happen.
+
+The note is the second witness beside Telnyx's own records: what a handler did can be told from the event alone.
+"""
+
+import hashlib
+from contextvars import ContextVar
+
+import httpx
+
+from service.masking import mask_numbers
+from service.store.records import Effect
+
+effects_of_this_run: ContextVar[list[Effect] | None] = ContextVar("effects_of_this_run", default=None)
+
+
+def idempotency_key(*parts: str) -> str:
+    """The `Idempotency-Key` of an effect: the same for the same parts, and of the form that Telnyx takes.
+
+    Source: OpenAPI `components.parameters.IdempotencyKey`, 1 to 255 of `[A-Za-z0-9_-]`.
+    """
+    return "rb-" + hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+class NotingTransport(httpx.AsyncBaseTransport):
+    """Sends requests through another transport, and notes those that are effects in the run that they belong to."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, *, base_path: str) -> None:
+        self._transport = transport
+        self._base_path = base_path.rstrip("/")
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send, and note the status that came back; 0 where no answer came."""
+        status = 0
+        try:
+            response = await self._transport.handle_async_request(request)
+            status = response.status_code
+            return response
+        finally:
+            self._note(request, status)
+
+    async def aclose(self) -> None:
+        """Close the transport beneath."""
+        await self._transport.aclose()
+
+    def _note(self, request: httpx.Request, status: int) -> None:
+        effects = effects_of_this_run.get()
+        if effects is not None and request.method != "GET":
+            path = request.url.path.removeprefix(self._base_path)
+            effects.append(Effect(request.method, mask_numbers(path), status))

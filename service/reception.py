@@ -1,0 +1,255 @@
+"""Reception of one webhook: from the bytes of a request to an answer, with every check in its place.
+
+The order spares work for strangers: the declared length and the form of the headers come before the body.
+"""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.types import Receive, Scope, Send
+
+from service import clock
+from service.events import Envelope, InvalidBody, read_envelope
+from service.signature import Claim, InvalidSignature, PublicKey, read_claim
+from service.store.group_commit import GroupCommit, NotAccepted
+from service.store.inbox import Arrival
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_EXAMINED = 65_536
+PROBE_TYPE = "ringback.probe"
+UNREAD = frozenset({401, 405, 408, 413})
+"""Answers that may come before the body was read to its end; the connection is closed, so nobody reads the rest."""
+READING_SECONDS = 5.0
+READING_BYTES = 64 * 1024**2
+"""Bodies being read or waiting for Redis, in all."""
+
+
+class Refused(Exception):  # noqa: N818 - an answer
+    """The answer is an error: its status, its reason, and for the log alone what may help."""
+
+    def __init__(self, status: int, reason: str, **hints: Any) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+        self.hints = hints
+
+
+class Disconnected(Exception):  # noqa: N818 - a state
+    """The client has gone; there is nobody to answer."""
+
+
+@dataclass
+class Metrics:
+    """What the ingress counts."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self.deliveries = Counter(
+            "ringback_deliveries",
+            "Webhook requests by the status of their answer and its reason.",
+            ["status", "reason"],
+            registry=self.registry,
+        )
+        self.accepting = Histogram(
+            "ringback_accept_seconds",
+            "From the first byte of a webhook request to its answer.",
+            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
+            registry=self.registry,
+        )
+
+
+@dataclass
+class Reception:
+    """Answers webhooks; an ASGI application for one path. `arrived_by` is noted with each event."""
+
+    inbox: GroupCommit
+    keys: tuple[PublicKey, ...]
+    probe_key: PublicKey | None
+    max_body: int
+    tolerance: int
+    metrics: Metrics
+    budget: "ReadingBudget"
+    arrived_by: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Receive one request."""
+        began = time.perf_counter()
+        try:
+            status, answer, reason = 200, *await self._accepted(scope, receive)
+        except Refused as refusal:
+            status, answer, reason = refusal.status, {"error": refusal.reason}, refusal.reason
+            log.warning("refused", status=status, reason=reason, **refusal.hints)
+        except Disconnected:
+            return
+        self.metrics.deliveries.labels(str(status), reason).inc()
+        self.metrics.accepting.observe(time.perf_counter() - began)
+        await respond(send, status, answer)
+
+    async def _accepted(self, scope: Scope, receive: Receive) -> tuple[dict[str, str], str]:
+        if scope["method"] != "POST":
+            raise Refused(405, "only POST is answered here")
+        declared = _declared_length(scope)
+        if declared is not None and declared > self.max_body:
+            raise Refused(413, f"body is larger than {self.max_body} bytes")
+        claim = self._claim(scope)
+        with self.budget.reserve(declared) as reserved:
+            body = await self._body(receive, reserved)
+            key = self._proven(claim, body)
+            status = await self._store(key, body)
+        return {"status": status}, status
+
+    def _claim(self, scope: Scope) -> Claim:
+        now = clock.now()
+        try:
+            return read_claim(scope["headers"], now, self.tolerance)
+        except InvalidSignature as error:
+            raise Refused(401, error.reason, clock_difference=_clock_difference(scope, now)) from None
+
+    async def _body(self, receive: Receive, reserved: "Reservation") -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(READING_SECONDS):
+                async for chunk in _chunks(receive):
+                    size += len(chunk)
+                    if size > self.max_body:
+                        raise Refused(413, f"body is larger than {self.max_body} bytes")
+                    reserved.grow_to(size)
+                    chunks.append(chunk)
+        except TimeoutError:
+            raise Refused(408, f"body did not arrive within {READING_SECONDS:g} s") from None
+        return b"".join(chunks)
+
+    def _proven(self, claim: Claim, body: bytes) -> PublicKey:
+        keys = self.keys if self.probe_key is None else (*self.keys, self.probe_key)
+        try:
+            return claim.prove(body, keys)
+        except InvalidSignature as error:
+            raise Refused(
+                401,
+                error.reason,
+                keys_tried=[key.fingerprint for key in keys],
+                looks_reserialised=_looks_reserialised(body),
+            ) from None
+
+    async def _store(self, key: PublicKey, body: bytes) -> str:
+        try:
+            envelope = read_envelope(body)
+        except InvalidBody as error:
+            raise Refused(400, error.reason) from None
+        if key is self.probe_key:
+            return _probe(envelope)
+        try:
+            acceptance = await self.inbox.accept(Arrival.from_envelope(envelope, body, self.arrived_by))
+        except NotAccepted as error:
+            raise Refused(503, error.reason) from None
+        log.debug(acceptance.status, event_id=acceptance.event_id, type=envelope.type)
+        return acceptance.status
+
+
+class ReadingBudget:
+    """The bytes of all bodies that are being read or wait for Redis: strangers must not fill the memory."""
+
+    def __init__(self, most: int = READING_BYTES) -> None:
+        self.left = most
+
+    def reserve(self, declared: int | None) -> "Reservation":
+        """Set aside what a request declares; a chunked one grows as it comes.
+
+        Raises:
+            Refused: there is no room (503).
+        """
+        reservation = Reservation(self)
+        reservation.grow_to(declared or 0)
+        return reservation
+
+
+class Reservation:
+    """One request's part of the budget, given back at the end of the block."""
+
+    def __init__(self, budget: ReadingBudget) -> None:
+        self._budget = budget
+        self._size = 0
+
+    def grow_to(self, size: int) -> None:
+        """Set aside `size` bytes in all.
+
+        Raises:
+            Refused: there is no room (503).
+        """
+        more = max(0, size - self._size)
+        if more > self._budget.left:
+            raise Refused(503, "too many bodies are being read")
+        self._budget.left -= more
+        self._size += more
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._budget.left += self._size
+        self._size = 0
+
+
+async def respond(send: Send, status: int, answer: dict[str, str]) -> None:
+    """Send a JSON answer."""
+    body = orjson.dumps(answer)
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    if status == 405:
+        headers.append((b"allow", b"POST"))
+    if status in UNREAD:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _chunks(receive: Receive) -> Any:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Disconnected
+        yield message.get("body", b"")
+        if not message.get("more_body", False):
+            return
+
+
+def _declared_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return None
+
+
+def _probe(envelope: Envelope) -> str:
+    if envelope.type != PROBE_TYPE:
+        raise Refused(401, "signature does not match", signed_by="probe key")
+    return "probe"
+
+
+def _clock_difference(scope: Scope, now: float) -> int | None:
+    """Seconds by which this machine is ahead of the request; None where it does not say."""
+    for name, value in scope["headers"]:
+        if name == b"telnyx-timestamp" and value.isdigit() and len(value) <= 16:
+            return int(now) - int(value)
+    return None
+
+
+def _looks_reserialised(body: bytes) -> bool:
+    """Whether a proxy seems to have parsed and rewritten the body: it is just what `json.dumps` would write of it."""
+    if len(body) > _LONGEST_EXAMINED:
+        return False
+    try:
+        content = json.loads(body)
+        return body in (json.dumps(content).encode(), json.dumps(content, sort_keys=True).encode())
+    except (ValueError, RecursionError):
+        return False

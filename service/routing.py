@@ -1,0 +1,264 @@
+"""Routers (which handlers react to which event types), the context that a handler receives, and how it may end.
+
+    Outcome (what a handler may raise on purpose)
+    ├── Retry     later; costs no attempt
+    ├── Discard   done, with a reason
+    └── Dead      given up at once, kept for a person
+
+Pure: nothing here performs I/O. The worker fills in a `Context`.
+"""
+
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args, get_origin
+
+from pydantic import TypeAdapter
+
+from service.events import Event
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from structlog.typing import FilteringBoundLogger
+    from telnyx import AsyncTelnyx
+
+Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+H = TypeVar("H", bound=Callable[..., Awaitable[None]])
+
+
+class Outcome(Exception):  # noqa: N818 - an ending, not an error
+    """What a handler raises to end otherwise than by returning."""
+
+
+class Retry(Outcome):
+    """Run this handler again later; costs no attempt, ends as dead after `RINGBACK_MAX_WAIT`.
+
+    `after` is seconds or a timedelta.
+    """
+
+    def __init__(self, *, after: float | timedelta, reason: str = "") -> None:
+        self.after = after.total_seconds() if isinstance(after, timedelta) else float(after)
+        if not 0 <= self.after < float("inf"):
+            raise ValueError(f"Retry(after=…) takes seconds, 0 or more, not {after!r}")
+        self.reason = reason
+        super().__init__(f"again in {self.after:g} s")
+
+
+class Discard(Outcome):
+    """Nothing is to be done about this event; `why` is kept with it, so leave out numbers and texts."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+class Dead(Outcome):
+    """No further run can help: kept as dead, with a reason to count and a detail for a person."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        self.reason = reason
+        self.detail = detail
+        super().__init__(detail)
+
+
+class Reply(Protocol):
+    """See `Context.reply`."""
+
+    async def __call__(self, text: str) -> bool: ...  # noqa: D102
+
+
+class OptedOut(Protocol):
+    """See `Context.opted_out`."""
+
+    async def __call__(self, number: str) -> bool: ...  # noqa: D102
+
+
+class Emit(Protocol):
+    """See `Context.emit`."""
+
+    async def __call__(self, event_type: str, payload: Mapping[str, Any], *, key: str) -> None: ...  # noqa: D102
+
+
+class Schedule(Protocol):
+    """See `Context.schedule`."""
+
+    async def __call__(  # noqa: D102
+        self, event_type: str, payload: Mapping[str, Any], *, after: float | timedelta, key: str
+    ) -> None: ...
+
+
+class Cancel(Protocol):
+    """See `Context.cancel`."""
+
+    async def __call__(self, key: str) -> None: ...  # noqa: D102
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a handler may use while it reacts to one event."""
+
+    telnyx: "AsyncTelnyx"
+    """The official SDK; it does not retry by itself, the worker does."""
+    redis: "Redis"
+    """Answers bytes; keys under `<namespace>:user:` are yours."""
+    log: "FilteringBoundLogger"
+    """Bound to the event and the handler."""
+    attempt: int
+    """1 for the first run, plus one for each run of this handler that ended in an error of its own."""
+    settings: Settings
+    state: Any
+    """What the `lifespan` of the handler's router yielded."""
+    effect_key: str
+    """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
+    reply: Reply
+    """Answers an inbound message on the channel it came by, once per event and handler. False where no answer may be:
+    to STOP, START and HELP, to an opted-out number, or where two machines seem to talk to each other."""
+    opted_out: OptedOut
+    """Whether this number has said STOP and not START since."""
+    emit: Emit
+    """Raises an event of Ringback's own, once per key."""
+    schedule: Schedule
+    """Raises an event of Ringback's own after a while, once per key; survives restarts."""
+    cancel: Cancel
+    """Calls off a scheduled event that has not begun, even one that is not yet scheduled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One handler, and the event types that it reacts to."""
+
+    name: str
+    types: tuple[str, ...]
+    handler: Handler
+    payload: TypeAdapter[Any] | None
+    max_attempts: int | None
+    timeout: float | None
+    lifespan: Lifespan | None
+
+
+class Router:
+    """A set of handlers. Compose several by value: `Router(a, b)`.
+
+    `lifespan` is an async context manager without arguments; what it yields is `ctx.state` for the handlers of this
+    router, and for theirs alone.
+    """
+
+    def __init__(self, *routers: "Router", lifespan: Lifespan | None = None) -> None:
+        self._lifespan = lifespan
+        self._subscriptions: dict[str, Subscription] = {}
+        for router in routers:
+            for subscription in router.subscriptions.values():
+                self._add(subscription)
+
+    @property
+    def subscriptions(self) -> Mapping[str, Subscription]:
+        """The handlers by name."""
+        return MappingProxyType(self._subscriptions)
+
+    def on(
+        self, *types: str, name: str | None = None, max_attempts: int | None = None, timeout: float | None = None
+    ) -> Callable[[H], H]:
+        """Subscribe the decorated handler, which is returned unchanged.
+
+        `types` are event types, families (`10dlc.*`) or `*`. `name` keeps the handler's identity across renames.
+        `max_attempts` counts runs, `timeout` is seconds; without them the settings decide.
+
+        Raises:
+            TypeError: no `async def`, or an annotation that cannot be read.
+            ValueError: no type, a pattern that is none, or a name that is taken.
+        """
+
+        def subscribe(handler: H) -> H:
+            self._add(
+                Subscription(
+                    name=_checked_name(name or handler.__name__),
+                    types=_checked_types(types, handler),
+                    handler=_checked_handler(handler),
+                    payload=_payload_type(handler),
+                    max_attempts=_checked_max_attempts(max_attempts, handler),
+                    timeout=_checked_timeout(timeout, handler),
+                    lifespan=self._lifespan,
+                )
+            )
+            return handler
+
+        return subscribe
+
+    def _add(self, subscription: Subscription) -> None:
+        other = self._subscriptions.get(subscription.name)
+        if other is not None:
+            raise ValueError(
+                f"two handlers are named {subscription.name!r} ({_home(other.handler)} and"
+                f" {_home(subscription.handler)}): give one a name of its own, @router.on(…, name=…)"
+            )
+        self._subscriptions[subscription.name] = subscription
+
+
+def _checked_handler(handler: H) -> H:
+    is_async: bool = inspect.iscoroutinefunction(handler)
+    if not is_async:
+        raise TypeError(f"{_home(handler)} must be an `async def`")
+    return handler
+
+
+def _checked_max_attempts(max_attempts: int | None, handler: Callable[..., Any]) -> int | None:
+    if max_attempts is not None and max_attempts < 1:
+        raise ValueError(f"{_home(handler)}: max_attempts counts runs, so it is 1 or more")
+    return max_attempts
+
+
+def _checked_timeout(timeout: float | None, handler: Callable[..., Any]) -> float | None:
+    if timeout is not None and timeout <= 0:
+        raise ValueError(f"{_home(handler)}: timeout is seconds, more than 0")
+    return timeout
+
+
+def _checked_name(name: str) -> str:
+    if not name.isidentifier():
+        raise ValueError(f"a handler's name is letters, digits and underscores, not {name!r}")
+    return name
+
+
+def _checked_types(types: tuple[str, ...], handler: Callable[..., Any]) -> tuple[str, ...]:
+    if not types:
+        raise ValueError(f"{_home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
+    for pattern in types:
+        if not pattern or ("*" in pattern.removesuffix(".*") and pattern != "*"):
+            raise ValueError(f"{_home(handler)}: {pattern!r} is no event type, no family such as 10dlc.*, and not *")
+    return types
+
+
+def _payload_type(handler: Callable[..., Any]) -> TypeAdapter[Any] | None:
+    """What the annotation of the handler's first parameter asks for: `Event[Message]`, say; `Event` asks for a dict."""
+    parameters = list(inspect.signature(handler).parameters.values())
+    if len(parameters) != 2:
+        raise TypeError(f"{_home(handler)} must take two arguments, the event and the context")
+    annotation = _evaluated(parameters[0].annotation, handler)
+    if annotation in (inspect.Parameter.empty, Any, Event):
+        return None
+    if get_origin(annotation) is not Event:
+        raise TypeError(f"{_home(handler)}: annotate the first argument with Event or Event[SomePayload]")
+    (payload,) = get_args(annotation)
+    return None if payload is Any or get_origin(payload) is dict or payload is dict else TypeAdapter(payload)
+
+
+def _evaluated(annotation: Any, handler: Callable[..., Any]) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, vars(sys.modules[handler.__module__]))  # noqa: S307 - the author's own annotation
+    except NameError as error:
+        raise TypeError(
+            f"{_home(handler)}: {error} in the annotation of the event; import it at the top of the module,"
+            " outside `if TYPE_CHECKING`"
+        ) from None
+
+
+def _home(handler: Callable[..., Any]) -> str:
+    return f"{handler.__module__}.{handler.__qualname__}"

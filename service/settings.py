@@ -1,0 +1,221 @@
+"""Settings: the only reader of the environment (and of a `.env` file in the working directory)."""
+
+import base64
+import binascii
+import re
+from pathlib import Path
+from typing import Annotated
+
+from nacl.signing import SigningKey
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.signature import TOLERANCE, PublicKey
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
+_SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZE = re.compile(r"\s*(\d+)\s*(B|KiB|MiB|KB|MB)?\s*", re.IGNORECASE)
+_BYTES = {None: 1, "b": 1, "kib": 1024, "mib": 1024**2, "kb": 1000, "mb": 1000**2}
+_NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|profile")
+_IMPORT_STRING = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://")
+
+
+class InvalidSettings(Exception):  # noqa: N818 - reads as a state, not as a crash
+    """The environment is not fit to start with; the text names each variable and what is wrong with it."""
+
+
+def seconds(value: object) -> object:
+    """Read `30`, `30s`, `250ms`, `22h` or `7d` as seconds; other types pass through to pydantic."""
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.fullmatch(value)
+    if match is None:
+        raise ValueError("give a duration such as 30s, 15m, 22h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def size(value: object) -> object:
+    """Read `1048576`, `512KiB` or `1MiB` as bytes; other types pass through to pydantic."""
+    if not isinstance(value, str):
+        return value
+    match = _SIZE.fullmatch(value)
+    if match is None:
+        raise ValueError("give a size such as 512KiB or 1MiB")
+    return int(match[1]) * _BYTES[match[2].lower() if match[2] else None]
+
+
+def _public_keys(text: str) -> tuple[PublicKey, ...]:
+    entries = text.split(",")
+    if any(not entry.strip() for entry in entries):
+        raise ValueError("an entry between commas is empty")
+    return tuple(PublicKey.parse(entry) for entry in entries)
+
+
+def _checked_public_keys(text: str | None) -> str | None:
+    if text is not None:
+        _public_keys(text)
+    return text
+
+
+def _not_built(value: str | None) -> str | None:
+    """Refuse what this version cannot do yet: taken silently, it would promise a protection that is not there."""
+    if value is not None:
+        raise ValueError("this version of Ringback cannot do that yet: unset it")
+    return value
+
+
+def _namespace(text: str) -> str:
+    if not _NAMESPACE.fullmatch(text):
+        raise ValueError("use 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit")
+    return text
+
+
+def _redis_url(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not secret.get_secret_value().startswith(_REDIS_SCHEMES):
+        raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
+    return secret
+
+
+def _sender(text: str | None) -> str | None:
+    if text is not None and not _SENDER.fullmatch(text):
+        raise ValueError("give a number such as +13125550001, a short code of 3 to 8 digits, or the word profile")
+    return text
+
+
+def _import_string(text: str) -> str:
+    if not _IMPORT_STRING.fullmatch(text):
+        raise ValueError("give module:name, such as my_handlers:router")
+    return text
+
+
+def _probe_key(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None:
+        _signing_key(secret)
+    return secret
+
+
+def _signing_key(secret: SecretStr) -> SigningKey:
+    try:
+        seed = base64.b64decode(secret.get_secret_value(), validate=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("must be base64 of 32 random bytes") from None
+    if len(seed) != 32:
+        raise ValueError(f"must be base64 of 32 random bytes, this one has {len(seed)}")
+    return SigningKey(seed)
+
+
+Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
+Size = Annotated[int, BeforeValidator(size), Field(gt=0)]
+NotBuilt = Annotated[str | None, AfterValidator(_not_built)]
+
+
+class Settings(BaseSettings):
+    """Everything that the environment decides, read once per process; durations are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_ignore_empty=True,
+        populate_by_name=True,
+        validate_default=False,
+    )
+
+    public_key: Annotated[str | None, AfterValidator(_checked_public_keys)] = Field(
+        None, validation_alias="TELNYX_PUBLIC_KEY"
+    )
+    api_key: SecretStr | None = Field(None, validation_alias="TELNYX_API_KEY")
+    base_url: str = Field("https://api.telnyx.com/v2", validation_alias="TELNYX_BASE_URL")
+    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = Field(None, validation_alias="REDIS_URL")
+    namespace: Annotated[str, AfterValidator(_namespace)] = Field("ringback", validation_alias="RINGBACK_NAMESPACE")
+    data: Path = Field(Path("data"), validation_alias="RINGBACK_DATA")
+    handlers: Annotated[str, AfterValidator(_import_string)] = Field("handlers:router", validation_alias="HANDLERS")
+    host: str = Field("127.0.0.1", validation_alias="RINGBACK_HOST")
+    port: int = Field(8080, ge=0, le=65535, validation_alias="RINGBACK_PORT")
+    admin_port: int | None = Field(None, ge=0, le=65535, validation_alias="RINGBACK_ADMIN_PORT")
+    ingress_processes: int = Field(1, ge=1, le=64, validation_alias="RINGBACK_INGRESS_PROCESSES")
+    concurrency: int = Field(100, ge=1, le=10_000, validation_alias="RINGBACK_CONCURRENCY")
+    max_attempts: int = Field(8, ge=1, le=100, validation_alias="RINGBACK_MAX_ATTEMPTS")
+    handler_timeout: Duration = Field(30.0, validation_alias="RINGBACK_HANDLER_TIMEOUT")
+    lease: Duration = Field(15.0, ge=1, validation_alias="RINGBACK_LEASE")
+    retention: Duration = Field(7 * 86400.0, validation_alias="RINGBACK_RETENTION")
+    body_retention: Duration = Field(86400.0, validation_alias="RINGBACK_BODY_RETENTION")
+    dead_retention: Duration = Field(90 * 86400.0, validation_alias="RINGBACK_DEAD_RETENTION")
+    max_wait: Duration = Field(7 * 86400.0, validation_alias="RINGBACK_MAX_WAIT")
+    outage_patience: Duration = Field(22 * 3600.0, validation_alias="RINGBACK_OUTAGE_PATIENCE")
+    grace: Duration = Field(25.0, validation_alias="RINGBACK_GRACE")
+    max_body: Size = Field(1024**2, validation_alias="RINGBACK_MAX_BODY")
+    tolerance: Duration = Field(TOLERANCE, validation_alias="RINGBACK_TOLERANCE")
+    probe_key: Annotated[SecretStr | None, AfterValidator(_probe_key)] = Field(
+        None, validation_alias="RINGBACK_PROBE_KEY"
+    )
+    sms_from: Annotated[str | None, AfterValidator(_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
+
+    limits: NotBuilt = Field(None, validation_alias="RINGBACK_LIMITS")
+    resend: NotBuilt = Field(None, validation_alias="RINGBACK_RESEND")
+    public_url: NotBuilt = Field(None, validation_alias="RINGBACK_PUBLIC_URL")
+    failover_url: NotBuilt = Field(None, validation_alias="RINGBACK_FAILOVER_URL")
+    manage: NotBuilt = Field(None, validation_alias="RINGBACK_MANAGE")
+    policy: NotBuilt = Field(None, validation_alias="RINGBACK_POLICY")
+    sms_per_hour: NotBuilt = Field(None, validation_alias="RINGBACK_SMS_PER_HOUR")
+    dry_run: NotBuilt = Field(None, validation_alias="RINGBACK_DRY_RUN")
+    encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
+    notify: NotBuilt = Field(None, validation_alias="RINGBACK_NOTIFY")
+    forward_url: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_URL")
+    forward_types: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_TYPES")
+    forward_secret: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_SECRET")
+
+    def require_public_keys(self) -> tuple[PublicKey, ...]:
+        """The keys that may sign webhooks, in the order given.
+
+        Raises:
+            InvalidSettings: `TELNYX_PUBLIC_KEY` is not set.
+        """
+        if self.public_key is None:
+            raise InvalidSettings(
+                "TELNYX_PUBLIC_KEY is not set: copy the account's public key from Mission Control,"
+                " Keys & Credentials, Public Key"
+            )
+        return _public_keys(self.public_key)
+
+    def require_api_key(self) -> str:
+        """The key of the Telnyx API.
+
+        Raises:
+            InvalidSettings: `TELNYX_API_KEY` is not set.
+        """
+        if self.api_key is None:
+            raise InvalidSettings(
+                "TELNYX_API_KEY is not set: create one in Mission Control, Keys & Credentials, API Keys"
+            )
+        return self.api_key.get_secret_value()
+
+    def probe_public_key(self) -> PublicKey | None:
+        """The key that may sign `ringback.probe` events, or None where probes are off."""
+        if self.probe_key is None:
+            return None
+        verify_key = _signing_key(self.probe_key).verify_key
+        return PublicKey(verify_key, "probe")
+
+
+def load() -> Settings:
+    """Read the environment and `.env`.
+
+    Raises:
+        InvalidSettings: a variable does not fit; the text names each one.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise InvalidSettings(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    lines = (
+        f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+        for e in error.errors(include_input=False, include_url=False)
+    )
+    return "\n".join(lines)

@@ -1,0 +1,146 @@
+"""Telnyx's webhook signature: Ed25519 over `<telnyx-timestamp>|<raw body>`.
+
+Pure: keys, headers and the time are arguments. Source: the official SDK's `resources/webhooks.py` (from 4.178.0), which
+also gives the tolerance of 300 s in both directions.
+"""
+
+import base64
+import binascii
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from nacl.exceptions import BadSignatureError
+from nacl.signing import SigningKey, VerifyKey
+
+SIGNATURE_HEADER = "telnyx-signature-ed25519"
+TIMESTAMP_HEADER = "telnyx-timestamp"
+TOLERANCE = 300
+"""Seconds that a timestamp may lie in the past or the future."""
+
+_LONGEST_TIMESTAMP = 16
+
+RawHeaders = Iterable[tuple[bytes, bytes]]
+
+
+class InvalidSignature(Exception):  # noqa: N818 - the name that the field uses
+    """The request is not provably from Telnyx; `reason` is terse and safe to answer with."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """One public key of the account, and the short name that logs use for it."""
+
+    verify_key: VerifyKey
+    fingerprint: str
+
+    @classmethod
+    def parse(cls, text: str) -> "PublicKey":
+        """Read the base64 text that Telnyx shows under Keys & Credentials.
+
+        Raises:
+            ValueError: the text is not base64 of 32 bytes.
+        """
+        try:
+            raw = base64.b64decode(text.strip(), validate=True)
+        except (binascii.Error, ValueError):
+            raise ValueError("a public key must be standard base64") from None
+        if len(raw) != 32:
+            raise ValueError(f"a public key must be base64 of 32 bytes, this one has {len(raw)}")
+        return cls(VerifyKey(raw), hashlib.sha256(raw).hexdigest()[:8])
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What the headers of one request claim, before the body has been read: well-formed and fresh, not yet proven."""
+
+    signature: bytes
+    timestamp: bytes
+
+    def prove(self, body: bytes, keys: Sequence[PublicKey]) -> PublicKey:
+        """Return the key that signed `body`.
+
+        Raises:
+            InvalidSignature: no key fits.
+        """
+        signed = self.timestamp + b"|" + body
+        for key in keys:
+            try:
+                key.verify_key.verify(signed, self.signature)
+            except BadSignatureError:
+                continue
+            return key
+        raise InvalidSignature("signature does not match")
+
+
+def read_claim(headers: RawHeaders, now: float, tolerance: int = TOLERANCE) -> Claim:
+    """Check the form of the two headers and the age of the timestamp, without the body.
+
+    Raises:
+        InvalidSignature: a header is missing, repeated or malformed, or the timestamp is beyond `tolerance` seconds.
+    """
+    signature, timestamp = _single_values(headers)
+    claim = Claim(_signature_bytes(signature), timestamp)
+    _check_age(timestamp, now, tolerance)
+    return claim
+
+
+def verify(
+    body: bytes, headers: RawHeaders, keys: Sequence[PublicKey], now: float, tolerance: int = TOLERANCE
+) -> PublicKey:
+    """Return the key that signed `body`, as the headers claim.
+
+    Raises:
+        InvalidSignature: the request is not provably from the owner of one of `keys`, or is too old or too new.
+    """
+    return read_claim(headers, now, tolerance).prove(body, keys)
+
+
+def sign(body: bytes, key: SigningKey, timestamp: int) -> dict[str, str]:
+    """The two headers that Telnyx would send with `body` at `timestamp` (unix seconds)."""
+    signature = key.sign(f"{timestamp}|".encode() + body).signature
+    return {SIGNATURE_HEADER: base64.b64encode(signature).decode(), TIMESTAMP_HEADER: str(timestamp)}
+
+
+def public_key_text(key: SigningKey) -> str:
+    """The public half of `key` in the form that `TELNYX_PUBLIC_KEY` takes."""
+    return base64.b64encode(bytes(key.verify_key)).decode()
+
+
+def _single_values(headers: RawHeaders) -> tuple[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        lowered = name.lower()
+        if lowered in _WANTED:
+            if lowered in found:
+                raise InvalidSignature(f"{lowered.decode()} header sent twice")
+            found[lowered] = value
+    for name in _WANTED:
+        if name not in found:
+            raise InvalidSignature(f"{name.decode()} header missing")
+    return found[_WANTED[0]], found[_WANTED[1]]
+
+
+_WANTED = (SIGNATURE_HEADER.encode(), TIMESTAMP_HEADER.encode())
+
+
+def _signature_bytes(value: bytes) -> bytes:
+    try:
+        signature = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidSignature("signature is not base64") from None
+    if len(signature) != 64:
+        raise InvalidSignature("signature is not 64 bytes long")
+    return signature
+
+
+def _check_age(value: bytes, now: float, tolerance: int) -> None:
+    if not value.isdigit() or len(value) > _LONGEST_TIMESTAMP:
+        raise InvalidSignature("timestamp is not plain digits")
+    if abs(math.floor(now) - int(value)) > tolerance:
+        raise InvalidSignature("timestamp is beyond the tolerance")

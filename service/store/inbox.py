@@ -1,0 +1,125 @@
+"""The inbox: accepting events, once each, and looking at what became of them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from service.events import Envelope
+from service.store.keys import Keys
+from service.store.records import EventRecord, EventState, parse_record
+from service.store.scripts import run, script
+
+CONTENT_IS_REMEMBERED = 3_600_000
+"""Milliseconds for which an event without an id is a duplicate of an equal one: a status may rightly come again."""
+
+ACCEPT = script("accept", when_full=False)
+CANCEL = script("cancel")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """An event to accept; `delay` (milliseconds) is how long it waits until handlers may see it."""
+
+    identity: str
+    type: str
+    body: bytes
+    arrived_by: str
+    delay: int = 0
+    remember: int = 0
+
+    @classmethod
+    def from_envelope(cls, envelope: Envelope, body: bytes, arrived_by: str) -> "Arrival":
+        """What a webhook brings."""
+        remember = CONTENT_IS_REMEMBERED if envelope.by_content else 0
+        return cls(envelope.identity, envelope.type, body, arrived_by, remember=remember)
+
+
+@dataclass(frozen=True, slots=True)
+class Acceptance:
+    """What became of an arrival, and the id under which its event is recorded."""
+
+    status: Literal["accepted", "duplicate", "cancelled"]
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The counters; `accepted` should be the sum of the others."""
+
+    accepted: int = 0
+    done: int = 0
+    ignored: int = 0
+    dead: int = 0
+    open: int = 0
+
+
+async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> list[Acceptance]:
+    """Make events durable and queue them, in one atomic step.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
+    """
+    args: list[str | bytes | int] = [keys.namespace]
+    for arrival in arrivals:
+        args += (
+            arrival.identity,
+            arrival.type,
+            arrival.body,
+            arrival.arrived_by,
+            arrival.delay,
+            arrival.remember,
+        )
+    answers = await run(redis, ACCEPT, *args)
+    return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
+
+
+async def cancel(redis: "Redis", keys: Keys, event_id: str, *, remember: int) -> None:
+    """Call off a scheduled event that has not begun; that of one not yet scheduled is kept for `remember` ms."""
+    await run(redis, CANCEL, keys.namespace, event_id, remember)
+
+
+async def find(redis: "Redis", keys: Keys, event_id: str) -> EventRecord | None:
+    """The record of one event, or None where none is remembered."""
+    fields: Mapping[bytes, bytes] = await redis.hgetall(keys.event(event_id))  # type: ignore[misc]
+    return parse_record(event_id, fields) if fields else None
+
+
+async def newest(redis: "Redis", keys: Keys, *, limit: int, state: EventState | None = None) -> list[EventRecord]:
+    """Events by time of acceptance, the newest first."""
+    found: list[EventRecord] = []
+    async for record in _descending(redis, keys):
+        if state is None or record.state == state:
+            found.append(record)
+        if len(found) >= limit:
+            break
+    return found
+
+
+async def dead(redis: "Redis", keys: Keys, *, limit: int) -> list[EventRecord]:
+    """Dead events by the time of their end, the newest first."""
+    return await _records(redis, keys, await redis.zrange(keys.dead, 0, limit - 1, desc=True))
+
+
+async def counts(redis: "Redis", keys: Keys) -> Counts:
+    """The counters as they stand."""
+    stored: Mapping[bytes, bytes] = await redis.hgetall(keys.counts)  # type: ignore[misc]
+    return Counts(**{name.decode(): int(value) for name, value in stored.items()})
+
+
+async def _descending(redis: "Redis", keys: Keys, page: int = 500) -> AsyncIterator[EventRecord]:
+    start = 0
+    while ids := await redis.zrange(keys.events, start, start + page - 1, desc=True):
+        for record in await _records(redis, keys, ids):
+            yield record
+        start += page
+
+
+async def _records(redis: "Redis", keys: Keys, ids: Sequence[bytes]) -> list[EventRecord]:
+    """The records of these ids, without their bodies, so that a long list costs little."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for event_id in ids:
+            pipe.hgetall(keys.event(event_id.decode()))
+        answers: list[dict[bytes, bytes]] = await pipe.execute()
+    return [parse_record(event_id.decode(), fields) for event_id, fields in zip(ids, answers, strict=True) if fields]

@@ -1,0 +1,72 @@
+"""The names of all keys of ours in Redis; nobody else names one."""
+
+from dataclasses import dataclass
+
+ARQ_JOB = "arq:job:"
+"""arq's prefix for a job's data; it is global, so our job ids bear the namespace."""
+ARQ_RETRY = "arq:retry:"
+"""arq's prefix for its own count of tries, which we do not use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Key names of one deployment.
+
+    | key | type | holds |
+    |---|---|---|
+    | `<ns>:event:<id>` | hash | the inbox record of an event |
+    | `<ns>:content:<hash>` | string | the event that this content was last accepted as, for an hour |
+    | `<ns>:queue` | sorted set | arq's queue: job ids by due time (ms) |
+    | `<ns>:wake` | list | tokens that waiting workers block on |
+    | `<ns>:counts` | hash | accepted, done, ignored, dead, open |
+    | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
+    | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |
+    | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
+    | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
+    | `<ns>:replies:<number>` | set | answers given to one number lately |
+    | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
+    | `<ns>:readyz` | string | written to see whether writes are taken |
+    | `<ns>:user:…` | any | the handlers' own |
+    """
+
+    namespace: str
+
+    @property
+    def queue(self) -> str:
+        return f"{self.namespace}:queue"
+
+    @property
+    def wake(self) -> str:
+        return f"{self.namespace}:wake"
+
+    @property
+    def counts(self) -> str:
+        return f"{self.namespace}:counts"
+
+    @property
+    def events(self) -> str:
+        return f"{self.namespace}:events"
+
+    @property
+    def dead(self) -> str:
+        return f"{self.namespace}:dead"
+
+    @property
+    def optouts(self) -> str:
+        return f"{self.namespace}:optouts"
+
+    @property
+    def readyz(self) -> str:
+        return f"{self.namespace}:readyz"
+
+    def event(self, event_id: str) -> str:
+        return f"{self.namespace}:event:{event_id}"
+
+    def job_id(self, event_id: str) -> str:
+        return f"{self.namespace}:{event_id}"
+
+    def message(self, message_id: str) -> str:
+        return f"{self.namespace}:message:{message_id}"
+
+    def replies(self, number: str) -> str:
+        return f"{self.namespace}:replies:{number}"

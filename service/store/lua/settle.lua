@@ -1,0 +1,77 @@
+-- settle(ns, id, now): the one place where an event's state, its place in the queue and the counters are computed, from
+-- nothing but its record. Every script that changes a record ends here, so that they cannot disagree.
+--
+-- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:wake, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
+-- Answer: the state: open, done, ignored or dead
+-- Cost:   O(handlers of the event + log queue)
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function wake(ns)
+  if redis.call('LLEN', ns .. ':wake') < 8 then redis.call('RPUSH', ns .. ':wake', '1') end
+end
+
+-- verdict(event, names): the state that the handlers' fields add up to and, for an open event, its earliest due time
+local function verdict(event, names)
+  if #names == 0 then return 'ignored' end
+  local fields = {}
+  for i, name in ipairs(names) do fields[i] = 'h:' .. name end
+  local due, dead
+  for _, field in ipairs(redis.call('HMGET', event, unpack(fields))) do
+    local handler = field and cjson.decode(field) or { state = 'pending' }
+    if handler.state == 'dead' then
+      dead = true
+    elseif handler.state ~= 'done' then
+      local mine = handler.due or 0
+      if not due or mine < due then due = mine end
+    end
+  end
+  if due then return 'open', due end
+  return dead and 'dead' or 'done'
+end
+
+local function enqueue(ns, id, score, received_at)
+  local job = ns .. ':' .. id
+  local blob = '{"t":null,"f":"process","a":[' .. cjson.encode(id) .. '],"k":{},"et":' .. received_at .. '}'
+  redis.call('SET', 'arq:job:' .. job, blob)
+  redis.call('ZADD', ns .. ':queue', score, job)
+end
+
+local function settle(ns, id, now)
+  local event = ns .. ':event:' .. id
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at')
+  local before, leased = f[1], f[2] and tonumber(f[3]) > now
+  local after, score
+  if leased then
+    after, score = 'open', tonumber(f[3])
+  elseif f[4] then
+    after, score = verdict(event, cjson.decode(f[4]))
+  else
+    after, score = 'open', tonumber(f[5])
+  end
+
+  if after == 'open' then
+    if score < tonumber(f[6]) then score = tonumber(f[6]) end
+    enqueue(ns, id, score, f[6])
+    if score <= now then wake(ns) end
+  end
+  if after == before then return after end
+
+  redis.call('HINCRBY', ns .. ':counts', after, 1)
+  if before then redis.call('HINCRBY', ns .. ':counts', before, -1) end
+  redis.call('HSET', event, 'state', after)
+  if before == 'dead' then redis.call('ZREM', ns .. ':dead', id) end
+  if before == 'done' or before == 'ignored' then redis.call('ZREM', ns .. ':ended', id) end
+  if after == 'open' then
+    redis.call('HDEL', event, 'ended_at')
+  else
+    local job = ns .. ':' .. id
+    redis.call('HSET', event, 'ended_at', now)
+    redis.call('ZADD', ns .. (after == 'dead' and ':dead' or ':ended'), now, id)
+    redis.call('ZREM', ns .. ':queue', job)
+    redis.call('DEL', 'arq:job:' .. job, 'arq:retry:' .. job)
+  end
+  return after
+end

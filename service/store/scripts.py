@@ -1,0 +1,44 @@
+"""Lua scripts: loaded once, called by digest, loaded again where the server has forgotten them."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError
+
+_LUA = resources.files("service.store") / "lua"
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """One script's text and its digest, by which the server knows it."""
+
+    text: str
+    digest: str
+
+
+@cache
+def script(name: str, *, when_full: bool = True) -> Script:
+    """The script `lua/<name>.lua`, with `settle` above it.
+
+    `when_full` lets it run with the server's memory exhausted: all but accept must, or a full memory could never drain.
+    """
+    shebang = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
+    text = shebang + "".join((_LUA / f"{part}.lua").read_text() for part in ("settle", name))
+    return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+async def run(redis: "Redis", wanted: Script, *args: str | bytes | int) -> Any:
+    """Call a script; its answer is what its own header says.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached, or refuses.
+    """
+    try:
+        return await redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type, misc]
+    except NoScriptError:
+        await redis.script_load(wanted.text)
+        return await redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type, misc]

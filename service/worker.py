@@ -1,0 +1,257 @@
+"""The worker: arq's, with claims in batches under leases, and the function `process` that it runs.
+
+Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more slowly: `process` then takes the lease.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any, TypeVar
+
+import arq.worker
+import orjson
+import structlog
+from arq.connections import ArqRedis, RedisSettings
+from redis.asyncio import Redis
+from redis.exceptions import AuthenticationError, RedisError
+
+from service.loading import load_router
+from service.processing import Processor, open_processor
+from service.routing import Router
+from service.settings import Settings, load
+from service.store.connection import connect, locate
+from service.store.keys import Keys
+from service.store.leases import Claim
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+OUT_OF_REACH = 1_000_000_000
+"""arq's own count of tries must never end a job: how an event ends is decided by its record alone."""
+LONGEST_WAIT = 1.0
+"""Seconds for which an idle worker waits for a wake-up; a token is a hint, never the only trigger."""
+SHORTEST_WAIT = 0.01
+LONGEST_PAUSE = 1.0
+HEART_BEAT = 0.5
+COMMAND_SECONDS = 5.0
+TIMEOUT_MARGIN = 60.0
+
+
+async def process(ctx: dict[str, Any], event_id: str) -> None:
+    """Process one event as a job of stock arq, under a lease taken here.
+
+    Always ends in arq's Retry, which leaves the queue alone: the scripts have already put the event where it belongs.
+    """
+    processor: Processor = ctx["processor"]
+    claimed = await processor.claim(limit=1, only=event_id)
+    for lease in claimed.leases:
+        await processor.handle(lease)
+    raise arq.worker.Retry
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """JSON for the queue, never pickle; of a value that JSON does not know only its type."""
+    return orjson.dumps(job, default=lambda value: type(value).__name__)
+
+
+def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
+    """The options of arq's worker that keep its own opinions out of the way."""
+    timeouts = [each.timeout or settings.handler_timeout for each in router.subscriptions.values()]
+    return {
+        "functions": [process],
+        "queue_name": Keys(settings.namespace).queue,
+        "max_jobs": settings.concurrency,
+        "max_tries": OUT_OF_REACH,
+        "keep_result": 0,
+        "job_timeout": max(timeouts, default=settings.handler_timeout) + TIMEOUT_MARGIN,
+        "job_completion_wait": max(1, int(settings.grace)),
+        "job_serializer": serialize,
+        "job_deserializer": orjson.loads,
+        "health_check_interval": 30,
+    }
+
+
+class Worker(arq.worker.Worker):
+    """arq's worker, which claims our events in batches; cron jobs and plain arq functions go arq's own way."""
+
+    def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
+        super().__init__(**{**arq_options(settings, router), **options})
+        self._settings = settings
+        self._router = router
+        self._keys = Keys(settings.namespace)
+        self._redis_url = redis_url
+        self._stack = AsyncExitStack()
+        self._beaten_at = float("-inf")
+
+    async def main(self) -> None:
+        """Work until cancelled; an outage of Redis is waited out."""
+        self._open_pools()
+        await self._patiently(self.pool.ping)
+        self.processor = await self._stack.enter_async_context(
+            open_processor(self._settings, self._router, self.pool, self._handlers_redis)
+        )
+        log.info("worker ready", handlers=sorted(self._router.subscriptions))
+        while not await self._patiently(self._turn):
+            pass
+
+    async def close(self) -> None:
+        """End what still runs, then let go of what it used."""
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self._stack.aclose()
+        self._pool = None
+
+    def _open_pools(self) -> None:
+        """One pool each for the worker's commands, for waiting and for handlers, so that none starves another."""
+        most = 2 * self.max_jobs + 10
+        self._waiting_redis = self._closed_at_end(connect(self._redis_url, timeout=LONGEST_WAIT + 2, connections=4))
+        self._handlers_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=most))
+        worker_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=most))
+        self._pool = ArqRedis(
+            worker_redis.connection_pool,
+            job_serializer=serialize,
+            job_deserializer=orjson.loads,
+            default_queue_name=self.queue_name,
+        )
+        self.ctx["redis"] = self._pool
+
+    def _closed_at_end(self, redis: "Redis") -> "Redis":
+        self._stack.push_async_callback(redis.aclose)
+        return redis
+
+    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Take a step, again and again while Redis is away; only wrong credentials end the worker."""
+        pause = 0.05
+        while True:
+            try:
+                return await step()
+            except AuthenticationError:
+                raise
+            except (RedisError, OSError) as error:
+                log.warning("Redis is away", error=type(error).__name__, again_in=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    async def _turn(self) -> bool:
+        """Claim what is due, or wait for it; answers whether a burst is over."""
+        self._reap()
+        claimed = await self._claim()
+        await self._beat()
+        if self.burst:
+            await asyncio.sleep(0)
+            return not self.tasks and await self.pool.zcard(self.queue_name) == 0
+        if not claimed.leases:
+            await self._wait(claimed.next_in)
+        return False
+
+    async def _claim(self) -> Claim:
+        free = self.max_jobs - len(self.tasks)
+        if not self.allow_pick_jobs or free <= 0:
+            return Claim([], [], None)
+        claiming = asyncio.create_task(self.processor.claim(limit=free))
+        try:
+            claimed = await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await self._hand_back(await claiming)
+            raise
+        for lease in claimed.leases:
+            job_id = self._keys.job_id(lease.record.id)
+            self.tasks[job_id] = task = self.loop.create_task(self.processor.handle(lease))
+            task.add_done_callback(partial(self._forget, job_id))
+        if claimed.foreign:
+            await self.start_jobs([job.encode() for job in claimed.foreign])
+        return claimed
+
+    def _forget(self, job_id: str, _: "asyncio.Task[None]") -> None:
+        self.tasks.pop(job_id, None)
+
+    async def _hand_back(self, claimed: Claim) -> None:
+        for lease in claimed.leases:
+            await self.processor.hand_back(lease)
+
+    async def _wait(self, next_in: float | None) -> None:
+        if self.allow_pick_jobs and len(self.tasks) < self.max_jobs:
+            timeout = LONGEST_WAIT if next_in is None else min(max(next_in, SHORTEST_WAIT), LONGEST_WAIT)
+            await self._waiting_redis.blpop([self._keys.wake], timeout=timeout)  # type: ignore[arg-type, misc]
+        elif self.tasks:
+            await asyncio.wait(list(self.tasks.values()), timeout=LONGEST_WAIT, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(SHORTEST_WAIT)
+
+    def _reap(self) -> None:
+        """Let go of ended tasks; an error that gets here belongs to arq's own jobs or hooks, and harms nobody else."""
+        for job_id, task in list(self.tasks.items()):
+            if task.done():
+                self.tasks.pop(job_id, None)
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log.error("a job broke", job=job_id, error=type(error).__name__)
+
+    async def _beat(self) -> None:
+        """Run arq's cron jobs and its health check."""
+        if time.monotonic() - self._beaten_at >= HEART_BEAT:
+            self._beaten_at = time.monotonic()
+            await self.heart_beat()
+
+
+async def run(settings: Settings, router: Router, redis_url: str) -> None:
+    """Work until SIGTERM or SIGINT: then no new work, and what runs is finished or handed back within the grace."""
+    worker = Worker(settings, router, redis_url)
+    try:
+        await worker.async_run()
+    except asyncio.CancelledError:
+        log.info("worker stopped")
+    finally:
+        await worker.close()
+
+
+def work(settings: Settings) -> None:
+    """Load the handlers and run a worker on an event loop of its own, until a signal ends it.
+
+    Raises:
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+        service.loading.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
+        service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+    """
+    settings.require_api_key()
+    router = load_router(settings.handlers)
+    redis_url = locate(settings)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run(settings, router, redis_url))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one for this machine."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
+    """The settings under which stock arq drains the queue."""
+    stack = AsyncExitStack()
+
+    async def on_startup(ctx: dict[str, Any]) -> None:
+        redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)
+        stack.push_async_callback(redis.aclose)
+        ctx["processor"] = await stack.enter_async_context(open_processor(settings, router, redis, redis))
+
+    async def on_shutdown(ctx: dict[str, Any]) -> None:  # noqa: ARG001 - arq's signature
+        await stack.aclose()
+
+    return {
+        **arq_options(settings, router),
+        "redis_settings": RedisSettings.from_dsn(redis_url),
+        "on_startup": on_startup,
+        "on_shutdown": on_shutdown,
+    }
+
+
+def __getattr__(name: str) -> Any:
+    """`WorkerSettings`, made when it is asked for, since importing this module must not read the environment."""
+    if name == "WorkerSettings":
+        settings = load()
+        return stock_settings(settings, load_router(settings.handlers), locate(settings))
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
