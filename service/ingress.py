@@ -1,7 +1,6 @@
 """The ingress: the HTTP face that Telnyx delivers to. It knows no handlers, no Telnyx SDK and no arq worker."""
 
 import gc
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from service.health import health_routes
+from service.listening import listen
 from service.logs import configure_logs
 from service.reception import Metrics, ReadingBudget, Reception
 from service.settings import Settings, load
@@ -30,11 +30,6 @@ log = structlog.get_logger(__name__)
 
 PATIENCE = 1.5
 """Seconds that Redis may take: Telnyx waits 2 s (knowledge base, receiving webhooks)."""
-BACKLOG = 2048
-
-
-class CannotListen(Exception):  # noqa: N818 - a state
-    """The address is taken or not ours; the text says what to do."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -83,12 +78,12 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are answered first.
 
     Raises:
-        CannotListen: the address is taken or not ours.
+        service.listening.CannotListen: the address is taken or not ours.
     """
     settings.require_public_keys()
     locate(settings)
     ports = [settings.port] if settings.admin_port is None else [settings.port, settings.admin_port]
-    sockets = [_listen(settings.host, port) for port in ports]
+    sockets = [listen(settings.host, port) for port in ports]
     config = uvicorn.Config(
         "service.ingress:served_app",
         factory=True,
@@ -147,16 +142,6 @@ def _closing(inbox: GroupCommit, *clients: "Redis") -> Lifespan:
             await client.aclose()
 
     return lifespan
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise CannotListen(
-            f"cannot listen on {host}:{port} ({error.strerror}): set RINGBACK_HOST, RINGBACK_PORT, RINGBACK_ADMIN_PORT"
-        ) from None
 
 
 async def _not_found(_: Request, __: Exception) -> Response:

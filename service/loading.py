@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from service.masking import place
@@ -51,12 +52,12 @@ def _module(module_name: str, import_string: str) -> object:
 
 
 def _refuse_shadows() -> None:
-    """A user's folder that happens to be named `service` or `handlers` would stand in for ours, or ours for it."""
-    ours = Path(__file__).parent
+    """A user's folder that happens to be named `service` or `handlers` would stand in for ours."""
+    root = Path(__file__).parent.parent
     for name in ("service", "handlers"):
-        shadow = Path.cwd() / name
-        real = ours if name == "service" else ours.parent / "handlers"
-        if shadow.is_dir() and shadow.resolve() != real.resolve():
+        spec = PathFinder.find_spec(name, sys.path)
+        found = Path(spec.origin).parent if spec is not None and spec.origin is not None else root / name
+        if found.resolve() != (root / name).resolve():
             raise CannotLoadHandlers(
-                f"{shadow} bears the name of a package of Ringback's: rename it, or start Ringback in another folder"
+                f"{found} bears the name of a package of Ringback's: rename it, or start Ringback in another folder"
             )

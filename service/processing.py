@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from telnyx import APIError, AsyncTelnyx
 
 from service.endings import Limits, UnfitPayload, after_error, done, unknown_handler
 from service.events import Event, read_event
+from service.handler_metrics import HandlerMetrics
 from service.messages.consent import note_stop
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
@@ -51,6 +53,7 @@ class Processor:
     keys: Keys
     telnyx: AsyncTelnyx
     states: Mapping[Lifespan, Any]
+    metrics: HandlerMetrics
     running: dict[str, _Running] = field(default_factory=dict)
 
     async def claim(self, *, limit: int, only: str | None = None) -> Claim:
@@ -109,12 +112,16 @@ class Processor:
             return _told(bound, unknown_handler(before, lease.now()), lease)
         effects: list[Effect] = []
         effects_of_this_run.set(effects)
+        began = time.perf_counter()
         error = await self._error_of(record, subscription, bound)
         await self._note_stop(error)
         noted = replace(before, effects=(*before.effects, *effects))
         if error is None:
-            return _told(bound, done(noted, lease.now()), lease)
-        return _told(bound, after_error(noted, error, self._limits(subscription), lease.now()), lease)
+            after = done(noted, lease.now())
+        else:
+            after = after_error(noted, error, self._limits(subscription), lease.now())
+        self.metrics.count(name, after, time.perf_counter() - began)
+        return _told(bound, after, lease)
 
     async def _error_of(self, record: EventRecord, subscription: Subscription, bound: Any) -> BaseException | None:
         """Run the handler; whatever it raises comes back as a value, unless it is a cancellation of ours."""
@@ -190,7 +197,7 @@ class Processor:
 
 @asynccontextmanager
 async def open_processor(
-    settings: Settings, router: Router, redis: "Redis", handlers_redis: "Redis"
+    settings: Settings, router: Router, redis: "Redis", handlers_redis: "Redis", metrics: HandlerMetrics
 ) -> AsyncIterator[Processor]:
     """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
     async with AsyncExitStack() as stack:
@@ -198,7 +205,9 @@ async def open_processor(
         stack.push_async_callback(telnyx.close)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await stack.enter_async_context(lifespan()) for lifespan in lifespans}
-        processor = Processor(settings, router, redis, handlers_redis, Keys(settings.namespace), telnyx, states)
+        processor = Processor(
+            settings, router, redis, handlers_redis, Keys(settings.namespace), telnyx, states, metrics
+        )
         keeper = asyncio.create_task(processor.keep_leases())
         stack.push_async_callback(_stop, {keeper})
         yield processor

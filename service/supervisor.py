@@ -18,7 +18,7 @@ HURRIED_SECONDS = 1.0
 
 _READY_INTERVAL = 0.02
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 def next_pause(previous: float, lived: float) -> float:

@@ -17,6 +17,8 @@ from arq.connections import ArqRedis, RedisSettings
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
+from service.admin import serving_health
+from service.handler_metrics import HandlerMetrics
 from service.loading import load_router
 from service.processing import Processor, open_processor
 from service.routing import Router
@@ -83,14 +85,18 @@ class Worker(arq.worker.Worker):
         self._keys = Keys(settings.namespace)
         self._redis_url = redis_url
         self._stack = AsyncExitStack()
+        self._metrics = HandlerMetrics()
         self._beaten_at = float("-inf")
 
     async def main(self) -> None:
         """Work until cancelled; an outage of Redis is waited out."""
         self._open_pools()
+        await self._stack.enter_async_context(
+            serving_health(self._settings, self._waiting_redis, self._keys, self._metrics.registry)
+        )
         await self._patiently(self.pool.ping)
         self.processor = await self._stack.enter_async_context(
-            open_processor(self._settings, self._router, self.pool, self._handlers_redis)
+            open_processor(self._settings, self._router, self.pool, self._handlers_redis, self._metrics)
         )
         log.info("worker ready", handlers=sorted(self._router.subscriptions))
         while not await self._patiently(self._turn):
@@ -236,7 +242,9 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
     async def on_startup(ctx: dict[str, Any]) -> None:
         redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)
         stack.push_async_callback(redis.aclose)
-        ctx["processor"] = await stack.enter_async_context(open_processor(settings, router, redis, redis))
+        ctx["processor"] = await stack.enter_async_context(
+            open_processor(settings, router, redis, redis, HandlerMetrics())
+        )
 
     async def on_shutdown(ctx: dict[str, Any]) -> None:  # noqa: ARG001 - arq's signature
         await stack.aclose()

@@ -5,11 +5,13 @@ import sys
 import typer
 from redis.exceptions import RedisError
 
+from service.cli.demo import demo
 from service.cli.ingress import ingress
 from service.cli.simulator import simulator
 from service.cli.up import up
 from service.cli.worker import worker
 from service.embedded import EmbeddedServerError
+from service.listening import CannotListen
 from service.loading import CannotLoadHandlers
 from service.settings import InvalidSettings
 
@@ -23,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+app.command()(demo)
 app.command()(up)
 app.command()(ingress)
 app.command()(worker)
@@ -35,7 +38,7 @@ def main() -> None:
         app()
     except (InvalidSettings, CannotLoadHandlers) as error:
         _end(str(error), BAD_USAGE)
-    except EmbeddedServerError as error:
+    except (EmbeddedServerError, CannotListen) as error:
         _end(str(error), UNMET)
     except RedisError as error:
         _end(f"Redis cannot be used ({type(error).__name__}): check REDIS_URL and the server", UNMET)

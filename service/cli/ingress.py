@@ -1,7 +1,5 @@
 """`ringback ingress`."""
 
-import typer
-
 from service.logs import configure_logs
 from service.settings import load
 
@@ -11,11 +9,7 @@ def ingress() -> None:
 
     Exit codes: 0 stopped, 1 the address or Redis cannot be had, 2 the configuration is not fit.
     """
-    from service.ingress import CannotListen, serve  # noqa: PLC0415 - other commands start without it
+    from service.ingress import serve  # noqa: PLC0415 - other commands start without it
 
     configure_logs()
-    try:
-        serve(load())
-    except CannotListen as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(1) from None
+    serve(load())

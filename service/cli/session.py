@@ -24,7 +24,16 @@ def ask(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """
     settings = load()
-    return asyncio.run(_ask(locate(settings), Keys(settings.namespace), work))
+    return ask_at(locate(settings), Keys(settings.namespace), work)
+
+
+def ask_at(url: str, keys: Keys, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+    """Do some work with the Redis at `url`, and answer what it answers.
+
+    Raises:
+        redis.exceptions.RedisError: Redis cannot be reached, or refuses.
+    """
+    return asyncio.run(_ask(url, keys, work))
 
 
 async def _ask(url: str, keys: Keys, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:

@@ -14,14 +14,15 @@ import structlog
 import typer
 
 from service import embedded, embedded_guard
-from service.embedded import EmbeddedServerError, Folder, FolderInUse
-from service.settings import InvalidSettings, Settings, load
+from service.embedded import Folder, FolderInUse
+from service.logs import configure_logs
+from service.settings import Settings, load
 from service.supervisor import Child, Supervisor
 
 MARGIN_SECONDS = 5.0
 BAD_CONFIGURATION = 2
 
-log = structlog.get_logger()
+log = structlog.get_logger(__name__)
 
 
 def up() -> None:
@@ -31,19 +32,14 @@ def up() -> None:
 
     Exit codes: 0 stopped, 1 the data folder is in use or no server can run, 2 the configuration is not fit.
     """
+    configure_logs()
     if os.name != "posix":
-        raise _refusal("`ringback up` needs Linux or macOS: set REDIS_URL, and run `ringback ingress` and a worker", 1)
-    try:
-        settings = load()
-        # The ingress would refuse to start without them: better said once, and before anything runs.
-        settings.require_public_keys()
-    except InvalidSettings as error:
-        raise _refusal(str(error), BAD_CONFIGURATION) from None
-    try:
-        code = run(settings, ringback_command())
-    except EmbeddedServerError as error:
-        raise _refusal(str(error), 1) from None
-    raise typer.Exit(code)
+        typer.echo("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead", err=True)
+        raise typer.Exit(1)
+    settings = load()
+    # The ingress would refuse to start without them: better said once, and before anything runs.
+    settings.require_public_keys()
+    raise typer.Exit(run(settings, ringback_command()))
 
 
 def run(settings: Settings, ringback: Sequence[str]) -> int:
@@ -139,8 +135,3 @@ def _pipe() -> Iterator[tuple[int, int]]:
     finally:
         for end in ends:
             os.close(end)
-
-
-def _refusal(text: str, code: int) -> typer.Exit:
-    typer.echo(text, err=True)
-    return typer.Exit(code)

@@ -7,7 +7,7 @@ from service.settings import load
 def worker() -> None:
     """Run the handlers that HANDLERS names on the events that were received.
 
-    Exit codes: 0 stopped, 1 Redis cannot be had, 2 the configuration or the handlers cannot be loaded.
+    Exit codes: 0 stopped, 1 Redis or the admin port cannot be had, 2 the configuration or the handlers are not fit.
     """
     from service.worker import work  # noqa: PLC0415 - it imports the Telnyx SDK, which takes a second
 

@@ -1,0 +1,53 @@
+"""A worker's own HTTP port, for `/healthz`, `/readyz` and `/metrics`."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import structlog
+import uvicorn
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from service.health import health_routes
+from service.listening import listen
+from service.settings import Settings
+from service.store.keys import Keys
+
+log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn inside a loop that is another's: the signals stay with that one."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@asynccontextmanager
+async def serving_health(
+    settings: Settings, redis: "Redis", keys: Keys, registry: CollectorRegistry
+) -> AsyncIterator[None]:
+    """Serve on `RINGBACK_ADMIN_PORT`, where it is set, until the block ends.
+
+    Raises:
+        service.listening.CannotListen: the address is taken or not ours.
+    """
+    if settings.admin_port is None:
+        yield
+        return
+    with listen(settings.host, settings.admin_port) as listener:
+        app = Starlette(routes=health_routes(redis, keys, registry))
+        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
+        server = _Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        log.info("worker's health on", host=settings.host, port=listener.getsockname()[1])
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving

@@ -1,0 +1,224 @@
+"""What the demo delivers, what it expects to come of each, and how it tells whether that held."""
+
+import copy
+import json
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from nacl.signing import SigningKey
+
+from service import clock
+from service.cli.demo_stack import DemoStack
+from service.masking import mask_number
+from service.signature import TOLERANCE, sign
+from service.store.records import EventRecord
+
+FAILED, REACHED, INBOUND, FORGED, STALE = (f"+1312555{n:04d}" for n in (101, 102, 103, 104, 105))
+
+
+@dataclass(frozen=True)
+class Told:
+    """One row of the demo's table."""
+
+    title: str
+    answer: str
+    record: str
+    recorded: int
+    seen: int
+    expected: str
+    held: bool
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One webhook: what is sent, and what must come of it.
+
+    `about` are all events that concern the same recipient: together they say how many SMS that number got, and the
+    local Telnyx must have seen just as many. `sms` is how many that must be; None leaves it to the handlers.
+    """
+
+    title: str
+    body: dict[str, Any]
+    number: str
+    answer: str
+    sms: int | None
+    about: tuple[str, ...]
+    expects: Callable[[EventRecord | None], bool]
+    age: int = 0
+    key: SigningKey | None = None
+
+    def tell(self, stack: DemoStack) -> Told:
+        """Deliver, wait for the end, and compare the two witnesses with each other and with what must be."""
+        answer = self._deliver(stack)
+        event_id = self.body["data"]["id"]
+        record = stack.ended(event_id) if answer.startswith("200") else stack.record(event_id)
+        recorded = sum(_sends(stack.record(each)) for each in self.about)
+        seen = _seen(stack, self.number)
+        return Told(
+            title=self.title,
+            answer=answer,
+            record=_described(record),
+            recorded=recorded,
+            seen=seen,
+            expected="any" if self.sms is None else str(self.sms),
+            held=answer == self.answer and self.expects(record) and recorded == seen and self.sms in {None, seen},
+        )
+
+    def _deliver(self, stack: DemoStack) -> str:
+        raw = json.dumps(self.body).encode()
+        signed = sign(raw, self.key or stack.signing_key, int(time.time()) - self.age)
+        headers = {**signed, "content-type": "application/json"}
+        request = urllib.request.Request(f"{stack.ingress_url}/webhooks", raw, headers)  # noqa: S310 - our own address
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+                return f"{response.status} {json.load(response)['status']}"
+        except urllib.error.HTTPError as error:
+            return f"{error.code} refused"
+
+
+def deliveries() -> Iterator[Delivery]:
+    """The webhooks of the demo, in order."""
+    yield from _failures()
+    yield _reached()
+    yield _refused("A forged webhook (signed by another key)", FORGED, key=SigningKey.generate())
+    yield _refused(f"A stale webhook (signed {TOLERANCE + 1} s ago)", STALE, age=TOLERANCE + 1)
+    yield _inbound()
+
+
+def _failures() -> Iterator[Delivery]:
+    first = _event("message.finalized", _outbound("delivery_failed", FAILED))
+    again = copy.deepcopy(first)
+    again["meta"]["attempt"] = 2
+    other = _event("message.finalized", first["data"]["payload"])
+    ids = (first["data"]["id"], other["data"]["id"])
+    yield Delivery(
+        f"RCS to {mask_number(FAILED)} ended delivery_failed", first, FAILED, "200 accepted", 1, ids, _sent(1)
+    )
+    yield Delivery(
+        "The same, delivered again (meta.attempt 2)", again, FAILED, "200 duplicate", 1, ids, _sent(1, deliveries=2)
+    )
+    yield Delivery("A second failing event of that message", other, FAILED, "200 accepted", 1, ids, _sent(0))
+
+
+def _reached() -> Delivery:
+    event = _event("message.finalized", _outbound("delivered", REACHED))
+    title = f"RCS to {mask_number(REACHED)} was delivered"
+    return Delivery(title, event, REACHED, "200 accepted", 0, (event["data"]["id"],), _sent(0))
+
+
+def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> Delivery:
+    event = _event("message.finalized", _outbound("delivery_failed", number))
+    return Delivery(
+        title, event, number, "401 refused", 0, (event["data"]["id"],), lambda record: record is None, age, key
+    )
+
+
+def _inbound() -> Delivery:
+    event = _event("message.received", _received(INBOUND))
+    return Delivery(
+        f"An inbound SMS from {mask_number(INBOUND)}",
+        event,
+        INBOUND,
+        "200 accepted",
+        None,
+        (event["data"]["id"],),
+        _reached_a_handler,
+    )
+
+
+def _sent(count: int, *, deliveries: int = 1) -> Callable[[EventRecord | None], bool]:
+    """Done, after so many sends of its own and so many deliveries."""
+
+    def expects(record: EventRecord | None) -> bool:
+        return (
+            record is not None
+            and record.state in {"done", "ignored"}
+            and record.deliveries == deliveries
+            and _sends(record) == count
+        )
+
+    return expects
+
+
+def _reached_a_handler(record: EventRecord | None) -> bool:
+    return record is not None and record.state == "done"
+
+
+def _sends(record: EventRecord | None) -> int:
+    """Messages that the event's handlers sent, by the event's own record."""
+    if record is None:
+        return 0
+    effects = (effect for handler in record.handlers.values() for effect in handler.effects)
+    return sum(effect.path.startswith("/messages") and effect.status == 200 for effect in effects)
+
+
+def _seen(stack: DemoStack, number: str) -> int:
+    """Messages to a number, by the local Telnyx's request log."""
+    return sum(
+        each.method == "POST"
+        and each.path.startswith("/messages")
+        and each.status == 200
+        and isinstance(each.body, dict)
+        and each.body.get("to") == number
+        for each in stack.simulator.requests
+    )
+
+
+def _described(record: EventRecord | None) -> str:
+    if record is None:
+        return "none"
+    handlers = (
+        f"{name} {each.state}{f' ({each.reason})' if each.reason else ''}" for name, each in record.handlers.items()
+    )
+    return f"{record.state}: {', '.join(handlers)}" if record.handlers else record.state
+
+
+def _event(event_type: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "data": {
+            "record_type": "event",
+            "event_type": event_type,
+            "id": str(uuid.uuid4()),
+            "occurred_at": _now(),
+            "payload": payload,
+        },
+        "meta": {"attempt": 1, "delivered_to": "http://127.0.0.1/webhooks"},
+    }
+
+
+def _outbound(status: str, number: str) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "record_type": "message",
+        "direction": "outbound",
+        "type": "RCS",
+        "messaging_profile_id": str(uuid.uuid4()),
+        "from": {"agent_id": "demo-agent", "agent_name": "Ringback"},
+        "to": [{"phone_number": number, "status": status}],
+        "body": {"text": "Your table is ready."},
+        "sent_at": _now(),
+    }
+
+
+def _received(number: str) -> dict[str, Any]:
+    return {
+        "id": str(uuid.uuid4()),
+        "record_type": "message",
+        "direction": "inbound",
+        "type": "SMS",
+        "messaging_profile_id": str(uuid.uuid4()),
+        "from": {"phone_number": number},
+        "to": [{"phone_number": "+13125550199", "status": "webhook_delivered"}],
+        "text": "Are you open on Sundays?",
+        "received_at": _now(),
+    }
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(clock.now(), UTC).isoformat()

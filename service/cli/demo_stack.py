@@ -1,0 +1,158 @@
+"""The processes of the demo: a server in a temporary folder, an ingress, a worker, and a local Telnyx in this one."""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from nacl.signing import SigningKey
+
+from service import embedded
+from service.cli.session import ask_at
+from service.cli.up import ringback_command
+from service.signature import public_key_text
+from service.simulator import Simulator, running
+from service.store.inbox import find
+from service.store.keys import Keys
+from service.store.records import EventRecord
+
+T = TypeVar("T")
+
+NAMESPACE = "demo"
+SMS_FROM = "+13125550199"
+SECONDS = 12.0
+"""How long anything in the demo may take before it is called failed."""
+
+
+class DemoFailed(Exception):  # noqa: N818 - a state
+    """The demo could not be run; the text quotes the process that failed."""
+
+
+@dataclass(frozen=True)
+class DemoStack:
+    """What runs during the demo."""
+
+    ingress_url: str
+    redis_url: str
+    signing_key: SigningKey
+    simulator: Simulator
+    children: Mapping[str, subprocess.Popen[bytes]]
+    folder: Path
+
+    def record(self, event_id: str) -> EventRecord | None:
+        """The record of an event as it stands."""
+        return ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: find(redis, keys, event_id))
+
+    def ended(self, event_id: str) -> EventRecord | None:
+        """The record of an event once it has ended, or as it is when patience runs out."""
+
+        def has_ended() -> bool:
+            record = self.record(event_id)
+            return record is not None and record.state != "open"
+
+        self._wait(has_ended)
+        return self.record(event_id)
+
+    def await_reception(self) -> None:
+        """Wait until webhooks are taken.
+
+        Raises:
+            DemoFailed: the ingress does not come up.
+        """
+        if not self._wait(lambda: _answers(f"{self.ingress_url}/readyz")):
+            raise DemoFailed(f"the ingress does not answer:\n{embedded.last_words(self.folder / 'ingress.log')}")
+
+    def _wait(self, condition: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            self._refuse_dead_children()
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _refuse_dead_children(self) -> None:
+        for name, child in self.children.items():
+            if child.poll() is not None:
+                words = embedded.last_words(self.folder / f"{name}.log")
+                raise DemoFailed(f"`ringback {name}` ended with code {child.returncode}:\n{words}")
+
+
+@contextmanager
+def demo_stack() -> Iterator[DemoStack]:
+    """Start everything, and stop it at the end of the block.
+
+    Raises:
+        DemoFailed: a process does not come up.
+        service.embedded.EmbeddedServerError: no server can be run on this machine.
+    """
+    key, simulator = SigningKey.generate(), Simulator()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-demo-")))
+        server = stack.enter_context(embedded.start(folder / "data"))
+        simulator_url = stack.enter_context(running(simulator))
+        port = _free_port()
+        environment = _environment(key, simulator_url, server.url, port)
+        children = {name: stack.enter_context(_child(name, environment, folder)) for name in ("ingress", "worker")}
+        demo = DemoStack(f"http://127.0.0.1:{port}", server.url, key, simulator, children, folder)
+        demo.await_reception()
+        yield demo
+
+
+def _environment(key: SigningKey, simulator_url: str, redis_url: str, port: int) -> dict[str, str]:
+    """Only what the demo decides, and HANDLERS: no variable and no `.env` of the user's may point it at real things."""
+    ours = ("RINGBACK_", "TELNYX_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours) and name != "REDIS_URL"}
+    path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
+    return {
+        **inherited,
+        "PYTHONPATH": path,
+        "TELNYX_PUBLIC_KEY": public_key_text(key),
+        "TELNYX_API_KEY": "demo",
+        "TELNYX_BASE_URL": f"{simulator_url}/v2",
+        "REDIS_URL": redis_url,
+        "RINGBACK_NAMESPACE": NAMESPACE,
+        "RINGBACK_SMS_FROM": SMS_FROM,
+        "RINGBACK_PORT": str(port),
+        "RINGBACK_GRACE": "2",
+    }
+
+
+@contextmanager
+def _child(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / f"{name}.log").open("wb") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            [*ringback_command(), name],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=embedded.die_with_parent(),  # noqa: PLW1509 - it only asks to die with us
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,40 @@
+"""What all tests share: a clean environment, a real embedded server, and a stack that runs on it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from service import embedded
+from tests.stack import Host, Stack, open_host, open_stack
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No variable of the machine's, and no `.env`, decides what a test sees."""
+    for name in os.environ:
+        if name.startswith(("RINGBACK_", "TELNYX_")) or name in {"REDIS_URL", "HANDLERS"}:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real server with every write on disk; tests share it, each in a namespace of its own."""
+    with embedded.start(tmp_path_factory.mktemp("server")) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="session")
+def host(redis_url: str) -> Iterator[Host]:
+    """A web server and a local Telnyx for all tests of this process."""
+    with open_host(redis_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stack(host: Host) -> Iterator[Stack]:
+    """An ingress and a local Telnyx, on HTTP; workers are started by the test."""
+    with open_stack(host) as opened:
+        yield opened
