@@ -2,14 +2,18 @@
 
 It holds the server's pidfd and the read end of a pipe, the lifeline, whose write end every client has inherited.
 When the lifeline reaches its end, all of them are gone. It runs as a program of its own on the standard library alone.
+
+The guard is there before the server, and the server hands over its pidfd before it becomes the server: there is no
+moment at which a killed `up` could leave it unguarded.
 """
 
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 
@@ -23,48 +27,59 @@ def available() -> bool:
 
 
 @contextmanager
-def guarded(server: subprocess.Popen[bytes], lifeline: int) -> Iterator[None]:
-    """Keep a guard, where one is available, beside a server that was just started and never waited for.
+def guarding(lifeline: int) -> Iterator[Callable[[], None]]:
+    """Start a guard for one life of a server, and give what the server's process has to run before exec.
 
-    `lifeline` is the pipe's read end.
+    `lifeline` is the pipe's read end. At the end of the body, when the server has ended, the guard goes too.
 
     Raises:
         OSError: the guard could not be started.
     """
-    if not available():
-        yield
-        return
-    pidfd = os.pidfd_open(server.pid)
-    try:
-        guard = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", __file__, str(pidfd), str(lifeline)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(pidfd, lifeline),
-            start_new_session=True,
-        )
-    finally:
-        os.close(pidfd)
-    try:
-        yield
-    finally:
-        guard.kill()
-        guard.wait()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, _guard(theirs, lifeline) as guard:
+        theirs.close()
+        try:
+            yield lambda: _hand_over(ours)
+        finally:
+            guard.kill()
 
 
-def watch(pidfd: int, lifeline: int) -> None:
+def _guard(handover: socket.socket, lifeline: int) -> subprocess.Popen[bytes]:
+    descriptors = (handover.fileno(), lifeline)
+    return subprocess.Popen(  # noqa: S603
+        [sys.executable, "-I", "-S", __file__, *map(str, descriptors)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=descriptors,
+        start_new_session=True,
+    )
+
+
+def _hand_over(channel: socket.socket) -> None:
+    # From here on the guard may signal, and a handler inherited from `up` would swallow that before exec.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    socket.send_fds(channel, [b"."], [os.pidfd_open(os.getpid())])
+
+
+def watch(handover: int, lifeline: int) -> None:
     """Wait for the server's end, or for that of all its clients and then ask the server to stop."""
     for ignored in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # Whoever signals all processes at once, as systemd does, must not leave the server alone.
         signal.signal(ignored, signal.SIG_IGN)
+    with socket.socket(fileno=handover) as channel:
+        _, pidfds, *_ = socket.recv_fds(channel, 1, 1)
+    for pidfd in pidfds:
+        if not _ends_first(pidfd, lifeline):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+
+
+def _ends_first(pidfd: int, lifeline: int) -> bool:
     waiting = select.poll()
     for descriptor in (pidfd, lifeline):
         waiting.register(descriptor, select.POLLIN)
-    ended = {descriptor for descriptor, _ in waiting.poll()}
-    if pidfd not in ended:
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(pidfd, signal.SIGTERM)
+    return pidfd in {descriptor for descriptor, _ in waiting.poll()}
 
 
 if __name__ == "__main__":

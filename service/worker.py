@@ -103,7 +103,9 @@ class Worker(arq.worker.Worker):
             pass
 
     async def close(self) -> None:
-        """End what still runs, then let go of what it used."""
+        """Hand back what still runs, then let go of what it used."""
+        for task in list(self.tasks.values()):
+            task.cancel()
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         await self._stack.aclose()
         self._pool = None

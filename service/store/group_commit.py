@@ -100,7 +100,7 @@ class GroupCommit:
                 self._trouble = f"Redis is away ({type(error).__name__})"
                 await asyncio.sleep(PAUSE)
             except RedisError as error:
-                _refuse(batch, f"Redis refuses writes ({_first_word(error)})")
+                _refuse(batch, f"Redis refuses writes ({_kind(error)})")
             else:
                 _hand_out(batch, answers)
                 return
@@ -118,5 +118,7 @@ def _refuse(batch: list[_Waiting], reason: str) -> None:
             item.answer.set_exception(NotAccepted(reason))
 
 
-def _first_word(error: RedisError) -> str:
-    return (str(error).split() or [type(error).__name__])[0]
+def _kind(error: RedisError) -> str:
+    """`OutOfMemoryError`, say; where the client knows no type for it, the server's own first word, such as `MISCONF`."""
+    known = type(error).__name__
+    return (str(error).split() or [known])[0] if known == "ResponseError" else known

@@ -55,7 +55,8 @@ local function settle(ns, id, now)
   if after == 'open' then
     if score < tonumber(f[6]) then score = tonumber(f[6]) end
     enqueue(ns, id, score, f[6])
-    if score <= now then wake(ns) end
+    -- A waiting worker looks again after a second at the latest; what comes due before that has to be told.
+    if score < now + 1000 then wake(ns) end
   end
   if after == before then return after end
 

@@ -1,0 +1,185 @@
+"""The audit: holding the counters against a full count, and each event against its record."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+from redis.asyncio import Redis
+
+from service.store.inbox import Counts
+from service.store.keys import Keys
+from service.store.scripts import run, script
+
+TOTALS = script("totals")
+EXAMINE = script("examine")
+
+PAGE = 500
+"""Events looked at in one script: a few milliseconds in which the server does nothing else."""
+MOST_COUNTS = 3
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The counters and, from the same moment, how many ids the three indexes hold."""
+
+    counters: Counts
+    events: int
+    ended: int
+    dead: int
+
+    def contradictions(self) -> list[str]:
+        """Where they contradict each other, in words."""
+        known = self.counters
+        parts = known.done + known.ignored + known.dead + known.open
+        pairs = (
+            ("accepted", known.accepted, "done, ignored, dead and open make", parts),
+            ("accepted", known.accepted, "the index of events holds", self.events),
+            ("done or ignored", known.done + known.ignored, "the index of ended events holds", self.ended),
+            ("dead", known.dead, "the index of dead events holds", self.dead),
+        )
+        return [
+            f"{counted} are counted as {state}, but {witness} {number}"
+            for state, counted, witness, number in pairs
+            if counted != number
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An event that is not as its record says, and in words what differs."""
+
+    event_id: str
+    findings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found. `counted` is False where events came and went too fast for a full count to be compared."""
+
+    totals: Totals
+    differences: tuple[Difference, ...]
+    contradictions: tuple[str, ...]
+    counted: bool
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything is where it belongs."""
+        return not self.differences and not self.contradictions
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """A full count, and the totals before and after it."""
+
+    before: Totals
+    after: Totals
+    found: Counts
+    differences: tuple[Difference, ...]
+
+    @property
+    def agrees(self) -> bool:
+        return self.before == self.after and self.found == self.after.counters
+
+    @property
+    def moved(self) -> bool:
+        return self.before != self.after
+
+    def contradictions(self) -> list[str]:
+        counters, found = asdict(self.after.counters), asdict(self.found)
+        return [
+            f"{counters[name]} are counted as {name}, but a full count finds {found[name]}"
+            for name in counters
+            if counters[name] != found[name]
+        ]
+
+
+async def audit(redis: "Redis", keys: Keys, *, looked_at: Callable[[int], None] = lambda _: None) -> Audit:
+    """Compare all that is remembered with itself; `looked_at` is told how many more events were looked at.
+
+    Under load a count is repeated, and if the counters never stand still, only those that are read in one moment are
+    compared. The ids that differ are those of the last count.
+
+    Raises:
+        redis.exceptions.RedisError: Redis cannot be reached, or refuses.
+    """
+    counts: list[_Count] = []
+    while len(counts) < MOST_COUNTS and not (counts and counts[-1].agrees):
+        counts.append(await _count(redis, keys, looked_at))
+    last = counts[-1]
+    # Counters that stood still may have gone there and back: a contradiction takes several counts that none disturbed.
+    counted = last.agrees or not any(count.moved for count in counts)
+    contradictions = last.after.contradictions() + (last.contradictions() if counted else [])
+    return Audit(last.after, last.differences, tuple(contradictions), counted)
+
+
+async def totals(redis: "Redis", keys: Keys) -> Totals:
+    """The totals at one moment."""
+    accepted, done, ignored, dead, still_open, *sizes = await run(redis, TOTALS, keys.namespace)
+    return Totals(Counts(accepted, done, ignored, dead, still_open), *sizes)
+
+
+async def _count(redis: "Redis", keys: Keys, looked_at: Callable[[int], None]) -> _Count:
+    before = await totals(redis, keys)
+    states: Counter[str] = Counter()
+    suspects: dict[bytes, None] = {}
+    async for ids in _listed(redis, keys):
+        for event_id, (state, *findings) in zip(ids, await _examine(redis, keys, *ids), strict=True):
+            states[state] += 1
+            if findings:
+                suspects[event_id] = None
+        looked_at(len(ids))
+    async for ids in _unlisted(redis, keys):
+        suspects.update(dict.fromkeys(ids))
+    differences = [await _look_again(redis, keys, event_id) for event_id in suspects]
+    return _Count(
+        before=before,
+        after=await totals(redis, keys),
+        found=_found(states),
+        differences=tuple(each for each in differences if each.findings),
+    )
+
+
+async def _look_again(redis: "Redis", keys: Keys, event_id: bytes) -> Difference:
+    """What differs about one event now; what was but a moment's is gone."""
+    [(_, *findings)] = await _examine(redis, keys, event_id)
+    return Difference(event_id.decode(errors="replace"), tuple(findings))
+
+
+async def _examine(redis: "Redis", keys: Keys, *ids: bytes) -> list[list[str]]:
+    """For each id its state, empty where there is no record to tell it, and what differs."""
+    answers: list[list[bytes]] = await run(redis, EXAMINE, keys.namespace, *ids)
+    return [[text.decode(errors="replace") for text in answer] for answer in answers]
+
+
+async def _listed(redis: "Redis", keys: Keys) -> AsyncIterator[list[bytes]]:
+    """The ids in the index, in pages; a scan, since ranks shift while events are let go of."""
+    async for page in _pages(redis.zscan_iter(keys.events, count=PAGE)):
+        yield [event_id for event_id, _ in page]
+
+
+async def _unlisted(redis: "Redis", keys: Keys) -> AsyncIterator[list[bytes]]:
+    """The ids of records that are not in the index, in pages."""
+    prefix = len(keys.event(""))
+    async for page in _pages(redis.scan_iter(match=keys.event("*"), count=PAGE)):
+        ids = [key[prefix:] for key in page]
+        listed = await redis.zmscore(keys.events, ids)
+        yield [event_id for event_id, score in zip(ids, listed, strict=True) if score is None]
+
+
+async def _pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) == PAGE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _found(states: Counter[str]) -> Counts:
+    numbers = {state: states[state] for state in ("done", "ignored", "dead", "open")}
+    return Counts(accepted=sum(numbers.values()), **numbers)

@@ -1,0 +1,68 @@
+-- examine: is each event in the state, and in the places, that its record adds up to? Changes nothing.
+--
+-- Keys:   those of settle, <ns>:events; none is written
+-- ARGV:   ns, then ids (at most 500)
+-- Answer: for each id {state, finding, finding …}: state = what the record adds up to, '' where there is none; findings = in
+--         words, what differs from it. An id that nothing is known of gives {''}: it was let go of meanwhile
+-- Cost:   O(ids × (handlers of the event + log queue))
+local ns = ARGV[1]
+
+-- added_up: an event's state and, for an open one, its due time, as settle computes them. A lease that has lapsed still
+-- keeps its event open: nothing settles it before somebody claims it.
+local function added_up(event)
+  local f = redis.call('HMGET', event, 'lease', 'lease_until', 'handlers', 'due', 'received_at')
+  local state, due = 'open', tonumber(f[4])
+  if f[1] then
+    due = tonumber(f[2])
+  elseif f[3] then
+    state, due = verdict(event, cjson.decode(f[3]))
+  end
+  return state, due and math.max(due, tonumber(f[5]))
+end
+
+-- misplaced: note where an event is but does not belong, and where it belongs but is not
+local function misplaced(id, state, findings)
+  local open, job = state == 'open', ns .. ':' .. id
+  local function belongs(should, is, place)
+    if should and not is then findings[#findings + 1] = 'it is not in ' .. place .. ', though ' .. state end
+    if is and not should then findings[#findings + 1] = 'it is in ' .. place .. ', though ' .. state end
+  end
+  belongs(true, redis.call('ZSCORE', ns .. ':events', id), 'the index of events')
+  belongs(open, redis.call('ZSCORE', ns .. ':queue', job), 'the queue')
+  belongs(open, redis.call('EXISTS', 'arq:job:' .. job) == 1, 'the jobs of arq')
+  belongs(state == 'done' or state == 'ignored', redis.call('ZSCORE', ns .. ':ended', id), 'the index of ended events')
+  belongs(state == 'dead', redis.call('ZSCORE', ns .. ':dead', id), 'the index of dead events')
+end
+
+local function compare(id, event)
+  local state, due = added_up(event)
+  local answer = { state }
+  local recorded = redis.call('HGET', event, 'state') or 'missing'
+  if recorded ~= state then
+    answer[2] = 'its state is ' .. recorded .. ', though its record adds up to ' .. state
+  end
+  misplaced(id, state, answer)
+  local score = redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id)
+  if state == 'open' and score and tonumber(score) ~= due then
+    answer[#answer + 1] = 'it is due in the queue at ' .. score .. ' ms, though by its record at ' .. (due or '?') .. ' ms'
+  end
+  return answer
+end
+
+local function examine(id)
+  local event = ns .. ':event:' .. id
+  if redis.call('EXISTS', event) == 1 then
+    local readable, answer = pcall(compare, id, event)
+    return readable and answer or { '', 'its record cannot be read' }
+  end
+  if redis.call('ZSCORE', ns .. ':events', id) then
+    return { '', 'its record is gone, though it is in the index of events' }
+  end
+  return { '' }
+end
+
+local answers = {}
+for i = 2, #ARGV do
+  answers[#answers + 1] = examine(ARGV[i])
+end
+return answers
