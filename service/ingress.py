@@ -20,6 +20,7 @@ from service.listening import listen
 from service.logs import configure_logs
 from service.reception import Metrics, ReadingBudget, Reception
 from service.settings import Settings, load
+from service.stopping import end_quietly_on_signals
 from service.store.connection import connect, locate
 from service.store.group_commit import GroupCommit
 from service.store.keys import Keys
@@ -98,6 +99,7 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=max(1, int(settings.grace)),
     )
     log.info("ingress listening", host=settings.host, ports=[each.getsockname()[1] for each in sockets])
+    end_quietly_on_signals()
     server = uvicorn.Server(config)
     if settings.ingress_processes > 1:
         Multiprocess(config, sockets=sockets).run()

@@ -1,0 +1,90 @@
+"""The direction of imports, and what the ingress must never load."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+LAYERS = [
+    {"settings", "clock", "signature", "masking", "events", "embedded", "embedded_guard", "listening", "stopping"},
+    {"routing"},
+    {"store", "outbound"},
+    {"messages", "registrations"},
+    {
+        "admin",
+        "endings",
+        "handler_metrics",
+        "health",
+        "ingress",
+        "loading",
+        "logs",
+        "processing",
+        "reception",
+        "simulator",
+        "supervisor",
+        "testing",
+        "worker",
+    },
+    {"cli"},
+]
+"""Lowest first; a module imports from its own layer and from those below."""
+
+
+def modules() -> list[Path]:
+    return sorted((ROOT / "service").rglob("*.py")) + sorted((ROOT / "handlers").rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def layer(name: str) -> int | None:
+    """The layer of a dotted module of ours; None of `service` itself and of others' modules."""
+    parts = name.split(".")
+    if parts[0] != "service" or len(parts) == 1:
+        return None
+    return next((number for number, names in enumerate(LAYERS) if parts[1] in names), None)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_downwards(path: Path) -> None:
+    own = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    if own == "service.__init__":
+        return
+    names = list(imported(path))
+    if own.startswith("service."):
+        assert not [name for name in names if name.split(".")[0] == "handlers"], "service never imports handlers"
+        mine = layer(own)
+        assert mine is not None, f"{own} stands in no layer: add it to LAYERS"
+        for name in names:
+            assert (layer(name) or 0) <= mine, f"{own} imports {name}, which stands above it"
+
+
+def test_no_file_bears_a_name_that_says_nothing() -> None:
+    assert not [path for path in modules() if path.stem in {"utils", "helpers", "common", "misc", "manager"}]
+
+
+def test_the_ingress_loads_neither_handlers_nor_the_sdk_nor_arq() -> None:
+    code = "import sys, service.ingress; print(sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    for name in ("'handlers'", "'telnyx'", "'arq'", "'httpx'"):
+        assert name not in loaded
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_store_names_redis_keys(path: Path) -> None:
+    if path.is_relative_to(ROOT / "service" / "store"):
+        return
+    strings = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
+    named = [text for text in strings if isinstance(text, str) and text.startswith(("arq:", "ringback:"))]
+    assert not named

@@ -1,0 +1,69 @@
+"""The environment: what is read, and how a mistake is told."""
+
+from pathlib import Path
+
+import pytest
+
+from service.settings import InvalidSettings, Settings, load
+
+DOCUMENTED = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
+
+
+def test_defaults_are_those_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load()
+    assert (settings.port, settings.lease, settings.retention, settings.max_body) == (8080, 15, 604_800, 1024**2)
+
+
+@pytest.mark.parametrize("name", [str(field.validation_alias) for field in Settings.model_fields.values()])
+def test_every_variable_is_documented(name: str) -> None:
+    assert f"`{name}`" in DOCUMENTED
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TELNYX_PUBLIC_KEY", "abc"),
+        ("TELNYX_PUBLIC_KEY", "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=,"),
+        ("REDIS_URL", "http://localhost"),
+        ("RINGBACK_NAMESPACE", "a:b"),
+        ("RINGBACK_PORT", "70000"),
+        ("RINGBACK_LEASE", "soon"),
+        ("RINGBACK_LEASE", "-1s"),
+        ("RINGBACK_LEASE", "0"),
+        ("RINGBACK_MAX_BODY", "1GiB"),
+        ("RINGBACK_SMS_FROM", "312 555"),
+        ("RINGBACK_PROBE_KEY", "c2hvcnQ="),
+        ("HANDLERS", "no_colon"),
+        ("RINGBACK_DRY_RUN", "true"),
+        ("RINGBACK_POLICY", "policy.toml"),
+        ("RINGBACK_ENCRYPTION_KEY", "secret"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_by_name_and_not_quoted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings) as raised:
+        load()
+    assert str(raised.value).startswith(f"{name}: ")
+    assert len(value) < 5 or value not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("250ms", 0.25), ("30", 30), ("15m", 900), ("22h", 79_200), ("7d", 604_800)]
+)
+def test_durations_are_read(monkeypatch: pytest.MonkeyPatch, text: str, seconds: float) -> None:
+    monkeypatch.setenv("RINGBACK_MAX_WAIT", text)
+    assert load().max_wait == seconds
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("RINGBACK_PORT=1111\nRINGBACK_NAMESPACE=file\n")
+    monkeypatch.setenv("RINGBACK_PORT", "2222")
+    assert (load().port, load().namespace) == (2222, "file")
+
+
+def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELNYX_API_KEY", "KEY-hush")
+    monkeypatch.setenv("REDIS_URL", "redis://user:hush@localhost")
+    assert "hush" not in repr(load())

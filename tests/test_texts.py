@@ -1,0 +1,51 @@
+"""Masking, and counting segments."""
+
+import pytest
+
+from service.masking import mask_number, mask_numbers, place
+from service.messages.segments import segments
+
+
+@pytest.mark.parametrize(
+    ("number", "masked"), [("+13125550001", "+1312•••0001"), ("12345", "•••45"), ("+491711234567", "+4917•••4567")]
+)
+def test_a_number_is_masked(number: str, masked: str) -> None:
+    assert mask_number(number) == masked
+
+
+def test_numbers_in_foreign_text_are_masked_and_short_codes_of_errors_stay() -> None:
+    told = mask_numbers("40310: to +1 (312) 555-0001 or 13125550002 is invalid since 2026")
+    assert "555" not in told
+    assert told.startswith("40310: to +1312•••0001 or ")
+    assert told.endswith("is invalid since 2026")
+
+
+def test_the_place_of_an_error_is_named_without_its_text() -> None:
+    with pytest.raises(ValueError, match="secret") as raised:
+        int("the secret text")
+    told = place(raised.value)
+    assert told.startswith("test_texts.py:")
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 0),
+        ("x" * 160, 1),
+        ("x" * 161, 2),
+        ("x" * 306, 2),
+        ("x" * 307, 3),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("x" * 152 + "€" + "x" * 152, 3),
+        ("ü" * 160, 1),
+        ("я" * 70, 1),
+        ("я" * 71, 2),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+        ("я" * 66 + "😀" + "я" * 66, 3),
+    ],
+)
+def test_segments_are_counted_as_carriers_do(text: str, count: int) -> None:
+    assert segments(text) == count
