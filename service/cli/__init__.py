@@ -5,7 +5,12 @@ import sys
 import typer
 from redis.exceptions import RedisError
 
+from service.cli.audit import audit
+from service.cli.config import config
+from service.cli.dead import dead
 from service.cli.demo import demo
+from service.cli.events import events
+from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
 from service.cli.simulator import simulator
 from service.cli.up import up
@@ -30,6 +35,11 @@ app.command()(up)
 app.command()(ingress)
 app.command()(worker)
 app.command()(simulator)
+app.add_typer(events, name="events")
+app.add_typer(dead, name="dead")
+app.command()(audit)
+app.command()(config)
+app.command()(healthcheck)
 
 
 def main() -> None:

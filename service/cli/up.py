@@ -6,7 +6,7 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from service import embedded, embedded_guard
 from service.embedded import Folder, FolderInUse
 from service.logs import configure_logs
 from service.settings import Settings, load
-from service.supervisor import Child, Supervisor
+from service.supervisor import BeforeExec, Child, Supervisor
 
 MARGIN_SECONDS = 5.0
 BAD_CONFIGURATION = 2
@@ -73,8 +73,7 @@ def _server(program: Path, folder: Folder, lifeline: int) -> Child:
         umask=0o077,
         output=folder.log,
         # With a guard it outlives a killed `up` until its clients have ended; without, it must at least not stay.
-        before_exec=None if embedded_guard.available() else embedded.die_with_parent(),
-        companion=partial(embedded_guard.guarded, lifeline=lifeline),
+        surroundings=partial(embedded_guard.guarding, lifeline) if embedded_guard.available() else _dying_with_up,
         ready=partial(embedded.answers, folder.socket),
         last_words=partial(embedded.last_words, folder.log),
     )
@@ -89,7 +88,7 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
         Child,
         grace=settings.grace + MARGIN_SECONDS,
         descriptors=descriptors,
-        before_exec=embedded.die_with_parent(),
+        surroundings=_dying_with_up,
     )
     return [
         client(
@@ -100,6 +99,10 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
         ),
         client(name="worker", command=(*ringback, "worker"), environment=_without_admin_port(environment, settings)),
     ]
+
+
+def _dying_with_up() -> AbstractContextManager[BeforeExec | None]:
+    return nullcontext(embedded.die_with_parent())
 
 
 def _without_admin_port(environment: dict[str, str], settings: Settings) -> dict[str, str]:

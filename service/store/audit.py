@@ -14,8 +14,8 @@ from service.store.scripts import run, script
 TOTALS = script("totals")
 EXAMINE = script("examine")
 
-PAGE = 500
-"""Events looked at in one script: a few milliseconds in which the server does nothing else."""
+PAGE = 100
+"""Events looked at in one script: about 2 ms in which the server does nothing else."""
 MOST_COUNTS = 3
 
 T = TypeVar("T")

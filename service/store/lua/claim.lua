@@ -1,17 +1,21 @@
--- claim: take due events under one lease. The score of each moves to the lease's end, so that the events of a crashed
--- worker come due by themselves. The handlers of an event are fixed here, when it is claimed for the first time.
+-- claim: take due events under one lease. The score of each moves to the lease's end, so that the events of a crashed worker
+-- come due by themselves. The handlers of an event are fixed here, when it is claimed for the first time. An event whose
+-- lease lapsed twice is a suspect, and given only to a worker that runs nothing else; lapsed once more while alone, it is dead.
+-- A claim whose reply was lost is repeated under its number, and answered with what it took then.
 --
--- Keys:   those of settle
--- ARGV:   ns, token (random, new for each claim), lease (ms), limit, routes (JSON: handler name → its event types),
---         optionally one event id: then only this one
--- Answer: {claimed, foreign, wait, now}: claimed = for each event {id, field, value, field, value …}; foreign = ids of due jobs in
---         the queue that are no events of ours (cron jobs and other arq functions); wait = ms until the next job is due, -1
---         where there is none; now = the server's time (ms)
+-- Keys:   those of settle and lease, <ns>:claim:<worker>
+-- ARGV:   ns, worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
+--         handler name → its event types), optionally one event id: then only this one
+-- Answer: {claimed, foreign, wait, now, suspects}: claimed = for each event {id, field, value, field, value …}; foreign = ids
+--         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
+--         the server's time (ms); suspects = how many were passed over
 -- Cost:   O(limit × (log queue + record))
-local ns, token, lease, limit = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local ns, worker, number, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local limit, alone, routes = tonumber(ARGV[5]), ARGV[6] == '1', cjson.decode(ARGV[7])
 local now = now_ms()
-local prefix = ns .. ':'
-local routes = cjson.decode(ARGV[5])
+local prefix, token = ns .. ':', worker .. ':' .. number
+local SUSPECT, HOPELESS = 2, 3
+local claimed, foreign, suspects = {}, {}, 0
 
 local function fits(pattern, type)
   if pattern == '*' or pattern == type then return true end
@@ -32,37 +36,87 @@ local function subscribed(type)
   return #names > 0 and cjson.encode(names) or '[]'
 end
 
-local function take(id, event)
-  local f = redis.call('HMGET', event, 'lease', 'lease_until', 'handlers', 'type', 'state')
-  if f[5] ~= 'open' or (f[1] and tonumber(f[2]) > now) then
-    settle(ns, id, now)
+local function give(id, event)
+  local record = redis.call('HGETALL', event)
+  table.insert(record, 1, id)
+  claimed[#claimed + 1] = record
+end
+
+-- condemn: the event has killed its worker while nothing else ran there; what had not ended is dead
+local function condemn(id, event)
+  for _, name in ipairs(cjson.decode(redis.call('HGET', event, 'handlers'))) do
+    local known = redis.call('HGET', event, 'h:' .. name)
+    local handler = known and cjson.decode(known) or {}
+    if handler.state ~= 'done' and handler.state ~= 'dead' then
+      handler.state, handler.reason, handler.due, handler.ended_at = 'dead', 'killed_worker', nil, now
+      handler.error = 'its worker vanished each time it ran: find out what it does to the process, then retry it'
+      redis.call('HSET', event, 'h:' .. name, cjson.encode(handler))
+    end
+  end
+end
+
+-- free: end a lease that lapsed; false where it has not, or where the event is not for this worker now
+local function free(id, event)
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'alone')
+  if f[1] ~= 'open' or (f[2] and tonumber(f[3]) > now) then return false end
+  if f[2] then
+    blame(ns, id, f[2])
+    let_go(ns, id, f[2])
+  end
+  local lapses = tonumber(redis.call('HGET', event, 'lapses') or '0')
+  if lapses >= HOPELESS and f[4] then
+    condemn(id, event)
     return false
   end
-  if not f[3] then redis.call('HSET', event, 'handlers', subscribed(f[4])) end
-  redis.call('HSET', event, 'lease', token, 'lease_until', now + lease)
-  settle(ns, id, now)
+  if lapses >= SUSPECT and (not alone or #claimed > 0) then
+    suspects = suspects + 1
+    return false
+  end
   return true
 end
 
-local jobs
-if ARGV[6] then
-  jobs = { prefix .. ARGV[6] }
-else
-  jobs = redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', 0, limit)
+local function take(id, event)
+  if redis.call('HEXISTS', event, 'handlers') == 0 then
+    redis.call('HSET', event, 'handlers', subscribed(redis.call('HGET', event, 'type')))
+  end
+  redis.call('HSET', event, 'lease', token, 'lease_until', now + lease)
+  if alone then redis.call('HSET', event, 'alone', '1') end
+  hold(ns, worker, id)
+  settle(ns, id, now)
+  give(id, event)
 end
 
-local claimed, foreign = {}, {}
-for _, job in ipairs(jobs) do
-  local id = job:sub(#prefix + 1)
-  local event = ns .. ':event:' .. id
-  if job:sub(1, #prefix) ~= prefix or redis.call('EXISTS', event) == 0 then
-    foreign[#foreign + 1] = job
-  elseif take(id, event) then
-    local record = redis.call('HGETALL', event)
-    table.insert(record, 1, id)
-    claimed[#claimed + 1] = record
+local function claim_due()
+  local jobs = ARGV[8] and { prefix .. ARGV[8] }
+    or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', 0, limit)
+  for _, job in ipairs(jobs) do
+    local id = job:sub(#prefix + 1)
+    local event = ns .. ':event:' .. id
+    if job:sub(1, #prefix) ~= prefix or redis.call('EXISTS', event) == 0 then
+      foreign[#foreign + 1] = job
+    elseif free(id, event) then
+      take(id, event)
+    elseif redis.call('HEXISTS', event, 'lease') == 1 or suspects == 0 then
+      settle(ns, id, now)
+    end
   end
+end
+
+local function repeat_claim()
+  for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
+    local event = ns .. ':event:' .. id
+    local f = redis.call('HMGET', event, 'lease', 'lease_until')
+    if f[1] == token and tonumber(f[2]) > now then give(id, event) end
+  end
+end
+
+absolve(ns, worker)
+if redis.call('GET', ns .. ':claim:' .. worker) == number then
+  repeat_claim()
+else
+  redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY)
+  claim_due()
 end
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
-return { claimed, foreign, wait, now }
+return { claimed, foreign, wait, now, suspects }

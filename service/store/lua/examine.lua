@@ -1,7 +1,7 @@
--- examine: is each event in the state, and in the places, that its record adds up to? Changes nothing.
+-- examine: is each event in the state, and in the places, that its record adds up to?
 --
 -- Keys:   those of settle, <ns>:events; none is written
--- ARGV:   ns, then ids (at most 500)
+-- ARGV:   ns, then ids (at most 500; the server does nothing else meanwhile)
 -- Answer: for each id {state, finding, finding …}: state = what the record adds up to, '' where there is none; findings = in
 --         words, what differs from it. An id that nothing is known of gives {''}: it was let go of meanwhile
 -- Cost:   O(ids × (handlers of the event + log queue))
@@ -9,42 +9,41 @@ local ns = ARGV[1]
 
 -- added_up: an event's state and, for an open one, its due time, as settle computes them. A lease that has lapsed still
 -- keeps its event open: nothing settles it before somebody claims it.
-local function added_up(event)
-  local f = redis.call('HMGET', event, 'lease', 'lease_until', 'handlers', 'due', 'received_at')
-  local state, due = 'open', tonumber(f[4])
-  if f[1] then
-    due = tonumber(f[2])
-  elseif f[3] then
-    state, due = verdict(event, cjson.decode(f[3]))
+local function added_up(event, lease, lease_until, handlers, due, received_at)
+  local state = 'open'
+  if lease then
+    due = lease_until
+  elseif handlers then
+    state, due = verdict(event, cjson.decode(handlers))
   end
-  return state, due and math.max(due, tonumber(f[5]))
+  return state, due and math.max(tonumber(due), tonumber(received_at))
 end
 
 -- misplaced: note where an event is but does not belong, and where it belongs but is not
-local function misplaced(id, state, findings)
-  local open, job = state == 'open', ns .. ':' .. id
+local function misplaced(id, state, score, findings)
+  local open = state == 'open'
   local function belongs(should, is, place)
     if should and not is then findings[#findings + 1] = 'it is not in ' .. place .. ', though ' .. state end
     if is and not should then findings[#findings + 1] = 'it is in ' .. place .. ', though ' .. state end
   end
   belongs(true, redis.call('ZSCORE', ns .. ':events', id), 'the index of events')
-  belongs(open, redis.call('ZSCORE', ns .. ':queue', job), 'the queue')
-  belongs(open, redis.call('EXISTS', 'arq:job:' .. job) == 1, 'the jobs of arq')
+  belongs(open, score, 'the queue')
+  belongs(open, redis.call('EXISTS', 'arq:job:' .. ns .. ':' .. id) == 1, 'the jobs of arq')
   belongs(state == 'done' or state == 'ignored', redis.call('ZSCORE', ns .. ':ended', id), 'the index of ended events')
   belongs(state == 'dead', redis.call('ZSCORE', ns .. ':dead', id), 'the index of dead events')
 end
 
 local function compare(id, event)
-  local state, due = added_up(event)
-  local answer = { state }
-  local recorded = redis.call('HGET', event, 'state') or 'missing'
-  if recorded ~= state then
-    answer[2] = 'its state is ' .. recorded .. ', though its record adds up to ' .. state
-  end
-  misplaced(id, state, answer)
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at')
+  local state, due = added_up(event, f[2], f[3], f[4], f[5], f[6])
   local score = redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id)
+  local answer = { state }
+  if f[1] ~= state then
+    answer[2] = 'its state is ' .. (f[1] or 'missing') .. ', though its record adds up to ' .. state
+  end
+  misplaced(id, state, score, answer)
   if state == 'open' and score and tonumber(score) ~= due then
-    answer[#answer + 1] = 'it is due in the queue at ' .. score .. ' ms, though by its record at ' .. (due or '?') .. ' ms'
+    answer[#answer + 1] = 'it is due in the queue at ' .. score .. ' ms, though by its record at ' .. due .. ' ms'
   end
   return answer
 end

@@ -1,0 +1,121 @@
+"""`ringback config`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal, get_args
+
+import orjson
+import typer
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from service.masking import mask_numbers
+from service.settings import Duration, NotBuilt, Settings, Size, load
+
+Source = Literal["default", "environment", "not built yet"]
+
+MASK = "•••"
+
+_DAY_TO_SECOND = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+_MIB_TO_BYTE = (("MiB", 1024**2), ("KiB", 1024), ("B", 1))
+_LOGIN = re.compile(r"(?<=://)([^:@/]*:)?.*@", re.DOTALL)
+_PASSWORD_PARAMETER = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A variable as it may be shown: its value (None: unset) in the form that the variable takes, and whence it is."""
+
+    value: str | int | None
+    source: Source
+
+
+def config(
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,  # noqa: FBT002
+) -> None:
+    """Show every setting in force, from environment variables and a .env file here, and the Redis that is used.
+
+    Secrets are masked, as are phone numbers.
+
+    Exit codes: 0 shown, 2 a variable does not fit.
+    """
+    settings = load()
+    variables, redis = shown(settings), redis_in_words(settings)
+    if as_json:
+        told = {"settings": {name: asdict(each) for name, each in variables.items()}, "redis": redis}
+        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    else:
+        _print_table(variables)
+        typer.echo(f"\nRedis: {redis}")
+
+
+def shown(settings: Settings) -> dict[str, Shown]:
+    """Every variable by its name, in the order of the settings."""
+    return {
+        str(field.validation_alias): Shown(_value(field, getattr(settings, name)), _source(settings, name, field))
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def redis_in_words(settings: Settings) -> str:
+    """Which Redis a command with these settings uses, without its password."""
+    if settings.redis_url is None:
+        return f"embedded in {settings.data.resolve()}, since REDIS_URL is unset"
+    return without_password(settings.redis_url)
+
+
+def without_password(url: str | SecretStr) -> str:
+    """A URL whose password, be it in the login or in a parameter, is masked; so is a login without a colon."""
+    text = url.get_secret_value() if isinstance(url, SecretStr) else url
+    return _PASSWORD_PARAMETER.sub(rf"\1{MASK}", _LOGIN.sub(rf"\1{MASK}@", text))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as the variables take them: `30s`, `22h`, `7d`, in the largest unit of which they are a whole number."""
+    return _in_units(seconds, _DAY_TO_SECOND) or f"{seconds}s"
+
+
+def size(number: int) -> str:
+    """Bytes as the variables take them: `512KiB`, `1MiB`."""
+    return _in_units(number, _MIB_TO_BYTE) or f"{number}B"
+
+
+def _in_units(number: float, units: tuple[tuple[str, int], ...]) -> str | None:
+    fitting = (f"{int(number / each)}{unit}" for unit, each in units if number % each == 0)
+    return next(fitting, None)
+
+
+_SHOWN_IN_PART: dict[str, Callable[[Any], str]] = {
+    "REDIS_URL": without_password,
+    "TELNYX_BASE_URL": without_password,
+    "RINGBACK_SMS_FROM": mask_numbers,
+}
+_DURATION, _SIZE, _NOT_BUILT = (get_args(kind)[1] for kind in (Duration, Size, NotBuilt))
+
+
+def _value(field: FieldInfo, value: Any) -> str | int | None:
+    if value is None:
+        return None
+    if show_part := _SHOWN_IN_PART.get(str(field.validation_alias)):
+        return show_part(value)
+    if isinstance(value, SecretStr):
+        return MASK
+    if _DURATION in field.metadata:
+        return duration(value)
+    if _SIZE in field.metadata:
+        return size(value)
+    return value if isinstance(value, int) else str(value)
+
+
+def _source(settings: Settings, name: str, field: FieldInfo) -> Source:
+    if _NOT_BUILT in field.metadata:
+        return "not built yet"
+    return "environment" if name in settings.model_fields_set else "default"
+
+
+def _print_table(variables: dict[str, Shown]) -> None:
+    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
+
+    rows = [(name, "unset" if each.value is None else str(each.value), each.source) for name, each in variables.items()]
+    print_table(("variable", "value", "from"), rows)

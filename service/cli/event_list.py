@@ -1,0 +1,74 @@
+"""Lists of events, as JSON for machines and as a table for people."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import typer
+
+from service.store.records import EventRecord, HandlerRecord
+
+NARROW = 120
+"""Characters in a line below which an event's five columns become two."""
+DEAD_NOTE = (
+    "A dead event does not run again by itself: mend what its error names (the handler, the account or the sender's"
+    " data), so that the next one does not end like it, and see by hand to what this one was to bring about."
+)
+
+
+def show_events(records: Sequence[EventRecord], *, as_json: bool, none: str) -> None:
+    """Print events to standard output; where there are none, people are told so in the words of `none`."""
+    if as_json:
+        typer.echo(orjson.dumps([_as_object(record) for record in records], option=orjson.OPT_INDENT_2))
+    elif records:
+        _print_table(records)
+    else:
+        typer.echo(none, err=True)
+
+
+def _as_object(record: EventRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "type": record.type,
+        "state": record.state,
+        "received_at": f"{_utc(record.received_at):%Y-%m-%dT%H:%M:%S}.{record.received_at % 1000:03d}Z",
+        "handlers": {
+            name: {"state": handler.state, "attempts": handler.attempts, "reason": handler.reason}
+            for name, handler in record.handlers.items()
+        },
+    }
+
+
+def _print_table(records: Sequence[EventRecord]) -> None:
+    from service.cli.tables import line_width, print_table  # noqa: PLC0415 - other commands start without Rich
+
+    if line_width() < NARROW:
+        print_table(("id, type, state, received (UTC)", "handlers"), map(_narrow_row, records))
+    else:
+        print_table(("id", "type", "state", "received (UTC)", "handlers"), map(_row, records))
+    if any(record.state == "dead" for record in records):
+        typer.echo(DEAD_NOTE, err=True)
+
+
+def _row(record: EventRecord) -> tuple[str, ...]:
+    received = f"{_utc(record.received_at):%Y-%m-%d %H:%M:%S}"
+    handlers = "\n".join(_in_words(name, handler) for name, handler in record.handlers.items())
+    return record.id, record.type, record.state, received, handlers
+
+
+def _narrow_row(record: EventRecord) -> tuple[str, ...]:
+    event_id, event_type, state, received, handlers = _row(record)
+    return f"{event_id}\n  {event_type}\n  {state}, {received}", handlers
+
+
+def _in_words(name: str, handler: HandlerRecord) -> str:
+    """Such as `sms_fallback waiting after 2 attempts (rate_limit)`; of a dead one the error too."""
+    attempts = f" after {handler.attempts} attempt{'s' if handler.attempts > 1 else ''}" if handler.attempts else ""
+    reason = f" ({handler.reason})" if handler.reason else ""
+    error = f": {handler.error}" if handler.state == "dead" and handler.error else ""
+    return f"{name} {handler.state}{attempts}{reason}{error}"
+
+
+def _utc(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds // 1000, UTC)

@@ -1,0 +1,52 @@
+"""`ringback healthcheck`."""
+
+import typer
+
+from service.settings import InvalidSettings, Settings, load
+
+SECONDS = 2.0
+_LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is bound to all addresses answers on this one
+
+
+def healthcheck() -> None:
+    """Ask the process that runs beside this one for /healthz, as the image's HEALTHCHECK does.
+
+    Asks on RINGBACK_ADMIN_PORT if that is set, else on RINGBACK_PORT, and waits for 2 s.
+
+    Exit codes: 0 it answers 200, 1 it does not (standard error says why).
+    """
+    trouble = _trouble()
+    if trouble is not None:
+        typer.echo(trouble, err=True)
+        raise typer.Exit(1)
+
+
+def address(settings: Settings) -> tuple[str, int]:
+    """The host and port to ask, of a process with these settings on this machine."""
+    port = settings.port if settings.admin_port is None else settings.admin_port
+    return _LOOPBACK.get(settings.host, settings.host), port
+
+
+def _trouble() -> str | None:
+    """What is wrong, in one line; None where nothing is."""
+    try:
+        settings = load()
+    except InvalidSettings as error:
+        # Exit code 1, unlike elsewhere: Docker keeps the others for itself.
+        return "; ".join(str(error).splitlines())
+    return _answer(*address(settings))
+
+
+def _answer(host: str, port: int) -> str | None:
+    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - other commands start without it
+
+    connection = HTTPConnection(host, port, timeout=SECONDS)
+    try:
+        connection.request("GET", "/healthz")
+        status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        return f"no answer from /healthz at {host} port {port} ({reason}): does `ringback` run there?"
+    finally:
+        connection.close()
+    return None if status == 200 else f"/healthz at {host} port {port} answers {status}, not 200"

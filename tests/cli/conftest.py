@@ -1,0 +1,15 @@
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+
+from service.store.keys import Keys
+from tests.cli.deployment import Deployment
+
+
+@pytest.fixture
+def deployment(redis_url: str) -> Iterator[Deployment]:
+    """A namespace that no other test uses."""
+    with Redis.from_url(redis_url) as redis:
+        yield Deployment(redis_url, Keys(f"cli-{uuid.uuid4().hex}"), redis)

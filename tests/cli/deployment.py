@@ -1,0 +1,94 @@
+"""A namespace of a real server, with events as an ingress and workers leave them, and commands that look at it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+from typer.testing import CliRunner
+
+import service
+from service.cli import app
+from service.cli.session import ask_at
+from service.store.inbox import Arrival, accept
+from service.store.keys import Keys
+from service.store.leases import Lease, claim, finish
+from service.store.records import HandlerRecord
+
+T = TypeVar("T")
+
+ROOT = Path(service.__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended, and what it said."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One deployment's keys; `redis` is for whoever meddles with them."""
+
+    url: str
+    keys: Keys
+    redis: "Redis"
+
+    def accept(self, *ids: str, event_type: str = "message.received", delay: int = 0) -> None:
+        arrivals = [Arrival(event_id, event_type, b'{"data":{}}', "webhook", delay) for event_id in ids]
+        self.ask(lambda redis, keys: accept(redis, keys, arrivals))
+
+    def claim(self, event_id: str, *handlers: str) -> Lease:
+        routes = {name: ["*"] for name in handlers}
+        claimed = self.ask(lambda redis, keys: claim(redis, keys, lease=60, limit=1, routes=routes, only=event_id))
+        [lease] = claimed.leases
+        return lease
+
+    def finish(self, event_id: str, **ended: HandlerRecord) -> None:
+        lease = self.claim(event_id, *ended)
+        self.ask(lambda redis, keys: finish(redis, keys, lease, ended, release=True))
+
+    def one_of_each(self) -> None:
+        """An event in each state: `open`, `leased`, `done`, `ignored` and `dead`."""
+        self.accept("open", "leased", "done", "ignored", "dead")
+        self.claim("leased", "greet")
+        self.finish("done", greet=HandlerRecord("done"))
+        self.finish("ignored")
+        self.finish("dead", greet=HandlerRecord("dead", attempts=8), thank=HandlerRecord("done"))
+
+    def ask(self, work: "Callable[[AsyncRedis, Keys], Awaitable[T]]") -> T:
+        return ask_at(self.url, self.keys, work)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"REDIS_URL": self.url, "RINGBACK_NAMESPACE": self.keys.namespace}
+
+    def run(self, *arguments: str) -> Ran:
+        """A command in this process."""
+        result = CliRunner().invoke(app, arguments, env=self.environment, catch_exceptions=False)
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def run_process(self, *arguments: str) -> Ran:
+        """A command in a process of its own."""
+        return run_process(*arguments, **self.environment)
+
+
+def run_process(*arguments: str, **environment: Any) -> Ran:
+    """`ringback` as a real process that knows nothing but these variables, in the test's own folder."""
+    ended = subprocess.run(
+        [sys.executable, "-m", "service.cli", *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return Ran(ended.returncode, ended.stdout, ended.stderr)
