@@ -6,19 +6,23 @@ Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more s
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
+from signal import Signals
 from typing import Any, TypeVar
 
 import arq.worker
 import orjson
 import structlog
 from arq.connections import ArqRedis, RedisSettings
+from arq.constants import job_key_prefix
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from service.admin import serving_health
+from service.foreign_jobs import asked_function
 from service.handler_metrics import HandlerMetrics
+from service.hooks import contained
 from service.loading import load_router
 from service.processing import Processor, open_processor
 from service.routing import Router
@@ -26,6 +30,7 @@ from service.settings import Settings, load
 from service.store.connection import connect, locate
 from service.store.keys import Keys
 from service.store.leases import Claim
+from service.store.quarantine import quarantine
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -47,7 +52,11 @@ async def process(ctx: dict[str, Any], event_id: str) -> None:
     Always ends in arq's Retry, which leaves the queue alone: the scripts have already put the event where it belongs.
     """
     processor: Processor = ctx["processor"]
-    claimed = await processor.claim(limit=1, only=event_id)
+    number = processor.holdings.number_a_claim()
+    try:
+        claimed = await processor.claim(number, limit=1, only=event_id)
+    finally:
+        processor.holdings.given_up(number)
     for lease in claimed.leases:
         await processor.handle(lease)
     raise arq.worker.Retry
@@ -87,6 +96,11 @@ class Worker(arq.worker.Worker):
         self._stack = AsyncExitStack()
         self._metrics = HandlerMetrics()
         self._beaten_at = float("-inf")
+        self._claim_number: int | None = None
+        self._suspects_wait = False
+        self._own_cron_jobs()
+        for hook in ("on_job_start", "on_job_end", "after_job_end"):
+            setattr(self, hook, contained(getattr(self, hook)))
 
     async def main(self) -> None:
         """Work until cancelled; an outage of Redis is waited out."""
@@ -96,7 +110,14 @@ class Worker(arq.worker.Worker):
         )
         await self._patiently(self.pool.ping)
         self.processor = await self._stack.enter_async_context(
-            open_processor(self._settings, self._router, self.pool, self._handlers_redis, self._metrics)
+            open_processor(
+                self._settings,
+                self._router,
+                self._redis_url,
+                redis=self.pool,
+                handlers_redis=self._handlers_redis,
+                metrics=self._metrics,
+            )
         )
         log.info("worker ready", handlers=sorted(self._router.subscriptions))
         while not await self._patiently(self._turn):
@@ -153,39 +174,78 @@ class Worker(arq.worker.Worker):
             await self._wait(claimed.next_in)
         return False
 
+    def _free(self) -> int:
+        """How many events may be claimed now: none beside a suspect, nor while one waits for the others to end."""
+        alone = any(running.lease.alone for running in self.processor.holdings.running.values())
+        if not self.allow_pick_jobs or alone or (self._suspects_wait and self.tasks):
+            return 0
+        return self.max_jobs - len(self.tasks)
+
     async def _claim(self) -> Claim:
-        free = self.max_jobs - len(self.tasks)
-        if not self.allow_pick_jobs or free <= 0:
+        free = self._free()
+        if free <= 0:
             return Claim([], [], None)
-        claiming = asyncio.create_task(self.processor.claim(limit=free))
+        claiming = asyncio.create_task(self._claim_once(free))
         try:
             claimed = await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            await self._hand_back(await claiming)
+            await self._hand_back(claiming)
             raise
+        self._suspects_wait = claimed.suspects > 0
         for lease in claimed.leases:
             job_id = self._keys.job_id(lease.record.id)
             self.tasks[job_id] = task = self.loop.create_task(self.processor.handle(lease))
             task.add_done_callback(partial(self._forget, job_id))
-        if claimed.foreign:
-            await self.start_jobs([job.encode() for job in claimed.foreign])
+        await self._start_foreign(claimed.foreign)
+        return claimed
+
+    async def _claim_once(self, free: int) -> Claim:
+        """Claim under a new number or, where the reply to the last claim was lost, under that one again."""
+        if self._claim_number is None:
+            self._claim_number = self.processor.holdings.number_a_claim()
+        claimed = await self.processor.claim(self._claim_number, limit=free, alone=not self.tasks)
+        self._claim_number = None
         return claimed
 
     def _forget(self, job_id: str, _: "asyncio.Task[None]") -> None:
         self.tasks.pop(job_id, None)
 
-    async def _hand_back(self, claimed: Claim) -> None:
-        for lease in claimed.leases:
-            await self.processor.hand_back(lease)
+    async def _hand_back(self, claiming: "asyncio.Task[Claim]") -> None:
+        with suppress(RedisError, OSError):
+            for lease in (await claiming).leases:
+                await self.processor.hand_back(lease)
+
+    async def _start_foreign(self, jobs: list[str]) -> None:
+        """Let arq run its own jobs; keep as dead what nobody here can run."""
+        for job in jobs:
+            if job in self.tasks:
+                continue
+            asked = asked_function(await self.pool.get(job_key_prefix + job))
+            if asked.name in self.functions and asked.name != process.__name__:
+                await self.start_jobs([job.encode()])
+            elif await quarantine(self.pool, self._keys, job, asked.reason, asked.words):
+                log.error("a foreign job in our queue is kept as dead", job=job, reason=asked.reason)
 
     async def _wait(self, next_in: float | None) -> None:
-        if self.allow_pick_jobs and len(self.tasks) < self.max_jobs:
+        if self._free() > 0:
             timeout = LONGEST_WAIT if next_in is None else min(max(next_in, SHORTEST_WAIT), LONGEST_WAIT)
             await self._waiting_redis.blpop([self._keys.wake], timeout=timeout)  # type: ignore[arg-type, misc]
         elif self.tasks:
             await asyncio.wait(list(self.tasks.values()), timeout=LONGEST_WAIT, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(SHORTEST_WAIT)
+
+    def handle_sig_wait_for_completion(self, signum: Signals) -> None:
+        """Announce the stop before anything else, so that whatever is cut off is held against no event."""
+        self._announcing = self.loop.create_task(self.processor.announce_stop())
+        super().handle_sig_wait_for_completion(signum)
+
+    def _own_cron_jobs(self) -> None:
+        """Give cron jobs names of this deployment: arq's keys are global, so equal names elsewhere would collide."""
+        for cron_job in self.cron_jobs:
+            self.functions.pop(cron_job.name)
+            cron_job.name = f"{self._keys.namespace}:{cron_job.name}"
+            self.functions[cron_job.name] = cron_job
 
     def _reap(self) -> None:
         """Let go of ended tasks; an error that gets here belongs to arq's own jobs or hooks, and harms nobody else."""
@@ -245,7 +305,7 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
         redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)
         stack.push_async_callback(redis.aclose)
         ctx["processor"] = await stack.enter_async_context(
-            open_processor(settings, router, redis, redis, HandlerMetrics())
+            open_processor(settings, router, redis_url, redis=redis, handlers_redis=redis, metrics=HandlerMetrics())
         )
 
     async def on_shutdown(ctx: dict[str, Any]) -> None:  # noqa: ARG001 - arq's signature

@@ -95,10 +95,10 @@ class Batcher(Generic[Item, Answer]):
                 self.trouble = error
                 await asyncio.sleep(PAUSE)
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-                return _fail(batch, error)
+                _fail(batch, error)
             else:
                 self.trouble = None
-                return _hand_out(batch, answers)
+                _hand_out(batch, answers)
 
 
 def _hand_out(batch: Sequence[_Waiting[Item, Answer]], answers: Sequence[Answer]) -> None:

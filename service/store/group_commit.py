@@ -64,6 +64,6 @@ def _outage(trouble: Exception | None) -> str:
 
 
 def _kind(error: RedisError) -> str:
-    """`OutOfMemoryError`, say; where the client knows no type for it, the server's own first word, such as `MISCONF`."""
+    """`OutOfMemoryError`, say; where the client knows no type, the server's own first word, such as `MISCONF`."""
     known = type(error).__name__
     return (str(error).split() or [known])[0] if known == "ResponseError" else known

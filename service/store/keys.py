@@ -21,6 +21,10 @@ class Keys:
     | `<ns>:counts` | hash | accepted, done, ignored, dead, open |
     | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
     | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |
+    | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
+    | `<ns>:claim:<worker>` | string | the number of its latest claim |
+    | `<ns>:blamed:<worker>` | set | ids of events whose lease lapsed in its hands |
+    | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
     | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
@@ -58,6 +62,13 @@ class Keys:
     @property
     def readyz(self) -> str:
         return f"{self.namespace}:readyz"
+
+    @property
+    def ended(self) -> str:
+        return f"{self.namespace}:ended"
+
+    def draining(self, worker: str) -> str:
+        return f"{self.namespace}:draining:{worker}"
 
     def event(self, event_id: str) -> str:
         return f"{self.namespace}:event:{event_id}"

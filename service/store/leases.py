@@ -1,8 +1,7 @@
 """Leases: a worker's time-limited claims on events, and the only mutual exclusion between workers."""
 
-import secrets
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -10,26 +9,33 @@ from redis.asyncio import Redis
 
 from service.store.keys import Keys
 from service.store.records import EventRecord, HandlerRecord, parse_record
-from service.store.scripts import run, script
+from service.store.scripts import Argument, run, script
 
-CLAIM = script("claim")
-FINISH = script("finish")
-RENEW = script("renew")
+CLAIM = script("claim", above=("lease",))
+FINISH = script("finish", above=("lease",))
+RENEW = script("renew", above=("lease",))
+DRAINING_IS_REMEMBERED = 86_400_000
+"""Milliseconds; longer than any lease, so that what a stopped worker leaves behind is never held against an event."""
 
 
-class LeaseLost(Exception):  # noqa: N818 - a state
-    """The lease has lapsed or went to another worker: what was done here may not be recorded."""
+class LeaseLost(BaseException):
+    """The lease has lapsed or went to another worker: nothing done here may be recorded, nor any effect begun.
+
+    No Exception, so that a handler's `except Exception` cannot swallow it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """One event, claimed: its record as it was then, and the token that proves the claim.
 
-    `claimed_at` is the server's time (milliseconds since 1970), `monotonic` that of this process (seconds).
+    `alone` marks a suspect: an event during which workers vanished, so that nothing else runs beside it. `claimed_at`
+    is the server's time (milliseconds since 1970), `monotonic` that of this process (seconds).
     """
 
     record: EventRecord
     token: str
+    alone: bool
     claimed_at: int
     monotonic: float = field(default_factory=time.monotonic)
 
@@ -40,63 +46,105 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The answer to a claim: events of ours, ids of due jobs that are arq's own, and seconds until the next is due."""
+    """The answer to a claim: events of ours, ids of due jobs that are arq's own, and seconds until the next is due.
+
+    `suspects` counts due events that only a worker without other work is given.
+    """
 
     leases: list[Lease]
     foreign: list[str]
     next_in: float | None
+    suspects: int = 0
 
 
-async def claim(
-    redis: "Redis",
-    keys: Keys,
-    *,
-    lease: float,
-    limit: int,
-    routes: Mapping[str, Iterable[str]],
-    only: str | None = None,
-) -> Claim:
-    """Take up to `limit` due events for `lease` seconds; `routes` fixes the handlers of those never claimed before."""
-    token = secrets.token_hex(16)
-    args: list[str | bytes | int] = [keys.namespace, token, _milliseconds(lease), limit, orjson.dumps(routes)]
-    if only is not None:
-        args.append(only)
-    claimed, foreign, wait, now = await run(redis, CLAIM, *args)
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a claim asks for: up to `limit` due events for `lease` seconds.
+
+    `number` counts a worker's claims; one whose reply was lost is repeated under its number. `routes` fixes the
+    handlers of events that were never claimed before. `alone` says that the worker runs nothing else.
+    """
+
+    worker: str
+    number: int
+    lease: float
+    limit: int
+    routes: Mapping[str, Iterable[str]]
+    alone: bool = False
+    only: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What there is to record of one event: how handlers ended and, with `release`, that the lease is given back."""
+
+    lease: Lease
+    handlers: Mapping[str, HandlerRecord]
+    release: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One event that a worker runs; without `extend` its lease is left to lapse."""
+
+    event_id: str
+    token: str
+    extend: bool
+
+
+async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
+    """Take due events.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether events were taken; repeat the request to learn which.
+    """
+    began = time.monotonic()
+    args: list[Argument] = [
+        keys.namespace,
+        request.worker,
+        request.number,
+        int(request.lease * 1000),
+        request.limit,
+        int(request.alone),
+        orjson.dumps(request.routes),
+    ]
+    if request.only is not None:
+        args.append(request.only)
+    claimed, foreign, wait, now, suspects = await run(redis, CLAIM, *args)
     return Claim(
-        leases=[_lease(entry, token, now) for entry in claimed],
+        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began) for entry in claimed],
         foreign=[job.decode() for job in foreign],
         next_in=None if wait < 0 else wait / 1000,
+        suspects=suspects,
     )
 
 
-async def finish(redis: "Redis", keys: Keys, lease: Lease, ended: Mapping[str, HandlerRecord], *, release: bool) -> str:
-    """Record how handlers ended and, with `release`, give the lease back; answers the state of the event.
+async def finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> list[str]:
+    """Record endings; answers for each event its state, or `lost` where nothing was recorded."""
+    args: list[Argument] = [keys.namespace]
+    for ending in endings:
+        args += (ending.lease.record.id, ending.lease.token, int(ending.release), len(ending.handlers))
+        for name, record in ending.handlers.items():
+            args += (name, record.to_json())
+    return [state.decode() for state in await run(redis, FINISH, *args)]
 
-    Raises:
-        LeaseLost: nothing was recorded.
+
+def renewal(keys: Keys, worker: str, held: Iterable[Held], *, lease: float, settled: int) -> list[Argument]:
+    """The arguments of RENEW: extend by `lease` seconds what is held, give back what is not run though claimed.
+
+    `settled` is the number of the last claim of which, like of all before it, the worker knows the answer.
     """
-    args: list[str | bytes | int] = [keys.namespace, lease.record.id, lease.token, int(release)]
-    for name, record in ended.items():
-        args += (name, record.to_json())
-    state: bytes = await run(redis, FINISH, *args)
-    if state == b"lost":
-        raise LeaseLost
-    return state.decode()
+    args: list[Argument] = [keys.namespace, worker, int(lease * 1000), settled]
+    for each in held:
+        args += (each.event_id, each.token, int(each.extend))
+    return args
 
 
-async def renew(redis: "Redis", keys: Keys, leases: Iterable[Lease], *, lease: float) -> set[str]:
-    """Extend claims by `lease` seconds from now; answers the ids of those that were lost."""
-    args: list[str | bytes | int] = [keys.namespace, _milliseconds(lease)]
-    for each in leases:
-        args += (each.record.id, each.token)
-    lost: list[bytes] = await run(redis, RENEW, *args)
-    return {event_id.decode() for event_id in lost}
+async def announce_stop(redis: "Redis", keys: Keys, worker: str) -> None:
+    """Say that a worker is about to stop, so that a lease that it leaves behind is held against no event."""
+    await redis.set(keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
 
 
-def _lease(entry: list[bytes], token: str, now: int) -> Lease:
+def _lease(entry: list[bytes], token: str, now: int, began: float) -> Lease:
     fields = dict(zip(entry[1::2], entry[2::2], strict=True))
-    return Lease(parse_record(entry[0].decode(), fields), token, now)
-
-
-def _milliseconds(seconds: float) -> int:
-    return int(seconds * 1000)
+    return Lease(parse_record(entry[0].decode(), fields), token, b"alone" in fields, now, began)

@@ -6,8 +6,11 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
+
+Argument = str | bytes | int
 
 _LUA = resources.files("service.store") / "lua"
 
@@ -21,17 +24,17 @@ class Script:
 
 
 @cache
-def script(name: str, *, when_full: bool = True) -> Script:
-    """The script `lua/<name>.lua`, with `settle` above it.
+def script(name: str, *, above: tuple[str, ...] = (), when_full: bool = True) -> Script:
+    """The script `lua/<name>.lua`, with `settle` and the pieces in `above` before it.
 
     `when_full` lets it run with the server's memory exhausted: all but accept must, or a full memory could never drain.
     """
     shebang = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
-    text = shebang + "".join((_LUA / f"{part}.lua").read_text() for part in ("settle", name))
+    text = shebang + "".join((_LUA / f"{part}.lua").read_text() for part in ("settle", *above, name))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-async def run(redis: "Redis", wanted: Script, *args: str | bytes | int) -> Any:
+async def run(redis: "Redis", wanted: Script, *args: Argument) -> Any:
     """Call a script; its answer is what its own header says.
 
     Raises:
@@ -42,3 +45,16 @@ async def run(redis: "Redis", wanted: Script, *args: str | bytes | int) -> Any:
     except NoScriptError:
         await redis.script_load(wanted.text)
         return await redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type, misc]
+
+
+def run_blocking(redis: BlockingRedis, wanted: Script, *args: Argument) -> Any:
+    """Call a script from a thread; otherwise like `run`.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached, or refuses.
+    """
+    try:
+        return redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type]
+    except NoScriptError:
+        redis.script_load(wanted.text)
+        return redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type]

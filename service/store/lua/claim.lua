@@ -55,10 +55,10 @@ local function condemn(id, event)
   end
 end
 
--- free: end a lease that lapsed; false where it has not, or where the event is not for this worker now
-local function free(id, event)
+-- verdict_on: 'free' to be taken, 'suspect' to be taken alone, or 'settle': not for anybody now. A lapsed lease is ended.
+local function verdict_on(id, event)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'alone')
-  if f[1] ~= 'open' or (f[2] and tonumber(f[3]) > now) then return false end
+  if f[1] ~= 'open' or (f[2] and tonumber(f[3]) > now) then return 'settle' end
   if f[2] then
     blame(ns, id, f[2])
     let_go(ns, id, f[2])
@@ -66,13 +66,9 @@ local function free(id, event)
   local lapses = tonumber(redis.call('HGET', event, 'lapses') or '0')
   if lapses >= HOPELESS and f[4] then
     condemn(id, event)
-    return false
+    return 'settle'
   end
-  if lapses >= SUSPECT and (not alone or #claimed > 0) then
-    suspects = suspects + 1
-    return false
-  end
-  return true
+  return lapses >= SUSPECT and 'suspect' or 'free'
 end
 
 local function take(id, event)
@@ -80,25 +76,39 @@ local function take(id, event)
     redis.call('HSET', event, 'handlers', subscribed(redis.call('HGET', event, 'type')))
   end
   redis.call('HSET', event, 'lease', token, 'lease_until', now + lease)
-  if alone then redis.call('HSET', event, 'alone', '1') end
   hold(ns, worker, id)
   settle(ns, id, now)
   give(id, event)
+end
+
+-- consider: take a due job if it may be taken; true where nothing more may be taken beside it
+local function consider(job)
+  local id = job:sub(#prefix + 1)
+  local event = ns .. ':event:' .. id
+  if job:sub(1, #prefix) ~= prefix or redis.call('EXISTS', event) == 0 then
+    foreign[#foreign + 1] = job
+    return false
+  end
+  local verdict = verdict_on(id, event)
+  if verdict == 'settle' then
+    settle(ns, id, now)
+  elseif verdict == 'free' then
+    take(id, event)
+  elseif alone and #claimed == 0 then
+    redis.call('HSET', event, 'alone', '1')
+    take(id, event)
+    return true
+  else
+    suspects = suspects + 1
+  end
+  return false
 end
 
 local function claim_due()
   local jobs = ARGV[8] and { prefix .. ARGV[8] }
     or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', 0, limit)
   for _, job in ipairs(jobs) do
-    local id = job:sub(#prefix + 1)
-    local event = ns .. ':event:' .. id
-    if job:sub(1, #prefix) ~= prefix or redis.call('EXISTS', event) == 0 then
-      foreign[#foreign + 1] = job
-    elseif free(id, event) then
-      take(id, event)
-    elseif redis.call('HEXISTS', event, 'lease') == 1 or suspects == 0 then
-      settle(ns, id, now)
-    end
+    if consider(job) then return end
   end
 end
 

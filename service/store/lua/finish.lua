@@ -1,16 +1,28 @@
--- finish: record how handlers ended and, if asked, give the lease back. Refused to whoever has lost the lease.
+-- finish: record how handlers ended and, if asked, give leases back; many events at once. Refused to whoever has lost the
+-- lease: nothing of that event is recorded.
 --
--- Keys:   those of settle
--- ARGV:   ns, id, token, release ('1' | '0'), then name, JSON for each handler
--- Answer: the state of the event, or 'lost'
--- Cost:   O(handlers of the event + log queue)
-local ns, id, token, release = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
+-- Keys:   those of settle and lease
+-- ARGV:   ns, then for each event: id, token, release ('1' | '0'), number of handlers, then name, JSON for each of those
+-- Answer: for each event its state, or 'lost'
+-- Cost:   O(events × (handlers + log queue))
+local ns = ARGV[1]
 local now = now_ms()
-local event = ns .. ':event:' .. id
-local f = redis.call('HMGET', event, 'lease', 'lease_until')
-if f[1] ~= token or tonumber(f[2]) <= now then return 'lost' end
-for i = 5, #ARGV, 2 do
-  redis.call('HSET', event, 'h:' .. ARGV[i], ARGV[i + 1])
+local answers = {}
+local i = 2
+while i <= #ARGV do
+  local id, token, release, count = ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', tonumber(ARGV[i + 3])
+  local event = ns .. ':event:' .. id
+  local f = redis.call('HMGET', event, 'lease', 'lease_until')
+  if f[1] ~= token or tonumber(f[2]) <= now then
+    answers[#answers + 1] = 'lost'
+  else
+    for j = i + 4, i + 3 + 2 * count, 2 do redis.call('HSET', event, 'h:' .. ARGV[j], ARGV[j + 1]) end
+    if release then
+      let_go(ns, id, token)
+      redis.call('HDEL', event, 'lapses')
+    end
+    answers[#answers + 1] = settle(ns, id, now)
+  end
+  i = i + 4 + 2 * count
 end
-if release then redis.call('HDEL', event, 'lease', 'lease_until') end
-return settle(ns, id, now)
+return answers

@@ -1,20 +1,33 @@
--- renew: extend the lease on events that are still running.
+-- renew: extend the leases of what a worker runs, and take back what Redis says it holds although it does not run it: the
+-- jobs of a claim whose reply was lost.
 --
--- Keys:   those of settle
--- ARGV:   ns, lease (ms), then id, token for each event
+-- Keys:   those of settle and lease
+-- ARGV:   ns, worker, lease (ms), settled (number of the last claim of which, like of all before, the worker knows the answer),
+--         then for each event that it runs: id, token, extend ('1' | '0': let it lapse)
 -- Answer: the ids whose lease was lost
--- Cost:   O(events × log queue)
-local ns, lease = ARGV[1], tonumber(ARGV[2])
+-- Cost:   O(events that the worker holds × log queue)
+local ns, worker, lease, settled = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
-local lost = {}
-for i = 3, #ARGV, 2 do
+local lost, runs = {}, {}
+absolve(ns, worker)
+for i = 5, #ARGV, 3 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
+  runs[id] = true
   local f = redis.call('HMGET', event, 'lease', 'lease_until')
-  if f[1] == ARGV[i + 1] and tonumber(f[2]) > now then
+  if f[1] ~= ARGV[i + 1] or tonumber(f[2]) <= now then
+    lost[#lost + 1] = id
+  elseif ARGV[i + 2] == '1' then
     redis.call('HSET', event, 'lease_until', now + lease)
     settle(ns, id, now)
-  else
-    lost[#lost + 1] = id
+  end
+end
+for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
+  local token = redis.call('HGET', ns .. ':event:' .. id, 'lease')
+  if not token or worker_of(token) ~= worker then
+    redis.call('SREM', ns .. ':held:' .. worker, id)
+  elseif not runs[id] and tonumber(token:match(':(%d+)$')) <= settled then
+    let_go(ns, id, token)
+    settle(ns, id, now)
   end
 end
 return lost

@@ -1,0 +1,27 @@
+"""Jobs in our queue that are no events of ours: cron jobs, other arq functions, and what should not be there."""
+
+from dataclasses import dataclass
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The function that a job asks for, if any; `reason` and `words` apply where nobody here knows it."""
+
+    name: str | None
+    reason: str
+    words: str
+
+
+def asked_function(data: bytes | None) -> Asked:
+    """Read a job's data, which anybody may have written: JSON only, never a pickle."""
+    if data is None:
+        return Asked(None, "no_job", "the queue names it, and there is neither an event nor a job behind it")
+    try:
+        function = orjson.loads(data)["f"]
+    except (ValueError, TypeError, KeyError):
+        return Asked(None, "corrupt_job", "its data is not the JSON of a job; pickles are never read")
+    if not isinstance(function, str):
+        return Asked(None, "corrupt_job", "its data names no function")
+    return Asked(function, "unknown_function", f"no function of the name {function[:80]!r} is known here")

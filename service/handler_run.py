@@ -1,0 +1,159 @@
+"""One run of one handler: the event in the form it asks for, the context, and what its ending means."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from telnyx import APIError, AsyncTelnyx
+
+from service.endings import Limits, UnfitPayload, after_error, done, unknown_handler
+from service.events import Event, read_event
+from service.handler_metrics import HandlerMetrics
+from service.messages.consent import note_stop
+from service.messages.derived import DerivedEvents
+from service.messages.reply import Answer
+from service.outbound.effects import Run, current_run
+from service.outbound.refusals import STOP, codes, recipient
+from service.routing import Context, Lifespan, Router, Subscription
+from service.settings import Settings
+from service.store.consent import opted_out
+from service.store.keys import Keys
+from service.store.leases import Lease, LeaseLost
+from service.store.records import EventRecord, HandlerRecord
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What handlers work with: shared by all runs of a worker."""
+
+    settings: Settings
+    router: Router
+    redis: "Redis"
+    keys: Keys
+    telnyx: AsyncTelnyx
+    states: Mapping[Lifespan, Any]
+    metrics: HandlerMetrics
+
+    def timeout(self, name: str) -> float:
+        """Seconds that a run of this handler may take."""
+        subscription = self.router.subscriptions.get(name)
+        return (subscription and subscription.timeout) or self.settings.handler_timeout
+
+    def limits(self, subscription: Subscription) -> Limits:
+        """When this handler is given up."""
+        return Limits(
+            max_attempts=subscription.max_attempts or self.settings.max_attempts,
+            max_wait=self.settings.max_wait,
+            outage_patience=self.settings.outage_patience,
+        )
+
+
+async def run_handler(workshop: Workshop, lease: Lease, name: str, holds_lease: Callable[[], bool]) -> HandlerRecord:
+    """Run one handler of a claimed event, and answer its new record.
+
+    Raises:
+        LeaseLost: the lease is gone, so there is nothing to record.
+    """
+    record, before = lease.record, lease.record.handlers[name]
+    bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
+    subscription = workshop.router.subscriptions.get(name)
+    if subscription is None:
+        return _told(bound, unknown_handler(before, lease.now()), lease)
+    run = Run(holds_lease)
+    current_run.set(run)
+    began = time.perf_counter()
+    error = await _error_of(workshop, record, subscription, run, bound)
+    await _note_stop(workshop, error)
+    noted = replace(before, effects=(*before.effects, *run.effects))
+    if error is None:
+        after = done(noted, lease.now())
+    else:
+        after = after_error(noted, error, workshop.limits(subscription), lease.now())
+    workshop.metrics.count(name, after, time.perf_counter() - began)
+    return _told(bound, after, lease)
+
+
+async def _error_of(
+    workshop: Workshop, record: EventRecord, subscription: Subscription, run: Run, bound: Any
+) -> BaseException | None:
+    """Run the handler; whatever it raises comes back as a value, unless it is a cancellation of ours.
+
+    The run's own note of a lost lease counts, whatever the handler made of the exception.
+    """
+    failure: BaseException | None = None
+    try:
+        event = _typed_event(record, subscription)
+        async with asyncio.timeout(workshop.timeout(subscription.name)):
+            await subscription.handler(event, _context(workshop, record, subscription, bound))
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        failure = error
+    except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends
+        failure = error
+    if run.lease_lost:
+        raise LeaseLost
+    return failure
+
+
+def _typed_event(record: EventRecord, subscription: Subscription) -> Event[Any]:
+    event = _plain_event(record)
+    if subscription.payload is None:
+        return event
+    try:
+        payload = subscription.payload.validate_python(event.payload)
+    except ValidationError as error:
+        raise UnfitPayload(error) from None
+    return replace(event, payload=payload)
+
+
+def _plain_event(record: EventRecord) -> Event[dict[str, Any]]:
+    return read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
+
+
+def _context(workshop: Workshop, record: EventRecord, subscription: Subscription, bound: Any) -> Context:
+    effect_key = f"{record.id}/{subscription.name}"
+    derived = DerivedEvents(workshop.redis, workshop.keys, remember=workshop.settings.retention)
+    answer = Answer(_plain_event(record), effect_key, workshop.telnyx, workshop.redis, workshop.keys)
+    return Context(
+        telnyx=workshop.telnyx,
+        redis=workshop.redis,
+        log=bound,
+        attempt=record.handlers[subscription.name].attempts + 1,
+        settings=workshop.settings,
+        state=workshop.states.get(subscription.lifespan) if subscription.lifespan else None,
+        effect_key=effect_key,
+        reply=answer.reply,
+        opted_out=partial(opted_out, workshop.redis, workshop.keys),
+        emit=derived.emit,
+        schedule=derived.schedule,
+        cancel=derived.cancel,
+    )
+
+
+async def _note_stop(workshop: Workshop, error: BaseException | None) -> None:
+    """A 40300 is the recipient's own word, told by Telnyx."""
+    if isinstance(error, APIError) and STOP in codes(error):
+        number = recipient(error)
+        if number is not None:
+            await note_stop(workshop.redis, workshop.keys, number)
+
+
+def _told(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:
+    if record.state == "done":
+        bound.info("handler done", reason=record.reason)
+    elif record.state == "dead":
+        bound.error("handler dead", reason=record.reason, error=record.error)
+    else:
+        wait = max(0, record.due - lease.now()) / 1000
+        bound.warning("handler again later", reason=record.reason, error=record.error, seconds=round(wait, 1))
+    return record

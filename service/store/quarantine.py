@@ -1,0 +1,13 @@
+"""Jobs in our queue that are nobody's: kept as dead events, so that a person can look at them."""
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.scripts import run, script
+
+QUARANTINE = script("quarantine")
+
+
+async def quarantine(redis: "Redis", keys: Keys, job_id: str, reason: str, error: str) -> bool:
+    """Take a job out of the queue and keep its data as a dead event; False where it has left the queue meanwhile."""
+    return bool(await run(redis, QUARANTINE, keys.namespace, job_id, reason, error))
