@@ -1,6 +1,6 @@
 """The inbox: accepting events, once each, and looking at what became of them."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,14 +8,17 @@ from redis.asyncio import Redis
 
 from service.events import Envelope
 from service.store.keys import Keys
-from service.store.records import EventRecord, EventState, parse_record
-from service.store.scripts import run, script
+from service.store.records import EventRecord, parse_record
+from service.store.scripts import Argument, run, script
 
 CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one: a status may rightly come again."""
 
+PAGE = 500
+
 ACCEPT = script("accept", when_full=False)
 CANCEL = script("cancel")
+SUMMARIES = script("summaries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> lis
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
     """
-    args: list[str | bytes | int] = [keys.namespace]
+    args: list[Argument] = [keys.namespace]
     for arrival in arrivals:
         args += (
             arrival.identity,
@@ -86,20 +89,22 @@ async def find(redis: "Redis", keys: Keys, event_id: str) -> EventRecord | None:
     return parse_record(event_id, fields) if fields else None
 
 
-async def newest(redis: "Redis", keys: Keys, *, limit: int, state: EventState | None = None) -> list[EventRecord]:
-    """Events by time of acceptance, the newest first."""
-    found: list[EventRecord] = []
-    async for record in _descending(redis, keys):
-        if state is None or record.state == state:
-            found.append(record)
-        if len(found) >= limit:
-            break
-    return found
+async def newest(
+    redis: "Redis", keys: Keys, *, limit: int, state: str | None = None, event_type: str | None = None
+) -> list[EventRecord]:
+    """Up to `limit` events in this state and of this type (None: any), without bodies, the newest arrivals first."""
+    return await _from_index(
+        redis,
+        keys,
+        keys.events,
+        limit,
+        lambda record: state in {None, record.state} and event_type in {None, record.type},
+    )
 
 
 async def dead(redis: "Redis", keys: Keys, *, limit: int) -> list[EventRecord]:
-    """Dead events by the time of their end, the newest first."""
-    return await _records(redis, keys, await redis.zrange(keys.dead, 0, limit - 1, desc=True))
+    """Up to `limit` dead events, without bodies, those that died last first."""
+    return await _from_index(redis, keys, keys.dead, limit, lambda _: True)
 
 
 async def counts(redis: "Redis", keys: Keys) -> Counts:
@@ -108,18 +113,22 @@ async def counts(redis: "Redis", keys: Keys) -> Counts:
     return Counts(**{name.decode(): int(value) for name, value in stored.items()})
 
 
-async def _descending(redis: "Redis", keys: Keys, page: int = 500) -> AsyncIterator[EventRecord]:
+async def _from_index(
+    redis: "Redis", keys: Keys, index: str, limit: int, fits: Callable[[EventRecord], bool]
+) -> list[EventRecord]:
+    found: dict[str, EventRecord] = {}
     start = 0
-    while ids := await redis.zrange(keys.events, start, start + page - 1, desc=True):
-        for record in await _records(redis, keys, ids):
-            yield record
-        start += page
+    while len(found) < limit and (ids := await redis.zrange(index, start, start + PAGE - 1, desc=True)):
+        # Arrivals meanwhile shift the ranks, so that an id may come up twice.
+        found |= {record.id: record for record in await _summaries(redis, keys, ids) if fits(record)}
+        start += PAGE
+    return list(found.values())[:limit]
 
 
-async def _records(redis: "Redis", keys: Keys, ids: Sequence[bytes]) -> list[EventRecord]:
-    """The records of these ids, without their bodies, so that a long list costs little."""
-    async with redis.pipeline(transaction=False) as pipe:
-        for event_id in ids:
-            pipe.hgetall(keys.event(event_id.decode()))
-        answers: list[dict[bytes, bytes]] = await pipe.execute()
-    return [parse_record(event_id.decode(), fields) for event_id, fields in zip(ids, answers, strict=True) if fields]
+async def _summaries(redis: "Redis", keys: Keys, ids: Sequence[bytes]) -> list[EventRecord]:
+    answers = await run(redis, SUMMARIES, keys.namespace, *ids)
+    return [
+        parse_record(event_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)))
+        for event_id, fields in zip(ids, answers, strict=True)
+        if fields
+    ]

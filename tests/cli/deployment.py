@@ -1,5 +1,6 @@
 """A namespace of a real server, with events as an ingress and workers leave them, and commands that look at it."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -17,10 +18,12 @@ from service.cli import app
 from service.cli.session import ask_at
 from service.store.inbox import Arrival, accept
 from service.store.keys import Keys
-from service.store.leases import Lease, claim, finish
+from service.store.leases import Ending, Lease, Request, claim, finish
 from service.store.records import HandlerRecord
 
 T = TypeVar("T")
+
+NUMBERS = itertools.count(1)
 
 ROOT = Path(service.__file__).parents[1]
 
@@ -48,13 +51,13 @@ class Deployment:
 
     def claim(self, event_id: str, *handlers: str) -> Lease:
         routes = {name: ["*"] for name in handlers}
-        claimed = self.ask(lambda redis, keys: claim(redis, keys, lease=60, limit=1, routes=routes, only=event_id))
-        [lease] = claimed.leases
+        request = Request("worker", next(NUMBERS), lease=60, limit=1, routes=routes, only=event_id)
+        [lease] = self.ask(lambda redis, keys: claim(redis, keys, request)).leases
         return lease
 
     def finish(self, event_id: str, **ended: HandlerRecord) -> None:
         lease = self.claim(event_id, *ended)
-        self.ask(lambda redis, keys: finish(redis, keys, lease, ended, release=True))
+        self.ask(lambda redis, keys: finish(redis, keys, [Ending(lease, ended, release=True)]))
 
     def one_of_each(self) -> None:
         """An event in each state: `open`, `leased`, `done`, `ignored` and `dead`."""

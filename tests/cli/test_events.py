@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.cli.events import PAGE
+from service.store.inbox import PAGE
 from service.store.records import HandlerRecord
 from tests.cli.deployment import Deployment
 

@@ -1,0 +1,20 @@
+-- summaries: the records of events, without their bodies.
+--
+-- Keys:   <ns>:event:<id>
+-- ARGV:   ns, then ids (at most 500)
+-- Answer: for each id {field, value, field, value …}; empty where nothing is remembered
+-- Cost:   O(ids × fields)
+local ns = ARGV[1]
+local answers = {}
+for i = 2, #ARGV do
+  local event = ns .. ':event:' .. ARGV[i]
+  local record = {}
+  for _, field in ipairs(redis.call('HKEYS', event)) do
+    if field ~= 'body' then
+      record[#record + 1] = field
+      record[#record + 1] = redis.call('HGET', event, field)
+    end
+  end
+  answers[#answers + 1] = record
+end
+return answers
