@@ -59,10 +59,10 @@ class Stack:
         headers = sign(raw, self.signing_key, int(time.time() if at is None else at))
         return self.http.post(path, content=raw, headers={**headers, "content-type": "application/json"})
 
-    def start_worker(self, router: Router, **changes: Any) -> Worker:
+    def start_worker(self, router: Router, *, worker_options: dict[str, Any] | None = None, **changes: Any) -> Worker:
         """A worker in a thread of its own, stopped at the end of the test."""
         settings = self.settings.model_copy(update=changes)
-        return self.workers.enter_context(_working(settings, router, self.host.redis_url))
+        return self.workers.enter_context(_working(settings, router, self.host.redis_url, worker_options or {}))
 
     def ask(self, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
         """Do some work with Redis."""
@@ -176,11 +176,11 @@ def make_settings(**values: Any) -> Settings:
 
 
 @contextmanager
-def _working(settings: Settings, router: Router, redis_url: str) -> Iterator[Worker]:
+def _working(settings: Settings, router: Router, redis_url: str, options: dict[str, Any]) -> Iterator[Worker]:
     with anyio.from_thread.start_blocking_portal() as portal:
 
         async def make() -> Worker:
-            return Worker(settings, router, redis_url, handle_signals=False)
+            return Worker(settings, router, redis_url, handle_signals=False, **options)
 
         worker = portal.call(make)
         future = portal.start_task_soon(worker.async_run)
