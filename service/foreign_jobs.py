@@ -14,6 +14,9 @@ class Asked:
     words: str
 
 
+NO_EVENT = Asked("process", "no_event", "it asks to process an event of which there is no record")
+
+
 def asked_function(data: bytes | None) -> Asked:
     """Read a job's data, which anybody may have written: JSON only, never a pickle."""
     if data is None:
@@ -24,4 +27,6 @@ def asked_function(data: bytes | None) -> Asked:
         return Asked(None, "corrupt_job", "its data is not the JSON of a job; pickles are never read")
     if not isinstance(function, str):
         return Asked(None, "corrupt_job", "its data names no function")
+    if function == NO_EVENT.name:
+        return NO_EVENT
     return Asked(function, "unknown_function", f"no function of the name {function[:80]!r} is known here")

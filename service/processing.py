@@ -65,7 +65,10 @@ class Processor:
         except LeaseLost:
             log.warning("lease lost, nothing recorded", event_id=lease.record.id)
         except asyncio.CancelledError:
-            await asyncio.shield(self.hand_back(lease))
+            if running.lost:
+                log.warning("lease lost, nothing recorded", event_id=lease.record.id)
+            else:
+                await asyncio.shield(self.hand_back(lease))
         finally:
             self.holdings.running.pop(lease.record.id, None)
 

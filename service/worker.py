@@ -20,7 +20,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from service.admin import serving_health
-from service.foreign_jobs import asked_function
+from service.foreign_jobs import NO_EVENT, asked_function
 from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
 from service.loading import load_router
@@ -221,7 +221,7 @@ class Worker(arq.worker.Worker):
             if job in self.tasks:
                 continue
             asked = asked_function(await self.pool.get(job_key_prefix + job))
-            if asked.name in self.functions and asked.name != process.__name__:
+            if asked.name in self.functions and asked is not NO_EVENT:
                 await self.start_jobs([job.encode()])
             elif await quarantine(self.pool, self._keys, job, asked.reason, asked.words):
                 log.error("a foreign job in our queue is kept as dead", job=job, reason=asked.reason)
@@ -237,6 +237,7 @@ class Worker(arq.worker.Worker):
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         """Announce the stop before anything else, so that whatever is cut off is held against no event."""
+        log.info("stopping", running=len(self.tasks), grace=self._job_completion_wait)
         self._announcing = self.loop.create_task(self.processor.announce_stop())
         super().handle_sig_wait_for_completion(signum)
 

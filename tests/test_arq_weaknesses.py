@@ -280,7 +280,7 @@ class Bomb:
         (b"\x00\xff not json", "corrupt_job"),
         (b'{"f": 5}', "corrupt_job"),
         (b'{"t":null,"f":"somebody_elses","a":[],"k":{},"et":1}', "unknown_function"),
-        (b'{"t":null,"f":"process","a":["no-such-event"],"k":{},"et":1}', "unknown_function"),
+        (b'{"t":null,"f":"process","a":["no-such-event"],"k":{},"et":1}', "no_event"),
         (None, "no_job"),
     ],
     ids=["pickle", "garbage", "no function", "unknown function", "no such event", "no data"],

@@ -1,0 +1,173 @@
+"""A deployment of real processes: a server, an ingress, workers and a local Telnyx, each of which may be killed."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+from nacl.signing import SigningKey
+from redis.asyncio import Redis
+
+from service import embedded
+from service.cli.session import ask_at
+from service.signature import public_key_text, sign
+from service.simulator import Simulator
+from service.simulator import running as simulating
+from service.store import inbox
+from service.store.audit import audit
+from service.store.keys import Keys
+from service.store.records import EventRecord
+from tests.processes.running import RINGBACK, clean_environment, free_port
+from tests.waiting import wait_for
+
+NAMESPACE = "fleet"
+
+
+@dataclass
+class Fleet:
+    """The processes, and what a test does with them."""
+
+    folder: Path
+    key: SigningKey
+    simulator: Simulator
+    server: embedded.EmbeddedServer
+    environment: dict[str, str]
+    port: int
+    processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+
+    def start(self, role: str, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start `ringback <role>`; its log is `<role>-<n>.log`."""
+        log = self.folder / f"{role}-{len(self.processes)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*RINGBACK, role],
+                cwd=self.folder,
+                env={**self.environment, **variables},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self.processes.append(process)
+        return process
+
+    def start_ingress(self) -> "subprocess.Popen[bytes]":
+        """Start the ingress, and wait until it takes webhooks."""
+        process = self.start("ingress")
+        wait_for(lambda: process.poll() is None and self._ready())
+        return process
+
+    def start_worker(self, **variables: str) -> "subprocess.Popen[bytes]":
+        """Start a worker, and wait until it says that it is ready."""
+        process = self.start("worker", **variables)
+        log = self.folder / f"worker-{len(self.processes) - 1}.log"
+        wait_for(lambda: b"worker ready" in log.read_bytes() or process.poll() is not None)
+        assert process.poll() is None, log.read_text()
+        return process
+
+    def deliver(self, body: dict[str, Any]) -> httpx.Response:
+        """Sign and send a body."""
+        raw = orjson.dumps(body)
+        headers = sign(raw, self.key, int(time.time()))
+        url = f"http://127.0.0.1:{self.port}/webhooks"
+        return httpx.post(url, content=raw, headers=headers, trust_env=False, timeout=5)
+
+    def accepted(self, *bodies: dict[str, Any]) -> None:
+        """Deliver, and insist."""
+        for body in bodies:
+            assert self.deliver(body).status_code == 200
+
+    def record(self, event_id: str) -> EventRecord | None:
+        """The record of an event."""
+        return ask_at(self.server.url, Keys(NAMESPACE), lambda redis, keys: inbox.find(redis, keys, event_id))
+
+    def ended(self, body: dict[str, Any], *, seconds: float = 20) -> EventRecord:
+        """The record of an event once it has ended."""
+
+        def has_ended() -> EventRecord | None:
+            record = self.record(body["data"]["id"])
+            return record if record is not None and record.state != "open" else None
+
+        return wait_for(has_ended, seconds=seconds)
+
+    def counts(self) -> inbox.Counts:
+        """The counters."""
+        return ask_at(self.server.url, Keys(NAMESPACE), inbox.counts)
+
+    def audit_is_clean(self) -> bool:
+        """Whether nothing is missing."""
+        return ask_at(self.server.url, Keys(NAMESPACE), audit).clean
+
+    def sent_to(self, number: str) -> list[Any]:
+        """Messages that the local Telnyx took for a number, replays left out."""
+        return [
+            each
+            for each in self.simulator.requests
+            if each.method == "POST"
+            and isinstance(each.body, dict)
+            and each.body.get("to") == number
+            and each.status == 200
+            and not each.replayed
+        ]
+
+    def server_has(self, pattern: str, *, at_least: int) -> bool:
+        """Whether so many keys of ours match a pattern."""
+
+        async def matching(redis: "Redis", keys: Keys) -> int:
+            return len([key async for key in redis.scan_iter(f"{keys.namespace}:{pattern}")])
+
+        return ask_at(self.server.url, Keys(NAMESPACE), matching) >= at_least
+
+    def restart_server(self) -> None:
+        """Start the server again on the same data, after it was killed."""
+        self.server.process.wait()
+        self.server.folder.release()
+        self.server = embedded.start(self.server.folder.data)
+
+    def written(self, name: str) -> list[str]:
+        """The lines that the handlers wrote into a file of this name."""
+        with suppress(FileNotFoundError):
+            return (self.folder / name).read_text().splitlines()
+        return []
+
+    def _ready(self) -> bool:
+        with suppress(httpx.HTTPError):
+            return httpx.get(f"http://127.0.0.1:{self.port}/readyz", trust_env=False).status_code == 200
+        return False
+
+
+@contextmanager
+def open_fleet(folder: Path, handlers: str, **variables: str) -> Iterator[Fleet]:
+    """A server and a local Telnyx; `handlers` is the text of `my_handlers.py`, whose `router` the workers load."""
+    (folder / "my_handlers.py").write_text(handlers)
+    key, simulator, port = SigningKey.generate(), Simulator(), free_port()
+    with ExitStack() as stack:
+        telnyx = stack.enter_context(simulating(simulator))
+        server = embedded.start(folder / "data")
+        environment = clean_environment(
+            TELNYX_PUBLIC_KEY=public_key_text(key),
+            TELNYX_API_KEY="KEY",
+            TELNYX_BASE_URL=f"{telnyx}/v2",
+            REDIS_URL=server.url,
+            RINGBACK_NAMESPACE=NAMESPACE,
+            RINGBACK_PORT=str(port),
+            HANDLERS="my_handlers:router",
+            **{"RINGBACK_LEASE": "1s", "RINGBACK_GRACE": "2s", **variables},
+        )
+        fleet = Fleet(folder, key, simulator, server, environment, port)
+        try:
+            yield fleet
+        finally:
+            for process in fleet.processes:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGCONT)
+                    process.kill()
+                process.wait()
+            with suppress(ProcessLookupError):
+                os.kill(fleet.server.process.pid, signal.SIGCONT)
+            fleet.server.stop()
