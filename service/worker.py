@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, suppress
 from functools import partial
 from signal import Signals
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 import arq.worker
 import orjson
@@ -20,6 +21,7 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from service.admin import serving_health
+from service.cancellation import check_cancelled
 from service.foreign_jobs import NO_EVENT, asked_function
 from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
@@ -31,6 +33,7 @@ from service.store.connection import connect, locate
 from service.store.keys import Keys
 from service.store.leases import Claim
 from service.store.quarantine import quarantine
+from service.upkeep import Upkeep
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -119,9 +122,13 @@ class Worker(arq.worker.Worker):
                 metrics=self._metrics,
             )
         )
+        self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
         log.info("worker ready", handlers=sorted(self._router.subscriptions))
         while not await self._patiently(self._turn):
-            pass
+            check_cancelled()
+
+    def _upkeep(self) -> Upkeep:
+        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker)
 
     async def close(self) -> None:
         """Hand back what still runs, then let go of what it used."""
@@ -159,6 +166,7 @@ class Worker(arq.worker.Worker):
                 raise
             except (RedisError, OSError) as error:
                 log.warning("Redis is away", error=type(error).__name__, again_in=pause)
+                check_cancelled()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -263,6 +271,11 @@ class Worker(arq.worker.Worker):
             await self.heart_beat()
 
 
+async def _cancelled(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def run(settings: Settings, router: Router, redis_url: str) -> None:
     """Work until SIGTERM or SIGINT: then no new work, and what runs is finished or handed back within the grace."""
     worker = Worker(settings, router, redis_url)
@@ -314,10 +327,18 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
 
     return {
         **arq_options(settings, router),
-        "redis_settings": RedisSettings.from_dsn(redis_url),
+        "redis_settings": _redis_settings(redis_url),
         "on_startup": on_startup,
         "on_shutdown": on_shutdown,
     }
+
+
+def _redis_settings(redis_url: str) -> RedisSettings:
+    """Arq's form of a URL; it forgets to decode the path of a socket."""
+    settings = RedisSettings.from_dsn(redis_url)
+    if settings.unix_socket_path is not None:
+        settings.unix_socket_path = unquote(settings.unix_socket_path)
+    return settings
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 LAYERS = [
-    {"settings", "clock", "signature", "masking", "events", "embedded", "embedded_guard", "listening", "stopping"},
+    {
+        "settings",
+        "clock",
+        "cancellation",
+        "signature",
+        "masking",
+        "events",
+        "embedded",
+        "embedded_guard",
+        "listening",
+        "stopping",
+    },
     {"routing"},
     {"store", "outbound"},
     {"messages", "registrations"},

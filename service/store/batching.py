@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from service.cancellation import check_cancelled
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -72,6 +74,7 @@ class Batcher(Generic[Item, Answer]):
         try:
             while batch := self._next_batch():
                 await self._commit_patiently(batch)
+                check_cancelled()
         finally:
             self._flushing = None
 
@@ -93,6 +96,7 @@ class Batcher(Generic[Item, Answer]):
                 answers = await self._commit([waiting.item for waiting in batch])
             except self._passing as error:
                 self.trouble = error
+                check_cancelled()
                 await asyncio.sleep(PAUSE)
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait
                 _fail(batch, error)

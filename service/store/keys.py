@@ -25,6 +25,8 @@ class Keys:
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
     | `<ns>:blamed:<worker>` | set | ids of events whose lease lapsed in its hands |
     | `<ns>:draining:<worker>` | string | it has announced its stop |
+    | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
+    | `<ns>:upkeep` | string | the worker that does the upkeep |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
     | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
     | `<ns>:replies:<number>` | set | answers given to one number lately |

@@ -79,7 +79,9 @@ class EventRecord:
 
 
 def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
-    """Read the hash of an event."""
+    """Read the hash of an event, whole or after its body was let go of."""
+    if b"kept" in fields:
+        return _parse_kept(event_id, fields)
     names: list[str] = orjson.loads(fields.get(b"handlers", b"[]"))
     ended_at = fields.get(b"ended_at")
     return EventRecord(
@@ -93,6 +95,26 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
         handlers={name: _handler_record(fields.get(f"h:{name}".encode())) for name in names},
         routed=b"handlers" in fields,
         ended_at=int(ended_at) if ended_at else None,
+    )
+
+
+def _parse_kept(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
+    """Read what `let_go_bodies` leaves: of each handler its name, its attempts and its reason."""
+    outcomes = (each.split(" ", 2) for each in fields[b"kept"].decode().split(",") if each)
+    return EventRecord(
+        id=event_id,
+        type=fields[b"type"].decode(),
+        state=fields[b"state"].decode(),  # type: ignore[arg-type]
+        received_at=int(fields[b"received_at"]),
+        arrived_by="webhook",
+        deliveries=int(fields[b"deliveries"]),
+        body=None,
+        handlers={
+            name: HandlerRecord("done", attempts=int(attempts), reason=reason or None)
+            for name, attempts, reason in outcomes
+        },
+        routed=True,
+        ended_at=int(fields[b"ended_at"]),
     )
 
 

@@ -8,8 +8,9 @@
 local ns = ARGV[1]
 
 -- added_up: an event's state and, for an open one, its due time, as settle computes them. A lease that has lapsed still
--- keeps its event open: nothing settles it before somebody claims it.
+-- keeps its event open: nothing settles it before somebody claims it. An event whose body was let go of stays as it ended.
 local function added_up(event, lease, lease_until, handlers, due, received_at)
+  if redis.call('HEXISTS', event, 'kept') == 1 then return redis.call('HGET', event, 'state') end
   local state = 'open'
   if lease then
     due = lease_until

@@ -1,7 +1,7 @@
 -- settle(ns, id, now): the one place where an event's state, its place in the queue and the counters are computed, from
 -- nothing but its record. Every script that changes a record ends here, so that they cannot disagree.
 --
--- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:wake, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
+-- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
 local function now_ms()
@@ -41,7 +41,9 @@ end
 
 local function settle(ns, id, now)
   local event = ns .. ':event:' .. id
-  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at')
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'kept')
+  -- Of an event whose body was let go of, only the end is known, and it stays.
+  if f[7] then return f[1] end
   local before, leased = f[1], f[2] and tonumber(f[3]) > now
   local after, score
   if leased then
@@ -64,13 +66,17 @@ local function settle(ns, id, now)
   if before then redis.call('HINCRBY', ns .. ':counts', before, -1) end
   redis.call('HSET', event, 'state', after)
   if before == 'dead' then redis.call('ZREM', ns .. ':dead', id) end
-  if before == 'done' or before == 'ignored' then redis.call('ZREM', ns .. ':ended', id) end
+  if before == 'done' or before == 'ignored' then
+    redis.call('ZREM', ns .. ':ended', id)
+    redis.call('ZREM', ns .. ':bodies', id)
+  end
   if after == 'open' then
     redis.call('HDEL', event, 'ended_at')
   else
     local job = ns .. ':' .. id
     redis.call('HSET', event, 'ended_at', now)
     redis.call('ZADD', ns .. (after == 'dead' and ':dead' or ':ended'), now, id)
+    if after ~= 'dead' then redis.call('ZADD', ns .. ':bodies', now, id) end
     redis.call('ZREM', ns .. ':queue', job)
     redis.call('DEL', 'arq:job:' .. job, 'arq:retry:' .. job)
   end

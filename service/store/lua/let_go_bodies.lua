@@ -1,0 +1,37 @@
+-- let_go_bodies: of events that ended well long enough ago, keep what is needed to know them again and how they ended, in
+-- at most 200 bytes; the oldest first.
+--
+-- Keys:   <ns>:event:<id>, <ns>:bodies
+-- ARGV:   ns, age (ms since the end), limit (at most 500)
+-- Answer: how many were let go of
+-- Cost:   O(limit × (handlers + log events))
+local ns, limit = ARGV[1], tonumber(ARGV[3])
+local MOST = 200
+local KEPT = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
+
+local function outcomes(event, names)
+  local told = {}
+  for _, name in ipairs(names) do
+    local handler = cjson.decode(redis.call('HGET', event, 'h:' .. name) or '{}')
+    told[#told + 1] = name .. ' ' .. (handler.attempts or 0) .. ' ' .. (handler.reason or '')
+  end
+  return table.concat(told, ',')
+end
+
+local function compact(id)
+  local event = ns .. ':event:' .. id
+  local values = redis.call('HMGET', event, unpack(KEPT))
+  local kept = outcomes(event, cjson.decode(redis.call('HGET', event, 'handlers') or '[]'))
+  local record, size = {}, #'kept'
+  for i, name in ipairs(KEPT) do
+    record[#record + 1], record[#record + 2] = name, values[i] or ''
+    size = size + #name + #record[#record]
+  end
+  redis.call('DEL', event)
+  redis.call('HSET', event, 'kept', size + #kept <= MOST and kept or '', unpack(record))
+end
+
+local ids = redis.call('ZRANGEBYSCORE', ns .. ':bodies', '-inf', now_ms() - tonumber(ARGV[2]), 'LIMIT', 0, limit)
+for _, id in ipairs(ids) do compact(id) end
+if #ids > 0 then redis.call('ZREM', ns .. ':bodies', unpack(ids)) end
+return #ids

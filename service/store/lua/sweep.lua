@@ -1,0 +1,19 @@
+-- sweep: put open events back where their records say they belong, if they are not in the queue. Nothing of ours takes them
+-- out of it; somebody's hand might.
+--
+-- Keys:   those of settle, <ns>:events
+-- ARGV:   ns, rank to begin at, limit (at most 500)
+-- Answer: {events looked at, events put back}
+-- Cost:   O(limit + events put back × log queue)
+local ns, first, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local now = now_ms()
+local ids = redis.call('ZRANGE', ns .. ':events', first, first + limit - 1)
+local mended = 0
+for _, id in ipairs(ids) do
+  local open = redis.call('HGET', ns .. ':event:' .. id, 'state') == 'open'
+  if open and not redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id) then
+    settle(ns, id, now)
+    mended = mended + 1
+  end
+end
+return { #ids, mended }

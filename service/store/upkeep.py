@@ -1,0 +1,57 @@
+"""Upkeep: forgetting what ended long ago, and putting back what was lost from the queue; in small steps."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.scripts import run, script
+
+EXPIRE = script("expire")
+LET_GO_BODIES = script("let_go_bodies")
+SWEEP = script("sweep")
+UPKEEP_LOCK = script("upkeep_lock")
+
+STEP = 50
+"""Records that one script may change: a millisecond or two in which the server does nothing else."""
+LOOK = 250
+"""Records that one script may look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many events a sweep looked at, and how many it put back into the queue."""
+
+    looked_at: int
+    put_back: int
+
+
+async def take_lock(redis: "Redis", keys: Keys, worker: str, *, seconds: float) -> bool:
+    """Whether this worker does the upkeep for the next `seconds`."""
+    return bool(await run(redis, UPKEEP_LOCK, keys.namespace, worker, int(seconds * 1000)))
+
+
+async def expire(redis: "Redis", keys: Keys, *, retention: float, dead_retention: float) -> int:
+    """Forget some of what ended longer ago than this many seconds; answers how many events."""
+    arguments = (keys.namespace, int(retention * 1000), int(dead_retention * 1000), STEP)
+    forgotten: int = await run(redis, EXPIRE, *arguments)
+    return forgotten
+
+
+async def let_go_bodies(redis: "Redis", keys: Keys, *, older_than: float) -> int:
+    """Let go of some bodies of events that ended well longer ago than this many seconds; answers how many."""
+    let_go: int = await run(redis, LET_GO_BODIES, keys.namespace, int(older_than * 1000), STEP)
+    return let_go
+
+
+async def sweep(redis: "Redis", keys: Keys, *, first: int) -> Swept:
+    """Look at some events, from this rank by time of acceptance on."""
+    looked_at, put_back = await run(redis, SWEEP, keys.namespace, first, LOOK)
+    return Swept(looked_at, put_back)
+
+
+async def memory_share(redis: "Redis") -> float:
+    """How much of its memory limit the server uses; 0 where it has none."""
+    memory = await redis.info("memory")
+    limit = int(memory.get("maxmemory", 0))
+    return int(memory["used_memory"]) / limit if limit else 0.0

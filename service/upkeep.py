@@ -1,0 +1,78 @@
+"""The upkeep of the inbox: done by one worker at a time, beside its events and never behind the queue."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.cancellation import check_cancelled
+from service.settings import Settings
+from service.store.keys import Keys
+from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
+
+log = structlog.get_logger(__name__)
+
+PAUSE = 1.0
+LOCK = 10.0
+MOST_STEPS = 100
+"""Steps of one kind in a row, before the others have their turn."""
+ENOUGH = 0.8
+"""Share of the server's memory limit above which bodies of ended events go, however young."""
+
+
+@dataclass
+class Upkeep:
+    """Forgets and mends, a little every second."""
+
+    settings: Settings
+    redis: "Redis"
+    keys: Keys
+    worker: str
+    _rank: int = 0
+
+    async def keep_up(self) -> None:
+        """Go on until cancelled; an outage of Redis is waited out."""
+        while True:
+            try:
+                await self.turn()
+            except (RedisError, OSError) as error:
+                log.warning("upkeep waits for Redis", error=type(error).__name__)
+            check_cancelled()
+            await asyncio.sleep(PAUSE)
+
+    async def turn(self) -> None:
+        """One round, if it is this worker's to do."""
+        if not await take_lock(self.redis, self.keys, self.worker, seconds=LOCK):
+            return
+        await self._forget()
+        await self._let_go(self.settings.body_retention)
+        await self._make_room()
+        await self._sweep()
+
+    async def _forget(self) -> None:
+        retention, dead_retention = self.settings.retention, self.settings.dead_retention
+        for _ in range(MOST_STEPS):
+            if await expire(self.redis, self.keys, retention=retention, dead_retention=dead_retention) < STEP:
+                return
+
+    async def _let_go(self, older_than: float) -> None:
+        for _ in range(MOST_STEPS):
+            if await let_go_bodies(self.redis, self.keys, older_than=older_than) < STEP:
+                return
+
+    async def _make_room(self) -> None:
+        for _ in range(MOST_STEPS):
+            if await memory_share(self.redis) < ENOUGH:
+                return
+            let_go = await let_go_bodies(self.redis, self.keys, older_than=0)
+            if let_go == 0:
+                log.error("Redis is nearly full, and no body of an ended event is left to let go of")
+                return
+
+    async def _sweep(self) -> None:
+        swept = await sweep(self.redis, self.keys, first=self._rank)
+        self._rank = self._rank + swept.looked_at if swept.looked_at else 0
+        if swept.put_back:
+            log.error("open events were missing from the queue and are back", number=swept.put_back)
