@@ -68,7 +68,7 @@ def _not_built(value: str | None) -> str | None:
 
 def _namespace(text: str) -> str:
     if text == "arq":
-        raise ValueError("arq:queue is the queue of every arq application without one of its own: use another name")
+        raise ValueError("that would be the queue of every arq application without one of its own: use another name")
     if not _NAMESPACE.fullmatch(text):
         raise ValueError("use 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit")
     return text

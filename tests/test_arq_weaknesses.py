@@ -336,5 +336,5 @@ def test_the_namespace_of_arq_itself_is_refused() -> None:
 
     from tests.stack import make_settings
 
-    with pytest.raises(ValidationError, match="arq"):
+    with pytest.raises(ValidationError, match="arq application"):
         make_settings(namespace="arq")
