@@ -1,0 +1,40 @@
+"""Lists in pages: `page[number]` and `page[size]` in, `data` and `meta` out."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.simulator.api.api_error import bad_request
+from service.simulator.api.call import Answer, Call
+
+DEFAULT_SIZE = 20
+LARGEST_SIZE = 250
+"""Source: OpenAPI `components.parameters.PageConsolidated`; `/detail_records` allows 50."""
+
+
+def page(call: Call, items: Sequence[Any], largest_size: int = LARGEST_SIZE) -> Answer:
+    """The page of `items` that `call` asks for; beyond the last page it is empty.
+
+    Raises:
+        ApiError: 400, a page number or size is out of range.
+    """
+    number = whole_number(call, "page[number]", 1)
+    size = whole_number(call, "page[size]", DEFAULT_SIZE, largest_size)
+    meta = {
+        "page_number": number,
+        "page_size": size,
+        "total_pages": max(1, -(-len(items) // size)),
+        "total_results": len(items),
+    }
+    return Answer({"data": list(items[(number - 1) * size : number * size]), "meta": meta})
+
+
+def whole_number(call: Call, name: str, default: int | None, largest: int | None = None) -> int:
+    """The query parameter `name`, at least 1; without a default it is required.
+
+    Raises:
+        ApiError: 400, it is missing, no number or out of range.
+    """
+    text = call.query.get(name, None if default is None else str(default))
+    if text is None or not text.isdecimal() or int(text) < 1 or (largest is not None and int(text) > largest):
+        raise bad_request(f"The parameter {name} must be a whole number from 1{f' to {largest}' if largest else ''}.")
+    return int(text)

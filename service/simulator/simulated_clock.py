@@ -1,0 +1,68 @@
+"""The simulator's time of day: the real one plus an offset that tests and demos move."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from service import clock
+
+
+def iso(seconds: float) -> str:
+    """`seconds` since 1970 in the form that Telnyx writes: milliseconds and an explicit offset."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def read_iso(text: str) -> float:
+    """Seconds since 1970 of an ISO 8601 date; one without an offset is taken as UTC.
+
+    Raises:
+        ValueError: `text` is no ISO 8601 date.
+    """
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class SimulatedClock:
+    """Tells the simulated time: `service.clock.now()` plus an offset in seconds, zero at first."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+        self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
+
+    def now(self) -> float:
+        """Simulated seconds since 1970 (UTC)."""
+        return clock.now() + self._offset
+
+    def iso(self) -> str:
+        """The simulated time of day, as Telnyx writes it."""
+        return iso(self.now())
+
+    def advance(self, seconds: float) -> None:
+        """Move the simulated time by `seconds`; negative ones move it back."""
+        self._offset += seconds
+        self._wake()
+
+    def set(self, time: float) -> None:
+        """Make it `time` (seconds since 1970) now; it runs on from there."""
+        self.advance(time - self.now())
+
+    def reset(self) -> None:
+        """Return to the real time of day."""
+        self.advance(-self._offset)
+
+    async def until(self, time: float) -> None:
+        """Wait until the simulated time is `time`, be it by waiting or because somebody moves the clock."""
+        sleeper = (asyncio.get_running_loop(), asyncio.Event())
+        self._sleepers.add(sleeper)
+        try:
+            while (left := time - self.now()) > 0:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(sleeper[1].wait(), left)
+                sleeper[1].clear()
+        finally:
+            self._sleepers.discard(sleeper)
+
+    def _wake(self) -> None:
+        # Tests move the clock from their own thread.
+        for loop, moved in tuple(self._sleepers):
+            loop.call_soon_threadsafe(moved.set)
