@@ -200,6 +200,7 @@ def refuse(stack: Stack, status: int, code: str, **fields: Any) -> None:
     [
         (400, "40310", "dead", "40310"),
         (403, "40300", "dead", "40300"),
+        (409, "40300", "dead", "40300"),
         (404, "10005", "dead", "10005"),
         (422, "40001", "dead", "40001"),
         (401, "10009", "parked", "credentials"),

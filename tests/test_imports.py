@@ -28,6 +28,7 @@ LAYERS = [
     {"messages", "registrations"},
     {
         "admin",
+        "development_key",
         "endings",
         "foreign_jobs",
         "handler_metrics",
@@ -41,6 +42,7 @@ LAYERS = [
         "logs",
         "processing",
         "reception",
+        "samples",
         "simulator",
         "supervisor",
         "upkeep",

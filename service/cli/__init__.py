@@ -13,6 +13,7 @@ from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
 from service.cli.simulator import simulator
+from service.cli.trigger import trigger
 from service.cli.up import up
 from service.cli.worker import worker
 from service.embedded import EmbeddedServerError
@@ -35,6 +36,7 @@ app.command()(up)
 app.command()(ingress)
 app.command()(worker)
 app.command()(simulator)
+app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
 app.command()(audit)

@@ -5,17 +5,15 @@ import json
 import time
 import urllib.error
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from nacl.signing import SigningKey
 
-from service import clock
 from service.cli.demo_stack import DemoStack
 from service.masking import mask_number
+from service.samples import envelope, inbound_sms, outbound_rcs
 from service.signature import TOLERANCE, sign
 from service.store.records import EventRecord
 
@@ -92,10 +90,10 @@ def deliveries() -> Iterator[Delivery]:
 
 
 def _failures() -> Iterator[Delivery]:
-    first = _event("message.finalized", _outbound("delivery_failed", FAILED))
+    first = envelope("message.finalized", outbound_rcs("delivery_failed", FAILED))
     again = copy.deepcopy(first)
     again["meta"]["attempt"] = 2
-    other = _event("message.finalized", first["data"]["payload"])
+    other = envelope("message.finalized", first["data"]["payload"])
     ids = (first["data"]["id"], other["data"]["id"])
     yield Delivery(
         f"RCS to {mask_number(FAILED)} ended delivery_failed", first, FAILED, "200 accepted", 1, ids, _sent(1)
@@ -107,20 +105,20 @@ def _failures() -> Iterator[Delivery]:
 
 
 def _reached() -> Delivery:
-    event = _event("message.finalized", _outbound("delivered", REACHED))
+    event = envelope("message.finalized", outbound_rcs("delivered", REACHED))
     title = f"RCS to {mask_number(REACHED)} was delivered"
     return Delivery(title, event, REACHED, "200 accepted", 0, (event["data"]["id"],), _sent(0))
 
 
 def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> Delivery:
-    event = _event("message.finalized", _outbound("delivery_failed", number))
+    event = envelope("message.finalized", outbound_rcs("delivery_failed", number))
     return Delivery(
         title, event, number, "401 refused", 0, (event["data"]["id"],), lambda record: record is None, age, key
     )
 
 
 def _inbound() -> Delivery:
-    event = _event("message.received", _received(INBOUND))
+    event = envelope("message.received", inbound_sms(INBOUND))
     return Delivery(
         f"An inbound SMS from {mask_number(INBOUND)}",
         event,
@@ -177,48 +175,3 @@ def _described(record: EventRecord | None) -> str:
         f"{name} {each.state}{f' ({each.reason})' if each.reason else ''}" for name, each in record.handlers.items()
     )
     return f"{record.state}: {', '.join(handlers)}" if record.handlers else record.state
-
-
-def _event(event_type: str, payload: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "data": {
-            "record_type": "event",
-            "event_type": event_type,
-            "id": str(uuid.uuid4()),
-            "occurred_at": _now(),
-            "payload": payload,
-        },
-        "meta": {"attempt": 1, "delivered_to": "http://127.0.0.1/webhooks"},
-    }
-
-
-def _outbound(status: str, number: str) -> dict[str, Any]:
-    return {
-        "id": str(uuid.uuid4()),
-        "record_type": "message",
-        "direction": "outbound",
-        "type": "RCS",
-        "messaging_profile_id": str(uuid.uuid4()),
-        "from": {"agent_id": "demo-agent", "agent_name": "Ringback"},
-        "to": [{"phone_number": number, "status": status}],
-        "body": {"text": "Your table is ready."},
-        "sent_at": _now(),
-    }
-
-
-def _received(number: str) -> dict[str, Any]:
-    return {
-        "id": str(uuid.uuid4()),
-        "record_type": "message",
-        "direction": "inbound",
-        "type": "SMS",
-        "messaging_profile_id": str(uuid.uuid4()),
-        "from": {"phone_number": number},
-        "to": [{"phone_number": "+13125550199", "status": "webhook_delivered"}],
-        "text": "Are you open on Sundays?",
-        "received_at": _now(),
-    }
-
-
-def _now() -> str:
-    return datetime.fromtimestamp(clock.now(), UTC).isoformat()

@@ -4,13 +4,30 @@ from typing import Annotated
 
 import typer
 
+HOST = "127.0.0.1"
+
 
 def simulator(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 12111,
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same ids and choices.")] = 0,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Where its webhooks go, such as http://127.0.0.1:8080/webhooks.")
+    ] = None,
 ) -> None:
-    """Run a local Telnyx to try handlers against: set TELNYX_BASE_URL to the address that it prints."""
+    """Run a local Telnyx to try handlers against: set TELNYX_BASE_URL to the address that it prints.
+
+    Its webhooks are signed with a key of its own, which GET /_simulator/public_key tells. Exit codes: 0 stopped, 1 the
+    port is taken, 2 bad usage.
+    """
     from service.simulator import Simulator, serve  # noqa: PLC0415 - other commands start without it
 
-    serve(Simulator(seed=seed, latency=latency), host="127.0.0.1", port=port)
+    try:
+        local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    try:
+        serve(local, host=HOST, port=port)
+    except OSError as error:
+        typer.echo(f"cannot listen on {HOST}:{port} ({error.strerror}): give another --port", err=True)
+        raise typer.Exit(1) from None

@@ -9,14 +9,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Annotated
 
 import structlog
 import typer
 
 from service import embedded, embedded_guard
+from service.development_key import make_key
 from service.embedded import Folder, FolderInUse
 from service.logs import configure_logs
 from service.settings import Settings, load
+from service.signature import public_key_text
 from service.supervisor import BeforeExec, Child, Supervisor
 
 MARGIN_SECONDS = 5.0
@@ -25,10 +28,13 @@ BAD_CONFIGURATION = 2
 log = structlog.get_logger(__name__)
 
 
-def up() -> None:
+def up(
+    dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False,  # noqa: FBT002
+) -> None:
     """Run everything on this machine: the ingress, a worker and, unless REDIS_URL is set, an embedded server.
 
-    What dies is started again. SIGTERM or Ctrl-C stops all of it, within RINGBACK_GRACE; a second Ctrl-C hurries.
+    What dies is started again. SIGTERM or Ctrl-C stops all of it, within RINGBACK_GRACE; a second Ctrl-C hurries. With
+    --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
 
     Exit codes: 0 stopped, 1 the data folder is in use or no server can run, 2 the configuration is not fit.
     """
@@ -36,10 +42,21 @@ def up() -> None:
     if os.name != "posix":
         typer.echo("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead", err=True)
         raise typer.Exit(1)
-    settings = load()
+    settings = _with_development_key(load()) if dev else load()
     # The ingress would refuse to start without them: better said once, and before anything runs.
     settings.require_public_keys()
     raise typer.Exit(run(settings, ringback_command()))
+
+
+def _with_development_key(settings: Settings) -> Settings:
+    """Settings under which the development key is one more public key.
+
+    Raises:
+        InvalidSettings: Ringback is bound to more than loopback.
+    """
+    key = public_key_text(make_key(settings))
+    log.warning("a development key is in force: whoever reads it can forge events", folder=str(settings.data))
+    return settings.model_copy(update={"public_key": f"{settings.public_key},{key}" if settings.public_key else key})
 
 
 def run(settings: Settings, ringback: Sequence[str]) -> int:
@@ -80,7 +97,7 @@ def _server(program: Path, folder: Folder, lifeline: int) -> Child:
 
 
 def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> list[Child]:
-    environment = dict(os.environ)
+    environment = {**os.environ, "TELNYX_PUBLIC_KEY": settings.public_key or ""}
     if settings.redis_url is None:
         # They find the server's socket by it, whatever their working directory.
         environment["RINGBACK_DATA"] = str(settings.data.resolve())

@@ -65,6 +65,9 @@ def codes(error: APIError) -> list[str]:
 def _judge_status(error: APIStatusError) -> Refusal:
     status, known = error.status_code, codes(error)
     detail = _detail(error)
+    if STOP in known:
+        # Whatever its status: public code shows 400, 403 and 409, and only the code is documented.
+        return Refusal("hopeless", STOP, detail)
     for code in known:
         if code in _ACCOUNT:
             return Refusal("account", _ACCOUNT[code], detail)

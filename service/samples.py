@@ -1,0 +1,89 @@
+"""Sample events as Telnyx would send them, for `ringback trigger` and the demo. Shapes: knowledge base, RCS webhooks."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from service import clock
+
+Body = dict[str, Any]
+
+NUMBER = "+13125550101"
+OUR_NUMBER = "+13125550199"
+
+
+def envelope(event_type: str, payload: Body) -> Body:
+    """The body of a first delivery."""
+    return {
+        "data": {
+            "record_type": "event",
+            "event_type": event_type,
+            "id": str(uuid.uuid4()),
+            "occurred_at": _now(),
+            "payload": payload,
+        },
+        "meta": {"attempt": 1, "delivered_to": "http://127.0.0.1/webhooks"},
+    }
+
+
+def outbound_rcs(status: str, number: str) -> Body:
+    """The payload of an RCS message of ours with this status."""
+    return {
+        "id": str(uuid.uuid4()),
+        "record_type": "message",
+        "direction": "outbound",
+        "type": "RCS",
+        "messaging_profile_id": str(uuid.uuid4()),
+        "from": {"agent_id": "sample-agent", "agent_name": "Ringback"},
+        "to": [{"phone_number": number, "status": status}],
+        "body": {"text": "Your table is ready."},
+        "sent_at": _now(),
+    }
+
+
+def inbound_sms(number: str, text: str = "Are you open on Sundays?") -> Body:
+    """The payload of an SMS to us."""
+    return {
+        "id": str(uuid.uuid4()),
+        "record_type": "message",
+        "direction": "inbound",
+        "type": "SMS",
+        "messaging_profile_id": str(uuid.uuid4()),
+        "from": {"phone_number": number},
+        "to": [{"phone_number": OUR_NUMBER, "status": "webhook_delivered"}],
+        "text": text,
+        "received_at": _now(),
+    }
+
+
+def inbound_rcs(number: str) -> Body:
+    """The payload of an RCS message to us, which names the agent and no number."""
+    payload = inbound_sms(number)
+    text = payload.pop("text")
+    to = [{"agent_id": "sample-agent", "agent_name": "Ringback"}]
+    return {**payload, "type": "RCS", "to": to, "body": {"text": text}}
+
+
+def stop_sms(number: str) -> Body:
+    """The payload of a STOP that Telnyx has answered."""
+    return {**inbound_sms(number, "STOP"), "autoresponse_type": "STOP"}
+
+
+SAMPLES: Mapping[str, Callable[[str], Body]] = MappingProxyType(
+    {
+        "rcs-failed": lambda number: envelope("message.finalized", outbound_rcs("delivery_failed", number)),
+        "rcs-expired": lambda number: envelope("message.finalized", outbound_rcs("expired", number)),
+        "rcs-delivered": lambda number: envelope("message.finalized", outbound_rcs("delivered", number)),
+        "rcs-read": lambda number: envelope("message.read", outbound_rcs("read", number)),
+        "sms-received": lambda number: envelope("message.received", inbound_sms(number)),
+        "rcs-received": lambda number: envelope("message.received", inbound_rcs(number)),
+        "stop-received": lambda number: envelope("message.received", stop_sms(number)),
+    }
+)
+"""By name, a body about a number."""
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(clock.now(), UTC).isoformat()
