@@ -1,4 +1,4 @@
-"""Sample events as Telnyx would send them, for `ringback trigger` and the demo. Shapes: knowledge base, RCS webhooks."""
+"""Sample events as Telnyx would send them, for `ringback trigger` and the demo. Shapes: knowledge base, RCS."""
 
 import uuid
 from collections.abc import Callable, Mapping

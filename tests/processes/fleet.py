@@ -149,16 +149,18 @@ def open_fleet(folder: Path, handlers: str, **variables: str) -> Iterator[Fleet]
     with ExitStack() as stack:
         telnyx = stack.enter_context(simulating(simulator))
         server = embedded.start(folder / "data")
-        environment = clean_environment(
-            TELNYX_PUBLIC_KEY=public_key_text(key),
-            TELNYX_API_KEY="KEY",
-            TELNYX_BASE_URL=f"{telnyx}/v2",
-            REDIS_URL=server.url,
-            RINGBACK_NAMESPACE=NAMESPACE,
-            RINGBACK_PORT=str(port),
-            HANDLERS="my_handlers:router",
-            **{"RINGBACK_LEASE": "1s", "RINGBACK_GRACE": "2s", **variables},
-        )
+        ours = {
+            "TELNYX_PUBLIC_KEY": public_key_text(key),
+            "TELNYX_API_KEY": "KEY",
+            "TELNYX_BASE_URL": f"{telnyx}/v2",
+            "REDIS_URL": server.url,
+            "RINGBACK_NAMESPACE": NAMESPACE,
+            "RINGBACK_PORT": str(port),
+            "RINGBACK_LEASE": "1s",
+            "RINGBACK_GRACE": "2s",
+            "HANDLERS": "my_handlers:router",
+        }
+        environment = clean_environment(**{**ours, **variables})
         fleet = Fleet(folder, key, simulator, server, environment, port)
         try:
             yield fleet
