@@ -24,7 +24,7 @@ router = Router(built_in)
 @router.on("message.received", max_attempts=1)
 async def tell_all(event: Event[Message], ctx: Context) -> None:
     text, number = event.payload.text, event.payload.from_.phone_number
-    ctx.log.info("received", message=repr(event.payload), event=repr(event))
+    ctx.log.info("received", message=repr(event.payload), seen=repr(event))
     if text.startswith("raise"):
         raise ValueError(f"{number} wrote {text}")
     if text.startswith("reply"):
