@@ -99,7 +99,7 @@ def demo_stack() -> Iterator[DemoStack]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-demo-")))
         server = stack.enter_context(embedded.start(folder / "data"))
         simulator_url = stack.enter_context(running(simulator))
-        port = _free_port()
+        port = free_port()
         environment = _environment(key, simulator_url, server.url, port)
         children = {name: stack.enter_context(_child(name, environment, folder)) for name in ("ingress", "worker")}
         demo = DemoStack(f"http://127.0.0.1:{port}", server.url, key, simulator, children, folder)
@@ -153,6 +153,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port on loopback that nobody listened on a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
