@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from telnyx import omit
+from telnyx import APIError, omit
 
 from service import Context, Discard, Event, Router, clock
 from service.events import Message
@@ -32,7 +32,15 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     _refuse_old(message, event.occurred_at)
     text = _text(message)
     states = await note_and_take_right(ctx, message, event.id)
-    reasons = [await _send(ctx, message, text, number, states[number]) for number in failed]
+    refusals, reasons = [], []
+    for number in failed:
+        try:
+            reasons.append(await _send(ctx, message, text, number, states[number]))
+        except APIError as error:
+            # One recipient's refusal is no reason to leave the others without their SMS.
+            refusals.append(error)
+    if refusals:
+        raise refusals[0]
     if all(reasons):
         raise Discard(str(reasons[0]))
 

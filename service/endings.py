@@ -15,6 +15,7 @@ from service.outbound.refusals import Refusal, judge
 from service.routing import Dead, Discard, Retry
 from service.store.records import HandlerRecord
 
+LONGEST_WORD = 300
 LONGEST_BACKOFF = 3600.0
 JITTER = 0.1
 LONGEST_PAUSE = 60.0
@@ -34,8 +35,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A wait that costs no attempt: why, for how long now, and for how long in all (seconds)."""
+    """A wait that costs no attempt: for what, why, for how long now, and for how long in a row (seconds)."""
 
+    kind: str
     reason: str
     error: str | None
     pause: float
@@ -55,17 +57,19 @@ class UnfitPayload(Exception):  # noqa: N818 - a state
 
 def done(record: HandlerRecord, now: int, reason: str | None = None) -> HandlerRecord:
     """The handler has ended well, or chose not to act for a reason."""
-    return replace(record, state="done", due=0, reason=reason, error=None, waiting_since=None, waits=0, ended_at=now)
+    return replace(_not_waiting(record), state="done", due=0, reason=reason, error=None, ended_at=now)
 
 
 def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
     """What becomes of a handler that raised `error` at `now` (milliseconds)."""
+    error = _only_cause(error)
     if isinstance(error, Discard):
-        return done(record, now, error.why)
+        return done(record, now, short(error.why))
     if isinstance(error, Retry):
-        return _wait(record, Wait(error.reason or "retry", None, error.after, limits.max_wait), now)
+        reason = short(error.reason) or "retry"
+        return _wait(record, Wait("retry", reason, None, error.after, limits.max_wait), limits.max_wait, now)
     if isinstance(error, Dead):
-        return _dead(_counted(record), error.reason, error.detail, now)
+        return _dead(_counted(record), short(error.reason), short(error.detail), now)
     if isinstance(error, APIError):
         return _after_refusal(record, judge(error), limits, now)
     if isinstance(error, UnfitPayload):
@@ -76,8 +80,13 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
 def unknown_handler(record: HandlerRecord, now: int) -> HandlerRecord:
     """This worker does not know the handler: a deploy is going on, so another may; dead after a day."""
     error = "no worker knows this handler: deploy it again, or keep its name with @router.on(…, name=…)"
-    wait = Wait("unknown_handler", error, UNKNOWN_HANDLER_PAUSE, UNKNOWN_HANDLER_PATIENCE)
-    return _wait(record, wait, now)
+    wait = Wait("deploy", "unknown_handler", error, UNKNOWN_HANDLER_PAUSE, UNKNOWN_HANDLER_PATIENCE)
+    return _wait(record, wait, UNKNOWN_HANDLER_PATIENCE, now)
+
+
+def short(text: object) -> str:
+    """An author's word as it can be kept: text, not long, and writable as UTF-8."""
+    return str(text).encode(errors="replace").decode()[:LONGEST_WORD]
 
 
 def backoff(attempt: int) -> float:
@@ -85,14 +94,24 @@ def backoff(attempt: int) -> float:
     return float(min(attempt**4, LONGEST_BACKOFF) * random.uniform(1 - JITTER, 1 + JITTER))
 
 
+def _only_cause(error: BaseException) -> BaseException:
+    """What a task group wraps, where it is one thing only."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 def _after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: int) -> HandlerRecord:
     if refusal.kind == "hopeless":
         return _dead(_counted(record), refusal.reason, refusal.detail, now)
     if refusal.kind == "account":
-        parked = _wait(record, Wait(refusal.reason, refusal.detail, PARKED_PROBE, limits.max_wait), now)
+        wait = Wait("account", refusal.reason, refusal.detail, PARKED_PROBE, limits.max_wait)
+        parked = _wait(record, wait, limits.max_wait, now)
         return parked if parked.ended else replace(parked, state="parked")
-    pause = refusal.after if refusal.after is not None else min(2.0**record.waits, LONGEST_PAUSE)
-    return _wait(record, Wait(refusal.reason, refusal.detail, pause, limits.outage_patience), now)
+    # Being asked to wait for no time at all is no reason to hammer.
+    pause = refusal.after or min(2.0 ** min(_waits(record, "outage"), 10), LONGEST_PAUSE)
+    wait = Wait("outage", refusal.reason, refusal.detail, pause, limits.outage_patience)
+    return _wait(record, wait, limits.max_wait, now)
 
 
 def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
@@ -105,16 +124,38 @@ def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, 
 
 
 def _counted(record: HandlerRecord) -> HandlerRecord:
-    return replace(record, attempts=record.attempts + 1, waiting_since=None, waits=0)
+    return replace(_not_waiting(record), attempts=record.attempts + 1)
 
 
-def _wait(record: HandlerRecord, wait: Wait, now: int) -> HandlerRecord:
-    begun = record.waiting_since if record.reason == wait.reason else None
-    since = now if begun is None else begun
-    waiting = replace(record, reason=wait.reason, error=wait.error, waiting_since=since, waits=record.waits + 1)
-    if now - since >= wait.patience * 1000:
+def _not_waiting(record: HandlerRecord) -> HandlerRecord:
+    return replace(record, waiting_for=None, waiting_since=None, first_waiting=None, waits=0)
+
+
+def _wait(record: HandlerRecord, wait: Wait, longest: float, now: int) -> HandlerRecord:
+    """Wait, unless that went on too long: for this kind of thing in a row, or for all kinds together (seconds)."""
+    since = record.waiting_since if record.waiting_for == wait.kind else None
+    waiting = replace(
+        record,
+        reason=wait.reason,
+        error=wait.error,
+        waiting_for=wait.kind,
+        waiting_since=now if since is None else since,
+        first_waiting=now if record.first_waiting is None else record.first_waiting,
+        waits=_waits(record, wait.kind) + 1,
+    )
+    left = _left(waiting.waiting_since, wait.patience, now), _left(waiting.first_waiting, longest, now)
+    if min(left) <= 0:
         return _dead(waiting, wait.reason, wait.error or "gave up waiting", now)
-    return replace(waiting, state="waiting", due=now + int(wait.pause * 1000))
+    return replace(waiting, state="waiting", due=now + int(min(wait.pause, *left) * 1000))
+
+
+def _waits(record: HandlerRecord, kind: str) -> int:
+    return record.waits if record.waiting_for == kind else 0
+
+
+def _left(since: int | None, patience: float, now: int) -> float:
+    """Seconds of patience that are left."""
+    return patience - (now - (now if since is None else since)) / 1000
 
 
 def _dead(record: HandlerRecord, reason: str, error: str, now: int) -> HandlerRecord:

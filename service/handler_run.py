@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from telnyx import APIError, AsyncTelnyx
 from service.endings import Limits, UnfitPayload, after_error, done, unknown_handler
 from service.events import Event, read_event
 from service.handler_metrics import HandlerMetrics
+from service.holdings import Running
 from service.messages.consent import note_stop
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
@@ -28,6 +29,8 @@ from service.store.leases import Lease, LeaseLost
 from service.store.records import EventRecord, HandlerRecord
 
 log = structlog.get_logger(__name__)
+
+MOST_EFFECTS = 20
 
 
 @dataclass(frozen=True)
@@ -56,46 +59,54 @@ class Workshop:
         )
 
 
-async def run_handler(workshop: Workshop, lease: Lease, name: str, holds_lease: Callable[[], bool]) -> HandlerRecord:
+async def run_handler(workshop: Workshop, running: Running, name: str) -> HandlerRecord:
     """Run one handler of a claimed event, and answer its new record.
 
     Raises:
         LeaseLost: the lease is gone, so there is nothing to record.
     """
+    lease = running.lease
     record, before = lease.record, lease.record.handlers[name]
     bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
     subscription = workshop.router.subscriptions.get(name)
     if subscription is None:
         return _told(bound, unknown_handler(before, lease.now()), lease)
-    run = Run(holds_lease)
+    run = Run(running.holds_lease)
     current_run.set(run)
     began = time.perf_counter()
-    error = await _error_of(workshop, record, subscription, run, bound)
+    error = await _error_of(workshop, running, subscription, run, bound)
     await _note_stop(workshop, error)
-    noted = replace(before, effects=(*before.effects, *run.effects))
-    if error is None:
-        after = done(noted, lease.now())
-    else:
-        after = after_error(noted, error, workshop.limits(subscription), lease.now())
+    noted = replace(before, effects=(*before.effects, *run.effects)[-MOST_EFFECTS:])
+    after = _ending(noted, error, workshop.limits(subscription), lease.now())
     workshop.metrics.count(name, after, time.perf_counter() - began)
     return _told(bound, after, lease)
 
 
+def _ending(record: HandlerRecord, error: BaseException | None, limits: Limits, now: int) -> HandlerRecord:
+    """What an ending means; one that cannot be told (an outcome made wrongly, say) is an ordinary failure."""
+    if error is None:
+        return done(record, now)
+    try:
+        return after_error(record, error, limits, now)
+    except Exception as unfit:  # noqa: BLE001 - whatever an author's own exception does when it is looked at
+        return after_error(record, unfit, limits, now)
+
+
 async def _error_of(
-    workshop: Workshop, record: EventRecord, subscription: Subscription, run: Run, bound: Any
+    workshop: Workshop, running: Running, subscription: Subscription, run: Run, bound: Any
 ) -> BaseException | None:
     """Run the handler; whatever it raises comes back as a value, unless it is a cancellation of ours.
 
     The run's own note of a lost lease counts, whatever the handler made of the exception.
     """
     failure: BaseException | None = None
+    record = running.lease.record
     try:
         event = _typed_event(record, subscription)
         async with asyncio.timeout(workshop.timeout(subscription.name)):
             await subscription.handler(event, _context(workshop, record, subscription, bound))
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if running.stopping:
             raise
         failure = error
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends

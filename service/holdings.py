@@ -16,7 +16,8 @@ class Running:
     """One event in the worker's hands; times are of the monotonic clock, in seconds.
 
     After `overdue_at` its lease is left to lapse: a handler that blocks the loop must not keep it for ever. Until
-    `held_until` nobody else can have it. `finishing` says that the lease is being given back.
+    `held_until` nobody else can have it. `finishing` says that the lease is being given back, `stopping` that its
+    handlers are being cancelled by us.
     """
 
     lease: Lease
@@ -24,6 +25,7 @@ class Running:
     held_until: float
     task: "asyncio.Task[Any] | None" = None
     finishing: bool = False
+    stopping: bool = False
     lost: bool = False
 
     def holds_lease(self) -> bool:
@@ -78,6 +80,11 @@ class Holdings:
             running = self.running.get(each.event_id)
             if running is not None and running.lease.token == each.token and each.extend:
                 running.held_until = asked_at + self.lease
+
+    def let_go(self, running: Running) -> None:
+        """An event has left our hands; it may be back already, under another lease, which stays."""
+        if self.running.get(running.lease.record.id) is running:
+            del self.running[running.lease.record.id]
 
     def lose(self, event_id: str, token: str) -> None:
         """A lease is gone: whatever runs for it is stopped."""

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -25,6 +24,8 @@ from service.store.records import HandlerRecord
 
 log = structlog.get_logger(__name__)
 
+STUBBORN = 1.0
+"""Seconds that a handler may take to end when it is cancelled."""
 OVERDUE = 5.0
 """Seconds past its handlers' time-outs for which an event keeps its lease."""
 
@@ -70,7 +71,7 @@ class Processor:
             else:
                 await asyncio.shield(self.hand_back(lease))
         finally:
-            self.holdings.running.pop(lease.record.id, None)
+            self.holdings.let_go(running)
 
     async def hand_back(self, lease: Lease) -> None:
         """Give a lease back with nothing to record; where that fails, it lapses by itself."""
@@ -94,12 +95,13 @@ class Processor:
         lease = running.lease
         handlers = lease.record.handlers.items()
         due = [name for name, each in handlers if not each.ended and each.due <= lease.claimed_at]
-        runs = {asyncio.create_task(run_handler(self.workshop, lease, name, running.holds_lease)): name for name in due}
+        runs = {asyncio.create_task(run_handler(self.workshop, running, name)): name for name in due}
         if not runs:
             await self._record(running, {}, release=True)
         try:
             await self._record_as_they_end(running, runs)
         finally:
+            running.stopping = True
             await _stop(set(runs))
 
     async def _record_as_they_end(self, running: Running, runs: Mapping["asyncio.Task[HandlerRecord]", str]) -> None:
@@ -116,9 +118,10 @@ class Processor:
             LeaseLost: nothing was recorded.
         """
         running.finishing = release
+        ending = Ending.of(running.lease, ended, release=release)
         try:
             async with asyncio.timeout(self.holdings.lease):
-                state = await self.finishing.submit(Ending(running.lease, ended, release))
+                state = await self.finishing.submit(ending)
         except TimeoutError:
             raise LeaseLost from None
         if state == "lost":
@@ -156,7 +159,11 @@ async def _finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> Sequ
     return await finish(redis, keys, endings)
 
 
-async def _stop(tasks: "set[asyncio.Task[Any]]") -> None:
+async def _stop(tasks: "set[asyncio.Task[HandlerRecord]]") -> None:
+    """Cancel handlers; one that will not be cancelled is left behind, and its worker's end ends it."""
     for task in tasks:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    if tasks:
+        _, stubborn = await asyncio.wait(tasks, timeout=STUBBORN)
+        if stubborn:
+            log.error("handlers ignore their cancellation", number=len(stubborn))

@@ -23,6 +23,8 @@ from service.store.inbox import Arrival
 log = structlog.get_logger(__name__)
 
 _LONGEST_EXAMINED = 65_536
+_LONGEST_LENGTH = 18
+"""Digits; the first ones of a longer length are too many already."""
 PROBE_TYPE = "ringback.probe"
 UNREAD = frozenset({401, 405, 408, 413})
 """Answers that may come before the body was read to its end; the connection is closed, so nobody reads the rest."""
@@ -226,7 +228,7 @@ async def _chunks(receive: Receive) -> Any:
 def _declared_length(scope: Scope) -> int | None:
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
-            return int(value)
+            return int(value[:_LONGEST_LENGTH])
     return None
 
 

@@ -4,6 +4,8 @@ Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more s
 """
 
 import asyncio
+import logging
+import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
@@ -46,6 +48,8 @@ SHORTEST_WAIT = 0.01
 LONGEST_PAUSE = 1.0
 HEART_BEAT = 0.5
 COMMAND_SECONDS = 5.0
+LAST_WORDS = 5.0
+"""Seconds at the end for handing back what did not finish within the grace."""
 TIMEOUT_MARGIN = 60.0
 
 
@@ -99,6 +103,7 @@ class Worker(arq.worker.Worker):
         self._stack = AsyncExitStack()
         self._metrics = HandlerMetrics()
         self._beaten_at = float("-inf")
+        self._processor: Processor | None = None
         self._claim_number: int | None = None
         self._suspects_wait = False
         self._own_cron_jobs()
@@ -112,7 +117,7 @@ class Worker(arq.worker.Worker):
             serving_health(self._settings, self._waiting_redis, self._keys, self._metrics.registry)
         )
         await self._patiently(self.pool.ping)
-        self.processor = await self._stack.enter_async_context(
+        self._processor = await self._stack.enter_async_context(
             open_processor(
                 self._settings,
                 self._router,
@@ -132,11 +137,24 @@ class Worker(arq.worker.Worker):
 
     async def close(self) -> None:
         """Hand back what still runs, then let go of what it used."""
-        for task in list(self.tasks.values()):
+        running = list(self.tasks.values())
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        if running:
+            await asyncio.wait(running, timeout=LAST_WORDS)
         await self._stack.aclose()
         self._pool = None
+
+    @property
+    def processor(self) -> Processor:
+        """The processor, which `main` opens first of all.
+
+        Raises:
+            RuntimeError: it is not open yet.
+        """
+        if self._processor is None:
+            raise RuntimeError("the worker has not started")
+        return self._processor
 
     def _open_pools(self) -> None:
         """One pool each for the worker's commands, for waiting and for handlers, so that none starves another."""
@@ -215,8 +233,10 @@ class Worker(arq.worker.Worker):
         self._claim_number = None
         return claimed
 
-    def _forget(self, job_id: str, _: "asyncio.Task[None]") -> None:
-        self.tasks.pop(job_id, None)
+    def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
+        """A task has ended; its event may be in other hands of ours already."""
+        if self.tasks.get(job_id) is task:
+            del self.tasks[job_id]
 
     async def _hand_back(self, claiming: "asyncio.Task[Claim]") -> None:
         with suppress(RedisError, OSError):
@@ -246,7 +266,8 @@ class Worker(arq.worker.Worker):
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         """Announce the stop before anything else, so that whatever is cut off is held against no event."""
         log.info("stopping", running=len(self.tasks), grace=self._job_completion_wait)
-        self._announcing = self.loop.create_task(self.processor.announce_stop())
+        if self._processor is not None:
+            self._announcing = self.loop.create_task(self._processor.announce_stop())
         super().handle_sig_wait_for_completion(signum)
 
     def _own_cron_jobs(self) -> None:
@@ -285,6 +306,20 @@ async def run(settings: Settings, router: Router, redis_url: str) -> None:
         log.info("worker stopped")
     finally:
         await worker.close()
+        await _leave_nobody_behind()
+
+
+async def _leave_nobody_behind() -> None:
+    """End the process where a handler ignores its cancellation: the loop would wait for it for ever."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        _, stubborn = await asyncio.wait(others, timeout=LAST_WORDS)
+        if stubborn:
+            log.error("ending in spite of handlers that ignore their cancellation", number=len(stubborn))
+            logging.shutdown()
+            os._exit(0)
 
 
 def work(settings: Settings) -> None:

@@ -170,7 +170,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
             request = Request("w", number, lease=60, limit=100, routes={"one": ["*"]})
             leases = (await claim(redis, keys, request)).leases
             done = {"one": HandlerRecord("done")}
-            await finish(redis, keys, [Ending(lease, done, release=True) for lease in leases])
+            await finish(redis, keys, [Ending.of(lease, done, release=True) for lease in leases])
         await redis.config_set("slowlog-log-slower-than", 5_000)
         await redis.slowlog_reset()
 

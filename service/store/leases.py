@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import orjson
 from redis.asyncio import Redis
@@ -76,11 +77,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What there is to record of one event: how handlers ended and, with `release`, that the lease is given back."""
+    """What there is to record of one event: handlers' records, and with `release` that the lease is given back."""
 
     lease: Lease
-    handlers: Mapping[str, HandlerRecord]
+    handlers: Mapping[str, bytes]
     release: bool
+
+    @classmethod
+    def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], *, release: bool) -> Self:
+        """Written out at once, so that a record that cannot be written fails its own event and no batch."""
+        return cls(lease, {name: record.to_json() for name, record in ended.items()}, release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +130,8 @@ async def finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> list[
     args: list[Argument] = [keys.namespace]
     for ending in endings:
         args += (ending.lease.record.id, ending.lease.token, int(ending.release), len(ending.handlers))
-        for name, record in ending.handlers.items():
-            args += (name, record.to_json())
+        for handler in ending.handlers.items():
+            args += handler
     return [state.decode() for state in await run(redis, FINISH, *args)]
 
 

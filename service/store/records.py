@@ -23,8 +23,9 @@ class Effect:
 class HandlerRecord:
     """How far one handler is with one event; times are milliseconds since 1970.
 
-    `attempts` counts runs that ended in an error of the handler's own. `waiting_since` is the begin of the present
-    wait for something that costs no attempt, `waits` the number of tries in it.
+    `attempts` counts runs that ended in an error of the handler's own. What costs no attempt is waited for:
+    `waiting_for` says for what kind of thing, `waiting_since` and `waits` since when and how often in a row,
+    `first_waiting` since when anything was waited for after the last attempt. `effects` are the latest ones.
     """
 
     state: HandlerState = "pending"
@@ -32,7 +33,9 @@ class HandlerRecord:
     due: int = 0
     reason: str | None = None
     error: str | None = None
+    waiting_for: str | None = None
     waiting_since: int | None = None
+    first_waiting: int | None = None
     waits: int = 0
     effects: tuple[Effect, ...] = ()
     ended_at: int | None = None
@@ -100,7 +103,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
 
 def _parse_kept(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
     """Read what `let_go_bodies` leaves: of each handler its name, its attempts and its reason."""
-    outcomes = (each.split(" ", 2) for each in fields[b"kept"].decode().split(",") if each)
+    outcomes: dict[str, tuple[int, str]] = orjson.loads(fields[b"kept"])
     return EventRecord(
         id=event_id,
         type=fields[b"type"].decode(),
@@ -110,8 +113,8 @@ def _parse_kept(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
         deliveries=int(fields[b"deliveries"]),
         body=None,
         handlers={
-            name: HandlerRecord("done", attempts=int(attempts), reason=reason or None)
-            for name, attempts, reason in outcomes
+            name: HandlerRecord("done", attempts=attempts, reason=reason or None)
+            for name, (attempts, reason) in outcomes.items()
         },
         routed=True,
         ended_at=int(fields[b"ended_at"]),

@@ -57,7 +57,7 @@ class Deployment:
 
     def finish(self, event_id: str, **ended: HandlerRecord) -> None:
         lease = self.claim(event_id, *ended)
-        self.ask(lambda redis, keys: finish(redis, keys, [Ending(lease, ended, release=True)]))
+        self.ask(lambda redis, keys: finish(redis, keys, [Ending.of(lease, ended, release=True)]))
 
     def one_of_each(self) -> None:
         """An event in each state: `open`, `leased`, `done`, `ignored` and `dead`."""

@@ -47,7 +47,7 @@ def test_waits_half_done_runs_cancellations_and_duplicates_are_where_they_belong
     deployment.finish("soon", greet=HandlerRecord("waiting", due=1))
     deployment.finish("late", greet=HandlerRecord("parked", due=2**42), thank=HandlerRecord("dead"))
     half, ended = deployment.claim("half", "greet", "thank"), {"greet": HandlerRecord("done")}
-    deployment.ask(lambda redis, keys: finish(redis, keys, [Ending(half, ended, release=False)]))
+    deployment.ask(lambda redis, keys: finish(redis, keys, [Ending.of(half, ended, release=False)]))
     ran = deployment.run("audit", "--json")
     assert (ran.code, ran.stderr) == (0, "")
     assert json.loads(ran.stdout) == {"accepted": 6, "done": 0, "ignored": 1, "dead": 0, "open": 5, "difference": []}
@@ -62,7 +62,7 @@ def test_a_lease_that_lapsed_before_all_was_given_back_is_no_difference(deployme
     deployment.accept("one")
     lease = deployment.claim("one", "greet")
     ended = {"greet": HandlerRecord("done")}
-    deployment.ask(lambda redis, keys: finish(redis, keys, [Ending(lease, ended, release=False)]))
+    deployment.ask(lambda redis, keys: finish(redis, keys, [Ending.of(lease, ended, release=False)]))
     deployment.redis.hset(deployment.keys.event("one"), "lease_until", "1")
     received = int(deployment.redis.hget(deployment.keys.event("one"), "received_at") or 0)  # type: ignore[arg-type]
     deployment.redis.zadd(deployment.keys.queue, {deployment.keys.job_id("one"): received})
@@ -276,7 +276,7 @@ async def work(redis: "AsyncRedis", keys: Keys, number: int) -> None:
         for lease in claimed.leases:
             dies = int(lease.record.id.removeprefix("event-")) % 4 == 0
             ended = {"greet": HandlerRecord("dead" if dies else "done")}
-            await finish(redis, keys, [Ending(lease, ended, release=True)])
+            await finish(redis, keys, [Ending.of(lease, ended, release=True)])
 
 
 def contents(deployment: Deployment) -> dict[bytes, bytes]:

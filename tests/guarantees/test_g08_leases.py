@@ -111,7 +111,7 @@ def renewed(stack: Stack, worker: str, held: list[Held], *, settled: int) -> lis
 
 
 def recorded(stack: Stack, lease: Lease) -> str:
-    ending = Ending(lease, {"count": HandlerRecord("done")}, release=True)
+    ending = Ending.of(lease, {"count": HandlerRecord("done")}, release=True)
     [state] = stack.ask(lambda redis, keys: finish(redis, keys, [ending]))
     return state
 
@@ -201,7 +201,7 @@ def test_two_workers_run_each_event_once(stack: Stack) -> None:
 def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
     runs: list[str] = []
     worker = stack.start_worker(counting(runs))
-    wait_for(lambda: hasattr(worker, "processor"))
+    wait_for(lambda: worker._processor is not None)
     event = something()
     began = time.monotonic()
 
@@ -273,7 +273,7 @@ def test_a_handler_that_this_worker_does_not_know_is_put_off_while_the_others_ru
     stack.deliver(event := something())
     request = Request("old", 1, lease=60, limit=1, routes={"count": ["test.*"], "renamed": ["test.*"]})
     [lease] = stack.ask(lambda redis, keys: claim(redis, keys, request)).leases
-    stack.ask(lambda redis, keys: finish(redis, keys, [Ending(lease, {}, release=True)]))
+    stack.ask(lambda redis, keys: finish(redis, keys, [Ending.of(lease, {}, release=True)]))
 
     runs: list[str] = []
     router = counting(runs)

@@ -31,7 +31,7 @@ for i = 2, #ARGV, 6 do
   if redis.call('EXISTS', event) == 1 then
     redis.call('HINCRBY', event, 'deliveries', 1)
     answer = 'duplicate'
-  elseif redis.call('DEL', ns .. ':cancelled:' .. id) == 1 then
+  elseif redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then
     answer = 'cancelled'
   else
     redis.call('HSET', event, 'type', ARGV[i + 1], 'body', ARGV[i + 2], 'arrived_by', ARGV[i + 3],

@@ -9,13 +9,14 @@ local ns, limit = ARGV[1], tonumber(ARGV[3])
 local MOST = 200
 local KEPT = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
 
+-- outcomes: of each handler its attempts and its reason, as JSON
 local function outcomes(event, names)
   local told = {}
   for _, name in ipairs(names) do
     local handler = cjson.decode(redis.call('HGET', event, 'h:' .. name) or '{}')
-    told[#told + 1] = name .. ' ' .. (handler.attempts or 0) .. ' ' .. (handler.reason or '')
+    told[name] = { handler.attempts or 0, handler.reason or '' }
   end
-  return table.concat(told, ',')
+  return #names > 0 and cjson.encode(told) or '{}'
 end
 
 local function compact(id)
@@ -28,7 +29,7 @@ local function compact(id)
     size = size + #name + #record[#record]
   end
   redis.call('DEL', event)
-  redis.call('HSET', event, 'kept', size + #kept <= MOST and kept or '', unpack(record))
+  redis.call('HSET', event, 'kept', size + #kept <= MOST and kept or '{}', unpack(record))
 end
 
 local ids = redis.call('ZRANGEBYSCORE', ns .. ':bodies', '-inf', now_ms() - tonumber(ARGV[2]), 'LIMIT', 0, limit)
