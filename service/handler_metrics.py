@@ -1,10 +1,20 @@
 """What a worker counts of its handlers."""
 
+import re
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from service.store.records import HandlerRecord
+
+_COUNTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}")
+
+
+def _label(reason: str | None) -> str:
+    """A reason that can be counted: a word or a code; an author's sentence would make a series of its own each time."""
+    if reason is None:
+        return ""
+    return reason if _COUNTABLE.fullmatch(reason) else "other"
 
 
 @dataclass
@@ -26,5 +36,5 @@ class HandlerMetrics:
 
     def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
         """One run has ended."""
-        self._runs.labels(handler, record.state, record.reason or "").inc()
+        self._runs.labels(handler, record.state, _label(record.reason)).inc()
         self._seconds.labels(handler).observe(seconds)

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
 
 from service.endings import Limits, UnfitPayload, after_error, done, unknown_handler
@@ -75,7 +76,8 @@ async def run_handler(workshop: Workshop, running: Running, name: str) -> Handle
     current_run.set(run)
     began = time.perf_counter()
     error = await _error_of(workshop, running, subscription, run, bound)
-    await _note_stop(workshop, error)
+    if error is not None:
+        await _note_stop(workshop, error)
     noted = replace(before, effects=(*before.effects, *run.effects)[-MOST_EFFECTS:])
     after = _ending(noted, error, workshop.limits(subscription), lease.now())
     workshop.metrics.count(name, after, time.perf_counter() - began)
@@ -151,12 +153,17 @@ def _context(workshop: Workshop, record: EventRecord, subscription: Subscription
     )
 
 
-async def _note_stop(workshop: Workshop, error: BaseException | None) -> None:
+async def _note_stop(workshop: Workshop, error: BaseException) -> None:
     """A 40300 is the recipient's own word, told by Telnyx."""
-    if isinstance(error, APIError) and STOP in codes(error):
-        number = recipient(error)
-        if number is not None:
+    if not isinstance(error, APIError) or STOP not in codes(error):
+        return
+    number = recipient(error)
+    if number is not None:
+        try:
             await note_stop(workshop.redis, workshop.keys, number)
+        except (RedisError, OSError) as trouble:
+            told = "an opt-out was not recorded; Telnyx's own list still holds it"
+            log.warning(told, error=type(trouble).__name__)
 
 
 def _told(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:

@@ -18,6 +18,21 @@ _KEPT_MS = 60_000
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
+class Probe:
+    """Asks whether Redis takes writes, once for all who want to know at the same time."""
+
+    def __init__(self, redis: "Redis", keys: Keys) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._asking: asyncio.Task[str | None] | None = None
+
+    async def trouble(self) -> str | None:
+        """Why it takes none within 1.5 s; None where it does."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(trouble_writing(self._redis, self._keys))
+        return await asyncio.shield(self._asking)
+
+
 async def trouble_writing(redis: "Redis", keys: Keys) -> str | None:
     """Why Redis takes no writes within 1.5 s; None where it does."""
     try:
@@ -32,12 +47,13 @@ async def trouble_writing(redis: "Redis", keys: Keys) -> str | None:
 
 def health_routes(redis: "Redis", keys: Keys, registry: CollectorRegistry) -> list[Route]:
     """The three routes, for an ingress or a worker's own port."""
+    probe = Probe(redis, keys)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
     async def readyz(_: Request) -> Response:
-        trouble = await trouble_writing(redis, keys)
+        trouble = await probe.trouble()
         if trouble is not None:
             return JSONResponse({"error": trouble}, status_code=503)
         return JSONResponse({"status": "ready"})

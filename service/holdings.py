@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from service.store.leases import Held, Lease
 
@@ -28,6 +28,12 @@ class Running:
     stopping: bool = False
     lost: bool = False
 
+    def wish(self, now: float) -> Literal["extend", "leave", "overdue"]:
+        """What a renewal at `now` is to do about it."""
+        if self.finishing:
+            return "leave"
+        return "extend" if now < self.overdue_at else "overdue"
+
     def holds_lease(self) -> bool:
         """Whether it is certain that nobody else runs this event."""
         return not self.lost and time.monotonic() < self.held_until
@@ -35,20 +41,26 @@ class Running:
 
 @dataclass
 class Holdings:
-    """The events of one worker, which is a random name, new at each start. Read by the lease keeper's thread too."""
+    """The events of one worker, which is a random name, new at each start. Read by the lease keeper's thread too.
+
+    `stopping` says that the worker's stop was announced: only then is what it runs handed back.
+    """
 
     lease: float
     worker: str = field(default_factory=lambda: secrets.token_hex(8))
     running: dict[str, Running] = field(default_factory=dict)
+    stopping: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _unanswered: set[int] = field(default_factory=set)
     _latest: int = 0
 
     def number_a_claim(self) -> int:
         """The number of a new claim, which counts as unanswered until `answered`."""
-        self._latest = next(self._numbers)
-        self._unanswered.add(self._latest)
-        return self._latest
+        number = next(self._numbers)
+        # In this order: the keeper's thread must never see a number that is neither unanswered nor settled.
+        self._unanswered.add(number)
+        self._latest = number
+        return number
 
     def answered(self, number: int, leases: Iterable[Lease], *, patience: float) -> None:
         """A claim was answered; each of its events may take `patience` seconds."""
@@ -69,16 +81,13 @@ class Holdings:
     def held(self) -> list[Held]:
         """What runs, for renewal."""
         now = time.monotonic()
-        return [
-            Held(event_id, each.lease.token, extend=not each.finishing and now < each.overdue_at)
-            for event_id, each in list(self.running.items())
-        ]
+        return [Held(event_id, each.lease.token, each.wish(now)) for event_id, each in list(self.running.items())]
 
     def renewed(self, held: Iterable[Held], *, asked_at: float) -> None:
         """The leases of these events run from when the renewal was asked for."""
         for each in held:
             running = self.running.get(each.event_id)
-            if running is not None and running.lease.token == each.token and each.extend:
+            if running is not None and running.lease.token == each.token and each.wish == "extend":
                 running.held_until = asked_at + self.lease
 
     def let_go(self, running: Running) -> None:

@@ -16,11 +16,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from service.health import health_routes
+from service.http_protocol import BoundedHttpProtocol
 from service.listening import listen
 from service.logs import configure_logs
 from service.reception import Metrics, ReadingBudget, Reception
 from service.settings import Settings, load
-from service.stopping import end_quietly_on_signals
+from service.stopping import end_quietly_on_signals, end_with_parent
 from service.store.connection import connect, locate
 from service.store.group_commit import GroupCommit
 from service.store.keys import Keys
@@ -89,7 +90,7 @@ def serve(settings: Settings) -> None:
         "service.ingress:served_app",
         factory=True,
         workers=settings.ingress_processes,
-        http="httptools",
+        http=BoundedHttpProtocol,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -111,6 +112,7 @@ def served_app() -> ASGIApp:
     """The application of one process: the ingress and, on a port of its own if there is one, its health."""
     settings = load()
     configure_logs()
+    end_with_parent()
     app = create_app(settings)
     # What is alive now stays: not looking at it again costs a sixth less time per request and a third of the tail.
     gc.collect()
@@ -150,5 +152,6 @@ async def _not_found(_: Request, __: Exception) -> Response:
     return JSONResponse({"error": "no such path"}, status_code=404)
 
 
-async def _not_allowed(_: Request, __: Exception) -> Response:
-    return JSONResponse({"error": "method not allowed"}, status_code=405)
+async def _not_allowed(_: Request, error: Exception) -> Response:
+    headers = getattr(error, "headers", None)
+    return JSONResponse({"error": "method not allowed"}, status_code=405, headers=headers)

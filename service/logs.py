@@ -1,7 +1,9 @@
 """Logs: readable on a terminal, JSON lines elsewhere; those of uvicorn and arq go the same way."""
 
+import asyncio
 import logging
 import sys
+import threading
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -9,8 +11,9 @@ import structlog
 
 from service.masking import mask_numbers, place
 
-_QUIET = {"uvicorn.access": logging.WARNING, "uvicorn.error": logging.WARNING, "arq": logging.WARNING}
-_KEPT_WHOLE = frozenset({"timestamp", "event_id", "level", "logger"})
+_QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")
+"""Loggers that tell too much at INFO: httpx its URLs, which may hold numbers."""
+_KEPT_WHOLE = frozenset({"timestamp", "level", "logger"})
 
 
 def configure_logs() -> None:
@@ -34,8 +37,21 @@ def configure_logs() -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
-    for name, level in _QUIET.items():
-        logging.getLogger(name).setLevel(level)
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    sys.unraisablehook = lambda unraisable: _tell("ignored", unraisable.exc_value)
+    sys.excepthook = lambda _, error, __: _tell("ended by", error)
+    threading.excepthook = lambda args: _tell("a thread ended by", args.exc_value)
+
+
+def tell_no_texts() -> None:
+    """Let the running event loop tell of an exception that nobody took only what it is and where it came from."""
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: _tell("left over", context.get("exception")))
+
+
+def _tell(what: str, error: BaseException | None) -> None:
+    where = None if error is None else f"{type(error).__name__} at {place(error)}"
+    structlog.get_logger(__name__).error(what, error=where)
 
 
 def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -54,7 +70,7 @@ def _mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str
     """A net below the rule that numbers are masked where they are logged."""
     for name, value in line.items():
         if isinstance(value, str) and name not in _KEPT_WHOLE:
-            line[name] = mask_numbers(value) if "+" in value else value
+            line[name] = mask_numbers(value.replace("%2B", "+")) if "+" in value or "%2B" in value else value
     return line
 
 

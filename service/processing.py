@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 STUBBORN = 1.0
 """Seconds that a handler may take to end when it is cancelled."""
+HAND_BACK = 2.0
+"""Seconds that Redis may take for a hand-back: a worker that stops does not wait for it to come back."""
 OVERDUE = 5.0
 """Seconds past its handlers' time-outs for which an event keeps its lease."""
 
@@ -68,24 +70,30 @@ class Processor:
         except asyncio.CancelledError:
             if running.lost:
                 log.warning("lease lost, nothing recorded", event_id=lease.record.id)
-            else:
-                await asyncio.shield(self.hand_back(lease))
+            elif self.holdings.stopping:
+                await asyncio.shield(self._give_back(running))
+            # Else the loop itself has been brought down, by this event perhaps: its lease lapses, and that counts.
         finally:
             self.holdings.let_go(running)
 
     async def hand_back(self, lease: Lease) -> None:
-        """Give a lease back with nothing to record; where that fails, it lapses by itself."""
+        """Give back an event that was claimed and not begun."""
         running = self.holdings.running.get(lease.record.id)
-        if running is None or running.lost:
-            return
-        with suppress(LeaseLost):
-            await self._record(running, {}, release=True)
-            log.info("handed back", event_id=lease.record.id)
+        if running is not None and running.lease is lease and running.task is None:
+            await self._give_back(running)
+            self.holdings.let_go(running)
 
     async def announce_stop(self) -> None:
-        """Say that this worker is about to stop."""
+        """Say that this worker is about to stop, so that what it runs is handed back and nothing held against it."""
+        self.holdings.stopping = True
         with suppress(RedisError, OSError):
             await announce_stop(self.redis, self.keys, self.holdings.worker)
+
+    async def _give_back(self, running: Running) -> None:
+        """Give a lease back with nothing to record; where that fails, it lapses by itself."""
+        with suppress(LeaseLost):
+            await self._record(running, {}, release=True, patience=HAND_BACK)
+            log.info("handed back", event_id=running.lease.record.id)
 
     def _patience(self) -> float:
         timeouts = map(self.workshop.timeout, self.workshop.router.subscriptions)
@@ -111,8 +119,10 @@ class Processor:
             ended = {runs[task]: task.result() for task in finished}
             await self._record(running, ended, release=not pending)
 
-    async def _record(self, running: Running, ended: Mapping[str, HandlerRecord], *, release: bool) -> None:
-        """Record endings, however long Redis is away, as long as the lease may still be ours.
+    async def _record(
+        self, running: Running, ended: Mapping[str, HandlerRecord], *, release: bool, patience: float | None = None
+    ) -> None:
+        """Record endings, however long Redis is away, as long as the lease may still be ours (or `patience` lasts).
 
         Raises:
             LeaseLost: nothing was recorded.
@@ -120,7 +130,7 @@ class Processor:
         running.finishing = release
         ending = Ending.of(running.lease, ended, release=release)
         try:
-            async with asyncio.timeout(self.holdings.lease):
+            async with asyncio.timeout(patience or self.holdings.lease):
                 state = await self.finishing.submit(ending)
         except TimeoutError:
             raise LeaseLost from None

@@ -102,7 +102,7 @@ class Reception:
         if declared is not None and declared > self.max_body:
             raise Refused(413, f"body is larger than {self.max_body} bytes")
         claim = self._claim(scope)
-        with self.budget.reserve(declared) as reserved:
+        with Reservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
             key = self._proven(claim, body)
             status = await self._store(key, body)
@@ -158,24 +158,17 @@ class Reception:
 
 
 class ReadingBudget:
-    """The bytes of all bodies that are being read or wait for Redis: strangers must not fill the memory."""
+    """The bytes of all bodies that are being read or wait for Redis: strangers must not fill the memory.
+
+    Only what has come counts: what is merely declared would let a stranger keep others out at no cost.
+    """
 
     def __init__(self, most: int = READING_BYTES) -> None:
         self.left = most
 
-    def reserve(self, declared: int | None) -> "Reservation":
-        """Set aside what a request declares; a chunked one grows as it comes.
-
-        Raises:
-            Refused: there is no room (503).
-        """
-        reservation = Reservation(self)
-        reservation.grow_to(declared or 0)
-        return reservation
-
 
 class Reservation:
-    """One request's part of the budget, given back at the end of the block."""
+    """One request's part of a budget, given back at the end of the block."""
 
     def __init__(self, budget: ReadingBudget) -> None:
         self._budget = budget

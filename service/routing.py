@@ -214,8 +214,8 @@ def _checked_max_attempts(max_attempts: int | None, handler: Callable[..., Any])
 
 
 def _checked_timeout(timeout: float | None, handler: Callable[..., Any]) -> float | None:
-    if timeout is not None and timeout <= 0:
-        raise ValueError(f"{_home(handler)}: timeout is seconds, more than 0")
+    if timeout is not None and not 0 < timeout < float("inf"):
+        raise ValueError(f"{_home(handler)}: timeout is seconds, more than 0 and not infinite")
     return timeout
 
 

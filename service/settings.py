@@ -149,7 +149,7 @@ class Settings(BaseSettings):
     max_wait: Duration = Field(7 * 86400.0, validation_alias="RINGBACK_MAX_WAIT")
     outage_patience: Duration = Field(22 * 3600.0, validation_alias="RINGBACK_OUTAGE_PATIENCE")
     grace: Duration = Field(25.0, validation_alias="RINGBACK_GRACE")
-    max_body: Size = Field(1024**2, validation_alias="RINGBACK_MAX_BODY")
+    max_body: Size = Field(1024**2, le=64 * 1024**2, validation_alias="RINGBACK_MAX_BODY")
     tolerance: Duration = Field(TOLERANCE, validation_alias="RINGBACK_TOLERANCE")
     probe_key: Annotated[SecretStr | None, AfterValidator(_probe_key)] = Field(
         None, validation_alias="RINGBACK_PROBE_KEY"

@@ -28,6 +28,8 @@ from service.foreign_jobs import NO_EVENT, asked_function
 from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
 from service.loading import load_router
+from service.logs import tell_no_texts
+from service.masking import place
 from service.processing import Processor, open_processor
 from service.routing import Router
 from service.settings import Settings, load
@@ -61,7 +63,8 @@ async def process(ctx: dict[str, Any], event_id: str) -> None:
     processor: Processor = ctx["processor"]
     number = processor.holdings.number_a_claim()
     try:
-        claimed = await processor.claim(number, limit=1, only=event_id)
+        alone = not processor.holdings.running
+        claimed = await processor.claim(number, limit=1, alone=alone, only=event_id)
     finally:
         processor.holdings.given_up(number)
     for lease in claimed.leases:
@@ -114,7 +117,7 @@ class Worker(arq.worker.Worker):
         """Work until cancelled; an outage of Redis is waited out."""
         self._open_pools()
         await self._stack.enter_async_context(
-            serving_health(self._settings, self._waiting_redis, self._keys, self._metrics.registry)
+            serving_health(self._settings, self._probing_redis, self._keys, self._metrics.registry)
         )
         await self._patiently(self.pool.ping)
         self._processor = await self._stack.enter_async_context(
@@ -157,9 +160,10 @@ class Worker(arq.worker.Worker):
         return self._processor
 
     def _open_pools(self) -> None:
-        """One pool each for the worker's commands, for waiting and for handlers, so that none starves another."""
+        """One pool each for commands, for waiting, for the probe and for handlers, so that none starves another."""
         most = 2 * self.max_jobs + 10
         self._waiting_redis = self._closed_at_end(connect(self._redis_url, timeout=LONGEST_WAIT + 2, connections=4))
+        self._probing_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=2))
         self._handlers_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=most))
         worker_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=most))
         self._pool = ArqRedis(
@@ -235,6 +239,8 @@ class Worker(arq.worker.Worker):
 
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
         """A task has ended; its event may be in other hands of ours already."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("processing broke", job=job_id, error=f"{type(error).__name__} at {place(error)}")
         if self.tasks.get(job_id) is task:
             del self.tasks[job_id]
 
@@ -267,6 +273,7 @@ class Worker(arq.worker.Worker):
         """Announce the stop before anything else, so that whatever is cut off is held against no event."""
         log.info("stopping", running=len(self.tasks), grace=self._job_completion_wait)
         if self._processor is not None:
+            self._processor.holdings.stopping = True
             self._announcing = self.loop.create_task(self._processor.announce_stop())
         super().handle_sig_wait_for_completion(signum)
 
@@ -299,6 +306,7 @@ async def _cancelled(task: "asyncio.Task[None]") -> None:
 
 async def run(settings: Settings, router: Router, redis_url: str) -> None:
     """Work until SIGTERM or SIGINT: then no new work, and what runs is finished or handed back within the grace."""
+    tell_no_texts()
     worker = Worker(settings, router, redis_url)
     try:
         await worker.async_run()

@@ -187,6 +187,8 @@ def _working(settings: Settings, router: Router, redis_url: str, options: dict[s
         try:
             yield worker
         finally:
+            if worker._processor is not None:
+                portal.call(worker.processor.announce_stop)
             future.cancel()
             wait_for(future.done)
             portal.call(worker.close)

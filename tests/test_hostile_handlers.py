@@ -246,3 +246,67 @@ def test_a_worker_that_waits_for_redis_at_its_start_ends_on_sigterm(tmp_path: Pa
         wait_for(lambda: b"Redis is away" in log.read_bytes())
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(10) == 0
+
+
+def test_sigterm_is_not_kept_waiting_by_a_redis_that_is_away(tmp_path: Path) -> None:
+    with open_fleet(tmp_path, STUBBORN.replace("except asyncio.CancelledError", "except ValueError")) as fleet:
+        fleet.start_ingress()
+        worker = fleet.start_worker(RINGBACK_LEASE="60s", RINGBACK_GRACE="1s")
+        fleet.accepted(envelope("test.stubborn", {}))
+        wait_for((tmp_path / "begun").exists)
+        fleet.server.process.kill()
+        worker.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert worker.wait(30) == 0
+        assert time.monotonic() - began < 1 + 10
+
+
+LEAKS = """
+import asyncio
+from service import Context, Event, Router
+
+router = Router()
+
+@router.on("test.leak")
+async def leak(event: Event, ctx: Context) -> None:
+    async def fail() -> None:
+        raise ValueError(f"{event.payload['text']} to {event.payload['number']}")
+    asyncio.create_task(fail())
+    await asyncio.sleep(0.01)
+    await ctx.telnyx.detail_records.list(extra_query={"filter[cli]": event.payload["number"]})
+    await ctx.emit("test.derived", {}, key=event.payload["number"])
+"""
+
+
+def test_what_a_handler_leaves_behind_tells_nothing_private(tmp_path: Path) -> None:
+    number, text = "+13125550123", "your PIN is 4711"
+    with open_fleet(tmp_path, LEAKS) as fleet:
+        fleet.start_ingress()
+        fleet.start_worker()
+        event = envelope("test.leak", {"number": number, "text": text})
+        fleet.accepted(event)
+        assert fleet.ended(event).state == "done"
+        log = tmp_path / "worker-1.log"
+        fleet.processes[-1].send_signal(signal.SIGTERM)
+        fleet.processes[-1].wait(10)
+        told = log.read_text()
+    assert "ValueError at my_handlers.py" in told
+    for private in (text, number, number[1:]):
+        assert private not in told
+
+
+def test_jobs_of_arqs_own_that_are_in_progress_do_not_hide_events(stack: Stack) -> None:
+    async def occupy(redis: Any, keys: Any) -> None:
+        for n in range(5):
+            await redis.set(f"arq:in-progress:busy-{n}", b"1", ex=60)
+            await redis.zadd(keys.queue, {f"busy-{n}": n + 1})
+
+    stack.ask(occupy)
+    router = Router()
+
+    @router.on("test.something")
+    async def quick(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+
+    stack.start_worker(router, concurrency=3)
+    stack.deliver(event := envelope("test.something", {}))
+    assert stack.ended(event).state == "done"

@@ -22,6 +22,7 @@ LAYERS = [
         "embedded_guard",
         "listening",
         "stopping",
+        "http_protocol",
     },
     {"routing"},
     {"store", "outbound"},

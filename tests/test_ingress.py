@@ -287,14 +287,15 @@ def test_health_readiness_and_metrics_answer(stack: Stack) -> None:
 
 
 def test_bodies_in_flight_are_bounded() -> None:
-    from service.reception import ReadingBudget, Refused
+    from service.reception import ReadingBudget, Refused, Reservation
 
     budget = ReadingBudget(most=100)
-    with budget.reserve(60):
+    with Reservation(budget) as one, Reservation(budget) as other:
+        one.grow_to(60)
         with pytest.raises(Refused) as refusal:
-            budget.reserve(41)
+            other.grow_to(41)
         assert refusal.value.status == 503
-    with budget.reserve(100):
+        one.grow_to(100)
         assert budget.left == 0
     assert budget.left == 100
 

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from redis import Redis as BlockingRedis
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
@@ -40,13 +40,16 @@ def connect(url: str, *, timeout: float, connections: int) -> "Redis":
         InvalidSettings: the URL cannot be read.
     """
     options = {**_options(timeout), "max_connections": connections, "retry": Retry(NoBackoff(), 0)}
+    # Whoever finds all connections in use waits for one, as long as for a command.
+    waiting = {"timeout": timeout}
     if url.startswith(_SENTINEL):
         hosts, master = _sentinel_parts(url)
         sentinel = Sentinel(hosts, sentinel_kwargs=_options(timeout))  # type: ignore[no-untyped-call]
         through_sentinel: Redis = sentinel.master_for(**master, **options)
         return through_sentinel
     with _told_as_setting():
-        client: Redis = Redis.from_url(url, **options)
+        pool = BlockingConnectionPool.from_url(url, **options, **waiting)
+        client: Redis = Redis.from_pool(pool)
         return client
 
 

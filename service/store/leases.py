@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Literal, Self
 
 import orjson
 from redis.asyncio import Redis
@@ -91,11 +91,11 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One event that a worker runs; without `extend` its lease is left to lapse."""
+    """One event that a worker runs: its lease is to be extended, or left, as it is given back or is overdue."""
 
     event_id: str
     token: str
-    extend: bool
+    wish: Literal["extend", "leave", "overdue"] = "extend"
 
 
 async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
@@ -142,7 +142,7 @@ def renewal(keys: Keys, worker: str, held: Iterable[Held], *, lease: float, sett
     """
     args: list[Argument] = [keys.namespace, worker, int(lease * 1000), settled]
     for each in held:
-        args += (each.event_id, each.token, int(each.extend))
+        args += (each.event_id, each.token, each.wish)
     return args
 
 

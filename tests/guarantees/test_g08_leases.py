@@ -131,7 +131,7 @@ def test_what_a_worker_holds_and_does_not_run_is_handed_back_at_its_next_renewal
     stack.deliver(something())
     known, _lost = claimed(stack, "worker", 1)
     assert claimed(stack, "other", 1) == []
-    held = [Held(known.record.id, known.token, extend=True)]
+    held = [Held(known.record.id, known.token, "extend")]
     assert renewed(stack, "worker", held, settled=0) == []
     assert claimed(stack, "other", 2) == [], "the answer to claim 1 may still be on its way"
     assert renewed(stack, "worker", held, settled=1) == []
@@ -150,7 +150,7 @@ def test_only_the_holder_of_the_lease_records_an_outcome(stack: Stack) -> None:
     [lapsed] = claimed(stack, "first", 1, lease=0.001)
     lease = second_claim(stack)
     assert recorded(stack, lapsed) == "lost"
-    held = [Held(lapsed.record.id, lapsed.token, extend=True)]
+    held = [Held(lapsed.record.id, lapsed.token, "extend")]
     assert renewed(stack, "first", held, settled=1) == [lapsed.record.id.encode()]
     assert recorded(stack, lease) == "done"
     assert recorded(stack, lease) == "lost"
@@ -323,3 +323,20 @@ def test_a_finished_handler_is_recorded_before_its_sibling_ends(stack: Stack) ->
     assert stack.ask(inbox.counts).open == 1
     stack.workers.close()
     assert stack.record(event["data"]["id"]).handlers["quick"].state == "done"  # type: ignore[union-attr]
+
+
+def test_a_suspect_that_waits_is_no_difference_for_the_audit(stack: Stack) -> None:
+    from service.store.audit import audit
+
+    stack.deliver(something())
+    for worker in ("one", "other", "third"):
+        numbers = iter(range(1, 10_000))
+        wait_for(lambda w=worker, n=numbers: claimed(stack, w, next(n), lease=0.001) or w == "third")  # type: ignore[misc]
+    numbers = iter(range(10_001, 20_000))
+    wait_for(lambda: suspects_passed_over(stack, next(numbers)))
+    assert stack.ask(audit).clean
+
+
+def suspects_passed_over(stack: Stack, number: int) -> int:
+    request = Request("busy", number, lease=60, limit=10, routes=ROUTES, alone=False)
+    return stack.ask(lambda redis, keys: claim(redis, keys, request)).suspects

@@ -39,6 +39,64 @@ async def endless(event: Event, ctx: Context) -> None:
 """
 
 
+POISON = """
+import asyncio, sys
+from pathlib import Path
+from service import Context, Event, Router
+
+router = Router()
+
+@router.on("test.exit")
+async def exits(event: Event, ctx: Context) -> None:
+    async def leave() -> None:
+        sys.exit(3)
+    asyncio.create_task(leave())
+    await asyncio.sleep(5)
+
+@router.on("test.block", timeout=0.2)
+async def blocks(event: Event, ctx: Context) -> None:
+    Path("blocked").touch()
+    import time
+    while True:
+        time.sleep(0.1)
+"""
+
+
+@pytest.mark.slow
+def test_an_exit_in_a_task_that_a_handler_left_behind_counts_against_its_event(tmp_path: Path) -> None:
+    with open_fleet(tmp_path, POISON) as fleet:
+        fleet.start_ingress()
+        event = envelope("test.exit", {})
+        fleet.accepted(event)
+        for _ in range(6):
+            worker = fleet.start_worker()
+            wait_for(lambda worker=worker: worker.poll() is not None or fleet.counts().open == 0)  # type: ignore[misc]
+            if fleet.counts().open == 0:
+                break
+        record = fleet.ended(event)
+        assert (record.state, record.handlers["exits"].reason) == ("dead", "killed_worker")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_an_event_that_blocks_its_worker_for_ever_goes_dead(tmp_path: Path) -> None:
+    """Each worker hangs, and is killed as a liveness probe would kill it once its event is overdue."""
+    with open_fleet(tmp_path, POISON, RINGBACK_HANDLER_TIMEOUT="200ms") as fleet:
+        fleet.start_ingress()
+        event = envelope("test.block", {})
+        fleet.accepted(event)
+        for _ in range(3):
+            worker = fleet.start_worker()
+            wait_for((tmp_path / "blocked").exists)
+            (tmp_path / "blocked").unlink()
+            wait_for(lambda: fleet.lease_has_lapsed(event))
+            worker.kill()
+            worker.wait()
+        fleet.start_worker()
+        record = fleet.ended(event)
+        assert (record.state, record.handlers["blocks"].reason) == ("dead", "killed_worker")
+
+
 def kept_running(fleet: Fleet, condition: object, *, most: int = 12) -> int:
     """Start a worker again each time it dies, until the condition holds; how many died."""
     assert callable(condition)

@@ -14,7 +14,7 @@ local ns, worker, number, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit, alone, routes = tonumber(ARGV[5]), ARGV[6] == '1', cjson.decode(ARGV[7])
 local now = now_ms()
 local prefix, token = ns .. ':', worker .. ':' .. number
-local SUSPECT, HOPELESS = 2, 3
+local SUSPECT, HOPELESS, MOST_PASSED = 2, 3, 500
 local claimed, foreign, suspects = {}, {}, 0
 
 local function fits(pattern, type)
@@ -81,13 +81,13 @@ local function take(id, event)
   give(id, event)
 end
 
--- consider: take a due job if it may be taken; true where nothing more may be taken beside it
+-- consider: take a due job if it may be taken. Answers whether it is still due, and whether nothing more may be taken.
 local function consider(job)
   local id = job:sub(#prefix + 1)
   local event = ns .. ':event:' .. id
   if job:sub(1, #prefix) ~= prefix or redis.call('EXISTS', event) == 0 then
-    foreign[#foreign + 1] = job
-    return false
+    if redis.call('EXISTS', 'arq:in-progress:' .. job) == 0 then foreign[#foreign + 1] = job end
+    return true, false
   end
   local verdict = verdict_on(id, event)
   if verdict == 'settle' then
@@ -97,19 +97,27 @@ local function consider(job)
   elseif alone and #claimed == 0 then
     redis.call('HSET', event, 'alone', '1')
     take(id, event)
-    return true
+    return false, true
   else
     suspects = suspects + 1
+    settle(ns, id, now, true)
+    return true, false
   end
-  return false
+  return false, false
 end
 
+-- claim_due: page after page, since what stays due without being taken must not hide what comes after it
 local function claim_due()
-  local jobs = ARGV[8] and { prefix .. ARGV[8] }
-    or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', 0, limit)
-  for _, job in ipairs(jobs) do
-    if consider(job) then return end
-  end
+  local passed = 0
+  repeat
+    local jobs = ARGV[8] and { prefix .. ARGV[8] }
+      or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, limit - #claimed)
+    for _, job in ipairs(jobs) do
+      local still_due, enough = consider(job)
+      if still_due then passed = passed + 1 end
+      if enough then return end
+    end
+  until ARGV[8] or #jobs == 0 or #claimed >= limit or passed >= MOST_PASSED
 end
 
 local function repeat_claim()

@@ -7,7 +7,7 @@
 local key = ARGV[1] .. ':optouts'
 local known = redis.call('HGET', key, ARGV[2])
 if known then
-  local said, at = known:match('^(%a+) (%d+)$')
+  local said, at = known:match('^(%a+) (-?%d+)$')
   if tonumber(at) > tonumber(ARGV[4]) or (tonumber(at) == tonumber(ARGV[4]) and said == 'out') then return 0 end
 end
 redis.call('HSET', key, ARGV[2], ARGV[3] .. ' ' .. ARGV[4])

@@ -19,7 +19,7 @@ while i <= #ARGV do
     for j = i + 4, i + 3 + 2 * count, 2 do redis.call('HSET', event, 'h:' .. ARGV[j], ARGV[j + 1]) end
     if release then
       let_go(ns, id, token)
-      redis.call('HDEL', event, 'lapses')
+      if count > 0 then redis.call('HDEL', event, 'lapses') end
     end
     answers[#answers + 1] = settle(ns, id, now)
   end

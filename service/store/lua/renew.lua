@@ -3,12 +3,16 @@
 --
 -- Keys:   those of settle and lease
 -- ARGV:   ns, worker, lease (ms), settled (number of the last claim of which, like of all before, the worker knows the answer),
---         then for each event that it runs: id, token, extend ('1' | '0': let it lapse)
+--         then for each event that it runs: id, token, wish ('extend' | 'leave' | 'overdue': it is let lapse, and that counts)
 -- Answer: the ids whose lease was lost
 -- Cost:   O(events that the worker holds × log queue)
 local ns, worker, lease, settled = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local now = now_ms()
 local lost, runs = {}, {}
+for i = 5, #ARGV, 3 do
+  -- It ran longer than it may: that the worker is alive does not speak for the event.
+  if ARGV[i + 2] == 'overdue' then redis.call('SREM', ns .. ':blamed:' .. worker, ARGV[i]) end
+end
 absolve(ns, worker)
 for i = 5, #ARGV, 3 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
@@ -16,7 +20,7 @@ for i = 5, #ARGV, 3 do
   local f = redis.call('HMGET', event, 'lease', 'lease_until')
   if f[1] ~= ARGV[i + 1] or tonumber(f[2]) <= now then
     lost[#lost + 1] = id
-  elseif ARGV[i + 2] == '1' then
+  elseif ARGV[i + 2] == 'extend' then
     redis.call('HSET', event, 'lease_until', now + lease)
     settle(ns, id, now)
   end

@@ -1,4 +1,4 @@
--- settle(ns, id, now): the one place where an event's state, its place in the queue and the counters are computed, from
+-- settle(ns, id, now, quietly): the one place where an event's state, its place in the queue and the counters are computed, from
 -- nothing but its record. Every script that changes a record ends here, so that they cannot disagree.
 --
 -- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
@@ -39,7 +39,7 @@ local function enqueue(ns, id, score, received_at)
   redis.call('ZADD', ns .. ':queue', score, job)
 end
 
-local function settle(ns, id, now)
+local function settle(ns, id, now, quietly)
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'kept')
   -- Of an event whose body was let go of, only the end is known, and it stays.
@@ -58,7 +58,7 @@ local function settle(ns, id, now)
     if score < tonumber(f[6]) then score = tonumber(f[6]) end
     enqueue(ns, id, score, f[6])
     -- A waiting worker looks again after a second at the latest; what comes due before that has to be told.
-    if score < now + 1000 then wake(ns) end
+    if score < now + 1000 and not quietly then wake(ns) end
   end
   if after == before then return after end
 
