@@ -40,7 +40,7 @@ async def serving_health(
     if settings.admin_port is None:
         yield
         return
-    with listen(settings.host, settings.admin_port) as listener:
+    with listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
         app = Starlette(routes=health_routes(redis, keys, registry))
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         server = _Server(config)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 from telnyx import APIError
 
-from service.masking import place
+from service.masking import mask_numbers, place
 from service.outbound.refusals import Refusal, judge
 from service.routing import Dead, Discard, Retry
 from service.store.records import HandlerRecord
@@ -42,6 +42,13 @@ class Wait:
     error: str | None
     pause: float
     patience: float
+
+
+class TookTooLong(TimeoutError):  # noqa: N818 - a state
+    """A handler ran longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"took longer than {seconds:g} s")
 
 
 class UnfitPayload(Exception):  # noqa: N818 - a state
@@ -85,8 +92,8 @@ def unknown_handler(record: HandlerRecord, now: int) -> HandlerRecord:
 
 
 def short(text: object) -> str:
-    """An author's word as it can be kept: text, not long, and writable as UTF-8."""
-    return str(text).encode(errors="replace").decode()[:LONGEST_WORD]
+    """An author's word as it can be kept: text, not long, writable as UTF-8, and with numbers masked."""
+    return mask_numbers(str(text).encode(errors="replace").decode())[:LONGEST_WORD]
 
 
 def backoff(attempt: int) -> float:
@@ -116,9 +123,12 @@ def _after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now:
 
 def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
     counted = _counted(record)
-    text = f"{type(error).__name__} at {place(error)}"
+    if isinstance(error, TookTooLong):
+        reason, text = "TimeoutError", str(error)
+    else:
+        reason, text = type(error).__name__, f"{type(error).__name__} at {place(error)}"
     if counted.attempts >= limits.max_attempts:
-        return _dead(counted, type(error).__name__, text, now)
+        return _dead(counted, reason, text, now)
     due = now + int(backoff(counted.attempts) * 1000)
     return replace(counted, state="waiting", due=due, reason="error", error=text)
 

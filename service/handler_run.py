@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
 
-from service.endings import Limits, UnfitPayload, after_error, done, unknown_handler
+from service.endings import Limits, TookTooLong, UnfitPayload, after_error, done, unknown_handler
 from service.events import Event, read_event
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
@@ -103,16 +103,18 @@ async def _error_of(
     """
     failure: BaseException | None = None
     record = running.lease.record
+    seconds = workshop.timeout(subscription.name)
+    patience = asyncio.timeout(seconds)
     try:
         event = _typed_event(record, subscription)
-        async with asyncio.timeout(workshop.timeout(subscription.name)):
+        async with patience:
             await subscription.handler(event, _context(workshop, record, subscription, bound))
     except asyncio.CancelledError as error:
         if running.stopping:
             raise
         failure = error
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends
-        failure = error
+        failure = TookTooLong(seconds) if patience.expired() else error
     if run.lease_lost:
         raise LeaseLost
     return failure

@@ -84,8 +84,9 @@ def serve(settings: Settings) -> None:
     """
     settings.require_public_keys()
     locate(settings)
-    ports = [settings.port] if settings.admin_port is None else [settings.port, settings.admin_port]
-    sockets = [listen(settings.host, port) for port in ports]
+    sockets = [listen(settings.host, settings.port, "RINGBACK_PORT")]
+    if settings.admin_port is not None:
+        sockets.append(listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT"))
     config = uvicorn.Config(
         "service.ingress:served_app",
         factory=True,

@@ -1,5 +1,6 @@
 """Sockets that listen, or a clear word on why they cannot."""
 
+import os
 import socket
 
 
@@ -7,8 +8,8 @@ class CannotListen(Exception):  # noqa: N818 - a state
     """The address is taken or not ours; the text says what to do."""
 
 
-def listen(host: str, port: int, *, backlog: int = 2048) -> socket.socket:
-    """A socket that listens; port 0 takes a free one.
+def listen(host: str, port: int, variable: str, *, backlog: int = 2048) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. `variable` is where the port comes from.
 
     Raises:
         CannotListen: the address is taken or not ours.
@@ -18,5 +19,6 @@ def listen(host: str, port: int, *, backlog: int = 2048) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=backlog)
     except OSError as error:
         raise CannotListen(
-            f"cannot listen on {host}:{port} ({error.strerror}): set RINGBACK_HOST, RINGBACK_PORT, RINGBACK_ADMIN_PORT"
+            f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): set {variable} to another port, or"
+            " RINGBACK_HOST to an address of this machine"
         ) from None

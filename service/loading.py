@@ -26,7 +26,7 @@ def load_router(import_string: str) -> Router:
     _refuse_shadows()
     router = getattr(_module(module_name, import_string), name, None)
     if not isinstance(router, Router):
-        found = "there is no such name" if router is None else f"it is a {type(router).__name__}"
+        found = "there is no such name" if router is None else f"it is of type {type(router).__name__}"
         raise CannotLoadHandlers(
             f"HANDLERS={import_string}: {name} must be a Router, but {found} in {module_name};"
             " write `router = Router()` there, or name another"
@@ -56,8 +56,9 @@ def _refuse_shadows() -> None:
     root = Path(__file__).parent.parent
     for name in ("service", "handlers"):
         spec = PathFinder.find_spec(name, sys.path)
-        found = Path(spec.origin).parent if spec is not None and spec.origin is not None else root / name
-        if found.resolve() != (root / name).resolve():
+        found = Path(spec.origin) if spec is not None and spec.origin is not None else root / name / "__init__.py"
+        if found.resolve() != (root / name / "__init__.py").resolve():
+            told = found.parent if found.name == "__init__.py" else found
             raise CannotLoadHandlers(
-                f"{found} bears the name of a package of Ringback's: rename it, or start Ringback in another folder"
+                f"{told} bears the name of a package of Ringback's: rename it, or start Ringback in another folder"
             )

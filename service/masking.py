@@ -1,6 +1,7 @@
 """What logs, metrics and kept errors may show: of a phone number, and of an exception."""
 
 import re
+import sysconfig
 import traceback
 from pathlib import Path
 
@@ -26,15 +27,19 @@ def place(error: BaseException) -> str:
     The error's text is left out: it may quote a message or a number.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "site-packages" not in frame.filename and not _is_ours(frame.filename)]
+    own = [frame for frame in frames if _is_authors(frame.filename)]
     if not frames:
         return "an unknown place"
     frame = own[-1] if own else frames[-1]
     return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
 
 
-def _is_ours(filename: str) -> bool:
-    return Path(filename).is_relative_to(Path(__file__).parent) or "/asyncio/" in filename
+def _is_authors(filename: str) -> bool:
+    """Whether a file is neither Ringback's, nor a library's, nor Python's own."""
+    if filename.startswith("<") or "site-packages" in filename:
+        return False
+    elsewhere = (Path(__file__).parent, Path(sysconfig.get_path("stdlib")))
+    return not any(Path(filename).is_relative_to(folder) for folder in elsewhere)
 
 
 def _masked_if_long(match: re.Match[str]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from redis.asyncio import Redis
@@ -14,8 +15,10 @@ from service.handler_metrics import HandlerMetrics
 from service.handler_run import Workshop, run_handler
 from service.holdings import Holdings, Running
 from service.lease_keeper import LeaseKeeper
+from service.loading import CannotLoadHandlers
+from service.masking import place
 from service.outbound.client import open_client
-from service.routing import Router
+from service.routing import Lifespan, Router
 from service.settings import Settings
 from service.store.batching import Batcher
 from service.store.keys import Keys
@@ -154,7 +157,7 @@ async def open_processor(
         telnyx = open_client(settings)
         stack.push_async_callback(telnyx.close)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
-        states = {lifespan: await stack.enter_async_context(lifespan()) for lifespan in lifespans}
+        states = {lifespan: await _opened(stack, lifespan) for lifespan in lifespans}
         workshop = Workshop(settings, router, handlers_redis, keys, telnyx, states, metrics)
         finishing: Batcher[Ending, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
@@ -163,6 +166,15 @@ async def open_processor(
         stack.callback(keeper.join)
         stack.callback(keeper.end)
         yield Processor(workshop, redis, keys, holdings, finishing)
+
+
+async def _opened(stack: AsyncExitStack, lifespan: Lifespan) -> Any:
+    try:
+        return await stack.enter_async_context(lifespan())
+    except Exception as error:  # noqa: BLE001 - the author's own code
+        raise CannotLoadHandlers(
+            f"HANDLERS: the lifespan of a router failed: {type(error).__name__} at {place(error)}"
+        ) from None
 
 
 async def _finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> Sequence[str]:

@@ -113,7 +113,7 @@ class Reception:
         try:
             return read_claim(scope["headers"], now, self.tolerance)
         except InvalidSignature as error:
-            raise Refused(401, error.reason, clock_difference=_clock_difference(scope, now)) from None
+            raise Refused(401, error.reason, **_clock_hint(scope, now)) from None
 
     async def _body(self, receive: Receive, reserved: "Reservation") -> bytes:
         chunks: list[bytes] = []
@@ -139,7 +139,8 @@ class Reception:
                 401,
                 error.reason,
                 keys_tried=[key.fingerprint for key in keys],
-                looks_reserialised=_looks_reserialised(body),
+                **({"looks_reserialised": True} if _looks_reserialised(body) else {}),
+                hint="check TELNYX_PUBLIC_KEY, and that nothing between Telnyx and here rewrites the body",
             ) from None
 
     async def _store(self, key: PublicKey, body: bytes) -> str:
@@ -231,12 +232,13 @@ def _probe(envelope: Envelope) -> str:
     return "probe"
 
 
-def _clock_difference(scope: Scope, now: float) -> int | None:
-    """Seconds by which this machine is ahead of the request; None where it does not say."""
+def _clock_hint(scope: Scope, now: float) -> dict[str, str]:
+    """When a request says that it was signed; empty where it does not say."""
     for name, value in scope["headers"]:
         if name == b"telnyx-timestamp" and value.isdigit() and len(value) <= 16:
-            return int(now) - int(value)
-    return None
+            seconds = int(now) - int(value)
+            return {"signed": f"{abs(seconds)} s {'ago' if seconds >= 0 else 'ahead of this clock'}"}
+    return {}
 
 
 def _looks_reserialised(body: bytes) -> bool:

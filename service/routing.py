@@ -173,6 +173,8 @@ class Router:
             TypeError: no `async def`, or an annotation that cannot be read.
             ValueError: no type, a pattern that is none, or a name that is taken.
         """
+        if types and callable(types[0]):
+            raise TypeError('write @router.on("message.received"), with the event types in parentheses')
 
         def subscribe(handler: H) -> H:
             self._add(

@@ -2,12 +2,13 @@
 
 import base64
 import binascii
+import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from nacl.signing import SigningKey
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.signature import TOLERANCE, PublicKey
@@ -92,6 +93,12 @@ def _import_string(text: str) -> str:
     return text
 
 
+def _http_url(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("must begin with https:// (or http://, for a local Telnyx)")
+    return text
+
+
 def _probe_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None:
         _signing_key(secret)
@@ -121,16 +128,23 @@ class Settings(BaseSettings):
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
-        env_ignore_empty=True,
         populate_by_name=True,
         validate_default=False,
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_unset(cls, values: Any) -> Any:
+        """An empty variable unsets what `.env` says."""
+        return {name: value for name, value in values.items() if value != ""} if isinstance(values, dict) else values
 
     public_key: Annotated[str | None, AfterValidator(_checked_public_keys)] = Field(
         None, validation_alias="TELNYX_PUBLIC_KEY"
     )
     api_key: SecretStr | None = Field(None, validation_alias="TELNYX_API_KEY")
-    base_url: str = Field("https://api.telnyx.com/v2", validation_alias="TELNYX_BASE_URL")
+    base_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "https://api.telnyx.com/v2", validation_alias="TELNYX_BASE_URL"
+    )
     redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = Field(None, validation_alias="REDIS_URL")
     namespace: Annotated[str, AfterValidator(_namespace)] = Field("ringback", validation_alias="RINGBACK_NAMESPACE")
     data: Path = Field(Path("data"), validation_alias="RINGBACK_DATA")
@@ -213,6 +227,14 @@ def load() -> Settings:
         return Settings()
     except ValidationError as error:
         raise InvalidSettings(_explain(error)) from None
+    except UnicodeDecodeError:
+        raise InvalidSettings(".env must be UTF-8") from None
+
+
+def unknown_variables() -> list[str]:
+    """Names in the environment that begin like ours and mean nothing: misspelt, perhaps."""
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    return sorted(name for name in os.environ if name.startswith("RINGBACK_") and name not in known)
 
 
 def _explain(error: ValidationError) -> str:

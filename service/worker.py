@@ -37,7 +37,9 @@ from service.store.connection import connect, locate
 from service.store.keys import Keys
 from service.store.leases import Claim
 from service.store.quarantine import quarantine
+from service.store.risks import risks
 from service.upkeep import Upkeep
+from service.warnings_at_start import warnings_for
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -131,9 +133,15 @@ class Worker(arq.worker.Worker):
             )
         )
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
+        await self._patiently(self._warn)
         log.info("worker ready", handlers=sorted(self._router.subscriptions))
         while not await self._patiently(self._turn):
             check_cancelled()
+
+    async def _warn(self) -> None:
+        """Say at the start what is at risk, and what is not armed."""
+        for warning in [*warnings_for(self._router, self._settings), *await risks(self.pool)]:
+            log.warning(warning)
 
     def _upkeep(self) -> Upkeep:
         return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker)

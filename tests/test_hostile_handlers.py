@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -264,6 +265,7 @@ def test_sigterm_is_not_kept_waiting_by_a_redis_that_is_away(tmp_path: Path) -> 
 LEAKS = """
 import asyncio
 from service import Context, Event, Router
+from telnyx import APIError
 
 router = Router()
 
@@ -273,7 +275,10 @@ async def leak(event: Event, ctx: Context) -> None:
         raise ValueError(f"{event.payload['text']} to {event.payload['number']}")
     asyncio.create_task(fail())
     await asyncio.sleep(0.01)
-    await ctx.telnyx.detail_records.list(extra_query={"filter[cli]": event.payload["number"]})
+    try:
+        await ctx.telnyx.messaging.rcs.retrieve_capabilities(event.payload["number"], agent_id="nobody")
+    except APIError:
+        pass
     await ctx.emit("test.derived", {}, key=event.payload["number"])
 """
 

@@ -47,6 +47,7 @@ LAYERS = [
         "simulator",
         "supervisor",
         "upkeep",
+        "warnings_at_start",
         "testing",
         "worker",
     },

@@ -12,7 +12,7 @@ from service.loading import CannotLoadHandlers, load_router
     [
         (None, "there is no module"),
         ("import nowhere_to_be_found", "needs 'nowhere_to_be_found'"),
-        ("router = 5", "it is a int"),
+        ("router = 5", "it is of type int"),
         ("", "there is no such name"),
         ("1 / 0", r"ZeroDivisionError at \w+\.py:1"),
         ("raise SystemExit", "SystemExit"),

@@ -1,6 +1,8 @@
 """The command `ringback`."""
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 from redis.exceptions import RedisError
@@ -31,6 +33,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature
+    if wanted:
+        typer.echo(metadata.version("ringback"))
+        raise typer.Exit
+
+
+@app.callback()
+def ringback(
+    version: Annotated[  # noqa: FBT002 - an option, by name only
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Receives Telnyx webhooks, keeps every event, and lets plain Python handlers act on it."""
+
+
 app.command()(demo)
 app.command()(up)
 app.command()(ingress)

@@ -45,6 +45,7 @@ def up(
     settings = _with_development_key(load()) if dev else load()
     # The ingress would refuse to start without them: better said once, and before anything runs.
     settings.require_public_keys()
+    settings.require_api_key()
     raise typer.Exit(run(settings, ringback_command()))
 
 

@@ -20,10 +20,13 @@ def open_client(settings: Settings) -> AsyncTelnyx:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
     transport = NotingTransport(httpx.AsyncHTTPTransport(limits=LIMITS), base_path=httpx.URL(settings.base_url).path)
-    return AsyncTelnyx(
+    client = AsyncTelnyx(
         api_key=settings.require_api_key(),
         base_url=settings.base_url,
         max_retries=0,
         timeout=TIMEOUT,
         http_client=httpx.AsyncClient(transport=transport, timeout=TIMEOUT),
     )
+    # The SDK imports a resource when it is first used, which takes most of a second: better now than in a handler.
+    _ = client.messages.rcs
+    return client

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.simulator.api.api_error import ApiError, bad_request, from_validation
+from service.simulator.api.api_error import ApiError, bad_request, from_validation, not_found
 from service.simulator.api.faults import Fault
+from service.simulator.api.fields import PhoneNumber
 from service.simulator.hosted.eligibility import EligibleStatus
 from service.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
 from service.simulator.messages.inbound import InboundMessage
@@ -50,21 +51,21 @@ class TimeOfDay(_Body):
 class CapabilityOfPhone(_Body):
     """What a phone can do over RCS."""
 
-    phone_number: str
+    phone_number: PhoneNumber
     capability: Capability
 
 
 class EligibilityOfNumber(_Body):
     """Whether a number can be hosted."""
 
-    phone_number: str
+    phone_number: PhoneNumber
     eligible_status: EligibleStatus
 
 
 class NumberOfProfile(_Body):
     """Which messaging profile a number belongs to."""
 
-    phone_number: str
+    phone_number: PhoneNumber
     messaging_profile_id: str
 
 
@@ -143,15 +144,20 @@ async def _clear_faults(simulator: Simulator, _: Request) -> Any:
 
 
 async def _advance(simulator: Simulator, request: Request) -> Any:
-    simulator.advance(Advance.model_validate(await _json(request)).seconds)
+    seconds = Advance.model_validate(await _json(request)).seconds
+    try:
+        simulator.advance(seconds)
+    except ValueError:
+        raise bad_request("The time must stay between 1970 and 9999.", "/seconds") from None
     return simulator.summary()
 
 
 async def _set_clock(simulator: Simulator, request: Request) -> Any:
+    now = TimeOfDay.model_validate(await _json(request)).now
     try:
-        simulator.clock.set(read_iso(TimeOfDay.model_validate(await _json(request)).now))
+        simulator.clock.set(read_iso(now))
     except ValueError:
-        raise bad_request("The time must be an ISO 8601 date.", "/now") from None
+        raise bad_request("The time must be an ISO 8601 date between 1970 and 9999.", "/now") from None
     return simulator.summary()
 
 
@@ -174,6 +180,8 @@ async def _set_eligibility(simulator: Simulator, request: Request) -> Any:
 
 async def _assign_number(simulator: Simulator, request: Request) -> Any:
     number = NumberOfProfile.model_validate(await _json(request))
+    if simulator.account.profiles.find(number.messaging_profile_id) is None:
+        raise not_found("There is no such messaging profile.")
     simulator.account.profiles.assign(number.phone_number, number.messaging_profile_id)
     return simulator.summary()
 

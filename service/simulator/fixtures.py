@@ -36,7 +36,9 @@ def _served_simulator() -> Iterator[RunningSimulator]:
 
 @pytest.fixture
 def telnyx_simulator(_served_simulator: RunningSimulator) -> Iterator[RunningSimulator]:
-    """A local Telnyx on a free port of loopback, in which nothing has happened yet."""
-    _served_simulator.simulator.reset()
+    """A local Telnyx on a free port of loopback, in which nothing has happened yet, whatever the last test set."""
+    simulator = _served_simulator.simulator
+    simulator.reset()
     yield _served_simulator
-    _served_simulator.simulator.reset()
+    simulator.latency, simulator.webhook_url, simulator.api_key = 0.0, None, None
+    simulator.reset()

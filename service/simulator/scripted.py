@@ -29,10 +29,14 @@ class _Entry(Generic[Item]):
 
 
 class Script(Generic[Item]):
-    """What is still to strike, in the order in which it was scripted."""
+    """What is still to strike, in the order in which it was scripted.
 
-    def __init__(self, identifiers: Identifiers) -> None:
+    Each `kind` of item has a sequence of chances of its own, so that webhooks do not change which requests are struck.
+    """
+
+    def __init__(self, identifiers: Identifiers, kind: str) -> None:
         self._identifiers = identifiers
+        self._kind = kind
         self._entries: list[_Entry[Item]] = []
 
     def __len__(self) -> int:
@@ -49,7 +53,7 @@ class Script(Generic[Item]):
     def take(self, matches: Callable[[Item], bool]) -> Item | None:
         """The first item that matches and strikes, if any; it is then used up by one."""
         for entry in self._entries:
-            if matches(entry.item) and self._identifiers.chance("fault", entry.item.rate):
+            if matches(entry.item) and self._identifiers.chance(self._kind, entry.item.rate):
                 self._use(entry)
                 return entry.item
         return None

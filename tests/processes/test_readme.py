@@ -139,7 +139,7 @@ def test_the_handler_of_the_readme_answers_from_a_folder_of_its_own(tmp_path: Pa
         event = envelope("message.received", received_sms(number, "Are you open?"))
         ringback_.deliver(event)
         handlers = ringback_.ended(event)["handlers"]
-        assert {name: each["state"] for name, each in handlers.items()} == {"auto_reply": "done"}
+        assert {name: each["state"] for name, each in handlers.items()} == {"auto_reply": "done", "consent": "done"}
         assert [body["text"] for body in ringback_.messages_to(number)] == ["Thanks, we will call you back."]
 
 

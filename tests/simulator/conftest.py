@@ -1,4 +1,4 @@
-"""A simulator on loopback, the official SDK in both forms, and a receiver of its webhooks."""
+"""A simulator on loopback, a receiver of its webhooks, and the official SDK in both forms, which checks each answer."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -7,6 +7,7 @@ import pytest
 import telnyx
 
 from service.simulator import Simulator, running
+from service.simulator.webhooks.posting import DEADLINE
 from tests.simulator.asking import Client
 from tests.simulator.openapi_document import DOCUMENT
 from tests.simulator.receiver import Receiver, receiving
@@ -38,7 +39,7 @@ def simulator(served: tuple[Simulator, str, Receiver]) -> Iterator[Simulator]:
     simulator.reset()
     simulator.latency = 0.0
     simulator.api_key = None
-    simulator.poster.deadline = 2.0
+    simulator.poster.deadline = DEADLINE
 
 
 @pytest.fixture
@@ -65,13 +66,25 @@ def http(url: str) -> Iterator[httpx.Client]:
 @pytest.fixture
 def sync_client(url: str) -> Iterator[telnyx.Telnyx]:
     with httpx.Client(trust_env=False, verify=False, event_hooks={"response": [_check]}) as http:
-        yield telnyx.Telnyx(api_key=API_KEY, base_url=f"{url}/v2", max_retries=0, http_client=http)
+        yield telnyx.Telnyx(
+            api_key=API_KEY,
+            base_url=f"{url}/v2",
+            max_retries=0,
+            http_client=http,
+            _strict_response_validation=True,
+        )
 
 
 @pytest.fixture
 async def async_client(url: str, anyio_backend: str) -> AsyncIterator[telnyx.AsyncTelnyx]:
     async with httpx.AsyncClient(trust_env=False, verify=False, event_hooks={"response": [_check_async]}) as http:
-        yield telnyx.AsyncTelnyx(api_key=API_KEY, base_url=f"{url}/v2", max_retries=0, http_client=http)
+        yield telnyx.AsyncTelnyx(
+            api_key=API_KEY,
+            base_url=f"{url}/v2",
+            max_retries=0,
+            http_client=http,
+            _strict_response_validation=True,
+        )
 
 
 @pytest.fixture(params=["sync", "async"])

@@ -21,7 +21,8 @@ _DIFFERENCES = (
     (r"GET /messages/[^/]+", r"type: 'RCS' is not one of .*"),
     # `read` is a status of RCS messages in the SDK and in the knowledge base.
     (r"GET /messages/[^/]+", r"to/0/status: 'read' is not one of .*"),
-    # `scheduled` and `cancelled` are statuses of the answer to a cancellation, and so of the message itself.
+    # `scheduled` and `cancelled` are in document and SDK for the answer to a cancellation only; Telnyx's page on
+    # scheduling messages has the message itself with status `scheduled`.
     (
         r"(POST /messages|POST /messages/schedule|GET /messages/[^/]+)",
         r"to/0/status: '(scheduled|cancelled)' is not .*",

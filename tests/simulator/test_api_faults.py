@@ -55,6 +55,15 @@ def test_a_connection_is_reset_before_the_effect(sync_client: telnyx.Telnyx, sim
     assert [(request.status, request.id) for request in simulator.requests] == [(None, None)]
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_dropped_connection_is_reset_and_not_merely_closed(
+    http: httpx.Client, simulator: Simulator, when: Any
+) -> None:
+    simulator.add_fault(kind="reset", when=when)
+    with pytest.raises(httpx.ReadError):
+        http.get("/v2/messaging_profiles")
+
+
 def test_a_connection_is_reset_after_the_effect(sync_client: telnyx.Telnyx, simulator: Simulator) -> None:
     simulator.add_fault(kind="reset", when="after")
     with pytest.raises(telnyx.APIConnectionError):
@@ -150,6 +159,12 @@ def test_latency_slows_every_request(sync_client: telnyx.Telnyx, simulator: Simu
 def test_latency_is_a_number_of_seconds(latency: float) -> None:
     with pytest.raises(ValueError, match="latency"):
         Simulator(latency=latency)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1", "http://" + "a" * 2000])
+def test_the_url_of_webhooks_is_a_web_address(url: str) -> None:
+    with pytest.raises(ValueError, match="webhook_url"):
+        Simulator(webhook_url=url)
 
 
 async def test_without_a_server_a_dropped_connection_is_an_error() -> None:

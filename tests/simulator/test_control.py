@@ -106,6 +106,17 @@ def test_numbers_are_assigned_to_profiles(http: httpx.Client, simulator: Simulat
     assert http.post("/v2/messages", json=SMS).json()["data"]["messaging_profile_id"] == support
 
 
+def test_a_number_is_assigned_to_a_profile_that_exists(http: httpx.Client) -> None:
+    response = http.post("/_simulator/numbers", json={"phone_number": FROM, "messaging_profile_id": "nobody"})
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (404, "10005")
+
+
+@pytest.mark.parametrize("headers", [{"a b": "1"}, {"retry-after": "3\r\n"}, {"retry-after": "drei…"}])
+def test_a_fault_has_headers_that_http_can_carry(http: httpx.Client, headers: dict[str, str]) -> None:
+    assert http.post("/_simulator/faults", json={"status": 429, "headers": headers}).status_code == 400
+    assert http.post("/v2/messages", json=SMS).status_code == 200
+
+
 def test_rates_are_scripted(http: httpx.Client) -> None:
     _post(http, "/clock", {"now": "2030-01-01T00:00:00Z"})
     _post(http, "/rates", {"product": "SMS", "requests_per_second": 1})
@@ -170,7 +181,12 @@ def test_a_reset_forgets_everything(http: httpx.Client, simulator: Simulator) ->
         ("/webhook_faults", {}, "/kind"),
         ("/outcomes", {"recipient": TO, "status": "eaten"}, "/status"),
         ("/advance", {"seconds": "soon"}, "/seconds"),
+        ("/advance", {"seconds": 1e300}, "/seconds"),
+        ("/advance", {"seconds": "nan"}, "/seconds"),
         ("/clock", {"now": "noon"}, "/now"),
+        ("/clock", {"now": "1969-12-31"}, "/now"),
+        ("/clock", {"time": "2030-01-01"}, "/now"),
+        ("/numbers", {"phone_number": "312", "messaging_profile_id": "any"}, "/phone_number"),
         ("/capabilities", {"phone_number": TO, "capability": "some"}, "/capability"),
         ("/rates", {"product": "FAX"}, "/product"),
         ("/inbound", {"to": FROM}, "/sender"),
@@ -182,6 +198,7 @@ def test_a_script_that_does_not_fit_is_refused_with_the_field_named(
 ) -> None:
     response = http.post(f"/_simulator{path}", json=body)
     assert (response.status_code, response.json()["errors"][0]["source"]["pointer"]) == (400, pointer)
+    assert _get(http, "/state")["faults"] == 0
 
 
 def test_a_script_that_is_no_json_is_refused(http: httpx.Client) -> None:

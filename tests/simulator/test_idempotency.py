@@ -158,11 +158,20 @@ def test_a_malformed_key_is_refused(http: httpx.Client, simulator: Simulator, ke
     assert len(simulator.account.messages) == 0
 
 
-def test_operations_that_do_not_declare_the_key_ignore_it(http: httpx.Client, simulator: Simulator) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/messaging_hosted_number_orders", {"phone_numbers": [TO]}),
+        ("/messages/schedule", SMS | {"send_at": "2030-01-02"}),
+    ],
+)
+def test_operations_that_do_not_declare_the_key_ignore_it(
+    http: httpx.Client, simulator: Simulator, path: str, body: dict[str, Any]
+) -> None:
+    http.post("/_simulator/clock", json={"now": "2030-01-01"})
     for _ in range(2):
-        path = "/v2/messaging_hosted_number_orders"
-        assert http.post(path, json={"phone_numbers": [TO]}, headers={"idempotency-key": "key"}).status_code == 200
-    assert len(simulator.account.hosted_orders) == 2
+        assert http.post(f"/v2{path}", json=body, headers={"idempotency-key": "key"}).status_code == 200
+    assert len(simulator.account.hosted_orders) + len(simulator.account.messages) == 2
 
 
 def test_a_naive_client_texts_twice_where_one_with_a_key_does_not(

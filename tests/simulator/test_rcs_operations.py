@@ -43,6 +43,9 @@ async def test_an_agent_that_is_not_known_is_taken_for_one_of_ours(client: Clien
         pytest.param({"agent_message": {}}, "10015", id="nothing to send"),
         pytest.param({"agent_message": {"content_message": {}}}, "10015", id="no content"),
         pytest.param({"agent_message": {"content_message": {"text": "x" * 3073}}}, "40302", id="text too long"),
+        pytest.param({"agent_message": {"content_message": {"text": 5}}}, "10015", id="text that is no text"),
+        pytest.param({"agent_message": TEXT | {"ttl": "soon"}}, "10015", id="ttl that is no time"),
+        pytest.param({"agent_message": TEXT | {"expire_time": "noon"}}, "10015", id="expiry that is no time"),
         pytest.param({"webhook_url": "example.com"}, "10015", id="webhook that is no URL"),
         pytest.param({"sms_fallback": {"from": "+13125550001"}}, "10004", id="fallback without text"),
     ],
@@ -121,6 +124,7 @@ async def test_agents_are_listed_page_by_page(client: Client) -> None:
 async def test_a_page_is_of_a_size_that_telnyx_allows(client: Client) -> None:
     assert await refusal(lambda: client.messaging.rcs.agents.list(page_size=251)) == (400, "10015")
     assert await refusal(lambda: client.messaging.rcs.agents.list(page_number=0)) == (400, "10015")
+    assert await refusal(lambda: client.messaging.rcs.agents.list(page_number=10**30)) == (400, "10015")
 
 
 async def test_an_agent_is_retrieved(client: Client, receiver: Receiver) -> None:

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from service.simulator import Simulator, running, serve
+from tests.processes.running import ringback
 
 _ROOT = Path(__file__).parents[2]
 _KEY = {"authorization": "Bearer KEY"}
@@ -28,6 +29,8 @@ def test_the_fixture_begins_with_nothing(telnyx_simulator, number):
     agents = httpx.get(telnyx_simulator.base_url + "/messaging/rcs/agents", headers=headers, trust_env=False)
     assert len(agents.json()["data"]) == 3
     assert [request.path for request in telnyx_simulator.simulator.requests] == ["/messaging/rcs/agents"]
+    telnyx_simulator.simulator.latency = 30.0
+    telnyx_simulator.simulator.api_key = "KEY of this test"
 """
 
 
@@ -83,6 +86,32 @@ def test_an_address_in_use_is_an_error() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(OSError, match="in use"):
             serve(Simulator(), host="127.0.0.1", port=port)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--port", "70000"], "--port"),
+        (["--port", "http"], "--port"),
+        (["--latency", "-1"], "--latency"),
+        (["--latency", "nan"], "--latency"),
+        (["--seed", "one"], "--seed"),
+        (["--webhook-url", "nonsense"], "webhook_url"),
+    ],
+    ids=" ".join,
+)
+def test_the_command_refuses_what_it_cannot_use(tmp_path: Path, arguments: list[str], named: str) -> None:
+    ended = ringback("simulator", *arguments, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert named in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_the_command_says_that_its_port_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        ended = ringback("simulator", "--port", str(taken.getsockname()[1]), cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "give another --port" in ended.stderr
 
 
 def test_two_simulators_run_side_by_side() -> None:

@@ -50,6 +50,14 @@ def test_a_reordered_event_is_overtaken_by_the_next(
     assert receiver.take_types(2) == ["message.finalized", "message.sent"]
 
 
+def test_a_reordered_event_waits_for_another_however_long(simulator: Simulator, receiver: Receiver) -> None:
+    simulator.add_webhook_fault(kind="reordered")
+    simulator.receive(sender=TO, to=FROM, text="one")
+    simulator.advance(3600)
+    simulator.receive(sender=TO, to=FROM, text="two")
+    assert [event.payload["text"] for event in receiver.take(2)] == ["two", "one"]
+
+
 def test_a_lost_event_never_comes_and_leaves_no_record(
     sync_client: telnyx.Telnyx, simulator: Simulator, receiver: Receiver
 ) -> None:
@@ -72,11 +80,23 @@ def test_a_fault_strikes_as_often_as_scripted(simulator: Simulator, receiver: Re
 def test_a_rate_of_faults_is_the_same_for_the_same_seed() -> None:
     runs = []
     for seed in (1, 1, 2):
-        faults: Script[WebhookFault] = Script(Identifiers(seed))
+        faults: Script[WebhookFault] = Script(Identifiers(seed), "webhook fault")
         faults.add(WebhookFault(kind="lost", times=None, rate=0.5))
         runs.append([faults.take(lambda fault: fault.matches("message.sent")) is not None for _ in range(40)])
     assert runs[0] == runs[1] != runs[2]
     assert set(runs[0]) == {True, False}
+
+
+def test_webhooks_do_not_change_which_requests_a_rate_of_faults_strikes() -> None:
+    runs = []
+    for webhooks in (0, 7):
+        simulator = Simulator(seed=3)
+        simulator.add_fault(times=None, rate=0.5)
+        simulator.add_webhook_fault(kind="lost", times=None, rate=0.5)
+        for _ in range(webhooks):
+            simulator.receive(sender=TO, to=FROM, text="Hello")
+        runs.append([simulator.faults.take(lambda _: True) is not None for _ in range(40)])
+    assert runs[0] == runs[1]
 
 
 @pytest.mark.parametrize("fields", [{"kind": "eaten"}, {"kind": "late", "rate": 7}, {"kind": "lost", "who": "me"}])

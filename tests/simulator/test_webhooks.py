@@ -58,6 +58,7 @@ def test_a_message_ends_as_scripted(
     assert events[-1].payload["to"][0]["status"] == status
     assert [error["code"] for error in events[-1].payload["errors"]] == codes
     assert events[-1].payload["completed_at"] is not None
+    assert sync_client.messages.retrieve(sent.id).data.to[0].status == status  # type: ignore[union-attr,index]
 
 
 @pytest.mark.parametrize("status", ["sent", "queued"])

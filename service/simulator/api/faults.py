@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,6 +17,10 @@ _ERRORS = {
     429: ("10011", "Too many requests", "You have exceeded the maximum number of allowed requests."),
 }
 _UNEXPECTED = ("10007", "Unexpected error", "An unexpected error occured.")
+
+
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+HeaderValue = Annotated[str, Field(pattern=r"^[ -~]*$")]
 
 
 class Fault(BaseModel):
@@ -43,8 +47,8 @@ class Fault(BaseModel):
     code: str | None = None
     title: str | None = None
     detail: str | None = None
-    headers: Mapping[str, str] = Field(default_factory=dict)
-    seconds: float = Field(0.0, ge=0)
+    headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
+    seconds: float = Field(0.0, ge=0, le=86400)
 
     def matches(self, call: Call) -> bool:
         """Whether `call` is of the kind that this fault strikes."""

@@ -16,8 +16,13 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
+def is_web_address(url: str) -> bool:
+    """Whether `url` is one that webhooks and media can have."""
+    return url.startswith(("http://", "https://")) and len(url) <= _LONGEST_URL
+
+
 def _web_address(url: str) -> str:
-    if not url.startswith(("http://", "https://")) or len(url) > _LONGEST_URL:
+    if not is_web_address(url):
         raise ValueError("must be an http or https URL of at most 2000 characters")
     return url
 

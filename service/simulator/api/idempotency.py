@@ -3,7 +3,7 @@
 Source: OpenAPI `components.parameters.IdempotencyKey` and Telnyx's page on idempotency: a key of 1 to 255 letters,
 digits, `-`, `_` or `:` stands, with method and path, for one request of the organization. Only successes are
 replayed, for 24 hours. The same key with other bytes or another query is refused with 422, one whose first request
-still runs with 409, a malformed one with 400.
+still runs with 409, a malformed one with 400. The code and title of the 409 and the 422 are not published.
 """
 
 import hashlib

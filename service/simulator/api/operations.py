@@ -36,7 +36,7 @@ _PROFILES = "/messaging_profiles"
 
 OPERATIONS = (
     Operation("POST", "/messages", sending.send, idempotent=True),
-    Operation("POST", "/messages/schedule", sending.schedule, idempotent=True),
+    Operation("POST", "/messages/schedule", sending.schedule),
     Operation("POST", "/messages/rcs", rcs_sending.send_rcs, idempotent=True),
     Operation("GET", "/messages/rcs/deeplinks/{agent_id}", deeplinks.generate_deeplink),
     Operation("GET", "/messages/{id}", message_operations.retrieve),

@@ -1,5 +1,6 @@
 """Lists in pages: `page[number]` and `page[size]` in, `data` and `meta` out."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from service.simulator.api.call import Answer, Call
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 250
 """Source: OpenAPI `components.parameters.PageConsolidated`; `/detail_records` allows 50."""
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def page(call: Call, items: Sequence[Any], largest_size: int = LARGEST_SIZE) -> Answer:
@@ -35,6 +38,7 @@ def whole_number(call: Call, name: str, default: int | None, largest: int | None
         ApiError: 400, it is missing, no number or out of range.
     """
     text = call.query.get(name, None if default is None else str(default))
-    if text is None or not text.isdecimal() or int(text) < 1 or (largest is not None and int(text) > largest):
+    number = int(text) if text is not None and _NUMBER.fullmatch(text) else 0
+    if not 1 <= number <= (largest or number):
         raise bad_request(f"The parameter {name} must be a whole number from 1{f' to {largest}' if largest else ''}.")
-    return int(text)
+    return number

@@ -1,5 +1,6 @@
 """`POST /messages/rcs`."""
 
+import re
 from typing import Any, Literal
 
 from pydantic import Field
@@ -12,9 +13,10 @@ from service.simulator.messages import admission, lifecycle
 from service.simulator.messages.message import Fallback, Message
 from service.simulator.messages.payload import ORGANIZATION_ID, recipient
 from service.simulator.rcs.agents import RcsAgent
-from service.simulator.simulated_clock import iso
+from service.simulator.simulated_clock import is_iso, iso
 
 LONGEST_TEXT = 3072
+_TTL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?s")
 _CONTENTS = ("text", "rich_card", "content_info")
 
 
@@ -68,14 +70,26 @@ def send_rcs(account: Account, call: Call) -> Answer:
 
 def _check_content(agent_message: dict[str, Any]) -> None:
     content = agent_message.get("content_message")
+    _check_lifetime(agent_message)
     if content is None and not isinstance(agent_message.get("event"), dict):
         raise bad_request("An agent_message needs a content_message or an event.", "/agent_message")
     if content is None:
         return
     if not isinstance(content, dict) or sum(name in content for name in _CONTENTS) != 1:
         raise bad_request(f"A content_message needs one of {', '.join(_CONTENTS)}.", "/agent_message/content_message")
-    if len(content.get("text", "")) > LONGEST_TEXT:
+    text = content.get("text", "")
+    if not isinstance(text, str):
+        raise bad_request("A text must be a string.", "/agent_message/content_message/text")
+    if len(text) > LONGEST_TEXT:
         raise refusal(400, "40302", "Message too large", f"A text has at most {LONGEST_TEXT} characters.")
+
+
+def _check_lifetime(agent_message: dict[str, Any]) -> None:
+    ttl, expire_time = agent_message.get("ttl"), agent_message.get("expire_time")
+    if ttl is not None and not (isinstance(ttl, str) and _TTL.fullmatch(ttl)):
+        raise bad_request("A ttl is a number of seconds that ends with an s, such as 10.5s.", "/agent_message/ttl")
+    if expire_time is not None and not is_iso(expire_time):
+        raise bad_request("An expire_time must be an ISO 8601 date.", "/agent_message/expire_time")
 
 
 def _agent(account: Account, agent_id: str) -> RcsAgent:

@@ -17,7 +17,7 @@ from service.simulator.simulated_clock import read_iso
 POOL_NUMBER = "+13125550000"
 """The number that a message from a number pool goes out from."""
 
-LATEST_SCHEDULE = 5 * 86400
+EARLIEST_SCHEDULE, LATEST_SCHEDULE = 300, 5 * 86400
 """Seconds for which a message can be scheduled ahead. Source: Telnyx's page on scheduling messages."""
 
 MOST_PARTS = 10
@@ -134,6 +134,6 @@ def _send_at(account: Account, request: CreateMessageRequest) -> float | None:
     if request.send_at is None:
         return None
     moment = read_iso(request.send_at)
-    if not account.clock.now() < moment <= account.clock.now() + LATEST_SCHEDULE:
-        raise bad_request("A message can be scheduled for at most five days ahead.", "/send_at")
+    if not EARLIEST_SCHEDULE <= moment - account.clock.now() <= LATEST_SCHEDULE:
+        raise bad_request("A message can be scheduled from five minutes to five days ahead.", "/send_at")
     return moment

@@ -46,7 +46,7 @@ class Courier:
         self._deliveries = deliveries
         self._held: list[asyncio.Event] = []
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.faults: Script[WebhookFault] = Script(identifiers)
+        self.faults: Script[WebhookFault] = Script(identifiers, "webhook fault")
 
     def send(self, event: WebhookEvent, destination: Destination) -> None:
         """Deliver `event` in the background."""
