@@ -153,6 +153,7 @@ class Worker(arq.worker.Worker):
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=LAST_WORDS)
+        await self._hand_back_unbegun()
         await self._stack.aclose()
         self._pool = None
 
@@ -251,6 +252,12 @@ class Worker(arq.worker.Worker):
             log.error("processing broke", job=job_id, error=f"{type(error).__name__} at {place(error)}")
         if self.tasks.get(job_id) is task:
             del self.tasks[job_id]
+
+    async def _hand_back_unbegun(self) -> None:
+        """What was claimed and cancelled before its first step has nobody else to hand it back."""
+        if self._processor is not None and self._processor.holdings.stopping:
+            for held in list(self._processor.holdings.running.values()):
+                await self._processor.hand_back(held.lease)
 
     async def _hand_back(self, claiming: "asyncio.Task[Claim]") -> None:
         with suppress(RedisError, OSError):

@@ -6,12 +6,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service import embedded
 from service.store import inbox
+from service.store.audit import audit
+from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import Host, Stack, open_host, open_stack
 from tests.waiting import wait_for
@@ -46,7 +50,7 @@ def stopped(server: embedded.EmbeddedServer) -> Iterator[None]:
         os.kill(server.process.pid, signal.SIGCONT)
 
 
-def event() -> dict[str, object]:
+def event() -> dict[str, Any]:
     return envelope("message.finalized", finalized_rcs("delivered", fresh_number()))
 
 
@@ -113,6 +117,33 @@ def test_a_full_memory_is_a_503_with_its_reason_and_what_is_queued_still_ends(
     assert stack.ended(waiting).state == "done"
     stack.ask(lambda redis, keys: redis.config_set("maxmemory", "0"))
     assert stack.deliver(event()).status_code == 200
+
+
+def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goes_on(
+    stack: Stack, server: embedded.EmbeddedServer
+) -> None:
+    stack.start_worker(built_in)
+    ended = [event() for _ in range(60)]
+    for each in ended:
+        stack.deliver(each)
+    for each in ended:
+        stack.ended(each)
+    stack.workers.close()
+    dead = envelope("message.finalized", finalized_rcs("delivery_failed", fresh_number(), text=None))
+    stack.deliver(dead)
+    stack.start_worker(built_in)
+    assert stack.ended(dead).state == "dead"
+    assert stack.record(ended[0]["data"]["id"]).body is not None  # type: ignore[union-attr]
+
+    async def nearly_fill(redis: "Redis", keys: Keys) -> None:
+        used = (await redis.info("memory"))["used_memory"]
+        await redis.config_set("maxmemory", int(used / 0.85))
+
+    stack.ask(nearly_fill)
+    wait_for(lambda: stack.record(ended[0]["data"]["id"]).body is None)  # type: ignore[union-attr]
+    assert stack.record(dead["data"]["id"]).body is not None  # type: ignore[union-attr]
+    assert stack.deliver(event()).status_code == 200
+    assert stack.ask(audit).clean
 
 
 def test_a_worker_outlives_a_restart_of_redis(stack: Stack, server: embedded.EmbeddedServer) -> None:
