@@ -136,15 +136,15 @@ def kill(installation: Installation, name: str) -> tuple[float, float | None]:
     return following, installation.processed(event_id) - killed if event_id else None
 
 
-def replace(installation: Installation, how: int) -> tuple[float, float | None]:
-    """End `up` by a signal and start another; seconds from the signal, with an event interrupted by it."""
-    event_id = installation.interrupted()
+def replace(installation: Installation, how: int, *, busy: bool) -> tuple[float, float | None]:
+    """End `up` by a signal and start another; seconds from the signal. A busy one uses up its grace."""
+    event_id = installation.interrupted() if busy else None
     installation.up.send_signal(how)
     began = time.monotonic()
     installation.up.wait()
     installation.up = installation.start()
     following = installation.next_event() - began
-    return following, installation.processed(event_id) - began
+    return following, installation.processed(event_id) - began if event_id else None
 
 
 def main() -> None:
@@ -152,8 +152,9 @@ def main() -> None:
     print(f"{'':34}{'next event':>12}{'interrupted':>14}   (seconds, median of {ROUNDS})")
     for name in ("ringback ingress", "valkey-server", "worker"):
         report(f"kill -9 of {name}", partial(kill, name=name.removeprefix("ringback ")))
-    report("kill -9 of up, and a new one", partial(replace, how=signal.SIGKILL))
-    report("deploy: SIGTERM, and a new one", partial(replace, how=signal.SIGTERM))
+    for name, how in (("kill -9", signal.SIGKILL), ("SIGTERM", signal.SIGTERM)):
+        report(f"{name} of up, idle, and a new one", partial(replace, how=how, busy=False))
+        report(f"{name} of up, busy, and a new one", partial(replace, how=how, busy=True))
 
 
 def report(what: str, measure: Callable[[Installation], tuple[float, float | None]]) -> None:

@@ -228,6 +228,7 @@ async def stubborn(event: Event, ctx: Context) -> None:
 """
 
 
+@pytest.mark.slow
 def test_a_handler_that_ignores_its_cancellation_does_not_keep_its_worker_alive(tmp_path: Path) -> None:
     with open_fleet(tmp_path, STUBBORN, RINGBACK_GRACE="1s") as fleet:
         fleet.start_ingress()
@@ -249,6 +250,7 @@ def test_a_worker_that_waits_for_redis_at_its_start_ends_on_sigterm(tmp_path: Pa
         assert worker.wait(10) == 0
 
 
+@pytest.mark.slow
 def test_sigterm_is_not_kept_waiting_by_a_redis_that_is_away(tmp_path: Path) -> None:
     with open_fleet(tmp_path, STUBBORN.replace("except asyncio.CancelledError", "except ValueError")) as fleet:
         fleet.start_ingress()

@@ -250,6 +250,7 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
 
 
 @pytest.mark.anyio
+@pytest.mark.slow
 async def test_under_load_nothing_is_called_a_difference(deployment: Deployment) -> None:
     keys = deployment.keys
     async with connect(deployment.url, timeout=10, connections=4) as redis:

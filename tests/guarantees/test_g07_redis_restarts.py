@@ -3,9 +3,13 @@
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.events import envelope
 from tests.processes.fleet import open_fleet
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.slow  # real processes, killed and started again
 
 HANDLERS = """
 from service import Context, Event, Router

@@ -45,6 +45,7 @@ async def blocking(event: Event, ctx: Context) -> None:
 """
 
 
+@pytest.mark.slow
 def test_a_worker_stopped_past_its_lease_records_nothing_and_begins_no_effect(tmp_path: Path) -> None:
     with open_fleet(tmp_path, HANDLERS) as fleet:
         fleet.start_ingress()

@@ -6,11 +6,14 @@ import time
 from pathlib import Path
 
 import orjson
+import pytest
 
 from service.signature import sign
 from tests.events import envelope
 from tests.processes.fleet import open_fleet
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.slow  # real processes, killed and started again
 
 HANDLERS = """
 import asyncio
