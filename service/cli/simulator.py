@@ -1,5 +1,6 @@
 """`ringback simulator`."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -29,5 +30,5 @@ def simulator(
     try:
         serve(local, host=HOST, port=port)
     except OSError as error:
-        typer.echo(f"cannot listen on {HOST}:{port} ({error.strerror}): give another --port", err=True)
+        typer.echo(f"cannot listen on {HOST}:{port} ({os.strerror(error.errno or 0)}): give another --port", err=True)
         raise typer.Exit(1) from None
