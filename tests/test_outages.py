@@ -128,10 +128,8 @@ def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goe
         stack.deliver(each)
     for each in ended:
         stack.ended(each)
-    stack.workers.close()
     dead = envelope("message.finalized", finalized_rcs("delivery_failed", fresh_number(), text=None))
     stack.deliver(dead)
-    stack.start_worker(built_in)
     assert stack.ended(dead).state == "dead"
     assert stack.record(ended[0]["data"]["id"]).body is not None  # type: ignore[union-attr]
 
