@@ -123,7 +123,8 @@ def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goe
     stack: Stack, server: embedded.EmbeddedServer
 ) -> None:
     stack.start_worker(built_in)
-    ended = [event() for _ in range(60)]
+    large = "x" * 20_000
+    ended = [envelope("message.finalized", finalized_rcs("delivered", fresh_number(), text=large)) for _ in range(60)]
     for each in ended:
         stack.deliver(each)
     for each in ended:
@@ -135,7 +136,7 @@ def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goe
 
     async def nearly_fill(redis: "Redis", keys: Keys) -> None:
         used = (await redis.info("memory"))["used_memory"]
-        await redis.config_set("maxmemory", int(used / 0.85))
+        await redis.config_set("maxmemory", int(used / 0.9))
 
     stack.ask(nearly_fill)
     wait_for(lambda: stack.record(ended[0]["data"]["id"]).body is None)  # type: ignore[union-attr]

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.processes.running import ringback
 
 EMPTY = "from service import Router\nrouter = Router()\n"
@@ -31,6 +33,7 @@ def test_the_demo_holds(tmp_path: Path) -> None:
     assert "All 7 held." in ended.stdout
 
 
+@pytest.mark.slow
 def test_the_demo_uses_nothing_of_the_users_environment_but_the_handlers(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("REDIS_URL=redis://127.0.0.1:1\nTELNYX_BASE_URL=http://127.0.0.1:1\n")
     ended = ringback("demo", cwd=tmp_path, REDIS_URL="redis://127.0.0.1:1", RINGBACK_SMS_FROM="nonsense")
@@ -57,6 +60,7 @@ def test_a_handler_that_sends_twice_fails_the_demo(tmp_path: Path) -> None:
     assert "ended delivery_failed" in ended.stdout.split("Failed:")[1]
 
 
+@pytest.mark.slow
 def test_handlers_that_cannot_be_loaded_are_named(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text(BROKEN)
     ended = ringback("demo", cwd=tmp_path, HANDLERS="broken:router")
