@@ -18,7 +18,6 @@ import arq.worker
 import orjson
 import structlog
 from arq.connections import ArqRedis, RedisSettings
-from arq.constants import job_key_prefix
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
@@ -34,7 +33,7 @@ from service.processing import Processor, open_processor
 from service.routing import Router
 from service.settings import Settings, load
 from service.store.connection import connect, locate
-from service.store.keys import Keys
+from service.store.keys import ARQ_JOB, Keys
 from service.store.leases import Claim
 from service.store.quarantine import quarantine
 from service.store.risks import risks
@@ -269,7 +268,7 @@ class Worker(arq.worker.Worker):
         for job in jobs:
             if job in self.tasks:
                 continue
-            asked = asked_function(await self.pool.get(job_key_prefix + job))
+            asked = asked_function(await self.pool.get(ARQ_JOB + job))
             if asked.name in self.functions and asked is not NO_EVENT:
                 await self.start_jobs([job.encode()])
             elif await quarantine(self.pool, self._keys, job, asked.reason, asked.words):

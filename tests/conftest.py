@@ -38,3 +38,17 @@ def stack(host: Host) -> Iterator[Stack]:
     """An ingress and a local Telnyx, on HTTP; workers are started by the test."""
     with open_stack(host) as opened:
         yield opened
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[embedded.EmbeddedServer]:
+    """A server that only this test uses, and may stop."""
+    with embedded.start(tmp_path / "data") as started:
+        yield started
+
+
+@pytest.fixture
+def own_stack(own_server: embedded.EmbeddedServer) -> Iterator[Stack]:
+    """A stack on a server of its own."""
+    with open_host(own_server.url) as host, open_stack(host) as opened:
+        yield opened

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 ARQ_JOB = "arq:job:"
 """arq's prefix for a job's data; it is global, so our job ids bear the namespace."""
-ARQ_RETRY = "arq:retry:"
-"""arq's prefix for its own count of tries, which we do not use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +75,3 @@ class Keys:
 
     def job_id(self, event_id: str) -> str:
         return f"{self.namespace}:{event_id}"
-
-    def message(self, message_id: str) -> str:
-        return f"{self.namespace}:message:{message_id}"
-
-    def replies(self, number: str) -> str:
-        return f"{self.namespace}:replies:{number}"

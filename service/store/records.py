@@ -1,7 +1,7 @@
 """What the inbox knows of an event, and of each handler's dealings with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import orjson
@@ -73,12 +73,7 @@ class EventRecord:
     deliveries: int
     body: bytes | None = field(repr=False)
     handlers: Mapping[str, HandlerRecord]
-    routed: bool
     ended_at: int | None = None
-
-    def with_handler(self, name: str, record: HandlerRecord) -> "EventRecord":
-        """A copy in which one handler's record is another."""
-        return replace(self, handlers={**self.handlers, name: record})
 
 
 def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
@@ -96,7 +91,6 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
         deliveries=int(fields[b"deliveries"]),
         body=fields.get(b"body"),
         handlers={name: _handler_record(fields.get(f"h:{name}".encode())) for name in names},
-        routed=b"handlers" in fields,
         ended_at=int(ended_at) if ended_at else None,
     )
 
@@ -116,7 +110,6 @@ def _parse_kept(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
             name: HandlerRecord("done", attempts=attempts, reason=reason or None)
             for name, (attempts, reason) in outcomes.items()
         },
-        routed=True,
         ended_at=int(fields[b"ended_at"]),
     )
 
