@@ -12,8 +12,10 @@ import arq.worker
 import orjson
 import pytest
 from arq.connections import ArqRedis, RedisSettings
+from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
+from service.embedded import EmbeddedServer
 from service.store.inbox import Arrival, accept
 from service.store.leases import Request, claim
 from tests.events import envelope, fresh_number
@@ -338,3 +340,70 @@ def test_the_namespace_of_arq_itself_is_refused() -> None:
 
     with pytest.raises(ValidationError, match="arq application"):
         make_settings(namespace="arq")
+
+
+def test_a_killed_worker_on_plain_arq_blocks_its_job_for_five_minutes(stack: Stack) -> None:
+    """Ours resumes within the lease and two seconds: tests/guarantees/test_g06_kill_9_loses_nothing.py."""
+
+    async def plain(redis: ArqRedis, queue: str) -> None:
+        async def work(ctx: Any) -> None:
+            await asyncio.Event().wait()
+
+        job = await redis.enqueue_job("work", _queue_name=queue)
+        assert job is not None
+        worker = plain_worker(redis, queue, arq.func(work, name="work"))
+        await worker._poll_iteration()
+        assert 300_000 < await redis.pttl(f"arq:in-progress:{job.job_id}") <= 310_000
+        for task in worker.tasks.values():
+            task.cancel()
+        await finished(worker)
+
+    on_plain_arq(stack, plain)
+
+
+def test_a_restart_of_redis_ends_a_plain_arq_worker(own_stack: Stack, own_server: EmbeddedServer) -> None:
+    """Ours lives on: tests/guarantees/test_g07_redis_restarts.py."""
+
+    async def plain(redis: ArqRedis, queue: str) -> None:
+        async def work(ctx: Any) -> None: ...
+
+        worker = plain_worker(redis, queue, arq.func(work, name="work"), poll_delay=0.01)
+        running = asyncio.ensure_future(worker.main())
+        await asyncio.sleep(0)
+        own_server.process.kill()
+        with pytest.raises((RedisConnectionError, OSError)):
+            await asyncio.wait_for(running, 10)
+
+    on_plain_arq(own_stack, plain)
+
+
+def test_a_pickle_is_run_by_plain_arq(stack: Stack) -> None:
+    """Ours keeps it as dead, unread: `test_a_foreign_or_corrupt_job_in_our_queue`."""
+
+    async def plain(redis: ArqRedis, queue: str) -> None:
+        async def work(ctx: Any) -> None: ...
+
+        job = await redis.enqueue_job("work", _queue_name=queue)
+        assert job is not None
+        bomb = pickle.dumps({"t": 1, "f": "work", "a": (Marker(),), "k": {}, "et": 1})
+        await redis.set(f"arq:job:{job.job_id}", bomb)
+        await plain_worker(redis, queue, arq.func(work, name="work"), burst=True).main()
+        assert unpickled == ["run"], "code in the queue's data was run"
+
+    unpickled.clear()
+    on_plain_arq(stack, plain)
+
+
+unpickled: list[str] = []
+
+
+class Marker:
+    """Harmless, but it shows that unpickling runs what it is told to."""
+
+    def __reduce__(self) -> Any:
+        return (note_unpickled, ())
+
+
+def note_unpickled() -> str:
+    unpickled.append("run")
+    return "argument"
