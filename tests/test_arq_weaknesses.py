@@ -149,6 +149,8 @@ def test_a_hundred_jobs_orphaned_by_crashes(stack: Stack) -> None:
         for n in range(100):
             await redis.enqueue_job("work", _queue_name=queue, _job_id=f"{queue}-{n}")
             await redis.set(f"arq:in-progress:{queue}-{n}", b"1", ex=300)
+            # Older for certain: within one millisecond the queue would sort them and the new job by name.
+            await redis.zadd(queue, {f"{queue}-{n}": n + 1})
         await redis.enqueue_job("work", _queue_name=queue)
         worker = plain_worker(redis, queue, arq.func(work, name="work"))
         for _ in range(20):
