@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 from telnyx import APIError
 
-from service.masking import mask_numbers, place
+from service.masking import mask_numbers, told
 from service.outbound.refusals import Refusal, judge
 from service.routing import Dead, Discard, Retry
 from service.store.records import HandlerRecord
@@ -126,7 +126,7 @@ def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, 
     if isinstance(error, TookTooLong):
         reason, text = "TimeoutError", str(error)
     else:
-        reason, text = type(error).__name__, f"{type(error).__name__} at {place(error)}"
+        reason, text = type(error).__name__, told(error)
     if counted.attempts >= limits.max_attempts:
         return _dead(counted, reason, text, now)
     due = now + int(backoff(counted.attempts) * 1000)

@@ -106,9 +106,10 @@ async def _error_of(
     seconds = workshop.timeout(subscription.name)
     patience = asyncio.timeout(seconds)
     try:
-        event = _typed_event(record, subscription)
+        plain = read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
+        event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
         async with patience:
-            await subscription.handler(event, _context(workshop, record, subscription, bound))
+            await subscription.handler(event, context)
     except asyncio.CancelledError as error:
         if running.stopping:
             raise
@@ -120,8 +121,7 @@ async def _error_of(
     return failure
 
 
-def _typed_event(record: EventRecord, subscription: Subscription) -> Event[Any]:
-    event = _plain_event(record)
+def _typed(event: Event[dict[str, Any]], subscription: Subscription) -> Event[Any]:
     if subscription.payload is None:
         return event
     try:
@@ -131,14 +131,12 @@ def _typed_event(record: EventRecord, subscription: Subscription) -> Event[Any]:
     return replace(event, payload=payload)
 
 
-def _plain_event(record: EventRecord) -> Event[dict[str, Any]]:
-    return read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
-
-
-def _context(workshop: Workshop, record: EventRecord, subscription: Subscription, bound: Any) -> Context:
+def _context(
+    workshop: Workshop, event: Event[dict[str, Any]], record: EventRecord, subscription: Subscription, bound: Any
+) -> Context:
     effect_key = f"{record.id}/{subscription.name}"
     derived = DerivedEvents(workshop.redis, workshop.keys, remember=workshop.settings.retention)
-    answer = Answer(_plain_event(record), effect_key, workshop.telnyx, workshop.redis, workshop.keys)
+    answer = Answer(event, effect_key, workshop.telnyx, workshop.redis, workshop.keys)
     return Context(
         telnyx=workshop.telnyx,
         redis=workshop.redis,

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from service.masking import place
+from service.masking import told
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ def contained(hook: Hook | None) -> Hook | None:
         try:
             await hook(ctx)
         except Exception as error:  # noqa: BLE001 - the author's own code
-            where = f"{type(error).__name__} at {place(error)}"
+            where = told(error)
             log.error("a hook broke", job=ctx.get("job_id"), error=where)  # noqa: TRY400 - its text may be private
 
     return run

@@ -5,7 +5,7 @@ import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-from service.masking import place
+from service.masking import told
 from service.routing import Router
 
 
@@ -46,9 +46,7 @@ def _module(module_name: str, import_string: str) -> object:
             f"HANDLERS={import_string}: it needs {error.name!r}, which is not installed"
         ) from error
     except (Exception, SystemExit) as error:
-        raise CannotLoadHandlers(
-            f"HANDLERS={import_string}: {type(error).__name__} at {place(error)}: {error}"
-        ) from error
+        raise CannotLoadHandlers(f"HANDLERS={import_string}: {told(error)}: {error}") from error
 
 
 def _refuse_shadows() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from service.masking import mask_numbers, place
+from service.masking import mask_numbers, told
 
 _QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")
 """Loggers that tell too much at INFO: httpx its URLs, which may hold numbers."""
@@ -50,7 +50,7 @@ def tell_no_texts() -> None:
 
 
 def _tell(what: str, error: BaseException | None) -> None:
-    where = None if error is None else f"{type(error).__name__} at {place(error)}"
+    where = None if error is None else told(error)
     structlog.get_logger(__name__).error(what, error=where)
 
 
@@ -62,7 +62,7 @@ def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> Muta
     if isinstance(error, tuple):
         error = error[1]
     if isinstance(error, BaseException):
-        line["error"] = f"{type(error).__name__} at {place(error)}"
+        line["error"] = told(error)
     return line
 
 

@@ -21,6 +21,11 @@ def mask_numbers(text: str) -> str:
     return _NUMBER.sub(_masked_if_long, text)
 
 
+def told(error: BaseException) -> str:
+    """An exception as logs and records may tell of it: `KeyError at my_handlers.py:12 in auto_reply`."""
+    return f"{type(error).__name__} at {place(error)}"
+
+
 def place(error: BaseException) -> str:
     """Where an error was raised, in the author's own code if it passed there: `my_handlers.py:12 in auto_reply`.
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
@@ -16,7 +16,7 @@ from service.handler_run import Workshop, run_handler
 from service.holdings import Holdings, Running
 from service.lease_keeper import LeaseKeeper
 from service.loading import CannotLoadHandlers
-from service.masking import place
+from service.masking import told
 from service.outbound.client import open_client
 from service.routing import Lifespan, Router
 from service.settings import Settings
@@ -51,12 +51,11 @@ class Processor:
         Raises:
             redis.exceptions.RedisError: repeat it under the same number, or give it up.
         """
-        routes = {name: each.types for name, each in self.workshop.router.subscriptions.items()}
         request = Request(
-            self.holdings.worker, number, self.holdings.lease, limit=limit, routes=routes, alone=alone, only=only
+            self.holdings.worker, number, self.holdings.lease, limit=limit, routes=self._routes, alone=alone, only=only
         )
         claimed = await claim(self.redis, self.keys, request)
-        self.holdings.answered(number, claimed.leases, patience=self._patience())
+        self.holdings.answered(number, claimed.leases, patience=self._patience)
         return claimed
 
     async def handle(self, lease: Lease) -> None:
@@ -98,6 +97,11 @@ class Processor:
             await self._record(running, {}, release=True, patience=HAND_BACK)
             log.info("handed back", event_id=running.lease.record.id)
 
+    @cached_property
+    def _routes(self) -> Mapping[str, tuple[str, ...]]:
+        return {name: each.types for name, each in self.workshop.router.subscriptions.items()}
+
+    @cached_property
     def _patience(self) -> float:
         timeouts = map(self.workshop.timeout, self.workshop.router.subscriptions)
         return max(timeouts, default=self.workshop.settings.handler_timeout) + OVERDUE
@@ -172,9 +176,7 @@ async def _opened(stack: AsyncExitStack, lifespan: Lifespan) -> Any:
     try:
         return await stack.enter_async_context(lifespan())
     except Exception as error:  # noqa: BLE001 - the author's own code
-        raise CannotLoadHandlers(
-            f"HANDLERS: the lifespan of a router failed: {type(error).__name__} at {place(error)}"
-        ) from None
+        raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {told(error)}") from None
 
 
 async def _finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> Sequence[str]:
@@ -186,6 +188,9 @@ async def _stop(tasks: "set[asyncio.Task[HandlerRecord]]") -> None:
     for task in tasks:
         task.cancel()
     if tasks:
-        _, stubborn = await asyncio.wait(tasks, timeout=STUBBORN)
+        ended, stubborn = await asyncio.wait(tasks, timeout=STUBBORN)
+        for task in ended:
+            # Looked at, so that the loop does not report what has been dealt with.
+            _ = task.cancelled() or task.exception()
         if stubborn:
             log.error("handlers ignore their cancellation", number=len(stubborn))

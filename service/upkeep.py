@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.cancellation import check_cancelled
-from service.masking import place
+from service.masking import told
 from service.settings import Settings
 from service.store.keys import Keys
 from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
@@ -41,7 +41,7 @@ class Upkeep:
             except (RedisError, OSError) as error:
                 log.warning("upkeep waits for Redis", error=type(error).__name__)
             except Exception as error:  # noqa: BLE001 - one bad record must not end the upkeep of all others
-                log.error("upkeep broke", error=f"{type(error).__name__} at {place(error)}")  # noqa: TRY400
+                log.error("upkeep broke", error=told(error))  # noqa: TRY400
             check_cancelled()
             await asyncio.sleep(PAUSE)
 

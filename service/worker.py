@@ -28,7 +28,7 @@ from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
 from service.loading import load_router
 from service.logs import tell_no_texts
-from service.masking import place
+from service.masking import told
 from service.processing import Processor, open_processor
 from service.routing import Router
 from service.settings import Settings, load
@@ -248,7 +248,7 @@ class Worker(arq.worker.Worker):
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
         """A task has ended; its event may be in other hands of ours already."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("processing broke", job=job_id, error=f"{type(error).__name__} at {place(error)}")
+            log.error("processing broke", job=job_id, error=told(error))
         if self.tasks.get(job_id) is task:
             del self.tasks[job_id]
 
@@ -287,7 +287,6 @@ class Worker(arq.worker.Worker):
         """Announce the stop before anything else, so that whatever is cut off is held against no event."""
         log.info("stopping", running=len(self.tasks), grace=self._job_completion_wait)
         if self._processor is not None:
-            self._processor.holdings.stopping = True
             self._announcing = self.loop.create_task(self._processor.announce_stop())
         super().handle_sig_wait_for_completion(signum)
 

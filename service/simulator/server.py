@@ -1,6 +1,5 @@
 """The simulator on a port: in this process until it is told to stop, or in a thread for the length of a block."""
 
-import signal
 import socket
 import sys
 import threading
@@ -12,6 +11,7 @@ import uvicorn
 from service.simulator.api.dropped_connection import DroppableProtocol
 from service.simulator.app import PREFIX, create_app
 from service.simulator.simulator import Simulator
+from service.stopping import end_quietly_on_signals
 
 _GRACE = 1
 """Seconds that requests under way may take when the server stops."""
@@ -26,7 +26,7 @@ def serve(simulator: Simulator, *, host: str, port: int) -> None:
     with _listen(host, port) as listener:
         address = _address(listener)
         server = _Server(simulator, lambda: _say(f"simulator: {address}{PREFIX}"))
-        _stop_quietly()
+        end_quietly_on_signals()
         server.run([listener])
 
 
@@ -85,10 +85,3 @@ def _address(listener: socket.socket) -> str:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-
-def _stop_quietly() -> None:
-    # uvicorn raises the signal again once it has stopped; without handlers of ours that would be death by signal.
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: None)

@@ -9,10 +9,11 @@ import httpx
 import orjson
 from nacl.signing import SigningKey
 
+from service.cli.demo_stack import free_port
 from service.signature import sign
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.processes.fleet import Fleet, open_fleet
-from tests.processes.running import free_port, ringback
+from tests.processes.running import ringback
 
 HANDLERS = """
 from handlers import router as built_in

@@ -16,6 +16,7 @@ from nacl.signing import SigningKey
 from redis.asyncio import Redis
 
 from service import embedded
+from service.cli.demo_stack import free_port
 from service.cli.session import ask_at
 from service.signature import public_key_text, sign
 from service.simulator import Simulator
@@ -24,7 +25,7 @@ from service.store import inbox
 from service.store.audit import audit
 from service.store.keys import Keys
 from service.store.records import EventRecord
-from tests.processes.running import RINGBACK, clean_environment, free_port
+from tests.processes.running import RINGBACK, clean_environment
 from tests.waiting import wait_for
 
 NAMESPACE = "fleet"

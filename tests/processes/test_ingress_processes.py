@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 
+from service.cli.demo_stack import free_port
 from tests.events import envelope
 from tests.processes.fleet import Fleet, open_fleet
-from tests.processes.running import free_port
 from tests.waiting import wait_for
 
 EMPTY = "from service import Router\nrouter = Router()\n"

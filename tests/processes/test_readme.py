@@ -15,11 +15,12 @@ import orjson
 import pytest
 from nacl.signing import SigningKey
 
+from service.cli.demo_stack import free_port
 from service.signature import public_key_text, sign
 from service.simulator import Simulator
 from service.simulator import running as simulating
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
-from tests.processes.running import clean_environment, free_port, ringback, running
+from tests.processes.running import clean_environment, ringback, running
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]

@@ -6,9 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from service.cli.demo_stack import free_port
 from service.simulator import Simulator
 from service.simulator import running as simulating
-from tests.processes.running import clean_environment, free_port, ringback, running
+from tests.processes.running import clean_environment, ringback, running
 from tests.waiting import wait_for
 
 

@@ -15,6 +15,7 @@ import pytest
 import telnyx
 from pydantic import BaseModel
 
+from service.cli.demo_stack import free_port
 from service.cli.simulator import simulator as command
 from service.simulator import Simulator
 from service.simulator import running as simulating
@@ -36,7 +37,7 @@ from service.simulator.messages.outcomes import Outcome, OutcomeStatus
 from service.simulator.rcs.capabilities import Capability
 from service.simulator.tollfree.decisions import Decision
 from service.simulator.webhooks.webhook_faults import WebhookFault, WebhookFaultKind
-from tests.processes.running import clean_environment, free_port, running
+from tests.processes.running import clean_environment, running
 from tests.simulator.submission import SUBMISSION
 from tests.waiting import wait_for
 
