@@ -78,7 +78,7 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
     if isinstance(error, Dead):
         return _dead(_counted(record), short(error.reason), short(error.detail), now)
     if isinstance(error, APIError):
-        return _after_refusal(record, judge(error), limits, now)
+        return after_refusal(record, judge(error), limits, now)
     if isinstance(error, UnfitPayload):
         return _dead(_counted(record), "payload", str(error), now)
     return _after_failure(record, error, limits, now)
@@ -108,8 +108,9 @@ def _only_cause(error: BaseException) -> BaseException:
     return error
 
 
-def _after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: int) -> HandlerRecord:
-    if refusal.kind == "hopeless":
+def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: int) -> HandlerRecord:
+    """What becomes of a handler that was refused by Telnyx, or by what stands before it, at `now` (milliseconds)."""
+    if refusal.kind in ("hopeless", "ambiguous"):
         return _dead(_counted(record), refusal.reason, refusal.detail, now)
     if refusal.kind == "account":
         wait = Wait("account", refusal.reason, refusal.detail, PARKED_PROBE, limits.max_wait)

@@ -11,27 +11,29 @@ import structlog
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
-from telnyx import APIError, AsyncTelnyx
+from telnyx import APIStatusError, AsyncTelnyx
 
-from service.endings import Limits, TookTooLong, UnfitPayload, after_error, done, unknown_handler
+from service.endings import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.events import Event, read_event
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
 from service.messages.consent import note_stop
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
-from service.outbound.effects import Run, current_run
-from service.outbound.refusals import STOP, codes, recipient
+from service.outbound.refusals import STOP, Refusal, codes, recipient
+from service.outbound.run import Run, current_run
 from service.routing import Context, Lifespan, Router, Subscription
 from service.settings import Settings
 from service.store.consent import opted_out
 from service.store.keys import Keys
 from service.store.leases import Lease, LeaseLost
-from service.store.records import EventRecord, HandlerRecord
+from service.store.records import EventRecord, HandlerRecord, Ran
 
 log = structlog.get_logger(__name__)
 
-MOST_EFFECTS = 20
+LEFT_BEHIND = 0.5
+"""Seconds that a task which a handler has left behind may take to end when it is cancelled."""
+RATE_LIMIT = "rate_limit"
 
 
 @dataclass(frozen=True)
@@ -72,22 +74,24 @@ async def run_handler(workshop: Workshop, running: Running, name: str) -> Handle
     subscription = workshop.router.subscriptions.get(name)
     if subscription is None:
         return _told(bound, unknown_handler(before, lease.now()), lease)
-    run = Run(running.holds_lease)
+    run = Run(lease, name, running.holds_lease, returning=before.reason == RATE_LIMIT)
     current_run.set(run)
-    began = time.perf_counter()
+    began, began_at = time.perf_counter(), lease.now()
     error = await _error_of(workshop, running, subscription, run, bound)
     if error is not None:
         await _note_stop(workshop, error)
-    noted = replace(before, effects=(*before.effects, *run.effects)[-MOST_EFFECTS:])
-    after = _ending(noted, error, workshop.limits(subscription), lease.now())
+    after = _ending(before, run.note or error, workshop.limits(subscription), lease.now())
     workshop.metrics.count(name, after, time.perf_counter() - began)
-    return _told(bound, after, lease)
+    ran = Ran(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
+    return _told(bound, after.after(ran), lease)
 
 
-def _ending(record: HandlerRecord, error: BaseException | None, limits: Limits, now: int) -> HandlerRecord:
+def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits: Limits, now: int) -> HandlerRecord:
     """What an ending means; one that cannot be told (an outcome made wrongly, say) is an ordinary failure."""
     if error is None:
         return done(record, now)
+    if isinstance(error, Refusal):
+        return after_refusal(record, error, limits, now)
     try:
         return after_error(record, error, limits, now)
     except Exception as unfit:  # noqa: BLE001 - whatever an author's own exception does when it is looked at
@@ -109,16 +113,31 @@ async def _error_of(
         plain = read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
         event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
         async with patience:
-            await subscription.handler(event, context)
+            try:
+                await subscription.handler(event, context)
+            finally:
+                run.ended = True
     except asyncio.CancelledError as error:
         if running.stopping:
             raise
         failure = error
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends
         failure = TookTooLong(seconds) if patience.expired() else error
+    finally:
+        await _end_tasks(run, bound)
     if run.lease_lost:
         raise LeaseLost
     return failure
+
+
+async def _end_tasks(run: Run, bound: Any) -> None:
+    """End what the handler has started and not awaited: nothing is sent once its outcome is recorded."""
+    left = run.tasks - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        _, stubborn = await asyncio.wait(left, timeout=LEFT_BEHIND)
+        bound.warning("the handler left tasks behind, which are cancelled", number=len(left), stubborn=len(stubborn))
 
 
 def _typed(event: Event[dict[str, Any]], subscription: Subscription) -> Event[Any]:
@@ -155,7 +174,7 @@ def _context(
 
 async def _note_stop(workshop: Workshop, error: BaseException) -> None:
     """A 40300 is the recipient's own word, told by Telnyx."""
-    if not isinstance(error, APIError) or STOP not in codes(error):
+    if not isinstance(error, APIStatusError) or STOP not in codes(error.response.content):
         return
     number = recipient(error)
     if number is not None:

@@ -18,6 +18,9 @@ from service.lease_keeper import LeaseKeeper
 from service.loading import CannotLoadHandlers
 from service.masking import told
 from service.outbound.client import open_client
+from service.outbound.gate import Gate
+from service.outbound.run import note_tasks
+from service.outbound.transport import Ledgers
 from service.routing import Lifespan, Router
 from service.settings import Settings
 from service.store.batching import Batcher
@@ -157,8 +160,10 @@ async def open_processor(
 ) -> AsyncIterator[Processor]:
     """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
     keys, holdings = Keys(settings.namespace), Holdings(settings.lease)
+    note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
-        telnyx = open_client(settings)
+        ledgers = Ledgers(redis, keys, settings.retention, settings.resend, settings.dry_run)
+        telnyx = open_client(settings, Gate(), ledgers)
         stack.push_async_callback(telnyx.close)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan) for lifespan in lifespans}

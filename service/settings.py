@@ -5,7 +5,7 @@ import binascii
 import os
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from nacl.signing import SigningKey
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -171,13 +171,13 @@ class Settings(BaseSettings):
     sms_from: Annotated[str | None, AfterValidator(_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
 
     limits: NotBuilt = Field(None, validation_alias="RINGBACK_LIMITS")
-    resend: NotBuilt = Field(None, validation_alias="RINGBACK_RESEND")
+    resend: Literal["same-key", "never"] = Field("same-key", validation_alias="RINGBACK_RESEND")
     public_url: NotBuilt = Field(None, validation_alias="RINGBACK_PUBLIC_URL")
     failover_url: NotBuilt = Field(None, validation_alias="RINGBACK_FAILOVER_URL")
     manage: NotBuilt = Field(None, validation_alias="RINGBACK_MANAGE")
     policy: NotBuilt = Field(None, validation_alias="RINGBACK_POLICY")
     sms_per_hour: NotBuilt = Field(None, validation_alias="RINGBACK_SMS_PER_HOUR")
-    dry_run: NotBuilt = Field(None, validation_alias="RINGBACK_DRY_RUN")
+    dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
     encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
     notify: NotBuilt = Field(None, validation_alias="RINGBACK_NOTIFY")
     forward_url: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_URL")

@@ -25,6 +25,7 @@ from service.simulator import Simulator, running
 from service.store import inbox
 from service.store.connection import connect
 from service.store.keys import Keys
+from service.store.ledger import Entry, effects_of
 from service.store.records import EventRecord
 from service.worker import Worker
 from tests.waiting import wait_for
@@ -75,6 +76,11 @@ class Stack:
     def record(self, event_id: str) -> EventRecord | None:
         """The record of an event."""
         return self.ask(lambda redis, keys: inbox.find(redis, keys, event_id))
+
+    def effects(self, body: Any) -> list[Entry]:
+        """What the ledger knows of an event's effects."""
+        event_id = body if isinstance(body, str) else body["data"]["id"]
+        return self.ask(lambda redis, keys: effects_of(redis, keys, event_id))
 
     def ended(self, body: Any) -> EventRecord:
         """The record of an event, once it has ended."""

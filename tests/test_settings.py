@@ -34,7 +34,7 @@ def test_every_variable_is_documented(name: str) -> None:
         ("RINGBACK_SMS_FROM", "312 555"),
         ("RINGBACK_PROBE_KEY", "c2hvcnQ="),
         ("HANDLERS", "no_colon"),
-        ("RINGBACK_DRY_RUN", "true"),
+        ("RINGBACK_DRY_RUN", "perhaps"),
         ("RINGBACK_POLICY", "policy.toml"),
         ("RINGBACK_ENCRYPTION_KEY", "secret"),
     ],

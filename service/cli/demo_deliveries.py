@@ -17,7 +17,7 @@ from service.samples import envelope, inbound_sms, outbound_rcs
 from service.signature import TOLERANCE, sign
 from service.store.records import EventRecord
 
-FAILED, REACHED, INBOUND, FORGED, STALE = (f"+1312555{n:04d}" for n in (101, 102, 103, 104, 105))
+FAILED, REACHED, INBOUND, FORGED, STALE, INTERRUPTED = (f"+1312555{n:04d}" for n in range(101, 107))
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Delivery:
     """One webhook: what is sent, and what must come of it.
 
     `about` are all events that concern the same recipient: together they say how many SMS that number got, and the
-    local Telnyx must have seen just as many. `sms` is how many that must be; None leaves it to the handlers.
+    local Telnyx must have just as many. `sms` is how many that must be, and `own` how many of them by this event; None
+    leaves it to the handlers. `kills` has the worker killed after the local Telnyx took the SMS and before its answer.
     """
 
     title: str
@@ -50,14 +51,20 @@ class Delivery:
     expects: Callable[[EventRecord | None], bool]
     age: int = 0
     key: SigningKey | None = None
+    own: int | None = None
+    kills: bool = False
 
     def tell(self, stack: DemoStack) -> Told:
         """Deliver, wait for the end, and compare the two witnesses with each other and with what must be."""
+        if self.kills:
+            stack.hold_answers_to(self.number)
         answer = self._deliver(stack)
         event_id = self.body["data"]["id"]
+        killed = stack.kill_worker_mid_send(event_id, self.number) if self.kills else True
         record = stack.ended(event_id) if answer.startswith("200") else stack.record(event_id)
-        recorded = sum(_sends(stack.record(each)) for each in self.about)
-        seen = _seen(stack, self.number)
+        recorded = sum(map(stack.sends, self.about))
+        seen = stack.messages_to(self.number)
+        counted = recorded == seen and self.sms in {None, seen} and self.own in {None, stack.sends(event_id)}
         return Told(
             title=self.title,
             answer=answer,
@@ -65,7 +72,7 @@ class Delivery:
             recorded=recorded,
             seen=seen,
             expected="any" if self.sms is None else str(self.sms),
-            held=answer == self.answer and self.expects(record) and recorded == seen and self.sms in {None, seen},
+            held=answer == self.answer and self.expects(record) and counted and killed,
         )
 
     def _deliver(self, stack: DemoStack) -> str:
@@ -80,9 +87,11 @@ class Delivery:
             return f"{error.code} refused"
 
 
-def deliveries() -> Iterator[Delivery]:
-    """The webhooks of the demo, in order."""
+def deliveries(*, chaos: bool) -> Iterator[Delivery]:
+    """The webhooks of the demo, in order; with `chaos`, the worker is killed in the middle of a send."""
     yield from _failures()
+    if chaos:
+        yield _interrupted()
     yield _reached()
     yield _refused("A forged webhook (signed by another key)", FORGED, key=SigningKey.generate())
     yield _refused(f"A stale webhook (signed {TOLERANCE + 1} s ago)", STALE, age=TOLERANCE + 1)
@@ -96,18 +105,25 @@ def _failures() -> Iterator[Delivery]:
     other = envelope("message.finalized", first["data"]["payload"])
     ids = (first["data"]["id"], other["data"]["id"])
     yield Delivery(
-        f"RCS to {mask_number(FAILED)} ended delivery_failed", first, FAILED, "200 accepted", 1, ids, _sent(1)
+        f"RCS to {mask_number(FAILED)} ended delivery_failed", first, FAILED, "200 accepted", 1, ids, _done(), own=1
     )
     yield Delivery(
-        "The same, delivered again (meta.attempt 2)", again, FAILED, "200 duplicate", 1, ids, _sent(1, deliveries=2)
+        "The same, delivered again (meta.attempt 2)", again, FAILED, "200 duplicate", 1, ids, _done(2), own=1
     )
-    yield Delivery("A second failing event of that message", other, FAILED, "200 accepted", 1, ids, _sent(0))
+    yield Delivery("A second failing event of that message", other, FAILED, "200 accepted", 1, ids, _done(), own=0)
+
+
+def _interrupted() -> Delivery:
+    event = envelope("message.finalized", outbound_rcs("delivery_failed", INTERRUPTED))
+    title = "Another failure; the worker is killed after Telnyx took the SMS and before its answer"
+    ids = (event["data"]["id"],)
+    return Delivery(title, event, INTERRUPTED, "200 accepted", 1, ids, _done(), own=1, kills=True)
 
 
 def _reached() -> Delivery:
     event = envelope("message.finalized", outbound_rcs("delivered", REACHED))
     title = f"RCS to {mask_number(REACHED)} was delivered"
-    return Delivery(title, event, REACHED, "200 accepted", 0, (event["data"]["id"],), _sent(0))
+    return Delivery(title, event, REACHED, "200 accepted", 0, (event["data"]["id"],), _done(), own=0)
 
 
 def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> Delivery:
@@ -130,42 +146,17 @@ def _inbound() -> Delivery:
     )
 
 
-def _sent(count: int, *, deliveries: int = 1) -> Callable[[EventRecord | None], bool]:
-    """Done, after so many sends of its own and so many deliveries."""
+def _done(deliveries: int = 1) -> Callable[[EventRecord | None], bool]:
+    """Done, after so many deliveries."""
 
     def expects(record: EventRecord | None) -> bool:
-        return (
-            record is not None
-            and record.state in {"done", "ignored"}
-            and record.deliveries == deliveries
-            and _sends(record) == count
-        )
+        return record is not None and record.state in {"done", "ignored"} and record.deliveries == deliveries
 
     return expects
 
 
 def _reached_a_handler(record: EventRecord | None) -> bool:
     return record is not None and record.state == "done"
-
-
-def _sends(record: EventRecord | None) -> int:
-    """Messages that the event's handlers sent, by the event's own record."""
-    if record is None:
-        return 0
-    effects = (effect for handler in record.handlers.values() for effect in handler.effects)
-    return sum(effect.path.startswith("/messages") and effect.status == 200 for effect in effects)
-
-
-def _seen(stack: DemoStack, number: str) -> int:
-    """Messages to a number, by the local Telnyx's request log."""
-    return sum(
-        each.method == "POST"
-        and each.path.startswith("/messages")
-        and each.status == 200
-        and isinstance(each.body, dict)
-        and each.body.get("to") == number
-        for each in stack.simulator.requests
-    )
 
 
 def _described(record: EventRecord | None) -> str:

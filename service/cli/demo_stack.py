@@ -7,7 +7,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +22,17 @@ from service.signature import public_key_text
 from service.simulator import Simulator, running
 from service.store.inbox import find
 from service.store.keys import Keys
+from service.store.ledger import effects_of
 from service.store.records import EventRecord
 
 T = TypeVar("T")
 
 NAMESPACE = "demo"
 SMS_FROM = "+13125550199"
+LEASE = "2s"
+"""Short, so that what a killed worker was at goes on soon."""
+HOLD = 3.0
+"""Seconds for which the local Telnyx keeps the answer back while the worker is killed."""
 SECONDS = 12.0
 """How long anything in the demo may take before it is called failed."""
 
@@ -44,8 +49,37 @@ class DemoStack:
     redis_url: str
     signing_key: SigningKey
     simulator: Simulator
-    children: Mapping[str, subprocess.Popen[bytes]]
+    children: MutableMapping[str, subprocess.Popen[bytes]]
     folder: Path
+    start: Callable[[str], subprocess.Popen[bytes]]
+
+    def sends(self, event_id: str) -> int:
+        """Messages that the event's handlers sent, by its ledger."""
+        effects = ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: effects_of(redis, keys, event_id))
+        return sum(
+            each.event_id == event_id and each.path.startswith("/messages") and each.state == "done" for each in effects
+        )
+
+    def hold_answers_to(self, number: str) -> None:
+        """Let the local Telnyx take the next SMS for a number, and not answer for a while."""
+        self.simulator.add_fault(kind="slow", when="after", recipient=number, path="/messages", seconds=HOLD)
+
+    def kill_worker_mid_send(self, event_id: str, number: str) -> bool:
+        """Kill the worker once the local Telnyx has an SMS for a number, and start another; False if none comes."""
+
+        def sent_or_ended() -> bool:
+            record = self.record(event_id)
+            return self.messages_to(number) > 0 or (record is not None and record.state != "open")
+
+        came = self._wait(sent_or_ended) and self.messages_to(number) > 0
+        self.children["worker"].kill()
+        self.children["worker"].wait()
+        self.children["worker"] = self.start("worker")
+        return came
+
+    def messages_to(self, number: str) -> int:
+        """Messages to a number, by the local Telnyx's own books."""
+        return sum(each.to == number and each.direction == "outbound" for each in self.simulator.account.messages)
 
     def record(self, event_id: str) -> EventRecord | None:
         """The record of an event as it stands."""
@@ -101,8 +135,12 @@ def demo_stack() -> Iterator[DemoStack]:
         simulator_url = stack.enter_context(running(simulator))
         port = free_port()
         environment = _environment(key, simulator_url, server.url, port)
-        children = {name: stack.enter_context(_child(name, environment, folder)) for name in ("ingress", "worker")}
-        demo = DemoStack(f"http://127.0.0.1:{port}", server.url, key, simulator, children, folder)
+
+        def start(name: str) -> subprocess.Popen[bytes]:
+            return stack.enter_context(_child(name, environment, folder))
+
+        children = {name: start(name) for name in ("ingress", "worker")}
+        demo = DemoStack(f"http://127.0.0.1:{port}", server.url, key, simulator, children, folder, start)
         demo.await_reception()
         yield demo
 
@@ -123,6 +161,7 @@ def _environment(key: SigningKey, simulator_url: str, redis_url: str, port: int)
         "RINGBACK_SMS_FROM": SMS_FROM,
         "RINGBACK_PORT": str(port),
         "RINGBACK_GRACE": "2",
+        "RINGBACK_LEASE": LEASE,
     }
 
 

@@ -9,8 +9,8 @@ from service.cli.demo_stack import demo_stack
 NARROWEST = 132
 
 
-def run_and_show() -> bool:
-    """Run the demo and print its account; answers whether all of it held.
+def run_and_show(*, chaos: bool) -> bool:
+    """Run the demo, with `chaos` killing a worker of its own, and print its account; answers whether all of it held.
 
     Raises:
         service.cli.demo_stack.DemoFailed: a process does not come up.
@@ -20,7 +20,7 @@ def run_and_show() -> bool:
     if not console.is_terminal:
         console = Console(width=NARROWEST)
     with console.status("Starting a server, an ingress, a worker and a local Telnyx …"), demo_stack() as stack:
-        told = [delivery.tell(stack) for delivery in deliveries()]
+        told = [delivery.tell(stack) for delivery in deliveries(chaos=chaos)]
     console.print(_table(told))
     failed = [each.title for each in told if not each.held]
     verdict = f"[red]Failed:[/red] {'; '.join(failed)}" if failed else f"[green]All {len(told)} held.[/green]"
@@ -29,7 +29,7 @@ def run_and_show() -> bool:
 
 
 def _table(told: list[Told]) -> Table:
-    table = Table("What arrived", "Answer", "The event's record", "SMS: record / Telnyx / expected", "")
+    table = Table("What arrived", "Answer", "The event's record", "SMS: ledger / Telnyx / expected", "")
     for each in told:
         counts = f"{each.recorded} / {each.seen} / {each.expected}"
         table.add_row(each.title, each.answer, each.record, counts, "[green]✓[/green]" if each.held else "[red]✗[/red]")

@@ -1,9 +1,10 @@
-"""The official SDK, set up so that nothing is sent twice behind the worker's back."""
+"""The official SDK, on a transport of ours, so that nothing is sent twice behind the worker's back."""
 
 import httpx
 from telnyx import AsyncTelnyx
 
-from service.outbound.effects import NotingTransport
+from service.outbound.gate import Gate
+from service.outbound.transport import EffectTransport, Ledgers
 from service.settings import Settings
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
@@ -11,7 +12,7 @@ TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
-def open_client(settings: Settings) -> AsyncTelnyx:
+def open_client(settings: Settings, gate: Gate, ledgers: Ledgers) -> AsyncTelnyx:
     """A client for all handlers of a worker; to be closed with `await client.close()`.
 
     The SDK would send a POST up to three times on a time-out (its default `max_retries` is 2), so its retries are off.
@@ -19,7 +20,12 @@ def open_client(settings: Settings) -> AsyncTelnyx:
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
-    transport = NotingTransport(httpx.AsyncHTTPTransport(limits=LIMITS), base_path=httpx.URL(settings.base_url).path)
+    transport = EffectTransport(
+        httpx.AsyncHTTPTransport(limits=LIMITS),
+        base_path=httpx.URL(settings.base_url).path,
+        gate=gate,
+        ledgers=ledgers,
+    )
     client = AsyncTelnyx(
         api_key=settings.require_api_key(),
         base_url=settings.base_url,

@@ -5,7 +5,7 @@ Source of the codes: knowledge base, messaging error code reference.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
@@ -13,38 +13,94 @@ from telnyx import APIConnectionError, APIError, APIResponseValidationError, API
 
 from service import clock
 from service.masking import mask_numbers
+from service.outbound.operations import KEYED
 
 STOP = "40300"
 """Blocked by the recipient's STOP; never to be tried again."""
 
 _ACCOUNT = {"40312": "profile_disabled", "40333": "spending_limit"}
 _RATE = frozenset({"10011", "40318"})
-_LATER = frozenset({408, 409, 425, 429})
+_LATER = frozenset({408, 425, 429})
 _LONGEST_WAIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back from Telnyx, whole."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a call failed: for a reason of the account, for now, or for good.
+    """Why a call did not succeed, and so what becomes of the handler that made it.
+
+    | kind | then |
+    |---|---|
+    | account | refused for a reason of the account: parked until `cause` is lifted |
+    | held | not even sent, since `cause` is known: parked |
+    | later | a rate limit or an outage: again later |
+    | hopeless | dead |
+    | ambiguous | whether it took effect is not known and cannot be learnt: dead, for a person to settle |
 
     `reason` is short and counted; `detail` is for a person, numbers masked; `after` is seconds, as Telnyx asks.
     """
 
-    kind: Literal["account", "later", "hopeless"]
+    kind: Literal["account", "held", "later", "hopeless", "ambiguous"]
     reason: str
     detail: str
     after: float | None = None
+    cause: str | None = None
 
 
 def judge(error: APIError) -> Refusal:
-    """Tell what a failed call means."""
+    """Tell what a failed call means, by the SDK's own error."""
     if isinstance(error, APIStatusError) and not isinstance(error, APIResponseValidationError):
-        return _judge_status(error)
+        response = error.response
+        answer = Answer(error.status_code, response.headers, response.content)
+        is_send = error.request.method == "POST" and any(map(error.request.url.path.endswith, KEYED))
+        return judge_answer(answer, is_send=is_send)
     if isinstance(error, APIConnectionError):
-        return Refusal("later", "telnyx_unreachable", f"Telnyx cannot be reached ({type(error).__name__})")
+        return unreachable(type(error).__name__)
     return Refusal(
         "later", "telnyx_unreadable", f"Telnyx answered in a form unknown to the SDK ({type(error).__name__})"
     )
+
+
+def unreachable(error: str) -> Refusal:
+    """No answer came; `error` is the name of what came instead."""
+    return Refusal("later", "telnyx_unreachable", f"Telnyx cannot be reached ({error})")
+
+
+def judge_answer(answer: Answer, *, is_send: bool) -> Refusal:
+    """Tell what an answer other than a success means."""
+    errors = _errors(answer.body)
+    known = _codes(errors)
+    detail = _detail(answer.status, errors)
+    if STOP in known:
+        # Whatever its status: public code shows 400, 403 and 409, and only the code is documented.
+        return Refusal("hopeless", STOP, detail)
+    reason = _reason_of_account(answer.status, known, is_send=is_send)
+    if reason is not None:
+        return Refusal("account", reason, detail)
+    if answer.status == 409 and is_send:
+        return Refusal("later", "in_progress", detail, asked_wait(answer.headers))
+    passing = answer.status in _LATER or not 400 <= answer.status < 500 or _RATE.intersection(known)
+    if passing or answer.status == 409:
+        return Refusal("later", _passing_reason(answer.status), detail, asked_wait(answer.headers))
+    return Refusal("hopeless", known[0] if known else str(answer.status), detail)
+
+
+def is_rate_limit(answer: Answer) -> bool:
+    """Whether Telnyx says that it has done nothing because there was too much: 429, or a full queue (40318)."""
+    return answer.status == 429 or bool(_RATE.intersection(_codes(_errors(answer.body))))
+
+
+def names_idempotency(answer: Answer) -> bool:
+    """Whether a 422 says that the key was used for another request."""
+    return answer.status == 422 and b"idempoten" in answer.body.lower()
 
 
 def recipient(error: APIError) -> str | None:
@@ -57,44 +113,31 @@ def recipient(error: APIError) -> str | None:
     return to if isinstance(to, str) else None
 
 
-def codes(error: APIError) -> list[str]:
-    """The `errors[].code` of the answer."""
-    return [str(each["code"]) for each in _errors(error) if "code" in each]
+def codes(body: bytes) -> list[str]:
+    """The `errors[].code` of an answer."""
+    return _codes(_errors(body))
 
 
-def _judge_status(error: APIStatusError) -> Refusal:
-    status, known = error.status_code, codes(error)
-    detail = _detail(error)
-    if STOP in known:
-        # Whatever its status: public code shows 400, 403 and 409, and only the code is documented.
-        return Refusal("hopeless", STOP, detail)
-    for code in known:
-        if code in _ACCOUNT:
-            return Refusal("account", _ACCOUNT[code], detail)
-    if status == 401:
-        return Refusal("account", "credentials", detail)
-    if status == 403 and "10010" in known and _is_send(error):
-        return Refusal("account", "permission", detail)
-    if status in _LATER or status >= 500 or _RATE.intersection(known):
-        return Refusal("later", _passing_reason(status), detail, _asked_wait(error.response.headers))
-    return Refusal("hopeless", known[0] if known else str(status), detail)
-
-
-def _passing_reason(status: int) -> str:
-    return {409: "in_progress", 429: "rate_limit"}.get(status, "telnyx_outage" if status >= 500 else "rate_limit")
-
-
-def _is_send(error: APIStatusError) -> bool:
-    return error.request.method == "POST" and "/messages" in error.request.url.path
-
-
-def _asked_wait(headers: Mapping[str, str]) -> float | None:
+def asked_wait(headers: Mapping[str, str]) -> float | None:
     """Seconds that Telnyx asks to wait: `Retry-After`, else `x-ratelimit-reset` (knowledge base, rate limiting)."""
     for name in ("retry-after", "x-ratelimit-reset"):
         wait = _seconds(headers.get(name))
         if wait is not None:
             return min(max(wait, 0.0), _LONGEST_WAIT)
     return None
+
+
+def _reason_of_account(status: int, known: list[str], *, is_send: bool) -> str | None:
+    for code in known:
+        if code in _ACCOUNT:
+            return _ACCOUNT[code]
+    if status == 401:
+        return "credentials"
+    return "permission" if status == 403 and "10010" in known and is_send else None
+
+
+def _passing_reason(status: int) -> str:
+    return {409: "in_progress", 429: "rate_limit"}.get(status, "telnyx_outage" if status >= 500 else "rate_limit")
 
 
 def _seconds(value: str | None) -> float | None:
@@ -108,15 +151,22 @@ def _seconds(value: str | None) -> float | None:
         return None
 
 
-def _detail(error: APIStatusError) -> str:
-    parts = [f"{error.status_code}"]
-    for each in _errors(error)[:1]:
+def _codes(errors: list[dict[str, Any]]) -> list[str]:
+    return [str(each["code"]) for each in errors if "code" in each]
+
+
+def _detail(status: int, errors: list[dict[str, Any]]) -> str:
+    parts = [str(status)]
+    for each in errors[:1]:
         parts += [str(each[name]) for name in ("code", "title", "detail") if each.get(name)]
     return mask_numbers(" · ".join(parts))[:500]
 
 
-def _errors(error: APIError) -> list[dict[str, Any]]:
-    body = error.body
-    if isinstance(body, dict) and "errors" in body:
-        body = body["errors"]
-    return [each for each in body if isinstance(each, dict)] if isinstance(body, list) else []
+def _errors(body: bytes) -> list[dict[str, Any]]:
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        return []
+    if isinstance(parsed, dict):
+        parsed = parsed.get("errors")
+    return [each for each in parsed if isinstance(each, dict)] if isinstance(parsed, list) else []

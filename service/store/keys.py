@@ -25,6 +25,8 @@ class Keys:
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
     | `<ns>:upkeep` | string | the worker that does the upkeep |
+    | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
+    | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
     | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
     | `<ns>:replies:<number>` | set | answers given to one number lately |

@@ -1,7 +1,7 @@
 """What the inbox knows of an event, and of each handler's dealings with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
@@ -10,13 +10,33 @@ HandlerState = Literal["pending", "waiting", "parked", "done", "dead"]
 EventState = Literal["open", "done", "ignored", "dead"]
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """A call of a handler that may have changed something at Telnyx, and the status it was answered with (0: none)."""
+MOST_RUNS = 40
+"""Runs that a record tells of: the first half and the last half of these."""
 
-    method: str
-    path: str
-    status: int
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One run of a handler, or several in a row that ended alike: from when to when, how, and why.
+
+    `remarks` are what else is to be told of it.
+    """
+
+    began: int
+    ended: int
+    outcome: HandlerState
+    reason: str | None = None
+    error: str | None = None
+    times: int = 1
+    remarks: tuple[str, ...] = ()
+
+    def joined(self, later: "Ran") -> "Ran | None":
+        """This and the next run as one line, where both waited for the same; None where they differ."""
+        alike = (self.outcome, self.reason, self.error) == (later.outcome, later.reason, later.error)
+        if later.remarks:
+            return None
+        if not alike or self.outcome not in ("waiting", "parked"):
+            return None
+        return replace(self, ended=later.ended, times=self.times + later.times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +45,8 @@ class HandlerRecord:
 
     `attempts` counts runs that ended in an error of the handler's own. What costs no attempt is waited for:
     `waiting_for` says for what kind of thing, `waiting_since` and `waits` since when and how often in a row,
-    `first_waiting` since when anything was waited for after the last attempt. `effects` are the latest ones.
+    `first_waiting` since when anything was waited for after the last attempt. `held_by` names the cause outside the
+    event whose end sets it free. `runs` is its history.
     """
 
     state: HandlerState = "pending"
@@ -37,13 +58,22 @@ class HandlerRecord:
     waiting_since: int | None = None
     first_waiting: int | None = None
     waits: int = 0
-    effects: tuple[Effect, ...] = ()
+    held_by: str | None = None
+    runs: tuple[Ran, ...] = ()
     ended_at: int | None = None
 
     @property
     def ended(self) -> bool:
         """Whether this handler will not run again by itself."""
         return self.state in ("done", "dead")
+
+    def after(self, run: Ran) -> "HandlerRecord":
+        """This record, with one more run in its history."""
+        last = self.runs[-1].joined(run) if self.runs else None
+        runs = (*self.runs[:-1], last) if last else (*self.runs, run)
+        if len(runs) > MOST_RUNS:
+            runs = (*runs[: MOST_RUNS // 2], *runs[-MOST_RUNS // 2 :])
+        return replace(self, runs=runs)
 
     def to_json(self) -> bytes:
         """The form in which Redis keeps it; what has its default is left out."""
@@ -54,8 +84,8 @@ class HandlerRecord:
     def from_json(cls, text: bytes) -> "HandlerRecord":
         """Read what `to_json` wrote; fields of a newer version are passed over."""
         known = {name: value for name, value in orjson.loads(text).items() if name in _DEFAULTS}
-        effects = tuple(Effect(**effect) for effect in known.pop("effects", ()))
-        return cls(**known, effects=effects)
+        runs = tuple(Ran(**{**run, "remarks": tuple(run["remarks"])}) for run in known.pop("runs", ()))
+        return cls(**known, runs=runs)
 
 
 _DEFAULTS: dict[str, Any] = {name: getattr(HandlerRecord(), name) for name in HandlerRecord.__slots__}

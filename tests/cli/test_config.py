@@ -121,7 +121,7 @@ def test_people_get_a_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value"), [("RINGBACK_PORT", "many"), ("RINGBACK_LEASE", "soon"), ("RINGBACK_DRY_RUN", "true")]
+    ("variable", "value"), [("RINGBACK_PORT", "many"), ("RINGBACK_LEASE", "soon"), ("RINGBACK_DRY_RUN", "perhaps")]
 )
 def test_what_does_not_fit_exits_2_and_is_named(variable: str, value: str) -> None:
     ran = run_process("config", "--json", **{variable: value})

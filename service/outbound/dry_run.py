@@ -1,0 +1,48 @@
+"""`RINGBACK_DRY_RUN`: what would have been sent is written down, and answered with a made-up result."""
+
+import json
+import uuid
+from dataclasses import replace
+from typing import Any
+
+from service.outbound.journal import Journal
+from service.outbound.operations import Call
+from service.outbound.refusals import Answer
+from service.store.ledger import StoredAnswer
+
+
+async def pretend(journal: Journal, call: Call) -> Answer:
+    """Write an effect into the event's story as one that would have been, and make an answer up.
+
+    Raises:
+        LeaseLost: the lease is gone.
+    """
+    answer = made_up(call)
+    entry = await journal.entry_of(call)
+    known = await journal.known(entry) or entry
+    would = replace(
+        journal.intended(known, call),
+        state="would",
+        answer=StoredAnswer(answer.status, answer.headers["content-type"], answer.body),
+    )
+    if known.state in ("withdrawn", "refused", "forgotten", "would"):
+        await journal.begin(would, again=False)
+    return answer
+
+
+def made_up(call: Call) -> Answer:
+    """An answer of the usual form, with an id that says what it is."""
+    told: dict[str, Any] = {"id": f"dry-run-{uuid.uuid4()}", **_fields(call)}
+    if call.recipient is not None:
+        told["to"] = [{"phone_number": each, "status": "queued"} for each in call.recipient.split(",")]
+    # Toll-free answers are the object itself, all others wrap it in `data`. Source: OpenAPI.
+    body = told if call.path.startswith("/messaging_tollfree") else {"data": told}
+    return Answer(200, {"content-type": "application/json"}, json.dumps(body).encode())
+
+
+def _fields(call: Call) -> dict[str, Any]:
+    try:
+        fields = json.loads(call.body)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}

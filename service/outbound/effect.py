@@ -1,0 +1,192 @@
+"""One effect on its way: looked up in the ledger, let through, intended, sent, and its answer kept.
+
+    look ── done ───────────────────────────────► the stored answer
+     └─ else ─► gate ─► intent ─► request ─► answer kept ─► answer
+
+Whatever else happens on the way is noted on the run and raised as `Interrupted`, so that the SDK never sees it, nor
+repeats anything by itself.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from service.outbound import fate, lookups
+from service.outbound.gate import Gate
+from service.outbound.journal import Journal
+from service.outbound.operations import Call
+from service.outbound.refusals import Answer, Refusal, judge_answer, names_idempotency, unreachable
+from service.outbound.run import Interrupted, Run
+from service.store.ledger import Entry, Outcome, StoredAnswer
+
+MOST_TURNS = 8
+"""How often another's hand may change an entry between our look and our intent before we come back later."""
+LOOK_AGAIN = 0.1
+MOST_LOOKS = 20
+"""Looks, `LOOK_AGAIN` seconds apart, at an effect that another run has in hand, before the handler is put off."""
+_IN_OTHER_HANDS = Refusal("later", "in_progress", "another run has this effect in hand", 1.0)
+
+
+@dataclass
+class Request:
+    """One request: the call, and its `Idempotency-Key` if it has one.
+
+    `left` says whether a byte of it has left, `error` what came instead of an answer.
+    """
+
+    call: Call
+    key: str | None
+    left: bool = False
+    error: str = ""
+
+
+Send = Callable[[Request], Awaitable[Answer | None]]
+"""Sends a request once, and notes on it how far it got; None where no answer came."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A call of a run that may change something at Telnyx."""
+
+    call: Call
+    run: Run
+    journal: Journal
+    gate: Gate
+    send: Send
+    get: lookups.Get
+    resend: fate.Resend
+
+    async def answer(self) -> Answer:
+        """Bring it about, or learn that it was, and answer what Telnyx answered.
+
+        Raises:
+            Interrupted: the run's note says what it is to end in.
+            LeaseLost: the lease is gone.
+        """
+        entry = await self.journal.entry_of(self.call)
+        async with self.run.turns[entry.name]:
+            if entry.own_key:
+                entry = await self._known(entry)
+            for _ in range(MOST_TURNS):
+                self.run.check()
+                answer = await self._take(self._step(entry), entry)
+                if answer is not None:
+                    return answer
+                entry = await self._known(entry)
+        raise self.run.interrupt(_IN_OTHER_HANDS)
+
+    def _step(self, entry: Entry) -> fate.Verdict:
+        known = entry if entry.version else None
+        can_look_up = lookups.look_up_for(self.call) is not None
+        now = self.run.lease.now()
+        return fate.next_step(known, self.call, now, resend=self.resend, can_look_up=can_look_up)
+
+    async def _take(self, verdict: fate.Verdict, entry: Entry) -> Answer | None:
+        """One step; None where the entry has changed meanwhile."""
+        if verdict.step == "return":
+            return self._stored(entry)
+        if verdict.step == "look_up":
+            return await self._look_up(verdict, entry)
+        if verdict.step == "wait":
+            raise self.run.interrupt(
+                Refusal("later", "looking_up", "what it created may not show at Telnyx yet", verdict.wait)
+            )
+        if verdict.step == "give_up":
+            raise self._ambiguous(entry, verdict.why)
+        return await self._request(entry, again=verdict.step == "send_again")
+
+    async def _known(self, entry: Entry) -> Entry:
+        """What the ledger knows now; another run that has it in hand is waited for."""
+        for _ in range(MOST_LOOKS):
+            known = await self.journal.known(entry)
+            if known is not None:
+                return known
+            await asyncio.sleep(LOOK_AGAIN)
+        raise self.run.interrupt(_IN_OTHER_HANDS)
+
+    def _stored(self, entry: Entry) -> Answer:
+        kept = entry.answer or StoredAnswer(entry.status)
+        differs = entry.digest != self.call.digest
+        remark = f"{entry.method} {entry.path} was answered from the ledger"
+        self.run.remarks.append(remark + (", though this run would have sent something else" if differs else ""))
+        return Answer(kept.status, {"content-type": kept.content_type or "application/json"}, kept.body)
+
+    async def _request(self, entry: Entry, *, again: bool) -> Answer | None:
+        await self._pass_gate()
+        # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
+        intended = entry if again else self.journal.intended(entry, self.call)
+        if not await self.journal.begin(intended, again=again):
+            return None
+        sent_at = self.run.lease.now()
+        request, answer = await self._sent(intended)
+        if answer is None:
+            raise await self._unanswered(intended, request, sent_at)
+        return await self._answered(intended, answer, sent_at, again=again)
+
+    async def _pass_gate(self) -> None:
+        refusal = await self.gate.admit(self.call, event_id=self.run.event_id, returning=self.run.returning)
+        self.run.check()
+        if refusal is not None:
+            raise self.run.interrupt(refusal)
+
+    async def _sent(self, entry: Entry) -> tuple[Request, Answer | None]:
+        """Send the entry's bytes; where the lease has gone meanwhile, nothing is sent."""
+        if not self.run.holds_lease():
+            self.journal.take_back(entry)
+            raise self.run.lose_lease()
+        call = replace(self.call, body=entry.body or self.call.body, content_type=entry.content_type)
+        request = Request(call, self.journal.header(entry, self.call))
+        try:
+            return request, await self.send(request)
+        except asyncio.CancelledError:
+            if not request.left:
+                self.journal.take_back(entry)
+            raise
+
+    async def _answered(self, entry: Entry, answer: Answer, sent_at: int, *, again: bool) -> Answer:
+        """Keep an answer, and give it to the handler or end the run as it asks."""
+        outcome = fate.outcome_of(self.call, answer, again=again)
+        if outcome == "done" and answer.status == 404:
+            answer = lookups.gone(self.call)
+        state = await self._keep(entry, outcome, answer, sent_at)
+        account = await self.gate.heard(self.call, answer, event_id=self.run.event_id)
+        if outcome == "done" or state == "refused":
+            return answer
+        refusal = account or judge_answer(answer, is_send=self.call.keyed)
+        if refusal.kind == "hopeless":
+            raise self._ambiguous(entry, self._doubt(answer, refusal))
+        raise self.run.interrupt(refusal)
+
+    def _doubt(self, answer: Answer, refusal: Refusal) -> str:
+        if names_idempotency(answer):
+            return "Telnyx says that its key was used for another request"
+        return f"a repetition was refused ({refusal.detail}), which proves nothing about the first request"
+
+    async def _unanswered(self, entry: Entry, request: Request, sent_at: int) -> Interrupted:
+        outcome: Outcome = "unknown" if request.left else "withdrawn"
+        await self.journal.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
+        await self.gate.heard(self.call, None, event_id=self.run.event_id)
+        return self.run.interrupt(unreachable(request.error))
+
+    async def _keep(self, entry: Entry, outcome: Outcome, answer: Answer, sent_at: int) -> str:
+        why = "" if outcome == "done" else judge_answer(answer, is_send=self.call.keyed).detail
+        stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
+        return await self.journal.end(entry, outcome, stored, sent_at=sent_at, why=why)
+
+    async def _look_up(self, verdict: fate.Verdict, entry: Entry) -> Answer | None:
+        """Settle it by what is found at Telnyx."""
+        look_up = lookups.look_up_for(self.call)
+        found = await look_up(self.call, entry, self.get) if look_up is not None else None
+        if found is not None:
+            await self._keep(entry, "done", found, entry.last_at)
+            return found
+        verdict = fate.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
+        return await self._take(verdict, entry)
+
+    def _ambiguous(self, entry: Entry, why: str) -> Interrupted:
+        what = f"{entry.method} {entry.path}" + (f" for {entry.recipient}" if entry.recipient else "")
+        detail = (
+            f"whether {what} took effect is not known: {why}. Look at Telnyx, then say it:"
+            f" ringback dead retry {self.run.event_id} --sent, or --not-sent"
+        )
+        return self.run.interrupt(Refusal("ambiguous", "ambiguous", detail))

@@ -1,0 +1,204 @@
+"""A run's view of the ledger: which entry a call belongs to, and writing to it whatever is cut off or away."""
+
+import asyncio
+import contextvars
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.outbound.operations import Call, digest, header_for, name_of_key
+from service.outbound.run import Run
+from service.store import ledger
+from service.store.keys import Keys
+from service.store.ledger import Entry, Outcome, StoredAnswer
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+MOST_BYTES = 256 * 1024
+"""Bytes of a request that are kept; a longer one cannot be sent again."""
+AT_LEAST_KEPT = 48 * 3600.0
+PAUSE = 0.1
+ANSWER_PATIENCE = 300.0
+"""Seconds for which an answer waits for Redis to come back, be the lease held or not."""
+
+_background: "set[asyncio.Task[Any]]" = set()
+
+
+def choose(entries: Iterable[Entry], call: Call, used: set[str]) -> Entry | None:
+    """Which entry of a handler a call belongs to: the first unused one of the same bytes, else the first unused one.
+
+    Never by position among unlike calls: branches, skipped calls and a deploy between attempts change that.
+    """
+    alike = [each for each in entries if each.target == call.target and each.name not in used]
+    same = (each for each in alike if each.digest == call.digest)
+    return next(same, alike[0] if alike else None)
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The ledger, for one run; entries under callers' own keys are kept for `retention` seconds, at least 48 hours."""
+
+    redis: "Redis"
+    keys: Keys
+    run: Run
+    retention: float
+
+    async def entry_of(self, call: Call) -> Entry:
+        """The entry that a call belongs to, from now on taken by it; a blank one (version 0) where there is none."""
+        if call.own_key is not None:
+            return _blank(self.run, name_of_key(call.own_key), call, own_key=True)
+        async with self.run.turns[""]:
+            if self.run.entries is None:
+                self.run.entries = await self._own_entries()
+        entry = choose(self.run.entries, call, self.run.used)
+        if entry is None:
+            entry = self._new_entry(self.run.entries, call)
+        self.run.used.add(entry.name)
+        return entry
+
+    async def known(self, entry: Entry) -> Entry | None:
+        """The entry as the ledger has it now; None while another run that lives has it in hand."""
+        asking = self.redis, self.keys, self.run.event_id, entry.name, self.run.id
+        found = await self._insist(lambda: ledger.look(*asking))
+        return None if found.busy else found.entry or replace(entry, version=0, state="withdrawn")
+
+    def intended(self, entry: Entry, call: Call) -> Entry:
+        """The entry as a new intent to send this call's bytes."""
+        return replace(
+            entry,
+            state="started",
+            path=call.shown_path,
+            recipient=call.shown_recipient,
+            content_type=call.content_type,
+            digest=call.digest,
+            body=call.body if len(call.body) <= MOST_BYTES else None,
+            answer=None,
+        )
+
+    def header(self, entry: Entry, call: Call) -> str | None:
+        """The `Idempotency-Key` that Telnyx is to know the request by; None where it takes none."""
+        return header_for(entry.name, entry.generation) if call.keyed else None
+
+    async def begin(self, entry: Entry, *, again: bool) -> bool:
+        """Write the intent; False where the entry has changed since it was seen.
+
+        Raises:
+            LeaseLost: nothing may be sent.
+        """
+        writing = _start(self._begin(entry, again=again))
+        try:
+            begun = await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            self.take_back(entry, writing)
+            raise
+        if begun == "lost":
+            raise self.run.lose_lease()
+        return begun == "begun"
+
+    def take_back(self, entry: Entry, writing: "asyncio.Task[str] | None" = None) -> None:
+        """Note, when it can be, that nothing was sent after all; what still writes the intent is waited for."""
+        _start(self._take_back(entry, writing))
+
+    async def end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str:
+        """Note what came of a request, and answer the entry's state; an answer waits for Redis longer than a lease.
+
+        Raises:
+            LeaseLost: Redis is away for so long that somebody else may have the event; the answer is noted later.
+        """
+        writing = _start(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
+        while not writing.done() and self.run.holds_lease():
+            await asyncio.wait({writing}, timeout=PAUSE)
+        if not writing.done() or (state := writing.result()) is None:
+            raise self.run.lose_lease()
+        return state
+
+    async def _own_entries(self) -> list[Entry]:
+        effects = await self._insist(lambda: ledger.effects_of(self.redis, self.keys, self.run.event_id))
+        return [each for each in effects if each.handler == self.run.handler and not each.own_key]
+
+    def _new_entry(self, entries: list[Entry], call: Call) -> Entry:
+        ordinal = sum(each.target == call.target for each in entries)
+        name = digest("effect", self.run.event_id, self.run.handler, call.target, str(ordinal))
+        entry = _blank(self.run, name, call, own_key=False)
+        entries.append(entry)
+        return entry
+
+    async def _begin(self, entry: Entry, *, again: bool) -> str:
+        keep = max(self.retention, AT_LEAST_KEPT)
+        begin = self.redis, self.keys, self.run.lease, entry, self.run.id
+        begun: str = await self._insist(lambda: ledger.begin(*begin, again=again, keep=keep))
+        if begun == "changed" and await self._is_ours(entry):
+            # The reply to an intent of ours was lost, and it was written again.
+            return "begun"
+        return begun
+
+    async def _is_ours(self, entry: Entry) -> bool:
+        asking = self.redis, self.keys, self.run.event_id, entry.name, self.run.id
+        found = (await self._insist(lambda: ledger.look(*asking))).entry
+        return found is not None and found.run == self.run.id and found.version == entry.version + 1
+
+    async def _take_back(self, entry: Entry, writing: "asyncio.Task[str] | None") -> None:
+        if writing is None or await writing == "begun":
+            await self._end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why="it was cut off before it was sent")
+
+    async def _end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str | None:
+        deadline = time.monotonic() + ANSWER_PATIENCE
+        while time.monotonic() < deadline:
+            try:
+                noted = ledger.end(self.redis, self.keys, entry.name, outcome, answer, sent_at=sent_at, why=why)
+                return (await noted)[0]
+            except (RedisError, OSError):
+                await asyncio.sleep(PAUSE)
+        log.error("what became of an effect was not noted", event_id=self.run.event_id, handler=self.run.handler)
+        return None
+
+    async def _insist(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Do it as often as Redis is away, as long as the lease is held.
+
+        Raises:
+            LeaseLost: it was away for too long.
+        """
+        while True:
+            try:
+                return await asyncio.shield(_start(step()))
+            except (RedisError, OSError):
+                if not self.run.holds_lease():
+                    raise self.run.lose_lease() from None
+                await asyncio.sleep(PAUSE)
+
+
+def _blank(run: Run, name: str, call: Call, *, own_key: bool) -> Entry:
+    return Entry(
+        name=name,
+        event_id=run.event_id,
+        handler=run.handler,
+        own_key=own_key,
+        method=call.method,
+        path=call.shown_path,
+        recipient=call.shown_recipient,
+        target=call.target,
+        content_type=call.content_type,
+        digest=call.digest,
+        state="withdrawn",
+    )
+
+
+def _start(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """A task that no cancellation of the handler reaches: a Redis command is not cut off in its middle."""
+    task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+    _background.add(task)
+    task.add_done_callback(_done)
+    return task
+
+
+def _done(task: "asyncio.Task[Any]") -> None:
+    _background.discard(task)
+    if not task.cancelled():
+        # Looked at, so that the loop does not report what its caller is told.
+        _ = task.exception()

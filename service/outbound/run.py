@@ -1,0 +1,98 @@
+"""A handler's run as the outbound side sees it: whether it may still act, and what it is to end in whatever it does."""
+
+import asyncio
+import secrets
+from collections import defaultdict
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from service.outbound.refusals import Refusal
+from service.store.leases import Lease, LeaseLost
+from service.store.ledger import Entry
+
+
+class Interrupted(BaseException):
+    """What the run is to end in is noted on it; nothing more may be done.
+
+    No Exception, so that a handler's `except telnyx.APIError`, or `except Exception`, cannot swallow it; and where even
+    this is caught, the worker trusts the note.
+    """
+
+
+class HandlerEnded(RuntimeError):  # noqa: N818 - a state
+    """The handler has ended, so its `ctx.telnyx` is closed."""
+
+
+@dataclass
+class Run:
+    """One run of one handler of one event.
+
+    `note` is what the run ends in, whatever the handler makes of the exception; `lease_lost` that it ends in nothing.
+    `returning` says that it was put off before because of a rate limit. `entries` is what the ledger knew when the run
+    first asked and what was added since, `used` the names among them that calls of this run have taken. `remarks` are
+    for the event's story.
+    """
+
+    lease: Lease
+    handler: str
+    holds_lease: Callable[[], bool]
+    returning: bool = False
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    note: Refusal | None = None
+    lease_lost: bool = False
+    ended: bool = False
+    entries: list[Entry] | None = None
+    used: set[str] = field(default_factory=set)
+    remarks: list[str] = field(default_factory=list)
+    tasks: "set[asyncio.Task[object]]" = field(default_factory=set)
+    turns: "defaultdict[str, asyncio.Lock]" = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    @property
+    def event_id(self) -> str:
+        """The event that the handler reacts to."""
+        return self.lease.record.id
+
+    def interrupt(self, refusal: Refusal) -> Interrupted:
+        """Note what the run ends in, the first of several; to be raised."""
+        if self.note is None:
+            self.note = refusal
+        return Interrupted()
+
+    def lose_lease(self) -> LeaseLost:
+        """Note that nothing of this run may be recorded; to be raised."""
+        self.lease_lost = True
+        return LeaseLost()
+
+    def check(self) -> None:
+        """Refuse to go on where the run has come to its end.
+
+        Raises:
+            HandlerEnded: the handler has ended.
+            LeaseLost: the lease is gone, so that no effect may begin.
+            Interrupted: what it ends in is already known.
+        """
+        if self.ended:
+            raise HandlerEnded("the handler has ended, so its ctx.telnyx is closed: await what it starts")
+        if self.lease_lost or not self.holds_lease():
+            raise self.lose_lease()
+        if self.note is not None:
+            raise Interrupted
+
+
+current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
+
+
+def note_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """From now on, remember of each task of this loop the run that it was started in, so that none is left behind."""
+
+    def start(loop: asyncio.AbstractEventLoop, coro: object, **options: object) -> "asyncio.Task[object]":
+        task: asyncio.Task[object] = asyncio.Task(coro, loop=loop, **options)  # type: ignore[arg-type]
+        context = options.get("context")
+        run = current_run.get() if context is None else context.get(current_run)  # type: ignore[attr-defined]
+        if run is not None:
+            run.tasks.add(task)
+            task.add_done_callback(run.tasks.discard)
+        return task
+
+    loop.set_task_factory(start)  # type: ignore[arg-type]

@@ -1,0 +1,154 @@
+"""The transport beneath the official SDK: its user notices nothing, and no effect of a handler happens twice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import httpx
+
+from service.outbound import dry_run
+from service.outbound.effect import Effect, Request
+from service.outbound.fate import Resend
+from service.outbound.gate import Gate
+from service.outbound.journal import Journal
+from service.outbound.operations import Call, read_call
+from service.outbound.refusals import Answer
+from service.outbound.run import Run, current_run
+from service.store.keys import Keys
+
+NOT_AGAIN = {"x-should-retry": "false"}
+"""Tells the SDK (its `_should_retry`) not to repeat an effect by itself: that is the ledger's to say."""
+_NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+@dataclass(frozen=True)
+class Ledgers:
+    """What effects need beside the call: where the ledger is, and how long and how boldly to use it."""
+
+    redis: Any
+    keys: Keys
+    retention: float
+    resend: Resend = "same-key"
+    dry_run: bool = False
+
+
+class EffectTransport(httpx.AsyncBaseTransport):
+    """Sends requests through another transport: reads at once, effects of a run by way of gate and ledger."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, *, base_path: str, gate: Gate, ledgers: Ledgers) -> None:
+        self._transport = transport
+        self._base_path = base_path.rstrip("/")
+        self._gate = gate
+        self._ledgers = ledgers
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Answer a request, or end the run that it belongs to.
+
+        Raises:
+            service.outbound.run.HandlerEnded: a task that outlived its handler asks.
+            service.outbound.run.Interrupted: the run's note says what it is to end in.
+            LeaseLost: the run may begin no effect any more.
+            httpx.TransportError: no answer came to a read.
+        """
+        run, call = current_run.get(), await read_call(request, self._base_path)
+        if call.is_effect and self._ledgers.dry_run:
+            return _response(await self._pretend(run, call))
+        if run is None:
+            return await self._transport.handle_async_request(request)
+        run.check()
+        if not call.is_effect:
+            return await self._read(run, call, request)
+        effect = Effect(
+            call,
+            run,
+            self._journal(run),
+            self._gate,
+            send=partial(self._send, request),
+            get=partial(self._get, request),
+            resend=self._ledgers.resend,
+        )
+        return _response(await effect.answer(), NOT_AGAIN)
+
+    async def _pretend(self, run: Run | None, call: Call) -> Answer:
+        if run is None:
+            return dry_run.made_up(call)
+        run.check()
+        return await dry_run.pretend(self._journal(run), call)
+
+    def _journal(self, run: Run) -> Journal:
+        return Journal(self._ledgers.redis, self._ledgers.keys, run, self._ledgers.retention)
+
+    async def _read(self, run: Run, call: Call, request: httpx.Request) -> httpx.Response:
+        """A read changes nothing: only what parks all work parks it too."""
+        refusal = await self._gate.admit(call, event_id=run.event_id, returning=run.returning)
+        if refusal is not None:
+            raise run.interrupt(refusal)
+        try:
+            response = await self._transport.handle_async_request(request)
+        except httpx.TransportError:
+            await self._gate.heard(call, None, event_id=run.event_id)
+            raise
+        answer = await _answer(response)
+        await self._gate.heard(call, answer, event_id=run.event_id)
+        return _response(answer)
+
+    async def _send(self, original: httpx.Request, wanted: Request) -> Answer | None:
+        """Send once; `original` gives the address and the credentials, `wanted` the bytes and the key."""
+
+        async def trace(event: str, _: Mapping[str, Any]) -> None:
+            if event.endswith("send_request_headers.started"):
+                wanted.left = True
+
+        request = httpx.Request(
+            original.method,
+            original.url,
+            headers=_headers(original, wanted),
+            content=wanted.call.body,
+            extensions={**original.extensions, "trace": trace},
+        )
+        try:
+            return await _answer(await self._transport.handle_async_request(request))
+        except httpx.TransportError as error:
+            wanted.error = type(error).__name__
+            return None
+
+    async def _get(self, original: httpx.Request, path: str) -> Answer | None:
+        """Read something at Telnyx with the credentials of a request."""
+        url = original.url.copy_with(raw_path=(self._base_path + path).encode())
+        headers = {"authorization": original.headers.get("authorization", ""), "host": original.headers["host"]}
+        request = httpx.Request("GET", url, headers=headers, extensions=original.extensions)
+        try:
+            return await _answer(await self._transport.handle_async_request(request))
+        except httpx.TransportError:
+            return None
+
+    async def aclose(self) -> None:
+        """Close the transport beneath."""
+        await self._transport.aclose()
+
+
+def _headers(original: httpx.Request, wanted: Request) -> httpx.Headers:
+    headers = original.headers.copy()
+    for name in ("idempotency-key", "content-length", "transfer-encoding"):
+        headers.pop(name, None)
+    if wanted.call.content_type:
+        headers["content-type"] = wanted.call.content_type
+    if wanted.key is not None:
+        headers["idempotency-key"] = wanted.key
+    return headers
+
+
+async def _answer(response: httpx.Response) -> Answer:
+    """An answer, read to its end: one that breaks off is none."""
+    try:
+        body = await response.aread()
+    finally:
+        await response.aclose()
+    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+
+
+def _response(answer: Answer, more: Mapping[str, str] = MappingProxyType({})) -> httpx.Response:
+    kept = {name: value for name, value in answer.headers.items() if name not in _NOT_OF_THE_WHOLE}
+    return httpx.Response(answer.status, headers={**kept, **more}, content=answer.body)

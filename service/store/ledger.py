@@ -1,0 +1,204 @@
+"""The ledger: what is known of each effect, written before its request leaves and when its answer has come."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.leases import Lease
+from service.store.scripts import Argument, run, script
+
+EFFECTS = script("effects")
+LOOK = script("effect_look")
+BEGIN = script("effect_begin")
+END = script("effect_end")
+SETTLE = script("effects_settle")
+FORGET = script("effects_forget")
+
+EntryState = Literal["started", "done", "refused", "withdrawn", "settled", "forgotten", "would"]
+Outcome = Literal["done", "refused", "withdrawn", "put_off", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One request that left: when, with what status it was answered (0: not at all), and when that was known (ms)."""
+
+    at: int
+    status: int
+    answered_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What Telnyx answered, as the ledger keeps it."""
+
+    status: int
+    content_type: str = ""
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One effect; times are milliseconds since 1970.
+
+    `name` is the digest of its key. `own_key` says that the caller gave the key: then it is the same effect for every
+    event. `target` is the digest of method, path and recipient, by which calls are matched; `path` and `recipient` are
+    for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is. `doubtful` counts
+    requests that may or may not have taken effect, `generation` how often a new key was wanted on purpose. A `started`
+    entry is in flight, or of unknown fate; `run` is the latest that had it in hand.
+    """
+
+    name: str
+    event_id: str
+    handler: str
+    own_key: bool
+    method: str
+    path: str
+    recipient: str
+    target: str
+    content_type: str
+    digest: str
+    state: EntryState
+    body: bytes | None = field(default=None, repr=False)
+    version: int = 0
+    generation: int = 0
+    sends: int = 0
+    doubtful: int = 0
+    first_at: int = 0
+    last_at: int = 0
+    status: int = 0
+    answer: StoredAnswer | None = None
+    answered_at: int | None = None
+    sent: tuple[Sent, ...] = ()
+    why: str = ""
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the ledger knows under a caller's own key; `busy` where another run that lives has it in hand."""
+
+    entry: Entry | None
+    busy: bool
+
+
+async def effects_of(redis: "Redis", keys: Keys, event_id: str) -> list[Entry]:
+    """The effects of one event, the first begun first; those under callers' own keys too."""
+    answers = await run(redis, EFFECTS, keys.namespace, event_id)
+    return [_entry(each[0].decode(), each[1:]) for each in answers]
+
+
+async def look(redis: "Redis", keys: Keys, event_id: str, name: str, run_id: str) -> Found:
+    """What is known of one effect, whichever event began it."""
+    busy, *fields = await run(redis, LOOK, keys.namespace, event_id, name, run_id)
+    return Found(_entry(name, fields) if fields else None, busy == b"1")
+
+
+async def begin(
+    redis: "Redis", keys: Keys, lease: Lease, entry: Entry, run_id: str, *, again: bool, keep: float
+) -> Literal["begun", "lost", "changed"]:
+    """Write the intent of a request: the stored one `again`, or this entry as a new one.
+
+    `entry.version` is what the caller has seen. `keep` is the seconds that an entry under a caller's own key lives.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether the intent is written; nothing was sent.
+    """
+    kept = int(keep * 1000) if entry.own_key else 0
+    args: list[Argument] = [keys.namespace, lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
+    answer: bytes = await run(redis, BEGIN, *args, int(again), *([] if again else _new_fields(entry)))
+    return answer.decode()  # type: ignore[return-value]
+
+
+async def end(
+    redis: "Redis", keys: Keys, name: str, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str
+) -> tuple[str, int]:
+    """Note what came of a request that left at `sent_at` (ms); answers its state, and how many are of unknown fate.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether that is noted; noting it again is harmless.
+    """
+    told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, answer.body, why)
+    state, doubtful = await run(redis, END, keys.namespace, name, *told)
+    return state.decode(), doubtful
+
+
+async def settle(redis: "Redis", keys: Keys, event_id: str, word: Literal["sent", "not_sent"]) -> int:
+    """Take a person's word on the effects of unknown fate of one event; answers how many there were."""
+    settled: int = await run(redis, SETTLE, keys.namespace, event_id, word, b'{"data":{"id":null}}')
+    return settled
+
+
+async def forget(redis: "Redis", keys: Keys, event_id: str, handler: str, *, only_count: bool = False) -> int:
+    """Let a handler's effects happen again, under new keys; answers how many."""
+    count: int = await run(redis, FORGET, keys.namespace, event_id, handler, int(not only_count))
+    return count
+
+
+def _new_fields(entry: Entry) -> list[Argument]:
+    """What a new intent consists of."""
+    fields: dict[str, Argument] = {
+        "event": entry.event_id,
+        "handler": entry.handler,
+        "own_key": int(entry.own_key),
+        "method": entry.method,
+        "path": entry.path,
+        "recipient": entry.recipient,
+        "target": entry.target,
+        "content_type": entry.content_type,
+        "digest": entry.digest,
+        "state": entry.state,
+        "generation": entry.generation,
+    }
+    if entry.body is not None:
+        fields["bytes"] = entry.body
+    if entry.answer is not None:
+        kept = entry.answer
+        fields |= {"status": kept.status, "answer": kept.body, "answer_type": kept.content_type}
+    return [part for pair in fields.items() for part in pair]
+
+
+def _entry(name: str, flat: list[bytes]) -> Entry:
+    fields: Mapping[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+
+    def text(field_name: bytes) -> str:
+        return fields.get(field_name, b"").decode()
+
+    def number(field_name: bytes) -> int:
+        return int(fields.get(field_name, b"0"))
+
+    return Entry(
+        name=name,
+        event_id=text(b"event"),
+        handler=text(b"handler"),
+        own_key=text(b"own_key") == "1",
+        method=text(b"method"),
+        path=text(b"path"),
+        recipient=text(b"recipient"),
+        target=text(b"target"),
+        content_type=text(b"content_type"),
+        digest=text(b"digest"),
+        state=text(b"state"),  # type: ignore[arg-type]
+        body=fields.get(b"bytes"),
+        version=number(b"version"),
+        generation=number(b"generation"),
+        sends=number(b"sends"),
+        doubtful=number(b"doubtful"),
+        first_at=number(b"first_at"),
+        last_at=number(b"last_at"),
+        status=number(b"status"),
+        answer=StoredAnswer(number(b"status"), text(b"answer_type"), fields[b"answer"])
+        if b"answer" in fields
+        else None,
+        answered_at=number(b"answered_at") or None,
+        sent=tuple(_sent(each) for each in text(b"sent").split(";") if each),
+        why=text(b"why"),
+        run=text(b"run"),
+    )
+
+
+def _sent(text: str) -> Sent:
+    at, status, answered_at = text.split()
+    return Sent(int(at), int(status), int(answered_at))

@@ -1,0 +1,36 @@
+-- effect_end: note what came of a request. Always allowed: an answer is true whoever holds the lease by now, and one that came
+-- stays.
+--
+-- Keys:   <ns>:effect:<name>
+-- ARGV:   ns, name, outcome: 'done' | 'refused' (nothing happened, for good) | 'withdrawn' (nothing happened, and what goes next
+--         may differ) | 'put_off' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
+--         content type, answer, why
+-- Answer: {state of the entry, requests of which it is not known whether they took effect}
+-- Cost:   O(1)
+local entry = ARGV[1] .. ':effect:' .. ARGV[2]
+local outcome, sent_at, status = ARGV[3], ARGV[4], ARGV[5]
+local MOST_TOLD = 2000
+local now = now_ms()
+local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent')
+if not f[1] then return { 'gone', 0 } end
+local sent = (f[3] or '') .. sent_at .. ' ' .. status .. ' ' .. now .. ';'
+if #sent <= MOST_TOLD and (status ~= '0' or outcome == 'unknown') then redis.call('HSET', entry, 'sent', sent) end
+redis.call('HINCRBY', entry, 'version', 1)
+local state, doubtful = f[1], tonumber(f[2])
+if state == 'started' and outcome ~= 'unknown' then
+  doubtful = math.max(0, doubtful - 1)
+  if outcome == 'done' then
+    state = 'done'
+    redis.call('HDEL', entry, 'bytes')
+    redis.call('HSET', entry, 'answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
+  elseif doubtful == 0 and outcome ~= 'put_off' then
+    state = outcome
+    redis.call('HDEL', entry, 'bytes')
+    if outcome == 'refused' then
+      redis.call('HSET', entry, 'answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
+    end
+  end
+  redis.call('HSET', entry, 'state', state, 'doubtful', doubtful)
+end
+redis.call('HSET', entry, 'status', status, 'why', ARGV[8])
+return { state, doubtful }
