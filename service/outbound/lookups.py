@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +18,9 @@ LookUp = Callable[[Call, Entry, Get], Awaitable[Answer | None]]
 
 TOLL_FREE = "/messaging_tollfree/verification/requests"
 HOSTED = "/messaging_hosted_number_orders"
+PAGE = 250
+"""Rows in a page, as many as Telnyx gives. Source: OpenAPI `PageConsolidated`."""
+MOST_PAGES = 20
 CLOCKS_DIFFER = 60.0
 """Seconds by which Telnyx's time of creation may lie before our time of sending."""
 
@@ -35,18 +38,26 @@ async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> Answer 
     if not numbers:
         return None
     answer = await get(f"{TOLL_FREE}?page=1&page_size=100&phone_number={quote(min(numbers))}")
-    found = (each for each in _rows(answer, "records") if _numbers(each.get("phoneNumbers")) == numbers)
-    return _first_since(entry, found, "createdAt", lambda row: row)
+    since = entry.first_at / 1000 - CLOCKS_DIFFER
+    for row in _rows(answer, "records"):
+        if _numbers(row.get("phoneNumbers")) == numbers and _created(row) >= since:
+            return _as_answer(row)
+    return None
 
 
 async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> Answer | None:
+    """Orders bear no time (OpenAPI `MessagingHostedNumberOrder`): one for these numbers that has not failed is ours."""
     sent = _sent(entry)
-    numbers = set(sent.get("phone_numbers") or ())
-    if not numbers:
-        return None
-    answer = await get(f"{HOSTED}?page[size]=250")
-    found = (each for each in _rows(answer, "data") if _numbers(each.get("phone_numbers")) == numbers)
-    return _first_since(entry, found, "created_at", lambda row: {"data": row})
+    numbers, profile = set(sent.get("phone_numbers") or ()), sent.get("messaging_profile_id")
+    for page in range(1, MOST_PAGES + 1):
+        rows = _rows(await get(f"{HOSTED}?page[number]={page}&page[size]={PAGE}"), "data")
+        for row in rows:
+            same = _numbers(row.get("phone_numbers")) == numbers and row.get("messaging_profile_id") == profile
+            if numbers and same and row.get("status") not in {"failed", "deleted"}:
+                return _as_answer({"data": row})
+        if len(rows) < PAGE:
+            break
+    return None
 
 
 async def _replaced(call: Call, entry: Entry, get: Get) -> Answer | None:
@@ -67,8 +78,7 @@ async def _deleted(call: Call, _: Entry, get: Get) -> Answer | None:
 
 def gone(call: Call) -> Answer:
     """What a delete is answered that has taken effect already."""
-    told = {"data": {"id": call.path.rpartition("/")[2]}}
-    return Answer(200, {"content-type": "application/json"}, json.dumps(told).encode())
+    return _as_answer({"data": {"id": call.path.rpartition("/")[2]}})
 
 
 _LOOK_UPS: tuple[tuple[str, "re.Pattern[str]", LookUp], ...] = (
@@ -80,19 +90,16 @@ _LOOK_UPS: tuple[tuple[str, "re.Pattern[str]", LookUp], ...] = (
 )
 
 
-def _first_since(
-    entry: Entry, rows: Iterable[Mapping[str, Any]], field: str, shape: Callable[[Mapping[str, Any]], Mapping[str, Any]]
-) -> Answer | None:
-    """The first row created since the request was sent, as the answer to it."""
-    since = entry.first_at / 1000 - CLOCKS_DIFFER
-    for row in rows:
-        try:
-            created = datetime.fromisoformat(str(row.get(field))).timestamp()
-        except ValueError:
-            continue
-        if created >= since:
-            return Answer(200, {"content-type": "application/json"}, json.dumps(shape(row)).encode())
-    return None
+def _created(row: Mapping[str, Any]) -> float:
+    """When a row was created (seconds since 1970); 0 where that cannot be told."""
+    try:
+        return datetime.fromisoformat(str(row.get("createdAt"))).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def _as_answer(found: Mapping[str, Any]) -> Answer:
+    return Answer(200, {"content-type": "application/json"}, json.dumps(found).encode())
 
 
 def _numbers(listed: object) -> set[str]:

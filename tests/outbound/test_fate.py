@@ -1,0 +1,131 @@
+"""The table of effects, row by row: what is known decides the next step, and an answer decides what is known."""
+
+from dataclasses import replace
+
+import orjson
+import pytest
+
+from service.outbound.fate import after_look_up, next_step, outcome_of
+from service.outbound.operations import Call
+from service.outbound.refusals import Answer
+from service.store.ledger import Entry, StoredAnswer
+
+NOW = 1_800_000_000_000
+HOUR = 3_600_000
+SEND = Call("POST", "/messages", b'{"to":"+13125550001"}', recipient="+13125550001")
+TOLL_FREE = Call("PATCH", "/messaging_tollfree/verification/requests/abc", b"{}")
+AGENT = Call("PATCH", "/messaging/rcs/agents/abc", b"{}")
+DELETE = Call("DELETE", "/messaging_hosted_numbers/abc")
+ORDER = Call("POST", "/messaging_hosted_number_orders", b"{}")
+CODES = Call("POST", "/messaging_hosted_number_orders/abc/verification_codes", b"{}")
+
+
+def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) -> Entry:
+    known = Entry(
+        name="name",
+        event_id="event",
+        handler="handler",
+        own_key=False,
+        method="POST",
+        path="/messages",
+        recipient="+1312•••0001",
+        target=SEND.target,
+        content_type="application/json",
+        digest=SEND.digest,
+        state=state,  # type: ignore[arg-type]
+        body=SEND.body,
+        version=1,
+        sends=1,
+        doubtful=1,
+        first_at=sent,
+        last_at=sent,
+    )
+    return replace(known, **changes)  # type: ignore[arg-type]
+
+
+def step(known: Entry | None, call: Call = SEND, *, resend: str = "same-key", can_look_up: bool = False) -> str:
+    return next_step(known, call, NOW, resend=resend, can_look_up=can_look_up).step  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("state", ["withdrawn", "forgotten", "would", "refused"])
+def test_what_did_not_happen_is_sent(state: str) -> None:
+    assert step(None) == "send"
+    assert step(entry(state, doubtful=0)) == "send"
+
+
+@pytest.mark.parametrize("state", ["done", "settled"])
+@pytest.mark.parametrize("call", [SEND, TOLL_FREE, AGENT, DELETE, ORDER, CODES])
+def test_what_happened_is_answered_from_the_ledger(state: str, call: Call) -> None:
+    assert step(entry(state, sent=NOW - 100 * HOUR), call) == "return"
+
+
+def test_a_stop_is_never_asked_again() -> None:
+    body = orjson.dumps({"errors": [{"code": "40300"}]})
+    assert step(entry("refused", doubtful=0, answer=StoredAnswer(403, "application/json", body))) == "return"
+
+
+def test_a_send_of_unknown_fate_goes_again_while_its_key_is_honoured() -> None:
+    assert step(entry(sent=NOW - 23 * HOUR)) == "send_again"
+    assert step(entry(sent=NOW - 23 * HOUR - 1)) == "give_up"
+    assert step(entry(), resend="never") == "give_up"
+    assert step(entry(body=None)) == "give_up"
+    assert step(entry(status=422)) == "give_up"
+
+
+def test_a_send_that_telnyx_only_put_off_goes_again_whatever_the_setting() -> None:
+    assert step(entry(doubtful=0), resend="never") == "send_again"
+    assert step(entry(doubtful=0), CODES) == "send_again"
+
+
+@pytest.mark.parametrize("call", [AGENT, DELETE])
+def test_what_may_be_done_twice_goes_again_within_five_minutes(call: Call) -> None:
+    assert step(entry(sent=NOW - 5 * 60_000), call) == "send_again"
+    assert step(entry(sent=NOW - 5 * 60_000 - 1), call) == "look_up"
+
+
+def test_a_toll_free_request_is_read_back_before_it_goes_again() -> None:
+    recent, old = entry(sent=NOW - 1000), entry(sent=NOW - HOUR)
+    assert step(recent, TOLL_FREE) == "look_up"
+    assert after_look_up(recent, TOLL_FREE, NOW, "why").step == "send_again"
+    assert after_look_up(old, TOLL_FREE, NOW, "why").step == "give_up"
+
+
+def test_all_else_is_looked_for_after_a_minute_and_never_sent_blindly() -> None:
+    recent, old = entry(sent=NOW - 59_000), entry(sent=NOW - 60_000)
+    assert next_step(recent, ORDER, NOW, resend="same-key", can_look_up=True).wait == 1.0
+    assert step(old, ORDER, can_look_up=True) == "look_up"
+    assert after_look_up(old, ORDER, NOW, "why").step == "give_up"
+    assert step(recent, CODES) == "give_up"
+
+
+def refusal(status: int, code: str = "", detail: str = "") -> Answer:
+    return Answer(status, {}, orjson.dumps({"errors": [{"code": code, "detail": detail}]}))
+
+
+@pytest.mark.parametrize(
+    ("call", "answer", "again", "outcome"),
+    [
+        (SEND, Answer(200), False, "done"),
+        (SEND, Answer(202), True, "done"),
+        (DELETE, Answer(404), True, "done"),
+        (DELETE, Answer(404), False, "refused"),
+        (SEND, refusal(400, "40310"), False, "refused"),
+        (SEND, refusal(403, "40300"), False, "refused"),
+        (SEND, refusal(409, "40300"), False, "refused"),
+        (SEND, refusal(422, "40001"), False, "refused"),
+        (SEND, refusal(422, "10015", "The Idempotency-Key was already used"), False, "unknown"),
+        (SEND, refusal(401, "10009"), False, "withdrawn"),
+        (SEND, refusal(403, "10010"), False, "withdrawn"),
+        (SEND, refusal(403, "40333"), False, "withdrawn"),
+        (SEND, refusal(429, "10011"), False, "put_off"),
+        (SEND, refusal(400, "40318"), False, "put_off"),
+        (SEND, refusal(409), False, "unknown"),
+        (ORDER, refusal(409), False, "withdrawn"),
+        (SEND, refusal(408), False, "unknown"),
+        (SEND, Answer(302), False, "unknown"),
+        (SEND, Answer(500), False, "unknown"),
+        (ORDER, Answer(503), False, "unknown"),
+    ],
+)
+def test_what_an_answer_says(call: Call, answer: Answer, again: bool, outcome: str) -> None:
+    assert outcome_of(call, answer, again=again) == outcome
