@@ -1,0 +1,82 @@
+"""One command's conversation with Telnyx."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+from redis.asyncio import Redis
+
+from service.cli.session import SECONDS
+from service.settings import Settings
+from service.store.connection import connect, locate
+from service.store.keys import Keys
+
+if TYPE_CHECKING:
+    from telnyx import AsyncTelnyx
+
+T = TypeVar("T")
+
+ANSWER_SECONDS = 60.0
+
+
+def at_telnyx(settings: Settings, work: Callable[["AsyncTelnyx"], Awaitable[T]]) -> T:
+    """Do some work with the account that the settings name, and answer what it answers.
+
+    Whatever Telnyx refuses is told in a line, and ends the command with exit code 1.
+
+    Raises:
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+    """
+
+    async def working() -> T:
+        async with _client(settings) as telnyx:
+            return await work(telnyx)
+
+    with refusals_told():
+        return asyncio.run(working())
+
+
+def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redis", Keys], Awaitable[T]]) -> T:
+    """Do some work with the account and with the Redis that the settings name; otherwise like `at_telnyx`.
+
+    Raises:
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+        service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        redis.exceptions.RedisError: Redis cannot be reached, or refuses.
+    """
+    url = locate(settings)
+
+    async def working() -> T:
+        async with connect(url, timeout=SECONDS, connections=4) as redis, _client(settings) as telnyx:
+            return await work(telnyx, redis, Keys(settings.namespace))
+
+    with refusals_told():
+        return asyncio.run(working())
+
+
+@contextmanager
+def refusals_told() -> Iterator[None]:
+    """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1."""
+    from telnyx import APIError  # noqa: PLC0415 - the SDK takes most of a second, which other commands are spared
+
+    from service.outbound.refusals import judge  # noqa: PLC0415
+
+    try:
+        yield
+    except APIError as error:
+        typer.echo(f"Telnyx: {judge(error).detail}", err=True)
+        raise typer.Exit(1) from None
+
+
+@asynccontextmanager
+async def _client(settings: Settings) -> AsyncIterator["AsyncTelnyx"]:
+    """The SDK, without retries of its own: it would repeat a POST whose answer was lost."""
+    from telnyx import AsyncTelnyx  # noqa: PLC0415
+
+    key = settings.require_api_key()
+    async with AsyncTelnyx(
+        api_key=key, base_url=settings.base_url, max_retries=0, timeout=ANSWER_SECONDS
+    ) as telnyx:
+        yield telnyx
