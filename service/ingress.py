@@ -18,7 +18,7 @@ from uvicorn.supervisors import Multiprocess
 from service.health import health_routes
 from service.http_protocol import BoundedHttpProtocol
 from service.listening import listen
-from service.logs import configure_logs
+from service.logs import announce_dry_run, configure_logs
 from service.reception import Metrics, ReadingBudget, Reception
 from service.settings import Settings, load
 from service.stopping import end_quietly_on_signals, end_with_parent
@@ -113,6 +113,7 @@ def served_app() -> ASGIApp:
     """The application of one process: the ingress and, on a port of its own if there is one, its health."""
     settings = load()
     configure_logs()
+    announce_dry_run(settings)
     end_with_parent()
     app = create_app(settings)
     # What is alive now stays: not looking at it again costs a sixth less time per request and a third of the tail.

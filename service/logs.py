@@ -10,10 +10,21 @@ from typing import Any
 import structlog
 
 from service.masking import mask_numbers, told
+from service.settings import Settings
 
 _QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")
 """Loggers that tell too much at INFO: httpx its URLs, which may hold numbers."""
 _KEPT_WHOLE = frozenset({"timestamp", "level", "logger"})
+
+
+_always: dict[str, Any] = {}
+
+
+def announce_dry_run(settings: Settings) -> None:
+    """Where `RINGBACK_DRY_RUN` is on, say so, now and in every line from now on."""
+    if settings.dry_run:
+        _always["dry_run"] = True
+        structlog.get_logger(__name__).warning("RINGBACK_DRY_RUN is on: what would be sent is only written down")
 
 
 def configure_logs() -> None:
@@ -23,6 +34,7 @@ def configure_logs() -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_facts,
         _without_tracebacks,
         _mask,
     ]
@@ -52,6 +64,10 @@ def tell_no_texts() -> None:
 def _tell(what: str, error: BaseException | None) -> None:
     where = None if error is None else told(error)
     structlog.get_logger(__name__).error(what, error=where)
+
+
+def _add_facts(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return {**line, **_always}
 
 
 def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

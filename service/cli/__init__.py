@@ -11,6 +11,7 @@ from service.cli.audit import audit
 from service.cli.config import config
 from service.cli.dead import dead
 from service.cli.demo import demo
+from service.cli.doctor import doctor
 from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
@@ -60,6 +61,7 @@ app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
 app.command()(audit)
 app.command()(config)
+app.command()(doctor)
 app.command()(healthcheck)
 
 

@@ -1,6 +1,6 @@
 """`ringback ingress`."""
 
-from service.logs import configure_logs
+from service.logs import announce_dry_run, configure_logs
 from service.settings import load
 
 
@@ -12,4 +12,6 @@ def ingress() -> None:
     from service.ingress import serve  # noqa: PLC0415 - other commands start without it
 
     configure_logs()
-    serve(load())
+    settings = load()
+    announce_dry_run(settings)
+    serve(settings)

@@ -21,10 +21,15 @@ T = TypeVar("T")
 ANSWER_SECONDS = 60.0
 
 
-def at_telnyx(settings: Settings, work: Callable[["AsyncTelnyx"], Awaitable[T]]) -> T:
+def at_telnyx(
+    settings: Settings,
+    work: Callable[["AsyncTelnyx"], Awaitable[T]],
+    *,
+    telling: Callable[[str], Exception] | None = None,
+) -> T:
     """Do some work with the account that the settings name, and answer what it answers.
 
-    Whatever Telnyx refuses is told in a line, and ends the command with exit code 1.
+    Whatever Telnyx refuses is told in a line, and ends the command with exit code 1; or it is raised as `telling`.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
@@ -34,7 +39,7 @@ def at_telnyx(settings: Settings, work: Callable[["AsyncTelnyx"], Awaitable[T]])
         async with _client(settings) as telnyx:
             return await work(telnyx)
 
-    with refusals_told():
+    with refusals_told(telling):
         return asyncio.run(working())
 
 
@@ -57,8 +62,8 @@ def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redi
 
 
 @contextmanager
-def refusals_told() -> Iterator[None]:
-    """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1."""
+def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator[None]:
+    """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1; or raise `telling`."""
     from telnyx import APIError  # noqa: PLC0415 - the SDK takes most of a second, which other commands are spared
 
     from service.outbound.refusals import judge  # noqa: PLC0415
@@ -66,7 +71,10 @@ def refusals_told() -> Iterator[None]:
     try:
         yield
     except APIError as error:
-        typer.echo(f"Telnyx: {judge(error).detail}", err=True)
+        told = f"Telnyx: {judge(error).detail}"
+        if telling is not None:
+            raise telling(told) from None
+        typer.echo(told, err=True)
         raise typer.Exit(1) from None
 
 
@@ -76,7 +84,5 @@ async def _client(settings: Settings) -> AsyncIterator["AsyncTelnyx"]:
     from telnyx import AsyncTelnyx  # noqa: PLC0415
 
     key = settings.require_api_key()
-    async with AsyncTelnyx(
-        api_key=key, base_url=settings.base_url, max_retries=0, timeout=ANSWER_SECONDS
-    ) as telnyx:
+    async with AsyncTelnyx(api_key=key, base_url=settings.base_url, max_retries=0, timeout=ANSWER_SECONDS) as telnyx:
         yield telnyx

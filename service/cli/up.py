@@ -17,7 +17,7 @@ import typer
 from service import embedded, embedded_guard
 from service.development_key import make_key
 from service.embedded import Folder, FolderInUse
-from service.logs import configure_logs
+from service.logs import announce_dry_run, configure_logs
 from service.settings import Settings, load
 from service.signature import public_key_text
 from service.supervisor import BeforeExec, Child, Supervisor
@@ -46,6 +46,7 @@ def up(
     # The ingress would refuse to start without them: better said once, and before anything runs.
     settings.require_public_keys()
     settings.require_api_key()
+    announce_dry_run(settings)
     raise typer.Exit(run(settings, ringback_command()))
 
 

@@ -1,6 +1,6 @@
 """`ringback worker`."""
 
-from service.logs import configure_logs
+from service.logs import announce_dry_run, configure_logs
 from service.settings import load
 
 
@@ -12,4 +12,6 @@ def worker() -> None:
     from service.worker import work  # noqa: PLC0415 - it imports the Telnyx SDK, which takes a second
 
     configure_logs()
-    work(load())
+    settings = load()
+    announce_dry_run(settings)
+    work(settings)

@@ -10,7 +10,7 @@ from service.outbound.refusals import Answer, Refusal, judge_answer
 class Gate:
     """Lets every call through; tells what answers mean."""
 
-    async def admit(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:  # noqa: ARG002
+    async def admit(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
         """None: go."""
 
     async def heard(self, call: Call, answer: Answer | None, *, event_id: str) -> Refusal | None:  # noqa: ARG002

@@ -31,6 +31,7 @@ class Keys:
     | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
+    | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -60,6 +61,10 @@ class Keys:
     @property
     def optouts(self) -> str:
         return f"{self.namespace}:optouts"
+
+    @property
+    def idempotency_probe(self) -> str:
+        return f"{self.namespace}:idempotency_probe"
 
     @property
     def readyz(self) -> str:

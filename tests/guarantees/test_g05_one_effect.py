@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+import structlog
 
 from tests.events import envelope, fresh_number
 from tests.processes.fleet import Fleet, open_fleet
@@ -95,6 +96,8 @@ async def codes(event: Event, ctx: Context) -> None:
         event.payload["order"], phone_numbers=[event.payload["to"]], verification_method="sms"
     )
 """
+
+log = structlog.get_logger(__name__)
 
 STEPS = ["looked up", "intent written", "request sent", "answer received", "answer stored"]
 OPERATIONS = ["sms", "own_key", "rcs", "agent", "order", "codes"]
@@ -185,7 +188,7 @@ def test_a_worker_killed_between_two_steps_does_it_once(fleet: tuple[str, Fleet]
 
     [handler] = record.handlers.values()
     cell = Cell(len(changes(deployment)) - before, effects_at_telnyx(deployment, operation, number), handler.reason)
-    print(f"{operation:8} {step:16} {cell}")
+    log.info("cell", operation=operation, step=step, requests=cell.requests, effects=cell.effects, reason=cell.reason)
     assert cell == expected(operation, step)
     assert record.state == ("dead" if cell.reason else "done")
     assert deployment.audit_is_clean()

@@ -127,5 +127,5 @@ def refusal(status: int, code: str = "", detail: str = "") -> Answer:
         (ORDER, Answer(503), False, "unknown"),
     ],
 )
-def test_what_an_answer_says(call: Call, answer: Answer, again: bool, outcome: str) -> None:
+def test_what_an_answer_says(call: Call, answer: Answer, *, again: bool, outcome: str) -> None:
     assert outcome_of(call, answer, again=again) == outcome

@@ -277,7 +277,7 @@ def test_a_handler_that_catches_everything_is_put_off_all_the_same(stack: Stack)
             await send(ctx, number)
         except telnyx.APIError:
             caught.append("api error")
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - what the worst of handlers does
             caught.append(type(error).__name__)
 
     stack.simulator.add_fault(path="/messages", kind="status", status=503, headers={"retry-after": "0"})
@@ -311,7 +311,7 @@ def test_other_bytes_under_a_known_key_are_ambiguous(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize("changed", [False, True])
-def test_a_lost_ledger_is_made_up_for_by_the_key(stack: Stack, changed: bool) -> None:
+def test_a_lost_ledger_is_made_up_for_by_the_key(stack: Stack, *, changed: bool) -> None:
     number, runs = fresh_number(), []
 
     async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
@@ -446,7 +446,7 @@ def test_the_ledger_holds_no_number_but_in_what_was_said(stack: Stack) -> None:
     async def raw(redis: Any, keys: Any) -> list[Any]:
         return [await run(redis, EFFECTS, keys.namespace, event["data"]["id"])]
 
-    [[[name, *flat]]] = stack.ask(raw)
+    [[[_, *flat]]] = stack.ask(raw)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     assert number.encode() in fields.pop(b"answer")
     assert b"bytes" not in fields, "the bytes give way to their digest"

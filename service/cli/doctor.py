@@ -1,0 +1,132 @@
+"""`ringback doctor`: what stands between this configuration and a working deployment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import orjson
+import typer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.cli.idempotency_probe import probe
+from service.cli.session import ask
+from service.cli.telnyx_session import at_telnyx
+from service.embedded import EmbeddedServerError
+from service.settings import InvalidSettings, Settings, load, unknown_variables
+from service.store.idempotency_probe import latest
+from service.store.keys import Keys
+from service.store.risks import risks
+
+if TYPE_CHECKING:
+    from telnyx import AsyncTelnyx
+
+Check = Callable[[Settings], str]
+
+
+class Unwell(Exception):  # noqa: N818 - a state
+    """A check has found something; the text says what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check has found."""
+
+    check: str
+    well: bool
+    told: str
+
+
+def doctor(
+    probe_idempotency: Annotated[
+        str | None,
+        typer.Option(metavar="TO", help="Send one SMS to this number twice under one key, to see whether two come."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
+) -> None:
+    """Check the variables, Redis, the account, and what is known of how Telnyx treats a repeated send.
+
+    Nothing is sent, unless --probe-idempotency asks for it.
+
+    Exit codes: 0 all is well, 1 something is not, 2 bad usage.
+    """
+    settings = load()
+    if probe_idempotency is not None:
+        probe(settings, probe_idempotency, yes=yes)
+        return
+    findings = [_finding(name, check, settings) for name, check in _CHECKS.items()]
+    if as_json:
+        typer.echo(orjson.dumps(findings, option=orjson.OPT_INDENT_2))
+    else:
+        for each in findings:
+            typer.echo(f"{'well' if each.well else 'NOT '}  {each.check}: {each.told}")
+    if not all(each.well for each in findings):
+        raise typer.Exit(1)
+
+
+def _finding(name: str, check: Check, settings: Settings) -> Finding:
+    try:
+        return Finding(name, well=True, told=check(settings))
+    except (Unwell, InvalidSettings, EmbeddedServerError) as error:
+        return Finding(name, well=False, told=str(error))
+    except RedisError as error:
+        told = f"cannot be used ({type(error).__name__}): check REDIS_URL and the server"
+        return Finding(name, well=False, told=told)
+
+
+def _variables(_: Settings) -> str:
+    unknown = unknown_variables()
+    if unknown:
+        raise Unwell(f"{', '.join(unknown)} means nothing to Ringback: is it misspelt?")
+    return "all are known"
+
+
+def _public_key(settings: Settings) -> str:
+    keys = settings.require_public_keys()
+    return f"{len(keys)} in force, {', '.join(key.fingerprint for key in keys)}"
+
+
+def _account(settings: Settings) -> str:
+    """Whether the API key is taken: reading one messaging profile changes nothing."""
+
+    async def read(telnyx: "AsyncTelnyx") -> None:
+        await telnyx.messaging_profiles.list(page_size=1)
+
+    at_telnyx(settings, read, telling=Unwell)
+    return "Telnyx takes TELNYX_API_KEY"
+
+
+def _redis(_: Settings) -> str:
+    async def look(redis: "Redis", __: Keys) -> list[str]:
+        return await risks(redis)
+
+    found = ask(look)
+    if found:
+        raise Unwell("; ".join(found))
+    return "keeps what it is given"
+
+
+def _repetitions(settings: Settings) -> str:
+    known = ask(latest)
+    if known is None:
+        return "not tried: ringback doctor --probe-idempotency TO sends one SMS twice under one key"
+    if known.replayed:
+        return "Telnyx answered a repeated send from memory when it was tried"
+    if settings.resend == "never":
+        return "Telnyx sent twice when it was tried, and RINGBACK_RESEND is never"
+    raise Unwell("Telnyx sent twice under one key when it was tried: set RINGBACK_RESEND=never")
+
+
+def _sending(settings: Settings) -> str:
+    return "RINGBACK_DRY_RUN is on: nothing is sent" if settings.dry_run else "on"
+
+
+_CHECKS: dict[str, Check] = {
+    "variables": _variables,
+    "public key": _public_key,
+    "account": _account,
+    "redis": _redis,
+    "sending": _sending,
+    "repetitions": _repetitions,
+}

@@ -1,0 +1,104 @@
+"""`ringback doctor`: what is not well is named, and only a probe that is asked for sends anything."""
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import app
+from tests.cli.deployment import Ran
+from tests.events import fresh_number
+from tests.stack import SMS_FROM, Stack
+
+
+def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Ran:
+    given = {
+        "TELNYX_PUBLIC_KEY": stack.settings.public_key or "",
+        "TELNYX_API_KEY": "KEY",
+        "TELNYX_BASE_URL": stack.settings.base_url,
+        "REDIS_URL": stack.host.redis_url,
+        "RINGBACK_NAMESPACE": stack.settings.namespace,
+        "RINGBACK_SMS_FROM": SMS_FROM,
+        **variables,
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    ended = CliRunner().invoke(app, ["doctor", *arguments])
+    return Ran(ended.exit_code, ended.stdout, ended.stderr)
+
+
+def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = doctor(stack, monkeypatch)
+    assert ran.code == 0, ran
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 6
+    assert {each.method for each in stack.simulator.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "check", "told"),
+    [
+        ({"RINGBACK_SMS_FORM": "+1"}, "variables", "RINGBACK_SMS_FORM"),
+        ({"TELNYX_PUBLIC_KEY": ""}, "public key", "TELNYX_PUBLIC_KEY is not set"),
+        ({"TELNYX_BASE_URL": "http://127.0.0.1:1/v2"}, "account", "cannot be reached"),
+        ({"TELNYX_API_KEY": ""}, "account", "TELNYX_API_KEY is not set"),
+        ({"REDIS_URL": "redis://127.0.0.1:1"}, "redis", "cannot be used"),
+    ],
+)
+def test_what_is_not_well_is_named(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], check: str, told: str
+) -> None:
+    ran = doctor(stack, monkeypatch, "--json", **variables)
+    assert ran.code == 1, ran
+    findings: list[dict[str, Any]] = json.loads(ran.stdout)
+    unwell = {each["check"]: each["told"] for each in findings if not each["well"]}
+    assert told in unwell[check]
+
+
+def test_a_refused_key_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    stack.simulator.add_fault(kind="status", status=401)
+    ran = doctor(stack, monkeypatch)
+    assert ran.code == 1
+    assert "NOT   account: Telnyx: 401" in ran.stdout
+
+
+def test_a_probe_sends_one_message_and_is_remembered(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = fresh_number()
+    ran = doctor(stack, monkeypatch, "--probe-idempotency", number, "--yes")
+    assert ran.code == 0, ran
+    first, second = [each for each in stack.simulator.requests if each.method == "POST"]
+    assert first.idempotency_key == second.idempotency_key
+    assert len(stack.sent_to(number)) == 1
+    assert "Telnyx answered a repeated send from memory" in doctor(stack, monkeypatch).stdout
+
+
+def test_an_account_that_sends_twice_is_told_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = fresh_number()
+    monkeypatch.setattr("service.simulator.api.idempotency.REMEMBERED_FOR", -1)
+    ran = doctor(stack, monkeypatch, "--probe-idempotency", number, "--yes")
+    assert ran.code == 1
+    assert "RINGBACK_RESEND=never" in ran.stdout
+    assert len(stack.sent_to(number)) == 2
+    assert doctor(stack, monkeypatch).code == 1
+    assert doctor(stack, monkeypatch, RINGBACK_RESEND="never").code == 0
+
+
+@pytest.mark.parametrize(
+    ("to", "variables", "code"),
+    [
+        ("312 555", {}, 2),
+        ("+13125550001", {"RINGBACK_DRY_RUN": "true"}, 2),
+        ("+13125550001", {"RINGBACK_SMS_FROM": "profile"}, 2),
+    ],
+)
+def test_a_probe_that_cannot_be_made_sends_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, to: str, variables: dict[str, str], code: int
+) -> None:
+    ran = doctor(stack, monkeypatch, "--probe-idempotency", to, "--yes", **variables)
+    assert (ran.code, stack.simulator.requests) == (code, [])
+
+
+def test_a_probe_asks_first(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = doctor(stack, monkeypatch, "--probe-idempotency", "+13125550001")
+    assert (ran.code, stack.simulator.requests) == (1, [])
+    assert "+13125550001" not in ran.stdout
