@@ -150,7 +150,7 @@ class Effect:
             answer = lookups.gone(self.call)
         state = await self._keep(entry, outcome, answer, sent_at)
         account = await self.gate.heard(self.call, answer, event_id=self.run.event_id)
-        if outcome == "done" or state == "refused":
+        if outcome == "done" or state in ("refused", "gone"):
             return answer
         refusal = account or judge_answer(answer, is_send=self.call.keyed)
         if refusal.kind == "hopeless":

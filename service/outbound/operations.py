@@ -59,7 +59,7 @@ class Call:
     @property
     def keyed(self) -> bool:
         """Whether Telnyx recognises a repetition by its key: a send."""
-        return self.method == "POST" and self.path in KEYED
+        return self.method == "POST" and self.path.partition("?")[0] in KEYED
 
     @property
     def repeatable(self) -> bool:

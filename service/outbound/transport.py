@@ -20,6 +20,8 @@ from service.store.keys import Keys
 
 NOT_AGAIN = {"x-should-retry": "false"}
 """Tells the SDK (its `_should_retry`) not to repeat an effect by itself: that is the ledger's to say."""
+NO_ANSWER = (httpx.RequestError, OSError)
+"""What comes instead of an answer; of what httpx does not wrap, only errors of the socket and of TLS."""
 _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
@@ -50,7 +52,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
             service.outbound.run.HandlerEnded: a task that outlived its handler asks.
             service.outbound.run.Interrupted: the run's note says what it is to end in.
             LeaseLost: the run may begin no effect any more.
-            httpx.TransportError: no answer came to a read.
+            httpx.RequestError: no answer came to a read.
         """
         run, call = current_run.get(), await read_call(request, self._base_path)
         if call.is_effect and self._ledgers.dry_run:
@@ -87,10 +89,10 @@ class EffectTransport(httpx.AsyncBaseTransport):
             raise run.interrupt(refusal)
         try:
             response = await self._transport.handle_async_request(request)
-        except httpx.TransportError:
+            answer = await _answer(response)
+        except NO_ANSWER:
             await self._gate.heard(call, None, event_id=run.event_id)
             raise
-        answer = await _answer(response)
         await self._gate.heard(call, answer, event_id=run.event_id)
         return _response(answer)
 
@@ -110,7 +112,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
         )
         try:
             return await _answer(await self._transport.handle_async_request(request))
-        except httpx.TransportError as error:
+        except NO_ANSWER as error:
             wanted.error = type(error).__name__
             return None
 
@@ -121,7 +123,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
         request = httpx.Request("GET", url, headers=headers, extensions=original.extensions)
         try:
             return await _answer(await self._transport.handle_async_request(request))
-        except httpx.TransportError:
+        except NO_ANSWER:
             return None
 
     async def aclose(self) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import orjson
 import pytest
 import telnyx
 
@@ -430,6 +431,26 @@ def test_entries_go_with_their_event_and_those_under_own_keys_expire(stack: Stac
         return int(await redis.ttl(kept))
 
     assert 47 * 3600 < stack.ask(lives) <= 48 * 3600
+
+
+def test_what_was_said_goes_from_the_ledger_with_the_body(stack: Stack) -> None:
+    number = fresh_number()
+
+    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        await send(ctx, number, "a secret")
+
+    stack.start_worker(routed(handler), body_retention=0.5)
+    event = something()
+    stack.deliver(event)
+    record = stack.when(event, lambda record: record.state == "done" and record.body is None)
+    assert record.state == "done"
+
+    [effect] = stack.effects(event)
+    assert effect.answer is not None
+    kept = orjson.loads(effect.answer.body)
+    assert kept["data"]["id"] == next(iter(stack.simulator.account.messages)).id
+    assert b"secret" not in effect.answer.body
+    assert number.encode() not in effect.answer.body
 
 
 def test_the_ledger_holds_no_number_but_in_what_was_said(stack: Stack) -> None:

@@ -1,10 +1,10 @@
 -- let_go_bodies: of events that ended well long enough ago, keep what is needed to know them again and how they ended, in
 -- at most 200 bytes; the oldest first.
 --
--- Keys:   <ns>:event:<id>, <ns>:bodies
+-- Keys:   <ns>:event:<id>, <ns>:bodies, <ns>:effects:<id>, <ns>:effect:<name>
 -- ARGV:   ns, age (ms since the end), limit (at most 500)
 -- Answer: how many were let go of
--- Cost:   O(limit × (handlers + log events))
+-- Cost:   O(limit × (handlers + effects + log events))
 local ns, limit = ARGV[1], tonumber(ARGV[3])
 local MOST = 200
 local KEPT = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
@@ -19,6 +19,21 @@ local function outcomes(event, names)
   return #names > 0 and cjson.encode(told) or '{}'
 end
 
+-- shorten_answers: Telnyx's answers repeat what was said and to whom; of each, the id stays
+local function shorten_answers(id)
+  for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)) do
+    local entry = ns .. ':effect:' .. name
+    local answer = redis.call('HGET', entry, 'answer')
+    local readable, told = pcall(cjson.decode, answer or '')
+    if answer then
+      local data = readable and type(told) == 'table' and (type(told.data) == 'table' and told.data or told) or {}
+      local known = type(data.id) == 'string' and data.id or cjson.null
+      redis.call('HSET', entry, 'answer', cjson.encode({ data = { id = known }, id = known }))
+    end
+    redis.call('HDEL', entry, 'bytes')
+  end
+end
+
 local function compact(id)
   local event = ns .. ':event:' .. id
   local values = redis.call('HMGET', event, unpack(KEPT))
@@ -28,6 +43,7 @@ local function compact(id)
     record[#record + 1], record[#record + 2] = name, values[i] or ''
     size = size + #name + #record[#record]
   end
+  shorten_answers(id)
   redis.call('DEL', event)
   redis.call('HSET', event, 'kept', size + #kept <= MOST and kept or '{}', unpack(record))
 end
