@@ -169,6 +169,7 @@ class Settings(BaseSettings):
         None, validation_alias="RINGBACK_PROBE_KEY"
     )
     sms_from: Annotated[str | None, AfterValidator(_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
+    notify: SecretStr | None = Field(None, validation_alias="RINGBACK_NOTIFY")
 
     limits: NotBuilt = Field(None, validation_alias="RINGBACK_LIMITS")
     resend: Literal["same-key", "never"] = Field("same-key", validation_alias="RINGBACK_RESEND")
@@ -179,7 +180,6 @@ class Settings(BaseSettings):
     sms_per_hour: NotBuilt = Field(None, validation_alias="RINGBACK_SMS_PER_HOUR")
     dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
     encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
-    notify: NotBuilt = Field(None, validation_alias="RINGBACK_NOTIFY")
     forward_url: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_URL")
     forward_types: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_TYPES")
     forward_secret: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_SECRET")

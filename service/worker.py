@@ -29,6 +29,7 @@ from service.hooks import contained
 from service.loading import load_router
 from service.logs import tell_no_texts
 from service.masking import told
+from service.notify import Courier, open_teller
 from service.processing import Processor, open_processor
 from service.routing import Router
 from service.settings import Settings, load
@@ -109,6 +110,7 @@ class Worker(arq.worker.Worker):
         self._beaten_at = float("-inf")
         self._processor: Processor | None = None
         self._claim_number: int | None = None
+        self._tell = open_teller(settings)
         self._suspects_wait = False
         self._own_cron_jobs()
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
@@ -132,6 +134,7 @@ class Worker(arq.worker.Worker):
             )
         )
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
+        self._stack.push_async_callback(_cancelled, self.loop.create_task(self._courier().keep_telling()))
         await self._patiently(self._warn)
         log.info("worker ready", handlers=sorted(self._router.subscriptions))
         while not await self._patiently(self._turn):
@@ -144,6 +147,9 @@ class Worker(arq.worker.Worker):
 
     def _upkeep(self) -> Upkeep:
         return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker)
+
+    def _courier(self) -> Courier:
+        return Courier(self.pool, self._keys, self._tell)
 
     async def close(self) -> None:
         """Hand back what still runs, then let go of what it used."""

@@ -26,6 +26,7 @@ LAYERS = [
     },
     {"routing"},
     {"store", "outbound"},
+    {"apprise_services", "notify"},
     {"messages", "registrations"},
     {
         "admin",

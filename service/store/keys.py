@@ -32,6 +32,8 @@ class Keys:
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
+    | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
+    | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
