@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC
 from functools import partial
 from signal import Signals
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ from service.loading import load_router
 from service.logs import tell_no_texts
 from service.masking import told
 from service.notify import Courier, open_teller
+from service.periodic import cron_jobs
 from service.processing import Processor, open_processor
 from service.routing import Router
 from service.settings import Settings, load
@@ -100,10 +102,11 @@ class Worker(arq.worker.Worker):
     """arq's worker, which claims our events in batches; cron jobs and plain arq functions go arq's own way."""
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
-        super().__init__(**{**arq_options(settings, router), **options})
+        self._keys = Keys(settings.namespace)
+        periodic = {"cron_jobs": cron_jobs(router, self._keys), "timezone": UTC}
+        super().__init__(**{**arq_options(settings, router), **periodic, **options})
         self._settings = settings
         self._router = router
-        self._keys = Keys(settings.namespace)
         self._redis_url = redis_url
         self._stack = AsyncExitStack()
         self._metrics = HandlerMetrics()

@@ -40,6 +40,7 @@ LAYERS = [
         "hooks",
         "ingress",
         "lease_keeper",
+        "periodic",
         "loading",
         "logs",
         "processing",

@@ -16,7 +16,7 @@ CONTENT_IS_REMEMBERED = 3_600_000
 
 PAGE = 500
 
-ACCEPT = script("accept", when_full=False)
+ACCEPT = script("accept", above=("record",), when_full=False)
 CANCEL = script("cancel")
 SUMMARIES = script("summaries")
 

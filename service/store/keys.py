@@ -34,6 +34,7 @@ class Keys:
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
     | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
     | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
+    | `<ns>:known:<kind>` | hash | for ever, by id: what was last known of a registration of that kind |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -75,6 +76,9 @@ class Keys:
     @property
     def ended(self) -> str:
         return f"{self.namespace}:ended"
+
+    def known(self, kind: str) -> str:
+        return f"{self.namespace}:known:{kind}"
 
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"

@@ -1,0 +1,35 @@
+"""Periodic handlers: arq's cron jobs, each of which raises an event at its time and does nothing else.
+
+What the handler does is then done under a lease, with retries and an end that is kept; the job itself takes one call.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from arq.cron import CronJob, cron
+
+from service.routing import CRON, Router
+from service.store.inbox import Arrival, accept
+from service.store.keys import Keys
+
+
+def cron_jobs(router: Router, keys: Keys) -> list[CronJob]:
+    """One job for each periodic handler of the router."""
+    return [_cron_job(name, times, keys) for name, times in router.periodic.items()]
+
+
+def _cron_job(name: str, times: Any, keys: Keys) -> CronJob:
+    async def raise_event(ctx: dict[str, Any]) -> None:
+        # arq ends the job's id with the time it is for, so that all workers speak of the same event.
+        _, _, milliseconds = ctx["job_id"].rpartition(":")
+        await accept(ctx["redis"], keys, [_arrival(name, int(milliseconds))])
+
+    return cron(raise_event, name=f"cron:{name}", **times)
+
+
+def _arrival(name: str, milliseconds: int) -> Arrival:
+    identity, event_type = f"cron:{name}:{milliseconds}", CRON + name
+    due = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
+    data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": due, "payload": {}}
+    return Arrival(identity, event_type, orjson.dumps({"data": data}), "cron")
