@@ -25,7 +25,8 @@ def _cron_job(name: str, times: Any, keys: Keys) -> CronJob:
         _, _, milliseconds = ctx["job_id"].rpartition(":")
         await accept(ctx["redis"], keys, [_arrival(name, int(milliseconds))])
 
-    return cron(raise_event, name=f"cron:{name}", **times)
+    # Not the event's own name: arq, done with this job, would delete the event's beside it.
+    return cron(raise_event, name=f"raise:{name}", **times)
 
 
 def _arrival(name: str, milliseconds: int) -> Arrival:
