@@ -18,6 +18,7 @@ from service.cli.ingress import ingress
 from service.cli.simulator import simulator
 from service.cli.trigger import trigger
 from service.cli.up import up
+from service.cli.webhooks import webhooks
 from service.cli.worker import worker
 from service.embedded import EmbeddedServerError
 from service.listening import CannotListen
@@ -60,6 +61,7 @@ app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
 app.command()(audit)
+app.add_typer(webhooks, name="webhooks")
 app.command()(config)
 app.command()(doctor)
 app.command()(healthcheck)

@@ -1,6 +1,6 @@
 """Events: what Telnyx says happened, as a handler receives it, and the envelope in which it arrives. Pure."""
 
-from service.events.envelope import Envelope, InvalidBody, read_envelope, read_object
+from service.events.envelope import PROBE_TYPE, Envelope, InvalidBody, read_envelope, read_object
 from service.events.event import Event, Payload, read_event
 from service.events.hosted_number_order import HostedNumber, HostedNumberOrder
 from service.events.message import Media, Message, MessageBody, MessageError, Party
@@ -9,6 +9,7 @@ from service.events.tolerant_model import TolerantModel, read_time
 from service.events.toll_free_update import TollFreeUpdate
 
 __all__ = [
+    "PROBE_TYPE",
     "Envelope",
     "Event",
     "HostedNumber",

@@ -10,6 +10,10 @@ import orjson
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _UNKNOWN = "unknown"
+
+PROBE_TYPE = "ringback.probe"
+"""The type of the events that ask whether we answer; they are never stored."""
+
 _CAMPAIGN_UPDATE = "10dlc.campaign.update"
 
 

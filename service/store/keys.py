@@ -35,6 +35,7 @@ class Keys:
     | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
     | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
     | `<ns>:known:<kind>` | hash | for ever, by id: what was last known of a registration of that kind |
+    | `<ns>:turn:<name>` | string | whose turn it is to do what may be done once in a while |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -79,6 +80,9 @@ class Keys:
 
     def known(self, kind: str) -> str:
         return f"{self.namespace}:known:{kind}"
+
+    def turn(self, name: str) -> str:
+        return f"{self.namespace}:turn:{name}"
 
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"

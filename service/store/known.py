@@ -42,3 +42,14 @@ async def learn(
     for arrival in raised:
         args += (arrival.identity, arrival.type, arrival.body)
     return bool(await run(redis, LEARN, *args))
+
+
+async def forget(redis: "Redis", keys: Keys, kind: str, subject: str) -> None:
+    """Know nothing of a subject any more."""
+    await redis.hdel(keys.known(kind), subject)  # type: ignore[misc]
+
+
+async def take_turn(redis: "Redis", keys: Keys, name: str, holder: str, *, seconds: float) -> bool:
+    """Whether it is this holder's turn: the first to ask has it for `seconds`, and each time that it asks again."""
+    had: bytes | None = await redis.set(keys.turn(name), holder, nx=True, get=True, px=int(seconds * 1000))
+    return had is None or had == holder.encode()
