@@ -1,6 +1,6 @@
 """The built-in handlers, as `HANDLERS=handlers:router` loads them."""
 
-from handlers import agent_webhooks, consent, message_state, sms_fallback
+from handlers import agent_webhooks, consent, message_state, sms_fallback, toll_free
 from service import Router
 
-router = Router(agent_webhooks.router, consent.router, message_state.router, sms_fallback.router)
+router = Router(agent_webhooks.router, consent.router, message_state.router, sms_fallback.router, toll_free.router)

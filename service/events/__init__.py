@@ -6,6 +6,7 @@ from service.events.hosted_number_order import HostedNumber, HostedNumberOrder
 from service.events.message import Media, Message, MessageBody, MessageError, Party
 from service.events.ten_dlc_update import Reason, TenDlcUpdate
 from service.events.tolerant_model import TolerantModel, read_time
+from service.events.toll_free_status_changed import TollFreeStatusChanged
 from service.events.toll_free_update import TollFreeUpdate
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Reason",
     "TenDlcUpdate",
     "TolerantModel",
+    "TollFreeStatusChanged",
     "TollFreeUpdate",
     "read_envelope",
     "read_event",

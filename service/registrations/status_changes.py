@@ -7,7 +7,7 @@ than theirs, so it is thrown away and taken again.
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from service import clock
 from service.store.inbox import Arrival
 from service.store.keys import Keys
-from service.store.known import known, learn
+from service.store.known import all_known, known, learn
 
 MOST_READINGS = 10
 
@@ -42,10 +42,14 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the API says: the statuses, oldest first (one, where there is no history), and what events should tell."""
+    """What the API says: the statuses, oldest first (one, where there is no history), and what events should tell.
+
+    `version` is any text that is another whenever the statuses may be, so that a list of many can be skipped over.
+    """
 
     history: Sequence[Status]
     details: Mapping[str, Any]
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +62,24 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The latest status that was dealt with, and how many changes were raised so far."""
+    """The latest status that was dealt with, how many changes were raised so far, and the version that was read."""
 
     status: str
     mark: str
     at: datetime | None
     changes: int
+    version: str = ""
 
     @classmethod
     def parse(cls, stored: bytes) -> "Known":
         """Read what `dump` wrote."""
         fields = orjson.loads(stored)
         at = datetime.fromisoformat(fields["at"]) if fields["at"] else None
-        return cls(fields["status"], fields["mark"], at, fields["changes"])
+        return cls(fields["status"], fields["mark"], at, fields["changes"], fields.get("version", ""))
 
     def dump(self) -> bytes:
         """As it is stored."""
-        return orjson.dumps({"status": self.status, "mark": self.mark, "at": self.at, "changes": self.changes})
+        return orjson.dumps(asdict(self))
 
 
 @dataclass(frozen=True)
@@ -101,13 +106,23 @@ class Followed:
             before = Known.parse(stored) if stored else None
             reading = await read()
             changes = new_changes(before, reading.history, self.needs_person)
-            after = _after(before, reading.history, changes)
+            after = _after(before, reading, changes)
             if after is None or after == before:
                 return []
             raised = self._arrivals(subject, reading.details, changes, first=after.changes - len(changes) + 1)
             if await learn(self.redis, self.keys, self.kind, subject, before=stored, after=after.dump(), raised=raised):
                 return list(changes)
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
+
+    async def known(self, subject: str) -> Known | None:
+        """What was last learnt of a registration."""
+        stored = await known(self.redis, self.keys, self.kind, subject)
+        return Known.parse(stored) if stored else None
+
+    async def versions(self) -> dict[str, str]:
+        """The version of every registration of this kind that was read."""
+        stored = await all_known(self.redis, self.keys, self.kind)
+        return {subject: Known.parse(value).version for subject, value in stored.items()}
 
     def _arrivals(
         self, subject: str, details: Mapping[str, Any], changes: Sequence[Change], *, first: int
@@ -142,14 +157,15 @@ def _after_known(before: Known, history: Sequence[Status]) -> Sequence[Status]:
     return [each for each in history if each.at is None or before.at is None or each.at > before.at]
 
 
-def _after(before: Known | None, history: Sequence[Status], changes: Sequence[Change]) -> Known | None:
+def _after(before: Known | None, reading: Reading, changes: Sequence[Change]) -> Known | None:
     if changes:
         last = changes[-1].now
-    elif before is None and history:
-        last = history[-1]
+    elif before is None and reading.history:
+        last = reading.history[-1]
     else:
-        return before
-    return Known(last.status, last.mark, last.at, (before.changes if before else 0) + len(changes))
+        return before and replace(before, version=reading.version)
+    raised = (before.changes if before else 0) + len(changes)
+    return Known(last.status, last.mark, last.at, raised, reading.version)
 
 
 def _arrival(kind: str, subject: str, details: Mapping[str, Any], change: Change, number: int) -> Arrival:
