@@ -16,6 +16,7 @@ from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
 from service.cli.simulator import simulator
+from service.cli.tollfree import tollfree
 from service.cli.trigger import trigger
 from service.cli.up import up
 from service.cli.webhooks import webhooks
@@ -62,6 +63,7 @@ app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
 app.command()(audit)
 app.add_typer(webhooks, name="webhooks")
+app.add_typer(tollfree, name="tollfree")
 app.command()(config)
 app.command()(doctor)
 app.command()(healthcheck)
