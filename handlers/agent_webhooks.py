@@ -64,7 +64,7 @@ async def _put_right(ctx: Context, comparison: Comparison) -> None:
         return
     what = f"{comparison.destination.kind} {comparison.destination.id}"
     fields = ", ".join(each.field for each in comparison.differences)
-    if not ctx.settings.repair_webhooks:
+    if ctx.settings.dry_run or not ctx.settings.repair_webhooks:
         await _tell(ctx, "webhooks go elsewhere", f"{what}: {fields} not as declared", MEND)
         return
     try:

@@ -90,7 +90,7 @@ def submit(
     _warn(doubts(submission))
     if not force:
         _refuse_verified_numbers(settings, submission)
-    confirm(f"Submit this for {submission.business_name}?", yes=yes)
+    confirm(f"Submit this for {submission.business_name}?", yes=yes, dry_run=settings.dry_run)
     created = at_telnyx(settings, lambda telnyx: _create(telnyx, submission))
     typer.echo(f"{created.id} submitted: {created.verification_status}")
 
@@ -130,7 +130,7 @@ def resubmit(
     if raw.get("verificationStatus") == VERIFIED and not force:
         typer.echo("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)
         raise typer.Exit(1)
-    confirm(f"Send {request_id} back for review?", yes=yes)
+    confirm(f"Send {request_id} back for review?", yes=yes, dry_run=settings.dry_run)
     at_telnyx(settings, lambda telnyx: send(telnyx, request_id, resubmission))
     typer.echo(f"{request_id} sent back for review")
 
@@ -142,7 +142,7 @@ def delete(request_id: Id, *, yes: Yes = False) -> None:
     Exit codes: 0 deleted, or there is none, 1 refused or not confirmed, 2 bad usage.
     """
     settings = load()
-    confirm(f"Delete {request_id}?", yes=yes)
+    confirm(f"Delete {request_id}?", yes=yes, dry_run=settings.dry_run)
     refused = at_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
     if refused is not None:
         typer.echo(f"{request_id} is {refused}: Telnyx deletes only what is Rejected", err=True)

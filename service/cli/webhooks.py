@@ -72,7 +72,7 @@ def apply(*, yes: Yes = False) -> None:
         return
     show_comparisons(drifted)
     _refuse_dead_ends(settings)
-    confirm(f"Change this at Telnyx ({len(drifted)} in all)?", yes=yes)
+    confirm(f"Change this at Telnyx ({len(drifted)} in all)?", yes=yes, dry_run=settings.dry_run)
     if not at_telnyx_and_redis(settings, lambda telnyx, redis, keys: _mend(telnyx, redis, keys, drifted)):
         raise typer.Exit(1)
 
@@ -99,7 +99,7 @@ def undo(
     if not found:
         typer.echo("Nothing to put back.")
     if ready:
-        confirm(f"Put this back at Telnyx ({len(ready)} in all)?", yes=yes)
+        confirm(f"Put this back at Telnyx ({len(ready)} in all)?", yes=yes, dry_run=settings.dry_run)
     done = at_telnyx_and_redis(settings, lambda telnyx, redis, keys: _take_back(telnyx, redis, keys, ready))
     if not done or len(ready) < len(found):
         raise typer.Exit(1)

@@ -190,6 +190,24 @@ def test_without_consent_nothing_is_sent(stack: Stack, tmp_path: Path, client: t
     assert {each.method for each in stack.simulator.requests[1:]} == {"GET"}
 
 
+def test_a_dry_run_changes_nothing(stack: Stack, tmp_path: Path, client: telnyx.Telnyx) -> None:
+    request, file = submitted(client), write(tmp_path, SUBMISSION)
+    for arguments in (["submit", file], ["resubmit", request, "--set", "businessName=Acme Inc"], ["delete", request]):
+        ran = run_at(stack, "tollfree", *arguments, "--yes", RINGBACK_DRY_RUN="true")
+        assert (ran.code, "RINGBACK_DRY_RUN" in ran.stderr) == (1, True)
+    applied = run_at(
+        stack,
+        "webhooks",
+        "apply",
+        "--yes",
+        RINGBACK_PUBLIC_URL=stack.host.url,
+        RINGBACK_MANAGE="*",
+        RINGBACK_DRY_RUN="1",
+    )
+    assert (applied.code, "RINGBACK_DRY_RUN" in applied.stderr) == (1, True)
+    assert {each.method for each in stack.simulator.requests[1:]} == {"GET"}
+
+
 def test_a_submission_does_not_un_verify_a_number_unless_forced(
     stack: Stack, tmp_path: Path, client: telnyx.Telnyx
 ) -> None:

@@ -97,6 +97,13 @@ def test_nothing_is_repaired_to_a_url_that_does_not_answer(stack: Stack) -> None
     assert "webhooks cannot be repaired" in noted(stack)
 
 
+def test_a_dry_run_reports_and_repairs_nothing(stack: Stack) -> None:
+    start(stack, repair_webhooks=True, dry_run=True)
+    deliver(stack, by_another_way())
+    assert patches(stack) == []
+    assert "not as declared" in noted(stack)
+
+
 def test_what_is_not_ours_is_left_alone(stack: Stack) -> None:
     start(stack, repair_webhooks=True, manage="acme_alerts_agent")
     deliver(stack, by_another_way())
