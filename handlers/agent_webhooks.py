@@ -1,26 +1,22 @@
 """Agents and messaging profiles whose webhooks go elsewhere than declared are reported or, if asked for, put right."""
 
-import orjson
-
 from service import Context, Discard, Event, Router
 from service.notify import notify
+from service.registrations.new_agents import new_agents, remember_agents
 from service.registrations.webhook_probe import Unanswered
 from service.registrations.webhook_repair import mend, refuse_dead_ends
 from service.registrations.webhook_urls import (
     Comparison,
     Declared,
-    Destination,
     all_destinations,
     find_destination,
     named_destinations,
 )
 from service.store.keys import Keys
-from service.store.known import known, learn, take_turn
+from service.store.known import take_turn
 
 ONCE_PER = 3600.0
 """Seconds between two looks at the same agent or profile, however many events come by another way."""
-SHOW = "ringback webhooks plan"
-MEND = "ringback webhooks apply"
 
 router = Router()
 
@@ -41,12 +37,16 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
 @router.cron(hour=6, timeout=600)
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
     """Look at all of them once a day, and tell of agents that are new."""
-    declared = _declared(ctx)
+    declared, keys = _declared(ctx), Keys(ctx.settings.namespace)
     found = await all_destinations(ctx.telnyx)
     for each in found:
         if await _has_turn(event, ctx, each.key):
             await _put_right(ctx, declared.compare(each))
-    await _tell_of_new(ctx, declared, [each for each in found if each.kind == "agent"])
+    agents = {each.id: declared.compare(each).state for each in found if each.kind == "agent"}
+    for new in await new_agents(ctx.redis, keys, agents):
+        await _tell(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
+    # Told first, remembered then: a crash in between tells twice, and never not at all.
+    await remember_agents(ctx.redis, keys, agents)
 
 
 def _declared(ctx: Context) -> Declared:
@@ -65,27 +65,16 @@ async def _put_right(ctx: Context, comparison: Comparison) -> None:
     what = f"{comparison.destination.kind} {comparison.destination.id}"
     fields = ", ".join(each.field for each in comparison.differences)
     if ctx.settings.dry_run or not ctx.settings.repair_webhooks:
-        await _tell(ctx, "webhooks go elsewhere", f"{what}: {fields} not as declared", MEND)
+        await _tell(ctx, "webhooks go elsewhere", f"{what}: {fields} not as declared", mend="ringback webhooks apply")
         return
     try:
         await refuse_dead_ends(ctx.settings)
     except Unanswered as error:
-        await _tell(ctx, "webhooks cannot be repaired", f"{what}: {error}", SHOW)
+        await _tell(ctx, "webhooks cannot be repaired", f"{what}: {error}", mend="ringback webhooks apply")
         return
     await mend(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace), comparison)
-    await _tell(ctx, "webhooks were repaired", f"{what}: {fields} changed as declared", "ringback webhooks undo")
+    await _tell(ctx, "webhooks were repaired", f"{what}: {fields} as declared", mend="ringback webhooks undo")
 
 
-async def _tell_of_new(ctx: Context, declared: Declared, agents: list[Destination]) -> None:
-    """Tell of agents that were not there at the look before; the first look only remembers."""
-    keys = Keys(ctx.settings.namespace)
-    before = await known(ctx.redis, keys, "agents", "all")
-    new = [each for each in agents if before is not None and each.id not in orjson.loads(before)]
-    for each in new:
-        await _tell(ctx, "a new RCS agent", f"agent {each.id}: webhooks {declared.compare(each).state}", SHOW)
-    # Told first, remembered then: a crash in between tells twice, and never not at all.
-    await learn(ctx.redis, keys, "agents", "all", before=before, after=orjson.dumps([each.id for each in agents]))
-
-
-async def _tell(ctx: Context, cause: str, text: str, mend: str) -> None:
+async def _tell(ctx: Context, cause: str, text: str, *, mend: str) -> None:
     await notify(ctx.redis, Keys(ctx.settings.namespace), cause=cause, text=text, mend=mend)

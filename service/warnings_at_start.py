@@ -5,6 +5,7 @@ from service.settings import Settings, unknown_variables
 
 FALLBACK = "sms_fallback"
 CONSENT = "consent"
+WEBHOOKS = "agent_webhooks"
 
 
 def warnings_for(router: Router, settings: Settings) -> list[str]:
@@ -20,6 +21,10 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
             "RINGBACK_SMS_FROM is set, but HANDLERS has no sms_fallback:"
             " compose the built-in handlers with yours, Router(handlers.router, …)"
         )
+    if settings.public_url is None and (settings.repair_webhooks or settings.manage is not None):
+        found.append("RINGBACK_MANAGE and RINGBACK_REPAIR_WEBHOOKS do nothing while RINGBACK_PUBLIC_URL is unset")
+    if settings.repair_webhooks and WEBHOOKS not in names:
+        found.append("RINGBACK_REPAIR_WEBHOOKS is set, but HANDLERS has no agent_webhooks: nothing will be repaired")
     if names and CONSENT not in names:
         found.append(
             "HANDLERS has no consent handler: STOP is not remembered here (Telnyx still blocks by its own list)"
