@@ -58,7 +58,8 @@ def show_request(request: Mapping[str, Any], history: "Sequence[Status]", *, rev
     typer.echo("history:")
     for each in history:
         reason = each.reason if reveal or not each.reason else mask_numbers(each.reason)
-        typer.echo(f"  {each.at}  {each.status}" + (f": {reason}" if reason else ""))
+        at = each.at.isoformat(timespec="seconds") if each.at else "at an unknown time"
+        typer.echo(f"  {at}  {each.status}" + (f": {reason}" if reason else ""))
 
 
 def show_difference(

@@ -47,7 +47,7 @@ CORRECTIONS = (
         "businessContactEmail must be at the domain of corporateWebsite",
     ),
     Correction(
-        _said(r"website|web page|\burl\b.{0,40}(not|invalid|unreachable)"),
+        _said(r"(on|from) (the|your) (website|web ?page)|(website|web ?page|\burl)\b.{0,40}(not|\bun|invalid|missing)"),
         "corporateWebsite must be reachable and show the business's name, address and phone number",
     ),
     Correction(
