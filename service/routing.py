@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args, get_origin
@@ -141,6 +141,7 @@ class Subscription:
     max_attempts: int | None
     timeout: float | None
     lifespan: Lifespan | None
+    when: Callable[[Settings], bool] | None = None
 
 
 Times = int | AbstractSet[int] | None
@@ -177,13 +178,28 @@ class Router:
         """The times of the periodic handlers by name, in arq's words."""
         return MappingProxyType(self._periodic)
 
+    def armed(self, settings: Settings) -> "Router":
+        """The same handlers; those that these settings do not arm are known, and get no events."""
+        router = Router(self)
+        for name, each in self._subscriptions.items():
+            if each.when is not None and not each.when(settings):
+                router._subscriptions[name] = replace(each, types=())
+                router._periodic.pop(name, None)
+        return router
+
     def on(
-        self, *types: str, name: str | None = None, max_attempts: int | None = None, timeout: float | None = None
+        self,
+        *types: str,
+        name: str | None = None,
+        max_attempts: int | None = None,
+        timeout: float | None = None,
+        when: Callable[[Settings], bool] | None = None,
     ) -> Callable[[H], H]:
         """Subscribe the decorated handler, which is returned unchanged.
 
         `types` are event types, families (`10dlc.*`) or `*`. `name` keeps the handler's identity across renames.
-        `max_attempts` counts runs, `timeout` is seconds; without them the settings decide.
+        `max_attempts` counts runs, `timeout` is seconds; without them the settings decide. `when` is asked once, at a
+        worker's start: where it says no, the handler gets no events.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.
@@ -202,6 +218,7 @@ class Router:
                     max_attempts=_checked_max_attempts(max_attempts, handler),
                     timeout=_checked_timeout(timeout, handler),
                     lifespan=self._lifespan,
+                    when=when,
                 )
             )
             return handler
@@ -218,6 +235,7 @@ class Router:
         name: str | None = None,
         max_attempts: int | None = None,
         timeout: float | None = None,
+        when: Callable[[Settings], bool] | None = None,
     ) -> Callable[[H], H]:
         """Run the decorated handler, which is returned unchanged, at these times of day in UTC; Monday is weekday 0.
 
@@ -234,7 +252,8 @@ class Router:
         def subscribe(handler: H) -> H:
             own_name = name or handler.__name__
             checked = _checked_times(times, handler)
-            self.on(CRON + own_name, name=own_name, max_attempts=max_attempts, timeout=timeout)(handler)
+            decorate = self.on(CRON + own_name, name=own_name, max_attempts=max_attempts, timeout=timeout, when=when)
+            decorate(handler)
             self._periodic[own_name] = checked
             return handler
 

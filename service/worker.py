@@ -103,6 +103,7 @@ class Worker(arq.worker.Worker):
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
         self._keys = Keys(settings.namespace)
+        router = router.armed(settings)
         periodic = {"cron_jobs": cron_jobs(router, self._keys), "timezone": UTC}
         super().__init__(**{**arq_options(settings, router), **periodic, **options})
         self._settings = settings
@@ -379,6 +380,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
     """The settings under which stock arq drains the queue."""
     stack = AsyncExitStack()
+    router = router.armed(settings)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
         redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)

@@ -94,3 +94,17 @@ def test_a_periodic_handler_is_composed_with_its_times_and_its_name() -> None:
 def test_a_time_that_no_clock_shows_is_refused(times: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"handler: @router.cron\(.* takes numbers from 0 to"):
         Router().cron(**times)(handler)
+
+
+def test_a_handler_that_is_not_armed_is_known_and_gets_no_events() -> None:
+    from tests.stack import make_settings
+
+    router = Router()
+    router.on("message.received", when=lambda settings: settings.sms_from is not None)(handler)
+    router.cron(hour=3, name="nightly", when=lambda settings: settings.sms_from is not None)(handler)
+    unarmed, armed = router.armed(make_settings()), router.armed(make_settings(sms_from="profile"))
+    assert {name: each.types for name, each in unarmed.subscriptions.items()} == {"handler": (), "nightly": ()}
+    assert unarmed.periodic == {}
+    assert armed.subscriptions == router.subscriptions
+    assert armed.periodic == router.periodic
+    assert router.subscriptions["handler"].types == ("message.received",)
