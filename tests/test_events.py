@@ -1,25 +1,116 @@
 """Envelopes and payloads: whatever Telnyx publishes is read, and nothing private is printed."""
 
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.events import InvalidBody, Message, read_envelope, read_event
+from service.events import (
+    HostedNumberOrder,
+    InvalidBody,
+    Message,
+    TenDlcUpdate,
+    TolerantModel,
+    TollFreeUpdate,
+    read_envelope,
+    read_event,
+    read_time,
+)
 
-PAYLOADS = sorted((Path(__file__).parent / "payloads").glob("*.json"))
+FOLDER = Path(__file__).parent / "payloads"
+PAYLOADS = sorted(FOLDER.glob("*.json"))
+
+
+MODELS: dict[str, type[TolerantModel]] = {
+    "message.": Message,
+    "messaging_hosted_numbers_orders.": HostedNumberOrder,
+    "10dlc.": TenDlcUpdate,
+    "toll_free_verification.": TollFreeUpdate,
+    "verification_request.": TollFreeUpdate,
+}
+
+
+def parsed(name: str) -> Any:
+    """The payload of one of the bodies, in its model (or a dict where there is none)."""
+    body = (FOLDER / f"{name}.json").read_bytes()
+    envelope = read_envelope(body)
+    payload = read_event(envelope.identity, envelope.type, body, "webhook").payload
+    model = next((each for prefix, each in MODELS.items() if envelope.type.startswith(prefix)), None)
+    return model.model_validate(payload) if model else payload
 
 
 @pytest.mark.parametrize("path", PAYLOADS, ids=lambda path: path.stem)
-def test_every_kept_body_is_an_event_of_the_type_that_its_name_says(path: Path) -> None:
-    body = path.read_bytes()
-    envelope = read_envelope(body)
-    assert envelope.type == path.name.split("--")[0]
-    event = read_event(envelope.identity, envelope.type, body, "webhook")
-    if envelope.type.startswith("message."):
-        Message.model_validate(event.payload)
+def test_every_kept_body_is_an_event_of_the_type_that_its_name_says_and_fits_its_model(path: Path) -> None:
+    assert read_envelope(path.read_bytes()).type == path.name.split("--")[0]
+    assert parsed(path.stem)
+
+
+@pytest.mark.parametrize(
+    "name", ["10dlc.campaign.update--flat", "10dlc.campaign.update--registration"], ids=["flat", "in an envelope"]
+)
+def test_both_forms_of_a_campaign_update_are_read(name: str) -> None:
+    update = parsed(name)
+    assert (update.campaign_id, bool(update.type), bool(update.status)) == ("c-1", True, True)
+
+
+def test_reasons_are_objects_or_plain_texts() -> None:
+    assert [each.fields for each in parsed("10dlc.campaign.update--registration").reasons] == [["sample1"]]
+    assert [each.description for each in parsed("10dlc.brand.update--plain-reasons").reasons] == ["name does not match"]
+
+
+def test_a_hosted_order_is_read_under_its_older_names_too() -> None:
+    order = parsed("messaging_hosted_numbers_orders.updated--older-names")
+    assert (order.order_id, order.order_status, order.decision) == ("o-1", "ownership_successful", "approved")
+    assert [number.phone_number for number in order.numbers] == ["+13125550101"]
+    transfer = parsed("messaging_hosted_numbers_orders.internal_transfer_approval_requested--deadline")
+    assert transfer.approval_deadline == datetime.fromtimestamp(1790000000, UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("toll_free_verification.status_update--lower-case", "rejected"),
+        ("verification_request.status_updated--as-the-request", "Waiting For Customer"),
+    ],
+)
+def test_a_toll_free_update_names_its_request_however_it_is_written(name: str, status: str) -> None:
+    update = parsed(name)
+    assert (update.id, update.status, bool(update.reason)) == ("v-1", status, True)
+
+
+def test_what_telnyx_adds_is_kept_and_what_it_leaves_out_is_optional() -> None:
+    message = parsed("message.finalized--unknown-values")
+    assert (message.type, message.to[0].status, message.errors[0].code) == ("HOLOGRAM", "teleported", "40008")
+    assert message.model_extra["new_field"] == {"a": [1]}
+    assert (message.tags, message.completed_at) == ([], None)
+    assert Message.model_validate({}).to == []
+
+
+def test_the_words_of_a_message_are_found_wherever_its_kind_keeps_them() -> None:
+    assert parsed("message.received--whatsapp-text").said == "Are you open?"
+    assert parsed("message.received--rcs-text").said == "Are you open?"
+    assert parsed("message.received--rcs-file").said is None
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("2026-10-02T12:00:00.000Z", datetime(2026, 10, 2, 12, tzinfo=UTC)),
+        ("2026-10-02T14:00:00+02:00", datetime(2026, 10, 2, 12, tzinfo=UTC)),
+        ("2026-10-02 12:00:00.000000", datetime(2026, 10, 2, 12, tzinfo=UTC)),
+        (1790942400, datetime(2026, 10, 2, 12, tzinfo=UTC)),
+        ("", None),
+        ("soon", None),
+        (None, None),
+        (1e30, None),
+    ],
+)
+def test_times_are_read_in_the_forms_that_telnyx_uses(text: object, read: datetime | None) -> None:
+    assert read_time(text) == read
 
 
 def test_there_are_bodies_to_test_with() -> None:

@@ -1,0 +1,42 @@
+"""An event as a handler receives it. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from service.events.envelope import read_object
+from service.events.tolerant_model import read_time
+
+Payload = TypeVar("Payload")
+
+
+@dataclass(frozen=True, slots=True)
+class Event(Generic[Payload]):
+    """One thing that Telnyx (or Ringback itself) says happened.
+
+    `occurred_at` is None where the event bears no time. `arrived_by` is `webhook`, `failover`, `emit` or `schedule`.
+    """
+
+    id: str
+    type: str
+    occurred_at: datetime | None
+    payload: Payload
+    arrived_by: str
+
+    def __repr__(self) -> str:
+        return f"Event(id={self.id!r}, type={self.type!r})"
+
+
+def read_event(event_id: str, event_type: str, body: bytes, arrived_by: str) -> Event[dict[str, Any]]:
+    """The event in a stored body, its payload still a plain dict; a flat body is its own payload."""
+    content = read_object(body)
+    data = content.get("data")
+    inner: dict[str, Any] = data if isinstance(data, dict) else content
+    payload = inner.get("payload")
+    return Event(
+        id=event_id,
+        type=event_type,
+        occurred_at=read_time(inner.get("occurred_at")),
+        payload=payload if isinstance(payload, dict) else inner,
+        arrived_by=arrived_by,
+    )
