@@ -13,18 +13,19 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from telnyx import APIStatusError, AsyncTelnyx
 
+from service import clock
 from service.endings import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.events import Event, read_event
+from service.events.consent import Word
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
-from service.messages.consent import note_stop
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
 from service.outbound.refusals import STOP, Refusal, codes, recipient
 from service.outbound.run import Run, current_run
 from service.routing import Context, Lifespan, Router, Subscription
 from service.settings import Settings
-from service.store.consent import opted_out
+from service.store.consent import hear, opted_out
 from service.store.keys import Keys
 from service.store.leases import Lease, LeaseLost
 from service.store.records import EventRecord, HandlerRecord, Ran
@@ -179,7 +180,8 @@ async def _note_stop(workshop: Workshop, error: BaseException) -> None:
     number = recipient(error)
     if number is not None:
         try:
-            await note_stop(workshop.redis, workshop.keys, number)
+            word = Word(number, "out", at=None)
+            await hear(workshop.redis, workshop.keys, [word], "40300", now=clock.now())
         except (RedisError, OSError) as trouble:
             told = "an opt-out was not recorded; Telnyx's own list still holds it"
             log.warning(told, error=type(trouble).__name__)

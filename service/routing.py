@@ -13,7 +13,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args, get_origin
 
@@ -76,7 +76,7 @@ class Reply(Protocol):
 class OptedOut(Protocol):
     """See `Context.opted_out`."""
 
-    async def __call__(self, number: str) -> bool: ...  # noqa: D102
+    async def __call__(self, number: str, since: datetime | None = None) -> bool: ...  # noqa: D102
 
 
 class Emit(Protocol):
@@ -120,7 +120,8 @@ class Context:
     """Answers an inbound message on the channel it came by, once per event and handler. False where no answer may be:
     to STOP, START and HELP, to an opted-out number, or where two machines seem to talk to each other."""
     opted_out: OptedOut
-    """Whether this number has said STOP and not START since."""
+    """Whether this number has said STOP and not START after it. With `since`: whether it has said STOP from then on,
+    whatever it said later, so that a STOP calls off what was waiting when it came."""
     emit: Emit
     """Raises an event of Ringback's own, once per key."""
     schedule: Schedule

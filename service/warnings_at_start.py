@@ -22,6 +22,6 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
         )
     if names and CONSENT not in names:
         found.append(
-            "HANDLERS has no consent handler: STOP is not remembered here (Telnyx still blocks by its own list)"
+            "HANDLERS has no consent handler: opt-out words of your own are not heeded, only STOP, END and the like"
         )
     return found

@@ -29,6 +29,7 @@ from service.hooks import contained
 from service.loading import load_router
 from service.logs import tell_no_texts
 from service.masking import told
+from service.messages.opt_out_list import reading_opt_outs
 from service.processing import Processor, open_processor
 from service.routing import Router
 from service.settings import Settings, load
@@ -322,7 +323,8 @@ async def run(settings: Settings, router: Router, redis_url: str) -> None:
     tell_no_texts()
     worker = Worker(settings, router, redis_url)
     try:
-        await worker.async_run()
+        async with reading_opt_outs(settings, redis_url):
+            await worker.async_run()
     except asyncio.CancelledError:
         log.info("worker stopped")
     finally:

@@ -15,6 +15,7 @@ from service.cli.doctor import doctor
 from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
+from service.cli.optouts import optouts
 from service.cli.simulator import simulator
 from service.cli.trigger import trigger
 from service.cli.up import up
@@ -59,6 +60,7 @@ app.command()(simulator)
 app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
+app.add_typer(optouts, name="optouts")
 app.command()(audit)
 app.command()(config)
 app.command()(doctor)

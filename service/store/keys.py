@@ -28,7 +28,9 @@ class Keys:
     | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
     | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
-    | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
+    | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in (`-`: never), and the source |
+    | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
+    | `<ns>:optouts_reader` | string | who reads that list now |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
@@ -65,6 +67,14 @@ class Keys:
     @property
     def idempotency_probe(self) -> str:
         return f"{self.namespace}:idempotency_probe"
+
+    @property
+    def optouts_read(self) -> str:
+        return f"{self.namespace}:optouts_read"
+
+    @property
+    def optouts_reader(self) -> str:
+        return f"{self.namespace}:optouts_reader"
 
     @property
     def readyz(self) -> str:

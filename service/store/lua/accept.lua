@@ -1,8 +1,9 @@
--- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step.
+-- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step. What a
+-- message says about consent is kept in the same step, so that no handler that begins later can miss a STOP.
 --
--- Keys:   those of settle, <ns>:events, <ns>:content:<identity>
+-- Keys:   those of settle and of consent, <ns>:events, <ns>:content:<identity>
 -- ARGV:   ns, then for each event: identity, type, body, arrived_by, delay (ms until it is due), remember (ms for which the
---         identity stands for this event; 0: as long as the record exists)
+--         identity stands for this event; 0: as long as the record exists), said ('out' | 'in' | ''), number, at (ms; '': now)
 -- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
 -- Cost:   O(events × log queue)
 local ns = ARGV[1]
@@ -24,7 +25,7 @@ local function resolve(identity, type, remember)
 end
 
 local answers = {}
-for i = 2, #ARGV, 6 do
+for i = 2, #ARGV, 9 do
   local id = resolve(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]))
   local event = ns .. ':event:' .. id
   local answer = 'accepted'
@@ -38,6 +39,9 @@ for i = 2, #ARGV, 6 do
       'received_at', now, 'due', now + tonumber(ARGV[i + 4]), 'deliveries', 1)
     redis.call('ZADD', ns .. ':events', now, id)
     redis.call('HINCRBY', ns .. ':counts', 'accepted', 1)
+    if ARGV[i + 6] ~= '' then
+      hear(ns, ARGV[i + 7], ARGV[i + 6], tonumber(ARGV[i + 8]) or now, 'message')
+    end
     settle(ns, id, now)
   end
   answers[#answers + 1] = { answer, id }
