@@ -31,6 +31,7 @@ class Keys:
     | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in (`-`: never), and the source |
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
     | `<ns>:optouts_reader` | string | who reads that list now |
+    | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
@@ -75,6 +76,10 @@ class Keys:
     @property
     def optouts_reader(self) -> str:
         return f"{self.namespace}:optouts_reader"
+
+    @property
+    def url_domains(self) -> str:
+        return f"{self.namespace}:url_domains"
 
     @property
     def readyz(self) -> str:
