@@ -20,7 +20,7 @@ from service.cancellation import check_cancelled
 from service.events import read_time
 from service.events.consent import Word
 from service.masking import told
-from service.outbound.client import open_client
+from service.outbound.client import open_reader
 from service.outbound.refusals import judge
 from service.settings import Settings
 from service.store.connection import connect
@@ -82,7 +82,7 @@ async def reading_opt_outs(settings: Settings, redis_url: str) -> AsyncIterator[
 async def _keep_reading(settings: Settings, redis_url: str) -> None:
     """Read at once, and then whenever nobody has for a day."""
     keys = Keys(settings.namespace)
-    async with open_client(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
+    async with open_reader(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
         await _read_patiently(telnyx, redis, keys)
         while True:
             await _rest(LOOK)

@@ -75,9 +75,9 @@ def canonical(number: str) -> str:
     return digits if len(digits) <= LONGEST_SHORT_CODE else f"+{digits}"
 
 
-def arguments(word: Word, source: Source, *, now: float) -> tuple[Argument, ...]:
-    """A word as the scripts take it: number, what was said, when (ms), source; `now` where it bears no time."""
-    return canonical(word.number), word.said, int((now if word.at is None else word.at) * 1000), source
+def milliseconds(at: float) -> int:
+    """A word's time as the scripts keep it; the same word always gives the same."""
+    return round(at * 1000)
 
 
 async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], source: Source, *, now: float) -> int:
@@ -90,7 +90,8 @@ async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], source: Source
     for start in range(0, len(words), STEP):
         args: list[Argument] = [keys.namespace]
         for word in words[start : start + STEP]:
-            args += arguments(word, source, now=now)
+            at = milliseconds(now if word.at is None else word.at)
+            args += (canonical(word.number), word.said, at, source)
         changed += await run(redis, HEAR, *args)
     return changed
 

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from service.events import Envelope
 from service.events.consent import Word
-from service.store.consent import canonical
+from service.store.consent import canonical, milliseconds
 from service.store.keys import Keys
 from service.store.records import EventRecord, parse_record
 from service.store.scripts import Argument, run, script
@@ -123,7 +123,7 @@ async def counts(redis: "Redis", keys: Keys) -> Counts:
 def _said(word: Word | None) -> tuple[Argument, ...]:
     if word is None:
         return "", "", ""
-    return word.said, canonical(word.number), "" if word.at is None else int(word.at * 1000)
+    return word.said, canonical(word.number), "" if word.at is None else milliseconds(word.at)
 
 
 async def _from_index(

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,16 +11,17 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from telnyx import APIError
 
 from handlers import router as built_in
-from service import Context, Discard, Event, Router
+from service import Context, Discard, Event, Router, clock
 from service.events import Message, read_envelope
 from service.events.consent import Word, answered_by_telnyx, word_of
 from service.store.connection import connect
 from service.store.consent import Consent, consent_of, hear, opted_out
 from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
-from tests.stack import Stack
+from tests.stack import SMS_FROM, Stack
 
 NUMBER = "+13125550101"
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -143,10 +145,12 @@ def test_an_old_stop_that_arrives_late_does_not_undo_a_start(stack: Stack) -> No
     assert not stack.ask(lambda redis, keys: opted_out(redis, keys, number))
 
 
-def test_a_refusal_by_telnyx_is_an_opt_out_for_every_profile(stack: Stack) -> None:
+@pytest.mark.parametrize("status", [400, 403, 409])
+def test_a_refusal_by_telnyx_is_an_opt_out_for_every_profile(stack: Stack, status: int) -> None:
+    """The code counts, not the status: reports of it differ."""
     stack.start_worker(built_in)
     number = fresh_number()
-    stack.simulator.add_fault(kind="status", status=403, code="40300", recipient=number)
+    stack.simulator.add_fault(kind="status", status=status, code="40300", recipient=number)
     refused = envelope("message.finalized", finalized_rcs("delivery_failed", number))
     stack.deliver(refused)
     record = stack.ended(refused)
@@ -157,6 +161,49 @@ def test_a_refusal_by_telnyx_is_an_opt_out_for_every_profile(stack: Stack) -> No
     assert stack.ended(other).handlers["sms_fallback"].reason == "opted_out"
     assert stack.ask(lambda redis, keys: consent_of(redis, keys, number)).source == "40300"
     assert len([each for each in stack.simulator.requests if each.method == "POST"]) == 1
+
+
+def test_each_recipient_s_refusal_is_heeded_even_if_a_handler_swallows_it(stack: Stack) -> None:
+    router, numbers = Router(), [fresh_number(), fresh_number()]
+
+    @router.on("test.send")
+    async def swallows(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        for number in numbers:
+            with suppress(APIError):
+                await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
+
+    for number in numbers:
+        stack.simulator.add_fault(kind="status", status=403, code="40300", recipient=number)
+    stack.start_worker(router)
+    event = envelope("test.send", {})
+    stack.deliver(event)
+    assert stack.ended(event).state == "done"
+
+    async def all_opted_out(redis: Any, keys: Keys) -> list[bool]:
+        return [await opted_out(redis, keys, number) for number in numbers]
+
+    assert stack.ask(all_opted_out) == [True, True]
+
+
+def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: Stack) -> None:
+    router, number = Router(), fresh_number()
+
+    @router.on("test.send")
+    async def twice(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        with suppress(APIError):
+            await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
+        if ctx.attempt == 1:
+            start = Word(number, "in", clock.now() + 0.001)
+            await hear(ctx.redis, Keys(ctx.settings.namespace), [start], "message", now=0)
+            raise ValueError
+
+    stack.simulator.add_fault(kind="status", status=403, code="40300", recipient=number)
+    stack.start_worker(router)
+    event = envelope("test.send", {})
+    stack.deliver(event)
+    assert stack.ended(event).state == "done"
+    assert not stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    assert len(stack.simulator.requests) == 1
 
 
 def test_a_number_is_the_same_however_it_is_written(stack: Stack) -> None:

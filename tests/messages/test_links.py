@@ -3,7 +3,7 @@
 import pytest
 
 from service.messages.links import public_shorteners, shorteners_to_warn_of
-from service.outbound.client import open_client
+from service.outbound.client import open_reader
 from service.simulator.profiles.url_domains import UrlDomain
 from tests.stack import Stack
 
@@ -36,7 +36,7 @@ def test_a_domain_of_the_account_is_none() -> None:
 
 def warned(stack: Stack, text: str) -> tuple[str, ...]:
     async def ask() -> tuple[str, ...]:
-        async with open_client(stack.settings) as telnyx:
+        async with open_reader(stack.settings) as telnyx:
             return await shorteners_to_warn_of(text, telnyx, stack.redis, stack.keys)
 
     return stack.host.portal.call(ask)

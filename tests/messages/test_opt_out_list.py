@@ -13,7 +13,7 @@ from service import clock
 from service.events.consent import Word
 from service.messages import opt_out_list
 from service.messages.opt_out_list import Reading, read_opt_outs, reading_opt_outs
-from service.outbound.client import open_client
+from service.outbound.client import open_reader
 from service.simulator.messages.opt_outs import OptOut
 from service.store.consent import Consent, consent_of, hear, list_read_at
 from tests.events import fresh_number
@@ -32,7 +32,7 @@ def listed(stack: Stack, *numbers: str, at: float = SAID_AT, profile: str = "pro
 
 def asked(stack: Stack, work: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:
     async def ask() -> T:
-        async with open_client(stack.settings) as telnyx:
+        async with open_reader(stack.settings) as telnyx:
             return await work(telnyx)
 
     return stack.host.portal.call(ask)
