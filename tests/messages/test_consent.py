@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import random
 import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -134,6 +135,31 @@ def test_a_stop_holds_from_the_moment_its_event_is_accepted(stack: Stack) -> Non
     assert {stack.ended(event).handlers["sms_fallback"].reason for event in failures} == {"opted_out"}
     assert stack.ended(stop).handlers["consent"].reason is None
     assert stack.sent_to(number) == []
+
+
+def test_whoever_said_stop_last_gets_no_sms_and_everybody_else_gets_one(stack: Stack) -> None:
+    """Forty numbers over HTTP, in any order of arrival; two workers find it all and share it."""
+    rng = random.Random(7)
+    numbers = [fresh_number() for _ in range(40)]
+    last_words, events = {}, []
+    for number in numbers:
+        words = [rng.choice(("STOP", "START")) for _ in range(rng.randint(0, 3))]
+        last_words[number] = words[-1] if words else None
+        events.append(envelope("message.finalized", finalized_rcs("delivery_failed", number)))
+        for second, text in enumerate(words):
+            said_at = f"2026-01-05T12:00:0{second}Z"
+            said_ = rng.choice((received_sms, received_rcs))(number, text)
+            events.append(envelope("message.received", {**said_, "received_at": said_at}))
+    rng.shuffle(events)
+    for event in events:
+        assert stack.deliver(event).status_code == 200
+
+    for _ in range(2):
+        stack.start_worker(built_in)
+    for event in events:
+        stack.ended(event)
+    sent = {number: len(stack.sent_to(number)) for number in numbers}
+    assert sent == {number: int(last_words[number] != "STOP") for number in numbers}
 
 
 def test_an_old_stop_that_arrives_late_does_not_undo_a_start(stack: Stack) -> None:
