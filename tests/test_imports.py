@@ -45,6 +45,7 @@ LAYERS = [
         "loading",
         "logs",
         "processing",
+        "pytest_plugin",
         "reception",
         "samples",
         "simulator",
