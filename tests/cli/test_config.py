@@ -127,3 +127,16 @@ def test_what_does_not_fit_exits_2_and_is_named(variable: str, value: str) -> No
     ran = run_process("config", "--json", **{variable: value})
     assert (ran.code, ran.stdout) == (2, "")
     assert ran.stderr.startswith(f"{variable}: ")
+
+
+def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets(tmp_path: Path) -> None:
+    shown = ringback(
+        "config",
+        cwd=tmp_path,
+        RINGBACK_FORWARD_URL="https://user:hunter2@receiver.example/hooks?token=hunter2",
+        RINGBACK_FORWARD_SECRET="whsec_" + "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==",
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "receiver.example/hooks?" in shown.stdout.replace("\n", "")
+    assert "hunter2" not in shown.stdout
+    assert "aHVudGVy" not in shown.stdout
