@@ -10,7 +10,7 @@ import pytest
 
 if TYPE_CHECKING:
     from service.simulator import Simulator
-    from service.testing import Bench, Ran
+    from service.testing import Bench, Result
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +30,7 @@ def fresh_ringback_bench(ringback_bench: "Bench") -> "Bench":
 
 
 @pytest.fixture
-def run_handler(fresh_ringback_bench: "Bench") -> "Callable[..., Ran]":
+def run_handler(fresh_ringback_bench: "Bench") -> "Callable[..., Result]":
     """Runs a handler for an event, as a worker would: see `service.testing.Bench.run_handler`."""
     return fresh_ringback_bench.run_handler
 

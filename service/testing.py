@@ -81,7 +81,7 @@ def make_event(
 
 
 @dataclass(frozen=True)
-class Ran:
+class Result:
     """How a handler ended, in the words of `ringback events list`, and what it did.
 
     `outcome` is `done` for a handler that returned or raised Discard, `ignored` for one that does not react to the
@@ -121,7 +121,7 @@ class Bench:
         router: Router | None = None,
         state: Any = None,
         settings: Mapping[str, Any] | None = None,
-    ) -> Ran:
+    ) -> Result:
         """Run a handler once, as a worker would, for an event from `make_event`, or for the body of a webhook.
 
         With `router`, the one that the handler is subscribed to, its event types, options and lifespan count; `state`
@@ -137,7 +137,7 @@ class Bench:
         alone = _alone(handler, router, state, raised)
         return self.portal.call(self._run, alone, _arrival(event), self._settings(settings or {}), raised)
 
-    async def _run(self, router: Router, arrival: Arrival, settings: Settings, raised: list[BaseException]) -> Ran:
+    async def _run(self, router: Router, arrival: Arrival, settings: Settings, raised: list[BaseException]) -> Result:
         keys, [name] = Keys(settings.namespace), router.subscriptions
         async with connect(self.redis_url, timeout=_SECONDS, connections=20) as redis:
             earlier, seen = await _derived(redis, keys), len(self.telnyx.requests)
@@ -147,7 +147,7 @@ class Bench:
             if record is None or (record.handlers and name not in record.handlers):
                 raise ValueError(f"event {accepted.event_id!r} went to another handler before: make one of its own")
             emitted = [each for each in await _derived(redis, keys) if each not in earlier]
-            return Ran(
+            return Result(
                 **_ending(record, name, now=await _now(redis)),
                 requests=tuple(self.telnyx.requests[seen:]),
                 emitted=tuple([await _event(redis, keys, each) for each in reversed(emitted)]),
@@ -193,7 +193,7 @@ def open_bench() -> Iterator[Bench]:
         yield bench
 
 
-def run_handler(handler: Handler, event: Event[dict[str, Any]] | Mapping[str, Any], **options: Any) -> Ran:
+def run_handler(handler: Handler, event: Event[dict[str, Any]] | Mapping[str, Any], **options: Any) -> Result:
     """Run a handler once, on a bench of its own; see `Bench.run_handler`. Several runs are faster on one bench."""
     with open_bench() as bench:
         return bench.run_handler(handler, event, **options)

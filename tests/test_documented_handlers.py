@@ -12,7 +12,7 @@ import pytest
 import handlers
 from service import Router
 from service.masking import mask_number
-from service.testing import Ran, make_event
+from service.testing import Result, make_event
 from tests.documented import block_with, blocks, executed
 from tests.events import envelope, finalized_rcs, fresh_number, received_rcs
 from tests.processes.running import ringback
@@ -20,7 +20,7 @@ from tests.processes.test_new import pytest_in
 from tests.stack import Stack
 
 PAGE = "handlers.md"
-Run = Callable[..., Ran]
+Run = Callable[..., Result]
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from service import Context, Discard, Event, Retry, Router
 from service.events import Message
 from service.settings import InvalidSettings
 from service.simulator import Simulator
-from service.testing import Ran, make_event
+from service.testing import Result, make_event
 from service.testing import run_handler as run_alone
 from tests.events import envelope, finalized_rcs, fresh_number
 
-Run = Callable[..., Ran]
+Run = Callable[..., Result]
 
 
 async def auto_reply(event: Event[Message], ctx: Context) -> None:

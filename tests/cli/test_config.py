@@ -129,14 +129,15 @@ def test_what_does_not_fit_exits_2_and_is_named(variable: str, value: str) -> No
     assert ran.stderr.startswith(f"{variable}: ")
 
 
-def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets(tmp_path: Path) -> None:
-    shown = ringback(
+def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets() -> None:
+    ran = run_process(
         "config",
-        cwd=tmp_path,
+        "--json",
         RINGBACK_FORWARD_URL="https://user:hunter2@receiver.example/hooks?token=hunter2",
-        RINGBACK_FORWARD_SECRET="whsec_" + "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==",
+        RINGBACK_FORWARD_SECRET="whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==",
     )
-    assert shown.returncode == 0, shown.stderr
-    assert "receiver.example/hooks?" in shown.stdout.replace("\n", "")
-    assert "hunter2" not in shown.stdout
-    assert "aHVudGVy" not in shown.stdout
+    assert (ran.code, "hunter2" in ran.stdout, "aHVudGVy" in ran.stdout) == (0, False, False)
+    assert (
+        json.loads(ran.stdout)["settings"]["RINGBACK_FORWARD_URL"]["value"]
+        == "https://user:•••@receiver.example/hooks?•••"
+    )
