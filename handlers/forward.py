@@ -89,6 +89,6 @@ def _refuse_failure(answer: httpx.Response, record: EventRecord, ctx: Context) -
     signed = (record.signature_headers or {}).get(TIMESTAMP_HEADER)
     age = None if signed is None else int(now) - int(signed)
     ctx.log.warning("the receiver did not take it", status=status, telnyx_signature_age=age)
-    if answer.is_redirect or status < 400:
+    if status < 400:
         raise ReceiverRedirected
     raise ReceiverFailed if status >= 500 else ReceiverRefused

@@ -40,11 +40,15 @@ class Posted:
 
 @dataclass
 class Receiver:
-    """What arrived, and how the next requests are answered (status and headers); those that are not scripted, 200."""
+    """What arrived, and how the next requests are answered (status and headers); those that are not scripted, 200.
+
+    No answer comes before `hold`, if there is one, is set.
+    """
 
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
     posted: list[Posted] = field(default_factory=list)
     url: str = ""
+    hold: threading.Event | None = None
 
     def answer(self, status: int, **headers: str) -> None:
         self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}))
@@ -52,6 +56,8 @@ class Receiver:
     def take(self) -> flask.Response:
         headers = {name.lower(): value for name, value in flask.request.headers.items()}
         self.posted.append(Posted(flask.request.full_path.rstrip("?"), headers, flask.request.get_data()))
+        if self.hold is not None:
+            self.hold.wait()
         status, answered = self.answers.popleft() if self.answers else (200, {})
         return flask.Response(status=status, headers=answered)
 
