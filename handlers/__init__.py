@@ -1,6 +1,6 @@
 """The built-in handlers, as `HANDLERS=handlers:router` loads them."""
 
-from handlers import consent, message_state, sms_fallback
+from handlers import consent, forward, message_state, sms_fallback
 from service import Router
 
-router = Router(consent.router, message_state.router, sms_fallback.router)
+router = Router(consent.router, forward.router, message_state.router, sms_fallback.router)

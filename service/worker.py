@@ -102,7 +102,7 @@ class Worker(arq.worker.Worker):
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
         super().__init__(**{**arq_options(settings, router), **options})
         self._settings = settings
-        self._router = router
+        self._router = router.configured(settings)
         self._keys = Keys(settings.namespace)
         self._redis_url = redis_url
         self._stack = AsyncExitStack()
@@ -134,7 +134,9 @@ class Worker(arq.worker.Worker):
         )
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
         await self._patiently(self._warn)
-        log.info("worker ready", handlers=sorted(self._router.subscriptions))
+        log.info(
+            "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
+        )
         while not await self._patiently(self._turn):
             check_cancelled()
 
@@ -371,7 +373,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
     """The settings under which stock arq drains the queue."""
-    stack = AsyncExitStack()
+    stack, router = AsyncExitStack(), router.configured(settings)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
         redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)

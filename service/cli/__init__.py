@@ -15,6 +15,7 @@ from service.cli.doctor import doctor
 from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
+from service.cli.new import new
 from service.cli.optouts import optouts
 from service.cli.simulator import simulator
 from service.cli.trigger import trigger
@@ -53,6 +54,7 @@ def ringback(
 
 
 app.command()(demo)
+app.command()(new)
 app.command()(up)
 app.command()(ingress)
 app.command()(worker)

@@ -1,5 +1,6 @@
 """The names of all keys of ours in Redis; nobody else names one."""
 
+import hashlib
 from dataclasses import dataclass
 
 ARQ_JOB = "arq:job:"
@@ -35,6 +36,7 @@ class Keys:
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
+    | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that wants no more |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -91,6 +93,9 @@ class Keys:
 
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"
+
+    def gone(self, url: str) -> str:
+        return f"{self.namespace}:gone:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
     def event(self, event_id: str) -> str:
         return f"{self.namespace}:event:{event_id}"
