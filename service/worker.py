@@ -31,6 +31,7 @@ from service.logs import tell_no_texts
 from service.masking import told
 from service.messages.opt_out_list import reading_opt_outs
 from service.processing import Processor, open_processor
+from service.readiness import CauseMetrics
 from service.routing import Router
 from service.settings import Settings, load
 from service.store.connection import connect, locate
@@ -146,7 +147,8 @@ class Worker(arq.worker.Worker):
             log.warning(warning)
 
     def _upkeep(self) -> Upkeep:
-        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker)
+        metrics = CauseMetrics(self._metrics.registry)
+        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker, metrics)
 
     async def close(self) -> None:
         """Hand back what still runs, then let go of what it used."""

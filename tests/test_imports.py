@@ -46,6 +46,7 @@ LAYERS = [
         "logs",
         "processing",
         "pytest_plugin",
+        "readiness",
         "reception",
         "samples",
         "simulator",
