@@ -135,7 +135,12 @@ def _send_limits(value: object) -> object:
     return SendLimits.parse(value) if isinstance(value, str) else value
 
 
-def _sender(text: str | None) -> str | None:
+def checked_sender(text: str | None) -> str | None:
+    """Let pass who may send an SMS: a number, a short code, or `profile` for the number pool of a profile.
+
+    Raises:
+        ValueError: it is none of those.
+    """
     if text is not None and not _SENDER.fullmatch(text):
         raise ValueError("give a number such as +13125550001, a short code of 3 to 8 digits, or the word profile")
     return text
@@ -247,7 +252,9 @@ class Settings(BaseSettings):
     probe_key: Annotated[SecretStr | None, AfterValidator(_probe_key)] = Field(
         None, validation_alias="RINGBACK_PROBE_KEY"
     )
-    sms_from: Annotated[str | None, AfterValidator(_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
+    sms_from: Annotated[str | None, AfterValidator(checked_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
+    policy: Path | None = Field(None, validation_alias="RINGBACK_POLICY")
+    sms_per_hour: int = Field(500, ge=1, validation_alias="RINGBACK_SMS_PER_HOUR")
     forward_url: Annotated[str | None, AfterValidator(_receiver)] = Field(None, validation_alias="RINGBACK_FORWARD_URL")
     forward_types: Annotated[str, AfterValidator(_event_types)] = Field("*", validation_alias="RINGBACK_FORWARD_TYPES")
     forward_secret: Annotated[SecretStr | None, AfterValidator(_checked_secrets)] = Field(
@@ -261,8 +268,6 @@ class Settings(BaseSettings):
     public_url: NotBuilt = Field(None, validation_alias="RINGBACK_PUBLIC_URL")
     failover_url: NotBuilt = Field(None, validation_alias="RINGBACK_FAILOVER_URL")
     manage: NotBuilt = Field(None, validation_alias="RINGBACK_MANAGE")
-    policy: NotBuilt = Field(None, validation_alias="RINGBACK_POLICY")
-    sms_per_hour: NotBuilt = Field(None, validation_alias="RINGBACK_SMS_PER_HOUR")
     dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
     encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
     notify: NotBuilt = Field(None, validation_alias="RINGBACK_NOTIFY")

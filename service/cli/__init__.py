@@ -17,6 +17,7 @@ from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
 from service.cli.new import new
 from service.cli.optouts import optouts
+from service.cli.policy import policy
 from service.cli.simulator import simulator
 from service.cli.trigger import trigger
 from service.cli.up import up
@@ -63,6 +64,7 @@ app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
 app.add_typer(optouts, name="optouts")
+app.add_typer(policy, name="policy")
 app.command()(audit)
 app.command()(config)
 app.command()(doctor)

@@ -36,6 +36,9 @@ class Keys:
     | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
     | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
+    | `<ns>:sms_budget` | sorted set | fallbacks of the last hour by the time of their reservation (ms) |
+    | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
+    | `<ns>:sms_budget:told` | string | a person has been told that fallbacks are held |
     | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in (`-`: never), and the source |
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
     | `<ns>:optouts_reader` | string | who reads that list now |
