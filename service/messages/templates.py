@@ -51,7 +51,7 @@ class Template:
         if not isinstance(source, str) or not source.strip():
             raise BadTemplate('a template is a text, such as "{{ text }}"')
         try:
-            names = frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(source)))  # type: ignore[no-untyped-call]
+            names = frozenset(meta.find_undeclared_variables(_ENVIRONMENT.parse(source)))
             template = cls(_ENVIRONMENT.from_string(source), names)
         except jinja2.TemplateSyntaxError as error:
             raise BadTemplate(f"{error.message}, in line {error.lineno} of the template") from None
