@@ -1,11 +1,20 @@
 """The built-in handlers, as `HANDLERS=handlers:router` loads them."""
 
-from handlers import agent_webhooks, consent, message_state, sms_fallback, toll_free, toll_free_notices
+from handlers import (
+    agent_webhooks,
+    consent,
+    forward,
+    message_state,
+    sms_fallback,
+    toll_free,
+    toll_free_notices,
+)
 from service import Router
 
 router = Router(
     agent_webhooks.router,
     consent.router,
+    forward.router,
     message_state.router,
     sms_fallback.router,
     toll_free.router,

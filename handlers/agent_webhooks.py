@@ -22,15 +22,15 @@ ONCE_PER = 3600.0
 router = Router()
 
 
-def is_armed(settings: Settings) -> bool:
-    """Whether anything is declared that could be differed from."""
-    return settings.public_url is not None
+def types(settings: Settings) -> tuple[str, ...]:
+    """Where no URL is declared, no event can have come by another."""
+    return () if settings.public_url is None else ("message.*", "messaging_hosted_numbers_orders.*")
 
 
-@router.on("message.*", "messaging_hosted_numbers_orders.*", when=is_armed)
+@router.on(types_from=types)
 async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
     """Look at the agent and the profile of an event that Telnyx delivered to another URL than declared."""
-    declared = Declared.of(ctx.settings)
+    declared = _declared(ctx)
     if event.delivered_to is None or event.delivered_to in declared.urls:
         raise Discard("in_place")
     for kind, each in named_destinations(event.payload):
@@ -40,10 +40,10 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
                 await _put_right(ctx, declared.compare(found))
 
 
-@router.cron(hour=6, when=is_armed)
+@router.cron(hour=6)
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
     """Look at all of them once a day, and tell of agents that are new."""
-    declared, keys = Declared.of(ctx.settings), Keys(ctx.settings.namespace)
+    declared, keys = _declared(ctx), Keys(ctx.settings.namespace)
     found = await all_destinations(ctx.telnyx)
     for each in found:
         if await _has_turn(event, ctx, each.key):
@@ -53,6 +53,12 @@ async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) ->
         await _tell(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
     # Told first, remembered then: a crash in between tells twice, and never not at all.
     await remember_agents(ctx.redis, keys, agents)
+
+
+def _declared(ctx: Context) -> Declared:
+    if ctx.settings.public_url is None:
+        raise Discard("not_armed")
+    return Declared.of(ctx.settings)
 
 
 async def _has_turn(event: Event[dict[str, object]], ctx: Context, key: str) -> bool:

@@ -30,9 +30,12 @@ from service.hooks import contained
 from service.loading import load_router
 from service.logs import tell_no_texts
 from service.masking import told
+from service.messages.opt_out_list import reading_opt_outs
+from service.messages.policy_file import policy_of
 from service.notify import Courier, open_teller
 from service.periodic import cron_jobs
 from service.processing import Processor, open_processor
+from service.readiness import CauseMetrics
 from service.routing import Router
 from service.settings import Settings, load
 from service.store.connection import connect, locate
@@ -103,11 +106,10 @@ class Worker(arq.worker.Worker):
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
         self._keys = Keys(settings.namespace)
-        router = router.armed(settings)
         periodic = {"cron_jobs": cron_jobs(router, self._keys), "timezone": UTC}
         super().__init__(**{**arq_options(settings, router), **periodic, **options})
         self._settings = settings
-        self._router = router
+        self._router = router.configured(settings)
         self._redis_url = redis_url
         self._stack = AsyncExitStack()
         self._metrics = HandlerMetrics()
@@ -140,7 +142,9 @@ class Worker(arq.worker.Worker):
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._courier().keep_telling()))
         await self._patiently(self._warn)
-        log.info("worker ready", handlers=sorted(self._router.subscriptions))
+        log.info(
+            "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
+        )
         while not await self._patiently(self._turn):
             check_cancelled()
 
@@ -150,7 +154,8 @@ class Worker(arq.worker.Worker):
             log.warning(warning)
 
     def _upkeep(self) -> Upkeep:
-        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker)
+        metrics = CauseMetrics(self._metrics.registry)
+        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker, metrics)
 
     def _courier(self) -> Courier:
         return Courier(self.pool, self._keys, self._tell)
@@ -332,7 +337,8 @@ async def run(settings: Settings, router: Router, redis_url: str) -> None:
     tell_no_texts()
     worker = Worker(settings, router, redis_url)
     try:
-        await worker.async_run()
+        async with reading_opt_outs(settings, redis_url):
+            await worker.async_run()
     except asyncio.CancelledError:
         log.info("worker stopped")
     finally:
@@ -357,11 +363,12 @@ def work(settings: Settings) -> None:
     """Load the handlers and run a worker on an event loop of its own, until a signal ends it.
 
     Raises:
-        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
         service.loading.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
         service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings.require_api_key()
+    policy_of(settings)
     router = load_router(settings.handlers)
     redis_url = locate(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -379,8 +386,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
     """The settings under which stock arq drains the queue."""
-    stack = AsyncExitStack()
-    router = router.armed(settings)
+    stack, router = AsyncExitStack(), router.configured(settings)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
         redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)
@@ -412,5 +418,6 @@ def __getattr__(name: str) -> Any:
     """`WorkerSettings`, made when it is asked for, since importing this module must not read the environment."""
     if name == "WorkerSettings":
         settings = load()
+        policy_of(settings)
         return stock_settings(settings, load_router(settings.handlers), locate(settings))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,6 +15,9 @@ from service.cli.doctor import doctor
 from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.ingress import ingress
+from service.cli.new import new
+from service.cli.optouts import optouts
+from service.cli.policy import policy
 from service.cli.simulator import simulator
 from service.cli.tollfree import tollfree
 from service.cli.trigger import trigger
@@ -54,6 +57,7 @@ def ringback(
 
 
 app.command()(demo)
+app.command()(new)
 app.command()(up)
 app.command()(ingress)
 app.command()(worker)
@@ -61,6 +65,8 @@ app.command()(simulator)
 app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
+app.add_typer(optouts, name="optouts")
+app.add_typer(policy, name="policy")
 app.command()(audit)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(tollfree, name="tollfree")

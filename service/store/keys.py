@@ -1,5 +1,6 @@
 """The names of all keys of ours in Redis; nobody else names one."""
 
+import hashlib
 from dataclasses import dataclass
 
 ARQ_JOB = "arq:job:"
@@ -25,10 +26,23 @@ class Keys:
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
     | `<ns>:upkeep` | string | the worker that does the upkeep |
+    | `<ns>:causes` | set | names of causes for which work is parked, or was and is not yet all set free |
+    | `<ns>:cause:<name>` | hash | one open cause: since when, when it is probed, what to do |
+    | `<ns>:parked:<name>` | sorted set | ids of the events that a cause holds, by the time of acceptance (ms) |
+    | `<ns>:told:<name>` | string | people were told of this cause lately |
+    | `<ns>:failures` | sorted set | ids of the events that Telnyx failed last, by time (ms) |
+    | `<ns>:bucket:<product>` | hash | how far sends of a product are blocked, slowed down and lined up |
+    | `<ns>:slots:<product>` | list | the last moments (ms) at which sends were let through |
     | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
     | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
-    | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
+    | `<ns>:sms_budget` | sorted set | fallbacks of the last hour by the time of their reservation (ms) |
+    | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
+    | `<ns>:sms_budget:told` | string | a person has been told that fallbacks are held |
+    | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in (`-`: never), and the source |
+    | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
+    | `<ns>:optouts_reader` | string | who reads that list now |
+    | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
@@ -36,6 +50,7 @@ class Keys:
     | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
     | `<ns>:known:<kind>` | hash | for ever, by id: what was last known of a registration of that kind |
     | `<ns>:turn:<name>` | string | whose turn it is to do what may be done once in a while |
+    | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that wants no more |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -71,6 +86,18 @@ class Keys:
         return f"{self.namespace}:idempotency_probe"
 
     @property
+    def optouts_read(self) -> str:
+        return f"{self.namespace}:optouts_read"
+
+    @property
+    def optouts_reader(self) -> str:
+        return f"{self.namespace}:optouts_reader"
+
+    @property
+    def url_domains(self) -> str:
+        return f"{self.namespace}:url_domains"
+
+    @property
     def readyz(self) -> str:
         return f"{self.namespace}:readyz"
 
@@ -86,6 +113,9 @@ class Keys:
 
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"
+
+    def gone(self, url: str) -> str:
+        return f"{self.namespace}:gone:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
     def event(self, event_id: str) -> str:
         return f"{self.namespace}:event:{event_id}"

@@ -52,7 +52,8 @@ def test_without_a_declared_url_nothing_is_looked_at(stack: Stack) -> None:
     start(stack, public_url=None, failover_url=None)
     stack.deliver(body := by_another_way())
     assert stack.ended(body).state == "ignored"
-    assert stack.ended(arrive(stack, DAILY, "daily")).state == "ignored"
+    record = stack.ended(arrive(stack, DAILY, "daily"))
+    assert record.handlers["agent_webhooks_daily"].reason == "not_armed"
     assert stack.simulator.requests == []
 
 
