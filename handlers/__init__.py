@@ -1,11 +1,22 @@
 """The built-in handlers, as `HANDLERS=handlers:router` loads them."""
 
-from handlers import agent_webhooks, consent, message_state, sms_fallback, toll_free, toll_free_notices
+from handlers import (
+    agent_webhooks,
+    consent,
+    hosted_numbers,
+    hosted_transfers,
+    message_state,
+    sms_fallback,
+    toll_free,
+    toll_free_notices,
+)
 from service import Router
 
 router = Router(
     agent_webhooks.router,
     consent.router,
+    hosted_numbers.router,
+    hosted_transfers.router,
     message_state.router,
     sms_fallback.router,
     toll_free.router,
