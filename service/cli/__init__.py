@@ -14,6 +14,7 @@ from service.cli.demo import demo
 from service.cli.doctor import doctor
 from service.cli.events import events
 from service.cli.healthcheck import healthcheck
+from service.cli.hosted import hosted
 from service.cli.ingress import ingress
 from service.cli.simulator import simulator
 from service.cli.tollfree import tollfree
@@ -64,6 +65,7 @@ app.add_typer(dead, name="dead")
 app.command()(audit)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(tollfree, name="tollfree")
+app.add_typer(hosted, name="hosted")
 app.command()(config)
 app.command()(doctor)
 app.command()(healthcheck)

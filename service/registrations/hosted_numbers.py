@@ -86,6 +86,12 @@ def next_step(change: OrderChange) -> NextStep | None:
     return step and NextStep(step.text, step.mend.format(id=change.id))
 
 
+def next_step_of(order: MessagingHostedNumberOrder) -> NextStep | None:
+    """What an order asks of a person as it stands."""
+    [status], details = reading_of(order).history, reading_of(order).details
+    return next_step(OrderChange.model_validate({"id": order.id or "ID", "status": status.status, **details}))
+
+
 def followed(redis: "Redis", keys: Keys) -> Followed:
     """The orders as a kind of registration whose changes become events."""
     return Followed(redis, keys, KIND, NEEDS_PERSON)
