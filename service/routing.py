@@ -80,6 +80,13 @@ class OptedOut(Protocol):
     async def __call__(self, number: str) -> bool: ...  # noqa: D102
 
 
+class Rcs(Protocol):
+    """See `Context.rcs`."""
+
+    async def capable(self, agent: str, number: str) -> bool:
+        """Whether this agent's messages can reach this number's phone by RCS."""
+
+
 class Emit(Protocol):
     """See `Context.emit`."""
 
@@ -122,6 +129,9 @@ class Context:
     to STOP, START and HELP, to an opted-out number, or where two machines seem to talk to each other."""
     opted_out: OptedOut
     """Whether this number has said STOP and not START since."""
+    rcs: Rcs
+    """Tells which phones an RCS agent can reach; what Telnyx answered is remembered for 31 days, or until a message
+    shows otherwise."""
     emit: Emit
     """Raises an event of Ringback's own, once per key."""
     schedule: Schedule
