@@ -16,6 +16,7 @@ from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.hosted import hosted
 from service.cli.ingress import ingress
+from service.cli.rcs import rcs
 from service.cli.simulator import simulator
 from service.cli.tollfree import tollfree
 from service.cli.trigger import trigger
@@ -66,6 +67,7 @@ app.command()(audit)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(tollfree, name="tollfree")
 app.add_typer(hosted, name="hosted")
+app.add_typer(rcs, name="rcs")
 app.command()(config)
 app.command()(doctor)
 app.command()(healthcheck)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from service.cli.changing import load_for_change
 from service.cli.confirm import confirm
 from service.cli.hosted_list import show_eligibility, show_numbers, show_orders
 from service.cli.numbers import Reveal, e164, print_json, shown, shown_within
@@ -110,7 +111,7 @@ def order(
     """
     from service.registrations.hosted_orders import check_eligibility, create  # noqa: PLC0415
 
-    settings = load()
+    settings = load_for_change()
     rows = at_telnyx(settings, partial(check_eligibility, numbers=numbers))
     show_eligibility(rows, reveal=reveal)
     if not all(each.eligible for each in rows):
@@ -142,7 +143,7 @@ def codes(
     """
     from service.registrations.hosted_orders import send_codes, unproven  # noqa: PLC0415
 
-    settings = load()
+    settings = load_for_change()
     to = numbers or at_telnyx(settings, partial(unproven, order_id=order_id))
     if not to:
         typer.echo("No number of this order waits to be proven.")
@@ -170,7 +171,7 @@ def validate(
     from service.registrations.hosted_orders import validate_codes  # noqa: PLC0415
 
     given = dict(_pair(each) for each in pairs)
-    rows = at_telnyx(load(), partial(validate_codes, order_id=order_id, codes=given))
+    rows = at_telnyx(load_for_change(), partial(validate_codes, order_id=order_id, codes=given))
     for each in rows:
         typer.echo(f"{shown(each.phone_number, reveal=reveal)}: {each.status.replace('_', ' ')}")
     if len(rows) < len(given) or any(each.status == "rejected" for each in rows):
@@ -193,7 +194,7 @@ def upload(
     papers = {name: _pdf(path, name) for name, path in (("loa", loa), ("bill", bill)) if path is not None}
     if not papers:
         raise typer.BadParameter("give --loa, --bill or both")
-    uploaded = at_telnyx(load(), partial(upload_papers, order_id=order_id, papers=papers))
+    uploaded = at_telnyx(load_for_change(), partial(upload_papers, order_id=order_id, papers=papers))
     show_orders([uploaded], reveal=reveal)
     if uploaded.status == "loa_file_invalid":
         raise typer.Exit(1)
@@ -213,7 +214,7 @@ def assign(
     from service.registrations.hosted_orders import assign_profile  # noqa: PLC0415
 
     confirm(f"Move {shown_within(number, reveal=reveal)} to the messaging profile {profile}?", yes=yes)
-    changed = at_telnyx(load(), partial(assign_profile, number=number, profile=profile))
+    changed = at_telnyx(load_for_change(), partial(assign_profile, number=number, profile=profile))
     show_numbers([changed], reveal=reveal)
 
 
@@ -226,7 +227,7 @@ def delete(order_id: OrderId, yes: Yes = False) -> None:  # noqa: FBT002
     from service.registrations.hosted_orders import delete_order  # noqa: PLC0415
 
     confirm(f"Delete the order {order_id}, and stop hosting its numbers?", yes=yes)
-    was_there = at_telnyx(load(), partial(delete_order, order_id=order_id))
+    was_there = at_telnyx(load_for_change(), partial(delete_order, order_id=order_id))
     typer.echo("deleted" if was_there else GONE)
 
 
@@ -240,7 +241,7 @@ def delete_number(number: HostedNumberId, yes: Yes = False, reveal: Reveal = Fal
 
     name = shown_within(number, reveal=reveal)
     confirm(f"Stop hosting {name}? Its messages go back to its carrier.", yes=yes)
-    was_there = at_telnyx(load(), partial(delete_hosted_number, number=number))
+    was_there = at_telnyx(load_for_change(), partial(delete_hosted_number, number=number))
     typer.echo("deleted" if was_there else GONE)
 
 

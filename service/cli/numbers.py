@@ -1,6 +1,7 @@
 """Phone numbers on the command line: read strictly, shown masked."""
 
 import re
+from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -22,6 +23,21 @@ def e164(text: str) -> str:
     if not _E164.fullmatch(text):
         raise typer.BadParameter(f"{text!r} is no number such as +13125550001: a plus, the country code, no blanks")
     return text
+
+
+def numbers_in(file: Path) -> list[str]:
+    """The numbers in a file, one a line; blank lines are passed over.
+
+    Raises:
+        typer.BadParameter: a line is no number; its own number is named.
+    """
+    numbers = []
+    for position, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):
+        if line.strip() and not _E164.fullmatch(line.strip()):
+            raise typer.BadParameter(f"{file.name}, line {position}: no number such as +13125550001")
+        if line.strip():
+            numbers.append(line.strip())
+    return numbers
 
 
 def shown(number: str | None, *, reveal: bool) -> str:
