@@ -16,11 +16,13 @@ from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.hosted import hosted
 from service.cli.ingress import ingress
+from service.cli.messages import messages
 from service.cli.rcs import rcs
 from service.cli.simulator import simulator
 from service.cli.tollfree import tollfree
 from service.cli.trigger import trigger
 from service.cli.up import up
+from service.cli.webhook_deliveries import deliveries
 from service.cli.webhooks import webhooks
 from service.cli.worker import worker
 from service.embedded import EmbeddedServerError
@@ -64,10 +66,12 @@ app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
 app.command()(audit)
+webhooks.command("deliveries")(deliveries)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(tollfree, name="tollfree")
 app.add_typer(hosted, name="hosted")
 app.add_typer(rcs, name="rcs")
+app.add_typer(messages, name="messages")
 app.command()(config)
 app.command()(doctor)
 app.command()(healthcheck)
