@@ -1,15 +1,18 @@
 """Settings for commands that change something at Telnyx."""
 
-from service.settings import InvalidSettings, Settings, load
+import typer
+
+from service.settings import Settings, load
 
 
 def load_for_change() -> Settings:
-    """The settings that are in force.
+    """The settings that are in force; with `RINGBACK_DRY_RUN` the command ends here, before anything is asked.
 
     Raises:
-        service.settings.InvalidSettings: a variable does not fit, or `RINGBACK_DRY_RUN` forbids changes.
+        service.settings.InvalidSettings: a variable does not fit.
     """
     settings = load()
     if settings.dry_run:
-        raise InvalidSettings("RINGBACK_DRY_RUN is on, so nothing may be changed at Telnyx: unset it for this")
+        typer.echo("RINGBACK_DRY_RUN is set: nothing was changed.", err=True)
+        raise typer.Exit(1)
     return settings
