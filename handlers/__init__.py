@@ -3,6 +3,7 @@
 from handlers import (
     agent_webhooks,
     consent,
+    forward,
     hosted_numbers,
     hosted_transfers,
     message_state,
@@ -16,6 +17,7 @@ from service import Router
 router = Router(
     agent_webhooks.router,
     consent.router,
+    forward.router,
     hosted_numbers.router,
     hosted_transfers.router,
     message_state.router,

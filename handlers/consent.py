@@ -2,8 +2,8 @@
 
 from service import Context, Discard, Event, Router, clock
 from service.events import Message
-from service.messages.consent import said_about_consent
-from service.store.consent import record
+from service.events.consent import word_of
+from service.store.consent import hear
 from service.store.keys import Keys
 
 router = Router()
@@ -11,11 +11,12 @@ router = Router()
 
 @router.on("message.received")
 async def consent(event: Event[Message], ctx: Context) -> None:
-    """Record an opt-out or opt-in; every other message says nothing about it."""
-    said = said_about_consent(event.payload)
-    number = event.payload.from_.phone_number
-    if said is None or number is None:
+    """Record an opt-out or opt-in; every other message says nothing about it.
+
+    Telnyx's own words were kept when the event was accepted; to keep them again changes nothing.
+    """
+    word = word_of(event.payload, event.occurred_at)
+    if word is None:
         raise Discard("nothing_said")
-    at = event.occurred_at.timestamp() if event.occurred_at else clock.now()
-    await record(ctx.redis, Keys(ctx.settings.namespace), number, said, at=at)
-    ctx.log.info("consent", said=said)
+    await hear(ctx.redis, Keys(ctx.settings.namespace), [word], "message", now=clock.now())
+    ctx.log.info("consent", said=word.said)

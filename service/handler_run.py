@@ -10,17 +10,15 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
-from telnyx import APIStatusError, AsyncTelnyx
+from telnyx import AsyncTelnyx
 
 from service.endings import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.events import Event, read_event
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
-from service.messages.consent import note_stop
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
-from service.outbound.refusals import STOP, Refusal, codes, recipient
+from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
 from service.registrations.rcs_capabilities import RcsCapabilities
 from service.routing import Context, Lifespan, Router, Subscription
@@ -79,8 +77,6 @@ async def run_handler(workshop: Workshop, running: Running, name: str) -> Handle
     current_run.set(run)
     began, began_at = time.perf_counter(), lease.now()
     error = await _error_of(workshop, running, subscription, run, bound)
-    if error is not None:
-        await _note_stop(workshop, error)
     after = _ending(before, run.note or error, workshop.limits(subscription), lease.now())
     workshop.metrics.count(name, after, time.perf_counter() - began)
     ran = Ran(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
@@ -172,19 +168,6 @@ def _context(
         schedule=derived.schedule,
         cancel=derived.cancel,
     )
-
-
-async def _note_stop(workshop: Workshop, error: BaseException) -> None:
-    """A 40300 is the recipient's own word, told by Telnyx."""
-    if not isinstance(error, APIStatusError) or STOP not in codes(error.response.content):
-        return
-    number = recipient(error)
-    if number is not None:
-        try:
-            await note_stop(workshop.redis, workshop.keys, number)
-        except (RedisError, OSError) as trouble:
-            told = "an opt-out was not recorded; Telnyx's own list still holds it"
-            log.warning(told, error=type(trouble).__name__)
 
 
 def _told(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:

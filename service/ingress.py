@@ -60,6 +60,8 @@ def create_app(settings: Settings | None = None) -> Starlette:
             metrics=metrics,
             budget=budget,
             arrived_by=arrived_by,
+            # Nobody else than a receiver of forwarded events has a use for them: without one they cost nothing.
+            keeps_signatures=settings.forward_url is not None,
         )
 
     app = Starlette(

@@ -69,7 +69,10 @@ class Metrics:
 
 @dataclass
 class Reception:
-    """Answers webhooks; an ASGI application for one path. `arrived_by` is noted with each event."""
+    """Answers webhooks; an ASGI application for one path.
+
+    `arrived_by` is noted with each event and, with `keeps_signatures`, so are the headers that proved it.
+    """
 
     inbox: GroupCommit
     keys: tuple[PublicKey, ...]
@@ -79,6 +82,7 @@ class Reception:
     metrics: Metrics
     budget: "ReadingBudget"
     arrived_by: str
+    keeps_signatures: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Receive one request."""
@@ -104,7 +108,7 @@ class Reception:
         with Reservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
             key = self._proven(claim, body)
-            status = await self._store(key, body)
+            status = await self._store(key, claim, body)
         return {"status": status}, status
 
     def _claim(self, scope: Scope) -> Claim:
@@ -142,15 +146,16 @@ class Reception:
                 hint="check TELNYX_PUBLIC_KEY, and that nothing between Telnyx and here rewrites the body",
             ) from None
 
-    async def _store(self, key: PublicKey, body: bytes) -> str:
+    async def _store(self, key: PublicKey, claim: Claim, body: bytes) -> str:
         try:
             envelope = read_envelope(body)
         except InvalidBody as error:
             raise Refused(400, error.reason) from None
         if key is self.probe_key:
             return _probe(envelope)
+        kept = claim if self.keeps_signatures else None
         try:
-            acceptance = await self.inbox.accept(Arrival.from_envelope(envelope, body, self.arrived_by))
+            acceptance = await self.inbox.accept(Arrival.from_envelope(envelope, body, self.arrived_by, claim=kept))
         except NotAccepted as error:
             raise Refused(503, error.reason) from None
         log.debug(acceptance.status, event_id=acceptance.event_id, type=envelope.type)

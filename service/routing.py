@@ -10,16 +10,17 @@ Pure: nothing here performs I/O. The worker fills in a `Context`.
 
 import inspect
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import TypeAdapter
 
+from service.event_types import is_pattern
 from service.events import Event
 from service.settings import Settings
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+TypesFrom = Callable[[Settings], Sequence[str]]
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 
 
@@ -77,7 +79,7 @@ class Reply(Protocol):
 class OptedOut(Protocol):
     """See `Context.opted_out`."""
 
-    async def __call__(self, number: str) -> bool: ...  # noqa: D102
+    async def __call__(self, number: str, since: datetime | None = None) -> bool: ...  # noqa: D102
 
 
 class Rcs(Protocol):
@@ -128,7 +130,8 @@ class Context:
     """Answers an inbound message on the channel it came by, once per event and handler. False where no answer may be:
     to STOP, START and HELP, to an opted-out number, or where two machines seem to talk to each other."""
     opted_out: OptedOut
-    """Whether this number has said STOP and not START since."""
+    """Whether this number has said STOP and not START after it. With `since`: whether it has said STOP from then on,
+    whatever it said later, so that a STOP calls off what was waiting when it came."""
     rcs: Rcs
     """Tells which phones an RCS agent can reach; what Telnyx answered is remembered for 31 days, or until a message
     shows otherwise."""
@@ -151,6 +154,13 @@ class Subscription:
     max_attempts: int | None
     timeout: float | None
     lifespan: Lifespan | None
+    types_from: TypesFrom | None = None
+
+    def configured(self, settings: Settings) -> "Subscription":
+        """With the event types that the settings decide, where they do."""
+        if self.types_from is None:
+            return self
+        return replace(self, types=_checked_patterns(tuple(self.types_from(settings)), self.handler))
 
 
 Times = int | AbstractSet[int] | None
@@ -187,17 +197,34 @@ class Router:
         """The times of the periodic handlers by name, in arq's words."""
         return MappingProxyType(self._periodic)
 
+    def configured(self, settings: Settings) -> "Router":
+        """The same handlers, with the event types that the settings decide.
+
+        A handler that they leave without any is given no new events, and still ends those that it had begun.
+        """
+        router = Router()
+        for subscription in self._subscriptions.values():
+            router._add(subscription.configured(settings))
+        router._periodic |= self._periodic
+        return router
+
     def on(
-        self, *types: str, name: str | None = None, max_attempts: int | None = None, timeout: float | None = None
+        self,
+        *types: str,
+        name: str | None = None,
+        max_attempts: int | None = None,
+        timeout: float | None = None,
+        types_from: TypesFrom | None = None,
     ) -> Callable[[H], H]:
         """Subscribe the decorated handler, which is returned unchanged.
 
         `types` are event types, families (`10dlc.*`) or `*`. `name` keeps the handler's identity across renames.
-        `max_attempts` counts runs, `timeout` is seconds; without them the settings decide.
+        `max_attempts` counts runs, `timeout` is seconds; without them the settings decide. `types_from` takes the place
+        of `types` for a handler that configuration turns on: a worker asks it for the types, which may be none.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.
-            ValueError: no type, a pattern that is none, or a name that is taken.
+            ValueError: no type, a pattern that is none, types given twice, or a name that is taken.
         """
         if types and callable(types[0]):
             raise TypeError('write @router.on("message.received"), with the event types in parentheses')
@@ -206,12 +233,13 @@ class Router:
             self._add(
                 Subscription(
                     name=_checked_name(name or handler.__name__),
-                    types=_checked_types(types, handler),
+                    types=() if types_from and not types else _checked_types(types, handler, types_from),
                     handler=_checked_handler(handler),
                     payload=_payload_type(handler),
                     max_attempts=_checked_max_attempts(max_attempts, handler),
                     timeout=_checked_timeout(timeout, handler),
                     lifespan=self._lifespan,
+                    types_from=types_from,
                 )
             )
             return handler
@@ -294,11 +322,19 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _checked_types(types: tuple[str, ...], handler: Callable[..., Any]) -> tuple[str, ...]:
+def _checked_types(
+    types: tuple[str, ...], handler: Callable[..., Any], types_from: TypesFrom | None
+) -> tuple[str, ...]:
+    if types_from is not None:
+        raise ValueError(f"{_home(handler)}: give @router.on(…) event types or types_from, not both")
     if not types:
         raise ValueError(f"{_home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
+    return _checked_patterns(types, handler)
+
+
+def _checked_patterns(types: tuple[str, ...], handler: Callable[..., Any]) -> tuple[str, ...]:
     for pattern in types:
-        if not pattern or ("*" in pattern.removesuffix(".*") and pattern != "*"):
+        if not is_pattern(pattern):
             raise ValueError(f"{_home(handler)}: {pattern!r} is no event type, no family such as 10dlc.*, and not *")
     return types
 

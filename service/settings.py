@@ -12,7 +12,9 @@ from nacl.signing import SigningKey
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service.event_types import Selection
 from service.signature import TOLERANCE, PublicKey
+from service.standard_webhooks import Secret
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -124,6 +126,31 @@ def _ids(text: str | None) -> str | None:
     return text
 
 
+def _receiver(text: str | None) -> str | None:
+    if text is None:
+        return None
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii() or not text.isprintable():
+        raise ValueError("give the whole address of your service, such as https://host/webhooks")
+    _ = parts.port  # raises ValueError where it is none
+    return text
+
+
+def _event_types(text: str) -> str:
+    Selection.parse(text)
+    return text
+
+
+def _secrets(secret: SecretStr) -> tuple[Secret, ...]:
+    return tuple(Secret.parse(entry) for entry in secret.get_secret_value().split(","))
+
+
+def _checked_secrets(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None:
+        _secrets(secret)
+    return secret
+
+
 def _probe_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None:
         _signing_key(secret)
@@ -201,6 +228,11 @@ class Settings(BaseSettings):
     )
     manage: Annotated[str | None, AfterValidator(_ids)] = Field(None, validation_alias="RINGBACK_MANAGE")
     repair_webhooks: bool = Field(False, validation_alias="RINGBACK_REPAIR_WEBHOOKS")
+    forward_url: Annotated[str | None, AfterValidator(_receiver)] = Field(None, validation_alias="RINGBACK_FORWARD_URL")
+    forward_types: Annotated[str, AfterValidator(_event_types)] = Field("*", validation_alias="RINGBACK_FORWARD_TYPES")
+    forward_secret: Annotated[SecretStr | None, AfterValidator(_checked_secrets)] = Field(
+        None, validation_alias="RINGBACK_FORWARD_SECRET"
+    )
 
     limits: NotBuilt = Field(None, validation_alias="RINGBACK_LIMITS")
     resend: Literal["same-key", "never"] = Field("same-key", validation_alias="RINGBACK_RESEND")
@@ -208,9 +240,6 @@ class Settings(BaseSettings):
     sms_per_hour: NotBuilt = Field(None, validation_alias="RINGBACK_SMS_PER_HOUR")
     dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
     encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
-    forward_url: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_URL")
-    forward_types: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_TYPES")
-    forward_secret: NotBuilt = Field(None, validation_alias="RINGBACK_FORWARD_SECRET")
 
     def require_public_keys(self) -> tuple[PublicKey, ...]:
         """The keys that may sign webhooks, in the order given.
@@ -253,6 +282,14 @@ class Settings(BaseSettings):
     def managed_ids(self) -> frozenset[str] | None:
         """The agents and messaging profiles that are ours to change; `*` stands for all, None for none named."""
         return None if self.manage is None else frozenset(each.strip() for each in self.manage.split(","))
+
+    def forwarded_types(self) -> Selection:
+        """The event types that are forwarded where `RINGBACK_FORWARD_URL` is set."""
+        return Selection.parse(self.forward_types)
+
+    def forward_secrets(self) -> tuple[Secret, ...]:
+        """The keys that sign what is forwarded; none where `RINGBACK_FORWARD_SECRET` is not set."""
+        return () if self.forward_secret is None else _secrets(self.forward_secret)
 
     def probe_public_key(self) -> PublicKey | None:
         """The key that may sign `ringback.probe` events, or None where probes are off."""

@@ -62,6 +62,12 @@ class Claim:
     signature: bytes
     timestamp: bytes
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The two headers that made the claim."""
+        signature = base64.b64encode(self.signature).decode()
+        return {SIGNATURE_HEADER: signature, TIMESTAMP_HEADER: self.timestamp.decode()}
+
     def prove(self, body: bytes, keys: Sequence[PublicKey]) -> PublicKey:
         """Return the key that signed `body`.
 

@@ -5,6 +5,7 @@ from service.settings import Settings, unknown_variables
 
 FALLBACK = "sms_fallback"
 CONSENT = "consent"
+FORWARD = "forward"
 WEBHOOKS = "agent_webhooks"
 
 
@@ -25,8 +26,15 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
         found.append("RINGBACK_MANAGE and RINGBACK_REPAIR_WEBHOOKS do nothing while RINGBACK_PUBLIC_URL is unset")
     if settings.repair_webhooks and WEBHOOKS not in names:
         found.append("RINGBACK_REPAIR_WEBHOOKS is set, but HANDLERS has no agent_webhooks: nothing will be repaired")
+    if settings.forward_url is not None and FORWARD not in names:
+        found.append(
+            "RINGBACK_FORWARD_URL is set, but HANDLERS has no forward:"
+            " compose the built-in handlers with yours, Router(handlers.router, …)"
+        )
+    if settings.forward_url is None and settings.forward_secret is not None:
+        found.append("nothing is forwarded: RINGBACK_FORWARD_SECRET is set, and RINGBACK_FORWARD_URL is not")
     if names and CONSENT not in names:
         found.append(
-            "HANDLERS has no consent handler: STOP is not remembered here (Telnyx still blocks by its own list)"
+            "HANDLERS has no consent handler: opt-out words of your own are not heeded, only STOP, END and the like"
         )
     return found

@@ -30,6 +30,7 @@ from service.hooks import contained
 from service.loading import load_router
 from service.logs import tell_no_texts
 from service.masking import told
+from service.messages.opt_out_list import reading_opt_outs
 from service.notify import Courier, open_teller
 from service.periodic import cron_jobs
 from service.processing import Processor, open_processor
@@ -106,7 +107,7 @@ class Worker(arq.worker.Worker):
         periodic = {"cron_jobs": cron_jobs(router, self._keys), "timezone": UTC}
         super().__init__(**{**arq_options(settings, router), **periodic, **options})
         self._settings = settings
-        self._router = router
+        self._router = router.configured(settings)
         self._redis_url = redis_url
         self._stack = AsyncExitStack()
         self._metrics = HandlerMetrics()
@@ -139,7 +140,9 @@ class Worker(arq.worker.Worker):
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._courier().keep_telling()))
         await self._patiently(self._warn)
-        log.info("worker ready", handlers=sorted(self._router.subscriptions))
+        log.info(
+            "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
+        )
         while not await self._patiently(self._turn):
             check_cancelled()
 
@@ -331,7 +334,8 @@ async def run(settings: Settings, router: Router, redis_url: str) -> None:
     tell_no_texts()
     worker = Worker(settings, router, redis_url)
     try:
-        await worker.async_run()
+        async with reading_opt_outs(settings, redis_url):
+            await worker.async_run()
     except asyncio.CancelledError:
         log.info("worker stopped")
     finally:
@@ -378,7 +382,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
     """The settings under which stock arq drains the queue."""
-    stack = AsyncExitStack()
+    stack, router = AsyncExitStack(), router.configured(settings)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
         redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)

@@ -54,13 +54,24 @@ def commands(group: object, prefix: str) -> Iterator[str]:
 def calls() -> set[str]:
     """Every dotted call in the sources of service and handlers, the simulator's left out: `telnyx.messages.send`."""
     sources = [*(ROOT / "service").rglob("*.py"), *(ROOT / "handlers").rglob("*.py")]
-    nodes = (
-        node
-        for path in sources
-        if not path.is_relative_to(ROOT / "service" / "simulator")
-        for node in ast.walk(ast.parse(path.read_text()))
-    )
-    return {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
+    trees = [ast.parse(path.read_text()) for path in sources if not path.is_relative_to(ROOT / "service" / "simulator")]
+    return {call for tree in trees for call in _calls_in(tree)}
+
+
+def _calls_in(tree: ast.Module) -> Iterator[str]:
+    """The calls of one file; where a part of the SDK was given a name first, that is put in again."""
+    nodes = list(ast.walk(tree))
+    named = {
+        node.targets[0].id: ast.unparse(node.value)
+        for node in nodes
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Attribute)
+    }
+    for node in nodes:
+        if isinstance(node, ast.Call):
+            root, dot, rest = ast.unparse(node.func).partition(".")
+            yield f"{named.get(root, root)}{dot}{rest}"
 
 
 CALLS = calls()

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from service import Context, Event, Router
 from service.events import Message
+from tests.stack import make_settings
 
 
 async def handler(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
@@ -94,3 +95,30 @@ def test_a_periodic_handler_is_composed_with_its_times_and_its_name() -> None:
 def test_a_time_that_no_clock_shows_is_refused(times: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"handler: @router.cron\(.* takes numbers from 0 to"):
         Router().cron(**times)(handler)
+
+
+def test_types_from_the_settings_are_asked_for_when_a_worker_configures_its_router() -> None:
+    router = Router()
+
+    @router.on(types_from=lambda settings: ["10dlc.*"] if settings.sms_from else [])
+    async def sometimes(event: Event[Any], ctx: Context) -> None: ...
+
+    on, off = make_settings(sms_from="+13125550199"), make_settings()
+    assert router.configured(on).subscriptions["sometimes"].types == ("10dlc.*",)
+    assert router.configured(off).subscriptions["sometimes"].types == ()
+    assert router.subscriptions["sometimes"].types == ()
+
+
+def test_types_are_given_once_and_checked_wherever_they_come_from() -> None:
+    router = Router()
+
+    with pytest.raises(ValueError, match="not both"):
+
+        @router.on("message.sent", types_from=lambda _: ["message.read"])
+        async def both(event: Event[Any], ctx: Context) -> None: ...
+
+    @router.on(types_from=lambda _: ["message.*.x"])
+    async def wrong(event: Event[Any], ctx: Context) -> None: ...
+
+    with pytest.raises(ValueError, match=r"wrong: 'message.\*.x' is no event type"):
+        router.configured(make_settings())

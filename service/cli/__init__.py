@@ -17,6 +17,8 @@ from service.cli.healthcheck import healthcheck
 from service.cli.hosted import hosted
 from service.cli.ingress import ingress
 from service.cli.messages import messages
+from service.cli.new import new
+from service.cli.optouts import optouts
 from service.cli.rcs import rcs
 from service.cli.simulator import simulator
 from service.cli.tollfree import tollfree
@@ -58,6 +60,7 @@ def ringback(
 
 
 app.command()(demo)
+app.command()(new)
 app.command()(up)
 app.command()(ingress)
 app.command()(worker)
@@ -65,6 +68,7 @@ app.command()(simulator)
 app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
+app.add_typer(optouts, name="optouts")
 app.command()(audit)
 webhooks.command("deliveries")(deliveries)
 app.add_typer(webhooks, name="webhooks")

@@ -20,6 +20,7 @@ MASK = "•••"
 _DAY_TO_SECOND = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _MIB_TO_BYTE = (("MiB", 1024**2), ("KiB", 1024), ("B", 1))
 _LOGIN = re.compile(r"(?<=://)([^:@/]*:)?.*@", re.DOTALL)
+_QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
 _PASSWORD_PARAMETER = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
 
 
@@ -71,6 +72,11 @@ def without_password(url: str | SecretStr) -> str:
     return _PASSWORD_PARAMETER.sub(rf"\1{MASK}", _LOGIN.sub(rf"\1{MASK}@", text))
 
 
+def without_secrets(url: str) -> str:
+    """A URL without its login, and whose query is masked: a receiver's token often stands there."""
+    return _QUERY.sub(MASK, without_password(url))
+
+
 def duration(seconds: float) -> str:
     """Seconds as the variables take them: `30s`, `22h`, `7d`, in the largest unit of which they are a whole number."""
     return _in_units(seconds, _DAY_TO_SECOND) or f"{seconds}s"
@@ -88,6 +94,7 @@ def _in_units(number: float, units: tuple[tuple[str, int], ...]) -> str | None:
 
 _SHOWN_IN_PART: dict[str, Callable[[Any], str]] = {
     "REDIS_URL": without_password,
+    "RINGBACK_FORWARD_URL": without_secrets,
     "TELNYX_BASE_URL": without_password,
     "RINGBACK_PUBLIC_URL": without_password,
     "RINGBACK_FAILOVER_URL": without_password,

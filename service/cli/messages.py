@@ -11,6 +11,7 @@ from service import clock
 from service.cli.changing import load_for_change
 from service.cli.confirm import confirm
 from service.cli.numbers import Reveal, e164, print_json, shown
+from service.cli.shorteners import warn_of_shorteners
 from service.cli.telnyx_session import at_telnyx, at_telnyx_and_redis
 from service.settings import Settings, load
 
@@ -49,9 +50,7 @@ def list_messages(
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if not _RANGE.fullmatch(range_):
-        raise typer.BadParameter(
-            "--range: today, yesterday, this_week, last_week, this_month or last_N_days"
-        )
+        raise typer.BadParameter("--range: today, yesterday, this_week, last_week, this_month or last_N_days")
     rows = at_telnyx(load(), partial(_records, number=number, date_range=range_, limit=limit))
     if as_json:
         print_json(rows, reveal=reveal)
@@ -137,6 +136,7 @@ async def _schedule(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, fiel
     if await opted_out(redis, keys, fields["to"]):
         typer.echo("this number has said STOP: nothing was scheduled", err=True)
         raise typer.Exit(1)
+    await warn_of_shorteners(telnyx, redis, keys, text=fields["text"])
     answer = await telnyx.messages.schedule(**fields)
     return str(answer.data.id) if answer.data else "?"
 

@@ -12,6 +12,7 @@ from service.cli.confirm import confirm
 from service.cli.numbers import Reveal, e164, numbers_in, print_json, shown
 from service.cli.rcs_content import read_content
 from service.cli.rcs_list import agent_as_json, show_agents, show_capabilities
+from service.cli.shorteners import warn_of_shorteners
 from service.cli.telnyx_session import at_telnyx, at_telnyx_and_redis
 from service.settings import load
 
@@ -175,7 +176,7 @@ async def _draft(
     content: "ContentMessage",
     fallback: "SMSFallback | None",
 ) -> "Draft":
-    """What to send, unless the number has said STOP, or the agent cannot send."""
+    """What to send, unless the number has said STOP, or the agent cannot send; links that may be blocked are told."""
     from service.messages.rcs_sending import Draft  # noqa: PLC0415
     from service.store.consent import opted_out  # noqa: PLC0415
 
@@ -187,6 +188,7 @@ async def _draft(
     messaging_profile_id = profile or (known.profile_id if known else None)
     if messaging_profile_id is None:
         _refuse(f"the agent {agent} has no messaging profile: name one with --profile")
+    await warn_of_shorteners(telnyx, redis, keys, text=fallback["text"] if fallback else "")
     return Draft(agent, to, str(messaging_profile_id), content, fallback)
 
 

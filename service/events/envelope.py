@@ -7,9 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
+
+from service.events.consent import Word, word_of
+from service.events.message import Message
+from service.events.tolerant_model import read_time
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _UNKNOWN = "unknown"
+_INBOUND = "message.received"
 
 PROBE_TYPE = "ringback.probe"
 """The type of the events that ask whether we answer; they are never stored."""
@@ -29,12 +35,14 @@ class InvalidBody(Exception):  # noqa: N818 - reads as a state
 class Envelope:
     """What the ingress needs to know of a body: which event it is, and of which type.
 
-    `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said.
+    `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said. `word` is what an inbound
+    message says about consent: it holds from the moment at which the event is accepted.
     """
 
     identity: str
     type: str
     by_content: bool
+    word: Word | None = None
 
 
 def read_envelope(body: bytes) -> Envelope:
@@ -51,8 +59,8 @@ def read_envelope(body: bytes) -> Envelope:
     inner = data if isinstance(data, dict) else content
     identity = inner.get("id") if inner is data else None
     if isinstance(identity, str) and _ID.fullmatch(identity):
-        return Envelope(identity, _type_of(inner), by_content=False)
-    return Envelope(_content_identity(content), _type_of(inner), by_content=True)
+        return Envelope(identity, _type_of(inner), by_content=False, word=_word(inner))
+    return Envelope(_content_identity(content), _type_of(inner), by_content=True, word=_word(inner))
 
 
 def read_object(body: bytes) -> dict[str, Any]:
@@ -77,6 +85,16 @@ def _type_of(inner: dict[str, Any]) -> str:
             return value
     # The OpenAPI document has campaign updates flat, without an envelope; the knowledge base has them in one.
     return _CAMPAIGN_UPDATE if "campaignId" in inner else _UNKNOWN
+
+
+def _word(inner: dict[str, Any]) -> Word | None:
+    """What is said about consent; a payload that does not fit is for the handlers to complain of."""
+    if inner.get("event_type") != _INBOUND:
+        return None
+    try:
+        return word_of(Message.model_validate(inner.get("payload")), read_time(inner.get("occurred_at")))
+    except ValidationError:
+        return None
 
 
 def _content_identity(content: dict[str, Any]) -> str:

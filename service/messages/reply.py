@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, omit
 
 from service.events import Event, Message
-from service.messages.consent import answered_by_telnyx
+from service.events.consent import answered_by_telnyx
 from service.outbound.effects import idempotency_key
 from service.store.consent import may_answer, opted_out
 from service.store.keys import Keys

@@ -12,6 +12,15 @@ TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
+def open_reader(settings: Settings) -> AsyncTelnyx:
+    """A client for reading at Telnyx beside the handlers; to be closed with `await client.close()`.
+
+    Raises:
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+    """
+    return AsyncTelnyx(api_key=settings.require_api_key(), base_url=settings.base_url, max_retries=0, timeout=TIMEOUT)
+
+
 def open_client(settings: Settings, gate: Gate, ledgers: Ledgers) -> AsyncTelnyx:
     """A client for all handlers of a worker; to be closed with `await client.close()`.
 

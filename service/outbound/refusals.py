@@ -103,16 +103,6 @@ def names_idempotency(answer: Answer) -> bool:
     return answer.status == 422 and b"idempoten" in answer.body.lower()
 
 
-def recipient(error: APIError) -> str | None:
-    """The number that the refused message was for."""
-    try:
-        body = json.loads(error.request.content)
-    except ValueError:
-        return None
-    to = body.get("to") if isinstance(body, dict) else None
-    return to if isinstance(to, str) else None
-
-
 def codes(body: bytes) -> list[str]:
     """The `errors[].code` of an answer."""
     return _codes(_errors(body))

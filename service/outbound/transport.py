@@ -7,16 +7,23 @@ from types import MappingProxyType
 from typing import Any
 
 import httpx
+import structlog
+from redis.exceptions import RedisError
 
+from service import clock
+from service.events.consent import Word
 from service.outbound import dry_run
 from service.outbound.effect import Effect, Request
 from service.outbound.fate import Resend
 from service.outbound.gate import Gate
 from service.outbound.journal import Journal
 from service.outbound.operations import Call, read_call
-from service.outbound.refusals import Answer
+from service.outbound.refusals import STOP, Answer, codes
 from service.outbound.run import Run, current_run
+from service.store.consent import hear
 from service.store.keys import Keys
+
+log = structlog.get_logger(__name__)
 
 NOT_AGAIN = {"x-should-retry": "false"}
 """Tells the SDK (its `_should_retry`) not to repeat an effect by itself: that is the ledger's to say."""
@@ -111,10 +118,23 @@ class EffectTransport(httpx.AsyncBaseTransport):
             extensions={**original.extensions, "trace": trace},
         )
         try:
-            return await _answer(await self._transport.handle_async_request(request))
+            answer = await _answer(await self._transport.handle_async_request(request))
         except NO_ANSWER as error:
             wanted.error = type(error).__name__
             return None
+        await self._heed_stop(wanted.call, answer)
+        return answer
+
+    async def _heed_stop(self, call: Call, answer: Answer) -> None:
+        """A 40300 is the recipient's own STOP, told by Telnyx: it is kept, whatever the handler makes of it."""
+        if answer.status < 400 or call.recipient is None or "," in call.recipient or STOP not in codes(answer.body):
+            return
+        word = Word(call.recipient, "out", at=None)
+        try:
+            await hear(self._ledgers.redis, self._ledgers.keys, [word], "40300", now=clock.now())
+        except (RedisError, OSError) as trouble:
+            told = "an opt-out was not recorded; Telnyx's own list still holds it"
+            log.warning(told, error=type(trouble).__name__)
 
     async def _get(self, original: httpx.Request, path: str) -> Answer | None:
         """Read something at Telnyx with the credentials of a request."""

@@ -1,27 +1,144 @@
 """What numbers have said about being written to, and how often they were answered lately."""
 
-from typing import Literal
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
 
 from redis.asyncio import Redis
 
+from service.events.consent import Word
 from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import Argument, run, script
 
-CONSENT = script("consent")
+HEAR = script("hear", above=("consent",))
 REPLY = script("reply")
 
+Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
+"""How an opt-out came to be known: from a message, Telnyx's refusal, Telnyx's list, a person, a file."""
 
-async def record(redis: "Redis", keys: Keys, number: str, said: Literal["out", "in"], *, at: float) -> bool:
-    """Remember an opt-out or opt-in said `at` (seconds since 1970); answers whether it changed what is known."""
-    return bool(await run(redis, CONSENT, keys.namespace, number, said, int(at * 1000)))
+STEP = 500
+"""Words that one script may take: a millisecond or two in which the server does nothing else."""
+LONGEST_SHORT_CODE = 8
+
+_NUMBER = re.compile(r"[\s+\d().-]*\d[\s\d().-]*")
+_NO_DIGIT = re.compile(r"\D")
 
 
-async def opted_out(redis: "Redis", keys: Keys, number: str) -> bool:
-    """Whether the latest word of this number was an opt-out."""
-    known: bytes | None = await redis.hget(keys.optouts, number)  # type: ignore[misc]
-    return known is not None and known.startswith(b"out ")
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The latest opt-out and opt-in of a number (seconds since 1970), and how the opt-out came to be known."""
+
+    out_at: float | None = None
+    in_at: float | None = None
+    source: str = "-"
+
+    @classmethod
+    def parse(cls, stored: bytes | None) -> Self:
+        """Read what the scripts have written."""
+        if stored is None:
+            return cls()
+        out, back, source = stored.decode().split(" ")
+        return cls(_seconds(out), _seconds(back), source)
+
+    @property
+    def opted_out(self) -> bool:
+        """Whether the latest word was an opt-out; of two at the same time the opt-out counts."""
+        return self.out_at is not None and (self.in_at is None or self.out_at >= self.in_at)
+
+    def opted_out_since(self, moment: float) -> bool:
+        """Whether the number is opted out, or was at some time since `moment`."""
+        return self.opted_out or (self.out_at is not None and self.out_at >= moment)
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """A number that must not be written to."""
+
+    number: str
+    since: float
+    source: str
+
+    def __repr__(self) -> str:
+        return f"OptOut(since={self.since!r}, source={self.source!r})"
+
+
+def canonical(number: str) -> str:
+    """One form of a number, so that none slips through in another: `+` and digits.
+
+    Short codes stay digits, and names (alphanumeric senders) what they are.
+    """
+    if not _NUMBER.fullmatch(number):
+        return number.strip()
+    digits = _NO_DIGIT.sub("", number)
+    return digits if len(digits) <= LONGEST_SHORT_CODE else f"+{digits}"
+
+
+def milliseconds(at: float) -> int:
+    """A word's time as the scripts keep it; the same word always gives the same."""
+    return round(at * 1000)
+
+
+async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], source: Source, *, now: float) -> int:
+    """Keep what numbers said; answers how many words changed what is known.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known what was kept; doing it again is harmless.
+    """
+    changed = 0
+    for start in range(0, len(words), STEP):
+        args: list[Argument] = [keys.namespace]
+        for word in words[start : start + STEP]:
+            at = milliseconds(now if word.at is None else word.at)
+            args += (canonical(word.number), word.said, at, source)
+        changed += await run(redis, HEAR, *args)
+    return changed
+
+
+async def consent_of(redis: "Redis", keys: Keys, number: str) -> Consent:
+    """What a number has said."""
+    stored: bytes | None = await redis.hget(keys.optouts, canonical(number))  # type: ignore[misc]
+    return Consent.parse(stored)
+
+
+async def opted_out(redis: "Redis", keys: Keys, number: str, since: datetime | None = None) -> bool:
+    """Whether the latest word of this number was an opt-out, or with `since`: any that it said from then on."""
+    consent = await consent_of(redis, keys, number)
+    return consent.opted_out if since is None else consent.opted_out_since(since.timestamp())
+
+
+async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
+    """Every number that is opted out, in no order."""
+    seen: set[bytes] = set()
+    async for number, stored in redis.hscan_iter(keys.optouts, count=STEP):
+        consent = Consent.parse(stored)
+        # A scan may bring a number twice while the hash grows.
+        if consent.opted_out and consent.out_at is not None and number not in seen:
+            seen.add(number)
+            yield OptOut(number.decode(), consent.out_at, consent.source)
+
+
+async def list_read_at(redis: "Redis", keys: Keys) -> float | None:
+    """When Telnyx's list of opt-outs was last read to its end (seconds since 1970)."""
+    stored: bytes | None = await redis.get(keys.optouts_read)
+    return None if stored is None else int(stored) / 1000
+
+
+async def note_list_read(redis: "Redis", keys: Keys, *, at: float) -> None:
+    """Remember that Telnyx's list of opt-outs was read to its end."""
+    await redis.set(keys.optouts_read, int(at * 1000))
+
+
+async def take_list_lock(redis: "Redis", keys: Keys, *, seconds: float) -> bool:
+    """Whether the caller is the one to read Telnyx's list within the next `seconds`."""
+    return bool(await redis.set(keys.optouts_reader, "1", nx=True, ex=int(seconds)))
 
 
 async def may_answer(redis: "Redis", keys: Keys, number: str, *, effect_key: str, limit: int, window: float) -> bool:
     """Whether one more answer may go to this number: at most `limit` within `window` seconds of the latest."""
     return bool(await run(redis, REPLY, keys.namespace, number, effect_key, limit, int(window * 1000)))
+
+
+def _seconds(milliseconds: str) -> float | None:
+    return None if milliseconds == "-" else int(milliseconds) / 1000

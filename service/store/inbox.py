@@ -1,14 +1,17 @@
 """The inbox: accepting events, once each, and looking at what became of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from redis.asyncio import Redis
 
 from service.events import Envelope
+from service.events.consent import Word
+from service.signature import Claim
+from service.store.consent import canonical, milliseconds
 from service.store.keys import Keys
-from service.store.records import EventRecord, parse_record
+from service.store.records import EventRecord, parse_record, written_arrival
 from service.store.scripts import Argument, run, script
 
 CONTENT_IS_REMEMBERED = 3_600_000
@@ -16,14 +19,18 @@ CONTENT_IS_REMEMBERED = 3_600_000
 
 PAGE = 500
 
-ACCEPT = script("accept", above=("record",), when_full=False)
+ACCEPT = script("accept", above=("consent", "record"), when_full=False)
 CANCEL = script("cancel")
 SUMMARIES = script("summaries")
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An event to accept; `delay` (milliseconds) is how long it waits until handlers may see it."""
+    """An event to accept; `delay` (milliseconds) is how long it waits until handlers may see it.
+
+    `word` is what its message says about consent: it is kept in the same step. `claim` is given where the headers that
+    prove the body are to be kept beside it.
+    """
 
     identity: str
     type: str
@@ -31,12 +38,18 @@ class Arrival:
     arrived_by: str
     delay: int = 0
     remember: int = 0
+    word: Word | None = None
+    claim: Claim | None = field(default=None, repr=False)
 
     @classmethod
-    def from_envelope(cls, envelope: Envelope, body: bytes, arrived_by: str) -> "Arrival":
+    def from_envelope(
+        cls, envelope: Envelope, body: bytes, arrived_by: str, *, claim: Claim | None = None
+    ) -> "Arrival":
         """What a webhook brings."""
         remember = CONTENT_IS_REMEMBERED if envelope.by_content else 0
-        return cls(envelope.identity, envelope.type, body, arrived_by, remember=remember)
+        return cls(
+            envelope.identity, envelope.type, body, arrived_by, remember=remember, word=envelope.word, claim=claim
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,10 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> lis
             arrival.identity,
             arrival.type,
             arrival.body,
-            arrival.arrived_by,
+            written_arrival(arrival.arrived_by, arrival.claim),
             arrival.delay,
             arrival.remember,
+            *_said(arrival.word),
         )
     answers = await run(redis, ACCEPT, *args)
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
@@ -111,6 +125,12 @@ async def counts(redis: "Redis", keys: Keys) -> Counts:
     """The counters as they stand."""
     stored: Mapping[bytes, bytes] = await redis.hgetall(keys.counts)  # type: ignore[misc]
     return Counts(**{name.decode(): int(value) for name, value in stored.items()})
+
+
+def _said(word: Word | None) -> tuple[Argument, ...]:
+    if word is None:
+        return "", "", ""
+    return word.said, canonical(word.number), "" if word.at is None else milliseconds(word.at)
 
 
 async def _from_index(

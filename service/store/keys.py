@@ -1,5 +1,6 @@
 """The names of all keys of ours in Redis; nobody else names one."""
 
+import hashlib
 from dataclasses import dataclass
 
 ARQ_JOB = "arq:job:"
@@ -28,7 +29,10 @@ class Keys:
     | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
     | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
-    | `<ns>:optouts` | hash | number → opt-out or opt-in, with its time |
+    | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in (`-`: never), and the source |
+    | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
+    | `<ns>:optouts_reader` | string | who reads that list now |
+    | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
@@ -37,6 +41,7 @@ class Keys:
     | `<ns>:known:<kind>` | hash | for ever, by id: what was last known of a registration of that kind |
     | `<ns>:turn:<name>` | string | whose turn it is to do what may be done once in a while |
     | `<ns>:rcs:<number>` | hash | for 31 days, by agent: what the phone can do over RCS, and when that was asked |
+    | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that wants no more |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -72,6 +77,18 @@ class Keys:
         return f"{self.namespace}:idempotency_probe"
 
     @property
+    def optouts_read(self) -> str:
+        return f"{self.namespace}:optouts_read"
+
+    @property
+    def optouts_reader(self) -> str:
+        return f"{self.namespace}:optouts_reader"
+
+    @property
+    def url_domains(self) -> str:
+        return f"{self.namespace}:url_domains"
+
+    @property
     def readyz(self) -> str:
         return f"{self.namespace}:readyz"
 
@@ -87,6 +104,9 @@ class Keys:
 
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"
+
+    def gone(self, url: str) -> str:
+        return f"{self.namespace}:gone:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
     def event(self, event_id: str) -> str:
         return f"{self.namespace}:event:{event_id}"

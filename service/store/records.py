@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import orjson
 
+from service.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, Claim
+
 HandlerState = Literal["pending", "waiting", "parked", "done", "dead"]
 EventState = Literal["open", "done", "ignored", "dead"]
 
@@ -93,7 +95,10 @@ _DEFAULTS: dict[str, Any] = {name: getattr(HandlerRecord(), name) for name in Ha
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """The inbox record of one event; times are milliseconds since 1970. `body` is None once it was let go."""
+    """The inbox record of one event; times are milliseconds since 1970. `body` is None once it was let go.
+
+    `signature_headers` are those that came with this very body, where they were kept: while events are forwarded.
+    """
 
     id: str
     type: str
@@ -104,6 +109,14 @@ class EventRecord:
     body: bytes | None = field(repr=False)
     handlers: Mapping[str, HandlerRecord]
     ended_at: int | None = None
+    signature_headers: Mapping[str, str] | None = field(default=None, repr=False)
+
+
+def written_arrival(arrived_by: str, claim: Claim | None) -> str:
+    """How an event came and, where they are kept, its timestamp and signature: one field, let go of with the body."""
+    if claim is None:
+        return arrived_by
+    return f"{arrived_by} {claim.headers[TIMESTAMP_HEADER]} {claim.headers[SIGNATURE_HEADER]}"
 
 
 def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
@@ -112,16 +125,18 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
         return _parse_kept(event_id, fields)
     names: list[str] = orjson.loads(fields.get(b"handlers", b"[]"))
     ended_at = fields.get(b"ended_at")
+    arrived_by, *signed = fields[b"arrived_by"].decode().split()
     return EventRecord(
         id=event_id,
         type=fields[b"type"].decode(),
         state=fields[b"state"].decode(),  # type: ignore[arg-type]
         received_at=int(fields[b"received_at"]),
-        arrived_by=fields[b"arrived_by"].decode(),
+        arrived_by=arrived_by,
         deliveries=int(fields[b"deliveries"]),
         body=fields.get(b"body"),
         handlers={name: _handler_record(fields.get(f"h:{name}".encode())) for name in names},
         ended_at=int(ended_at) if ended_at else None,
+        signature_headers=dict(zip((TIMESTAMP_HEADER, SIGNATURE_HEADER), signed, strict=False)) if signed else None,
     )
 
 

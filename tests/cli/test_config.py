@@ -127,3 +127,17 @@ def test_what_does_not_fit_exits_2_and_is_named(variable: str, value: str) -> No
     ran = run_process("config", "--json", **{variable: value})
     assert (ran.code, ran.stdout) == (2, "")
     assert ran.stderr.startswith(f"{variable}: ")
+
+
+def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets() -> None:
+    ran = run_process(
+        "config",
+        "--json",
+        RINGBACK_FORWARD_URL="https://user:hunter2@receiver.example/hooks?token=hunter2",
+        RINGBACK_FORWARD_SECRET="whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg==",
+    )
+    assert (ran.code, "hunter2" in ran.stdout, "aHVudGVy" in ran.stdout) == (0, False, False)
+    assert (
+        json.loads(ran.stdout)["settings"]["RINGBACK_FORWARD_URL"]["value"]
+        == "https://user:•••@receiver.example/hooks?•••"
+    )

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.store.consent import record
+from service.events.consent import Word
+from service.store.consent import hear
 from tests.cli.at_stack import run_at
 from tests.stack import SMS_FROM, Stack
 from tests.waiting import wait_for
@@ -58,7 +59,7 @@ def test_messages_that_have_ended_are_listed(stack: Stack) -> None:
 
 
 def test_a_number_that_said_stop_is_not_written_to_later_either(stack: Stack) -> None:
-    stack.ask(lambda redis, keys: record(redis, keys, NUMBER, "out", at=0))
+    stack.ask(lambda redis, keys: hear(redis, keys, [Word(NUMBER, "out", 0.0)], "operator", now=0.0))
     words = ("messages", "schedule", NUMBER, "--text", TEXT, "--at", later(days=1), "--from", SMS_FROM, "--yes")
     ran = run_at(stack, *words)
     assert (ran.code, "has said STOP: nothing was scheduled" in ran.stderr) == (1, True)
@@ -103,3 +104,10 @@ def test_deliveries_are_listed_without_what_they_carried(calling_stack: Stack) -
         assert (each.code, TEXT in each.stdout, NUMBER in each.stdout) == (0, False, False)
     assert run_at(stack, "webhooks", "deliveries", "--failed").stderr == "There are no such deliveries.\n"
     assert run_at(stack, "webhooks", "deliveries", "nonesuch").code == 1
+
+
+def test_a_public_shortener_is_warned_of_and_sent(stack: Stack) -> None:
+    words = ("--text", "See https://bit.ly/x", "--at", later(days=1), "--from", SMS_FROM, "--yes")
+    ran = run_at(stack, "messages", "schedule", NUMBER, *words)
+    assert (ran.code, ran.stderr) == (0, "warning: carriers may block links by bit.ly, a public shortener\n")
+    assert [each.path for each in stack.simulator.requests] == ["/messaging_url_domains", "/messages/schedule"]

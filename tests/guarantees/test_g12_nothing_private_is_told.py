@@ -87,7 +87,12 @@ def test_nothing_private_is_told(tmp_path: Path) -> None:
     admin = free_port()
     with open_fleet(tmp_path, HANDLERS, TELNYX_API_KEY=api_key, RINGBACK_SMS_FROM="+13125550199") as fleet:
         fleet.simulator.add_fault(
-            kind="status", status=422, code="40310", detail=f"The number {number} cannot get {number[1:]}", times=2
+            kind="status",
+            path="/messages",
+            status=422,
+            code="40310",
+            detail=f"The number {number} cannot get {number[1:]}",
+            times=2,
         )
         fleet.start_ingress()
         fleet.start_worker(RINGBACK_ADMIN_PORT=str(admin))

@@ -1,8 +1,9 @@
--- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step.
+-- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step. What a
+-- message says about consent is kept in the same step, so that no handler that begins later can miss a STOP.
 --
--- Keys:   those of record, <ns>:content:<identity>
+-- Keys:   those of record and of consent, <ns>:content:<identity>
 -- ARGV:   ns, then for each event: identity, type, body, arrived_by, delay (ms until it is due), remember (ms for which the
---         identity stands for this event; 0: as long as the record exists)
+--         identity stands for this event; 0: as long as the record exists), said ('out' | 'in' | ''), number, at (ms; '': now)
 -- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
 -- Cost:   O(events × log queue)
 local ns = ARGV[1]
@@ -24,9 +25,12 @@ local function resolve(identity, type, remember)
 end
 
 local answers = {}
-for i = 2, #ARGV, 6 do
+for i = 2, #ARGV, 9 do
   local id = resolve(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]))
   local answer = record(ns, now, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+  if answer == 'accepted' and ARGV[i + 6] ~= '' then
+    hear(ns, ARGV[i + 7], ARGV[i + 6], tonumber(ARGV[i + 8]) or now, 'message')
+  end
   answers[#answers + 1] = { answer, id }
 end
 return answers

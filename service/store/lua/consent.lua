@@ -1,14 +1,18 @@
--- consent: remember the latest word of a number about being written to. Older words never undo newer ones.
+-- consent: the latest opt-out and the latest opt-in of each number, so that neither the order of words nor their repetition
+-- matters. A number is opted out where its latest opt-out is not older than its latest opt-in.
 --
 -- Keys:   <ns>:optouts
--- ARGV:   ns, number, said ('out' | 'in'), at (ms)
--- Answer: 1 if this changed what is known, else 0
 -- Cost:   O(1)
-local key = ARGV[1] .. ':optouts'
-local known = redis.call('HGET', key, ARGV[2])
-if known then
-  local said, at = known:match('^(%a+) (-?%d+)$')
-  if tonumber(at) > tonumber(ARGV[4]) or (tonumber(at) == tonumber(ARGV[4]) and said == 'out') then return 0 end
+
+-- hear: keep a word; at is ms. Answers whether anything changed.
+local function hear(ns, number, said, at, source)
+  local key = ns .. ':optouts'
+  local known = redis.call('HGET', key, number)
+  local out, back, from = '-', '-', '-'
+  if known then out, back, from = known:match('^(%S+) (%S+) (%S+)$') end
+  local before = tonumber(said == 'out' and out or back)
+  if before and before >= at then return false end
+  if said == 'out' then out, from = string.format('%d', at), source else back = string.format('%d', at) end
+  redis.call('HSET', key, number, out .. ' ' .. back .. ' ' .. from)
+  return true
 end
-redis.call('HSET', key, ARGV[2], ARGV[3] .. ' ' .. ARGV[4])
-return 1

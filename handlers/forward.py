@@ -1,0 +1,94 @@
+"""Every event, or some types, handed on to a service of the customer's own, as Telnyx sent it."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from service import Context, Discard, Event, Retry, Router, clock, retry_after, standard_webhooks
+from service.routing import Dead
+from service.settings import Settings
+from service.signature import TIMESTAMP_HEADER
+from service.store.gone_receivers import is_gone, note_gone
+from service.store.inbox import find
+from service.store.keys import Keys
+from service.store.records import EventRecord
+
+TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+"""Seconds; the specification of Standard Webhooks recommends 15 to 30."""
+SHORTEST_WAIT = 1.0
+DERIVED = frozenset({"emit", "schedule"})
+
+
+class ReceiverFailed(Exception):  # noqa: N818 - a state
+    """The receiver answered 5xx."""
+
+
+class ReceiverRefused(Exception):  # noqa: N818
+    """The receiver answered 4xx: it may not trust the signature, or not know the path."""
+
+
+class ReceiverRedirected(Exception):  # noqa: N818
+    """The receiver answered 3xx, which is not followed: set RINGBACK_FORWARD_URL to where it points."""
+
+
+@asynccontextmanager
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    """One client for all that a worker forwards. Proxies and logins of the environment are not its business."""
+    async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as opened:
+        yield opened
+
+
+def forwarded_types(settings: Settings) -> Sequence[str]:
+    """None without `RINGBACK_FORWARD_URL`, so that an event that nobody handles is ignored."""
+    return () if settings.forward_url is None else settings.forwarded_types().patterns
+
+
+router = Router(lifespan=client)
+
+
+@router.on(types_from=forwarded_types)
+async def forward(event: Event[Any], ctx: Context) -> None:
+    """POST the raw body, byte for byte, with Telnyx's signature headers and Standard Webhooks headers of ours."""
+    keys = Keys(ctx.settings.namespace)
+    url = _armed_url(event, ctx.settings)
+    if await is_gone(ctx.redis, keys, url):
+        raise Discard("receiver_gone")
+    record = await find(ctx.redis, keys, event.id)
+    if record is None or record.body is None:
+        raise Dead("no_body", "the body of this event was let go of, so there is nothing to forward")
+    answer = await ctx.state.post(url, content=record.body, headers=_headers(record, record.body, ctx.settings))
+    if answer.status_code == httpx.codes.GONE:
+        await note_gone(ctx.redis, keys, url)
+        ctx.log.error("the receiver answered 410: nothing more is forwarded to this RINGBACK_FORWARD_URL")
+        raise Discard("receiver_gone")
+    _refuse_failure(answer, record, ctx)
+
+
+def _armed_url(event: Event[Any], settings: Settings) -> str:
+    if settings.forward_url is None:
+        raise Discard("not_armed")
+    if not settings.forwarded_types().holds(event.type, derived=event.arrived_by in DERIVED):
+        raise Discard("not_selected")
+    return settings.forward_url
+
+
+def _headers(record: EventRecord, body: bytes, settings: Settings) -> dict[str, str]:
+    ours = standard_webhooks.headers(record.id, int(clock.now()), body, settings.forward_secrets())
+    return {"content-type": "application/json", "user-agent": "ringback", **ours, **(record.signature_headers or {})}
+
+
+def _refuse_failure(answer: httpx.Response, record: EventRecord, ctx: Context) -> None:
+    status, now = answer.status_code, clock.now()
+    if answer.is_success:
+        return
+    wait = retry_after.seconds(answer.headers.get("retry-after"), now)
+    if status in {429, 503} and wait is not None:
+        raise Retry(after=max(wait, SHORTEST_WAIT), reason="receiver_busy")
+    signed = (record.signature_headers or {}).get(TIMESTAMP_HEADER)
+    age = None if signed is None else int(now) - int(signed)
+    ctx.log.warning("the receiver did not take it", status=status, telnyx_signature_age=age)
+    if status < 400:
+        raise ReceiverRedirected
+    raise ReceiverFailed if status >= 500 else ReceiverRefused

@@ -1,0 +1,83 @@
+"""`ringback new`."""
+
+import os
+from pathlib import Path
+
+import typer
+
+HANDLERS = '''\
+"""Handlers of ours: HANDLERS=my_handlers:router lets Ringback run them."""
+
+import handlers
+from service import Context, Event, Router
+from service.events import Message
+
+router = Router(handlers.router)  # the built-in handlers stay: the SMS fallback, STOP and START, forwarding
+
+
+@router.on("message.received")
+async def auto_reply(event: Event[Message], ctx: Context) -> None:
+    """Answer whoever writes to us; STOP, START and HELP are left to Telnyx."""
+    await ctx.reply("Thanks, we will call you back.")
+'''
+
+TEST = """\
+from my_handlers import auto_reply
+from service.testing import make_event
+
+
+def test_a_message_is_answered(run_handler):
+    ran = run_handler(auto_reply, make_event("message.received", text="Are you open?"))
+    assert ran.outcome == "done"
+    assert [each.body["text"] for each in ran.requests] == ["Thanks, we will call you back."]
+
+
+def test_a_stop_is_not_answered(run_handler):
+    ran = run_handler(auto_reply, make_event("message.received", text="STOP", autoresponse_type="STOP"))
+    assert ran.requests == ()
+"""
+
+ENVIRONMENT = """\
+# Mission Control > Keys & Credentials > Public Key
+TELNYX_PUBLIC_KEY=
+# Mission Control > Keys & Credentials > API Keys
+TELNYX_API_KEY=
+HANDLERS=my_handlers:router
+# arms the SMS fallback: a number of yours, a short code, or the word profile for the profile's number pool
+RINGBACK_SMS_FROM=
+"""
+
+_SECRET, _PUBLIC = 0o600, 0o644
+
+
+def new() -> None:
+    """Write my_handlers.py, a test of it and a .env into this folder; nothing that is there is overwritten.
+
+    Exit codes: 0 written, 1 there are handlers here already, or the folder cannot be written to.
+    """
+    code, test, environment = Path("my_handlers.py"), Path("test_my_handlers.py"), Path(".env")
+    if there := [str(path) for path in (code, test) if os.path.lexists(path)]:
+        _end(f"{' and '.join(there)} exists here already, and stays as it is: run `ringback new` in another folder")
+    try:
+        _write(code, HANDLERS, _PUBLIC)
+        _write(test, TEST, _PUBLIC)
+        if os.path.lexists(environment):
+            typer.echo(".env stays as it is: add HANDLERS=my_handlers:router")
+        else:
+            _write(environment, ENVIRONMENT, _SECRET)
+    except OSError as error:
+        _end(f"{Path.cwd()} cannot be written to ({error.strerror}): run `ringback new` in another folder")
+    typer.echo("next: `pip install pytest && pytest`, then fill in .env, then `ringback up`")
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    """Make a new file; one that has appeared meanwhile stays as it is."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    typer.echo(f"{path} written")
+
+
+def _end(text: str) -> None:
+    typer.echo(text, err=True)
+    raise typer.Exit(1)

@@ -1,0 +1,64 @@
+"""Files of opt-outs: a number on each line and, after a comma, when it opted out."""
+
+import csv
+import re
+from pathlib import Path
+
+from service.events import read_time
+from service.events.consent import Word
+
+NUMBER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}")
+HOW = "+ and the country code, such as +13125550001, or a short code of 3 to 8 digits"
+
+_PUNCTUATION = str.maketrans("", "", " ()-.\u00a0")
+
+
+class UnfitFile(Exception):  # noqa: N818 - reads as a state
+    """A file that cannot be imported; the text names file, line and field, and quotes no number."""
+
+
+def read_number(text: str) -> str:
+    """A number as people write it, without punctuation.
+
+    Raises:
+        ValueError: it is no number in international form, and no short code.
+    """
+    number = text.strip().translate(_PUNCTUATION)
+    if not NUMBER.fullmatch(number):
+        raise ValueError(f"give {HOW}")
+    return number
+
+
+def read_opt_out_file(path: Path) -> list[Word]:
+    """The opt-outs in a file; blank lines, lines that begin with `#` and a first line of column names are left out.
+
+    Raises:
+        UnfitFile: it cannot be read, or a line does not fit.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnfitFile(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})") from None
+    words = [_word(path, place, line) for place, line in enumerate(lines, start=1) if _says_something(place, line)]
+    if not words:
+        raise UnfitFile(f"{path}: holds no number")
+    return words
+
+
+def _says_something(place: int, line: str) -> bool:
+    text = line.strip()
+    is_header = place == 1 and not any(character.isdigit() for character in text)
+    return bool(text) and not text.startswith("#") and not is_header
+
+
+def _word(path: Path, place: int, line: str) -> Word:
+    number, *others = next(csv.reader([line]))
+    when = others[0].strip() if others else ""
+    try:
+        opted_out = read_number(number)
+    except ValueError as error:
+        raise UnfitFile(f"{path}, line {place}, number: {error}") from None
+    since = read_time(when) if when else None
+    if when and since is None:
+        raise UnfitFile(f"{path}, line {place}, time: give an ISO 8601 date, such as 2026-01-31T12:00:00Z, or none")
+    return Word(opted_out, "out", since.timestamp() if since else None)

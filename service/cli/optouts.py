@@ -1,0 +1,140 @@
+"""`ringback optouts`."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from redis.asyncio import Redis
+
+from service import clock
+from service.cli.opt_out_file import UnfitFile, read_number, read_opt_out_file
+from service.cli.session import ask
+from service.events.consent import Word
+from service.masking import mask_number
+from service.store.consent import STEP, OptOut, consent_of, hear, opt_outs
+from service.store.keys import Keys
+
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show whole numbers.")]
+
+optouts = typer.Typer(help="Look at who must not be written to, and change it.", no_args_is_help=True)
+
+
+@optouts.command("list")
+def list_opt_outs(
+    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
+    reveal: Reveal = False,  # noqa: FBT002
+) -> None:
+    """List the numbers that are opted out, the latest first, and how each opt-out came to be known.
+
+    From a message (`message`), Telnyx's refusal (`40300`), Telnyx's own list (`telnyx_list`), a person (`operator`) or
+    a file (`import`). Numbers are masked unless --reveal.
+
+    Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
+    """
+    found = sorted(ask(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
+    shown = [_shown(opt_out, reveal=reveal) for opt_out in found]
+    if as_json:
+        typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+    elif shown:
+        from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
+
+        print_table(("number", "since (UTC)", "known from"), [tuple(each.values()) for each in shown])
+    else:
+        typer.echo("No number is opted out.", err=True)
+
+
+@optouts.command()
+def add(number: Number) -> None:
+    """Opt a number out, as its own STOP would; what waits to be sent to it is called off.
+
+    Exit codes: 0 opted out, 1 Redis cannot be had, 2 the number cannot be read.
+    """
+    wanted = _checked(number)
+    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "out", None)], "operator", now=clock.now()))
+    typer.echo(f"{mask_number(wanted)} is opted out.")
+
+
+@optouts.command()
+def remove(
+    number: Number,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+) -> None:
+    """Let a number be written to again, as its own START would: only where the person has asked for it.
+
+    Telnyx's own block, if there is one, stays until the person sends START.
+
+    Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis cannot be had, 2 it cannot be read.
+    """
+    wanted = _checked(number)
+    known = ask(lambda redis, keys: consent_of(redis, keys, wanted))
+    if not known.opted_out or known.out_at is None:
+        typer.echo(f"{mask_number(wanted)} is not opted out.", err=True)
+        raise typer.Exit(1)
+    if not yes:
+        typer.confirm(f"Has {mask_number(wanted)} asked to be written to again?", abort=True, err=True)
+    # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
+    at = max(clock.now(), known.out_at + 0.001)
+    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "in", at)], "operator", now=at))
+    typer.echo(f"{mask_number(wanted)} may be written to again.")
+
+
+@optouts.command("import")
+def import_opt_outs(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A number on each line, and after a comma its time.")],
+) -> None:
+    """Opt out every number in a file; one line that does not fit, and nothing is changed.
+
+    Each line holds a number and, if it is known, when it opted out (ISO 8601; UTC unless it says otherwise). A START
+    that came after that time stays. Without a time, the opt-out is of now.
+
+    Exit codes: 0 imported, 1 Redis cannot be had, 2 the file does not fit.
+    """
+    try:
+        words = read_opt_out_file(file)
+    except UnfitFile as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from None
+    news = ask(lambda redis, keys: _import(redis, keys, words))
+    typer.echo(f"{len(words)} opt-outs read, {news} of them news.")
+
+
+def _checked(number: str) -> str:
+    try:
+        return read_number(number)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="NUMBER") from None
+
+
+def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
+    since = datetime.fromtimestamp(opt_out.since, UTC)
+    return {
+        "number": opt_out.number if reveal else mask_number(opt_out.number),
+        "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+        "source": opt_out.source,
+    }
+
+
+async def _all(redis: "Redis", keys: Keys) -> list[OptOut]:
+    return [opt_out async for opt_out in opt_outs(redis, keys)]
+
+
+async def _import(redis: "Redis", keys: Keys, words: Sequence[Word]) -> int:
+    news, now = 0, clock.now()
+    for step in _with_progress(words):
+        news += await hear(redis, keys, step, "import", now=now)
+    return news
+
+
+def _with_progress(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
+    """The words in steps; on a terminal, how far the work is."""
+    from rich.console import Console  # noqa: PLC0415 - other commands start without it
+    from rich.progress import track  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    starts = range(0, len(words), STEP)
+    for start in track(starts, "Importing", console=console, disable=not console.is_terminal):
+        yield words[start : start + STEP]

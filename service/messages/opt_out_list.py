@@ -1,0 +1,148 @@
+"""Telnyx's own list of opt-outs, read at a worker's start and once a day.
+
+It holds what was said while Ringback was not there to hear it, and to profiles that are not ours.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from telnyx import APIError, AsyncTelnyx
+from telnyx.types import MessagingOptoutListResponse
+
+from service import clock
+from service.cancellation import check_cancelled
+from service.events import read_time
+from service.events.consent import Word
+from service.masking import told
+from service.outbound.client import open_reader
+from service.outbound.refusals import judge
+from service.settings import Settings
+from service.store.connection import connect
+from service.store.consent import hear, list_read_at, note_list_read, take_list_lock
+from service.store.keys import Keys
+
+log = structlog.get_logger(__name__)
+
+PAGE = 250
+"""Rows per request, the most that Telnyx gives. Source: OpenAPI `components.parameters.PageConsolidated`."""
+DAY = 86400.0
+LOOK = 60.0
+"""Seconds between looks at whether somebody else has read the list meanwhile."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 900.0
+"""Seconds before the list is asked for again after a failure."""
+REDIS_SECONDS = 5.0
+
+_NUMBER = re.compile(r"\+?\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How many numbers the list held, how many of them were news, and how many rows could not be read."""
+
+    numbers: int = 0
+    news: int = 0
+    unread: int = 0
+
+
+async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> Reading:
+    """Keep every opt-out in Telnyx's list, page by page.
+
+    A number that is missing there is not lifted: it may have said STOP over RCS, or to a profile since deleted.
+
+    Raises:
+        telnyx.APIError: Telnyx refused, or could not be reached; what was read so far is kept.
+        redis.exceptions.RedisError: Redis is away; the same.
+    """
+    reading = Reading()
+    async for rows in _pages(telnyx):
+        words = [word for word in map(_word, rows) if word is not None]
+        news = await hear(redis, keys, words, "telnyx_list", now=clock.now())
+        reading = Reading(reading.numbers + len(words), reading.news + news, reading.unread + len(rows) - len(words))
+    await note_list_read(redis, keys, at=clock.now())
+    return reading
+
+
+@asynccontextmanager
+async def reading_opt_outs(settings: Settings, redis_url: str) -> AsyncIterator[None]:
+    """Read the list now and once a day, beside the work of a worker, until the block ends."""
+    task = asyncio.create_task(_keep_reading(settings, redis_url))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _keep_reading(settings: Settings, redis_url: str) -> None:
+    """Read at once, and then whenever nobody has for a day."""
+    keys = Keys(settings.namespace)
+    async with open_reader(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
+        await _read_patiently(telnyx, redis, keys)
+        while True:
+            await _rest(LOOK)
+            if await _is_due(redis, keys):
+                await _read_patiently(telnyx, redis, keys)
+
+
+async def _read_patiently(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> None:
+    """Read the list, again and again until that has gone well."""
+    pause = FIRST_PAUSE
+    while not await _read(telnyx, redis, keys):
+        await _rest(pause)
+        pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _rest(seconds: float) -> None:
+    check_cancelled()
+    await asyncio.sleep(seconds)
+
+
+async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
+    """Read the list; whether that went well."""
+    try:
+        reading = await read_opt_outs(telnyx, redis, keys)
+    except APIError as error:
+        log.warning("Telnyx's opt-outs could not be read", reason=judge(error).reason)
+    except (RedisError, OSError) as error:
+        log.warning("Telnyx's opt-outs wait for Redis", error=type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - whatever Telnyx sends, the next reading may be better
+        log.error("reading Telnyx's opt-outs broke", error=told(error))  # noqa: TRY400
+    else:
+        log.info("Telnyx's opt-outs read", numbers=reading.numbers, news=reading.news, unread=reading.unread)
+        return True
+    return False
+
+
+async def _is_due(redis: "Redis", keys: Keys) -> bool:
+    """Whether the list was not read for a day, and nobody else reads it now."""
+    try:
+        read_at = await list_read_at(redis, keys)
+        overdue = read_at is None or clock.now() - read_at >= DAY
+        return overdue and await take_list_lock(redis, keys, seconds=LONGEST_PAUSE)
+    except (RedisError, OSError):
+        return False
+
+
+async def _pages(telnyx: AsyncTelnyx) -> AsyncIterator[list[MessagingOptoutListResponse]]:
+    """The pages of the list; one that repeats itself is the end, whatever it says of further ones."""
+    page = await telnyx.messaging_optouts.list(page_size=PAGE)
+    before: list[MessagingOptoutListResponse] = []
+    while page.data and page.data != before:
+        yield page.data
+        if not page.has_next_page():
+            return
+        before, page = page.data, await page.get_next_page()
+
+
+def _word(row: MessagingOptoutListResponse) -> Word | None:
+    """The opt-out in a row; None where it bears no whole number (Telnyx can redact them)."""
+    if not isinstance(row.to, str) or not _NUMBER.fullmatch(row.to):
+        return None
+    since = read_time(row.created_at)
+    return Word(row.to, "out", since.timestamp() if since else None)

@@ -1,0 +1,96 @@
+"""RCS content as readable text, for phones that only take SMS.
+
+Pure. Field names are those of `agent_message.content_message` (OpenAPI `RCSContentMessage`). What does not have the
+published shape is left out rather than refused: half a message is better than none, and an empty answer says that
+nothing could be read.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+_WEB = ("https://", "http://")
+
+
+def readable(content: Mapping[str, Any], *, pictures: bool = True) -> str:
+    """What an RCS message says, as plain text: cards, carousels and files, with the links and numbers of suggestions.
+
+    `content` is a `content_message`, or the `body` of an RCS message in an event or in the answer of
+    `GET /messages/{id}`; a whole `agent_message` is unwrapped. Suggested replies are left out, since an SMS has nothing
+    to tap. Without `pictures`, the links to the media of cards that say something else are left out too.
+
+    Answers `''` where nothing can be said.
+    """
+    inner = content.get("content_message")
+    content = inner if isinstance(inner, Mapping) else content
+    blocks = [
+        [_text(content.get("text"))],
+        *(_card(card, pictures=pictures) for card in _cards(_mapping(content.get("rich_card")))),
+        [_file(content.get("content_info"))],
+        list(_suggestions(content)),
+    ]
+    told = [_without_repetition(block) for block in blocks]
+    return "\n\n".join("\n".join(lines) for lines in told if lines)
+
+
+def _cards(rich_card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    standalone = _mapping(_mapping(rich_card.get("standalone_card")).get("card_content"))
+    carousel = _mappings(_mapping(rich_card.get("carousel_card")).get("card_contents"))
+    return [card for card in (standalone, *carousel) if card]
+
+
+def _card(card: Mapping[str, Any], *, pictures: bool) -> list[str]:
+    said = [_text(card.get("title")), _text(card.get("description")), *_suggestions(card)]
+    media = _file(_mapping(card.get("media")).get("content_info"))
+    return [*said[:2], media, *said[2:]] if pictures or not any(said) else said
+
+
+def _file(content_info: object) -> str:
+    return _text(_mapping(content_info).get("file_url"))
+
+
+def _suggestions(owner: Mapping[str, Any]) -> Iterator[str]:
+    """Such as `Book a table: https://diner.example/book`, for each suggested action that leads somewhere."""
+    for suggestion in _mappings(owner.get("suggestions")):
+        action = _mapping(suggestion.get("action"))
+        label, target = _text(action.get("text")), _target(action)
+        if target:
+            yield f"{label}: {target}" if label else target
+
+
+def _target(action: Mapping[str, Any]) -> str:
+    """Where an action leads: a number, a link, or a place; `fallback_url` where the phone would have to know more."""
+    number = _text(_mapping(action.get("dial_action")).get("phone_number"))
+    url = _text(_mapping(action.get("open_url_action")).get("url"))
+    fallback_url = _text(action.get("fallback_url"))
+    web = url if url.lower().startswith(_WEB) else ""
+    return number or web or fallback_url or url or _place(_mapping(action.get("view_location_action")))
+
+
+def _place(location: Mapping[str, Any]) -> str:
+    named = ", ".join(name for name in (_text(location.get("label")), _text(location.get("query"))) if name)
+    point = _mapping(location.get("lat_long"))
+    latitude, longitude = point.get("latitude"), point.get("longitude")
+    if named or not isinstance(latitude, int | float) or not isinstance(longitude, int | float):
+        return named
+    return f"{latitude}, {longitude}"
+
+
+def _without_repetition(lines: Iterable[str]) -> list[str]:
+    """The lines that say something, each once."""
+    return list(dict.fromkeys(line for line in lines if line))
+
+
+def _text(value: object) -> str:
+    return value.strip() if isinstance(value, str) else ""
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if _is_list(value) else []  # type: ignore[attr-defined]
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes)

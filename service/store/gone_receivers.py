@@ -1,0 +1,15 @@
+"""Receivers of forwarded events that answered 410: they want no more, whichever worker asks."""
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+
+
+async def note_gone(redis: "Redis", keys: Keys, url: str) -> None:
+    """Remember, without an end, that this URL wants nothing more."""
+    await redis.set(keys.gone(url), b"1")
+
+
+async def is_gone(redis: "Redis", keys: Keys, url: str) -> bool:
+    """Whether this URL wants nothing more."""
+    return bool(await redis.exists(keys.gone(url)))

@@ -1,0 +1,129 @@
+"""`ringback optouts`: who must not be written to."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.events.consent import Word
+from service.store.consent import Consent, consent_of, hear, opted_out
+from tests.cli.deployment import Deployment
+
+NUMBER = "+13125550101"
+SAID_AT = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
+
+
+def listed(deployment: Deployment, *options: str) -> Any:
+    ran = deployment.run("optouts", "list", "--json", *options)
+    assert (ran.code, ran.stderr) == (0, "")
+    return json.loads(ran.stdout)
+
+
+def known(deployment: Deployment, number: str = NUMBER) -> Consent:
+    return deployment.ask(lambda redis, keys: consent_of(redis, keys, number))
+
+
+def test_a_real_process_opts_out_lists_and_lifts(deployment: Deployment) -> None:
+    added = deployment.run_process("optouts", "add", "+1 (312) 555-0101")
+    assert (added.code, added.stdout, added.stderr) == (0, "+1312•••0101 is opted out.\n", "")
+    assert deployment.ask(lambda redis, keys: opted_out(redis, keys, NUMBER))
+
+    listed = deployment.run_process("optouts", "list")
+    assert listed.code == 0
+    assert listed.stdout.split()[-1] == "operator"
+    assert NUMBER not in listed.stdout
+
+    removed = deployment.run_process("optouts", "remove", NUMBER, "--yes")
+    assert (removed.code, removed.stderr) == (0, "")
+    assert not deployment.ask(lambda redis, keys: opted_out(redis, keys, NUMBER))
+    assert deployment.run("optouts", "list", "--json").stdout == "[]\n"
+
+
+def test_numbers_are_masked_unless_revealed_and_the_latest_come_first(deployment: Deployment) -> None:
+    words = [Word(f"+1312555010{each}", "out", SAID_AT + each) for each in range(3)]
+    deployment.ask(lambda redis, keys: hear(redis, keys, words, "message", now=0))
+
+    assert listed(deployment)[0] == {"number": "+1312•••0102", "since": "2026-01-05T12:00:02Z", "source": "message"}
+    assert [each["number"] for each in listed(deployment, "--reveal")] == [word.number for word in reversed(words)]
+
+
+def test_whoever_said_start_is_not_listed(deployment: Deployment) -> None:
+    words = [Word(NUMBER, "out", SAID_AT), Word(NUMBER, "in", SAID_AT + 1)]
+    deployment.ask(lambda redis, keys: hear(redis, keys, words, "message", now=0))
+    assert listed(deployment) == []
+
+
+def test_nobody_is_opted_out_without_asking_and_lifting_asks_first(deployment: Deployment) -> None:
+    deployment.run("optouts", "add", NUMBER)
+    before = known(deployment)
+    assert deployment.run("optouts", "remove", NUMBER).code == 1, "nobody said yes"
+    assert known(deployment) == before
+
+
+def test_lifting_holds_even_if_telnyx_runs_ahead_of_this_clock(deployment: Deployment) -> None:
+    future = datetime.now(UTC).timestamp() + 600
+    deployment.ask(lambda redis, keys: hear(redis, keys, [Word(NUMBER, "out", future)], "message", now=0))
+    assert deployment.run("optouts", "remove", NUMBER, "--yes").code == 0
+    assert not known(deployment).opted_out
+
+
+def test_lifting_what_is_not_there_is_an_unmet_condition(deployment: Deployment) -> None:
+    ran = deployment.run("optouts", "remove", NUMBER, "--yes")
+    assert (ran.code, ran.stderr) == (1, "+1312•••0101 is not opted out.\n")
+
+
+def test_a_file_is_imported_with_its_times(deployment: Deployment, tmp_path: Path) -> None:
+    file = tmp_path / "optouts.csv"
+    file.write_text(
+        "\ufeffnumber,opted out\n# from the old system\n\n+1 312-555-0101,2026-01-05T12:00:00Z\n+13125550102\n12345\n"
+    )
+    ran = deployment.run_process("optouts", "import", str(file))
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "3 opt-outs read, 3 of them news.\n", "")
+    assert known(deployment) == Consent(SAID_AT, None, "import")
+    assert known(deployment, "+13125550102").opted_out
+    assert known(deployment, "12345").opted_out
+    assert deployment.run("optouts", "import", str(file)).stdout.startswith("3 opt-outs read")
+
+
+def test_a_start_after_the_imported_time_stays(deployment: Deployment, tmp_path: Path) -> None:
+    start = Word(NUMBER, "in", SAID_AT + 60)
+    deployment.ask(lambda redis, keys: hear(redis, keys, [start], "message", now=0))
+    file = tmp_path / "optouts.csv"
+    file.write_text(f"{NUMBER},2026-01-05 12:00:00\n")
+    assert deployment.run("optouts", "import", str(file)).code == 0
+    assert not known(deployment).opted_out
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"+13125550101\n3125550102\n", "line 2, number: give +"),
+        (b"+13125550101,yesterday\n", "line 1, time: give an ISO 8601 date"),
+        (b"number\n", "holds no number"),
+        (b"\xff\xfe\x00", "cannot be read as UTF-8"),
+        (None, "cannot be read"),
+    ],
+    ids=["number", "time", "empty", "not text", "not there"],
+)
+def test_a_file_that_does_not_fit_changes_nothing_and_is_told_without_its_numbers(
+    deployment: Deployment, tmp_path: Path, content: bytes | None, complaint: str
+) -> None:
+    file = tmp_path / "optouts.csv"
+    if content is not None:
+        file.write_bytes(content)
+    ran = deployment.run("optouts", "import", str(file))
+    assert ran.code == 2
+    assert f"{file}" in ran.stderr
+    assert complaint in ran.stderr
+    assert "555" not in ran.stderr.replace(str(file), "").replace("+13125550001", "")
+    assert listed(deployment) == []
+
+
+@pytest.mark.parametrize("number", ["3125550101", "STOP", "+1", ""])
+def test_what_is_no_number_is_bad_usage(deployment: Deployment, number: str) -> None:
+    for command in ("add", "remove"):
+        ran = deployment.run("optouts", command, number)
+        assert ran.code == 2
+        assert "country code" in ran.stderr

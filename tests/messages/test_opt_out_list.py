@@ -1,0 +1,137 @@
+"""Telnyx's own list of opt-outs, read over HTTP from the local Telnyx."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pytest
+from telnyx import APIError, AsyncTelnyx
+from telnyx.types import MessagingOptoutListResponse
+
+from service import clock
+from service.events.consent import Word
+from service.messages import opt_out_list
+from service.messages.opt_out_list import Reading, read_opt_outs, reading_opt_outs
+from service.outbound.client import open_reader
+from service.simulator.messages.opt_outs import OptOut
+from service.store.consent import Consent, consent_of, hear, list_read_at
+from tests.events import fresh_number
+from tests.stack import Stack
+from tests.waiting import wait_for
+
+T = TypeVar("T")
+
+SAID_AT = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
+
+
+def listed(stack: Stack, *numbers: str, at: float = SAID_AT, profile: str = "profile-1") -> None:
+    for number in numbers:
+        stack.simulator.account.opt_outs.add(OptOut("+13125550199", number, "STOP", profile, at))
+
+
+def asked(stack: Stack, work: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:
+    async def ask() -> T:
+        async with open_reader(stack.settings) as telnyx:
+            return await work(telnyx)
+
+    return stack.host.portal.call(ask)
+
+
+def read(stack: Stack) -> Reading:
+    return asked(stack, lambda telnyx: read_opt_outs(telnyx, stack.redis, stack.keys))
+
+
+def known(stack: Stack, number: str) -> Consent:
+    return stack.ask(lambda redis, keys: consent_of(redis, keys, number))
+
+
+def test_all_pages_are_read_and_every_opt_out_is_known_with_its_time(stack: Stack) -> None:
+    numbers = [f"+1312555{each:04d}" for each in range(601)]
+    listed(stack, *numbers)
+
+    assert read(stack) == Reading(numbers=601, news=601)
+    assert known(stack, numbers[0]) == known(stack, numbers[600]) == Consent(SAID_AT, None, "telnyx_list")
+    pages = [each.query["page[number]"] for each in stack.simulator.requests if "page[number]" in each.query]
+    assert pages[-2:] == ["2", "3"]
+    assert read(stack) == Reading(numbers=601, news=0)
+
+
+def test_a_start_that_came_after_the_listed_stop_stays(stack: Stack) -> None:
+    number = fresh_number()
+    later = Word(number, "in", SAID_AT + 60)
+    stack.ask(lambda redis, keys: hear(redis, keys, [later], "message", now=0))
+    listed(stack, number)
+
+    assert read(stack).numbers == 1
+    assert not known(stack, number).opted_out
+
+
+def test_a_number_that_has_gone_from_the_list_is_not_lifted(stack: Stack) -> None:
+    number = fresh_number()
+    listed(stack, number)
+    read(stack)
+    stack.simulator.account.opt_outs.lift("profile-1", number)
+
+    assert read(stack) == Reading()
+    assert known(stack, number).opted_out
+
+
+@pytest.mark.parametrize(
+    ("row", "word"),
+    [
+        ({"to": "+13125550101", "created_at": "2026-01-05 12:00:00.000000"}, Word("+13125550101", "out", SAID_AT)),
+        ({"to": "+13125550101", "created_at": "2026-01-05T12:00:00Z"}, Word("+13125550101", "out", SAID_AT)),
+        ({"to": "+13125550101"}, Word("+13125550101", "out", None)),
+        ({"to": "+1312555****", "created_at": "2026-01-05T12:00:00Z"}, None),
+        ({"created_at": "2026-01-05T12:00:00Z"}, None),
+    ],
+    ids=["published form, in UTC", "ISO 8601", "no time", "redacted", "no number"],
+)
+def test_a_row_is_read_in_the_forms_that_telnyx_publishes(row: dict[str, str], word: Word | None) -> None:
+    parsed = MessagingOptoutListResponse.model_validate(row)
+    assert opt_out_list._word(parsed) == word
+
+
+def test_a_failing_page_keeps_what_was_read_and_says_so(stack: Stack) -> None:
+    numbers = [f"+1312556{each:04d}" for each in range(260)]
+    listed(stack, *numbers)
+    stack.simulator.add_fault(kind="status", status=503, path="/messaging_optouts", times=None, rate=1.0)
+    with pytest.raises(APIError):
+        read(stack)
+    assert stack.ask(list_read_at) is None
+    stack.simulator.clear_faults()
+    assert read(stack).numbers == 260
+    assert stack.ask(list_read_at) is not None
+
+
+def test_it_is_read_at_the_start_of_a_worker_in_spite_of_an_outage_and_again_after_a_day(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opt_out_list, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(opt_out_list, "LOOK", 0.01)
+    at_start, a_day_later = fresh_number(), fresh_number()
+    listed(stack, at_start)
+    stack.simulator.add_fault(kind="status", status=503, path="/messaging_optouts", times=2)
+
+    async def read_for(done: asyncio.Event) -> None:
+        async with reading_opt_outs(stack.settings, stack.host.redis_url):
+            await done.wait()
+
+    done = stack.host.portal.call(_event)
+    reading = stack.host.portal.start_task_soon(read_for, done)
+    wait_for(lambda: known(stack, at_start).opted_out)
+    listed(stack, a_day_later)
+    requests = len(stack.simulator.requests)
+    wait_for(lambda: stack.ask(list_read_at) is not None)
+    assert not known(stack, a_day_later).opted_out
+    now = clock.now()
+    with clock.moved(lambda: now + 86_401):
+        wait_for(lambda: known(stack, a_day_later).opted_out)
+    stack.host.portal.call(done.set)
+    reading.result(timeout=5)
+    assert len(stack.simulator.requests) == requests + 1, "once a day, not once a look"
+
+
+async def _event() -> asyncio.Event:
+    return asyncio.Event()

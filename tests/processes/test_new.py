@@ -1,0 +1,86 @@
+"""`ringback new`: what it writes works, and nothing that was there is lost."""
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from service.cli.new import ENVIRONMENT, HANDLERS, TEST
+from tests.processes.running import SECONDS, clean_environment, ringback
+
+WRITTEN = ["my_handlers.py", "test_my_handlers.py", ".env"]
+
+
+def pytest_in(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """A user's own pytest, with no setting of this project's."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+def test_the_test_that_it_writes_passes(tmp_path: Path) -> None:
+    ended = ringback("new", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert [f"{name} written" in ended.stdout for name in WRITTEN] == [True] * 3
+
+    ran = pytest_in(tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "2 passed" in ran.stdout
+
+
+@pytest.mark.slow
+def test_the_test_that_it_writes_can_fail(tmp_path: Path) -> None:
+    ringback("new", cwd=tmp_path)
+    code = tmp_path / "my_handlers.py"
+    code.write_text(code.read_text().replace("await ctx.reply", "raise ValueError"))
+
+    ran = pytest_in(tmp_path)
+    assert ran.returncode == 1
+    assert "1 failed, 1 passed" in ran.stdout or "2 failed" in ran.stdout
+    assert "ValueError: Thanks, we will call you back." in ran.stdout, "the author sees the traceback"
+
+
+def test_the_settings_that_it_writes_are_read_and_secret(tmp_path: Path) -> None:
+    ringback("new", cwd=tmp_path)
+    assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
+    shown = ringback("config", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "my_handlers:router" in shown.stdout
+    assert "TELNYX_PUBLIC_KEY is not set" in ringback("up", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("name", ["my_handlers.py", "test_my_handlers.py"])
+def test_what_is_there_stays_and_nothing_is_written(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    ended = ringback("new", cwd=tmp_path)
+
+    assert (ended.returncode, f"{name} exists here already" in ended.stderr) == (1, True)
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
+def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "my_handlers.py").symlink_to(tmp_path / "elsewhere.py")
+    assert ringback("new", cwd=tmp_path).returncode == 1
+    assert not (tmp_path / "elsewhere.py").exists()
+
+
+def test_an_env_file_that_is_there_stays(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TELNYX_API_KEY=KEY\n")
+    ended = ringback("new", cwd=tmp_path)
+
+    assert ended.returncode == 0
+    assert ".env stays as it is: add HANDLERS=my_handlers:router" in ended.stdout
+    assert (tmp_path / ".env").read_text() == "TELNYX_API_KEY=KEY\n"
+    assert ((tmp_path / "my_handlers.py").read_text(), (tmp_path / "test_my_handlers.py").read_text()) == (
+        HANDLERS,
+        TEST,
+    )
+    assert "HANDLERS=my_handlers:router\n" in ENVIRONMENT
