@@ -1,79 +1,82 @@
-"""An RCS message that did not reach its recipient becomes one SMS."""
+"""An RCS message that did not reach its recipient becomes one SMS (or MMS), as the policy says."""
 
-from datetime import datetime, timedelta
+from telnyx import APIError
 
-from telnyx import APIError, omit
-
-from service import Context, Discard, Event, Router, clock
+from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
-from service.messages.segments import segments
-from service.messages.state import FAILED, REACHED, note_and_take_right
-from service.outbound.effects import idempotency_key
-from service.routing import Dead
+from service.messages.fallback import DUE, Case, cases, content_of, draft, request
+from service.messages.holding import hold_back
+from service.messages.look_up import look_up
+from service.messages.policy_file import policy_of
+from service.messages.state import effect_key, note, note_sent, reason_against, take_right
+from service.routing import Outcome
 from service.store.message_states import RecipientState
-
-MAX_AGE = timedelta(hours=1)
-MOST_SEGMENTS = 6
 
 router = Router()
 
 
-@router.on("message.finalized")
+@router.on("message.sent", "message.finalized", "message.read", DUE)
 async def sms_fallback(event: Event[Message], ctx: Context) -> None:
-    """Send one SMS per failed recipient, once per message, whichever of its events asks first."""
+    """Send one SMS per recipient whom a message failed, once per message, whichever of its events asks first."""
     message = event.payload
-    if message.direction != "outbound" or message.type != "RCS" or message.id is None:
+    if message.direction != "outbound" or message.type != "RCS" or not message.id:
         raise Discard("not_rcs")
-    if ctx.settings.sms_from is None:
+    policy = policy_of(ctx.settings)
+    if policy is None:
         raise Discard("not_armed")
-    failed = [to.phone_number for to in message.to if to.status in FAILED and to.phone_number]
-    if not failed:
-        raise Discard("not_failed")
-    _refuse_old(message, event.occurred_at)
-    text = _text(message)
-    states = await note_and_take_right(ctx, message, event.id)
-    refusals, reasons = [], []
-    for number in failed:
+    known = await note(ctx, message, by=event.id)
+    reasons: list[str | None] = []
+    troubles: list[Outcome | APIError] = []
+    for case in cases(policy, event):
         try:
-            reasons.append(await _send(ctx, message, text, number, states[number]))
-        except APIError as error:
-            # One recipient's refusal is no reason to leave the others without their SMS.
-            refusals.append(error)
-    if refusals:
-        raise refusals[0]
+            reasons.append(await _see_to(ctx, case, known[case.number], event.id))
+        except (Outcome, APIError) as trouble:
+            # One recipient's trouble is no reason to leave the others without their SMS.
+            troubles.append(trouble)
+    if troubles:
+        raise min(troubles, key=lambda each: each.after if isinstance(each, Retry) else float("inf"))
     if all(reasons):
-        raise Discard(str(reasons[0]))
+        raise Discard(str(reasons[0]) if reasons else "not_failed")
 
 
-async def _send(ctx: Context, message: Message, text: str, number: str, state: RecipientState) -> str | None:
-    """Send to one recipient, or answer why not."""
-    if state.status in REACHED:
-        return "already_delivered"
-    if state.right != "granted":
-        return "already_sent"
-    if await ctx.opted_out(number):
+async def _see_to(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
+    """Watch over a message that is under way; of one that has ended, answer why there is no SMS, or send it."""
+    if case.patience is not None and case.under_way:
+        await _watch(ctx, case, case.patience)
+        return None
+    if case.patience is not None and case.reached:
+        await ctx.cancel(case.timer)
+    begun = known.begun and known.right == "granted"
+    reason = None if begun else case.reason_against(clock.now(), known.held)
+    return reason or reason_against(known) or await _fall_back(ctx, case, known, by)
+
+
+async def _watch(ctx: Context, case: Case, patience: float) -> None:
+    """Ask again when the message should have been delivered; a delivery calls that off, even one told of earlier."""
+    since = clock.now() if case.since is None else case.since
+    await ctx.schedule(DUE, case.alone(), after=max(0.0, since + patience - clock.now()), key=case.timer)
+
+
+async def _fall_back(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
+    """Send the SMS in place of a message, or answer why not."""
+    if await ctx.opted_out(case.number):
         return "opted_out"
-    sender = ctx.settings.sms_from
-    await ctx.telnyx.messages.send(
-        to=number,
-        from_=sender if sender and sender != "profile" else omit,
-        messaging_profile_id=message.messaging_profile_id or omit,
-        text=text,
-        idempotency_key=idempotency_key("sms_fallback", str(message.id), number),
-    )
+    wanted = draft(case, content_of(case.message) or content_of(await look_up(ctx.telnyx, str(case.message.id))))
+    if not known.begun:
+        reason = await hold_back(ctx, case, wanted, known, by=by) or await _reason_now(ctx, case, by)
+        if reason is not None:
+            return reason
+    if (reason := reason_against(await take_right(ctx, case.message, case.number, by=by))) is not None:
+        return reason
+    key = effect_key(case.message, case.number)
+    await ctx.telnyx.messages.send(**request(case, wanted), idempotency_key=key)
+    await note_sent(ctx, case.message, case.number, by=by)
     return None
 
 
-def _refuse_old(message: Message, occurred_at: datetime | None) -> None:
-    since = message.sent_at or message.received_at or occurred_at
-    if since is not None and clock.now() - since.timestamp() > MAX_AGE.total_seconds():
-        raise Discard("too_old")
-
-
-def _text(message: Message) -> str:
-    """The message's own text: cards, carousels and files are not rendered yet."""
-    if not message.said:
-        raise Dead("nothing_to_say", "the RCS message has no text of its own, and cards are not rendered yet")
-    if segments(message.said) > MOST_SEGMENTS:
-        raise Dead("too_long", f"the text takes {segments(message.said)} segments, {MOST_SEGMENTS} at most are sent")
-    return message.said
+async def _reason_now(ctx: Context, case: Case, by: str) -> str | None:
+    """Why not, by what Telnyx shows and the recipient has said: asked last of all, since what waited may be settled."""
+    shown = await look_up(ctx.telnyx, str(case.message.id))
+    known = (await note(ctx, shown, by=by)).get(case.number) if shown is not None else None
+    reason = reason_against(known) if known is not None else None
+    return reason or ("opted_out" if await ctx.opted_out(case.number) else None)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 import uvicorn
@@ -13,6 +14,7 @@ from starlette.applications import Starlette
 
 from service.health import health_routes
 from service.listening import listen
+from service.readiness import trouble_with_account
 from service.settings import Settings
 from service.store.keys import Keys
 
@@ -41,7 +43,8 @@ async def serving_health(
         yield
         return
     with listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
-        app = Starlette(routes=health_routes(redis, keys, registry))
+        account = partial(trouble_with_account, redis, keys)
+        app = Starlette(routes=health_routes(redis, keys, registry, also=account))
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

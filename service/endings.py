@@ -4,6 +4,7 @@ Pure but for the jitter: the time and the limits are arguments. An ordinary exce
 `attempt**4` seconds later, a wait for something outside the event costs none, a hopeless refusal is final.
 """
 
+import math
 import random
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ from telnyx import APIError
 from service.masking import mask_numbers, told
 from service.outbound.refusals import Refusal, judge
 from service.routing import Dead, Discard, Retry
+from service.store.holds import OUTAGE, kind_of
 from service.store.records import HandlerRecord
 
 LONGEST_WORD = 300
@@ -20,6 +22,7 @@ LONGEST_BACKOFF = 3600.0
 JITTER = 0.1
 LONGEST_PAUSE = 60.0
 PARKED_PROBE = 60.0
+RATE_LIMIT = "rate_limit"
 UNKNOWN_HANDLER_PAUSE = 60.0
 UNKNOWN_HANDLER_PATIENCE = 86_400.0
 
@@ -112,14 +115,27 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
     """What becomes of a handler that was refused by Telnyx, or by what stands before it, at `now` (milliseconds)."""
     if refusal.kind in ("hopeless", "ambiguous"):
         return _dead(_counted(record), refusal.reason, refusal.detail, now)
+    if refusal.cause is not None:
+        return _parked(record, refusal, refusal.cause, limits, now)
     if refusal.kind == "account":
         wait = Wait("account", refusal.reason, refusal.detail, PARKED_PROBE, limits.max_wait)
         parked = _wait(record, wait, limits.max_wait, now)
         return parked if parked.ended else replace(parked, state="parked")
+    # Whoever has waited an outage out is not to run out of patience in the line of those who send.
+    kind = RATE_LIMIT if refusal.reason == RATE_LIMIT else "outage"
     # Being asked to wait for no time at all is no reason to hammer.
-    pause = refusal.after or min(2.0 ** min(_waits(record, "outage"), 10), LONGEST_PAUSE)
-    wait = Wait("outage", refusal.reason, refusal.detail, pause, limits.outage_patience)
+    pause = refusal.after or min(2.0 ** min(_waits(record, kind), 10), LONGEST_PAUSE)
+    wait = Wait(kind, refusal.reason, refusal.detail, pause, limits.outage_patience)
     return _wait(record, wait, limits.max_wait, now)
+
+
+def _parked(record: HandlerRecord, refusal: Refusal, cause: str, limits: Limits, now: int) -> HandlerRecord:
+    """Wait for the end of a cause, with which the handler is due; else only when the patience ends."""
+    outage = kind_of(cause) == OUTAGE
+    patience = limits.outage_patience if outage else limits.max_wait
+    wait = Wait("outage" if outage else "account", refusal.reason, refusal.detail, math.inf, patience)
+    parked = _wait(record, wait, limits.max_wait, now)
+    return parked if parked.ended else replace(parked, state="parked", held_by=cause)
 
 
 def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
@@ -139,7 +155,7 @@ def _counted(record: HandlerRecord) -> HandlerRecord:
 
 
 def _not_waiting(record: HandlerRecord) -> HandlerRecord:
-    return replace(record, waiting_for=None, waiting_since=None, first_waiting=None, waits=0)
+    return replace(record, waiting_for=None, waiting_since=None, first_waiting=None, waits=0, held_by=None)
 
 
 def _wait(record: HandlerRecord, wait: Wait, longest: float, now: int) -> HandlerRecord:
@@ -153,6 +169,7 @@ def _wait(record: HandlerRecord, wait: Wait, longest: float, now: int) -> Handle
         waiting_since=now if since is None else since,
         first_waiting=now if record.first_waiting is None else record.first_waiting,
         waits=_waits(record, wait.kind) + 1,
+        held_by=None,
     )
     left = _left(waiting.waiting_since, wait.patience, now), _left(waiting.first_waiting, longest, now)
     if min(left) <= 0:

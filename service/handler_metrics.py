@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from service.messages.state import DOUBLE_DELIVERIES
 from service.store.records import HandlerRecord
 
 _COUNTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}")
@@ -33,6 +34,7 @@ class HandlerMetrics:
         self._seconds = Histogram(
             "ringback_handler_seconds", "Duration of one run of a handler.", ["handler"], registry=self.registry
         )
+        self.registry.register(DOUBLE_DELIVERIES)
 
     def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
         """One run has ended."""

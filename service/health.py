@@ -16,6 +16,8 @@ PATIENCE = 1.5
 _KEPT_MS = 60_000
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+Check = Callable[[], Awaitable[str | None]]
+"""Says in words why a process is not ready, else None."""
 
 
 class Probe:
@@ -45,8 +47,8 @@ async def trouble_writing(redis: "Redis", keys: Keys) -> str | None:
     return None
 
 
-def health_routes(redis: "Redis", keys: Keys, registry: CollectorRegistry) -> list[Route]:
-    """The three routes, for an ingress or a worker's own port."""
+def health_routes(redis: "Redis", keys: Keys, registry: CollectorRegistry, also: Check | None = None) -> list[Route]:
+    """The three routes, for an ingress or a worker's own port; `also` is asked where Redis takes writes."""
     probe = Probe(redis, keys)
 
     async def healthz(_: Request) -> Response:
@@ -54,6 +56,8 @@ def health_routes(redis: "Redis", keys: Keys, registry: CollectorRegistry) -> li
 
     async def readyz(_: Request) -> Response:
         trouble = await probe.trouble()
+        if trouble is None and also is not None:
+            trouble = await also()
         if trouble is not None:
             return JSONResponse({"error": trouble}, status_code=503)
         return JSONResponse({"status": "ready"})

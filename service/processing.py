@@ -19,6 +19,7 @@ from service.loading import CannotLoadHandlers
 from service.masking import told
 from service.outbound.client import open_client
 from service.outbound.gate import Gate
+from service.outbound.gate_metrics import GateMetrics
 from service.outbound.run import note_tasks
 from service.outbound.transport import Ledgers
 from service.routing import Lifespan, Router
@@ -163,7 +164,8 @@ async def open_processor(
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         ledgers = Ledgers(redis, keys, settings.retention, settings.resend, settings.dry_run)
-        telnyx = open_client(settings, Gate(), ledgers)
+        gate = Gate(redis, keys, settings, GateMetrics(metrics.registry))
+        telnyx = open_client(settings, gate, ledgers)
         stack.push_async_callback(telnyx.close)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan) for lifespan in lifespans}

@@ -4,13 +4,14 @@ import base64
 import binascii
 import os
 import re
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from nacl.signing import SigningKey
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.event_types import Selection
 from service.signature import TOLERANCE, PublicKey
@@ -23,6 +24,7 @@ _BYTES = {None: 1, "b": 1, "kib": 1024, "mib": 1024**2, "kb": 1000, "mb": 1000**
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|profile")
 _IMPORT_STRING = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_RATE = re.compile(r"\d+(\.\d+)?")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://")
 
 
@@ -84,7 +86,61 @@ def _redis_url(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
-def _sender(text: str | None) -> str | None:
+@dataclass(frozen=True, slots=True)
+class SendLimits:
+    """Sends per second by product, for all workers together; the defaults are those of a new account.
+
+    Source: knowledge base, rate limiting.
+    """
+
+    sms: float = 50
+    mms: float = 15
+    rcs: float = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `sms=50,mms=15,rcs=1`; what is not given has its default.
+
+        Raises:
+            ValueError: a part does not fit; the text names it.
+        """
+        given: dict[str, float] = {}
+        for number, part in enumerate(text.split(","), start=1):
+            product, equals, rate = (each.strip() for each in part.partition("="))
+            known = [each.name for each in fields(cls)]
+            if not equals or product not in known:
+                raise ValueError(f"part {number} does not begin with one of {', '.join(f'{each}=' for each in known)}")
+            if product in given:
+                raise ValueError(f"{product} is given twice")
+            given[product] = _per_second(product, rate)
+        return cls(**given)
+
+    def of(self, product: Literal["sms", "mms", "rcs"]) -> float:
+        """The sends per second of one product."""
+        return {"sms": self.sms, "mms": self.mms, "rcs": self.rcs}[product]
+
+    def __str__(self) -> str:
+        return ",".join(f"{each.name}={getattr(self, each.name):g}" for each in fields(self))
+
+
+def _per_second(product: str, text: str) -> float:
+    if not _RATE.fullmatch(text) or not 0.001 <= float(text) <= 10_000:
+        raise ValueError(f"{product}: give a number of sends per second from 0.001 to 10000, such as {product}=20")
+    if float(text) > 1 and not float(text).is_integer():
+        raise ValueError(f"{product}: above one per second, give a whole number")
+    return float(text)
+
+
+def _send_limits(value: object) -> object:
+    return SendLimits.parse(value) if isinstance(value, str) else value
+
+
+def checked_sender(text: str | None) -> str | None:
+    """Let pass who may send an SMS: a number, a short code, or `profile` for the number pool of a profile.
+
+    Raises:
+        ValueError: it is none of those.
+    """
     if text is not None and not _SENDER.fullmatch(text):
         raise ValueError("give a number such as +13125550001, a short code of 3 to 8 digits, or the word profile")
     return text
@@ -220,7 +276,9 @@ class Settings(BaseSettings):
     probe_key: Annotated[SecretStr | None, AfterValidator(_probe_key)] = Field(
         None, validation_alias="RINGBACK_PROBE_KEY"
     )
-    sms_from: Annotated[str | None, AfterValidator(_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
+    sms_from: Annotated[str | None, AfterValidator(checked_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
+    policy: Path | None = Field(None, validation_alias="RINGBACK_POLICY")
+    sms_per_hour: int = Field(500, ge=1, validation_alias="RINGBACK_SMS_PER_HOUR")
     notify: SecretStr | None = Field(None, validation_alias="RINGBACK_NOTIFY")
     public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(None, validation_alias="RINGBACK_PUBLIC_URL")
     failover_url: Annotated[str | None, AfterValidator(_failover_url)] = Field(
@@ -234,10 +292,10 @@ class Settings(BaseSettings):
         None, validation_alias="RINGBACK_FORWARD_SECRET"
     )
 
-    limits: NotBuilt = Field(None, validation_alias="RINGBACK_LIMITS")
+    limits: Annotated[SendLimits, NoDecode, BeforeValidator(_send_limits)] = Field(
+        SendLimits(), validation_alias="RINGBACK_LIMITS"
+    )
     resend: Literal["same-key", "never"] = Field("same-key", validation_alias="RINGBACK_RESEND")
-    policy: NotBuilt = Field(None, validation_alias="RINGBACK_POLICY")
-    sms_per_hour: NotBuilt = Field(None, validation_alias="RINGBACK_SMS_PER_HOUR")
     dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
     encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
 

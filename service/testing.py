@@ -271,7 +271,10 @@ def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> Arrival:
         "occurred_at": event.occurred_at,
         "payload": event.payload,
     }
-    return Arrival(event.id, event.type, orjson.dumps({"data": data}), event.arrived_by)
+    body = orjson.dumps({"data": data})
+    if event.arrived_by in _DERIVED:
+        return Arrival(event.id, event.type, body, event.arrived_by)
+    return Arrival.from_envelope(read_envelope(body), body, event.arrived_by)
 
 
 async def _derived(redis: "Redis", keys: Keys) -> list[str]:

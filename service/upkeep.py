@@ -1,7 +1,7 @@
 """The upkeep of the inbox: done by one worker at a time, beside its events and never behind the queue."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 from redis.asyncio import Redis
@@ -9,7 +9,9 @@ from redis.exceptions import RedisError
 
 from service.cancellation import check_cancelled
 from service.masking import told
+from service.readiness import CauseMetrics
 from service.settings import Settings
+from service.store.holds import open_causes, probe, release
 from service.store.keys import Keys
 from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
 
@@ -31,7 +33,9 @@ class Upkeep:
     redis: "Redis"
     keys: Keys
     worker: str
+    metrics: CauseMetrics = field(default_factory=CauseMetrics)
     _rank: int = 0
+    _has_probed: bool = False
 
     async def keep_up(self) -> None:
         """Go on until cancelled; an outage of Redis is waited out."""
@@ -47,12 +51,31 @@ class Upkeep:
 
     async def turn(self) -> None:
         """One round, if it is this worker's to do."""
+        at_start = await self._probe_at_start()
+        self.metrics.show(await open_causes(self.redis, self.keys))
         if not await take_lock(self.redis, self.keys, self.worker, seconds=LOCK):
             return
+        if not at_start:
+            await probe(self.redis, self.keys)
+        await self._release()
         await self._forget()
         await self._let_go(self.settings.body_retention)
         await self._make_room()
         await self._sweep()
+
+    async def _probe_at_start(self) -> bool:
+        """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""
+        if self._has_probed:
+            return False
+        await probe(self.redis, self.keys, at_once=True)
+        self._has_probed = True
+        return True
+
+    async def _release(self) -> None:
+        """Set free what lifted causes held, until enough is due."""
+        for _ in range(MOST_STEPS):
+            if await release(self.redis, self.keys) == 0:
+                return
 
     async def _forget(self) -> None:
         retention, dead_retention = self.settings.retention, self.settings.dead_retention

@@ -15,11 +15,13 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
     found = [f"{name} means nothing to Ringback: is it misspelt?" for name in unknown_variables()]
     if not names:
         found.append(f"HANDLERS={settings.handlers} has no handlers: every event will be ignored")
-    if FALLBACK in names and settings.sms_from is None:
+    armed_by = "RINGBACK_SMS_FROM" if settings.policy is None else "RINGBACK_POLICY"
+    armed = settings.sms_from is not None or settings.policy is not None
+    if FALLBACK in names and not armed:
         found.append("the SMS fallback is not armed: set RINGBACK_SMS_FROM to send an SMS for a failed RCS message")
-    if FALLBACK not in names and settings.sms_from is not None:
+    if FALLBACK not in names and armed:
         found.append(
-            "RINGBACK_SMS_FROM is set, but HANDLERS has no sms_fallback:"
+            f"{armed_by} is set, but HANDLERS has no sms_fallback:"
             " compose the built-in handlers with yours, Router(handlers.router, …)"
         )
     if settings.public_url is None and (settings.repair_webhooks or settings.manage is not None):

@@ -31,9 +31,11 @@ from service.loading import load_router
 from service.logs import tell_no_texts
 from service.masking import told
 from service.messages.opt_out_list import reading_opt_outs
+from service.messages.policy_file import policy_of
 from service.notify import Courier, open_teller
 from service.periodic import cron_jobs
 from service.processing import Processor, open_processor
+from service.readiness import CauseMetrics
 from service.routing import Router
 from service.settings import Settings, load
 from service.store.connection import connect, locate
@@ -152,7 +154,8 @@ class Worker(arq.worker.Worker):
             log.warning(warning)
 
     def _upkeep(self) -> Upkeep:
-        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker)
+        metrics = CauseMetrics(self._metrics.registry)
+        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker, metrics)
 
     def _courier(self) -> Courier:
         return Courier(self.pool, self._keys, self._tell)
@@ -360,11 +363,12 @@ def work(settings: Settings) -> None:
     """Load the handlers and run a worker on an event loop of its own, until a signal ends it.
 
     Raises:
-        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
         service.loading.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
         service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings.require_api_key()
+    policy_of(settings)
     router = load_router(settings.handlers)
     redis_url = locate(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -414,5 +418,6 @@ def __getattr__(name: str) -> Any:
     """`WorkerSettings`, made when it is asked for, since importing this module must not read the environment."""
     if name == "WorkerSettings":
         settings = load()
+        policy_of(settings)
         return stock_settings(settings, load_router(settings.handlers), locate(settings))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

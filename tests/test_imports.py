@@ -48,6 +48,7 @@ LAYERS = [
         "logs",
         "processing",
         "pytest_plugin",
+        "readiness",
         "reception",
         "samples",
         "simulator",

@@ -62,16 +62,20 @@ def _calls_in(tree: ast.Module) -> Iterator[str]:
     """The calls of one file; where a part of the SDK was given a name first, that is put in again."""
     nodes = list(ast.walk(tree))
     named = {
-        node.targets[0].id: ast.unparse(node.value)
+        target.id: ast.unparse(value)
         for node in nodes
         if isinstance(node, ast.Assign)
-        and isinstance(node.targets[0], ast.Name)
-        and isinstance(node.value, ast.Attribute)
+        for target, value in zip(_parts(node.targets[0]), _parts(node.value), strict=False)
+        if isinstance(target, ast.Name) and isinstance(value, ast.Attribute)
     }
     for node in nodes:
         if isinstance(node, ast.Call):
             root, dot, rest = ast.unparse(node.func).partition(".")
-            yield f"{named.get(root, root)}{dot}{rest}"
+            yield f"{named.get(root, root)}{dot}{rest}".replace(".with_raw_response", "")
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
 CALLS = calls()

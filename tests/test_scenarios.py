@@ -104,12 +104,12 @@ def test_a_message_sent_more_than_an_hour_ago_is_too_old(stack: Stack) -> None:
 @pytest.mark.parametrize(("text", "reason"), [(None, "nothing_to_say"), ("x" * 919, "too_long")])
 def test_what_cannot_be_said_in_an_sms_is_kept_for_a_person(stack: Stack, text: str | None, reason: str) -> None:
     stack.start_worker(built_in)
-    event = envelope("message.finalized", finalized_rcs("delivery_failed", fresh_number(), text=text))
+    event = envelope("message.finalized", finalized_rcs("delivery_failed", number := fresh_number(), text=text))
     stack.deliver(event)
 
     record = stack.ended(event)
     assert (record.state, record.handlers["sms_fallback"].reason) == ("dead", reason)
-    assert stack.simulator.requests == []
+    assert stack.sent_to(number) == []
 
 
 def test_each_failed_recipient_gets_an_sms_and_the_reached_one_none(stack: Stack) -> None:

@@ -36,7 +36,7 @@ def test_every_variable_is_documented(name: str) -> None:
         ("RINGBACK_PROBE_KEY", "c2hvcnQ="),
         ("HANDLERS", "no_colon"),
         ("RINGBACK_DRY_RUN", "perhaps"),
-        ("RINGBACK_POLICY", "policy.toml"),
+        ("RINGBACK_SMS_PER_HOUR", "plenty"),
         ("RINGBACK_ENCRYPTION_KEY", "secret"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 import telnyx
+from pydantic import BaseModel
 
 import handlers
 from handlers.sms_fallback import sms_fallback
@@ -36,7 +37,8 @@ def test_a_handler_is_run_and_its_requests_are_there(run_handler: Run) -> None:
 
 def test_a_stop_is_not_answered_and_remembered_within_the_test(run_handler: Run) -> None:
     stop = make_event("message.received", text="STOP", autoresponse_type="STOP")
-    assert run_handler(handlers.consent.consent, stop).outcome == "done"
+    stopped = run_handler(auto_reply, stop)
+    assert (stopped.outcome, stopped.requests) == ("done", ())
     assert run_handler(auto_reply, make_event("message.received", text="Hello?")).requests == ()
 
 
@@ -169,7 +171,12 @@ def test_the_body_of_a_webhook_is_an_event_too(run_handler: Run) -> None:
 
 
 def test_a_payload_that_does_not_fit_is_dead_as_it_would_be(run_handler: Run) -> None:
-    ran = run_handler(auto_reply, make_event("message.received", errors="none"))
+    class Order(BaseModel):
+        number: int
+
+    async def handler(event: Event[Order], ctx: Context) -> None: ...
+
+    ran = run_handler(handler, make_event("order.changed", number="none"))
     assert (ran.outcome, ran.reason) == ("dead", "payload")
 
 

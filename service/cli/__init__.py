@@ -19,6 +19,7 @@ from service.cli.ingress import ingress
 from service.cli.messages import messages
 from service.cli.new import new
 from service.cli.optouts import optouts
+from service.cli.policy import policy
 from service.cli.rcs import rcs
 from service.cli.simulator import simulator
 from service.cli.tollfree import tollfree
@@ -69,6 +70,7 @@ app.command()(trigger)
 app.add_typer(events, name="events")
 app.add_typer(dead, name="dead")
 app.add_typer(optouts, name="optouts")
+app.add_typer(policy, name="policy")
 app.command()(audit)
 webhooks.command("deliveries")(deliveries)
 app.add_typer(webhooks, name="webhooks")

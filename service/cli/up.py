@@ -43,11 +43,23 @@ def up(
         typer.echo("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead", err=True)
         raise typer.Exit(1)
     settings = _with_development_key(load()) if dev else load()
-    # The ingress would refuse to start without them: better said once, and before anything runs.
+    # The ingress or the worker would refuse to start without them: better said once, and before anything runs.
     settings.require_public_keys()
     settings.require_api_key()
+    _check_policy(settings)
     announce_dry_run(settings)
     raise typer.Exit(run(settings, ringback_command()))
+
+
+def _check_policy(settings: Settings) -> None:
+    """Read the policy as the worker will.
+
+    Raises:
+        InvalidSettings: it does not fit.
+    """
+    from service.messages.policy_file import policy_of  # noqa: PLC0415 - other commands start without its libraries
+
+    policy_of(settings)
 
 
 def _with_development_key(settings: Settings) -> Settings:

@@ -1,21 +1,180 @@
-"""What stands before every call of a handler to Telnyx."""
+"""What stands before every call of a handler to Telnyx: the governor and the breaker.
 
-from dataclasses import dataclass
+The governor keeps all workers together within the account's limits. The breaker parks work while Telnyx is out, or
+refuses the account.
+"""
 
+import asyncio
+import contextvars
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.outbound import causes
+from service.outbound.causes import Notice
+from service.outbound.gate_metrics import GateMetrics
 from service.outbound.operations import Call
-from service.outbound.refusals import Answer, Refusal, judge_answer
+from service.outbound.refusals import Answer, Refusal, asked_wait, is_rate_limit, judge_answer
+from service.settings import Settings
+from service.store import gate
+from service.store.gate import Asked, Go, Heard, HeldBy, PutOff
+from service.store.holds import OUTAGE, kind_of
+from service.store.keys import Keys
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+PATIENCE = 2.0
+"""Seconds for which a call waits for its slot; one that would wait longer puts its handler off."""
+PROBE_PATIENCE = 30.0
+"""Seconds after which a probe that was not heard of again is thought lost; the client waits less for an answer."""
+GOOD_FOR = 0.03
+"""Seconds past its slot for which a call may go: a later one asks again, as it would arrive together with the next."""
+MOST_SLOTS = 3
+LIMIT_LASTS = 60.0
+"""Seconds for which a limit that an answer tells of is believed."""
+REDIS_PAUSE = 1.0
+
+_tasks: "set[asyncio.Task[Any]]" = set()
+
+
+def log_notice(notice: Notice) -> None:
+    """Tell people of a cause by the log, on one line: at ERROR where somebody has to act."""
+    told = log.warning if notice.cause == OUTAGE else log.error
+    told(notice.advice, cause=notice.cause, detail=notice.detail)
 
 
 @dataclass(frozen=True)
 class Gate:
-    """Lets every call through; tells what answers mean."""
+    """The way to Telnyx, for one worker; `notify` is called once for a cause, by the worker that met it first."""
+
+    redis: "Redis"
+    keys: Keys
+    settings: Settings
+    metrics: GateMetrics = field(default_factory=GateMetrics)
+    notify: Callable[[Notice], None] = log_notice
 
     async def admit(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
-        """None: go."""
+        """Let a call go, after at most two seconds (None); or say what its handler is to end in.
 
-    async def heard(self, call: Call, answer: Answer | None, *, event_id: str) -> Refusal | None:  # noqa: ARG002
-        """The refusal where the account is refused."""
-        if answer is None or answer.status < 400:
-            return None
-        refusal = judge_answer(answer, is_send=call.keyed)
-        return refusal if refusal.kind == "account" else None
+        `returning` says that the handler was put off before, so that its turn has come. The refusal is of kind `held`,
+        with the cause that parks it, or `later`, with the seconds until its turn.
+        """
+        began, asked = time.monotonic(), self._asked(call, event_id, returning)
+        for _ in range(MOST_SLOTS):
+            asked_at = time.monotonic()
+            try:
+                answer = await _aside(gate.admit(self.redis, self.keys, asked))
+            except (RedisError, OSError) as error:
+                return _redis_is_away(error)
+            if not isinstance(answer, Go):
+                return self._refusal(call, answer)
+            await asyncio.sleep(answer.wait)
+            if call.product is None or time.monotonic() - asked_at - answer.wait <= GOOD_FOR:
+                break
+            asked = replace(asked, back=True, unused=answer.slot)
+        self.metrics.waited(call.product, time.monotonic() - began)
+        return None
+
+    async def heard(self, call: Call, answer: Answer | None, *, event_id: str) -> Refusal | None:
+        """Take in what came back (None: nothing did); answers a refusal of the account with the cause that it opens."""
+        account = _of_account(call, answer)
+        heard = _heard(call, answer, account)
+        try:
+            changed = await _aside(gate.hear(self.redis, self.keys, event_id, heard))
+        except (RedisError, OSError) as error:
+            log.warning("what Telnyx answered was not told to the other workers", error=type(error).__name__)
+        else:
+            self._tell(heard, changed)
+        return account
+
+    def _asked(self, call: Call, event_id: str, returning: bool) -> Asked:  # noqa: FBT001
+        return Asked(
+            ticket=secrets.token_hex(8),
+            event_id=event_id,
+            causes=list(causes.concerning(call).values()),
+            product=call.product,
+            limit=self.settings.limits.of(call.product) if call.product else 0.0,
+            back=returning,
+            patience=PATIENCE,
+            probe_patience=PROBE_PATIENCE,
+        )
+
+    def _refusal(self, call: Call, answer: PutOff | HeldBy) -> Refusal:
+        if isinstance(answer, PutOff):
+            self.metrics.put_off(call.product)
+            return Refusal("later", "rate_limit", f"waits for its turn to send ({call.product})", answer.wait)
+        kind = kind_of(answer.cause)
+        reason = causes.OUTAGE_REASON if kind == OUTAGE else kind
+        return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)
+
+    def _tell(self, heard: Heard, changed: gate.Changed) -> None:
+        for word in heard.causes:
+            if word.name in changed.opened:
+                self.notify(Notice(word.name, word.advice, word.detail))
+        for name in changed.lifted:
+            log.info("parked work resumes", cause=name)
+
+
+def _of_account(call: Call, answer: Answer | None) -> Refusal | None:
+    """The refusal for a reason of the account, with the cause that it opens."""
+    if answer is None or answer.status < 400:
+        return None
+    refusal = judge_answer(answer, is_send=call.keyed)
+    cause = causes.concerning(call).get(refusal.reason) if refusal.kind == "account" else None
+    return replace(refusal, cause=cause) if cause else None
+
+
+def _heard(call: Call, answer: Answer | None, account: Refusal | None) -> Heard:
+    words, alive = causes.words(call, answer, account), causes.is_alive(answer)
+    if call.product is None or answer is None:
+        return Heard(words, alive)
+    limited = is_rate_limit(answer)
+    wait = asked_wait(answer.headers) if limited else _until_more_remain(answer)
+    return Heard(
+        words,
+        alive,
+        product=call.product,
+        good=200 <= answer.status < 300,
+        limited=limited,
+        wait=int(wait * 1000) if wait else None,
+        limit=_positive(answer.headers.get("x-ratelimit-limit")),
+        limit_lasts=int(LIMIT_LASTS * 1000),
+    )
+
+
+def _until_more_remain(answer: Answer) -> float | None:
+    """Seconds until the next request may go, where this was the last of the window (knowledge base, rate limiting)."""
+    if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
+        return None
+    return _positive(answer.headers.get("x-ratelimit-reset"))
+
+
+def _positive(text: str | None) -> float | None:
+    """A whole number of a header, if it is one above 0."""
+    return float(text) or None if text is not None and text.strip().isdecimal() else None
+
+
+def _redis_is_away(error: Exception) -> Refusal:
+    return Refusal("later", "redis_away", f"Redis does not say whether it may go ({type(error).__name__})", REDIS_PAUSE)
+
+
+async def _aside(work: Coroutine[Any, Any, T]) -> T:
+    """Do it in a task of its own, which no cancellation of a handler reaches in the middle of a Redis command."""
+    task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+    _tasks.add(task)
+    task.add_done_callback(_done)
+    return await asyncio.shield(task)
+
+
+def _done(task: "asyncio.Task[Any]") -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        # Looked at, so that the loop does not report what its caller is told.
+        _ = task.exception()

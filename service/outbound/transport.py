@@ -100,7 +100,9 @@ class EffectTransport(httpx.AsyncBaseTransport):
         except NO_ANSWER:
             await self._gate.heard(call, None, event_id=run.event_id)
             raise
-        await self._gate.heard(call, answer, event_id=run.event_id)
+        account = await self._gate.heard(call, answer, event_id=run.event_id)
+        if account is not None:
+            raise run.interrupt(account)
         return _response(answer)
 
     async def _send(self, original: httpx.Request, wanted: Request) -> Answer | None:

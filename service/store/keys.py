@@ -26,9 +26,19 @@ class Keys:
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
     | `<ns>:upkeep` | string | the worker that does the upkeep |
+    | `<ns>:causes` | set | names of causes for which work is parked, or was and is not yet all set free |
+    | `<ns>:cause:<name>` | hash | one open cause: since when, when it is probed, what to do |
+    | `<ns>:parked:<name>` | sorted set | ids of the events that a cause holds, by the time of acceptance (ms) |
+    | `<ns>:told:<name>` | string | people were told of this cause lately |
+    | `<ns>:failures` | sorted set | ids of the events that Telnyx failed last, by time (ms) |
+    | `<ns>:bucket:<product>` | hash | how far sends of a product are blocked, slowed down and lined up |
+    | `<ns>:slots:<product>` | list | the last moments (ms) at which sends were let through |
     | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
     | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
+    | `<ns>:sms_budget` | sorted set | fallbacks of the last hour by the time of their reservation (ms) |
+    | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
+    | `<ns>:sms_budget:told` | string | a person has been told that fallbacks are held |
     | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in (`-`: never), and the source |
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
     | `<ns>:optouts_reader` | string | who reads that list now |

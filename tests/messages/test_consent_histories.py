@@ -14,6 +14,7 @@ from service import Context, Event, Router, embedded
 from service.events import Message
 from service.outbound.gate import Gate
 from service.outbound.transport import EffectTransport, Ledgers
+from service.settings import SendLimits
 from tests.messages.consent_histories import History, NetworkOfHistories, PipeliningRedis, SdkOfHistories, World, quiet
 from tests.stack import SMS_FROM, make_settings
 
@@ -50,7 +51,8 @@ def unfolded(url: str, seeds: range, router: Router = built_in, *, real_sdk: boo
 def _real_sdk(world: World) -> AsyncTelnyx:
     network = NetworkOfHistories(lambda number: world.histories[number])
     ledgers = Ledgers(world.redis, world.keys, retention=3600.0)
-    transport = EffectTransport(network, base_path="/v2", gate=Gate(), ledgers=ledgers)
+    gate = Gate(world.redis, world.keys, make_settings(api_key="KEY", limits=SendLimits(sms=10_000)))
+    transport = EffectTransport(network, base_path="/v2", gate=gate, ledgers=ledgers)
     http = httpx.AsyncClient(transport=transport)
     return AsyncTelnyx(api_key="KEY", base_url="https://telnyx.example/v2", max_retries=0, http_client=http)
 

@@ -1,7 +1,8 @@
 -- settle(ns, id, now, quietly): the one place where an event's state, its place in the queue and the counters are computed, from
 -- nothing but its record. Every script that changes a record ends here, so that they cannot disagree.
 --
--- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
+-- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, <ns>:cause:<name>,
+--         <ns>:parked:<name>, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
 local function now_ms()
@@ -13,22 +14,27 @@ local function wake(ns)
   if redis.call('LLEN', ns .. ':wake') < 8 then redis.call('RPUSH', ns .. ':wake', '1') end
 end
 
--- verdict(event, names): the state that the handlers' fields add up to and, for an open event, its earliest due time
+-- verdict(event, names): the state that the handlers' fields add up to and, for an open event, its earliest due time and
+-- the handlers that a cause holds, by their fields
 local function verdict(event, names)
   if #names == 0 then return 'ignored' end
   local fields = {}
   for i, name in ipairs(names) do fields[i] = 'h:' .. name end
-  local due, dead
-  for _, field in ipairs(redis.call('HMGET', event, unpack(fields))) do
+  local due, dead, parked
+  for i, field in ipairs(redis.call('HMGET', event, unpack(fields))) do
     local handler = field and cjson.decode(field) or { state = 'pending' }
     if handler.state == 'dead' then
       dead = true
     elseif handler.state ~= 'done' then
       local mine = handler.due or 0
       if not due or mine < due then due = mine end
+      if handler.held_by then
+        parked = parked or {}
+        parked[fields[i]] = handler
+      end
     end
   end
-  if due then return 'open', due end
+  if due then return 'open', due, parked end
   return dead and 'dead' or 'done'
 end
 
@@ -39,17 +45,48 @@ local function enqueue(ns, id, score, received_at)
   redis.call('ZADD', ns .. ':queue', score, job)
 end
 
+-- set_free: let a parked handler run again
+local function set_free(event, field, handler, now)
+  handler.state, handler.held_by, handler.due = 'waiting', nil, now
+  redis.call('HSET', event, field, cjson.encode(handler))
+end
+
+-- park: note an event with the causes that hold its handlers, and with no others. A handler whose cause is gone by now is
+-- free at once: whoever lifted it could not know of this one. Answers whether there was such a handler.
+local function park(ns, id, received_at, parked, held_by, now)
+  local event, holding, names, freed = ns .. ':event:' .. id, {}, {}, false
+  for field, handler in pairs(parked or {}) do
+    if redis.call('EXISTS', ns .. ':cause:' .. handler.held_by) == 0 then
+      set_free(event, field, handler, now)
+      freed = true
+    elseif not holding[handler.held_by] then
+      holding[handler.held_by], names[#names + 1] = true, handler.held_by
+      redis.call('ZADD', ns .. ':parked:' .. handler.held_by, received_at, id)
+    end
+  end
+  for name in (held_by or ''):gmatch('[^\n]+') do
+    if not holding[name] then redis.call('ZREM', ns .. ':parked:' .. name, id) end
+  end
+  if #names > 0 then
+    redis.call('HSET', event, 'held_by', table.concat(names, '\n'))
+  else
+    redis.call('HDEL', event, 'held_by')
+  end
+  return freed
+end
+
 local function settle(ns, id, now, quietly)
   local event = ns .. ':event:' .. id
-  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'kept')
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'kept', 'held_by')
   -- Of an event whose body was let go of, only the end is known, and it stays.
   if f[7] then return f[1] end
   local before, leased = f[1], f[2] and tonumber(f[3]) > now
-  local after, score
+  local after, score, parked
   if leased then
     after, score = 'open', tonumber(f[3])
   elseif f[4] then
-    after, score = verdict(event, cjson.decode(f[4]))
+    after, score, parked = verdict(event, cjson.decode(f[4]))
+    if (parked or f[8]) and park(ns, id, f[6], parked, f[8], now) then score = math.min(score, now) end
   else
     after, score = 'open', tonumber(f[5])
   end

@@ -1,0 +1,89 @@
+"""What a policy makes of an event, in words: what would be sent to whom and when, or why nothing is.
+
+Pure, and about the event and the policy alone. What only Redis and Telnyx know may still forbid the SMS: that the
+message was delivered meanwhile, an opt-out, an SMS sent already, the budget of the hour.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from service.events import Event, Message
+from service.messages.fallback import Case, Draft, cases, content_of, draft
+from service.messages.policy import NO_RULE, Policy
+from service.routing import Dead
+
+Verdict = Literal["send", "watch", "nothing"]
+
+_WHY: Mapping[str, str] = MappingProxyType(
+    {
+        "not_armed": "neither RINGBACK_POLICY nor RINGBACK_SMS_FROM is set",
+        "not_rcs": "it is no outbound RCS message",
+        "no_recipient": "it names no recipient",
+        "no_rule": "no rule fits it",
+        "too_old": "it was sent longer ago than max_age",
+        "quiet_hours": "it is quiet where the number may lie, and stays so for longer than max_wait",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What becomes of one recipient; `when` is seconds since 1970.
+
+    `draft` is None where nothing is sent, and where only Telnyx knows what the message said.
+    """
+
+    number: str | None
+    rule: str | None
+    verdict: Verdict
+    reason: str
+    why: str
+    when: float | None = None
+    draft: Draft | None = None
+
+
+def explain(policy: Policy | None, event: Event[Message], at: float) -> list[Explanation]:
+    """What a policy makes of an event `at` a time: an explanation for each recipient, or one for all."""
+    message = event.payload
+    if policy is None:
+        return [_nothing(None, "not_armed")]
+    if message.direction != "outbound" or message.type != "RCS" or not message.id:
+        return [_nothing(None, "not_rcs")]
+    return [_explained(case, at) for case in cases(policy, event)] or [_nothing(None, "no_recipient")]
+
+
+def _explained(case: Case, at: float) -> Explanation:
+    if case.patience is not None and case.under_way:
+        why = "unless it is delivered by then, it falls back"
+        due = (at if case.since is None else case.since) + case.patience
+        return Explanation(case.number, case.rule.name, "watch", "under_way", why, max(at, due))
+    reason = case.reason_against(at, None)
+    if reason is not None:
+        return _nothing(case, reason)
+    opens = case.rule.goes_out_at(case.number, at, by=at + case.rule.max_wait)
+    if opens is None:
+        return _nothing(case, "quiet_hours")
+    return _sent(case, at, opens)
+
+
+def _sent(case: Case, at: float, opens: float) -> Explanation:
+    occasion = f"the message is {case.occasion}"
+    reason, why = ("quiet_hours", f"{occasion}, and it is quiet until then") if opens > at else ("now", occasion)
+    content = content_of(case.message)
+    try:
+        return Explanation(case.number, case.rule.name, "send", reason, why, opens, draft(case, content))
+    except Dead as dead:
+        if not content:
+            why += "; the event leaves out what it said, so Telnyx will be asked"
+            return Explanation(case.number, case.rule.name, "send", reason, why, opens)
+        return Explanation(case.number, case.rule.name, "nothing", dead.reason, dead.detail)
+
+
+def _nothing(case: Case | None, reason: str) -> Explanation:
+    number = case.number if case is not None else None
+    rule = case.rule.name if case is not None and case.rule is not NO_RULE else None
+    status = case.status if case is not None else ""
+    why = _WHY.get(reason) or f"{status or 'no status'} is no occasion for an SMS by this rule"
+    return Explanation(number, rule, "nothing", reason, why)

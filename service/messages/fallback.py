@@ -1,0 +1,194 @@
+"""What the SMS fallback makes of an event: for each recipient the rule, the occasion, and the SMS itself.
+
+Pure, so that the handler and `ringback policy explain` cannot differ.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from service.events import Event, Message
+from service.messages.phone_numbers import country_of
+from service.messages.policy import NO_RULE, Occasion, Policy, Rule
+from service.messages.rendering import readable
+from service.messages.segments import segments
+from service.messages.state import REACHED
+from service.messages.templates import BadTemplate, Words
+from service.routing import Dead
+
+DUE = "sms_fallback.due"
+"""The event that is raised when a message should have been delivered by now."""
+
+MOST_MEDIA = 10
+"""Files in an MMS. Source: developers.telnyx.com, sending MMS."""
+_MMS_COUNTRIES = frozenset({"US", "CA"})
+"""Where Telnyx supports MMS without reservation. Source: developers.telnyx.com, sending MMS."""
+_OCCASIONS: Mapping[str, Occasion] = MappingProxyType(
+    {
+        "delivery_failed": "failed",
+        "sending_failed": "failed",
+        "expired": "expired",
+        "delivery_unconfirmed": "unconfirmed",
+    }
+)
+"""By status. Source: OpenAPI, `to[].status`."""
+_UNDER_WAY = frozenset({"queued", "sending", "sent"})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The SMS or MMS in place of an RCS message; `sender` is `profile` for the number pool of the profile."""
+
+    type: Literal["SMS", "MMS"]
+    sender: str
+    text: str
+    segments: int
+    media_urls: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One recipient of one RCS message, of whom an event tells; `since` is when the message was sent (seconds)."""
+
+    message: Message
+    number: str
+    status: str
+    occasion: Occasion | None
+    rule: Rule
+    since: float | None
+
+    @property
+    def timer(self) -> str:
+        """The key of the timer that asks whether the message was delivered; the number cannot be read from it."""
+        return f"sms_fallback:{hashlib.sha256(f'{self.message.id}/{self.number}'.encode()).hexdigest()[:32]}"
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds after `since` by which it should be delivered, where the rule watches for that."""
+        return self.rule.undelivered_after
+
+    @property
+    def under_way(self) -> bool:
+        """Whether its end is still to come."""
+        return self.occasion is None and self.status in _UNDER_WAY
+
+    @property
+    def reached(self) -> bool:
+        """Whether the event itself says that the recipient has the message."""
+        return self.status in REACHED
+
+    def reason_against(self, at: float, held: float | None) -> str | None:
+        """Why there is no SMS, by the event and the policy alone; None: there is one. `held`: it waits since then."""
+        if self.rule is NO_RULE:
+            return "no_rule"
+        if not self.rule.acts_on(self.occasion):
+            return "not_failed"
+        if self.since is not None and (held or at) - self.since > self.rule.max_age:
+            return "too_old"
+        return None
+
+    def alone(self) -> dict[str, Any]:
+        """The payload of the message as if this were its only recipient."""
+        payload = self.message.model_dump(mode="json", by_alias=True)
+        return {**payload, "to": [to for to in payload["to"] if to.get("phone_number") == self.number]}
+
+
+def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
+    """A case for each recipient whose number is known."""
+    message = event.payload
+    since = message.sent_at or message.received_at or event.occurred_at
+    for to in message.to:
+        if to.phone_number is not None:
+            status = to.status or ""
+            yield Case(
+                message=message,
+                number=to.phone_number,
+                status=status,
+                occasion="undelivered" if event.type == DUE else _OCCASIONS.get(status),
+                rule=policy.rule_for(message, to.phone_number),
+                since=since.timestamp() if since is not None else None,
+            )
+
+
+def content_of(message: Message | None) -> Mapping[str, Any]:
+    """What an event or an answer of the API says that the message said; empty where it leaves that out."""
+    if message is None:
+        return {}
+    if message.text:
+        return {"text": message.text}
+    return message.body.model_dump(mode="json", exclude_none=True) if message.body is not None else {}
+
+
+def draft(case: Case, content: Mapping[str, Any]) -> Draft:
+    """Write the SMS or MMS.
+
+    Raises:
+        Dead: there is nothing to say (`nothing_to_say`), it takes too many segments (`too_long`), or the template
+            cannot be filled in (`template`).
+    """
+    rule = case.rule
+    media = tuple(_media(content)) if _as_mms(rule, case.number) else ()
+    text = _text(case, readable(content, pictures=not media))
+    if media:
+        # A file that is sent as such need not be said.
+        text = "" if text in media else text
+        return Draft("MMS", str(rule.sender), text, 1, media[:MOST_MEDIA])
+    if not text:
+        raise Dead("nothing_to_say", "nothing of the RCS message can be said in an SMS: give its rule a template")
+    count = segments(text)
+    if count > rule.max_segments:
+        raise Dead(
+            "too_long",
+            f"the text takes {count} segments, and rule {rule.name!r} allows {rule.max_segments}:"
+            " give it a shorter template, or more max_segments",
+        )
+    return Draft("SMS", str(rule.sender), text, count)
+
+
+def request(case: Case, wanted: Draft) -> dict[str, Any]:
+    """The arguments of `telnyx.messages.send`; the profile is the message's own, so that its opt-outs apply."""
+    asked: dict[str, Any] = {"to": case.number}
+    if wanted.sender != "profile":
+        asked["from_"] = wanted.sender
+    if case.message.messaging_profile_id:
+        asked["messaging_profile_id"] = case.message.messaging_profile_id
+    if wanted.text:
+        asked["text"] = wanted.text
+    return asked | ({"type": "MMS", "media_urls": list(wanted.media_urls)} if wanted.type == "MMS" else {})
+
+
+def _text(case: Case, said: str) -> str:
+    rule = case.rule
+    if rule.template is None:
+        return said
+    sender = case.message.from_
+    words = Words(
+        text=said,
+        agent_name=sender.agent_name or "",
+        agent_id=sender.agent_id or "",
+        tags=tuple(case.message.tags),
+        country=country_of(case.number) or "",
+    )
+    try:
+        return rule.template.render(words)
+    except BadTemplate as error:
+        raise Dead("template", f"the template of rule {rule.name!r}: {error}") from None
+
+
+def _as_mms(rule: Rule, number: str) -> bool:
+    return rule.sent_as == "mms" or (rule.sent_as == "auto" and country_of(number) in _MMS_COUNTRIES)
+
+
+def _media(content: Any) -> Iterator[str]:
+    """The files of a message, wherever its cards have them. Source: OpenAPI `RCSContentInfo`."""
+    if isinstance(content, Mapping):
+        url = content.get("file_url")
+        if isinstance(url, str) and url:
+            yield url
+        for each in content.values():
+            yield from _media(each)
+    elif isinstance(content, list | tuple):
+        for each in content:
+            yield from _media(each)

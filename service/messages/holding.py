@@ -1,0 +1,55 @@
+"""Holding back what may not go out yet: for quiet hours to end, or for the hour's segments to suffice."""
+
+import random
+
+from service import clock
+from service.messages.fallback import Case, Draft
+from service.messages.state import effect_key, hold
+from service.routing import Context, Retry
+from service.store.keys import Keys
+from service.store.message_states import RecipientState
+from service.store.sms_budget import reserve
+
+SHORTEST_PAUSE = 60.0
+SPREAD = 120.0
+"""Seconds over which those that wait for the same thing look again, so that they do not all come at once."""
+
+
+async def hold_back(ctx: Context, case: Case, wanted: Draft, known: RecipientState, *, by: str) -> str | None:
+    """Let an SMS pass that may go out now; else answers why it never may, within `max_wait` of its first hold.
+
+    Raises:
+        Retry: it may, later (`quiet_hours` or `over_budget`).
+    """
+    now = clock.now()
+    latest = (known.held or now) + case.rule.max_wait
+    opens = case.rule.goes_out_at(case.number, now, by=latest)
+    if opens is None:
+        return "quiet_hours"
+    if opens > now:
+        await hold(ctx, case.message, case.number, by=by)
+        raise Retry(after=opens - now, reason="quiet_hours")
+    pause = await _over_budget(ctx, case, wanted)
+    if pause is None:
+        return None
+    if now + pause > latest:
+        return "over_budget"
+    await hold(ctx, case.message, case.number, by=by)
+    raise Retry(after=pause, reason="over_budget")
+
+
+async def _over_budget(ctx: Context, case: Case, wanted: Draft) -> float | None:
+    """Seconds until there may be segments again; None where they were to be had."""
+    limit = ctx.settings.sms_per_hour
+    key = effect_key(case.message, case.number)
+    reserved = await reserve(ctx.redis, Keys(ctx.settings.namespace), key, segments=wanted.segments, limit=limit)
+    if reserved.tell:
+        ctx.log.error(
+            "SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached. Find out why so many messages fail, or raise it",
+            segments_per_hour=limit,
+        )
+    if reserved.granted:
+        return None
+    if wanted.segments > limit:
+        return float("inf")
+    return max(reserved.again_in, SHORTEST_PAUSE) + random.uniform(0, SPREAD)

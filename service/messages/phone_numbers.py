@@ -1,0 +1,49 @@
+"""Where in the world a phone number may be, by the numbering plans (library `phonenumbers`)."""
+
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+import phonenumbers
+from phonenumbers import PhoneNumber, timezone
+
+_UNKNOWN = frozenset({"Etc/Unknown"})
+_REMEMBERED = 10_000
+
+
+@lru_cache(_REMEMBERED)
+def country_of(number: str) -> str | None:
+    """The country (ISO 3166, two letters) of a number in +E.164 form; None where it has none.
+
+    A number that nobody can have belongs to the main country of its calling code.
+    """
+    parsed = _parsed(number)
+    if parsed is None or parsed.country_code is None:
+        return None
+    region = phonenumbers.region_code_for_number(parsed) or phonenumbers.region_code_for_country_code(
+        parsed.country_code
+    )
+    return region if region in phonenumbers.SUPPORTED_REGIONS else None
+
+
+@lru_cache(_REMEMBERED)
+def time_zones_of(number: str) -> tuple[ZoneInfo, ...]:
+    """Every time zone that a number may lie in: none where that is not known at all.
+
+    A number that is not bound to a place (a mobile one in Australia, say) may lie anywhere in its country. Where its
+    owner is on a journey, or has moved and kept it, the number does not tell.
+    """
+    parsed = _parsed(number)
+    if parsed is None:
+        return ()
+    # Of numbers that nobody can have (yet) the first knows nothing, and the second what their first digits say.
+    names = set(timezone.time_zones_for_number(parsed)) - _UNKNOWN or set(
+        timezone.time_zones_for_geographical_number(parsed)
+    )
+    return tuple(ZoneInfo(name) for name in sorted(names - _UNKNOWN))
+
+
+def _parsed(number: str) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(number)
+    except phonenumbers.NumberParseException:
+        return None

@@ -1,0 +1,210 @@
+"""The policy of the SMS fallback: which messages fall back, when, as what, and from whom.
+
+Pure. A policy is data: `policy_file` reads it from TOML. The first rule that fits a message and its recipient decides.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import time
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from phonenumbers import SUPPORTED_REGIONS
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from service.events import Message
+from service.messages.phone_numbers import country_of, time_zones_of
+from service.messages.quiet_hours import opens_at
+from service.messages.templates import Template
+from service.settings import checked_sender, seconds
+
+Occasion = Literal["failed", "expired", "unconfirmed", "undelivered"]
+"""Why an SMS may be called for: the message failed, expired, was never confirmed, or was not delivered in time."""
+Trigger = Literal["failed", "expired", "unconfirmed"]
+
+SHORTEST_PATIENCE = 60.0
+MOST_SEGMENTS = 6
+_MAX_AGE = {"otp": "10m", "transactional": "1h", "marketing": "1h"}
+_MAX_WAIT = {"otp": "10m", "transactional": "12h", "marketing": "12h"}
+_CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError('give a duration in quotes, such as "90s", "15m" or "12h"')  # noqa: TRY004 - for pydantic
+    return seconds(value)
+
+
+def _clock_time(value: object) -> object:
+    if isinstance(value, time) and value.tzinfo is None:
+        return value
+    if isinstance(value, str) and _CLOCK.fullmatch(value):
+        return time.fromisoformat(value)
+    raise ValueError('give a time of day in quotes, such as "21:00"')
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("there is no such time zone: give one such as Europe/Paris") from None
+    return name
+
+
+def _country(name: str) -> str:
+    if name not in SUPPORTED_REGIONS:
+        raise ValueError("give countries by two capital letters, such as US")
+    return name
+
+
+Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
+Word = Annotated[str, Field(min_length=1, strict=True)]
+Sender = Annotated[str | None, AfterValidator(checked_sender)]
+
+
+class Table(BaseModel):
+    """A table of a policy: a key that means nothing is an error, and no error quotes what was given."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True)
+
+
+class QuietHours(Table):
+    """From when until when nobody is to be disturbed, by the clocks of the recipient, or of `time_zone`."""
+
+    begin: ClockTime = Field(alias="from")
+    end: ClockTime = Field(alias="to")
+    time_zone: Annotated[Word, AfterValidator(_time_zone)] | None = None
+
+    @model_validator(mode="after")
+    def _some_hours(self) -> "QuietHours":
+        if self.begin == self.end:
+            raise ValueError("from and to are the same: leave quiet_hours out, or give two times")
+        return self
+
+    def opens_at(self, number: str, at: float) -> float | None:
+        """When a number may first be written to from `at` on (seconds since 1970); None: not within two days."""
+        zones = (ZoneInfo(self.time_zone),) if self.time_zone else time_zones_of(number)
+        return opens_at(self.begin, self.end, zones, at)
+
+
+class Manner(Table):
+    """What `[defaults]` may say for all rules, and a rule for itself; durations are seconds."""
+
+    kind: Literal["otp", "transactional", "marketing"] = Field("transactional", alias="class")
+    triggers: list[Trigger] = ["failed", "expired"]
+    max_age: Duration | None = None
+    max_wait: Duration | None = None
+    max_segments: int = Field(MOST_SEGMENTS, ge=1, le=10, strict=True)
+    undelivered_after: Annotated[Duration, Field(ge=SHORTEST_PATIENCE)] | None = None
+    quiet_hours: QuietHours | None = None
+    sender: Sender = Field(None, alias="from")
+    sent_as: Literal["sms", "mms", "auto"] = Field("sms", alias="as")
+    template: Annotated[Template | None, PlainValidator(Template.parse)] = None
+
+
+class Rule(Manner):
+    """One rule: which messages it is for, and what becomes of them. An empty condition asks for nothing."""
+
+    name: Word
+    agents: list[Word] = Field(default_factory=list)
+    messaging_profiles: list[Word] = Field(default_factory=list)
+    tags: list[Word] = Field(default_factory=list)
+    countries: list[Annotated[Word, AfterValidator(_country)]] = Field(default_factory=list)
+    max_age: Duration = 0.0
+    max_wait: Duration = 0.0
+    quiet_hours: QuietHours | None = Field(None, validate_default=True)
+    sender: Sender = Field(None, alias="from", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_class(cls, values: Any) -> Any:
+        """How long things may take depends on what they are."""
+        kind = values.get("class", "transactional")
+        ages = {"max_age": _MAX_AGE.get(kind, "1h"), "max_wait": _MAX_WAIT.get(kind, "12h")}
+        return {**ages, **values}
+
+    @field_validator("agents", "messaging_profiles", "tags", "countries")
+    @classmethod
+    def _asks_for_something(cls, wanted: list[str]) -> list[str]:
+        if not wanted:
+            raise ValueError("an empty list would fit nothing: leave it out to fit everything")
+        return wanted
+
+    @field_validator("undelivered_after")
+    @classmethod
+    def _before_it_is_too_old(cls, patience: float | None, info: ValidationInfo) -> float | None:
+        max_age = info.data.get("max_age")
+        if patience is not None and max_age is not None and patience >= max_age:
+            raise ValueError("by then the message would be older than max_age: give less, or a longer max_age")
+        return patience
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _as_the_class_demands(cls, quiet: QuietHours | None, info: ValidationInfo) -> QuietHours | None:
+        kind = info.data.get("kind")
+        if kind == "marketing" and quiet is None:
+            raise ValueError('marketing must keep quiet hours: quiet_hours = { from = "21:00", to = "08:00" }')
+        if kind == "otp" and quiet is not None:
+            raise ValueError("a one-time code cannot wait for the morning: leave quiet_hours out")
+        return quiet
+
+    @field_validator("sender")
+    @classmethod
+    def _somebody_sends(cls, number: str | None, info: ValidationInfo) -> str | None:
+        if number is None and (info.data.get("triggers") or info.data.get("undelivered_after")):
+            raise ValueError("nobody sends: give from here or in [defaults], or set RINGBACK_SMS_FROM")
+        return number
+
+    @property
+    def fits_everything(self) -> bool:
+        """Whether it asks for nothing."""
+        return not (self.agents or self.messaging_profiles or self.tags or self.countries)
+
+    def fits(self, message: Message, number: str) -> bool:
+        """Whether it is for this message to this number."""
+        return (
+            (not self.agents or message.from_.agent_id in self.agents)
+            and (not self.messaging_profiles or message.messaging_profile_id in self.messaging_profiles)
+            and (not self.tags or not set(self.tags).isdisjoint(message.tags))
+            and (not self.countries or country_of(number) in self.countries)
+        )
+
+    def acts_on(self, occasion: Occasion | None) -> bool:
+        """Whether this is an occasion for an SMS."""
+        return occasion in self.triggers or (occasion == "undelivered" and self.undelivered_after is not None)
+
+    def goes_out_at(self, number: str, at: float, *, by: float) -> float | None:
+        """When an SMS may go out from `at` on; None where that would be after `by` (seconds since 1970)."""
+        moment = self.quiet_hours.opens_at(number, at) if self.quiet_hours else at
+        return moment if moment is not None and moment <= by else None
+
+
+NO_RULE = Rule.model_validate({"name": "no rule", "triggers": []})
+"""What holds for a message that no rule of a policy fits: there is no occasion on which it is sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Rules in their order."""
+
+    rules: tuple[Rule, ...]
+
+    def rule_for(self, message: Message, number: str) -> Rule:
+        """The first rule that fits; `NO_RULE` where none does, so that nothing is sent."""
+        return next((rule for rule in self.rules if rule.fits(message, number)), NO_RULE)
+
+
+def default_policy(sms_from: str) -> Policy:
+    """What holds without a file: failed and expired messages become an SMS from this sender, within an hour."""
+    return Policy((Rule.model_validate({"name": "default", "from": sms_from}),))

@@ -1,0 +1,58 @@
+"""What a worker's work is parked for, in its `/readyz` and in its metrics."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from prometheus_client import CollectorRegistry, Gauge
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.health import PATIENCE
+from service.store.holds import ACCOUNT_KINDS, OUTAGE, Cause, open_causes
+from service.store.keys import Keys
+
+
+@dataclass
+class CauseMetrics:
+    """How many causes are open, and how many events they hold."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self._causes = Gauge(
+            "ringback_causes", "Open causes for which work is parked.", ["kind"], registry=self.registry
+        )
+        self._parked = Gauge(
+            "ringback_parked_events", "Events parked for an open cause.", ["kind"], registry=self.registry
+        )
+
+    def show(self, causes: Iterable[Cause]) -> None:
+        """These are open now, and no others."""
+        number, parked = Counter[str](), Counter[str]()
+        for cause in causes:
+            number[cause.kind] += 1
+            parked[cause.kind] += cause.parked
+        for kind in {OUTAGE, *ACCOUNT_KINDS, *number}:
+            self._causes.labels(kind).set(number[kind])
+            self._parked.labels(kind).set(parked[kind])
+
+
+async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
+    """What a person has to do before all parked work can go on; None where there is nothing to do.
+
+    An outage at Telnyx is none: it passes by itself.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            causes = await open_causes(redis, keys)
+    except (TimeoutError, RedisError, OSError):
+        return "Redis does not say what work is parked for"
+    return "; ".join(_in_words(cause) for cause in causes if cause.is_of_account) or None
+
+
+def _in_words(cause: Cause) -> str:
+    since = datetime.fromtimestamp(cause.since / 1000, UTC).isoformat(timespec="seconds")
+    return f"{cause.name} since {since}: {cause.advice}"

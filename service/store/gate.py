@@ -1,0 +1,139 @@
+"""What the workers together know of the way to Telnyx: who may go when, and what came back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import orjson
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.scripts import run, script
+
+ADMIT = script("gate_admit")
+HEAR = script("gate_hear", above=("holds",))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A call that wants to go, and the causes that concern it.
+
+    `ticket` is the same however often it asks. A send counts against the `limit` a second of its `product`; `back` says
+    that it was put off before, `unused` which slot it was given and let pass. It waits for at most `patience` seconds;
+    as a probe it is thought lost after `probe_patience`.
+    """
+
+    ticket: str
+    event_id: str
+    causes: Sequence[str]
+    product: str | None
+    limit: float
+    back: bool
+    patience: float
+    probe_patience: float
+    unused: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It may go, in so many seconds, in this slot."""
+
+    wait: float
+    slot: bytes = field(default=b"", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """It is to ask again in so many seconds, when its turn has come."""
+
+    wait: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBy:
+    """A cause holds it."""
+
+    cause: str
+    detail: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What an answer says of one cause: it `lifts` it, it `fails` for it, or it is `unclear`.
+
+    One that fails opens the cause once `strikes` distinct events did `within` so many ms, and the cause is then probed
+    after `interval`, doubled with each failure to at most `longest` ms. People are told again after `quiet` ms.
+    """
+
+    name: str
+    word: Literal["lifts", "fails", "unclear"]
+    detail: str = ""
+    advice: str = ""
+    interval: int = 0
+    longest: int = 0
+    quiet: int = 0
+    strikes: int = 1
+    within: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What an answer says: of causes, whether Telnyx is `alive` and, of a send, about the limits of its `product`.
+
+    `good`: it was taken. `limited`: it was refused since there were too many; the next may go after `wait` ms. `limit`
+    is what Telnyx allows a second, to be believed for `limit_lasts` ms.
+    """
+
+    causes: Sequence[Word]
+    alive: bool
+    product: str | None = None
+    good: bool = False
+    limited: bool = False
+    wait: int | None = None
+    limit: float | None = None
+    limit_lasts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Names of causes that were opened, if people are to be told of them, and of those that were lifted."""
+
+    opened: Sequence[str]
+    lifted: Sequence[str]
+
+
+async def admit(redis: "Redis", keys: Keys, asked: Asked) -> Go | PutOff | HeldBy:
+    """Whether a call may go, and when.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known; asking again under the same ticket costs a slot at most.
+    """
+    answer = await run(
+        redis,
+        ADMIT,
+        keys.namespace,
+        asked.ticket,
+        asked.event_id,
+        int(asked.patience * 1000),
+        int(asked.probe_patience * 1000),
+        asked.product or "",
+        str(asked.limit),
+        int(asked.back),
+        asked.unused,
+        *asked.causes,
+    )
+    if answer[0] == b"held":
+        return HeldBy(*(each.decode() for each in answer[1:]))
+    return Go(answer[1] / 1000, answer[2]) if answer[0] == b"go" else PutOff(answer[1] / 1000)
+
+
+async def hear(redis: "Redis", keys: Keys, event_id: str, heard: Heard) -> Changed:
+    """Let all workers know what came back to a call of this event.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether they do.
+    """
+    told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
+    opened, lifted = await run(redis, HEAR, keys.namespace, event_id, orjson.dumps(told))
+    return Changed([each.decode() for each in opened], [each.decode() for each in lifted])

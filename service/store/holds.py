@@ -1,0 +1,84 @@
+"""Holds: work that is parked for a cause outside the events, and set free when the cause is gone.
+
+The cause of an event's handler is written in its record (`held_by`), and `settle` keeps the sets by cause in step with
+it, so that an event is parked, lifted and released without being claimed, however many there are.
+"""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.scripts import run, script
+
+CAUSES = script("causes")
+PROBE = script("holds_probe", above=("holds",))
+RELEASE = script("holds_release", above=("holds",))
+
+STEP = 50
+"""Events that one script may set free: a few milliseconds in which the server does nothing else."""
+MOST_DUE = 5000
+"""Due events above which none is set free: those who come now would have to wait for all of them."""
+
+OUTAGE = "outage"
+ACCOUNT_KINDS = frozenset({"credentials", "permission", "profile_disabled", "spending_limit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A reason outside the events for which work is parked, such as `credentials` or `permission:/messages`.
+
+    `since` is milliseconds since 1970; `detail` is what was met, numbers masked; `advice` what a person should do;
+    `parked` how many events it holds.
+    """
+
+    name: str
+    since: int
+    detail: str
+    advice: str
+    parked: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What sort of cause it is, whatever it is about."""
+        return kind_of(self.name)
+
+    @property
+    def is_of_account(self) -> bool:
+        """Whether a person has to act at Telnyx, or on our configuration."""
+        return self.kind in ACCOUNT_KINDS
+
+
+def kind_of(name: str) -> str:
+    """The kind of the cause with this name."""
+    return name.partition(":")[0]
+
+
+async def open_causes(redis: "Redis", keys: Keys) -> list[Cause]:
+    """What work is parked for at this moment, the oldest first."""
+    answers = await run(redis, CAUSES, keys.namespace)
+    return sorted((_cause(each) for each in answers), key=lambda cause: cause.since)
+
+
+async def probe(redis: "Redis", keys: Keys, *, at_once: bool = False) -> int:
+    """Make one event due of each cause that is to be probed now (`at_once`: of each); answers how many."""
+    freed: int = await run(redis, PROBE, keys.namespace, int(at_once))
+    return freed
+
+
+async def release(redis: "Redis", keys: Keys) -> int:
+    """Set some events free that lifted causes held; answers how many, 0 where none is left or enough are due."""
+    freed: int = await run(redis, RELEASE, keys.namespace, STEP, MOST_DUE)
+    return freed
+
+
+def _cause(answer: list[bytes]) -> Cause:
+    name, parked, *flat = answer
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return Cause(
+        name=name.decode(),
+        since=int(fields[b"since"]),
+        detail=fields[b"detail"].decode(),
+        advice=fields[b"advice"].decode(),
+        parked=int(parked),
+    )

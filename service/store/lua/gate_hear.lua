@@ -1,0 +1,97 @@
+-- gate_hear: what came back from Telnyx changes the causes that concern the call, and the bucket of its product.
+--
+-- Keys:   those of holds, <ns>:failures, <ns>:bucket:<product>
+-- ARGV:   ns, event id, word (JSON): {causes = {{name, word = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
+--         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, and for a send: product,
+--         good, limited, wait (ms), limit, limit_lasts (ms)}
+-- Answer: {opened, lifted}: names; opened = those of which people are to be told
+-- Cost:   O(causes + events that a lifted one frees × (handlers + log queue))
+local ns, event_id, heard = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
+local now = now_ms()
+local FREED_AT_ONCE, LONGEST_PAUSE, UNCLEAR_PAUSE = 50, 60000, 5000
+local opened, lifted = {}, {}
+
+-- struck: whether so many distinct events have failed within a while, and none has succeeded, that this is an outage
+local function struck(cause)
+  if cause.strikes <= 1 then return true end
+  local failures = ns .. ':failures'
+  redis.call('ZADD', failures, now, event_id)
+  redis.call('ZREMRANGEBYSCORE', failures, '-inf', now - cause.within)
+  redis.call('PEXPIRE', failures, cause.within)
+  return redis.call('ZCARD', failures) >= cause.strikes
+end
+
+-- probe_again: the probe has come back without a success
+local function probe_again(key, pause, interval)
+  redis.call('HSET', key, 'probe_at', now + pause, 'interval', interval)
+  redis.call('HDEL', key, 'ticket', 'prober')
+end
+
+local function fails(cause, key, is_open)
+  if not is_open then
+    if struck(cause) and open_cause(ns, cause.name, now, cause) then opened[#opened + 1] = cause.name end
+    return
+  end
+  local f = redis.call('HMGET', key, 'prober', 'interval', 'longest')
+  if f[1] ~= event_id then return end
+  local interval = math.min(2 * tonumber(f[2]), tonumber(f[3]))
+  probe_again(key, interval, interval)
+end
+
+local function unclear(key)
+  local f = redis.call('HMGET', key, 'prober', 'interval')
+  if f[1] == event_id then probe_again(key, math.min(UNCLEAR_PAUSE, tonumber(f[2])), f[2]) end
+end
+
+-- What a cause held that was lifted before is freed with each success, so that it goes on even where nobody does the upkeep.
+local function lifts(cause, is_open)
+  if is_open then
+    lift_cause(ns, cause.name)
+    lifted[#lifted + 1] = cause.name
+  end
+  free_some(ns, cause.name, FREED_AT_ONCE, now)
+end
+
+local function hear_of_causes()
+  local any = redis.call('EXISTS', ns .. ':causes') == 1
+  for _, cause in ipairs(heard.causes) do
+    local key = ns .. ':cause:' .. cause.name
+    local is_open = any and redis.call('EXISTS', key) == 1
+    if cause.word == 'fails' then
+      fails(cause, key, is_open)
+    elseif is_open and cause.word == 'unclear' then
+      unclear(key)
+    elseif any and cause.word == 'lifts' then
+      lifts(cause, is_open)
+    end
+  end
+end
+
+-- block: no send before a time. The line of those who are to come back grows by what is lost.
+local function block(bucket, wait, f)
+  local before, last_place = tonumber(f[1] or 0), tonumber(f[2] or 0)
+  local until_then = now + wait
+  if until_then <= before then return end
+  redis.call('HSET', bucket, 'blocked_until', until_then)
+  if last_place > now then redis.call('HSET', bucket, 'new', last_place + until_then - math.max(before, now)) end
+end
+
+local function hear_of_limits(bucket)
+  local f = redis.call('HMGET', bucket, 'blocked_until', 'new', 'refusals')
+  local refusals = tonumber(f[3] or 0)
+  if heard.wait then
+    block(bucket, heard.wait, f)
+  elseif heard.limited and tonumber(f[1] or 0) <= now then
+    -- Those that were on their way when the block began count once.
+    block(bucket, math.min(1000 * 2 ^ refusals, LONGEST_PAUSE), f)
+    redis.call('HSET', bucket, 'refusals', math.min(refusals + 1, 10))
+  end
+  if heard.good and refusals > 0 then redis.call('HDEL', bucket, 'refusals') end
+  if heard.limit then redis.call('HSET', bucket, 'told_limit', heard.limit, 'told_until', now + heard.limit_lasts) end
+  redis.call('PEXPIRE', bucket, 7200000)
+end
+
+hear_of_causes()
+if heard.alive then redis.call('DEL', ns .. ':failures') end
+if heard.product then hear_of_limits(ns .. ':bucket:' .. heard.product) end
+return { opened, lifted }

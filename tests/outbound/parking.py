@@ -1,0 +1,61 @@
+"""Handlers that send, and what tests ask about parked work."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from redis.asyncio import Redis
+
+from service import Context, Event, Router
+from service.store import inbox
+from service.store.holds import Cause, open_causes
+from service.store.keys import Keys
+from service.store.leases import Ending, Request, claim, finish
+from service.store.records import HandlerRecord
+from tests.events import envelope, fresh_number
+from tests.stack import Stack
+
+PROFILE = "83d2343b-553f-4c5f-b8c8-fd27004f94bf"
+
+
+def sender() -> Router:
+    """A router whose handler sends one SMS to the number in the event."""
+    router = Router()
+
+    @router.on("test.send")
+    async def send(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        to, profile = event.payload["number"], event.payload.get("profile", PROFILE)
+        await ctx.telnyx.messages.send(to=to, from_="+13125550199", text="hello", messaging_profile_id=profile)
+
+    return router
+
+
+def sends(number: int, **payload: Any) -> list[dict[str, Any]]:
+    """Events that each ask for one SMS."""
+    return [envelope("test.send", {"number": fresh_number(), **payload}) for _ in range(number)]
+
+
+def requests(stack: Stack) -> int:
+    """Sends that have reached the local Telnyx, whatever it answered."""
+    return sum(each.method == "POST" and each.path == "/messages" for each in stack.simulator.requests)
+
+
+def causes(stack: Stack) -> dict[str, Cause]:
+    """The open causes by name."""
+    return {cause.name: cause for cause in stack.ask(open_causes)}
+
+
+def parking(number: int, record: HandlerRecord) -> Callable[["Redis", Keys], Awaitable[list[str]]]:
+    """Accept events and end the run of their handler `one` with this record; answers their states."""
+
+    async def park(redis: "Redis", keys: Keys) -> list[str]:
+        states: list[str] = []
+        for start in range(0, number, 250):
+            batch = range(start, min(start + 250, number))
+            await inbox.accept(redis, keys, [inbox.Arrival(f"e{n:06}", "test.one", b"{}", "webhook") for n in batch])
+            request = Request("parker", start + 1, lease=60, limit=250, routes={"one": ["test.one"]})
+            leases = (await claim(redis, keys, request)).leases
+            endings = [Ending.of(lease, {"one": record}, release=True) for lease in leases]
+            states += await finish(redis, keys, endings)
+        return states
+
+    return park
