@@ -233,52 +233,75 @@ def test_a_transfer_that_waits_for_approval_is_told_at_once_and_warned_of_twice(
     assert waits(stack) == [(2, 70), (24, 48)]
 
 
+def bring_forward(stack: Stack, deadline: int, hours: int = 24) -> EventRecord:
+    """Let a warning's time have come, and wait for its end."""
+    event_id = f"schedule:hosted_transfer:o-1:{deadline}:{hours}h"
+
+    async def due_now(redis: "Redis", keys: Keys) -> None:
+        await redis.hset(keys.event(event_id), "due", "0")  # type: ignore[misc]
+        await redis.zadd(keys.queue, {keys.job_id(event_id): 0})
+
+    stack.ask(due_now)
+    return stack.ended(event_id)
+
+
+def in_30_hours() -> int:
+    return int(time.time()) + 30 * 3600
+
+
 def test_a_warning_comes_before_the_deadline(stack: Stack) -> None:
     stack.start_worker(ROUTER)
-    deadline = int(time.time()) + 24 * 3600 + 1
-    stack.deliver(
-        transfer("o-1", "internal_transfer_approval_requested", decision="pending", approval_deadline=deadline)
-    )
-    texts = wait_for(lambda: [each for each in _told_of_transfers(stack) if "less than" in each])
+    deadline = in_30_hours()
+    event = transfer("o-1", "internal_transfer_approval_requested", decision="pending", approval_deadline=deadline)
+    stack.deliver(event)
+    stack.ended(event)
+    assert waits(stack) == [(2, 28), (24, 6)]
+    bring_forward(stack, deadline)
+    texts = [each for each in _told_of_transfers(stack) if "less than" in each]
     moment = datetime.fromtimestamp(deadline, UTC)
-    assert texts == [
-        (
-            f"transfer of order o-1: less than 24 hours left; approved by itself at {moment:%Y-%m-%d %H:%M} UTC"
-            " unless it is decided in Mission Control before"
-        )
-    ]
-    assert waits(stack) == [(2, 22)]
+    approved = f"approved by itself at {moment:%Y-%m-%d %H:%M} UTC unless it is decided in Mission Control before"
+    assert texts == [f"transfer of order o-1: less than 24 hours left; {approved}"]
+
+
+def test_of_a_late_webhook_only_the_warnings_that_are_still_to_come_are_set(stack: Stack) -> None:
+    stack.start_worker(ROUTER)
+    for order_id, hours in (("o-1", 10), ("o-2", 1), ("o-3", -1)):
+        deadline = int(time.time()) + hours * 3600
+        event = transfer(order_id, "internal_transfer_approval_requested", approval_deadline=deadline)
+        stack.deliver(event)
+        stack.ended(event)
+    assert waits(stack) == [(2, 8)]
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in order", "decision first"])
 @pytest.mark.parametrize("name", ["internal_transfer_approved", "internal_transfer_rejected"])
 def test_a_transfer_that_was_decided_is_not_warned_of(stack: Stack, *, late: bool, name: str) -> None:
     stack.start_worker(ROUTER)
-    deadline = int(time.time()) + 24 * 3600 + 1
+    deadline = in_30_hours()
     asked = transfer("o-1", "internal_transfer_approval_requested", decision="pending", approval_deadline=deadline)
     decided = transfer("o-1", name, decision=name.rpartition("_")[2], approval_deadline=None)
     for event in [decided, asked] if late else [asked, decided]:
+        event["data"]["occurred_at"] = f"2026-11-22T10:0{1 if event is decided else 0}:00Z"
         stack.deliver(event)
         stack.ended(event)
     if late:
         assert stack.ended(asked).handlers["hosted_transfers"].reason == "older_than_known"
         assert events(stack, DUE) == []
     else:
-        [warning] = [each for each in events(stack, DUE) if each.id.endswith("24h")]
-        assert stack.ended(warning.id).handlers["hosted_transfer_due"].reason == "decided"
+        assert bring_forward(stack, deadline).handlers["hosted_transfer_due"].reason == "decided"
     assert [each for each in _told_of_transfers(stack) if "less than" in each] == []
 
 
 def test_a_deadline_that_was_put_off_is_warned_of_anew(stack: Stack) -> None:
     stack.start_worker(ROUTER)
-    soon = int(time.time()) + 24 * 3600 + 1
+    soon = in_30_hours()
     for deadline in (soon, soon + 3600):
         event = transfer("o-1", "internal_transfer_approval_requested", decision="pending", approval_deadline=deadline)
         stack.deliver(event)
         stack.ended(event)
-    first = f"schedule:hosted_transfer:o-1:{soon}:24h"
-    assert stack.ended(first).handlers["hosted_transfer_due"].reason == "decided"
-    assert waits(stack) == [(2, 22), (2, 23), (24, 1)]
+    assert bring_forward(stack, soon).handlers["hosted_transfer_due"].reason == "decided"
+    assert bring_forward(stack, soon + 3600).handlers["hosted_transfer_due"].reason is None
+    assert waits(stack) == [(2, 28), (2, 29)]
 
 
 def _told_of_transfers(stack: Stack) -> list[str]:
