@@ -1,6 +1,28 @@
 """The built-in handlers, as `HANDLERS=handlers:router` loads them."""
 
-from handlers import consent, forward, message_state, sms_fallback
+from handlers import (
+    agent_webhooks,
+    consent,
+    forward,
+    hosted_numbers,
+    hosted_transfers,
+    message_state,
+    rcs_capabilities,
+    sms_fallback,
+    toll_free,
+    toll_free_notices,
+)
 from service import Router
 
-router = Router(consent.router, forward.router, message_state.router, sms_fallback.router)
+router = Router(
+    agent_webhooks.router,
+    consent.router,
+    forward.router,
+    hosted_numbers.router,
+    hosted_transfers.router,
+    message_state.router,
+    rcs_capabilities.router,
+    sms_fallback.router,
+    toll_free.router,
+    toll_free_notices.router,
+)

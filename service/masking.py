@@ -5,7 +5,10 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-_NUMBER = re.compile(r"\+?\d[\d\s().-]{5,18}\d")
+_UUID = r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+_TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"
+_NUMBER = re.compile(rf"(?P<kept>{_UUID}|{_TIME})|\+?\d[\d\s().-]{{5,18}}\d")
+_E164 = re.compile(r"\+\d{7,15}")
 _DIGITS = re.compile(r"\D")
 
 
@@ -17,8 +20,16 @@ def mask_number(number: str) -> str:
 
 
 def mask_numbers(text: str) -> str:
-    """Mask whatever in a foreign text (an error's detail, say) may be a phone number: 7 digits or more in a row."""
+    """Mask whatever in a foreign text (an error's detail, say) may be a phone number: 7 digits or more in a row.
+
+    UUIDs stay, since what they name is to be looked for by them, and so do dates (`2026-11-22 07:15`).
+    """
     return _NUMBER.sub(_masked_if_long, text)
+
+
+def mask_e164(text: str) -> str:
+    """Mask the numbers with a plus in a text of ours that must otherwise stay as it is, such as a command."""
+    return _E164.sub(lambda match: mask_number(match[0]), text)
 
 
 def told(error: BaseException) -> str:
@@ -49,6 +60,6 @@ def _is_authors(filename: str) -> bool:
 
 def _masked_if_long(match: re.Match[str]) -> str:
     digits = _DIGITS.sub("", match[0])
-    if len(digits) < 7:
+    if match["kept"] or len(digits) < 7:
         return match[0]
     return mask_number(("+" if match[0].startswith("+") else "") + digits)

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from service import clock
-from service.events import Envelope, InvalidBody, read_envelope
+from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
 from service.signature import Claim, InvalidSignature, PublicKey, read_claim
 from service.store.group_commit import GroupCommit, NotAccepted
 from service.store.inbox import Arrival
@@ -25,7 +25,6 @@ log = structlog.get_logger(__name__)
 _LONGEST_EXAMINED = 65_536
 _LONGEST_LENGTH = 18
 """Digits; the first ones of a longer length are too many already."""
-PROBE_TYPE = "ringback.probe"
 UNREAD = frozenset({401, 405, 408, 413})
 """Answers that may come before the body was read to its end; the connection is closed, so nobody reads the rest."""
 READING_SECONDS = 5.0

@@ -11,6 +11,7 @@ Pure: nothing here performs I/O. The worker fills in a `Context`.
 import inspect
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -81,6 +82,13 @@ class OptedOut(Protocol):
     async def __call__(self, number: str, since: datetime | None = None) -> bool: ...  # noqa: D102
 
 
+class Rcs(Protocol):
+    """See `Context.rcs`."""
+
+    async def capable(self, agent: str, number: str) -> bool:
+        """Whether this agent's messages can reach this number's phone by RCS."""
+
+
 class Emit(Protocol):
     """See `Context.emit`."""
 
@@ -124,6 +132,9 @@ class Context:
     opted_out: OptedOut
     """Whether this number has said STOP and not START after it. With `since`: whether it has said STOP from then on,
     whatever it said later, so that a STOP calls off what was waiting when it came."""
+    rcs: Rcs
+    """Tells which phones an RCS agent can reach; what Telnyx answered is remembered for 31 days, or until a message
+    shows otherwise."""
     emit: Emit
     """Raises an event of Ringback's own, once per key."""
     schedule: Schedule
@@ -152,6 +163,14 @@ class Subscription:
         return replace(self, types=_checked_patterns(tuple(self.types_from(settings)), self.handler))
 
 
+Times = int | AbstractSet[int] | None
+
+CRON = "ringback.cron."
+"""What the type of a periodic handler's event begins with; the handler's name follows."""
+
+_CALENDAR = MappingProxyType({"weekday": (0, 6), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)})
+
+
 class Router:
     """A set of handlers. Compose several by value: `Router(a, b)`.
 
@@ -162,14 +181,21 @@ class Router:
     def __init__(self, *routers: "Router", lifespan: Lifespan | None = None) -> None:
         self._lifespan = lifespan
         self._subscriptions: dict[str, Subscription] = {}
+        self._periodic: dict[str, Mapping[str, Times]] = {}
         for router in routers:
             for subscription in router.subscriptions.values():
                 self._add(subscription)
+            self._periodic |= router.periodic
 
     @property
     def subscriptions(self) -> Mapping[str, Subscription]:
         """The handlers by name."""
         return MappingProxyType(self._subscriptions)
+
+    @property
+    def periodic(self) -> Mapping[str, Mapping[str, Times]]:
+        """The times of the periodic handlers by name, in arq's words."""
+        return MappingProxyType(self._periodic)
 
     def configured(self, settings: Settings) -> "Router":
         """The same handlers, with the event types that the settings decide.
@@ -179,6 +205,7 @@ class Router:
         router = Router()
         for subscription in self._subscriptions.values():
             router._add(subscription.configured(settings))
+        router._periodic |= self._periodic
         return router
 
     def on(
@@ -219,6 +246,38 @@ class Router:
 
         return subscribe
 
+    def cron(
+        self,
+        *,
+        weekday: Times = None,
+        hour: Times = None,
+        minute: Times = 0,
+        second: Times = 0,
+        name: str | None = None,
+        max_attempts: int | None = None,
+        timeout: float | None = None,
+    ) -> Callable[[H], H]:
+        """Run the decorated handler, which is returned unchanged, at these times of day in UTC; Monday is weekday 0.
+
+        None stands for every one: `cron(hour=4)` is daily, `cron(minute={0, 15, 30, 45})` four times an hour. Each
+        time is an event (`ringback.cron.<name>`), accepted once however many workers run, so that a run has leases,
+        retries and an end like any other. A time at which no worker ran is not made up for.
+
+        Raises:
+            TypeError: no `async def`, or an annotation that cannot be read.
+            ValueError: a time that no clock shows, or a name that is taken.
+        """
+        times = {"weekday": weekday, "hour": hour, "minute": minute, "second": second}
+
+        def subscribe(handler: H) -> H:
+            own_name = name or handler.__name__
+            checked = _checked_times(times, handler)
+            self.on(CRON + own_name, name=own_name, max_attempts=max_attempts, timeout=timeout)(handler)
+            self._periodic[own_name] = checked
+            return handler
+
+        return subscribe
+
     def _add(self, subscription: Subscription) -> None:
         other = self._subscriptions.get(subscription.name)
         if other is not None:
@@ -246,6 +305,15 @@ def _checked_timeout(timeout: float | None, handler: Callable[..., Any]) -> floa
     if timeout is not None and not 0 < timeout < float("inf"):
         raise ValueError(f"{_home(handler)}: timeout is seconds, more than 0 and not infinite")
     return timeout
+
+
+def _checked_times(times: Mapping[str, Times], handler: Callable[..., Any]) -> Mapping[str, Times]:
+    for unit, wanted in times.items():
+        first, last = _CALENDAR[unit]
+        several = {wanted} if isinstance(wanted, int) else wanted
+        if several is not None and not (several and all(first <= each <= last for each in several)):
+            raise ValueError(f"{_home(handler)}: @router.cron({unit}=…) takes numbers from {first} to {last}")
+    return MappingProxyType(dict(times))
 
 
 def _checked_name(name: str) -> str:

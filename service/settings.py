@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from nacl.signing import SigningKey
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
@@ -158,6 +158,30 @@ def _http_url(text: str) -> str:
     return text
 
 
+def _webhook_url(text: str | None, path: str) -> str | None:
+    """The address of one of our two doors; without a path of its own (behind a proxy, say) it has ours."""
+    if text is None:
+        return None
+    parts = urlsplit(_http_url(text))
+    if not parts.hostname or any(each.isspace() for each in text):
+        raise ValueError("give an address such as https://hooks.example.com/webhooks")
+    return text if parts.path.strip("/") else urlunsplit(parts._replace(path=path))
+
+
+def _public_url(text: str | None) -> str | None:
+    return _webhook_url(text, "/webhooks")
+
+
+def _failover_url(text: str | None) -> str | None:
+    return _webhook_url(text, "/webhooks/failover")
+
+
+def _ids(text: str | None) -> str | None:
+    if text is not None and text.strip() != "*" and any(each.strip() in ("", "*") for each in text.split(",")):
+        raise ValueError("give * alone, or ids of agents and messaging profiles with commas between them")
+    return text
+
+
 def _receiver(text: str | None) -> str | None:
     if text is None:
         return None
@@ -255,6 +279,13 @@ class Settings(BaseSettings):
     sms_from: Annotated[str | None, AfterValidator(checked_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
     policy: Path | None = Field(None, validation_alias="RINGBACK_POLICY")
     sms_per_hour: int = Field(500, ge=1, validation_alias="RINGBACK_SMS_PER_HOUR")
+    notify: SecretStr | None = Field(None, validation_alias="RINGBACK_NOTIFY")
+    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(None, validation_alias="RINGBACK_PUBLIC_URL")
+    failover_url: Annotated[str | None, AfterValidator(_failover_url)] = Field(
+        None, validation_alias="RINGBACK_FAILOVER_URL"
+    )
+    manage: Annotated[str | None, AfterValidator(_ids)] = Field(None, validation_alias="RINGBACK_MANAGE")
+    repair_webhooks: bool = Field(False, validation_alias="RINGBACK_REPAIR_WEBHOOKS")
     forward_url: Annotated[str | None, AfterValidator(_receiver)] = Field(None, validation_alias="RINGBACK_FORWARD_URL")
     forward_types: Annotated[str, AfterValidator(_event_types)] = Field("*", validation_alias="RINGBACK_FORWARD_TYPES")
     forward_secret: Annotated[SecretStr | None, AfterValidator(_checked_secrets)] = Field(
@@ -265,12 +296,8 @@ class Settings(BaseSettings):
         SendLimits(), validation_alias="RINGBACK_LIMITS"
     )
     resend: Literal["same-key", "never"] = Field("same-key", validation_alias="RINGBACK_RESEND")
-    public_url: NotBuilt = Field(None, validation_alias="RINGBACK_PUBLIC_URL")
-    failover_url: NotBuilt = Field(None, validation_alias="RINGBACK_FAILOVER_URL")
-    manage: NotBuilt = Field(None, validation_alias="RINGBACK_MANAGE")
     dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
     encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
-    notify: NotBuilt = Field(None, validation_alias="RINGBACK_NOTIFY")
 
     def require_public_keys(self) -> tuple[PublicKey, ...]:
         """The keys that may sign webhooks, in the order given.
@@ -297,6 +324,23 @@ class Settings(BaseSettings):
             )
         return self.api_key.get_secret_value()
 
+    def require_public_url(self) -> str:
+        """Where Telnyx should deliver.
+
+        Raises:
+            InvalidSettings: `RINGBACK_PUBLIC_URL` is not set.
+        """
+        if self.public_url is None:
+            raise InvalidSettings(
+                "RINGBACK_PUBLIC_URL is not set: give the address at which Telnyx reaches this Ringback,"
+                " such as https://hooks.example.com/webhooks"
+            )
+        return self.public_url
+
+    def managed_ids(self) -> frozenset[str] | None:
+        """The agents and messaging profiles that are ours to change; `*` stands for all, None for none named."""
+        return None if self.manage is None else frozenset(each.strip() for each in self.manage.split(","))
+
     def forwarded_types(self) -> Selection:
         """The event types that are forwarded where `RINGBACK_FORWARD_URL` is set."""
         return Selection.parse(self.forward_types)
@@ -307,10 +351,12 @@ class Settings(BaseSettings):
 
     def probe_public_key(self) -> PublicKey | None:
         """The key that may sign `ringback.probe` events, or None where probes are off."""
-        if self.probe_key is None:
-            return None
-        verify_key = _signing_key(self.probe_key).verify_key
-        return PublicKey(verify_key, "probe")
+        signing_key = self.probe_signing_key()
+        return None if signing_key is None else PublicKey(signing_key.verify_key, "probe")
+
+    def probe_signing_key(self) -> SigningKey | None:
+        """The key that signs `ringback.probe` events, or None where probes are off."""
+        return None if self.probe_key is None else _signing_key(self.probe_key)
 
 
 def load() -> Settings:

@@ -6,6 +6,7 @@ from service.settings import Settings, unknown_variables
 FALLBACK = "sms_fallback"
 CONSENT = "consent"
 FORWARD = "forward"
+WEBHOOKS = "agent_webhooks"
 
 
 def warnings_for(router: Router, settings: Settings) -> list[str]:
@@ -23,6 +24,10 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
             f"{armed_by} is set, but HANDLERS has no sms_fallback:"
             " compose the built-in handlers with yours, Router(handlers.router, …)"
         )
+    if settings.public_url is None and (settings.repair_webhooks or settings.manage is not None):
+        found.append("RINGBACK_MANAGE and RINGBACK_REPAIR_WEBHOOKS do nothing while RINGBACK_PUBLIC_URL is unset")
+    if settings.repair_webhooks and WEBHOOKS not in names:
+        found.append("RINGBACK_REPAIR_WEBHOOKS is set, but HANDLERS has no agent_webhooks: nothing will be repaired")
     if settings.forward_url is not None and FORWARD not in names:
         found.append(
             "RINGBACK_FORWARD_URL is set, but HANDLERS has no forward:"

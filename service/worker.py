@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
+from datetime import UTC
 from functools import partial
 from signal import Signals
 from typing import Any, TypeVar
@@ -31,6 +32,8 @@ from service.logs import tell_no_texts
 from service.masking import told
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
+from service.notify import Courier, open_teller
+from service.periodic import cron_jobs
 from service.processing import Processor, open_processor
 from service.readiness import CauseMetrics
 from service.routing import Router
@@ -102,16 +105,18 @@ class Worker(arq.worker.Worker):
     """arq's worker, which claims our events in batches; cron jobs and plain arq functions go arq's own way."""
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
-        super().__init__(**{**arq_options(settings, router), **options})
+        self._keys = Keys(settings.namespace)
+        periodic = {"cron_jobs": cron_jobs(router, self._keys), "timezone": UTC}
+        super().__init__(**{**arq_options(settings, router), **periodic, **options})
         self._settings = settings
         self._router = router.configured(settings)
-        self._keys = Keys(settings.namespace)
         self._redis_url = redis_url
         self._stack = AsyncExitStack()
         self._metrics = HandlerMetrics()
         self._beaten_at = float("-inf")
         self._processor: Processor | None = None
         self._claim_number: int | None = None
+        self._tell = open_teller(settings)
         self._suspects_wait = False
         self._own_cron_jobs()
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
@@ -135,6 +140,7 @@ class Worker(arq.worker.Worker):
             )
         )
         self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
+        self._stack.push_async_callback(_cancelled, self.loop.create_task(self._courier().keep_telling()))
         await self._patiently(self._warn)
         log.info(
             "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
@@ -150,6 +156,9 @@ class Worker(arq.worker.Worker):
     def _upkeep(self) -> Upkeep:
         metrics = CauseMetrics(self._metrics.registry)
         return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker, metrics)
+
+    def _courier(self) -> Courier:
+        return Courier(self.pool, self._keys, self._tell)
 
     async def close(self) -> None:
         """Hand back what still runs, then let go of what it used."""

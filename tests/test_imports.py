@@ -29,6 +29,7 @@ LAYERS = [
     },
     {"routing"},
     {"store", "outbound"},
+    {"apprise_services", "notify"},
     {"messages", "registrations"},
     {
         "admin",
@@ -42,6 +43,7 @@ LAYERS = [
         "hooks",
         "ingress",
         "lease_keeper",
+        "periodic",
         "loading",
         "logs",
         "processing",

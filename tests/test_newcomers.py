@@ -37,6 +37,8 @@ def test_what_will_not_happen_is_said_at_the_start(monkeypatch: pytest.MonkeyPat
     assert warnings_for(built_in, armed) == []
     assert "not armed" in warnings_for(built_in, unarmed)[0]
     assert "no handlers" in warnings_for(Router(), unarmed)[0]
+    repairing = make_settings(sms_from="+13125550199", repair_webhooks=True)
+    assert "RINGBACK_PUBLIC_URL is unset" in warnings_for(built_in, repairing)[0]
     router = Router()
 
     @router.on("message.received")

@@ -83,6 +83,20 @@ def test_the_payload_type_is_read_from_the_annotation() -> None:
         router.on("x")(unknown)
 
 
+def test_a_periodic_handler_is_composed_with_its_times_and_its_name() -> None:
+    one = Router()
+    assert one.cron(minute={0, 30})(handler) is handler
+    both = Router(one)
+    assert both.periodic["handler"] == {"weekday": None, "hour": None, "minute": {0, 30}, "second": 0}
+    assert both.subscriptions["handler"].types == ("ringback.cron.handler",)
+
+
+@pytest.mark.parametrize("times", [{"minute": 60}, {"hour": {3, 24}}, {"weekday": 7}, {"second": set()}])
+def test_a_time_that_no_clock_shows_is_refused(times: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"handler: @router.cron\(.* takes numbers from 0 to"):
+        Router().cron(**times)(handler)
+
+
 def test_types_from_the_settings_are_asked_for_when_a_worker_configures_its_router() -> None:
     router = Router()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from service.settings import InvalidSettings, SendLimits, Settings, load
+from tests.stack import make_settings
 
 DOCUMENTED = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
 
@@ -93,3 +94,26 @@ def test_secrets_do_not_print(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELNYX_API_KEY", "KEY-hush")
     monkeypatch.setenv("REDIS_URL", "redis://user:hush@localhost")
     assert "hush" not in repr(load())
+
+
+@pytest.mark.parametrize(
+    ("given", "public", "failover"),
+    [
+        ("https://hooks.example", "https://hooks.example/webhooks", "https://hooks.example/webhooks/failover"),
+        (
+            "https://hooks.example/?a=b",
+            "https://hooks.example/webhooks?a=b",
+            "https://hooks.example/webhooks/failover?a=b",
+        ),
+        ("https://hooks.example/in", "https://hooks.example/in", "https://hooks.example/in"),
+    ],
+)
+def test_an_address_without_a_path_means_our_own_path(given: str, public: str, failover: str) -> None:
+    settings = make_settings(public_url=given, failover_url=given)
+    assert (settings.public_url, settings.failover_url) == (public, failover)
+
+
+def test_what_is_managed_is_a_list_all_or_nothing_named() -> None:
+    assert make_settings().managed_ids() is None
+    assert make_settings(manage="*").managed_ids() == frozenset("*")
+    assert make_settings(manage=" a , b").managed_ids() == frozenset("ab")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.masking import mask_number, mask_numbers, place
+from service.masking import mask_e164, mask_number, mask_numbers, place
 from service.messages.segments import segments
 
 
@@ -18,6 +18,27 @@ def test_numbers_in_foreign_text_are_masked_and_short_codes_of_errors_stay() -> 
     assert "555" not in told
     assert told.startswith("40310: to +1312•••0001 or ")
     assert told.endswith("is invalid since 2026")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "order 12345678-1234-4234-8234-123456789012 failed",
+        "approve it before 2026-11-22 07:15 UTC",
+        "since 2026-11-22T07:15:00Z",
+    ],
+)
+def test_ids_and_dates_are_no_numbers(told: str) -> None:
+    assert mask_numbers(told) == told
+
+
+def test_a_number_that_looks_a_little_like_a_date_is_masked() -> None:
+    assert "555" not in mask_numbers("call 2026-11-225550001 or +2025-11-225550001")
+
+
+def test_a_command_keeps_its_ids_and_loses_its_numbers() -> None:
+    command = "ringback hosted eligibility +13125550001 --order 12345678-1234-4234-8234-123456789012"
+    assert mask_e164(command) == command.replace("+13125550001", "+1312•••0001")
 
 
 def test_the_place_of_an_error_is_named_without_its_text() -> None:

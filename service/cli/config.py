@@ -96,6 +96,8 @@ _SHOWN_IN_PART: dict[str, Callable[[Any], str]] = {
     "REDIS_URL": without_password,
     "RINGBACK_FORWARD_URL": without_secrets,
     "TELNYX_BASE_URL": without_password,
+    "RINGBACK_PUBLIC_URL": without_password,
+    "RINGBACK_FAILOVER_URL": without_password,
     "RINGBACK_SMS_FROM": mask_numbers,
 }
 _DURATION, _SIZE, _NOT_BUILT = (get_args(kind)[1] for kind in (Duration, Size, NotBuilt))

@@ -16,6 +16,10 @@ from service.events.tolerant_model import read_time
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _UNKNOWN = "unknown"
 _INBOUND = "message.received"
+
+PROBE_TYPE = "ringback.probe"
+"""The type of the events that ask whether we answer; they are never stored."""
+
 _CAMPAIGN_UPDATE = "10dlc.campaign.update"
 
 

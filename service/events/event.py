@@ -14,7 +14,9 @@ Payload = TypeVar("Payload")
 class Event(Generic[Payload]):
     """One thing that Telnyx (or Ringback itself) says happened.
 
-    `occurred_at` is None where the event bears no time. `arrived_by` is `webhook`, `failover`, `emit` or `schedule`.
+    `occurred_at` is None where the event bears no time. `arrived_by` is `webhook`, `failover`, `emit`, `schedule` or
+    `cron`. `delivered_to` is the URL that Telnyx says it delivered to first; it leaves it out of some events (OpenAPI,
+    `HostedNumberOrderEvent`).
     """
 
     id: str
@@ -22,6 +24,7 @@ class Event(Generic[Payload]):
     occurred_at: datetime | None
     payload: Payload
     arrived_by: str
+    delivered_to: str | None = None
 
     def __repr__(self) -> str:
         return f"Event(id={self.id!r}, type={self.type!r})"
@@ -39,4 +42,10 @@ def read_event(event_id: str, event_type: str, body: bytes, arrived_by: str) -> 
         occurred_at=read_time(inner.get("occurred_at")),
         payload=payload if isinstance(payload, dict) else inner,
         arrived_by=arrived_by,
+        delivered_to=_delivered_to(content.get("meta")),
     )
+
+
+def _delivered_to(meta: object) -> str | None:
+    url = meta.get("delivered_to") if isinstance(meta, dict) else None
+    return url if isinstance(url, str) and url else None

@@ -19,7 +19,7 @@ CONTENT_IS_REMEMBERED = 3_600_000
 
 PAGE = 500
 
-ACCEPT = script("accept", above=("consent",), when_full=False)
+ACCEPT = script("accept", above=("consent", "record"), when_full=False)
 CANCEL = script("cancel")
 SUMMARIES = script("summaries")
 

@@ -46,6 +46,11 @@ class Keys:
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
+    | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
+    | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
+    | `<ns>:known:<kind>` | hash | for ever, by id: what was last known of a registration of that kind |
+    | `<ns>:turn:<name>` | string | whose turn it is to do what may be done once in a while |
+    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: what the phone can do over RCS, and when that was asked |
     | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that wants no more |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
@@ -101,6 +106,12 @@ class Keys:
     def ended(self) -> str:
         return f"{self.namespace}:ended"
 
+    def known(self, kind: str) -> str:
+        return f"{self.namespace}:known:{kind}"
+
+    def turn(self, name: str) -> str:
+        return f"{self.namespace}:turn:{name}"
+
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"
 
@@ -112,3 +123,6 @@ class Keys:
 
     def job_id(self, event_id: str) -> str:
         return f"{self.namespace}:{event_id}"
+
+    def rcs(self, number: str) -> str:
+        return f"{self.namespace}:rcs:{number}"

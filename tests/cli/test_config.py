@@ -116,7 +116,7 @@ def test_people_get_a_table() -> None:
     rows = [line.split() for line in ran.stdout.splitlines()]
     assert ["RINGBACK_GRACE", "10s", "environment"] in rows
     assert ["RINGBACK_LEASE", "15s", "default"] in rows
-    assert ["RINGBACK_NOTIFY", "unset", "not", "built", "yet"] in rows
+    assert ["RINGBACK_ENCRYPTION_KEY", "unset", "not", "built", "yet"] in rows
     assert rows[-1][:3] == ["Redis:", "embedded", "in"]
 
 

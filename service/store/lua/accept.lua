@@ -1,7 +1,7 @@
 -- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step. What a
 -- message says about consent is kept in the same step, so that no handler that begins later can miss a STOP.
 --
--- Keys:   those of settle and of consent, <ns>:events, <ns>:content:<identity>
+-- Keys:   those of record and of consent, <ns>:content:<identity>
 -- ARGV:   ns, then for each event: identity, type, body, arrived_by, delay (ms until it is due), remember (ms for which the
 --         identity stands for this event; 0: as long as the record exists), said ('out' | 'in' | ''), number, at (ms; '': now)
 -- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
@@ -27,22 +27,9 @@ end
 local answers = {}
 for i = 2, #ARGV, 9 do
   local id = resolve(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]))
-  local event = ns .. ':event:' .. id
-  local answer = 'accepted'
-  if redis.call('EXISTS', event) == 1 then
-    redis.call('HINCRBY', event, 'deliveries', 1)
-    answer = 'duplicate'
-  elseif redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then
-    answer = 'cancelled'
-  else
-    redis.call('HSET', event, 'type', ARGV[i + 1], 'body', ARGV[i + 2], 'arrived_by', ARGV[i + 3],
-      'received_at', now, 'due', now + tonumber(ARGV[i + 4]), 'deliveries', 1)
-    redis.call('ZADD', ns .. ':events', now, id)
-    redis.call('HINCRBY', ns .. ':counts', 'accepted', 1)
-    if ARGV[i + 6] ~= '' then
-      hear(ns, ARGV[i + 7], ARGV[i + 6], tonumber(ARGV[i + 8]) or now, 'message')
-    end
-    settle(ns, id, now)
+  local answer = record(ns, now, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]))
+  if answer == 'accepted' and ARGV[i + 6] ~= '' then
+    hear(ns, ARGV[i + 7], ARGV[i + 6], tonumber(ARGV[i + 8]) or now, 'message')
   end
   answers[#answers + 1] = { answer, id }
 end

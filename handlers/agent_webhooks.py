@@ -1,0 +1,80 @@
+"""Agents and messaging profiles whose webhooks go elsewhere than declared are reported or, if asked for, put right."""
+
+from service import Context, Discard, Event, Router
+from service.notify import notify
+from service.registrations.new_agents import new_agents, remember_agents
+from service.registrations.webhook_probe import Unanswered
+from service.registrations.webhook_repair import mend, refuse_dead_ends
+from service.registrations.webhook_urls import (
+    Comparison,
+    Declared,
+    all_destinations,
+    find_destination,
+    named_destinations,
+)
+from service.store.keys import Keys
+from service.store.known import take_turn
+
+ONCE_PER = 3600.0
+"""Seconds between two looks at the same agent or profile, however many events come by another way."""
+
+router = Router()
+
+
+@router.on("message.*", "messaging_hosted_numbers_orders.*")
+async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
+    """Look at the agent and the profile of an event that Telnyx delivered to another URL than declared."""
+    declared = _declared(ctx)
+    if event.delivered_to is None or event.delivered_to in declared.urls:
+        raise Discard("in_place")
+    for kind, each in named_destinations(event.payload):
+        if await _has_turn(event, ctx, f"{kind}:{each}"):
+            found = await find_destination(ctx.telnyx, kind, each)
+            if found is not None:
+                await _put_right(ctx, declared.compare(found))
+
+
+@router.cron(hour=6, timeout=600)
+async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
+    """Look at all of them once a day, and tell of agents that are new."""
+    declared, keys = _declared(ctx), Keys(ctx.settings.namespace)
+    found = await all_destinations(ctx.telnyx)
+    for each in found:
+        if await _has_turn(event, ctx, each.key):
+            await _put_right(ctx, declared.compare(each))
+    agents = {each.id: declared.compare(each).state for each in found if each.kind == "agent"}
+    for new in await new_agents(ctx.redis, keys, agents):
+        await _tell(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
+    # Told first, remembered then: a crash in between tells twice, and never not at all.
+    await remember_agents(ctx.redis, keys, agents)
+
+
+def _declared(ctx: Context) -> Declared:
+    if ctx.settings.public_url is None:
+        raise Discard("not_armed")
+    return Declared.of(ctx.settings)
+
+
+async def _has_turn(event: Event[dict[str, object]], ctx: Context, key: str) -> bool:
+    return await take_turn(ctx.redis, Keys(ctx.settings.namespace), f"webhooks:{key}", event.id, seconds=ONCE_PER)
+
+
+async def _put_right(ctx: Context, comparison: Comparison) -> None:
+    if comparison.state != "drift":
+        return
+    what = f"{comparison.destination.kind} {comparison.destination.id}"
+    fields = ", ".join(each.field for each in comparison.differences)
+    if ctx.settings.dry_run or not ctx.settings.repair_webhooks:
+        await _tell(ctx, "webhooks go elsewhere", f"{what}: {fields} not as declared", mend="ringback webhooks apply")
+        return
+    try:
+        await refuse_dead_ends(ctx.settings)
+    except Unanswered as error:
+        await _tell(ctx, "webhooks cannot be repaired", f"{what}: {error}", mend="ringback webhooks apply")
+        return
+    await mend(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace), comparison)
+    await _tell(ctx, "webhooks were repaired", f"{what}: {fields} as declared", mend="ringback webhooks undo")
+
+
+async def _tell(ctx: Context, cause: str, text: str, *, mend: str) -> None:
+    await notify(ctx.redis, Keys(ctx.settings.namespace), cause=cause, text=text, mend=mend)

@@ -1,0 +1,38 @@
+"""Toll-free verification requests, followed by webhooks of whatever shape and by a poll, to their end."""
+
+from telnyx import PermissionDeniedError
+
+from service import Context, Discard, Event, Router, clock
+from service.registrations.toll_free import KIND, follow, follow_all, named_requests, speaks_of_verification
+from service.store.keys import Keys
+
+UNTIL_NEXT_POLL = 900.0
+TYPES = (KIND, f"{KIND}.*", "verification_request", "verification_request.*", f"messaging_profile.{KIND}.*", "unknown")
+"""Telnyx publishes none; these are in its own sample and in public code."""
+
+router = Router()
+
+
+@router.on(*TYPES, timeout=120)
+async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
+    """Read the request that a webhook names; where it names none that exists, read all."""
+    if event.arrived_by not in {"webhook", "failover"}:
+        raise Discard("our_own")
+    if event.type == "unknown" and not speaks_of_verification(event.payload):
+        raise Discard("not_about_us")
+    keys = Keys(ctx.settings.namespace)
+    for each in named_requests(event.payload):
+        if await follow(ctx.telnyx, ctx.redis, keys, each) is not None:
+            return
+    await follow_all(ctx.telnyx, ctx.redis, keys)
+
+
+@router.cron(minute={0, 15, 30, 45}, timeout=600)
+async def toll_free_poll(event: Event[dict[str, object]], ctx: Context) -> None:
+    """Find the changes that no webhook told of."""
+    if event.occurred_at and clock.now() - event.occurred_at.timestamp() > UNTIL_NEXT_POLL:
+        raise Discard("too_old")
+    try:
+        await follow_all(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace))
+    except PermissionDeniedError:
+        raise Discard("not_permitted") from None

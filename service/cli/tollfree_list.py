@@ -1,0 +1,88 @@
+"""What commands show of toll-free verification requests, numbers and texts masked unless they are to be revealed."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from service.masking import mask_number, mask_numbers
+
+if TYPE_CHECKING:
+    from service.registrations.status_changes import Status
+
+_NUMBERS = frozenset({"businessContactPhone"})
+_TEXTS = frozenset(
+    {
+        "productionMessageContent",
+        "optInConfirmationResponse",
+        "helpMessageResponse",
+        "campaignVerifyAuthorizationToken",
+    }
+)
+"""What is sent to people, and the one secret."""
+_PLAIN = frozenset(
+    {"id", "verificationRequestId", "createdAt", "updatedAt", "businessZip", "businessRegistrationNumber"}
+)
+
+
+def shown(request: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
+    """A request by Telnyx's names, as it may be shown."""
+    return {field: value if reveal else _masked(field, value) for field, value in request.items()}
+
+
+def in_words(value: Any) -> str:
+    """A value of a request in a line."""
+    if value is None:
+        return "unset"
+    if isinstance(value, list):
+        parts = (next(iter(each.values()), "") if isinstance(each, dict) else each for each in value)
+        return ", ".join(map(str, parts))
+    return str(value)
+
+
+def show_requests(requests: Sequence[Mapping[str, Any]]) -> None:
+    """A table of requests that may be shown."""
+    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
+
+    columns = ("id", "status", "business", "numbers", "changed", "reason")
+    fields = ("id", "verificationStatus", "businessName", "phoneNumbers", "updatedAt", "reason")
+    rows = [[in_words(each[field]) if each.get(field) else "" for field in fields] for each in requests]
+    print_table(columns, rows)
+
+
+def show_request(request: Mapping[str, Any], history: "Sequence[Status]", *, reveal: bool) -> None:
+    """Every field of a request that may be shown, and below them its history."""
+    for field, value in request.items():
+        if value is not None:
+            typer.echo(f"{field}: {in_words(value)}")
+    typer.echo("history:")
+    for each in history:
+        reason = each.reason if reveal or not each.reason else mask_numbers(each.reason)
+        at = each.at.isoformat(timespec="seconds") if each.at else "at an unknown time"
+        typer.echo(f"  {at}  {each.status}" + (f": {reason}" if reason else ""))
+
+
+def show_difference(
+    before: Mapping[str, Any], after: Mapping[str, Any], changed: Sequence[str], *, reveal: bool
+) -> None:
+    """Each field that changes, as it is and as it will be."""
+    was, will_be = shown(before, reveal=reveal), shown(after, reveal=reveal)
+    for field in changed:
+        typer.echo(f"- {field}: {in_words(was.get(field))}")
+        typer.echo(f"+ {field}: {in_words(will_be.get(field))}")
+
+
+def _masked(field: str, value: Any) -> Any:
+    if field in _TEXTS and value:
+        return f"••• ({len(str(value))} characters)"
+    if field in _PLAIN:
+        return value
+    if field == "phoneNumbers" and isinstance(value, list):
+        return [_masked_number(each) for each in value]
+    if isinstance(value, str):
+        return mask_number(value) if field in _NUMBERS else mask_numbers(value)
+    return value
+
+
+def _masked_number(entry: Any) -> Any:
+    return {name: mask_number(str(number)) for name, number in entry.items()} if isinstance(entry, dict) else entry

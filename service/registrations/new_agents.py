@@ -1,0 +1,23 @@
+"""RCS agents that were not there at the look before."""
+
+from collections.abc import Iterable
+
+import orjson
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.known import known, learn
+
+KIND, ALL = "agents", "all"
+
+
+async def new_agents(redis: "Redis", keys: Keys, ids: Iterable[str]) -> list[str]:
+    """Those of these agents that were not remembered; at the first look, when nothing is, none is new."""
+    before = await known(redis, keys, KIND, ALL)
+    return [] if before is None else [each for each in ids if each not in orjson.loads(before)]
+
+
+async def remember_agents(redis: "Redis", keys: Keys, ids: Iterable[str]) -> None:
+    """Remember that these agents are there; where somebody else does so at the same moment, theirs holds."""
+    before = await known(redis, keys, KIND, ALL)
+    await learn(redis, keys, KIND, ALL, before=before, after=orjson.dumps(sorted(ids)))

@@ -1,0 +1,188 @@
+"""Status changes of what is registered at Telnyx, raised as events: once each, by whatever way they were learnt.
+
+Whoever hears of a change (a webhook, a poll, a person) reads the registration from the API and calls `raise_changes`.
+What was known is read before the API is; where somebody else has learnt something in between, the reading may be older
+than theirs, so it is thrown away and taken again.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from service import clock
+from service.store.inbox import Arrival
+from service.store.keys import Keys
+from service.store.known import all_known, known, learn
+
+MOST_READINGS = 10
+
+
+class TooMuchChange(Exception):  # noqa: N818 - reads as a state
+    """Others kept learning of the same registration; look again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One status that a registration has or had; `at` is None where Telnyx tells no time.
+
+    `urgent`: it needs a person for its reason, whatever its name.
+    """
+
+    status: str
+    reason: str | None = None
+    at: datetime | None = None
+    urgent: bool = False
+
+    @property
+    def mark(self) -> str:
+        """Tells two statuses apart that bear the same name for different reasons, without keeping the reason."""
+        return hashlib.sha256(f"{self.status}\x1f{self.reason or ''}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the API says: the statuses, oldest first (one, where there is no history), and what events should tell.
+
+    `version` is any text that is another whenever the statuses may be, so that a list of many can be skipped over.
+    """
+
+    history: Sequence[Status]
+    details: Mapping[str, Any]
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step from a status to the next; `previous` is None where none was known."""
+
+    previous: str | None
+    now: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The latest status that was dealt with, how many changes were raised so far, and the version that was read."""
+
+    status: str
+    mark: str
+    at: datetime | None
+    changes: int
+    version: str = ""
+
+    @classmethod
+    def parse(cls, stored: bytes) -> "Known":
+        """Read what `dump` wrote."""
+        fields = orjson.loads(stored)
+        at = datetime.fromisoformat(fields["at"]) if fields["at"] else None
+        return cls(fields["status"], fields["mark"], at, fields["changes"], fields.get("version", ""))
+
+    def dump(self) -> bytes:
+        """As it is stored."""
+        return orjson.dumps(asdict(self))
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A kind of registration whose changes become events of the type `<kind>.status_changed`.
+
+    `needs_person` holds the statuses that are raised even at the first sight of a registration.
+    """
+
+    redis: "Redis"
+    keys: Keys
+    kind: str
+    needs_person: frozenset[str]
+
+    async def raise_changes(self, subject: str, read: Callable[[], Awaitable[Reading]]) -> list[Change]:
+        """Raise what has changed since the last time, in its order; answers what this call has raised.
+
+        Raises:
+            TooMuchChange: others kept learning of it meanwhile.
+            redis.exceptions.RedisError: it is not known whether the changes are raised; doing it again is harmless.
+        """
+        for _ in range(MOST_READINGS):
+            stored = await known(self.redis, self.keys, self.kind, subject)
+            before = Known.parse(stored) if stored else None
+            reading = await read()
+            changes = new_changes(before, reading.history, self.needs_person)
+            after = _after(before, reading, changes)
+            if after is None or after == before:
+                return []
+            raised = self._arrivals(subject, reading.details, changes, first=after.changes - len(changes) + 1)
+            if await learn(self.redis, self.keys, self.kind, subject, before=stored, after=after.dump(), raised=raised):
+                return list(changes)
+        raise TooMuchChange(f"{self.kind} {subject} kept changing")
+
+    async def known(self, subject: str) -> Known | None:
+        """What was last learnt of a registration."""
+        stored = await known(self.redis, self.keys, self.kind, subject)
+        return Known.parse(stored) if stored else None
+
+    async def versions(self) -> dict[str, str]:
+        """The version of every registration of this kind that was read."""
+        stored = await all_known(self.redis, self.keys, self.kind)
+        return {subject: Known.parse(value).version for subject, value in stored.items()}
+
+    def _arrivals(
+        self, subject: str, details: Mapping[str, Any], changes: Sequence[Change], *, first: int
+    ) -> list[Arrival]:
+        return [
+            _arrival(self.kind, subject, details, change, number) for number, change in enumerate(changes, start=first)
+        ]
+
+
+def new_changes(before: Known | None, history: Sequence[Status], needs_person: frozenset[str]) -> list[Change]:
+    """The steps of a history (oldest first) not raised yet; of one never seen, the last if it needs a person."""
+    if not history:
+        return []
+    if before is None:
+        last = history[-1]
+        previous = history[-2].status if len(history) > 1 else None
+        return [Change(previous, last)] if last.urgent or last.status in needs_person else []
+    changes, previous, mark = [], before.status, before.mark
+    for each in _after_known(before, history):
+        if each.mark != mark:
+            changes.append(Change(previous, each))
+            previous, mark = each.status, each.mark
+    return changes
+
+
+def _after_known(before: Known, history: Sequence[Status]) -> Sequence[Status]:
+    """What comes after the entry that was dealt with last; where that is not found, what is later than it."""
+    for position in range(len(history), 0, -1):
+        entry = history[position - 1]
+        if entry.mark == before.mark and entry.at == before.at:
+            return history[position:]
+    return [each for each in history if each.at is None or before.at is None or each.at > before.at]
+
+
+def _after(before: Known | None, reading: Reading, changes: Sequence[Change]) -> Known | None:
+    if changes:
+        last = changes[-1].now
+    elif before is None and reading.history:
+        last = reading.history[-1]
+    else:
+        return before and replace(before, version=reading.version)
+    raised = (before.changes if before else 0) + len(changes)
+    return Known(last.status, last.mark, last.at, raised, reading.version)
+
+
+def _arrival(kind: str, subject: str, details: Mapping[str, Any], change: Change, number: int) -> Arrival:
+    identity, event_type = f"{kind}:{subject}:{number}", f"{kind}.status_changed"
+    changed_at = change.now.at or datetime.fromtimestamp(clock.now(), UTC)
+    payload = {
+        "id": subject,
+        **details,
+        "previous": change.previous,
+        "status": change.now.status,
+        "reason": change.now.reason,
+        "changed_at": changed_at,
+    }
+    occurred_at = datetime.fromtimestamp(clock.now(), UTC)
+    data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": occurred_at}
+    return Arrival(identity, event_type, orjson.dumps({"data": {**data, "payload": payload}}), "emit")

@@ -1,0 +1,146 @@
+"""Toll-free verification requests, followed to their end.
+
+Telnyx publishes neither the type nor the payload of the webhooks about them, so any event that names a request is a
+reason to read the request and its history, and a poll finds what no webhook told.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.asyncio import Redis
+from telnyx import AsyncTelnyx, NotFoundError
+
+from service.registrations.status_changes import Change, Followed, Reading, Status
+from service.store.keys import Keys
+
+KIND = "toll_free_verification"
+STATUS_CHANGED = f"{KIND}.status_changed"
+WAITS = "Waiting For Customer"
+NEEDS_PERSON = frozenset({"Rejected", WAITS})
+"""Statuses in which nothing goes on until a person does something. Source: support.telnyx.com, 10729979."""
+
+PAGE = 100
+MOST_NAMED = 5
+DEEPEST = 4
+_OWN_FIELDS = frozenset(
+    {"verificationRequestId", "verification_request_id", "verificationStatus", "verification_status"}
+)
+_ID_FIELDS = ("verificationRequestId", "verification_request_id", "requestId", "request_id", "id")
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def followed(redis: "Redis", keys: Keys) -> Followed:
+    """What is known of all requests."""
+    return Followed(redis, keys, KIND, NEEDS_PERSON)
+
+
+def named_requests(payload: Mapping[str, Any]) -> list[str]:
+    """What may be a request's id in the payload of an event, in whatever shape, the likeliest first."""
+    found = [(field, value) for part in _parts(payload, DEEPEST) for field, value in part.items()]
+    ids = [value for wanted in _ID_FIELDS for field, value in found if field == wanted]
+    return list(dict.fromkeys(each for each in ids if isinstance(each, str) and _ID.fullmatch(each)))[:MOST_NAMED]
+
+
+def speaks_of_verification(payload: Mapping[str, Any]) -> bool:
+    """Whether a payload has a field that only toll-free verification has; for events that name no type."""
+    return any(not _OWN_FIELDS.isdisjoint(part) for part in _parts(payload, DEEPEST))
+
+
+async def follow(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, request_id: str) -> list[Change] | None:
+    """Read a request and raise what has changed; answers what was raised, or None where there is no such request.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+        service.registrations.status_changes.TooMuchChange: others kept learning of it meanwhile.
+    """
+
+    async def read() -> Reading:
+        return await read_request(telnyx, request_id)
+
+    try:
+        return await followed(redis, keys).raise_changes(request_id, read)
+    except NotFoundError:
+        return None
+
+
+async def follow_all(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> int:
+    """Follow every request that is another than when it was last read; answers how many changes were raised.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+        service.registrations.status_changes.TooMuchChange: others kept learning of one meanwhile.
+    """
+    versions = await followed(redis, keys).versions()
+    requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=PAGE)
+    changed = [each.id async for each in requests if versions.get(each.id) != _version(each)]
+    return sum([len(await follow(telnyx, redis, keys, each) or ()) for each in changed])
+
+
+async def read_request(telnyx: AsyncTelnyx, request_id: str) -> Reading:
+    """A request with its history; where that lags behind or is missing, the request's own status ends it.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+    """
+    request = await telnyx.messaging_tollfree.verification.requests.retrieve(request_id)
+    now = Status(request.verification_status, request.reason, _in_utc(request.updated_at))
+    history = _oldest_first(await read_history(telnyx, request_id), now)
+    if not history or (history[-1].status != now.status and _is_later(now, history[-1])):
+        history.append(now)
+    details = {
+        "phone_numbers": [each.phone_number for each in request.phone_numbers or ()],
+        "business_name": request.business_name,
+    }
+    return Reading(history, details, _version(request))
+
+
+async def read_history(telnyx: AsyncTelnyx, request_id: str) -> list[Status]:
+    """All status changes of a request, in the order in which Telnyx tells them.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+    """
+    requests, records = telnyx.messaging_tollfree.verification.requests, list[Any]()
+    number = 1
+    while True:
+        page = await requests.retrieve_status_history(request_id, page_number=number, page_size=PAGE)
+        records += page.records or ()
+        if not page.records or len(records) >= page.total_records:
+            break
+        number += 1
+    return [Status(each.verification_status, each.reason, _in_utc(each.updated_at)) for each in records]
+
+
+def _oldest_first(history: list[Status], now: Status) -> list[Status]:
+    """Sort a history, of which nobody says which end comes first, and of which several may share their time."""
+    if history and (_is_later(history[0], history[-1]) or history[0].mark == now.mark != history[-1].mark):
+        history.reverse()
+    # Sorting keeps the order of those that share their time.
+    return sorted(history, key=lambda each: each.at or datetime.min.replace(tzinfo=UTC))
+
+
+def _parts(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
+    """The objects within a payload, the outer ones first."""
+    if depth == 0:
+        return
+    if isinstance(value, Mapping):
+        yield value
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for each in inner:
+        yield from _parts(each, depth - 1)
+
+
+def _version(request: Any) -> str:
+    status = Status(request.verification_status, request.reason)
+    return f"{status.mark} {_in_utc(request.updated_at)}"
+
+
+def _is_later(one: Status, other: Status) -> bool:
+    return one.at is not None and other.at is not None and one.at > other.at
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    """A time without a zone is one in UTC."""
+    return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,44 @@
+"""What a person is told of a toll-free verification request that waits for them."""
+
+from dataclasses import dataclass
+
+from service.events import TollFreeStatusChanged
+from service.masking import mask_number
+from service.registrations.toll_free_corrections import corrections
+
+LONGEST_REASON = 200
+MOST_NUMBERS = 3
+
+REMIND_AFTER = (1, 3, 7)
+"""Days from one reminder to the next; the last is repeated for as long as the request waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The words of a notification: what is wrong, what happened, and the command that mends it."""
+
+    cause: str
+    text: str
+    mend: str
+
+
+def told_of(change: TollFreeStatusChanged) -> Told:
+    """What to tell of a request that was sent back, with what to correct for the frequent reasons."""
+    numbers = ", ".join(map(mask_number, change.phone_numbers[:MOST_NUMBERS]))
+    others = len(change.phone_numbers) - MOST_NUMBERS
+    more = f" and {others} more" if others > 0 else ""
+    reason = (change.reason or "no reason was given")[:LONGEST_REASON]
+    wanted = corrections(change.reason)
+    advice = "".join(f" - {each.advice}" for each in wanted)
+    show = f"ringback tollfree show {change.id}"
+    resubmit = f"ringback tollfree resubmit {change.id} --set FIELD=VALUE"
+    return Told(
+        cause=f"toll-free verification is {change.status}",
+        text=f"{change.business_name or change.id} ({numbers}{more}): {reason}{advice}",
+        mend=resubmit if all(each.resubmit for each in wanted) else show,
+    )
+
+
+def reminder_delay(number: int) -> float:
+    """Seconds until the reminder of this number, from 1 on."""
+    return 86400.0 * REMIND_AFTER[min(number, len(REMIND_AFTER)) - 1]

@@ -1,0 +1,204 @@
+"""What a toll-free verification request must say, checked before it is sent.
+
+Source: OpenAPI `TFVerificationRequest`, with the descriptions of its fields.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+from telnyx.types.messaging_tollfree.verification import UseCaseCategories, Volume
+from telnyx.types.messaging_tollfree.verification.toll_free_verification_entity_type import (
+    TollFreeVerificationEntityType,
+)
+
+from service.registrations.states import STATES
+
+_E164 = re.compile(r"\+[1-9]\d{6,14}")
+_TOLL_FREE = re.compile(r"\+18(00|33|44|55|66|77|88)\d{7}")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_URL = re.compile(r"https?://[^\s/]+\S*")
+
+
+class InvalidSubmission(Exception):  # noqa: N818 - reads as a state
+    """A submission does not fit; `problems` has a line for each field, which begins with the field's name."""
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        super().__init__("\n".join(f"{field}: {problem}" for field, problem in problems.items()))
+        self.problems = problems
+
+
+def _matching(pattern: re.Pattern[str], wanted: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(wanted)
+        return text
+
+    return AfterValidator(check)
+
+
+def _one_of(kind: Any) -> AfterValidator:
+    """One of the values of a Literal of the SDK's, in exactly this spelling."""
+    values: tuple[str, ...] = get_args(kind)
+
+    def check(text: str) -> str:
+        if text in values:
+            return text
+        plain = {_letters(value): value for value in values}
+        near = plain.get(_letters(text)) or next(iter(difflib.get_close_matches(text, values, n=1)), None)
+        raise ValueError(f'write "{near}"' if near else f"must be one of {', '.join(values)}")
+
+    return AfterValidator(check)
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def _state(text: str) -> str:
+    name = STATES.get(text.strip(" .").upper())
+    if name is not None:
+        raise ValueError(f"must be the full name of the state: {name}")
+    if len(text) <= 2:
+        raise ValueError("must be the full name of the state")
+    return text
+
+
+def _list_of(field: str) -> BeforeValidator:
+    """A list of objects with this one field, or of their values alone."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, list):
+            return value
+        return [{field: each} if isinstance(each, str) else each for each in value]
+
+    return BeforeValidator(read)
+
+
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+PhoneNumber = Annotated[Text, _matching(_E164, "must be a number such as +18005550100")]
+TollFree = Annotated[Text, _matching(_TOLL_FREE, "must be a toll-free number such as +18005550100")]
+Url = Annotated[Text, _matching(_URL, "must be an address with its scheme, such as https://example.com")]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, alias_generator=to_camel
+    )
+
+
+class TollFreeNumber(_Part):
+    """One number to verify."""
+
+    phone_number: TollFree
+
+
+class ImageUrl(_Part):
+    """The address of a picture of the opt-in."""
+
+    url: Annotated[str, Field(max_length=2083), _matching(_URL, "must be an address with its scheme")]
+
+
+class Submission(_Part):
+    """A request, by Telnyx's names (`businessName`) or the SDK's (`business_name`); 18 fields are required."""
+
+    business_name: Text
+    corporate_website: Url
+    business_addr1: Text
+    business_city: Text
+    business_state: Annotated[Text, AfterValidator(_state)]
+    business_zip: Text
+    business_contact_first_name: Text
+    business_contact_last_name: Text
+    business_contact_email: Annotated[Text, _matching(_EMAIL, "must be an e-mail address")]
+    business_contact_phone: PhoneNumber
+    message_volume: Annotated[str, _one_of(Volume)]
+    phone_numbers: Annotated[list[TollFreeNumber], _list_of("phone_number"), Field(min_length=1)]
+    use_case: Annotated[str, _one_of(UseCaseCategories)]
+    use_case_summary: Text
+    production_message_content: Annotated[str, Field(min_length=1, max_length=1000)]
+    opt_in_workflow: Text
+    opt_in_workflow_image_urls: Annotated[
+        list[ImageUrl], _list_of("url"), Field(min_length=1, alias="optInWorkflowImageURLs")
+    ]
+    additional_information: Text
+
+    business_addr2: Text | None = None
+    isv_reseller: Text | None = None
+    webhook_url: Url | None = None
+    business_registration_number: Text | None = None
+    business_registration_type: Text | None = None
+    business_registration_country: Annotated[str | None, Field(pattern="^[A-Z]{2}$")] = None
+    doing_business_as: Text | None = None
+    entity_type: Annotated[str, _one_of(TollFreeVerificationEntityType)] | None = None
+    opt_in_confirmation_response: Text | None = None
+    help_message_response: Text | None = None
+    privacy_policy_url: Annotated[Text | None, Field(alias="privacyPolicyURL")] = None
+    terms_and_condition_url: Annotated[Text | None, Field(alias="termsAndConditionURL")] = None
+    opt_in_keywords: Text | None = None
+    age_gated_content: bool | None = None
+    campaign_verify_authorization_token: Text | None = None
+
+    @model_validator(mode="after")
+    def _political_needs_token(self) -> "Submission":
+        # Since 17 February 2026, says the description of the field in the OpenAPI document.
+        if self.use_case == "Political" and not self.campaign_verify_authorization_token:
+            raise ValueError("campaignVerifyAuthorizationToken: the use case Political needs one")
+        return self
+
+    def arguments(self) -> dict[str, Any]:
+        """What the SDK's `create` takes."""
+        return self.model_dump(exclude_none=True)
+
+
+WIRE_NAMES: Mapping[str, str] = {name: field.alias or name for name, field in Submission.model_fields.items()}
+"""Telnyx's name of each field, by the SDK's."""
+
+
+def read_submission(fields: Mapping[str, Any]) -> Submission:
+    """Check a submission.
+
+    Raises:
+        InvalidSubmission: a field is missing, unknown or does not fit.
+    """
+    try:
+        return Submission.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidSubmission(_problems(error)) from None
+
+
+def known_field(name: str) -> str:
+    """Telnyx's name of a field, given by that or by the SDK's.
+
+    Raises:
+        InvalidSubmission: there is no such field.
+    """
+    field = WIRE_NAMES.get(name, name)
+    if field not in WIRE_NAMES.values():
+        raise InvalidSubmission({name: f"there is no such field{_meant(name)}"})
+    return field
+
+
+def _problems(error: ValidationError) -> dict[str, str]:
+    """Each field's first problem, without what was given."""
+    problems: dict[str, str] = {}
+    for each in error.errors(include_input=False, include_url=False):
+        field = WIRE_NAMES.get(str(each["loc"][0]), str(each["loc"][0])) if each["loc"] else ""
+        said = each["msg"].removeprefix("Value error, ")
+        if not field:
+            field, _, said = said.partition(": ")
+        if each["type"] == "extra_forbidden":
+            said = f"there is no such field{_meant(field)}"
+        if each["type"] == "missing":
+            said = "is required"
+        problems.setdefault(field, said)
+    return problems
+
+
+def _meant(field: str) -> str:
+    known = [*WIRE_NAMES, *WIRE_NAMES.values()]
+    near = difflib.get_close_matches(field, known, n=1)
+    return f": did you mean {near[0]}?" if near else ""

@@ -1,0 +1,137 @@
+"""Changing where Telnyx delivers, so that it can be taken back."""
+
+import ipaddress
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+import orjson
+from redis.asyncio import Redis
+from telnyx import AsyncTelnyx
+
+from service.registrations.webhook_probe import Unanswered, probe
+from service.registrations.webhook_urls import (
+    Comparison,
+    Declared,
+    Destination,
+    Kind,
+    change_destination,
+    find_destination,
+)
+from service.settings import Settings
+from service.store.keys import Keys
+from service.store.known import all_known, forget, known, learn
+
+CHANGED = "webhooks_changed"
+"""The kind under which old values are kept, for ever."""
+
+
+class NotTaken(Exception):  # noqa: N818 - reads as a state
+    """Telnyx took a change and shows something else; the text says what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A change of ours, and what stood there before."""
+
+    kind: Kind
+    id: str
+    name: str
+    before: dict[str, str | None]
+    after: dict[str, str | None]
+
+    @property
+    def key(self) -> str:
+        """Its name among agents and profiles together."""
+        return f"{self.kind}:{self.id}"
+
+    def is_undone(self, current: Destination) -> bool:
+        """Whether everything already is as it was before."""
+        return all(current.values[name] == value for name, value in self.before.items())
+
+    def was_touched(self, current: Destination) -> bool:
+        """Whether somebody else has changed one of these fields since."""
+        ours = all(current.values[name] == value for name, value in self.after.items())
+        return not ours and not self.is_undone(current)
+
+
+async def refuse_dead_ends(settings: Settings) -> None:
+    """Make sure that Telnyx reaches a Ringback at every declared URL.
+
+    Raises:
+        Unanswered: a URL is not https, or no Ringback answers there.
+    """
+    for url in Declared.of(settings).urls:
+        if not (url.startswith("https://") or _both_local(url, settings.base_url)):
+            raise Unanswered(f"{url} is not https: what arrives there could be read on its way")
+        await probe(url, settings.probe_signing_key())
+
+
+async def mend(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, comparison: Comparison) -> None:
+    """Change what differs, having kept what stood there, and make sure that it is changed.
+
+    Raises:
+        NotTaken: Telnyx shows other values than those that it took.
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+        redis.exceptions.RedisError: the old values could not be kept; nothing is changed.
+    """
+    destination, wanted = comparison.destination, comparison.wanted
+    before = {name: destination.values[name] for name in wanted}
+    kept = Kept(destination.kind, destination.id, destination.name, before, dict(wanted))
+    await _keep(redis, keys, kept)
+    await _change(telnyx, destination, kept.after)
+
+
+async def kept_changes(redis: "Redis", keys: Keys) -> list[Kept]:
+    """The latest change of ours to each agent and profile that was not taken back."""
+    stored = await all_known(redis, keys, CHANGED)
+    return [Kept(**orjson.loads(value)) for _, value in sorted(stored.items())]
+
+
+async def let_go(redis: "Redis", keys: Keys, kept: Kept) -> None:
+    """Forget a change of ours to what is gone from the account."""
+    await forget(redis, keys, CHANGED, kept.key)
+
+
+async def take_back(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, kept: Kept, current: Destination) -> None:
+    """Put back what stood there before, make sure that it is back, and forget the change.
+
+    Raises:
+        NotTaken: Telnyx shows other values than those that it took.
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+        redis.exceptions.RedisError: it is put back, but not forgotten; doing it again is harmless.
+    """
+    if not kept.is_undone(current):
+        await _change(telnyx, current, kept.before)
+    await forget(redis, keys, CHANGED, kept.key)
+
+
+async def _keep(redis: "Redis", keys: Keys, kept: Kept) -> None:
+    """Store a change before it is made."""
+    while True:
+        before = await known(redis, keys, CHANGED, kept.key)
+        if await learn(redis, keys, CHANGED, kept.key, before=before, after=orjson.dumps(asdict(kept))):
+            return
+
+
+async def _change(telnyx: AsyncTelnyx, destination: Destination, values: dict[str, str | None]) -> None:
+    await change_destination(telnyx, destination.kind, destination.id, values)
+    found = await find_destination(telnyx, destination.kind, destination.id)
+    if found is None:
+        raise NotTaken(f"{destination.kind} {destination.id} is gone")
+    different = [name for name, value in values.items() if found.values[name] != value]
+    if different:
+        raise NotTaken(
+            f"Telnyx took the change of {destination.kind} {destination.id} and shows another {different[0]}"
+        )
+
+
+def _both_local(*urls: str) -> bool:
+    """Whether all is on this machine: a Ringback tried on a local Telnyx."""
+    return all(_is_loopback(urlsplit(url).hostname or "") for url in urls)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,193 @@
+"""Where Telnyx delivers: the webhook URLs of RCS agents and messaging profiles, beside those that are declared.
+
+Inbound RCS goes to the agent's URLs, the status of outbound messages and hosted orders to the messaging profile's
+(knowledge base, receiving RCS webhooks).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from telnyx import AsyncTelnyx, NotFoundError, omit
+
+from service.settings import Settings
+
+Kind = Literal["agent", "profile"]
+Values = Mapping[str, str | None]
+State = Literal["in step", "drift", "not managed"]
+
+API_VERSION = "2"
+"""The format of webhooks that is signed with Ed25519; the older ones would all be refused with 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where the webhooks of one agent or messaging profile go, as Telnyx has it."""
+
+    kind: Kind
+    id: str
+    name: str
+    values: Values
+
+    @property
+    def key(self) -> str:
+        """Its name among agents and profiles together."""
+        return f"{self.kind}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class TollFreeUrl:
+    """Where the webhooks of one toll-free verification request go; it changes only with a resubmission."""
+
+    id: str
+    webhook_url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that is not as declared."""
+
+    field: str
+    now: str | None
+    declared: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A destination beside what is declared."""
+
+    destination: Destination
+    state: State
+    differences: tuple[Difference, ...]
+
+    @property
+    def wanted(self) -> dict[str, str]:
+        """What to change."""
+        return {each.field: each.declared for each in self.differences}
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the settings declare; `manage` holds the ids that are ours to change, `*` for all, None: none is named."""
+
+    public_url: str
+    failover_url: str | None
+    manage: frozenset[str] | None
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Declared":
+        """What these settings declare.
+
+        Raises:
+            service.settings.InvalidSettings: `RINGBACK_PUBLIC_URL` is not set.
+        """
+        return cls(settings.require_public_url(), settings.failover_url, settings.managed_ids())
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The URLs at which events should arrive."""
+        return (self.public_url,) if self.failover_url is None else (self.public_url, self.failover_url)
+
+    def compare(self, destination: Destination) -> Comparison:
+        """Tell what differs, and whether it is ours to change."""
+        differences = tuple(
+            Difference(name, destination.values[name], wanted)
+            for name, wanted in self._wanted(destination.kind).items()
+            if destination.values[name] != wanted
+        )
+        if not self._manages(destination):
+            return Comparison(destination, "not managed", differences)
+        return Comparison(destination, "drift" if differences else "in step", differences)
+
+    def _wanted(self, kind: Kind) -> dict[str, str]:
+        wanted = {"webhook_url": self.public_url}
+        if self.failover_url is not None:
+            wanted["webhook_failover_url"] = self.failover_url
+        return wanted | ({"webhook_api_version": API_VERSION} if kind == "profile" else {})
+
+    def _manages(self, destination: Destination) -> bool:
+        """Whether it is named; where nothing is, whether it already delivers to a host of ours."""
+        if self.manage is not None:
+            return "*" in self.manage or destination.id in self.manage
+        urls = (destination.values["webhook_url"], destination.values["webhook_failover_url"])
+        return not {_host(url) for url in urls if url}.isdisjoint(map(_host, self.urls))
+
+
+async def all_destinations(telnyx: AsyncTelnyx) -> list[Destination]:
+    """Every RCS agent and messaging profile of the account, from all pages.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+    """
+    found = [_agent(each) async for each in telnyx.messaging.rcs.agents.list()]
+    return found + [_profile(each) async for each in telnyx.messaging_profiles.list()]
+
+
+async def find_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str) -> Destination | None:
+    """One agent or messaging profile, or None where there is none of that id.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses for another reason, or cannot be reached.
+    """
+    try:
+        if kind == "agent":
+            return _agent((await telnyx.messaging.rcs.agents.retrieve(destination_id)).data)
+        return _profile((await telnyx.messaging_profiles.retrieve(destination_id)).data)
+    except NotFoundError:
+        return None
+
+
+async def change_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str, values: Values) -> None:
+    """Change these fields and no others; None clears one.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+    """
+    if kind == "agent":
+        url, failover_url = values.get("webhook_url", omit), values.get("webhook_failover_url", omit)
+        await telnyx.messaging.rcs.agents.update(destination_id, webhook_url=url, webhook_failover_url=failover_url)
+    else:
+        given: Any = dict(values)
+        await telnyx.messaging_profiles.update(destination_id, **given)
+
+
+async def toll_free_urls(telnyx: AsyncTelnyx) -> list[TollFreeUrl]:
+    """Where the webhooks of every toll-free verification request go.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+    """
+    requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=100)
+    return [TollFreeUrl(each.id, each.webhook_url or None) async for each in requests]
+
+
+def named_destinations(payload: Mapping[str, Any]) -> list[tuple[Kind, str]]:
+    """The agents and messaging profiles that the payload of a message or hosted order names."""
+    parties = [payload.get("from"), *_as_list(payload.get("to"))]
+    agents = [party.get("agent_id") for party in parties if isinstance(party, dict)]
+    profiles = [payload.get("messaging_profile_id"), payload.get("profile_id")]
+    found: list[tuple[Kind, Any]] = [("agent", each) for each in agents] + [("profile", each) for each in profiles]
+    return list(dict.fromkeys((kind, each) for kind, each in found if isinstance(each, str) and each))
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _agent(agent: Any) -> Destination:
+    return Destination("agent", agent.agent_id or "", agent.agent_name or "", _urls(agent))
+
+
+def _profile(profile: Any) -> Destination:
+    values = {**_urls(profile), "webhook_api_version": profile.webhook_api_version}
+    return Destination("profile", profile.id or "", profile.name or "", values)
+
+
+def _urls(found: Any) -> dict[str, str | None]:
+    """Both URLs; an empty one, as some answers of Telnyx have it, is none."""
+    return {"webhook_url": found.webhook_url or None, "webhook_failover_url": found.webhook_failover_url or None}
+
+
+def _host(url: str) -> str | None:
+    return urlsplit(url).hostname

@@ -1,0 +1,55 @@
+"""What was last known of agents, requests and orders: kept for ever, changed in one step with the events it raises."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from service.store.inbox import Arrival
+from service.store.keys import Keys
+from service.store.scripts import Argument, run, script
+
+LEARN = script("learn", above=("record",), when_full=False)
+
+
+async def known(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
+    """What was last learnt of a subject of this kind; None where nothing was."""
+    stored: bytes | None = await redis.hget(keys.known(kind), subject)  # type: ignore[misc]
+    return stored
+
+
+async def all_known(redis: "Redis", keys: Keys, kind: str) -> dict[str, bytes]:
+    """What was last learnt of every subject of this kind."""
+    stored: dict[bytes, bytes] = await redis.hgetall(keys.known(kind))  # type: ignore[misc]
+    return {subject.decode(): value for subject, value in stored.items()}
+
+
+async def learn(
+    redis: "Redis",
+    keys: Keys,
+    kind: str,
+    subject: str,
+    *,
+    before: bytes | None,
+    after: bytes,
+    raised: Sequence[Arrival] = (),
+) -> bool:
+    """Replace what was known, and raise events, in one step; False, and nothing done, where `before` is known no more.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether it is stored; look again, and decide anew.
+    """
+    args: list[Argument] = [keys.namespace, kind, subject, before or b"", after]
+    for arrival in raised:
+        args += (arrival.identity, arrival.type, arrival.body)
+    return bool(await run(redis, LEARN, *args))
+
+
+async def forget(redis: "Redis", keys: Keys, kind: str, subject: str) -> None:
+    """Know nothing of a subject any more."""
+    await redis.hdel(keys.known(kind), subject)  # type: ignore[misc]
+
+
+async def take_turn(redis: "Redis", keys: Keys, name: str, holder: str, *, seconds: float) -> bool:
+    """Whether it is this holder's turn: the first to ask has it for `seconds`, and each time that it asks again."""
+    had: bytes | None = await redis.set(keys.turn(name), holder, nx=True, get=True, px=int(seconds * 1000))
+    return had is None or had == holder.encode()

@@ -1,0 +1,21 @@
+-- notice: note something that a person should know. A worker tells it: at once where its cause is new, else together with
+-- whatever else that cause brings, when the pause after the last message is over.
+--
+-- Keys:   <ns>:notices, <ns>:notice:<cause>
+-- ARGV:   ns, cause, entry (what to tell), most (entries told apart; the rest is counted), pause (ms; the shortest)
+-- Answer: 1 if the entry is news, 0 if the latest message about this cause told it
+-- Cost:   O(log causes)
+local ns, cause, entry, most, pause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local notices, notice = ns .. ':notices', ns .. ':notice:' .. cause
+local news = redis.call('HEXISTS', notice, 'told:' .. entry) == 0
+local apart = redis.call('HEXISTS', notice, 'new:' .. entry) == 1 or redis.call('HLEN', notice) < most
+redis.call('HINCRBY', notice, apart and 'new:' .. entry or 'others', 1)
+local due = redis.call('ZSCORE', notices, cause)
+if not due then
+  redis.call('ZADD', notices, now_ms(), cause)
+elseif news and redis.call('HEXISTS', notice, 'taken') == 0 then
+  -- A cause that only repeats itself is told ever more rarely; news of it need not wait for that.
+  local soonest = (redis.call('HGET', notice, 'told_at') or now_ms()) + pause
+  redis.call('ZADD', notices, 'LT', soonest, cause)
+end
+return news and 1 or 0

@@ -1,0 +1,60 @@
+"""What a person should be told: noted by whoever meets it, told by one worker, grouped by cause across all of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.scripts import Argument, run, script
+
+NOTICE = script("notice")
+TAKE = script("notices_take")
+TOLD = script("notices_told")
+
+SHORTEST_PAUSE = 300.0
+"""Seconds between two messages about one cause: what it brings meanwhile goes into the second."""
+LONGEST_PAUSE = 86400.0
+MOST_ENTRIES = 50
+"""Different things that are told apart about one cause; others are counted."""
+PATIENCE = 60.0
+"""Seconds after which what a worker took to tell, and did not, is another's to tell."""
+AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message to be: what a cause has brought since the last, each entry with its number of occurrences.
+
+    `tries` counts how often it was taken to be told, this time included; `others` what was not told apart.
+    """
+
+    cause: str
+    tries: int
+    others: int
+    entries: Mapping[bytes, int]
+
+
+async def note(redis: "Redis", keys: Keys, cause: str, entry: bytes) -> bool:
+    """Note an entry to be told; answers whether it is news, rather than what the latest message told."""
+    pause = int(SHORTEST_PAUSE * 1000)
+    return bool(await run(redis, NOTICE, keys.namespace, cause, entry, MOST_ENTRIES, pause))
+
+
+async def take(redis: "Redis", keys: Keys) -> list[Notice]:
+    """What is to be told now, for this worker to tell."""
+    answers = await run(redis, TAKE, keys.namespace, AT_ONCE, int(PATIENCE * 1000))
+    return [
+        Notice(cause.decode(), tries, others, dict(zip(entries[::2], entries[1::2], strict=True)))
+        for cause, tries, others, *entries in answers
+    ]
+
+
+async def told(redis: "Redis", keys: Keys, notice: Notice) -> float:
+    """A notice has been told; answers the seconds until the next about its cause may be."""
+    args: list[Argument] = [keys.namespace, notice.cause, int(SHORTEST_PAUSE * 1000), int(LONGEST_PAUSE * 1000)]
+    args.append(notice.others)
+    for entry, occurrences in notice.entries.items():
+        args += (entry, occurrences)
+    pause: int = await run(redis, TOLD, *args)
+    return pause / 1000

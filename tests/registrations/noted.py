@@ -1,0 +1,28 @@
+"""What a person has been or will be told, and events brought in beside the front door."""
+
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+
+from service.store.inbox import Arrival, accept
+from service.store.keys import Keys
+from tests.stack import Stack
+
+
+def noted(stack: Stack) -> str:
+    """All notifications, told or yet to be told."""
+
+    async def notices(redis: "Redis", keys: Keys) -> str:
+        found = [key async for key in redis.scan_iter(f"{keys.namespace}:notice:*")]
+        return "\n".join([f"{key} {await redis.hgetall(key)}" for key in found])  # type: ignore[misc]
+
+    return stack.ask(notices)
+
+
+def arrive(stack: Stack, event_type: str, identity: str, *, occurred_at: str | None = None, **payload: Any) -> str:
+    """An event of Ringback's own, such as cron's; answers its id."""
+    data = {"id": identity, "event_type": event_type, "occurred_at": occurred_at, "payload": payload}
+    arrival = Arrival(identity, event_type, orjson.dumps({"data": data}), "cron")
+    stack.ask(lambda redis, keys: accept(redis, keys, [arrival]))
+    return identity

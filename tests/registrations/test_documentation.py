@@ -1,0 +1,43 @@
+"""What docs/registrations.md shows is what runs."""
+
+import re
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from service import Router
+from service.cli import app
+from service.registrations.toll_free_submission import read_submission
+from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in
+
+PAGE = (Path(__file__).parents[2] / "docs" / "registrations.md").read_text()
+
+
+def block(language: str) -> str:
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    return found[0]
+
+
+def test_the_submission_that_is_shown_is_one_without_a_doubt() -> None:
+    submission = read_submission(tomllib.loads(block("toml")))
+    refuse_wrong_opt_in(submission)
+    assert list(doubts(submission)) == []
+
+
+def test_the_handler_that_is_shown_is_one() -> None:
+    page = types.ModuleType("page_of_registrations")
+    sys.modules[page.__name__] = page
+    exec(block("python"), vars(page))
+    router = page.router
+    assert isinstance(router, Router)
+    assert router.subscriptions["verified"].payload is not None
+
+
+def test_the_commands_that_are_shown_exist() -> None:
+    commands = set(re.findall(r"`ringback (\w+) (\w+)", PAGE))
+    assert len(commands) == 8
+    for group, command in commands:
+        assert CliRunner().invoke(app, [group, command, "--help"]).exit_code == 0, (group, command)
