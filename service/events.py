@@ -49,12 +49,14 @@ class Event(Generic[Payload]):
 class Envelope:
     """What the ingress needs to know of a body: which event it is, and of which type.
 
-    `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said.
+    `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said. `occurred_at` is None where
+    the event bears no time.
     """
 
     identity: str
     type: str
     by_content: bool
+    occurred_at: datetime | None = None
 
 
 def read_envelope(body: bytes) -> Envelope:
@@ -70,9 +72,10 @@ def read_envelope(body: bytes) -> Envelope:
     data = content.get("data")
     inner = data if isinstance(data, dict) else content
     identity = inner.get("id") if inner is data else None
+    occurred_at = _time(inner.get("occurred_at"))
     if isinstance(identity, str) and _ID.fullmatch(identity):
-        return Envelope(identity, _type_of(inner), by_content=False)
-    return Envelope(_content_identity(content), _type_of(inner), by_content=True)
+        return Envelope(identity, _type_of(inner), by_content=False, occurred_at=occurred_at)
+    return Envelope(_content_identity(content), _type_of(inner), by_content=True, occurred_at=occurred_at)
 
 
 def read_object(body: bytes) -> dict[str, Any]:
