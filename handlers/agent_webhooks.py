@@ -12,6 +12,7 @@ from service.registrations.webhook_urls import (
     find_destination,
     named_destinations,
 )
+from service.settings import Settings
 from service.store.keys import Keys
 from service.store.known import take_turn
 
@@ -21,7 +22,12 @@ ONCE_PER = 3600.0
 router = Router()
 
 
-@router.on("message.*", "messaging_hosted_numbers_orders.*")
+def types(settings: Settings) -> tuple[str, ...]:
+    """Where no URL is declared, no event can have come by another."""
+    return () if settings.public_url is None else ("message.*", "messaging_hosted_numbers_orders.*")
+
+
+@router.on(types_from=types)
 async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
     """Look at the agent and the profile of an event that Telnyx delivered to another URL than declared."""
     declared = _declared(ctx)
@@ -34,7 +40,7 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
                 await _put_right(ctx, declared.compare(found))
 
 
-@router.cron(hour=6, timeout=600)
+@router.cron(hour=6)
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
     """Look at all of them once a day, and tell of agents that are new."""
     declared, keys = _declared(ctx), Keys(ctx.settings.namespace)

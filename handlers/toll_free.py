@@ -2,7 +2,7 @@
 
 from telnyx import PermissionDeniedError
 
-from service import Context, Discard, Event, Router, clock
+from service import Context, Discard, Event, Retry, Router, clock
 from service.registrations.toll_free import KIND, follow, follow_all, named_requests, speaks_of_verification
 from service.store.keys import Keys
 
@@ -13,7 +13,7 @@ TYPES = (KIND, f"{KIND}.*", "verification_request", "verification_request.*", f"
 router = Router()
 
 
-@router.on(*TYPES, timeout=120)
+@router.on(*TYPES)
 async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
     """Read the request that a webhook names; where it names none that exists, read all."""
     if event.arrived_by not in {"webhook", "failover"}:
@@ -24,15 +24,20 @@ async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
     for each in named_requests(event.payload):
         if await follow(ctx.telnyx, ctx.redis, keys, each) is not None:
             return
-    await follow_all(ctx.telnyx, ctx.redis, keys)
+    await _follow_all(ctx)
 
 
-@router.cron(minute={0, 15, 30, 45}, timeout=600)
+@router.cron(minute={0, 15, 30, 45})
 async def toll_free_poll(event: Event[dict[str, object]], ctx: Context) -> None:
     """Find the changes that no webhook told of."""
     if event.occurred_at and clock.now() - event.occurred_at.timestamp() > UNTIL_NEXT_POLL:
         raise Discard("too_old")
     try:
-        await follow_all(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace))
+        await _follow_all(ctx)
     except PermissionDeniedError:
         raise Discard("not_permitted") from None
+
+
+async def _follow_all(ctx: Context) -> None:
+    if not await follow_all(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace)):
+        raise Retry(after=0, reason="more_to_read")

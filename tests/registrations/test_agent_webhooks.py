@@ -50,7 +50,10 @@ def url_of(stack: Stack, agent_id: str) -> tuple[str | None, str | None]:
 
 def test_without_a_declared_url_nothing_is_looked_at(stack: Stack) -> None:
     start(stack, public_url=None, failover_url=None)
-    assert deliver(stack, by_another_way()) == "not_armed"
+    stack.deliver(body := by_another_way())
+    assert stack.ended(body).state == "ignored"
+    record = stack.ended(arrive(stack, DAILY, "daily"))
+    assert record.handlers["agent_webhooks_daily"].reason == "not_armed"
     assert stack.simulator.requests == []
 
 
