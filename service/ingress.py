@@ -21,11 +21,12 @@ from uvicorn.supervisors import Multiprocess
 
 from service.health import health_routes
 from service.http_protocol import BoundedHttpProtocol
-from service.ingress_metrics import IngressMetrics, in_slot
+from service.ingress_metrics import IngressMetrics
 from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
 from service.reception import ReadingBudget, Reception
 from service.settings import InvalidSettings, Settings, load
+from service.slots import Slot
 from service.stopping import end_quietly_on_signals, end_with_parent
 from service.store.connection import connect, locate
 from service.store.group_commit import GroupCommit
@@ -55,7 +56,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     accepting = connect(url, timeout=PATIENCE, connections=4)
     probing = connect(url, timeout=PATIENCE, connections=4)
     inbox = GroupCommit(accepting, keys, patience=PATIENCE)
-    metrics, budget = in_slot(counts), ReadingBudget()
+    metrics, budget = IngressMetrics(Slot(counts) if counts else None), ReadingBudget()
 
     def reception(arrived_by: str) -> Reception:
         return Reception(

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from itertools import product
-from pathlib import Path
 from typing import Self
 
 import orjson
@@ -125,7 +124,10 @@ class IngressMetrics(Collector):
 
     @asynccontextmanager
     async def shared(self) -> AsyncIterator[None]:
-        """Write the numbers down once a second, and at the end of the block; does nothing for a process alone."""
+        """Write the numbers down once a second, and at the end of the block, which frees the slot.
+
+        Does nothing for a process alone.
+        """
         if self._slot is None:
             yield
             return
@@ -136,6 +138,7 @@ class IngressMetrics(Collector):
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
             self._write()
+            self._slot.close()
 
     async def _keep_writing(self) -> None:
         while True:
@@ -152,12 +155,3 @@ class IngressMetrics(Collector):
             log.warning("the numbers for /metrics cannot be written down", error=type(error).__name__)
         else:
             self._written = content
-
-
-def in_slot(folder: Path | None) -> IngressMetrics:
-    """The metrics of one of the processes that share a folder, or of a process alone (None).
-
-    Raises:
-        OSError: the folder is gone.
-    """
-    return IngressMetrics(None if folder is None else Slot(folder))

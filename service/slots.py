@@ -39,7 +39,7 @@ class Slot:
         """What is written in all other slots, held or not."""
         return [path.read_bytes() for path in sorted(self._folder.glob("*.json")) if path != self._path]
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let another process have it."""
         if self._lock is not None:
             self._lock.close()

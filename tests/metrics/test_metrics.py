@@ -181,7 +181,7 @@ def test_without_redis_the_process_still_tells_what_it_counted(own_stack: Stack)
     own_stack.deliver(envelope("test.x", {}))
 
     async def stall(redis: "Redis", keys: Keys) -> None:
-        await redis.execute_command("CLIENT", "PAUSE", 3000)  # type: ignore[no-untyped-call]
+        await redis.client_pause(3000)
 
     own_stack.ask(stall)
     began = time.monotonic()
