@@ -4,11 +4,12 @@ from telnyx import APIError
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
-from service.messages.fallback import DUE, Case, cases, content_of, draft, request
+from service.messages.fallback import DUE, Case, cases, request
 from service.messages.holding import hold_back
 from service.messages.look_up import look_up
 from service.messages.policy_file import policy_of
 from service.messages.state import effect_key, note, note_sent, reason_against, take_right
+from service.messages.writing import write
 from service.routing import Outcome
 from service.store.message_states import RecipientState
 
@@ -59,9 +60,9 @@ async def _watch(ctx: Context, case: Case, patience: float) -> None:
 
 async def _fall_back(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
     """Send the SMS in place of a message, or answer why not."""
-    if await ctx.opted_out(case.number):
+    if await ctx.opted_out(case.number, since=case.sent_at):
         return "opted_out"
-    wanted = draft(case, content_of(case.message) or content_of(await look_up(ctx.telnyx, str(case.message.id))))
+    wanted = await write(ctx, case)
     if not known.begun:
         reason = await hold_back(ctx, case, wanted, known, by=by) or await _reason_now(ctx, case, by)
         if reason is not None:
@@ -79,4 +80,4 @@ async def _reason_now(ctx: Context, case: Case, by: str) -> str | None:
     shown = await look_up(ctx.telnyx, str(case.message.id))
     known = (await note(ctx, shown, by=by)).get(case.number) if shown is not None else None
     reason = reason_against(known) if known is not None else None
-    return reason or ("opted_out" if await ctx.opted_out(case.number) else None)
+    return reason or ("opted_out" if await ctx.opted_out(case.number, since=case.sent_at) else None)

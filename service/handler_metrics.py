@@ -1,21 +1,18 @@
 """What a worker counts of its handlers."""
 
-import re
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from service.labels import Labels
 from service.messages.state import DOUBLE_DELIVERIES
 from service.store.records import HandlerRecord
 
-_COUNTABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}")
 
-
-def _label(reason: str | None) -> str:
-    """A reason that can be counted: a word or a code; an author's sentence would make a series of its own each time."""
-    if reason is None:
-        return ""
-    return reason if _COUNTABLE.fullmatch(reason) else "other"
+def _reasons() -> Labels:
+    """Reasons that can be counted: words and codes; an author's sentence would make a series of its own each time."""
+    return Labels(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}", most=50)
 
 
 @dataclass
@@ -25,6 +22,7 @@ class HandlerMetrics:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
+        self._reasons: defaultdict[str, Labels] = defaultdict(_reasons)
         self._runs = Counter(
             "ringback_handler_runs",
             "Runs of handlers by how they ended and why.",
@@ -32,11 +30,16 @@ class HandlerMetrics:
             registry=self.registry,
         )
         self._seconds = Histogram(
-            "ringback_handler_seconds", "Duration of one run of a handler.", ["handler"], registry=self.registry
+            "ringback_handler_seconds",
+            "Duration of one run of a handler.",
+            ["handler"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+            registry=self.registry,
         )
         self.registry.register(DOUBLE_DELIVERIES)
 
     def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
         """One run has ended."""
-        self._runs.labels(handler, record.state, _label(record.reason)).inc()
+        reason = self._reasons[handler].of(record.reason) if record.reason else ""
+        self._runs.labels(handler, record.state, reason).inc()
         self._seconds.labels(handler).observe(seconds)

@@ -20,6 +20,7 @@ from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
 from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
+from service.registrations.rcs_capabilities import RcsCapabilities
 from service.routing import Context, Lifespan, Router, Subscription
 from service.settings import Settings
 from service.store.consent import opted_out
@@ -162,6 +163,7 @@ def _context(
         effect_key=effect_key,
         reply=answer.reply,
         opted_out=partial(opted_out, workshop.redis, workshop.keys),
+        rcs=RcsCapabilities(workshop.telnyx, workshop.redis, workshop.keys),
         emit=derived.emit,
         schedule=derived.schedule,
         cancel=derived.cancel,

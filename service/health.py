@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from service.exposition import Exposition
 from service.store.keys import Keys
 
 PATIENCE = 1.5
@@ -50,6 +51,7 @@ async def trouble_writing(redis: "Redis", keys: Keys) -> str | None:
 def health_routes(redis: "Redis", keys: Keys, registry: CollectorRegistry, also: Check | None = None) -> list[Route]:
     """The three routes, for an ingress or a worker's own port; `also` is asked where Redis takes writes."""
     probe = Probe(redis, keys)
+    exposition = Exposition(redis, keys, registry)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -63,6 +65,6 @@ def health_routes(redis: "Redis", keys: Keys, registry: CollectorRegistry, also:
         return JSONResponse({"status": "ready"})
 
     async def metrics(_: Request) -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(await exposition.text(), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]

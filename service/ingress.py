@@ -1,8 +1,12 @@
 """The ingress: the HTTP face that Telnyx delivers to. It knows no handlers, no Telnyx SDK and no arq worker."""
 
 import gc
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+from socket import socket
+from tempfile import TemporaryDirectory
 
 import structlog
 import uvicorn
@@ -17,10 +21,12 @@ from uvicorn.supervisors import Multiprocess
 
 from service.health import health_routes
 from service.http_protocol import BoundedHttpProtocol
+from service.ingress_metrics import IngressMetrics
 from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
-from service.reception import Metrics, ReadingBudget, Reception
-from service.settings import Settings, load
+from service.reception import ReadingBudget, Reception
+from service.settings import InvalidSettings, Settings, load
+from service.slots import Slot
 from service.stopping import end_quietly_on_signals, end_with_parent
 from service.store.connection import connect, locate
 from service.store.group_commit import GroupCommit
@@ -34,8 +40,10 @@ PATIENCE = 1.5
 """Seconds that Redis may take: Telnyx waits 2 s (knowledge base, receiving webhooks)."""
 
 
-def create_app(settings: Settings | None = None) -> Starlette:
+def create_app(settings: Settings | None = None, *, counts: Path | None = None) -> Starlette:
     """The ingress as an ASGI application, to be served alone or mounted in another.
+
+    `counts` is a folder for what is counted, where several processes serve one port and answer /metrics as one.
 
     Raises:
         service.settings.InvalidSettings: a variable does not fit, or `TELNYX_PUBLIC_KEY` is not set.
@@ -48,7 +56,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     accepting = connect(url, timeout=PATIENCE, connections=4)
     probing = connect(url, timeout=PATIENCE, connections=4)
     inbox = GroupCommit(accepting, keys, patience=PATIENCE)
-    metrics, budget = Metrics(), ReadingBudget()
+    metrics, budget = IngressMetrics(Slot(counts) if counts else None), ReadingBudget()
 
     def reception(arrived_by: str) -> Reception:
         return Reception(
@@ -71,7 +79,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             *_public_health(settings, probing, keys, metrics.registry),
         ],
         exception_handlers={404: _not_found, 405: _not_allowed},
-        lifespan=_closing(inbox, accepting, probing),
+        lifespan=_closing(metrics, inbox, accepting, probing),
     )
     app.router.redirect_slashes = False
     app.state.admin = Starlette(routes=health_routes(probing, keys, metrics.registry))
@@ -83,14 +91,23 @@ def serve(settings: Settings) -> None:
 
     Raises:
         service.listening.CannotListen: the address is taken or not ours.
+        service.settings.InvalidSettings: there is no public key, or no room for what several processes share.
     """
     settings.require_public_keys()
     locate(settings)
     sockets = [listen(settings.host, settings.port, "RINGBACK_PORT")]
     if settings.admin_port is not None:
         sockets.append(listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT"))
+    _, *admin = ports = [each.getsockname()[1] for each in sockets]
+    log.info("ingress listening", host=settings.host, ports=ports)
+    end_quietly_on_signals()
+    with _counts(settings) as counts:
+        _run(settings, sockets, partial(served_app, admin[0] if admin else None, counts))
+
+
+def _run(settings: Settings, sockets: list[socket], app: Callable[[], ASGIApp]) -> None:
     config = uvicorn.Config(
-        "service.ingress:served_app",
+        app,
         factory=True,
         workers=settings.ingress_processes,
         http=BoundedHttpProtocol,
@@ -102,8 +119,6 @@ def serve(settings: Settings) -> None:
         date_header=False,
         timeout_graceful_shutdown=max(1, int(settings.grace)),
     )
-    log.info("ingress listening", host=settings.host, ports=[each.getsockname()[1] for each in sockets])
-    end_quietly_on_signals()
     server = uvicorn.Server(config)
     if settings.ingress_processes > 1:
         Multiprocess(config, sockets=sockets).run()
@@ -111,18 +126,21 @@ def serve(settings: Settings) -> None:
         server.run(sockets=sockets)
 
 
-def served_app() -> ASGIApp:
-    """The application of one process: the ingress and, on a port of its own if there is one, its health."""
+def served_app(admin_port: int | None = None, counts: Path | None = None) -> ASGIApp:
+    """The application of one process: the ingress and, on a port of its own if there is one, its health.
+
+    `admin_port` is the port that was bound for it, and `counts` the folder of a process that is one of several.
+    """
     settings = load()
     configure_logs()
     announce_dry_run(settings)
     end_with_parent()
-    app = create_app(settings)
+    app = create_app(settings, counts=counts)
     # What is alive now stays: not looking at it again costs a sixth less time per request and a third of the tail.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
-    return app if settings.admin_port is None else _by_port(app, settings.admin_port)
+    return app if admin_port is None else _by_port(app, admin_port)
 
 
 def _by_port(app: Starlette, admin_port: int) -> ASGIApp:
@@ -134,6 +152,23 @@ def _by_port(app: Starlette, admin_port: int) -> ASGIApp:
     return switch
 
 
+@contextmanager
+def _counts(settings: Settings) -> Iterator[Path | None]:
+    """A private folder for what several processes count; None for a process alone."""
+    if settings.ingress_processes == 1:
+        yield None
+        return
+    try:
+        folder = TemporaryDirectory(prefix="ringback-counts-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InvalidSettings(
+            f"RINGBACK_INGRESS_PROCESSES={settings.ingress_processes} needs a temporary folder to count in"
+            f" ({type(error).__name__}): set TMPDIR to a folder that can be written to"
+        ) from None
+    with folder as path:
+        yield Path(path)
+
+
 def _public_health(settings: Settings, redis: "Redis", keys: Keys, registry: CollectorRegistry) -> list[Route]:
     routes = health_routes(redis, keys, registry)
     if settings.admin_port is None:
@@ -141,10 +176,11 @@ def _public_health(settings: Settings, redis: "Redis", keys: Keys, registry: Col
     return [route for route in routes if route.path == "/healthz"]
 
 
-def _closing(inbox: GroupCommit, *clients: "Redis") -> Lifespan:
+def _closing(metrics: IngressMetrics, inbox: GroupCommit, *clients: "Redis") -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+        async with metrics.shared():
+            yield
         await inbox.close()
         for client in clients:
             await client.aclose()

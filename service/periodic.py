@@ -3,13 +3,15 @@
 What the handler does is then done under a lease, with retries and an end that is kept; the job itself takes one call.
 """
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 from arq.cron import CronJob, cron
 
-from service.routing import CRON, Router
+from service.routing import CRON, Router, Times
 from service.store.inbox import Arrival, accept
 from service.store.keys import Keys
 
@@ -19,14 +21,19 @@ def cron_jobs(router: Router, keys: Keys) -> list[CronJob]:
     return [_cron_job(name, times, keys) for name, times in router.periodic.items()]
 
 
-def _cron_job(name: str, times: Any, keys: Keys) -> CronJob:
+def _cron_job(name: str, times: Mapping[str, Times], keys: Keys) -> CronJob:
     async def raise_event(ctx: dict[str, Any]) -> None:
         # arq ends the job's id with the time it is for, so that all workers speak of the same event.
         _, _, milliseconds = ctx["job_id"].rpartition(":")
         await accept(ctx["redis"], keys, [_arrival(name, int(milliseconds))])
 
     # Not the event's own name: arq, done with this job, would delete the event's beside it.
-    return cron(raise_event, name=f"raise:{name}", **times)
+    return cron(raise_event, name=f"raise:{name}", **_in_arqs_types(times))
+
+
+def _in_arqs_types(times: Mapping[str, Times]) -> dict[str, Any]:
+    """Plain sets: arq refuses every other kind of set, and does so at its first heart beat, which ends the worker."""
+    return {unit: set(wanted) if isinstance(wanted, AbstractSet) else wanted for unit, wanted in times.items()}
 
 
 def _arrival(name: str, milliseconds: int) -> Arrival:

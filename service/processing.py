@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.event_metrics import EventMetrics
 from service.handler_metrics import HandlerMetrics
 from service.handler_run import Workshop, run_handler
 from service.holdings import Holdings, Running
@@ -18,6 +19,7 @@ from service.lease_keeper import LeaseKeeper
 from service.loading import CannotLoadHandlers
 from service.masking import told
 from service.outbound.client import open_client
+from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.gate import Gate
 from service.outbound.gate_metrics import GateMetrics
 from service.outbound.run import note_tasks
@@ -48,6 +50,7 @@ class Processor:
     keys: Keys
     holdings: Holdings
     finishing: "Batcher[Ending, str]"
+    metrics: EventMetrics
 
     async def claim(self, number: int, *, limit: int, alone: bool = False, only: str | None = None) -> Claim:
         """Take due events under the claim of this number, and hold them.
@@ -147,6 +150,7 @@ class Processor:
             raise LeaseLost from None
         if state == "lost":
             raise LeaseLost
+        self.metrics.recorded(running.lease, state)
 
 
 @asynccontextmanager
@@ -163,7 +167,8 @@ async def open_processor(
     keys, holdings = Keys(settings.namespace), Holdings(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
-        ledgers = Ledgers(redis, keys, settings.retention, settings.resend, settings.dry_run)
+        effects = EffectMetrics(metrics.registry)
+        ledgers = Ledgers(redis, keys, settings.retention, settings.resend, settings.dry_run, effects)
         gate = Gate(redis, keys, settings, GateMetrics(metrics.registry))
         telnyx = open_client(settings, gate, ledgers)
         stack.push_async_callback(telnyx.close)
@@ -176,7 +181,7 @@ async def open_processor(
         keeper.start()
         stack.callback(keeper.join)
         stack.callback(keeper.end)
-        yield Processor(workshop, redis, keys, holdings, finishing)
+        yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))
 
 
 async def _opened(stack: AsyncExitStack, lifespan: Lifespan) -> Any:

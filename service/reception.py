@@ -6,16 +6,16 @@ The order spares work for strangers: the declared length and the form of the hea
 import asyncio
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import orjson
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.types import Receive, Scope, Send
 
 from service import clock
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
+from service.ingress_metrics import IngressMetrics
 from service.signature import Claim, InvalidSignature, PublicKey, read_claim
 from service.store.group_commit import GroupCommit, NotAccepted
 from service.store.inbox import Arrival
@@ -47,27 +47,6 @@ class Disconnected(Exception):  # noqa: N818 - a state
 
 
 @dataclass
-class Metrics:
-    """What the ingress counts."""
-
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-
-    def __post_init__(self) -> None:
-        self.deliveries = Counter(
-            "ringback_deliveries",
-            "Webhook requests by the status of their answer and its reason.",
-            ["status", "reason"],
-            registry=self.registry,
-        )
-        self.accepting = Histogram(
-            "ringback_accept_seconds",
-            "From the first byte of a webhook request to its answer.",
-            buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
-            registry=self.registry,
-        )
-
-
-@dataclass
 class Reception:
     """Answers webhooks; an ASGI application for one path.
 
@@ -79,7 +58,7 @@ class Reception:
     probe_key: PublicKey | None
     max_body: int
     tolerance: int
-    metrics: Metrics
+    metrics: IngressMetrics
     budget: "ReadingBudget"
     arrived_by: str
     keeps_signatures: bool = False
@@ -94,8 +73,7 @@ class Reception:
             log.warning("refused", status=status, reason=reason, **refusal.hints)
         except Disconnected:
             return
-        self.metrics.deliveries.labels(str(status), reason).inc()
-        self.metrics.accepting.observe(time.perf_counter() - began)
+        self.metrics.answered(status, reason, self.arrived_by, time.perf_counter() - began)
         await respond(send, status, answer)
 
     async def _accepted(self, scope: Scope, receive: Receive) -> tuple[dict[str, str], str]:
@@ -158,6 +136,8 @@ class Reception:
             acceptance = await self.inbox.accept(Arrival.from_envelope(envelope, body, self.arrived_by, claim=kept))
         except NotAccepted as error:
             raise Refused(503, error.reason) from None
+        if acceptance.status == "accepted":
+            self.metrics.accepted(envelope.type, envelope.occurred_at, clock.now())
         log.debug(acceptance.status, event_id=acceptance.event_id, type=envelope.type)
         return acceptance.status
 

@@ -82,6 +82,13 @@ class OptedOut(Protocol):
     async def __call__(self, number: str, since: datetime | None = None) -> bool: ...  # noqa: D102
 
 
+class Rcs(Protocol):
+    """See `Context.rcs`."""
+
+    async def capable(self, agent: str, number: str) -> bool:
+        """Whether this agent's messages can reach this number's phone by RCS."""
+
+
 class Emit(Protocol):
     """See `Context.emit`."""
 
@@ -125,6 +132,9 @@ class Context:
     opted_out: OptedOut
     """Whether this number has said STOP and not START after it. With `since`: whether it has said STOP from then on,
     whatever it said later, so that a STOP calls off what was waiting when it came."""
+    rcs: Rcs
+    """Tells which phones an RCS agent can reach; what Telnyx answered is remembered for 31 days, or until a message
+    shows otherwise."""
     emit: Emit
     """Raises an event of Ringback's own, once per key."""
     schedule: Schedule

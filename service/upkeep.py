@@ -67,6 +67,9 @@ class Upkeep:
         """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""
         if self._has_probed:
             return False
+        for cause in await open_causes(self.redis, self.keys):
+            told = {"cause": cause.name, "events": cause.parked, "advice": cause.advice}
+            log.warning("work was parked before this start", **told)
         await probe(self.redis, self.keys, at_once=True)
         self._has_probed = True
         return True

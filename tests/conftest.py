@@ -41,6 +41,13 @@ def stack(host: Host) -> Iterator[Stack]:
 
 
 @pytest.fixture
+def calling_stack(host: Host) -> Iterator[Stack]:
+    """A stack whose local Telnyx sends webhooks of what happens there."""
+    with open_stack(host, webhooks=True) as opened:
+        yield opened
+
+
+@pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[embedded.EmbeddedServer]:
     """A server that only this test uses, and may stop."""
     with embedded.start(tmp_path / "data") as started:

@@ -152,12 +152,13 @@ def open_host(redis_url: str) -> Iterator[Host]:
 
 
 @contextmanager
-def open_stack(host: Host, **changes: Any) -> Iterator[Stack]:
-    """A stack in a namespace of its own."""
+def open_stack(host: Host, *, webhooks: bool = False, **changes: Any) -> Iterator[Stack]:
+    """A stack in a namespace of its own; with `webhooks`, the local Telnyx sends it those of whatever happens there."""
     key = SigningKey.generate()
+    host.simulator.webhook_url = f"{host.url}/webhooks" if webhooks else None
     host.simulator.reset()
     settings = make_settings(
-        public_key=public_key_text(key),
+        public_key=f"{public_key_text(key)},{host.simulator.public_key}",
         api_key="KEY-for-tests",
         base_url=f"{host.simulator_url}/v2",
         redis_url=host.redis_url,

@@ -283,7 +283,7 @@ def test_health_readiness_and_metrics_answer(stack: Stack) -> None:
     assert stack.http.get("/healthz").status_code == 200
     assert stack.http.get("/readyz").status_code == 200
     metrics = stack.http.get("/metrics").text
-    assert 'ringback_deliveries_total{reason="accepted",status="200"} 1.0' in metrics
+    assert 'ringback_deliveries_total{arrived_by="webhook",reason="accepted",status="200"} 1.0' in metrics
 
 
 def test_bodies_in_flight_are_bounded() -> None:

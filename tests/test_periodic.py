@@ -1,10 +1,13 @@
 """Periodic handlers: each time is one event for all workers, with a lease, retries and an end like any other."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from service import Context, Event, Retry, Router
+from service.periodic import cron_jobs
 from service.store import inbox
 from service.store.audit import audit
+from service.store.keys import Keys
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -42,3 +45,14 @@ def test_a_periodic_run_that_asks_for_another_is_run_again(stack: Stack) -> None
     assert runs.count(runs[0]) == 2
     kept = stack.ask(lambda redis, keys: inbox.newest(redis, keys, limit=50, event_type="ringback.cron.tick"))
     assert {record.arrived_by for record in kept} == {"cron"}
+
+
+def test_the_times_may_be_any_kind_of_set() -> None:
+    router = Router()
+
+    @router.cron(minute=frozenset({7, 37}))
+    async def tick(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+
+    [job] = cron_jobs(router, Keys("here"))
+    job.calculate_next(datetime(2026, 11, 22, 12, 10, tzinfo=UTC))
+    assert job.next_run == datetime(2026, 11, 22, 12, 37, 0, 123_456, tzinfo=UTC)

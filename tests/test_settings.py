@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import InvalidSettings, Settings, load
+from service.settings import InvalidSettings, SendLimits, Settings, load
 from tests.stack import make_settings
 
 DOCUMENTED = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
@@ -56,6 +56,32 @@ def test_a_value_that_does_not_fit_is_refused_by_name_and_not_quoted(
 def test_durations_are_read(monkeypatch: pytest.MonkeyPatch, text: str, seconds: float) -> None:
     monkeypatch.setenv("RINGBACK_MAX_WAIT", text)
     assert load().max_wait == seconds
+
+
+def test_limits_are_read_and_what_is_not_given_keeps_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_LIMITS", "rcs = 0.5, sms=1000")
+    assert load().limits == SendLimits(sms=1000, mms=15, rcs=0.5)
+    assert str(load().limits) == "sms=1000,mms=15,rcs=0.5"
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("fast", "part 1"),
+        ("sms=5,fax=1", "part 2"),
+        ("sms=5,", "part 2"),
+        ("mms=many", "mms"),
+        ("rcs=0", "rcs"),
+        ("rcs=-1", "rcs"),
+        ("sms=inf", "sms"),
+        ("sms=2.5", "sms"),
+        ("sms=1,sms=2", "sms is given twice"),
+    ],
+)
+def test_a_limit_that_does_not_fit_is_named(monkeypatch: pytest.MonkeyPatch, value: str, named: str) -> None:
+    monkeypatch.setenv("RINGBACK_LIMITS", value)
+    with pytest.raises(InvalidSettings, match=f"^RINGBACK_LIMITS: {named}"):
+        load()
 
 
 def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,18 @@ from service.cli.demo import demo
 from service.cli.doctor import doctor
 from service.cli.events import events
 from service.cli.healthcheck import healthcheck
+from service.cli.hosted import hosted
 from service.cli.ingress import ingress
+from service.cli.messages import messages
 from service.cli.new import new
 from service.cli.optouts import optouts
 from service.cli.policy import policy
+from service.cli.rcs import rcs
 from service.cli.simulator import simulator
 from service.cli.tollfree import tollfree
 from service.cli.trigger import trigger
 from service.cli.up import up
+from service.cli.webhook_deliveries import deliveries
 from service.cli.webhooks import webhooks
 from service.cli.worker import worker
 from service.embedded import EmbeddedServerError
@@ -68,8 +72,12 @@ app.add_typer(dead, name="dead")
 app.add_typer(optouts, name="optouts")
 app.add_typer(policy, name="policy")
 app.command()(audit)
+webhooks.command("deliveries")(deliveries)
 app.add_typer(webhooks, name="webhooks")
 app.add_typer(tollfree, name="tollfree")
+app.add_typer(hosted, name="hosted")
+app.add_typer(rcs, name="rcs")
+app.add_typer(messages, name="messages")
 app.command()(config)
 app.command()(doctor)
 app.command()(healthcheck)

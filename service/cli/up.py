@@ -18,12 +18,13 @@ from service import embedded, embedded_guard
 from service.development_key import make_key
 from service.embedded import Folder, FolderInUse
 from service.logs import announce_dry_run, configure_logs
-from service.settings import Settings, load
+from service.settings import InvalidSettings, Settings, load
 from service.signature import public_key_text
 from service.supervisor import BeforeExec, Child, Supervisor
 
 MARGIN_SECONDS = 5.0
 BAD_CONFIGURATION = 2
+LAST_PORT = 65_535
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +79,9 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
 
     Raises:
         EmbeddedServerError: the server's program or folder cannot be had.
+        InvalidSettings: there is no admin port for the worker.
     """
+    _worker_admin_port(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     log.info("starting", webhooks=f"http://{host}:{settings.port}/webhooks")
     if settings.redis_url is not None:
@@ -128,7 +131,7 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
             environment=environment,
             hopeless=frozenset({BAD_CONFIGURATION}),
         ),
-        client(name="worker", command=(*ringback, "worker"), environment=_without_admin_port(environment, settings)),
+        client(name="worker", command=(*ringback, "worker"), environment=_with_port_of_its_own(environment, settings)),
     ]
 
 
@@ -136,13 +139,31 @@ def _dying_with_up() -> AbstractContextManager[BeforeExec | None]:
     return nullcontext(embedded.die_with_parent())
 
 
-def _without_admin_port(environment: dict[str, str], settings: Settings) -> dict[str, str]:
-    """The worker's environment: the ingress beside it has the admin port, and both cannot listen there."""
+def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> dict[str, str]:
+    """The worker's environment: beside the ingress it takes the next admin port, as both cannot have the same."""
+    port = _worker_admin_port(settings)
+    if port is None:
+        return environment
+    # Whatever `.env` says, and however the variable is written there, the environment wins.
     rest = {name: value for name, value in environment.items() if name.upper() != "RINGBACK_ADMIN_PORT"}
-    if settings.admin_port is not None and len(rest) == len(environment):
-        # It stands in `.env`, which the worker reads too; only another port, any free one, overrides that.
-        rest["RINGBACK_ADMIN_PORT"] = "0"
-    return rest
+    return {**rest, "RINGBACK_ADMIN_PORT": str(port)}
+
+
+def _worker_admin_port(settings: Settings) -> int | None:
+    """The port on which the worker serves its probes and metrics; 0 is any free one.
+
+    Raises:
+        InvalidSettings: there is none after the ingress's, or the ingress has that too.
+    """
+    if not settings.admin_port:
+        return settings.admin_port
+    port = settings.admin_port + 1
+    if port > LAST_PORT or port == settings.port:
+        raise InvalidSettings(
+            f"RINGBACK_ADMIN_PORT: under `ringback up` the worker takes the port after it, and {port} is"
+            f" {'RINGBACK_PORT' if port == settings.port else 'none'}: choose another"
+        )
+    return port
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -36,13 +37,15 @@ class Envelope:
     """What the ingress needs to know of a body: which event it is, and of which type.
 
     `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said. `word` is what an inbound
-    message says about consent: it holds from the moment at which the event is accepted.
+    message says about consent: it holds from the moment at which the event is accepted. `occurred_at` is None where the
+    event bears no time.
     """
 
     identity: str
     type: str
     by_content: bool
     word: Word | None = None
+    occurred_at: datetime | None = None
 
 
 def read_envelope(body: bytes) -> Envelope:
@@ -58,9 +61,14 @@ def read_envelope(body: bytes) -> Envelope:
     data = content.get("data")
     inner = data if isinstance(data, dict) else content
     identity = inner.get("id") if inner is data else None
-    if isinstance(identity, str) and _ID.fullmatch(identity):
-        return Envelope(identity, _type_of(inner), by_content=False, word=_word(inner))
-    return Envelope(_content_identity(content), _type_of(inner), by_content=True, word=_word(inner))
+    by_content = not (isinstance(identity, str) and _ID.fullmatch(identity))
+    return Envelope(
+        identity=_content_identity(content) if by_content else str(identity),
+        type=_type_of(inner),
+        by_content=by_content,
+        word=_word(inner),
+        occurred_at=read_time(inner.get("occurred_at")),
+    )
 
 
 def read_object(body: bytes) -> dict[str, Any]:

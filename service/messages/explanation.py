@@ -11,6 +11,7 @@ from typing import Literal
 
 from service.events import Event, Message
 from service.messages.fallback import Case, Draft, cases, content_of, draft
+from service.messages.links import public_shorteners
 from service.messages.policy import NO_RULE, Policy
 from service.routing import Dead
 
@@ -73,7 +74,10 @@ def _sent(case: Case, at: float, opens: float) -> Explanation:
     reason, why = ("quiet_hours", f"{occasion}, and it is quiet until then") if opens > at else ("now", occasion)
     content = content_of(case.message)
     try:
-        return Explanation(case.number, case.rule.name, "send", reason, why, opens, draft(case, content))
+        wanted = draft(case, content)
+        if shorteners := public_shorteners(wanted.text):
+            why += f"; carriers block links to {', '.join(shorteners)}, unless that is a domain of the account"
+        return Explanation(case.number, case.rule.name, "send", reason, why, opens, wanted)
     except Dead as dead:
         if not content:
             why += "; the event leaves out what it said, so Telnyx will be asked"

@@ -6,6 +6,7 @@ Pure, so that the handler and `ringback policy explain` cannot differ.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -63,6 +64,11 @@ class Case:
     def timer(self) -> str:
         """The key of the timer that asks whether the message was delivered; the number cannot be read from it."""
         return f"sms_fallback:{hashlib.sha256(f'{self.message.id}/{self.number}'.encode()).hexdigest()[:32]}"
+
+    @property
+    def sent_at(self) -> datetime | None:
+        """When the message was sent: whoever said STOP since then has called off what was to come."""
+        return datetime.fromtimestamp(self.since, UTC) if self.since is not None else None
 
     @property
     def patience(self) -> float | None:

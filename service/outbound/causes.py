@@ -1,6 +1,7 @@
 """The causes outside an event for which Telnyx may take a call or not: which concern it, and what a person does."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ OUTAGE_WITHIN = 10.0
 QUIET = 600.0
 """Seconds for which people are not told again of a cause that comes and goes."""
 
+_PROFILE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESUMES = "it is probed once a minute, and parked events resume by themselves"
 ADVICE: Mapping[str, str] = {
     OUTAGE: (
@@ -59,7 +61,7 @@ def concerning(call: Call) -> dict[str, str]:
     """The names of the causes that concern a call, by their kinds; those of a profile leave other profiles alone."""
     names = {OUTAGE: OUTAGE, "credentials": "credentials"}
     if call.is_effect:
-        scope = call.messaging_profile_id or _digest(call.sender)
+        scope = _scope(call)
         names |= {"permission": f"permission:{call.path.partition('?')[0]}"}
         names |= {kind: f"{kind}:{scope}" for kind in ("profile_disabled", "spending_limit")}
     return names
@@ -106,6 +108,9 @@ def _outage(answer: Answer | None) -> Word:
     )
 
 
-def _digest(sender: str | None) -> str:
-    """A sender without a profile is known by a digest, since it may be a phone number."""
-    return "unnamed" if sender is None else hashlib.sha256(sender.encode()).hexdigest()[:16]
+def _scope(call: Call) -> str:
+    """The profile of a call; what is no such id, and a sender without one, is known by a digest: it may be a number."""
+    profile = call.messaging_profile_id
+    if profile is not None and _PROFILE_ID.fullmatch(profile):
+        return profile
+    return hashlib.sha256(f"{profile}/{call.sender}".encode()).hexdigest()[:16]

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from service.outbound import fate, lookups
+from service.outbound.effect_metrics import Result
 from service.outbound.gate import Gate
 from service.outbound.journal import Journal
 from service.outbound.operations import Call
@@ -55,6 +56,7 @@ class Effect:
     send: Send
     get: lookups.Get
     resend: fate.Resend
+    ended: Callable[[Result], None]
 
     async def answer(self) -> Answer:
         """Bring it about, or learn that it was, and answer what Telnyx answered.
@@ -105,6 +107,7 @@ class Effect:
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
     def _stored(self, entry: Entry) -> Answer:
+        self.ended("stored")
         kept = entry.answer or StoredAnswer(entry.status)
         differs = entry.digest != self.call.digest
         remark = f"{entry.method} {entry.path} was answered from the ledger"
@@ -146,6 +149,7 @@ class Effect:
     async def _answered(self, entry: Entry, answer: Answer, sent_at: int, *, again: bool) -> Answer:
         """Keep an answer, and give it to the handler or end the run as it asks."""
         outcome = fate.outcome_of(self.call, answer, again=again)
+        self.ended(outcome)
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
         state = await self._keep(entry, outcome, answer, sent_at)
@@ -164,6 +168,7 @@ class Effect:
 
     async def _unanswered(self, entry: Entry, request: Request, sent_at: int) -> Interrupted:
         outcome: Outcome = "unknown" if request.left else "withdrawn"
+        self.ended(outcome)
         await self.journal.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
         await self.gate.heard(self.call, None, event_id=self.run.event_id)
         return self.run.interrupt(unreachable(request.error))
@@ -178,12 +183,14 @@ class Effect:
         look_up = lookups.look_up_for(self.call)
         found = await look_up(self.call, entry, self.get) if look_up is not None else None
         if found is not None:
+            self.ended("found")
             await self._keep(entry, "done", found, entry.last_at)
             return found
         verdict = fate.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
         return await self._take(verdict, entry)
 
     def _ambiguous(self, entry: Entry, why: str) -> Interrupted:
+        self.ended("ambiguous")
         what = f"{entry.method} {entry.path}" + (f" for {entry.recipient}" if entry.recipient else "")
         detail = (
             f"whether {what} took effect is not known: {why}. Look at Telnyx, then say it:"

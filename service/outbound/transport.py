@@ -1,7 +1,7 @@
 """The transport beneath the official SDK: its user notices nothing, and no effect of a handler happens twice."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from service import clock
 from service.events.consent import Word
 from service.outbound import dry_run
 from service.outbound.effect import Effect, Request
+from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.fate import Resend
 from service.outbound.gate import Gate
 from service.outbound.journal import Journal
@@ -34,13 +35,14 @@ _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-e
 
 @dataclass(frozen=True)
 class Ledgers:
-    """What effects need beside the call: where the ledger is, and how long and how boldly to use it."""
+    """What effects need beside the call: where the ledger is, how long and how boldly to use it, and who counts."""
 
     redis: Any
     keys: Keys
     retention: float
     resend: Resend = "same-key"
     dry_run: bool = False
+    metrics: EffectMetrics = field(default_factory=EffectMetrics)
 
 
 class EffectTransport(httpx.AsyncBaseTransport):
@@ -77,10 +79,12 @@ class EffectTransport(httpx.AsyncBaseTransport):
             send=partial(self._send, request),
             get=partial(self._get, request),
             resend=self._ledgers.resend,
+            ended=partial(self._ledgers.metrics.ended, call),
         )
         return _response(await effect.answer(), NOT_AGAIN)
 
     async def _pretend(self, run: Run | None, call: Call) -> Answer:
+        self._ledgers.metrics.ended(call, "would")
         if run is None:
             return dry_run.made_up(call)
         run.check()

@@ -28,11 +28,15 @@ class TooMuchChange(Exception):  # noqa: N818 - reads as a state
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status that a registration has or had; `at` is None where Telnyx tells no time."""
+    """One status that a registration has or had; `at` is None where Telnyx tells no time.
+
+    `urgent`: it needs a person for its reason, whatever its name.
+    """
 
     status: str
     reason: str | None = None
     at: datetime | None = None
+    urgent: bool = False
 
     @property
     def mark(self) -> str:
@@ -139,7 +143,7 @@ def new_changes(before: Known | None, history: Sequence[Status], needs_person: f
     if before is None:
         last = history[-1]
         previous = history[-2].status if len(history) > 1 else None
-        return [Change(previous, last)] if last.status in needs_person else []
+        return [Change(previous, last)] if last.urgent or last.status in needs_person else []
     changes, previous, mark = [], before.status, before.mark
     for each in _after_known(before, history):
         if each.mark != mark:

@@ -32,19 +32,27 @@ class Totals:
 
     def contradictions(self) -> list[str]:
         """Where they contradict each other, in words."""
+        return [
+            f"{counted} are counted as {state}, but {witness} {number}"
+            for state, counted, witness, number in self._pairs()
+            if counted != number
+        ]
+
+    @property
+    def difference(self) -> int:
+        """By how much they contradict each other, in all; 0 where they agree."""
+        return sum(abs(counted - number) for _, counted, _, number in self._pairs())
+
+    def _pairs(self) -> tuple[tuple[str, int, str, int], ...]:
+        """What must be equal: of what how many are counted, and what another witness says."""
         known = self.counters
         parts = known.done + known.ignored + known.dead + known.open
-        pairs = (
+        return (
             ("accepted", known.accepted, "done, ignored, dead and open make", parts),
             ("accepted", known.accepted, "the index of events holds", self.events),
             ("done or ignored", known.done + known.ignored, "the index of ended events holds", self.ended),
             ("dead", known.dead, "the index of dead events holds", self.dead),
         )
-        return [
-            f"{counted} are counted as {state}, but {witness} {number}"
-            for state, counted, witness, number in pairs
-            if counted != number
-        ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,7 @@ class Keys:
     | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
     | `<ns>:known:<kind>` | hash | for ever, by id: what was last known of a registration of that kind |
     | `<ns>:turn:<name>` | string | whose turn it is to do what may be done once in a while |
+    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: what the phone can do over RCS, and when that was asked |
     | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that wants no more |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
@@ -122,3 +123,6 @@ class Keys:
 
     def job_id(self, event_id: str) -> str:
         return f"{self.namespace}:{event_id}"
+
+    def rcs(self, number: str) -> str:
+        return f"{self.namespace}:rcs:{number}"

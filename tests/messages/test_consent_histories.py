@@ -18,6 +18,7 @@ from service.settings import SendLimits
 from tests.messages.consent_histories import History, NetworkOfHistories, PipeliningRedis, SdkOfHistories, World, quiet
 from tests.stack import SMS_FROM, make_settings
 
+POLICY = Path(__file__).with_name("consent_histories.toml")
 MANY = 100_000
 STEP = 2_000
 
@@ -43,7 +44,9 @@ def unfolded(url: str, seeds: range, router: Router = built_in, *, real_sdk: boo
                 await redis.flushdb()
         return histories
 
-    settings = make_settings(api_key="KEY", namespace="histories", sms_from=SMS_FROM)
+    settings = make_settings(
+        api_key="KEY", namespace="histories", sms_from=SMS_FROM, sms_per_hour=10 * MANY, policy=POLICY
+    )
     with quiet():
         return asyncio.run(unfold())
 

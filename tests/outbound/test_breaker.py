@@ -1,6 +1,7 @@
 """The breaker: an outage, or a refusal of the account, parks what it concerns; one probe goes through; all resumes."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -29,7 +30,10 @@ TOO_MANY = Answer(429, {"retry-after": "1"}, b'{"errors":[{"code":"10011"}]}')
 READ = Call("GET", "/messages/1")
 
 
-def send(profile: str | None = "profile-1", *, sender: str | None = None, path: str = "/messages") -> Call:
+ONE, OTHER = "83d2343b-553f-4c5f-b8c8-fd27004f94bf", "740572b6-099c-44a1-89b9-6c92163bc68d"
+
+
+def send(profile: str | None = ONE, *, sender: str | None = None, path: str = "/messages") -> Call:
     product: Any = "rcs" if path == "/messages/rcs" else "sms"
     return Call("POST", path, product=product, messaging_profile_id=profile, sender=sender)
 
@@ -166,7 +170,7 @@ def test_a_wrong_key_concerns_every_call_and_is_told_once(stack: Stack) -> None:
         assert {(each.kind, each.reason, each.cause) for each in refusals if each} == {
             ("account", "credentials", "credentials")
         }
-        for call in (send(), send("profile-2"), READ, Call("PATCH", "/messaging_profiles/1")):
+        for call in (send(), send(OTHER), READ, Call("PATCH", "/messaging_profiles/1")):
             refusal = await way.admit(call)
             assert refusal is not None
             assert (refusal.kind, refusal.cause) == ("held", "credentials")
@@ -180,16 +184,16 @@ def test_a_wrong_key_concerns_every_call_and_is_told_once(stack: Stack) -> None:
 @pytest.mark.parametrize(
     ("answer", "cause", "held", "free"),
     [
-        (PROFILE_DISABLED, "profile_disabled:profile-1", send("profile-1"), send("profile-2")),
-        (SPENT, "spending_limit:profile-1", send("profile-1"), send("profile-2")),
-        (NOT_PERMITTED, "permission:/messages", send("profile-2"), send("profile-1", path="/messages/rcs")),
+        (PROFILE_DISABLED, f"profile_disabled:{ONE}", send(ONE), send(OTHER)),
+        (SPENT, f"spending_limit:{ONE}", send(ONE), send(OTHER)),
+        (NOT_PERMITTED, "permission:/messages", send(OTHER), send(ONE, path="/messages/rcs")),
     ],
 )
 def test_a_cause_concerns_no_more_than_its_scope(
     stack: Stack, answer: Answer, cause: str, held: Call, free: Call
 ) -> None:
     async def work(way: Way) -> None:
-        refusal = await way.heard(answer, call=send("profile-1"))
+        refusal = await way.heard(answer, call=send(ONE))
         assert refusal is not None
         assert refusal.cause == cause
         assert not await way.goes(held)
@@ -204,15 +208,15 @@ def test_a_cause_concerns_no_more_than_its_scope(
     on(stack, work)
 
 
-def test_a_sender_without_a_profile_is_its_own_scope_and_not_named(stack: Stack) -> None:
+@pytest.mark.parametrize("profile", [None, "+13125550003", "a\nb"])
+def test_what_is_no_profile_is_a_scope_of_its_own_and_not_named(stack: Stack, profile: str | None) -> None:
     async def work(way: Way) -> None:
         number = "+13125550001"
-        refusal = await way.heard(PROFILE_DISABLED, call=send(None, sender=number))
+        refusal = await way.heard(PROFILE_DISABLED, call=send(profile, sender=number))
         assert refusal is not None
-        assert refusal.cause is not None
-        assert number[1:] not in refusal.cause
-        assert not await way.goes(send(None, sender=number))
-        assert await way.goes(send(None, sender="+13125550002"))
+        assert re.fullmatch(r"profile_disabled:[0-9a-f]{16}", str(refusal.cause))
+        assert not await way.goes(send(profile, sender=number))
+        assert await way.goes(send(profile, sender="+13125550002"))
 
     on(stack, work)
 
@@ -220,10 +224,10 @@ def test_a_sender_without_a_profile_is_its_own_scope_and_not_named(stack: Stack)
 def test_a_probe_that_proves_nothing_is_followed_by_another_soon(stack: Stack) -> None:
     async def work(way: Way) -> None:
         await way.heard(PROFILE_DISABLED)
-        await way.pass_time("profile_disabled:profile-1")
+        await way.pass_time(f"profile_disabled:{ONE}")
         assert await way.goes(send(), "probe")
         await way.heard(BAD_NUMBER, "probe")
-        assert 4 < await way.until_probe("profile_disabled:profile-1") <= 5
+        assert 4 < await way.until_probe(f"profile_disabled:{ONE}") <= 5
 
     on(stack, work)
 
@@ -265,10 +269,10 @@ def test_a_probe_needs_a_slot_like_every_send(stack: Stack) -> None:
     async def work(way: Way) -> None:
         await way.heard(Answer(429, {"retry-after": "60"}, b""))
         await way.heard(PROFILE_DISABLED)
-        await way.pass_time("profile_disabled:profile-1")
+        await way.pass_time(f"profile_disabled:{ONE}")
         refusal = await way.admit(send())
         assert refusal is not None
         assert refusal.reason == "rate_limit"
-        assert await way.until_probe("profile_disabled:profile-1") < 0, "it was not the probe"
+        assert await way.until_probe(f"profile_disabled:{ONE}") < 0, "it was not the probe"
 
     on(stack, work)

@@ -1,0 +1,72 @@
+"""A transfer of hosted numbers between Telnyx accounts: told at once, and again before it can no longer be refused."""
+
+from datetime import UTC, datetime
+
+from service import Context, Discard, Event, Router, clock
+from service.events import HostedNumberOrder
+from service.notify import notify
+from service.registrations.hosted_transfers import (
+    APPROVAL_DUE,
+    HOURS_BEFORE,
+    ApprovalDue,
+    Transfer,
+    current,
+    heard_of,
+    remember,
+)
+from service.store.keys import Keys
+
+router = Router()
+
+
+@router.on("messaging_hosted_numbers_orders.*")
+async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> None:
+    """Remember how a transfer stands, tell of it, and set the warnings before its deadline."""
+    order_id, heard = event.payload.order_id, heard_of(event)
+    if heard is None or order_id is None:
+        raise Discard("no_transfer")
+    if not await remember(ctx.redis, Keys(ctx.settings.namespace), order_id, heard):
+        raise Discard("older_than_known")
+    if heard.deadline is not None:
+        await _warn_before(ctx, order_id, heard.deadline)
+    await _tell(ctx, order_id, _in_words(heard))
+
+
+@router.on(APPROVAL_DUE)
+async def hosted_transfer_due(event: Event[ApprovalDue], ctx: Context) -> None:
+    """Warn, unless the transfer was decided meanwhile, or has another deadline by now."""
+    due = event.payload
+    transfer = await current(ctx.redis, Keys(ctx.settings.namespace), due.order_id)
+    if transfer is None or not transfer.is_open or transfer.deadline != due.approval_deadline:
+        raise Discard("decided")
+    if due.approval_deadline.timestamp() <= clock.now():
+        raise Discard("too_late")
+    await _tell(ctx, due.order_id, f"less than {due.hours} hours left; {_in_words(transfer)}")
+
+
+async def _warn_before(ctx: Context, order_id: str, deadline: datetime) -> None:
+    for hours in HOURS_BEFORE:
+        after = deadline.timestamp() - hours * 3600 - clock.now()
+        if after > 0:
+            due = {"order_id": order_id, "approval_deadline": deadline.isoformat(), "hours": hours}
+            key = f"hosted_transfer:{order_id}:{deadline.timestamp():.0f}:{hours}h"
+            await ctx.schedule(APPROVAL_DUE, due, after=after, key=key)
+
+
+def _in_words(transfer: Transfer) -> str:
+    if transfer.deadline is not None:
+        until = f"{transfer.deadline.astimezone(UTC):%Y-%m-%d %H:%M}"
+        return f"approved by itself at {until} UTC unless it is decided in Mission Control before"
+    if transfer.decision.startswith("approved"):
+        return f"{transfer.decision}; it ends the numbers' assignment to 10DLC campaigns, so assign them anew"
+    return "its numbers are on another Telnyx account" if transfer.decision == "pending" else transfer.decision
+
+
+async def _tell(ctx: Context, order_id: str, words: str) -> None:
+    await notify(
+        ctx.redis,
+        Keys(ctx.settings.namespace),
+        cause="hosted numbers move between Telnyx accounts",
+        text=f"transfer of order {order_id}: {words}",
+        mend=f"ringback hosted show {order_id}",
+    )

@@ -1,0 +1,22 @@
+"""What was remembered of a phone's RCS is forgotten once a message shows it to be wrong."""
+
+from service import Context, Discard, Event, Router
+from service.events import Message
+from service.registrations.rcs_capabilities import contradict
+from service.store.keys import Keys
+
+router = Router()
+
+
+@router.on("message.finalized", "message.read")
+async def rcs_capabilities(event: Event[Message], ctx: Context) -> None:
+    """Compare how an RCS message of ours ended with what was remembered of its recipients."""
+    message = event.payload
+    agent = message.from_.agent_id
+    if message.direction != "outbound" or message.type != "RCS" or agent is None:
+        raise Discard("not_rcs")
+    ended = [(to.phone_number, to.status) for to in message.to if to.phone_number and to.status]
+    keys = Keys(ctx.settings.namespace)
+    wrong = [number for number, status in ended if await contradict(ctx.redis, keys, agent, number, status)]
+    if not wrong:
+        raise Discard("as_known")

@@ -1,0 +1,19 @@
+"""A warning about links that carriers block."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+    from telnyx import AsyncTelnyx
+
+    from service.store.keys import Keys
+
+
+async def warn_of_shorteners(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, text: str) -> None:
+    """Tell a person of public link shorteners in an SMS that are no domain of the account."""
+    from service.messages.links import shorteners_to_warn_of  # noqa: PLC0415 - the SDK takes most of a second
+
+    for host in await shorteners_to_warn_of(text, telnyx, redis, keys):
+        typer.echo(f"warning: carriers may block links by {host}, a public shortener", err=True)

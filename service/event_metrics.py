@@ -1,0 +1,45 @@
+"""What a worker counts of the events that end in its hands."""
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from service.labels import event_types
+from service.store.leases import Lease
+from service.tally import Count, Durations
+
+BY_TELNYX = frozenset({"webhook", "failover"})
+"""What else is accepted may be timed for later, so that its age says nothing."""
+
+
+class EventMetrics(Collector):
+    """Events by type and state, and how long they took from being accepted to their end."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._types = event_types()
+        self._ended = Count(
+            "ringback_events_ended",
+            "Events that ended in the hands of this worker, by type and state.",
+            ("type", "state"),
+        )
+        self._seconds = Durations(
+            "ringback_accepted_to_ended_seconds",
+            "From the acceptance of an event that Telnyx delivered to its end: done, ignored or dead.",
+            (0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86400.0),
+        )
+        registry.register(self)
+
+    def recorded(self, lease: Lease, state: str) -> None:
+        """An event is in this state since now."""
+        if state not in ("done", "ignored", "dead"):
+            return
+        record = lease.record
+        self._ended.numbers[self._types.of(record.type), state] += 1
+        if record.arrived_by in BY_TELNYX:
+            self._seconds.took(max(0, lease.now() - record.received_at) / 1000)
+
+    def collect(self) -> Iterable[Metric]:
+        """The numbers."""
+        return self._ended.family(), self._seconds.family()

@@ -1,0 +1,157 @@
+"""What the ingress counts: deliveries, accepted events, and how long both took; by one process or by several.
+
+Several processes share one port, so whichever is asked answers for all: each writes its numbers down once a second, in
+a slot of a private folder, and adds those of the others to its own. What was shown is written down before, so no number
+ever falls, whoever is asked next; a process that is killed takes its last second with it, and no more.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
+from itertools import product
+from typing import Self
+
+import orjson
+import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from service.labels import event_types
+from service.slots import Slot
+from service.tally import Count, Durations, Tally, add_all
+
+log = structlog.get_logger(__name__)
+
+PAUSE = 1.0
+
+
+@dataclass
+class Tallies:
+    """The numbers."""
+
+    deliveries: Count = field(
+        default_factory=lambda: Count(
+            "ringback_deliveries",
+            "Webhook requests by the status of their answer, its reason, and the URL that they came by.",
+            ("status", "reason", "arrived_by"),
+        )
+    )
+    events: Count = field(
+        default_factory=lambda: Count(
+            "ringback_events_accepted", "Webhook events that were made durable, once each, by their type.", ("type",)
+        )
+    )
+    accepting: Durations = field(
+        default_factory=lambda: Durations(
+            "ringback_accept_seconds",
+            "From the first byte of a webhook request to its answer.",
+            (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
+        )
+    )
+    arriving: Durations = field(
+        default_factory=lambda: Durations(
+            "ringback_occurred_to_accepted_seconds",
+            "From an event's occurred_at, by Telnyx's clock, to its being durable here, by ours.",
+            (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0),
+        )
+    )
+
+    def all(self) -> tuple[Tally, ...]:
+        """Each of them, always in this order."""
+        return self.deliveries, self.events, self.accepting, self.arriving
+
+    def written(self) -> bytes:
+        """The numbers as another process can read them."""
+        return orjson.dumps([tally.written() for tally in self.all()])
+
+    def plus(self, other: "Tallies") -> "Tallies":
+        """These numbers, raised by those of another process."""
+        add_all(self.all(), [tally.written() for tally in other.all()])
+        return self
+
+    @classmethod
+    def read(cls, written: bytes) -> Self:
+        """What `written` made; none where it was made by a version that counts otherwise."""
+        try:
+            read = cls()
+            add_all(read.all(), orjson.loads(written))
+        except (ValueError, TypeError):
+            return cls()
+        return read
+
+
+class IngressMetrics(Collector):
+    """What this process counts and, with a slot, what all those count that share its folder.
+
+    `registry` exposes it.
+    """
+
+    def __init__(self, slot: Slot | None = None) -> None:
+        self._slot = slot
+        self._tallies = Tallies() if slot is None else Tallies.read(slot.read())
+        for status, arrived_by in product(("accepted", "duplicate"), ("webhook", "failover")):
+            # What begins at 1 has, for Prometheus, not risen: its first time would be missed.
+            self._tallies.deliveries.numbers["200", status, arrived_by] += 0
+        self._types = event_types(self._tallies.events.numbers)
+        self._written = b""
+        self.registry = CollectorRegistry()
+        self.registry.register(self)
+
+    def answered(self, status: int, reason: str, arrived_by: str, seconds: float) -> None:
+        """A request was answered, so many seconds after it began."""
+        self._tallies.deliveries.numbers[str(status), reason, arrived_by] += 1
+        self._tallies.accepting.took(seconds)
+
+    def accepted(self, event_type: str, occurred_at: datetime | None, now: float) -> None:
+        """A new event is durable since `now` (seconds since 1970)."""
+        self._tallies.events.numbers[(self._types.of(event_type),)] += 1
+        if occurred_at is not None:
+            # Clocks differ: what seems to come from the future came at once.
+            self._tallies.arriving.took(max(0.0, now - occurred_at.timestamp()))
+
+    def collect(self) -> Iterable[Metric]:
+        """The numbers of all processes."""
+        self._write()
+        total = self._tallies
+        if self._slot is not None:
+            everybody = map(Tallies.read, (self._tallies.written(), *self._slot.others()))
+            total = reduce(Tallies.plus, everybody)
+        return [tally.family() for tally in total.all()]
+
+    @asynccontextmanager
+    async def shared(self) -> AsyncIterator[None]:
+        """Write the numbers down once a second, and at the end of the block, which frees the slot.
+
+        Does nothing for a process alone.
+        """
+        if self._slot is None:
+            yield
+            return
+        writing = asyncio.create_task(self._keep_writing())
+        try:
+            yield
+        finally:
+            writing.cancel()
+            await asyncio.gather(writing, return_exceptions=True)
+            self._write()
+            self._slot.close()
+
+    async def _keep_writing(self) -> None:
+        while True:
+            await asyncio.sleep(PAUSE)
+            self._write()
+
+    def _write(self) -> None:
+        if self._slot is None or (content := self._tallies.written()) == self._written:
+            return
+        try:
+            self._slot.write(content)
+        except OSError as error:
+            # Reception goes on: what the other processes show of this one stays behind meanwhile.
+            log.warning("the numbers for /metrics cannot be written down", error=type(error).__name__)
+        else:
+            self._written = content

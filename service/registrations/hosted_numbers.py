@@ -1,0 +1,133 @@
+"""Hosted number orders: numbers that stay with their carrier while Telnyx takes over their messages."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pydantic import Field
+from redis.asyncio import Redis
+from telnyx import AsyncTelnyx, NotFoundError
+from telnyx.types.shared import MessagingHostedNumberOrder
+
+from service.events import HostedNumber, TolerantModel
+from service.registrations.status_changes import Followed, Known, Reading, Status
+from service.store.keys import Keys
+from service.store.known import all_known
+
+KIND = "hosted_number_order"
+CHANGED = f"{KIND}.status_changed"
+GONE = "deleted"
+
+_FAILED = "failed"
+"""What the statuses of numbers that failed begin with. Source: OpenAPI `HostedNumber`."""
+
+
+class OrderChange(TolerantModel):
+    """The payload of `hosted_number_order.status_changed`; `reason` counts the numbers that failed."""
+
+    id: str
+    previous: str | None = None
+    status: str
+    reason: str | None = None
+    messaging_profile_id: str | None = None
+    phone_numbers: list[HostedNumber] = Field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What a status asks of a person, and the command for it."""
+
+    text: str
+    mend: str
+
+
+_SHOW = "ringback hosted show {id}"
+_UPLOAD = "ringback hosted upload {id} --loa LOA.pdf --bill BILL.pdf"
+_OTHER_NUMBERS = "ringback hosted eligibility NUMBER …"
+
+NEXT_STEPS: Mapping[str, NextStep] = MappingProxyType(
+    {
+        "incomplete_documentation": NextStep("the letter of authorisation or the bill is missing", _UPLOAD),
+        "loa_file_invalid": NextStep(
+            "the letter of authorisation was not accepted: sign a new one that names every number of the order", _UPLOAD
+        ),
+        "incorrect_billing_information": NextStep(
+            "name or address differ from what the carrier has: upload its latest bill, and a letter that agrees",
+            _UPLOAD,
+        ),
+        "compliance_review_failed": NextStep("the compliance review failed: ask Telnyx's support why", _SHOW),
+        "carrier_rejected": NextStep("the carrier refused: ask it whether the letter and the bill agree", _SHOW),
+        "ineligible_carrier": NextStep("the numbers' carrier cannot be hosted: order other numbers", _OTHER_NUMBERS),
+        "failed": NextStep("the order failed: see which of its numbers did, and why", _SHOW),
+        "failed_activation": NextStep("a number could not be activated: ask Telnyx's support", _SHOW),
+        "failed_carrier_rejected": NextStep("a number's carrier refused it", _SHOW),
+        "failed_ineligible_carrier": NextStep("a number's carrier cannot be hosted", _OTHER_NUMBERS),
+        "failed_number_already_hosted": NextStep("a number is hosted already, perhaps by an older order", _SHOW),
+        "failed_number_not_found": NextStep("a number is not known: see whether it is written correctly", _SHOW),
+        "failed_ownership_verification": NextStep(
+            "a number's ownership was not proven: have a new code sent to it", "ringback hosted codes {id}"
+        ),
+        "failed_timeout": NextStep("a number took too long: ask Telnyx's support whether to order it again", _SHOW),
+    }
+)
+"""By the status of an order or, where it begins with `failed_`, of a number. Source: OpenAPI `HostedNumber`,
+`MessagingHostedNumberOrder`; what to do about each is our reading, Telnyx publishes the names alone."""
+
+NEEDS_PERSON = frozenset(NEXT_STEPS)
+
+
+def next_step(change: OrderChange) -> NextStep | None:
+    """What a change asks of a person: what its status asks or, where that says little, what failed numbers do."""
+    of_numbers = sorted({each.status for each in change.phone_numbers if each.status and _failed(each.status)})
+    statuses = of_numbers if of_numbers and change.status == _FAILED else [change.status, *of_numbers]
+    steps = (NEXT_STEPS.get(status) or (NEXT_STEPS[_FAILED] if _failed(status) else None) for status in statuses)
+    step = next((step for step in steps if step is not None), None)
+    return step and NextStep(step.text, step.mend.format(id=change.id))
+
+
+def next_step_of(order: MessagingHostedNumberOrder) -> NextStep | None:
+    """What an order asks of a person as it stands."""
+    [status], details = reading_of(order).history, reading_of(order).details
+    return next_step(OrderChange.model_validate({"id": order.id or "ID", "status": status.status, **details}))
+
+
+def followed(redis: "Redis", keys: Keys) -> Followed:
+    """The orders as a kind of registration whose changes become events."""
+    return Followed(redis, keys, KIND, NEEDS_PERSON)
+
+
+async def read_order(telnyx: AsyncTelnyx, order_id: str) -> Reading:
+    """What the API says of an order now; one that it knows no more was deleted."""
+    try:
+        order = (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data
+    except NotFoundError:
+        order = None
+    return reading_of(order or MessagingHostedNumberOrder(id=order_id, status=GONE))
+
+
+def reading_of(order: MessagingHostedNumberOrder) -> Reading:
+    """An order as its events tell of it."""
+    numbers = [{"phone_number": each.phone_number, "status": each.status} for each in order.phone_numbers or ()]
+    details = {"messaging_profile_id": order.messaging_profile_id, "phone_numbers": numbers}
+    return Reading([_status(order)], details)
+
+
+async def changed_orders(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> list[str]:
+    """The ids of the orders that are not as they were last seen, those that are listed no more included."""
+    known = {each: Known.parse(stored) for each, stored in (await all_known(redis, keys, KIND)).items()}
+    listed = {
+        order.id: _status(order) async for order in telnyx.messaging_hosted_number_orders.list(page_size=50) if order.id
+    }
+    changed = [each for each, status in listed.items() if each not in known or known[each].mark != status.mark]
+    return changed + [each for each, before in known.items() if each not in listed and before.status != GONE]
+
+
+def _status(order: MessagingHostedNumberOrder) -> Status:
+    failures = Counter(each.status for each in order.phone_numbers or () if _failed(each.status))
+    reason = ", ".join(f"{status} ({count})" for status, count in sorted(failures.items(), key=str))
+    return Status(order.status or "unknown", reason or None, urgent=bool(failures))
+
+
+def _failed(status: str | None) -> bool:
+    return status is not None and status.startswith(_FAILED)

@@ -1,0 +1,112 @@
+"""What can be asked about hosted numbers, and done for them, at Telnyx."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from telnyx import AsyncTelnyx, NotFoundError, omit
+from telnyx.types.messaging_hosted_number_order_check_eligibility_response import PhoneNumber as Eligibility
+from telnyx.types.messaging_hosted_number_order_create_verification_codes_response import Data as SentCode
+from telnyx.types.messaging_hosted_number_order_validate_codes_response import DataPhoneNumber as CheckedCode
+from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
+
+_PROVEN = frozenset({"successful", "provisioning", "deleted"})
+
+
+async def orders(telnyx: AsyncTelnyx) -> list[MessagingHostedNumberOrder]:
+    """All orders, from all pages."""
+    return [each async for each in telnyx.messaging_hosted_number_orders.list(page_size=50)]
+
+
+async def hosted_numbers(telnyx: AsyncTelnyx) -> list[PhoneNumberWithMessagingSettings]:
+    """All numbers that are hosted, from all pages."""
+    return [each async for each in telnyx.messaging_hosted_numbers.list(page_size=50)]
+
+
+async def find(telnyx: AsyncTelnyx, *, order_id: str) -> MessagingHostedNumberOrder | None:
+    """The order of that id, or None where there is none."""
+    try:
+        return (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data
+    except NotFoundError:
+        return None
+
+
+async def find_number(telnyx: AsyncTelnyx, *, number: str) -> PhoneNumberWithMessagingSettings | None:
+    """The hosted number, by itself or by its id; None where there is none."""
+    try:
+        return (await telnyx.messaging_hosted_numbers.retrieve(number)).data
+    except NotFoundError:
+        return None
+
+
+async def check_eligibility(telnyx: AsyncTelnyx, *, numbers: Sequence[str]) -> list[Eligibility]:
+    """Whether each of these numbers can be hosted."""
+    answer = await telnyx.messaging_hosted_number_orders.check_eligibility(phone_numbers=list(numbers))
+    return answer.phone_numbers or []
+
+
+async def create(telnyx: AsyncTelnyx, *, numbers: Sequence[str], profile: str | None) -> MessagingHostedNumberOrder:
+    """Order that these numbers be hosted."""
+    answer = await telnyx.messaging_hosted_number_orders.create(
+        phone_numbers=list(numbers), messaging_profile_id=profile or omit
+    )
+    return answer.data or MessagingHostedNumberOrder()
+
+
+async def unproven(telnyx: AsyncTelnyx, *, order_id: str) -> list[str]:
+    """The numbers of an order whose ownership may yet have to be proven."""
+    order = (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data or MessagingHostedNumberOrder()
+    numbers = order.phone_numbers or ()
+    return [each.phone_number for each in numbers if each.phone_number and each.status not in _PROVEN]
+
+
+async def send_codes(
+    telnyx: AsyncTelnyx, *, order_id: str, numbers: Sequence[str], method: Literal["sms", "call"]
+) -> list[SentCode]:
+    """Have a code sent or spoken to each of these numbers; a row with an `error` tells of one that was not."""
+    answer = await telnyx.messaging_hosted_number_orders.create_verification_codes(
+        order_id, phone_numbers=list(numbers), verification_method=method
+    )
+    return answer.data
+
+
+async def validate_codes(telnyx: AsyncTelnyx, *, order_id: str, codes: Mapping[str, str]) -> list[CheckedCode]:
+    """Give back the codes by number; each is then `verified`, `rejected` or `already_verified`."""
+    answer = await telnyx.messaging_hosted_number_orders.validate_codes(
+        order_id, verification_codes=[{"phone_number": number, "code": code} for number, code in codes.items()]
+    )
+    return answer.data.phone_numbers if answer.data else []
+
+
+async def upload_papers(
+    telnyx: AsyncTelnyx, *, order_id: str, papers: Mapping[str, bytes]
+) -> MessagingHostedNumberOrder:
+    """Upload PDF files: `loa`, the signed letter of authorisation, and `bill`, the carrier's latest."""
+    files = {name: (f"{name}.pdf", content, "application/pdf") for name, content in papers.items()}
+    answer = await telnyx.messaging_hosted_number_orders.actions.upload_file(
+        order_id, loa=files.get("loa", omit), bill=files.get("bill", omit)
+    )
+    return answer.data or MessagingHostedNumberOrder(id=order_id)
+
+
+async def assign_profile(telnyx: AsyncTelnyx, *, number: str, profile: str) -> PhoneNumberWithMessagingSettings:
+    """Give a hosted number another messaging profile."""
+    answer = await telnyx.messaging_hosted_numbers.update(number, messaging_profile_id=profile)
+    return answer.data or PhoneNumberWithMessagingSettings.construct()
+
+
+async def delete_order(telnyx: AsyncTelnyx, *, order_id: str) -> bool:
+    """Delete an order; False where there was none."""
+    try:
+        await telnyx.messaging_hosted_number_orders.delete(order_id)
+    except NotFoundError:
+        return False
+    return True
+
+
+async def delete_hosted_number(telnyx: AsyncTelnyx, *, number: str) -> bool:
+    """Stop hosting a number; False where there was none."""
+    try:
+        await telnyx.messaging_hosted_numbers.delete(number)
+    except NotFoundError:
+        return False
+    return True

@@ -1,0 +1,85 @@
+"""Transfers of hosted numbers from one Telnyx account to another, which the account that loses them may refuse.
+
+It has 72 hours; then the transfer is approved by itself. Source: knowledge base, internal hosted SMS transfer.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+from redis.asyncio import Redis
+
+from service import clock
+from service.events import Event, HostedNumberOrder, TolerantModel, read_time
+from service.store.keys import Keys
+from service.store.known import known, learn
+
+KIND = "hosted_number_transfer"
+APPROVAL_DUE = f"{KIND}.approval_due"
+"""What is raised a while before a deadline passes by which somebody may refuse."""
+PENDING = "pending"
+HOURS_BEFORE = (24, 2)
+
+_TRANSFER = "messaging_hosted_numbers_orders.internal_transfer_"
+_DECISIONS = {"approved": "approved", "rejected": "rejected", "auto_approved": "approved automatically"}
+
+
+class ApprovalDue(TolerantModel):
+    """The payload of `hosted_number_transfer.approval_due`."""
+
+    order_id: str
+    approval_deadline: datetime
+    hours: int
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """The state of a transfer; `heard_at` is when Telnyx said so, `deadline` None where no decision is awaited."""
+
+    decision: str
+    deadline: datetime | None
+    heard_at: datetime
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody may still refuse."""
+        return self.decision == PENDING and self.deadline is not None
+
+    @classmethod
+    def parse(cls, stored: bytes) -> "Transfer":
+        """Read what `dump` wrote."""
+        fields = orjson.loads(stored)
+        return cls(fields["decision"], read_time(fields["deadline"]), datetime.fromisoformat(fields["heard_at"]))
+
+    def dump(self) -> bytes:
+        """As it is stored."""
+        return orjson.dumps({"decision": self.decision, "deadline": self.deadline, "heard_at": self.heard_at})
+
+
+def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
+    """What an event says of a transfer; None where it is not about one.
+
+    Older pages show transfers as `….updated` with `approval_decision`, and events without a time.
+    """
+    order, (_, is_transfer, step) = event.payload, event.type.partition(_TRANSFER)
+    if not is_transfer and order.decision is None and order.approval_deadline is None:
+        return None
+    decision = _DECISIONS.get(step) or order.decision or PENDING
+    heard_at = event.occurred_at or datetime.fromtimestamp(clock.now(), UTC)
+    return Transfer(decision, order.approval_deadline if decision == PENDING else None, heard_at)
+
+
+async def current(redis: "Redis", keys: Keys, order_id: str) -> Transfer | None:
+    """What was last heard of the transfer of an order."""
+    stored = await known(redis, keys, KIND, order_id)
+    return Transfer.parse(stored) if stored else None
+
+
+async def remember(redis: "Redis", keys: Keys, order_id: str, heard: Transfer) -> bool:
+    """Put what was heard in the place of what was known; False where that is newer."""
+    while True:
+        stored = await known(redis, keys, KIND, order_id)
+        if stored and Transfer.parse(stored).heard_at > heard.heard_at:
+            return False
+        if await learn(redis, keys, KIND, order_id, before=stored, after=heard.dump()):
+            return True

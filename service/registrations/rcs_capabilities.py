@@ -1,0 +1,77 @@
+"""Which phones an RCS agent can reach: asked once, and remembered until a message shows otherwise."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from telnyx import AsyncTelnyx
+
+from service.messages.rcs_sending import FAILED
+from service.messages.state import REACHED
+from service.store.keys import Keys
+from service.store.rcs_capabilities import Capability, forget, recall, remember
+
+MOST_AT_ONCE = 100
+"""Numbers in one bulk query. Source: knowledge base, RCS capabilities and deeplinks."""
+
+
+@dataclass(frozen=True)
+class RcsCapabilities:
+    """The look-ups of a worker or a command; `ctx.rcs` is one."""
+
+    telnyx: AsyncTelnyx
+    redis: "Redis"
+    keys: Keys
+
+    async def capable(self, agent: str, number: str) -> bool:
+        """Whether this agent's messages can reach this number's phone by RCS.
+
+        Raises:
+            telnyx.APIError: Telnyx refused, or could not be reached; left to the worker, it is tried again.
+        """
+        return (await self.look_up(agent, [number]))[number].capable
+
+    async def look_up(
+        self,
+        agent: str,
+        numbers: Sequence[str],
+        *,
+        afresh: bool = False,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> dict[str, Capability]:
+        """What each of these numbers can do, in their order; only those not remembered are asked for, in hundreds.
+
+        `afresh` asks for all of them. `progress` is told how many more are known. What was answered before an error
+        is remembered.
+
+        Raises:
+            telnyx.APIError: Telnyx refused, or could not be reached.
+        """
+        found = {} if afresh else await recall(self.redis, self.keys, agent, numbers)
+        progress(len(found))
+        missing = [number for number in dict.fromkeys(numbers) if number not in found]
+        for start in range(0, len(missing), MOST_AT_ONCE):
+            batch = missing[start : start + MOST_AT_ONCE]
+            answered = await self._ask(agent, batch)
+            await remember(self.redis, self.keys, agent, answered)
+            found |= answered
+            progress(len(batch))
+        return {number: found.get(number, Capability(())) for number in dict.fromkeys(numbers)}
+
+    async def _ask(self, agent: str, numbers: Sequence[str]) -> dict[str, Capability]:
+        if len(numbers) == 1:
+            one = await self.telnyx.messaging.rcs.retrieve_capabilities(numbers[0], agent_id=agent)
+            rows = [one.data] if one.data else []
+        else:
+            many = await self.telnyx.messaging.rcs.list_bulk_capabilities(agent_id=agent, phone_numbers=list(numbers))
+            rows = many.data or []
+        return {each.phone_number: Capability(tuple(each.features or ())) for each in rows if each.phone_number}
+
+
+async def contradict(redis: "Redis", keys: Keys, agent: str, number: str, status: str) -> bool:
+    """Forget what a message's end (`status`) shows to be wrong; answers whether anything was."""
+    known = (await recall(redis, keys, agent, [number])).get(number)
+    if known is None or status not in (FAILED if known.capable else REACHED):
+        return False
+    await forget(redis, keys, agent, number)
+    return True

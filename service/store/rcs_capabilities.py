@@ -1,0 +1,57 @@
+"""What phones could do over RCS when they were last asked, by number and agent."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import orjson
+from redis.asyncio import Redis
+
+from service import clock
+from service.store.keys import Keys
+
+REMEMBERED = 31 * 86400.0
+"""Seconds for which a result stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What a phone can do with the messages of one agent; no features: it has no RCS there.
+
+    Source: knowledge base, RCS capabilities and deeplinks: `features` is null without RCS, `GENERIC_RCS_FEATURE` alone
+    where the phone takes text only.
+    """
+
+    features: tuple[str, ...]
+
+    @property
+    def capable(self) -> bool:
+        """Whether an RCS message can reach the phone at all."""
+        return bool(self.features)
+
+
+async def recall(redis: "Redis", keys: Keys, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
+    """What is remembered of these numbers; those of which nothing is are left out."""
+    asked = list(dict.fromkeys(numbers))
+    async with redis.pipeline(transaction=False) as pipeline:
+        for number in asked:
+            pipeline.hget(keys.rcs(number), agent)
+        answers: list[bytes | None] = await pipeline.execute()
+    oldest = clock.now() - REMEMBERED
+    known = {number: orjson.loads(answer) for number, answer in zip(asked, answers, strict=True) if answer is not None}
+    return {number: Capability(tuple(each["features"])) for number, each in known.items() if each["at"] > oldest}
+
+
+async def remember(redis: "Redis", keys: Keys, agent: str, found: Mapping[str, Capability]) -> None:
+    """Remember what Telnyx has just answered."""
+    async with redis.pipeline(transaction=False) as pipeline:
+        for number, capability in found.items():
+            value = orjson.dumps({"features": capability.features, "at": clock.now()})
+            pipeline.hset(keys.rcs(number), agent, value.decode())
+            # The key lasts as long as its youngest field, which bears its own time besides.
+            pipeline.expire(keys.rcs(number), int(REMEMBERED))
+        await pipeline.execute()
+
+
+async def forget(redis: "Redis", keys: Keys, agent: str, number: str) -> None:
+    """Ask again the next time."""
+    await redis.hdel(keys.rcs(number), agent)  # type: ignore[misc]

@@ -1,0 +1,85 @@
+"""Counting at next to no cost, for what happens with every request; prometheus-client does the exposition.
+
+Its own counters take a lock and look their labels up for each increment, and its multiprocess mode writes to a mapped
+file as well: together some microseconds per request. A tally is a dictionary, or a list of buckets, and can be written
+down, read and added.
+"""
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+
+@dataclass
+class Count:
+    """How often something happened, by label values; without its `_total`, as prometheus-client names it."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    numbers: Counter[tuple[str, ...]] = field(default_factory=Counter)
+
+    def family(self) -> CounterMetricFamily:
+        """The form that prometheus-client exposes."""
+        family = CounterMetricFamily(self.name, self.help, labels=self.labels)
+        for values, number in self.numbers.items():
+            family.add_metric(values, number)
+        return family
+
+    def written(self) -> Any:
+        """What `add` takes, as JSON has it."""
+        return list(self.numbers.items())
+
+    def add(self, written: Any) -> None:
+        """Add what another process has counted."""
+        for values, number in written:
+            self.numbers[tuple(values)] += number
+
+
+@dataclass
+class Durations:
+    """How long something took, in seconds: a histogram without labels."""
+
+    name: str
+    help: str
+    bounds: tuple[float, ...]
+    numbers: list[int] = field(default_factory=list)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.numbers = [0] * (len(self.bounds) + 1)
+
+    def took(self, seconds: float) -> None:
+        """It happened once more."""
+        self.numbers[bisect_left(self.bounds, seconds)] += 1
+        self.total += seconds
+
+    def family(self) -> HistogramMetricFamily:
+        """The form that prometheus-client exposes."""
+        bounds = (*map(str, self.bounds), "+Inf")
+        buckets = list(zip(bounds, map(float, accumulate(self.numbers)), strict=True))
+        return HistogramMetricFamily(self.name, self.help, buckets=buckets, sum_value=self.total)
+
+    def written(self) -> Any:
+        """What `add` takes, as JSON has it."""
+        return [self.numbers, self.total]
+
+    def add(self, written: Any) -> None:
+        """Add what another process has counted."""
+        numbers, total = written
+        self.numbers = [mine + theirs for mine, theirs in zip(self.numbers, numbers, strict=True)]
+        self.total += total
+
+
+Tally = Count | Durations
+
+
+def add_all(tallies: Iterable[Tally], written: Sequence[Any]) -> None:
+    """Add to each of several tallies what another process has counted of the same."""
+    for tally, numbers in zip(tallies, written, strict=True):
+        tally.add(numbers)

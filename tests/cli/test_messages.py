@@ -1,0 +1,113 @@
+"""`ringback messages` and `ringback webhooks deliveries`, on the local Telnyx."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from service.events.consent import Word
+from service.store.consent import hear
+from tests.cli.at_stack import run_at
+from tests.stack import SMS_FROM, Stack
+from tests.waiting import wait_for
+
+NUMBER, MASKED = "+13125550501", "+1312•••0501"
+TEXT = "Your table is ready"
+
+
+def later(**ahead: int) -> str:
+    return (datetime.now(UTC) + timedelta(**ahead)).isoformat()
+
+
+def scheduled(stack: Stack) -> str:
+    """The id of a message that is to go out tomorrow."""
+    words = ("messages", "schedule", NUMBER, "--text", TEXT, "--at", later(days=1), "--from", SMS_FROM, "--yes")
+    ran = run_at(stack, *words)
+    assert ran.code == 0, ran
+    assert (TEXT in ran.stdout, NUMBER in ran.stdout) == (False, False)
+    [message] = stack.simulator.account.messages
+    assert ran.stdout.startswith(f"scheduled: {message.id}\n")
+    return message.id
+
+
+def test_a_scheduled_message_is_shown_and_cancelled(stack: Stack) -> None:
+    message_id = scheduled(stack)
+    shown = run_at(stack, "messages", "show", message_id)
+    told = json.loads(shown.stdout)
+    assert (told["to"][0]["phone_number"], told["to"][0]["status"]) == (MASKED, "scheduled")
+    assert (TEXT in shown.stdout, NUMBER in shown.stdout) == (False, False)
+    assert TEXT in run_at(stack, "messages", "show", message_id, "--reveal").stdout
+    assert run_at(stack, "messages", "cancel", message_id, answer="n\n").code == 1
+    assert run_at(stack, "messages", "cancel", message_id, "--yes").stdout == "cancelled\n"
+    again = run_at(stack, "messages", "cancel", message_id, "--yes")
+    assert (again.code, again.stderr.startswith("Telnyx: 403")) == (1, True)
+    stack.simulator.advance(2 * 86400)
+    assert [each.status for each in stack.simulator.account.messages] == ["cancelled"]
+
+
+def test_messages_that_have_ended_are_listed(stack: Stack) -> None:
+    for _ in range(2):
+        run_at(stack, "rcs", "send", "acme_agent", NUMBER, "--text", TEXT, "--yes")
+    rows = json.loads(run_at(stack, "messages", "list", "--number", NUMBER, "--json").stdout)
+    assert [(each["cld"], each["status"]) for each in rows] == [(MASKED, "delivered")] * 2
+    assert len(json.loads(run_at(stack, "messages", "list", "--limit", "1", "--json").stdout)) == 1
+    listed = run_at(stack, "messages", "list", "--reveal")
+    assert (NUMBER in listed.stdout, listed.code) == (True, 0)
+    none = run_at(stack, "messages", "list", "--range", "last_3_days", "--number", "+13125550999")
+    assert none.stderr == "There are no such messages.\n"
+
+
+def test_a_number_that_said_stop_is_not_written_to_later_either(stack: Stack) -> None:
+    stack.ask(lambda redis, keys: hear(redis, keys, [Word(NUMBER, "out", 0.0)], "operator", now=0.0))
+    words = ("messages", "schedule", NUMBER, "--text", TEXT, "--at", later(days=1), "--from", SMS_FROM, "--yes")
+    ran = run_at(stack, *words)
+    assert (ran.code, "has said STOP: nothing was scheduled" in ran.stderr) == (1, True)
+    assert stack.simulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"--at": "tomorrow"}, "is no time such as"),
+        ({"--at": "2030-01-01T09:00:00"}, "name the time zone"),
+        ({"--at": "2020-01-01T09:00:00Z"}, "5 minutes to 5 days ahead"),
+        ({"--at": later(days=6)}, "5 minutes to 5 days ahead"),
+        ({"--text": " "}, "nothing to say"),
+        ({"--from": None}, "give --from, or set RINGBACK_SMS_FROM"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_cannot_be_scheduled_is_refused_by_name(stack: Stack, changes: dict[str, Any], words: str) -> None:
+    options = {"--text": TEXT, "--at": later(days=1), "--from": SMS_FROM} | changes
+    given = [word for name, value in options.items() if value is not None for word in (name, value)]
+    ran = run_at(stack, "messages", "schedule", NUMBER, *given, "--yes", COLUMNS="200")
+    assert (ran.code, words in ran.stderr) == (2, True)
+    assert stack.simulator.requests == []
+
+
+def test_a_range_that_telnyx_does_not_know_is_refused(stack: Stack) -> None:
+    ran = run_at(stack, "messages", "list", "--range", "ever", COLUMNS="200")
+    assert (ran.code, "--range: today" in ran.stderr, stack.simulator.requests) == (2, True, [])
+
+
+def test_deliveries_are_listed_without_what_they_carried(calling_stack: Stack) -> None:
+    stack = calling_stack
+    stack.simulator.receive(sender=NUMBER, to="+13125550101", text=TEXT)
+    wait_for(lambda: [each for each in stack.simulator.account.webhook_deliveries if each.status == "delivered"])
+    ran = run_at(stack, "webhooks", "deliveries", "--json")
+    [row] = json.loads(ran.stdout)
+    assert (row["status"], row["webhook"]["event_type"]) == ("delivered", "message.received")
+    whole = run_at(stack, "webhooks", "deliveries", row["id"])
+    assert json.loads(whole.stdout)["attempts"]
+    for each in (ran, whole, run_at(stack, "webhooks", "deliveries")):
+        assert (each.code, TEXT in each.stdout, NUMBER in each.stdout) == (0, False, False)
+    assert run_at(stack, "webhooks", "deliveries", "--failed").stderr == "There are no such deliveries.\n"
+    assert run_at(stack, "webhooks", "deliveries", "nonesuch").code == 1
+
+
+def test_a_public_shortener_is_warned_of_and_sent(stack: Stack) -> None:
+    words = ("--text", "See https://bit.ly/x", "--at", later(days=1), "--from", SMS_FROM, "--yes")
+    ran = run_at(stack, "messages", "schedule", NUMBER, *words)
+    assert (ran.code, ran.stderr) == (0, "warning: carriers may block links by bit.ly, a public shortener\n")
+    assert [each.path for each in stack.simulator.requests] == ["/messaging_url_domains", "/messages/schedule"]

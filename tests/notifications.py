@@ -1,0 +1,22 @@
+"""What people were told, read from where it waits for a worker's courier."""
+
+import orjson
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from tests.stack import Stack
+
+
+def noted(stack: Stack) -> dict[str, list[tuple[str, str]]]:
+    """By cause, what was noted (told or not yet), each with the command that mends it."""
+
+    async def read(redis: "Redis", keys: Keys) -> dict[str, list[tuple[str, str]]]:
+        causes = await redis.zrange(f"{keys.namespace}:notices", 0, -1)
+        found: dict[str, list[tuple[str, str]]] = {}
+        for cause in causes:
+            fields: list[bytes] = await redis.hkeys(f"{keys.namespace}:notice:{cause.decode()}")  # type: ignore[misc]
+            entries = {field.partition(b":")[2] for field in fields if field.startswith((b"new:", b"told:"))}
+            found[cause.decode()] = sorted((text, mend) for text, mend in map(orjson.loads, entries))
+        return found
+
+    return stack.ask(read)
