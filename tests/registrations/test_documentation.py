@@ -37,7 +37,7 @@ def test_the_handler_that_is_shown_is_one() -> None:
 
 
 def test_the_commands_that_are_shown_exist() -> None:
-    commands = set(re.findall(r"`ringback (\w+) (\w+)", PAGE))
-    assert len(commands) == 8
+    commands = set(re.findall(r"`ringback (\w+) ([\w-]+)", PAGE))
+    assert {group for group, _ in commands} >= {"webhooks", "tollfree"}
     for group, command in commands:
         assert CliRunner().invoke(app, [group, command, "--help"]).exit_code == 0, (group, command)
