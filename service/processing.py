@@ -24,6 +24,7 @@ from service.outbound.gate import Gate
 from service.outbound.gate_metrics import GateMetrics
 from service.outbound.run import note_tasks
 from service.outbound.transport import Ledgers
+from service.readiness import notify_of_cause
 from service.routing import Lifespan, Router
 from service.settings import Settings
 from service.store.batching import Batcher
@@ -169,7 +170,9 @@ async def open_processor(
     async with AsyncExitStack() as stack:
         effects = EffectMetrics(metrics.registry)
         ledgers = Ledgers(redis, keys, settings.retention, settings.resend, settings.dry_run, effects)
-        gate = Gate(redis, keys, settings, GateMetrics(metrics.registry))
+        # Without RINGBACK_NOTIFY the log is where people are told, and the gate has written it there.
+        telling = partial(notify_of_cause, redis, keys) if settings.notify else None
+        gate = Gate(redis, keys, settings, GateMetrics(metrics.registry), telling)
         telnyx = open_client(settings, gate, ledgers)
         stack.push_async_callback(telnyx.close)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}

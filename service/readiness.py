@@ -1,4 +1,4 @@
-"""What a worker's work is parked for, in its `/readyz` and in its metrics."""
+"""What a worker's work is parked for: in its `/readyz`, in its metrics, and as a notification."""
 
 import asyncio
 from collections import Counter
@@ -11,7 +11,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.health import PATIENCE
-from service.store.holds import ACCOUNT_KINDS, OUTAGE, Cause, open_causes
+from service.notify import notify
+from service.outbound.causes import Notice
+from service.store.holds import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
 from service.store.keys import Keys
 
 
@@ -51,6 +53,12 @@ async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
     except (TimeoutError, RedisError, OSError):
         return "Redis does not say what work is parked for"
     return "; ".join(_in_words(cause) for cause in causes if cause.is_of_account) or None
+
+
+async def notify_of_cause(redis: "Redis", keys: Keys, notice: Notice) -> None:
+    """Let a person know what work is parked for, and what to do."""
+    text = f"{notice.advice} ({notice.cause}: {notice.detail})"
+    await notify(redis, keys, cause=f"work is parked ({kind_of(notice.cause)})", text=text, mend="ringback events list")
 
 
 def _in_words(cause: Cause) -> str:

@@ -8,7 +8,7 @@ import asyncio
 import contextvars
 import secrets
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -44,21 +44,18 @@ REDIS_PAUSE = 1.0
 _tasks: "set[asyncio.Task[Any]]" = set()
 
 
-def log_notice(notice: Notice) -> None:
-    """Tell people of a cause by the log, on one line: at ERROR where somebody has to act."""
-    told = log.warning if notice.cause == OUTAGE else log.error
-    told(notice.advice, cause=notice.cause, detail=notice.detail)
-
-
 @dataclass(frozen=True)
 class Gate:
-    """The way to Telnyx, for one worker; `notify` is called once for a cause, by the worker that met it first."""
+    """The way to Telnyx, for one worker.
+
+    The worker that meets a cause first tells of it in its log: at ERROR, and by `notify`, where a person has to act.
+    """
 
     redis: "Redis"
     keys: Keys
     settings: Settings
     metrics: GateMetrics = field(default_factory=GateMetrics)
-    notify: Callable[[Notice], None] = log_notice
+    notify: Callable[[Notice], Awaitable[None]] | None = None
 
     async def admit(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
         """Let a call go, after at most two seconds (None); or say what its handler is to end in.
@@ -91,7 +88,7 @@ class Gate:
         except (RedisError, OSError) as error:
             log.warning("what Telnyx answered was not told to the other workers", error=type(error).__name__)
         else:
-            self._tell(heard, changed)
+            await self._tell(heard, changed)
         return account
 
     def _asked(self, call: Call, event_id: str, returning: bool) -> Asked:  # noqa: FBT001
@@ -114,12 +111,20 @@ class Gate:
         reason = causes.OUTAGE_REASON if kind == OUTAGE else kind
         return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)
 
-    def _tell(self, heard: Heard, changed: gate.Changed) -> None:
+    async def _tell(self, heard: Heard, changed: gate.Changed) -> None:
         for word in heard.causes:
             if word.name in changed.opened:
-                self.notify(Notice(word.name, word.advice, word.detail))
+                await self._tell_of(Notice(word.name, word.advice, word.detail))
         for name in changed.lifted:
             log.info("parked work resumes", cause=name)
+
+    async def _tell_of(self, notice: Notice) -> None:
+        if notice.cause == OUTAGE:
+            log.warning(notice.advice, cause=notice.cause, detail=notice.detail)
+            return
+        log.error(notice.advice, cause=notice.cause, detail=notice.detail)
+        if self.notify is not None:
+            await self.notify(notice)
 
 
 def _of_account(call: Call, answer: Answer | None) -> Refusal | None:

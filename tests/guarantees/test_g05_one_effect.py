@@ -172,7 +172,8 @@ def test_a_worker_killed_between_two_steps_does_it_once(fleet: tuple[str, Fleet]
     before = len(changes(deployment))
     event = envelope(f"test.{operation}", payload(deployment, number))
     if step == "request sent":
-        deployment.simulator.add_fault(kind="slow", when="after", seconds=1)
+        method = "PATCH" if operation == "agent" else "POST"
+        deployment.simulator.add_fault(kind="slow", when="after", method=method, seconds=1)
     (deployment.folder / f"kill-{step}").write_text("")
     victim = deployment.start_worker()
     deployment.accepted(event)
