@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -26,6 +27,7 @@ from service.settings import Settings
 from service.store.consent import opted_out
 from service.store.keys import Keys
 from service.store.leases import Lease, LeaseLost
+from service.store.pauses import ALL, DETAIL, KIND, cause_of
 from service.store.records import EventRecord, HandlerRecord, Ran
 
 log = structlog.get_logger(__name__)
@@ -61,8 +63,10 @@ class Workshop:
         )
 
 
-async def run_handler(workshop: Workshop, running: Running, name: str) -> HandlerRecord:
-    """Run one handler of a claimed event, and answer its new record.
+async def run_handler(
+    workshop: Workshop, running: Running, name: str, *, paused: AbstractSet[str] = frozenset()
+) -> HandlerRecord:
+    """Run one handler of a claimed event, or park it where it is `paused`, and answer its new record.
 
     Raises:
         LeaseLost: the lease is gone, so there is nothing to record.
@@ -73,6 +77,8 @@ async def run_handler(workshop: Workshop, running: Running, name: str) -> Handle
     subscription = workshop.router.subscriptions.get(name)
     if subscription is None:
         return _told(bound, unknown_handler(before, lease.now()), lease)
+    if paused & {name, ALL}:
+        return _parked(before, cause_of(name if name in paused else ALL), workshop.limits(subscription), lease.now())
     run = Run(lease, name, running.holds_lease, returning=before.reason == RATE_LIMIT)
     current_run.set(run)
     began, began_at = time.perf_counter(), lease.now()
@@ -81,6 +87,12 @@ async def run_handler(workshop: Workshop, running: Running, name: str) -> Handle
     workshop.metrics.count(name, after, time.perf_counter() - began)
     ran = Ran(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
     return _told(bound, after.after(ran), lease)
+
+
+def _parked(record: HandlerRecord, cause: str, limits: Limits, now: int) -> HandlerRecord:
+    """A paused handler does not run; what it would do waits."""
+    parked = after_refusal(record, Refusal("held", KIND, DETAIL, cause=cause), limits, now)
+    return parked.after(Ran(now, now, parked.state, parked.reason, parked.error))
 
 
 def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits: Limits, now: int) -> HandlerRecord:

@@ -43,13 +43,15 @@ class Running:
 class Holdings:
     """The events of one worker, which is a random name, new at each start. Read by the lease keeper's thread too.
 
-    `stopping` says that the worker's stop was announced: only then is what it runs handed back.
+    `stopping` says that the worker's stop was announced: only then is what it runs handed back. `paused` names the
+    handlers that were paused when work was last claimed.
     """
 
     lease: float
     worker: str = field(default_factory=lambda: secrets.token_hex(8))
     running: dict[str, Running] = field(default_factory=dict)
     stopping: bool = False
+    paused: frozenset[str] = frozenset()
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _unanswered: set[int] = field(default_factory=set)
     _latest: int = 0

@@ -63,6 +63,7 @@ class Processor:
             self.holdings.worker, number, self.holdings.lease, limit=limit, routes=self._routes, alone=alone, only=only
         )
         claimed = await claim(self.redis, self.keys, request)
+        self.holdings.paused = claimed.paused
         self.holdings.answered(number, claimed.leases, patience=self._patience)
         return claimed
 
@@ -118,7 +119,10 @@ class Processor:
         lease = running.lease
         handlers = lease.record.handlers.items()
         due = [name for name, each in handlers if not each.ended and each.due <= lease.claimed_at]
-        runs = {asyncio.create_task(run_handler(self.workshop, running, name)): name for name in due}
+        runs = {
+            asyncio.create_task(run_handler(self.workshop, running, name, paused=self.holdings.paused)): name
+            for name in due
+        }
         if not runs:
             await self._record(running, {}, release=True)
         try:

@@ -19,6 +19,7 @@ from service.cli.ingress import ingress
 from service.cli.messages import messages
 from service.cli.new import new
 from service.cli.optouts import optouts
+from service.cli.pause import pause, resume
 from service.cli.policy import policy
 from service.cli.rcs import rcs
 from service.cli.simulator import simulator
@@ -79,6 +80,8 @@ app.add_typer(hosted, name="hosted")
 app.add_typer(rcs, name="rcs")
 app.add_typer(messages, name="messages")
 app.command()(config)
+app.command()(pause)
+app.command()(resume)
 app.command()(doctor)
 app.command()(healthcheck)
 

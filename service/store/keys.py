@@ -45,6 +45,7 @@ class Keys:
     | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
+    | `<ns>:paused` | set | handlers that a person has paused; `*` for all |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
     | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
     | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
@@ -81,6 +82,10 @@ class Keys:
     @property
     def optouts(self) -> str:
         return f"{self.namespace}:optouts"
+
+    @property
+    def paused(self) -> str:
+        return f"{self.namespace}:paused"
 
     @property
     def idempotency_probe(self) -> str:

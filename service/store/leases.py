@@ -49,13 +49,14 @@ class Lease:
 class Claim:
     """The answer to a claim: events of ours, ids of due jobs that are arq's own, and seconds until the next is due.
 
-    `suspects` counts due events that only a worker without other work is given.
+    `suspects` counts due events that only a worker without other work is given; `paused` names paused handlers.
     """
 
     leases: list[Lease]
     foreign: list[str]
     next_in: float | None
     suspects: int = 0
+    paused: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +117,13 @@ async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
     ]
     if request.only is not None:
         args.append(request.only)
-    claimed, foreign, wait, now, suspects = await run(redis, CLAIM, *args)
+    claimed, foreign, wait, now, suspects, paused = await run(redis, CLAIM, *args)
     return Claim(
         leases=[_lease(entry, f"{request.worker}:{request.number}", now, began) for entry in claimed],
         foreign=[job.decode() for job in foreign],
         next_in=None if wait < 0 else wait / 1000,
         suspects=suspects,
+        paused=frozenset(each.decode() for each in paused),
     )
 
 

@@ -3,12 +3,12 @@
 -- lease lapsed twice is a suspect, and given only to a worker that runs nothing else; lapsed once more while alone, it is dead.
 -- A claim whose reply was lost is repeated under its number, and answered with what it took then.
 --
--- Keys:   those of settle and lease, <ns>:claim:<worker>
+-- Keys:   those of settle and lease, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   ns, worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), optionally one event id: then only this one
--- Answer: {claimed, foreign, wait, now, suspects}: claimed = for each event {id, field, value, field, value …}; foreign = ids
+-- Answer: {claimed, foreign, wait, now, suspects, paused}: claimed = for each event {id, field, value, field, value …}; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
---         the server's time (ms); suspects = how many were passed over
+--         the server's time (ms); suspects = how many were passed over; paused = handlers that are paused
 -- Cost:   O(limit × (log queue + record))
 local ns, worker, number, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit, alone, routes = tonumber(ARGV[5]), ARGV[6] == '1', cjson.decode(ARGV[7])
@@ -137,4 +137,4 @@ else
 end
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
-return { claimed, foreign, wait, now, suspects }
+return { claimed, foreign, wait, now, suspects, redis.call('SMEMBERS', ns .. ':paused') }

@@ -1,0 +1,66 @@
+"""`ringback pause` and `ringback resume`."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.session import ask
+from service.settings import load
+from service.store import pauses
+
+BAD_USAGE = 2
+
+Handler = Annotated[str | None, typer.Argument(help="One handler, by its name; without one, all of them.")]
+
+
+def pause(handler: Handler = None) -> None:
+    """Let a handler, or all of them, run no more until `ringback resume`; reception goes on.
+
+    Takes effect within a second in all workers, and survives their restarts; what runs is not stopped. Events wait for
+    at most RINGBACK_MAX_WAIT, then they are dead.
+
+    Exit codes: 0 paused, 1 Redis cannot be had, 2 there is no such handler.
+    """
+    name = _known(handler)
+    what = "Every handler" if name == pauses.ALL else name
+    changed = ask(lambda redis, keys: pauses.pause(redis, keys, name))
+    typer.echo(f"{what} is paused: {_command(name)} lets it go on." if changed else f"{what} was paused already.")
+
+
+def resume(handler: Handler = None) -> None:
+    """Let a handler go on that was paused; without a name, whatever is paused.
+
+    Exit codes: 0 nothing of it is paused now, 1 Redis cannot be had, or all handlers are paused.
+    """
+    paused = ask(pauses.paused)
+    if handler is not None and pauses.ALL in paused:
+        typer.echo("Every handler is paused: `ringback resume` lets them go on.", err=True)
+        raise typer.Exit(1)
+    names = paused if handler is None else paused & {handler}
+    if not names:
+        typer.echo("Nothing was paused." if handler is None else f"{handler} was not paused.")
+    for name in sorted(names):
+        _resume(name)
+
+
+def _resume(name: str) -> None:
+    held = ask(lambda redis, keys: pauses.resume(redis, keys, name)) or 0
+    what = "Every handler" if name == pauses.ALL else name
+    typer.echo(f"{what} goes on; {held} {'event' if held == 1 else 'events'} waited.")
+
+
+def _known(handler: str | None) -> str:
+    """The handler's name, where HANDLERS has it: a misspelt one would pause nothing."""
+    if handler is None:
+        return pauses.ALL
+    from service.loading import load_router  # noqa: PLC0415 - it may import the SDK, which takes a second
+
+    names = sorted(load_router(load().handlers).subscriptions)
+    if handler not in names:
+        typer.echo(f"HANDLERS has no handler {handler!r}; it has {', '.join(names)}", err=True)
+        raise typer.Exit(BAD_USAGE)
+    return handler
+
+
+def _command(name: str) -> str:
+    return "ringback resume" if name == pauses.ALL else f"ringback resume {name}"

@@ -1,0 +1,13 @@
+-- pause: let one handler, or all, run no more. What comes due for them is parked, and never probed.
+--
+-- Keys:   <ns>:cause:<name>, <ns>:causes, <ns>:paused
+-- ARGV:   ns, name of the cause, handler ('*': all), detail, advice
+-- Answer: 1 if it was not paused before, else 0
+-- Cost:   O(1)
+local ns, name = ARGV[1], ARGV[2]
+local cause = ns .. ':cause:' .. name
+if redis.call('SADD', ns .. ':paused', ARGV[3]) == 0 then return 0 end
+redis.call('HSET', cause, 'since', now_ms(), 'probe_at', -1, 'interval', 0, 'longest', 0, 'detail', ARGV[4],
+  'advice', ARGV[5])
+redis.call('SADD', ns .. ':causes', name)
+return 1
