@@ -1,5 +1,6 @@
 """What numbers have said about being written to, and how often they were answered lately."""
 
+import math
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,9 @@ class Consent:
 
     def opted_out_since(self, moment: float) -> bool:
         """Whether the number is opted out, or was at some time since `moment`."""
-        return self.opted_out or (self.out_at is not None and self.out_at >= moment)
+        # Times are kept in whole milliseconds, so that a STOP within the same one counts.
+        since = math.floor(moment * 1000) / 1000
+        return self.opted_out or (self.out_at is not None and self.out_at >= since)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 What decides is real: the envelope, the script that accepts, the built-in handlers as the worker runs them, consent,
 message states and scheduled events in a real Redis. What is made up is Telnyx, and the passing of time. An independent
-witness notes every SMS that goes out although Ringback has been told of a STOP and of no START after it.
+witness notes every SMS that goes out although Ringback has been told of a STOP and of no START after it, or of a STOP
+since the message that the SMS stands for was sent.
 """
 
 import asyncio
@@ -102,6 +103,7 @@ class History:
     in_flight: list[dict[str, Any]] = field(default_factory=list)
     pending: list[Pending] = field(default_factory=list)
     told: list[tuple[str, float]] = field(default_factory=list)
+    sent_at: dict[str, float] = field(default_factory=dict)
     sms: list[str] = field(default_factory=list)
     derived: set[str] = field(default_factory=set)
     keys_seen: set[str] = field(default_factory=set)
@@ -132,7 +134,8 @@ class History:
 
     async def _fail(self) -> None:
         """An RCS message has not reached the person, or is under way: then a timer waits for its delivery."""
-        message_id = next(self.ids)
+        message_id, sent_at = next(self.ids), self.now - self.rng.uniform(1, 60)
+        self.sent_at[f"about {message_id}"] = datetime.fromisoformat(_iso(sent_at)).timestamp()
         status = self.rng.choice((*FAILED, "sent"))
         payload = {
             "id": message_id,
@@ -141,7 +144,7 @@ class History:
             "messaging_profile_id": self.rng.choice(("profile-1", "profile-2")),
             "to": [{"phone_number": self.number, "status": status}],
             "body": {"text": f"about {message_id}"},
-            "sent_at": _iso(self.now - self.rng.uniform(1, 60)),
+            "sent_at": _iso(sent_at),
         }
         event_type = "message.sent" if status == "sent" else "message.finalized"
         self.in_flight.append(self._event(event_type, payload))
@@ -205,6 +208,8 @@ class History:
         latest_in = max((at for said, at in self.told if said == "in"), default=None)
         if latest_out is not None and (latest_in is None or latest_out >= latest_in):
             self.violations.append(f"history {self.seed}: an SMS {message['text']!r} after a STOP")
+        elif latest_out is not None and latest_out >= self.sent_at[message["text"]]:
+            self.violations.append(f"history {self.seed}: an SMS {message['text']!r} that a STOP had called off")
 
     def _was_told(self, said: str, at: str) -> None:
         self.told.append((said, datetime.fromisoformat(at).timestamp()))
