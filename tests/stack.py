@@ -158,7 +158,7 @@ def open_stack(host: Host, *, webhooks: bool = False, **changes: Any) -> Iterato
     host.simulator.webhook_url = f"{host.url}/webhooks" if webhooks else None
     host.simulator.reset()
     settings = make_settings(
-        public_key=f"{public_key_text(key)},{host.simulator.public_key}",
+        public_key=f"{public_key_text(key)},{host.simulator.public_key}" if webhooks else public_key_text(key),
         api_key="KEY-for-tests",
         base_url=f"{host.simulator_url}/v2",
         redis_url=host.redis_url,
