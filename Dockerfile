@@ -29,7 +29,8 @@ ENV PATH=/opt/ringback/bin:$PATH \
 WORKDIR /app
 VOLUME /data
 USER 10001:10001
-EXPOSE 8080 9090
+# 9091: the worker's probes and metrics under `up`.
+EXPOSE 8080 9090 9091
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["ringback", "healthcheck"]
 ENTRYPOINT ["ringback"]

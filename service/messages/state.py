@@ -6,6 +6,7 @@ from prometheus_client import Counter
 
 from service import clock
 from service.events import Message
+from service.labels import Labels
 from service.outbound.effects import idempotency_key
 from service.outbound.operations import name_of_key
 from service.routing import Context
@@ -23,7 +24,7 @@ DOUBLE_DELIVERIES = Counter(
 """Of this process; a worker's registry takes it in."""
 
 _AT_LEAST_KEPT = 48 * 3600.0
-_LONGEST_LABEL = 60
+_CARRIERS = Labels(r"[^\x00-\x1f]{1,60}", most=100)
 _TYPES = frozenset({"SMS", "MMS", "RCS"})
 
 
@@ -92,7 +93,7 @@ async def _merge(
 def _count_doubled(ctx: Context, message: Message, states: Mapping[str, RecipientState]) -> None:
     for state in states.values():
         if state.doubled:
-            carrier = state.doubled[:_LONGEST_LABEL]
+            carrier = _CARRIERS.of(state.doubled)
             DOUBLE_DELIVERIES.labels(carrier).inc()
             ctx.log.warning("delivered after the SMS in its place", message_id=message.id, carrier=carrier)
 

@@ -9,7 +9,9 @@ class Scrape:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self.samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+        families = [each for each in text_string_to_metric_families(text) if not each.name.endswith("_created")]
+        self.samples = [sample for family in families for sample in family.samples]
+        self.metrics = {each.name + ("_total" if each.type == "counter" else "") for each in families}
 
     def value(self, name: str, **labels: str) -> float | None:
         """The one sample with these labels; None where there is none."""
