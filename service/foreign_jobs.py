@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import orjson
 
+FOREIGN_HANDLER = "queue"
+"""What stands in the place of a handler in the dead event that keeps such a job (`quarantine.lua`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

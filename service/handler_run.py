@@ -186,7 +186,8 @@ def _told(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:
     if record.state == "done":
         bound.info("handler done", reason=record.reason)
     elif record.state == "dead":
-        bound.error("handler dead", reason=record.reason, error=record.error)
+        # An alarm is one line per cause and hour (dead_notices), not one per event.
+        bound.warning("handler dead", reason=record.reason, error=record.error)
     else:
         wait = max(0, record.due - lease.now()) / 1000
         bound.warning("handler again later", reason=record.reason, error=record.error, seconds=round(wait, 1))

@@ -38,9 +38,10 @@ from service.simulator import Simulator
 from service.simulator import running as simulating
 from service.simulator.request_log import LoggedRequest
 from service.store.connection import connect
-from service.store.inbox import Arrival, accept, find, newest
+from service.store.inbox import Arrival, accept, find
 from service.store.keys import Keys
 from service.store.records import EventRecord
+from service.store.search import Wanted, newest
 from service.worker import process
 
 _SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
@@ -279,7 +280,7 @@ def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> Arrival:
 
 async def _derived(redis: "Redis", keys: Keys) -> list[str]:
     """The events of Ringback's own that are known, the newest first."""
-    records = await newest(redis, keys, limit=_MOST_EMITTED)
+    records = await newest(redis, keys, Wanted(), limit=_MOST_EMITTED)
     return [record.id for record in records if record.arrived_by in _DERIVED]
 
 

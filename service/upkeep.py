@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.cancellation import check_cancelled
+from service.dead_notices import tell_of_dead
 from service.masking import told
 from service.readiness import CauseMetrics
 from service.settings import Settings
@@ -62,6 +63,7 @@ class Upkeep:
         await self._let_go(self.settings.body_retention)
         await self._make_room()
         await self._sweep()
+        await tell_of_dead(self.redis, self.keys)
 
     async def _probe_at_start(self) -> bool:
         """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""

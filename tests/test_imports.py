@@ -18,6 +18,7 @@ LAYERS = [
         "signature",
         "masking",
         "event_types",
+        "numbers",
         "events",
         "retry_after",
         "standard_webhooks",
@@ -37,6 +38,10 @@ LAYERS = [
     {
         "admin",
         "deployment_metrics",
+        "dead_notices",
+        "disguise",
+        "exchange",
+        "story",
         "development_key",
         "endings",
         "event_metrics",

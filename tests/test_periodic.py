@@ -5,9 +5,9 @@ from typing import Any
 
 from service import Context, Event, Retry, Router
 from service.periodic import cron_jobs
-from service.store import inbox
 from service.store.audit import audit
 from service.store.keys import Keys
+from service.store.search import Wanted, newest
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -43,7 +43,7 @@ def test_a_periodic_run_that_asks_for_another_is_run_again(stack: Stack) -> None
     wait_for(lambda: len(runs) >= 2)
     assert stack.ended(runs[0]).handlers["tick"].state == "done"
     assert runs.count(runs[0]) == 2
-    kept = stack.ask(lambda redis, keys: inbox.newest(redis, keys, limit=50, event_type="ringback.cron.tick"))
+    kept = stack.ask(lambda redis, keys: newest(redis, keys, limit=50, wanted=Wanted(type="ringback.cron.tick")))
     assert {record.arrived_by for record in kept} == {"cron"}
 
 

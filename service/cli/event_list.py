@@ -7,32 +7,34 @@ from typing import Any
 import orjson
 import typer
 
+from service.exchange import moment
 from service.store.records import EventRecord, HandlerRecord
 
 NARROW = 120
 """Characters in a line below which an event's five columns become two."""
 DEAD_NOTE = (
     "A dead event does not run again by itself: mend what its error names (the handler, the account or the sender's"
-    " data), so that the next one does not end like it, and see by hand to what this one was to bring about."
+    " data), then ringback dead retry ID. What led to it: ringback dead show ID."
 )
 
 
 def show_events(records: Sequence[EventRecord], *, as_json: bool, none: str) -> None:
     """Print events to standard output; where there are none, people are told so in the words of `none`."""
     if as_json:
-        typer.echo(orjson.dumps([_as_object(record) for record in records], option=orjson.OPT_INDENT_2))
+        typer.echo(orjson.dumps([as_object(record) for record in records], option=orjson.OPT_INDENT_2))
     elif records:
         _print_table(records)
     else:
         typer.echo(none, err=True)
 
 
-def _as_object(record: EventRecord) -> dict[str, Any]:
+def as_object(record: EventRecord) -> dict[str, Any]:
+    """An event as lists for machines tell of it."""
     return {
         "id": record.id,
         "type": record.type,
         "state": record.state,
-        "received_at": f"{_utc(record.received_at):%Y-%m-%dT%H:%M:%S}.{record.received_at % 1000:03d}Z",
+        "received_at": moment(record.received_at),
         "handlers": {
             name: {"state": handler.state, "attempts": handler.attempts, "reason": handler.reason}
             for name, handler in record.handlers.items()

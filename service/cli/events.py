@@ -1,38 +1,86 @@
 """`ringback events`."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
+from redis.asyncio import Redis
 
+from service.cli.bulk import progress
 from service.cli.event_list import show_events
+from service.cli.filters import (
+    HandlerOption,
+    JsonOption,
+    LimitOption,
+    NumberOption,
+    SinceOption,
+    StateOption,
+    TypeOption,
+    UntilOption,
+    wanted,
+)
+from service.cli.follow import follow
+from service.cli.replay import replay_events
 from service.cli.session import ask
-from service.store.inbox import newest
+from service.cli.story_view import look_up, show
+from service.cli.transfer import export_events, import_events
+from service.store.keys import Keys
+from service.store.records import EventRecord
+from service.store.search import Effort, newest
+
+MOST_LOOKED_AT = 250_000
 
 events = typer.Typer(help="Look at what was received, and at what became of it.", no_args_is_help=True)
 
 
-class State(StrEnum):
-    """The states of an event."""
-
-    OPEN = "open"
-    DONE = "done"
-    IGNORED = "ignored"
-    DEAD = "dead"
-
-
 @events.command("list")
 def list_events(
-    state: Annotated[State | None, typer.Option(help="Only events in this state.")] = None,
-    event_type: Annotated[
-        str | None, typer.Option("--type", metavar="TYPE", help="Only events of this type, such as message.finalized.")
-    ] = None,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
+    *,
+    state: StateOption = None,
+    event_type: TypeOption = None,
+    handler: HandlerOption = None,
+    number: NumberOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
 ) -> None:
     """List events by the time of their arrival, the newest first, with what each handler made of them.
 
+    Where few events fit, no more than the newest 250,000 of those that might are looked at; --until goes further back.
+
     Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
     """
-    found = ask(lambda redis, keys: newest(redis, keys, limit=limit, state=state, event_type=event_type))
+    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
+
+    effort = Effort(most=MOST_LOOKED_AT)
+
+    async def find_them(redis: "Redis", keys: Keys) -> list[EventRecord]:
+        with progress("Looking at events", None) as effort.tell:
+            return await newest(redis, keys, selection, limit=limit, effort=effort)
+
+    found = ask(find_them)
     show_events(found, as_json=as_json, none="No such event is remembered.")
+    if effort.is_enough and len(found) < limit:
+        typer.echo(
+            f"Only {effort.spent:,} events were looked at, the newest: say --until when, to go further back.", err=True
+        )
+
+
+@events.command("show")
+def show_event(
+    *,
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an event.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show numbers and texts as they are.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the story of an event: deliveries, runs, waits, effects, and what persons did, to the millisecond.
+
+    Exit codes: 0 shown, 1 nothing is remembered of it or Redis cannot be had, 2 bad usage.
+    """
+    show(look_up(event_id), reveal=reveal, as_json=as_json)
+
+
+events.command("follow")(follow)
+events.command("replay")(replay_events)
+events.command("export")(export_events)
+events.command("import")(import_events)

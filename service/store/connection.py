@@ -70,6 +70,16 @@ def connect_blocking(url: str, *, timeout: float) -> BlockingRedis:
         return client
 
 
+async def server_time(redis: "Redis") -> int:
+    """The server's time in milliseconds since 1970.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    seconds, microseconds = await redis.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000
+
+
 @contextmanager
 def _told_as_setting() -> Iterator[None]:
     try:

@@ -11,7 +11,7 @@ from service.store.keys import Keys
 from service.store.scripts import run, script
 
 ADMIT = script("gate_admit")
-HEAR = script("gate_hear", above=("holds",))
+HEAR = script("gate_hear", above=("note", "holds"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from service.store.keys import Keys
 from service.store.scripts import run, script
 
 CAUSES = script("causes")
-PROBE = script("holds_probe", above=("holds",))
-RELEASE = script("holds_release", above=("holds",))
+PROBE = script("holds_probe", above=("note", "holds"))
+RELEASE = script("holds_release", above=("note", "holds"))
 
 STEP = 50
 """Events that one script may set free: a few milliseconds in which the server does nothing else."""

@@ -1,6 +1,6 @@
 """The inbox: accepting events, once each, and looking at what became of them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,7 @@ from service.events.consent import Word
 from service.signature import Claim
 from service.store.consent import canonical, milliseconds
 from service.store.keys import Keys
+from service.store.marks import marks
 from service.store.records import EventRecord, parse_record, written_arrival
 from service.store.scripts import Argument, run, script
 
@@ -18,8 +19,9 @@ CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one: a status may rightly come again."""
 
 PAGE = 500
+"""Records that one script may look at."""
 
-ACCEPT = script("accept", above=("consent", "record"), when_full=False)
+ACCEPT = script("accept", above=("consent", "minute", "record"), when_full=False)
 CANCEL = script("cancel")
 SUMMARIES = script("summaries")
 
@@ -87,6 +89,7 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> lis
             arrival.delay,
             arrival.remember,
             *_said(arrival.word),
+            marks(arrival.type, arrival.body),
         )
     answers = await run(redis, ACCEPT, *args)
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
@@ -103,22 +106,13 @@ async def find(redis: "Redis", keys: Keys, event_id: str) -> EventRecord | None:
     return parse_record(event_id, fields) if fields else None
 
 
-async def newest(
-    redis: "Redis", keys: Keys, *, limit: int, state: str | None = None, event_type: str | None = None
-) -> list[EventRecord]:
-    """Up to `limit` events in this state and of this type (None: any), without bodies, the newest arrivals first."""
-    return await _from_index(
-        redis,
-        keys,
-        keys.events,
-        limit,
-        lambda record: state in {None, record.state} and event_type in {None, record.type},
-    )
-
-
-async def dead(redis: "Redis", keys: Keys, *, limit: int) -> list[EventRecord]:
-    """Up to `limit` dead events, without bodies, those that died last first."""
-    return await _from_index(redis, keys, keys.dead, limit, lambda _: True)
+async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
+    """The whole records of events, bodies too; those of which nothing is remembered are left out."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for event_id in ids:
+            pipe.hgetall(keys.event(event_id))
+        answers = await pipe.execute()
+    return [parse_record(event_id, fields) for event_id, fields in zip(ids, answers, strict=True) if fields]
 
 
 async def counts(redis: "Redis", keys: Keys) -> Counts:
@@ -133,22 +127,13 @@ def _said(word: Word | None) -> tuple[Argument, ...]:
     return word.said, canonical(word.number), "" if word.at is None else milliseconds(word.at)
 
 
-async def _from_index(
-    redis: "Redis", keys: Keys, index: str, limit: int, fits: Callable[[EventRecord], bool]
-) -> list[EventRecord]:
-    found: dict[str, EventRecord] = {}
-    start = 0
-    while len(found) < limit and (ids := await redis.zrange(index, start, start + PAGE - 1, desc=True)):
-        # Arrivals meanwhile shift the ranks, so that an id may come up twice.
-        found |= {record.id: record for record in await _summaries(redis, keys, ids) if fits(record)}
-        start += PAGE
-    return list(found.values())[:limit]
-
-
-async def _summaries(redis: "Redis", keys: Keys, ids: Sequence[bytes]) -> list[EventRecord]:
+async def summaries(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
+    """The records of events (at most `PAGE`), without bodies; those of which nothing is remembered are left out."""
+    if not ids:
+        return []
     answers = await run(redis, SUMMARIES, keys.namespace, *ids)
     return [
-        parse_record(event_id.decode(), dict(zip(fields[::2], fields[1::2], strict=True)))
+        parse_record(event_id, dict(zip(fields[::2], fields[1::2], strict=True)))
         for event_id, fields in zip(ids, answers, strict=True)
         if fields
     ]

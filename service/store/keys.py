@@ -19,12 +19,15 @@ class Keys:
     | `<ns>:wake` | list | tokens that waiting workers block on |
     | `<ns>:counts` | hash | accepted, done, ignored, dead, open |
     | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
+    | `<ns>:minute:<minute>` | string | digests of the types and numbers among the events accepted in that minute |
     | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |
     | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
     | `<ns>:blamed:<worker>` | set | ids of events whose lease lapsed in its hands |
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
+    | `<ns>:dead_seen` | string | up to when (ms) dead events were looked at, to tell of their causes |
+    | `<ns>:dead_told:<digest>` | string | this cause of death was told of within the hour |
     | `<ns>:upkeep` | string | the worker that does the upkeep |
     | `<ns>:causes` | set | names of causes for which work is parked, or was and is not yet all set free |
     | `<ns>:cause:<name>` | hash | one open cause: since when, when it is probed, what to do |

@@ -6,9 +6,10 @@ from redis.asyncio import Redis
 
 from service.store.inbox import Arrival
 from service.store.keys import Keys
+from service.store.marks import marks
 from service.store.scripts import Argument, run, script
 
-LEARN = script("learn", above=("record",), when_full=False)
+LEARN = script("learn", above=("minute", "record"), when_full=False)
 
 
 async def known(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
@@ -40,7 +41,7 @@ async def learn(
     """
     args: list[Argument] = [keys.namespace, kind, subject, before or b"", after]
     for arrival in raised:
-        args += (arrival.identity, arrival.type, arrival.body)
+        args += (arrival.identity, arrival.type, arrival.body, marks(arrival.type, arrival.body))
     return bool(await run(redis, LEARN, *args))
 
 

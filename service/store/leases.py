@@ -12,9 +12,9 @@ from service.store.keys import Keys
 from service.store.records import EventRecord, HandlerRecord, parse_record
 from service.store.scripts import Argument, run, script
 
-CLAIM = script("claim", above=("lease",))
-FINISH = script("finish", above=("lease",))
-RENEW = script("renew", above=("lease",))
+CLAIM = script("claim", above=("note", "lease"))
+FINISH = script("finish", above=("note", "lease"))
+RENEW = script("renew", above=("note", "lease"))
 DRAINING_IS_REMEMBERED = 86_400_000
 """Milliseconds; longer than any lease, so that what a stopped worker leaves behind is never held against an event."""
 

@@ -14,8 +14,11 @@ EFFECTS = script("effects")
 LOOK = script("effect_look")
 BEGIN = script("effect_begin")
 END = script("effect_end")
-SETTLE = script("effects_settle")
-FORGET = script("effects_forget")
+SETTLE = script("effects_settle", above=("fates",))
+FORGET = script("effects_forget", above=("fates",))
+
+SETTLED_ANSWER = b'{"data":{"id":null}}'
+"""What a handler is answered about an effect of which a person has said that it was sent."""
 
 EntryState = Literal["started", "done", "refused", "withdrawn", "settled", "forgotten", "would"]
 Outcome = Literal["done", "refused", "withdrawn", "put_off", "unknown"]
@@ -127,7 +130,7 @@ async def end(
 
 async def settle(redis: "Redis", keys: Keys, event_id: str, word: Literal["sent", "not_sent"]) -> int:
     """Take a person's word on the effects of unknown fate of one event; answers how many there were."""
-    settled: int = await run(redis, SETTLE, keys.namespace, event_id, word, b'{"data":{"id":null}}')
+    settled: int = await run(redis, SETTLE, keys.namespace, event_id, word, SETTLED_ANSWER)
     return settled
 
 

@@ -94,10 +94,29 @@ _DEFAULTS: dict[str, Any] = {name: getattr(HandlerRecord(), name) for name in Ha
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """Something that was done to an event: when (ms), what, and about which handlers or worker."""
+
+    at: int
+    what: str
+    about: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One more delivery of an event that was known: when (ms), and by which way."""
+
+    at: int
+    arrived_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class EventRecord:
     """The inbox record of one event; times are milliseconds since 1970. `body` is None once it was let go.
 
     `signature_headers` are those that came with this very body, where they were kept: while events are forwarded.
+    `due` is when handlers could see it first. `again` holds the first further deliveries, `notes` the latest of what
+    was done to it from outside. Until `leased_until` a worker has it. `imported` says that its past lies elsewhere.
     """
 
     id: str
@@ -110,6 +129,11 @@ class EventRecord:
     handlers: Mapping[str, HandlerRecord]
     ended_at: int | None = None
     signature_headers: Mapping[str, str] | None = field(default=None, repr=False)
+    due: int | None = None
+    again: tuple[Delivery, ...] = ()
+    notes: tuple[Note, ...] = ()
+    leased_until: int | None = None
+    imported: bool = False
 
 
 def written_arrival(arrived_by: str, claim: Claim | None) -> str:
@@ -137,7 +161,17 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
         handlers={name: _handler_record(fields.get(f"h:{name}".encode())) for name in names},
         ended_at=int(ended_at) if ended_at else None,
         signature_headers=dict(zip((TIMESTAMP_HEADER, SIGNATURE_HEADER), signed, strict=False)) if signed else None,
+        due=int(fields.get(b"due", 0)) or None,
+        again=tuple(_delivery(each) for each in fields.get(b"again", b"").split(b";") if each),
+        notes=tuple(Note(**orjson.loads(line)) for line in fields.get(b"notes", b"").splitlines()),
+        leased_until=int(fields.get(b"lease_until", 0)) or None,
+        imported=b"imported" in fields,
     )
+
+
+def _delivery(text: bytes) -> Delivery:
+    at, _, arrived_by = text.decode().partition(" ")
+    return Delivery(int(at), arrived_by)
 
 
 def _parse_kept(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:

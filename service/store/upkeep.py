@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-EXPIRE = script("expire")
+EXPIRE = script("expire", above=("forget",))
 LET_GO_BODIES = script("let_go_bodies")
 SWEEP = script("sweep")
 UPKEEP_LOCK = script("upkeep_lock")

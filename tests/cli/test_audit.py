@@ -240,7 +240,7 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
 
     def meanwhile(_: int) -> None:
         event_id = f"event-{deployment.redis.zcard(deployment.keys.events)}"
-        args = (deployment.keys.namespace, event_id, "message.received", "{}", "webhook", 0, 0, "", "", "")
+        args = (deployment.keys.namespace, event_id, "message.received", "{}", "webhook", 0, 0, "", "", "", "")
         deployment.redis.eval(ACCEPT.text, 0, *map(str, args))
 
     found = deployment.ask(lambda redis, keys: audit(redis, keys, looked_at=meanwhile))

@@ -227,7 +227,7 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
                 "webhook",
                 0,
                 0,
-                *("", "", ""),
+                *("", "", "", ""),
             )
             pipe.delete(keys.wake)
             await pipe.execute()

@@ -75,6 +75,7 @@ def everything_told(fleet: Fleet, admin: int, environment: dict[str, str]) -> di
         "dead list --json",
         "optouts list",
         "optouts list --json",
+        "events export",
         "audit",
         "config",
         "config --json",

@@ -15,10 +15,10 @@ from handlers import hosted_numbers, hosted_transfers
 from service import Router
 from service.registrations.hosted_numbers import NEXT_STEPS, OrderChange, next_step
 from service.simulator.hosted.orders import NumberStatus, OrderStatus
-from service.store import inbox
 from service.store.audit import audit
 from service.store.keys import Keys
 from service.store.records import EventRecord
+from service.store.search import Wanted, newest
 from tests.events import envelope
 from tests.notifications import noted
 from tests.stack import Stack
@@ -46,7 +46,7 @@ def order(stack: Stack) -> str:
 
 
 def events(stack: Stack, event_type: str) -> list[EventRecord]:
-    found = stack.ask(lambda redis, keys: inbox.newest(redis, keys, limit=100, event_type=event_type))
+    found = stack.ask(lambda redis, keys: newest(redis, keys, limit=100, wanted=Wanted(type=event_type)))
     records = [stack.record(each.id) for each in reversed(found)]
     return [record for record in records if record is not None]
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.registrations.status_changes import Followed, Known, Reading, Status, new_changes
-from service.store import inbox
 from service.store.audit import audit
 from service.store.keys import Keys
 from service.store.known import learn
+from service.store.search import Wanted, newest
 from tests.stack import Stack
 
 KIND = "toll_free_verification"
@@ -41,7 +41,7 @@ def look(stack: Stack, entries: Sequence[Status], subject: str = "request-1") ->
 
 
 def raised(stack: Stack) -> list[str]:
-    found = stack.ask(lambda redis, keys: inbox.newest(redis, keys, limit=100, event_type=f"{KIND}.status_changed"))
+    found = stack.ask(lambda redis, keys: newest(redis, keys, limit=100, wanted=Wanted(type=f"{KIND}.status_changed")))
     return sorted(record.id for record in found)
 
 

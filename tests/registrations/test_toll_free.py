@@ -18,6 +18,7 @@ from service.simulator.tollfree.requests import StatusChange, VerificationStatus
 from service.store import inbox
 from service.store.audit import audit
 from service.store.keys import Keys
+from service.store.search import Wanted, newest
 from tests.events import envelope
 from tests.registrations.noted import arrive, noted
 from tests.simulator.submission import SUBMISSION
@@ -59,7 +60,7 @@ def changes(stack: Stack) -> list[dict[str, Any]]:
     """The payloads of all changes that were raised, in their order."""
 
     async def raised(redis: "Redis", keys: Keys) -> list[dict[str, Any]]:
-        found = await inbox.newest(redis, keys, limit=100, event_type=CHANGED)
+        found = await newest(redis, keys, limit=100, wanted=Wanted(type=CHANGED))
         ids = sorted((each.id for each in found), key=lambda event_id: int(event_id.rpartition(":")[2]))
         records = [await inbox.find(redis, keys, each) for each in ids]
         return [orjson.loads(record.body or b"{}")["data"]["payload"] for record in records if record]
@@ -172,7 +173,7 @@ def test_all_pages_of_the_list_and_of_the_history_are_read(stack: Stack, client:
     poll(stack, "second")
 
     async def raised(redis: "Redis", keys: Keys) -> int:
-        return len(await inbox.newest(redis, keys, limit=1000, event_type=CHANGED))
+        return len(await newest(redis, keys, limit=1000, wanted=Wanted(type=CHANGED)))
 
     assert stack.ask(raised) == 230
 

@@ -44,6 +44,7 @@ end
 
 -- condemn: the event has killed its worker while nothing else ran there; what had not ended is dead
 local function condemn(id, event)
+  note(ns, id, now, 'condemned')
   for _, name in ipairs(cjson.decode(redis.call('HGET', event, 'handlers'))) do
     local known = redis.call('HGET', event, 'h:' .. name)
     local handler = known and cjson.decode(known) or {}

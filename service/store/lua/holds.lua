@@ -2,7 +2,7 @@
 -- outage, a wrong API key, a pause. While it is open, one call at a time goes through as a probe; what it holds is due when
 -- it is lifted. A cause whose `probe_at` is -1 is never probed.
 --
--- Keys:   <ns>:cause:<name>, <ns>:causes, <ns>:parked:<name>, <ns>:told:<name>, and those of settle
+-- Keys:   <ns>:cause:<name>, <ns>:causes, <ns>:parked:<name>, <ns>:told:<name>, and those of settle and note
 -- Cost:   O(1) each, but for those that settle events: O(events × (handlers + log queue))
 
 -- open_cause: answers whether people are to be told: not again and again of one that comes and goes
@@ -21,7 +21,10 @@ end
 -- free_some: make up to `most` events due that a lifted cause held, the oldest first: settle sees that it is gone
 local function free_some(ns, name, most, now)
   local freed = redis.call('ZPOPMIN', ns .. ':parked:' .. name, most)
-  for i = 1, #freed, 2 do settle(ns, freed[i], now) end
+  for i = 1, #freed, 2 do
+    note(ns, freed[i], now, 'released', { cause = name })
+    settle(ns, freed[i], now)
+  end
   if redis.call('EXISTS', ns .. ':parked:' .. name) == 0 then redis.call('SREM', ns .. ':causes', name) end
   return #freed / 2
 end

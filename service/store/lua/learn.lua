@@ -2,7 +2,7 @@
 -- difference, in one step; refused where somebody else has learnt something meanwhile, who then raised its events.
 --
 -- Keys:   those of record, <ns>:known:<kind>
--- ARGV:   ns, kind, id, what was known ('' nothing), what is known now, then for each event: identity, type, body
+-- ARGV:   ns, kind, id, what was known ('' nothing), what is known now, then for each event: identity, type, body, marks
 -- Answer: 1, or 0 where something else was known
 -- Cost:   O(events × log queue)
 local ns = ARGV[1]
@@ -10,5 +10,5 @@ local known = ns .. ':known:' .. ARGV[2]
 if (redis.call('HGET', known, ARGV[3]) or '') ~= ARGV[4] then return 0 end
 redis.call('HSET', known, ARGV[3], ARGV[5])
 local now = now_ms()
-for i = 6, #ARGV, 3 do record(ns, now, ARGV[i], ARGV[i + 1], ARGV[i + 2], 'emit', 0) end
+for i = 6, #ARGV, 4 do record(ns, now, ARGV[i], ARGV[i + 1], ARGV[i + 2], 'emit', 0, ARGV[i + 3]) end
 return 1

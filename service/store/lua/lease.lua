@@ -1,7 +1,7 @@
 -- lease(…): the pieces that claim, renew and finish share. A token is <worker>:<number of the claim>; a worker is a random
 -- name, new at each start. What a worker holds is also kept in a set of its own, so that it can be held against what it runs.
 --
--- Keys:   <ns>:held:<worker>, <ns>:blamed:<worker>, <ns>:draining:<worker>
+-- Keys:   those of note, <ns>:held:<worker>, <ns>:blamed:<worker>, <ns>:draining:<worker>
 -- Cost:   O(1) each
 local DAY = 86400000
 
@@ -24,7 +24,9 @@ end
 -- again has not vanished, and takes the blame back (absolve).
 local function blame(ns, id, token)
   local worker = worker_of(token)
-  if redis.call('EXISTS', ns .. ':draining:' .. worker) == 1 then return end
+  local announced = redis.call('EXISTS', ns .. ':draining:' .. worker) == 1
+  note(ns, id, now_ms(), announced and 'left_behind' or 'lapsed', { worker = worker })
+  if announced then return end
   redis.call('HINCRBY', ns .. ':event:' .. id, 'lapses', 1)
   redis.call('SADD', ns .. ':blamed:' .. worker, id)
   redis.call('PEXPIRE', ns .. ':blamed:' .. worker, DAY)
@@ -35,7 +37,10 @@ local function absolve(ns, worker)
   if redis.call('EXISTS', blamed) == 0 then return end
   for _, id in ipairs(redis.call('SMEMBERS', blamed)) do
     local event = ns .. ':event:' .. id
-    if tonumber(redis.call('HGET', event, 'lapses') or '0') > 0 then redis.call('HINCRBY', event, 'lapses', -1) end
+    if tonumber(redis.call('HGET', event, 'lapses') or '0') > 0 then
+      redis.call('HINCRBY', event, 'lapses', -1)
+      note(ns, id, now_ms(), 'absolved', { worker = worker })
+    end
   end
   redis.call('DEL', blamed)
 end

@@ -44,8 +44,11 @@ local function compact(id)
     size = size + #name + #record[#record]
   end
   shorten_answers(id)
+  if size + #kept > MOST then kept = '{}' end
+  local about = redis.call('HGET', event, 'about')
   redis.call('DEL', event)
-  redis.call('HSET', event, 'kept', size + #kept <= MOST and kept or '{}', unpack(record))
+  redis.call('HSET', event, 'kept', kept, unpack(record))
+  if about and about ~= '' and size + #kept + #'about' + #about <= MOST then redis.call('HSET', event, 'about', about) end
 end
 
 local ids = redis.call('ZRANGEBYSCORE', ns .. ':bodies', '-inf', now_ms() - tonumber(ARGV[2]), 'LIMIT', 0, limit)

@@ -1,0 +1,102 @@
+"""The options that say which events are meant; the same in every command that takes them."""
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from service import clock
+from service.numbers import digest, is_number
+from service.settings import seconds
+from service.store.search import Wanted
+
+_BARE = re.compile(r"\s*[\d.]+\s*")
+
+
+class State(StrEnum):
+    """The states of an event."""
+
+    OPEN = "open"
+    DONE = "done"
+    IGNORED = "ignored"
+    DEAD = "dead"
+
+
+def moment(text: str) -> int:
+    """Read `15m`, `2h` or `7d` as so long ago, or an ISO time (in UTC, unless it says otherwise), as milliseconds."""
+    try:
+        if not _BARE.fullmatch(text):
+            return int((clock.now() - float(str(seconds(text)))) * 1000)
+    except ValueError:
+        pass
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        told = f"{text!r} is neither a duration such as 15m or 2h nor a time such as 2026-01-31T08:00"
+        raise typer.BadParameter(told) from None
+    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _number(text: str) -> str:
+    if not is_number(text):
+        raise typer.BadParameter("give a number such as +13125550001, or a short code")
+    return text
+
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="The ids of events.", show_default=False)]
+StateOption = Annotated[State | None, typer.Option("--state", help="Only events in this state.")]
+TypeOption = Annotated[
+    str | None,
+    typer.Option("--type", metavar="TYPE", help="Only events of this type, such as message.finalized, or 10dlc.*"),
+]
+HandlerOption = Annotated[
+    str | None, typer.Option("--handler", metavar="NAME", help="Only events that this handler has to do with.")
+]
+DeadHandlerOption = Annotated[
+    str | None, typer.Option("--handler", metavar="NAME", help="Only where this handler is dead.")
+]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="REASON", help="Only where a handler is dead for this reason.")
+]
+NumberOption = Annotated[
+    str | None, typer.Option("--number", metavar="NUMBER", parser=_number, help="Only events about this phone number.")
+]
+SinceOption = Annotated[
+    int | None,
+    typer.Option("--since", metavar="TIME", parser=moment, help="From then on: 15m, 2h, 7d ago, or an ISO time (UTC)."),
+]
+UntilOption = Annotated[
+    int | None, typer.Option("--until", metavar="TIME", parser=moment, help="Up to then, in the same forms.")
+]
+LimitOption = Annotated[int, typer.Option(help="How many at most.", min=1)]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print it for machines.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
+YesSendOption = Annotated[
+    bool, typer.Option("--yes-send", help="Imported events too, though what they sent elsewhere may be sent again.")
+]
+
+
+def wanted(
+    *,
+    state: State | None,
+    event_type: str | None,
+    handler: str | None,
+    number: str | None,
+    since: int | None,
+    until: int | None,
+) -> Wanted:
+    """What these options ask for."""
+    about = None if number is None else digest(number)
+    return Wanted(state, event_type, handler, about, since, until)
+
+
+def check_selection(ids: list[str] | None, selection: Wanted, *, everything: bool) -> None:
+    """Refuse to take events that nobody has named: there must be ids, conditions or `--all`, and one of these only."""
+    conditions = selection != Wanted()
+    if sum((bool(ids), conditions, everything)) == 0:
+        raise typer.BadParameter("say which: ids, conditions such as --type, or --all")
+    if ids and (everything or conditions):
+        raise typer.BadParameter("give either ids or conditions")

@@ -1,0 +1,119 @@
+"""`ringback events follow`."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import orjson
+import typer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.cli.filters import (
+    HandlerOption,
+    NumberOption,
+    StateOption,
+    TypeOption,
+    wanted,
+)
+from service.cli.session import ask
+from service.exchange import moment
+from service.store.connection import server_time
+from service.store.keys import Keys
+from service.store.ledger import effects_of
+from service.store.records import EventRecord
+from service.store.search import Wanted
+from service.store.watch import Watch
+from service.story import Line, since, tell
+
+PAUSE = 0.5
+"""Seconds between two looks."""
+MOST_REMEMBERED = 4000
+"""Events of which it is remembered what was told."""
+
+
+def follow(
+    *,
+    state: StateOption = None,
+    event_type: TypeOption = None,
+    handler: HandlerOption = None,
+    number: NumberOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object a line, for machines.")] = False,
+) -> None:
+    """Show what happens to events while it happens, until Ctrl-C.
+
+    Looks twice a second; where more happens than can be shown, it says how much was passed over.
+
+    Exit codes: 0 ended by Ctrl-C, 1 Redis cannot be had, 2 bad usage.
+    """
+    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=None, until=None)
+    try:
+        ask(lambda redis, keys: _follow(redis, keys, selection, as_json=as_json))
+    except KeyboardInterrupt:
+        return
+
+
+@dataclass
+class _Teller:
+    """Tells of each event what was not told before."""
+
+    redis: "Redis"
+    keys: Keys
+    began: int
+    as_json: bool
+    _told: "OrderedDict[str, set[Line]]" = field(default_factory=OrderedDict)
+
+    async def tell_of(self, records: list[EventRecord]) -> None:
+        """Print what happened to these events since the last time, in order."""
+        fresh = [(line, record) for record in records for line in await self._fresh(record)]
+        for line, record in sorted(fresh, key=lambda each: each[0].at):
+            typer.echo(_as_json(line, record) if self.as_json else _in_words(line, record))
+
+    async def _fresh(self, record: EventRecord) -> list[Line]:
+        effects = await effects_of(self.redis, self.keys, record.id)
+        told = self._told.setdefault(record.id, set())
+        self._told.move_to_end(record.id)
+        while len(self._told) > MOST_REMEMBERED:
+            self._told.popitem(last=False)
+        fresh = [line for line in since(tell(record, effects, self.began), self.began) if line not in told]
+        told.update(fresh)
+        return fresh
+
+
+async def _follow(redis: "Redis", keys: Keys, selection: Wanted, *, as_json: bool) -> None:
+    watch, teller = Watch(redis, keys, selection), _Teller(redis, keys, await server_time(redis), as_json)
+    away = False
+    await watch.look()
+    typer.echo("Following; Ctrl-C ends it.", err=True)
+    while True:
+        await asyncio.sleep(PAUSE)
+        try:
+            changes = await watch.look()
+            await teller.tell_of(changes.records)
+        except (RedisError, OSError):
+            if not away:
+                typer.echo("Redis is away: waiting for it.", err=True)
+            away = True
+            continue
+        away = False
+        if changes.passed_over:
+            typer.echo(f"Too much at once: {changes.passed_over} changes were passed over.", err=True)
+
+
+def _in_words(line: Line, record: EventRecord) -> str:
+    who = f"{line.handler} " if line.handler else ""
+    return f"{moment(line.at)[11:23]}  {record.id}  {record.type}  {who}{line.text}"
+
+
+def _as_json(line: Line, record: EventRecord) -> bytes:
+    told = {
+        "at": moment(line.at),
+        "id": record.id,
+        "type": record.type,
+        "state": record.state,
+        "kind": line.kind,
+        "handler": line.handler,
+        "text": line.text,
+    }
+    return orjson.dumps(told)

@@ -1,0 +1,154 @@
+"""The lines of `ringback events export`, which `ringback events import` reads: one event each, as a JSON object.
+
+| field | holds |
+|---|---|
+| `id`, `type`, `state`, `arrived_by`, `deliveries` | as in the record |
+| `received_at`, `ended_at` | times in UTC, to the millisecond |
+| `handlers` | by name `state`, `attempts`, `reason`, and with `--raw` `error` |
+| `body` | the body as an object, in disguise; with `--raw` the very text that came; null once it was let go of |
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from service.disguise import Disguise
+from service.events import InvalidBody, read_object
+from service.store.imports import Foreign
+from service.store.records import EventRecord, HandlerRecord
+
+UNENDED = "it had not ended where it was exported: ringback dead retry runs it here"
+
+
+class UnfitLine(Exception):  # noqa: N818 - reads as a state
+    """A line is no exported event; the text says what is wrong with it, and quotes nothing of it."""
+
+
+class ExportedHandler(BaseModel):
+    """How far a handler was."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    state: Literal["pending", "waiting", "parked", "done", "dead"]
+    attempts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    reason: Annotated[str | None, Field(max_length=300)] = None
+    error: Annotated[str | None, Field(max_length=2000)] = None
+
+
+class ExportedEvent(BaseModel):
+    """One line."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=300)]
+    type: Annotated[str, Field(min_length=1, max_length=300)]
+    received_at: AwareDatetime
+    arrived_by: Annotated[str, Field(max_length=20)] = "webhook"
+    deliveries: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
+    handlers: Annotated[
+        Mapping[Annotated[str, Field(pattern=r"^[^\W\d]\w*$", max_length=200)], ExportedHandler],
+        Field(max_length=500),
+    ] = Field(default_factory=dict)
+    body: str | dict[str, Any] | None = None
+
+
+def to_line(record: EventRecord, disguise: Disguise | None) -> bytes:
+    """One event as a line; without a disguise as it is."""
+    hide = disguise.name if disguise is not None else str
+    line = {
+        "id": hide(record.id),
+        "type": record.type,
+        "state": record.state,
+        "received_at": moment(record.received_at),
+        "ended_at": None if record.ended_at is None else moment(record.ended_at),
+        "arrived_by": record.arrived_by,
+        "deliveries": record.deliveries,
+        "handlers": {name: _handler(each, disguise) for name, each in record.handlers.items()},
+        "body": _body(record.body, disguise),
+    }
+    return orjson.dumps(line) + b"\n"
+
+
+def read_line(line: bytes, *, longest_body: int) -> Foreign:
+    """Read one line, whoever wrote it.
+
+    Raises:
+        UnfitLine: it is no exported event.
+    """
+    try:
+        event = ExportedEvent.model_validate(orjson.loads(line))
+    except orjson.JSONDecodeError:
+        raise UnfitLine("not a JSON object on one line") from None
+    except ValidationError as error:
+        raise UnfitLine(_explain(error)) from None
+    return Foreign(
+        id=_writable(event.id, "id"),
+        type=_writable(event.type, "type"),
+        body=_read_body(event.body, longest_body),
+        arrived_by=_writable(event.arrived_by, "arrived_by"),
+        received_at=max(0, int(event.received_at.timestamp() * 1000)),
+        deliveries=event.deliveries,
+        handlers={name: _record(each) for name, each in event.handlers.items()},
+    )
+
+
+def moment(milliseconds: int) -> str:
+    """A time in UTC, such as `2025-11-22T04:16:40.007Z`."""
+    whole = datetime.fromtimestamp(milliseconds // 1000, UTC)
+    return f"{whole:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
+
+
+def _handler(record: HandlerRecord, disguise: Disguise | None) -> dict[str, Any]:
+    told = {"state": record.state, "attempts": record.attempts, "reason": record.reason}
+    return told if disguise is not None else {**told, "error": record.error}
+
+
+def _body(body: bytes | None, disguise: Disguise | None) -> Any:
+    if body is None:
+        return None
+    if disguise is None:
+        return body.decode(errors="replace")
+    try:
+        return disguise.content(read_object(body))
+    except InvalidBody:
+        return None
+
+
+def _read_body(body: str | dict[str, Any] | None, longest: int) -> bytes | None:
+    if body is None:
+        return None
+    raw = body.encode() if isinstance(body, str) else orjson.dumps(body)
+    if len(raw) > longest:
+        raise UnfitLine(f"body: larger than {longest} bytes (RINGBACK_MAX_BODY)")
+    try:
+        read_object(raw)
+    except InvalidBody as error:
+        raise UnfitLine(f"body: {error.reason}") from None
+    return raw
+
+
+def _record(handler: ExportedHandler) -> HandlerRecord:
+    """A handler as it ended; one that had not is dead here, so that a person decides."""
+    if handler.state in ("done", "dead"):
+        return HandlerRecord(handler.state, handler.attempts, reason=handler.reason, error=handler.error)
+    return HandlerRecord("dead", handler.attempts, reason="imported", error=UNENDED)
+
+
+def _writable(text: str, name: str) -> str:
+    if not text.isprintable():
+        raise UnfitLine(f"{name}: only printable characters")
+    return text
+
+
+def _explain(error: ValidationError) -> str:
+    """The fields and what is wrong with each; never their values."""
+    told = error.errors(include_input=False, include_url=False, include_context=False)
+    return ", ".join(f"{_place(each['loc'])}: {each['msg']}" for each in told[:3])
+
+
+def _place(loc: tuple[int | str, ...]) -> str:
+    # The name of a handler is a key that whoever wrote the line chose; it is left out where it does not fit.
+    return ".".join(map(str, loc[:1])) or "the line"

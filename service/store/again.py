@@ -1,0 +1,110 @@
+"""What a person has done with ended events: retried, dropped or replayed, each in one atomic step.
+
+An event that is open is always left as it is, so that none of this can disturb a run.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.ledger import SETTLED_ANSWER
+from service.store.scripts import run, script
+
+RETRY = script("dead_retry", above=("note", "fates", "anew", "dead_handlers"))
+DROP = script("dead_drop", above=("forget", "dead_handlers"))
+REPLAY = script("replay", above=("note", "fates", "anew"))
+CAUSES = script("dead_causes", above=("dead_handlers",))
+
+STEP = 50
+"""Events that one script may change: a few milliseconds in which the server does nothing else."""
+
+Word = Literal["", "sent", "not_sent"]
+Verdict = Literal[
+    "retried",
+    "dropped",
+    "replayed",
+    "not_dead",
+    "open",
+    "other",
+    "gone",
+    "no_body",
+    "foreign",
+    "imported",
+    "cancelled",
+    "in_doubt",
+]
+"""The first three: it was done. Else why it was not: see the scripts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one event, and how many of its effects were forgotten."""
+
+    verdict: Verdict
+    forgotten: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why events go dead: which handler, for what reason, and the id of one of them."""
+
+    handler: str
+    reason: str
+    event_id: str
+
+
+async def retry(
+    redis: "Redis",
+    keys: Keys,
+    ids: Sequence[str],
+    *,
+    word: Word = "",
+    handler: str | None = None,
+    reason: str | None = None,
+    trusted: bool = False,
+) -> list[Verdict]:
+    """Let the dead handlers of dead events run again, with attempts counted anew; of this name and reason only.
+
+    `word` settles their effects of unknown fate. `trusted` takes events too whose effects elsewhere are not known here.
+    """
+    args = (keys.namespace, word, SETTLED_ANSWER, handler or "", reason or "", int(trusted))
+    return [verdict.decode() for verdict in await run(redis, RETRY, *args, *ids)]
+
+
+async def drop(
+    redis: "Redis", keys: Keys, ids: Sequence[str], *, handler: str | None = None, reason: str | None = None
+) -> list[Verdict]:
+    """Forget dead events for good."""
+    answers = await run(redis, DROP, keys.namespace, handler or "", reason or "", *ids)
+    return [verdict.decode() for verdict in answers]
+
+
+async def replay(
+    redis: "Redis",
+    keys: Keys,
+    ids: Sequence[str],
+    *,
+    handler: str | None = None,
+    again: bool = False,
+    trusted: bool = False,
+    act: bool = True,
+) -> list[Replayed]:
+    """Process ended events once more, with all handlers or with one; `again` forgets that one's effects.
+
+    Without `act` nothing is changed, and the answer says what would be.
+    """
+    args = (keys.namespace, handler or "", int(again), int(trusted), int(act))
+    return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await run(redis, REPLAY, *args, *ids)]
+
+
+async def new_causes(redis: "Redis", keys: Keys, *, remember: float) -> tuple[int, list[Cause]]:
+    """Why events went dead since this was last asked, each cause once in `remember` seconds, whoever asks.
+
+    Also answers how many events were looked at: at most `STEP`.
+    """
+    looked_at, *flat = await run(redis, CAUSES, keys.namespace, STEP, int(remember * 1000))
+    told = [each.decode() for each in flat]
+    return looked_at, [Cause(*each) for each in zip(told[::3], told[1::3], told[2::3], strict=True)]

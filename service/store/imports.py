@@ -1,0 +1,55 @@
+"""Storing events of elsewhere, as ended or as just arrived."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from redis.asyncio import Redis
+
+from service.store.keys import Keys
+from service.store.marks import marks
+from service.store.records import HandlerRecord
+from service.store.scripts import Argument, run, script
+
+IMPORT = script("import", above=("note", "minute"), when_full=False)
+
+STEP = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """An event of elsewhere, how far its handlers came with it, and when (ms) it arrived there."""
+
+    id: str
+    type: str
+    body: bytes | None = field(repr=False)
+    arrived_by: str
+    received_at: int
+    deliveries: int
+    handlers: Mapping[str, HandlerRecord]
+
+
+async def store(
+    redis: "Redis", keys: Keys, events: Sequence[Foreign], *, run_them: bool
+) -> list[Literal["imported", "known"]]:
+    """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones are left as they are.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known which are stored; storing them again is harmless.
+    """
+    args: list[Argument] = [keys.namespace, int(run_them)]
+    for event in events:
+        body = event.body or b""
+        args += (
+            event.id,
+            event.type,
+            body,
+            event.arrived_by,
+            event.received_at,
+            event.deliveries,
+            marks(event.type, body),
+        )
+        args.append(len(event.handlers))
+        for name, record in event.handlers.items():
+            args += (name, record.to_json())
+    return [answer.decode() for answer in await run(redis, IMPORT, *args)]

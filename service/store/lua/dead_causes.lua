@@ -1,0 +1,32 @@
+-- dead_causes: why events went dead since this was last asked, each cause (handler and reason) once an hour, whoever asks.
+--
+-- Keys:   <ns>:dead, <ns>:dead_seen, <ns>:event:<id>, <ns>:dead_told:<digest of the cause>
+-- ARGV:   ns, limit (at most 500), remember (ms for which a cause counts as told)
+-- Answer: {looked at, then for each cause that was not told: handler, reason, id of an event}
+-- Cost:   O(limit × record)
+local ns, limit, remember = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+-- Of this very millisecond more may be to come.
+local upto = now_ms() - 1
+local seen = redis.call('GET', ns .. ':dead_seen') or '0'
+local found = redis.call('ZRANGE', ns .. ':dead', '(' .. seen, upto, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+local answer = { #found / 2 }
+for i = 1, #found, 2 do
+  local event = ns .. ':event:' .. found[i]
+  if redis.call('HEXISTS', event, 'imported') == 0 then
+    for _, name in ipairs(dead_handlers(event, '', '')) do
+      local reason = cjson.decode(redis.call('HGET', event, 'h:' .. name)).reason
+      reason = type(reason) == 'string' and reason or ''
+      local told = ns .. ':dead_told:' .. redis.sha1hex(name .. ' ' .. reason)
+      if redis.call('SET', told, '1', 'NX', 'PX', remember) then
+        answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = name, reason, found[i]
+      end
+    end
+  end
+end
+if #found > 0 then
+  local last = tonumber(found[#found])
+  -- A full page may end in the middle of a millisecond, whose others are still to come.
+  if #found / 2 == limit and tonumber(found[2]) < last then last = last - 1 end
+  redis.call('SET', ns .. ':dead_seen', string.format('%.0f', last))
+end
+return answer

@@ -1,0 +1,24 @@
+-- dead_drop: forget dead events for good, and lower both sides of the sum in the same step. One that is not dead (any more) is
+-- left as it is.
+--
+-- Keys:   those of forget, <ns>:dead
+-- ARGV:   ns, handler, reason ('': any), then ids (at most 500)
+-- Answer: for each id: 'dropped' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone'
+-- Cost:   O(ids × (record + effects + log events))
+local ns, wanted, reason = ARGV[1], ARGV[2], ARGV[3]
+
+local answers = {}
+for i = 4, #ARGV do
+  local event = ns .. ':event:' .. ARGV[i]
+  local state = redis.call('HGET', event, 'state')
+  if state ~= 'dead' then
+    answers[#answers + 1] = state and 'not_dead' or 'gone'
+  elseif #dead_handlers(event, wanted, reason) == 0 then
+    answers[#answers + 1] = 'other'
+  else
+    redis.call('ZREM', ns .. ':dead', ARGV[i])
+    forget(ns, ARGV[i])
+    answers[#answers + 1] = 'dropped'
+  end
+end
+return answers

@@ -1,0 +1,13 @@
+-- dead_handlers(event, wanted, reason): which of an event's handlers are dead, of this name and for this reason ('': any)
+--
+-- Keys:   <ns>:event:<id>
+-- Cost:   O(handlers of the event)
+local function dead_handlers(event, wanted, reason)
+  local names = {}
+  for _, name in ipairs(cjson.decode(redis.call('HGET', event, 'handlers') or '[]')) do
+    local handler = cjson.decode(redis.call('HGET', event, 'h:' .. name) or '{}')
+    local fits = (wanted == '' or name == wanted) and (reason == '' or handler.reason == reason)
+    if handler.state == 'dead' and fits then names[#names + 1] = name end
+  end
+  return names
+end

@@ -1,0 +1,80 @@
+-- fates: what the scripts share that act on an ended event's effects by a person's word.
+--
+-- Keys:   <ns>:effects:<event id>, <ns>:effect:<name>
+-- Cost:   O(effects of the event) each
+local function effects_of(ns, id)
+  return redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)
+end
+
+-- is_doubtful: nobody knows whether it took effect. That holds too of an effect under a caller's own key that is so old that
+-- the ledger has forgotten it. One that Telnyx put off has not happened, though it is still to be sent.
+local function is_doubtful(state, doubtful)
+  return not state or (state == 'started' and tonumber(doubtful or '0') > 0)
+end
+
+local function count_doubtful(ns, id)
+  local count = 0
+  for _, name in ipairs(effects_of(ns, id)) do
+    local f = redis.call('HMGET', ns .. ':effect:' .. name, 'state', 'doubtful')
+    if is_doubtful(f[1], f[2]) then count = count + 1 end
+  end
+  return count
+end
+
+-- settle_effects: take a person's word ('sent' | 'not_sent') on those of unknown fate; `answer` is what a handler is answered
+-- from now on where it was sent
+local function settle_effects(ns, id, word, answer, now)
+  local settled = 0
+  for _, name in ipairs(effects_of(ns, id)) do
+    local entry = ns .. ':effect:' .. name
+    local f = redis.call('HMGET', entry, 'state', 'doubtful', 'status')
+    if is_doubtful(f[1], f[2]) then
+      settled = settled + 1
+      redis.call('HINCRBY', entry, 'version', 1)
+      redis.call('HDEL', entry, 'bytes')
+      if not f[1] then redis.call('HSET', entry, 'event', id, 'own_key', '0', 'first_at', now, 'last_at', now) end
+      if word == 'sent' then
+        redis.call('HSET', entry, 'state', 'settled', 'status', 200, 'answer_type', 'application/json', 'answer', answer,
+          'answered_at', now)
+      else
+        redis.call('HSET', entry, 'state', 'withdrawn', 'doubtful', 0)
+        -- The key stays, so that Telnyx itself may still know better; only where it refused the key is there a new one.
+        if f[3] == '422' then redis.call('HINCRBY', entry, 'generation', 1) end
+      end
+    end
+  end
+  return settled
+end
+
+-- let_go_of_refusals: what Telnyx refused for good may be asked for once more, also where the recipient's STOP was the reason
+local function let_go_of_refusals(ns, id)
+  for _, name in ipairs(effects_of(ns, id)) do
+    local entry = ns .. ':effect:' .. name
+    if redis.call('HGET', entry, 'state') == 'refused' then
+      redis.call('HINCRBY', entry, 'version', 1)
+      redis.call('HSET', entry, 'state', 'withdrawn')
+    end
+  end
+end
+
+local FORGOTTEN = { forgotten = true, withdrawn = true, refused = true, would = true }
+
+-- forget_effects_of: let a handler's effects be as if they had never been, so that they happen once more under keys that
+-- Telnyx has not seen; without `act` only count them
+local function forget_effects_of(ns, id, handler, act)
+  local count = 0
+  for _, name in ipairs(effects_of(ns, id)) do
+    local entry = ns .. ':effect:' .. name
+    local f = redis.call('HMGET', entry, 'handler', 'state')
+    if f[1] == handler and not FORGOTTEN[f[2]] then
+      count = count + 1
+      if act then
+        redis.call('HINCRBY', entry, 'version', 1)
+        redis.call('HINCRBY', entry, 'generation', 1)
+        redis.call('HSET', entry, 'state', 'forgotten', 'doubtful', 0)
+        redis.call('HDEL', entry, 'bytes')
+      end
+    end
+  end
+  return count
+end

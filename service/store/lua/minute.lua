@@ -1,0 +1,29 @@
+-- minute: an index so small that every event can have a place in it: for each minute, which types and numbers there were among
+-- the events accepted in it, as digests of 4 bytes side by side. What is looked for is then looked for in few minutes.
+--
+-- Keys:   <ns>:minute:<minutes since 1970>
+-- Cost:   O(digests)
+local MINUTE = 60000
+-- Those that are older are few, and dead: all of them are looked through.
+local MINUTES_KEPT = 8 * 86400000
+
+local function minute_key(ns, at)
+  return ns .. ':minute:' .. string.format('%.0f', math.floor(at / MINUTE))
+end
+
+local function mark_minute(ns, at, digests)
+  if digests == '' then return end
+  local key = minute_key(ns, at)
+  if redis.call('APPEND', key, digests) == #digests then redis.call('PEXPIRE', key, MINUTES_KEPT) end
+end
+
+-- holds_digest: one that is found across the border of two does not count
+local function holds_digest(digests, wanted)
+  local at = digests:find(wanted, 1, true)
+  while at and at % 4 ~= 1 do at = digests:find(wanted, at + 1, true) end
+  return at ~= nil
+end
+
+local function from_hex(text)
+  return (text:gsub('..', function(hex) return string.char(tonumber(hex, 16)) end))
+end

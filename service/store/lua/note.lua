@@ -1,0 +1,19 @@
+-- note(ns, id, now, what, about): keep in an event's record that something was done to it, for its story. The latest stay, as
+-- many as fit; a record whose body was let go of takes none.
+--
+-- Keys:   <ns>:event:<id>
+-- Cost:   O(1)
+local MOST_NOTES = 4000
+local MOST_ABOUT = 1000
+
+local function note(ns, id, now, what, about)
+  local event = ns .. ':event:' .. id
+  local f = redis.call('HMGET', event, 'notes', 'kept')
+  if f[2] then return end
+  local told = about and next(about) and cjson.encode(about) or '{}'
+  local line = cjson.encode({ at = now, what = what })
+  if #told <= MOST_ABOUT then line = line:sub(1, -2) .. ',"about":' .. told .. '}' end
+  local notes = (f[1] or '') .. line .. '\n'
+  while #notes > MOST_NOTES do notes = notes:sub(notes:find('\n', 1, true) + 1) end
+  redis.call('HSET', event, 'notes', notes)
+end

@@ -1,0 +1,58 @@
+-- replay: process ended events once more, against the ledger; or only say what that would come to. Without a handler's name
+-- the handlers are those that are subscribed by then; with one, it alone runs. One that is still open is left as it is.
+--
+-- Keys:   those of settle, note, fates and anew
+-- ARGV:   ns, handler ('': all), again ('1': that handler's effects are forgotten, and so may happen again, also those of
+--         unknown fate), trusted ('1': imported events too), act ('1' | '0': only say), then ids (at most 500)
+-- Answer: for each id {verdict, effects that are forgotten}: 'replayed' | 'open' | 'gone' | 'no_body' | 'foreign' | 'imported'
+--         | 'cancelled' | 'in_doubt' (an effect is of unknown fate)
+-- Cost:   O(ids × (record + effects + log queue))
+local ns, only, again, trusted, act = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5] == '1'
+local now = now_ms()
+
+local function contains(names, wanted)
+  for _, name in ipairs(names) do
+    if name == wanted then return true end
+  end
+  return false
+end
+
+-- let_one_run: the others stay as they ended
+local function let_one_run(event, names)
+  if not contains(names, only) then
+    names[#names + 1] = only
+    redis.call('HSET', event, 'handlers', cjson.encode(names))
+  end
+  return { [only] = let_run(event, only, now) }
+end
+
+-- let_all_run: the handlers are fixed anew when it is claimed
+local function let_all_run(event, names)
+  local were = {}
+  for _, name in ipairs(names) do were[name] = let_run(event, name, now) end
+  redis.call('HDEL', event, 'handlers')
+  redis.call('HSET', event, 'due', now)
+  return were
+end
+
+local function replay(id)
+  local event = ns .. ':event:' .. id
+  local state = redis.call('HGET', event, 'state')
+  if not state then return { 'gone', 0 } end
+  if state == 'open' then return { 'open', 0 } end
+  local why_not = hindrance(event, trusted)
+  if why_not then return { why_not, 0 } end
+  if not again and count_doubtful(ns, id) > 0 then return { 'in_doubt', 0 } end
+  local forgotten = again and forget_effects_of(ns, id, only, act) or 0
+  if not act then return { 'replayed', forgotten } end
+  local names = cjson.decode(redis.call('HGET', event, 'handlers') or '[]')
+  local were = only ~= '' and let_one_run(event, names) or let_all_run(event, names)
+  as_suspect(event)
+  note(ns, id, now, again and 'replayed_again' or 'replayed', were)
+  settle(ns, id, now)
+  return { 'replayed', forgotten }
+end
+
+local answers = {}
+for i = 6, #ARGV do answers[#answers + 1] = replay(ARGV[i]) end
+return answers

@@ -1,0 +1,84 @@
+"""Watching events as they change, by looking at the ends of three indexes again and again.
+
+So it costs neither workers nor ingress anything, and nothing at all while nobody watches.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from service.store.connection import server_time
+from service.store.inbox import PAGE, summaries
+from service.store.keys import Keys
+from service.store.records import EventRecord
+from service.store.search import Wanted, those_wanted
+
+MOST_AT_ONCE = 1000
+"""Events that one look takes from each index; what is beyond is only counted."""
+MOST_OPEN = 500
+"""Open events that are looked at again each time, those that arrived last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed since the look before: records without bodies, and how many changed ones were passed over."""
+
+    records: list[EventRecord]
+    passed_over: int
+
+
+@dataclass
+class Watch:
+    """Sees what changes about the events that are wanted, from the first look on."""
+
+    redis: "Redis"
+    keys: Keys
+    wanted: Wanted
+    _seen_until: int | None = None
+    _known: "OrderedDict[str, EventRecord]" = field(default_factory=OrderedDict)
+
+    async def look(self) -> Changes:
+        """What has changed since the last look; the first one sees nothing.
+
+        Raises:
+            redis.exceptions.RedisError: Redis cannot be reached; look again later.
+        """
+        # Of the current millisecond more may be to come.
+        until = await server_time(self.redis) - 1
+        since, self._seen_until = self._seen_until, until
+        if since is None:
+            return Changes([], 0)
+        try:
+            ids, passed_over = await self._moved(since, until)
+        except BaseException:
+            self._seen_until = since
+            raise
+        still_open = [each.id for each in self._known.values() if each.state == "open"][-MOST_OPEN:]
+        changed = await self._changed(list(dict.fromkeys([*ids, *still_open])))
+        return Changes(changed, passed_over)
+
+    async def _moved(self, since: int, until: int) -> tuple[list[str], int]:
+        """The ids that arrived or ended after `since`."""
+        ids: list[str] = []
+        passed_over = 0
+        for index in (self.keys.events, self.keys.ended, self.keys.dead):
+            found = await self.redis.zrangebyscore(index, f"({since}", until, start=0, num=MOST_AT_ONCE)
+            ids += (each.decode() for each in found)
+            if len(found) == MOST_AT_ONCE:
+                passed_over += await self.redis.zcount(index, f"({since}", until) - MOST_AT_ONCE
+        return ids, passed_over
+
+    async def _changed(self, ids: list[str]) -> list[EventRecord]:
+        changed: list[EventRecord] = []
+        for start in range(0, len(ids), PAGE):
+            chosen = await those_wanted(self.redis, self.keys, self.wanted, ids[start : start + PAGE])
+            changed += [
+                each for each in await summaries(self.redis, self.keys, chosen) if self._known.get(each.id) != each
+            ]
+        for record in changed:
+            self._known[record.id] = record
+            self._known.move_to_end(record.id)
+        while len(self._known) > MOST_AT_ONCE * 4:
+            self._known.popitem(last=False)
+        return changed

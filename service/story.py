@@ -1,0 +1,218 @@
+"""The story of an event: everything that is known to have happened to it, in the order of time.
+
+Pure: the record, its effects and the time are arguments. Numbers are masked already where they are kept, and texts are
+left out; who may see more looks at the body itself.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from service.events import InvalidBody, read_event
+from service.masking import mask_number
+from service.messages.segments import segments
+from service.store.ledger import Entry, Sent
+from service.store.records import MOST_RUNS, EventRecord, HandlerRecord, Note, Ran
+
+Kind = Literal["happened", "accepted", "delivered", "run", "effect", "note", "wait", "ended"]
+
+_NOTES = {
+    "lapsed": "its worker vanished ({worker}): the lease lapsed, which counts against the event",
+    "left_behind": "its worker stopped ({worker}) and left it behind: the lease lapsed, which does not count",
+    "absolved": "the worker that had seemed to vanish is back ({worker}): that lapse does not count",
+    "condemned": "its worker vanished once more while nothing else ran there: what had not ended is dead",
+    "sent": "a person said of the effects of unknown fate that they took effect",
+    "not_sent": "a person said of the effects of unknown fate that they did not take effect",
+    "released": "set free: {cause} is over",
+    "retried": "a person had it retried: {handlers}",
+    "replayed": "a person had it replayed: {handlers}",
+    "replayed_again": "a person had it replayed, and its effects forgotten, so that they may happen again: {handlers}",
+    "imported": "a person imported it, as it had ended elsewhere",
+    "imported_to_run": "a person imported it, to be processed here",
+}
+_ARRIVED = {
+    "webhook": "accepted",
+    "failover": "accepted by the failover URL",
+    "emit": "raised by a handler",
+    "schedule": "scheduled by a handler",
+    "queue": "found in the queue",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing that happened, `at` milliseconds since 1970; `began` where it lasted, `handler` whose doing it was."""
+
+    at: int
+    kind: Kind
+    text: str
+    handler: str | None = None
+    began: int | None = None
+
+
+def tell(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]:
+    """The story as it is known at `now` (milliseconds), the earliest first."""
+    lines = [
+        *_arrival(record),
+        *(_noted(note) for note in record.notes),
+        *(line for name, handler in record.handlers.items() for line in _of_handler(name, handler, record.ended_at)),
+        *(line for entry in effects for line in _of_effect(record, entry)),
+        *_end(record),
+        *_standing(record, now),
+    ]
+    return sorted(lines, key=lambda line: line.at)
+
+
+def in_doubt(entry: Entry) -> bool:
+    """Whether nobody knows if an effect happened; one that Telnyx put off did not."""
+    return entry.state == "started" and entry.doubtful > 0
+
+
+def _arrival(record: EventRecord) -> Iterator[Line]:
+    happened = _occurred_at(record)
+    if happened is not None:
+        yield Line(happened, "happened", "happened, says its sender")
+    how = _ARRIVED.get(record.arrived_by, f"arrived by {record.arrived_by}")
+    yield Line(record.received_at, "accepted", how)
+    for again in record.again:
+        yield Line(again.at, "delivered", f"delivered once more, by {again.arrived_by}: a duplicate")
+    untold = record.deliveries - 1 - len(record.again)
+    if untold > 0:
+        last = record.again[-1].at if record.again else record.received_at
+        yield Line(last, "delivered", f"delivered {untold} more times, of which only the number is kept")
+
+
+def _occurred_at(record: EventRecord) -> int | None:
+    if record.body is None:
+        return None
+    try:
+        at = read_event(record.id, record.type, record.body, record.arrived_by).occurred_at
+    except InvalidBody:
+        return None
+    return None if at is None else int(at.timestamp() * 1000)
+
+
+def _noted(note: Note) -> Line:
+    reasons = (f"{name} ({reason})" if reason else name for name, reason in sorted(note.about.items()))
+    words = _NOTES.get(note.what, note.what)
+    about = {"worker": "", "cause": "", **note.about, "handlers": ", ".join(reasons) or "all handlers"}
+    return Line(note.at, "note", words.format_map(about))
+
+
+def _of_handler(name: str, handler: HandlerRecord, event_ended_at: int | None) -> Iterator[Line]:
+    for number, run in enumerate(handler.runs):
+        yield Line(run.ended, "run", _in_words(run), name, run.began)
+        if len(handler.runs) == MOST_RUNS and number == MOST_RUNS // 2 - 1:
+            yield Line(run.ended, "run", "ran more often; only the first and the last runs are kept", name)
+    told = bool(handler.runs) and handler.runs[-1].outcome == handler.state
+    ended_at = handler.ended_at or event_ended_at
+    if handler.ended and ended_at is not None and not told:
+        yield Line(ended_at, "run", _ending(handler.state, handler.reason, handler.error), name)
+
+
+def _in_words(run: Ran) -> str:
+    times = f"ran {run.times} times, each" if run.times > 1 else "ran:"
+    remarks = "".join(f"; {remark}" for remark in run.remarks)
+    return f"{times} {_ending(run.outcome, run.reason, run.error)}, after {_span(run.ended - run.began)}{remarks}"
+
+
+def _ending(state: str, reason: str | None, error: str | None) -> str:
+    word = {"waiting": "to run again later", "pending": "not begun"}.get(state, state)
+    return f"{word}{f' ({reason})' if reason else ''}{f': {error}' if error else ''}"
+
+
+def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
+    what = f"{entry.method} {entry.path}{f' for {entry.recipient}' if entry.recipient else ''}".strip() or "an effect"
+    if entry.event_id != record.id:
+        what += f" (begun by event {entry.event_id})"
+
+    def line(at: int, text: str, began: int | None = None) -> Line:
+        return Line(at, "effect", text, entry.handler or None, began)
+
+    if entry.state == "would":
+        yield line(entry.first_at, f"would {what}{_would_say(entry)}")
+        return
+    for sent in entry.sent:
+        yield line(sent.answered_at, f"{what}: {_answered(entry, sent)}", sent.at)
+    if in_doubt(entry):
+        why = f" ({entry.why})" if entry.why else ""
+        unknown = f"requests of unknown fate: {entry.doubtful}"
+        yield line(entry.last_at, f"{what}: nobody knows whether it took effect{why}; {unknown}")
+    elif entry.state == "started":
+        yield line(entry.last_at, f"{what}: it has not happened, and the same is to be sent again")
+    elif entry.state == "withdrawn" and not entry.sent:
+        yield line(entry.last_at, f"{what}: intended, and not sent{f' ({entry.why})' if entry.why else ''}")
+    elif entry.state == "settled":
+        yield line(entry.answered_at or entry.last_at, f"{what}: took effect, by a person's word")
+
+
+def _answered(entry: Entry, sent: Sent) -> str:
+    if sent.status == 0:
+        return f"no answer within {_span(sent.answered_at - sent.at)}"
+    why = f": {entry.why}" if entry.why and sent == entry.sent[-1] and sent.status >= 400 else ""
+    return f"answered {sent.status} after {_span(sent.answered_at - sent.at)}{why}"
+
+
+def _would_say(entry: Entry) -> str:
+    """Of what a dry run holds back: how long the text is, and from whom it would come."""
+    try:
+        fields = json.loads(entry.body or b"")
+    except ValueError:
+        return ""
+    if not isinstance(fields, dict):
+        return ""
+    text, sender = fields.get("text"), fields.get("from")
+    said = f", a text of {len(text)} characters in {segments(text)} segments" if isinstance(text, str) else ""
+    return said + (f", from {mask_number(sender)}" if isinstance(sender, str) else "")
+
+
+def _end(record: EventRecord) -> Iterator[Line]:
+    if record.state != "open" and record.ended_at is not None:
+        yield Line(record.ended_at, "ended", record.state)
+
+
+def _standing(record: EventRecord, now: int) -> Iterator[Line]:
+    """How an open event stands: with a worker, or waiting for what, until when."""
+    if record.state != "open":
+        return
+    if record.leased_until is not None and record.leased_until > now:
+        yield Line(now, "wait", f"a worker has it, until {_at(record.leased_until, now)}")
+        return
+    if not record.handlers:
+        due = record.due or now
+        yield Line(max(due, now), "wait", f"waits until {_at(due, now)}" if due > now else "waits for a worker")
+    for name, handler in record.handlers.items():
+        if not handler.ended:
+            yield Line(max(handler.due, now), "wait", _waiting(handler, now), name)
+
+
+def _waiting(handler: HandlerRecord, now: int) -> str:
+    reason = f" ({handler.reason})" if handler.reason else ""
+    if handler.held_by:
+        return f"held by {handler.held_by}{reason}"
+    if handler.due > now:
+        return f"waits until {_at(handler.due, now)}{reason}"
+    return f"is due{reason}"
+
+
+def _at(moment: int, now: int) -> str:
+    return f"in {_span(moment - now)}" if moment > now else "now"
+
+
+def _span(milliseconds: int) -> str:
+    """A duration as people say it: `12 ms`, `3.4 s`, `5 min 2 s`, `7 h 12 min`, `2 d 3 h`."""
+    seconds = milliseconds / 1000
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    for unit, size, below, smaller in (("min", 60, "s", 1), ("h", 3600, "min", 60)):
+        if seconds < size * (60 if unit == "min" else 24):
+            return f"{seconds // size:.0f} {unit} {seconds % size // smaller:.0f} {below}"
+    return f"{seconds // 86400:.0f} d {seconds % 86400 // 3600:.0f} h"
+
+
+def since(lines: Iterable[Line], at: int) -> list[Line]:
+    """What of a story happened at this time (ms) or later, and is over."""
+    return [line for line in lines if line.at >= at and line.kind not in ("wait", "happened")]

@@ -1,0 +1,116 @@
+"""The filters of `events list` and `dead list`: by number, handler, reason and time."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from service.numbers import digests
+from service.store.inbox import Arrival, accept
+from service.store.records import HandlerRecord
+from service.store.upkeep import let_go_bodies
+from tests.cli.deployment import Deployment
+from tests.events import envelope, finalized_rcs, fresh_number, received_sms
+
+
+def ids(deployment: Deployment, *options: str, command: str = "events") -> list[str]:
+    ran = deployment.run(command, "list", "--json", *options)
+    assert ran.code == 0, ran.stderr
+    return [event["id"] for event in json.loads(ran.stdout)]
+
+
+def receive(deployment: Deployment, event_id: str, payload: Any, event_type: str = "message.received") -> None:
+    body = orjson.dumps(envelope(event_type, payload))
+    deployment.ask(lambda redis, keys: accept(redis, keys, [Arrival(event_id, event_type, body, "webhook")]))
+
+
+def test_a_number_is_found_wherever_it_stands_and_however_it_is_written(deployment: Deployment) -> None:
+    number = fresh_number()
+    receive(deployment, "in", received_sms(number, "hi"))
+    receive(deployment, "out", finalized_rcs("delivered", number), "message.finalized")
+    receive(deployment, "other", received_sms(fresh_number(), "hi"))
+    receive(deployment, "short", {"from": {"phone_number": "44321"}})
+    assert ids(deployment, "--number", number) == ["out", "in"]
+    assert ids(deployment, "--number", f"{number[:2]} ({number[2:5]}) {number[5:]}") == ["out", "in"]
+    assert ids(deployment, "--number", number, "--type", "message.finalized") == ["out"]
+    assert ids(deployment, "--number", "44321") == ["short"]
+    assert ids(deployment, "--number", fresh_number()) == []
+
+
+def test_a_number_is_found_when_the_body_is_gone_and_stands_nowhere_in_the_clear(deployment: Deployment) -> None:
+    number = fresh_number()
+    receive(deployment, "one", received_sms(number, "hi"))
+    deployment.finish("one", greet=HandlerRecord("done"))
+    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=-1))
+    assert ids(deployment, "--number", number) == ["one"]
+    stored = b"".join(
+        key + (deployment.redis.dump(key) or b"")
+        for key in deployment.redis.scan_iter(f"{deployment.keys.namespace}:*")
+    )
+    assert number[1:].encode() not in stored
+
+
+def test_a_number_is_found_when_the_marks_of_its_minute_are_gone(deployment: Deployment) -> None:
+    number = fresh_number()
+    receive(deployment, "one", received_sms(number, "hi"))
+    deployment.redis.delete(*deployment.redis.scan_iter(f"{deployment.keys.namespace}:minute:*"))
+    assert ids(deployment, "--number", number) == ["one"]
+
+
+def test_handlers_are_found_before_and_after_the_body_is_gone(deployment: Deployment) -> None:
+    deployment.accept("one", "two")
+    deployment.finish("one", greet=HandlerRecord("done"))
+    deployment.finish("two", greet_all=HandlerRecord("done"))
+    assert ids(deployment, "--handler", "greet") == ["one"]
+    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=-1))
+    assert ids(deployment, "--handler", "greet") == ["one"]
+    assert ids(deployment, "--handler", "gre") == []
+
+
+def test_families_of_types(deployment: Deployment) -> None:
+    deployment.accept("brand", event_type="10dlc.brand.update")
+    deployment.accept("campaign", event_type="10dlc.campaign.update")
+    deployment.accept("other", event_type="10dlcx.brand")
+    assert set(ids(deployment, "--type", "10dlc.*")) == {"brand", "campaign"}
+    assert ids(deployment, "--type", "10dlc.brand.update") == ["brand"]
+
+
+def test_times_are_durations_or_iso(deployment: Deployment) -> None:
+    deployment.accept("now", "then")
+    received = int(datetime(2026, 1, 31, 8, tzinfo=UTC).timestamp() * 1000)
+    deployment.redis.hset(deployment.keys.event("then"), "received_at", str(received))
+    deployment.redis.zadd(deployment.keys.events, {"then": received})
+    day = ("--since", "2026-01-31T08:00:00Z", "--until", "2026-01-31T08:00:00Z")
+    assert ids(deployment, *day) == ["then"]
+    assert ids(deployment, *day, "--state", "open") == ["then"]
+    assert ids(deployment, *day, "--type", "message.received") == ["then"]
+    assert ids(deployment, "--since", "2026-01-31 10:00+02:00", "--until", "2026-01-31 08:00") == ["then"]
+    assert "now" in ids(deployment, "--since", "15m")
+    assert "now" not in ids(deployment, "--until", "1h")
+
+
+def test_dead_ones_by_type_handler_reason_and_time_of_death(deployment: Deployment) -> None:
+    deployment.accept("a", "b")
+    deployment.accept("c", event_type="message.sent")
+    deployment.finish("a", greet=HandlerRecord("dead", reason="ValueError"), thank=HandlerRecord("done"))
+    deployment.finish("b", greet=HandlerRecord("dead", reason="40300"))
+    deployment.finish("c", thank=HandlerRecord("dead", reason="40300"))
+    assert set(ids(deployment, "--handler", "greet", command="dead")) == {"a", "b"}
+    assert ids(deployment, "--handler", "thank", command="dead") == ["c"]
+    assert set(ids(deployment, "--reason", "40300", command="dead")) == {"b", "c"}
+    assert ids(deployment, "--reason", "40300", "--type", "message.sent", command="dead") == ["c"]
+    deployment.redis.zadd(deployment.keys.dead, {"a": 1000})
+    assert ids(deployment, "--until", "1970-01-02", command="dead") == ["a"]
+
+
+@pytest.mark.parametrize("options", [("--number", "nobody"), ("--since", "1"), ("--until", "soon")], ids=" ".join)
+def test_bad_usage_exits_2(deployment: Deployment, options: tuple[str, ...]) -> None:
+    ran = deployment.run("events", "list", *options)
+    assert (ran.code, ran.stdout) == (2, "")
+
+
+def test_digests_of_a_long_body_are_few() -> None:
+    body = b",".join(b'"+1312555%04d"' % number for number in range(5000))
+    assert len(digests(body)) == 8 * 4

@@ -1,0 +1,135 @@
+"""The story of an event: from what is kept to what a person reads, in order and to the millisecond."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.store.ledger import Entry, Sent, StoredAnswer
+from service.store.records import MOST_RUNS, Delivery, EventRecord, HandlerRecord, Note, Ran
+from service.story import Line, _span, in_doubt, tell
+
+T = 1_763_785_000_000
+
+
+def event(**changes: Any) -> EventRecord:
+    body = {"data": {"occurred_at": "2025-11-22T04:16:39.500+00:00", "payload": {}}}
+    record = EventRecord("e1", "message.received", "open", T, "webhook", 1, json.dumps(body).encode(), {})
+    return replace(record, **changes)
+
+
+def effect(**changes: Any) -> Entry:
+    entry = Entry("n", "e1", "greet", False, "POST", "/messages", "+1312•••0001", "t", "application/json", "d", "done")
+    return replace(entry, first_at=T + 5, last_at=T + 5, **changes)
+
+
+def texts(lines: list[Line]) -> list[tuple[int, str | None, str]]:
+    return [(line.at - T, line.handler, line.text) for line in lines]
+
+
+def test_an_event_that_went_well_from_its_occurrence_to_its_end() -> None:
+    run = Ran(T + 4, T + 95, "done", "nothing_to_say")
+    record = event(
+        state="done", ended_at=T + 96, handlers={"greet": HandlerRecord("done", runs=(run,), ended_at=T + 95)}
+    )
+    sent = effect(sent=(Sent(T + 6, 200, T + 90),), status=200)
+    assert texts(tell(record, [sent], T + 1000)) == [
+        (-500, None, "happened, says its sender"),
+        (0, None, "accepted"),
+        (90, "greet", "POST /messages for +1312•••0001: answered 200 after 84 ms"),
+        (95, "greet", "ran: done (nothing_to_say), after 91 ms"),
+        (96, None, "done"),
+    ]
+
+
+def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
+    record = event(deliveries=5, again=(Delivery(T + 10, "webhook"), Delivery(T + 20, "failover")))
+    told = texts(tell(record, [], T + 30))
+    assert (10, None, "delivered once more, by webhook: a duplicate") in told
+    assert (20, None, "delivered once more, by failover: a duplicate") in told
+    assert (20, None, "delivered 2 more times, of which only the number is kept") in told
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"state": "started", "doubtful": 1, "sends": 1},
+            "nobody knows whether it took effect; requests of unknown fate: 1",
+        ),
+        ({"state": "started", "doubtful": 0}, "it has not happened, and the same is to be sent again"),
+        ({"state": "withdrawn", "why": "ConnectError"}, "intended, and not sent (ConnectError)"),
+        ({"state": "settled", "answered_at": T + 50}, "took effect, by a person's word"),
+        ({"state": "started", "doubtful": 1, "sent": (Sent(T, 0, T + 9),)}, "no answer within 9 ms"),
+        (
+            {"state": "refused", "sent": (Sent(T, 403, T + 9),), "why": "403 · 40300", "answer": StoredAnswer(403)},
+            "answered 403 after 9 ms: 403 · 40300",
+        ),
+        (
+            {"state": "would", "body": json.dumps({"text": "hello", "from": "+13125550199"}).encode()},
+            "would POST /messages for +1312•••0001, a text of 5 characters in 1 segments, from +1312•••0199",
+        ),
+        ({"event_id": "e2", "sent": (Sent(T, 200, T + 1),)}, "(begun by event e2): answered 200"),
+    ],
+    ids=["in doubt", "put off", "withdrawn", "settled", "no answer", "refused", "dry run", "another event's"],
+)
+def test_what_is_known_of_an_effect(changes: dict[str, Any], words: str) -> None:
+    lines = tell(event(), [effect(**changes)], T + 100)
+    assert any(words in line.text for line in lines if line.kind == "effect"), lines
+    assert in_doubt(effect(**changes)) == ("unknown" in words or "no answer" in words)
+
+
+def test_a_handler_that_waits_says_why_and_until_when() -> None:
+    handlers = {
+        "late": HandlerRecord("waiting", due=T + 90_000, reason="rate_limit"),
+        "held": HandlerRecord("parked", due=T + 500, reason="credentials", held_by="credentials"),
+        "next": HandlerRecord(),
+    }
+    told = {line.handler: line.text for line in tell(event(handlers=handlers), [], T + 30_000)}
+    assert told["late"] == "waits until in 1 min 0 s (rate_limit)"
+    assert told["held"] == "held by credentials (credentials)"
+    assert told["next"] == "is due"
+
+
+def test_a_long_history_says_that_it_is_not_whole() -> None:
+    runs = tuple(Ran(T + n, T + n, "waiting", "error") for n in range(MOST_RUNS))
+    told = [line.text for line in tell(event(handlers={"greet": HandlerRecord("waiting", runs=runs)}), [], T)]
+    assert "ran more often; only the first and the last runs are kept" in told
+
+
+def test_an_ending_without_a_run_is_told() -> None:
+    dead = HandlerRecord("dead", reason="killed_worker", error="its worker vanished", ended_at=T + 7)
+    told = texts(tell(event(handlers={"greet": dead}, notes=(Note(T + 7, "condemned"),)), [], T + 8))
+    assert (7, "greet", "dead (killed_worker): its worker vanished") in told
+
+
+def test_what_persons_and_workers_did_is_told() -> None:
+    notes = (
+        Note(T + 1, "lapsed", {"worker": "w1"}),
+        Note(T + 2, "absolved", {"worker": "w1"}),
+        Note(T + 3, "retried", {"greet": "ValueError", "thank": ""}),
+        Note(T + 4, "released", {"cause": "credentials"}),
+        Note(T + 5, "a note of a later version"),
+    )
+    told = [line.text for line in tell(event(notes=notes), [], T)]
+    assert "a person had it retried: greet (ValueError), thank" in told
+    assert "set free: credentials is over" in told
+    assert any("vanished (w1)" in text for text in told)
+    assert "a note of a later version" in told
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "words"),
+    [
+        (0, "0 ms"),
+        (999, "999 ms"),
+        (1000, "1.0 s"),
+        (59_900, "59.9 s"),
+        (302_000, "5 min 2 s"),
+        (25_920_000, "7 h 12 min"),
+        (183_600_000, "2 d 3 h"),
+    ],
+)
+def test_durations_in_words(milliseconds: int, words: str) -> None:
+    assert _span(milliseconds) == words
