@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -64,11 +64,11 @@ class Holdings:
         self._latest = number
         return number
 
-    def answered(self, number: int, leases: Iterable[Lease], *, patience: float) -> None:
-        """A claim was answered; each of its events may take `patience` seconds."""
+    def answered(self, number: int, leases: Iterable[Lease], *, patience: Callable[[Lease], float]) -> None:
+        """A claim was answered; `patience` tells how many seconds an event may take."""
         for lease in leases:
             self.running[lease.record.id] = Running(
-                lease, overdue_at=time.monotonic() + patience, held_until=lease.monotonic + self.lease
+                lease, overdue_at=time.monotonic() + patience(lease), held_until=lease.monotonic + self.lease
             )
         self._unanswered.discard(number)
 

@@ -110,9 +110,9 @@ class Processor:
     def _routes(self) -> Mapping[str, tuple[str, ...]]:
         return {name: each.types for name, each in self.workshop.router.subscriptions.items()}
 
-    @cached_property
-    def _patience(self) -> float:
-        timeouts = map(self.workshop.timeout, self.workshop.router.subscriptions)
+    def _patience(self, lease: Lease) -> float:
+        """Seconds that an event may take: its own handlers' longest time-out, and a little more."""
+        timeouts = map(self.workshop.timeout, lease.record.handlers)
         return max(timeouts, default=self.workshop.settings.handler_timeout) + OVERDUE
 
     async def _run_due(self, running: Running) -> None:

@@ -50,6 +50,7 @@ local function condemn(id, event)
     local handler = known and cjson.decode(known) or {}
     if handler.state ~= 'done' and handler.state ~= 'dead' then
       handler.state, handler.reason, handler.due, handler.ended_at = 'dead', 'killed_worker', nil, now
+      handler.held_by = nil
       handler.error = 'its worker vanished each time it ran: find out what it does to the process, then retry it'
       redis.call('HSET', event, 'h:' .. name, cjson.encode(handler))
     end
