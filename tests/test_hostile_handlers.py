@@ -99,7 +99,7 @@ def test_an_event_that_comes_back_at_once_is_never_run_twice_at_the_same_time(st
         if runs[event.id] < 21:
             raise Retry(after=0)
 
-    stack.start_worker(router, lease=1.0)
+    stack.start_worker(router, lease=3.0)
     events = [envelope("test.something", {}) for _ in range(60)]
     for event in events:
         stack.deliver(event)

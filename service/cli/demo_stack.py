@@ -33,7 +33,7 @@ LEASE = "2s"
 """Short, so that what a killed worker was at goes on soon."""
 HOLD = 3.0
 """Seconds for which the local Telnyx keeps the answer back while the worker is killed."""
-SECONDS = 12.0
+SECONDS = 30.0
 """How long anything in the demo may take before it is called failed."""
 
 
