@@ -180,7 +180,7 @@ class History:
 
     def note(self, digest: str, args: tuple[Any, ...]) -> None:
         """See what a handler asks of Redis: an event for later, which is a timer, or to call one off."""
-        texts = [each.decode() if isinstance(each, bytes) else str(each) for each in args[1:]]
+        texts = [each.decode() if isinstance(each, bytes) else str(each) for each in args[1:5]]
         if digest == CANCEL.digest:
             self.pending = [each for each in self.pending if each.record.id != texts[0] or each.runs]
         elif digest == ACCEPT.digest and texts[3] in ("schedule", "emit") and texts[0] not in self.derived:
