@@ -126,9 +126,9 @@ def test_up_as_the_readme_shows_it_sends_the_fallback_and_its_operation_commands
         assert [body["from"] for body in ringback_.messages_to(number)] == ["+13125550199"]
 
         operate = blocks("sh")[-1].splitlines()
-        assert operate[:3] == ["ringback events list", "ringback dead list", "ringback audit"]
+        assert operate[:3] == ["ringback events list", "ringback events show ID", "ringback dead list"]
         for command in operate:
-            ended = ringback_.run(command)
+            ended = ringback_.run(command.replace("ID", event["data"]["id"]))
             assert ended.returncode == 0, (command, ended.stderr)
 
 
@@ -153,6 +153,6 @@ def test_the_roles_of_the_image_refuse_to_start_unconfigured(tmp_path: Path, rol
 
 
 def test_every_command_of_the_readme_is_known() -> None:
-    known = {"config", "up", "events", "dead", "audit", "healthcheck", "demo"}
+    known = {"config", "up", "events", "dead", "audit", "healthcheck", "demo", "pause", "resume", "doctor"}
     assert {command.split()[1] for command in commands() if command.startswith("ringback ")} <= known
     assert os.access(ROOT / "Dockerfile", os.R_OK)
