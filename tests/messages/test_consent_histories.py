@@ -78,7 +78,7 @@ def test_no_sms_after_a_stop_with_the_real_sdk_and_ledger(url: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default::UserWarning")  # it tells what was lived through
 @pytest.mark.parametrize("half", [0, 1])
 def test_no_sms_after_a_stop_in_100_000_histories(url: str, half: int) -> None:
