@@ -96,7 +96,7 @@ def test_a_worker_counts_events_by_type_and_state_and_the_time_to_their_end(stac
 
 def test_effects_are_counted_by_operation_and_result(stack: Stack) -> None:
     number, name = fresh_number(), "ringback_effects_total"
-    stack.simulator.add_fault(kind="status", status=503, times=1)
+    stack.simulator.add_fault(path="/messages", recipient=number, kind="status", status=503, times=1)
     worker = stack.start_worker(handlers.router)
     event = envelope("message.finalized", finalized_rcs("delivery_failed", number))
     stack.deliver(event)
