@@ -45,7 +45,7 @@ def _number(text: str) -> str:
     return text
 
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]…", help="The ids of events.", show_default=False)]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of events.", show_default=False)]
 StateOption = Annotated[State | None, typer.Option("--state", help="Only events in this state.")]
 TypeOption = Annotated[
     str | None,
