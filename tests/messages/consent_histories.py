@@ -34,7 +34,7 @@ from service.outbound.refusals import STOP
 from service.routing import Router
 from service.settings import Settings
 from service.store.consent import hear
-from service.store.inbox import ACCEPT, CANCEL, Arrival, accept
+from service.store.inbox import ACCEPT, Arrival, accept, find
 from service.store.keys import Keys
 from service.store.leases import Lease
 from service.store.records import EventRecord, HandlerRecord
@@ -42,6 +42,7 @@ from service.store.records import EventRecord, HandlerRecord
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 FAILED = ("delivery_failed", "sending_failed", "expired")
 WAYS = ("sms", "rcs", "tapped", "marked")
+DERIVED = ("schedule", "emit")
 MOST_RUNS = 6
 AT_ONCE = 400
 """Histories that go on side by side: their commands share round trips."""
@@ -63,8 +64,8 @@ class PipeliningRedis(Redis):
         self._waiting.append((args, answer))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        if args[0] == "EVALSHA" and (history := history_now.get(None)) is not None:
-            history.note(args[1], args[3:])
+        if args[:2] == ("EVALSHA", ACCEPT.digest) and (history := history_now.get(None)) is not None:
+            history.announced.append(str(args[4]))
         return await answer
 
     async def _flush(self) -> None:
@@ -105,6 +106,7 @@ class History:
     told: list[tuple[str, float]] = field(default_factory=list)
     sent_at: dict[str, float] = field(default_factory=dict)
     sms: list[str] = field(default_factory=list)
+    announced: list[str] = field(default_factory=list)
     derived: set[str] = field(default_factory=set)
     keys_seen: set[str] = field(default_factory=set)
     violations: list[str] = field(default_factory=list)
@@ -169,23 +171,29 @@ class History:
         if not self.pending:
             return
         due = self.pending.pop(self.rng.randrange(len(self.pending)))
+        if due.record.id in self.derived and await self._called_off(due.record.id):
+            return
         token = f"{self.seed}:{next(self.ids)}"
         await self.world.lease(due.record.id, token)
         lease = Lease(due.record, token, alone=False, claimed_at=int(self.now * 1000))
         running = Running(lease, overdue_at=float("inf"), held_until=float("inf"))
         after = await run_handler(self.world.workshop, running, due.handler)
+        await self._take_up_timers()
         if not after.ended and due.runs < MOST_RUNS:
             record = replace(due.record, handlers={due.handler: after})
             self.pending.append(Pending(record, due.handler, due.runs + 1))
 
-    def note(self, digest: str, args: tuple[Any, ...]) -> None:
-        """See what a handler asks of Redis: an event for later, which is a timer, or to call one off."""
-        texts = [each.decode() if isinstance(each, bytes) else str(each) for each in args[1:5]]
-        if digest == CANCEL.digest:
-            self.pending = [each for each in self.pending if each.record.id != texts[0] or each.runs]
-        elif digest == ACCEPT.digest and texts[3] in ("schedule", "emit") and texts[0] not in self.derived:
-            self.derived.add(texts[0])
-            self._due(texts[0], texts[1], texts[2].encode(), texts[3])
+    async def _take_up_timers(self) -> None:
+        """What a handler has scheduled is due at some later time, as it stands in Redis."""
+        while self.announced:
+            found = await find(self.world.redis, self.world.keys, self.announced.pop())
+            if found is not None and found.arrived_by in DERIVED and found.id not in self.derived:
+                self.derived.add(found.id)
+                self._due(found.id, found.type, found.body or b"", found.arrived_by)
+
+    async def _called_off(self, event_id: str) -> bool:
+        found = await find(self.world.redis, self.world.keys, event_id)
+        return found is None or found.state != "open"
 
     def asked(self, message: dict[str, Any], key: str | None) -> tuple[int, str]:
         """Telnyx is asked to send an SMS: how it answers (0: not at all), and with which code."""

@@ -70,6 +70,7 @@ def no_sms_after_a_stop(histories: list[History]) -> None:
     assert [violation for each in histories for violation in each.violations][:5] == []
     assert sum(len(each.sms) for each in histories) > len(histories) / 10, "what is not forbidden goes out"
     assert any(each.sms and each.stops for each in histories), "a START lifts a STOP"
+    assert any(each.derived for each in histories), "timers fire"
     assert all(len(each.sms) == len(set(each.sms)) for each in histories), "one SMS for each message"
 
 
