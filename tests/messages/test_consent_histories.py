@@ -79,6 +79,12 @@ def test_no_sms_after_a_stop_with_the_real_sdk_and_ledger(url: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_no_sms_after_a_stop_in_5_000_histories(url: str) -> None:
+    no_sms_after_a_stop(unfolded(url, range(MANY, MANY + 5_000)))
+
+
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 @pytest.mark.filterwarnings("default::UserWarning")  # it tells what was lived through
 @pytest.mark.parametrize("half", [0, 1])
