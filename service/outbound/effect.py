@@ -112,7 +112,7 @@ class Effect:
         differs = entry.digest != self.call.digest
         remark = f"{entry.method} {entry.path} was answered from the ledger"
         self.run.remarks.append(remark + (", though this run would have sent something else" if differs else ""))
-        return Answer(kept.status, {"content-type": kept.content_type or "application/json"}, kept.body)
+        return Answer(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
 
     async def _request(self, entry: Entry, *, again: bool) -> Answer | None:
         await self._pass_gate()
@@ -141,7 +141,7 @@ class Effect:
         request = Request(call, self.journal.header(entry, self.call))
         try:
             return request, await self.send(request)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Exception):
             if not request.left:
                 self.journal.take_back(entry)
             raise
