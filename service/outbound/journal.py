@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
@@ -148,11 +149,11 @@ class Journal:
             await self._end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why="it was cut off before it was sent")
 
     async def _end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str | None:
-        deadline = time.monotonic() + ANSWER_PATIENCE
+        deadline, note = time.monotonic() + ANSWER_PATIENCE, secrets.token_hex(8)
+        told = self.redis, self.keys, entry.name, outcome, answer
         while time.monotonic() < deadline:
             try:
-                noted = ledger.end(self.redis, self.keys, entry.name, outcome, answer, sent_at=sent_at, why=why)
-                return (await noted)[0]
+                return (await ledger.end(*told, sent_at=sent_at, why=why, note=note))[0]
             except (RedisError, OSError):
                 await asyncio.sleep(PAUSE)
         log.error("what became of an effect was not noted", event_id=self.run.event_id, handler=self.run.handler)
