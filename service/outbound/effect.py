@@ -68,15 +68,24 @@ class Effect:
             LeaseLost: the lease is gone.
         """
         entry = await self.journal.entry_of(self.call)
-        async with self.run.turns[entry.name]:
-            if entry.own_key:
-                entry = await self._known(entry)
-            for _ in range(MOST_TURNS):
-                self.run.check()
-                answer = await self._take(self._step(entry), entry)
-                if answer is not None:
-                    return answer
-                entry = await self._known(entry)
+        try:
+            async with self.run.turns[entry.name]:
+                await self.journal.taken_back(entry)
+                return await self._bring_about(entry)
+        except asyncio.CancelledError:
+            # A handler that cuts its call off, and makes it again, means the same effect.
+            self.run.used.discard(entry.name)
+            raise
+
+    async def _bring_about(self, entry: Entry) -> Answer:
+        if entry.own_key:
+            entry = await self._known(entry)
+        for _ in range(MOST_TURNS):
+            self.run.check()
+            answer = await self._take(self._step(entry), entry)
+            if answer is not None:
+                return answer
+            entry = await self._known(entry)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
     def _step(self, entry: Entry) -> fate.Verdict:
@@ -191,14 +200,6 @@ class Effect:
         verdict = fate.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
         return await self._take(verdict, entry)
 
-    def _ambiguous(self, entry: Entry, why: str) -> Interrupted:
-        self.ended("ambiguous")
-        what = f"{entry.method} {entry.path}" + (f" for {entry.recipient}" if entry.recipient else "")
-        detail = (
-            f"whether {what} took effect is not known: {why}. Look at Telnyx, then say it:"
-            f" ringback dead retry {self.run.event_id} --sent, or --not-sent"
-        )
-        return self.run.interrupt(Refusal("ambiguous", "ambiguous", detail))
     async def _read(self, path: str) -> Answer:
         """Read at Telnyx; a read that fails proves nothing, and the handler comes back for it."""
         reading = Call("GET", path.partition("?")[0])
@@ -212,3 +213,11 @@ class Effect:
             raise self.run.interrupt(refusal)
         return answer
 
+    def _ambiguous(self, entry: Entry, why: str) -> Interrupted:
+        self.ended("ambiguous")
+        what = f"{entry.method} {entry.path}" + (f" for {entry.recipient}" if entry.recipient else "")
+        detail = (
+            f"whether {what} took effect is not known: {why}. Look at Telnyx, then say it:"
+            f" ringback dead retry {self.run.event_id} --sent, or --not-sent"
+        )
+        return self.run.interrupt(Refusal("ambiguous", "ambiguous", detail))

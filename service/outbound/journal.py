@@ -104,7 +104,13 @@ class Journal:
 
     def take_back(self, entry: Entry, writing: "asyncio.Task[str] | None" = None) -> None:
         """Note, when it can be, that nothing was sent after all; what still writes the intent is waited for."""
-        _start(self._take_back(entry, writing))
+        self.run.taking_back[entry.name] = _start(self._take_back(entry, writing))
+
+    async def taken_back(self, entry: Entry) -> None:
+        """Wait until it is noted of an entry whose call was cut off that nothing was sent."""
+        noting = self.run.taking_back.pop(entry.name, None)
+        if noting is not None:
+            await asyncio.wait({noting})
 
     async def end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str:
         """Note what came of a request, and answer the entry's state; an answer waits for Redis longer than a lease.
