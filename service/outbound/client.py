@@ -4,12 +4,21 @@ import httpx
 from telnyx import AsyncTelnyx
 
 from service.outbound.gate import Gate
+from service.outbound.run import current_run
 from service.outbound.transport import EffectTransport, Ledgers
 from service.settings import Settings
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds; below a handler's own time-out, so that an unanswered call is known as one."""
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+
+
+class _SharedClient(httpx.AsyncClient):
+    """What all handlers of a worker send by: one that closes its `ctx.telnyx` closes nobody else's."""
+
+    async def aclose(self) -> None:
+        if current_run.get() is None:
+            await super().aclose()
 
 
 def open_reader(settings: Settings) -> AsyncTelnyx:
@@ -40,7 +49,7 @@ def open_client(settings: Settings, gate: Gate, ledgers: Ledgers) -> AsyncTelnyx
         base_url=settings.base_url,
         max_retries=0,
         timeout=TIMEOUT,
-        http_client=httpx.AsyncClient(transport=transport, timeout=TIMEOUT),
+        http_client=_SharedClient(transport=transport, timeout=TIMEOUT),
     )
     # The SDK imports a resource when it is first used, which takes most of a second: better now than in a handler.
     _ = client.messages.rcs

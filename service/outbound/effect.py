@@ -43,6 +43,8 @@ class Request:
 
 Send = Callable[[Request], Awaitable[Answer | None]]
 """Sends a request once, and notes on it how far it got; None where no answer came."""
+Read = Callable[[str], Awaitable[Answer | None]]
+"""Reads a path at Telnyx; None where no answer came."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Effect:
     journal: Journal
     gate: Gate
     send: Send
-    get: lookups.Get
+    get: Read
     resend: fate.Resend
     ended: Callable[[Result], None]
 
@@ -66,15 +68,24 @@ class Effect:
             LeaseLost: the lease is gone.
         """
         entry = await self.journal.entry_of(self.call)
-        async with self.run.turns[entry.name]:
-            if entry.own_key:
-                entry = await self._known(entry)
-            for _ in range(MOST_TURNS):
-                self.run.check()
-                answer = await self._take(self._step(entry), entry)
-                if answer is not None:
-                    return answer
-                entry = await self._known(entry)
+        try:
+            async with self.run.turns[entry.name]:
+                await self.journal.taken_back(entry)
+                return await self._bring_about(entry)
+        except asyncio.CancelledError:
+            # A handler that cuts its call off, and makes it again, means the same effect.
+            self.run.used.discard(entry.name)
+            raise
+
+    async def _bring_about(self, entry: Entry) -> Answer:
+        if entry.own_key:
+            entry = await self._known(entry)
+        for _ in range(MOST_TURNS):
+            self.run.check()
+            answer = await self._take(self._step(entry), entry)
+            if answer is not None:
+                return answer
+            entry = await self._known(entry)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
     def _step(self, entry: Entry) -> fate.Verdict:
@@ -112,10 +123,10 @@ class Effect:
         differs = entry.digest != self.call.digest
         remark = f"{entry.method} {entry.path} was answered from the ledger"
         self.run.remarks.append(remark + (", though this run would have sent something else" if differs else ""))
-        return Answer(kept.status, {"content-type": kept.content_type or "application/json"}, kept.body)
+        return Answer(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
 
     async def _request(self, entry: Entry, *, again: bool) -> Answer | None:
-        await self._pass_gate()
+        await self._pass_gate(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.journal.intended(entry, self.call)
         if not await self.journal.begin(intended, again=again):
@@ -126,8 +137,8 @@ class Effect:
             raise await self._unanswered(intended, request, sent_at)
         return await self._answered(intended, answer, sent_at, again=again)
 
-    async def _pass_gate(self) -> None:
-        refusal = await self.gate.admit(self.call, event_id=self.run.event_id, returning=self.run.returning)
+    async def _pass_gate(self, call: Call) -> None:
+        refusal = await self.gate.admit(call, event_id=self.run.event_id, returning=self.run.returning)
         self.run.check()
         if refusal is not None:
             raise self.run.interrupt(refusal)
@@ -141,7 +152,7 @@ class Effect:
         request = Request(call, self.journal.header(entry, self.call))
         try:
             return request, await self.send(request)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Exception):
             if not request.left:
                 self.journal.take_back(entry)
             raise
@@ -181,13 +192,26 @@ class Effect:
     async def _look_up(self, verdict: fate.Verdict, entry: Entry) -> Answer | None:
         """Settle it by what is found at Telnyx."""
         look_up = lookups.look_up_for(self.call)
-        found = await look_up(self.call, entry, self.get) if look_up is not None else None
+        found = await look_up(self.call, entry, self._read) if look_up is not None else None
         if found is not None:
             self.ended("found")
             await self._keep(entry, "done", found, entry.last_at)
             return found
         verdict = fate.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
         return await self._take(verdict, entry)
+
+    async def _read(self, path: str) -> Answer:
+        """Read at Telnyx; a read that fails proves nothing, and the handler comes back for it."""
+        reading = Call("GET", path.partition("?")[0])
+        await self._pass_gate(reading)
+        answer = await self.get(path)
+        account = await self.gate.heard(reading, answer, event_id=self.run.event_id)
+        if answer is None:
+            raise self.run.interrupt(unreachable("while looking up what became of a request"))
+        refusal = account or judge_answer(answer, is_send=False)
+        if not 200 <= answer.status < 300 and refusal.kind != "hopeless":
+            raise self.run.interrupt(refusal)
+        return answer
 
     def _ambiguous(self, entry: Entry, why: str) -> Interrupted:
         self.ended("ambiguous")

@@ -39,8 +39,14 @@ def next_step(entry: Entry | None, call: Call, now: int, *, resend: Resend, can_
     if entry.state == "refused":
         stopped = entry.answer is not None and STOP in codes(entry.answer.body)
         return Verdict("return" if stopped else "send")
-    if entry.doubtful == 0 and entry.body is not None:
-        return Verdict("send_again")
+    return _of_one_under_way(entry, call, now, resend=resend, can_look_up=can_look_up)
+
+
+def _of_one_under_way(entry: Entry, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Verdict:
+    if entry.own_key and (entry.method, entry.path) != (call.method, call.shown_path):
+        return Verdict("give_up", "its key is that of another operation, which is under way")
+    if entry.doubtful == 0:
+        return Verdict("send" if entry.body is None else "send_again")
     if call.keyed:
         return _of_a_send(entry, now, resend)
     return _of_another(entry, call, now, can_look_up=can_look_up)

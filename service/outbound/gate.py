@@ -20,7 +20,7 @@ from service.outbound import causes
 from service.outbound.causes import Notice
 from service.outbound.gate_metrics import GateMetrics
 from service.outbound.operations import Call
-from service.outbound.refusals import Answer, Refusal, asked_wait, is_rate_limit, judge_answer
+from service.outbound.refusals import LONGEST_WAIT, Answer, Refusal, asked_wait, is_rate_limit, judge_answer, number_in
 from service.settings import Settings
 from service.store import gate
 from service.store.gate import Asked, Go, Heard, HeldBy, PutOff
@@ -149,7 +149,7 @@ def _heard(call: Call, answer: Answer | None, account: Refusal | None) -> Heard:
         good=200 <= answer.status < 300,
         limited=limited,
         wait=int(wait * 1000) if wait else None,
-        limit=_positive(answer.headers.get("x-ratelimit-limit")),
+        limit=number_in(answer.headers.get("x-ratelimit-limit")) or None,
         limit_lasts=int(LIMIT_LASTS * 1000),
     )
 
@@ -158,12 +158,9 @@ def _until_more_remain(answer: Answer) -> float | None:
     """Seconds until the next request may go, where this was the last of the window (knowledge base, rate limiting)."""
     if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
         return None
-    return _positive(answer.headers.get("x-ratelimit-reset"))
-
-
-def _positive(text: str | None) -> float | None:
-    """A whole number of a header, if it is one above 0."""
-    return float(text) or None if text is not None and text.strip().isdecimal() else None
+    wait = number_in(answer.headers.get("x-ratelimit-reset"))
+    # What is further off is a time of day rather than seconds: nobody else is to be held up by a misreading.
+    return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None
 
 
 def _redis_is_away(error: Exception) -> Refusal:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
@@ -103,7 +104,13 @@ class Journal:
 
     def take_back(self, entry: Entry, writing: "asyncio.Task[str] | None" = None) -> None:
         """Note, when it can be, that nothing was sent after all; what still writes the intent is waited for."""
-        _start(self._take_back(entry, writing))
+        self.run.taking_back[entry.name] = _start(self._take_back(entry, writing))
+
+    async def taken_back(self, entry: Entry) -> None:
+        """Wait until it is noted of an entry whose call was cut off that nothing was sent."""
+        noting = self.run.taking_back.pop(entry.name, None)
+        if noting is not None:
+            await asyncio.wait({noting})
 
     async def end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str:
         """Note what came of a request, and answer the entry's state; an answer waits for Redis longer than a lease.
@@ -148,11 +155,11 @@ class Journal:
             await self._end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why="it was cut off before it was sent")
 
     async def _end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str | None:
-        deadline = time.monotonic() + ANSWER_PATIENCE
+        deadline, note = time.monotonic() + ANSWER_PATIENCE, secrets.token_hex(8)
+        told = self.redis, self.keys, entry.name, outcome, answer
         while time.monotonic() < deadline:
             try:
-                noted = ledger.end(self.redis, self.keys, entry.name, outcome, answer, sent_at=sent_at, why=why)
-                return (await noted)[0]
+                return (await ledger.end(*told, sent_at=sent_at, why=why, note=note))[0]
             except (RedisError, OSError):
                 await asyncio.sleep(PAUSE)
         log.error("what became of an effect was not noted", event_id=self.run.event_id, handler=self.run.handler)

@@ -11,8 +11,8 @@ from service.outbound.operations import Call
 from service.outbound.refusals import Answer
 from service.store.ledger import Entry
 
-Get = Callable[[str], Awaitable[Answer | None]]
-"""Reads a path at Telnyx; None where no answer came."""
+Get = Callable[[str], Awaitable[Answer]]
+"""Reads a path at Telnyx; where Telnyx does not say what is there, it raises."""
 LookUp = Callable[[Call, Entry, Get], Awaitable[Answer | None]]
 """Answers what the request would have been answered, or None where that is not to be found."""
 
@@ -63,7 +63,7 @@ async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> Answer | Non
 async def _replaced(call: Call, entry: Entry, get: Get) -> Answer | None:
     """What a PATCH set, read back."""
     sent, answer = _sent(entry), await get(call.path)
-    if not sent or answer is None or answer.status != 200:
+    if not sent or answer.status != 200:
         return None
     stored = _parsed(answer.body)
     inner = stored.get("data")
@@ -73,7 +73,7 @@ async def _replaced(call: Call, entry: Entry, get: Get) -> Answer | None:
 
 async def _deleted(call: Call, _: Entry, get: Get) -> Answer | None:
     answer = await get(call.path)
-    return gone(call) if answer is not None and answer.status == 404 else None
+    return gone(call) if answer.status == 404 else None
 
 
 def gone(call: Call) -> Answer:
@@ -111,8 +111,8 @@ def _numbers(listed: object) -> set[str]:
     }
 
 
-def _rows(answer: Answer | None, name: str) -> list[Mapping[str, Any]]:
-    if answer is None or answer.status != 200:
+def _rows(answer: Answer, name: str) -> list[Mapping[str, Any]]:
+    if answer.status != 200:
         return []
     rows = _parsed(answer.body).get(name)
     return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []

@@ -4,6 +4,7 @@ Source of the codes: knowledge base, messaging error code reference.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -21,7 +22,10 @@ STOP = "40300"
 _ACCOUNT = {"40312": "profile_disabled", "40333": "spending_limit"}
 _RATE = frozenset({"10011", "40318"})
 _LATER = frozenset({408, 425, 429})
-_LONGEST_WAIT = 3600.0
+_NUMBER = re.compile(r"\s*\d{1,12}(\.\d+)?\s*", re.ASCII)
+
+LONGEST_WAIT = 3600.0
+"""Seconds for which Telnyx is waited for at most, whatever it asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +117,13 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
     for name in ("retry-after", "x-ratelimit-reset"):
         wait = _seconds(headers.get(name))
         if wait is not None:
-            return min(max(wait, 0.0), _LONGEST_WAIT)
+            return min(max(wait, 0.0), LONGEST_WAIT)
     return None
+
+
+def number_in(value: str | None) -> float | None:
+    """The number that a header holds, if it holds one that a person would write."""
+    return float(value) if value is not None and _NUMBER.fullmatch(value) else None
 
 
 def _reason_of_account(status: int, known: list[str], *, is_send: bool) -> str | None:
@@ -131,31 +140,36 @@ def _passing_reason(status: int) -> str:
 
 
 def _seconds(value: str | None) -> float | None:
-    if value is None:
-        return None
-    if value.strip().isdigit():
-        return float(value)
+    number = number_in(value)
+    if value is None or number is not None:
+        return number
     try:
         return parsedate_to_datetime(value).timestamp() - clock.now()
-    except ValueError:
+    except (ValueError, OverflowError, TypeError, IndexError):
+        # Which of these, depends on how odd the date is.
         return None
 
 
 def _codes(errors: list[dict[str, Any]]) -> list[str]:
-    return [str(each["code"]) for each in errors if "code" in each]
+    return [_plain(each["code"]) for each in errors if "code" in each]
 
 
 def _detail(status: int, errors: list[dict[str, Any]]) -> str:
     parts = [str(status)]
     for each in errors[:1]:
-        parts += [str(each[name]) for name in ("code", "title", "detail") if each.get(name)]
+        parts += [_plain(each[name]) for name in ("code", "title", "detail") if each.get(name)]
     return mask_numbers(" · ".join(parts))[:500]
+
+
+def _plain(told: object) -> str:
+    """What Telnyx says as it can be kept: half an emoji, say, cannot be written as UTF-8."""
+    return str(told).encode(errors="replace").decode()
 
 
 def _errors(body: bytes) -> list[dict[str, Any]]:
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     if isinstance(parsed, dict):
         parsed = parsed.get("errors")

@@ -31,7 +31,7 @@ class Run:
     `note` is what the run ends in, whatever the handler makes of the exception; `lease_lost` that it ends in nothing.
     `returning` says that it was put off before because of a rate limit. `entries` is what the ledger knew when the run
     first asked and what was added since, `used` the names among them that calls of this run have taken. `remarks` are
-    for the event's story.
+    for the event's story, `taking_back` what is being noted of calls that were cut off before they were sent.
     """
 
     lease: Lease
@@ -46,6 +46,7 @@ class Run:
     used: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
     tasks: "set[asyncio.Task[object]]" = field(default_factory=set)
+    taking_back: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
     turns: "defaultdict[str, asyncio.Lock]" = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @property

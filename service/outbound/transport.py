@@ -19,8 +19,8 @@ from service.outbound.fate import Resend
 from service.outbound.gate import Gate
 from service.outbound.journal import Journal
 from service.outbound.operations import Call, read_call
-from service.outbound.refusals import STOP, Answer, codes
-from service.outbound.run import Run, current_run
+from service.outbound.refusals import STOP, Answer, Refusal, codes
+from service.outbound.run import HandlerEnded, Run, current_run
 from service.store.consent import hear
 from service.store.keys import Keys
 
@@ -30,6 +30,7 @@ NOT_AGAIN = {"x-should-retry": "false"}
 """Tells the SDK (its `_should_retry`) not to repeat an effect by itself: that is the ledger's to say."""
 NO_ANSWER = (httpx.RequestError, OSError)
 """What comes instead of an answer; of what httpx does not wrap, only errors of the socket and of TLS."""
+_UNSENDABLE = Refusal("hopeless", "request", "the request cannot be sent: HTTP allows no such header")
 _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
@@ -71,7 +72,16 @@ class EffectTransport(httpx.AsyncBaseTransport):
         run.check()
         if not call.is_effect:
             return await self._read(run, call, request)
-        effect = Effect(
+        try:
+            return _response(await self._effect(run, call, request).answer(), NOT_AGAIN)
+        except HandlerEnded:
+            raise
+        except Exception as error:
+            # The SDK would repeat the call, and the ledger take that for another effect.
+            raise run.interrupt(_unforeseen(error)) from error
+
+    def _effect(self, run: Run, call: Call, request: httpx.Request) -> Effect:
+        return Effect(
             call,
             run,
             self._journal(run),
@@ -81,7 +91,6 @@ class EffectTransport(httpx.AsyncBaseTransport):
             resend=self._ledgers.resend,
             ended=partial(self._ledgers.metrics.ended, call),
         )
-        return _response(await effect.answer(), NOT_AGAIN)
 
     async def _pretend(self, run: Run | None, call: Call) -> Answer:
         self._ledgers.metrics.ended(call, "would")
@@ -101,6 +110,8 @@ class EffectTransport(httpx.AsyncBaseTransport):
         try:
             response = await self._transport.handle_async_request(request)
             answer = await _answer(response)
+        except httpx.LocalProtocolError:
+            raise run.interrupt(_UNSENDABLE) from None
         except NO_ANSWER:
             await self._gate.heard(call, None, event_id=run.event_id)
             raise
@@ -125,6 +136,10 @@ class EffectTransport(httpx.AsyncBaseTransport):
         )
         try:
             answer = await _answer(await self._transport.handle_async_request(request))
+        except httpx.LocalProtocolError:
+            # The request is refused as it was made, before a byte of it leaves.
+            wanted.left = False
+            raise
         except NO_ANSWER as error:
             wanted.error = type(error).__name__
             return None
@@ -157,6 +172,12 @@ class EffectTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+def _unforeseen(error: Exception) -> Refusal:
+    if isinstance(error, httpx.LocalProtocolError):
+        return _UNSENDABLE
+    return Refusal("later", "telnyx_unreadable", f"what became of the request cannot be told ({type(error).__name__})")
+
+
 def _headers(original: httpx.Request, wanted: Request) -> httpx.Headers:
     headers = original.headers.copy()
     for name in ("idempotency-key", "content-length", "transfer-encoding"):
@@ -179,4 +200,6 @@ async def _answer(response: httpx.Response) -> Answer:
 
 def _response(answer: Answer, more: Mapping[str, str] = MappingProxyType({})) -> httpx.Response:
     kept = {name: value for name, value in answer.headers.items() if name not in _NOT_OF_THE_WHOLE}
-    return httpx.Response(answer.status, headers={**kept, **more}, content=answer.body)
+    # In UTF-8, as not all headers are ASCII, and an error here would have the SDK repeat what was done.
+    headers = httpx.Headers({**kept, **more}, encoding="utf-8")
+    return httpx.Response(answer.status, headers=headers, content=answer.body)

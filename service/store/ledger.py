@@ -116,14 +116,16 @@ async def begin(
 
 
 async def end(
-    redis: "Redis", keys: Keys, name: str, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str
+    redis: "Redis", keys: Keys, name: str, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str, note: str
 ) -> tuple[str, int]:
     """Note what came of a request that left at `sent_at` (ms); answers its state, and how many are of unknown fate.
+
+    `note` is random, and the same however often this is noted.
 
     Raises:
         redis.exceptions.RedisError: it is not known whether that is noted; noting it again is harmless.
     """
-    told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, answer.body, why)
+    told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, answer.body, why, note)
     state, doubtful = await run(redis, END, keys.namespace, name, *told)
     return state.decode(), doubtful
 

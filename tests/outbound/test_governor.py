@@ -127,10 +127,20 @@ def test_a_clock_that_is_put_back_stops_nothing(stack: Stack) -> None:
         seconds, _ = await redis.time()
         await redis.rpush(f"{keys.namespace}:slots:sms", (seconds + 3600) * 1000)  # type: ignore[misc]
         bucket = f"{keys.namespace}:bucket:sms"
-        await redis.hset(bucket, "new", str((seconds + 7200) * 1000))  # type: ignore[misc]
+        for name in ("new", "blocked_until"):
+            await redis.hset(bucket, name, str((seconds + 7200) * 1000))  # type: ignore[misc]
         return await store.admit(redis, keys, asked(20))
 
     assert stack.ask(put_back) == Go(0)
+
+
+def test_a_reset_that_is_a_time_of_day_blocks_nobody(stack: Stack) -> None:
+    async def work(gate: Gate) -> Any:
+        headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1900000000"}
+        await gate.heard(sms(), Answer(200, headers), event_id="e")
+        return await gate.admit(sms(), event_id="e", returning=False)
+
+    assert at_gate(stack, work) is None
 
 
 def test_a_call_waits_for_its_slot_and_one_without_a_product_for_none(stack: Stack) -> None:

@@ -4,15 +4,18 @@
 -- Keys:   <ns>:effect:<name>
 -- ARGV:   ns, name, outcome: 'done' | 'refused' (nothing happened, for good) | 'withdrawn' (nothing happened, and what goes next
 --         may differ) | 'put_off' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
---         content type, answer, why
+--         content type, answer, why, note (random, of what came of one request: noted again, as the reply was lost, it counts once)
 -- Answer: {state of the entry, requests of which it is not known whether they took effect}
 -- Cost:   O(1)
 local entry = ARGV[1] .. ':effect:' .. ARGV[2]
 local outcome, sent_at, status = ARGV[3], ARGV[4], ARGV[5]
-local MOST_TOLD = 2000
+local MOST_TOLD, MOST_NOTES = 2000, 170
 local now = now_ms()
-local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent')
+local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent', 'notes')
 if not f[1] then return { 'gone', 0 } end
+local notes = f[4] or ''
+if notes:find(ARGV[9], 1, true) then return { f[1], tonumber(f[2]) } end
+redis.call('HSET', entry, 'notes', (notes .. ARGV[9] .. ';'):sub(-MOST_NOTES))
 local sent = (f[3] or '') .. sent_at .. ' ' .. status .. ' ' .. now .. ';'
 if #sent <= MOST_TOLD and (status ~= '0' or outcome == 'unknown') then redis.call('HSET', entry, 'sent', sent) end
 redis.call('HINCRBY', entry, 'version', 1)

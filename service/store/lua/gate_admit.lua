@@ -68,8 +68,10 @@ end
 
 local function take_slot()
   local f = redis.call('HMGET', bucket, 'blocked_until', 'told_limit', 'told_until', 'new', 'back')
+  -- Nobody is blocked for longer than that: the server's clock was put back.
+  if tonumber(f[1] or 0) > now + LONGEST_BLOCK then f[1] = 0 end
   local most, window = rate(f)
-  local slot, in_demand = next_slot(math.min(tonumber(f[1] or 0), now + LONGEST_BLOCK), most, window)
+  local slot, in_demand = next_slot(tonumber(f[1] or 0), most, window)
   local new, back = tonumber(f[4] or 0), tonumber(f[5] or 0)
   -- A line may be longer than those who stand in it: some will never come back.
   local others_first = not coming_back and in_demand and math.max(new, back) > slot

@@ -8,7 +8,7 @@
 -- Cost:   O(causes + events that a lifted one frees × (handlers + log queue))
 local ns, event_id, heard = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
 local now = now_ms()
-local FREED_AT_ONCE, LONGEST_PAUSE, UNCLEAR_PAUSE = 50, 60000, 5000
+local FREED_AT_ONCE, LONGEST_PAUSE, UNCLEAR_PAUSE, LONGEST_BLOCK = 50, 60000, 5000, 3600000
 local opened, lifted = {}, {}
 
 -- struck: whether so many distinct events have failed within a while, and none has succeeded, that this is an outage
@@ -71,6 +71,8 @@ end
 local function block(bucket, wait, f)
   local before, last_place = tonumber(f[1] or 0), tonumber(f[2] or 0)
   local until_then = now + wait
+  -- The server's clock was put back.
+  if before > now + LONGEST_BLOCK then before = 0 end
   if until_then <= before then return end
   redis.call('HSET', bucket, 'blocked_until', until_then)
   if last_place > now then redis.call('HSET', bucket, 'new', last_place + until_then - math.max(before, now)) end
