@@ -3,10 +3,10 @@
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from service.events.tolerant_model import read_time
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
 from service.store.ledger import Entry
@@ -92,10 +92,8 @@ _LOOK_UPS: tuple[tuple[str, "re.Pattern[str]", LookUp], ...] = (
 
 def _created(row: Mapping[str, Any]) -> float:
     """When a row was created (seconds since 1970); 0 where that cannot be told."""
-    try:
-        return datetime.fromisoformat(str(row.get("createdAt"))).timestamp()
-    except ValueError:
-        return 0.0
+    created = read_time(row.get("createdAt"))
+    return 0.0 if created is None else created.timestamp()
 
 
 def _as_answer(found: Mapping[str, Any]) -> Answer:

@@ -9,6 +9,7 @@ import pytest
 
 from service import Context, Discard, Event, Retry, Router
 from service.store.records import HandlerRecord
+from tests.cli.at_stack import run_at
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
 
@@ -102,8 +103,8 @@ ROWS = {
 }
 
 
-def handler_of(stack: Stack, row: Row) -> tuple[HandlerRecord, str]:
-    """What a handler's record says after its first run, and the number that it was about."""
+def handler_of(stack: Stack, row: Row) -> tuple[HandlerRecord, str, str]:
+    """What a handler's record says after its first run, the number that it was about, and what a person is shown."""
     number, router = fresh_number(), Router()
 
     @router.on("test.something", timeout=row.timeout)
@@ -116,17 +117,21 @@ def handler_of(stack: Stack, row: Row) -> tuple[HandlerRecord, str]:
     event = envelope("test.something", {})
     stack.deliver(event)
     record = stack.when(event, lambda record: any(each.runs for each in record.handlers.values()))
-    return record.handlers["handler"], number
+    shown = run_at(stack, "events", "show", record.id)
+    assert shown.code == 0, shown
+    return record.handlers["handler"], number, shown.stdout
 
 
 @pytest.mark.parametrize("name", ROWS)
 def test_an_error_becomes_what_the_table_says(stack: Stack, name: str) -> None:
     row = ROWS[name]
-    handler, number = handler_of(stack, row)
+    handler, number, shown = handler_of(stack, row)
 
     assert (handler.state, handler.reason, handler.attempts) == (row.state, row.reason, row.attempts)
     assert row.words in (handler.error or "")
-    assert number not in (handler.error or "")
+    assert number not in (handler.error or "") + shown
+    assert row.words in " ".join(shown.split())
+    assert (row.reason or "ran: done") in shown
     [run, *_] = handler.runs
     assert (run.outcome, run.reason, run.error) == (handler.state, handler.reason, handler.error)
     if row.wait is not None:

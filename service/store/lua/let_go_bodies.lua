@@ -30,7 +30,8 @@ local function shorten_answers(id)
       local known = type(data.id) == 'string' and data.id or cjson.null
       redis.call('HSET', entry, 'answer', cjson.encode({ data = { id = known }, id = known }))
     end
-    redis.call('HDEL', entry, 'bytes')
+    -- Under a key of the caller's it may be under way for another event.
+    if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
   end
 end
 
