@@ -1,11 +1,15 @@
 """What an operator does about the events of a stack: commands, each followed by an audit that must find nothing."""
 
+import re
 from dataclasses import dataclass
 
 from redis import Redis
 
 from tests.cli.deployment import Deployment, Ran
 from tests.stack import Stack
+
+_LOGGED = re.compile(r"^\S+ \S+ \[\w+ *\].*\n", re.MULTILINE)
+"""What the workers of this process log while a command runs in it too."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +22,9 @@ class Operator:
     @classmethod
     def of(cls, stack: Stack) -> "Operator":
         url = stack.host.redis_url
-        return cls(stack, Deployment(url, stack.keys, Redis.from_url(url)))
+        redis = Redis.from_url(url)
+        stack.workers.callback(redis.close)
+        return cls(stack, Deployment(url, stack.keys, redis))
 
     def run(self, *arguments: str, code: int = 0) -> Ran:
         """A command that ends with this code; whatever it did, nothing may be out of its place."""
@@ -26,4 +32,4 @@ class Operator:
         assert ran.code == code, ran.stdout + ran.stderr
         audited = self.deployment.run("audit")
         assert audited.code == 0, audited.stdout + audited.stderr
-        return ran
+        return Ran(ran.code, _LOGGED.sub("", ran.stdout), ran.stderr)

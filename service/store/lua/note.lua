@@ -8,8 +8,8 @@ local MOST_ABOUT = 1000
 
 local function note(ns, id, now, what, about)
   local event = ns .. ':event:' .. id
-  local f = redis.call('HMGET', event, 'notes', 'kept')
-  if f[2] then return end
+  local f = redis.call('HMGET', event, 'notes', 'kept', 'type')
+  if f[2] or not f[3] then return end
   local told = about and next(about) and cjson.encode(about) or '{}'
   local line = cjson.encode({ at = now, what = what })
   if #told <= MOST_ABOUT then line = line:sub(1, -2) .. ',"about":' .. told .. '}' end
