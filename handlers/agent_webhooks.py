@@ -43,7 +43,7 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
 @router.cron(hour=6)
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
     """Look at all of them once a day, and tell of agents that are new."""
-    declared, keys = _declared(ctx), Keys(ctx.settings.namespace)
+    declared, keys = _declared(ctx), Keys.of(ctx.settings)
     found = await all_destinations(ctx.telnyx)
     for each in found:
         if await _has_turn(event, ctx, each.key):
@@ -62,7 +62,7 @@ def _declared(ctx: Context) -> Declared:
 
 
 async def _has_turn(event: Event[dict[str, object]], ctx: Context, key: str) -> bool:
-    return await take_turn(ctx.redis, Keys(ctx.settings.namespace), f"webhooks:{key}", event.id, seconds=ONCE_PER)
+    return await take_turn(ctx.redis, Keys.of(ctx.settings), f"webhooks:{key}", event.id, seconds=ONCE_PER)
 
 
 async def _put_right(ctx: Context, comparison: Comparison) -> None:
@@ -78,9 +78,9 @@ async def _put_right(ctx: Context, comparison: Comparison) -> None:
     except Unanswered as error:
         await _tell(ctx, "webhooks cannot be repaired", f"{what}: {error}", mend="ringback webhooks apply")
         return
-    await mend(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace), comparison)
+    await mend(ctx.telnyx, ctx.redis, Keys.of(ctx.settings), comparison)
     await _tell(ctx, "webhooks were repaired", f"{what}: {fields} as declared", mend="ringback webhooks undo")
 
 
 async def _tell(ctx: Context, cause: str, text: str, *, mend: str) -> None:
-    await notify(ctx.redis, Keys(ctx.settings.namespace), cause=cause, text=text, mend=mend)
+    await notify(ctx.redis, Keys.of(ctx.settings), cause=cause, text=text, mend=mend)

@@ -18,5 +18,5 @@ async def consent(event: Event[Message], ctx: Context) -> None:
     word = word_of(event.payload, event.occurred_at)
     if word is None:
         raise Discard("nothing_said")
-    await hear(ctx.redis, Keys(ctx.settings.namespace), [word], "message", now=clock.now())
+    await hear(ctx.redis, Keys.of(ctx.settings), [word], "message", now=clock.now())
     ctx.log.info("consent", said=word.said)

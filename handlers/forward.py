@@ -51,7 +51,7 @@ router = Router(lifespan=client)
 @router.on(types_from=forwarded_types)
 async def forward(event: Event[Any], ctx: Context) -> None:
     """POST the raw body, byte for byte, with Telnyx's signature headers and Standard Webhooks headers of ours."""
-    keys = Keys(ctx.settings.namespace)
+    keys = Keys.of(ctx.settings)
     url = _armed_url(event, ctx.settings)
     if await is_gone(ctx.redis, keys, url):
         raise Discard("receiver_gone")

@@ -28,7 +28,7 @@ async def hosted_numbers_poll(event: Event[dict[str, object]], ctx: Context) -> 
     """Look for changes whose webhooks never came."""
     if event.occurred_at is not None and clock.now() - event.occurred_at.timestamp() > LATE:
         raise Discard("too_old")
-    for order_id in await changed_orders(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace)):
+    for order_id in await changed_orders(ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
         await _raise_changes(ctx, order_id)
 
 
@@ -42,7 +42,7 @@ async def hosted_number_news(event: Event[OrderChange], ctx: Context) -> None:
     failures = f" ({change.reason})" if change.reason else ""
     await notify(
         ctx.redis,
-        Keys(ctx.settings.namespace),
+        Keys.of(ctx.settings),
         cause=f"hosted number orders: {change.status}",
         text=f"order {change.id}{failures}: {step.text}",
         mend=step.mend,
@@ -50,6 +50,6 @@ async def hosted_number_news(event: Event[OrderChange], ctx: Context) -> None:
 
 
 async def _raise_changes(ctx: Context, order_id: str) -> None:
-    orders = followed(ctx.redis, Keys(ctx.settings.namespace))
+    orders = followed(ctx.redis, Keys.of(ctx.settings))
     for change in await orders.raise_changes(order_id, partial(read_order, ctx.telnyx, order_id)):
         ctx.log.info("hosted number order", order_id=order_id, status=change.now.status)

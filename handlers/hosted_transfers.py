@@ -25,7 +25,7 @@ async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> Non
     order_id, heard = event.payload.order_id, heard_of(event)
     if heard is None or order_id is None:
         raise Discard("no_transfer")
-    if not await remember(ctx.redis, Keys(ctx.settings.namespace), order_id, heard):
+    if not await remember(ctx.redis, Keys.of(ctx.settings), order_id, heard):
         raise Discard("older_than_known")
     if heard.deadline is not None:
         await _warn_before(ctx, order_id, heard.deadline)
@@ -36,7 +36,7 @@ async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> Non
 async def hosted_transfer_due(event: Event[ApprovalDue], ctx: Context) -> None:
     """Warn, unless the transfer was decided meanwhile, or has another deadline by now."""
     due = event.payload
-    transfer = await current(ctx.redis, Keys(ctx.settings.namespace), due.order_id)
+    transfer = await current(ctx.redis, Keys.of(ctx.settings), due.order_id)
     if transfer is None or not transfer.is_open or transfer.deadline != due.approval_deadline:
         raise Discard("decided")
     if due.approval_deadline.timestamp() <= clock.now():
@@ -65,7 +65,7 @@ def _in_words(transfer: Transfer) -> str:
 async def _tell(ctx: Context, order_id: str, words: str) -> None:
     await notify(
         ctx.redis,
-        Keys(ctx.settings.namespace),
+        Keys.of(ctx.settings),
         cause="hosted numbers move between Telnyx accounts",
         text=f"transfer of order {order_id}: {words}",
         mend=f"ringback hosted show {order_id}",

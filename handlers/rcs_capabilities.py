@@ -16,7 +16,7 @@ async def rcs_capabilities(event: Event[Message], ctx: Context) -> None:
     if message.direction != "outbound" or message.type != "RCS" or agent is None:
         raise Discard("not_rcs")
     ended = [(to.phone_number, to.status) for to in message.to if to.phone_number and to.status]
-    keys = Keys(ctx.settings.namespace)
+    keys = Keys.of(ctx.settings)
     wrong = [number for number, status in ended if await contradict(ctx.redis, keys, agent, number, status)]
     if not wrong:
         raise Discard("as_known")

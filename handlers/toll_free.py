@@ -20,7 +20,7 @@ async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
         raise Discard("our_own")
     if event.type == "unknown" and not speaks_of_verification(event.payload):
         raise Discard("not_about_us")
-    keys = Keys(ctx.settings.namespace)
+    keys = Keys.of(ctx.settings)
     for each in named_requests(event.payload):
         if await follow(ctx.telnyx, ctx.redis, keys, each) is not None:
             return
@@ -39,5 +39,5 @@ async def toll_free_poll(event: Event[dict[str, object]], ctx: Context) -> None:
 
 
 async def _follow_all(ctx: Context) -> None:
-    if not await follow_all(ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace)):
+    if not await follow_all(ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
         raise Retry(after=0, reason="more_to_read")

@@ -33,7 +33,7 @@ async def toll_free_notice(event: Event[TollFreeStatusChanged], ctx: Context) ->
 @router.on(REMINDER)
 async def toll_free_reminder(event: Event[Reminder], ctx: Context) -> None:
     """Tell once more of a request for which Telnyx still waits, and again later."""
-    change, keys = event.payload, Keys(ctx.settings.namespace)
+    change, keys = event.payload, Keys.of(ctx.settings)
     if await follow(ctx.telnyx, ctx.redis, keys, change.id) is None:
         raise Discard("deleted")
     latest = await followed(ctx.redis, keys).known(change.id)
@@ -45,7 +45,7 @@ async def toll_free_reminder(event: Event[Reminder], ctx: Context) -> None:
 
 async def _tell(ctx: Context, change: TollFreeStatusChanged) -> None:
     told = told_of(change)
-    await notify(ctx.redis, Keys(ctx.settings.namespace), cause=told.cause, text=told.text, mend=told.mend)
+    await notify(ctx.redis, Keys.of(ctx.settings), cause=told.cause, text=told.text, mend=told.mend)
 
 
 async def _remind_later(ctx: Context, change: TollFreeStatusChanged, *, number: int) -> None:

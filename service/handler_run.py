@@ -22,7 +22,8 @@ from service.messages.reply import Answer
 from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
 from service.registrations.rcs_capabilities import RcsCapabilities
-from service.routing import Context, Lifespan, Router, Subscription
+from service.routing import Context, Dead, Lifespan, Router, Subscription
+from service.sealing import Sealed
 from service.settings import Settings
 from service.store.consent import opted_out
 from service.store.keys import Keys
@@ -119,6 +120,7 @@ async def _error_of(
     seconds = workshop.timeout(subscription.name)
     patience = asyncio.timeout(seconds)
     try:
+        _refuse_sealed(record)
         plain = read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
         event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
         async with patience:
@@ -137,6 +139,12 @@ async def _error_of(
     if run.lease_lost:
         raise LeaseLost
     return failure
+
+
+def _refuse_sealed(record: EventRecord) -> None:
+    if record.sealed_under is not None:
+        told = f"its body is {Sealed(record.sealed_under)}, then retry the event: ringback dead retry {record.id}"
+        raise Dead("sealed", told)
 
 
 async def _end_tasks(run: Run, bound: Any) -> None:

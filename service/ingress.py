@@ -51,7 +51,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     """
     settings = settings or load()
     public_keys = settings.require_public_keys()
-    keys = Keys(settings.namespace)
+    keys = Keys.of(settings)
     url = locate(settings)
     accepting = connect(url, timeout=PATIENCE, connections=4)
     probing = connect(url, timeout=PATIENCE, connections=4)

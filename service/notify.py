@@ -42,7 +42,7 @@ async def notify(redis: "Redis", keys: Keys, *, cause: str, text: str, mend: str
     entry = orjson.dumps([mask_numbers(text)[:LONGEST_TEXT], mask_e164(mend)])
     try:
         async with asyncio.timeout(NOTING):
-            await notices.note(redis, keys, cause[:LONGEST_CAUSE], entry)
+            await notices.note(redis, keys, mask_numbers(cause)[:LONGEST_CAUSE], entry)
     except (RedisError, OSError, TimeoutError) as error:
         told_here = {"cause": cause, "text": mask_numbers(text), "mend": mask_e164(mend)}
         log.warning("a notification could not be noted", **told_here, error=type(error).__name__)

@@ -147,7 +147,7 @@ class Processor:
             LeaseLost: nothing was recorded.
         """
         running.finishing = release
-        ending = Ending.of(running.lease, ended, release=release)
+        ending = Ending.of(running.lease, ended, self.keys, release=release)
         try:
             async with asyncio.timeout(patience or self.holdings.lease):
                 state = await self.finishing.submit(ending)
@@ -169,7 +169,7 @@ async def open_processor(
     metrics: HandlerMetrics,
 ) -> AsyncIterator[Processor]:
     """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
-    keys, holdings = Keys(settings.namespace), Holdings(settings.lease)
+    keys, holdings = Keys.of(settings), Holdings(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         effects = EffectMetrics(metrics.registry)

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.event_types import Selection
+from service.sealing import Sealer, parse_keys, sealer_of
 from service.signature import TOLERANCE, PublicKey
 from service.standard_webhooks import Secret
 
@@ -63,13 +64,6 @@ def _checked_public_keys(text: str | None) -> str | None:
     if text is not None:
         _public_keys(text)
     return text
-
-
-def _not_built(value: str | None) -> str | None:
-    """Refuse what this version cannot do yet: taken silently, it would promise a protection that is not there."""
-    if value is not None:
-        raise ValueError("this version of Ringback cannot do that yet: unset it")
-    return value
 
 
 def _namespace(text: str) -> str:
@@ -207,6 +201,12 @@ def _checked_secrets(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
+def _encryption_key(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None:
+        parse_keys(secret.get_secret_value())
+    return secret
+
+
 def _probe_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None:
         _signing_key(secret)
@@ -225,7 +225,6 @@ def _signing_key(secret: SecretStr) -> SigningKey:
 
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(size), Field(gt=0)]
-NotBuilt = Annotated[str | None, AfterValidator(_not_built)]
 
 
 class Settings(BaseSettings):
@@ -297,7 +296,9 @@ class Settings(BaseSettings):
     )
     resend: Literal["same-key", "never"] = Field("same-key", validation_alias="RINGBACK_RESEND")
     dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
-    encryption_key: NotBuilt = Field(None, validation_alias="RINGBACK_ENCRYPTION_KEY")
+    encryption_key: Annotated[SecretStr | None, AfterValidator(_encryption_key)] = Field(
+        None, validation_alias="RINGBACK_ENCRYPTION_KEY"
+    )
 
     def require_public_keys(self) -> tuple[PublicKey, ...]:
         """The keys that may sign webhooks, in the order given.
@@ -348,6 +349,10 @@ class Settings(BaseSettings):
     def forward_secrets(self) -> tuple[Secret, ...]:
         """The keys that sign what is forwarded; none where `RINGBACK_FORWARD_SECRET` is not set."""
         return () if self.forward_secret is None else _secrets(self.forward_secret)
+
+    def sealer(self) -> Sealer:
+        """What seals before it is stored; without `RINGBACK_ENCRYPTION_KEY` it leaves everything as it is."""
+        return sealer_of(None if self.encryption_key is None else self.encryption_key.get_secret_value())
 
     def probe_public_key(self) -> PublicKey | None:
         """The key that may sign `ringback.probe` events, or None where probes are off."""

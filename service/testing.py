@@ -139,7 +139,7 @@ class Bench:
         return self.portal.call(self._run, alone, _arrival(event), self._settings(settings or {}), raised)
 
     async def _run(self, router: Router, arrival: Arrival, settings: Settings, raised: list[BaseException]) -> Result:
-        keys, [name] = Keys(settings.namespace), router.subscriptions
+        keys, [name] = Keys.of(settings), router.subscriptions
         async with connect(self.redis_url, timeout=_SECONDS, connections=20) as redis:
             earlier, seen = await _derived(redis, keys), len(self.telnyx.requests)
             [accepted] = await accept(redis, keys, [arrival])

@@ -12,6 +12,7 @@ from service.dead_notices import tell_of_dead
 from service.masking import told
 from service.readiness import CauseMetrics
 from service.settings import Settings
+from service.store.consent import move_opt_outs
 from service.store.holds import open_causes, probe, release
 from service.store.keys import Keys
 from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
@@ -64,6 +65,7 @@ class Upkeep:
         await self._make_room()
         await self._sweep()
         await tell_of_dead(self.redis, self.keys)
+        await self._move_opt_outs()
 
     async def _probe_at_start(self) -> bool:
         """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""
@@ -101,6 +103,12 @@ class Upkeep:
             if let_go == 0:
                 log.error("Redis is nearly full, and no body of an ended event is left to let go of")
                 return
+
+    async def _move_opt_outs(self) -> None:
+        """Keep opt-outs under the first encryption key, so that another one can be taken away."""
+        moved = await move_opt_outs(self.redis, self.keys)
+        if moved:
+            log.info("opt-outs moved to the first encryption key", number=moved)
 
     async def _sweep(self) -> None:
         swept = await sweep(self.redis, self.keys, first=self._rank)

@@ -89,7 +89,7 @@ def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
     timeouts = [each.timeout or settings.handler_timeout for each in router.subscriptions.values()]
     return {
         "functions": [process],
-        "queue_name": Keys(settings.namespace).queue,
+        "queue_name": Keys.of(settings).queue,
         "max_jobs": settings.concurrency,
         "max_tries": OUT_OF_REACH,
         "keep_result": 0,
@@ -105,7 +105,7 @@ class Worker(arq.worker.Worker):
     """arq's worker, which claims our events in batches; cron jobs and plain arq functions go arq's own way."""
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
-        self._keys = Keys(settings.namespace)
+        self._keys = Keys.of(settings)
         periodic = {"cron_jobs": cron_jobs(router, self._keys), "timezone": UTC}
         super().__init__(**{**arq_options(settings, router), **periodic, **options})
         self._settings = settings

@@ -48,7 +48,7 @@ class Stack:
 
     @property
     def keys(self) -> Keys:
-        return Keys(self.settings.namespace)
+        return Keys.of(self.settings)
 
     @property
     def simulator(self) -> Simulator:

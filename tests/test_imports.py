@@ -16,6 +16,7 @@ LAYERS = [
         "clock",
         "cancellation",
         "signature",
+        "sealing",
         "masking",
         "event_types",
         "numbers",

@@ -275,7 +275,7 @@ def complaining() -> Router:
 
     @router.on("test.something")
     async def complain(event: Event[dict[str, Any]], ctx: Context) -> None:
-        keys = Keys(ctx.settings.namespace)
+        keys = Keys.of(ctx.settings)
         await notify(ctx.redis, keys, cause=CAUSE, text="order 1 failed", mend="ringback hosted show 1")
 
     return router

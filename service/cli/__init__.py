@@ -33,6 +33,7 @@ from service.embedded import EmbeddedServerError
 from service.listening import CannotListen
 from service.loading import CannotLoadHandlers
 from service.settings import InvalidSettings
+from service.store.consent import KeyMissing
 
 BAD_USAGE = 2
 UNMET = 1
@@ -93,6 +94,8 @@ def main() -> None:
     except (InvalidSettings, CannotLoadHandlers) as error:
         _end(str(error), BAD_USAGE)
     except (EmbeddedServerError, CannotListen) as error:
+        _end(str(error), UNMET)
+    except KeyMissing as error:
         _end(str(error), UNMET)
     except RedisError as error:
         _end(f"Redis cannot be used ({type(error).__name__}): check REDIS_URL and the server", UNMET)

@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.masking import mask_numbers
-from service.settings import Duration, NotBuilt, Settings, Size, load
+from service.settings import Duration, Settings, Size, load
 
-Source = Literal["default", "environment", "not built yet"]
+Source = Literal["default", "environment"]
 
 MASK = "•••"
 
@@ -54,7 +54,7 @@ def config(
 def shown(settings: Settings) -> dict[str, Shown]:
     """Every variable by its name, in the order of the settings."""
     return {
-        str(field.validation_alias): Shown(_value(field, getattr(settings, name)), _source(settings, name, field))
+        str(field.validation_alias): Shown(_value(field, getattr(settings, name)), _source(settings, name))
         for name, field in Settings.model_fields.items()
     }
 
@@ -100,7 +100,7 @@ _SHOWN_IN_PART: dict[str, Callable[[Any], str]] = {
     "RINGBACK_FAILOVER_URL": without_password,
     "RINGBACK_SMS_FROM": mask_numbers,
 }
-_DURATION, _SIZE, _NOT_BUILT = (get_args(kind)[1] for kind in (Duration, Size, NotBuilt))
+_DURATION, _SIZE = (get_args(kind)[1] for kind in (Duration, Size))
 
 
 def _value(field: FieldInfo, value: Any) -> str | int | None:
@@ -117,9 +117,7 @@ def _value(field: FieldInfo, value: Any) -> str | int | None:
     return value if isinstance(value, int) else str(value)
 
 
-def _source(settings: Settings, name: str, field: FieldInfo) -> Source:
-    if _NOT_BUILT in field.metadata:
-        return "not built yet"
+def _source(settings: Settings, name: str) -> Source:
     return "environment" if name in settings.model_fields_set else "default"
 
 

@@ -24,7 +24,7 @@ def ask(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """
     settings = load()
-    return ask_at(locate(settings), Keys(settings.namespace), work)
+    return ask_at(locate(settings), Keys.of(settings), work)
 
 
 def ask_at(url: str, keys: Keys, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:

@@ -55,7 +55,7 @@ def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redi
 
     async def working() -> T:
         async with connect(url, timeout=SECONDS, connections=4) as redis, _client(settings) as telnyx:
-            return await work(telnyx, redis, Keys(settings.namespace))
+            return await work(telnyx, redis, Keys.of(settings))
 
     with refusals_told():
         return asyncio.run(working())

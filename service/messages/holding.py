@@ -42,7 +42,7 @@ async def _over_budget(ctx: Context, case: Case, wanted: Draft) -> float | None:
     """Seconds until there may be segments again; None where they were to be had."""
     limit = ctx.settings.sms_per_hour
     key = effect_key(case.message, case.number)
-    reserved = await reserve(ctx.redis, Keys(ctx.settings.namespace), key, segments=wanted.segments, limit=limit)
+    reserved = await reserve(ctx.redis, Keys.of(ctx.settings), key, segments=wanted.segments, limit=limit)
     if reserved.tell:
         ctx.log.error(
             "SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached. Find out why so many messages fail, or raise it",

@@ -81,7 +81,7 @@ async def reading_opt_outs(settings: Settings, redis_url: str) -> AsyncIterator[
 
 async def _keep_reading(settings: Settings, redis_url: str) -> None:
     """Read at once, and then whenever nobody has for a day."""
-    keys = Keys(settings.namespace)
+    keys = Keys.of(settings)
     async with open_reader(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
         await _read_patiently(telnyx, redis, keys)
         while True:

@@ -77,7 +77,7 @@ async def _merge(
         return {}
     states = await merge(
         ctx.redis,
-        Keys(ctx.settings.namespace),
+        Keys.of(ctx.settings),
         message.id,
         said,
         keep=max(ctx.settings.retention, _AT_LEAST_KEPT),

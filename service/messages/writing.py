@@ -16,6 +16,6 @@ async def write(ctx: Context, case: Case) -> Draft:
     """
     content = content_of(case.message) or content_of(await look_up(ctx.telnyx, str(case.message.id)))
     wanted = draft(case, content)
-    for host in await shorteners_to_warn_of(wanted.text, ctx.telnyx, ctx.redis, Keys(ctx.settings.namespace)):
+    for host in await shorteners_to_warn_of(wanted.text, ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
         ctx.log.warning("an SMS links to a public shortener, which carriers block", host=host, rule=case.rule.name)
     return wanted

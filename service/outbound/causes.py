@@ -62,7 +62,7 @@ def concerning(call: Call) -> dict[str, str]:
     names = {OUTAGE: OUTAGE, "credentials": "credentials"}
     if call.is_effect:
         scope = _scope(call)
-        names |= {"permission": f"permission:{call.path.partition('?')[0]}"}
+        names |= {"permission": f"permission:{call.shown_path.partition('?')[0]}"}
         names |= {kind: f"{kind}:{scope}" for kind in ("profile_disabled", "spending_limit")}
     return names
 

@@ -27,6 +27,13 @@ MOST_LOOKS = 20
 """Looks, `LOOK_AGAIN` seconds apart, at an effect that another run has in hand, before the handler is put off."""
 _IN_OTHER_HANDS = Refusal("later", "in_progress", "another run has this effect in hand", 1.0)
 
+_SEALED = Refusal(
+    "hopeless",
+    "sealed",
+    "what the ledger knows of this effect is sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold: add it,"
+    " after a comma, then retry the event",
+)
+
 
 @dataclass
 class Request:
@@ -82,6 +89,8 @@ class Effect:
             entry = await self._known(entry)
         for _ in range(MOST_TURNS):
             self.run.check()
+            if entry.unread:
+                raise self.run.interrupt(_SEALED)
             answer = await self._take(self._step(entry), entry)
             if answer is not None:
                 return answer
@@ -120,7 +129,7 @@ class Effect:
     def _stored(self, entry: Entry) -> Answer:
         self.ended("stored")
         kept = entry.answer or StoredAnswer(entry.status)
-        differs = entry.digest != self.call.digest
+        differs = not self.journal.has_bytes_of(entry, self.call)
         remark = f"{entry.method} {entry.path} was answered from the ledger"
         self.run.remarks.append(remark + (", though this run would have sent something else" if differs else ""))
         return Answer(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)

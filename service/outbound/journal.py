@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 
 from service.outbound.operations import Call, digest, header_for, name_of_key
 from service.outbound.run import Run
+from service.sealing import PLAIN, Sealer
 from service.store import ledger
 from service.store.keys import Keys
 from service.store.ledger import Entry, Outcome, StoredAnswer
@@ -31,13 +32,14 @@ ANSWER_PATIENCE = 300.0
 _background: "set[asyncio.Task[Any]]" = set()
 
 
-def choose(entries: Iterable[Entry], call: Call, used: set[str]) -> Entry | None:
+def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer = PLAIN) -> Entry | None:
     """Which entry of a handler a call belongs to: the first unused one of the same bytes, else the first unused one.
 
     Never by position among unlike calls: branches, skipped calls and a deploy between attempts change that.
     """
-    alike = [each for each in entries if each.target == call.target and each.name not in used]
-    same = (each for each in alike if each.digest == call.digest)
+    targets, digests = sealer.forms(call.target), sealer.forms(call.digest)
+    alike = [each for each in entries if each.target in targets and each.name not in used]
+    same = (each for each in alike if each.digest in digests)
     return next(same, alike[0] if alike else None)
 
 
@@ -57,7 +59,7 @@ class Journal:
         async with self.run.turns[""]:
             if self.run.entries is None:
                 self.run.entries = await self._own_entries()
-        entry = choose(self.run.entries, call, self.run.used)
+        entry = choose(self.run.entries, call, self.run.used, self.keys.sealer)
         if entry is None:
             entry = self._new_entry(self.run.entries, call)
         self.run.used.add(entry.name)
@@ -81,6 +83,10 @@ class Journal:
             body=call.body if len(call.body) <= MOST_BYTES else None,
             answer=None,
         )
+
+    def has_bytes_of(self, entry: Entry, call: Call) -> bool:
+        """Whether an entry is of just this call's bytes."""
+        return entry.digest in self.keys.sealer.forms(call.digest)
 
     def header(self, entry: Entry, call: Call) -> str | None:
         """The `Idempotency-Key` that Telnyx is to know the request by; None where it takes none."""
@@ -130,7 +136,8 @@ class Journal:
         return [each for each in effects if each.handler == self.run.handler and not each.own_key]
 
     def _new_entry(self, entries: list[Entry], call: Call) -> Entry:
-        ordinal = sum(each.target == call.target for each in entries)
+        targets = self.keys.sealer.forms(call.target)
+        ordinal = sum(each.target in targets for each in entries)
         name = digest("effect", self.run.event_id, self.run.handler, call.target, str(ordinal))
         entry = _blank(self.run, name, call, own_key=False)
         entries.append(entry)

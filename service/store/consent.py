@@ -3,17 +3,22 @@
 import math
 import re
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import reduce
 from typing import Literal, Self
 
+import orjson
 from redis.asyncio import Redis
 
 from service.events.consent import Word
+from service.routing import Retry
+from service.sealing import key_of_form
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
 HEAR = script("hear", above=("consent",))
+MOVE = script("optout_move", above=("consent",))
 REPLY = script("reply")
 
 Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
@@ -40,8 +45,14 @@ class Consent:
         """Read what the scripts have written."""
         if stored is None:
             return cls()
-        out, back, source = stored.decode().split(" ")
+        out, back, source = stored.decode().split(" ")[:3]
         return cls(_seconds(out), _seconds(back), source)
+
+    def merged(self, other: Self) -> Self:
+        """What both say of one number: of each kind of word the latest."""
+        latest = self if (self.out_at or 0) >= (other.out_at or 0) else other
+        backs = [each.in_at for each in (self, other) if each.in_at is not None]
+        return replace(latest, in_at=max(backs, default=None))
 
     @property
     def opted_out(self) -> bool:
@@ -55,9 +66,24 @@ class Consent:
         return self.opted_out or (self.out_at is not None and self.out_at >= since)
 
 
+class KeyMissing(Retry):
+    """Opt-outs are hidden under a key that is not here, so nobody can tell who must not be written to: later."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        super().__init__(after=60.0, reason="encryption_key_missing")
+        self.keys = tuple(keys)
+
+    def __str__(self) -> str:
+        names = ", ".join(self.keys)
+        return (
+            f"opt-outs are kept under an encryption key ({names}) that RINGBACK_ENCRYPTION_KEY does not hold:"
+            " add it, after a comma"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A number that must not be written to."""
+    """A number that must not be written to; of one that cannot be read, the form that it is hidden under."""
 
     number: str
     since: float
@@ -94,15 +120,32 @@ async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], source: Source
         args: list[Argument] = [keys.namespace]
         for word in words[start : start + STEP]:
             at = milliseconds(now if word.at is None else word.at)
-            args += (canonical(word.number), word.said, at, source)
+            args += (*about(word.number, keys), word.said, at, source)
         changed += await run(redis, HEAR, *args)
     return changed
 
 
+def about(number: str, keys: Keys) -> tuple[str, str]:
+    """A number as the scripts take it: its forms, as JSON, and itself, sealed; empty where it is not hidden."""
+    plain = canonical(number)
+    forms = orjson.dumps(keys.sealer.forms(plain)).decode()
+    return forms, keys.sealer.seal_text(plain) if keys.sealer.active else ""
+
+
 async def consent_of(redis: "Redis", keys: Keys, number: str) -> Consent:
-    """What a number has said."""
-    stored: bytes | None = await redis.hget(keys.optouts, canonical(number))  # type: ignore[misc]
-    return Consent.parse(stored)
+    """What a number has said, whichever of our keys it is hidden under.
+
+    Raises:
+        KeyMissing: it may have said something else under a key that is not here.
+    """
+    async with redis.pipeline(transaction=False) as pipeline:
+        pipeline.hmget(keys.optouts, [*keys.sealer.forms(canonical(number))])
+        pipeline.hkeys(keys.optout_keys)
+        stored, hidden_under = await pipeline.execute()
+    missing = [each.decode() for each in hidden_under if each.decode() not in keys.sealer.names]
+    if missing:
+        raise KeyMissing(missing)
+    return reduce(Consent.merged, map(Consent.parse, stored))
 
 
 async def opted_out(redis: "Redis", keys: Keys, number: str, since: datetime | None = None) -> bool:
@@ -113,13 +156,34 @@ async def opted_out(redis: "Redis", keys: Keys, number: str, since: datetime | N
 
 async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
     """Every number that is opted out, in no order."""
-    seen: set[bytes] = set()
-    async for number, stored in redis.hscan_iter(keys.optouts, count=STEP):
-        consent = Consent.parse(stored)
+    seen: set[str] = set()
+    async for form, stored in redis.hscan_iter(keys.optouts, count=STEP):
+        consent, number = Consent.parse(stored), _number(form, stored, keys) or form.decode()
         # A scan may bring a number twice while the hash grows.
         if consent.opted_out and consent.out_at is not None and number not in seen:
             seen.add(number)
-            yield OptOut(number.decode(), consent.out_at, consent.source)
+            yield OptOut(number, consent.out_at, consent.source)
+
+
+async def move_opt_outs(redis: "Redis", keys: Keys) -> int:
+    """Keep under the first key what numbers said before it was the first; answers how many were moved.
+
+    One whose number was erased, or is sealed under a key that is not here, stays where it is.
+    """
+    first = keys.sealer.names[:1]
+    counted: bytes | None = await redis.hget(keys.optout_keys, first[0]) if first else b"0"  # type: ignore[misc]
+    if not first or await redis.hlen(keys.optouts) == int(counted or 0):  # type: ignore[misc]
+        return 0
+    moved, cursor = 0, 0
+    while True:
+        cursor, page = await redis.hscan(keys.optouts, cursor, count=STEP)
+        older = [(form, stored) for form, stored in page.items() if key_of_form(form.decode()) != first[0]]
+        numbers = [number for form, stored in older if (number := _number(form, stored, keys)) is not None]
+        for start in range(0, len(numbers), STEP):
+            some = [part for number in numbers[start : start + STEP] for part in about(number, keys)]
+            moved += await run(redis, MOVE, keys.namespace, *some)
+        if cursor == 0:
+            return moved
 
 
 async def list_read_at(redis: "Redis", keys: Keys) -> float | None:
@@ -140,7 +204,17 @@ async def take_list_lock(redis: "Redis", keys: Keys, *, seconds: float) -> bool:
 
 async def may_answer(redis: "Redis", keys: Keys, number: str, *, effect_key: str, limit: int, window: float) -> bool:
     """Whether one more answer may go to this number: at most `limit` within `window` seconds of the latest."""
-    return bool(await run(redis, REPLY, keys.namespace, number, effect_key, limit, int(window * 1000)))
+    forms = keys.sealer.forms(number)
+    return bool(await run(redis, REPLY, keys.namespace, effect_key, limit, int(window * 1000), *forms))
+
+
+def _number(form: bytes, stored: bytes, keys: Keys) -> str | None:
+    """The number that something is known of; None where it is hidden and cannot be read."""
+    if key_of_form(form.decode()) is None:
+        return form.decode()
+    _, _, _, *sealed = stored.decode().split(" ")
+    number = keys.sealer.open_text(sealed[0]) if sealed else None
+    return None if number is None or number == sealed[0] else number
 
 
 def _seconds(milliseconds: str) -> float | None:

@@ -1,7 +1,7 @@
 """What the workers together know of the way to Telnyx: who may go when, and what came back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import orjson
@@ -124,7 +124,8 @@ async def admit(redis: "Redis", keys: Keys, asked: Asked) -> Go | PutOff | HeldB
         *asked.causes,
     )
     if answer[0] == b"held":
-        return HeldBy(*(each.decode() for each in answer[1:]))
+        cause, detail, advice = (each.decode() for each in answer[1:])
+        return HeldBy(cause, keys.sealer.open_text(detail), advice)
     return Go(answer[1] / 1000, answer[2]) if answer[0] == b"go" else PutOff(answer[1] / 1000)
 
 
@@ -134,6 +135,7 @@ async def hear(redis: "Redis", keys: Keys, event_id: str, heard: Heard) -> Chang
     Raises:
         redis.exceptions.RedisError: it is not known whether they do.
     """
+    sealed = [replace(each, detail=keys.sealer.seal_text(each.detail)) for each in heard.causes]
     told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
-    opened, lifted = await run(redis, HEAR, keys.namespace, event_id, orjson.dumps(told))
+    opened, lifted = await run(redis, HEAR, keys.namespace, event_id, orjson.dumps({**told, "causes": sealed}))
     return Changed([each.decode() for each in opened], [each.decode() for each in lifted])

@@ -57,7 +57,7 @@ def kind_of(name: str) -> str:
 async def open_causes(redis: "Redis", keys: Keys) -> list[Cause]:
     """What work is parked for at this moment, the oldest first."""
     answers = await run(redis, CAUSES, keys.namespace)
-    return sorted((_cause(each) for each in answers), key=lambda cause: cause.since)
+    return sorted((_cause(each, keys) for each in answers), key=lambda cause: cause.since)
 
 
 async def probe(redis: "Redis", keys: Keys, *, at_once: bool = False) -> int:
@@ -72,13 +72,13 @@ async def release(redis: "Redis", keys: Keys) -> int:
     return freed
 
 
-def _cause(answer: list[bytes]) -> Cause:
+def _cause(answer: list[bytes], keys: Keys) -> Cause:
     name, parked, *flat = answer
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return Cause(
         name=name.decode(),
         since=int(fields[b"since"]),
-        detail=fields[b"detail"].decode(),
+        detail=keys.sealer.open_text(fields[b"detail"].decode()),
         advice=fields[b"advice"].decode(),
         parked=int(parked),
     )

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from service.events import Envelope
 from service.events.consent import Word
 from service.signature import Claim
-from service.store.consent import canonical, milliseconds
+from service.store.consent import about, milliseconds
 from service.store.keys import Keys
 from service.store.marks import marks
 from service.store.records import EventRecord, parse_record, written_arrival
@@ -84,12 +84,12 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> lis
         args += (
             arrival.identity,
             arrival.type,
-            arrival.body,
+            keys.sealer.seal(arrival.body),
             written_arrival(arrival.arrived_by, arrival.claim),
             arrival.delay,
             arrival.remember,
-            *_said(arrival.word),
-            marks(arrival.type, arrival.body),
+            *_said(arrival.word, keys),
+            marks(arrival.type, arrival.body, keys.sealer),
         )
     answers = await run(redis, ACCEPT, *args)
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
@@ -103,7 +103,7 @@ async def cancel(redis: "Redis", keys: Keys, event_id: str, *, remember: int) ->
 async def find(redis: "Redis", keys: Keys, event_id: str) -> EventRecord | None:
     """The record of one event, or None where none is remembered."""
     fields: Mapping[bytes, bytes] = await redis.hgetall(keys.event(event_id))  # type: ignore[misc]
-    return parse_record(event_id, fields) if fields else None
+    return parse_record(event_id, fields, keys.sealer) if fields else None
 
 
 async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
@@ -112,7 +112,7 @@ async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[Event
         for event_id in ids:
             pipe.hgetall(keys.event(event_id))
         answers = await pipe.execute()
-    return [parse_record(event_id, fields) for event_id, fields in zip(ids, answers, strict=True) if fields]
+    return [parse_record(event_id, fields, keys.sealer) for event_id, fields in zip(ids, answers, strict=True) if fields]
 
 
 async def counts(redis: "Redis", keys: Keys) -> Counts:
@@ -121,10 +121,10 @@ async def counts(redis: "Redis", keys: Keys) -> Counts:
     return Counts(**{name.decode(): int(value) for name, value in stored.items()})
 
 
-def _said(word: Word | None) -> tuple[Argument, ...]:
+def _said(word: Word | None, keys: Keys) -> tuple[Argument, ...]:
     if word is None:
-        return "", "", ""
-    return word.said, canonical(word.number), "" if word.at is None else milliseconds(word.at)
+        return "", "", "", ""
+    return word.said, *about(word.number, keys), "" if word.at is None else milliseconds(word.at)
 
 
 async def summaries(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
@@ -133,7 +133,7 @@ async def summaries(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[Even
         return []
     answers = await run(redis, SUMMARIES, keys.namespace, *ids)
     return [
-        parse_record(event_id, dict(zip(fields[::2], fields[1::2], strict=True)))
+        parse_record(event_id, dict(zip(fields[::2], fields[1::2], strict=True)), keys.sealer)
         for event_id, fields in zip(ids, answers, strict=True)
         if fields
     ]

@@ -1,7 +1,11 @@
 """The names of all keys of ours in Redis; nobody else names one."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
+
+from service.sealing import PLAIN, Sealer
+from service.settings import Settings
 
 ARQ_JOB = "arq:job:"
 """arq's prefix for a job's data; it is global, so our job ids bear the namespace."""
@@ -9,7 +13,9 @@ ARQ_JOB = "arq:job:"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Key names of one deployment.
+    """Key names of one deployment, and what seals that which is stored under them.
+
+    Where a number is part of a key or of a field, it is hidden where there is an encryption key (`Sealer.forms`).
 
     | key | type | holds |
     |---|---|---|
@@ -42,7 +48,8 @@ class Keys:
     | `<ns>:sms_budget` | sorted set | fallbacks of the last hour by the time of their reservation (ms) |
     | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
     | `<ns>:sms_budget:told` | string | a person has been told that fallbacks are held |
-    | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in (`-`: never), and the source |
+    | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in, the source, and the number sealed |
+    | `<ns>:optout_keys` | hash | name of an encryption key → how many of these are hidden under it |
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
     | `<ns>:optouts_reader` | string | who reads that list now |
     | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
@@ -61,6 +68,12 @@ class Keys:
     """
 
     namespace: str
+    sealer: Sealer = field(default=PLAIN, repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """Those of the deployment that the settings describe."""
+        return cls(settings.namespace, settings.sealer())
 
     @property
     def queue(self) -> str:
@@ -89,6 +102,10 @@ class Keys:
     @property
     def paused(self) -> str:
         return f"{self.namespace}:paused"
+
+    @property
+    def optout_keys(self) -> str:
+        return f"{self.namespace}:optout_keys"
 
     @property
     def idempotency_probe(self) -> str:
@@ -132,5 +149,5 @@ class Keys:
     def job_id(self, event_id: str) -> str:
         return f"{self.namespace}:{event_id}"
 
-    def rcs(self, number: str) -> str:
-        return f"{self.namespace}:rcs:{number}"
+    def rcs(self, form: str) -> str:
+        return f"{self.namespace}:rcs:{form}"

@@ -41,7 +41,12 @@ async def learn(
     """
     args: list[Argument] = [keys.namespace, kind, subject, before or b"", after]
     for arrival in raised:
-        args += (arrival.identity, arrival.type, arrival.body, marks(arrival.type, arrival.body))
+        args += (
+            arrival.identity,
+            arrival.type,
+            keys.sealer.seal(arrival.body),
+            marks(arrival.type, arrival.body, keys.sealer),
+        )
     return bool(await run(redis, LEARN, *args))
 
 

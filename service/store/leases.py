@@ -85,9 +85,10 @@ class Ending:
     release: bool
 
     @classmethod
-    def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], *, release: bool) -> Self:
+    def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], keys: Keys, *, release: bool) -> Self:
         """Written out at once, so that a record that cannot be written fails its own event and no batch."""
-        return cls(lease, {name: record.to_json() for name, record in ended.items()}, release)
+        say = keys.sealer.seal_text
+        return cls(lease, {name: record.told_by(say).to_json() for name, record in ended.items()}, release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
         args.append(request.only)
     claimed, foreign, wait, now, suspects, paused = await run(redis, CLAIM, *args)
     return Claim(
-        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began) for entry in claimed],
+        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, keys) for entry in claimed],
         foreign=[job.decode() for job in foreign],
         next_in=None if wait < 0 else wait / 1000,
         suspects=suspects,
@@ -153,6 +154,6 @@ async def announce_stop(redis: "Redis", keys: Keys, worker: str) -> None:
     await redis.set(keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
 
 
-def _lease(entry: list[bytes], token: str, now: int, began: float) -> Lease:
+def _lease(entry: list[bytes], token: str, now: int, began: float, keys: Keys) -> Lease:
     fields = dict(zip(entry[1::2], entry[2::2], strict=True))
-    return Lease(parse_record(entry[0].decode(), fields), token, b"alone" in fields, now, began)
+    return Lease(parse_record(entry[0].decode(), fields, keys.sealer), token, b"alone" in fields, now, began)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+import orjson
 from redis.asyncio import Redis
 
+from service.sealing import Sealed, Sealer, key_of_form
 from service.store.keys import Keys
 from service.store.leases import Lease
 from service.store.scripts import Argument, run, script
@@ -48,9 +50,10 @@ class Entry:
 
     `name` is the digest of its key. `own_key` says that the caller gave the key: then it is the same effect for every
     event. `target` is the digest of method, path and recipient, by which calls are matched; `path` and `recipient` are
-    for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is. `doubtful` counts
-    requests that may or may not have taken effect, `generation` how often a new key was wanted on purpose. A `started`
-    entry is in flight, or of unknown fate; `run` is the latest that had it in hand.
+    for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is. Read back, both
+    digests are as they were stored (`Sealer.forms`), and `unread` says that no key of ours opens the rest. `doubtful`
+    counts requests that may or may not have taken effect, `generation` how often a new key was wanted on purpose. A
+    `started` entry is in flight, or of unknown fate; `run` is the latest that had it in hand.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Entry:
     sent: tuple[Sent, ...] = ()
     why: str = ""
     run: str = ""
+    unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +94,13 @@ class Found:
 async def effects_of(redis: "Redis", keys: Keys, event_id: str) -> list[Entry]:
     """The effects of one event, the first begun first; those under callers' own keys too."""
     answers = await run(redis, EFFECTS, keys.namespace, event_id)
-    return [_entry(each[0].decode(), each[1:]) for each in answers]
+    return [_entry(each[0].decode(), each[1:], keys.sealer) for each in answers]
 
 
 async def look(redis: "Redis", keys: Keys, event_id: str, name: str, run_id: str) -> Found:
     """What is known of one effect, whichever event began it."""
     busy, *fields = await run(redis, LOOK, keys.namespace, event_id, name, run_id)
-    return Found(_entry(name, fields) if fields else None, busy == b"1")
+    return Found(_entry(name, fields, keys.sealer) if fields else None, busy == b"1")
 
 
 async def begin(
@@ -111,7 +115,7 @@ async def begin(
     """
     kept = int(keep * 1000) if entry.own_key else 0
     args: list[Argument] = [keys.namespace, lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
-    answer: bytes = await run(redis, BEGIN, *args, int(again), *([] if again else _new_fields(entry)))
+    answer: bytes = await run(redis, BEGIN, *args, int(again), *([] if again else _new_fields(entry, keys.sealer)))
     return answer.decode()  # type: ignore[return-value]
 
 
@@ -125,7 +129,9 @@ async def end(
     Raises:
         redis.exceptions.RedisError: it is not known whether that is noted; noting it again is harmless.
     """
-    told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, answer.body, why, note)
+    seal = keys.sealer
+    told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, seal.seal(answer.body))
+    told = (*told, seal.seal_text(why), note, _short(answer, seal))
     state, doubtful = await run(redis, END, keys.namespace, name, *told)
     return state.decode(), doubtful
 
@@ -142,31 +148,57 @@ async def forget(redis: "Redis", keys: Keys, event_id: str, handler: str, *, onl
     return count
 
 
-def _new_fields(entry: Entry) -> list[Argument]:
+def _short(answer: StoredAnswer, sealer: Sealer) -> bytes:
+    """What stays of a sealed answer when bodies are let go of: its id. The script finds that in a plain one itself."""
+    if not sealer.active:
+        return b""
+    try:
+        told = orjson.loads(answer.body)
+    except ValueError:
+        return b""
+    data = told.get("data") if isinstance(told, dict) else None
+    known = (data if isinstance(data, dict) else told if isinstance(told, dict) else {}).get("id")
+    known = known if isinstance(known, str) else None
+    return sealer.seal(orjson.dumps({"data": {"id": known}, "id": known}))
+
+
+def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
     """What a new intent consists of."""
     fields: dict[str, Argument] = {
         "event": entry.event_id,
         "handler": entry.handler,
         "own_key": int(entry.own_key),
         "method": entry.method,
-        "path": entry.path,
-        "recipient": entry.recipient,
-        "target": entry.target,
+        "path": sealer.seal_text(entry.path),
+        "recipient": sealer.seal_text(entry.recipient),
+        "target": _hidden(entry.target, sealer),
         "content_type": entry.content_type,
-        "digest": entry.digest,
+        "digest": _hidden(entry.digest, sealer),
         "state": entry.state,
         "generation": entry.generation,
     }
     if entry.body is not None:
-        fields["bytes"] = entry.body
+        fields["bytes"] = sealer.seal(entry.body)
     if entry.answer is not None:
         kept = entry.answer
-        fields |= {"status": kept.status, "answer": kept.body, "answer_type": kept.content_type}
+        fields |= {"status": kept.status, "answer": sealer.seal(kept.body), "answer_type": kept.content_type}
+        fields["answer_short"] = _short(kept, sealer)
     return [part for pair in fields.items() for part in pair]
 
 
-def _entry(name: str, flat: list[bytes]) -> Entry:
+def _hidden(digest: str, sealer: Sealer) -> str:
+    """A digest as it is stored; one that was read back is so already."""
+    return digest if key_of_form(digest) else sealer.hide(digest)
+
+
+def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
     fields: Mapping[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
+    body, answer, unread = None, None, False
+    try:
+        body = sealer.open(fields[b"bytes"]) if b"bytes" in fields else None
+        answer = sealer.open(fields[b"answer"]) if b"answer" in fields else None
+    except Sealed:
+        unread = True
 
     def text(field_name: bytes) -> str:
         return fields.get(field_name, b"").decode()
@@ -180,13 +212,13 @@ def _entry(name: str, flat: list[bytes]) -> Entry:
         handler=text(b"handler"),
         own_key=text(b"own_key") == "1",
         method=text(b"method"),
-        path=text(b"path"),
-        recipient=text(b"recipient"),
+        path=sealer.open_text(text(b"path")),
+        recipient=sealer.open_text(text(b"recipient")),
         target=text(b"target"),
         content_type=text(b"content_type"),
         digest=text(b"digest"),
         state=text(b"state"),  # type: ignore[arg-type]
-        body=fields.get(b"bytes"),
+        body=body,
         version=number(b"version"),
         generation=number(b"generation"),
         sends=number(b"sends"),
@@ -194,13 +226,12 @@ def _entry(name: str, flat: list[bytes]) -> Entry:
         first_at=number(b"first_at"),
         last_at=number(b"last_at"),
         status=number(b"status"),
-        answer=StoredAnswer(number(b"status"), text(b"answer_type"), fields[b"answer"])
-        if b"answer" in fields
-        else None,
+        answer=None if answer is None else StoredAnswer(number(b"status"), text(b"answer_type"), answer),
         answered_at=number(b"answered_at") or None,
         sent=tuple(_sent(each) for each in text(b"sent").split(";") if each),
-        why=text(b"why"),
+        why=sealer.open_text(text(b"why")),
         run=text(b"run"),
+        unread=unread,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import orjson
 from redis.asyncio import Redis
 
 from service.store.keys import Keys
@@ -61,7 +62,7 @@ async def merge(
     """
     args: list[Argument] = [keys.namespace, message_id, int(keep * 1000), purpose, by, int(at * 1000), message_type]
     for each in said:
-        args += (each.number, each.status, each.carrier, each.effect)
+        args += (orjson.dumps(keys.sealer.forms(each.number)), each.status, each.carrier, each.effect)
     answers: list[list[bytes]] = await run(redis, MESSAGE, *args)
     return {each.number: _state(answer) for each, answer in zip(said, answers, strict=True)}
 

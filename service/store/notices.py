@@ -1,10 +1,12 @@
 """What a person should be told: noted by whoever meets it, told by one worker, grouped by cause across all of them."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from service.sealing import Sealed, Sealer
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
@@ -26,6 +28,7 @@ AT_ONCE = 10
 class Notice:
     """One message to be: what a cause has brought since the last, each entry with its number of occurrences.
 
+    `stored` is the same as it is stored; what none of our keys opens stands there alone.
     `tries` counts how often it was taken to be told, this time included; `others` what was not told apart.
     """
 
@@ -33,19 +36,20 @@ class Notice:
     tries: int
     others: int
     entries: Mapping[bytes, int]
+    stored: Mapping[bytes, int]
 
 
 async def note(redis: "Redis", keys: Keys, cause: str, entry: bytes) -> bool:
     """Note an entry to be told; answers whether it is news, rather than what the latest message told."""
     pause = int(SHORTEST_PAUSE * 1000)
-    return bool(await run(redis, NOTICE, keys.namespace, cause, entry, MOST_ENTRIES, pause))
+    return bool(await run(redis, NOTICE, keys.namespace, cause, keys.sealer.seal_alike(entry), MOST_ENTRIES, pause))
 
 
 async def take(redis: "Redis", keys: Keys) -> list[Notice]:
     """What is to be told now, for this worker to tell."""
     answers = await run(redis, TAKE, keys.namespace, AT_ONCE, int(PATIENCE * 1000))
     return [
-        Notice(cause.decode(), tries, others, dict(zip(entries[::2], entries[1::2], strict=True)))
+        _notice(cause, tries, others, dict(zip(entries[::2], entries[1::2], strict=True)), keys.sealer)
         for cause, tries, others, *entries in answers
     ]
 
@@ -54,7 +58,15 @@ async def told(redis: "Redis", keys: Keys, notice: Notice) -> float:
     """A notice has been told; answers the seconds until the next about its cause may be."""
     args: list[Argument] = [keys.namespace, notice.cause, int(SHORTEST_PAUSE * 1000), int(LONGEST_PAUSE * 1000)]
     args.append(notice.others)
-    for entry, occurrences in notice.entries.items():
+    for entry, occurrences in notice.stored.items():
         args += (entry, occurrences)
     pause: int = await run(redis, TOLD, *args)
     return pause / 1000
+
+
+def _notice(cause: bytes, tries: int, others: int, stored: Mapping[bytes, int], sealer: Sealer) -> Notice:
+    entries: dict[bytes, int] = {}
+    for entry, occurrences in stored.items():
+        with suppress(Sealed):
+            entries[sealer.open(entry)] = occurrences
+    return Notice(cause.decode(), tries, others, entries, stored)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from redis.asyncio import Redis
@@ -31,13 +32,16 @@ class Capability:
 
 async def recall(redis: "Redis", keys: Keys, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
     """What is remembered of these numbers; those of which nothing is are left out."""
-    asked = list(dict.fromkeys(numbers))
+    asked = [(number, form) for number in dict.fromkeys(numbers) for form in keys.sealer.forms(number)]
     async with redis.pipeline(transaction=False) as pipeline:
-        for number in asked:
-            pipeline.hget(keys.rcs(number), agent)
+        for _, form in asked:
+            pipeline.hget(keys.rcs(form), agent)
         answers: list[bytes | None] = await pipeline.execute()
-    oldest = clock.now() - REMEMBERED
-    known = {number: orjson.loads(answer) for number, answer in zip(asked, answers, strict=True) if answer is not None}
+    oldest, known = clock.now() - REMEMBERED, dict[str, Any]()
+    for (number, _), answer in zip(asked, answers, strict=True):
+        # Of several, that under the form of today is the latest: it comes first.
+        if answer is not None and number not in known:
+            known[number] = orjson.loads(answer)
     return {number: Capability(tuple(each["features"])) for number, each in known.items() if each["at"] > oldest}
 
 
@@ -46,12 +50,16 @@ async def remember(redis: "Redis", keys: Keys, agent: str, found: Mapping[str, C
     async with redis.pipeline(transaction=False) as pipeline:
         for number, capability in found.items():
             value = orjson.dumps({"features": capability.features, "at": clock.now()})
-            pipeline.hset(keys.rcs(number), agent, value.decode())
+            form = keys.sealer.hide(number)
+            pipeline.hset(keys.rcs(form), agent, value.decode())
             # The key lasts as long as its youngest field, which bears its own time besides.
-            pipeline.expire(keys.rcs(number), int(REMEMBERED))
+            pipeline.expire(keys.rcs(form), int(REMEMBERED))
         await pipeline.execute()
 
 
 async def forget(redis: "Redis", keys: Keys, agent: str, number: str) -> None:
     """Ask again the next time."""
-    await redis.hdel(keys.rcs(number), agent)  # type: ignore[misc]
+    async with redis.pipeline(transaction=False) as pipeline:
+        for form in keys.sealer.forms(number):
+            pipeline.hdel(keys.rcs(form), agent)
+        await pipeline.execute()

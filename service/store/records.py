@@ -1,11 +1,12 @@
 """What the inbox knows of an event, and of each handler's dealings with it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
 
+from service.sealing import Sealed, Sealer
 from service.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, Claim
 
 HandlerState = Literal["pending", "waiting", "parked", "done", "dead"]
@@ -39,6 +40,10 @@ class Ran:
         if not alike or self.outcome not in ("waiting", "parked"):
             return None
         return replace(self, ended=later.ended, times=self.times + later.times)
+
+    def told_by(self, say: Callable[[str], str]) -> "Ran":
+        """This run with its error and its remarks in other words: sealed, or opened."""
+        return replace(self, error=self.error and say(self.error), remarks=tuple(map(say, self.remarks)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,12 @@ class HandlerRecord:
             runs = (*runs[: MOST_RUNS // 2], *runs[-MOST_RUNS // 2 :])
         return replace(self, runs=runs)
 
+    def told_by(self, say: Callable[[str], str]) -> "HandlerRecord":
+        """This record with its errors and remarks in other words: sealed, or opened."""
+        if self.error is None and not self.runs:
+            return self
+        return replace(self, error=self.error and say(self.error), runs=tuple(each.told_by(say) for each in self.runs))
+
     def to_json(self) -> bytes:
         """The form in which Redis keeps it; what has its default is left out."""
         kept = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) != _DEFAULTS[name]}
@@ -114,6 +125,8 @@ class Delivery:
 class EventRecord:
     """The inbox record of one event; times are milliseconds since 1970. `body` is None once it was let go.
 
+    It is None too where none of our keys opens it; then `sealed_under` names the key that does.
+
     `signature_headers` are those that came with this very body, where they were kept: while events are forwarded.
     `due` is when handlers could see it first. `again` holds the first further deliveries, `notes` the latest of what
     was done to it from outside. Until `leased_until` a worker has it. `imported` says that its past lies elsewhere.
@@ -134,6 +147,7 @@ class EventRecord:
     notes: tuple[Note, ...] = ()
     leased_until: int | None = None
     imported: bool = False
+    sealed_under: str | None = None
 
 
 def written_arrival(arrived_by: str, claim: Claim | None) -> str:
@@ -143,13 +157,14 @@ def written_arrival(arrived_by: str, claim: Claim | None) -> str:
     return f"{arrived_by} {claim.headers[TIMESTAMP_HEADER]} {claim.headers[SIGNATURE_HEADER]}"
 
 
-def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
-    """Read the hash of an event, whole or after its body was let go of."""
+def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -> EventRecord:
+    """Read the hash of an event, whole or after its body was let go of, and open what is sealed."""
     if b"kept" in fields:
         return _parse_kept(event_id, fields)
     names: list[str] = orjson.loads(fields.get(b"handlers", b"[]"))
     ended_at = fields.get(b"ended_at")
     arrived_by, *signed = fields[b"arrived_by"].decode().split()
+    body, sealed_under = _opened(fields.get(b"body"), sealer)
     return EventRecord(
         id=event_id,
         type=fields[b"type"].decode(),
@@ -157,8 +172,8 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
         received_at=int(fields[b"received_at"]),
         arrived_by=arrived_by,
         deliveries=int(fields[b"deliveries"]),
-        body=fields.get(b"body"),
-        handlers={name: _handler_record(fields.get(f"h:{name}".encode())) for name in names},
+        body=body,
+        handlers={name: _handler_record(fields.get(f"h:{name}".encode()), sealer) for name in names},
         ended_at=int(ended_at) if ended_at else None,
         signature_headers=dict(zip((TIMESTAMP_HEADER, SIGNATURE_HEADER), signed, strict=False)) if signed else None,
         due=int(fields.get(b"due", 0)) or None,
@@ -166,6 +181,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
         notes=tuple(Note(**orjson.loads(line)) for line in fields.get(b"notes", b"").splitlines()),
         leased_until=int(fields.get(b"lease_until", 0)) or None,
         imported=b"imported" in fields,
+        sealed_under=sealed_under,
     )
 
 
@@ -193,5 +209,13 @@ def _parse_kept(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
     )
 
 
-def _handler_record(text: bytes | None) -> HandlerRecord:
-    return HandlerRecord() if text is None else HandlerRecord.from_json(text)
+def _handler_record(text: bytes | None, sealer: Sealer) -> HandlerRecord:
+    return HandlerRecord() if text is None else HandlerRecord.from_json(text).told_by(sealer.open_text)
+
+
+def _opened(stored: bytes | None, sealer: Sealer) -> tuple[bytes | None, str | None]:
+    """A body, or the name of the key that is missing."""
+    try:
+        return (None if stored is None else sealer.open(stored)), None
+    except Sealed as missing:
+        return None, missing.key

@@ -243,7 +243,7 @@ class World:
     sdk: "Callable[[World], Any]"
 
     def __post_init__(self) -> None:
-        self.keys = Keys(self.settings.namespace)
+        self.keys = Keys.of(self.settings)
         self.histories: dict[str, History] = {}
         self.workshop = Workshop(
             self.settings, self.router, self.redis, self.keys, self.sdk(self), states={}, metrics=HandlerMetrics()

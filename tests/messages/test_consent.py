@@ -220,7 +220,7 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
             await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
         if ctx.attempt == 1:
             start = Word(number, "in", clock.now() + 0.001)
-            await hear(ctx.redis, Keys(ctx.settings.namespace), [start], "message", now=0)
+            await hear(ctx.redis, Keys.of(ctx.settings), [start], "message", now=0)
             raise ValueError
 
     stack.simulator.add_fault(kind="status", status=403, code="40300", recipient=number)

@@ -3,8 +3,8 @@
 --
 -- Keys:   those of record and of consent, <ns>:content:<identity>
 -- ARGV:   ns, then for each event: identity, type, body, arrived_by, delay (ms until it is due), remember (ms for which the
---         identity stands for this event; 0: as long as the record exists), said ('out' | 'in' | ''), number, at (ms; '': now),
---         marks (digest of its type, then of the numbers in it, 4 bytes each)
+--         identity stands for this event; 0: as long as the record exists), said ('out' | 'in' | ''), forms of the number and
+--         the number sealed as for hear, at (ms; '': now), marks (digest of its type, then of the numbers in it, 4 bytes each)
 -- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
 -- Cost:   O(events × log queue)
 local ns = ARGV[1]
@@ -26,11 +26,11 @@ local function resolve(identity, type, remember)
 end
 
 local answers = {}
-for i = 2, #ARGV, 10 do
+for i = 2, #ARGV, 11 do
   local id = resolve(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]))
-  local answer = record(ns, now, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 9])
+  local answer = record(ns, now, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 10])
   if answer == 'accepted' and ARGV[i + 6] ~= '' then
-    hear(ns, ARGV[i + 7], ARGV[i + 6], tonumber(ARGV[i + 8]) or now, 'message')
+    hear(ns, cjson.decode(ARGV[i + 7]), ARGV[i + 8], ARGV[i + 6], tonumber(ARGV[i + 9]) or now, 'message')
   end
   answers[#answers + 1] = { answer, id }
 end

@@ -14,7 +14,7 @@ if lease[1] ~= token or tonumber(lease[2]) <= now then return 'lost' end
 if (redis.call('HGET', entry, 'version') or '0') ~= version then return 'changed' end
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
 if ARGV[8] == '0' then
-  redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'answered_at', 'why', 'bytes')
+  redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'answer_short', 'answered_at', 'why', 'bytes')
   redis.call('HSET', entry, 'sends', 0, 'doubtful', 0, 'first_at', now, unpack(ARGV, 9))
 end
 redis.call('HSET', entry, 'run', run, 'holder', id, 'token', token, 'last_at', now)

@@ -4,13 +4,18 @@
 -- Keys:   <ns>:effect:<name>
 -- ARGV:   ns, name, outcome: 'done' | 'refused' (nothing happened, for good) | 'withdrawn' (nothing happened, and what goes next
 --         may differ) | 'put_off' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
---         content type, answer, why, note (random, of what came of one request: noted again, as the reply was lost, it counts once)
+--         content type, answer, why, note (random, of what came of one request: noted again, as the reply was lost, it counts once),
+--         what stays of the answer when bodies are let go of ('' where that is found in the answer itself)
 -- Answer: {state of the entry, requests of which it is not known whether they took effect}
 -- Cost:   O(1)
 local entry = ARGV[1] .. ':effect:' .. ARGV[2]
 local outcome, sent_at, status = ARGV[3], ARGV[4], ARGV[5]
 local MOST_TOLD, MOST_NOTES = 2000, 170
 local now = now_ms()
+local function keep_answer()
+  redis.call('HSET', entry, 'answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
+  if ARGV[10] ~= '' then redis.call('HSET', entry, 'answer_short', ARGV[10]) end
+end
 local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent', 'notes')
 if not f[1] then return { 'gone', 0 } end
 local notes = f[4] or ''
@@ -25,12 +30,12 @@ if state == 'started' and outcome ~= 'unknown' then
   if outcome == 'done' then
     state = 'done'
     redis.call('HDEL', entry, 'bytes')
-    redis.call('HSET', entry, 'answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
+    keep_answer()
   elseif doubtful == 0 and outcome ~= 'put_off' then
     state = outcome
     redis.call('HDEL', entry, 'bytes')
     if outcome == 'refused' then
-      redis.call('HSET', entry, 'answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
+      keep_answer()
     end
   end
   redis.call('HSET', entry, 'state', state, 'doubtful', doubtful)

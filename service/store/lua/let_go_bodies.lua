@@ -23,15 +23,19 @@ end
 local function shorten_answers(id)
   for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)) do
     local entry = ns .. ':effect:' .. name
-    local answer = redis.call('HGET', entry, 'answer')
+    local f = redis.call('HMGET', entry, 'answer', 'answer_short')
+    local answer = f[1]
     local readable, told = pcall(cjson.decode, answer or '')
-    if answer then
+    if f[2] and f[2] ~= '' then
+      redis.call('HSET', entry, 'answer', f[2])
+    elseif answer then
       local data = readable and type(told) == 'table' and (type(told.data) == 'table' and told.data or told) or {}
       local known = type(data.id) == 'string' and data.id or cjson.null
       redis.call('HSET', entry, 'answer', cjson.encode({ data = { id = known }, id = known }))
     end
     -- Under a key of the caller's it may be under way for another event.
     if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
+    redis.call('HDEL', entry, 'answer_short')
   end
 end
 

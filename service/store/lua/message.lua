@@ -3,8 +3,9 @@
 --
 -- Keys:   <ns>:message:<message id>, <ns>:effect:<name>
 -- ARGV:   ns, message id, ttl (ms), purpose ('note' | 'hold' | 'take' | 'sent'), by (the event that asks; '' where nobody will
---         send), at (ms), type (SMS, MMS, RCS, or '' for another), then for each recipient: number, status ('': none was
---         said), carrier (likewise), name of the effect that would send in the message's place
+--         send), at (ms), type (SMS, MMS, RCS, or '' for another), then for each recipient: forms of the number (JSON;
+--         that of today first), status ('': none was said), carrier (likewise), name of the effect that would send in the
+--         message's place
 -- Answer: for each recipient {status, right, held, begun, native, doubled}: right = 'granted' (to this event, now or before),
 --         'taken' (by another event) or '' (by none); held = since when it waits (ms, or ''); begun = '1' if the effect has an
 --         intent or an answer; native = '1' if the message went out as SMS or MMS by itself; doubled = the carrier (or
@@ -23,13 +24,32 @@ local function further(status, known)
   return mine > other or (mine == other and status > known)
 end
 
+-- adopt: what is known of a number under other forms (as itself, or hidden under another key) is known under the first
+local names = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled' }
+local function adopt(forms)
+  for other = 2, #forms do
+    local fields = {}
+    for i, name in ipairs(names) do fields[i] = name .. ':' .. forms[other] end
+    for i, theirs in ipairs(redis.call('HMGET', key, unpack(fields))) do
+      if theirs then
+        local name, mine = names[i], names[i] .. ':' .. forms[1]
+        local ours = redis.call('HGET', key, mine)
+        local better = not ours or (name == 'status' and further(theirs, ours)) or (name == 'carrier' and theirs < ours)
+        if better then redis.call('HSET', key, mine, theirs) end
+        redis.call('HDEL', key, fields[i])
+      end
+    end
+  end
+end
+
 if type ~= '' then redis.call('HSET', key, 'type:' .. type, '1') end
 local types = redis.call('HMGET', key, 'type:SMS', 'type:MMS')
 local native = (types[1] or types[2]) and '1' or ''
 local answers = {}
 for i = 8, #ARGV, 4 do
-  local number, status, carrier, effect = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local function field(name) return name .. ':' .. number end
+  local forms, status, carrier, effect = cjson.decode(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
+  local function field(name) return name .. ':' .. forms[1] end
+  adopt(forms)
   local f = redis.call('HMGET', key, field('status'), field('carrier'), field('right'), field('held'), field('sent'))
   local known, owner, held, sent = f[1] or '', f[3], f[4] or '', f[5]
   if status ~= '' and further(status, f[1]) then
