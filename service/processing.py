@@ -147,7 +147,7 @@ class Processor:
             LeaseLost: nothing was recorded.
         """
         running.finishing = release
-        ending = Ending.of(running.lease, ended, self.keys, release=release)
+        ending = Ending.of(running.lease, ended, release=release, sealer=self.keys.sealer)
         try:
             async with asyncio.timeout(patience or self.holdings.lease):
                 state = await self.finishing.submit(ending)

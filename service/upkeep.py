@@ -13,6 +13,7 @@ from service.masking import told
 from service.readiness import CauseMetrics
 from service.settings import Settings
 from service.store.consent import move_opt_outs
+from service.store.erasure import erase_ended
 from service.store.holds import open_causes, probe, release
 from service.store.keys import Keys
 from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
@@ -66,6 +67,7 @@ class Upkeep:
         await self._sweep()
         await tell_of_dead(self.redis, self.keys)
         await self._move_opt_outs()
+        await erase_ended(self.redis, self.keys)
 
     async def _probe_at_start(self) -> bool:
         """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""

@@ -17,6 +17,7 @@ LAYERS = [
         "cancellation",
         "signature",
         "sealing",
+        "mentions",
         "masking",
         "event_types",
         "numbers",

@@ -12,6 +12,7 @@ from service.cli.config import config
 from service.cli.dead import dead
 from service.cli.demo import demo
 from service.cli.doctor import doctor
+from service.cli.erase import erase
 from service.cli.events import events
 from service.cli.healthcheck import healthcheck
 from service.cli.hosted import hosted
@@ -80,6 +81,7 @@ app.add_typer(tollfree, name="tollfree")
 app.add_typer(hosted, name="hosted")
 app.add_typer(rcs, name="rcs")
 app.add_typer(messages, name="messages")
+app.command()(erase)
 app.command()(config)
 app.command()(pause)
 app.command()(resume)

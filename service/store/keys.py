@@ -34,6 +34,7 @@ class Keys:
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
     | `<ns>:dead_seen` | string | up to when (ms) dead events were looked at, to tell of their causes |
     | `<ns>:dead_told:<digest>` | string | this cause of death was told of within the hour |
+    | `<ns>:erasing` | set | ids of open events that are to be erased when they have ended |
     | `<ns>:upkeep` | string | the worker that does the upkeep |
     | `<ns>:causes` | set | names of causes for which work is parked, or was and is not yet all set free |
     | `<ns>:cause:<name>` | hash | one open cause: since when, when it is probed, what to do |
@@ -108,6 +109,10 @@ class Keys:
         return f"{self.namespace}:optout_keys"
 
     @property
+    def erasing(self) -> str:
+        return f"{self.namespace}:erasing"
+
+    @property
     def idempotency_probe(self) -> str:
         return f"{self.namespace}:idempotency_probe"
 
@@ -148,6 +153,12 @@ class Keys:
 
     def job_id(self, event_id: str) -> str:
         return f"{self.namespace}:{event_id}"
+
+    def message(self, message_id: str) -> str:
+        return f"{self.namespace}:message:{message_id}"
+
+    def replies(self, form: str) -> str:
+        return f"{self.namespace}:replies:{form}"
 
     def rcs(self, form: str) -> str:
         return f"{self.namespace}:rcs:{form}"

@@ -8,6 +8,7 @@ from typing import Literal, Self
 import orjson
 from redis.asyncio import Redis
 
+from service.sealing import PLAIN, Sealer
 from service.store.keys import Keys
 from service.store.records import EventRecord, HandlerRecord, parse_record
 from service.store.scripts import Argument, run, script
@@ -85,10 +86,10 @@ class Ending:
     release: bool
 
     @classmethod
-    def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], keys: Keys, *, release: bool) -> Self:
+    def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], *, release: bool, sealer: Sealer = PLAIN) -> Self:
         """Written out at once, so that a record that cannot be written fails its own event and no batch."""
-        say = keys.sealer.seal_text
-        return cls(lease, {name: record.told_by(say).to_json() for name, record in ended.items()}, release)
+        sealed = {name: record.told_by(sealer.seal_text) for name, record in ended.items()}
+        return cls(lease, {name: record.to_json() for name, record in sealed.items()}, release)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from service.store.keys import Keys
 from service.store.scripts import run, script
 
 EXPIRE = script("expire", above=("forget",))
-LET_GO_BODIES = script("let_go_bodies")
+LET_GO_BODIES = script("let_go_bodies", above=("answers",))
 SWEEP = script("sweep")
 UPKEEP_LOCK = script("upkeep_lock")
 

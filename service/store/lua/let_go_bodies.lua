@@ -1,7 +1,7 @@
 -- let_go_bodies: of events that ended well long enough ago, keep what is needed to know them again and how they ended, in
 -- at most 200 bytes; the oldest first.
 --
--- Keys:   <ns>:event:<id>, <ns>:bodies, <ns>:effects:<id>, <ns>:effect:<name>
+-- Keys:   those of answers, <ns>:event:<id>, <ns>:bodies
 -- ARGV:   ns, age (ms since the end), limit (at most 500)
 -- Answer: how many were let go of
 -- Cost:   O(limit × (handlers + effects + log events))
@@ -19,26 +19,6 @@ local function outcomes(event, names)
   return #names > 0 and cjson.encode(told) or '{}'
 end
 
--- shorten_answers: Telnyx's answers repeat what was said and to whom; of each, the id stays
-local function shorten_answers(id)
-  for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)) do
-    local entry = ns .. ':effect:' .. name
-    local f = redis.call('HMGET', entry, 'answer', 'answer_short')
-    local answer = f[1]
-    local readable, told = pcall(cjson.decode, answer or '')
-    if f[2] and f[2] ~= '' then
-      redis.call('HSET', entry, 'answer', f[2])
-    elseif answer then
-      local data = readable and type(told) == 'table' and (type(told.data) == 'table' and told.data or told) or {}
-      local known = type(data.id) == 'string' and data.id or cjson.null
-      redis.call('HSET', entry, 'answer', cjson.encode({ data = { id = known }, id = known }))
-    end
-    -- Under a key of the caller's it may be under way for another event.
-    if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
-    redis.call('HDEL', entry, 'answer_short')
-  end
-end
-
 local function compact(id)
   local event = ns .. ':event:' .. id
   local values = redis.call('HMGET', event, unpack(KEPT))
@@ -48,7 +28,7 @@ local function compact(id)
     record[#record + 1], record[#record + 2] = name, values[i] or ''
     size = size + #name + #record[#record]
   end
-  shorten_answers(id)
+  shorten_answers(ns, id)
   if size + #kept > MOST then kept = '{}' end
   local about = redis.call('HGET', event, 'about')
   redis.call('DEL', event)

@@ -1,0 +1,87 @@
+"""`ringback erase`."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from redis.asyncio import Redis
+
+from service.cli.confirm import confirm
+from service.cli.opt_out_file import read_number
+from service.cli.session import ask
+from service.masking import mask_number
+from service.store import erasure
+from service.store.erasure import Erased
+from service.store.inbox import counts
+from service.store.keys import Keys
+
+MOST_SHOWN = 10
+
+
+def erase(
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+) -> None:
+    """Take away what is kept of a number: the bodies that name it, what the ledger quotes, states, what was remembered.
+
+    That events were stays, without what they said, so that nothing is accepted or sent once more. Those that are open are
+    erased by a worker when they have ended. What the number said about being written to stays: as a keyed hash where
+    RINGBACK_ENCRYPTION_KEY is set, else under the number itself. What Telnyx keeps is not touched.
+
+    Exit codes: 0 erased, 1 you said no, Redis cannot be had, or some bodies could not be read, 2 it is no number.
+    """
+    try:
+        wanted = read_number(number)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="NUMBER") from None
+    confirm(f"Erase what is kept of {mask_number(wanted)}? This cannot be undone.", yes=yes)
+    erased, rewritten = ask(lambda redis, keys: _erase(redis, keys, wanted))
+    for line in _told(erased, rewritten=rewritten):
+        typer.echo(line)
+    if erased.unread:
+        typer.echo(
+            f"{erased.unread} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold, so nobody can"
+            " tell whether they name it: add the key, after a comma, and erase again.",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+async def _erase(redis: "Redis", keys: Keys, number: str) -> tuple[Erased, bool]:
+    with _progress((await counts(redis, keys)).accepted) as advance:
+        erased = await erasure.erase(redis, keys, number, progress=advance)
+    return erased, await erasure.forget_old_writes(redis)
+
+
+def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
+    """What was taken away, and what stays."""
+    yield f"Looked through {erased.looked_at} events."
+    yield f"Erased: {erased.bodies} bodies, the texts of {erased.effects} effects, {erased.states} message states,"
+    yield f"  {erased.remembered} other things that were remembered of the number."
+    if erased.still_open:
+        shown = ", ".join(erased.still_open[:MOST_SHOWN])
+        more = len(erased.still_open) - MOST_SHOWN
+        yield f"Erased by a worker when they end: {len(erased.still_open)} open events, {shown}" + (
+            f" and {more} more." if more > 0 else "."
+        )
+    if erased.opt_out == "hidden":
+        yield "Kept, under a keyed hash: what the number said about being written to."
+    if erased.opt_out == "plain":
+        yield "Kept, under the number itself: what it said about being written to. RINGBACK_ENCRYPTION_KEY hides it."
+    if rewritten:
+        yield "The server writes its append-only file anew; until that is done, the old one tells of what was erased."
+    else:
+        yield "The server's append-only file tells of what was erased until it is rewritten (BGREWRITEAOF)."
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None]]:
+    """On a terminal, how far the search is."""
+    from rich.console import Console  # noqa: PLC0415 - other commands start without Rich
+    from rich.progress import Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
+        task = bar.add_task("Looking through events", total=total)
+        yield lambda number: bar.advance(task, number)

@@ -1,0 +1,54 @@
+"""Whether a body names a phone number, wherever in it and however it is written.
+
+Pure. Found is the whole number, with or without `+` or `00`, with blanks, dots, dashes, slashes or brackets between its
+digits; not the national form, without the country's code: that may be somebody else's.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+_BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
+_NO_DIGIT = re.compile(r"\D")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """What a number looks like in texts."""
+
+    pattern: "re.Pattern[str]"
+
+    @classmethod
+    def of(cls, number: str) -> "Mention":
+        """A number, in any of its own forms."""
+        digits = _NO_DIGIT.sub("", number)
+        spelt = _BETWEEN.join(digits) if digits else re.escape(number)
+        return cls(re.compile(rf"(?<!\d)(?:00{_BETWEEN})?{spelt}(?!\d)"))
+
+    def within(self, content: bytes | None) -> bool:
+        """Whether some content names the number, be it JSON or not."""
+        if not content:
+            return False
+        try:
+            texts = _texts(orjson.loads(content))
+        except ValueError:
+            texts = iter([content.decode(errors="replace")])
+        return any(self.pattern.search(text) for text in texts)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts and whole numbers in a parsed body, names of fields too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, int):
+        yield str(value)
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield name
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)

@@ -1,0 +1,57 @@
+-- erase: take away what events say and to whom: bodies, errors, and what the ledger quotes. That they were, how they ended and
+-- which effects happened stays, so that nothing is accepted or sent once more. An open event still needs its body: it is noted,
+-- and its turn comes when it has ended.
+--
+-- Keys:   those of answers, <ns>:event:<id>, <ns>:erasing
+-- ARGV:   ns, then ids (at most 50)
+-- Answer: for each id: {'erased', had a body ('1' | '0'), effects of which texts were taken away} | {'open'} | {'gone'}
+-- Cost:   O(ids × (handlers + effects))
+local ns = ARGV[1]
+
+-- quiet: take the words out of a handler's record
+local function quiet(event, name)
+  local field = 'h:' .. name
+  local known = redis.call('HGET', event, field)
+  if not known then return end
+  local handler = cjson.decode(known)
+  handler.error, handler.runs = nil, nil
+  redis.call('HSET', event, field, cjson.encode(handler))
+end
+
+-- in_use: whether another event, which is open, has a request under way
+local function in_use(entry)
+  local f = redis.call('HMGET', entry, 'state', 'holder')
+  return f[1] == 'started' and f[2] and redis.call('HGET', ns .. ':event:' .. f[2], 'state') == 'open'
+end
+
+local function erase_effects(id)
+  local erased = 0
+  for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)) do
+    local entry = ns .. ':effect:' .. name
+    if redis.call('EXISTS', entry) == 1 and not in_use(entry) then
+      shorten(entry)
+      redis.call('HDEL', entry, 'bytes', 'recipient', 'why')
+      erased = erased + 1
+    end
+  end
+  return erased
+end
+
+local function erase(id)
+  local event = ns .. ':event:' .. id
+  local f = redis.call('HMGET', event, 'state', 'arrived_by', 'handlers')
+  if f[1] == 'open' then
+    redis.call('SADD', ns .. ':erasing', id)
+    return { 'open' }
+  end
+  redis.call('SREM', ns .. ':erasing', id)
+  if not f[1] then return { 'gone' } end
+  local had = redis.call('HDEL', event, 'body')
+  if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+')) end
+  for _, name in ipairs(cjson.decode(f[3] or '[]')) do quiet(event, name) end
+  return { 'erased', tostring(had), erase_effects(id) }
+end
+
+local answers = {}
+for i = 2, #ARGV do answers[#answers + 1] = erase(ARGV[i]) end
+return answers

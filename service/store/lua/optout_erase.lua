@@ -1,0 +1,11 @@
+-- optout_erase: keep what a number said, and the number no more: under its keyed hash alone.
+--
+-- Keys:   those of consent
+-- ARGV:   ns, forms of the number (JSON), that of today first, which is hidden
+-- Answer: 1, or 0 where it has said nothing
+-- Cost:   O(forms)
+local forms = cjson.decode(ARGV[2])
+local out, back, source = known_words(ARGV[1], forms)
+if out == '-' and back == '-' then return 0 end
+write_words(ARGV[1], forms, '', out, back, source)
+return 1
