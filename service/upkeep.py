@@ -1,6 +1,7 @@
 """The upkeep of the inbox: done by one worker at a time, beside its events and never behind the queue."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 
 import structlog
@@ -21,6 +22,7 @@ from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, swee
 log = structlog.get_logger(__name__)
 
 PAUSE = 1.0
+HOUR = 3600.0
 LOCK = 10.0
 MOST_STEPS = 100
 """Steps of one kind in a row, before the others have their turn."""
@@ -39,6 +41,7 @@ class Upkeep:
     metrics: CauseMetrics = field(default_factory=CauseMetrics)
     _rank: int = 0
     _has_probed: bool = False
+    _moves_at: float = 0.0
 
     async def keep_up(self) -> None:
         """Go on until cancelled; an outage of Redis is waited out."""
@@ -108,7 +111,10 @@ class Upkeep:
 
     async def _move_opt_outs(self) -> None:
         """Keep opt-outs under the first encryption key, so that another one can be taken away."""
+        if time.monotonic() < self._moves_at:
+            return
         moved = await move_opt_outs(self.redis, self.keys)
+        self._moves_at = time.monotonic() + HOUR
         if moved:
             log.info("opt-outs moved to the first encryption key", number=moved)
 

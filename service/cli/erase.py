@@ -25,9 +25,9 @@ def erase(
 ) -> None:
     """Take away what is kept of a number: the bodies that name it, what the ledger quotes, states, what was remembered.
 
-    That events were stays, without what they said, so that nothing is accepted or sent once more. Those that are open are
-    erased by a worker when they have ended. What the number said about being written to stays: as a keyed hash where
-    RINGBACK_ENCRYPTION_KEY is set, else under the number itself. What Telnyx keeps is not touched.
+    That events were stays, without what they said, so that nothing is accepted or sent once more. Those that are open
+    are erased by a worker when they have ended. What the number said about being written to stays: as a keyed hash
+    where RINGBACK_ENCRYPTION_KEY is set, else under the number itself. What Telnyx keeps is not touched.
 
     Exit codes: 0 erased, 1 you said no, Redis cannot be had, or some bodies could not be read, 2 it is no number.
     """

@@ -27,8 +27,8 @@ _OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "doubled")
 class Erased:
     """What was found of a number and taken away.
 
-    The events `still_open` are erased when they end, `unread` ones no key opens. `opt_out` says how an opt-out or opt-in
-    of the number is kept: `hidden` under a keyed hash, `plain` where there is no key, or not at all.
+    The events `still_open` are erased when they end, `unread` ones no key opens. `opt_out` says how an opt-out or
+    opt-in of the number is kept: `hidden` under a keyed hash, `plain` where there is no key, or not at all.
     """
 
     looked_at: int = 0
@@ -71,7 +71,7 @@ async def erase_ended(redis: "Redis", keys: Keys) -> int:
 async def forget_old_writes(redis: "Redis") -> bool:
     """Have the server write its append-only file anew, which tells of what was erased; False where it will not."""
     try:
-        await redis.execute_command("BGREWRITEAOF")
+        await redis.execute_command("BGREWRITEAOF")  # type: ignore[no-untyped-call]
     except RedisError:
         return False
     return True

@@ -1,0 +1,221 @@
+"""Numbers in keys: hidden where there is a key, and found again when keys come, change and go."""
+
+import asyncio
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, TypeVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from service.events.consent import Word
+from service.sealing import EncryptionKey, Sealer
+from service.store.connection import connect
+from service.store.consent import (
+    KeyMissing,
+    canonical,
+    consent_of,
+    hear,
+    may_answer,
+    move_opt_outs,
+    opt_outs,
+    opted_out,
+)
+from service.store.keys import Keys
+from service.store.message_states import Said, merge
+from service.store.rcs_capabilities import Capability, forget, recall, remember
+
+T = TypeVar("T")
+
+A, B = (EncryptionKey(bytes([each]) * 32) for each in (1, 2))
+ANN = "+13125550101"
+CONFIGURED: Sequence[tuple[EncryptionKey, ...]] = [(), (A,), (A, B), (B, A), (B,)]
+"""A deployment's keys over time: none, one, a second one added, the two changed round, the old one taken away."""
+
+
+class Deployment:
+    """One namespace, by whatever keys its processes have."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.namespace = f"t{uuid.uuid4().hex[:12]}"
+
+    def ask(self, configured: Sequence[EncryptionKey], work: "Callable[[Redis, Keys], Awaitable[T]]") -> T:
+        """Do some work as a process with these keys."""
+
+        async def working() -> T:
+            async with connect(self.url, timeout=5, connections=2) as redis:
+                return await work(redis, Keys(self.namespace, Sealer(tuple(configured))))
+
+        return asyncio.run(working())
+
+    def hear(
+        self, configured: Sequence[EncryptionKey], said: Literal["out", "in"], at: float, number: str = ANN
+    ) -> int:
+        word = Word(number, said, at)
+        return self.ask(configured, lambda redis, keys: hear(redis, keys, [word], "message", now=0))
+
+    def opted_out(self, configured: Sequence[EncryptionKey], number: str = ANN) -> bool:
+        return self.ask(configured, lambda redis, keys: opted_out(redis, keys, number))
+
+    def move(self, configured: Sequence[EncryptionKey]) -> int:
+        return self.ask(configured, move_opt_outs)
+
+    def listed(self, configured: Sequence[EncryptionKey]) -> set[str]:
+        async def listing(redis: "Redis", keys: Keys) -> set[str]:
+            return {each.number async for each in opt_outs(redis, keys)}
+
+        return self.ask(configured, listing)
+
+    def everything(self) -> str:
+        """All keys and all that they hold, as text."""
+
+        async def reading(redis: "Redis", keys: Keys) -> str:
+            found = [key async for key in redis.scan_iter(f"{keys.namespace}:*")]
+            return repr(found) + repr([await _value(redis, key) for key in found])
+
+        return self.ask((), reading)
+
+
+async def _value(redis: "Redis", key: bytes) -> Any:
+    kind = await redis.type(key)
+    read: Any = {b"hash": redis.hgetall, b"set": redis.smembers, b"string": redis.get}[kind]
+    return await read(key)
+
+
+@pytest.fixture
+def deployment(redis_url: str) -> Deployment:
+    return Deployment(redis_url)
+
+
+def test_no_stop_is_lost_when_a_key_comes_is_changed_and_goes(deployment: Deployment) -> None:
+    for number, configured in enumerate(CONFIGURED):
+        deployment.hear(configured, "out", 10 + number, f"+131255501{number:02}")
+        for each in range(number + 1):
+            assert deployment.opted_out(configured, f"+131255501{each:02}"), (number, each)
+        deployment.move(configured)
+    assert deployment.listed((B,)) == {f"+131255501{each:02}" for each in range(len(CONFIGURED))}
+    assert not any(f"31255501{each:02}" in deployment.everything() for each in range(len(CONFIGURED)))
+
+
+def test_a_start_under_a_new_key_lifts_a_stop_from_before_it_and_not_a_later_one(deployment: Deployment) -> None:
+    deployment.hear((), "out", 10)
+    deployment.hear((A,), "in", 11)
+    assert not deployment.opted_out((A,))
+    deployment.hear((B, A), "out", 10.5)
+    assert not deployment.opted_out((B, A)), "an older word changes nothing"
+    deployment.hear((B, A), "out", 12)
+    deployment.hear((), "in", 11.5)
+    assert deployment.opted_out((B, A)), "whoever still runs without a key writes plainly; the latest word counts"
+
+
+def test_whoever_lacks_a_key_is_told_nothing_rather_than_that_there_is_no_stop(deployment: Deployment) -> None:
+    deployment.hear((A,), "out", 10)
+    for configured in ((), (B,)):
+        with pytest.raises(KeyMissing, match=A.name):
+            deployment.opted_out(configured)
+    assert deployment.opted_out((B, A))
+    assert deployment.move((B, A)) == 1
+    assert deployment.opted_out((B,))
+    with pytest.raises(KeyMissing, match=B.name):
+        deployment.opted_out((A,))
+
+
+def test_moving_is_done_once_and_for_very_many(deployment: Deployment) -> None:
+    words = [Word(f"+1312{each:07}", "out", 10.0) for each in range(1201)]
+    deployment.ask((), lambda redis, keys: hear(redis, keys, words, "import", now=0))
+    assert (deployment.move((A,)), deployment.move((A,))) == (1201, 0)
+    assert len(deployment.listed((A,))) == 1201
+    assert "+1312" not in deployment.everything()
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["out", "in", "move"]), st.integers(1, 6), st.sampled_from(CONFIGURED[:4])), max_size=12
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(steps=STEPS)
+def test_the_latest_word_counts_whoever_wrote_it_under_whatever_keys(redis_url: str, steps: list[Any]) -> None:
+    async def told() -> tuple[float | None, float | None]:
+        async with connect(redis_url, timeout=5, connections=2) as redis:
+            namespace = f"t{uuid.uuid4().hex[:12]}"
+            for step, at, configured in steps:
+                keys = Keys(namespace, Sealer(configured))
+                if step == "move":
+                    await move_opt_outs(redis, keys)
+                else:
+                    await hear(redis, keys, [Word(ANN, step, at)], "message", now=0)
+            counted: dict[bytes, bytes] = await redis.hgetall(f"{namespace}:optout_keys")  # type: ignore[misc]
+            forms: list[bytes] = await redis.hkeys(f"{namespace}:optouts")  # type: ignore[misc]
+            for key in (A, B):
+                hidden = sum(form.startswith(f"h:{key.name}:".encode()) for form in forms)
+                assert int(counted.get(key.name.encode(), b"0")) == hidden, "the count by key is exact"
+            consent = await consent_of(redis, Keys(namespace, Sealer((B, A))), ANN)
+            return consent.out_at, consent.in_at
+
+    outs, ins = ([at for step, at, _ in steps if step == said] for said in ("out", "in"))
+    assert asyncio.run(told()) == (max(outs, default=None), max(ins, default=None))
+
+
+def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) -> None:
+    def said(configured: Sequence[EncryptionKey], status: str, **more: Any) -> Any:
+        return deployment.ask(
+            configured, lambda redis, keys: merge(redis, keys, "m", [Said(ANN, status, "T")], keep=60, **more)
+        )[ANN]
+
+    said((), "delivery_failed")
+    assert said((A,), "", purpose="take", by="event-1").right == "granted"
+    assert said((A,), "sent").status == "delivery_failed"
+    assert said((B, A), "", purpose="take", by="event-2").right == "taken"
+    assert said((B, A), "delivered", purpose="sent", by="event-1").doubled == "T"
+    assert said((B,), "").status == "delivered"
+    assert ANN not in deployment.everything()
+
+
+def test_a_state_that_was_written_under_two_forms_is_merged(deployment: Deployment) -> None:
+    """While some processes have a key and others not yet."""
+
+    def said(configured: Sequence[EncryptionKey], status: str, carrier: str) -> Any:
+        return deployment.ask(
+            configured, lambda redis, keys: merge(redis, keys, "m", [Said(ANN, status, carrier)], keep=60)
+        )[ANN]
+
+    said((A,), "delivery_failed", "Z")
+    said((), "delivered", "B")
+    assert said((A,), "sent", "C").status == "delivered"
+
+
+def test_the_guard_against_loops_counts_on_when_keys_change(deployment: Deployment) -> None:
+    def may(configured: Sequence[EncryptionKey], key: str) -> bool:
+        return deployment.ask(
+            configured, lambda redis, keys: may_answer(redis, keys, ANN, effect_key=key, limit=2, window=60)
+        )
+
+    assert may((), "1")
+    assert may((A,), "2")
+    assert not may((B, A), "3")
+    assert may((B, A), "1"), "what may be answered once may be answered again"
+    assert deployment.everything().count(ANN) == 1
+
+
+def test_what_a_phone_can_do_is_remembered_and_forgotten_when_keys_change(deployment: Deployment) -> None:
+    def known(configured: Sequence[EncryptionKey]) -> Any:
+        return deployment.ask(configured, lambda redis, keys: recall(redis, keys, "agent", [ANN]))
+
+    deployment.ask((A,), lambda redis, keys: remember(redis, keys, "agent", {ANN: Capability(("X",))}))
+    assert known((B, A)) == {ANN: Capability(("X",))}
+    assert known((B,)) == {}
+    assert ANN not in deployment.everything()
+    deployment.ask((B, A), lambda redis, keys: forget(redis, keys, "agent", ANN))
+    assert known((A,)) == {}
+
+
+def test_hidden_opt_outs_of_any_spelling_are_one(deployment: Deployment) -> None:
+    key = EncryptionKey(secrets.token_bytes(32))
+    deployment.hear((key,), "out", 5, "+1 (312) 555-0101")
+    assert canonical("+1 (312) 555-0101") == ANN
+    assert deployment.opted_out((key,), "1312.555.0101")
