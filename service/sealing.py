@@ -75,6 +75,10 @@ class EncryptionKey:
         hashed = hashlib.blake2b(text.encode(), key=self._hiding, digest_size=_HIDDEN_BYTES)
         return f"{_HIDDEN_MARK}{self.name}:{hashed.hexdigest()}"
 
+    def brief(self, content: bytes, size: int) -> bytes:
+        """A keyed digest of `size` bytes."""
+        return hashlib.blake2b(content, key=self._hiding, digest_size=size).digest()
+
     def nonce_for(self, content: bytes) -> bytes:
         """A nonce that no other content has: equal contents then look alike, and that is all that can be told."""
         return hashlib.blake2b(content, key=self._nonces, digest_size=SecretBox.NONCE_SIZE).digest()
@@ -155,6 +159,17 @@ class Sealer:
     def hide(self, text: str) -> str:
         """What to keep something under in the place of a number."""
         return self.keys[0].hidden(text) if self.keys else text
+
+    def briefs(self, content: bytes, size: int) -> tuple[bytes, ...]:
+        """All digests of `size` bytes to find something by: that of today first, the one without a key last."""
+        plain = hashlib.blake2b(content, digest_size=size).digest()
+        return (*(key.brief(content, size) for key in self.keys), plain)
+
+    def brief(self, content: bytes, size: int) -> bytes:
+        """The digest of `size` bytes that something is to be found by."""
+        if self.keys:
+            return self.keys[0].brief(content, size)
+        return hashlib.blake2b(content, digest_size=size).digest()
 
     def forms(self, text: str) -> tuple[str, ...]:
         """All that something about a number may be kept under: that of today first, the number itself last."""

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from service import clock
-from service.numbers import digest, is_number
-from service.settings import seconds
+from service.numbers import digests_of, is_number
+from service.settings import load, seconds
 from service.store.search import Wanted
 
 _BARE = re.compile(r"\s*[\d.]+\s*")
@@ -89,7 +89,7 @@ def wanted(
     until: int | None,
 ) -> Wanted:
     """What these options ask for."""
-    about = None if number is None else digest(number)
+    about = None if number is None else digests_of(number, load().sealer())
     return Wanted(state, event_type, handler, about, since, until)
 
 

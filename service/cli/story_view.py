@@ -13,6 +13,7 @@ from service.cli.session import ask
 from service.disguise import masked
 from service.events import InvalidBody, read_object
 from service.exchange import moment
+from service.sealing import Sealed
 from service.store.connection import server_time
 from service.store.inbox import find
 from service.store.keys import Keys
@@ -69,7 +70,7 @@ def _print(told: Told, *, reveal: bool) -> None:
     typer.echo(f"{record.id}\n{record.type}, {record.state}\n")
     print_table(("time (UTC)", "handler", "what happened"), (_row(line) for line in told.lines))
     typer.echo("\nbody")
-    typer.echo(_pretty(body_of(record, reveal=reveal)) if record.body is not None else "let go of")
+    typer.echo(_pretty(body_of(record, reveal=reveal)) if record.body is not None else _no_body(record))
     if reveal:
         for entry in told.effects:
             for name, kept in (("request", entry.body), ("answer", entry.answer.body if entry.answer else None)):
@@ -79,6 +80,10 @@ def _print(told: Told, *, reveal: bool) -> None:
 
 def _row(line: Line) -> Sequence[str]:
     return moment(line.at).replace("T", " ").rstrip("Z"), line.handler or "", line.text
+
+
+def _no_body(record: EventRecord) -> str:
+    return "let go of" if record.sealed_under is None else str(Sealed(record.sealed_under))
 
 
 def body_of(record: EventRecord, *, reveal: bool) -> Any:

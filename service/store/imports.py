@@ -43,13 +43,13 @@ async def store(
         args += (
             event.id,
             event.type,
-            body,
+            keys.sealer.seal(body) if body else b"",
             event.arrived_by,
             event.received_at,
             event.deliveries,
-            marks(event.type, body),
+            marks(event.type, body, keys.sealer),
         )
         args.append(len(event.handlers))
         for name, record in event.handlers.items():
-            args += (name, record.to_json())
+            args += (name, record.told_by(keys.sealer.seal_text).to_json())
     return [answer.decode() for answer in await run(redis, IMPORT, *args)]

@@ -112,7 +112,9 @@ async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[Event
         for event_id in ids:
             pipe.hgetall(keys.event(event_id))
         answers = await pipe.execute()
-    return [parse_record(event_id, fields, keys.sealer) for event_id, fields in zip(ids, answers, strict=True) if fields]
+    return [
+        parse_record(event_id, fields, keys.sealer) for event_id, fields in zip(ids, answers, strict=True) if fields
+    ]
 
 
 async def counts(redis: "Redis", keys: Keys) -> Counts:

@@ -4,6 +4,7 @@ import hashlib
 from functools import lru_cache
 
 from service.numbers import DIGEST_BYTES, digests
+from service.sealing import Sealer
 
 
 @lru_cache(maxsize=1024)
@@ -12,6 +13,6 @@ def type_digest(event_type: str) -> bytes:
     return hashlib.blake2b(event_type.encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def marks(event_type: str, body: bytes) -> bytes:
+def marks(event_type: str, body: bytes, sealer: Sealer) -> bytes:
     """All digests of an event, that of its type first."""
-    return type_digest(event_type) + digests(body)
+    return type_digest(event_type) + digests(body, sealer)

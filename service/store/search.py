@@ -35,14 +35,15 @@ FEW = 20_000
 class Wanted:
     """Which events are looked for; what is None does not matter.
 
-    `type` may be a family, such as `10dlc.*`. `about` is the digest of a number. `since` and `until` are milliseconds:
+    `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be
+    found by. `since` and `until` are milliseconds:
     of arrival, or for dead events (`dead_ids`) of death. `died` and `reason` are of a handler that is dead.
     """
 
     state: str | None = None
     type: str | None = None
     handler: str | None = None
-    about: bytes | None = None
+    about: tuple[bytes, ...] | None = None
     since: int | None = None
     until: int | None = None
     died: str | None = None
@@ -54,17 +55,17 @@ class Wanted:
             name: getattr(self, name) for name in ("state", "type", "handler", "died", "reason") if getattr(self, name)
         }
         if self.about is not None:
-            told["about"] = self.about.hex()
+            told["about"] = _either(self.about)
         if with_times:
             told |= {name: getattr(self, name) for name in ("since", "until") if getattr(self, name) is not None}
         return orjson.dumps(told)
 
     def marks(self) -> list[str]:
-        """The digests, in hex, that a minute must hold to hold such an event."""
-        found = [] if self.about is None else [self.about]
+        """The digests that a minute must hold to hold such an event: of each, either of those with commas between."""
+        found = [] if self.about is None else [_either(self.about)]
         if self.type is not None and not self.type.endswith("*"):
-            found.append(type_digest(self.type))
-        return [each.hex() for each in found]
+            found.append(type_digest(self.type).hex())
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,10 @@ class _Page:
 
     looked_at: int
     found: list[tuple[str, int]]
+
+
+def _either(digests: tuple[bytes, ...]) -> str:
+    return ",".join(each.hex() for each in digests)
 
 
 def _nobody(_: int) -> None:

@@ -47,6 +47,7 @@ local function erase(id)
   redis.call('SREM', ns .. ':erasing', id)
   if not f[1] then return { 'gone' } end
   local had = redis.call('HDEL', event, 'body')
+  redis.call('HDEL', event, 'about')
   if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+')) end
   for _, name in ipairs(cjson.decode(f[3] or '[]')) do quiet(event, name) end
   return { 'erased', tostring(had), erase_effects(id) }

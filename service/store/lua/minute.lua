@@ -24,6 +24,19 @@ local function holds_digest(digests, wanted)
   return at ~= nil
 end
 
+-- holds_any: whether one of several digests is among others
+local function holds_any(digests, wanted)
+  for _, each in ipairs(wanted) do
+    if holds_digest(digests, each) then return true end
+  end
+  return false
+end
+
+-- from_hex: digests in hex, with commas between
 local function from_hex(text)
-  return (text:gsub('..', function(hex) return string.char(tonumber(hex, 16)) end))
+  local digests = {}
+  for each in text:gmatch('%x+') do
+    digests[#digests + 1] = each:gsub('..', function(hex) return string.char(tonumber(hex, 16)) end)
+  end
+  return digests
 end

@@ -1,7 +1,8 @@
 -- minutes: in which minutes, from one on backwards, there may be events with all these digests.
 --
 -- Keys:   those of minute, <ns>:events; none is written
--- ARGV:   ns, first minute (since 1970), how many (at most 2000), then digests (in hex)
+-- ARGV:   ns, first minute (since 1970), how many (at most 2000), then digests (in hex; of several with commas
+--         between, any)
 -- Answer: {minutes looked at, then from and to (minutes) of each stretch that may hold such events, the latest first}
 -- Cost:   O(minutes + digests in them), at most MOST_BYTES and one minute's
 local ns, first, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -16,7 +17,7 @@ local function may_hold(minute, digests)
     return redis.call('ZCOUNT', ns .. ':events', from, '(' .. string.format('%.0f', (minute + 1) * MINUTE)) > 0
   end
   for _, each in ipairs(wanted) do
-    if not holds_digest(digests, each) then return false end
+    if not holds_any(digests, each) then return false end
   end
   return true
 end

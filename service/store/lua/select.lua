@@ -1,7 +1,7 @@
 -- select: which events of one page of an index, or of those named, are looked for.
 --
 -- Keys:   <ns>:events, <ns>:dead, <ns>:ended, <ns>:queue, <ns>:event:<id>; none is written
--- ARGV:   ns, filters (JSON: state, type (`10dlc.*` for a family), handler, about (4 bytes in hex), since and until (ms of
+-- ARGV:   ns, filters (JSON: state, type (`10dlc.*` for a family), handler, about (digests in hex, any of which), since and until (ms of
 --         arrival), died (the name of a dead handler), reason (of its death); what is missing does not matter), index
 --         ('events' | 'dead' | 'ended' | 'queue'; '' for the ids that follow), first rank from the newest or the last due on, limit
 --         (at most 500), then ids
@@ -19,7 +19,7 @@ local function of_type(type)
 end
 
 local function is_about(digests)
-  return holds_digest(digests, about)
+  return holds_any(digests, about)
 end
 
 -- has_handler: names are identifiers, so that a name in quotation marks is one whole name
