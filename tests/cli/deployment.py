@@ -56,7 +56,9 @@ class Deployment:
         return lease
 
     def finish(self, event_id: str, **ended: HandlerRecord) -> None:
-        lease = self.claim(event_id, *ended)
+        self.end(self.claim(event_id, *ended), **ended)
+
+    def end(self, lease: Lease, **ended: HandlerRecord) -> None:
         self.ask(lambda redis, keys: finish(redis, keys, [Ending.of(lease, ended, release=True)]))
 
     def one_of_each(self) -> None:

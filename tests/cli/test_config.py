@@ -115,7 +115,7 @@ def test_people_get_a_table() -> None:
     rows = [line.split() for line in ran.stdout.splitlines()]
     assert ["RINGBACK_GRACE", "10s", "environment"] in rows
     assert ["RINGBACK_LEASE", "15s", "default"] in rows
-    assert ["RINGBACK_ENCRYPTION_KEY", "unset", "not", "built", "yet"] in rows
+    assert ["RINGBACK_ENCRYPTION_KEY", "unset", "default"] in rows
     assert rows[-1][:3] == ["Redis:", "embedded", "in"]
 
 
@@ -140,3 +140,13 @@ def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets() -> None
         json.loads(ran.stdout)["settings"]["RINGBACK_FORWARD_URL"]["value"]
         == "https://user:•••@receiver.example/hooks?•••"
     )
+
+
+def test_the_encryption_key_is_masked() -> None:
+    key = base64.b64encode(bytes(range(32))).decode()
+    for options in ((), ("--json",)):
+        ran = run_process("config", *options, RINGBACK_ENCRYPTION_KEY=key)
+        assert ran.code == 0
+        assert key[:8] not in ran.stdout + ran.stderr
+    settings = json.loads(ran.stdout)["settings"]
+    assert settings["RINGBACK_ENCRYPTION_KEY"] == {"value": "•••", "source": "environment"}

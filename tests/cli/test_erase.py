@@ -1,0 +1,193 @@
+"""`ringback erase`: what is kept of a number goes, and what keeps others from being sent twice stays."""
+
+import base64
+import secrets
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from service.events.consent import Word
+from service.sealing import Sealer, parse_keys
+from service.settings import Settings
+from service.store import erasure, ledger
+from service.store.audit import audit
+from service.store.consent import consent_of, hear, may_answer, opted_out
+from service.store.erasure import Erased
+from service.store.inbox import Arrival, accept, find
+from service.store.keys import Keys
+from service.store.ledger import Entry, StoredAnswer
+from service.store.message_states import Said, merge
+from service.store.rcs_capabilities import Capability, recall, remember
+from service.store.records import HandlerRecord, Ran
+from service.upkeep import Upkeep
+from tests.cli.deployment import Deployment
+from tests.events import envelope, received_sms
+
+ANN, BOB = "+13125550101", "+13125550102"
+KEY = base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+@pytest.fixture(params=["with a key", "without a key"])
+def kept(deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """A deployment that knows much of Ann and of Bob."""
+    if request.param == "with a key":
+        monkeypatch.setenv("RINGBACK_ENCRYPTION_KEY", KEY)
+        deployment = replace(deployment, keys=Keys(deployment.keys.namespace, Sealer(parse_keys(KEY))))
+    for name, number in (("ann", ANN), ("bob", BOB)):
+        arrive(deployment, f"{name}-done", {"from": {"phone_number": number}, "text": f"it is {name}"})
+        arrive(deployment, f"{name}-dead", {"text": f"call {number[:2]} ({number[2:5]}) {number[5:]}"})
+        arrive(deployment, f"{name}-open", {"to": [{"phone_number": number}]})
+        ran = Ran(1, 2, "dead", "error", "what went wrong", remarks=("what was remarked",))
+        sent_for(deployment, f"{name}-done", number)
+        finish(deployment, f"{name}-dead", HandlerRecord("dead", attempts=2, error="what went wrong", runs=(ran,)))
+        deployment.ask(lambda redis, keys, number=number: know(redis, keys, number))  # type: ignore[misc]
+    return deployment
+
+
+def arrive(deployment: Deployment, event_id: str, payload: dict[str, Any]) -> None:
+    body = orjson.dumps(envelope("message.received", payload, event_id=event_id))
+    deployment.ask(lambda redis, keys: accept(redis, keys, [Arrival(event_id, "message.received", body, "webhook")]))
+
+
+def finish(deployment: Deployment, event_id: str, record: HandlerRecord) -> None:
+    deployment.finish(event_id, greet=record.told_by(deployment.keys.sealer.seal_text))
+
+
+def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
+    """An effect of the event that was answered; then the event ends."""
+    lease = deployment.claim(event_id, "greet")
+    body = orjson.dumps({"to": number, "text": "hello"})
+    entry = Entry(
+        *(f"effect-{event_id}", event_id, "greet", False, "POST", "/messages", "+1312•••0101", "target"),
+        content_type="application/json",
+        digest="digest",
+        state="started",
+        body=body,
+    )
+    answer = StoredAnswer(200, "application/json", orjson.dumps({"data": {"id": "m-1", "to": number}}))
+
+    async def write(redis: Any, keys: Keys) -> None:
+        assert await ledger.begin(redis, keys, lease, entry, "run", again=False, keep=60) == "begun"
+        await ledger.end(redis, keys, entry.name, "done", answer, sent_at=1, why="")
+
+    deployment.ask(write)
+    deployment.end(lease, greet=HandlerRecord("done"))
+
+
+async def know(redis: Any, keys: Keys, number: str) -> None:
+    await hear(redis, keys, [Word(number, "out", 10.0)], "message", now=0)
+    await merge(redis, keys, "m", [Said(number, "delivered", "T")], keep=60)
+    await remember(redis, keys, "agent", {number: Capability(("X",))})
+    await may_answer(redis, keys, number, effect_key="1", limit=1, window=60)
+
+
+def bodies(deployment: Deployment) -> set[str]:
+    found = set()
+    for event_id in (f"{name}-{state}" for name in ("ann", "bob") for state in ("done", "dead", "open")):
+        record = deployment.ask(lambda redis, keys, event_id=event_id: find(redis, keys, event_id))  # type: ignore[misc]
+        assert record is not None
+        if record.body is not None:
+            found.add(event_id)
+    return found
+
+
+def test_what_is_kept_of_one_number_goes_and_of_others_stays(kept: Deployment) -> None:
+    ran = kept.run("erase", "+1 312 555 0101", "--yes")
+    assert ran.code == 0, ran.stderr
+    assert "Looked through 6 events." in ran.stdout
+    assert "Erased: 2 bodies, the texts of 1 effects, 1 message states," in ran.stdout
+    assert "Erased by a worker when they end: 1 open events, ann-open." in ran.stdout
+    assert ANN not in ran.stdout + ran.stderr
+    assert bodies(kept) == {"ann-open", "bob-done", "bob-dead", "bob-open"}
+    for name in ("ann", "bob"):
+        [effect] = kept.ask(lambda redis, keys, name=name: ledger.effects_of(redis, keys, f"{name}-done"))  # type: ignore[misc]
+        assert effect.state == "done", "so that nothing is sent once more"
+        assert effect.answer is not None
+        assert orjson.loads(effect.answer.body)["data"]["id"] == "m-1"
+        assert (b"+1312" in effect.answer.body, effect.recipient != "") == (name == "bob", name == "bob")
+    dead = kept.ask(lambda redis, keys: find(redis, keys, "ann-dead"))
+    assert dead is not None
+    assert (dead.state, dead.handlers["greet"].attempts, dead.handlers["greet"].state) == ("dead", 2, "dead")
+    assert (dead.handlers["greet"].error, dead.handlers["greet"].runs) == (None, ())
+    assert kept.ask(audit).clean
+
+
+def test_states_go_and_an_opt_out_stays(kept: Deployment) -> None:
+    kept.run("erase", ANN, "--yes")
+    for number, known in ((ANN, False), (BOB, True)):
+
+        async def look(redis: Any, keys: Keys, number: str = number) -> tuple[Any, ...]:
+            [state] = (await merge(redis, keys, "m", [Said(number)], keep=60)).values()
+            again = await may_answer(redis, keys, number, effect_key="2", limit=1, window=60)
+            return (
+                state.status,
+                await recall(redis, keys, "agent", [number]),
+                again,
+                await opted_out(redis, keys, number),
+            )
+
+        assert kept.ask(look) == (
+            ("delivered", {number: Capability(("X",))}, False, True) if known else ("", {}, True, True)
+        )
+
+
+def test_what_was_open_is_erased_when_it_has_ended(kept: Deployment) -> None:
+    kept.run("erase", ANN, "--yes")
+    assert kept.ask(erasure.erase_ended) == 0
+    finish(kept, "ann-open", HandlerRecord("done"))
+    settings = Settings(_env_file=None, namespace=kept.keys.namespace)  # type: ignore[call-arg]
+    kept.ask(lambda redis, keys: Upkeep(settings, redis, keys, "worker").turn())
+    assert bodies(kept) == {"bob-done", "bob-dead", "bob-open"}
+    assert kept.ask(audit).clean
+
+
+def test_erased_dead_events_are_not_run_again(kept: Deployment) -> None:
+    kept.run("erase", ANN, "--yes")
+    ran = kept.run("dead", "retry", "ann-dead", "--yes")
+    assert ran.code == 1
+    assert "body" in ran.stdout + ran.stderr
+    assert bodies(kept) == {"ann-open", "bob-done", "bob-dead", "bob-open"}
+
+
+def test_with_a_key_nothing_of_the_number_is_left_in_what_opt_outs_hold(deployment: Deployment) -> None:
+    keys = Keys(deployment.keys.namespace, Sealer(parse_keys(KEY)))
+    hidden = replace(deployment, keys=keys)
+    deployment.ask(lambda redis, plain: hear(redis, plain, [Word(ANN, "out", 10.0)], "message", now=0))
+    assert hidden.ask(lambda redis, keys: erasure.erase(redis, keys, ANN)).opt_out == "hidden"
+    stored = deployment.redis.hgetall(keys.optouts)
+    assert stored == {keys.sealer.hide(ANN).encode(): b"10000 - message"}
+    assert hidden.ask(lambda redis, keys: consent_of(redis, keys, ANN)).opted_out
+    listed = orjson.loads(hidden.run("optouts", "list", "--json", "--reveal").stdout or "[]")
+    assert [each["number"] for each in listed] == [keys.sealer.hide(ANN)]
+
+
+def test_nobody_is_erased_without_asking_and_nothing_without_a_number(kept: Deployment) -> None:
+    before = bodies(kept)
+    assert kept.run("erase", ANN).code == 1
+    assert kept.run("erase", "nobody", "--yes").code == 2
+    assert bodies(kept) == before
+
+
+def test_bodies_whose_key_is_away_are_told_of(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed = replace(deployment, keys=Keys(deployment.keys.namespace, Sealer(parse_keys(KEY))))
+    arrive(sealed, "1", received_sms(ANN, "hello"))
+    monkeypatch.setenv("RINGBACK_ENCRYPTION_KEY", base64.b64encode(secrets.token_bytes(32)).decode())
+    ran = deployment.run("erase", ANN, "--yes")
+    assert ran.code == 1
+    assert "1 events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold" in ran.stderr
+
+
+def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
+    async def arrivals(redis: Any, keys: Keys) -> Erased:
+        for start in range(0, 700, 100):
+            numbers = [ANN if each % 7 == 0 else BOB for each in range(start, start + 100)]
+            made = [orjson.dumps(envelope("test.x", {"to": number})) for number in numbers]
+            await accept(
+                redis, keys, [Arrival(f"{start}-{at}", "test.x", body, "webhook") for at, body in enumerate(made)]
+            )
+        return await erasure.erase(redis, keys, ANN)
+
+    erased = deployment.ask(arrivals)
+    assert (erased.looked_at, len(erased.still_open)) == (700, 100)
