@@ -144,9 +144,9 @@ def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets() -> None
 
 def test_the_encryption_key_is_masked() -> None:
     key = base64.b64encode(bytes(range(32))).decode()
-    for options in ((), ("--json",)):
-        ran = run_process("config", *options, RINGBACK_ENCRYPTION_KEY=key)
+    table, as_json = (run_process("config", *each, RINGBACK_ENCRYPTION_KEY=key) for each in ((), ("--json",)))
+    for ran in (table, as_json):
         assert ran.code == 0
         assert key[:8] not in ran.stdout + ran.stderr
-    settings = json.loads(ran.stdout)["settings"]
+    settings = json.loads(as_json.stdout)["settings"]
     assert settings["RINGBACK_ENCRYPTION_KEY"] == {"value": "•••", "source": "environment"}

@@ -137,7 +137,7 @@ def test_what_was_open_is_erased_when_it_has_ended(kept: Deployment) -> None:
     kept.run("erase", ANN, "--yes")
     assert kept.ask(erasure.erase_ended) == 0
     finish(kept, "ann-open", HandlerRecord("done"))
-    settings = Settings(_env_file=None, namespace=kept.keys.namespace)  # type: ignore[call-arg]
+    settings = Settings(_env_file=None, namespace=kept.keys.namespace)
     kept.ask(lambda redis, keys: Upkeep(settings, redis, keys, "worker").turn())
     assert bodies(kept) == {"bob-done", "bob-dead", "bob-open"}
     assert kept.ask(audit).clean
@@ -180,14 +180,13 @@ def test_bodies_whose_key_is_away_are_told_of(deployment: Deployment, monkeypatc
 
 
 def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
-    async def arrivals(redis: Any, keys: Keys) -> Erased:
+    async def fill_and_erase(redis: Any, keys: Keys) -> Erased:
         for start in range(0, 700, 100):
             numbers = [ANN if each % 7 == 0 else BOB for each in range(start, start + 100)]
             made = [orjson.dumps(envelope("test.x", {"to": number})) for number in numbers]
-            await accept(
-                redis, keys, [Arrival(f"{start}-{at}", "test.x", body, "webhook") for at, body in enumerate(made)]
-            )
+            arrivals = [Arrival(f"{start}-{at}", "test.x", body, "webhook") for at, body in enumerate(made)]
+            await accept(redis, keys, arrivals)
         return await erasure.erase(redis, keys, ANN)
 
-    erased = deployment.ask(arrivals)
+    erased = deployment.ask(fill_and_erase)
     assert (erased.looked_at, len(erased.still_open)) == (700, 100)

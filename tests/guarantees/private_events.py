@@ -2,13 +2,17 @@
 
 import random
 import re
+import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
+import orjson
 from telnyx import Telnyx
 
+from service.signature import sign
 from tests.events import Body, envelope, finalized_rcs, received_rcs, received_sms
 from tests.processes.fleet import Fleet
 from tests.simulator.submission import SUBMISSION
@@ -143,6 +147,15 @@ def register(fleet: Fleet, private: Private) -> list[Body]:
         envelope("messaging_hosted_numbers_orders.updated", {"order_id": order_id}),
         envelope("toll_free_verification.updated", {"verificationRequestId": request_id}),
     ]
+
+
+def deliver_all(fleet: Fleet, bodies: Iterable[Body]) -> None:
+    """Sign and send them over one connection, and insist that they are accepted."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{fleet.port}", trust_env=False, verify=False) as http:
+        for body in bodies:
+            raw = orjson.dumps(body)
+            answer = http.post("/webhooks", content=raw, headers=sign(raw, fleet.key, int(time.time())))
+            assert answer.status_code == 200
 
 
 def add_faults(fleet: Fleet, private: Private) -> None:

@@ -15,7 +15,7 @@ from service.store.audit import audit
 from service.store.inbox import find
 from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, received_sms
-from tests.guarantees.private_events import HANDLERS, Private, add_faults, register
+from tests.guarantees.private_events import HANDLERS, Private, add_faults, deliver_all, register
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.running import ringback
 from tests.waiting import wait_for
@@ -41,10 +41,10 @@ def run_through(fleet: Fleet, private: Private, count: int) -> None:
     fleet.start_ingress()
     fleet.start_worker()
     bodies = [*private.events(count), *register(fleet, private)]
-    fleet.accepted(*bodies)
+    deliver_all(fleet, bodies)
     # What said `later`, and what it scheduled, are left open; so are reminders of the toll-free request.
     waiting = sum(_waits(each) for each in bodies)
-    wait_for(lambda: open_events(fleet) <= waiting + 3, seconds=120)
+    wait_for(lambda: open_events(fleet) <= waiting + 3, seconds=200)
 
 
 def _waits(body: dict[str, object]) -> bool:
@@ -64,6 +64,7 @@ def rewrite(fleet: Fleet) -> None:
         redis.save()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [120, pytest.param(1000, marks=pytest.mark.slow)])
 def test_nothing_on_disk_tells_a_number_or_a_text(tmp_path: Path, count: int) -> None:
     private = Private()

@@ -7,13 +7,24 @@ from typing import Any
 
 import httpx
 import orjson
+import pytest
 from nacl.signing import SigningKey
+from redis.asyncio import Redis
+from typer.testing import CliRunner
 
+from service.cli import app
 from service.cli.demo_stack import free_port
+from service.cli.session import ask_at
 from service.signature import sign
+from service.store import inbox
+from service.store.keys import Keys
+from service.store.ledger import effects_of
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
-from tests.processes.fleet import Fleet, open_fleet
+from tests.guarantees.private_events import HANDLERS as OF_EVERY_KIND
+from tests.guarantees.private_events import Private, add_faults, deliver_all, register
+from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.running import ringback
+from tests.waiting import wait_for
 
 HANDLERS = """
 from handlers import router as built_in
@@ -115,3 +126,63 @@ def test_nothing_private_is_told(tmp_path: Path) -> None:
     for where, what in told.items():
         for private in (number, number[1:], text, text.split()[1], api_key):
             assert private not in what, f"{where} tells something private"
+
+
+def shown_of_each(fleet: Fleet, environment: dict[str, str]) -> dict[str, str]:
+    """What commands show of everything, and what a test that fails would print of it."""
+    told = {}
+    for command in (
+        "events list --limit 5000",
+        "events list --limit 5000 --json",
+        "events export",
+        "dead list --limit 5000",
+        "dead list --limit 5000 --json",
+        "optouts list",
+        "optouts list --json",
+        "doctor --json",
+    ):
+        told[command] = ran(environment, *command.split())
+    listed = CliRunner().invoke(app, ["events", "list", "--limit", "5000", "--json"], env=environment)
+    events = orjson.loads(listed.stdout)
+    for each in events[:20] + [each for each in events if each["state"] == "dead"][:20]:
+        for options in ((), ("--json",)):
+            told[f"events show {each['id']} {options}"] = ran(environment, "events", "show", each["id"], *options)
+    ids = [each["id"] for each in events]
+    told["repr"] = ask_at(fleet.server.url, Keys(NAMESPACE), lambda redis, keys: reprs(redis, keys, ids))
+    return told
+
+
+def ran(environment: dict[str, str], *arguments: str) -> str:
+    """What a command says, in this process: there are many."""
+    result = CliRunner().invoke(app, arguments, env=environment)
+    assert result.exit_code in (0, 1), (arguments, result.output)
+    return result.stdout + result.stderr + repr(result.exception)
+
+
+async def reprs(redis: "Redis", keys: Keys, ids: list[str]) -> str:
+    records = await inbox.find_all(redis, keys, ids)
+    return repr(records) + repr([await effects_of(redis, keys, each) for each in ids])
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+def test_nothing_is_told_of_very_many_on_every_path(tmp_path: Path, count: int) -> None:
+    private, admin = Private(), free_port()
+    with open_fleet(tmp_path, OF_EVERY_KIND, RINGBACK_SMS_FROM="+13125550199") as fleet:
+        add_faults(fleet, private)
+        fleet.start_ingress()
+        fleet.start_worker(RINGBACK_ADMIN_PORT=str(admin))
+        bodies = [*private.events(count), *register(fleet, private)]
+        deliver_all(fleet, bodies)
+        for number in sorted(private.numbers)[:10]:
+            deliver_refused(fleet, number, private.text())
+        waiting = sum("later secret" in str(each) or "schedule secret" in str(each) for each in bodies)
+        wait_for(lambda: fleet.counts().open <= waiting + 3, seconds=200)
+        wait_for(lambda: "toll-free verification is Rejected" in (fleet.folder / "worker-1.log").read_text())
+        ours = ("RINGBACK_", "REDIS_", "TELNYX_")
+        environment = {name: each for name, each in fleet.environment.items() if name.startswith(ours)}
+        told = everything_told(fleet, admin, environment) | shown_of_each(fleet, environment)
+    for reason in ("error", "by_hand", "payload"):
+        assert f'"reason": "{reason}"' in told["dead list --limit 5000 --json"]
+    for where, what in told.items():
+        assert private.found_in(what.encode()) == set(), where

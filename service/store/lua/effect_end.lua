@@ -12,10 +12,12 @@ local entry = ARGV[1] .. ':effect:' .. ARGV[2]
 local outcome, sent_at, status = ARGV[3], ARGV[4], ARGV[5]
 local MOST_TOLD, MOST_NOTES = 2000, 170
 local now = now_ms()
+
 local function keep_answer()
   redis.call('HSET', entry, 'answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
   if ARGV[10] ~= '' then redis.call('HSET', entry, 'answer_short', ARGV[10]) end
 end
+
 local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent', 'notes')
 if not f[1] then return { 'gone', 0 } end
 local notes = f[4] or ''
@@ -34,9 +36,7 @@ if state == 'started' and outcome ~= 'unknown' then
   elseif doubtful == 0 and outcome ~= 'put_off' then
     state = outcome
     redis.call('HDEL', entry, 'bytes')
-    if outcome == 'refused' then
-      keep_answer()
-    end
+    if outcome == 'refused' then keep_answer() end
   end
   redis.call('HSET', entry, 'state', state, 'doubtful', doubtful)
 end
