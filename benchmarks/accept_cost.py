@@ -1,11 +1,14 @@
 """What accepting a webhook costs the ingress of this checkout, beside that of another one.
 
-Run it with `python -m benchmarks.accept_cost <folder of the other checkout>`. Both ingresses run at the same time, on
+Run it with `python -m benchmarks.accept_cost <folder of the other checkout>`; with `.` it is this one without
+`RINGBACK_ENCRYPTION_KEY` that is the other, and with a key that is this. Both ingresses run at the same time, on
 one server, and are loaded by turns. The figure is processor time of the ingress per webhook, which other work on the
 machine disturbs less than the time that passes.
 """
 
 import asyncio
+import base64
+import os
 import statistics
 import subprocess
 import sys
@@ -39,8 +42,10 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         server = stack.enter_context(embedded.start(folder / "data"))
+        sealing = base64.b64encode(os.urandom(32)).decode() if checkouts["this"] == checkouts["other"] else ""
+        sealed = {"this": sealing, "other": ""}
         ingresses = {
-            name: stack.enter_context(ingress(checkout, folder, name, server.url, key))
+            name: stack.enter_context(ingress(checkout, folder, name, server.url, key, sealed=sealed[name]))
             for name, checkout in checkouts.items()
         }
         for turn in range(ROUNDS + 1):
@@ -56,7 +61,9 @@ def main() -> None:
 
 
 @contextmanager
-def ingress(checkout: Path, folder: Path, name: str, redis_url: str, key: SigningKey) -> Iterator[tuple[int, int]]:
+def ingress(
+    checkout: Path, folder: Path, name: str, redis_url: str, key: SigningKey, *, sealed: str
+) -> Iterator[tuple[int, int]]:
     """An ingress of a checkout, with a namespace of its own: its process id and port."""
     port = free_port()
     environment = clean_environment(
@@ -65,6 +72,7 @@ def ingress(checkout: Path, folder: Path, name: str, redis_url: str, key: Signin
         REDIS_URL=redis_url,
         RINGBACK_NAMESPACE=name,
         RINGBACK_PORT=str(port),
+        RINGBACK_ENCRYPTION_KEY=sealed,
     )
     with (folder / f"{name}.log").open("wb") as log:
         command = [sys.executable, "-c", "from service.cli import main; main()", "ingress"]

@@ -20,8 +20,9 @@ import orjson
 from redis.asyncio import Redis
 
 from service import clock, embedded
-from service.numbers import digest, digests
+from service.numbers import digests, digests_of
 from service.samples import envelope, inbound_sms
+from service.sealing import PLAIN
 from service.store.connection import connect
 from service.store.imports import STEP, Foreign, store
 from service.store.inbox import Arrival, accept
@@ -68,8 +69,8 @@ async def measure(url: str, number: int) -> None:
             "type, rare": Wanted(type="rare.type"),
             "handler, of all": Wanted(handler="consent"),
             "handler, none": Wanted(handler="nobody"),
-            "number, one event": Wanted(about=digest(RARE)),
-            "number, last 24 h": Wanted(about=digest(RARE), since=now - 86_400_000),
+            "number, one event": Wanted(about=digests_of(RARE, PLAIN)),
+            "number, last 24 h": Wanted(about=digests_of(RARE, PLAIN), since=now - 86_400_000),
             "an hour, three days ago": Wanted(since=now - 3 * 86_400_000, until=now - 3 * 86_400_000 + 3_600_000),
         }.items():
             await timed(redis, name, wanted)
@@ -107,7 +108,7 @@ async def accepting(redis: "Redis") -> None:
     bodies = [orjson.dumps(envelope("message.received", inbound_sms(RARE))) for _ in range(20_000)]
     began = time.perf_counter()
     for body in bodies:
-        digests(body)
+        digests(body, PLAIN)
     each = (time.perf_counter() - began) / len(bodies)
     began = time.perf_counter()
     for some in batched(bodies, 256):
