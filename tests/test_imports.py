@@ -130,3 +130,11 @@ def test_only_the_store_names_redis_keys(path: Path) -> None:
     strings = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant))
     named = [text for text in strings if isinstance(text, str) and text.startswith(("arq:", "ringback:"))]
     assert not named
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_keys_of_a_deployment_come_with_what_seals(path: Path) -> None:
+    """`Keys(settings.namespace)` would store plainly what `Keys.of(settings)` seals, and not find who has opted out."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "Keys"]
+    assert not [call for call in made if any(isinstance(each, ast.Attribute) for each in call.args)]

@@ -70,7 +70,7 @@ def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
 
     async def write(redis: Any, keys: Keys) -> None:
         assert await ledger.begin(redis, keys, lease, entry, "run", again=False, keep=60) == "begun"
-        await ledger.end(redis, keys, entry.name, "done", answer, sent_at=1, why="")
+        await ledger.end(redis, keys, entry.name, "done", answer, sent_at=1, why="", note="n")
 
     deployment.ask(write)
     deployment.end(lease, greet=HandlerRecord("done"))
