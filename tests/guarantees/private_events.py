@@ -119,12 +119,12 @@ class Private:
         payloads: list[tuple[str, Any]] = [
             ("test.unknown", {"deep": [{"somewhere": f"call {self.number()}"}], "text": self.text()}),
             ("message.sent", {"id": str(uuid.uuid4()), "to": self.number(), "text": self.text()}),
-            ("10dlc.phone_number.update", {"phoneNumber": self.number(), "reasons": [self.text()]}),
+            ("10dlc.phone_number.update", {"phoneNumber": self.number(), "text": self.text()}),
             (
                 "messaging_hosted_numbers_orders.updated",
-                {"order_id": str(uuid.uuid4()), "numbers": [{"number": self.number()}], "order_status": self.text()},
+                {"order_id": str(uuid.uuid4()), "numbers": [{"number": self.number()}], "text": self.text()},
             ),
-            ("toll_free_verification.updated", {"phoneNumber": self.number(), "reason": self.text()}),
+            ("toll_free_verification.updated", {"phoneNumber": self.number(), "text": self.text()}),
         ]
         return envelope(*payloads[position % len(payloads)])
 
