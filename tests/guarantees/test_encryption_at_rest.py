@@ -65,7 +65,7 @@ def rewrite(fleet: Fleet) -> None:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("count", [120, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [120, pytest.param(1000, marks=pytest.mark.soak)])
 def test_nothing_on_disk_tells_a_number_or_a_text(tmp_path: Path, count: int) -> None:
     private = Private()
     with open_fleet(tmp_path, HANDLERS, RINGBACK_SMS_FROM=SMS_FROM, RINGBACK_ENCRYPTION_KEY=new_key()) as fleet:

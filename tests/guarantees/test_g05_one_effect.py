@@ -100,7 +100,11 @@ async def codes(event: Event, ctx: Context) -> None:
 log = structlog.get_logger(__name__)
 
 STEPS = ["looked up", "intent written", "request sent", "answer received", "answer stored"]
-OPERATIONS = ["sms", "own_key", "rcs", "agent", "order", "codes"]
+OPERATIONS = [
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("sms", "order")),
+    *(pytest.param(name, marks=pytest.mark.soak) for name in ("own_key", "rcs", "agent", "codes")),
+]
+"""What is sent again under its key, and what is looked for; the others are variations of these."""
 
 
 SENT_TWICE = {"sms", "own_key", "rcs", "agent"}
@@ -161,7 +165,6 @@ def payload(fleet: Fleet, number: str) -> dict[str, Any]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("step", STEPS)
 def test_a_worker_killed_between_two_steps_does_it_once(fleet: tuple[str, Fleet], step: str) -> None:

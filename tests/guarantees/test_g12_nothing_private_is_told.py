@@ -165,7 +165,7 @@ async def reprs(redis: "Redis", keys: Keys, ids: list[str]) -> str:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.soak)])
 def test_nothing_is_told_of_very_many_on_every_path(tmp_path: Path, count: int) -> None:
     private, of_telnyx, admin = Private(), Private(), free_port()
     with open_fleet(tmp_path, OF_EVERY_KIND, RINGBACK_SMS_FROM="+13125550199") as fleet:

@@ -209,7 +209,7 @@ class Interleavings(RuleBasedStateMachine):
         self.workers.close()
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(400, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("examples", [30, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
 def test_whoever_goes_on_when_there_is_one_sms_and_none_after_a_delivery(url: str, examples: int) -> None:
     machine = type("OnThisServer", (Interleavings,), {"url": url})
     limits = settings(
