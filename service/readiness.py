@@ -22,6 +22,8 @@ class CauseMetrics:
     """How many causes are open, and how many events they hold."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    _kinds: set[str] = field(default_factory=lambda: {OUTAGE, *ACCOUNT_KINDS})
+    """Those shown so far: a gauge keeps its last value, so that a kind with no cause left has to be set to 0."""
 
     def __post_init__(self) -> None:
         self._causes = Gauge(
@@ -37,7 +39,8 @@ class CauseMetrics:
         for cause in causes:
             number[cause.kind] += 1
             parked[cause.kind] += cause.parked
-        for kind in {OUTAGE, *ACCOUNT_KINDS, *number}:
+        self._kinds.update(number)
+        for kind in self._kinds:
             self._causes.labels(kind).set(number[kind])
             self._parked.labels(kind).set(parked[kind])
 

@@ -12,7 +12,9 @@ from service import Context, Discard, Event, Router
 from service.handler_metrics import HandlerMetrics
 from service.ingress_metrics import IngressMetrics
 from service.labels import Labels, event_types
+from service.readiness import CauseMetrics
 from service.store import inbox
+from service.store.holds import Cause
 from service.store.keys import Keys
 from service.store.records import HandlerRecord
 from service.worker import Worker
@@ -136,6 +138,16 @@ def test_numbers_of_the_deployment_are_read_when_asked(stack: Stack) -> None:
     assert (second.value("ringback_queue_age_seconds") or 0) > (first.value("ringback_queue_age_seconds") or 0) > 0
     assert (first.value("ringback_redis_memory_used_bytes") or 0) > 100_000
     assert first.value("ringback_audit_difference") == 0
+
+
+@pytest.mark.parametrize("kind", ["paused", "credentials"])
+def test_a_cause_that_is_over_is_counted_no_more(kind: str) -> None:
+    metrics = CauseMetrics()
+    for open_now, parked in (([Cause(f"{kind}:greet", 0, "", "", parked=3)], 3), ([], 0)):
+        metrics.show(open_now)
+        shown = Scrape(generate_latest(metrics.registry).decode())
+        assert shown.value("ringback_causes", kind=kind) == len(open_now)
+        assert shown.value("ringback_parked_events", kind=kind) == parked
 
 
 def test_what_is_not_due_does_not_age(stack: Stack) -> None:
