@@ -20,6 +20,7 @@ from service.cli.filters import (
     UntilOption,
     YesOption,
     YesSendOption,
+    check_order,
     check_selection,
 )
 from service.cli.session import ask
@@ -157,6 +158,7 @@ def drop_dead(
 def _wanted(
     event_type: str | None, handler: str | None, reason: str | None, since: int | None, until: int | None
 ) -> Wanted:
+    check_order(since, until)
     return Wanted(type=event_type, died=handler, reason=reason, since=since, until=until)
 
 

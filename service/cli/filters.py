@@ -88,9 +88,20 @@ def wanted(
     since: int | None,
     until: int | None,
 ) -> Wanted:
-    """What these options ask for."""
+    """What these options ask for.
+
+    Raises:
+        typer.BadParameter: `since` is after `until`.
+    """
+    check_order(since, until)
     about = None if number is None else digests_of(number, load().sealer())
     return Wanted(state, event_type, handler, about, since, until)
+
+
+def check_order(since: int | None, until: int | None) -> None:
+    """Refuse a time that ends before it begins: nothing can be in it, which would read as if nothing had happened."""
+    if since is not None and until is not None and since > until:
+        raise typer.BadParameter("--since is after --until: with 15m or 2h, the larger one is the earlier")
 
 
 def check_selection(ids: list[str] | None, selection: Wanted, *, everything: bool) -> None:

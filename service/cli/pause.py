@@ -4,11 +4,9 @@ from typing import Annotated
 
 import typer
 
+from service.cli.handler_names import check_handler
 from service.cli.session import ask
-from service.settings import load
 from service.store import pauses
-
-BAD_USAGE = 2
 
 Handler = Annotated[str | None, typer.Argument(help="One handler, by its name; without one, all of them.")]
 
@@ -21,7 +19,7 @@ def pause(handler: Handler = None) -> None:
 
     Exit codes: 0 paused, 1 Redis cannot be had, 2 there is no such handler.
     """
-    name = _known(handler)
+    name = pauses.ALL if handler is None else check_handler(handler)
     what = "Every handler" if name == pauses.ALL else name
     changed = ask(lambda redis, keys: pauses.pause(redis, keys, name))
     typer.echo(f"{what} is paused: {_command(name)} lets it go on." if changed else f"{what} was paused already.")
@@ -47,19 +45,6 @@ def _resume(name: str) -> None:
     held = ask(lambda redis, keys: pauses.resume(redis, keys, name)) or 0
     what = "Every handler" if name == pauses.ALL else name
     typer.echo(f"{what} goes on; {held} {'event' if held == 1 else 'events'} waited.")
-
-
-def _known(handler: str | None) -> str:
-    """The handler's name, where HANDLERS has it: a misspelt one would pause nothing."""
-    if handler is None:
-        return pauses.ALL
-    from service.loading import load_router  # noqa: PLC0415 - it may import the SDK, which takes a second
-
-    names = sorted(load_router(load().handlers).subscriptions)
-    if handler not in names:
-        typer.echo(f"HANDLERS has no handler {handler!r}; it has {', '.join(names)}", err=True)
-        raise typer.Exit(BAD_USAGE)
-    return handler
 
 
 def _command(name: str) -> str:

@@ -22,6 +22,7 @@ from service.cli.filters import (
     check_selection,
     wanted,
 )
+from service.cli.handler_names import check_handler
 from service.cli.session import ask
 from service.settings import load
 from service.store.again import Replayed, replay
@@ -61,10 +62,10 @@ def replay_events(
     if only and again:
         raise typer.BadParameter("--again runs its handler only: leave --only out")
     name = again or only
-    if name is not None and not name.isidentifier():
-        raise typer.BadParameter(f"{name!r} is no name of a handler")
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
     check_selection(ids, selection, everything=everything)
+    if name is not None:
+        check_handler(name)
     trusted = yes_send or load().dry_run
 
     async def find_and_count(redis: "Redis", keys: Keys) -> tuple[list[str], list[Replayed]]:

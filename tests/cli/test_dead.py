@@ -51,3 +51,4 @@ def test_an_empty_list_says_so_in_words(deployment: Deployment) -> None:
 def test_bad_usage_exits_2(deployment: Deployment) -> None:
     assert deployment.run("dead", "list", "--limit", "0").code == 2
     assert deployment.run("dead", "list", "--state", "dead").code == 2
+    assert deployment.run("dead", "list", "--since", "15m", "--until", "2h").code == 2

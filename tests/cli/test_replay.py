@@ -1,5 +1,6 @@
 """`ringback events replay`: ended events once more, against the ledger unless a person says otherwise."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,25 @@ from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+
+HANDLERS = """
+from service import Context, Event, Router
+
+router = Router()
+
+@router.on("test.*")
+async def send(event: Event, ctx: Context) -> None: ...
+
+@router.on("test.*")
+async def look(event: Event, ctx: Context) -> None: ...
+"""
+
+
+@pytest.fixture
+def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The names that commands take for handlers; what the workers run is in `Sending`."""
+    Path("replayed_handlers.py").write_text(HANDLERS)
+    monkeypatch.setenv("HANDLERS", "replayed_handlers:router")
 
 
 @pytest.fixture
@@ -56,6 +76,7 @@ def test_all_handlers_run_again_and_nothing_is_sent_again(stack: Stack, operator
     assert "a person had it replayed" in operator.run("events", "show", event["data"]["id"]).stdout
 
 
+@pytest.mark.usefixtures("handlers")
 def test_again_counts_asks_and_sends_once_more_for_this_handler_only(stack: Stack, operator: Operator) -> None:
     sending, number = Sending(), fresh_number()
     stack.start_worker(sending.router)
@@ -72,6 +93,7 @@ def test_again_counts_asks_and_sends_once_more_for_this_handler_only(stack: Stac
     assert len(stack.sent_to(number)) == 2
 
 
+@pytest.mark.usefixtures("handlers")
 def test_a_handler_that_is_new_sees_old_events(stack: Stack, operator: Operator) -> None:
     event = envelope("test.something", {"number": fresh_number()})
     other = Router()
@@ -125,9 +147,24 @@ def test_a_bulk_replay_waits_behind_what_arrived_before_it(deployment: Deploymen
     assert [job.decode().rpartition(":")[2] for job in jobs][-1] == "done"  # type: ignore[union-attr]
 
 
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize("option", ["--only", "--again"])
+def test_a_misspelt_handler_is_refused_and_no_event_waits_for_it(deployment: Deployment, option: str) -> None:
+    deployment.one_of_each()
+    ran = deployment.run("events", "replay", "--all", option, "lok", "--yes")
+    assert (ran.code, "HANDLERS has no handler 'lok'; it has look, send" in ran.stderr) == (2, True)
+    assert deployment.run("audit").stdout.startswith("5 accepted = 1 done + 1 ignored + 1 dead + 2 open")
+
+
 @pytest.mark.parametrize(
     "options",
-    [(), ("one", "--all"), ("--all", "--only", "a", "--again", "a"), ("--all", "--only", "a b")],
+    [
+        (),
+        ("one", "--all"),
+        ("--all", "--only", "a", "--again", "a"),
+        ("--all", "--only", "a b"),
+        ("--since", "1h", "--until", "2h"),
+    ],
     ids=" ".join,
 )
 def test_bad_usage_exits_2_and_changes_nothing(deployment: Deployment, options: tuple[str, ...]) -> None:

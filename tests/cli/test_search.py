@@ -106,7 +106,11 @@ def test_dead_ones_by_type_handler_reason_and_time_of_death(deployment: Deployme
     assert ids(deployment, "--until", "1970-01-02", command="dead") == ["a"]
 
 
-@pytest.mark.parametrize("options", [("--number", "nobody"), ("--since", "1"), ("--until", "soon")], ids=" ".join)
+@pytest.mark.parametrize(
+    "options",
+    [("--number", "nobody"), ("--since", "1"), ("--until", "soon"), ("--since", "15m", "--until", "2h")],
+    ids=" ".join,
+)
 def test_bad_usage_exits_2(deployment: Deployment, options: tuple[str, ...]) -> None:
     ran = deployment.run("events", "list", *options)
     assert (ran.code, ran.stdout) == (2, "")

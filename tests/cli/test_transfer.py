@@ -179,6 +179,11 @@ def test_a_line_that_is_no_event_is_named_and_nothing_is_stored(
     assert deployment.run("audit").stdout.startswith("0 accepted")
 
 
+def test_an_export_of_a_time_that_ends_before_it_begins_exits_2(deployment: Deployment) -> None:
+    ran = deployment.run("events", "export", "--since", "15m", "--until", "2h")
+    assert (ran.code, ran.stdout) == (2, "")
+
+
 def test_a_file_that_is_not_there_exits_2(deployment: Deployment) -> None:
     assert deployment.run("events", "import", "nowhere.jsonl").code == 2
 
