@@ -130,7 +130,8 @@ class Rule(Manner):
     @classmethod
     def _by_class(cls, values: Any) -> Any:
         """How long things may take depends on what they are."""
-        kind = values.get("class", "transactional")
+        # What is no class at all, an array say, is told of where the field is read.
+        kind = str(values.get("class", "transactional"))
         ages = {"max_age": _MAX_AGE.get(kind, "1h"), "max_wait": _MAX_WAIT.get(kind, "12h")}
         return {**ages, **values}
 

@@ -89,14 +89,15 @@ def _text(path: Path) -> str:
 
 
 def _policy(content: Mapping[str, Any], sms_from: str | None) -> tuple[Policy, list[_Problem]]:
-    file, problems = _fit(_File, content, ())
-    if file is None:
+    _, problems = _fit(_File, content, ())
+    if any(problem.location[0] != "defaults" or len(problem.location) == 1 for problem in problems):
         return Policy(()), problems
     defaults = content.get("defaults", {})
+    wrong = frozenset(problem.location[1] for problem in problems)
     rules: list[Rule] = []
-    for number, table in enumerate(file.rules):
+    for number, table in enumerate(content["rules"]):
         rule, found = _fit(Rule, _merged(sms_from, defaults, table), ("rules", number))
-        problems += [_by_default(problem, defaults, table) for problem in found]
+        problems += _own(found, defaults, table, wrong)
         rules += [rule] if rule is not None else []
     if not problems:
         problems += [*_same_names(rules), *_never_reached(rules)]
@@ -123,12 +124,16 @@ def _fit(model: type[T], content: Mapping[str, Any], at: Location) -> tuple[T | 
         ]
 
 
-def _by_default(problem: _Problem, defaults: Mapping[str, Any], table: Mapping[str, Any]) -> _Problem:
-    """The place of a problem with what a rule has taken from the defaults."""
-    field = problem.location[2:]
-    if field and field[0] in defaults and field[0] not in table:
-        return _Problem(problem.location, f"{problem.what} (it stands in [defaults])")
-    return problem
+def _own(
+    found: list[_Problem], defaults: Mapping[str, Any], table: Mapping[str, Any], wrong: frozenset[int | str]
+) -> Iterator[_Problem]:
+    """The problems of a rule; of what it took from the defaults only those that `wrong`, told already, leaves out."""
+    for problem in found:
+        field = problem.location[2:]
+        if not field or field[0] in table or field[0] not in defaults:
+            yield problem
+        elif field[0] not in wrong:
+            yield _Problem(problem.location, f"{problem.what} (it stands in [defaults])")
 
 
 def _same_names(rules: list[Rule]) -> Iterator[_Problem]:

@@ -73,6 +73,7 @@ RULE = '[[rules]]\nname = "a"\n'
         (RULE + "class = 'otp'\nquiet_hours = {from = '21:00', to = '08:00'}", "4: rules[0].quiet_hours: a one-time"),
         (RULE + "class = 'marketing'", "1: rules[0].quiet_hours: marketing must keep quiet hours"),
         (RULE + "class = 'spam'", "3: rules[0].class: Input should be 'otp', 'transactional' or 'marketing'"),
+        (RULE + "class = ['otp']", "3: rules[0].class: Input should be 'otp', 'transactional' or 'marketing'"),
         (RULE + "quiet_hours = {from = '9:00', to = '21:00'}", "3: rules[0].quiet_hours.from: give a time of day"),
         (RULE + "quiet_hours = {from = 21, to = 08:00:00}", "3: rules[0].quiet_hours.from: give a time of day"),
         (RULE + "quiet_hours = {from = '21:00'}", "3: rules[0].quiet_hours.to: is missing"),
@@ -117,6 +118,38 @@ def test_all_mistakes_are_told_at_once_and_no_value_is_quoted(tmp_path: Path) ->
         ["8", "rules[1].as"],
     ]
     assert "secret" not in " ".join(told)
+
+
+def test_mistakes_in_the_defaults_hide_none_in_the_rules_and_are_told_once(tmp_path: Path) -> None:
+    text = (
+        "[defaults]\nmax_age = 'secret'\ncolour = 1\nquiet_hours = { from = 'secret', to = '08:00' }\n"
+        f"{RULE}class = 'marketing'\nas = 'secret'\n\n[[rules]]\nname = 3\nmax_age = 'secret'\n"
+    )
+    told = problems(tmp_path, text)
+    assert [line.split(": ")[:2] for line in told] == [
+        ["2", "defaults.max_age"],
+        ["4", "defaults.quiet_hours.from"],
+        ["3", "defaults.colour"],
+        ["8", "rules[0].as"],
+        ["12", "rules[1].max_age"],
+        ["11", "rules[1].name"],
+    ]
+    assert "secret" not in " ".join(told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "defaults = 3\n" + RULE,
+        "defaults = [3]\n" + RULE,
+        "rules = [3]",
+        "rules = 3\n[defaults]\nas = 'fax'",
+        "[rules]\na = 1",
+        "[defaults]\nclass = ['otp']\n" + RULE,
+    ],
+)
+def test_what_is_no_table_is_told_of(tmp_path: Path, text: str) -> None:
+    assert problems(tmp_path, text)
 
 
 def test_somebody_must_send(tmp_path: Path) -> None:
