@@ -143,11 +143,8 @@ def delete(request_id: Id, *, yes: Yes = False) -> None:
     """
     settings = load()
     confirm(f"Delete {request_id}?", yes=yes, dry_run=settings.dry_run)
-    refused = at_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
-    if refused is not None:
-        typer.echo(f"{request_id} is {refused}: Telnyx deletes only what is Rejected", err=True)
-        raise typer.Exit(1)
-    typer.echo(f"{request_id} deleted")
+    was_there = at_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
+    typer.echo(f"{request_id} deleted" if was_there else f"{request_id}: there is none, deleted already or never there")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -216,18 +213,19 @@ async def _create(telnyx: "AsyncTelnyx", submission: "Submission") -> Any:
         raise
 
 
-async def _delete(telnyx: "AsyncTelnyx", request_id: str) -> str | None:
-    """Delete; answers the status that forbids it. One that is gone is deleted (OpenAPI `DeleteVerificationRequest`)."""
+async def _delete(telnyx: "AsyncTelnyx", request_id: str) -> bool:
+    """Delete; answers whether it was there. One that is gone is deleted (OpenAPI `DeleteVerificationRequest`)."""
     from telnyx import BadRequestError, NotFoundError  # noqa: PLC0415
 
     requests = telnyx.messaging_tollfree.verification.requests
     try:
         await requests.delete(request_id)
     except NotFoundError:
-        return None
+        return False
     except BadRequestError:
-        status: str = (await requests.retrieve(request_id)).verification_status
+        status = (await requests.retrieve(request_id)).verification_status
         if status == REJECTED:
             raise
-        return status
-    return None
+        typer.echo(f"{request_id} is {status}: Telnyx deletes only what is Rejected", err=True)
+        raise typer.Exit(1) from None
+    return True

@@ -7,6 +7,7 @@ from typing import Any
 from telnyx import AsyncTelnyx
 
 from service.registrations.toll_free_submission import WIRE_NAMES, InvalidSubmission, known_field, read_submission
+from service.registrations.toll_free_wording import refuse_wrong_opt_in
 
 _LISTS = {"phoneNumbers": "phoneNumber", "optInWorkflowImageURLs": "url"}
 _BOOLEANS = {"true": True, "false": False}
@@ -32,7 +33,7 @@ class Resubmission:
             InvalidSubmission: a field that was named does not fit, or a required one is missing.
         """
         try:
-            read_submission(self.after)
+            refuse_wrong_opt_in(read_submission(self.after))
         except InvalidSubmission as error:
             own = {
                 each: said for each, said in error.problems.items() if each in self.changed or each not in self.after

@@ -29,7 +29,7 @@ async def probe(url: str, key: SigningKey | None) -> None:
     signature = sign(body, key, int(clock.now())) if key is not None else {}
     status, answer = await _post(url, body, signature)
     if key is not None and (status, answer.get("status")) != (200, "probe"):
-        raise Unanswered(f"{url} answers {status} to a probe: is RINGBACK_PROBE_KEY the same there?")
+        raise Unanswered(f"{url} answers {status} to a probe: make sure that RINGBACK_PROBE_KEY is the same there")
     if key is None and not (status == 401 and SIGNATURE_HEADER in str(answer.get("error"))):
         raise Unanswered(f"{url} answers {status}, and does not ask for Telnyx's signature as a Ringback would")
 

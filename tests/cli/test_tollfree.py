@@ -270,6 +270,7 @@ def test_a_verified_request_is_sent_back_only_by_force(stack: Stack, client: tel
         ("messageVolume=100000", 'messageVolume: write "100,000"'),
         ("phoneNumbers=8775550001", "phoneNumbers: must be a toll-free number"),
         ("ageGatedContent=perhaps", "ageGatedContent: "),
+        ("optInWorkflow=Customers are required to opt in.", "optInWorkflow: opt-in must be optional"),
         ("businessName=Acme LLC", "nothing would change"),
         ("verificationStatus=Verified", "verificationStatus: there is no such field"),
     ],
@@ -289,6 +290,12 @@ def test_an_old_field_that_no_longer_fits_is_a_doubt_and_no_obstacle(stack: Stac
     assert (ran.code, "businessContactEmail: must be an e-mail address" in ran.stderr) == (0, True)
 
 
+def test_an_old_opt_in_that_is_always_sent_back_is_a_doubt_and_no_obstacle(stack: Stack, client: telnyx.Telnyx) -> None:
+    request = submitted(client, opt_in_workflow="Customers are required to opt in.")
+    ran = run(stack, "resubmit", request, "--set", "businessName=Acme Inc", "--yes")
+    assert (ran.code, "optInWorkflow: opt-in must be optional" in ran.stderr) == (0, True)
+
+
 def test_deleting_is_done_when_it_is_gone_and_explained_when_it_is_not_rejected(
     stack: Stack, client: telnyx.Telnyx
 ) -> None:
@@ -296,8 +303,9 @@ def test_deleting_is_done_when_it_is_gone_and_explained_when_it_is_not_rejected(
     refused = run(stack, "delete", request, "--yes")
     assert (refused.code, refused.stderr) == (1, f"{request} is In Progress: Telnyx deletes only what is Rejected\n")
     decide(stack, request, "Rejected")
-    for _ in range(2):
-        assert run(stack, "delete", request, "--yes").code == 0
+    deleted, gone = (run(stack, "delete", request, "--yes") for _ in range(2))
+    assert (deleted.code, deleted.stdout) == (0, f"{request} deleted\n")
+    assert (gone.code, gone.stdout) == (0, f"{request}: there is none, deleted already or never there\n")
     assert len(stack.simulator.account.verification_requests) == 0
 
 
