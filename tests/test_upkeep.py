@@ -181,9 +181,9 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
     for _ in range(2):
         keeping_up(stack, retention=0.0)
     took = time.monotonic() - began
-    slow = stack.ask(lambda redis, keys: redis.slowlog_get())
+    slow = stack.ask(lambda redis, keys: redis.slowlog_get(1000))
     ours = [entry for entry in slow if entry["command"].startswith(b"EVALSHA")]
     told = f"upkeep of 10,000 ended among 100,000 events took {took:.1f} s; slower than 5 ms: {len(ours)}"
     warnings.warn(told, UserWarning, stacklevel=1)
-    assert len(ours) <= 5, "a noisy machine may stall a few, a script that is too long is slow each time"
+    assert len(ours) <= 40, "of some 800: a noisy machine may stall a few, what is too long is slow each time"
     assert stack.ask(inbox.counts).accepted == 90_000
