@@ -5,11 +5,14 @@ import random
 from service import clock
 from service.messages.fallback import Case, Draft
 from service.messages.state import effect_key, hold
+from service.notify import notify
 from service.routing import Context, Retry
 from service.store.keys import Keys
 from service.store.message_states import RecipientState
 from service.store.sms_budget import reserve
 
+HELD = "SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached"
+ADVICE = "Find out why so many messages fail, or raise it"
 SHORTEST_PAUSE = 60.0
 SPREAD = 120.0
 """Seconds over which those that wait for the same thing look again, so that they do not all come at once."""
@@ -44,12 +47,17 @@ async def _over_budget(ctx: Context, case: Case, wanted: Draft) -> float | None:
     key = effect_key(case.message, case.number)
     reserved = await reserve(ctx.redis, Keys.of(ctx.settings), key, segments=wanted.segments, limit=limit)
     if reserved.tell:
-        ctx.log.error(
-            "SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached. Find out why so many messages fail, or raise it",
-            segments_per_hour=limit,
-        )
+        await _tell(ctx, limit)
     if reserved.granted:
         return None
     if wanted.segments > limit:
         return float("inf")
     return max(reserved.again_in, SHORTEST_PAUSE) + random.uniform(0, SPREAD)
+
+
+async def _tell(ctx: Context, limit: int) -> None:
+    """Let a person know, by the log at once and by what `RINGBACK_NOTIFY` names."""
+    ctx.log.error(HELD, advice=ADVICE, segments_per_hour=limit)
+    if ctx.settings.notify is not None:
+        text, mend = f"{ADVICE}: {limit} segments an hour are allowed", "ringback events list --handler sms_fallback"
+        await notify(ctx.redis, Keys.of(ctx.settings), cause=HELD, text=text, mend=mend)

@@ -79,6 +79,12 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> lis
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
     """
+    answers = await run(redis, ACCEPT, *accept_arguments(keys, arrivals))
+    return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
+
+
+def accept_arguments(keys: Keys, arrivals: Sequence[Arrival]) -> list[Argument]:
+    """What ACCEPT is given, sealed where there is a key."""
     args: list[Argument] = [keys.namespace]
     for arrival in arrivals:
         args += (
@@ -91,8 +97,7 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> lis
             *_said(arrival.word, keys),
             marks(arrival.type, arrival.body, keys.sealer),
         )
-    answers = await run(redis, ACCEPT, *args)
-    return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
+    return args
 
 
 async def cancel(redis: "Redis", keys: Keys, event_id: str, *, remember: int) -> None:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis as AsyncRedis
 
 from service.store.audit import MOST_COUNTS, PAGE, audit
 from service.store.connection import connect
-from service.store.inbox import ACCEPT, Arrival, Counts, accept, cancel
+from service.store.inbox import ACCEPT, Arrival, Counts, accept, accept_arguments, cancel
 from service.store.keys import ARQ_JOB, Keys
 from service.store.leases import Ending, Request, claim, finish
 from service.store.records import HandlerRecord
@@ -240,8 +240,8 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
 
     def meanwhile(_: int) -> None:
         event_id = f"event-{deployment.redis.zcard(deployment.keys.events)}"
-        args = (deployment.keys.namespace, event_id, "message.received", "{}", "webhook", 0, 0, "", "", "", "")
-        deployment.redis.eval(ACCEPT.text, 0, *map(str, args))
+        arrival = Arrival(event_id, "message.received", b"{}", "webhook")
+        deployment.redis.eval(ACCEPT.text, 0, *accept_arguments(deployment.keys, [arrival]))  # type: ignore[arg-type]
 
     found = deployment.ask(lambda redis, keys: audit(redis, keys, looked_at=meanwhile))
     assert found.clean

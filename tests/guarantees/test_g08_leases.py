@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
@@ -212,23 +213,9 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
 
     async def accepted_without_a_token(redis: Any, keys: Any) -> None:
         async with redis.pipeline(transaction=True) as pipe:
-            import orjson
-
-            from service.store.inbox import ACCEPT
-
-            await redis.script_load(ACCEPT.text)
-            pipe.evalsha(
-                ACCEPT.digest,
-                0,
-                keys.namespace,
-                event["data"]["id"],
-                "test.something",
-                orjson.dumps(event),
-                "webhook",
-                0,
-                0,
-                *("", "", "", ""),
-            )
+            arrival = inbox.Arrival(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
+            await redis.script_load(inbox.ACCEPT.text)
+            pipe.evalsha(inbox.ACCEPT.digest, 0, *inbox.accept_arguments(keys, [arrival]))
             pipe.delete(keys.wake)
             await pipe.execute()
 

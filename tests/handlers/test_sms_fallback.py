@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from structlog.testing import capture_logs
 from telnyx import Telnyx
 
@@ -19,6 +20,7 @@ from service.messages.state import DOUBLE_DELIVERIES
 from service.store.records import EventRecord
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.messages.policies import write_policy
+from tests.simulator.receiver import receiving
 from tests.stack import SMS_FROM, Stack
 
 Start = Callable[..., Any]
@@ -243,6 +245,18 @@ def test_beyond_the_budget_of_the_hour_fallbacks_are_held_and_a_person_is_told_o
     told = [each for each in logs if each["log_level"] == "error"]
     assert [each["segments_per_hour"] for each in told] == [2]
     assert "RINGBACK_SMS_PER_HOUR" in told[0]["event"]
+
+
+def test_a_person_is_told_of_the_budget_where_notifications_go(stack: Stack, start: Start) -> None:
+    with receiving() as phone:
+        notify = SecretStr(phone.address.replace("http://", "json://") + "/phone")
+        start("[[rules]]\nname = 'all'\n", sms_per_hour=1, notify=notify)
+        for _ in range(3):
+            stack.deliver(envelope("message.finalized", finalized_rcs("delivery_failed", fresh_number())))
+        [received] = phone.take()
+
+    assert received.json["title"] == "Ringback: SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached"
+    assert "1 segments an hour" in received.json["message"]
 
 
 def test_trying_a_fallback_again_counts_its_segments_once(stack: Stack, start: Start) -> None:
