@@ -80,8 +80,8 @@ def test_no_sms_after_a_stop_with_the_real_sdk_and_ledger(url: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_no_sms_after_a_stop_in_5_000_histories(url: str) -> None:
-    no_sms_after_a_stop(unfolded(url, range(MANY, MANY + 5_000)))
+def test_no_sms_after_a_stop_in_2_000_histories(url: str) -> None:
+    no_sms_after_a_stop(unfolded(url, range(MANY, MANY + 2_000)))
 
 
 @pytest.mark.soak

@@ -293,7 +293,7 @@ def test_a_release_may_be_cut_short_at_any_moment(stack: Stack) -> None:
     assert stack.ask(audit).clean
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 @pytest.mark.filterwarnings("default::UserWarning")  # it tells what was measured
 def test_ten_thousand_parked_events_are_released_within_seconds(stack: Stack) -> None:
