@@ -13,8 +13,15 @@ def seconds(value: str | None, now: float) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return float(text[:_LONGEST])
+    wait = until_date(text, now)
+    return None if wait is None else max(0.0, wait)
+
+
+def until_date(text: str, now: float) -> float | None:
+    """Seconds from `now` until an HTTP date, below 0 for one that is past; None where it is none."""
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
+    except (ValueError, OverflowError, TypeError, IndexError):
+        # Which of these, depends on how odd the date is.
         return None
-    return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)

@@ -1,7 +1,6 @@
 """Settings for commands that change something at Telnyx."""
 
-import typer
-
+from service.cli.confirm import end_dry_run
 from service.settings import Settings, load
 
 
@@ -13,6 +12,5 @@ def load_for_change() -> Settings:
     """
     settings = load()
     if settings.dry_run:
-        typer.echo("RINGBACK_DRY_RUN is set: nothing was changed.", err=True)
-        raise typer.Exit(1)
+        end_dry_run()
     return settings

@@ -1,5 +1,7 @@
 """Asking a person before something is changed."""
 
+from typing import NoReturn
+
 import typer
 
 
@@ -9,8 +11,13 @@ def confirm(question: str, *, yes: bool, dry_run: bool = False) -> None:
     Where nobody can be asked (no input), nobody has agreed; in a dry run nobody is asked, since nothing may be changed.
     """
     if dry_run:
-        typer.echo("RINGBACK_DRY_RUN is set: nothing was changed.", err=True)
-        raise typer.Exit(1)
+        end_dry_run()
     if not yes and not typer.confirm(question):
         typer.echo("Nothing was changed.")
         raise typer.Exit(1)
+
+
+def end_dry_run() -> NoReturn:
+    """End a command that would change something, and say why nothing was."""
+    typer.echo("RINGBACK_DRY_RUN is set: nothing was changed.", err=True)
+    raise typer.Exit(1)

@@ -12,7 +12,7 @@ from service.cli.changing import load_for_change
 from service.cli.confirm import confirm
 from service.cli.numbers import Reveal, e164, print_json, shown
 from service.cli.shorteners import warn_of_shorteners
-from service.cli.telnyx_session import at_telnyx, at_telnyx_and_redis
+from service.cli.telnyx_session import at_telnyx, at_telnyx_and_redis, first_rows
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -117,12 +117,7 @@ async def _records(telnyx: "AsyncTelnyx", *, number: str | None, date_range: str
     wanted: dict[str, Any] = {"record_type": "messaging", "date_range": date_range}
     wanted |= {"cld": number} if number else {}
     pages = telnyx.detail_records.list(filter=wanted, page_size=50, sort=["-created_at"])  # type: ignore[arg-type]
-    rows: list[dict[str, Any]] = []
-    async for each in pages:
-        if len(rows) == limit:
-            break
-        rows.append(each.to_dict(mode="json"))
-    return rows
+    return await first_rows(pages, limit)
 
 
 async def _retrieve(telnyx: "AsyncTelnyx", *, message_id: str) -> dict[str, Any]:

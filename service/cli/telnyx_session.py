@@ -1,9 +1,9 @@
 """One command's conversation with Telnyx."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 from redis.asyncio import Redis
@@ -14,7 +14,7 @@ from service.store.connection import connect, locate
 from service.store.keys import Keys
 
 if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
+    from telnyx import AsyncTelnyx, BaseModel
 
 T = TypeVar("T")
 
@@ -59,6 +59,16 @@ def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redi
 
     with refusals_told():
         return asyncio.run(working())
+
+
+async def first_rows(pages: AsyncIterable["BaseModel"], limit: int) -> list[dict[str, Any]]:
+    """Up to `limit` rows of a list of the SDK's, which asks for further pages as they are wanted."""
+    rows: list[dict[str, Any]] = []
+    async for each in pages:
+        if len(rows) == limit:
+            break
+        rows.append(each.to_dict(mode="json"))
+    return rows
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import typer
 from service import clock
 from service.cli.config import without_password
 from service.cli.numbers import print_json
-from service.cli.telnyx_session import at_telnyx
+from service.cli.telnyx_session import at_telnyx, first_rows
 from service.settings import load
 
 if TYPE_CHECKING:
@@ -47,12 +47,8 @@ async def _list(telnyx: "AsyncTelnyx", *, failed: bool, days: int, limit: int) -
     since = datetime.fromtimestamp(clock.now(), UTC) - timedelta(days=days)
     wanted: dict[str, Any] = {"started_at": {"gte": since.isoformat()}}
     wanted |= {"status": {"eq": "failed"}} if failed else {}
-    rows: list[dict[str, Any]] = []
-    async for each in telnyx.webhook_deliveries.list(filter=wanted, page_size=50):  # type: ignore[arg-type]
-        if len(rows) == limit:
-            break
-        rows.append(each.to_dict(mode="json"))
-    return rows
+    pages = telnyx.webhook_deliveries.list(filter=wanted, page_size=50)  # type: ignore[arg-type]
+    return await first_rows(pages, limit)
 
 
 async def _retrieve(telnyx: "AsyncTelnyx", *, delivery_id: str) -> dict[str, Any]:

@@ -5,18 +5,18 @@ refuses the account.
 """
 
 import asyncio
-import contextvars
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.outbound import causes
+from service.outbound.aside import start_aside
 from service.outbound.causes import Notice
 from service.outbound.gate_metrics import GateMetrics
 from service.outbound.operations import Call
@@ -40,8 +40,6 @@ MOST_SLOTS = 3
 LIMIT_LASTS = 60.0
 """Seconds for which a limit that an answer tells of is believed."""
 REDIS_PAUSE = 1.0
-
-_tasks: "set[asyncio.Task[Any]]" = set()
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Gate:
         for _ in range(MOST_SLOTS):
             asked_at = time.monotonic()
             try:
-                answer = await _aside(gate.admit(self.redis, self.keys, asked))
+                answer = await asyncio.shield(start_aside(gate.admit(self.redis, self.keys, asked)))
             except (RedisError, OSError) as error:
                 return _redis_is_away(error)
             if not isinstance(answer, Go):
@@ -84,7 +82,7 @@ class Gate:
         account = _of_account(call, answer)
         heard = _heard(call, answer, account)
         try:
-            changed = await _aside(gate.hear(self.redis, self.keys, event_id, heard))
+            changed = await asyncio.shield(start_aside(gate.hear(self.redis, self.keys, event_id, heard)))
         except (RedisError, OSError) as error:
             log.warning("what Telnyx answered was not told to the other workers", error=type(error).__name__)
         else:
@@ -165,18 +163,3 @@ def _until_more_remain(answer: Answer) -> float | None:
 
 def _redis_is_away(error: Exception) -> Refusal:
     return Refusal("later", "redis_away", f"Redis does not say whether it may go ({type(error).__name__})", REDIS_PAUSE)
-
-
-async def _aside(work: Coroutine[Any, Any, T]) -> T:
-    """Do it in a task of its own, which no cancellation of a handler reaches in the middle of a Redis command."""
-    task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
-    _tasks.add(task)
-    task.add_done_callback(_done)
-    return await asyncio.shield(task)
-
-
-def _done(task: "asyncio.Task[Any]") -> None:
-    _tasks.discard(task)
-    if not task.cancelled():
-        # Looked at, so that the loop does not report what its caller is told.
-        _ = task.exception()

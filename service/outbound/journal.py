@@ -1,7 +1,6 @@
 """A run's view of the ledger: which entry a call belongs to, and writing to it whatever is cut off or away."""
 
 import asyncio
-import contextvars
 import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -12,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.outbound.aside import start_aside
 from service.outbound.operations import Call, digest, header_for, name_of_key
 from service.outbound.run import Run
 from service.sealing import PLAIN, Sealer
@@ -28,8 +28,6 @@ AT_LEAST_KEPT = 48 * 3600.0
 PAUSE = 0.1
 ANSWER_PATIENCE = 300.0
 """Seconds for which an answer waits for Redis to come back, be the lease held or not."""
-
-_background: "set[asyncio.Task[Any]]" = set()
 
 
 def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer = PLAIN) -> Entry | None:
@@ -98,7 +96,7 @@ class Journal:
         Raises:
             LeaseLost: nothing may be sent.
         """
-        writing = _start(self._begin(entry, again=again))
+        writing = start_aside(self._begin(entry, again=again))
         try:
             begun = await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -110,7 +108,7 @@ class Journal:
 
     def take_back(self, entry: Entry, writing: "asyncio.Task[str] | None" = None) -> None:
         """Note, when it can be, that nothing was sent after all; what still writes the intent is waited for."""
-        self.run.taking_back[entry.name] = _start(self._take_back(entry, writing))
+        self.run.taking_back[entry.name] = start_aside(self._take_back(entry, writing))
 
     async def taken_back(self, entry: Entry) -> None:
         """Wait until it is noted of an entry whose call was cut off that nothing was sent."""
@@ -124,7 +122,7 @@ class Journal:
         Raises:
             LeaseLost: Redis is away for so long that somebody else may have the event; the answer is noted later.
         """
-        writing = _start(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
+        writing = start_aside(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
         while not writing.done() and self.run.holds_lease():
             await asyncio.wait({writing}, timeout=PAUSE)
         if not writing.done() or (state := writing.result()) is None:
@@ -180,7 +178,7 @@ class Journal:
         """
         while True:
             try:
-                return await asyncio.shield(_start(step()))
+                return await asyncio.shield(start_aside(step()))
             except (RedisError, OSError):
                 if not self.run.holds_lease():
                     raise self.run.lose_lease() from None
@@ -201,18 +199,3 @@ def _blank(run: Run, name: str, call: Call, *, own_key: bool) -> Entry:
         digest=call.digest,
         state="withdrawn",
     )
-
-
-def _start(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-    """A task that no cancellation of the handler reaches: a Redis command is not cut off in its middle."""
-    task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
-    _background.add(task)
-    task.add_done_callback(_done)
-    return task
-
-
-def _done(task: "asyncio.Task[Any]") -> None:
-    _background.discard(task)
-    if not task.cancelled():
-        # Looked at, so that the loop does not report what its caller is told.
-        _ = task.exception()

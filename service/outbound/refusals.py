@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from telnyx import APIConnectionError, APIError, APIResponseValidationError, APIStatusError
@@ -15,6 +14,7 @@ from telnyx import APIConnectionError, APIError, APIResponseValidationError, API
 from service import clock
 from service.masking import mask_numbers
 from service.outbound.operations import KEYED
+from service.retry_after import until_date
 
 STOP = "40300"
 """Blocked by the recipient's STOP; never to be tried again."""
@@ -143,11 +143,7 @@ def _seconds(value: str | None) -> float | None:
     number = number_in(value)
     if value is None or number is not None:
         return number
-    try:
-        return parsedate_to_datetime(value).timestamp() - clock.now()
-    except (ValueError, OverflowError, TypeError, IndexError):
-        # Which of these, depends on how odd the date is.
-        return None
+    return until_date(value, clock.now())
 
 
 def _codes(errors: list[dict[str, Any]]) -> list[str]:

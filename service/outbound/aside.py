@@ -1,0 +1,25 @@
+"""Work that no cancellation of a handler reaches: a Redis command is not cut off in its middle."""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+_tasks: "set[asyncio.Task[Any]]" = set()
+
+
+def start_aside(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Start it in a task of its own, outside the handler's context; to be awaited under `asyncio.shield`."""
+    task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+    _tasks.add(task)
+    task.add_done_callback(_done)
+    return task
+
+
+def _done(task: "asyncio.Task[Any]") -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        # Looked at, so that the loop does not report what its caller is told.
+        _ = task.exception()
