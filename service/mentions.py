@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
+from service.events.json_body import parse_json
 
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
 _NO_DIGIT = re.compile(r"\D")
@@ -33,7 +33,7 @@ class Mention:
         if not content:
             return False
         try:
-            texts = _texts(orjson.loads(content))
+            texts = _texts(parse_json(content))
         except ValueError:
             texts = iter([content.decode(errors="replace")])
         return any(self.pattern.search(text) for text in texts)

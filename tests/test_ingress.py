@@ -4,6 +4,7 @@ import base64
 import json
 import socket
 import time
+import uuid
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ import orjson
 import pytest
 from nacl.signing import SigningKey
 
-from service import clock
+from service import Context, Event, Router, clock
 from service.ingress import create_app
 from service.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key_text, sign
 from tests.events import envelope, finalized_rcs, fresh_number
@@ -149,10 +150,11 @@ def test_a_forgery_is_refused_and_nothing_is_stored(stack: Stack, name: str) -> 
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"null", b"[]", b'"text"', b"{", b'{"a": NaN}', b'{"a": Infinity}', b'{"a": "\\ud800"}', b'{"a": "\xff"}',
-     b"\xef\xbb\xbf{}", b'{"a": 1} x', b'{"a":' * 2000 + b"1" + b"}" * 2000],
-    ids=["empty", "null", "list", "string", "cut off", "NaN", "infinity", "lone surrogate", "invalid UTF-8",
-         "byte order mark", "trailing text", "nested too deeply"],
+    [b"", b"null", b"[]", b'"text"', b"{", b'{"a": NaN}', b'{"a": -Infinity}', b'{"a": "\xff"}',
+     b'{"a": "\xed\xa0\x80"}', b"\xef\xbb\xbf\xef\xbb\xbf{}", b"\xef\xbb\xbf", '{"a": 1}'.encode("utf-16"),
+     b'{"a": 1} x', b'{"a":' * 2000 + b"1" + b"}" * 2000],
+    ids=["empty", "null", "list", "string", "cut off", "NaN", "infinity", "invalid UTF-8", "surrogate in UTF-8",
+         "two byte order marks", "byte order mark alone", "UTF-16", "trailing text", "nested too deeply"],
 )  # fmt: skip
 def test_a_signed_body_that_is_no_json_object_is_a_400_with_a_reason(stack: Stack, body: bytes) -> None:
     answer = stack.deliver(body)
@@ -160,6 +162,46 @@ def test_a_signed_body_that_is_no_json_object_is_a_400_with_a_reason(stack: Stac
     assert answer.status_code == 400
     assert "body is" in answer.json()["error"]
     assert accepted(stack) == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b'"\\ud800"', b'"\\uDFFF\\ud83d\\uDE00"', b'{"\\ud83d": {"\\udc00": ["\\ud83d"]}}', b"1" * 5000, b"-1e999",
+     b'1, "a": 2', b'"\\u0000"', b"123456789012345678901234567890"],
+    ids=["lone surrogate", "surrogates of which two are a pair", "nested surrogates in keys", "huge integer",
+         "beyond a double", "duplicate key", "NUL", "beyond 64 bits"],
+)  # fmt: skip
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
+def test_odd_but_grammatical_json_is_accepted_and_kept_byte_for_byte(stack: Stack, mark: bytes, odd: bytes) -> None:
+    event_id = uuid.uuid4().hex
+    body = mark + b'{"data": {"id": "%b", "event_type": "test.x", "payload": {"a": %b}}}' % (event_id.encode(), odd)
+
+    assert [stack.deliver(body).json()["status"] for _ in range(2)] == ["accepted", "duplicate"]
+
+    record = stack.when(event_id, lambda _: True)
+    assert (record.type, record.body) == ("test.x", body)
+
+
+def test_a_handler_sees_replacement_characters_where_surrogates_stood_alone(stack: Stack) -> None:
+    router, seen = Router(), []
+
+    @router.on("test.x")
+    async def look(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        seen.append(event.payload)
+
+    stack.start_worker(router)
+    payload = b'{"\\ud800k": [{"x": "a\\udfff \\\\ud800"}]}'
+    body = b'\xef\xbb\xbf{"data": {"id": "%b", "event_type": "test.x", "payload": %b}}'
+    event_id = uuid.uuid4().hex
+    assert stack.deliver(body % (event_id.encode(), payload)).status_code == 200
+
+    assert stack.ended(event_id).state == "done"
+    assert seen == [{"\ufffdk": [{"x": "a\ufffd \\ud800"}]}]
+
+
+def test_content_with_surrogates_and_no_id_is_known_again(stack: Stack) -> None:
+    body = b'{"data": {"event_type": "test.x", "payload": {"a": "\\ud800"}}}'
+    assert [stack.deliver(body).json()["status"] for _ in range(2)] == ["accepted", "duplicate"]
 
 
 def test_deep_but_sane_nesting_without_an_id_is_accepted(stack: Stack) -> None:

@@ -11,6 +11,7 @@ import orjson
 from pydantic import ValidationError
 
 from service.events.consent import Word, word_of
+from service.events.json_body import parse_json
 from service.events.message import Message
 from service.events.tolerant_model import read_time
 
@@ -72,14 +73,14 @@ def read_envelope(body: bytes) -> Envelope:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Parse a body strictly: NaN, lone surrogates, invalid UTF-8 and absurd nesting are refused.
+    """Parse a body, as `parse_json` does.
 
     Raises:
         InvalidBody: the body is not a JSON object.
     """
     try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        content = parse_json(body)
+    except ValueError:
         raise InvalidBody("body is not valid JSON") from None
     if not isinstance(content, dict):
         raise InvalidBody("body is not a JSON object")
