@@ -61,7 +61,7 @@ def test_durations_are_read(monkeypatch: pytest.MonkeyPatch, text: str, seconds:
 def test_limits_are_read_and_what_is_not_given_keeps_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RINGBACK_LIMITS", "rcs = 0.5, sms=1000")
     assert load().limits == SendLimits(sms=1000, mms=15, rcs=0.5)
-    assert str(load().limits) == "sms=1000,mms=15,rcs=0.5"
+    assert str(load().limits) == "sms=1000,mms=15,rcs=0.5,whatsapp=80"
 
 
 @pytest.mark.parametrize(

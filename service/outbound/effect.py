@@ -176,10 +176,14 @@ class Effect:
         account = await self.gate.heard(self.call, answer, event_id=self.run.event_id)
         if outcome == "done" or state in ("refused", "gone"):
             return answer
-        refusal = account or judge_answer(answer, is_send=self.call.keyed)
+        refusal = account or self._judge(answer, again=again)
         if refusal.kind == "hopeless":
             raise self._ambiguous(entry, self._doubt(answer, refusal))
         raise self.run.interrupt(refusal)
+
+    def _judge(self, answer: Answer, *, again: bool) -> Refusal:
+        final = self.call.answers_conflict and not again
+        return judge_answer(answer, is_send=self.call.is_send, conflict_is_final=final)
 
     def _doubt(self, answer: Answer, refusal: Refusal) -> str:
         if names_idempotency(answer):
@@ -194,7 +198,7 @@ class Effect:
         return self.run.interrupt(unreachable(request.error))
 
     async def _keep(self, entry: Entry, outcome: Outcome, answer: Answer, sent_at: int) -> str:
-        why = "" if outcome == "done" else judge_answer(answer, is_send=self.call.keyed).detail
+        why = "" if outcome == "done" else judge_answer(answer, is_send=self.call.is_send).detail
         stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
         return await self.journal.end(entry, outcome, stored, sent_at=sent_at, why=why)
 

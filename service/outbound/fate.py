@@ -48,11 +48,11 @@ def _of_one_under_way(entry: Entry, call: Call, now: int, *, resend: Resend, can
     if entry.doubtful == 0:
         return Verdict("send" if entry.body is None else "send_again")
     if call.keyed:
-        return _of_a_send(entry, now, resend)
+        return _of_a_keyed_one(entry, now, resend)
     return _of_another(entry, call, now, can_look_up=can_look_up)
 
 
-def _of_a_send(entry: Entry, now: int, resend: Resend) -> Verdict:
+def _of_a_keyed_one(entry: Entry, now: int, resend: Resend) -> Verdict:
     if resend == "never":
         return Verdict("give_up", "RINGBACK_RESEND is never")
     if entry.status == 422:
@@ -92,7 +92,7 @@ def outcome_of(call: Call, answer: Answer, *, again: bool) -> Outcome:
         return "done"
     if is_rate_limit(answer):
         return "put_off"
-    refusal = judge_answer(answer, is_send=call.keyed)
+    refusal = judge_answer(answer, is_send=call.is_send, conflict_is_final=call.answers_conflict and not again)
     if refusal.kind == "account" or (answer.status == 409 and not call.keyed):
         return "withdrawn"
     if refusal.kind == "hopeless":

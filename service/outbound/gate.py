@@ -129,7 +129,7 @@ def _of_account(call: Call, answer: Answer | None) -> Refusal | None:
     """The refusal for a reason of the account, with the cause that it opens."""
     if answer is None or answer.status < 400:
         return None
-    refusal = judge_answer(answer, is_send=call.keyed)
+    refusal = judge_answer(answer, is_send=call.is_send)
     cause = causes.concerning(call).get(refusal.reason) if refusal.kind == "account" else None
     return replace(refusal, cause=cause) if cause else None
 

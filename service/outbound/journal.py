@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.outbound.aside import start_aside
-from service.outbound.operations import Call, digest, header_for, name_of_key
+from service.outbound.operations import Call, digest, key_header, name_of_key
 from service.outbound.run import Run
 from service.sealing import PLAIN, Sealer
 from service.store import ledger
@@ -53,7 +53,7 @@ class Journal:
     async def entry_of(self, call: Call) -> Entry:
         """The entry that a call belongs to, from now on taken by it; a blank one (version 0) where there is none."""
         if call.own_key is not None:
-            return _blank(self.run, name_of_key(call.own_key), call, own_key=True)
+            return _blank(self.run, name_of_key(call.own_key, call.method, call.path), call, own_key=True)
         async with self.run.turns[""]:
             if self.run.entries is None:
                 self.run.entries = await self._own_entries()
@@ -87,8 +87,8 @@ class Journal:
         return entry.digest in self.keys.sealer.forms(call.digest)
 
     def header(self, entry: Entry, call: Call) -> str | None:
-        """The `Idempotency-Key` that Telnyx is to know the request by; None where it takes none."""
-        return header_for(entry.name, entry.generation) if call.keyed else None
+        """Return the `Idempotency-Key` that Telnyx is to know the request by; None where it takes none."""
+        return key_header(call, entry.name, entry.generation)
 
     async def begin(self, entry: Entry, *, again: bool) -> bool:
         """Write the intent; False where the entry has changed since it was seen.

@@ -5,34 +5,46 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal, cast
 from urllib.parse import unquote
 
 import httpx
 
 from service.masking import mask_number, mask_numbers
 
-Product = Literal["sms", "mms", "rcs"]
+Product = Literal["sms", "mms", "rcs", "whatsapp"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-KEYED = frozenset(
+_SENDS: Mapping[str, Product | None] = MappingProxyType(
     {
-        "/messages",
-        "/messages/alphanumeric_sender_id",
-        "/messages/group_mms",
-        "/messages/long_code",
-        "/messages/number_pool",
-        "/messages/rcs",
-        "/messages/short_code",
-        "/messages/whatsapp",
+        "/messages": "sms",
+        "/messages/alphanumeric_sender_id": "sms",
+        "/messages/group_mms": "mms",
+        "/messages/long_code": "sms",
+        "/messages/number_pool": "sms",
+        "/messages/rcs": "rcs",
+        "/messages/short_code": "sms",
+        "/messages/whatsapp": "whatsapp",
+        "/email_messages": None,
+        "/email_messages/batch": None,
     }
 )
-"""Sends, for which Telnyx honours an `Idempotency-Key`. Source: SDK 4.189.0, where these take `idempotency_key`."""
+"""The sends, each with the product whose limits it counts against; e-mail has none of those.
+
+Source: SDK 4.189.0, where these take `idempotency_key`.
+"""
+_ASSISTANT_SEND = re.compile(r"/ai/assistants/[^/]+/chat/(?P<product>sms|whatsapp)")
+"""An assistant's first message to somebody. Source: SDK 4.189.0, `ai.assistants.send_sms` and `.whatsapp`."""
+_KEYED = frozenset({"/rcs/agents"})
+"""No sends, but Telnyx recognises a repetition by its key. Source: SDK 4.189.0, `rcs.agents.create`."""
 
 _TOLL_FREE_REQUEST = re.compile(r"/messaging_tollfree/verification/requests/[^/]+")
 _REPEATABLE = re.compile(r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+")
 _BORDER = re.compile(r"multipart/form-data; boundary=(?P<border>[\w-]+)")
 _OUR_KEY = re.compile(r"rb-[0-9a-f]{64}")
+_FIT_KEY = re.compile(r"[A-Za-z0-9_:-]{1,255}")
+"""The form of key that Telnyx takes. Source: OpenAPI `components.parameters.IdempotencyKey`, Telnyx's page on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +70,19 @@ class Call:
         return self.method not in SAFE_METHODS
 
     @property
+    def is_send(self) -> bool:
+        """Whether it sends a message to somebody."""
+        return is_send(self.method, self.path.partition("?")[0])
+
+    @property
     def keyed(self) -> bool:
-        """Whether Telnyx recognises a repetition by its key: a send."""
-        return self.method == "POST" and self.path.partition("?")[0] in KEYED
+        """Whether Telnyx recognises a repetition by its key: a send, or the creation of an RCS agent."""
+        return self.is_send or self.answers_conflict
+
+    @property
+    def answers_conflict(self) -> bool:
+        """Whether a 409 says that its key was used for another request. Source: SDK 4.189.0, `rcs.agents.create`."""
+        return answers_conflict(self.method, self.path.partition("?")[0])
 
     @property
     def repeatable(self) -> bool:
@@ -95,19 +117,44 @@ class Call:
         return ", ".join(map(mask_number, self.recipient.split(","))) if self.recipient else ""
 
 
+def is_send(method: str, path: str) -> bool:
+    """Whether a request sends a message to somebody; `path` is without query, and without that of the base address."""
+    return method == "POST" and (path in _SENDS or _ASSISTANT_SEND.fullmatch(path) is not None)
+
+
+def answers_conflict(method: str, path: str) -> bool:
+    """Whether a 409 to this request says that its key was used for another one; `path` as for `is_send`."""
+    return method == "POST" and path in _KEYED
+
+
 def digest(*parts: str) -> str:
     """A digest of several texts, which their borders are part of."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-def name_of_key(key: str) -> str:
-    """The name in the ledger of the effect with this key: its digest, which a key of ours is already."""
-    return key.removeprefix("rb-") if _OUR_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
+def name_of_key(key: str, *operation: str) -> str:
+    """Return the name in the ledger of the effect with this key: its digest, which a key of ours is already.
+
+    `operation` is the method and path: at Telnyx a key stands for one request of one operation. Source: Telnyx's page
+    on idempotency.
+    """
+    return key.removeprefix("rb-") if _OUR_KEY.fullmatch(key) else digest("key", *operation, key)
 
 
 def header_for(name: str, generation: int) -> str:
     """The `Idempotency-Key` of an effect: another one only after it was forgotten on purpose."""
     return f"rb-{digest(name, str(generation)) if generation else name}"
+
+
+def key_header(call: Call, name: str, generation: int) -> str | None:
+    """Return the `Idempotency-Key` that Telnyx is to know a call by; None where it takes none and none was given.
+
+    The caller's own key arrives as it was given. One that Telnyx would refuse for its form, and the key of an effect
+    that was forgotten on purpose, arrive as a digest.
+    """
+    if call.own_key is not None and generation == 0 and _FIT_KEY.fullmatch(call.own_key):
+        return call.own_key
+    return header_for(name, generation) if call.keyed or call.own_key is not None else None
 
 
 async def read_call(request: httpx.Request, base_path: str) -> Call:
@@ -123,7 +170,7 @@ async def read_call(request: httpx.Request, base_path: str) -> Call:
         content_type=request.headers.get("content-type", ""),
         own_key=request.headers.get("idempotency-key"),
         product=_product(request.method, path, fields),
-        recipient=_recipient(fields) if path.startswith("/messages") else None,
+        recipient=_recipient(fields) if is_send(request.method, path) else None,
         messaging_profile_id=_text(fields.get("messaging_profile_id")),
         sender=_text(fields.get("from")) or _text(fields.get("agent_id")),
     )
@@ -140,12 +187,12 @@ def _fields(request: httpx.Request, body: bytes) -> Mapping[str, Any]:
 
 
 def _product(method: str, path: str, fields: Mapping[str, Any]) -> Product | None:
-    if method != "POST" or path not in KEYED or path == "/messages/whatsapp":
+    if not is_send(method, path):
         return None
-    if path == "/messages/rcs":
-        return "rcs"
-    is_mms = path == "/messages/group_mms" or fields.get("media_urls") or fields.get("type") == "MMS"
-    return "mms" if is_mms else "sms"
+    by_assistant = _ASSISTANT_SEND.fullmatch(path)
+    product = cast("Product", by_assistant["product"]) if by_assistant else _SENDS[path]
+    is_mms = fields.get("media_urls") or fields.get("type") == "MMS"
+    return "mms" if product == "sms" and is_mms else product
 
 
 def _recipient(fields: Mapping[str, Any]) -> str | None:

@@ -13,7 +13,7 @@ from telnyx import APIConnectionError, APIError, APIResponseValidationError, API
 
 from service import clock
 from service.masking import mask_numbers
-from service.outbound.operations import KEYED
+from service.outbound.operations import answers_conflict, is_send
 from service.retry_after import until_date
 
 STOP = "40300"
@@ -64,8 +64,12 @@ def judge(error: APIError) -> Refusal:
     if isinstance(error, APIStatusError) and not isinstance(error, APIResponseValidationError):
         response = error.response
         answer = Answer(error.status_code, response.headers, response.content)
-        is_send = error.request.method == "POST" and any(map(error.request.url.path.endswith, KEYED))
-        return judge_answer(answer, is_send=is_send)
+        method, paths = error.request.method, _tails(error.request.url.path)
+        return judge_answer(
+            answer,
+            is_send=any(is_send(method, path) for path in paths),
+            conflict_is_final=any(answers_conflict(method, path) for path in paths),
+        )
     if isinstance(error, APIConnectionError):
         return unreachable(type(error).__name__)
     return Refusal(
@@ -78,8 +82,11 @@ def unreachable(error: str) -> Refusal:
     return Refusal("later", "telnyx_unreachable", f"Telnyx cannot be reached ({error})")
 
 
-def judge_answer(answer: Answer, *, is_send: bool) -> Refusal:
-    """Tell what an answer other than a success means."""
+def judge_answer(answer: Answer, *, is_send: bool, conflict_is_final: bool = False) -> Refusal:
+    """Tell what an answer other than a success means.
+
+    `conflict_is_final` says that a 409 refuses the request itself, rather than an equal one that is under way.
+    """
     errors = _errors(answer.body)
     known = _codes(errors)
     detail = _detail(answer.status, errors)
@@ -92,7 +99,7 @@ def judge_answer(answer: Answer, *, is_send: bool) -> Refusal:
     if answer.status == 409 and is_send:
         return Refusal("later", "in_progress", detail, asked_wait(answer.headers))
     passing = answer.status in _LATER or not 400 <= answer.status < 500 or _RATE.intersection(known)
-    if passing or answer.status == 409:
+    if passing or (answer.status == 409 and not conflict_is_final):
         return Refusal("later", _passing_reason(answer.status), detail, asked_wait(answer.headers))
     return Refusal("hopeless", known[0] if known else str(answer.status), detail)
 
@@ -124,6 +131,11 @@ def asked_wait(headers: Mapping[str, str]) -> float | None:
 def number_in(value: str | None) -> float | None:
     """The number that a header holds, if it holds one that a person would write."""
     return float(value) if value is not None and _NUMBER.fullmatch(value) else None
+
+
+def _tails(path: str) -> list[str]:
+    """What a whole path may be without that of the base address."""
+    return [path[place:] for place, letter in enumerate(path) if letter == "/"]
 
 
 def _reason_of_account(status: int, known: list[str], *, is_send: bool) -> str | None:

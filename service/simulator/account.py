@@ -1,6 +1,7 @@
 """The simulated customer's account: everything that the API shows and changes."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from service.simulator.api.rates import Rates
 from service.simulator.background import Background
@@ -46,4 +47,5 @@ class Account:
     eligibility: dict[str, EligibleStatus] = field(default_factory=dict)
     transfers: dict[str, str] = field(default_factory=dict)
     verification_requests: VerificationRequests = field(default_factory=VerificationRequests)
+    agent_drafts: list[dict[str, Any]] = field(default_factory=list)
     url_domains: list[UrlDomain] = field(default_factory=list)

@@ -17,6 +17,8 @@ TOLL_FREE = Call("PATCH", "/messaging_tollfree/verification/requests/abc", b"{}"
 AGENT = Call("PATCH", "/messaging/rcs/agents/abc", b"{}")
 DELETE = Call("DELETE", "/messaging_hosted_numbers/abc")
 ORDER = Call("POST", "/messaging_hosted_number_orders", b"{}")
+NEW_AGENT = Call("POST", "/rcs/agents", b"{}")
+CHAT = Call("POST", "/ai/assistants/a/chat/sms", b"{}", recipient="+13125550001")
 CODES = Call("POST", "/messaging_hosted_number_orders/abc/verification_codes", b"{}")
 
 
@@ -72,6 +74,12 @@ def test_a_send_of_unknown_fate_goes_again_while_its_key_is_honoured() -> None:
     assert step(entry(status=422)) == "give_up"
 
 
+@pytest.mark.parametrize("call", [NEW_AGENT, CHAT])
+def test_whatever_telnyx_knows_by_its_key_goes_again_as_sends_do(call: Call) -> None:
+    assert step(entry(sent=NOW - 23 * HOUR), call) == "send_again"
+    assert step(entry(sent=NOW - 23 * HOUR - 1), call) == "give_up"
+
+
 def test_a_send_that_telnyx_only_put_off_goes_again_whatever_the_setting() -> None:
     assert step(entry(doubtful=0), resend="never") == "send_again"
     assert step(entry(doubtful=0), CODES) == "send_again"
@@ -121,6 +129,10 @@ def refusal(status: int, code: str = "", detail: str = "") -> Answer:
         (SEND, refusal(400, "40318"), False, "put_off"),
         (SEND, refusal(409), False, "unknown"),
         (ORDER, refusal(409), False, "withdrawn"),
+        (NEW_AGENT, refusal(409), False, "refused"),
+        (NEW_AGENT, refusal(409), True, "unknown"),
+        (CHAT, refusal(409), False, "unknown"),
+        (CHAT, refusal(403, "10010"), False, "withdrawn"),
         (SEND, refusal(408), False, "unknown"),
         (SEND, Answer(302), False, "unknown"),
         (SEND, Answer(500), False, "unknown"),

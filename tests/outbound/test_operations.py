@@ -1,13 +1,14 @@
 """What a request is taken to be."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from service.outbound.journal import choose
-from service.outbound.operations import Call, header_for, name_of_key, read_call
+from service.outbound.operations import Call, header_for, key_header, name_of_key, read_call
 from service.store.ledger import Entry
 
 NUMBER = "+13125550001"
@@ -27,14 +28,32 @@ def call_of(method: str, path: str, **body: Any) -> Call:
         ("/messages/group_mms", {"to": [NUMBER]}, "mms"),
         ("/messages/rcs", {"to": NUMBER}, "rcs"),
         ("/messages/number_pool", {"to": NUMBER}, "sms"),
-        ("/messages/whatsapp", {"to": NUMBER}, None),
-        ("/messaging_hosted_number_orders", {"phone_numbers": [NUMBER]}, None),
+        ("/messages/whatsapp", {"to": NUMBER}, "whatsapp"),
+        ("/ai/assistants/a-1/chat/sms", {"to": NUMBER}, "sms"),
+        ("/ai/assistants/a-1/chat/whatsapp", {"to": NUMBER}, "whatsapp"),
+        ("/email_messages", {"to": ["anna@example.com"]}, None),
     ],
 )
 def test_a_send_counts_against_the_limits_of_its_product(path: str, body: dict[str, Any], product: str | None) -> None:
     call = call_of("POST", path, **body)
     assert call.product == product
-    assert call.keyed == path.startswith("/messages")
+    assert call.is_send
+    assert call.keyed
+
+
+def test_what_is_no_send_has_no_limits() -> None:
+    order = call_of("POST", "/messaging_hosted_number_orders", phone_numbers=[NUMBER])
+    assert (order.is_send, order.keyed, order.product) == (False, False, None)
+    agent = call_of("POST", "/rcs/agents", display_name="Diner")
+    assert (agent.is_send, agent.keyed, agent.product) == (False, True, None)
+    assert not call_of("POST", "/ai/assistants/a-1/chat", content="Hi").is_send
+
+
+@pytest.mark.parametrize(
+    "path", ["/messages/whatsapp", "/ai/assistants/a-1/chat/sms", "/ai/assistants/a-1/chat/whatsapp"]
+)
+def test_the_recipient_of_a_send_is_known(path: str) -> None:
+    assert call_of("POST", path, to=NUMBER).recipient == NUMBER
 
 
 def test_nothing_shown_of_a_call_bears_a_whole_number() -> None:
@@ -51,12 +70,34 @@ def test_recipients_of_a_group_are_the_same_in_any_order() -> None:
     assert one.target == other.target
 
 
-def test_a_key_of_ours_is_its_own_header_and_any_other_is_digested() -> None:
+def test_a_key_of_ours_is_its_own_name() -> None:
     ours = header_for("ab" * 32, 0)
     assert header_for(name_of_key(ours), 0) == ours
-    assert header_for(name_of_key("order 1"), 0) != header_for(name_of_key("order 2"), 0)
-    assert len(header_for(name_of_key("x" * 1000), 3)) == 67
     assert header_for("ab" * 32, 1) != ours
+
+
+def test_one_key_of_a_callers_is_another_effect_for_another_operation() -> None:
+    assert name_of_key("order-1", "POST", "/messages") != name_of_key("order-2", "POST", "/messages")
+    assert name_of_key("order-1", "POST", "/messages") != name_of_key("order-1", "POST", "/rcs/agents")
+
+
+@pytest.mark.parametrize("path", ["/messages", "/rcs/agents", "/messaging_hosted_number_orders", "/email_messages"])
+def test_a_callers_own_key_arrives_at_every_operation(path: str) -> None:
+    call = replace(call_of("POST", path), own_key="order-17:a_b")
+    assert key_header(call, "ab" * 32, 0) == "order-17:a_b"
+    # After `events replay --again` the same key would bring back the answer of before.
+    assert key_header(call, "ab" * 32, 1) == header_for("ab" * 32, 1)
+
+
+def test_a_key_that_telnyx_would_refuse_arrives_as_a_digest() -> None:
+    for key in ("order 17", "x" * 256, "ä", ""):
+        assert key_header(replace(call_of("POST", "/messages"), own_key=key), "ab" * 32, 0) == "rb-" + "ab" * 32
+
+
+def test_without_a_key_of_the_callers_only_what_takes_one_bears_one() -> None:
+    assert key_header(call_of("POST", "/messages"), "ab" * 32, 0) == "rb-" + "ab" * 32
+    assert key_header(call_of("POST", "/rcs/agents"), "ab" * 32, 0) == "rb-" + "ab" * 32
+    assert key_header(call_of("POST", "/messaging_hosted_number_orders"), "ab" * 32, 0) is None
 
 
 def made(name: str, call: Call) -> Entry:

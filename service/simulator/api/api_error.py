@@ -55,6 +55,11 @@ def missing_parameter(pointer: str) -> ApiError:
     return ApiError(400, [_missing(pointer)])
 
 
+def missing_header(name: str) -> ApiError:
+    """400 with code 10004: a required header is not there."""
+    return refusal(400, "10004", "Missing required parameter", f"The header {name} is required.")
+
+
 def not_found(detail: str = "The requested resource or URL could not be found.") -> ApiError:
     """404 with code 10005."""
     return refusal(404, "10005", "Resource not found", detail)

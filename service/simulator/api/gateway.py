@@ -83,7 +83,7 @@ async def _perform(passage: Passage) -> Answer:
     if not passage.operation.idempotent or passage.call.idempotency_key is None:
         return await _effect(passage)
     keys, call = passage.simulator.idempotency_keys, passage.call
-    stored = keys.claim(call, passage.simulator.clock.now())
+    stored = keys.claim(call, passage.simulator.clock.now(), reused=passage.operation.reused_key)
     if stored is not None:
         return stored
     try:

@@ -38,18 +38,18 @@ class IdempotencyKeys:
     def __init__(self) -> None:
         self._records: dict[Scope, _Record] = {}
 
-    def claim(self, call: Call, now: float) -> Answer | None:
+    def claim(self, call: Call, now: float, *, reused: int = 422) -> Answer | None:
         """The stored answer if `call` repeats a success; else None: the caller performs, then fulfils or forgets it.
 
         Raises:
-            ApiError: 400 for a malformed key, 409 while the first request runs, 422 if this is another request.
+            ApiError: 400 for a malformed key, 409 while the first request runs, `reused` if this is another request.
         """
         scope, fingerprint = _scope(call), _fingerprint(call)
         record = self._live(scope, now)
         if record is None:
             self._records[scope] = _Record(fingerprint, now, None)
             return None
-        return _recall(record, fingerprint)
+        return _recall(record, fingerprint, reused)
 
     def fulfil(self, call: Call, answer: Answer, now: float) -> None:
         """Remember the success of `call`."""
@@ -66,10 +66,10 @@ class IdempotencyKeys:
         return record
 
 
-def _recall(record: _Record, fingerprint: str) -> Answer:
+def _recall(record: _Record, fingerprint: str, reused: int) -> Answer:
     if record.fingerprint != fingerprint:
         detail = "The Idempotency-Key was already used with a different request."
-        raise refusal(422, "10015", "Idempotency key reused", detail)
+        raise refusal(reused, "10015", "Idempotency key reused", detail)
     if record.answer is None:
         detail = "A request with this Idempotency-Key is still in progress."
         raise refusal(409, "10015", "Idempotency key in use", detail)

@@ -3,12 +3,20 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from service.simulator import assistants
 from service.simulator.account import Account
 from service.simulator.api.call import Answer, Call
 from service.simulator.hosted import code_operations, eligibility, number_operations, order_operations
-from service.simulator.messages import detail_records, message_operations, opt_outs, rcs_sending, sending
+from service.simulator.messages import (
+    detail_records,
+    message_operations,
+    opt_outs,
+    rcs_sending,
+    sending,
+    whatsapp_sending,
+)
 from service.simulator.profiles import messaging_profiles, url_domains
-from service.simulator.rcs import agents, capabilities, deeplinks, invitations
+from service.simulator.rcs import agents, capabilities, deeplinks, invitations, registered_agents
 from service.simulator.tollfree import request_operations as tollfree
 from service.simulator.webhooks import delivery_operations
 
@@ -17,7 +25,8 @@ from service.simulator.webhooks import delivery_operations
 class Operation:
     """One operation of the API.
 
-    `idempotent` says that it honours `Idempotency-Key`; `single_error` lists the statuses for which the document
+    `idempotent` says that it honours `Idempotency-Key`, and `reused_key` with what status it refuses one that was used
+    for another request; `single_error` lists the statuses for which the document
     shows one error as the whole body, beside the usual list.
     """
 
@@ -26,6 +35,7 @@ class Operation:
     perform: Callable[[Account, Call], Answer]
     idempotent: bool = False
     single_error: tuple[int, ...] = ()
+    reused_key: int = 422
 
 
 _ORDERS = "/messaging_hosted_number_orders"
@@ -38,6 +48,10 @@ OPERATIONS = (
     Operation("POST", "/messages", sending.send, idempotent=True),
     Operation("POST", "/messages/schedule", sending.schedule),
     Operation("POST", "/messages/rcs", rcs_sending.send_rcs, idempotent=True),
+    Operation("POST", "/messages/whatsapp", whatsapp_sending.send_whatsapp, idempotent=True),
+    Operation("POST", "/ai/assistants/{id}/chat/sms", assistants.send_sms, idempotent=True),
+    Operation("POST", "/ai/assistants/{id}/chat/whatsapp", assistants.send_whatsapp, idempotent=True),
+    Operation("POST", "/rcs/agents", registered_agents.create_agent, idempotent=True, reused_key=409),
     Operation("GET", "/messages/rcs/deeplinks/{agent_id}", deeplinks.generate_deeplink),
     Operation("GET", "/messages/{id}", message_operations.retrieve),
     Operation("DELETE", "/messages/{id}", message_operations.cancel, single_error=(403, 404)),

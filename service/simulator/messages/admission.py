@@ -1,9 +1,9 @@
-"""Whether a message may be sent at all: the rules that SMS, MMS and RCS share."""
+"""Whether a message may be sent at all: the rules that SMS, MMS, RCS and WhatsApp share."""
 
 from service.simulator.account import Account
 from service.simulator.api.api_error import refusal
 from service.simulator.messages.message import Message
-from service.simulator.phone_numbers import is_e164
+from service.simulator.phone_numbers import is_e164, is_whatsapp_user_id
 
 
 def admit(account: Account, message: Message) -> dict[str, str]:
@@ -15,7 +15,7 @@ def admit(account: Account, message: Message) -> dict[str, str]:
             number not verified); 429 with 10011, too many requests. The status of the 403s is not documented.
     """
     headers = account.rates.admit(message.type, account.clock.now())
-    if not is_e164(message.to):
+    if not (is_e164(message.to) or (message.type == "WHATSAPP" and is_whatsapp_user_id(message.to))):
         raise refusal(400, "40310", "Invalid 'to' address", "The 'to' address must be in +E.164 format.", "/to")
     _check_profile(account, message)
     account.opt_outs.check(message.messaging_profile_id, message.to)

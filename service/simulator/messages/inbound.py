@@ -9,13 +9,16 @@ from service.simulator.messages import text
 from service.simulator.messages.message import Message, MessageType
 from service.simulator.messages.opt_outs import OptOut, autoresponse_type
 from service.simulator.messages.payload import inbound_payload
+from service.simulator.messages.whatsapp_inbound import whatsapp_body
 from service.simulator.webhooks.events import Destination, new_event
 
 
 class InboundMessage(BaseModel):
     """What somebody sends: `to` is a number, or for RCS the id of an agent.
 
-    An RCS message may carry a `body` other than a text: `user_file`, `location` or `suggestion_response`.
+    An RCS message may carry a `body` other than a text: `user_file`, `location` or `suggestion_response`. For WhatsApp
+    `body` adds to what Telnyx tells, such as an `edit`; there `user_id` may name who writes, and an empty `sender` is
+    one who hides the number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +29,7 @@ class InboundMessage(BaseModel):
     type: MessageType = "SMS"
     media_urls: list[str] = Field(default_factory=list)
     body: dict[str, Any] | None = None
+    user_id: str | None = None
 
 
 def receive(account: Account, inbound: InboundMessage) -> Message:
@@ -55,13 +59,20 @@ def _message(account: Account, inbound: InboundMessage) -> Message:
         messaging_profile_id=profile_id,
         text=inbound.text,
         media_urls=tuple(inbound.media_urls),
-        content=inbound.body or {"text": inbound.text},
+        content=_content(account, inbound),
+        user_id=inbound.user_id,
         encoding=encoding,
         parts=min(10, text.parts(inbound.text, encoding)),
         webhook_url=destination.url,
         webhook_failover_url=destination.failover_url,
-        autoresponse_type=autoresponse_type(_said(inbound)),
+        autoresponse_type=None if inbound.type == "WHATSAPP" else autoresponse_type(_said(inbound)),
     )
+
+
+def _content(account: Account, inbound: InboundMessage) -> dict[str, Any]:
+    if inbound.type == "WHATSAPP":
+        return whatsapp_body(account, inbound.sender, inbound.user_id, inbound.text) | (inbound.body or {})
+    return inbound.body or {"text": inbound.text}
 
 
 def _said(inbound: InboundMessage) -> str:

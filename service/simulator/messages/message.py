@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-MessageType = Literal["SMS", "MMS", "RCS"]
+MessageType = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
 Status = Literal[
     "scheduled",
     "queued",
@@ -38,7 +38,8 @@ class Message:
     """One message to or from one number; times are simulated seconds since 1970.
 
     `sender` is a number, a short code or an alphanumeric sender ID, and for RCS the agent's id. `content` is what RCS
-    carries: the `agent_message` of a send, the `body` of an inbound message.
+    and WhatsApp carry: the `agent_message` or `whatsapp_message` of a send, the `body` of an inbound message. The
+    `user_id` is that of a WhatsApp user, whose number may be hidden: `sender` is empty then.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Message:
     completed_at: float | None = None
     errors: tuple[dict[str, Any], ...] = ()
     autoresponse_type: str | None = None
+    user_id: str | None = None
 
 
 class Messages:

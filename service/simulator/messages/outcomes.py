@@ -22,9 +22,9 @@ _ERRORS = {
 class Outcome(BaseModel):
     """How the messages to a recipient (`*`: to anybody else) end.
 
-    `type` confines it to SMS, MMS or RCS. With `sent` or `queued` they never get further than that. The last status
-    comes `after` so many simulated seconds; None: at once, and for an expired RCS message at the end of its `ttl`.
-    `errors` take the place of those that Telnyx would give.
+    `type` confines it to SMS, MMS, RCS or WHATSAPP. With `sent` or `queued` they never get further than that. The last
+    status comes `after` so many simulated seconds; None: at once, and for an expired RCS message at the end of its
+    `ttl`. `errors` take the place of those that Telnyx would give.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -38,7 +38,11 @@ def outbound_payload(message: Message) -> dict[str, Any]:
 
 
 def inbound_payload(message: Message) -> dict[str, Any]:
-    """An inbound message. Source: OpenAPI `InboundMessagePayload`; knowledge base, receiving RCS webhooks."""
+    """An inbound message.
+
+    Source: OpenAPI `InboundMessagePayload`; knowledge base, receiving RCS webhooks; for WhatsApp the SDK's
+    `MessagingInboundMessagePayload`, where `to` is a text and `body` says who wrote.
+    """
     shown = {
         "record_type": "message",
         "direction": "inbound",
@@ -47,7 +51,7 @@ def inbound_payload(message: Message) -> dict[str, Any]:
         "organization_id": ORGANIZATION_ID,
         "messaging_profile_id": message.messaging_profile_id,
         "from": {**_CARRIER, "phone_number": message.sender, "status": "received"},
-        "to": [_addressee(message)],
+        "to": message.to if message.type == "WHATSAPP" else [_addressee(message)],
         "cc": [],
         **_content(message),
         **_times(message),
@@ -83,6 +87,8 @@ def _addressee(message: Message) -> dict[str, Any]:
 
 
 def _content(message: Message) -> dict[str, Any]:
+    if message.type == "WHATSAPP":
+        return {"body": message.content, "wait_seconds": message.wait_seconds}
     if message.type != "RCS":
         return _text_fields(message)
     if message.direction == "inbound":
@@ -126,7 +132,7 @@ def _maybe(seconds: float | None) -> str | None:
 
 
 def _costs(message: Message) -> dict[str, Any]:
-    if message.type == "RCS":
+    if message.type in ("RCS", "WHATSAPP"):
         return {"cost": None, "cost_breakdown": None}
     breakdown = {"rate": _amount(_RATE * message.parts), "carrier_fee": _amount(_CARRIER_FEE * message.parts)}
     return {"cost": _amount((_RATE + _CARRIER_FEE) * message.parts), "cost_breakdown": breakdown}
