@@ -119,7 +119,7 @@ async def accepting(redis: "Redis") -> None:
 async def fill(redis: "Redis", number: int) -> None:
     """Store events of the last seven days."""
     for some in batched(events(number), STEP):
-        await store(redis, KEYS, some, run_them=False)
+        await store(redis, KEYS, some, run_them=False, keep=DAYS * 86_400.0)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -8,7 +8,7 @@ from service.messages.fallback import DUE, Case, cases, request
 from service.messages.holding import hold_back
 from service.messages.look_up import look_up
 from service.messages.policy_file import policy_of
-from service.messages.state import effect_key, note, note_sent, reason_against, take_right
+from service.messages.state import effect_key, look, merge_shown, note_sent, take_right
 from service.messages.writing import write
 from service.routing import Outcome
 from service.store.message_states import RecipientState
@@ -25,10 +25,11 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     policy = policy_of(ctx.settings)
     if policy is None:
         raise Discard("not_armed")
-    known = await note(ctx, message, by=event.id)
+    found = list(cases(policy, event))
+    known = await look(ctx, message.id, [case.number for case in found], by=event.id)
     reasons: list[str | None] = []
     troubles: list[Outcome | APIError] = []
-    for case in cases(policy, event):
+    for case in found:
         try:
             reasons.append(await _see_to(ctx, case, known[case.number], event.id))
         except (Outcome, APIError) as trouble:
@@ -47,9 +48,8 @@ async def _see_to(ctx: Context, case: Case, known: RecipientState, by: str) -> s
         return None
     if case.patience is not None and case.reached:
         await ctx.cancel(case.timer)
-    begun = known.begun and known.right == "granted"
-    reason = None if begun else case.reason_against(clock.now(), known.held)
-    return reason or reason_against(known) or await _fall_back(ctx, case, known, by)
+    reason = None if known.begun else case.reason_against(clock.now(), known.held)
+    return reason or known.reason or await _fall_back(ctx, case, known, by)
 
 
 async def _watch(ctx: Context, case: Case, patience: float) -> None:
@@ -67,17 +67,17 @@ async def _fall_back(ctx: Context, case: Case, known: RecipientState, by: str) -
         reason = await hold_back(ctx, case, wanted, known, by=by) or await _reason_now(ctx, case, by)
         if reason is not None:
             return reason
-    if (reason := reason_against(await take_right(ctx, case.message, case.number, by=by))) is not None:
+    message_id = str(case.message.id)
+    if reason := (await take_right(ctx, message_id, case.number, by=by)).reason:
         return reason
-    key = effect_key(case.message, case.number)
-    await ctx.telnyx.messages.send(**request(case, wanted), idempotency_key=key)
-    await note_sent(ctx, case.message, case.number, by=by)
+    await ctx.telnyx.messages.send(**request(case, wanted), idempotency_key=effect_key(message_id, case.number))
+    await note_sent(ctx, message_id, case.number, by=by)
     return None
 
 
 async def _reason_now(ctx: Context, case: Case, by: str) -> str | None:
     """Why not, by what Telnyx shows and the recipient has said: asked last of all, since what waited may be settled."""
-    shown = await look_up(ctx.telnyx, str(case.message.id))
-    known = (await note(ctx, shown, by=by)).get(case.number) if shown is not None else None
-    reason = reason_against(known) if known is not None else None
+    message_id = str(case.message.id)
+    shown = await look_up(ctx.telnyx, message_id)
+    reason = (await merge_shown(ctx, message_id, shown, case.number, by=by)).reason if shown is not None else None
     return reason or ("opted_out" if await ctx.opted_out(case.number, since=case.sent_at) else None)

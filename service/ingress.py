@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
             metrics=metrics,
             budget=budget,
             arrived_by=arrived_by,
+            retention=settings.retention,
             # Nobody else than a receiver of forwarded events has a use for them: without one they cost nothing.
             keeps_signatures=settings.forward_url is not None,
         )

@@ -50,7 +50,8 @@ class Disconnected(Exception):  # noqa: N818 - a state
 class Reception:
     """Answers webhooks; an ASGI application for one path.
 
-    `arrived_by` is noted with each event and, with `keeps_signatures`, so are the headers that proved it.
+    `arrived_by` is noted with each event and, with `keeps_signatures`, so are the headers that proved it. The state of
+    its message is kept for `retention` seconds.
     """
 
     inbox: GroupCommit
@@ -61,6 +62,7 @@ class Reception:
     metrics: IngressMetrics
     budget: "ReadingBudget"
     arrived_by: str
+    retention: float
     keeps_signatures: bool = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -133,7 +135,9 @@ class Reception:
             return _probe(envelope)
         kept = claim if self.keeps_signatures else None
         try:
-            acceptance = await self.inbox.accept(Arrival.from_envelope(envelope, body, self.arrived_by, claim=kept))
+            acceptance = await self.inbox.accept(
+                Arrival.from_envelope(envelope, body, self.arrived_by, claim=kept, keep=self.retention)
+            )
         except NotAccepted as error:
             raise Refused(503, error.reason) from None
         if acceptance.status == "accepted":

@@ -103,10 +103,10 @@ def make_body(number: str) -> dict[str, Any]:
 
 def test_a_built_in_that_is_left_out_does_not_run(stack: Stack, example: Callable[[str], Any]) -> None:
     mine = example("neither the SMS fallback nor forwarding")
-    assert names(mine.router) == {"consent", "message_state"}
+    assert names(mine.router).isdisjoint({"sms_fallback", "forward"})
     stack.start_worker(mine.router)
     stack.deliver(event := envelope("message.finalized", finalized_rcs("delivery_failed", fresh_number())))
-    assert set(stack.ended(event).handlers) == {"message_state"}
+    assert not {"sms_fallback", "forward"}.intersection(stack.ended(event).handlers)
     assert stack.simulator.requests == []
 
 

@@ -39,4 +39,4 @@ def test_a_folder_of_the_users_that_bears_our_name_is_refused(tmp_path: Path, mo
 
 
 def test_the_built_in_handlers_load() -> None:
-    assert set(load_router("handlers:router").subscriptions) >= {"consent", "forward", "message_state", "sms_fallback"}
+    assert set(load_router("handlers:router").subscriptions) >= {"consent", "forward", "sms_fallback"}

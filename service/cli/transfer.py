@@ -4,7 +4,8 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import IO, Annotated
@@ -99,18 +100,24 @@ def import_events(
             confirm(f"Process {events(number)} here?", yes=yes)
         lines.seek(0)
         answers = ask(
-            lambda redis, keys: _import(redis, keys, _read(lines, settings.max_body), number, run_them=run_them)
+            lambda redis, keys: _import(
+                partial(store, redis, keys, run_them=run_them, keep=settings.retention),
+                _read(lines, settings.max_body),
+                number,
+            )
         )
     typer.echo(f"imported: {events(answers['imported'])}.")
     if answers["known"]:
         typer.echo(f"Left as they were, since they are known: {events(answers['known'])}.", err=True)
 
 
-async def _import(redis: "Redis", keys: Keys, found: Iterator[Foreign], number: int, *, run_them: bool) -> Counter[str]:
+async def _import(
+    store_some: Callable[[Sequence[Foreign]], Awaitable[Sequence[str]]], found: Iterator[Foreign], number: int
+) -> Counter[str]:
     answers: Counter[str] = Counter()
     with progress("Importing", number) as advance:
         while some := list(islice(found, STEP)):
-            answers.update(await store(redis, keys, some, run_them=run_them))
+            answers.update(await store_some(some))
             advance(len(some))
     return answers
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from service.events.consent import Word, word_of
 from service.events.json_body import parse_json
 from service.events.message import Message
+from service.events.message_status import MessageStatus, read_message_status
 from service.events.tolerant_model import read_time
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
@@ -38,14 +39,15 @@ class Envelope:
     """What the ingress needs to know of a body: which event it is, and of which type.
 
     `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said. `word` is what an inbound
-    message says about consent: it holds from the moment at which the event is accepted. `occurred_at` is None where the
-    event bears no time.
+    message says about consent, `message` the state of the message that the event tells of: both hold from the moment at
+    which the event is accepted. `occurred_at` is None where the event bears no time.
     """
 
     identity: str
     type: str
     by_content: bool
     word: Word | None = None
+    message: MessageStatus | None = None
     occurred_at: datetime | None = None
 
 
@@ -63,11 +65,13 @@ def read_envelope(body: bytes) -> Envelope:
     inner = data if isinstance(data, dict) else content
     identity = inner.get("id") if inner is data else None
     by_content = not (isinstance(identity, str) and _ID.fullmatch(identity))
+    event_type, payload = _type_of(inner), inner.get("payload")
     return Envelope(
         identity=_content_identity(content) if by_content else str(identity),
-        type=_type_of(inner),
+        type=event_type,
         by_content=by_content,
         word=_word(inner),
+        message=read_message_status(event_type, payload if isinstance(payload, dict) else inner),
         occurred_at=read_time(inner.get("occurred_at")),
     )
 

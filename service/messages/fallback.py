@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from service.events import Event, Message
+from service.events.phone_number import canonical_number
 from service.messages.phone_numbers import country_of
 from service.messages.policy import NO_RULE, Occasion, Policy, Rule
 from service.messages.rendering import readable
@@ -98,22 +99,26 @@ class Case:
     def alone(self) -> dict[str, Any]:
         """The payload of the message as if this were its only recipient."""
         payload = self.message.model_dump(mode="json", by_alias=True)
-        return {**payload, "to": [to for to in payload["to"] if to.get("phone_number") == self.number]}
+        return {
+            **payload,
+            "to": [to for to in payload["to"] if canonical_number(to.get("phone_number")) == self.number],
+        }
 
 
 def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
-    """A case for each recipient whose number is known."""
+    """A case for each recipient with a number; the others are passed over, since nothing can be sent to them."""
     message = event.payload
     since = message.sent_at or message.received_at or event.occurred_at
     for to in message.to:
-        if to.phone_number is not None:
+        number = canonical_number(to.phone_number)
+        if number is not None:
             status = to.status or ""
             yield Case(
                 message=message,
-                number=to.phone_number,
+                number=number,
                 status=status,
                 occasion="undelivered" if event.type == DUE else _OCCASIONS.get(status),
-                rule=policy.rule_for(message, to.phone_number),
+                rule=policy.rule_for(message, number),
                 since=since.timestamp() if since is not None else None,
             )
 

@@ -30,21 +30,21 @@ async def hold_back(ctx: Context, case: Case, wanted: Draft, known: RecipientSta
     if opens is None:
         return "quiet_hours"
     if opens > now:
-        await hold(ctx, case.message, case.number, by=by)
+        await hold(ctx, str(case.message.id), case.number, by=by)
         raise Retry(after=opens - now, reason="quiet_hours")
     pause = await _over_budget(ctx, case, wanted)
     if pause is None:
         return None
     if now + pause > latest:
         return "over_budget"
-    await hold(ctx, case.message, case.number, by=by)
+    await hold(ctx, str(case.message.id), case.number, by=by)
     raise Retry(after=pause, reason="over_budget")
 
 
 async def _over_budget(ctx: Context, case: Case, wanted: Draft) -> float | None:
     """Seconds until there may be segments again; None where they were to be had."""
     limit = ctx.settings.sms_per_hour
-    key = effect_key(case.message, case.number)
+    key = effect_key(str(case.message.id), case.number)
     reserved = await reserve(ctx.redis, Keys.of(ctx.settings), key, segments=wanted.segments, limit=limit)
     if reserved.tell:
         await _tell(ctx, limit)

@@ -20,7 +20,7 @@ ERASE_OPT_OUT = script("optout_erase", above=("consent",))
 PAGE = 50
 """Events read in one go, and erased by one script."""
 SCAN = 500
-_OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "doubled")
+_OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "doubled", "apart")
 
 
 @dataclass

@@ -6,12 +6,16 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
+from service.events import InvalidBody, read_envelope
+from service.events.message_status import MessageStatus
+from service.store.inbox import FROM_TELNYX
 from service.store.keys import Keys
 from service.store.marks import marks
+from service.store.message_states import state_argument
 from service.store.records import HandlerRecord
 from service.store.scripts import Argument, run, script
 
-IMPORT = script("import", above=("note", "minute"), when_full=False)
+IMPORT = script("import", above=("message_state", "note", "minute"), when_full=False)
 
 STEP = 50
 
@@ -30,9 +34,11 @@ class Foreign:
 
 
 async def store(
-    redis: "Redis", keys: Keys, events: Sequence[Foreign], *, run_them: bool
+    redis: "Redis", keys: Keys, events: Sequence[Foreign], *, run_them: bool, keep: float
 ) -> list[Literal["imported", "known"]]:
     """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones are left as they are.
+
+    What they tell of the state of a message is kept for `keep` seconds, of known ones too.
 
     Raises:
         redis.exceptions.RedisError: it is not known which are stored; storing them again is harmless.
@@ -48,8 +54,19 @@ async def store(
             event.received_at,
             event.deliveries,
             marks(event.type, body, keys.sealer),
+            state_argument(_message(event), keys, keep=keep),
         )
         args.append(len(event.handlers))
         for name, record in event.handlers.items():
             args += (name, record.told_by(keys.sealer.seal_text).to_json())
     return [answer.decode() for answer in await run(redis, IMPORT, *args)]
+
+
+def _message(event: Foreign) -> MessageStatus | None:
+    """The state of a message that an event of Telnyx tells of; a derived event tells none."""
+    if event.body is None or event.arrived_by not in FROM_TELNYX:
+        return None
+    try:
+        return read_envelope(event.body).message
+    except InvalidBody:
+        return None

@@ -8,10 +8,12 @@ from redis.asyncio import Redis
 
 from service.events import Envelope
 from service.events.consent import Word
+from service.events.message_status import MessageStatus
 from service.signature import Claim
 from service.store.consent import about, milliseconds
 from service.store.keys import Keys
 from service.store.marks import marks
+from service.store.message_states import DEFAULT_KEEP, state_argument
 from service.store.records import EventRecord, parse_record, written_arrival
 from service.store.scripts import Argument, run, script
 
@@ -21,7 +23,10 @@ CONTENT_IS_REMEMBERED = 3_600_000
 PAGE = 500
 """Records that one script may look at."""
 
-ACCEPT = script("accept", above=("consent", "minute", "record"), when_full=False)
+FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
+"""Ways of arrival whose events tell the state of a message; the payload of a derived event is an old snapshot."""
+
+ACCEPT = script("accept", above=("consent", "message_state", "minute", "record"), when_full=False)
 CANCEL = script("cancel")
 SUMMARIES = script("summaries")
 
@@ -30,8 +35,9 @@ SUMMARIES = script("summaries")
 class Arrival:
     """An event to accept; `delay` (milliseconds) is how long it waits until handlers may see it.
 
-    `word` is what its message says about consent: it is kept in the same step. `claim` is given where the headers that
-    prove the body are to be kept beside it.
+    `word` is what its message says about consent, `message` the state of the message that it tells of: both are kept in
+    the same step, the state for `keep` seconds. `claim` is given where the headers that prove the body are to be kept
+    beside it.
     """
 
     identity: str
@@ -41,16 +47,31 @@ class Arrival:
     delay: int = 0
     remember: int = 0
     word: Word | None = None
+    message: MessageStatus | None = None
+    keep: float = DEFAULT_KEEP
     claim: Claim | None = field(default=None, repr=False)
 
     @classmethod
     def from_envelope(
-        cls, envelope: Envelope, body: bytes, arrived_by: str, *, claim: Claim | None = None
+        cls,
+        envelope: Envelope,
+        body: bytes,
+        arrived_by: str,
+        *,
+        claim: Claim | None = None,
+        keep: float = DEFAULT_KEEP,
     ) -> "Arrival":
-        """What a webhook brings."""
-        remember = CONTENT_IS_REMEMBERED if envelope.by_content else 0
+        """Return what a webhook brings; the state of its message is kept for `keep` seconds."""
         return cls(
-            envelope.identity, envelope.type, body, arrived_by, remember=remember, word=envelope.word, claim=claim
+            envelope.identity,
+            envelope.type,
+            body,
+            arrived_by,
+            remember=CONTENT_IS_REMEMBERED if envelope.by_content else 0,
+            word=envelope.word,
+            message=envelope.message if arrived_by in FROM_TELNYX else None,
+            keep=keep,
+            claim=claim,
         )
 
 
@@ -96,6 +117,7 @@ def accept_arguments(keys: Keys, arrivals: Sequence[Arrival]) -> list[Argument]:
             arrival.remember,
             *_said(arrival.word, keys),
             marks(arrival.type, arrival.body, keys.sealer),
+            state_argument(arrival.message, keys, keep=arrival.keep),
         )
     return args
 

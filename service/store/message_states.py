@@ -1,4 +1,4 @@
-"""The state of a message per recipient, and the right to send in its place: merged and taken in one step."""
+"""The state of a message per recipient: merged in one step, and asked before something is sent in its place."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,73 +7,104 @@ from typing import Literal
 import orjson
 from redis.asyncio import Redis
 
+from service.events.message_status import MessageStatus
+from service.store.consent import KeyMissing
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
-MESSAGE = script("message")
+MESSAGE = script("message", above=("message_state",))
 
-Purpose = Literal["note", "hold", "take", "sent"]
+DEFAULT_KEEP = 7 * 86_400.0
+"""Seconds for which the state of a message is kept, unless the retention says otherwise."""
+MIN_KEEP = 48 * 3600.0
+
+Purpose = Literal["look", "hold", "take", "sent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What an event says of one recipient of a message; `effect` names the effect that would send in its place."""
+class Recipient:
+    """One recipient of a message; `effect` is the ledger's name of the effect that would send in its place."""
 
     number: str
-    status: str = ""
-    carrier: str = ""
-    effect: str = ""
+    effect: str
+
+    def __repr__(self) -> str:
+        return f"Recipient(effect={self.effect!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientState:
-    """What is known of one recipient of a message.
+    """Everything known of one recipient of a message.
 
-    `status` is the furthest one heard of. `right` says who may send in the message's place: the asking event, another
-    one, or nobody yet. `held` is since when that waits (seconds since 1970). `begun`: it may have been sent already.
-    `native`: the message itself went out as SMS or MMS. `doubled` is the carrier where it has just become known that
-    the message was delivered and something was sent in its place too, which is answered once; else empty.
+    `status` is the furthest one heard of. `reason` says why nothing may be sent in the message's place; empty: it may,
+    or the asking event has perhaps sent it already (`begun`). `right` is the event that holds the right to send, `held`
+    is since when that waits (seconds since 1970).
     """
 
     status: str
-    right: Literal["granted", "taken", ""]
+    reason: str
+    right: str
     held: float | None
     begun: bool
-    native: bool
-    doubled: str
 
 
-async def merge(
+@dataclass(frozen=True, slots=True)
+class MessageState:
+    """The asked recipients of a message, by number.
+
+    `doubled` names carriers: of the recipients of whom this question found out, which happens once, that the message
+    was delivered and something was sent in its place too.
+    """
+
+    recipients: dict[str, RecipientState]
+    doubled: tuple[str, ...]
+
+
+async def ask(
     redis: "Redis",
     keys: Keys,
     message_id: str,
-    said: Sequence[Said],
+    recipients: Sequence[Recipient],
     *,
-    keep: float,
-    purpose: Purpose = "note",
-    by: str = "",
+    by: str,
+    keep: float = DEFAULT_KEEP,
+    purpose: Purpose = "look",
     at: float = 0.0,
-    message_type: str = "",
-) -> dict[str, RecipientState]:
-    """Merge what is said into the state of a message, which is then kept for `keep` seconds; answers it by recipient.
+    said: MessageStatus | None = None,
+) -> MessageState:
+    """Return what is known of a message, after merging what is `said` of it, for the event `by`.
 
-    `purpose` is what else is wanted: to `take` the right to send for the event `by` (not given once delivered or read
-    is known, or another event has it), to `hold` what is to be sent from `at` on, or to say that it was `sent`.
+    `purpose` notes more: that what is to be sent waits from `at` on (`hold`), or that it was `sent`.
+
+    Raises:
+        KeyMissing: recipients are hidden under an encryption key that is not here.
     """
-    args: list[Argument] = [keys.namespace, message_id, int(keep * 1000), purpose, by, int(at * 1000), message_type]
-    for each in said:
-        args += (orjson.dumps(keys.sealer.forms(each.number)), each.status, each.carrier, each.effect)
-    answers: list[list[bytes]] = await run(redis, MESSAGE, *args)
-    return {each.number: _state(answer) for each, answer in zip(said, answers, strict=True)}
+    args: list[Argument] = [keys.namespace, message_id, _milliseconds(keep), purpose, by, int(at * 1000)]
+    args += (orjson.dumps(keys.sealer.names), state_argument(said, keys, keep=keep))
+    for each in recipients:
+        args += (orjson.dumps(keys.sealer.forms(each.number)), each.effect)
+    missing, doubled, *answers = await run(redis, MESSAGE, *args)
+    if missing:
+        raise KeyMissing([each.decode() for each in missing])
+    states = {each.number: _state(answer) for each, answer in zip(recipients, answers, strict=True)}
+    return MessageState(states, tuple(each.decode() for each in doubled))
+
+
+def state_argument(said: MessageStatus | None, keys: Keys, *, keep: float) -> bytes:
+    """Return the state of a message as the scripts merge it; empty where nothing is said."""
+    if said is None:
+        return b""
+    to = [
+        (keys.sealer.forms(each.number) if each.number is not None else (), each.status, each.carrier)
+        for each in said.recipients
+    ]
+    return orjson.dumps({"id": said.id, "type": said.type, "keep": _milliseconds(keep), "to": to})
+
+
+def _milliseconds(keep: float) -> int:
+    return int(max(keep, MIN_KEEP) * 1000)
 
 
 def _state(answer: Sequence[bytes]) -> RecipientState:
-    status, right, held, begun, native, doubled = (each.decode() for each in answer)
-    return RecipientState(
-        status=status,
-        right=right,  # type: ignore[arg-type]
-        held=int(held) / 1000 if held else None,
-        begun=begun == "1",
-        native=native == "1",
-        doubled=doubled,
-    )
+    status, reason, right, held, begun = (each.decode() for each in answer)
+    return RecipientState(status, reason, right, int(held) / 1000 if held else None, begun == "1")

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from service.events.consent import Word
+from service.events.message_status import MessageStatus, RecipientStatus
 from service.sealing import Sealer, parse_keys
 from service.settings import Settings
 from service.store import erasure, ledger
@@ -18,7 +19,7 @@ from service.store.erasure import Erased
 from service.store.inbox import Arrival, accept, find
 from service.store.keys import Keys
 from service.store.ledger import Entry, StoredAnswer
-from service.store.message_states import Said, merge
+from service.store.message_states import Recipient, ask
 from service.store.rcs_capabilities import Capability, recall, remember
 from service.store.records import HandlerRecord, Ran
 from service.upkeep import Upkeep
@@ -78,7 +79,8 @@ def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
 
 async def know(redis: Any, keys: Keys, number: str) -> None:
     await hear(redis, keys, [Word(number, "out", 10.0)], "message", now=0)
-    await merge(redis, keys, "m", [Said(number, "delivered", "T")], keep=60)
+    said = MessageStatus("m", "RCS", (RecipientStatus(number, "delivered", "T"),))
+    await ask(redis, keys, "m", [], by="e", said=said)
     await remember(redis, keys, "agent", {number: Capability(("X",))})
     await may_answer(redis, keys, number, effect_key="1", limit=1, window=60)
 
@@ -119,7 +121,7 @@ def test_states_go_and_an_opt_out_stays(kept: Deployment) -> None:
     for number, known in ((ANN, False), (BOB, True)):
 
         async def look(redis: Any, keys: Keys, number: str = number) -> tuple[Any, ...]:
-            [state] = (await merge(redis, keys, "m", [Said(number)], keep=60)).values()
+            state = (await ask(redis, keys, "m", [Recipient(number, "sms")], by="e")).recipients[number]
             again = await may_answer(redis, keys, number, effect_key="2", limit=1, window=60)
             return (
                 state.status,

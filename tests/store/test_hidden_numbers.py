@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.events.consent import Word
+from service.events.message_status import MessageStatus, RecipientStatus
 from service.sealing import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.consent import (
@@ -24,8 +25,9 @@ from service.store.consent import (
     opt_outs,
     opted_out,
 )
+from service.store.inbox import Arrival, accept
 from service.store.keys import Keys
-from service.store.message_states import Said, merge
+from service.store.message_states import MessageState, Recipient, ask
 from service.store.rcs_capabilities import Capability, forget, recall, remember
 
 T = TypeVar("T")
@@ -161,32 +163,49 @@ def test_the_latest_word_counts_whoever_wrote_it_under_whatever_keys(redis_url: 
     assert asyncio.run(told()) == (max(outs, default=None), max(ins, default=None))
 
 
-def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) -> None:
-    def said(configured: Sequence[EncryptionKey], status: str, **more: Any) -> Any:
-        return deployment.ask(
-            configured, lambda redis, keys: merge(redis, keys, "m", [Said(ANN, status, "T")], keep=60, **more)
-        )[ANN]
+def told(deployment: Deployment, configured: Sequence[EncryptionKey], status: str, **more: Any) -> MessageState:
+    """Merge what is said of Ann's message as a process with these keys, and ask about her."""
+    said = MessageStatus("m", "RCS", (RecipientStatus(ANN, status, "T"),)) if status else None
+    more = {"by": "event-1", **more}
+    return deployment.ask(
+        configured, lambda redis, keys: ask(redis, keys, "m", [Recipient(ANN, "sms")], said=said, **more)
+    )
 
-    said((), "delivery_failed")
-    assert said((A,), "", purpose="take", by="event-1").right == "granted"
-    assert said((A,), "sent").status == "delivery_failed"
-    assert said((B, A), "", purpose="take", by="event-2").right == "taken"
-    assert said((B, A), "delivered", purpose="sent", by="event-1").doubled == "T"
-    assert said((B,), "").status == "delivered"
+
+def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) -> None:
+    told(deployment, (), "delivery_failed")
+    assert told(deployment, (A,), "", purpose="take").recipients[ANN].right == "event-1"
+    assert told(deployment, (A,), "sent").recipients[ANN].status == "delivery_failed"
+    assert told(deployment, (B, A), "", purpose="take", by="event-2").recipients[ANN].reason == "right_held"
+    assert told(deployment, (B, A), "delivered", purpose="sent").doubled == ("T",)
+    assert told(deployment, (B,), "").recipients[ANN].status == "delivered"
     assert ANN not in deployment.everything()
 
 
 def test_a_state_that_was_written_under_two_forms_is_merged(deployment: Deployment) -> None:
     """While some processes have a key and others not yet."""
+    told(deployment, (A,), "delivery_failed")
+    merged = MessageStatus("m", "RCS", (RecipientStatus(ANN, "delivered"),))
+    deployment.ask((), lambda redis, keys: accept(redis, keys, [arrival_of(merged)]))
+    assert told(deployment, (A,), "sent").recipients[ANN].status == "delivered"
 
-    def said(configured: Sequence[EncryptionKey], status: str, carrier: str) -> Any:
-        return deployment.ask(
-            configured, lambda redis, keys: merge(redis, keys, "m", [Said(ANN, status, carrier)], keep=60)
-        )[ANN]
 
-    said((A,), "delivery_failed", "Z")
-    said((), "delivered", "B")
-    assert said((A,), "sent", "C").status == "delivered"
+def arrival_of(message: MessageStatus) -> Arrival:
+    """Return an event that tells the state of a message."""
+    return Arrival(uuid.uuid4().hex, "message.finalized", b"{}", "webhook", message=message)
+
+
+def test_whoever_lacks_the_key_of_a_recipient_waits_for_that_message_only(deployment: Deployment) -> None:
+    told(deployment, (A,), "delivered")
+    for configured in ((), (B,)):
+        with pytest.raises(KeyMissing, match=A.name):
+            told(deployment, configured, "")
+        elsewhere = deployment.ask(
+            configured, lambda redis, keys: ask(redis, keys, "other", [Recipient(ANN, "sms")], by="event-1")
+        )
+        assert elsewhere.recipients[ANN].reason == ""
+    assert told(deployment, (B, A), "").recipients[ANN].reason == "already_delivered"
+    assert told(deployment, (B,), "").recipients[ANN].reason == "already_delivered", "it stands under the first key now"
 
 
 def test_the_guard_against_loops_counts_on_when_keys_change(deployment: Deployment) -> None:

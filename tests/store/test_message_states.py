@@ -1,303 +1,284 @@
-"""The state of a message, by the real script: any order, any number of times, from several workers at once."""
+"""The state of a message by the real scripts: accepted in any order, any number of times, by whichever way."""
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass
+import uuid
+from collections.abc import Iterator, Sequence
 from typing import Any
-from uuid import uuid4
 
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    Bundle,
-    MultipleResults,
-    RuleBasedStateMachine,
-    consumes,
-    initialize,
-    invariant,
-    multiple,
-    rule,
-    run_state_machine_as_test,
-)
 from redis.asyncio import Redis
 
-from service.messages.state import REACHED, reason_against
+from service.events import read_envelope
+from service.sealing import EncryptionKey, Sealer
 from service.store.connection import connect
+from service.store.imports import Foreign, store
+from service.store.inbox import Arrival, accept
 from service.store.keys import Keys
-from service.store.message_states import Purpose, RecipientState, Said, merge
+from service.store.message_states import MessageState, Purpose, Recipient, ask
+from tests.events import Body, envelope, finalized_rcs
 
-KEEP = 3600.0
-RANK = {
-    "a_new_one": 0,
-    "queued": 1,
-    "sending": 2,
-    "sent": 3,
-    "delivery_unconfirmed": 4,
-    "expired": 5,
-    "sending_failed": 6,
-    "delivery_failed": 7,
-    "delivered": 8,
-    "read": 9,
-}
-FAILED = frozenset({"delivery_failed", "sending_failed", "expired"})
-ANN, BOB = "+13125550101", "+13125550102"
-WORKERS = 3
+ANN, BOB, MASKED = "+13125550101", "+13125550102", "+1312555****"
+RANK = ("a_new_one", "queued", "sending", "sent", "delivery_unconfirmed", "expired", "sending_failed")
+STATUSES = (*RANK, "delivery_failed", "delivered", "read")
+REACHED = frozenset({"delivered", "read"})
+A, B = (EncryptionKey(bytes([each]) * 32) for each in (1, 2))
 
 
-class Workers:
-    """Connections of several workers to the state of one message."""
+class States:
+    """The states of messages in a namespace of their own, told of by accepted events."""
 
     def __init__(self, url: str) -> None:
         self.runner = asyncio.Runner()
-        self.connections = [connect(url, timeout=5, connections=1) for _ in range(WORKERS)]
-        self.keys = Keys(f"t{uuid4().hex[:12]}")
+        self.redis = connect(url, timeout=5, connections=1)
+        self.namespace = f"t{uuid.uuid4().hex[:12]}"
+
+    def keys(self, configured: Sequence[EncryptionKey] = ()) -> Keys:
+        return Keys(self.namespace, Sealer(tuple(configured)))
+
+    def arrive(self, body: Body, *, by: str = "webhook", configured: Sequence[EncryptionKey] = ()) -> str:
+        """Accept or import an event as it arrives; answers what became of it."""
+        raw = orjson.dumps(body)
+        if by == "import":
+            foreign = Foreign(body["data"]["id"], body["data"]["event_type"], raw, "webhook", 1, 1, {})
+            [answer] = self.runner.run(store(self.redis, self.keys(configured), [foreign], run_them=False, keep=3600.0))
+            return answer
+        arrival = Arrival.from_envelope(read_envelope(raw), raw, by)
+        return self.runner.run(accept(self.redis, self.keys(configured), [arrival]))[0].status
 
     def ask(
-        self,
-        said: list[Said],
-        *,
-        at: float = 1.0,
-        worker: int = 0,
-        message: str = "m",
-        purpose: Purpose = "note",
-        by: str = "",
-        message_type: str = "RCS",
-    ) -> dict[str, RecipientState]:
-        merging = merge(
-            self.connections[worker],
-            self.keys,
-            message,
-            said,
-            keep=KEEP,
-            purpose=purpose,
-            by=by,
-            at=at,
-            message_type=message_type,
-        )
-        return self.runner.run(merging)
+        self, *numbers: str, message: str = "m", by: str = "event", purpose: Purpose = "look", at: float = 0
+    ) -> MessageState:
+        asked = [Recipient(number, f"sms-{number}") for number in numbers]
+        return self.runner.run(ask(self.redis, self.keys(), message, asked, by=by, purpose=purpose, at=at))
 
-    def ledger_says(self, effect: str, state: str) -> None:
-        """Write what the ledger would."""
-        name = f"{self.keys.namespace}:effect:{effect}"
-        self.runner.run(_set(self.connections[0], name, state))
+    def reason(self, number: str = ANN, *, by: str = "event") -> str:
+        return self.ask(number, by=by).recipients[number].reason
 
-    def stored(self, message: str) -> dict[bytes, bytes]:
-        return self.runner.run(_get(self.connections[0], f"{self.keys.namespace}:message:{message}"))
+    def stored(self, message: str = "m") -> dict[bytes, bytes]:
+        return self.runner.run(_read(self.redis, f"{self.namespace}:message:{message}"))
+
+    def ledger_says(self, effect: str, **fields: str | int) -> None:
+        self.runner.run(_write(self.redis, f"{self.namespace}:effect:{effect}", fields))
+
+    def forget(self) -> None:
+        self.runner.run(_delete(self.redis, f"{self.namespace}:message:m"))
+
+    def left(self) -> int:
+        """Milliseconds for which the state is still kept."""
+        return self.runner.run(_left(self.redis, f"{self.namespace}:message:m"))
 
     def close(self) -> None:
-        for connection in self.connections:
-            self.runner.run(connection.aclose())
+        self.runner.run(self.redis.aclose())
         self.runner.close()
 
 
-async def _set(redis: "Redis", name: str, state: str) -> None:
-    await redis.hset(name, "state", state)  # type: ignore[misc]
-
-
-async def _get(redis: "Redis", name: str) -> dict[bytes, bytes]:
+async def _read(redis: "Redis", name: str) -> dict[bytes, bytes]:
     return await redis.hgetall(name)  # type: ignore[misc, no-any-return]
 
 
-@pytest.fixture(scope="module")
-def url(redis_url: str) -> str:
-    return redis_url
+async def _delete(redis: "Redis", name: str) -> None:
+    await redis.delete(name)
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """One run of the fallback for one event and one recipient, and how far it is."""
-
-    event: str
-    number: str
-    worker: int
-    done: str
+async def _left(redis: "Redis", name: str) -> int:
+    return int(await redis.pttl(name))
 
 
-class Interleavings(RuleBasedStateMachine):
-    """Workers that take turns at any step, die at any step and begin again; the model is what Telnyx saw."""
-
-    url: str
-    attempts: Bundle[Attempt] = Bundle("attempts")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.workers = Workers(self.url)
-        self.heard: dict[str, str] = {}
-        self.begun: dict[str, set[str]] = {ANN: set(), BOB: set()}
-        self.sent: set[str] = set()
-        self.doubled: dict[str, int] = {ANN: 0, BOB: 0}
-
-    @initialize(target=attempts)
-    def several_workers_hear_of_a_failure_at_once(self) -> MultipleResults[Attempt]:
-        self.heard[ANN] = "expired"
-        said = [Said(ANN, "expired", effect=f"sms-{ANN}")]
-        for worker in range(WORKERS):
-            state = self._told(self.workers.ask(said, worker=worker, by=f"event-{worker}"))[ANN]
-            assert reason_against(state) is None
-        return multiple(*(Attempt(f"event-{worker}", ANN, worker, "noted") for worker in range(WORKERS)))
-
-    @rule(
-        target=attempts,
-        statuses=st.dictionaries(
-            st.sampled_from([ANN, BOB]), st.sampled_from([*sorted(FAILED), *sorted(RANK)]), min_size=1
-        ),
-        event=st.integers(0, 3),
-        worker=st.integers(0, WORKERS - 1),
-    )
-    def an_event_arrives(self, statuses: dict[str, str], event: int, worker: int) -> MultipleResults[Attempt]:
-        """Any event, in any order, any number of times; those that tell of a failure ask for the right to send."""
-        for number, status in statuses.items():
-            self.heard[number] = max(self.heard.get(number, status), status, key=lambda each: (RANK[each], each))
-        by = f"event-{event}"
-        said = [Said(number, status, effect=f"sms-{number}") for number, status in statuses.items()]
-        states = self._told(self.workers.ask(said, worker=worker, by=by))
-        failed = [number for number, status in statuses.items() if status in FAILED]
-        return multiple(
-            *(Attempt(by, number, worker, "noted") for number in failed if reason_against(states[number]) is None)
-        )
-
-    @rule(target=attempts, attempt=consumes(attempts))
-    def a_worker_goes_on(self, attempt: Attempt) -> Attempt | MultipleResults[Attempt]:
-        """Take the right; write the intent and send; note that it was sent."""
-        if attempt.done == "noted":
-            known = self.heard[attempt.number]
-            state = self._asked(attempt, "take")
-            assert state.status == known
-            if reason_against(state) is not None:
-                return multiple()
-            if not self.begun[attempt.number]:
-                assert known not in REACHED, "the right was given although the message had been delivered"
-            return Attempt(attempt.event, attempt.number, attempt.worker, "right")
-        if attempt.done == "right":
-            self.begun[attempt.number].add(attempt.event)
-            self.workers.ledger_says(f"sms-{attempt.number}", "done")
-            return Attempt(attempt.event, attempt.number, attempt.worker, "sent")
-        self._asked(attempt, "sent")
-        self.sent.add(attempt.number)
-        return multiple()
-
-    @rule(attempt=consumes(attempts))
-    def a_worker_dies(self, attempt: Attempt) -> None:
-        """Nothing goes on from here; the event may arrive again."""
-
-    @invariant()
-    def at_most_one_event_sends(self) -> None:
-        assert all(len(events) <= 1 for events in self.begun.values())
-
-    @invariant()
-    def the_furthest_status_is_known(self) -> None:
-        stored = self.workers.stored("m")
-        assert {number: stored[f"status:{number}".encode()].decode() for number in self.heard} == self.heard
-
-    @invariant()
-    def a_double_delivery_is_told_once(self) -> None:
-        for number, times in self.doubled.items():
-            assert times == int(number in self.sent and self.heard.get(number) in REACHED)
-
-    def _asked(self, attempt: Attempt, purpose: Purpose) -> RecipientState:
-        said = [Said(attempt.number, effect=f"sms-{attempt.number}")]
-        answer = self.workers.ask(said, worker=attempt.worker, by=attempt.event, purpose=purpose)
-        return self._told(answer)[attempt.number]
-
-    def _told(self, states: dict[str, RecipientState]) -> dict[str, RecipientState]:
-        for number, state in states.items():
-            self.doubled[number] += bool(state.doubled)
-        return states
-
-    def teardown(self) -> None:
-        self.workers.close()
-
-
-@pytest.mark.parametrize("examples", [30, pytest.param(400, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
-def test_whoever_goes_on_when_there_is_one_sms_and_none_after_a_delivery(url: str, examples: int) -> None:
-    machine = type("OnThisServer", (Interleavings,), {"url": url})
-    limits = settings(
-        max_examples=examples, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(machine, settings=limits)
-
-
-EVENTS = st.lists(
-    st.tuples(st.sampled_from([ANN, BOB]), st.sampled_from(sorted(RANK)), st.sampled_from(["", "Carrier A", "B"])),
-    min_size=1,
-    max_size=8,
-)
-
-
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(events=EVENTS, data=st.data())
-def test_any_order_and_repetition_comes_to_the_same_record(
-    url: str, events: list[tuple[str, str, str]], data: st.DataObject
-) -> None:
-    workers = Workers(url)
-    try:
-        again = data.draw(st.lists(st.sampled_from(events)))
-        shuffled = data.draw(st.permutations([*events, *again]))
-        by = data.draw(st.lists(st.integers(0, WORKERS - 1), min_size=len(shuffled), max_size=len(shuffled)))
-        for number, status, carrier in events:
-            workers.ask([Said(number, status, carrier)], message="straight")
-        for (number, status, carrier), worker in zip(shuffled, by, strict=True):
-            workers.ask([Said(number, status, carrier)], message="shuffled", worker=worker)
-        assert workers.stored("shuffled") == workers.stored("straight")
-    finally:
-        workers.close()
+async def _write(redis: "Redis", name: str, fields: dict[str, str | int]) -> None:
+    await redis.hset(name, mapping=fields)  # type: ignore[misc]
 
 
 @pytest.fixture
-def workers(url: str) -> Iterator[Workers]:
-    opened = Workers(url)
+def states(redis_url: str) -> Iterator[States]:
+    opened = States(redis_url)
     yield opened
     opened.close()
 
 
-def one(workers: Workers, *, status: str = "", **asked: Any) -> RecipientState:
-    return workers.ask([Said(ANN, status, effect="sms")], **asked)[ANN]
+def event(*recipients: tuple[str | None, str], message: str = "m", event_id: str | None = None, **more: Any) -> Body:
+    """An event that tells the statuses of a message's recipients."""
+    to = [{"phone_number": number, "status": status} for number, status in recipients]
+    return envelope("message.finalized", finalized_rcs("sent", ANN, id=message, to=to, **more), event_id=event_id)
 
 
-def test_the_right_stays_with_who_has_it_and_ends_with_a_delivery(workers: Workers) -> None:
-    assert one(workers, by="a", purpose="take", status="expired").right == "granted"
-    assert one(workers, by="b", purpose="take").right == "taken"
-    assert one(workers, by="a", status="delivered").right == "granted"
-    assert reason_against(one(workers, by="a", purpose="take")) == "already_delivered"
+EVENTS = st.lists(
+    st.lists(st.tuples(st.sampled_from([ANN, BOB, MASKED, ""]), st.sampled_from(STATUSES)), min_size=1, max_size=3),
+    min_size=1,
+    max_size=6,
+)
+WAYS = st.sampled_from(["webhook", "failover", "healed", "import"])
 
 
-def test_no_right_is_taken_once_a_delivery_is_known(workers: Workers) -> None:
-    one(workers, status="delivered")
-    assert one(workers, by="a", purpose="take", status="expired").right == ""
+@pytest.mark.parametrize("examples", [60, pytest.param(2000, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+def test_any_order_repetition_and_way_of_arrival_comes_to_the_same_state(redis_url: str, examples: int) -> None:
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @given(told=EVENTS, data=st.data())
+    def check(told: list[list[tuple[str, str]]], data: st.DataObject) -> None:
+        states = States(redis_url)
+        try:
+            events = [(recipients, f"e{number}") for number, recipients in enumerate(told)]
+            again = data.draw(st.lists(st.sampled_from(events)))
+            shuffled = data.draw(st.permutations([*events, *again]))
+            ways = data.draw(st.lists(WAYS, min_size=len(shuffled), max_size=len(shuffled)))
+            for recipients, event_id in events:
+                states.arrive(event(*recipients, message="straight", event_id=f"straight-{event_id}"))
+            for (recipients, event_id), way in zip(shuffled, ways, strict=True):
+                states.arrive(event(*recipients, message="shuffled", event_id=f"shuffled-{event_id}"), by=way)
+            assert _neutral(states.stored("shuffled")) == _neutral(states.stored("straight"))
+            _matches_the_model(states, told)
+        finally:
+            states.close()
+
+    check()
 
 
-def test_of_two_statuses_that_mean_nothing_to_us_the_same_one_stays(workers: Workers) -> None:
-    for status in ("new_b", "new_a", "new_b", "new_c", "new_a"):
-        one(workers, status=status)
-    assert one(workers).status == "new_c"
+def _neutral(stored: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """A stored state without what tells the two messages' events apart."""
+
+    def neutral(text: bytes) -> bytes:
+        return text.replace(b"straight-", b"").replace(b"shuffled-", b"")
+
+    return {neutral(name): neutral(value) for name, value in stored.items()}
 
 
-def test_what_has_begun_is_gone_through_with_whatever_is_heard(workers: Workers) -> None:
-    one(workers, by="a", purpose="take", status="expired")
-    workers.ledger_says("sms", "started")
-    assert reason_against(one(workers, by="a", status="delivered")) is None
-    assert reason_against(one(workers, by="b")) == "already_delivered"
-    for nothing_happened in ("withdrawn", "refused", "forgotten"):
-        workers.ledger_says("sms", nothing_happened)
-        assert reason_against(one(workers, by="a")) == "already_delivered"
+def _matches_the_model(states: States, told: list[list[tuple[str, str]]]) -> None:
+    """What is answered of Ann, against a few lines that know nothing of how it is kept."""
+    for number in (ANN, BOB):
+        own = [status for each in told for who, status in each if who == number]
+        readable = {who for each in told for who, _ in each if who in (ANN, BOB)}
+        only = max(map(len, told)) == 1 and readable <= {number}
+        masked = [status for each in told for who, status in each if who in (MASKED, "")]
+        reached = REACHED.intersection(own + (masked if only else []))
+        stands_against = not only and any(
+            status in REACHED
+            for each in told
+            if all(who != number for who, _ in each)
+            for who, status in each
+            if who in (MASKED, "")
+        )
+        expected = "already_delivered" if reached else "recipient_unreadable" if stands_against else ""
+        assert states.ask(number, message="shuffled").recipients[number].reason == expected
+        assert states.ask(number, message="straight").recipients[number].reason == expected
 
 
-def test_a_message_that_went_out_as_sms_by_itself_is_known_by_its_other_events(workers: Workers) -> None:
-    assert reason_against(one(workers, by="a", status="delivery_failed")) is None
-    one(workers, status="sent", message_type="SMS")
-    assert reason_against(one(workers, by="a")) == "native_fallback"
+@pytest.mark.parametrize("way", ["webhook", "failover", "healed", "import"])
+def test_a_delivery_holds_from_its_acceptance_on_by_whichever_way_it_comes(states: States, way: str) -> None:
+    states.arrive(event((ANN, "delivered")), by=way)
+    assert states.reason() == "already_delivered"
 
 
-def test_a_hold_is_counted_from_its_first_moment(workers: Workers) -> None:
-    assert one(workers, by="a", status="expired").held is None
-    assert one(workers, by="a", purpose="hold").held == 1.0
-    assert one(workers, by="a", purpose="hold", at=2.0).held == 1.0
-    assert one(workers, by="a").held == 1.0
+@pytest.mark.parametrize("way", ["webhook", "import"])
+def test_a_repeated_delivery_is_merged_again(states: States, way: str) -> None:
+    """Whatever became of the state meanwhile: an event that is known already still tells it."""
+    body = event((ANN, "delivered"), event_id="e")
+    states.arrive(body)
+    states.forget()
+    assert states.arrive(body, by=way) in {"duplicate", "known"}
+    assert states.reason() == "already_delivered"
 
 
-def test_a_double_delivery_is_told_with_the_carrier_that_any_event_named(workers: Workers) -> None:
-    workers.ask([Said(ANN, "delivery_failed", "T-MOBILE USA, INC.")])
-    assert one(workers, by="a", purpose="sent").doubled == ""
-    assert one(workers, status="read").doubled == "T-MOBILE USA, INC."
-    assert one(workers, status="read").doubled == ""
+@pytest.mark.parametrize("way", ["emit", "schedule", "cron"])
+def test_a_derived_event_tells_nothing_of_a_message(states: States, way: str) -> None:
+    states.arrive(event((ANN, "delivered")), by=way)
+    assert states.stored() == {}
+
+
+def test_an_inbound_message_has_no_state(states: States) -> None:
+    payload = finalized_rcs("delivered", ANN, id="m", direction="inbound")
+    states.arrive(envelope("message.received", payload))
+    assert states.stored() == {}
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+ELSEWHERE = sorted(set(finalized_rcs("read", ANN)) - {"id", "to"})
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+@given(replaced=st.dictionaries(st.sampled_from(ELSEWHERE), ANYTHING, min_size=1), beside=ANYTHING)
+def test_no_other_field_hides_a_delivery(redis_url: str, replaced: dict[str, object], beside: object) -> None:
+    states = States(redis_url)
+    try:
+        body = event((ANN, "delivered"))
+        body["data"]["payload"].update({name: value for name, value in replaced.items() if name != "type"})
+        body["data"]["payload"]["to"][0].update(carrier=beside, line_type=beside, errors=beside)
+        body["data"]["occurred_at"] = beside
+        states.arrive(body)
+        assert states.reason() == "already_delivered"
+    finally:
+        states.close()
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        {"phone_number": ANN, "status": "delivered"},
+        [{"phone_number": "1 (312) 555-0101", "status": "delivered"}],
+        [None, 7, {"phone_number": {}, "status": []}, {"phone_number": ANN, "status": "delivered"}],
+        [{"phone_number": int(ANN), "status": "delivered"}],
+    ],
+)
+def test_each_recipient_is_read_by_itself(states: States, to: object) -> None:
+    body = event((ANN, "sent"))
+    body["data"]["payload"]["to"] = to
+    states.arrive(body)
+    assert states.reason() == "already_delivered"
+
+
+@pytest.mark.parametrize("hidden", [MASKED, "", None, "+1•••", "redacted", "user@example.com"])
+def test_an_unreadable_recipient_is_the_messages_only_one(states: States, hidden: str | None) -> None:
+    states.arrive(event((hidden, "delivered")))
+    assert states.reason() == "already_delivered"
+    states.arrive(event((ANN, "delivery_failed")))
+    assert states.reason() == "already_delivered"
+
+
+def test_among_several_an_unreadable_delivery_stands_against_each_that_it_may_be_of(states: States) -> None:
+    states.arrive(event((MASKED, "delivered"), (MASKED, "sent")))
+    states.arrive(event((ANN, "delivery_failed"), (BOB, "delivery_failed")))
+    assert (states.reason(ANN), states.reason(BOB)) == ("recipient_unreadable", "recipient_unreadable")
+
+
+def test_an_unreadable_delivery_is_not_of_the_one_whom_the_same_event_names(states: States) -> None:
+    states.arrive(event((ANN, "delivery_failed"), (MASKED, "delivered")))
+    assert (states.reason(ANN), states.reason(BOB)) == ("", "recipient_unreadable")
+
+
+def test_an_unreadable_failure_stands_against_nobody(states: States) -> None:
+    states.arrive(event((ANN, "delivery_failed"), (MASKED, "delivery_failed"), ("", "sent")))
+    assert (states.reason(ANN), states.reason(BOB)) == ("", "")
+
+
+def test_a_message_that_went_out_as_sms_by_itself_is_known_by_its_other_events(states: States) -> None:
+    states.arrive(event((ANN, "delivery_failed")))
+    assert states.reason() == ""
+    states.arrive(event((ANN, "sent"), type="SMS"))
+    assert states.reason() == "native_fallback"
+
+
+def test_a_hold_is_counted_from_its_first_moment(states: States) -> None:
+    assert states.ask(ANN).recipients[ANN].held is None
+    assert states.ask(ANN, purpose="hold", at=1.0).recipients[ANN].held == 1.0
+    assert states.ask(ANN, purpose="hold", at=2.0).recipients[ANN].held == 1.0
+    assert states.ask(ANN).recipients[ANN].held == 1.0
+
+
+def test_a_double_delivery_is_told_once_with_its_carrier(states: States) -> None:
+    body = event((ANN, "delivery_failed"))
+    body["data"]["payload"]["to"][0]["carrier"] = "T-MOBILE USA, INC."
+    states.arrive(body)
+    assert states.ask(ANN, purpose="sent").doubled == ()
+    states.arrive(event((MASKED, "read")))
+    assert states.ask(ANN).doubled == ("T-MOBILE USA, INC.",)
+    assert states.ask(ANN).doubled == ()
+
+
+def test_states_do_not_stay_for_ever(states: States) -> None:
+    states.arrive(event((ANN, "delivered")))
+    assert 6 * 86_400_000 < states.left() <= 7 * 86_400_000

@@ -1,10 +1,12 @@
 -- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step. What a
--- message says about consent is kept in the same step, so that no handler that begins later can miss a STOP.
+-- message says about consent is kept in the same step, so that no handler that begins later can miss a STOP. So is the state of
+-- a message that an event tells of: it is merged on every arrival, before the record is written.
 --
--- Keys:   those of record and of consent, <ns>:content:<identity>
+-- Keys:   those of record, of consent and of message_state, <ns>:content:<identity>
 -- ARGV:   ns, then for each event: identity, type, body, arrived_by, delay (ms until it is due), remember (ms for which the
 --         identity stands for this event; 0: as long as the record exists), said ('out' | 'in' | ''), forms of the number and
---         the number sealed as for hear, at (ms; '': now), marks (digest of its type, then of the numbers in it, 4 bytes each)
+--         the number sealed as for hear, at (ms; '': now), marks (digest of its type, then of the numbers in it, 4 bytes each),
+--         state of a message (JSON as for merge_message, or '')
 -- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
 -- Cost:   O(events × log queue)
 local ns = ARGV[1]
@@ -26,8 +28,9 @@ local function resolve(identity, type, remember)
 end
 
 local answers = {}
-for i = 2, #ARGV, 11 do
+for i = 2, #ARGV, 12 do
   local id = resolve(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]))
+  if ARGV[i + 11] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 11]), id) end
   local answer = record(ns, now, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 10])
   if answer == 'accepted' and ARGV[i + 6] ~= '' then
     hear(ns, cjson.decode(ARGV[i + 7]), ARGV[i + 8], ARGV[i + 6], tonumber(ARGV[i + 9]) or now, 'message')

@@ -1,9 +1,9 @@
 -- import: store events of another deployment (or of a past of this one) as ended, or with `run` as just arrived. One that is
--- already remembered is left as it is.
+-- already remembered is left as it is. The state of a message that an event tells of is merged before its record is written.
 --
--- Keys:   those of settle, note and minute, <ns>:events
+-- Keys:   those of settle, message_state, note and minute, <ns>:events
 -- ARGV:   ns, run ('1' | '0'), then for each event: id, type, body ('' for none), arrived_by, received at (ms), deliveries, marks
---         (see accept), number of handlers, then name, JSON for each of those
+--         and state of a message (see accept), number of handlers, then name, JSON for each of those
 -- Answer: for each event: 'imported' | 'known'
 -- Cost:   O(events × (handlers + log events))
 local ns, run = ARGV[1], ARGV[2] == '1'
@@ -20,7 +20,8 @@ end
 local answers = {}
 local i = 3
 while i <= #ARGV do
-  local id, count = ARGV[i], tonumber(ARGV[i + 7])
+  local id, count = ARGV[i], tonumber(ARGV[i + 8])
+  if ARGV[i + 7] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 7]), id) end
   local event = ns .. ':event:' .. id
   local answer = 'known'
   if redis.call('EXISTS', event) == 0 then
@@ -31,7 +32,7 @@ while i <= #ARGV do
     if ARGV[i + 2] ~= '' then redis.call('HSET', event, 'body', ARGV[i + 2]) end
     if not run then
       local names = {}
-      for j = i + 8, i + 7 + 2 * count, 2 do
+      for j = i + 9, i + 8 + 2 * count, 2 do
         names[#names + 1] = ARGV[j]
         redis.call('HSET', event, 'h:' .. ARGV[j], ARGV[j + 1])
       end
@@ -44,6 +45,6 @@ while i <= #ARGV do
     settle(ns, id, now)
   end
   answers[#answers + 1] = answer
-  i = i + 8 + 2 * count
+  i = i + 9 + 2 * count
 end
 return answers

@@ -1,82 +1,45 @@
--- message: merge what an event says of a message into its state and, if asked, take the right to send in its place. What is
--- known of the message is the furthest status that was ever heard of, so neither order nor repetition matters.
+-- message: answer what is known of a message, and why nothing may be sent in its place; note that this waits, or went out.
 --
--- Keys:   <ns>:message:<message id>, <ns>:effect:<name>
--- ARGV:   ns, message id, ttl (ms), purpose ('note' | 'hold' | 'take' | 'sent'), by (the event that asks; '' where nobody will
---         send), at (ms), type (SMS, MMS, RCS, or '' for another), then for each recipient: forms of the number (JSON;
---         that of today first), status ('': none was said), carrier (likewise), name of the effect that would send in the
---         message's place
--- Answer: for each recipient {status, right, held, begun, native, doubled}: right = 'granted' (to this event, now or before),
---         'taken' (by another event) or '' (by none); held = since when it waits (ms, or ''); begun = '1' if the effect has an
---         intent or an answer; native = '1' if the message went out as SMS or MMS by itself; doubled = the carrier (or
---         'unknown') if this call found out that the message was delivered and something was sent in its place too, else ''
--- Cost:   O(recipients)
-local ns, id, ttl, purpose, by, at, type = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
-local key = ns .. ':message:' .. id
-local rank = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 4, expired = 5, sending_failed = 6,
-  delivery_failed = 7, delivered = 8, read = 9 }
-local underway = { started = true, done = true, settled = true }
+-- Keys:   those of message_state, <ns>:effect:<name>
+-- ARGV:   ns, message id, keep (ms), purpose ('look' | 'hold' | 'sent'), by (the event that asks; '' where nobody will send),
+--         at (ms), names of the caller's encryption keys (JSON), what else is said of the message (JSON as for merge_message, or
+--         ''), then for each recipient: forms of the number (JSON, that of today first), name of the effect that would send in
+--         the message's place
+-- Answer: {missing keys, doubled, {status, reason, right, held, begun} …}: doubled = the carriers (or 'unknown') of the recipients
+--         of whom this call found out that the message was delivered and something was sent in its place too; for each
+--         recipient the reason against sending (''), the event that holds the right to (''), since when it waits (ms, ''),
+--         begun = '1' if this event's effect was carried out, or may have been
+-- Cost:   O(recipients × fields of the message)
+local ns, id, purpose, by, at = ARGV[1], ARGV[2], ARGV[4], ARGV[5], ARGV[6]
+local key = message_key(ns, id)
+if ARGV[8] ~= '' then merge_message(ns, cjson.decode(ARGV[8]), by) end
 
--- further: whether a status says more than another; between two that say nothing, the order of their names decides.
-local function further(status, known)
-  if not known then return true end
-  local mine, other = rank[status] or 0, rank[known] or 0
-  return mine > other or (mine == other and status > known)
+local recipients = {}
+for i = 9, #ARGV, 2 do
+  local forms = cjson.decode(ARGV[i])
+  recipients[#recipients + 1] = { forms, ARGV[i + 1] }
+  adopt_forms(key, forms)
+  if purpose == 'hold' then redis.call('HSETNX', key, 'held:' .. forms[1], at) end
+  if purpose == 'take' and not reached(recipient_state(read_message(ns, id), forms).status) then
+    redis.call('HSETNX', key, 'right:' .. forms[1], by)
+  end
+  if purpose == 'sent' then redis.call('HSET', key, 'sent:' .. forms[1], by) end
 end
 
--- adopt: what is known of a number under other forms (as itself, or hidden under another key) is known under the first
-local names = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled' }
-local function adopt(forms)
-  for other = 2, #forms do
-    local fields = {}
-    for i, name in ipairs(names) do fields[i] = name .. ':' .. forms[other] end
-    for i, theirs in ipairs(redis.call('HMGET', key, unpack(fields))) do
-      if theirs then
-        local name, mine = names[i], names[i] .. ':' .. forms[1]
-        local ours = redis.call('HGET', key, mine)
-        local better = not ours or (name == 'status' and further(theirs, ours)) or (name == 'carrier' and theirs < ours)
-        if better then redis.call('HSET', key, mine, theirs) end
-        redis.call('HDEL', key, fields[i])
-      end
-    end
+local fields = read_message(ns, id)
+local doubled, answers = {}, {}
+for field in pairs(fields) do
+  local form = field:match('^sent:(.*)$')
+  local state = form and recipient_state(fields, { form })
+  if state and reached(state.status) and redis.call('HSETNX', key, 'doubled:' .. form, '1') == 1 then
+    doubled[#doubled + 1] = state.carrier or 'unknown'
   end
 end
-
-if type ~= '' then redis.call('HSET', key, 'type:' .. type, '1') end
-local types = redis.call('HMGET', key, 'type:SMS', 'type:MMS')
-local native = (types[1] or types[2]) and '1' or ''
-local answers = {}
-for i = 8, #ARGV, 4 do
-  local forms, status, carrier, effect = cjson.decode(ARGV[i]), ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local function field(name) return name .. ':' .. forms[1] end
-  adopt(forms)
-  local f = redis.call('HMGET', key, field('status'), field('carrier'), field('right'), field('held'), field('sent'))
-  local known, owner, held, sent = f[1] or '', f[3], f[4] or '', f[5]
-  if status ~= '' and further(status, f[1]) then
-    known = status
-    redis.call('HSET', key, field('status'), status)
-  end
-  if carrier == '' or (f[2] and f[2] > carrier) then
-    carrier = f[2] or 'unknown'
-  elseif carrier ~= f[2] then
-    redis.call('HSET', key, field('carrier'), carrier)
-  end
-
-  local begun = underway[redis.call('HGET', ns .. ':effect:' .. effect, 'state') or ''] and '1' or ''
-  local reached = (rank[known] or 0) >= rank.delivered
-  if purpose == 'take' and not owner and not reached then
-    owner = by
-    redis.call('HSET', key, field('right'), by)
-  elseif purpose == 'hold' and held == '' then
-    held = at
-    redis.call('HSET', key, field('held'), at)
-  elseif purpose == 'sent' then
-    sent = by
-    redis.call('HSET', key, field('sent'), by)
-  end
-  local right = owner and (owner == by and 'granted' or 'taken') or ''
-  local doubled = sent and reached and redis.call('HSETNX', key, field('doubled'), '1') == 1 and carrier or ''
-  answers[#answers + 1] = { known, right, held, begun, native, doubled }
+for _, each in ipairs(recipients) do
+  local state, begun = recipient_state(fields, each[1]), effect_begun(ns, each[2])
+  local mine = begun and state.right == by
+  local reason = mine and '' or reason_against(fields, state, by, begun)
+  answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '' }
 end
-redis.call('PEXPIRE', key, ttl)
-return answers
+if next(fields) then redis.call('PEXPIRE', key, ARGV[3]) end
+return { missing_keys(fields, cjson.decode(ARGV[7])), doubled, unpack(answers) }

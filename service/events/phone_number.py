@@ -1,0 +1,51 @@
+"""Phone numbers, whichever way they are spelt. Pure."""
+
+import re
+import unicodedata
+
+_SHORT_CODE = re.compile(r"[0-9]{3,6}")
+_INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
+_LONGEST_SPELLING = 100
+_BETWEEN = frozenset(" \t\r\n\f\v().-/")
+_BETWEEN_CATEGORIES = frozenset({"Cf", "Pd", "Zs"})
+
+
+def canonical_number(spelt: object) -> str | None:
+    """Return the one form of a number: `+` and 7 to 15 digits, or a short code of 3 to 6 digits without `+`.
+
+    A leading `00` and a missing `+` are read as `+`. Blanks, dashes, dots, brackets and invisible characters are passed
+    over. Everything else (a name, an e-mail address, a WhatsApp user id, an empty text) is no number: None. A national
+    form, without the country's code, is not completed: it may be somebody else's number.
+    """
+    if isinstance(spelt, bool) or not isinstance(spelt, str | int):
+        return None
+    text = _plain(spelt)
+    if text is None:
+        return None
+    digits = text.removeprefix("+")
+    if digits == text and digits.startswith("00"):
+        digits = digits[2:]
+    elif _SHORT_CODE.fullmatch(digits):
+        return digits
+    return f"+{digits}" if _INTERNATIONAL.fullmatch(digits) else None
+
+
+def _plain(spelt: str | int) -> str | None:
+    """Return the number in ASCII digits, without what stands between them; None where it holds anything else."""
+    if isinstance(spelt, int):
+        # Python refuses to write integers of thousands of digits.
+        return str(spelt) if 0 <= spelt < 10**15 else None
+    if len(spelt) > _LONGEST_SPELLING:
+        return None
+    text = spelt if spelt.isascii() else unicodedata.normalize("NFKC", spelt)
+    characters = [_digit(each) for each in text if not _stands_between(each)]
+    return "".join(characters)
+
+
+def _stands_between(character: str) -> bool:
+    return character in _BETWEEN or unicodedata.category(character) in _BETWEEN_CATEGORIES
+
+
+def _digit(character: str) -> str:
+    value = unicodedata.decimal(character, None)
+    return character if value is None else str(value)

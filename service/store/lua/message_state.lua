@@ -1,0 +1,157 @@
+-- message_state: the state of a message per recipient, merged from all that is said of it. The furthest status counts, so neither
+-- order nor repetition matters. Where numbers are hidden, a recipient may be known under several forms: as itself, and under
+-- each encryption key. Their state is the furthest of all; what is merged moves to the first form.
+--
+-- Fields of <ns>:message:<id>:
+--   of                            the most recipients that one event named
+--   type:<SMS|MMS|RCS>            the message went out as this
+--   status:<form>, carrier:<form> the furthest status of a recipient; the carrier
+--   right:<form>                  the event that may send in the message's place
+--   held:<form>                   since when that waits (ms)
+--   sent:<form>, doubled:<form>   it was sent; that the message was delivered too has been told
+--   unreadable:<event>            the furthest status that an event tells of recipients whose number cannot be read
+--   apart:<form>                  events whose unreadable recipients are not this one, as they name this one too (lines)
+-- Cost:   O(fields of the message)
+local STATUS_RANK = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 4, expired = 5, sending_failed = 6,
+  delivery_failed = 7, delivered = 8, read = 9 }
+local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled', 'apart' }
+
+local function message_key(ns, id) return ns .. ':message:' .. id end
+
+local function reached(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
+
+-- further: whether a status says more than another; between two that say nothing, the order of their names decides.
+local function further(status, known)
+  if not known then return true end
+  local mine, other = STATUS_RANK[status] or 0, STATUS_RANK[known] or 0
+  return mine > other or (mine == other and status > known)
+end
+
+-- add_line: a sorted list of lines with one more, so that the order of events does not show
+local function add_line(lines, line)
+  local all, known = {}, {}
+  for each in ((lines or '') .. '\n' .. line):gmatch('[^\n]+') do
+    if not known[each] then known[each], all[#all + 1] = true, each end
+  end
+  table.sort(all)
+  return table.concat(all, '\n')
+end
+
+-- joined: what two forms of one recipient say together, for one of its fields
+local function joined(name, mine, theirs)
+  if not mine or not theirs then return mine or theirs end
+  if name == 'status' then return further(theirs, mine) and theirs or mine end
+  if name == 'carrier' then return theirs < mine and theirs or mine end
+  return name == 'apart' and add_line(mine, theirs) or mine
+end
+
+-- adopt_forms: keep under the first form what is known under the others
+local function adopt_forms(key, forms)
+  for other = 2, #forms do
+    for _, name in ipairs(RECIPIENT_FIELDS) do
+      local theirs = redis.call('HGET', key, name .. ':' .. forms[other])
+      if theirs then
+        local field = name .. ':' .. forms[1]
+        redis.call('HSET', key, field, joined(name, redis.call('HGET', key, field), theirs))
+        redis.call('HDEL', key, name .. ':' .. forms[other])
+      end
+    end
+  end
+end
+
+local function merge_field(key, name, of, value)
+  local field = name .. ':' .. of
+  local known = redis.call('HGET', key, field)
+  local value_now = joined(name, known, value)
+  if value_now ~= known then redis.call('HSET', key, field, value_now) end
+end
+
+-- merge_message(ns, said, event): said = {id, type, keep (ms), to = {{forms, status, carrier} …}}; forms are empty where the
+-- number cannot be read, a status or carrier that was not said is ''
+local function merge_message(ns, said, event)
+  local key = message_key(ns, said.id)
+  if said.type ~= '' then redis.call('HSET', key, 'type:' .. said.type, '1') end
+  if tonumber(redis.call('HGET', key, 'of') or 0) < #said.to then redis.call('HSET', key, 'of', #said.to) end
+  local unreadable, named = nil, {}
+  for _, each in ipairs(said.to) do
+    local forms, status, carrier = each[1], each[2], each[3]
+    if #forms == 0 then
+      if status ~= '' and further(status, unreadable) then unreadable = status end
+    else
+      adopt_forms(key, forms)
+      named[#named + 1] = forms[1]
+      if status ~= '' then merge_field(key, 'status', forms[1], status) end
+      if carrier ~= '' then merge_field(key, 'carrier', forms[1], carrier) end
+    end
+  end
+  if unreadable then
+    for _, form in ipairs(named) do merge_field(key, 'apart', form, event) end
+    local field = 'unreadable:' .. event
+    local known = redis.call('HGET', key, field)
+    if further(unreadable, known) then redis.call('HSET', key, field, unreadable) end
+  end
+  redis.call('PEXPIRE', key, said.keep)
+end
+
+-- read_message: all fields of a message, by name
+local function read_message(ns, id)
+  local fields, flat = {}, redis.call('HGETALL', message_key(ns, id))
+  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  return fields
+end
+
+-- missing_keys: the encryption keys that recipients are hidden under and the caller (with the keys `names`) does not have
+local function missing_keys(fields, names)
+  local have, missing = {}, {}
+  for _, name in ipairs(names) do have[name] = true end
+  for field in pairs(fields) do
+    local name, key = field:match('^(%a+):h:(%x%x%x%x%x%x%x%x):%x+$')
+    if key and name ~= 'unreadable' and not have[key] then
+      have[key], missing[#missing + 1] = true, key
+    end
+  end
+  table.sort(missing)
+  return missing
+end
+
+-- recipient_state: what is known of one recipient: {status, carrier, right, held, sent, unreadable}, each nil where nothing is.
+-- What is said of a recipient whose number cannot be read counts for the message's only one; among several, `unreadable` is
+-- true where one that may be this one has the message.
+local function recipient_state(fields, forms)
+  local state, others = {}, 0
+  for _, name in ipairs(RECIPIENT_FIELDS) do
+    for _, form in ipairs(forms) do state[name] = joined(name, state[name], fields[name .. ':' .. form]) end
+  end
+  for field in pairs(fields) do
+    if field:match('^status:') or field:match('^carrier:') then
+      local mine = false
+      for _, form in ipairs(forms) do mine = mine or field == 'status:' .. form or field == 'carrier:' .. form end
+      if not mine then others = others + 1 end
+    end
+  end
+  local only = tonumber(fields.of or 0) <= 1 and others == 0
+  local apart = '\n' .. (state.apart or '') .. '\n'
+  for field, status in pairs(fields) do
+    local event = field:match('^unreadable:(.*)$')
+    if event and only then
+      state.status = joined('status', state.status, status)
+    elseif event and reached(status) and not apart:find('\n' .. event .. '\n', 1, true) then
+      state.unreadable = true
+    end
+  end
+  return state
+end
+
+-- effect_begun: whether an effect was carried out, or may have been
+local function effect_begun(ns, effect)
+  local f = redis.call('HMGET', ns .. ':effect:' .. effect, 'state', 'doubtful')
+  return f[1] == 'done' or f[1] == 'settled' or (f[1] == 'started' and tonumber(f[2] or 0) > 0)
+end
+
+-- reason_against: why the event `by` may not send in the message's place ('' where it may)
+local function reason_against(fields, state, by, begun)
+  if reached(state.status) then return 'already_delivered' end
+  if state.right and state.right ~= by then return begun and 'already_sent' or 'right_held' end
+  if state.unreadable then return 'recipient_unreadable' end
+  return (fields['type:SMS'] or fields['type:MMS']) and 'native_fallback' or ''
+end
