@@ -172,7 +172,7 @@ def _context(
 ) -> Context:
     effect_key = f"{record.id}/{subscription.name}"
     derived = DerivedEvents(workshop.redis, workshop.keys, remember=workshop.settings.retention)
-    answer = Answer(event, effect_key, workshop.telnyx, workshop.redis, workshop.keys)
+    answer = Answer(event, effect_key, workshop.telnyx, workshop.redis, workshop.keys, record.received_at / 1000)
     return Context(
         telnyx=workshop.telnyx,
         redis=workshop.redis,

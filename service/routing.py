@@ -127,8 +127,9 @@ class Context:
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
     reply: Reply
-    """Answers an inbound message on the channel it came by, once per event and handler. False where no answer may be:
-    to STOP, START and HELP, to an opted-out number, or where two machines seem to talk to each other."""
+    """Answers an inbound message on the channel it came by, once per event and handler. False where none may or can
+    be: to STOP, START and HELP, to an opted-out number, to what is no number, by a channel that is not known, to
+    WhatsApp after 24 hours, or where two machines seem to talk to each other."""
     opted_out: OptedOut
     """Whether this number has said STOP and not START after it. With `since`: whether it has said STOP from then on,
     whatever it said later, so that a STOP calls off what was waiting when it came."""

@@ -12,6 +12,7 @@ import orjson
 from redis.asyncio import Redis
 
 from service.events.consent import Word
+from service.events.whatsapp import USER
 from service.routing import Retry
 from service.sealing import key_of_form
 from service.store.keys import Keys
@@ -155,12 +156,12 @@ async def opted_out(redis: "Redis", keys: Keys, number: str, since: datetime | N
 
 
 async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
-    """Every number that is opted out, in no order."""
+    """Every number that is opted out, in no order; WhatsApp users are none."""
     seen: set[str] = set()
     async for form, stored in redis.hscan_iter(keys.optouts, count=STEP):
         consent, number = Consent.parse(stored), _number(form, stored, keys) or form.decode()
         # A scan may bring a number twice while the hash grows.
-        if consent.opted_out and consent.out_at is not None and number not in seen:
+        if consent.opted_out and consent.out_at is not None and number not in seen and not number.startswith(USER):
             seen.add(number)
             yield OptOut(number, consent.out_at, consent.source)
 

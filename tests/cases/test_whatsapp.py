@@ -1,0 +1,183 @@
+"""WhatsApp is answered by WhatsApp or not at all, and a channel that nobody knows by none."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handlers import router as built_in
+from service import Context, Event, Router
+from service.events import Message
+from tests.cases.case_input import case
+from tests.events import envelope, fresh_number, received_sms
+from tests.stack import SMS_FROM, Stack
+
+USER = "US.13491208655302741918"
+ANSWER = "Thanks, we will call you back."
+
+
+class Replies:
+    """A handler that answers everything, and what `ctx.reply` told it."""
+
+    def __init__(self) -> None:
+        self.told: list[bool] = []
+        self.router = Router()
+        self.router.on("message.received", name="replies")(self._reply)
+
+    async def _reply(self, event: Event[dict[str, Any]], ctx: Context) -> None:
+        self.told.append(await ctx.reply(ANSWER))
+
+
+def answered(stack: Stack, *bodies: Any, router: Router | None = None) -> list[bool]:
+    """What `ctx.reply` said to each of these events, one after another."""
+    replies = Replies()
+    stack.start_worker(Router(replies.router, router) if router else replies.router)
+    for body in bodies:
+        assert stack.deliver(body).status_code == 200
+        record = stack.ended(body)
+        assert (record.state, record.handlers["replies"].attempts) == ("done", 0)
+    return replies.told
+
+
+def sends(stack: Stack) -> list[tuple[str, Any]]:
+    return [(each.path, each.body) for each in stack.simulator.requests if each.method == "POST"]
+
+
+def hidden_sender(**body: Any) -> Any:
+    event = case("10", replacing={"+13125550199": SMS_FROM, "STOP": "Are you open?"})
+    event["data"]["payload"]["body"].update(body)
+    return event
+
+
+def in_the_past(event: Any, **ago: float) -> Any:
+    at = (datetime.now(UTC) - timedelta(**ago)).isoformat()
+    event["data"]["occurred_at"] = event["data"]["payload"]["received_at"] = at
+    return event
+
+
+def wrote(stack: Stack, sender: str, user_id: str | None = None) -> None:
+    """Somebody writes at the local Telnyx too, which opens the window there."""
+    stack.simulator.receive(sender=sender, user_id=user_id, to=SMS_FROM, type="WHATSAPP", text="Hi")
+
+
+def test_a_whatsapp_message_is_answered_by_whatsapp(stack: Stack) -> None:
+    number = fresh_number()
+    event = case("11", replacing={"+13125550110": number, "13125550110": number[1:], "+13125550199": SMS_FROM})
+    wrote(stack, number)
+    assert answered(stack, event) == [True]
+    assert sends(stack) == [
+        (
+            "/messages/whatsapp",
+            {
+                "from": SMS_FROM,
+                "to": number,
+                "whatsapp_message": {"type": "text", "text": {"body": ANSWER}},
+                "messaging_profile_id": event["data"]["payload"]["messaging_profile_id"],
+                "type": "WHATSAPP",
+            },
+        )
+    ]
+    [effect] = stack.effects(event)
+    assert effect.state == "done"
+
+
+def test_an_answer_that_was_lost_is_no_second_message(stack: Stack) -> None:
+    number = fresh_number()
+    event = case("11", replacing={"+13125550110": number, "+13125550199": SMS_FROM})
+    wrote(stack, number)
+    stack.simulator.add_fault(kind="reset", when="after", path="/messages/whatsapp")
+    replies = Replies()
+    stack.start_worker(replies.router)
+    stack.deliver(event)
+    assert stack.ended(event).state == "done"
+    first, second = (each for each in stack.simulator.requests if each.path == "/messages/whatsapp")
+    assert (first.idempotency_key, second.replayed) == (second.idempotency_key, True)
+    assert len([each for each in stack.simulator.account.messages if each.direction == "outbound"]) == 1
+
+
+def test_who_hides_the_number_is_answered_by_user_id(stack: Stack) -> None:
+    wrote(stack, "", USER)
+    assert answered(stack, hidden_sender()) == [True]
+    [(path, body)] = sends(stack)
+    assert (path, body["to"]) == ("/messages/whatsapp", USER)
+
+
+def test_a_number_that_only_the_body_bears_is_answered(stack: Stack) -> None:
+    number = fresh_number()
+    wrote(stack, number)
+    assert answered(stack, hidden_sender(**{"from": number[1:]})) == [True]
+    assert [body["to"] for _, body in sends(stack)] == [number]
+
+
+@pytest.mark.parametrize("user_id", [None, "", "somebody", 5, "us.1349", ["US.13491208655302741918"]])
+def test_who_has_neither_number_nor_user_id_is_not_answered(stack: Stack, user_id: Any) -> None:
+    assert answered(stack, hidden_sender(from_user_id=user_id)) == [False]
+    assert sends(stack) == []
+
+
+def test_after_24_hours_whatsapp_is_not_answered(stack: Stack) -> None:
+    wrote(stack, "", USER)
+    late = in_the_past(hidden_sender(), hours=24)
+    delayed = hidden_sender(timestamp=str(int((datetime.now(UTC) - timedelta(hours=30)).timestamp())))
+    early = in_the_past(hidden_sender(), hours=23, minutes=50)
+    assert answered(stack, late, delayed, early) == [False, False, True]
+    assert len(sends(stack)) == 1
+
+
+@pytest.mark.parametrize("channel", ["VIBER", "whatsapp-next", "", None, 7, ["SMS"], "EMAIL"])
+def test_an_unknown_channel_is_answered_by_none(stack: Stack, channel: Any) -> None:
+    event = envelope("message.received", received_sms(fresh_number(), "Are you open?", type=channel))
+    assert answered(stack, event) == [False]
+    assert sends(stack) == []
+
+
+def test_a_message_without_type_is_answered_by_no_channel(stack: Stack) -> None:
+    payload = received_sms(fresh_number(), "Are you open?")
+    del payload["type"]
+    assert answered(stack, envelope("message.received", payload)) == [False]
+    assert sends(stack) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "to"),
+    [("SMS", []), ("SMS", None), ("MMS", {}), ("RCS", "+13125550199"), ("RCS", [{"agent_id": None}]), ("WHATSAPP", "")],
+)
+def test_a_message_that_nothing_can_answer_for_is_not_answered(stack: Stack, kind: str, to: Any) -> None:
+    event = envelope("message.received", received_sms(fresh_number(), "Are you open?", type=kind, to=to))
+    assert answered(stack, event) == [False]
+    assert sends(stack) == []
+
+
+def test_a_stop_by_sms_holds_for_whatsapp(stack: Stack) -> None:
+    number = fresh_number()
+    stop = envelope("message.received", received_sms(number, "STOP"))
+    event = case("11", replacing={"+13125550110": number, "+13125550199": SMS_FROM})
+    wrote(stack, number)
+    assert answered(stack, stop, event) == [False, False]
+    assert sends(stack) == []
+
+
+def test_two_machines_do_not_answer_each_other_for_ever_by_whatsapp(stack: Stack) -> None:
+    wrote(stack, "", USER)
+    assert answered(stack, *(hidden_sender() for _ in range(11))) == [True] * 10 + [False]
+
+
+def test_the_end_of_a_whatsapp_message_is_no_reason_for_an_sms(stack: Stack) -> None:
+    """Its statuses are merged as those of any message; only RCS falls back."""
+    number = fresh_number()
+    payload = {
+        "id": "0f6bcb2f-6d6f-4a7e-9d15-5a9cb7e20002",
+        "direction": "outbound",
+        "type": "WHATSAPP",
+        "from": {"phone_number": SMS_FROM},
+        "to": [{"phone_number": number, "status": "delivery_failed"}],
+        "body": {"type": "text", "text": {"body": "Your table is ready"}},
+        "errors": [{"code": "40008"}],
+    }
+    events = [envelope(f"message.{each}", payload) for each in ("sent", "finalized", "read")]
+    stack.start_worker(built_in)
+    for event in events:
+        assert stack.deliver(event).status_code == 200
+        assert stack.ended(event).state == "done"
+    assert sends(stack) == []
+    assert Message.model_validate(payload).said == "Your table is ready"
