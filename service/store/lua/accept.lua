@@ -1,6 +1,7 @@
 -- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step. What a
 -- message says about consent is kept in the same step, so that no handler that begins later can miss a STOP. So is the state of
--- a message that an event tells of: it is merged on every arrival, before the record is written.
+-- a message that an event tells of. Both are merged on every arrival, with the time of the first, and before the record is
+-- written: an arrival that failed half-way is completed by the next.
 --
 -- Keys:   those of record, of consent and of message_state, <ns>:content:<identity>
 -- ARGV:   ns, then for each event: identity, type, body, arrived_by, delay (ms until it is due), remember (ms for which the
@@ -30,11 +31,14 @@ end
 local answers = {}
 for i = 2, #ARGV, 12 do
   local id = resolve(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]))
-  if ARGV[i + 11] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 11]), id) end
-  local answer = record(ns, now, id, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], tonumber(ARGV[i + 4]), ARGV[i + 10])
-  if answer == 'accepted' and ARGV[i + 6] ~= '' then
-    hear(ns, cjson.decode(ARGV[i + 7]), ARGV[i + 8], ARGV[i + 6], tonumber(ARGV[i + 9]) or now, 'message')
+  local first_at = first_arrival(ns, id)
+  if ARGV[i + 6] ~= '' then
+    local at = tonumber(ARGV[i + 9]) or first_at or now
+    hear(ns, cjson.decode(ARGV[i + 7]), ARGV[i + 8], ARGV[i + 6], at, 'message')
   end
+  if ARGV[i + 11] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 11]), id) end
+  local delay = tonumber(ARGV[i + 4])
+  local answer = record(ns, now, id, first_at, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], delay, ARGV[i + 10])
   answers[#answers + 1] = { answer, id }
 end
 return answers

@@ -12,11 +12,12 @@ for i = 4, #ARGV do
   local event = ns .. ':event:' .. ARGV[i]
   local state = redis.call('HGET', event, 'state')
   if state ~= 'dead' then
+    -- Of one that is gone the index may still tell: it was dropped half-way.
+    if not state then leave_end(ns, ARGV[i], 'dead') end
     answers[#answers + 1] = state and 'not_dead' or 'gone'
   elseif #dead_handlers(event, wanted, reason) == 0 then
     answers[#answers + 1] = 'other'
   else
-    redis.call('ZREM', ns .. ':dead', ARGV[i])
     forget(ns, ARGV[i])
     answers[#answers + 1] = 'dropped'
   end

@@ -7,14 +7,22 @@
 local ns, limit = ARGV[1], tonumber(ARGV[4])
 local now = now_ms()
 
-local count = 0
-for index, retention in pairs({ [':ended'] = tonumber(ARGV[2]), [':dead'] = tonumber(ARGV[3]) }) do
-  local ids = redis.call('ZRANGEBYSCORE', ns .. index, '-inf', now - retention, 'LIMIT', 0, limit)
-  for _, id in ipairs(ids) do forget(ns, id) end
-  if #ids > 0 then
-    redis.call('ZREM', ns .. index, unpack(ids))
-    redis.call('ZREM', ns .. ':bodies', unpack(ids))
-  end
-  count = count + #ids
+-- belongs: whether this index is that of the event's end; a script that failed half-way may have put it there too early
+local function belongs(index, id)
+  local state = redis.call('HGET', ns .. ':event:' .. id, 'state')
+  if not state then return true end
+  return state ~= 'open' and (state == 'dead') == (index == ':dead')
 end
-return count
+
+local forgotten = 0
+for index, retention in pairs({ [':ended'] = tonumber(ARGV[2]), [':dead'] = tonumber(ARGV[3]) }) do
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', ns .. index, '-inf', now - retention, 'LIMIT', 0, limit)) do
+    if belongs(index, id) then
+      forget(ns, id)
+      forgotten = forgotten + 1
+    else
+      redis.call('ZREM', ns .. index, id)
+    end
+  end
+end
+return forgotten

@@ -1,6 +1,6 @@
--- forget(ns, id): remove an event from all but the indexes of its end, and lower both sides of the sum.
+-- forget(ns, id): remove an ended event, and lower both sides of the sum.
 --
--- Keys:   <ns>:event:<id>, <ns>:events, <ns>:counts, <ns>:effects:<id>, <ns>:effect:<name>
+-- Keys:   those of settle, <ns>:events, <ns>:effects:<id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event + log events)
 
 -- forget_effects: those under a caller's own key are other events' too, and expire by themselves
@@ -14,14 +14,14 @@ local function forget_effects(ns, id)
   redis.call('DEL', effects)
 end
 
+-- The record goes last but for the index by which the caller found the event: one that failed half-way is found once more.
 local function forget(ns, id)
   local event = ns .. ':event:' .. id
   local state = redis.call('HGET', event, 'state')
-  redis.call('DEL', event)
+  if state then counters(ns) end
   forget_effects(ns, id)
   redis.call('ZREM', ns .. ':events', id)
-  if state then
-    redis.call('HINCRBY', ns .. ':counts', 'accepted', -1)
-    redis.call('HINCRBY', ns .. ':counts', state, -1)
-  end
+  if state then count(ns, state, nil) end
+  redis.call('DEL', event)
+  leave_end(ns, id, state or 'done')
 end

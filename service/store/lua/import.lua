@@ -17,34 +17,53 @@ local function mark(at, marks)
   if others == 0 or redis.call('EXISTS', minute_key(ns, at)) == 1 then mark_minute(ns, at, marks) end
 end
 
+-- handlers_of: the names, the fields and the records (JSON) of an event's handlers
+local function handlers_of(i, number)
+  local names, fields, records = {}, {}, {}
+  for j = i + 9, i + 8 + 2 * number, 2 do
+    names[#names + 1], fields[#fields + 1], records[#records + 1] = ARGV[j], 'h:' .. ARGV[j], ARGV[j + 1]
+  end
+  return names, fields, records
+end
+
+-- store: like `record`, it ends with the one write of the whole record
+local function store(id, i, number)
+  local received_at = math.min(tonumber(ARGV[i + 4]), now)
+  local fields = { 'type', ARGV[i + 1], 'arrived_by', ARGV[i + 3], 'received_at', received_at, 'due', now,
+    'deliveries', ARGV[i + 5], 'about', ARGV[i + 6]:sub(5), 'notes', noted('', now, run and 'imported_to_run' or 'imported') }
+  local function add(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
+  if ARGV[i + 2] ~= '' then add('body', ARGV[i + 2]) end
+  local state, due = 'open', now
+  counters(ns)
+  if not run then
+    local names, of_handlers, records = handlers_of(i, number)
+    state, due = 'ignored', nil
+    if number > 0 then state, due = sum_up(of_handlers, records) end
+    for j, field in ipairs(of_handlers) do add(field, records[j]) end
+    add('imported', '1')
+    add('handlers', number > 0 and cjson.encode(names) or '[]')
+  end
+  mark(received_at, ARGV[i + 6])
+  if state == 'open' then
+    enqueue(ns, id, math.max(due, received_at), received_at)
+    wake(ns)
+  else
+    index_end(ns, id, state, now)
+    add('ended_at', now)
+  end
+  redis.call('ZADD', ns .. ':events', received_at, id)
+  count(ns, nil, state)
+  redis.call('HSET', ns .. ':event:' .. id, 'state', state, unpack(fields))
+end
+
 local answers = {}
 local i = 3
 while i <= #ARGV do
-  local id, count = ARGV[i], tonumber(ARGV[i + 8])
+  local id, number = ARGV[i], tonumber(ARGV[i + 8])
   if ARGV[i + 7] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 7]), id) end
-  local event = ns .. ':event:' .. id
-  local answer = 'known'
-  if redis.call('EXISTS', event) == 0 then
-    answer = 'imported'
-    local received_at = math.min(tonumber(ARGV[i + 4]), now)
-    redis.call('HSET', event, 'type', ARGV[i + 1], 'arrived_by', ARGV[i + 3], 'received_at', received_at, 'due', now,
-      'deliveries', ARGV[i + 5], 'about', ARGV[i + 6]:sub(5))
-    if ARGV[i + 2] ~= '' then redis.call('HSET', event, 'body', ARGV[i + 2]) end
-    if not run then
-      local names = {}
-      for j = i + 9, i + 8 + 2 * count, 2 do
-        names[#names + 1] = ARGV[j]
-        redis.call('HSET', event, 'h:' .. ARGV[j], ARGV[j + 1])
-      end
-      redis.call('HSET', event, 'imported', '1', 'handlers', count > 0 and cjson.encode(names) or '[]')
-    end
-    note(ns, id, now, run and 'imported_to_run' or 'imported')
-    mark(received_at, ARGV[i + 6])
-    redis.call('ZADD', ns .. ':events', received_at, id)
-    redis.call('HINCRBY', ns .. ':counts', 'accepted', 1)
-    settle(ns, id, now)
-  end
-  answers[#answers + 1] = answer
-  i = i + 9 + 2 * count
+  local known = redis.call('HEXISTS', ns .. ':event:' .. id, 'state') == 1
+  if not known then store(id, i, number) end
+  answers[#answers + 1] = known and 'known' or 'imported'
+  i = i + 9 + 2 * number
 end
 return answers

@@ -14,7 +14,8 @@ end
 local function mark_minute(ns, at, digests)
   if digests == '' then return end
   local key = minute_key(ns, at)
-  if redis.call('APPEND', key, digests) == #digests then redis.call('PEXPIRE', key, MINUTES_KEPT) end
+  -- The first write brings its end with it, so that none is left without.
+  if not redis.call('SET', key, digests, 'NX', 'PX', MINUTES_KEPT) then redis.call('APPEND', key, digests) end
 end
 
 -- holds_digest: one that is found across the border of two does not count

@@ -9,15 +9,20 @@ local now = now_ms()
 local id = 'foreign:' .. job
 local event = ns .. ':event:' .. id
 if not redis.call('ZSCORE', ns .. ':queue', job) then return 0 end
+-- An event may have come into being since the job was seen without one.
+local own = job:sub(1, #ns + 1) == ns .. ':' and job:sub(#ns + 2)
+if own and redis.call('EXISTS', ns .. ':event:' .. own) == 1 then return 0 end
 local blob = redis.call('GET', 'arq:job:' .. job) or ''
+local before = redis.call('HGET', event, 'state')
+counters(ns)
+if before and before ~= 'dead' then leave_end(ns, id, before) end
+redis.call('ZADD', ns .. ':events', now, id)
+index_end(ns, id, 'dead', now)
+if before ~= 'dead' then count(ns, before, 'dead') end
+-- The record first, then the job: one that failed half-way is still in the queue.
+redis.call('HSET', event, 'type', 'ringback.foreign_job', 'body', blob, 'arrived_by', 'queue', 'received_at', now, 'due', now,
+  'deliveries', 1, 'handlers', '["queue"]', 'state', 'dead', 'ended_at', now,
+  'h:queue', cjson.encode({ state = 'dead', reason = reason, error = said, attempts = 0, ended_at = now }))
 redis.call('ZREM', ns .. ':queue', job)
 redis.call('DEL', 'arq:job:' .. job, 'arq:retry:' .. job, 'arq:in-progress:' .. job)
-if redis.call('EXISTS', event) == 0 then
-  redis.call('ZADD', ns .. ':events', now, id)
-  redis.call('HINCRBY', ns .. ':counts', 'accepted', 1)
-end
-redis.call('HSET', event, 'type', 'ringback.foreign_job', 'body', blob, 'arrived_by', 'queue', 'received_at', now, 'due', now,
-  'deliveries', 1, 'handlers', '["queue"]',
-  'h:queue', cjson.encode({ state = 'dead', reason = reason, error = said, attempts = 0, ended_at = now }))
-settle(ns, id, now)
 return 1

@@ -1,29 +1,46 @@
--- record(ns, now, id, type, body, arrived_by, delay, marks): make one event durable and queue it, once per id. Every script
--- that brings an event into being does it here. `marks` are digests of 4 bytes, of its type and then of the numbers in it.
+-- record: make one event durable and queue it, once per id. Every script that brings an event into being does it here. The
+-- record is written last, whole and with its state: where that write did not come about there is no event, and the next
+-- arrival makes everything anew. So what an event says about other things has to be kept before it is recorded.
 --
 -- Keys:   those of settle and minute, <ns>:event:<id>, <ns>:events, <ns>:cancelled:<id>
--- Answer: 'accepted' | 'duplicate' | 'cancelled'
 -- Cost:   O(log queue)
--- delivered_again: count it, and of the first ones keep the time and the way
-local function delivered_again(event, arrived_by, now)
-  local MOST_TOLD = 21
-  if redis.call('HINCRBY', event, 'deliveries', 1) > MOST_TOLD then return end
-  local f = redis.call('HMGET', event, 'again', 'kept')
-  if not f[2] then redis.call('HSET', event, 'again', (f[1] or '') .. now .. ' ' .. arrived_by:match('^%S*') .. ';') end
+
+-- first_arrival: when (ms) an event was accepted; nil where none of this id was
+local function first_arrival(ns, id)
+  local f = redis.call('HMGET', ns .. ':event:' .. id, 'state', 'received_at')
+  return f[1] and tonumber(f[2])
 end
 
-local function record(ns, now, id, type, body, arrived_by, delay, marks)
+-- delivered_again: count it, and of the first ones keep the time and the way
+local function delivered_again(ns, id, arrived_by, now)
+  local MOST_TOLD = 21
   local event = ns .. ':event:' .. id
-  if redis.call('EXISTS', event) == 1 then
-    delivered_again(event, arrived_by, now)
+  local f = redis.call('HMGET', event, 'deliveries', 'again', 'kept')
+  local deliveries = tonumber(f[1] or '0') + 1
+  if deliveries > MOST_TOLD or f[3] then
+    redis.call('HSET', event, 'deliveries', deliveries)
+  else
+    local again = (f[2] or '') .. now .. ' ' .. arrived_by:match('^%S*') .. ';'
+    redis.call('HSET', event, 'deliveries', deliveries, 'again', again)
+  end
+end
+
+-- record(ns, now, id, first_at, type, body, arrived_by, delay, marks): `first_at` is what first_arrival said of this id, `marks`
+-- are digests of 4 bytes, of its type and then of the numbers in it. Answers 'accepted' | 'duplicate' | 'cancelled'.
+local function record(ns, now, id, first_at, type, body, arrived_by, delay, marks)
+  if first_at then
+    delivered_again(ns, id, arrived_by, now)
     return 'duplicate'
   end
   if redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then return 'cancelled' end
-  redis.call('HSET', event, 'type', type, 'body', body, 'arrived_by', arrived_by, 'received_at', now, 'due', now + delay,
-    'deliveries', 1, 'about', marks:sub(5))
+  -- Where the counters cannot be read, nothing is begun.
+  counters(ns)
   mark_minute(ns, now, marks)
+  enqueue(ns, id, now + delay, now)
+  if delay < 1000 then wake(ns) end
   redis.call('ZADD', ns .. ':events', now, id)
-  redis.call('HINCRBY', ns .. ':counts', 'accepted', 1)
-  settle(ns, id, now)
+  count(ns, nil, 'open')
+  redis.call('HSET', ns .. ':event:' .. id, 'type', type, 'body', body, 'arrived_by', arrived_by, 'received_at', now, 'due',
+    now + delay, 'deliveries', 1, 'about', marks:sub(5), 'state', 'open')
   return 'accepted'
 end

@@ -1,5 +1,10 @@
--- settle(ns, id, now, quietly): the one place where an event's state, its place in the queue and the counters are computed, from
--- nothing but its record. Every script that changes a record ends here, so that they cannot disagree.
+-- settle(ns, id, now, quietly, given_back): the one place where an event's state, its place in the queue and the counters are
+-- computed, from nothing but its record. Every script that changes a record ends here, so that they cannot disagree.
+-- `given_back` says that the lease does not count: its holder is about to end it.
+--
+-- Redis does not undo a script that fails half-way. So the places come first, then the counters, and last the write of `state`
+-- into the record, which makes the rest count. All before it can be repeated, and what follows it (the job leaves the queue)
+-- is made up for by any settle.
 --
 -- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, <ns>:cause:<name>,
 --         <ns>:parked:<name>, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
@@ -14,15 +19,12 @@ local function wake(ns)
   if redis.call('LLEN', ns .. ':wake') < 8 then redis.call('RPUSH', ns .. ':wake', '1') end
 end
 
--- verdict(event, names): the state that the handlers' fields add up to and, for an open event, its earliest due time and
--- the handlers that a cause holds, by their fields
-local function verdict(event, names)
-  if #names == 0 then return 'ignored' end
-  local fields = {}
-  for i, name in ipairs(names) do fields[i] = 'h:' .. name end
+-- sum_up(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due time
+-- and the handlers that a cause holds, by their fields
+local function sum_up(fields, handlers)
   local due, dead, parked
-  for i, field in ipairs(redis.call('HMGET', event, unpack(fields))) do
-    local handler = field and cjson.decode(field) or { state = 'pending' }
+  for i, known in ipairs(handlers) do
+    local handler = known and cjson.decode(known) or { state = 'pending' }
     if handler.state == 'dead' then
       dead = true
     elseif handler.state ~= 'done' then
@@ -38,11 +40,82 @@ local function verdict(event, names)
   return dead and 'dead' or 'done'
 end
 
+-- verdict(event, names): likewise, of the handlers of these names
+local function verdict(event, names)
+  if #names == 0 then return 'ignored' end
+  local fields = {}
+  for i, name in ipairs(names) do fields[i] = 'h:' .. name end
+  return sum_up(fields, redis.call('HMGET', event, unpack(fields)))
+end
+
 local function enqueue(ns, id, score, received_at)
   local job = ns .. ':' .. id
   local blob = '{"t":null,"f":"process","a":[' .. cjson.encode(id) .. '],"k":{},"et":' .. received_at .. '}'
   redis.call('SET', 'arq:job:' .. job, blob)
   redis.call('ZADD', ns .. ':queue', score, job)
+end
+
+local function dequeue(ns, id)
+  local job = ns .. ':' .. id
+  redis.call('ZREM', ns .. ':queue', job)
+  redis.call('DEL', 'arq:job:' .. job, 'arq:retry:' .. job)
+end
+
+-- The counters, read once: while a script runs nobody else changes them.
+local counted
+local COUNTERS = { 'accepted', 'done', 'ignored', 'dead', 'open' }
+
+local function counters(ns)
+  if counted then return counted end
+  local read = {}
+  for i, value in ipairs(redis.call('HMGET', ns .. ':counts', unpack(COUNTERS))) do
+    read[COUNTERS[i]] = tonumber(value or '0')
+  end
+  counted = read
+  return counted
+end
+
+-- count: an event is in one state and no longer in another, in one write. Without `before` it is accepted, without `after`
+-- forgotten.
+local function count(ns, before, after)
+  local known, changes, args = counters(ns), {}, {}
+  changes[before or 'accepted'] = before and -1 or 1
+  changes[after or 'accepted'] = after and 1 or -1
+  for name, change in pairs(changes) do
+    args[#args + 1], args[#args + 2] = name, known[name] + change
+  end
+  redis.call('HSET', ns .. ':counts', unpack(args))
+  for name, change in pairs(changes) do known[name] = known[name] + change end
+end
+
+-- index_end, leave_end: put an event into the indexes of its end, and take it out of them
+local function index_end(ns, id, state, now)
+  redis.call('ZADD', ns .. (state == 'dead' and ':dead' or ':ended'), now, id)
+  if state ~= 'dead' then redis.call('ZADD', ns .. ':bodies', now, id) end
+end
+
+local function leave_end(ns, id, state)
+  if state == 'dead' then
+    redis.call('ZREM', ns .. ':dead', id)
+  else
+    redis.call('ZREM', ns .. ':ended', id)
+    redis.call('ZREM', ns .. ':bodies', id)
+  end
+end
+
+-- change_state: its write of the record is what makes a new state count
+local function change_state(ns, id, before, after, now)
+  local event = ns .. ':event:' .. id
+  if before and before ~= 'open' then leave_end(ns, id, before) end
+  if after == 'open' then
+    if before then redis.call('HDEL', event, 'ended_at') end
+    count(ns, before, after)
+    redis.call('HSET', event, 'state', after)
+  else
+    index_end(ns, id, after, now)
+    count(ns, before, after)
+    redis.call('HSET', event, 'state', after, 'ended_at', now)
+  end
 end
 
 -- set_free: let a parked handler run again
@@ -75,12 +148,15 @@ local function park(ns, id, received_at, parked, held_by, now)
   return freed
 end
 
-local function settle(ns, id, now, quietly)
+local function settle(ns, id, now, quietly, given_back)
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'kept', 'held_by')
   -- Of an event whose body was let go of, only the end is known, and it stays.
-  if f[7] then return f[1] end
-  local before, leased = f[1], f[2] and tonumber(f[3]) > now
+  if f[7] then
+    dequeue(ns, id)
+    return f[1]
+  end
+  local before, leased = f[1], f[2] and not given_back and tonumber(f[3]) > now
   local after, score, parked
   if leased then
     after, score = 'open', tonumber(f[3])
@@ -97,25 +173,7 @@ local function settle(ns, id, now, quietly)
     -- A waiting worker looks again after a second at the latest; what comes due before that has to be told.
     if score < now + 1000 and not quietly then wake(ns) end
   end
-  if after == before then return after end
-
-  redis.call('HINCRBY', ns .. ':counts', after, 1)
-  if before then redis.call('HINCRBY', ns .. ':counts', before, -1) end
-  redis.call('HSET', event, 'state', after)
-  if before == 'dead' then redis.call('ZREM', ns .. ':dead', id) end
-  if before == 'done' or before == 'ignored' then
-    redis.call('ZREM', ns .. ':ended', id)
-    redis.call('ZREM', ns .. ':bodies', id)
-  end
-  if after == 'open' then
-    redis.call('HDEL', event, 'ended_at')
-  else
-    local job = ns .. ':' .. id
-    redis.call('HSET', event, 'ended_at', now)
-    redis.call('ZADD', ns .. (after == 'dead' and ':dead' or ':ended'), now, id)
-    if after ~= 'dead' then redis.call('ZADD', ns .. ':bodies', now, id) end
-    redis.call('ZREM', ns .. ':queue', job)
-    redis.call('DEL', 'arq:job:' .. job, 'arq:retry:' .. job)
-  end
+  if after ~= before then change_state(ns, id, before, after, now) end
+  if after ~= 'open' then dequeue(ns, id) end
   return after
 end
