@@ -1,8 +1,10 @@
 """STOP and START, remembered across SMS and RCS."""
 
+from typing import Any
+
 from service import Context, Discard, Event, Router, clock
-from service.events import Message
-from service.events.consent import word_of
+from service.events.consent import words_of
+from service.opt_out_policy import opt_out_words
 from service.store.consent import hear
 from service.store.keys import Keys
 
@@ -10,13 +12,15 @@ router = Router()
 
 
 @router.on("message.received")
-async def consent(event: Event[Message], ctx: Context) -> None:
+async def consent(event: Event[dict[str, Any]], ctx: Context) -> None:
     """Record an opt-out or opt-in; every other message says nothing about it.
 
-    Telnyx's own words were kept when the event was accepted; to keep them again changes nothing.
+    It was recorded when the event was accepted, too: to record it again changes nothing. The payload is a plain dict,
+    so that a field that fits no model hides no STOP.
     """
-    word = word_of(event.payload, event.occurred_at)
-    if word is None:
+    now = clock.now()
+    words = words_of(event.type, event.payload, event.occurred_at, opt_out_words(ctx.settings.policy), now=now)
+    if not words:
         raise Discard("nothing_said")
-    await hear(ctx.redis, Keys.of(ctx.settings), [word], "message", now=clock.now())
-    ctx.log.info("consent", said=word.said)
+    await hear(ctx.redis, Keys.of(ctx.settings), words, now=now)
+    ctx.log.info("consent", said=words[0].said)

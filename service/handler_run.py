@@ -19,6 +19,7 @@ from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
+from service.opt_out_policy import opt_out_words
 from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
 from service.registrations.rcs_capabilities import RcsCapabilities
@@ -172,7 +173,15 @@ def _context(
 ) -> Context:
     effect_key = f"{record.id}/{subscription.name}"
     derived = DerivedEvents(workshop.redis, workshop.keys, remember=workshop.settings.retention)
-    answer = Answer(event, effect_key, workshop.telnyx, workshop.redis, workshop.keys, record.received_at / 1000)
+    answer = Answer(
+        event,
+        effect_key,
+        workshop.telnyx,
+        workshop.redis,
+        workshop.keys,
+        record.received_at / 1000,
+        opt_out_words(workshop.settings.policy),
+    )
     return Context(
         telnyx=workshop.telnyx,
         redis=workshop.redis,

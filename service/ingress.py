@@ -24,6 +24,7 @@ from service.http_protocol import BoundedHttpProtocol
 from service.ingress_metrics import IngressMetrics
 from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
+from service.opt_out_policy import opt_out_words
 from service.reception import ReadingBudget, Reception
 from service.settings import InvalidSettings, Settings, load
 from service.slots import Slot
@@ -56,6 +57,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     accepting = connect(url, timeout=PATIENCE, connections=4)
     probing = connect(url, timeout=PATIENCE, connections=4)
     inbox = GroupCommit(accepting, keys, patience=PATIENCE)
+    added_words = opt_out_words(settings.policy)
     metrics, budget = IngressMetrics(Slot(counts) if counts else None), ReadingBudget()
 
     def reception(arrived_by: str) -> Reception:
@@ -71,6 +73,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
             retention=settings.retention,
             # Nobody else than a receiver of forwarded events has a use for them: without one they cost nothing.
             keeps_signatures=settings.forward_url is not None,
+            opt_out_words=added_words,
         )
 
     app = Starlette(

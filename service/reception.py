@@ -51,7 +51,7 @@ class Reception:
     """Answers webhooks; an ASGI application for one path.
 
     `arrived_by` is noted with each event and, with `keeps_signatures`, so are the headers that proved it. The state of
-    its message is kept for `retention` seconds.
+    its message is kept for `retention` seconds. `opt_out_words` are those that a policy adds, in normal form.
     """
 
     inbox: GroupCommit
@@ -64,6 +64,7 @@ class Reception:
     arrived_by: str
     retention: float
     keeps_signatures: bool = False
+    opt_out_words: frozenset[str] = frozenset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Receive one request."""
@@ -128,7 +129,7 @@ class Reception:
 
     async def _store(self, key: PublicKey, claim: Claim, body: bytes) -> str:
         try:
-            envelope = read_envelope(body)
+            envelope = read_envelope(body, self.opt_out_words)
         except InvalidBody as error:
             raise Refused(400, error.reason) from None
         if key is self.probe_key:

@@ -21,6 +21,7 @@ LAYERS = [
         "masking",
         "event_types",
         "numbers",
+        "opt_out_policy",
         "events",
         "retry_after",
         "standard_webhooks",

@@ -61,4 +61,4 @@ def _word(path: Path, place: int, line: str) -> Word:
     since = read_time(when) if when else None
     if when and since is None:
         raise UnfitFile(f"{path}, line {place}, time: give an ISO 8601 date, such as 2026-01-31T12:00:00Z, or none")
-    return Word(opted_out, "out", since.timestamp() if since else None)
+    return Word(opted_out, "out", since.timestamp() if since else None, "import")

@@ -54,7 +54,7 @@ def add(number: Number) -> None:
     Exit codes: 0 opted out, 1 Redis cannot be had, 2 the number cannot be read.
     """
     wanted = _checked(number)
-    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "out", None)], "operator", now=clock.now()))
+    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "out", None, "operator")], now=clock.now()))
     typer.echo(f"{mask_number(wanted)} is opted out.")
 
 
@@ -71,14 +71,15 @@ def remove(
     """
     wanted = _checked(number)
     known = ask(lambda redis, keys: consent_of(redis, keys, wanted))
-    if not known.opted_out or known.out_at is None:
+    latest = max(known.said.out_at or 0, known.put.out_at or 0)
+    if not known.opted_out:
         typer.echo(f"{mask_number(wanted)} is not opted out.", err=True)
         raise typer.Exit(1)
     if not yes:
         typer.confirm(f"Has {mask_number(wanted)} asked to be written to again?", abort=True, err=True)
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
-    at = max(clock.now(), known.out_at + 0.001)
-    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "in", at)], "operator", now=at))
+    at = max(clock.now(), latest + 0.001)
+    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "in", at, "operator")], now=at))
     typer.echo(f"{mask_number(wanted)} may be written to again.")
 
 
@@ -125,7 +126,7 @@ async def _all(redis: "Redis", keys: Keys) -> list[OptOut]:
 async def _import(redis: "Redis", keys: Keys, words: Sequence[Word]) -> int:
     news, now = 0, clock.now()
     for step in _with_progress(words):
-        news += await hear(redis, keys, step, "import", now=now)
+        news += await hear(redis, keys, step, now=now)
     return news
 
 

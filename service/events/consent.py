@@ -1,20 +1,39 @@
-"""What an inbound message says about being written to. Pure."""
+"""What an event says about being written to, read leniently from the raw payload. Pure.
+
+Each field is taken by itself, and no other field can hide it: neither one that fits no model, nor one that is missing.
+"""
 
 import base64
 import binascii
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from service.events.message import Message
+from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, OPT_OUT_WORDS, Said, forms_of
+from service.events.phone_number import canonical_number
+from service.events.tolerant_model import read_time
 
-Said = Literal["out", "in"]
+Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
+"""How an opt-out came to be known: from a message, Telnyx's refusal, Telnyx's list, a person, a file."""
 
-OPT_OUT_WORDS = frozenset({"STOP", "STOPALL", "STOP ALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT"})
-OPT_IN_WORDS = frozenset({"START", "UNSTOP"})
-HELP_WORDS = frozenset({"HELP", "INFO"})
-"""Telnyx's own keywords. Source: Telnyx's page on advanced opt-in and opt-out."""
+BLOCKED_BY_STOP: Literal["40300"] = "40300"
+"""Telnyx's code for a message that the recipient's STOP blocks. Source: messaging error code reference."""
+
+_INBOUND = "message.received"
+_FAILED = frozenset({"sending_failed", "delivery_failed", "expired", "failed", "undelivered"})
+_REACHED = frozenset({"delivered", "read"})
+_TEXTS = frozenset(
+    {"text", "body", "title", "payload", "postback_data", "suggestion_response", "button", "interactive"}
+    | {"button_reply", "list_reply"}
+)
+"""The fields of a payload, at any depth, that hold what a person wrote or tapped, by SMS, RCS or WhatsApp."""
+_DEEPEST = 6
+_LONGEST_POSTBACK = 2048
+"""Characters. Source: OpenAPI `RCSReply`, `postback_data`."""
+_EARLIEST = 1_262_304_000.0
+"""Seconds; 2010-01-01: no event of Telnyx's is older."""
+_LATEST_AHEAD = 86_400.0
+"""Seconds that Telnyx's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,63 +43,154 @@ class Word:
     number: str
     said: Said
     at: float | None
+    source: Source = "message"
 
     def __repr__(self) -> str:
-        return f"Word(said={self.said!r})"
+        return f"Word(said={self.said!r}, source={self.source!r})"
 
 
-def said_about_consent(message: Message, also: Collection[str] = ()) -> Said | None:
-    """Whether an inbound message opts out or in; `also` are further opt-out words, in capitals.
+def words_of(
+    event_type: str, payload: object, occurred_at: object, also: Collection[str] = (), *, now: float
+) -> tuple[Word, ...]:
+    """Return what an event says about consent: the sender of an inbound message, or recipients who are blocked (40300).
 
-    Telnyx marks the keywords that it answered itself with `autoresponse_type` (SDK, `MessagingInboundMessagePayload`);
-    over RCS, or where its own answers are off, the words and postbacks speak for themselves. Who says both opts out.
+    `also` holds further opt-out words in normal form. `now` is seconds since 1970. A time that cannot be right counts
+    as none. A START without a time lifts nothing: it may have been said before the STOP that it would undo.
     """
-    marked = (message.autoresponse_type or "").upper()
-    words = _words(message)
-    if marked == "STOP" or words & OPT_OUT_WORDS or words & set(also):
+    if not event_type.startswith("message.") or not isinstance(payload, Mapping):
+        return ()
+    if is_inbound(event_type, payload):
+        at = _time((payload.get("received_at"), occurred_at), now)
+        said, number = said_in(payload, also), sender_of(payload)
+        heeded = said is not None and number is not None and not (said == "in" and at is None)
+        return (Word(number, said, at),) if heeded and number and said else ()
+    at = _time((occurred_at, payload.get("completed_at")), now)
+    return tuple(Word(number, "out", at, BLOCKED_BY_STOP) for number in dict.fromkeys(_blocked(payload)))
+
+
+def is_inbound(event_type: str, payload: Mapping[str, Any]) -> bool:
+    """Return whether a message came to us: by its direction and, where that says neither, by the type of its event."""
+    direction = payload.get("direction")
+    named = direction.strip().lower() if isinstance(direction, str) else ""
+    return named == "inbound" if named in ("inbound", "outbound") else event_type == _INBOUND
+
+
+def said_in(payload: Mapping[str, Any], also: Collection[str] = ()) -> Said | None:
+    """Return whether an inbound message opts out or in; a message that says both opts out.
+
+    Telnyx marks the keywords that it answered itself with `autoresponse_type` (SDK, `MessagingInboundMessagePayload`).
+    Over RCS, or where its own answers are off, the words and postbacks speak for themselves.
+    """
+    words = _words(payload)
+    if words & OPT_OUT_WORDS or words.intersection(also):
         return "out"
-    if marked in OPT_IN_WORDS or words & OPT_IN_WORDS:
-        return "in"
-    return None
+    return "in" if words & OPT_IN_WORDS else None
 
 
-def word_of(message: Message, occurred_at: datetime | None, also: Collection[str] = ()) -> Word | None:
-    """What an inbound message says about consent, by whom and when; None where it says nothing that can be heeded.
-
-    A START that bears no time lifts nothing: it may have been said before the STOP that it would undo.
-    """
-    said = said_about_consent(message, also)
-    if said is None or message.from_.phone_number is None or message.direction == "outbound":
-        return None
-    moment = message.received_at or occurred_at
-    if moment is None and said == "in":
-        return None
-    return Word(message.from_.phone_number, said, moment.timestamp() if moment else None)
-
-
-def answered_by_telnyx(message: Message) -> bool:
-    """Whether an inbound message is a keyword (STOP, START, HELP …) that no handler should answer."""
+def is_keyword(payload: Mapping[str, Any], also: Collection[str] = ()) -> bool:
+    """Return whether an inbound message is a keyword (STOP, START, HELP …) that no handler should answer."""
     return (
-        message.autoresponse_type is not None
-        or said_about_consent(message) is not None
-        or bool(_words(message) & HELP_WORDS)
+        payload.get("autoresponse_type") not in (None, "")
+        or said_in(payload, also) is not None
+        or bool(_words(payload) & HELP_WORDS)
     )
 
 
-def _words(message: Message) -> set[str]:
-    texts = [message.said]
-    response = message.body.suggestion_response if message.body else None
-    if response:
-        postback = response.get("postback_data")
-        texts += [response.get("text"), postback, _decoded(postback)]
-    return {" ".join(text.upper().split()).strip(" .!\"'") for text in texts if isinstance(text, str)}
+def sender_of(payload: Mapping[str, Any]) -> str | None:
+    """Return the number that an inbound message came from; None where it bears none.
+
+    WhatsApp names the sender in the message's body too. Source: SDK 4.189.0, WhatsApp payloads.
+    """
+    body = payload.get("body")
+    within = body.get("from") if isinstance(body, Mapping) else None
+    found = (*_numbers(payload.get("from")), *_numbers(within))
+    return found[0] if found else None
 
 
-def _decoded(postback: object) -> str | None:
+def blocked_by_stop(errors: object) -> bool:
+    """Return whether `errors` hold 40300, as a text or as a number, in objects or by itself."""
+    if isinstance(errors, list | tuple):
+        return any(map(blocked_by_stop, errors))
+    code = errors.get("code") if isinstance(errors, Mapping) else errors
+    if isinstance(code, float | int) and not isinstance(code, bool):
+        return code == int(BLOCKED_BY_STOP)
+    return isinstance(code, str) and code.strip() == BLOCKED_BY_STOP
+
+
+def _blocked(payload: Mapping[str, Any]) -> Iterator[str]:
+    """The recipients whom a 40300 means: those that bear it themselves, else whom the message failed.
+
+    A message to one recipient leaves no doubt. Among several, Telnyx may have reached some.
+    """
+    to = payload.get("to")
+    recipients = to if isinstance(to, list) else [to]
+    own = [each for each in recipients if isinstance(each, Mapping) and blocked_by_stop(each.get("errors"))]
+    if own:
+        meant = own
+    elif blocked_by_stop(payload.get("errors")):
+        meant = _not_reached(recipients)
+    else:
+        meant = []
+    for each in meant:
+        yield from _numbers(each)
+
+
+def _not_reached(recipients: list[Any]) -> list[Any]:
+    if len(recipients) == 1:
+        return recipients
+    failed = [each for each in recipients if _status(each) in _FAILED]
+    return failed or [each for each in recipients if _status(each) not in _REACHED]
+
+
+def _status(recipient: object) -> str:
+    status = recipient.get("status") if isinstance(recipient, Mapping) else None
+    return status.strip().lower() if isinstance(status, str) else ""
+
+
+def _numbers(party: object) -> tuple[str, ...]:
+    """The number of a party: an object, a bare number (SDK 4.189 for WhatsApp), or a list of such."""
+    if isinstance(party, list | tuple):
+        return tuple(number for each in party if not isinstance(each, list | tuple) for number in _numbers(each))
+    number = canonical_number(party.get("phone_number") if isinstance(party, Mapping) else party)
+    return (number,) if number is not None else ()
+
+
+def _words(payload: Mapping[str, Any]) -> frozenset[str]:
+    """The words that an inbound message may be: by Telnyx's mark, its texts, and its postbacks in both codings."""
+    said = (payload.get(name) for name in ("autoresponse_type", "text", "body", "suggestion_response"))
+    return frozenset(word for each in said for text in _texts(each, _DEEPEST) for word in forms_of(text))
+
+
+def _texts(value: object, depth: int) -> Iterator[str]:
+    """The texts in a value, wherever it is nested."""
+    if isinstance(value, str):
+        yield value
+    elif depth and isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each, depth - 1)
+    elif depth and isinstance(value, Mapping):
+        for name, each in value.items():
+            if name in _TEXTS or name == "id":
+                yield from _texts(each, depth - 1)
+            if name == "postback_data":
+                yield from _decoded(each)
+
+
+def _decoded(postback: object) -> Iterator[str]:
     """Postbacks are sent as base64 (OpenAPI `RCSReply`) and published samples bring them back plain: both are read."""
-    if not isinstance(postback, str):
-        return None
+    if not isinstance(postback, str) or len(postback) > _LONGEST_POSTBACK:
+        return
+    coded = "".join(postback.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
     try:
-        return base64.b64decode(postback, validate=True).decode()
+        yield base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True).decode()
     except (binascii.Error, ValueError):
-        return None
+        return
+
+
+def _time(candidates: tuple[object, ...], now: float) -> float | None:
+    """The first of these times that can be right, in seconds."""
+    for each in candidates:
+        moment = None if isinstance(each, bool) else read_time(each)
+        if moment is not None and _EARLIEST <= (seconds := moment.timestamp()) <= now + _LATEST_AHEAD:
+            return seconds
+    return None

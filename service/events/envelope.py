@@ -3,22 +3,21 @@
 import hashlib
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from pydantic import ValidationError
 
-from service.events.consent import Word, word_of
+from service import clock
+from service.events.consent import Word, words_of
 from service.events.json_body import parse_json
-from service.events.message import Message
 from service.events.message_status import MessageStatus, read_message_status
 from service.events.tolerant_model import read_time
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _UNKNOWN = "unknown"
-_INBOUND = "message.received"
 
 PROBE_TYPE = "ringback.probe"
 """The type of the events that ask whether we answer; they are never stored."""
@@ -38,21 +37,21 @@ class InvalidBody(Exception):  # noqa: N818 - reads as a state
 class Envelope:
     """What the ingress needs to know of a body: which event it is, and of which type.
 
-    `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said. `word` is what an inbound
-    message says about consent, `message` the state of the message that the event tells of: both hold from the moment at
-    which the event is accepted. `occurred_at` is None where the event bears no time.
+    `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said. `words` are what the event
+    says about consent, `message` the state of the message that it tells of: both hold from the moment at which the
+    event is accepted. `occurred_at` is None where the event bears no time.
     """
 
     identity: str
     type: str
     by_content: bool
-    word: Word | None = None
+    words: tuple[Word, ...] = ()
     message: MessageStatus | None = None
     occurred_at: datetime | None = None
 
 
-def read_envelope(body: bytes) -> Envelope:
-    """Identify the event in a verified body.
+def read_envelope(body: bytes, opt_out_words: Collection[str] = ()) -> Envelope:
+    """Identify the event in a verified body; `opt_out_words` are those that a policy adds, in normal form.
 
     The id is `data.id`, where that is 1 to 128 printable ASCII characters; else `sha256:` of the whole object without
     `meta`, because `meta.attempt` differs between deliveries of one event (knowledge base, receiving webhooks).
@@ -65,13 +64,13 @@ def read_envelope(body: bytes) -> Envelope:
     inner = data if isinstance(data, dict) else content
     identity = inner.get("id") if inner is data else None
     by_content = not (isinstance(identity, str) and _ID.fullmatch(identity))
-    event_type, payload = _type_of(inner), inner.get("payload")
+    event_type, payload = _type_of(inner), _payload_of(inner)
     return Envelope(
         identity=_content_identity(content) if by_content else str(identity),
         type=event_type,
         by_content=by_content,
-        word=_word(inner),
-        message=read_message_status(event_type, payload if isinstance(payload, dict) else inner),
+        words=words_of(event_type, payload, inner.get("occurred_at"), opt_out_words, now=clock.now()),
+        message=read_message_status(event_type, payload),
         occurred_at=read_time(inner.get("occurred_at")),
     )
 
@@ -100,14 +99,10 @@ def _type_of(inner: dict[str, Any]) -> str:
     return _CAMPAIGN_UPDATE if "campaignId" in inner else _UNKNOWN
 
 
-def _word(inner: dict[str, Any]) -> Word | None:
-    """What is said about consent; a payload that does not fit is for the handlers to complain of."""
-    if inner.get("event_type") != _INBOUND:
-        return None
-    try:
-        return word_of(Message.model_validate(inner.get("payload")), read_time(inner.get("occurred_at")))
-    except ValidationError:
-        return None
+def _payload_of(inner: dict[str, Any]) -> dict[str, Any]:
+    """The payload; a body without one is its own payload, as `read_event` has it."""
+    payload = inner.get("payload")
+    return payload if isinstance(payload, dict) else inner
 
 
 def _content_identity(content: dict[str, Any]) -> str:

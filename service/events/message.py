@@ -20,6 +20,9 @@ def _parties(value: object) -> object:
 
 
 def _error(value: object) -> object:
+    """A bare code or text where an error is expected."""
+    if isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal()):
+        return {"code": value}
     return {"detail": value} if isinstance(value, str) else value
 
 

@@ -5,16 +5,9 @@ Source: SDK 4.189, `MessagingInboundMessagePayload.body` and `MessageWhatsappPar
 
 import re
 
-USER = "whatsapp:"
-"""What a WhatsApp user's name begins with, where the words of numbers are kept."""
 _USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
 
 
 def is_user_id(text: object) -> bool:
     """Whether this is a business-scoped user id (BSUID), such as `US.13491208655302741918`."""
     return isinstance(text, str) and _USER_ID.fullmatch(text) is not None
-
-
-def user_of(user_id: str) -> str:
-    """Return the name under which a WhatsApp user's words are kept, who may have no number that we know."""
-    return USER + user_id

@@ -4,7 +4,6 @@ It holds what was said while Ringback was not there to hear it, and to profiles 
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from service import clock
 from service.cancellation import check_cancelled
 from service.events import read_time
 from service.events.consent import Word
+from service.events.phone_number import canonical_number
 from service.masking import told
 from service.outbound.client import open_reader
 from service.outbound.refusals import judge
@@ -37,8 +37,6 @@ LOOK = 60.0
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 900.0
 """Seconds before the list is asked for again after a failure."""
 REDIS_SECONDS = 5.0
-
-_NUMBER = re.compile(r"\+?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> Read
     reading = Reading()
     async for rows in _pages(telnyx):
         words = [word for word in map(_word, rows) if word is not None]
-        news = await hear(redis, keys, words, "telnyx_list", now=clock.now())
+        news = await hear(redis, keys, words, now=clock.now())
         reading = Reading(reading.numbers + len(words), reading.news + news, reading.unread + len(rows) - len(words))
     await note_list_read(redis, keys, at=clock.now())
     return reading
@@ -142,7 +140,7 @@ async def _pages(telnyx: AsyncTelnyx) -> AsyncIterator[list[MessagingOptoutListR
 
 def _word(row: MessagingOptoutListResponse) -> Word | None:
     """The opt-out in a row; None where it bears no whole number (Telnyx can redact them)."""
-    if not isinstance(row.to, str) or not _NUMBER.fullmatch(row.to):
+    if row.to is None or canonical_number(row.to) is None:
         return None
     since = read_time(row.created_at)
-    return Word(row.to, "out", since.timestamp() if since else None)
+    return Word(row.to, "out", since.timestamp() if since else None, "telnyx_list")

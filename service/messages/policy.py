@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from service.events import Message
+from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, normalise
 from service.messages.phone_numbers import country_of, time_zones_of
 from service.messages.quiet_hours import opens_at
 from service.messages.templates import Template
@@ -67,10 +68,20 @@ def _country(name: str) -> str:
     return name
 
 
+def _opt_out_word(word: str) -> str:
+    said = normalise(word)
+    if not said:
+        raise ValueError("give a word of letters or digits, as people write it: not a sentence")
+    if said in OPT_IN_WORDS | HELP_WORDS:
+        raise ValueError("this word already opts in or asks for help: give another one")
+    return word
+
+
 Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 Word = Annotated[str, Field(min_length=1, strict=True)]
 Sender = Annotated[str | None, AfterValidator(checked_sender)]
+OptOutWord = Annotated[Word, AfterValidator(_opt_out_word)]
 
 
 class Table(BaseModel):
@@ -197,9 +208,10 @@ NO_RULE = Rule.model_validate({"name": "no rule", "triggers": []})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Rules in their order."""
+    """Rules in their order, and the opt-out words that are added to those of the law."""
 
     rules: tuple[Rule, ...]
+    opt_out_words: tuple[str, ...] = ()
 
     def rule_for(self, message: Message, number: str) -> Rule:
         """The first rule that fits; `NO_RULE` where none does, so that nothing is sent."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
-from service.messages.policy import Manner, Policy, Rule, Table, default_policy
+from service.messages.policy import Manner, OptOutWord, Policy, Rule, Table, default_policy
 from service.settings import InvalidSettings, Settings
 
 LARGEST = 64 * 1024
@@ -38,6 +38,7 @@ class _Problem:
 class _File(Table):
     defaults: Manner = Field(default_factory=Manner)
     rules: list[dict[str, Any]] = Field(default_factory=list, min_length=1, validate_default=True)
+    opt_out_words: list[OptOutWord] = Field(default_factory=list)
 
 
 def policy_of(settings: Settings) -> Policy | None:
@@ -89,7 +90,7 @@ def _text(path: Path) -> str:
 
 
 def _policy(content: Mapping[str, Any], sms_from: str | None) -> tuple[Policy, list[_Problem]]:
-    _, problems = _fit(_File, content, ())
+    file, problems = _fit(_File, content, ())
     if any(problem.location[0] != "defaults" or len(problem.location) == 1 for problem in problems):
         return Policy(()), problems
     defaults = content.get("defaults", {})
@@ -101,7 +102,7 @@ def _policy(content: Mapping[str, Any], sms_from: str | None) -> tuple[Policy, l
         rules += [rule] if rule is not None else []
     if not problems:
         problems += [*_same_names(rules), *_never_reached(rules)]
-    return Policy(tuple(rules)), problems
+    return Policy(tuple(rules), tuple(file.opt_out_words) if file is not None else ()), problems
 
 
 def _merged(sms_from: str | None, defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,8 @@ from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, omit
 
 from service import clock
-from service.events import Event, Message, read_time
-from service.events.consent import answered_by_telnyx
-from service.events.whatsapp import user_of
+from service.events import Event, read_time
+from service.events.consent import is_keyword
 from service.messages.reply_address import Address, address_of
 from service.outbound.effects import idempotency_key
 from service.store.consent import may_answer, opted_out
@@ -39,6 +38,7 @@ class Answer:
     redis: "Redis"
     keys: Keys
     accepted_at: float
+    opt_out_words: frozenset[str] = frozenset()
 
     async def reply(self, text: str) -> bool:
         """Send `text` back to where the message came from; False where no answer may or can be.
@@ -58,9 +58,9 @@ class Answer:
         return True
 
     async def _reason_against(self, address: Address) -> str | None:
-        if answered_by_telnyx(Message.model_validate(self.event.payload)):
+        if is_keyword(self.event.payload, self.opt_out_words):
             return "keyword"
-        if await self._opted_out(address):
+        if await opted_out(self.redis, self.keys, address.to):
             return "opted_out"
         if address.channel == "WHATSAPP" and clock.now() - self._written_at() > WHATSAPP_WINDOW:
             return "window_closed"
@@ -68,13 +68,6 @@ class Answer:
             self.redis, self.keys, address.to, effect_key=self.effect_key, limit=MOST_ANSWERS, window=WINDOW
         )
         return None if allowed else "loop"
-
-    async def _opted_out(self, address: Address) -> bool:
-        """A STOP of the number counts on every channel, that of a WhatsApp user for the user."""
-        names = [user_of(address.user_id)] if address.user_id is not None else []
-        if address.to != address.user_id:
-            names.append(address.to)
-        return any([await opted_out(self.redis, self.keys, name) for name in names])
 
     def _written_at(self) -> float:
         """The earliest time that is known of the message, as nobody tells when the window began."""

@@ -9,19 +9,16 @@
 Each field is read by itself, so that one which fits no model hides none of the others.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
+from service.events.phone_number import canonical_number
 from service.events.tolerant_model import list_of
 from service.events.whatsapp import is_user_id
-from service.store.consent import canonical
 
 Channel = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
 Obstacle = Literal["unknown_channel", "no_number", "no_sender"]
-
-_NUMBER = re.compile(r"\+\d{7,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +81,9 @@ def _party(value: object) -> Mapping[str, Any]:
 
 
 def _number(value: object) -> str | None:
-    number = canonical(_text(value))
-    return number if _NUMBER.fullmatch(number) else None
+    number = canonical_number(value)
+    # Short codes belong to machines, and a long number cannot write to most of them.
+    return number if number is not None and number.startswith("+") else None
 
 
 def _text(value: object) -> str:

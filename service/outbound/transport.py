@@ -150,9 +150,9 @@ class EffectTransport(httpx.AsyncBaseTransport):
         """A 40300 is the recipient's own STOP, told by Telnyx: it is kept, whatever the handler makes of it."""
         if answer.status < 400 or call.recipient is None or "," in call.recipient or STOP not in codes(answer.body):
             return
-        word = Word(call.recipient, "out", at=None)
+        word = Word(call.recipient, "out", None, "40300")
         try:
-            await hear(self._ledgers.redis, self._ledgers.keys, [word], "40300", now=clock.now())
+            await hear(self._ledgers.redis, self._ledgers.keys, [word], now=clock.now())
         except (RedisError, OSError) as trouble:
             told = "an opt-out was not recorded; Telnyx's own list still holds it"
             log.warning(told, error=type(trouble).__name__)

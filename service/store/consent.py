@@ -1,70 +1,91 @@
 """What numbers have said about being written to, and how often they were answered lately."""
 
 import math
-import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import Literal, Self
+from typing import Self
 
 import orjson
 from redis.asyncio import Redis
 
 from service.events.consent import Word
-from service.events.whatsapp import USER
+from service.events.phone_number import canonical_number
 from service.routing import Retry
 from service.sealing import key_of_form
 from service.store.keys import Keys
-from service.store.scripts import Argument, run, script
+from service.store.scripts import run, script
 
 HEAR = script("hear", above=("consent",))
 MOVE = script("optout_move", above=("consent",))
 REPLY = script("reply")
 
-Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
-"""How an opt-out came to be known: from a message, Telnyx's refusal, Telnyx's list, a person, a file."""
-
+NOTHING_SAID = "[]"
 STEP = 500
 """Words that one script may take: a millisecond or two in which the server does nothing else."""
-LONGEST_SHORT_CODE = 8
-
-_NUMBER = re.compile(r"[\s+\d().-]*\d[\s\d().-]*")
-_NO_DIGIT = re.compile(r"\D")
 
 
 @dataclass(frozen=True, slots=True)
-class Consent:
-    """The latest opt-out and opt-in of a number (seconds since 1970), and how the opt-out came to be known."""
+class Opposed:
+    """The latest opt-out and opt-in of one kind (seconds since 1970), and how the opt-out came to be known."""
 
     out_at: float | None = None
     in_at: float | None = None
     source: str = "-"
-
-    @classmethod
-    def parse(cls, stored: bytes | None) -> Self:
-        """Read what the scripts have written."""
-        if stored is None:
-            return cls()
-        out, back, source = stored.decode().split(" ")[:3]
-        return cls(_seconds(out), _seconds(back), source)
-
-    def merged(self, other: Self) -> Self:
-        """What both say of one number: of each kind of word the latest."""
-        latest = self if (self.out_at or 0) >= (other.out_at or 0) else other
-        backs = [each.in_at for each in (self, other) if each.in_at is not None]
-        return replace(latest, in_at=max(backs, default=None))
 
     @property
     def opted_out(self) -> bool:
         """Whether the latest word was an opt-out; of two at the same time the opt-out counts."""
         return self.out_at is not None and (self.in_at is None or self.out_at >= self.in_at)
 
+    def merged(self, other: Self) -> Self:
+        """Return what both say: of each kind of word the latest."""
+        latest = self if (self.out_at or 0) >= (other.out_at or 0) else other
+        backs = [each.in_at for each in (self, other) if each.in_at is not None]
+        return replace(latest, in_at=max(backs, default=None))
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What is known of a number: what it `said` itself, by whatever way that came, and what a person `put` there.
+
+    A START lifts what the number said. Only a person lifts what an operator or an import put there.
+    """
+
+    said: Opposed = Opposed()
+    put: Opposed = Opposed()
+
+    @classmethod
+    def parse(cls, stored: bytes | None) -> Self:
+        """Read what the scripts have written."""
+        if stored is None:
+            return cls()
+        out, back, source, put_out, put_back, put_source = stored.decode().split(" ")[:6]
+        return cls(
+            Opposed(_seconds(out), _seconds(back), source), Opposed(_seconds(put_out), _seconds(put_back), put_source)
+        )
+
+    def merged(self, other: Self) -> Self:
+        """Return what both say of one number: of each kind of word the latest."""
+        return replace(self, said=self.said.merged(other.said), put=self.put.merged(other.put))
+
+    @property
+    def opted_out(self) -> bool:
+        """Whether the number must not be written to."""
+        return self.in_force is not None
+
+    @property
+    def in_force(self) -> Opposed | None:
+        """The opt-out that holds, the latest of two; None where there is none."""
+        holding = [each for each in (self.said, self.put) if each.opted_out]
+        return max(holding, key=lambda each: each.out_at or 0, default=None)
+
     def opted_out_since(self, moment: float) -> bool:
         """Whether the number is opted out, or was at some time since `moment`."""
         # Times are kept in whole milliseconds, so that a STOP within the same one counts.
         since = math.floor(moment * 1000) / 1000
-        return self.opted_out or (self.out_at is not None and self.out_at >= since)
+        return self.opted_out or any(each.out_at is not None and each.out_at >= since for each in (self.said, self.put))
 
 
 class KeyMissing(Retry):
@@ -94,53 +115,59 @@ class OptOut:
         return f"OptOut(since={self.since!r}, source={self.source!r})"
 
 
-def canonical(number: str) -> str:
-    """One form of a number, so that none slips through in another: `+` and digits.
-
-    Short codes stay digits, and names (alphanumeric senders) what they are.
-    """
-    if not _NUMBER.fullmatch(number):
-        return number.strip()
-    digits = _NO_DIGIT.sub("", number)
-    return digits if len(digits) <= LONGEST_SHORT_CODE else f"+{digits}"
-
-
 def milliseconds(at: float) -> int:
     """A word's time as the scripts keep it; the same word always gives the same."""
     return round(at * 1000)
 
 
-async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], source: Source, *, now: float) -> int:
-    """Keep what numbers said; answers how many words changed what is known.
+async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], *, now: float) -> int:
+    """Keep what numbers said; answers how many words changed what is known. What is no number is passed over.
 
     Raises:
         redis.exceptions.RedisError: it is not known what was kept; doing it again is harmless.
     """
     changed = 0
     for start in range(0, len(words), STEP):
-        args: list[Argument] = [keys.namespace]
-        for word in words[start : start + STEP]:
-            at = milliseconds(now if word.at is None else word.at)
-            args += (*about(word.number, keys), word.said, at, source)
-        changed += await run(redis, HEAR, *args)
+        heard = encode_words(words[start : start + STEP], keys, now=now)
+        changed += await run(redis, HEAR, keys.namespace, heard) if heard != NOTHING_SAID else 0
     return changed
+
+
+def encode_words(words: Sequence[Word], keys: Keys, *, now: float | None = None) -> str:
+    """Return words as the scripts take them: a JSON array of [forms, sealed number, said, at (ms), source].
+
+    The forms are those of the number, that of today first. Without `now`, a word that bears no time gets -1: the
+    script then takes the time at which the event was accepted.
+    """
+    encoded = []
+    for word in words:
+        plain = canonical_number(word.number)
+        at = now if word.at is None else word.at
+        if plain is not None:
+            sealed = keys.sealer.seal_text(plain) if keys.sealer.active else ""
+            encoded.append(
+                [keys.sealer.forms(plain), sealed, word.said, -1 if at is None else milliseconds(at), word.source]
+            )
+    return orjson.dumps(encoded).decode()
 
 
 def about(number: str, keys: Keys) -> tuple[str, str]:
     """A number as the scripts take it: its forms, as JSON, and itself, sealed; empty where it is not hidden."""
-    plain = canonical(number)
-    forms = orjson.dumps(keys.sealer.forms(plain)).decode()
-    return forms, keys.sealer.seal_text(plain) if keys.sealer.active else ""
+    forms = orjson.dumps(keys.sealer.forms(number)).decode()
+    return forms, keys.sealer.seal_text(number) if keys.sealer.active else ""
 
 
 async def consent_of(redis: "Redis", keys: Keys, number: str) -> Consent:
-    """What a number has said, whichever of our keys it is hidden under.
+    """Return what a number has said, whichever of our keys it is hidden under; of what is no number, nothing.
 
     Raises:
         KeyMissing: it may have said something else under a key that is not here.
     """
+    plain = canonical_number(number)
+    if plain is None:
+        return Consent()
     async with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hmget(keys.optouts, [*keys.sealer.forms(canonical(number))])
+        pipeline.hmget(keys.optouts, [*keys.sealer.forms(plain)])
         pipeline.hkeys(keys.optout_keys)
         stored, hidden_under = await pipeline.execute()
     missing = [each.decode() for each in hidden_under if each.decode() not in keys.sealer.names]
@@ -161,9 +188,10 @@ async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
     async for form, stored in redis.hscan_iter(keys.optouts, count=STEP):
         consent, number = Consent.parse(stored), _number(form, stored, keys) or form.decode()
         # A scan may bring a number twice while the hash grows.
-        if consent.opted_out and consent.out_at is not None and number not in seen and not number.startswith(USER):
+        holds = consent.in_force
+        if holds is not None and holds.out_at is not None and number not in seen:
             seen.add(number)
-            yield OptOut(number, consent.out_at, consent.source)
+            yield OptOut(number, holds.out_at, holds.source)
 
 
 async def move_opt_outs(redis: "Redis", keys: Keys) -> int:
@@ -205,7 +233,7 @@ async def take_list_lock(redis: "Redis", keys: Keys, *, seconds: float) -> bool:
 
 async def may_answer(redis: "Redis", keys: Keys, number: str, *, effect_key: str, limit: int, window: float) -> bool:
     """Whether one more answer may go to this number: at most `limit` within `window` seconds of the latest."""
-    forms = keys.sealer.forms(number)
+    forms = keys.sealer.forms(canonical_number(number) or number)
     return bool(await run(redis, REPLY, keys.namespace, effect_key, limit, int(window * 1000), *forms))
 
 
@@ -213,7 +241,7 @@ def _number(form: bytes, stored: bytes, keys: Keys) -> str | None:
     """The number that something is known of; None where it is hidden and cannot be read."""
     if key_of_form(form.decode()) is None:
         return form.decode()
-    _, _, _, *sealed = stored.decode().split(" ")
+    sealed = stored.decode().split(" ")[6:]
     number = keys.sealer.open_text(sealed[0]) if sealed else None
     return None if number is None or number == sealed[0] else number
 

@@ -7,8 +7,8 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.events.phone_number import canonical_number
 from service.mentions import Mention
-from service.store.consent import canonical
 from service.store.inbox import find
 from service.store.keys import Keys
 from service.store.ledger import effects_of
@@ -47,7 +47,7 @@ async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[
     Raises:
         redis.exceptions.RedisError: some of it may be left; doing it again is harmless.
     """
-    plain, erased = canonical(number), Erased()
+    plain, erased = canonical_number(number) or number, Erased()
     mention = Mention.of(plain)
     async for page in _pages(redis, keys):
         named = [each for each in page if await _names(redis, keys, each, mention, erased)]

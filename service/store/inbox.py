@@ -10,7 +10,7 @@ from service.events import Envelope
 from service.events.consent import Word
 from service.events.message_status import MessageStatus
 from service.signature import Claim
-from service.store.consent import about, milliseconds
+from service.store.consent import encode_words
 from service.store.keys import Keys
 from service.store.marks import marks
 from service.store.message_states import DEFAULT_KEEP, state_argument
@@ -35,8 +35,8 @@ SUMMARIES = script("summaries")
 class Arrival:
     """An event to accept; `delay` (milliseconds) is how long it waits until handlers may see it.
 
-    `word` is what its message says about consent, `message` the state of the message that it tells of: both are kept in
-    the same step, the state for `keep` seconds. `claim` is given where the headers that prove the body are to be kept
+    `words` are what it says about consent, `message` the state of the message that it tells of. Both are kept in the
+    same step, the state for `keep` seconds. `claim` is given where the headers that prove the body are to be kept
     beside it.
     """
 
@@ -46,7 +46,7 @@ class Arrival:
     arrived_by: str
     delay: int = 0
     remember: int = 0
-    word: Word | None = None
+    words: tuple[Word, ...] = ()
     message: MessageStatus | None = None
     keep: float = DEFAULT_KEEP
     claim: Claim | None = field(default=None, repr=False)
@@ -68,7 +68,7 @@ class Arrival:
             body,
             arrived_by,
             remember=CONTENT_IS_REMEMBERED if envelope.by_content else 0,
-            word=envelope.word,
+            words=envelope.words,
             message=envelope.message if arrived_by in FROM_TELNYX else None,
             keep=keep,
             claim=claim,
@@ -115,7 +115,7 @@ def accept_arguments(keys: Keys, arrivals: Sequence[Arrival]) -> list[Argument]:
             written_arrival(arrival.arrived_by, arrival.claim),
             arrival.delay,
             arrival.remember,
-            *_said(arrival.word, keys),
+            encode_words(arrival.words, keys),
             marks(arrival.type, arrival.body, keys.sealer),
             state_argument(arrival.message, keys, keep=arrival.keep),
         )
@@ -148,12 +148,6 @@ async def counts(redis: "Redis", keys: Keys) -> Counts:
     """The counters as they stand."""
     stored: Mapping[bytes, bytes] = await redis.hgetall(keys.counts)  # type: ignore[misc]
     return Counts(**{name.decode(): int(value) for name, value in stored.items()})
-
-
-def _said(word: Word | None, keys: Keys) -> tuple[Argument, ...]:
-    if word is None:
-        return "", "", "", ""
-    return word.said, *about(word.number, keys), "" if word.at is None else milliseconds(word.at)
 
 
 async def summaries(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:

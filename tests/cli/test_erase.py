@@ -78,7 +78,7 @@ def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
 
 
 async def know(redis: Any, keys: Keys, number: str) -> None:
-    await hear(redis, keys, [Word(number, "out", 10.0)], "message", now=0)
+    await hear(redis, keys, [Word(number, "out", 10.0)], now=0)
     said = MessageStatus("m", "RCS", (RecipientStatus(number, "delivered", "T"),))
     await ask(redis, keys, "m", [], by="e", said=said)
     await remember(redis, keys, "agent", {number: Capability(("X",))})
@@ -156,10 +156,10 @@ def test_erased_dead_events_are_not_run_again(kept: Deployment) -> None:
 def test_with_a_key_nothing_of_the_number_is_left_in_what_opt_outs_hold(deployment: Deployment) -> None:
     keys = Keys(deployment.keys.namespace, Sealer(parse_keys(KEY)))
     hidden = replace(deployment, keys=keys)
-    deployment.ask(lambda redis, plain: hear(redis, plain, [Word(ANN, "out", 10.0)], "message", now=0))
+    deployment.ask(lambda redis, plain: hear(redis, plain, [Word(ANN, "out", 10.0)], now=0))
     assert hidden.ask(lambda redis, keys: erasure.erase(redis, keys, ANN)).opt_out == "hidden"
     stored = deployment.redis.hgetall(keys.optouts)
-    assert stored == {keys.sealer.hide(ANN).encode(): b"10000 - message"}
+    assert stored == {keys.sealer.hide(ANN).encode(): b"10000 - message - - -"}
     assert hidden.ask(lambda redis, keys: consent_of(redis, keys, ANN)).opted_out
     listed = orjson.loads(hidden.run("optouts", "list", "--json", "--reveal").stdout or "[]")
     assert [each["number"] for each in listed] == [keys.sealer.hide(ANN)]

@@ -298,7 +298,7 @@ class SdkOfHistories:
             raise APIConnectionError(request=request)
         if code == STOP:
             # What the transport beneath the real SDK does with every such answer.
-            await hear(self.world.redis, self.world.keys, [Word(to, "out", at=None)], "40300", now=clock.now())
+            await hear(self.world.redis, self.world.keys, [Word(to, "out", None, "40300")], now=clock.now())
         if status >= 400:
             body = {"errors": [{"code": code, "title": "refused"}]}
             response = httpx.Response(status, json=body, request=request)

@@ -16,8 +16,9 @@ from telnyx import APIError
 
 from handlers import router as built_in
 from service import Context, Discard, Event, Router, clock
-from service.events import Message, read_envelope
-from service.events.consent import Word, answered_by_telnyx, word_of
+from service.events import read_envelope
+from service.events.consent import Word, is_keyword, words_of
+from service.events.opt_out_words import normalise_all
 from service.store.connection import connect
 from service.store.consent import Consent, consent_of, hear, opted_out
 from service.store.keys import Keys
@@ -29,8 +30,8 @@ NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
 
 def said(payload: dict[str, Any], also: tuple[str, ...] = ()) -> str | None:
-    word = word_of(Message.model_validate(payload), NOON, also)
-    return word.said if word else None
+    words = words_of("message.received", payload, NOON, normalise_all(also), now=NOON.timestamp())
+    return words[0].said if words else None
 
 
 def tapped(text: str, postback: str) -> dict[str, Any]:
@@ -81,20 +82,21 @@ def test_a_policy_adds_words() -> None:
 
 def test_a_start_without_any_time_lifts_nothing() -> None:
     message = {**received_sms(NUMBER, "START"), "received_at": None}
-    assert word_of(Message.model_validate(message), None) is None
-    stop = Message.model_validate({**message, "text": "STOP"})
-    assert word_of(stop, None) == Word(NUMBER, "out", None)
+    assert words_of("message.received", message, None, now=0) == ()
+    assert words_of("message.received", {**message, "text": "STOP"}, None, now=0) == (Word(NUMBER, "out", None),)
 
 
 def test_keywords_are_telnyx_s_to_answer() -> None:
-    assert answered_by_telnyx(Message.model_validate(received_sms(NUMBER, "info")))
-    assert not answered_by_telnyx(Message.model_validate(received_sms(NUMBER, "Are you open?")))
+    assert is_keyword(received_sms(NUMBER, "info"))
+    assert is_keyword(received_sms(NUMBER, "\u201cHelp!\u201d"))
+    assert not is_keyword(received_sms(NUMBER, "Are you open?"))
 
 
 def test_a_payload_that_does_not_fit_says_nothing_and_stops_no_reception() -> None:
-    for payload in ({"text": ["STOP"]}, None, {"from": 5, "text": "STOP"}):
-        body = envelope("message.received", payload)  # type: ignore[arg-type]
-        assert read_envelope(orjson.dumps(body)).word is None
+    payloads: list[Any] = [{"text": ["STOP"]}, None, {"from": 5, "text": "STOP"}, [], "STOP"]
+    for payload in payloads:
+        body = envelope("message.received", payload)
+        assert read_envelope(orjson.dumps(body)).words == ()
 
 
 WORDS = st.lists(st.tuples(st.sampled_from(["out", "in"]), st.integers(1, 5)), min_size=1, max_size=8)
@@ -102,10 +104,10 @@ WORDS = st.lists(st.tuples(st.sampled_from(["out", "in"]), st.integers(1, 5)), m
 
 async def heard(redis_url: str, words: list[tuple[Any, int]]) -> Consent:
     """What is known of a fresh number after these words, in this order."""
-    number, keys = fresh_number() + uuid.uuid4().hex, Keys("words")
+    number, keys = fresh_number(), Keys(f"words{uuid.uuid4().hex}")
     async with connect(redis_url, timeout=5, connections=1) as redis:
         for said_, at in words:
-            await hear(redis, keys, [Word(number, said_, at)], "message", now=0)
+            await hear(redis, keys, [Word(number, said_, at)], now=0)
         return await consent_of(redis, keys, number)
 
 
@@ -185,7 +187,7 @@ def test_a_refusal_by_telnyx_is_an_opt_out_for_every_profile(stack: Stack, statu
     other = envelope("message.finalized", finalized_rcs("delivery_failed", number, messaging_profile_id="other"))
     stack.deliver(other)
     assert stack.ended(other).handlers["sms_fallback"].reason == "opted_out"
-    assert stack.ask(lambda redis, keys: consent_of(redis, keys, number)).source == "40300"
+    assert stack.ask(lambda redis, keys: consent_of(redis, keys, number)).said.source == "40300"
     assert len([each for each in stack.simulator.requests if each.method == "POST"]) == 1
 
 
@@ -220,7 +222,7 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
             await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
         if ctx.attempt == 1:
             start = Word(number, "in", clock.now() + 0.001)
-            await hear(ctx.redis, Keys.of(ctx.settings), [start], "message", now=0)
+            await hear(ctx.redis, Keys.of(ctx.settings), [start], now=0)
             raise ValueError
 
     stack.simulator.add_fault(kind="status", status=403, code="40300", recipient=number)
@@ -234,7 +236,7 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
 
 def test_a_number_is_the_same_however_it_is_written(stack: Stack) -> None:
     stop = Word("1 (312) 555-0101", "out", 1.0)
-    stack.ask(lambda redis, keys: hear(redis, keys, [stop], "operator", now=0))
+    stack.ask(lambda redis, keys: hear(redis, keys, [stop], now=0))
     assert stack.ask(lambda redis, keys: opted_out(redis, keys, "13125550101"))
     assert not stack.ask(lambda redis, keys: opted_out(redis, keys, "+13125550102"))
 
@@ -251,7 +253,7 @@ def test_a_stop_calls_off_what_was_waiting_when_it_came_even_if_a_start_follows(
     stack.start_worker(router)
     number = fresh_number()
     words = [Word(number, "out", 100.0), Word(number, "in", 200.0)]
-    stack.ask(lambda redis, keys: hear(redis, keys, words, "message", now=0))
+    stack.ask(lambda redis, keys: hear(redis, keys, words, now=0))
     for since, answer in ((50, "False True"), (100, "False True"), (150, "False False")):
         event = envelope("test.ask", {"since": since})
         stack.deliver(event)

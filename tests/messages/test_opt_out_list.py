@@ -15,7 +15,7 @@ from service.messages import opt_out_list
 from service.messages.opt_out_list import Reading, read_opt_outs, reading_opt_outs
 from service.outbound.client import open_reader
 from service.simulator.messages.opt_outs import OptOut
-from service.store.consent import Consent, consent_of, hear, list_read_at
+from service.store.consent import Consent, Opposed, consent_of, hear, list_read_at
 from tests.events import fresh_number
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -51,7 +51,7 @@ def test_all_pages_are_read_and_every_opt_out_is_known_with_its_time(stack: Stac
     listed(stack, *numbers)
 
     assert read(stack) == Reading(numbers=601, news=601)
-    assert known(stack, numbers[0]) == known(stack, numbers[600]) == Consent(SAID_AT, None, "telnyx_list")
+    assert known(stack, numbers[0]) == known(stack, numbers[600]) == Consent(Opposed(SAID_AT, None, "telnyx_list"))
     pages = [each.query["page[number]"] for each in stack.simulator.requests if "page[number]" in each.query]
     assert pages[-2:] == ["2", "3"]
     assert read(stack) == Reading(numbers=601, news=0)
@@ -60,7 +60,7 @@ def test_all_pages_are_read_and_every_opt_out_is_known_with_its_time(stack: Stac
 def test_a_start_that_came_after_the_listed_stop_stays(stack: Stack) -> None:
     number = fresh_number()
     later = Word(number, "in", SAID_AT + 60)
-    stack.ask(lambda redis, keys: hear(redis, keys, [later], "message", now=0))
+    stack.ask(lambda redis, keys: hear(redis, keys, [later], now=0))
     listed(stack, number)
 
     assert read(stack).numbers == 1
@@ -80,9 +80,15 @@ def test_a_number_that_has_gone_from_the_list_is_not_lifted(stack: Stack) -> Non
 @pytest.mark.parametrize(
     ("row", "word"),
     [
-        ({"to": "+13125550101", "created_at": "2026-01-05 12:00:00.000000"}, Word("+13125550101", "out", SAID_AT)),
-        ({"to": "+13125550101", "created_at": "2026-01-05T12:00:00Z"}, Word("+13125550101", "out", SAID_AT)),
-        ({"to": "+13125550101"}, Word("+13125550101", "out", None)),
+        (
+            {"to": "+13125550101", "created_at": "2026-01-05 12:00:00.000000"},
+            Word("+13125550101", "out", SAID_AT, "telnyx_list"),
+        ),
+        (
+            {"to": "+13125550101", "created_at": "2026-01-05T12:00:00Z"},
+            Word("+13125550101", "out", SAID_AT, "telnyx_list"),
+        ),
+        ({"to": "+13125550101"}, Word("+13125550101", "out", None, "telnyx_list")),
         ({"to": "+1312555****", "created_at": "2026-01-05T12:00:00Z"}, None),
         ({"created_at": "2026-01-05T12:00:00Z"}, None),
     ],

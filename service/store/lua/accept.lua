@@ -5,9 +5,8 @@
 --
 -- Keys:   those of record, of consent and of message_state, <ns>:content:<identity>
 -- ARGV:   ns, then for each event: identity, type, body, arrived_by, delay (ms until it is due), remember (ms for which the
---         identity stands for this event; 0: as long as the record exists), said ('out' | 'in' | ''), forms of the number and
---         the number sealed as for hear, at (ms; '': now), marks (digest of its type, then of the numbers in it, 4 bytes each),
---         state of a message (JSON as for merge_message, or '')
+--         identity stands for this event; 0: as long as the record exists), words as for hear (JSON), marks (digest of its
+--         type, then of the numbers in it, 4 bytes each), state of a message (JSON as for merge_message, or '')
 -- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
 -- Cost:   O(events × log queue)
 local ns = ARGV[1]
@@ -29,16 +28,13 @@ local function resolve(identity, type, remember)
 end
 
 local answers = {}
-for i = 2, #ARGV, 12 do
+for i = 2, #ARGV, 9 do
   local id = resolve(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 5]))
   local first_at = first_arrival(ns, id)
-  if ARGV[i + 6] ~= '' then
-    local at = tonumber(ARGV[i + 9]) or first_at or now
-    hear(ns, cjson.decode(ARGV[i + 7]), ARGV[i + 8], ARGV[i + 6], at, 'message')
-  end
-  if ARGV[i + 11] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 11]), id) end
+  if ARGV[i + 6] ~= '[]' then hear_all(ns, ARGV[i + 6], first_at or now) end
+  if ARGV[i + 8] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 8]), id) end
   local delay = tonumber(ARGV[i + 4])
-  local answer = record(ns, now, id, first_at, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], delay, ARGV[i + 10])
+  local answer = record(ns, now, id, first_at, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], delay, ARGV[i + 7])
   answers[#answers + 1] = { answer, id }
 end
 return answers

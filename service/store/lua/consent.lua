@@ -1,8 +1,11 @@
 -- consent: the latest opt-out and the latest opt-in of each number, so that neither the order of words nor their repetition
--- matters. A number is opted out where its latest opt-out is not older than its latest opt-in. Where numbers are hidden, one
--- may be known under several forms: as itself, and under each encryption key. Their latest words count, and what is written
--- takes the place of all of them.
+-- matters. There are two kinds of words: those that the number said itself, by whatever way that came to be known (a message,
+-- a 40300, Telnyx's list), and those that a person put there (operator, import). A START lifts the former; a person's opt-in
+-- lifts both. A number is opted out where, of either kind, its latest opt-out is not older than its latest opt-in. Where
+-- numbers are hidden, one may be known under several forms: as itself, and under each encryption key. Their latest words
+-- count, and what is written takes the place of all of them.
 --
+-- Value:  'out in source put_out put_in put_source [sealed number]'; times in ms, '-' where there is none
 -- Keys:   <ns>:optouts, <ns>:optout_keys
 -- Cost:   O(forms)
 
@@ -12,39 +15,68 @@ local function count_form(ns, form, by)
   if key and redis.call('HINCRBY', ns .. ':optout_keys', key, by) <= 0 then redis.call('HDEL', ns .. ':optout_keys', key) end
 end
 
--- known_words: what is known under all forms, merged: {out, back, source}, '-' where there is nothing; and how many others
--- than the first form there are
+local function is_later(at, than) return at ~= '-' and (than == '-' or tonumber(at) > tonumber(than)) end
+
+-- known_words: what is known under all forms, merged: the six fields of a value; and how many other forms than the first
+-- hold something
 local function known_words(ns, forms)
-  local out, back, source, others = '-', '-', '-', 0
+  local known, others = { '-', '-', '-', '-', '-', '-' }, 0
   for i, value in ipairs(redis.call('HMGET', ns .. ':optouts', unpack(forms))) do
     if value then
-      local its_out, its_back, from = value:match('^(%S+) (%S+) (%S+)')
-      if its_out ~= '-' and (out == '-' or tonumber(its_out) > tonumber(out)) then out, source = its_out, from end
-      if its_back ~= '-' and (back == '-' or tonumber(its_back) > tonumber(back)) then back = its_back end
+      local theirs = { value:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)') }
+      for at = 1, #theirs, 3 do
+        if is_later(theirs[at], known[at]) then known[at], known[at + 2] = theirs[at], theirs[at + 2] end
+        if is_later(theirs[at + 1], known[at + 1]) then known[at + 1] = theirs[at + 1] end
+      end
       if i > 1 then others = others + 1 end
     end
   end
-  return out, back, source, others
+  return known, others
 end
 
 -- write_words: keep what is known of a number under its first form alone
-local function write_words(ns, forms, sealed, out, back, source)
-  local key = ns .. ':optouts'
-  local value = out .. ' ' .. back .. ' ' .. source .. (sealed ~= '' and ' ' .. sealed or '')
-  if redis.call('HSET', key, forms[1], value) == 1 then count_form(ns, forms[1], 1) end
+local function write_words(ns, forms, sealed, known)
+  local value = table.concat(known, ' ') .. (sealed ~= '' and ' ' .. sealed or '')
+  if redis.call('HSET', ns .. ':optouts', forms[1], value) == 1 then count_form(ns, forms[1], 1) end
   for i = 2, #forms do
-    if redis.call('HDEL', key, forms[i]) == 1 then count_form(ns, forms[i], -1) end
+    if redis.call('HDEL', ns .. ':optouts', forms[i]) == 1 then count_form(ns, forms[i], -1) end
   end
+end
+
+-- opted_out: whether a number must not be written to; with `since` (ms), also whether it opted out from then on
+local function opted_out(ns, forms, since)
+  local known = known_words(ns, forms)
+  for at = 1, 4, 3 do
+    if known[at] ~= '-' and not is_later(known[at + 1], known[at]) then return true end
+    if since and known[at] ~= '-' and tonumber(known[at]) >= since then return true end
+  end
+  return false
 end
 
 -- hear: keep a word; forms = the number's, that of today first; sealed = the number itself, sealed ('' where it is not
 -- hidden); at is ms. Answers whether anything changed.
 local function hear(ns, forms, sealed, said, at, source)
-  local out, back, from, others = known_words(ns, forms)
-  local before = tonumber(said == 'out' and out or back)
-  local news = not before or before < at
-  if news and said == 'out' then out, from = string.format('%d', at), source end
-  if news and said ~= 'out' then back = string.format('%d', at) end
-  if news or others > 0 then write_words(ns, forms, sealed, out, back, from) end
+  local known, others = known_words(ns, forms)
+  local by_person = source == 'operator' or source == 'import'
+  local time, news = string.format('%d', at), false
+  for first = 1, 4, 3 do
+    local field = said == 'out' and first or first + 1
+    local concerns = (first == 4) == by_person or (by_person and said == 'in')
+    if concerns and is_later(time, known[field]) then
+      known[field], news = time, true
+      if said == 'out' then known[first + 2] = source end
+    end
+  end
+  if news or others > 0 then write_words(ns, forms, sealed, known) end
+  return news
+end
+
+-- hear_all: keep the words in a JSON array of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
+local function hear_all(ns, words, now)
+  local news = 0
+  for _, word in ipairs(cjson.decode(words)) do
+    local at = word[4] < 0 and tonumber(now) or word[4]
+    if hear(ns, word[1], word[2], word[3], at, word[5]) then news = news + 1 end
+  end
   return news
 end

@@ -5,7 +5,7 @@
 -- Answer: 1, or 0 where it has said nothing
 -- Cost:   O(forms)
 local forms = cjson.decode(ARGV[2])
-local out, back, source = known_words(ARGV[1], forms)
-if out == '-' and back == '-' then return 0 end
-write_words(ARGV[1], forms, '', out, back, source)
+local known = known_words(ARGV[1], forms)
+if table.concat(known) == '------' then return 0 end
+write_words(ARGV[1], forms, '', known)
 return 1

@@ -7,9 +7,9 @@
 local ns, moved = ARGV[1], 0
 for i = 2, #ARGV, 2 do
   local forms = cjson.decode(ARGV[i])
-  local out, back, source, others = known_words(ns, forms)
+  local known, others = known_words(ns, forms)
   if others > 0 then
-    write_words(ns, forms, ARGV[i + 1], out, back, source)
+    write_words(ns, forms, ARGV[i + 1], known)
     moved = moved + 1
   end
 end

@@ -1,0 +1,103 @@
+"""The words that opt out, opt in or ask for help, and how they are recognised in what a person wrote. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import Literal
+
+Said = Literal["out", "in"]
+
+_LONGEST_TEXT = 8192
+"""Characters; longer texts are sentences. WhatsApp takes 4,096, RCS 3,072, SMS fewer."""
+MAX_PARTS = 12
+"""Parts of a word such as `opt out`; a longer text is a sentence."""
+_DOTLESS = str.maketrans({"\u0131": "i"})
+"""A Turkish phone writes QUIT in small letters without the dot."""
+_UNSEEN_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
+_UNSEEN_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Letters and marks without a shape: fillers of Hangul and Khmer."""
+_ACCENTS = (
+    (0x0300, 0x036F),
+    (0x1AB0, 0x1AFF),
+    (0x1DC0, 0x1DFF),
+    (0x20D0, 0x20FF),
+    (0xFE00, 0xFE2F),
+    (0xE0100, 0xE01EF),
+)
+"""Marks upon a letter, and the selectors of its variants; marks of other scripts are part of a word."""
+
+
+def normalise(text: str) -> str:
+    """Return a text as its words in small letters, one blank between them: `"OPT-OUT!"` is `opt out`.
+
+    Punctuation, emoji and blanks part words or stand around them. Invisible characters, accents and the variants of a
+    letter (full width, bold, ligatures) make no difference. The answer is empty where no letter or digit stands, and
+    for a sentence of more than twelve words.
+    """
+    if len(text) > _LONGEST_TEXT:
+        return ""
+    letters = _UNSEEN_CONTROLS.sub("", text).casefold() if text.isascii() else _simplified(text)
+    parts = list(islice(_words(letters), MAX_PARTS + 1))
+    return " ".join(parts) if len(parts) <= MAX_PARTS else ""
+
+
+def normalise_all(texts: Collection[str]) -> frozenset[str]:
+    """Return the normal forms of words that a policy adds; what holds no letter is left out."""
+    return frozenset(filter(None, map(normalise, texts)))
+
+
+OPT_OUT_WORDS = frozenset(
+    {"stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"}
+)
+"""Telnyx's own keywords, and those of 47 CFR 64.1200(a)(10) beyond them: revoke and opt out; in normal form."""
+OPT_IN_WORDS = frozenset({"start", "unstop"})
+HELP_WORDS = frozenset({"help", "info"})
+"""Source: Telnyx's page on advanced opt-in and opt-out."""
+
+
+def forms_of(text: str) -> frozenset[str]:
+    """Return the words that a text may be, in normal form: none for a sentence.
+
+    A word that is repeated (`stop stop`) or spelt letter by letter (`S.T.O.P.`) is that word.
+    """
+    said = normalise(text)
+    parts = said.split(" ")
+    forms = {said}
+    if len(set(parts)) == 1:
+        forms.add(parts[0])
+    if all(len(each) == 1 for each in parts):
+        forms.add("".join(parts))
+    return frozenset(forms - {""})
+
+
+def _words(text: Iterable[str]) -> Iterator[str]:
+    """Yield the runs of letters, digits and their marks."""
+    word: list[str] = []
+    for character in text:
+        if character.isalnum() or (not character.isascii() and unicodedata.category(character)[0] == "M"):
+            word.append(character)
+        elif word:
+            yield "".join(word)
+            word = []
+    if word:
+        yield "".join(word)
+
+
+def _simplified(text: str) -> Iterator[str]:
+    """Yield the characters of a text that are seen, in small letters without accents."""
+    # Folding before the second decomposition: `İ` folds to an `i` with a mark.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold()).translate(_DOTLESS)
+    for character in _UNSEEN_CONTROLS.sub("", folded):
+        if not (_is_unseen(character) or _is_accent(character)):
+            yield character
+
+
+def _is_unseen(character: str) -> bool:
+    """Return whether nothing is seen of a character: it may stand within a word. Unicode's general category `Cf`."""
+    return character in _UNSEEN_LETTERS or unicodedata.category(character) == "Cf"
+
+
+def _is_accent(character: str) -> bool:
+    code = ord(character)
+    return any(first <= code <= last for first, last in _ACCENTS) or 0x180B <= code <= 0x180F
