@@ -12,11 +12,12 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from service.health import health_routes
+from service.health import Probe, health_routes
 from service.listening import listen
 from service.readiness import trouble_with_account
 from service.settings import Settings
 from service.store.keys import Keys
+from service.store.permissions import worker_needs
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +33,11 @@ class _Server(uvicorn.Server):
 
 @asynccontextmanager
 async def serving_health(
-    settings: Settings, redis: "Redis", keys: Keys, registry: CollectorRegistry
+    settings: Settings, working: "Redis", redis: "Redis", keys: Keys, registry: CollectorRegistry
 ) -> AsyncIterator[None]:
     """Serve on `RINGBACK_ADMIN_PORT`, where it is set, until the block ends.
+
+    `working` is the client of the work, on which readiness is proven; `redis` is for everything else.
 
     Raises:
         service.listening.CannotListen: the address is taken or not ours.
@@ -43,8 +46,9 @@ async def serving_health(
         yield
         return
     with listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
+        probe = Probe(working, keys, worker_needs())
         account = partial(trouble_with_account, redis, keys)
-        app = Starlette(routes=health_routes(redis, keys, registry, also=account))
+        app = Starlette(routes=health_routes(probe, redis, keys, registry, also=account))
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
         server = _Server(config)
         serving = asyncio.create_task(server.serve(sockets=[listener]))

@@ -25,7 +25,7 @@ class Reading:
 
     totals: Totals
     queue: Queue
-    memory: Memory
+    memory: Memory | None
 
     def families(self) -> Iterable[Metric]:
         """The form that prometheus-client exposes."""
@@ -46,6 +46,8 @@ class Reading:
         )
         yield _gauge("ringback_queue_due_events", "Events that are due and wait for a worker.", self.queue.due)
         yield _gauge("ringback_queue_age_seconds", "How long the first of those has waited.", self.queue.age)
+        if self.memory is None:
+            return
         yield _gauge("ringback_redis_memory_used_bytes", "Memory that the server of Redis uses.", self.memory.used)
         if self.memory.limit is not None:
             yield _gauge(

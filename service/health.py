@@ -1,20 +1,21 @@
-"""What a process says of itself: `/healthz` (it turns), `/readyz` (Redis takes writes) and `/metrics`."""
+"""What a process says of itself: `/healthz` (it turns), `/readyz` (its work can be done on Redis) and `/metrics`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service.exposition import Exposition
+from service.store.connection import address_of
 from service.store.keys import Keys
+from service.store.permissions import Needs
+from service.store.server_checks import trouble_working
 
 PATIENCE = 1.5
-_KEPT_MS = 60_000
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Check = Callable[[], Awaitable[str | None]]
@@ -22,35 +23,38 @@ Check = Callable[[], Awaitable[str | None]]
 
 
 class Probe:
-    """Asks whether Redis takes writes, once for all who want to know at the same time."""
+    """Asks whether the work can be done, once for all who want to know at the same time.
 
-    def __init__(self, redis: "Redis", keys: Keys) -> None:
+    It asks on the connections of the work itself: one of its own might reach a server that the work does not.
+    """
+
+    def __init__(self, redis: "Redis", keys: Keys, needs: Needs) -> None:
         self._redis = redis
         self._keys = keys
+        self._needs = needs
         self._asking: asyncio.Task[str | None] | None = None
 
     async def trouble(self) -> str | None:
-        """Why it takes none within 1.5 s; None where it does."""
+        """Return in words why it cannot within 1.5 s; None where it can."""
         if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(trouble_writing(self._redis, self._keys))
+            self._asking = asyncio.create_task(self._ask())
         return await asyncio.shield(self._asking)
 
-
-async def trouble_writing(redis: "Redis", keys: Keys) -> str | None:
-    """Why Redis takes no writes within 1.5 s; None where it does."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await redis.set(keys.readyz, b"1", px=_KEPT_MS)
-    except TimeoutError:
-        return "Redis does not answer"
-    except (RedisError, OSError) as error:
-        return f"Redis takes no writes ({type(error).__name__})"
-    return None
+    async def _ask(self) -> str | None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await trouble_working(self._redis, self._keys, self._needs)
+        except TimeoutError:
+            return f"Redis at {address_of(self._redis)} does not answer within {PATIENCE:g} s"
 
 
-def health_routes(redis: "Redis", keys: Keys, registry: CollectorRegistry, also: Check | None = None) -> list[Route]:
-    """The three routes, for an ingress or a worker's own port; `also` is asked where Redis takes writes."""
-    probe = Probe(redis, keys)
+def health_routes(
+    probe: Probe, redis: "Redis", keys: Keys, registry: CollectorRegistry, also: Check | None = None
+) -> list[Route]:
+    """The three routes, for an ingress or a worker's own port; `also` is asked where the probe finds no trouble.
+
+    `redis` is for the metrics.
+    """
     exposition = Exposition(redis, keys, registry)
 
     async def healthz(_: Request) -> Response:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
-from service.health import health_routes
+from service.health import Probe, health_routes
 from service.http_protocol import BoundedHttpProtocol
 from service.ingress_metrics import IngressMetrics
 from service.listening import listen
@@ -32,6 +32,8 @@ from service.stopping import end_quietly_on_signals, end_with_parent
 from service.store.connection import connect, locate
 from service.store.group_commit import GroupCommit
 from service.store.keys import Keys
+from service.store.permissions import ingress_needs
+from service.store.server_checks import require_usable_at
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -58,6 +60,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     probing = connect(url, timeout=PATIENCE, connections=4)
     inbox = GroupCommit(accepting, keys, patience=PATIENCE)
     added_words = opt_out_words(settings.policy)
+    probe = Probe(accepting, keys, ingress_needs())
     metrics, budget = IngressMetrics(Slot(counts) if counts else None), ReadingBudget()
 
     def reception(arrived_by: str) -> Reception:
@@ -80,13 +83,13 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         routes=[
             Route("/webhooks", reception("webhook"), methods=None),
             Route("/webhooks/failover", reception("failover"), methods=None),
-            *_public_health(settings, probing, keys, metrics.registry),
+            *_public_health(settings, probe, probing, keys, metrics.registry),
         ],
         exception_handlers={404: _not_found, 405: _not_allowed},
         lifespan=_closing(metrics, inbox, accepting, probing),
     )
     app.router.redirect_slashes = False
-    app.state.admin = Starlette(routes=health_routes(probing, keys, metrics.registry))
+    app.state.admin = Starlette(routes=health_routes(probe, probing, keys, metrics.registry))
     return app
 
 
@@ -98,7 +101,7 @@ def serve(settings: Settings) -> None:
         service.settings.InvalidSettings: there is no public key, or no room for what several processes share.
     """
     settings.require_public_keys()
-    locate(settings)
+    require_usable_at(locate(settings))
     sockets = [listen(settings.host, settings.port, "RINGBACK_PORT")]
     if settings.admin_port is not None:
         sockets.append(listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT"))
@@ -173,8 +176,10 @@ def _counts(settings: Settings) -> Iterator[Path | None]:
         yield Path(path)
 
 
-def _public_health(settings: Settings, redis: "Redis", keys: Keys, registry: CollectorRegistry) -> list[Route]:
-    routes = health_routes(redis, keys, registry)
+def _public_health(
+    settings: Settings, probe: Probe, redis: "Redis", keys: Keys, registry: CollectorRegistry
+) -> list[Route]:
+    routes = health_routes(probe, redis, keys, registry)
     if settings.admin_port is None:
         return routes
     return [route for route in routes if route.path == "/healthz"]

@@ -14,6 +14,7 @@ from service.holdings import Holdings
 from service.store.connection import connect_blocking
 from service.store.keys import Keys
 from service.store.leases import RENEW, Held, renewal
+from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 
 log = structlog.get_logger(__name__)
@@ -54,7 +55,7 @@ class LeaseKeeper(threading.Thread):
         try:
             lost: list[bytes] = run_blocking(self._redis, RENEW, *args)
         except (RedisError, OSError) as error:
-            log.warning("leases not renewed", error=type(error).__name__)
+            log.warning("leases not renewed", error=describe_cause(error))
             return False
         gone = {event_id.decode() for event_id in lost}
         self._holdings.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)

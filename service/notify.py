@@ -19,6 +19,7 @@ from service.settings import InvalidSettings, Settings
 from service.store import notices
 from service.store.keys import Keys
 from service.store.notices import Notice
+from service.store.redis_errors import describe_cause
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +46,7 @@ async def notify(redis: "Redis", keys: Keys, *, cause: str, text: str, mend: str
             await notices.note(redis, keys, mask_numbers(cause)[:LONGEST_CAUSE], entry)
     except (RedisError, OSError, TimeoutError) as error:
         told_here = {"cause": cause, "text": mask_numbers(text), "mend": mask_e164(mend)}
-        log.warning("a notification could not be noted", **told_here, error=type(error).__name__)
+        log.warning("a notification could not be noted", **told_here, error=describe_cause(error))
 
 
 class Teller(Protocol):
@@ -69,7 +70,7 @@ class Courier:
             try:
                 await self.turn()
             except (RedisError, OSError) as error:
-                log.warning("notifications wait for Redis", error=type(error).__name__)
+                log.warning("notifications wait for Redis", error=describe_cause(error))
             except Exception as error:  # noqa: BLE001 - whatever a service's plugin does, the next message may go out
                 log.error("telling broke", error=told(error))  # noqa: TRY400
             check_cancelled()

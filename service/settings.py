@@ -5,15 +5,18 @@ import binascii
 import os
 import re
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+from dotenv import dotenv_values
 from nacl.signing import SigningKey
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.event_types import Selection
+from service.redis_url import parse_redis_url
 from service.sealing import Sealer, parse_keys, sealer_of
 from service.signature import TOLERANCE, PublicKey
 from service.standard_webhooks import Secret
@@ -25,8 +28,13 @@ _BYTES = {None: 1, "b": 1, "kib": 1024, "mib": 1024**2, "kb": 1000, "mb": 1000**
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|profile")
 _IMPORT_STRING = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_AROUND_COMMAS = re.compile(r"\s*,\s*")
 _RATE = re.compile(r"\d+(\.\d+)?")
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://")
+
+
+ENV_FILE = ".env"
+_OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUSTOM_HEADERS"})
+"""Variables that mean something to the SDK of Telnyx alone."""
 
 
 class InvalidSettings(Exception):  # noqa: N818 - reads as a state, not as a crash
@@ -74,9 +82,29 @@ def _namespace(text: str) -> str:
     return text
 
 
+def _trimmed(value: object) -> object:
+    """Take away white space at the ends; refuse it, and what does not print, inside: no key or URL has either.
+
+    Beside a comma white space is let pass: the lists among the variables are written so.
+    """
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value
+    if not isinstance(text, str):
+        return value
+    text = _AROUND_COMMAS.sub(",", text.strip())
+    if any(each.isspace() or not each.isprintable() for each in text):
+        raise ValueError("has white space or a control character inside: copy it anew, without line breaks")
+    return text or None
+
+
+def _ascii(secret: SecretStr | None) -> SecretStr | None:
+    if secret is not None and not secret.get_secret_value().isascii():
+        raise ValueError("holds a character that no key has: copy it anew")
+    return secret
+
+
 def _redis_url(secret: SecretStr | None) -> SecretStr | None:
-    if secret is not None and not secret.get_secret_value().startswith(_REDIS_SCHEMES):
-        raise ValueError(f"must begin with one of {', '.join(_REDIS_SCHEMES)}")
+    if secret is not None:
+        parse_redis_url(secret.get_secret_value())
     return secret
 
 
@@ -151,16 +179,30 @@ def _import_string(text: str) -> str:
 def _http_url(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("must begin with https:// (or http://, for a local Telnyx)")
+    _parts(text)
     return text
+
+
+def _parts(text: str) -> SplitResult:
+    """The parts of a URL that can be used: it has a host, and a port that is none is no part of a password."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        # Its own text quotes the URL, and a password with it.
+        raise ValueError(
+            "cannot be read: percent-encode special characters in a user name or password, such as / as %2F"
+        ) from None
+    if not parts.hostname:
+        raise ValueError("names no host: give an address such as https://host/path")
+    return parts
 
 
 def _webhook_url(text: str | None, path: str) -> str | None:
     """The address of one of our two doors; without a path of its own (behind a proxy, say) it has ours."""
     if text is None:
         return None
-    parts = urlsplit(_http_url(text))
-    if not parts.hostname or any(each.isspace() for each in text):
-        raise ValueError("give an address such as https://hooks.example.com/webhooks")
+    parts = _parts(_http_url(text))
     return text if parts.path.strip("/") else urlunsplit(parts._replace(path=path))
 
 
@@ -181,10 +223,9 @@ def _ids(text: str | None) -> str | None:
 def _receiver(text: str | None) -> str | None:
     if text is None:
         return None
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not text.isascii() or not text.isprintable():
+    if not text.startswith(("http://", "https://")) or not text.isascii():
         raise ValueError("give the whole address of your service, such as https://host/webhooks")
-    _ = parts.port  # raises ValueError where it is none
+    _parts(text)
     return text
 
 
@@ -225,6 +266,7 @@ def _signing_key(secret: SecretStr) -> SigningKey:
     return SigningKey(seed)
 
 
+_TRIMMED = BeforeValidator(_trimmed)
 Duration = Annotated[float, BeforeValidator(seconds), Field(gt=0, allow_inf_nan=False)]
 Size = Annotated[int, BeforeValidator(size), Field(gt=0)]
 
@@ -233,7 +275,7 @@ class Settings(BaseSettings):
     """Everything that the environment decides, read once per process; durations are seconds, sizes bytes."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
+        env_file=ENV_FILE,
         extra="ignore",
         frozen=True,
         hide_input_in_errors=True,
@@ -247,14 +289,18 @@ class Settings(BaseSettings):
         """An empty variable unsets what `.env` says."""
         return {name: value for name, value in values.items() if value != ""} if isinstance(values, dict) else values
 
-    public_key: Annotated[str | None, AfterValidator(_checked_public_keys)] = Field(
+    public_key: Annotated[str | None, _TRIMMED, AfterValidator(_checked_public_keys)] = Field(
         None, validation_alias="TELNYX_PUBLIC_KEY"
     )
-    api_key: SecretStr | None = Field(None, validation_alias="TELNYX_API_KEY")
-    base_url: Annotated[str, AfterValidator(_http_url)] = Field(
+    api_key: Annotated[SecretStr | None, _TRIMMED, AfterValidator(_ascii)] = Field(
+        None, validation_alias="TELNYX_API_KEY"
+    )
+    base_url: Annotated[str, _TRIMMED, AfterValidator(_http_url)] = Field(
         "https://api.telnyx.com/v2", validation_alias="TELNYX_BASE_URL"
     )
-    redis_url: Annotated[SecretStr | None, AfterValidator(_redis_url)] = Field(None, validation_alias="REDIS_URL")
+    redis_url: Annotated[SecretStr | None, _TRIMMED, AfterValidator(_redis_url)] = Field(
+        None, validation_alias="REDIS_URL"
+    )
     namespace: Annotated[str, AfterValidator(_namespace)] = Field("ringback", validation_alias="RINGBACK_NAMESPACE")
     data: Path = Field(Path("data"), validation_alias="RINGBACK_DATA")
     handlers: Annotated[str, AfterValidator(_import_string)] = Field("handlers:router", validation_alias="HANDLERS")
@@ -274,22 +320,26 @@ class Settings(BaseSettings):
     grace: Duration = Field(25.0, validation_alias="RINGBACK_GRACE")
     max_body: Size = Field(1024**2, le=64 * 1024**2, validation_alias="RINGBACK_MAX_BODY")
     tolerance: Duration = Field(TOLERANCE, validation_alias="RINGBACK_TOLERANCE")
-    probe_key: Annotated[SecretStr | None, AfterValidator(_probe_key)] = Field(
+    probe_key: Annotated[SecretStr | None, _TRIMMED, AfterValidator(_probe_key)] = Field(
         None, validation_alias="RINGBACK_PROBE_KEY"
     )
     sms_from: Annotated[str | None, AfterValidator(checked_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
     policy: Path | None = Field(None, validation_alias="RINGBACK_POLICY")
     sms_per_hour: int = Field(500, ge=1, validation_alias="RINGBACK_SMS_PER_HOUR")
-    notify: SecretStr | None = Field(None, validation_alias="RINGBACK_NOTIFY")
-    public_url: Annotated[str | None, AfterValidator(_public_url)] = Field(None, validation_alias="RINGBACK_PUBLIC_URL")
-    failover_url: Annotated[str | None, AfterValidator(_failover_url)] = Field(
+    notify: Annotated[SecretStr | None, _TRIMMED] = Field(None, validation_alias="RINGBACK_NOTIFY")
+    public_url: Annotated[str | None, _TRIMMED, AfterValidator(_public_url)] = Field(
+        None, validation_alias="RINGBACK_PUBLIC_URL"
+    )
+    failover_url: Annotated[str | None, _TRIMMED, AfterValidator(_failover_url)] = Field(
         None, validation_alias="RINGBACK_FAILOVER_URL"
     )
     manage: Annotated[str | None, AfterValidator(_ids)] = Field(None, validation_alias="RINGBACK_MANAGE")
     repair_webhooks: bool = Field(False, validation_alias="RINGBACK_REPAIR_WEBHOOKS")
-    forward_url: Annotated[str | None, AfterValidator(_receiver)] = Field(None, validation_alias="RINGBACK_FORWARD_URL")
+    forward_url: Annotated[str | None, _TRIMMED, AfterValidator(_receiver)] = Field(
+        None, validation_alias="RINGBACK_FORWARD_URL"
+    )
     forward_types: Annotated[str, AfterValidator(_event_types)] = Field("*", validation_alias="RINGBACK_FORWARD_TYPES")
-    forward_secret: Annotated[SecretStr | None, AfterValidator(_checked_secrets)] = Field(
+    forward_secret: Annotated[SecretStr | None, _TRIMMED, AfterValidator(_checked_secrets)] = Field(
         None, validation_alias="RINGBACK_FORWARD_SECRET"
     )
 
@@ -298,7 +348,7 @@ class Settings(BaseSettings):
     )
     resend: Literal["same-key", "never"] = Field("same-key", validation_alias="RINGBACK_RESEND")
     dry_run: bool = Field(False, validation_alias="RINGBACK_DRY_RUN")
-    encryption_key: Annotated[SecretStr | None, AfterValidator(_encryption_key)] = Field(
+    encryption_key: Annotated[SecretStr | None, _TRIMMED, AfterValidator(_encryption_key)] = Field(
         None, validation_alias="RINGBACK_ENCRYPTION_KEY"
     )
 
@@ -381,9 +431,34 @@ def load() -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """Names in the environment that begin like ours and mean nothing: misspelt, perhaps."""
+    """Say of names that begin like ours or Telnyx's and mean nothing where they stand, and what may be meant."""
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    return sorted(name for name in os.environ if name.startswith("RINGBACK_") and name not in known)
+    return [
+        f"{name} (from {source}) means nothing to Ringback{_meant(name, known)}"
+        for source, names in (("the environment", os.environ), (".env", names_in_file()))
+        for name in sorted(names)
+        if name.upper().startswith(("RINGBACK_", "TELNYX_")) and name.upper() not in known | _OF_THE_SDK
+    ]
+
+
+def names_in_file() -> frozenset[str]:
+    """The names that `.env` sets."""
+    return frozenset(dotenv_values(ENV_FILE, interpolate=False))
+
+
+def source_of(settings: Settings, name: str) -> Literal["default", "environment", ".env"]:
+    """Where a setting's value comes from; `name` is that of the field."""
+    if name not in settings.model_fields_set:
+        return "default"
+    variable = str(Settings.model_fields[name].validation_alias)
+    # Names of variables are read whatever their case.
+    in_environment = any(each.upper() == variable for each in os.environ)
+    return ".env" if not in_environment and variable in map(str.upper, names_in_file()) else "environment"
+
+
+def _meant(name: str, known: set[str]) -> str:
+    near = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
+    return f": is {near[0]} meant?" if near else ": is it misspelt?"
 
 
 def _explain(error: ValidationError) -> str:

@@ -17,6 +17,7 @@ from service.store.consent import move_opt_outs
 from service.store.erasure import erase_ended
 from service.store.holds import open_causes, probe, release
 from service.store.keys import Keys
+from service.store.redis_errors import describe_cause
 from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ class Upkeep:
             try:
                 await self.turn()
             except (RedisError, OSError) as error:
-                log.warning("upkeep waits for Redis", error=type(error).__name__)
+                log.warning("upkeep waits for Redis", error=describe_cause(error))
             except Exception as error:  # noqa: BLE001 - one bad record must not end the upkeep of all others
                 log.error("upkeep broke", error=told(error))  # noqa: TRY400
             check_cancelled()

@@ -12,7 +12,7 @@ WEBHOOKS = "agent_webhooks"
 def warnings_for(router: Router, settings: Settings) -> list[str]:
     """In words, what is not armed, not loaded, or misspelt."""
     names = set(router.subscriptions)
-    found = [f"{name} means nothing to Ringback: is it misspelt?" for name in unknown_variables()]
+    found = unknown_variables()
     if not names:
         found.append(f"HANDLERS={settings.handlers} has no handlers: every event will be ignored")
     armed_by = "RINGBACK_SMS_FROM" if settings.policy is None else "RINGBACK_POLICY"

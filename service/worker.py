@@ -38,11 +38,13 @@ from service.processing import Processor, open_processor
 from service.readiness import CauseMetrics
 from service.routing import Router
 from service.settings import Settings, load
-from service.store.connection import connect, locate
+from service.store.connection import address_of, connect, locate
 from service.store.keys import ARQ_JOB, Keys
 from service.store.leases import Claim
+from service.store.permissions import refusals, worker_needs
 from service.store.quarantine import quarantine
-from service.store.risks import risks
+from service.store.redis_errors import describe_redis_error
+from service.store.server_checks import check_server, describe_refusals, require_usable
 from service.upkeep import Upkeep
 from service.warnings_at_start import warnings_for
 
@@ -126,9 +128,9 @@ class Worker(arq.worker.Worker):
         """Work until cancelled; an outage of Redis is waited out."""
         self._open_pools()
         await self._stack.enter_async_context(
-            serving_health(self._settings, self._probing_redis, self._keys, self._metrics.registry)
+            serving_health(self._settings, self.pool, self._probing_redis, self._keys, self._metrics.registry)
         )
-        await self._patiently(self.pool.ping)
+        await self._patiently(self._check_server)
         self._processor = await self._stack.enter_async_context(
             open_processor(
                 self._settings,
@@ -148,9 +150,16 @@ class Worker(arq.worker.Worker):
         while not await self._patiently(self._turn):
             check_cancelled()
 
+    async def _check_server(self) -> None:
+        """Refuse a server that cannot be used; say what this user is refused, since no waiting mends that."""
+        await require_usable(self.pool)
+        if trouble := describe_refusals(self.pool, await refusals(self.pool, self._keys, worker_needs())):
+            log.error(trouble)
+
     async def _warn(self) -> None:
         """Say at the start what is at risk, and what is not armed."""
-        for warning in [*warnings_for(self._router, self._settings), *await risks(self.pool)]:
+        found = await check_server(self.pool)
+        for warning in [*warnings_for(self._router, self._settings), *found.risks, *found.warnings]:
             log.warning(warning)
 
     def _upkeep(self) -> Upkeep:
@@ -210,7 +219,7 @@ class Worker(arq.worker.Worker):
             except AuthenticationError:
                 raise
             except (RedisError, OSError) as error:
-                log.warning("Redis is away", error=type(error).__name__, again_in=pause)
+                log.warning(describe_redis_error(error, address_of(self._waiting_redis)), again_in=pause)
                 check_cancelled()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, LONGEST_PAUSE)

@@ -245,7 +245,7 @@ def test_a_worker_that_waits_for_redis_at_its_start_ends_on_sigterm(tmp_path: Pa
     with open_fleet(tmp_path, STUBBORN) as fleet:
         worker = fleet.start("worker", REDIS_URL="redis://127.0.0.1:1/0")
         log = tmp_path / "worker-0.log"
-        wait_for(lambda: b"Redis is away" in log.read_bytes())
+        wait_for(lambda: b"connection refused" in log.read_bytes())
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(10) == 0
 

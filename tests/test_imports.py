@@ -25,6 +25,7 @@ LAYERS = [
         "events",
         "retry_after",
         "standard_webhooks",
+        "redis_url",
         "embedded",
         "embedded_guard",
         "listening",

@@ -9,7 +9,7 @@ from service import Context, Event, Router
 from service.embedded import start
 from service.settings import load
 from service.store.connection import connect
-from service.store.risks import risks
+from service.store.server_checks import check_server
 from service.warnings_at_start import warnings_for
 from tests.processes.fleet import open_fleet
 from tests.processes.running import ringback
@@ -54,12 +54,12 @@ def test_what_will_not_happen_is_said_at_the_start(monkeypatch: pytest.MonkeyPat
 @pytest.mark.anyio
 async def test_a_server_that_may_lose_events_is_told_of(redis_url: str, tmp_path: Path) -> None:
     async with connect(redis_url, timeout=5, connections=2) as redis:
-        assert await risks(redis) == []
+        assert (await check_server(redis)).risks == []
     with start(tmp_path / "data") as server:
         async with connect(server.url, timeout=5, connections=2) as redis:
             await redis.config_set("appendonly", "no")
             await redis.config_set("maxmemory-policy", "allkeys-lru")
-            told = await risks(redis)
+            told = (await check_server(redis)).risks
     assert "append-only" in told[0]
     assert "noeviction" in told[1]
 

@@ -89,7 +89,10 @@ def test_a_full_memory_is_a_503_with_its_reason_and_what_is_queued_still_ends(
     assert own_stack.deliver(waiting).status_code == 200
     own_stack.ask(lambda redis, keys: redis.config_set("maxmemory", "1"))
     answer = own_stack.deliver(event())
-    assert (answer.status_code, answer.json()) == (503, {"error": "Redis refuses writes (OutOfMemoryError)"})
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"error": "Redis refuses writes (OOM: its memory is full (maxmemory))"},
+    )
     assert own_stack.http.get("/readyz").status_code == 503
 
     own_stack.start_worker(built_in)

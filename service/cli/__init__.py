@@ -8,7 +8,7 @@ import typer
 from redis.exceptions import RedisError
 
 from service.cli.audit import audit
-from service.cli.config import config
+from service.cli.config import config, redis_in_words
 from service.cli.dead import dead
 from service.cli.demo import demo
 from service.cli.doctor import doctor
@@ -33,8 +33,10 @@ from service.cli.worker import worker
 from service.embedded import EmbeddedServerError
 from service.listening import CannotListen
 from service.loading import CannotLoadHandlers
-from service.settings import InvalidSettings
+from service.masking import told
+from service.settings import InvalidSettings, load
 from service.store.consent import KeyMissing
+from service.store.redis_errors import describe_redis_error
 
 BAD_USAGE = 2
 UNMET = 1
@@ -100,7 +102,9 @@ def main() -> None:
     except KeyMissing as error:
         _end(str(error), UNMET)
     except RedisError as error:
-        _end(f"Redis cannot be used ({type(error).__name__}): check REDIS_URL and the server", UNMET)
+        _end(describe_redis_error(error, redis_in_words(load())), UNMET)
+    except Exception as error:  # noqa: BLE001 - its own text may hold a secret or a message
+        _end(f"a fault of Ringback's own: {told(error)}. Please report it", UNMET)
 
 
 def _end(text: str, code: int) -> None:

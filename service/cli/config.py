@@ -11,17 +11,17 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.masking import mask_numbers
-from service.settings import Duration, Settings, Size, load
+from service.settings import Duration, Settings, Size, load, source_of
 
-Source = Literal["default", "environment"]
+Source = Literal["default", "environment", ".env"]
 
 MASK = "•••"
 
 _DAY_TO_SECOND = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _MIB_TO_BYTE = (("MiB", 1024**2), ("KiB", 1024), ("B", 1))
-_LOGIN = re.compile(r"(?<=://)([^:@/]*:)?.*@", re.DOTALL)
+_LOGIN = re.compile(r"(?<=://).*@", re.DOTALL)
 _QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
-_PASSWORD_PARAMETER = re.compile(r"([?&][^=&]*password[^=&]*=)[^&]*", re.IGNORECASE)
+_PASSWORD_PARAMETER = re.compile(r"([?&][^=&]*(?:pass|user|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def config(
 def shown(settings: Settings) -> dict[str, Shown]:
     """Every variable by its name, in the order of the settings."""
     return {
-        str(field.validation_alias): Shown(_value(field, getattr(settings, name)), _source(settings, name))
+        str(field.validation_alias): Shown(_value(field, getattr(settings, name)), source_of(settings, name))
         for name, field in Settings.model_fields.items()
     }
 
@@ -67,9 +67,9 @@ def redis_in_words(settings: Settings) -> str:
 
 
 def without_password(url: str | SecretStr) -> str:
-    """A URL whose password, be it in the login or in a parameter, is masked; so is a login without a colon."""
+    """A URL whose login is masked as a whole, and so is what parameters hold of one."""
     text = url.get_secret_value() if isinstance(url, SecretStr) else url
-    return _PASSWORD_PARAMETER.sub(rf"\1{MASK}", _LOGIN.sub(rf"\1{MASK}@", text))
+    return _PASSWORD_PARAMETER.sub(rf"\1{MASK}", _LOGIN.sub(f"{MASK}@", text))
 
 
 def without_secrets(url: str) -> str:
@@ -95,9 +95,9 @@ def _in_units(number: float, units: tuple[tuple[str, int], ...]) -> str | None:
 _SHOWN_IN_PART: dict[str, Callable[[Any], str]] = {
     "REDIS_URL": without_password,
     "RINGBACK_FORWARD_URL": without_secrets,
-    "TELNYX_BASE_URL": without_password,
-    "RINGBACK_PUBLIC_URL": without_password,
-    "RINGBACK_FAILOVER_URL": without_password,
+    "TELNYX_BASE_URL": without_secrets,
+    "RINGBACK_PUBLIC_URL": without_secrets,
+    "RINGBACK_FAILOVER_URL": without_secrets,
     "RINGBACK_SMS_FROM": mask_numbers,
 }
 _DURATION, _SIZE = (get_args(kind)[1] for kind in (Duration, Size))
@@ -115,10 +115,6 @@ def _value(field: FieldInfo, value: Any) -> str | int | None:
     if _SIZE in field.metadata:
         return size(value)
     return value if isinstance(value, int) else str(value)
-
-
-def _source(settings: Settings, name: str) -> Source:
-    return "environment" if name in settings.model_fields_set else "default"
 
 
 def _print_table(variables: dict[str, Shown]) -> None:

@@ -9,6 +9,7 @@ import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.cli.config import redis_in_words
 from service.cli.idempotency_probe import probe
 from service.cli.session import ask
 from service.cli.telnyx_session import at_telnyx
@@ -16,7 +17,9 @@ from service.embedded import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.idempotency_probe import latest
 from service.store.keys import Keys
-from service.store.risks import risks
+from service.store.permissions import worker_needs
+from service.store.redis_errors import describe_redis_error
+from service.store.server_checks import ServerFindings, check_server, trouble_working
 
 if TYPE_CHECKING:
     from telnyx import AsyncTelnyx
@@ -28,13 +31,25 @@ class Unwell(Exception):  # noqa: N818 - a state
     """A check has found something; the text says what, and what to do."""
 
 
+class Warned(Exception):  # noqa: N818 - a state
+    """A check has found something to know of, which is no failure; the text says what, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check has found."""
+    """What one check has found; a warning is well."""
 
     check: str
     well: bool
     told: str
+    warning: bool = False
+
+    @property
+    def word(self) -> str:
+        """The first word of its line."""
+        if self.warning:
+            return "warning"
+        return "well" if self.well else "NOT"
 
 
 def doctor(
@@ -49,7 +64,7 @@ def doctor(
 
     Nothing is sent, unless --probe-idempotency asks for it.
 
-    Exit codes: 0 all is well, 1 something is not, 2 bad usage.
+    Exit codes: 0 all is well, or there are warnings alone; 1 something is not well; 2 bad usage.
     """
     settings = load()
     if probe_idempotency is not None:
@@ -60,7 +75,7 @@ def doctor(
         typer.echo(orjson.dumps(findings, option=orjson.OPT_INDENT_2))
     else:
         for each in findings:
-            typer.echo(f"{'well' if each.well else 'NOT '}  {each.check}: {each.told}")
+            typer.echo(f"{each.word:<4}  {each.check}: {each.told}")
     if not all(each.well for each in findings):
         raise typer.Exit(1)
 
@@ -70,15 +85,16 @@ def _finding(name: str, check: Check, settings: Settings) -> Finding:
         return Finding(name, well=True, told=check(settings))
     except (Unwell, InvalidSettings, EmbeddedServerError) as error:
         return Finding(name, well=False, told=str(error))
+    except Warned as warned:
+        return Finding(name, well=True, told=str(warned), warning=True)
     except RedisError as error:
-        told = f"cannot be used ({type(error).__name__}): check REDIS_URL and the server"
-        return Finding(name, well=False, told=told)
+        return Finding(name, well=False, told=describe_redis_error(error, redis_in_words(settings)))
 
 
 def _variables(_: Settings) -> str:
     unknown = unknown_variables()
     if unknown:
-        raise Unwell(f"{', '.join(unknown)} means nothing to Ringback: is it misspelt?")
+        raise Unwell("; ".join(unknown))
     return "all are known"
 
 
@@ -98,12 +114,16 @@ def _account(settings: Settings) -> str:
 
 
 def _redis(_: Settings) -> str:
-    async def look(redis: "Redis", __: Keys) -> list[str]:
-        return await risks(redis)
+    async def look(redis: "Redis", keys: Keys) -> ServerFindings:
+        if trouble := await trouble_working(redis, keys, worker_needs()):
+            raise Unwell(trouble)
+        return await check_server(redis)
 
     found = ask(look)
-    if found:
-        raise Unwell("; ".join(found))
+    if found.risks:
+        raise Unwell("; ".join([*found.risks, *found.warnings]))
+    if found.warnings:
+        raise Warned("; ".join(found.warnings))
     return "keeps what it is given"
 
 

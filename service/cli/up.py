@@ -20,6 +20,7 @@ from service.embedded import Folder, FolderInUse
 from service.logs import announce_dry_run, configure_logs
 from service.settings import InvalidSettings, Settings, load
 from service.signature import public_key_text
+from service.store.server_checks import require_usable_at
 from service.supervisor import BeforeExec, Child, Supervisor
 
 MARGIN_SECONDS = 5.0
@@ -79,12 +80,13 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
 
     Raises:
         EmbeddedServerError: the server's program or folder cannot be had.
-        InvalidSettings: there is no admin port for the worker.
+        InvalidSettings: there is no admin port for the worker, or `REDIS_URL` names a server that cannot be used.
     """
     _worker_admin_port(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     log.info("starting", webhooks=f"http://{host}:{settings.port}/webhooks")
     if settings.redis_url is not None:
+        require_usable_at(settings.redis_url.get_secret_value())
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded.find_server()
     with _claimed(settings) as folder, _pipe() as (lifeline, held_by_clients):

@@ -26,6 +26,7 @@ from service.settings import Settings
 from service.store.connection import connect
 from service.store.consent import hear, list_read_at, note_list_read, take_list_lock
 from service.store.keys import Keys
+from service.store.redis_errors import describe_cause
 
 log = structlog.get_logger(__name__)
 
@@ -108,7 +109,7 @@ async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
     except APIError as error:
         log.warning("Telnyx's opt-outs could not be read", reason=judge(error).reason)
     except (RedisError, OSError) as error:
-        log.warning("Telnyx's opt-outs wait for Redis", error=type(error).__name__)
+        log.warning("Telnyx's opt-outs wait for Redis", error=describe_cause(error))
     except Exception as error:  # noqa: BLE001 - whatever Telnyx sends, the next reading may be better
         log.error("reading Telnyx's opt-outs broke", error=told(error))  # noqa: TRY400
     else:

@@ -26,6 +26,7 @@ from service.store import gate
 from service.store.gate import Asked, Go, Heard, HeldBy, PutOff
 from service.store.holds import OUTAGE, kind_of
 from service.store.keys import Keys
+from service.store.redis_errors import describe_cause
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class Gate:
         try:
             changed = await asyncio.shield(start_aside(gate.hear(self.redis, self.keys, event_id, heard)))
         except (RedisError, OSError) as error:
-            log.warning("what Telnyx answered was not told to the other workers", error=type(error).__name__)
+            log.warning("what Telnyx answered was not told to the other workers", error=describe_cause(error))
         else:
             await self._tell(heard, changed)
         return account
@@ -162,4 +163,6 @@ def _until_more_remain(answer: Answer) -> float | None:
 
 
 def _redis_is_away(error: Exception) -> Refusal:
-    return Refusal("later", "redis_away", f"Redis does not say whether it may go ({type(error).__name__})", REDIS_PAUSE)
+    return Refusal(
+        "later", "redis_away", f"Redis does not say whether it may go ({describe_cause(error)})", REDIS_PAUSE
+    )

@@ -1,23 +1,36 @@
-"""Connections to Redis, from the URL forms that `REDIS_URL` takes."""
+"""Connections to Redis, from the URL forms that `REDIS_URL` takes.
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import unquote, urlsplit
+A connection whose server says that it is the wrong one (after a failover, say) is dropped, and so is every other one
+of this process to the same URL before its next use: the name is then asked again.
+"""
 
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import redis.asyncio.connection as awaited
+import redis.asyncio.sentinel as awaited_sentinel
+import redis.connection as blocking
+import redis.sentinel as blocking_sentinel
 from redis import Redis as BlockingRedis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
-from redis.sentinel import Sentinel as BlockingSentinel
 
 from service.embedded import running_url
+from service.redis_url import RedisTarget, format_address, parse_redis_url
 from service.settings import InvalidSettings, Settings
+from service.store.redis_errors import WrongServer, wrong_server
 
-_SENTINEL = "redis+sentinel://"
-_SENTINEL_PORT = 26379
+if TYPE_CHECKING:
+    _Awaited = awaited.Connection
+    _Blocking = blocking.Connection
+else:
+    _Awaited = _Blocking = object
+
+CONNECT_SECONDS = 1.0
 
 
 def locate(settings: Settings) -> str:
@@ -39,18 +52,27 @@ def connect(url: str, *, timeout: float, connections: int) -> "Redis":
     Raises:
         InvalidSettings: the URL cannot be read.
     """
-    options = {**_options(timeout), "max_connections": connections, "retry": Retry(NoBackoff(), 0)}
-    # Whoever finds all connections in use waits for one, as long as for a command.
-    waiting = {"timeout": timeout}
-    if url.startswith(_SENTINEL):
-        hosts, master = _sentinel_parts(url)
-        sentinel = Sentinel(hosts, sentinel_kwargs=_options(timeout))  # type: ignore[no-untyped-call]
-        through_sentinel: Redis = sentinel.master_for(**master, **options)
+    target = _target(url)
+    options = {
+        **_options(url, target, timeout),
+        "max_connections": connections,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    if target.master is not None:
+        sentinel = awaited_sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            target.addresses, sentinel_kwargs=_sentinel_options(target, timeout)
+        )
+        kind = _SentinelTlsConnection if target.tls is not None else _SentinelConnection
+        through_sentinel: Redis = sentinel.master_for(target.master, connection_class=kind, **options)
         return through_sentinel
-    with _told_as_setting():
-        pool = BlockingConnectionPool.from_url(url, **options, **waiting)
-        client: Redis = Redis.from_pool(pool)
-        return client
+    # Whoever finds all connections in use waits for one, as long as for a command.
+    pool = BlockingConnectionPool(
+        connection_class=_kind(target, _SocketConnection, _TlsConnection, _PlainConnection),
+        timeout=timeout,  # type: ignore[arg-type]
+        **options,
+    )
+    client: Redis = Redis.from_pool(pool)
+    return client
 
 
 def connect_blocking(url: str, *, timeout: float) -> BlockingRedis:
@@ -59,15 +81,32 @@ def connect_blocking(url: str, *, timeout: float) -> BlockingRedis:
     Raises:
         InvalidSettings: the URL cannot be read.
     """
-    options = {**_options(timeout), "retry": BlockingRetry(NoBackoff(), 0)}
-    if url.startswith(_SENTINEL):
-        hosts, master = _sentinel_parts(url)
-        sentinel = BlockingSentinel(hosts, sentinel_kwargs=_options(timeout))  # type: ignore[no-untyped-call]
-        through_sentinel: BlockingRedis = sentinel.master_for(**master, **options)  # type: ignore[no-untyped-call]
+    target = _target(url)
+    options = {**_options(url, target, timeout), "retry": BlockingRetry(NoBackoff(), 0)}
+    if target.master is not None:
+        sentinel = blocking_sentinel.Sentinel(  # type: ignore[no-untyped-call]
+            target.addresses, sentinel_kwargs=_sentinel_options(target, timeout)
+        )
+        kind = _BlockingSentinelTlsConnection if target.tls is not None else _BlockingSentinelConnection
+        through_sentinel: BlockingRedis = sentinel.master_for(target.master, connection_class=kind, **options)  # type: ignore[no-untyped-call]
         return through_sentinel
-    with _told_as_setting():
-        client: BlockingRedis = BlockingRedis.from_url(url, **options)
-        return client
+    pool = blocking.ConnectionPool(
+        connection_class=_kind(target, _BlockingSocketConnection, _BlockingTlsConnection, _BlockingPlainConnection),
+        **options,
+    )
+    client: BlockingRedis = BlockingRedis.from_pool(pool)
+    return client
+
+
+def address_of(redis: "Redis | BlockingRedis") -> str:
+    """Where a client connects to, without a login: fit for logs and errors."""
+    pool = redis.connection_pool
+    options = pool.connection_kwargs
+    if "path" in options:
+        return str(options["path"])
+    if "host" in options:
+        return format_address(options["host"], options["port"])
+    return f"master {getattr(pool, 'service_name', '?')} of the sentinels"
 
 
 async def server_time(redis: "Redis") -> int:
@@ -80,36 +119,153 @@ async def server_time(redis: "Redis") -> int:
     return int(seconds) * 1000 + int(microseconds) // 1000
 
 
-@contextmanager
-def _told_as_setting() -> Iterator[None]:
+def _target(url: str) -> RedisTarget:
     try:
-        yield
+        return parse_redis_url(url)
     except ValueError as error:
         raise InvalidSettings(f"REDIS_URL: {error}") from None
 
 
-def _options(timeout: float) -> dict[str, Any]:
-    return {"socket_timeout": timeout, "socket_connect_timeout": min(timeout, 1.0)}
-
-
-def _sentinel_parts(url: str) -> tuple[list[tuple[str, int]], dict[str, Any]]:
-    """The sentinels and the master in `redis+sentinel://[user:password@]host1[:port],host2/master[/db]`."""
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = login.partition(":")
-    master, _, database = parts.path.strip("/").partition("/")
-    if not hosts or not master or (database and not database.isdigit()):
-        raise InvalidSettings("REDIS_URL: give redis+sentinel://host1,host2/master/db")
-    return [_address(host) for host in hosts.split(",")], {
-        "service_name": master,
-        "db": int(database or 0),
-        "username": unquote(username) or None,
-        "password": unquote(password) or None,
+def _options(url: str, target: RedisTarget, timeout: float) -> dict[str, Any]:
+    """What a connection of any kind is given."""
+    place: dict[str, Any] = {}
+    if target.path is not None:
+        place = {"path": target.path}
+    elif target.master is None:
+        place = dict(zip(("host", "port"), target.addresses[0], strict=True))
+    return {
+        **_timeouts(timeout),
+        **place,
+        **(target.tls or {}),
+        **target.options,
+        "db": target.database,
+        "username": target.username,
+        "password": target.password,
+        "departures": _departures(url),
     }
 
 
-def _address(host: str) -> tuple[str, int]:
-    name, _, port = host.partition(":")
-    if port and not port.isdigit():
-        raise InvalidSettings(f"REDIS_URL: {port!r} is no port of a sentinel")
-    return name, int(port or _SENTINEL_PORT)
+def _sentinel_options(target: RedisTarget, timeout: float) -> dict[str, Any]:
+    tls = {} if target.tls is None else {"ssl": True, **target.tls}
+    return {**_timeouts(timeout), **target.sentinel_login, **tls}
+
+
+def _timeouts(timeout: float) -> dict[str, Any]:
+    # Without names of the driver: they cost two commands per connection, which a Redis user may lack the right to.
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": min(timeout, CONNECT_SECONDS),
+        "lib_name": None,
+        "lib_version": None,
+    }
+
+
+def _kind(target: RedisTarget, local: Any, tls: Any, plain: Any) -> Any:
+    if target.path is not None:
+        return local
+    return plain if target.tls is None else tls
+
+
+@dataclass
+class Departures:
+    """How often this process has left a server because it was the wrong one."""
+
+    number: int = 0
+
+
+@cache
+def _departures(url: str) -> Departures:  # noqa: ARG001 - one for each URL
+    return Departures()
+
+
+class _Leaving(_Awaited):
+    """A connection that leaves a wrong server, and takes the others along."""
+
+    def __init__(self, *, departures: Departures, **options: Any) -> None:
+        self._departures = departures
+        self._seen = departures.number
+        super().__init__(**options)
+
+    async def connect(self) -> None:
+        """Connect; one made before the latest departure is made anew."""
+        if self._seen != self._departures.number and self.is_connected:
+            await self.disconnect(nowait=True)
+        if not self.is_connected:
+            self._seen = self._departures.number
+        await super().connect()  # type: ignore[no-untyped-call]
+
+    async def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read an answer.
+
+        Raises:
+            WrongServer: another server is to be asked; this connection is closed.
+        """
+        try:
+            return await super().read_response(*args, **options)
+        except RedisError as error:
+            if code := wrong_server(error):
+                self._departures.number += 1
+                await self.disconnect(nowait=True)
+                raise WrongServer(code) from error
+            raise
+
+
+class _BlockingLeaving(_Blocking):
+    """The same for a thread."""
+
+    def __init__(self, *, departures: Departures, **options: Any) -> None:
+        self._departures = departures
+        self._seen = departures.number
+        super().__init__(**options)  # type: ignore[no-untyped-call]
+
+    def connect(self) -> None:
+        """Connect; one made before the latest departure is made anew."""
+        if self._seen != self._departures.number:
+            self.disconnect()  # type: ignore[no-untyped-call]
+        self._seen = self._departures.number
+        super().connect()  # type: ignore[no-untyped-call]
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read an answer.
+
+        Raises:
+            WrongServer: another server is to be asked; this connection is closed.
+        """
+        try:
+            return super().read_response(*args, **options)  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            if code := wrong_server(error):
+                self._departures.number += 1
+                self.disconnect()  # type: ignore[no-untyped-call]
+                raise WrongServer(code) from error
+            raise
+
+
+class _PlainConnection(_Leaving, awaited.Connection): ...
+
+
+class _TlsConnection(_Leaving, awaited.SSLConnection): ...
+
+
+class _SocketConnection(_Leaving, awaited.UnixDomainSocketConnection): ...
+
+
+class _SentinelConnection(_Leaving, awaited_sentinel.SentinelManagedConnection): ...
+
+
+class _SentinelTlsConnection(_Leaving, awaited_sentinel.SentinelManagedSSLConnection): ...
+
+
+class _BlockingPlainConnection(_BlockingLeaving, blocking.Connection): ...
+
+
+class _BlockingTlsConnection(_BlockingLeaving, blocking.SSLConnection): ...
+
+
+class _BlockingSocketConnection(_BlockingLeaving, blocking.UnixDomainSocketConnection): ...
+
+
+class _BlockingSentinelConnection(_BlockingLeaving, blocking_sentinel.SentinelManagedConnection): ...
+
+
+class _BlockingSentinelTlsConnection(_BlockingLeaving, blocking_sentinel.SentinelManagedSSLConnection): ...

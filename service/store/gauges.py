@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from service.store.keys import Keys
 from service.store.scripts import run, script
@@ -36,7 +37,11 @@ async def queue(redis: "Redis", keys: Keys) -> Queue:
     return Queue(length, due, age / 1000)
 
 
-async def memory(redis: "Redis") -> Memory:
-    """The server's memory."""
-    told = await redis.info("memory")
+async def memory(redis: "Redis") -> Memory | None:
+    """The server's memory; None where this user may not see it."""
+    try:
+        told = await redis.info("memory")
+    except ResponseError:
+        # INFO only advises: the other numbers are told all the same.
+        return None
     return Memory(int(told["used_memory"]), int(told.get("maxmemory", 0)) or None)

@@ -5,15 +5,16 @@ import builtins
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, TimeoutError  # noqa: A004
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004
 
 from service.store.batching import Batcher
 from service.store.inbox import Acceptance, Arrival, accept
 from service.store.keys import Keys
+from service.store.redis_errors import describe_cause
 
 MOST_WAITING = 10_000
 
-_PASSING = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OSError)
+_PASSING = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
 
 
 class NotAccepted(Exception):  # noqa: N818 - an answer, not a crash
@@ -49,7 +50,7 @@ class GroupCommit:
         except builtins.TimeoutError:
             raise NotAccepted(_outage(self._batcher.trouble)) from None
         except RedisError as error:
-            raise NotAccepted(f"Redis refuses writes ({_kind(error)})") from None
+            raise NotAccepted(f"Redis refuses writes ({describe_cause(error)})") from None
 
     async def close(self) -> None:
         """Wait for what is in flight."""
@@ -60,10 +61,4 @@ class GroupCommit:
 
 
 def _outage(trouble: Exception | None) -> str:
-    return f"Redis is away ({type(trouble).__name__})" if trouble else "Redis did not answer in time"
-
-
-def _kind(error: RedisError) -> str:
-    """`OutOfMemoryError`, say; where the client knows no type, the server's own first word, such as `MISCONF`."""
-    known = type(error).__name__
-    return (str(error).split() or [known])[0] if known == "ResponseError" else known
+    return f"Redis is unreachable ({describe_cause(trouble)})" if trouble else "Redis did not answer in time"

@@ -34,6 +34,12 @@ def script(name: str, *, above: tuple[str, ...] = (), when_full: bool = True) ->
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
+@cache
+def all_texts() -> tuple[str, ...]:
+    """The texts of all scripts and of what they are made of."""
+    return tuple(each.read_text() for each in sorted(_LUA.iterdir(), key=str) if each.name.endswith(".lua"))
+
+
 async def run(redis: "Redis", wanted: Script, *args: Argument) -> Any:
     """Call a script; its answer is what its own header says.
 

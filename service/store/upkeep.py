@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from service.store.keys import Keys
 from service.store.scripts import run, script
@@ -51,7 +52,11 @@ async def sweep(redis: "Redis", keys: Keys, *, first: int) -> Swept:
 
 
 async def memory_share(redis: "Redis") -> float:
-    """How much of its memory limit the server uses; 0 where it has none."""
-    memory = await redis.info("memory")
+    """How much of its memory limit the server uses; 0 where it has none, or does not let this user see it."""
+    try:
+        memory = await redis.info("memory")
+    except ResponseError:
+        # INFO only advises: a user without the right to it loses nothing else.
+        return 0.0
     limit = int(memory.get("maxmemory", 0))
     return int(memory["used_memory"]) / limit if limit else 0.0

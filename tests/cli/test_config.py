@@ -48,7 +48,7 @@ def test_no_secret_and_no_number_is_shown(options: tuple[str, ...]) -> None:
 
 def test_what_is_masked_is_shown_as_set() -> None:
     told = json.loads(run_process("config", "--json", **SECRETS).stdout)
-    assert told["redis"] == "rediss://ringback:•••@redis.example:6380/1"
+    assert told["redis"] == "rediss://•••@redis.example:6380/1"
     shown_values = {name: told["settings"][name] for name in SECRETS}
     assert shown_values == {
         "TELNYX_API_KEY": {"value": "•••", "source": "environment"},
@@ -62,14 +62,15 @@ def test_what_is_masked_is_shown_as_set() -> None:
     ("url", "masked"),
     [
         ("redis://redis.example:6379/0", "redis://redis.example:6379/0"),
-        ("redis://:secret@redis.example", "redis://:•••@redis.example"),
-        ("redis://user:secret@redis.example", "redis://user:•••@redis.example"),
-        ("redis://user:sec@ret/1#@redis.example", "redis://user:•••@redis.example"),
+        ("redis://:secret@redis.example", "redis://•••@redis.example"),
+        ("redis://user:secret@redis.example", "redis://•••@redis.example"),
+        ("redis://user:sec@ret/1#@redis.example", "redis://•••@redis.example"),
         ("redis://secret@redis.example:6379", "redis://•••@redis.example:6379"),
         ("redis://redis.example?db=1&password=secret&timeout=1", "redis://redis.example?db=1&password=•••&timeout=1"),
+        ("redis+sentinel://a/m?sentinel_password=secret&db=1", "redis+sentinel://a/m?sentinel_password=•••&db=1"),
         ("unix:///run/redis.sock?PassWord=secret", "unix:///run/redis.sock?PassWord=•••"),
-        ("redis+sentinel://user:secret@one:1,two:2/main/0", "redis+sentinel://user:•••@one:1,two:2/main/0"),
-        ("https://user:secret@proxy.example/v2", "https://user:•••@proxy.example/v2"),
+        ("redis+sentinel://user:secret@one:1,two:2/main/0", "redis+sentinel://•••@one:1,two:2/main/0"),
+        ("https://user:secret@proxy.example/v2", "https://•••@proxy.example/v2"),
     ],
 )
 def test_a_password_is_masked_wherever_a_url_has_it(url: str, masked: str) -> None:
@@ -101,13 +102,15 @@ def test_values_are_shown_as_their_variables_take_them() -> None:
     assert value_of("RINGBACK_MAX_BODY") == "1MiB"
     assert value_of("RINGBACK_DATA", data="elsewhere") == "elsewhere"
     assert value_of("RINGBACK_SMS_FROM", sms_from="profile") == "profile"
-    assert value_of("TELNYX_BASE_URL", base_url="http://user:secret@127.0.0.1/v2") == "http://user:•••@127.0.0.1/v2"
+    assert value_of("TELNYX_BASE_URL", base_url="http://user:secret@127.0.0.1/v2") == "http://•••@127.0.0.1/v2"
 
 
-def test_a_file_counts_as_environment(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("RINGBACK_PORT=8123\n")
-    settings = json.loads(run_process("config", "--json").stdout)["settings"]
-    assert settings["RINGBACK_PORT"] == {"value": 8123, "source": "environment"}
+def test_a_value_of_the_file_is_told_from_one_of_the_environment(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("RINGBACK_PORT=8123\nringback_grace=10s\nRINGBACK_LEASE=20s\n")
+    settings = json.loads(run_process("config", "--json", RINGBACK_LEASE="30s").stdout)["settings"]
+    assert settings["RINGBACK_PORT"] == {"value": 8123, "source": ".env"}
+    assert settings["RINGBACK_GRACE"] == {"value": "10s", "source": ".env"}
+    assert settings["RINGBACK_LEASE"] == {"value": "30s", "source": "environment"}
 
 
 def test_people_get_a_table() -> None:
@@ -137,8 +140,7 @@ def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets() -> None
     )
     assert (ran.code, "hunter2" in ran.stdout, "aHVudGVy" in ran.stdout) == (0, False, False)
     assert (
-        json.loads(ran.stdout)["settings"]["RINGBACK_FORWARD_URL"]["value"]
-        == "https://user:•••@receiver.example/hooks?•••"
+        json.loads(ran.stdout)["settings"]["RINGBACK_FORWARD_URL"]["value"] == "https://•••@receiver.example/hooks?•••"
     )
 
 

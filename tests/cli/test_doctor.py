@@ -1,6 +1,7 @@
 """`ringback doctor`: what is not well is named, and only a probe that is asked for sends anything."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
         ({"TELNYX_PUBLIC_KEY": ""}, "public key", "TELNYX_PUBLIC_KEY is not set"),
         ({"TELNYX_BASE_URL": "http://127.0.0.1:1/v2"}, "account", "cannot be reached"),
         ({"TELNYX_API_KEY": ""}, "account", "TELNYX_API_KEY is not set"),
-        ({"REDIS_URL": "redis://127.0.0.1:1"}, "redis", "cannot be used"),
+        ({"REDIS_URL": "redis://127.0.0.1:1"}, "redis", "127.0.0.1:1: connection refused"),
     ],
 )
 def test_what_is_not_well_is_named(
@@ -102,3 +103,15 @@ def test_a_probe_asks_first(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> No
     ran = doctor(stack, monkeypatch, "--probe-idempotency", "+13125550001")
     assert (ran.code, stack.simulator.requests) == (1, [])
     assert "+13125550001" not in ran.stdout
+
+
+def test_a_misspelt_name_in_the_file_is_named_as_one_in_the_environment_is(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path(".env").write_text("RINGBACK_SMS_FORM=+13125550199\nTELNYX_PUBLICKEY=abc\nOTHER=1\n")
+    ran = doctor(stack, monkeypatch, TELNYX_APIKEY="KEY")
+    [line] = [each for each in ran.stdout.splitlines() if "variables:" in each]
+    assert "RINGBACK_SMS_FORM (from .env) means nothing to Ringback: is RINGBACK_SMS_FROM meant?" in line
+    assert "TELNYX_PUBLICKEY (from .env)" in line
+    assert "TELNYX_APIKEY (from the environment)" in line
+    assert "OTHER" not in line

@@ -1,0 +1,254 @@
+"""`REDIS_URL`: read once and strictly, so that no driver reads it in its own way and quotes a password in an error."""
+
+import re
+import ssl
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+SENTINEL_PORT = 26379
+REDIS_PORT = 6379
+SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+
+_HOST = re.compile(r"[\w.-]+")
+_IPV6 = re.compile(r"[0-9A-Fa-f:.]+(%[\w.-]+)?")
+_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_ENCODE = "percent-encode these characters in a user name or password: % as %25, / as %2F, ? as %3F, # as %23, @ as %40"
+_TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RedisTarget:
+    """Where Redis is, and how to log in there; the text form holds no login.
+
+    `addresses` are those of the sentinels where `master` is given; `path` is a socket's.
+    """
+
+    addresses: tuple[Address, ...] = ()
+    path: str | None = None
+    master: str | None = None
+    database: int = 0
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    sentinel_login: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: Mapping[str, Any] | None = field(default=None, repr=False)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __str__(self) -> str:
+        if self.path is not None:
+            return self.path
+        hosts = ",".join(format_address(*each) for each in self.addresses)
+        return hosts if self.master is None else f"{self.master} of the sentinels {hosts}"
+
+
+def format_address(host: str, port: int) -> str:
+    """Return `host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def parse_redis_url(url: str) -> RedisTarget:
+    """Read a URL of one of the forms that `REDIS_URL` takes.
+
+    Raises:
+        ValueError: it does not fit. The text says what to write instead, and quotes nothing that may be a secret.
+    """
+    if url.startswith(("redis+cluster://", "rediss+cluster://")):
+        raise ValueError(
+            "this version cannot use a Redis in cluster mode: give a server without it (cluster-enabled no)"
+        )
+    scheme = next((each for each in SCHEMES if url.startswith(each)), None)
+    if scheme is None:
+        raise ValueError(f"must begin with one of {', '.join(SCHEMES)}")
+    rest, question, query = url.removeprefix(scheme).partition("?")
+    authority, path = _split_authority(rest, query)
+    login, _, hosts = authority.rpartition("@")
+    found = {**_login(login), **_query(query if question else None, tls=scheme.startswith("rediss"))}
+    if scheme == "unix://":
+        return RedisTarget(path=_socket_path(hosts, path), **found)
+    if scheme.endswith("+sentinel://"):
+        return RedisTarget(**_sentinels(hosts, path), **_without_database(found))
+    if "," in hosts:
+        raise ValueError("several hosts need redis+sentinel://host1,host2/master/0")
+    database = _database(path.strip("/")) if path.strip("/") else found.pop("database", 0)
+    found.pop("database", None)
+    return RedisTarget(addresses=(_address(hosts, REDIS_PORT),), database=database, **found)
+
+
+def _split_authority(rest: str, query: str) -> tuple[str, str]:
+    """The part before the first slash, and the path; a login that is cut short by one of its characters is refused."""
+    authority, slash, path = rest.partition("/")
+    if "#" in rest or "#" in query:
+        raise ValueError(f"has a #: {_ENCODE}")
+    if "@" in path or authority.count("@") > 1 or ("@" in query and "@" not in authority and ":" in authority):
+        raise ValueError(f"has an @ where none belongs: {_ENCODE}")
+    if _PERCENT.search(rest) or _PERCENT.search(query):
+        raise ValueError(f"has a % without two hexadecimal digits after it: {_ENCODE}")
+    return authority, slash + path
+
+
+def _login(login: str) -> dict[str, Any]:
+    username, _, password = login.partition(":")
+    return {"username": _decoded(username) or None, "password": _decoded(password) or None}
+
+
+def _decoded(text: str) -> str:
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError(f"its percent-encoding is no UTF-8: {_ENCODE}") from None
+
+
+def _address(text: str, default_port: int) -> Address:
+    host, port = _host_and_port(text)
+    if port == "":
+        return host, default_port
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
+        raise ValueError(
+            f"a port is a number from 1 to 65535; where what stands there is part of a password, {_ENCODE}"
+        )
+    return host, int(port)
+
+
+def _host_and_port(text: str) -> tuple[str, str]:
+    if text.startswith("["):
+        host, bracket, port = text[1:].partition("]")
+        if not bracket or not _IPV6.fullmatch(host) or (port and not port.startswith(":")):
+            raise ValueError("give an IPv6 address in brackets, such as redis://[::1]:6379")
+        return _decoded(host), port.removeprefix(":")
+    if text.count(":") > 1:
+        raise ValueError("give an IPv6 address in brackets, such as redis://[::1]:6379")
+    host, _, port = text.partition(":")
+    if not host:
+        raise ValueError("names no host: give one, such as redis://localhost:6379/0")
+    if not _HOST.fullmatch(host):
+        raise ValueError(
+            f"the host's name holds characters that none has; where they are part of a password, {_ENCODE}"
+        )
+    return host, port
+
+
+def _database(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise ValueError("the database after the / is a number, such as redis://host:6379/0")
+    return int(text)
+
+
+def _socket_path(hosts: str, path: str) -> str:
+    if hosts:
+        raise ValueError("give the whole path of the socket, beginning with three slashes: unix:///run/redis.sock")
+    decoded = _decoded(path)
+    file = Path(decoded)
+    if decoded in ("", "/") or not file.parent.is_dir():
+        raise ValueError("the folder of the socket does not exist: give its path, such as unix:///run/redis.sock")
+    # A socket that is absent belongs to a server that is not up yet: that is an outage, and no mistake.
+    if file.exists() and not stat.S_ISSOCK(file.stat().st_mode):
+        raise ValueError("what that path names is no socket: give its path, such as unix:///run/redis.sock")
+    return decoded
+
+
+def _sentinels(hosts: str, path: str) -> dict[str, Any]:
+    master, _, database = path.strip("/").partition("/")
+    addresses = hosts.split(",")
+    if not hosts or not all(addresses) or not master:
+        raise ValueError("give redis+sentinel://host1,host2/master/0")
+    return {
+        "addresses": tuple(_address(each, SENTINEL_PORT) for each in addresses),
+        "master": _decoded(master),
+        "database": _database(database) if database else 0,
+    }
+
+
+def _without_database(found: dict[str, Any]) -> dict[str, Any]:
+    if "database" in found:
+        raise ValueError("give the database in the path: redis+sentinel://host1,host2/master/0")
+    return found
+
+
+def _flag(text: str) -> bool:
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    raise ValueError("is true or false")
+
+
+def _requirement(text: str) -> str:
+    if text not in ("none", "optional", "required"):
+        raise ValueError("is none, optional or required")
+    return text
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError("is a whole number of seconds")
+    return int(text)
+
+
+def _file(text: str) -> str:
+    try:
+        with Path(text).open("rb"):
+            return text
+    except (OSError, ValueError):
+        raise ValueError("names a file that cannot be read") from None
+
+
+_TLS: dict[str, Callable[[str], Any]] = {
+    "ssl_cert_reqs": _requirement,
+    "ssl_check_hostname": _flag,
+    "ssl_ca_certs": _file,
+    "ssl_certfile": _file,
+    "ssl_keyfile": _file,
+}
+_LOGIN: dict[str, Callable[[str], Any]] = {"username": str, "password": str, "db": _database}
+_SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
+_CONNECTION: dict[str, Callable[[str], Any]] = {
+    "client_name": str,
+    "health_check_interval": _seconds,
+    "socket_keepalive": _flag,
+}
+_OPTIONS: dict[str, Callable[[str], Any]] = {**_TLS, **_LOGIN, **dict.fromkeys(_SENTINEL_LOGIN, str), **_CONNECTION}
+
+
+def _query(query: str | None, *, tls: bool) -> dict[str, Any]:
+    """What stands after the question mark, by the fields of `RedisTarget`."""
+    given = dict(_option(part, number) for number, part in enumerate((query or "").split("&"), 1) if part)
+    secured = {name: value for name, value in given.items() if name in _TLS}
+    if secured and not tls:
+        raise ValueError(f"{min(secured)} needs rediss://")
+    if tls:
+        _check_certificates(secured)
+    found: dict[str, Any] = {name: given[name] for name in ("username", "password") if given.get(name)}
+    if "db" in given:
+        found["database"] = given["db"]
+    login = {name: given[option] for option, name in _SENTINEL_LOGIN.items() if option in given}
+    options = {name: given[name] for name in _CONNECTION if name in given}
+    return {**found, "sentinel_login": login, "options": options, "tls": secured if tls else None}
+
+
+def _option(part: str, number: int) -> tuple[str, Any]:
+    name, equals, value = part.partition("=")
+    if not equals or name not in _OPTIONS:
+        raise ValueError(f"option {number} after the ? is none of {', '.join(_OPTIONS)}")
+    try:
+        return name, _OPTIONS[name](_decoded(value))
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _check_certificates(given: Mapping[str, Any]) -> None:
+    context = ssl.create_default_context() if given else None
+    if context is None:
+        return
+    if file := given.get("ssl_ca_certs"):
+        try:
+            context.load_verify_locations(cafile=file)
+        except (ssl.SSLError, OSError, ValueError):
+            raise ValueError("ssl_ca_certs: the file holds no certificates in PEM form") from None
+    if file := given.get("ssl_certfile"):
+        try:
+            context.load_cert_chain(file, given.get("ssl_keyfile"), "")
+        except (ssl.SSLError, OSError, ValueError):
+            raise ValueError("ssl_certfile: it and ssl_keyfile hold no pair of certificate and key") from None

@@ -1,0 +1,13 @@
+-- permissions: which commands and which keys this user is refused; nothing runs, but the marker of readiness is written.
+--
+-- Keys:   <ns>:readyz; the others are only asked about
+-- ARGV:   ns, then JSON arrays, each a whole command with all its arguments (an incomplete one would crash the server)
+-- Answer: the numbers, from 1, of those that are refused
+-- Cost:   O(arguments)
+redis.call('SET', ARGV[1] .. ':readyz', '1', 'PX', 60000)
+local refused = {}
+for i = 2, #ARGV do
+  local answered, allowed = pcall(redis.acl_check_cmd, unpack(cjson.decode(ARGV[i])))
+  if answered and not allowed then refused[#refused + 1] = i - 1 end
+end
+return refused

@@ -1,0 +1,111 @@
+"""What Redis must allow: taken from the scripts themselves, so that it cannot fall behind them."""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+
+from service.store.inbox import ACCEPT
+from service.store.keys import Keys
+from service.store.scripts import all_texts, run, script
+
+PERMISSIONS = script("permissions")
+PERMISSIONS_WITH_ROOM = script("permissions", when_full=False)
+
+WORKER_COMMANDS = frozenset(
+    {
+        "BLPOP",
+        "DEL",
+        "EXEC",
+        "EXISTS",
+        "EXPIRE",
+        "GET",
+        "HGET",
+        "HGETALL",
+        "HSCAN",
+        "INCR",
+        "MULTI",
+        "PEXPIRE",
+        "PSETEX",
+    }
+    | {"SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME", "UNWATCH", "WATCH", "ZADD", "ZCARD", "ZCOUNT"}
+    | {"ZINCRBY", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE", "ZSCAN", "ZSCORE"}
+)
+"""Commands that workers and the command line send by themselves, those of arq for its jobs and cron among them."""
+
+CONNECTION_COMMANDS = frozenset({"EVALSHA", "PING", "SCRIPT LOAD", "SELECT"})
+"""Commands that every connection needs; whoever may not run them is told so by the server."""
+
+_CALL = re.compile(r"redis\.p?call\('([A-Z]+)'")
+_OUR_KEY = re.compile(r"\bns\s*\.\.\s*'(:[a-z_]+:?)")
+_ARQ_KEY = re.compile(r"'(arq:[a-z-]+:)")
+_KEYLESS = frozenset({"EXEC", "MULTI", "TIME", "UNWATCH"})
+_VARIADIC = frozenset({"DEL", "EXISTS", "MGET", "UNLINK", "WATCH"})
+"""Commands all of whose arguments are keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a role needs: the texts of its scripts, the commands that it sends by themselves, and room in the memory."""
+
+    texts: tuple[str, ...]
+    commands: frozenset[str] = frozenset()
+    room: bool = False
+
+    def all_commands(self) -> list[str]:
+        """Return every command, in order."""
+        return sorted(self.commands | {each for text in self.texts for each in _CALL.findall(text)})
+
+
+def ingress_needs() -> Needs:
+    """Return what the ingress needs: accepting alone."""
+    return Needs((ACCEPT.text,), room=True)
+
+
+def worker_needs() -> Needs:
+    """Return what a worker and the command line need."""
+    return Needs(all_texts(), WORKER_COMMANDS)
+
+
+async def refusals(redis: "Redis", keys: Keys, needs: Needs) -> list[str]:
+    """Return in words which commands and keys the user is refused; empty where none is. Marks the time of looking.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached, takes no writes, or refuses even to look.
+    """
+    asked = [*_about_commands(keys, needs), *_about_keys(keys, needs.texts)]
+    asking = PERMISSIONS_WITH_ROOM if needs.room else PERMISSIONS
+    refused = await run(redis, asking, keys.namespace, *(json.dumps(command) for _, command in asked))
+    return list(dict.fromkeys(asked[number - 1][0] for number in refused))
+
+
+def _about_commands(keys: Keys, needs: Needs) -> list[tuple[str, list[str]]]:
+    return [(f"the command {each}", _whole(each, keys.readyz)) for each in needs.all_commands()]
+
+
+def _about_keys(keys: Keys, texts: Iterable[str]) -> list[tuple[str, list[str]]]:
+    ours = {keys.namespace + suffix for text in texts for suffix in _OUR_KEY.findall(text)}
+    arqs = {f"{prefix}{keys.namespace}:" for text in texts for prefix in _ARQ_KEY.findall(text)}
+    return [
+        (f"the key {name}{'*' if name.endswith(':') else ''}", [command, *_arguments(command, name)])
+        for name in sorted(ours | arqs)
+        for command in ("EXISTS", "DEL")
+    ]
+
+
+def _whole(command: str, key: str) -> list[str]:
+    """A command with all its arguments: the server crashes where it is asked about an incomplete one."""
+    return [command, *_arguments(command, key)]
+
+
+def _arguments(command: str, key: str) -> list[str]:
+    if command in _KEYLESS:
+        return []
+    if command == "SCAN":
+        return ["0"]
+    name = f"{key}x" if key.endswith(":") else key
+    if command == "BLPOP":
+        return [name, "1"]
+    return [name] if command in _VARIADIC else [name, "1", "1", "1"]

@@ -1,0 +1,188 @@
+"""Errors of Redis in words: what failed, where, and what to do next.
+
+A foreign exception's own text never gets into them: it may hold a login or a URL.
+"""
+
+import asyncio
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004 - the driver's
+    InvalidResponse,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,  # noqa: A004
+)
+from redis.sentinel import MasterNotFoundError
+
+WRONG_SERVER = frozenset(
+    {"READONLY", "MASTERDOWN", "MOVED", "UNBLOCKED", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "ASK"}
+)
+"""First words of answers by which a server says that it is not the one to ask."""
+
+_CODE = re.compile(r"[A-Z][A-Z_]{2,30}\b")
+_COMMAND = re.compile(r"'([A-Za-z|._-]{1,40})'")
+_CLUSTER = ("same slot", "non local key", "undeclared key")
+_TLS_RECORDS = ("\\x15", "\x15", "b'\\x15", "\\x16", "\x16")
+
+
+class WrongServer(ConnectionError):  # noqa: N818 - a state
+    """The server is not, or no longer, the one to ask; the connection to it has been dropped."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def error_code(error: BaseException) -> str | None:
+    """Return the first word of the server's answer, such as `MISCONF`; None where it gave none."""
+    if isinstance(error, WrongServer):
+        return error.code
+    for kind, code in _CODES:
+        if isinstance(error, kind):
+            return code
+    found = _CODE.match(str(error)) if isinstance(error, ResponseError) else None
+    return found[0] if found else None
+
+
+def wrong_server(error: BaseException) -> str | None:
+    """Return the code where an error, or the one that it was raised for, says that another server is to be asked."""
+    for each in _chain(error):
+        code = error_code(each) if isinstance(each, RedisError) else None
+        if code in WRONG_SERVER:
+            return code
+    return None
+
+
+def is_cluster_refusal(error: BaseException) -> bool:
+    """Return whether only a server in cluster mode answers so."""
+    code = error_code(error)
+    return code in ("MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN") or any(
+        each in str(error) for each in _CLUSTER if isinstance(error, ResponseError)
+    )
+
+
+def describe_cause(error: BaseException) -> str:
+    """Return the cause in a few words, one of a bounded number: fit for a metric's label and for an answer."""
+    if isinstance(error, NoPermissionError):
+        return f"NOPERM: {_permission(error)}"
+    if is_cluster_refusal(error):
+        return "the server is in cluster mode, or the slot is on another server"
+    if code := error_code(error):
+        return f"{code}: {_MEANINGS[code]}" if code in _MEANINGS else code
+    return _connection_cause(error)
+
+
+def describe_redis_error(error: BaseException, where: object) -> str:
+    """Return what failed at which Redis and what to do; `where` is an address without a login."""
+    cause = describe_cause(error)
+    advice = next((text for words, text in _ADVICE if words in cause), "check REDIS_URL and the server")
+    return f"Redis at {where}: {cause}. Next: {advice}"
+
+
+_CODES: tuple[tuple[type[RedisError], str], ...] = (
+    (ReadOnlyError, "READONLY"),
+    (BusyLoadingError, "LOADING"),
+    (OutOfMemoryError, "OOM"),
+    (NoPermissionError, "NOPERM"),
+)
+
+_MEANINGS = {
+    "READONLY": "a replica, which takes no writes",
+    "MASTERDOWN": "a replica that has lost its primary",
+    "UNBLOCKED": "its role has just changed",
+    "NOREPLICAS": "too few replicas are connected to it",
+    "LOADING": "it is loading its data",
+    "OOM": "its memory is full (maxmemory)",
+    "MISCONF": "it cannot write to its disk, which may be full",
+    "NOSCRIPT": "it forgets scripts at once",
+    "WRONGTYPE": "a key of ours holds another type of value",
+    "BUSY": "a script is running for too long",
+    "NOAUTH": "it wants a password",
+}
+
+_ADVICE = (
+    ("connection refused", "check that the server runs and that host and port in REDIS_URL are right"),
+    ("no such host", "check the host's name in REDIS_URL"),
+    ("no socket", "check that the server runs and that the path in REDIS_URL is right"),
+    ("certificate", "name the right CA in REDIS_URL, ?ssl_ca_certs=/path/ca.pem, or mend the server's certificate"),
+    ("it does not speak TLS", "write redis:// in place of rediss://, or the port for TLS"),
+    ("it wants TLS", "write rediss:// in place of redis://"),
+    ("password", "correct the user name and password in REDIS_URL"),
+    ("closed the connection", "check that the server runs; if it wants TLS, write rediss:// in place of redis://"),
+    ("NOPERM", "give the Redis user what docs/redis.md lists"),
+    ("cluster mode", "give the URL of a server without cluster mode (cluster-enabled no)"),
+    ("READONLY", "nothing if a failover is under way: the name is asked again; else let REDIS_URL name the primary"),
+    ("MISCONF", "make room on the server's disk; its log has the reason"),
+    ("OOM", "raise maxmemory, or shorten RINGBACK_RETENTION and RINGBACK_BODY_RETENTION"),
+    ("LOADING", "wait: it answers by itself"),
+    ("sentinel", "check the sentinels and the master's name in REDIS_URL"),
+    ("WRONGTYPE", "find who else writes under RINGBACK_NAMESPACE; another namespace avoids it"),
+)
+
+
+def _permission(error: NoPermissionError) -> str:
+    found = _COMMAND.search(str(error))
+    if found:
+        return f"the Redis user may not run {found[1].upper().replace('|', ' ')}"
+    return "the Redis user may not touch a key that is needed"
+
+
+def _connection_cause(error: BaseException) -> str:
+    chain = list(_chain(error))
+    for kind, words in _CAUSES:
+        if any(isinstance(each, kind) for each in chain):
+            return words
+    if any(isinstance(each, ssl.SSLError) for each in chain):
+        return "it does not speak TLS" if _is_plain(chain) else "the TLS handshake fails"
+    text = " ".join(str(each) for each in chain)
+    if any(each in text for each in _TLS_RECORDS) and any(isinstance(each, InvalidResponse) for each in chain):
+        return "it wants TLS"
+    for words, cause in _TEXTS:
+        if words in text:
+            return cause
+    return "no connection" if isinstance(error, ConnectionError | OSError) else type(error).__name__
+
+
+def _is_plain(chain: list[BaseException]) -> bool:
+    reasons = {each.reason for each in chain if isinstance(each, ssl.SSLError)}
+    return bool(reasons & {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
+
+
+_CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (MasterNotFoundError, "no sentinel knows that master, or none answers"),
+    (AuthenticationError, "the user name or password is wrong, or one is missing"),
+    (ssl.SSLCertVerificationError, "its certificate is not trusted"),
+    (socket.gaierror, "no such host"),
+    (ConnectionRefusedError, "connection refused"),
+    (FileNotFoundError, "there is no socket at that path"),
+    (PermissionError, "this process may not open the socket"),
+    ((TimeoutError, asyncio.TimeoutError, socket.timeout), "no answer in time"),
+)
+_TEXTS = (
+    ("Connection refused", "connection refused"),
+    ("Connect call failed", "connection refused"),
+    ("No connection available", "all connections are in use"),
+    ("Too many connections", "all connections are in use"),
+    ("max number of clients", "it has too many clients (maxclients)"),
+    ("closed", "the server closed the connection"),
+    ("reset", "the server closed the connection"),
+    ("DB index", "it has no database of that number"),
+)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and those that it was raised for."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,156 @@
+"""What a Redis that is set up otherwise than it should be puts at risk, and whether it can be used at all."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError, ResponseError
+
+from service.settings import InvalidSettings
+from service.store.connection import address_of, connect
+from service.store.keys import Keys
+from service.store.permissions import Needs, refusals
+from service.store.redis_errors import describe_redis_error
+
+OLDEST_VERSION = 7
+START_SECONDS = 1.5
+_CLUSTER = (
+    "runs in cluster mode, which this version cannot use:"
+    " give the URL of a server without it (cluster-enabled no), such as redis://host:6379/0,"
+    " or of sentinels, redis+sentinel://host1,host2/master/0"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFindings:
+    """What is wrong with a server: `risks` lose events, `warnings` are to be known."""
+
+    risks: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+async def unusable(redis: "Redis") -> str | None:
+    """Return in words why no Ringback can use this server, however long it waits; None where it can.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    try:
+        # Every user may send it, whatever the ACL says.
+        answer: Any = await redis.execute_command("HELLO")  # type: ignore[no-untyped-call]
+    except ResponseError:
+        return None
+    hello = dict(zip(answer[::2], answer[1::2], strict=True)) if isinstance(answer, list) else answer
+    if hello.get(b"mode") == b"cluster":
+        return f"Redis at {address_of(redis)} {_CLUSTER}"
+    version = hello.get(b"version", b"").decode()
+    major = version.partition(".")[0]
+    if major.isdigit() and int(major) < OLDEST_VERSION:
+        return f"Redis at {address_of(redis)} has version {version}: use Redis or Valkey {OLDEST_VERSION} or newer"
+    return None
+
+
+async def require_usable(redis: "Redis") -> None:
+    """Refuse to go on with a server that cannot be used.
+
+    Raises:
+        InvalidSettings: it is in cluster mode, or too old.
+        redis.exceptions.RedisError: it cannot be reached.
+    """
+    if trouble := await unusable(redis):
+        raise InvalidSettings(f"REDIS_URL: {trouble}")
+
+
+def require_usable_at(url: str) -> None:
+    """Refuse to start on a server that cannot be used; one that does not answer within 1.5 s is waited for elsewhere.
+
+    Raises:
+        InvalidSettings: it is in cluster mode, or too old.
+    """
+    asyncio.run(_require_usable_at(url))
+
+
+async def _require_usable_at(url: str) -> None:
+    redis = connect(url, timeout=START_SECONDS, connections=1)
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await require_usable(redis)
+    except (RedisError, OSError, TimeoutError):
+        return
+    finally:
+        await redis.aclose()
+
+
+async def trouble_working(redis: "Redis", keys: Keys, needs: Needs) -> str | None:
+    """Return in words why the work cannot be done on this client's connections; None where it can.
+
+    Asks by scripts that take the same way as the work. Raises nothing for the server's sake.
+    """
+    try:
+        if trouble := await unusable(redis):
+            return trouble
+        refused = await refusals(redis, keys, needs)
+    except (RedisError, OSError) as error:
+        return describe_redis_error(error, address_of(redis))
+    return describe_refusals(redis, refused)
+
+
+def describe_refusals(redis: "Redis", refused: list[str]) -> str | None:
+    """Return in words what the user is refused; None where it is nothing."""
+    if not refused:
+        return None
+    return (
+        f"Redis at {address_of(redis)}: NOPERM: the Redis user may not use {', '.join(refused)}."
+        " Next: give it what docs/redis.md lists"
+    )
+
+
+async def check_server(redis: "Redis") -> ServerFindings:
+    """Return what may be lost with this server; empty where it is set up as it should be.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    denied: list[str] = []
+    persistence = await _advice(redis.info("persistence"), "INFO", denied)
+    memory = await _advice(redis.info("memory"), "INFO", denied)
+    fsync = await _advice(redis.config_get("appendfsync"), "CONFIG GET", denied)
+    found = ServerFindings()
+    if persistence and not int(persistence.get("aof_enabled", 0)):
+        found.risks.append(
+            "Redis keeps no append-only file: a crash of the server loses events that were answered with 200;"
+            " set appendonly yes and appendfsync always"
+        )
+    elif fsync.get("appendfsync", "always") != "always":
+        found.warnings.append(
+            f"appendfsync is {fsync['appendfsync']}: a power loss or a crash of the machine loses the events of the"
+            f" last {_lost(fsync['appendfsync'])}, although they were answered with 200; set appendfsync always"
+        )
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if policy != "noeviction":
+        found.risks.append(
+            f"Redis may throw events away when its memory is full ({policy}): set maxmemory-policy noeviction"
+        )
+    if denied:
+        names = " and ".join(dict.fromkeys(denied))
+        found.warnings.append(
+            f"the Redis user may not run {names}: everything works, but whether Redis keeps what it is given, and how"
+            " full its memory is, cannot be seen"
+        )
+    return found
+
+
+def _lost(fsync: str) -> str:
+    return "second or two" if fsync == "everysec" else "half a minute or more"
+
+
+async def _advice(asking: Any, command: str, denied: list[str]) -> dict[str, Any]:
+    """The answer to a command that only advises; empty, and noted, where the server refuses it."""
+    try:
+        answer: dict[str, Any] = await asking
+    except ResponseError:
+        # NOPERM; a managed Redis may lack the command altogether.
+        denied.append(command)
+        return {}
+    return answer
