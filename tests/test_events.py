@@ -113,6 +113,58 @@ def test_times_are_read_in_the_forms_that_telnyx_uses(text: object, read: dateti
     assert read_time(text) == read
 
 
+def test_a_deadline_may_be_a_text_of_seconds_or_milliseconds() -> None:
+    moment = datetime(2026, 10, 2, 12, tzinfo=UTC)
+    assert [read_time(each) for each in ("1790942400", 1790942400000, "1790942400000")] == [moment] * 3
+    assert read_time(value=True) is None
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    5,
+    1.5,
+    "x",
+    "",
+    [],
+    ["x"],
+    [None],
+    [5],
+    {},
+    {"a": "b"},
+    [{"a": None}],
+    [[]],
+    {"phone_number": [1]},
+]
+
+
+@pytest.mark.parametrize("model", [HostedNumberOrder, TenDlcUpdate, TollFreeUpdate])
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_a_field_of_another_shape_hides_none_of_the_others(model: type[TolerantModel], odd: object) -> None:
+    names = {"HostedNumberOrder": "order_id", "TenDlcUpdate": "campaignId", "TollFreeUpdate": "id"}
+    needed = names[model.__name__]
+    others = {"numbers", "decision", "status", "reasons", "reason", "approval_deadline", "profile_id", "fields", "type"}
+    for other in others:
+        read = model.model_validate({needed: "o-1", other: odd})
+        assert "o-1" in read.model_dump().values(), other
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_of_a_message_only_what_says_which_and_whose_it_is_must_fit(odd: object) -> None:
+    whole = {"id": "m", "direction": "inbound", "type": "SMS", "from": "+13125550101", "to": "+13125550199"}
+    for other in ("subject", "media", "body", "errors", "tags", "received_at", "text", "autoresponse_type"):
+        message = Message.model_validate({**whole, other: odd})
+        assert (message.from_.phone_number, message.to[0].phone_number) == ("+13125550101", "+13125550199")
+
+
+def test_of_a_list_that_holds_something_odd_the_rest_is_read() -> None:
+    message = Message.model_validate({"errors": [40008, None, "why"], "tags": ["a", None, 5], "body": "STOP"})
+    assert [(each.code, each.detail) for each in message.errors] == [("40008", None), (None, "why")]
+    assert (message.tags, message.said) == (["a"], "STOP")
+    media = Message.model_validate({"media": [{"url": "https://x", "size": {"bytes": 5}}]}).media
+    assert [(each.url, each.size) for each in media] == [("https://x", None)]
+
+
 def test_there_are_bodies_to_test_with() -> None:
     assert len(PAYLOADS) >= 8
 

@@ -51,9 +51,9 @@ def _verdict(row: "Eligibility") -> str:
 
 
 def _order_row(order: "MessagingHostedNumberOrder", *, reveal: bool) -> tuple[str, ...]:
-    numbers = "\n".join(
-        f"{shown(each.phone_number, reveal=reveal)} {each.status}" for each in order.phone_numbers or ()
-    )
+    from service.registrations.hosted_orders import numbers_of  # noqa: PLC0415 - other commands start without the SDK
+
+    numbers = "\n".join(f"{shown(each.phone_number, reveal=reveal)} {each.status}" for each in numbers_of(order))
     return order.id or "-", order.status or "-", numbers, order.messaging_profile_id or "-"
 
 

@@ -1,10 +1,10 @@
 """The payload of `message.*`, for SMS, MMS, RCS and what else comes by that name."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
-from service.events.tolerant_model import Moment, TolerantModel, list_of
+from service.events.tolerant_model import ForgivingModel, Moment, list_of
 
 
 def _party(value: object) -> object:
@@ -28,7 +28,16 @@ def _error(value: object) -> object:
 
 def _errors(value: object) -> object:
     errors = list_of(value)
-    return [_error(each) for each in errors] if isinstance(errors, list) else errors
+    return [_error(each) for each in errors if each is not None] if isinstance(errors, list) else errors
+
+
+def _body(value: object) -> object:
+    return {"text": value} if isinstance(value, str) else value
+
+
+def _texts(value: object) -> object:
+    texts = list_of(value)
+    return [each for each in texts if isinstance(each, str)] if isinstance(texts, list) else texts
 
 
 def _text(value: object) -> object:
@@ -36,8 +45,10 @@ def _text(value: object) -> object:
     return value.get("body") if isinstance(value, dict) else value
 
 
-class Party(TolerantModel):
+class Party(ForgivingModel):
     """A sender or recipient: a phone number, or for RCS an agent."""
+
+    essential: ClassVar[frozenset[str]] = frozenset({"status"})
 
     phone_number: str | None = None
     status: str | None = None
@@ -47,7 +58,7 @@ class Party(TolerantModel):
     agent_name: str | None = None
 
 
-class MessageError(TolerantModel):
+class MessageError(ForgivingModel):
     """One of a message's `errors`."""
 
     code: str | None = None
@@ -55,7 +66,7 @@ class MessageError(TolerantModel):
     detail: str | None = None
 
 
-class Media(TolerantModel):
+class Media(ForgivingModel):
     """One of an MMS's files; links to inbound ones expire after 30 days (knowledge base, receiving webhooks)."""
 
     url: str | None = None
@@ -63,7 +74,7 @@ class Media(TolerantModel):
     size: int | None = None
 
 
-class MessageBody(TolerantModel):
+class MessageBody(ForgivingModel):
     """What an RCS message says; one of its kinds. Source: knowledge base, receiving RCS webhooks."""
 
     text: Annotated[str | None, BeforeValidator(_text)] = None
@@ -72,8 +83,13 @@ class MessageBody(TolerantModel):
     suggestion_response: dict[str, Any] | None = None
 
 
-class Message(TolerantModel):
-    """The payload of `message.*`, inbound and outbound. Source: OpenAPI and SDK 4.189, message payloads."""
+class Message(ForgivingModel):
+    """The payload of `message.*`, inbound and outbound. Source: OpenAPI and SDK 4.189, message payloads.
+
+    Which message it is, whose and on what channel must fit; all else may be absent.
+    """
+
+    essential: ClassVar[frozenset[str]] = frozenset({"id", "direction", "type", "from_", "to"})
 
     id: str | None = None
     direction: str | None = None
@@ -84,10 +100,10 @@ class Message(TolerantModel):
     text: Annotated[str | None, BeforeValidator(_text)] = None
     subject: str | None = None
     media: Annotated[list[Media], BeforeValidator(list_of)] = Field(default_factory=list)
-    body: MessageBody | None = None
+    body: Annotated[MessageBody | None, BeforeValidator(_body)] = None
     autoresponse_type: str | None = None
     errors: Annotated[list[MessageError], BeforeValidator(_errors)] = Field(default_factory=list)
-    tags: Annotated[list[str], BeforeValidator(list_of)] = Field(default_factory=list)
+    tags: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
     received_at: Moment = None
     sent_at: Moment = None
     completed_at: Moment = None

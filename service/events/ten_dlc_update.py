@@ -4,24 +4,25 @@ from typing import Annotated, ClassVar
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
-from service.events.tolerant_model import TolerantModel, list_of
+from service.events.tolerant_model import ForgivingModel, list_of
 
 
 def _reasons(value: object) -> object:
     reasons = list_of(value)
     if not isinstance(reasons, list):
         return reasons
-    return [{"description": each} if isinstance(each, str) else each for each in reasons]
+    told = [{"description": each} if isinstance(each, str) else each for each in reasons]
+    return [each for each in told if isinstance(each, dict | Reason)]
 
 
-class Reason(TolerantModel):
+class Reason(ForgivingModel):
     """Why something was refused, and which fields are meant."""
 
     description: str | None = None
     fields: Annotated[list[str], BeforeValidator(list_of)] = Field(default_factory=list)
 
 
-class TenDlcUpdate(TolerantModel):
+class TenDlcUpdate(ForgivingModel):
     """A change to a brand, a campaign or a number of one.
 
     Telnyx publishes two forms, and both are read: within `data.payload` (knowledge base, 10DLC event notifications)

@@ -1,9 +1,23 @@
 """What all payload models share: they take whatever Telnyx sends, and print nothing private."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
+
+_LATEST_SECONDS = 1e11
+"""Larger numbers are milliseconds since 1970."""
 
 
 class TolerantModel(BaseModel):
@@ -24,14 +38,52 @@ class TolerantModel(BaseModel):
         return [(name, value) for name, value in super().__repr_args__() if name in self.printable]
 
 
+class ForgivingModel(TolerantModel):
+    """Takes a field that does not fit for one that is absent, so that it hides none of the others.
+
+    Fields that are required, or `essential`, must fit.
+    """
+
+    essential: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_names(cls, content: object) -> object:
+        """A field of several names is read under the first that holds something."""
+        if not isinstance(content, Mapping):
+            return content
+        names = {name for field in cls.model_fields.values() for name in _names(field.validation_alias)}
+        return {name: value for name, value in content.items() if value is not None or name not in names}
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _as_if_absent(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+        try:
+            return read(value)
+        except ValidationError:
+            field = cls.model_fields[info.field_name or ""]
+            if field.is_required() or info.field_name in cls.essential:
+                raise
+            return field.get_default(call_default_factory=True)
+
+
+def _names(alias: object) -> list[object]:
+    return list(alias.choices) if isinstance(alias, AliasChoices) else []
+
+
 def read_time(value: object) -> datetime | None:
     """A time as Telnyx writes it, or None where it cannot be read: a handler rarely needs it, and may go without.
 
-    ISO 8601, mostly with `Z` or an offset; without one it is UTC. Deadlines of hosted orders are seconds since 1970.
+    ISO 8601, mostly with `Z` or an offset; without one it is UTC. Deadlines of hosted orders are seconds since 1970, as
+    a number or a text.
     """
     try:
+        if isinstance(value, str) and value.isdecimal() and len(value) in (10, 13):
+            value = int(value)
+        if isinstance(value, bool):
+            return None
         if isinstance(value, int | float):
-            return datetime.fromtimestamp(value, UTC)
+            return datetime.fromtimestamp(value / 1000 if value > _LATEST_SECONDS else value, UTC)
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except (ValueError, OverflowError, OSError):
         return None

@@ -4,10 +4,10 @@ from typing import ClassVar
 
 from pydantic import AliasChoices, Field
 
-from service.events.tolerant_model import TolerantModel
+from service.events.tolerant_model import ForgivingModel
 
 
-class TollFreeUpdate(TolerantModel):
+class TollFreeUpdate(ForgivingModel):
     """A hint that a verification request has changed: read the request itself before acting on it.
 
     Telnyx publishes neither the event's type nor its payload; the names here are those of its samples and of the

@@ -11,6 +11,7 @@ from telnyx import AsyncTelnyx, NotFoundError
 from telnyx.types.shared import MessagingHostedNumberOrder
 
 from service.events import HostedNumber, TolerantModel
+from service.registrations.hosted_orders import numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.store.keys import Keys
 from service.store.known import all_known
@@ -108,7 +109,7 @@ async def read_order(telnyx: AsyncTelnyx, order_id: str) -> Reading:
 
 def reading_of(order: MessagingHostedNumberOrder) -> Reading:
     """An order as its events tell of it."""
-    numbers = [{"phone_number": each.phone_number, "status": each.status} for each in order.phone_numbers or ()]
+    numbers = [{"phone_number": each.phone_number, "status": each.status} for each in numbers_of(order)]
     details = {"messaging_profile_id": order.messaging_profile_id, "phone_numbers": numbers}
     return Reading([_status(order)], details)
 
@@ -124,7 +125,7 @@ async def changed_orders(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> lis
 
 
 def _status(order: MessagingHostedNumberOrder) -> Status:
-    failures = Counter(each.status for each in order.phone_numbers or () if _failed(each.status))
+    failures = Counter(each.status for each in numbers_of(order) if _failed(each.status))
     reason = ", ".join(f"{status} ({count})" for status, count in sorted(failures.items(), key=str))
     return Status(order.status or "unknown", reason or None, urgent=bool(failures))
 

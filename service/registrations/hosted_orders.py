@@ -9,6 +9,8 @@ from telnyx.types.messaging_hosted_number_order_create_verification_codes_respon
 from telnyx.types.messaging_hosted_number_order_validate_codes_response import DataPhoneNumber as CheckedCode
 from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
 
+from service.events import HostedNumber, HostedNumberOrder
+
 _PROVEN = frozenset({"successful", "provisioning", "deleted"})
 
 
@@ -52,11 +54,16 @@ async def create(telnyx: AsyncTelnyx, *, numbers: Sequence[str], profile: str | 
     return answer.data or MessagingHostedNumberOrder()
 
 
+def numbers_of(order: MessagingHostedNumberOrder) -> list[HostedNumber]:
+    """Return the numbers of an order, each a text or an object; the SDK takes the API's answer as it is."""
+    listed = order.to_dict(mode="python").get("phone_numbers")
+    return HostedNumberOrder.model_validate({"numbers": listed}).numbers
+
+
 async def unproven(telnyx: AsyncTelnyx, *, order_id: str) -> list[str]:
     """The numbers of an order whose ownership may yet have to be proven."""
     order = (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data or MessagingHostedNumberOrder()
-    numbers = order.phone_numbers or ()
-    return [each.phone_number for each in numbers if each.phone_number and each.status not in _PROVEN]
+    return [each.phone_number for each in numbers_of(order) if each.phone_number and each.status not in _PROVEN]
 
 
 async def send_codes(

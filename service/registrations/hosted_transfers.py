@@ -21,7 +21,13 @@ PENDING = "pending"
 HOURS_BEFORE = (24, 2)
 
 _TRANSFER = "messaging_hosted_numbers_orders.internal_transfer_"
-_DECISIONS = {"approved": "approved", "rejected": "rejected", "auto_approved": "approved automatically"}
+_DECISIONS = {
+    "approval_requested": PENDING,
+    "approved": "approved",
+    "rejected": "rejected",
+    "auto_approved": "approved automatically",
+}
+"""By the event's type, which says more than its fields do."""
 
 
 class ApprovalDue(TolerantModel):
@@ -64,7 +70,7 @@ def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
     order, (_, is_transfer, step) = event.payload, event.type.partition(_TRANSFER)
     if not is_transfer and order.decision is None and order.approval_deadline is None:
         return None
-    decision = _DECISIONS.get(step) or order.decision or PENDING
+    decision = _DECISIONS.get(step) or (order.decision or PENDING).lower()
     heard_at = event.occurred_at or datetime.fromtimestamp(clock.now(), UTC)
     return Transfer(decision, order.approval_deadline if decision == PENDING else None, heard_at)
 
