@@ -8,8 +8,10 @@ import math
 import random
 from dataclasses import dataclass, replace
 
+import httpx
 from pydantic import ValidationError
-from telnyx import APIError
+from redis.exceptions import RedisError
+from telnyx import APIConnectionError, APIError
 
 from service.masking import mask_numbers, told
 from service.outbound.refusals import Refusal, judge
@@ -80,7 +82,7 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
         return _wait(record, Wait("retry", reason, None, error.after, limits.max_wait), limits.max_wait, now)
     if isinstance(error, Dead):
         return _dead(_counted(record), short(error.reason), short(error.detail), now)
-    if isinstance(error, APIError):
+    if isinstance(error, APIError) and not _hides_bug(error):
         return after_refusal(record, judge(error), limits, now)
     if isinstance(error, UnfitPayload):
         return _dead(_counted(record), "payload", str(error), now)
@@ -115,6 +117,8 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
     """What becomes of a handler that was refused by Telnyx, or by what stands before it, at `now` (milliseconds)."""
     if refusal.kind in ("hopeless", "ambiguous"):
         return _dead(_counted(record), refusal.reason, refusal.detail, now)
+    if refusal.kind == "bug":
+        return _attempted(record, refusal.reason, refusal.detail, limits, now)
     if refusal.cause is not None:
         return _parked(record, refusal, refusal.cause, limits, now)
     if refusal.kind == "account":
@@ -139,11 +143,22 @@ def _parked(record: HandlerRecord, refusal: Refusal, cause: str, limits: Limits,
 
 
 def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
-    counted = _counted(record)
     if isinstance(error, TookTooLong):
-        reason, text = "TimeoutError", str(error)
-    else:
-        reason, text = type(error).__name__, told(error)
+        return _attempted(record, "TimeoutError", str(error), limits, now)
+    if isinstance(error, APIError) and error.__cause__ is not None:
+        error = error.__cause__
+    return _attempted(record, type(error).__name__, told(error), limits, now)
+
+
+def _hides_bug(error: APIError) -> bool:
+    """Return whether the SDK took a failure that came from no network for an unreachable Telnyx."""
+    cause = error.__cause__ if isinstance(error, APIConnectionError) else None
+    return cause is not None and not isinstance(cause, (httpx.HTTPError, OSError, RedisError))
+
+
+def _attempted(record: HandlerRecord, reason: str, text: str, limits: Limits, now: int) -> HandlerRecord:
+    """Count an attempt, and retry it later or give up."""
+    counted = _counted(record)
     if counted.attempts >= limits.max_attempts:
         return _dead(counted, reason, text, now)
     due = now + int(backoff(counted.attempts) * 1000)

@@ -56,10 +56,10 @@ class Workshop:
         subscription = self.router.subscriptions.get(name)
         return (subscription and subscription.timeout) or self.settings.handler_timeout
 
-    def limits(self, subscription: Subscription) -> Limits:
+    def limits(self, subscription: Subscription | None) -> Limits:
         """When this handler is given up."""
         return Limits(
-            max_attempts=subscription.max_attempts or self.settings.max_attempts,
+            max_attempts=(subscription and subscription.max_attempts) or self.settings.max_attempts,
             max_wait=self.settings.max_wait,
             outage_patience=self.settings.outage_patience,
         )

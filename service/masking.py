@@ -10,6 +10,7 @@ _TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"
 _NUMBER = re.compile(rf"(?P<kept>{_UUID}|{_TIME})|\+?\d[\d\s().-]{{5,18}}\d")
 _E164 = re.compile(r"\+\d{7,15}")
 _DIGITS = re.compile(r"\D")
+_HERE = Path(__file__).parent
 
 
 def mask_number(number: str) -> str:
@@ -40,10 +41,12 @@ def told(error: BaseException) -> str:
 def place(error: BaseException) -> str:
     """Where an error was raised, in the author's own code if it passed there: `my_handlers.py:12 in auto_reply`.
 
-    The error's text is left out: it may quote a message or a number.
+    Else in Ringback's own code, if it passed there. The error's text is left out: it may quote a message or a number.
     """
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _is_authors(frame.filename)]
+    own = [frame for frame in frames if _is_authors(frame.filename)] or [
+        frame for frame in frames if Path(frame.filename).is_relative_to(_HERE)
+    ]
     if not frames:
         return "an unknown place"
     frame = own[-1] if own else frames[-1]
@@ -54,7 +57,7 @@ def _is_authors(filename: str) -> bool:
     """Whether a file is neither Ringback's, nor a library's, nor Python's own."""
     if filename.startswith("<") or "site-packages" in filename:
         return False
-    elsewhere = (Path(__file__).parent, Path(sysconfig.get_path("stdlib")))
+    elsewhere = (_HERE, Path(sysconfig.get_path("stdlib")))
     return not any(Path(filename).is_relative_to(folder) for folder in elsewhere)
 
 

@@ -11,6 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.endings import after_error
 from service.event_metrics import EventMetrics
 from service.handler_metrics import HandlerMetrics
 from service.handler_run import Workshop, run_handler
@@ -135,8 +136,18 @@ class Processor:
         pending = set(runs)
         while pending:
             finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            ended = {runs[task]: task.result() for task in finished}
+            ended = {runs[task]: self._result(running, runs[task], task) for task in finished}
             await self._record(running, ended, release=not pending)
+
+    def _result(self, running: Running, name: str, task: "asyncio.Task[HandlerRecord]") -> HandlerRecord:
+        """Return a handler's new record; where our own code around it failed, that is an attempt."""
+        try:
+            return task.result()
+        except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
+            record = running.lease.record
+            log.error("a handler's run met a bug of Ringback", error=told(error), event_id=record.id, handler=name)  # noqa: TRY400
+            limits = self.workshop.limits(self.workshop.router.subscriptions.get(name))
+            return after_error(record.handlers[name], error, limits, running.lease.now())
 
     async def _record(
         self, running: Running, ended: Mapping[str, HandlerRecord], *, release: bool, patience: float | None = None

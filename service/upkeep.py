@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -18,6 +19,7 @@ from service.store.erasure import erase_ended
 from service.store.holds import open_causes, probe, release
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
+from service.store.scripts import is_script_error
 from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
 
 log = structlog.get_logger(__name__)
@@ -43,46 +45,83 @@ class Upkeep:
     _rank: int = 0
     _has_probed: bool = False
     _moves_at: float = 0.0
+    _waits: bool = False
+    _failures: dict[str, str] = field(default_factory=dict)
 
     async def keep_up(self) -> None:
         """Go on until cancelled; an outage of Redis is waited out."""
         while True:
-            try:
-                await self.turn()
-            except (RedisError, OSError) as error:
-                log.warning("upkeep waits for Redis", error=describe_cause(error))
-            except Exception as error:  # noqa: BLE001 - one bad record must not end the upkeep of all others
-                log.error("upkeep broke", error=told(error))  # noqa: TRY400
+            await self.turn()
             check_cancelled()
             await asyncio.sleep(PAUSE)
 
     async def turn(self) -> None:
-        """One round, if it is this worker's to do."""
-        at_start = await self._probe_at_start()
+        """Take each step that is this worker's to take; one that fails hinders none of the others."""
+        self._waits = False
+        await self._take(self._probe_at_start)
+        await self._take(self._show_causes)
+        if await self._take(self._lock):
+            for step in self._steps():
+                await self._take(step)
+
+    def _steps(self) -> tuple[Callable[[], Awaitable[object]], ...]:
+        """The steps of the worker that has the lock, the most urgent first."""
+        return (
+            self._probe,
+            self._release,
+            self._forget,
+            self._let_go,
+            self._make_room,
+            self._sweep,
+            self._tell_of_dead,
+            self._move_opt_outs,
+            self._erase_ended,
+        )
+
+    async def _take(self, step: Callable[[], Awaitable[object]]) -> object:
+        """Take one step and return its answer; one that fails is logged once, until it succeeds or fails otherwise."""
+        name = step.__name__.strip("_")
+        try:
+            answer = await step()
+        except Exception as error:  # noqa: BLE001 - one bad record or bug must not end the upkeep of all others
+            self._log_failure(name, error)
+            return None
+        self._failures.pop(name, None)
+        return answer
+
+    def _log_failure(self, name: str, error: Exception) -> None:
+        if isinstance(error, (RedisError, OSError)) and not is_script_error(error):
+            if not self._waits:
+                log.warning("upkeep waits for Redis", step=name, error=describe_cause(error))
+            self._waits = True
+        elif self._failures.get(name) != told(error):
+            self._failures[name] = told(error)
+            log.error("a step of the upkeep fails, the others go on", step=name, error=told(error))
+
+    async def _lock(self) -> bool:
+        return await take_lock(self.redis, self.keys, self.worker, seconds=LOCK)
+
+    async def _show_causes(self) -> None:
         self.metrics.show(await open_causes(self.redis, self.keys))
-        if not await take_lock(self.redis, self.keys, self.worker, seconds=LOCK):
-            return
-        if not at_start:
-            await probe(self.redis, self.keys)
-        await self._release()
-        await self._forget()
-        await self._let_go(self.settings.body_retention)
-        await self._make_room()
-        await self._sweep()
+
+    async def _probe(self) -> None:
+        await probe(self.redis, self.keys)
+
+    async def _tell_of_dead(self) -> None:
         await tell_of_dead(self.redis, self.keys)
-        await self._move_opt_outs()
+
+    async def _erase_ended(self) -> None:
         await erase_ended(self.redis, self.keys)
 
-    async def _probe_at_start(self) -> bool:
+    async def _probe_at_start(self) -> None:
         """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""
         if self._has_probed:
-            return False
+            return
         for cause in await open_causes(self.redis, self.keys):
             told = {"cause": cause.name, "events": cause.parked, "advice": cause.advice}
             log.warning("work was parked before this start", **told)
         await probe(self.redis, self.keys, at_once=True)
         self._has_probed = True
-        return True
 
     async def _release(self) -> None:
         """Set free what lifted causes held, until enough is due."""
@@ -96,9 +135,9 @@ class Upkeep:
             if await expire(self.redis, self.keys, retention=retention, dead_retention=dead_retention) < STEP:
                 return
 
-    async def _let_go(self, older_than: float) -> None:
+    async def _let_go(self) -> None:
         for _ in range(MOST_STEPS):
-            if await let_go_bodies(self.redis, self.keys, older_than=older_than) < STEP:
+            if await let_go_bodies(self.redis, self.keys, older_than=self.settings.body_retention) < STEP:
                 return
 
     async def _make_room(self) -> None:

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from structlog.testing import capture_logs
 
 from service import Context, Discard, Event, Router
+from service import upkeep as upkeep_module
 from service.store import inbox, upkeep
 from service.store.audit import audit
 from service.store.keys import Keys
@@ -187,3 +191,44 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
     warnings.warn(told, UserWarning, stacklevel=1)
     assert len(ours) <= 40, "of some 800: a noisy machine may stall a few, what is too long is slow each time"
     assert stack.ask(inbox.counts).accepted == 90_000
+
+
+STEPS = (
+    "probe",
+    "open_causes",
+    "release",
+    "expire",
+    "let_go_bodies",
+    "memory_share",
+    "sweep",
+    "tell_of_dead",
+    "move_opt_outs",
+    "erase_ended",
+)
+
+
+@pytest.mark.parametrize("broken", STEPS)
+@pytest.mark.parametrize("error", [TypeError("a bug"), ResponseError("user_script:1: junk"), RedisTimeoutError()])
+def test_a_step_that_fails_for_ever_starves_none_of_the_others(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, broken: str, error: Exception
+) -> None:
+    taken = []
+
+    def note(name: str) -> None:
+        real = getattr(upkeep_module, name)
+
+        async def noting(*args: Any, **options: Any) -> Any:
+            taken.append(name)
+            if name == broken:
+                raise error
+            return await real(*args, **options)
+
+        monkeypatch.setattr(upkeep_module, name, noting)
+
+    for name in STEPS:
+        note(name)
+    with capture_logs() as logs:
+        keeping_up(stack)
+    assert set(taken) == set(STEPS)
+    failures = {each["step"] for each in logs if each["log_level"] in ("error", "warning")}
+    assert 1 <= len(failures) <= 2

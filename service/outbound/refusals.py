@@ -48,11 +48,12 @@ class Refusal:
     | later | a rate limit or an outage: again later |
     | hopeless | dead |
     | ambiguous | whether it took effect is not known and cannot be learnt: dead, for a person to settle |
+    | bug | code of Ringback failed: an attempt, as if the handler had raised it |
 
     `reason` is short and counted; `detail` is for a person, numbers masked; `after` is seconds, as Telnyx asks.
     """
 
-    kind: Literal["account", "held", "later", "hopeless", "ambiguous"]
+    kind: Literal["account", "held", "later", "hopeless", "ambiguous", "bug"]
     reason: str
     detail: str
     after: float | None = None

@@ -1,6 +1,7 @@
 """The transport beneath the official SDK: its user notices nothing, and no effect of a handler happens twice."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from redis.exceptions import RedisError
 
 from service import clock
 from service.events.consent import Word
+from service.masking import told
 from service.outbound import dry_run
 from service.outbound.effect import Effect, Request
 from service.outbound.effect_metrics import EffectMetrics
@@ -23,6 +25,7 @@ from service.outbound.refusals import STOP, Answer, Refusal, codes
 from service.outbound.run import HandlerEnded, Run, current_run
 from service.store.consent import hear
 from service.store.keys import Keys
+from service.store.scripts import is_script_error
 
 log = structlog.get_logger(__name__)
 
@@ -65,20 +68,15 @@ class EffectTransport(httpx.AsyncBaseTransport):
             httpx.RequestError: no answer came to a read.
         """
         run, call = current_run.get(), await read_call(request, self._base_path)
-        if call.is_effect and self._ledgers.dry_run:
-            return _response(await self._pretend(run, call))
-        if run is None:
-            return await self._transport.handle_async_request(request)
-        run.check()
-        if not call.is_effect:
-            return await self._read(run, call, request)
-        try:
+        with _contained(run, call):
+            if call.is_effect and self._ledgers.dry_run:
+                return _response(await self._pretend(run, call))
+            if run is None:
+                return await self._transport.handle_async_request(request)
+            run.check()
+            if not call.is_effect:
+                return await self._read(run, call, request)
             return _response(await self._effect(run, call, request).answer(), NOT_AGAIN)
-        except HandlerEnded:
-            raise
-        except Exception as error:
-            # The SDK would repeat the call, and the ledger take that for another effect.
-            raise run.interrupt(_unforeseen(error)) from error
 
     def _effect(self, run: Run, call: Call, request: httpx.Request) -> Effect:
         return Effect(
@@ -154,8 +152,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
         try:
             await hear(self._ledgers.redis, self._ledgers.keys, [word], now=clock.now())
         except (RedisError, OSError) as trouble:
-            told = "an opt-out was not recorded; Telnyx's own list still holds it"
-            log.warning(told, error=type(trouble).__name__)
+            log.warning("an opt-out was not recorded; Telnyx's own list still holds it", error=type(trouble).__name__)
 
     async def _get(self, original: httpx.Request, path: str) -> Answer | None:
         """Read something at Telnyx with the credentials of a request."""
@@ -172,10 +169,29 @@ class EffectTransport(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
-def _unforeseen(error: Exception) -> Refusal:
+@contextmanager
+def _contained(run: Run | None, call: Call) -> Iterator[None]:
+    """Let only what a read of Telnyx may rightly raise reach the SDK; everything else ends the run as its note says."""
+    passing = (HandlerEnded,) if call.is_effect else (HandlerEnded, *NO_ANSWER)
+    try:
+        yield
+    except passing:
+        raise
+    except Exception as error:
+        if run is None:
+            raise
+        # The SDK would take it for an outage and repeat the call, and the ledger take that for another effect.
+        raise run.interrupt(_unforeseen(run, call, error)) from error
+
+
+def _unforeseen(run: Run, call: Call, error: Exception) -> Refusal:
+    """Return what the run ends in: a wait where Redis or a socket failed, an attempt where our own code did."""
     if isinstance(error, httpx.LocalProtocolError):
         return _UNSENDABLE
-    return Refusal("later", "telnyx_unreadable", f"what became of the request cannot be told ({type(error).__name__})")
+    if isinstance(error, (RedisError, *NO_ANSWER)) and not is_script_error(error):
+        return Refusal("later", "ledger_unreachable", f"the ledger cannot be used now ({type(error).__name__})")
+    log.error("a call to Telnyx met a bug of Ringback", error=told(error), event_id=run.event_id, handler=run.handler)
+    return Refusal("bug", type(error).__name__, f"{call.method} met a bug of Ringback: {told(error)}")
 
 
 def _headers(original: httpx.Request, wanted: Request) -> httpx.Headers:

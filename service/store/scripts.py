@@ -8,7 +8,7 @@ from typing import Any
 
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
 Argument = str | bytes | int
 
@@ -38,6 +38,11 @@ def script(name: str, *, above: tuple[str, ...] = (), when_full: bool = True) ->
 def all_texts() -> tuple[str, ...]:
     """The texts of all scripts and of what they are made of."""
     return tuple(each.read_text() for each in sorted(_LUA.iterdir(), key=str) if each.name.endswith(".lua"))
+
+
+def is_script_error(error: BaseException) -> bool:
+    """Return whether a script failed by itself or met a damaged value, rather than the server refusing its work."""
+    return isinstance(error, ResponseError) and str(error).startswith(("user_script:", "WRONGTYPE"))
 
 
 async def run(redis: "Redis", wanted: Script, *args: Argument) -> Any:
