@@ -117,7 +117,7 @@ async def _records(telnyx: "AsyncTelnyx", *, number: str | None, date_range: str
     wanted: dict[str, Any] = {"record_type": "messaging", "date_range": date_range}
     wanted |= {"cld": number} if number else {}
     pages = telnyx.detail_records.list(filter=wanted, page_size=50, sort=["-created_at"])  # type: ignore[arg-type]
-    return await first_rows(pages, limit)
+    return await first_rows(pages, "detail records", limit)
 
 
 async def _retrieve(telnyx: "AsyncTelnyx", *, message_id: str) -> dict[str, Any]:

@@ -142,7 +142,9 @@ def send(
 
 
 async def _agents(telnyx: "AsyncTelnyx") -> "list[RcsAgent]":
-    return [each async for each in telnyx.messaging.rcs.agents.list(page_size=50)]
+    from service.outbound.list_pages import rows_of  # noqa: PLC0415
+
+    return [each async for each in rows_of(telnyx.messaging.rcs.agents.list(page_size=50), "RCS agents")]
 
 
 async def _look_up(

@@ -1,7 +1,7 @@
 """One command's conversation with Telnyx."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +14,7 @@ from service.store.connection import connect, locate
 from service.store.keys import Keys
 
 if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx, BaseModel
+    from telnyx import AsyncTelnyx
 
 T = TypeVar("T")
 
@@ -61,10 +61,12 @@ def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redi
         return asyncio.run(working())
 
 
-async def first_rows(pages: AsyncIterable["BaseModel"], limit: int) -> list[dict[str, Any]]:
+async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict[str, Any]]:
     """Up to `limit` rows of a list of the SDK's, which asks for further pages as they are wanted."""
+    from service.outbound.list_pages import rows_of  # noqa: PLC0415
+
     rows: list[dict[str, Any]] = []
-    async for each in pages:
+    async for each in rows_of(listed, name):
         if len(rows) == limit:
             break
         rows.append(each.to_dict(mode="json"))
@@ -76,16 +78,40 @@ def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator
     """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1; or raise `telling`."""
     from telnyx import APIError  # noqa: PLC0415 - the SDK takes most of a second, which other commands are spared
 
+    from service.outbound.list_pages import ListDoesNotEnd  # noqa: PLC0415
     from service.outbound.refusals import judge  # noqa: PLC0415
 
     try:
-        yield
-    except APIError as error:
-        told = f"Telnyx: {judge(error).detail}"
+        with _page_progress():
+            yield
+    except (APIError, ListDoesNotEnd) as error:
+        told = f"Telnyx: {judge(error).detail if isinstance(error, APIError) else error}"
         if telling is not None:
             raise telling(told) from None
         typer.echo(told, err=True)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _page_progress() -> Iterator[None]:
+    """Show on a terminal how far a list is, once a second page is asked for."""
+    from rich.console import Console  # noqa: PLC0415 - other commands start without Rich
+    from rich.progress import Progress  # noqa: PLC0415
+
+    from service.outbound.list_pages import page_progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("Reading pages", visible=False, total=None)
+
+        def show(pages: int, total: int | None) -> None:
+            bar.update(task, completed=pages, total=total, visible=total != 1, refresh=True)
+
+        token = page_progress.set(show)
+        try:
+            yield
+        finally:
+            page_progress.reset(token)
 
 
 @asynccontextmanager

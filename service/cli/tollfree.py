@@ -191,9 +191,11 @@ def _numbers(request: dict[str, Any]) -> set[str]:
 async def _all(telnyx: "AsyncTelnyx", *, status: str | None) -> list[dict[str, Any]]:
     from telnyx import omit  # noqa: PLC0415
 
+    from service.outbound.list_pages import rows_of  # noqa: PLC0415
+
     wanted: Any = status or omit
     requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=100, status=wanted)
-    return [each.to_dict(mode="json") async for each in requests]
+    return [each.to_dict(mode="json") async for each in rows_of(requests, "toll-free requests")]
 
 
 async def _with_history(telnyx: "AsyncTelnyx", request_id: str) -> "tuple[dict[str, Any], list[Status]]":

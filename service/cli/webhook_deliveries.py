@@ -48,7 +48,7 @@ async def _list(telnyx: "AsyncTelnyx", *, failed: bool, days: int, limit: int) -
     wanted: dict[str, Any] = {"started_at": {"gte": since.isoformat()}}
     wanted |= {"status": {"eq": "failed"}} if failed else {}
     pages = telnyx.webhook_deliveries.list(filter=wanted, page_size=50)  # type: ignore[arg-type]
-    return await first_rows(pages, limit)
+    return await first_rows(pages, "webhook deliveries", limit)
 
 
 async def _retrieve(telnyx: "AsyncTelnyx", *, delivery_id: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
+from service.outbound.list_pages import ListDoesNotEnd, rows_of
 from service.store.keys import Keys
 from service.store.url_domains import known_url_domains, remember_url_domains
 
@@ -45,15 +46,15 @@ async def shorteners_to_warn_of(text: str, telnyx: AsyncTelnyx, redis: "Redis", 
     if own is None:
         try:
             own = await _account_domains(telnyx)
-        except APIError:
+        except (APIError, ListDoesNotEnd):
             return public_shorteners(text)
         await remember_url_domains(redis, keys, own)
     return public_shorteners(text, own)
 
 
 async def _account_domains(telnyx: AsyncTelnyx) -> frozenset[str]:
-    page = await telnyx.messaging_url_domains.list(page_size=_PAGE)
-    return frozenset([_host(domain.url_domain) async for domain in page if domain.url_domain])
+    domains = rows_of(telnyx.messaging_url_domains.list(page_size=_PAGE), "URL domains")
+    return frozenset([_host(domain.url_domain) async for domain in domains if domain.url_domain])
 
 
 def _host(domain: str) -> str:

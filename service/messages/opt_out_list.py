@@ -21,6 +21,7 @@ from service.events.consent import Word
 from service.events.phone_number import canonical_number
 from service.masking import told
 from service.outbound.client import open_reader
+from service.outbound.list_pages import ListDoesNotEnd, pages
 from service.outbound.refusals import judge
 from service.settings import Settings
 from service.store.connection import connect
@@ -56,10 +57,11 @@ async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> Read
 
     Raises:
         telnyx.APIError: Telnyx refused, or could not be reached; what was read so far is kept.
+        service.outbound.list_pages.ListDoesNotEnd: the list repeats a page; the same.
         redis.exceptions.RedisError: Redis is away; the same.
     """
     reading = Reading()
-    async for rows in _pages(telnyx):
+    async for rows in pages(telnyx.messaging_optouts.list(page_size=PAGE), "opt-outs"):
         words = [word for word in map(_word, rows) if word is not None]
         news = await hear(redis, keys, words, now=clock.now())
         reading = Reading(reading.numbers + len(words), reading.news + news, reading.unread + len(rows) - len(words))
@@ -108,6 +110,8 @@ async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
         reading = await read_opt_outs(telnyx, redis, keys)
     except APIError as error:
         log.warning("Telnyx's opt-outs could not be read", reason=judge(error).reason)
+    except ListDoesNotEnd as error:
+        log.error("Telnyx's opt-outs could not be read to their end", error=str(error))  # noqa: TRY400
     except (RedisError, OSError) as error:
         log.warning("Telnyx's opt-outs wait for Redis", error=describe_cause(error))
     except Exception as error:  # noqa: BLE001 - whatever Telnyx sends, the next reading may be better
@@ -126,17 +130,6 @@ async def _is_due(redis: "Redis", keys: Keys) -> bool:
         return overdue and await take_list_lock(redis, keys, seconds=LONGEST_PAUSE)
     except (RedisError, OSError):
         return False
-
-
-async def _pages(telnyx: AsyncTelnyx) -> AsyncIterator[list[MessagingOptoutListResponse]]:
-    """The pages of the list; one that repeats itself is the end, whatever it says of further ones."""
-    page = await telnyx.messaging_optouts.list(page_size=PAGE)
-    before: list[MessagingOptoutListResponse] = []
-    while page.data and page.data != before:
-        yield page.data
-        if not page.has_next_page():
-            return
-        before, page = page.data, await page.get_next_page()
 
 
 def _word(row: MessagingOptoutListResponse) -> Word | None:

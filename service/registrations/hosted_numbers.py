@@ -11,6 +11,7 @@ from telnyx import AsyncTelnyx, NotFoundError
 from telnyx.types.shared import MessagingHostedNumberOrder
 
 from service.events import HostedNumber, TolerantModel
+from service.outbound.list_pages import rows_of
 from service.registrations.hosted_orders import numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.store.keys import Keys
@@ -118,7 +119,9 @@ async def changed_orders(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> lis
     """The ids of the orders that are not as they were last seen, those that are listed no more included."""
     known = {each: Known.parse(stored) for each, stored in (await all_known(redis, keys, KIND)).items()}
     listed = {
-        order.id: _status(order) async for order in telnyx.messaging_hosted_number_orders.list(page_size=50) if order.id
+        order.id: _status(order)
+        async for order in rows_of(telnyx.messaging_hosted_number_orders.list(page_size=50), "hosted number orders")
+        if order.id
     }
     changed = [each for each, status in listed.items() if each not in known or known[each].mark != status.mark]
     return changed + [each for each, before in known.items() if each not in listed and before.status != GONE]

@@ -10,18 +10,19 @@ from telnyx.types.messaging_hosted_number_order_validate_codes_response import D
 from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
 
 from service.events import HostedNumber, HostedNumberOrder
+from service.outbound.list_pages import rows_of
 
 _PROVEN = frozenset({"successful", "provisioning", "deleted"})
 
 
 async def orders(telnyx: AsyncTelnyx) -> list[MessagingHostedNumberOrder]:
     """All orders, from all pages."""
-    return [each async for each in telnyx.messaging_hosted_number_orders.list(page_size=50)]
+    return [each async for each in rows_of(telnyx.messaging_hosted_number_orders.list(page_size=50), "orders")]
 
 
 async def hosted_numbers(telnyx: AsyncTelnyx) -> list[PhoneNumberWithMessagingSettings]:
     """All numbers that are hosted, from all pages."""
-    return [each async for each in telnyx.messaging_hosted_numbers.list(page_size=50)]
+    return [each async for each in rows_of(telnyx.messaging_hosted_numbers.list(page_size=50), "hosted numbers")]
 
 
 async def find(telnyx: AsyncTelnyx, *, order_id: str) -> MessagingHostedNumberOrder | None:

@@ -12,6 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, NotFoundError
 
+from service.outbound.list_pages import PageCheck, rows_of
 from service.registrations.status_changes import Change, Followed, Reading, Status
 from service.store.keys import Keys
 
@@ -76,7 +77,8 @@ async def follow_all(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
     """
     versions = await followed(redis, keys).versions()
     requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=PAGE)
-    changed = [each.id async for each in requests if versions.get(each.id) != _version(each)]
+    rows = rows_of(requests, "toll-free requests")
+    changed = [each.id async for each in rows if versions.get(each.id) != _version(each)]
     for each in changed[:MOST_AT_ONCE]:
         await follow(telnyx, redis, keys, each)
     return len(changed) <= MOST_AT_ONCE
@@ -107,13 +109,14 @@ async def read_history(telnyx: AsyncTelnyx, request_id: str) -> list[Status]:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
     """
     requests, records = telnyx.messaging_tollfree.verification.requests, list[Any]()
-    number = 1
+    check = PageCheck("status changes")
     while True:
-        page = await requests.retrieve_status_history(request_id, page_number=number, page_size=PAGE)
+        page = await requests.retrieve_status_history(request_id, page_number=check.pages + 1, page_size=PAGE)
         records += page.records or ()
         if not page.records or len(records) >= page.total_records:
             break
-        number += 1
+        check.count(page.records)
+        check.before_next(None, page.total_records)
     return [Status(each.verification_status, each.reason, _in_utc(each.updated_at)) for each in records]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from telnyx import AsyncTelnyx, NotFoundError, omit
 
+from service.outbound.list_pages import rows_of
 from service.settings import Settings
 
 Kind = Literal["agent", "profile"]
@@ -120,8 +121,9 @@ async def all_destinations(telnyx: AsyncTelnyx) -> list[Destination]:
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
     """
-    found = [_agent(each) async for each in telnyx.messaging.rcs.agents.list()]
-    return found + [_profile(each) async for each in telnyx.messaging_profiles.list()]
+    found = [_agent(each) async for each in rows_of(telnyx.messaging.rcs.agents.list(), "RCS agents")]
+    profiles = rows_of(telnyx.messaging_profiles.list(), "messaging profiles")
+    return found + [_profile(each) async for each in profiles]
 
 
 async def find_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str) -> Destination | None:
@@ -159,7 +161,7 @@ async def toll_free_urls(telnyx: AsyncTelnyx) -> list[TollFreeUrl]:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
     """
     requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=100)
-    return [TollFreeUrl(each.id, each.webhook_url or None) async for each in requests]
+    return [TollFreeUrl(each.id, each.webhook_url or None) async for each in rows_of(requests, "toll-free requests")]
 
 
 def named_destinations(payload: Mapping[str, Any]) -> list[tuple[Kind, str]]:
