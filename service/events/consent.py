@@ -12,6 +12,7 @@ from typing import Any, Literal
 from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, OPT_OUT_WORDS, Said, forms_of
 from service.events.phone_number import canonical_number
 from service.events.tolerant_model import read_time
+from service.events.whatsapp import user_id_of
 
 Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
 """How an opt-out came to be known: from a message, Telnyx's refusal, Telnyx's list, a person, a file."""
@@ -38,7 +39,10 @@ _LATEST_AHEAD = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word of a number about being written to; `at` is seconds since 1970, None where nothing says when."""
+    """One word about being written to; `at` is seconds since 1970, None where nothing says when.
+
+    `number` is the id of a WhatsApp user, where one is named.
+    """
 
     number: str
     said: Said
@@ -61,9 +65,10 @@ def words_of(
         return ()
     if is_inbound(event_type, payload):
         at = _time((payload.get("received_at"), occurred_at), now)
-        said, number = said_in(payload, also), sender_of(payload)
-        heeded = said is not None and number is not None and not (said == "in" and at is None)
-        return (Word(number, said, at),) if heeded and number and said else ()
+        said = said_in(payload, also)
+        if said is None or (said == "in" and at is None):
+            return ()
+        return tuple(Word(name, said, at) for name in names_of(payload))
     at = _time((occurred_at, payload.get("completed_at")), now)
     return tuple(Word(number, "out", at, BLOCKED_BY_STOP) for number in dict.fromkeys(_blocked(payload)))
 
@@ -105,6 +110,11 @@ def sender_of(payload: Mapping[str, Any]) -> str | None:
     within = body.get("from") if isinstance(body, Mapping) else None
     found = (*_numbers(payload.get("from")), *_numbers(within))
     return found[0] if found else None
+
+
+def names_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what is known of an inbound message's sender: the number, and the id of the WhatsApp user."""
+    return tuple(each for each in (sender_of(payload), user_id_of(payload)) if each is not None)
 
 
 def blocked_by_stop(errors: object) -> bool:

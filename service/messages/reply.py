@@ -10,7 +10,7 @@ from telnyx import AsyncTelnyx, omit
 
 from service import clock
 from service.events import Event, read_time
-from service.events.consent import is_keyword
+from service.events.consent import is_keyword, names_of
 from service.messages.reply_address import Address, address_of
 from service.outbound.effects import idempotency_key
 from service.store.consent import may_answer, opted_out
@@ -60,7 +60,7 @@ class Answer:
     async def _reason_against(self, address: Address) -> str | None:
         if is_keyword(self.event.payload, self.opt_out_words):
             return "keyword"
-        if await opted_out(self.redis, self.keys, address.to):
+        if any([await opted_out(self.redis, self.keys, name) for name in names_of(self.event.payload)]):
             return "opted_out"
         if address.channel == "WHATSAPP" and clock.now() - self._written_at() > WHATSAPP_WINDOW:
             return "window_closed"

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast, get_args
 
 from service.events.phone_number import canonical_number
 from service.events.tolerant_model import list_of
-from service.events.whatsapp import is_user_id
+from service.events.whatsapp import user_id_of
 
 Channel = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
 Obstacle = Literal["unknown_channel", "no_number", "no_sender"]
@@ -23,31 +23,26 @@ Obstacle = Literal["unknown_channel", "no_number", "no_sender"]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an answer goes: `to` somebody, from `sender`, a number of ours or an RCS agent.
-
-    `user_id` is the WhatsApp user's, whether or not the number is known.
-    """
+    """Where an answer goes: `to` a number or a WhatsApp user, from `sender`, a number of ours or an RCS agent."""
 
     channel: Channel
     to: str = field(repr=False)
     sender: str = field(repr=False)
     messaging_profile_id: str | None = None
-    user_id: str | None = field(default=None, repr=False)
 
 
 def address_of(payload: Mapping[str, Any]) -> Address | Obstacle:
     """Return where an inbound message can be answered, or what stands in the way."""
-    channel = _text(payload.get("type")).upper()
+    channel = _text(payload.get("type")).strip().upper()
     if channel not in get_args(Channel):
         return "unknown_channel"
-    user_id = _user_id(payload) if channel == "WHATSAPP" else None
-    to, sender = _writer(payload, channel) or user_id, _addressee(payload, channel)
+    to, sender = _writer(payload, channel) or user_id_of(payload), _addressee(payload, channel)
     profile = _text(payload.get("messaging_profile_id")) or None
     if to is None:
         return "no_number"
     if sender is None or (channel == "RCS" and profile is None):
         return "no_sender"
-    return Address(cast("Channel", channel), to, sender, profile, user_id)
+    return Address(cast("Channel", channel), to, sender, profile)
 
 
 def _writer(payload: Mapping[str, Any], channel: str) -> str | None:
@@ -62,11 +57,6 @@ def _addressee(payload: Mapping[str, Any], channel: str) -> str | None:
     if channel == "RCS":
         return _text(first.get("agent_id")) or None
     return _text(first.get("phone_number")).strip() or None
-
-
-def _user_id(payload: Mapping[str, Any]) -> str | None:
-    user_id = _text(_body(payload).get("from_user_id"))
-    return user_id if is_user_id(user_id) else None
 
 
 def _body(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from service.events.consent import Word
 from service.events.phone_number import canonical_number
+from service.events.whatsapp import is_user_id
 from service.routing import Retry
 from service.sealing import key_of_form
 from service.store.keys import Keys
@@ -21,6 +22,8 @@ HEAR = script("hear", above=("consent",))
 MOVE = script("optout_move", above=("consent",))
 REPLY = script("reply")
 
+_USER = "whatsapp:"
+"""What the name of a WhatsApp user begins with: an id is no number, and never taken for one."""
 NOTHING_SAID = "[]"
 STEP = 500
 """Words that one script may take: a millisecond or two in which the server does nothing else."""
@@ -141,7 +144,7 @@ def encode_words(words: Sequence[Word], keys: Keys, *, now: float | None = None)
     """
     encoded = []
     for word in words:
-        plain = canonical_number(word.number)
+        plain = _name(word.number)
         at = now if word.at is None else word.at
         if plain is not None:
             sealed = keys.sealer.seal_text(plain) if keys.sealer.active else ""
@@ -158,12 +161,12 @@ def about(number: str, keys: Keys) -> tuple[str, str]:
 
 
 async def consent_of(redis: "Redis", keys: Keys, number: str) -> Consent:
-    """Return what a number has said, whichever of our keys it is hidden under; of what is no number, nothing.
+    """Return what a number or a WhatsApp user has said, whichever of our keys that is hidden under; of others, nothing.
 
     Raises:
         KeyMissing: it may have said something else under a key that is not here.
     """
-    plain = canonical_number(number)
+    plain = _name(number)
     if plain is None:
         return Consent()
     async with redis.pipeline(transaction=False) as pipeline:
@@ -189,7 +192,7 @@ async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
         consent, number = Consent.parse(stored), _number(form, stored, keys) or form.decode()
         # A scan may bring a number twice while the hash grows.
         holds = consent.in_force
-        if holds is not None and holds.out_at is not None and number not in seen:
+        if holds is not None and holds.out_at is not None and number not in seen and not number.startswith(_USER):
             seen.add(number)
             yield OptOut(number, holds.out_at, holds.source)
 
@@ -235,6 +238,11 @@ async def may_answer(redis: "Redis", keys: Keys, number: str, *, effect_key: str
     """Whether one more answer may go to this number: at most `limit` within `window` seconds of the latest."""
     forms = keys.sealer.forms(canonical_number(number) or number)
     return bool(await run(redis, REPLY, keys.namespace, effect_key, limit, int(window * 1000), *forms))
+
+
+def _name(of: str) -> str | None:
+    """Return under what name the words of a number or a WhatsApp user are kept; None where it is neither."""
+    return _USER + of if is_user_id(of) else canonical_number(of)
 
 
 def _number(form: bytes, stored: bytes, keys: Keys) -> str | None:

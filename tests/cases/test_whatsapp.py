@@ -1,13 +1,17 @@
 """WhatsApp is answered by WhatsApp or not at all, and a channel that nobody knows by none."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.events import Message
+from service.store.consent import opt_outs, opted_out
+from service.store.keys import Keys
 from tests.cases.case_input import case
 from tests.events import envelope, fresh_number, received_sms
 from tests.stack import SMS_FROM, Stack
@@ -155,6 +159,69 @@ def test_a_stop_by_sms_holds_for_whatsapp(stack: Stack) -> None:
     wrote(stack, number)
     assert answered(stack, stop, event) == [False, False]
     assert sends(stack) == []
+
+
+@pytest.fixture
+def stop() -> Any:
+    """A STOP of somebody who hides the number."""
+    return case("10", replacing={"+13125550199": SMS_FROM})
+
+
+def opt_out_list(stack: Stack) -> list[str]:
+    async def read(redis: "Redis", keys: Keys) -> list[str]:
+        return [each.number async for each in opt_outs(redis, keys)]
+
+    return sorted(stack.ask(read))
+
+
+def test_a_hidden_senders_stop_changes_the_list_for_nobody(stack: Stack, stop: Any) -> None:
+    other = fresh_number()
+    stack.start_worker(built_in)
+    for event in (envelope("message.received", received_sms(other, "STOP")), stop):
+        assert stack.deliver(event).status_code == 200
+        assert stack.ended(event).state == "done"
+    assert opt_out_list(stack) == [other]
+    for nobody in ("", " ", "+", "whatsapp:"):
+        assert not stack.ask(partial(opted_out, number=nobody))
+
+
+def test_a_hidden_senders_stop_holds_for_that_user_from_the_200_on(stack: Stack, stop: Any) -> None:
+    wrote(stack, "", USER)
+    wrote(stack, "", f"{USER}0")
+    assert stack.deliver(stop).status_code == 200
+    assert stack.ask(lambda redis, keys: opted_out(redis, keys, USER))
+    told = answered(stack, hidden_sender(), hidden_sender(from_user_id=f"{USER}0"))
+    assert told[-2:] == [False, True]
+    assert [body["to"] for _, body in sends(stack)] == [f"{USER}0"]
+
+
+def test_a_users_start_lifts_the_users_stop(stack: Stack, stop: Any) -> None:
+    wrote(stack, "", USER)
+    start = hidden_sender(text={"body": "START"})
+    start["data"]["payload"]["text"] = "START"
+    assert answered(stack, stop, hidden_sender(), start, hidden_sender()) == [False, False, False, True]
+
+
+def test_who_says_stop_and_hides_the_number_later_stays_opted_out(stack: Stack) -> None:
+    number = fresh_number()
+    stop = case("10", replacing={"+13125550199": SMS_FROM})
+    stop["data"]["payload"]["from"]["phone_number"] = number
+    wrote(stack, "", USER)
+    assert answered(stack, stop, hidden_sender()) == [False, False]
+    assert opt_out_list(stack) == [number]
+    assert sends(stack) == []
+
+
+def test_a_refusal_because_of_a_users_stop_is_kept(stack: Stack) -> None:
+    wrote(stack, "", USER)
+    stack.simulator.add_fault(kind="status", status=403, code="40300", path="/messages/whatsapp")
+    router = Replies().router
+    stack.start_worker(router)
+    event = hidden_sender()
+    stack.deliver(event)
+    assert stack.ended(event).handlers["replies"].reason == "40300"
+    assert stack.ask(lambda redis, keys: opted_out(redis, keys, USER))
+    assert opt_out_list(stack) == []
 
 
 def test_two_machines_do_not_answer_each_other_for_ever_by_whatsapp(stack: Stack) -> None:
