@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from service.health import Probe, health_routes
+from service.http_protocol import bounded_config
 from service.listening import listen
 from service.readiness import trouble_with_account
 from service.settings import Settings
@@ -49,8 +50,7 @@ async def serving_health(
         probe = Probe(working, keys, worker_needs())
         account = partial(trouble_with_account, redis, keys)
         app = Starlette(routes=health_routes(probe, redis, keys, registry, also=account))
-        config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="off", server_header=False)
-        server = _Server(config)
+        server = _Server(bounded_config(app, keep_alive=settings.keep_alive))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         log.info("worker's health on", host=settings.host, port=listener.getsockname()[1])
         try:

@@ -1,65 +1,267 @@
-"""The HTTP protocol of the ingress: uvicorn's, with bounds on what comes before a request's headers are complete.
+"""The HTTP protocol of every port of ours: uvicorn's, with bounds on memory, time and descriptors.
 
-A stranger who sends endless headers, or nothing at all, must not cost memory, time or descriptors: neither httptools
-nor uvicorn bounds those.
+Neither httptools nor uvicorn bounds the head of a request, what follows a chunked body, or how long a connection lasts
+that neither asks nor reads.
 """
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-HEADER_BYTES = 65_536
-HEADER_SECONDS = 5.0
+from service.connection_limit import ConnectionLimit
+
+MAX_HEADERS = 100
+MAX_HEAD_BYTES = 65_536
+HEAD_SECONDS = 5.0
+"""From the connection to the first byte, and from the first byte to the end of the head."""
+WRITE_SECONDS = 5.0
+"""How long a client may leave an answer unread before the connection is aborted."""
+LINGER_SECONDS = 1.0
+"""How long the rest of a request may come after its answer: to close at once would reset the answer away."""
+MAX_PIPELINED = 8
+"""Requests that may wait behind the one that is being answered."""
+
+
+class HeadTooLarge(Exception):  # noqa: N818 - a state
+    """The head of a request has too many headers or bytes."""
+
+
+class TooManyPipelined(Exception):  # noqa: N818 - a state
+    """Too many requests wait behind one that is not answered yet."""
+
+
+class _AnswerTransport(asyncio.Transport):
+    """The transport as an answer sees it, which lets the rest of an unfinished request come before it closes."""
+
+    def __init__(self, protocol: "BoundedHttpProtocol") -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._protocol.lingers:
+            self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        self._protocol.end_after_answer()
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Closes a connection whose headers are too long, or take too long."""
+    """Closes a connection that sends too much, takes too long, or does not read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._header_bytes = 0
-        self._header_timer: asyncio.TimerHandle | None = None
+        self._limit = ConnectionLimit.of(self.server_state)
+        self._in_head = False
+        self._head_bytes = 0
+        self._stalled_bytes = 0
+        self._awaits_first_byte = True
+        self.lingers = False
+        self._answering = _AnswerTransport(self)
+        self._keep_alive = True
+        self._refusal = 400
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._abort_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected, and has so long to send headers."""
+        """Start to wait for the first byte."""
         super().connection_made(transport)
-        self._expect_headers()
+        self._expect_head()
+        self._limit.admit(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone."""
-        self._stop_timer()
+        """Stop all timers."""
+        self._limit.forget(self)
+        self._stop_head_timer()
+        self._unset_keepalive_if_required()
+        if self._abort_timer is not None:
+            self._abort_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Some bytes have come; those of unfinished headers are counted."""
+        """Parse some bytes, and bound those that bring no request and no body forward."""
+        if self._awaits_first_byte:
+            self._awaits_first_byte = False
+            self._stop_head_timer()
+        self._stalled_bytes += len(data)
+        if self.lingers:
+            if self._stalled_bytes > MAX_HEAD_BYTES:
+                self.close()
+            return
         super().data_received(data)
-        if self._header_timer is not None:
-            self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES:
-                self._give_up()
+        if self._stalled_bytes > MAX_HEAD_BYTES:
+            self._refusal = 431
+            self.send_400_response("the head of the request is too large")
+        if self._is_idle():
+            # Whatever came, a blank line between two requests say, has ended uvicorn's keep-alive timer.
+            self._expect_head()
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begin a request.
+
+        Raises:
+            TooManyPipelined: enough requests wait already.
+        """
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise TooManyPipelined
+        self._in_head, self._head_bytes, self._stalled_bytes = True, 0, 0
         super().on_message_begin()
-        self._expect_headers()
+        self._expect_head()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of the URL."""
+        self._count_head(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header of the head; one of a trailer proves nothing, and is passed over."""
+        if not self._in_head:
+            return
+        self._count_head(len(name) + len(value))
+        if len(self.headers) >= MAX_HEADERS:
+            self._refuse_head()
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """All headers are there."""
-        self._stop_timer()
+        """Answer the request."""
+        self._in_head, self._stalled_bytes = False, 0
+        self._stop_head_timer()
+        self._limit.note_busy(self)
         super().on_headers_complete()
+        self.cycle.transport = self._answering
+        # An answer that comes before the end of the body says that the connection closes.
+        self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
-    def _expect_headers(self) -> None:
-        if self._header_timer is None:
-            self._header_bytes = 0
-            self._header_timer = self.loop.call_later(HEADER_SECONDS, self._give_up)
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._stalled_bytes = 0
+        super().on_body(body)
 
-    def _stop_timer(self) -> None:
-        if self._header_timer is not None:
-            self._header_timer.cancel()
-            self._header_timer = None
+    def on_message_complete(self) -> None:
+        """End the request's body."""
+        super().on_message_complete()
+        if not self.cycle.response_started:
+            self.cycle.keep_alive = self._keep_alive
 
-    def _give_up(self) -> None:
-        self._stop_timer()
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        if self.lingers:
+            self._unset_keepalive_if_required()
+        if self._is_idle():
+            self._limit.note_idle(self)
+        self._abort_if_unread()
+
+    def pause_writing(self) -> None:
+        """Give the client so long to read."""
+        super().pause_writing()
+        self._abort_timer = self._abort_timer or self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        if self._abort_timer is not None and not self.transport.is_closing():
+            self._abort_timer.cancel()
+            self._abort_timer = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request (400), or one whose head is too large (431)."""
+        if not self._is_idle():
+            # An answer now would be taken for that of the request before.
+            self.transport.abort()
+        elif not self.transport.is_closing():
+            answer = b'{"error":"%b"}' % msg.encode()
+            head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(answer)
+            self.transport.write(STATUS_LINE[self._refusal] + head + answer)
+            self.close()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End a connection that has been idle for long enough."""
+        self.close()
+
+    def shutdown(self) -> None:
+        """End the connection after the answer that is being made."""
+        self._keep_alive = False
+        super().shutdown()
+        self._abort_if_unread()
+
+    def close(self) -> None:
+        """End the connection; what the client does not read within 5 s is dropped."""
+        self._stop_head_timer()
         if not self.transport.is_closing():
             self.transport.close()
+        self._abort_if_unread()
+
+    def end_after_answer(self) -> None:
+        """End the connection, once the rest of its request has come or has had its time."""
+        if self.cycle.more_body and not self.lingers and not self.transport.is_closing():
+            self._linger()
+        else:
+            self.close()
+
+    def _is_idle(self) -> bool:
+        # Before the first request there is none, whatever uvicorn's annotation says.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        self._refusal = 431
+        raise HeadTooLarge
+
+    def _expect_head(self) -> None:
+        if self._head_timer is None and not self.transport.is_closing():
+            self._head_timer = self.loop.call_later(HEAD_SECONDS, self.close)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _linger(self) -> None:
+        """Say that no more will be answered, and drop what still comes (RFC 9112, 9.6)."""
+        self.lingers, self._stalled_bytes = True, 0
+        self.transport.write_eof()
+        self._head_timer = self._head_timer or self.loop.call_later(LINGER_SECONDS, self.close)
+
+    def _abort_if_unread(self) -> None:
+        """A closing transport waits for its client to read, however long that takes."""
+        if self.transport.is_closing() and self._abort_timer is None:
+            self._abort_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+
+def bounded_config(
+    app: ASGIApp | Callable[[], ASGIApp],
+    *,
+    keep_alive: float,
+    factory: bool = False,
+    workers: int = 1,
+    lifespan: Literal["on", "off"] = "off",
+    grace: float | None = None,
+) -> uvicorn.Config:
+    """Return how uvicorn serves any port of ours; `keep_alive` and `grace` are seconds."""
+    return uvicorn.Config(
+        app,
+        factory=factory,
+        workers=workers,
+        http=BoundedHttpProtocol,
+        ws="none",
+        lifespan=lifespan,
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=max(1, round(keep_alive)),
+        timeout_graceful_shutdown=None if grace is None else max(1, int(grace)),
+    )

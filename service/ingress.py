@@ -13,14 +13,12 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from service.health import Probe, health_routes
-from service.http_protocol import BoundedHttpProtocol
+from service.http_protocol import bounded_config
 from service.ingress_metrics import IngressMetrics
 from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
@@ -34,6 +32,7 @@ from service.store.group_commit import GroupCommit
 from service.store.keys import Keys
 from service.store.permissions import ingress_needs
 from service.store.server_checks import require_usable_at
+from service.wrong_address import WrongAddress
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -62,6 +61,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     added_words = opt_out_words(settings.policy)
     probe = Probe(accepting, keys, ingress_needs())
     metrics, budget = IngressMetrics(Slot(counts) if counts else None), ReadingBudget()
+    wrong_address = WrongAddress(metrics)
 
     def reception(arrived_by: str) -> Reception:
         return Reception(
@@ -72,6 +72,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
             tolerance=int(settings.tolerance),
             metrics=metrics,
             budget=budget,
+            wrong_address=wrong_address,
             arrived_by=arrived_by,
             retention=settings.retention,
             # Nobody else than a receiver of forwarded events has a use for them: without one they cost nothing.
@@ -81,11 +82,11 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
 
     app = Starlette(
         routes=[
-            Route("/webhooks", reception("webhook"), methods=None),
-            Route("/webhooks/failover", reception("failover"), methods=None),
+            *_with_or_without_slash("/webhooks", reception("webhook")),
+            *_with_or_without_slash("/webhooks/failover", reception("failover")),
             *_public_health(settings, probe, probing, keys, metrics.registry),
         ],
-        exception_handlers={404: _not_found, 405: _not_allowed},
+        exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
         lifespan=_closing(metrics, inbox, accepting, probing),
     )
     app.router.redirect_slashes = False
@@ -113,18 +114,13 @@ def serve(settings: Settings) -> None:
 
 
 def _run(settings: Settings, sockets: list[socket], app: Callable[[], ASGIApp]) -> None:
-    config = uvicorn.Config(
+    config = bounded_config(
         app,
         factory=True,
         workers=settings.ingress_processes,
-        http=BoundedHttpProtocol,
         lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        date_header=False,
-        timeout_graceful_shutdown=max(1, int(settings.grace)),
+        keep_alive=settings.keep_alive,
+        grace=settings.grace,
     )
     server = uvicorn.Server(config)
     if settings.ingress_processes > 1:
@@ -197,10 +193,6 @@ def _closing(metrics: IngressMetrics, inbox: GroupCommit, *clients: "Redis") -> 
     return lifespan
 
 
-async def _not_found(_: Request, __: Exception) -> Response:
-    return JSONResponse({"error": "no such path"}, status_code=404)
-
-
-async def _not_allowed(_: Request, error: Exception) -> Response:
-    headers = getattr(error, "headers", None)
-    return JSONResponse({"error": "method not allowed"}, status_code=405, headers=headers)
+def _with_or_without_slash(path: str, endpoint: Reception) -> list[Route]:
+    """One path in both of its spellings: Telnyx follows no redirect, and counts one as a failure."""
+    return [Route(path, endpoint, methods=None), Route(f"{path}/", endpoint, methods=None)]

@@ -27,6 +27,8 @@ from service.tally import Count, Durations, Tally, add_all
 log = structlog.get_logger(__name__)
 
 PAUSE = 1.0
+WRONG_ADDRESS = "wrong_address"
+"""The label in place of a URL that is none of ours: each path would be a permanent time series."""
 
 
 @dataclass
@@ -105,6 +107,10 @@ class IngressMetrics(Collector):
         """A request was answered, so many seconds after it began."""
         self._tallies.deliveries.numbers[str(status), reason, arrived_by] += 1
         self._tallies.accepting.took(seconds)
+
+    def misdirected(self, status: int, reason: str) -> None:
+        """Count a delivery that came to a path or by a method that is none of ours."""
+        self._tallies.deliveries.numbers[str(status), reason, WRONG_ADDRESS] += 1
 
     def accepted(self, event_type: str, occurred_at: datetime | None, now: float) -> None:
         """A new event is durable since `now` (seconds since 1970)."""

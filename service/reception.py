@@ -7,6 +7,7 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
+from logging import ERROR, WARNING
 from typing import Any, Self
 
 import orjson
@@ -19,6 +20,7 @@ from service.ingress_metrics import IngressMetrics
 from service.signature import Claim, InvalidSignature, PublicKey, read_claim
 from service.store.group_commit import GroupCommit, NotAccepted
 from service.store.inbox import Arrival
+from service.wrong_address import WrongAddress
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +63,7 @@ class Reception:
     tolerance: int
     metrics: IngressMetrics
     budget: "ReadingBudget"
+    wrong_address: WrongAddress
     arrived_by: str
     retention: float
     keeps_signatures: bool = False
@@ -68,20 +71,23 @@ class Reception:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Receive one request."""
+        if scope["method"] != "POST":
+            self.wrong_address.note(scope, 405, "method not allowed")
+            await respond(send, 405, {"error": "only POST is answered here"})
+            return
         began = time.perf_counter()
         try:
             status, answer, reason = 200, *await self._accepted(scope, receive)
         except Refused as refusal:
             status, answer, reason = refusal.status, {"error": refusal.reason}, refusal.reason
-            log.warning("refused", status=status, reason=reason, **refusal.hints)
+            # Telnyx alone can sign what is no JSON object: that is an event lost.
+            log.log(ERROR if status == 400 else WARNING, "refused", status=status, reason=reason, **refusal.hints)
         except Disconnected:
             return
         self.metrics.answered(status, reason, self.arrived_by, time.perf_counter() - began)
         await respond(send, status, answer)
 
     async def _accepted(self, scope: Scope, receive: Receive) -> tuple[dict[str, str], str]:
-        if scope["method"] != "POST":
-            raise Refused(405, "only POST is answered here")
         declared = _declared_length(scope)
         if declared is not None and declared > self.max_body:
             raise Refused(413, f"body is larger than {self.max_body} bytes")

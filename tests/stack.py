@@ -17,7 +17,9 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from service.http_protocol import bounded_config
 from service.ingress import create_app
+from service.listening import listen
 from service.routing import Router
 from service.settings import Settings
 from service.signature import public_key_text, sign
@@ -141,11 +143,11 @@ def open_host(redis_url: str) -> Iterator[Host]:
     simulator = Simulator()
     with anyio.from_thread.start_blocking_portal() as portal, running(simulator) as simulator_url:
         host = Host(portal, "", simulator, simulator_url, redis_url)
-        config = uvicorn.Config(host, port=0, http="httptools", log_config=None, lifespan="off", server_header=False)
-        server = uvicorn.Server(config)
-        serving = portal.start_task_soon(server._serve)
+        listener = listen("127.0.0.1", 0, "RINGBACK_PORT")
+        server = uvicorn.Server(bounded_config(host, keep_alive=75))
+        serving = portal.start_task_soon(server._serve, [listener])
         wait_for(lambda: server.started or serving.done())
-        host.url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        host.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         yield host
         server.should_exit = True
         serving.result()

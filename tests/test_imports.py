@@ -30,6 +30,7 @@ LAYERS = [
         "embedded_guard",
         "listening",
         "stopping",
+        "connection_limit",
         "http_protocol",
         "labels",
         "slots",
@@ -73,6 +74,7 @@ LAYERS = [
         "warnings_at_start",
         "testing",
         "worker",
+        "wrong_address",
     },
     {"cli"},
 ]

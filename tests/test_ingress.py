@@ -12,6 +12,7 @@ import httpx
 import orjson
 import pytest
 from nacl.signing import SigningKey
+from structlog.testing import capture_logs
 
 from service import Context, Event, Router, clock
 from service.ingress import create_app
@@ -56,10 +57,72 @@ def test_the_failover_url_is_noted_with_the_event(stack: Stack) -> None:
     assert stack.when(event, lambda record: True).arrived_by == "failover"
 
 
-def test_a_query_string_is_ignored_and_a_trailing_slash_is_another_path(stack: Stack) -> None:
-    assert stack.deliver(body_of_event(), path="/webhooks?attempt=1").status_code == 200
-    answer = stack.deliver(body_of_event(), path="/webhooks/")
+@pytest.mark.parametrize("path", ["/webhooks", "/webhooks/failover"])
+@pytest.mark.parametrize("end", ["/", "?attempt=1", "/?attempt=1&x=%2F", "%2F"])
+def test_a_trailing_slash_is_the_same_path_and_a_query_string_is_ignored(stack: Stack, path: str, end: str) -> None:
+    event = body_of_event()
+    assert stack.deliver(event, path=path + end).json() == {"status": "accepted"}
+    assert stack.when(event, lambda _: True).arrived_by == ("failover" if "failover" in path else "webhook")
+
+
+@pytest.mark.parametrize("path", ["/", "/webhooks//", "//webhooks", "/webhook", "/webhooks/failover//", "/Webhooks"])
+def test_other_paths_are_not_found_and_never_redirected(stack: Stack, path: str) -> None:
+    answer = stack.deliver(body_of_event(), path=f"{stack.host.url}{path}")
     assert (answer.status_code, "location" in answer.headers) == (404, False)
+    assert accepted(stack) == 0
+
+
+def metric(stack: Stack, **labels: str) -> float:
+    wanted = "ringback_deliveries_total{" + ",".join(f'{name}="{labels[name]}"' for name in sorted(labels)) + "}"
+    lines = stack.http.get("/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(wanted))
+
+
+def test_deliveries_to_a_wrong_address_are_counted_and_logged_once_a_path(stack: Stack) -> None:
+    with capture_logs() as lines:
+        for path in ("/hooks", "/hooks?again", "/a%1b%5b31m%0a/+13125550123", "/" + "x" * 5000):
+            assert stack.deliver(body_of_event(), path=path).status_code == 404
+        for method in ("GET", "PUT"):
+            assert stack.http.request(method, "/webhooks", headers={"Telnyx-Timestamp": "1"}).status_code == 405
+        assert stack.http.post("/healthz", headers={"telnyx-signature-ed25519": "x"}).status_code == 405
+
+    told = [line for line in lines if line["event"] == "delivery to a wrong address"]
+    assert [line["path"][:30] for line in told] == [
+        "/hooks",
+        "/a?[31m?/+1312•••0123",
+        "/" + "x" * 29,
+        "/webhooks",
+        "/healthz",
+    ]
+    assert len(told[2]["path"]) <= 200
+    assert "webhook_url" in told[0]["hint"]
+    assert metric(stack, status="404", reason="no such path", arrived_by="wrong_address") == 4
+    assert metric(stack, status="405", reason="method not allowed", arrived_by="wrong_address") == 3
+
+
+def test_scanners_are_neither_counted_nor_logged(stack: Stack) -> None:
+    with capture_logs() as lines:
+        stack.http.get("/.env")
+        stack.http.get("/webhooks")
+        stack.http.post("/wp-login.php", content=b"x")
+    assert lines == []
+    assert "wrong_address" not in stack.http.get("/metrics").text
+
+
+def test_a_path_is_told_again_after_an_hour_and_at_most_a_hundred_are(stack: Stack) -> None:
+    began = time.time()
+    for moment, told in ((0, 100), (3599, 0), (3601, 100)):
+        with clock.moved(lambda moment=moment: began + moment), capture_logs() as lines:  # type: ignore[misc]
+            for number in range(103):
+                stack.deliver(b"{}", path=f"/no-{number}")
+        assert len(lines) == told
+    assert metric(stack, status="404", reason="no such path", arrived_by="wrong_address") == 309
+
+
+def test_a_signed_body_that_is_no_event_is_an_error_in_the_log(stack: Stack) -> None:
+    with capture_logs() as lines:
+        stack.deliver(b"[]")
+    assert [(line["log_level"], line["status"]) for line in lines] == [("error", 400)]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD"])

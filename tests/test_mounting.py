@@ -71,7 +71,9 @@ def test_a_mounted_ingress_answers_as_it_does_alone(
         assert stack.deliver(other, path="/telnyx/webhooks/failover").status_code == 200
         assert stack.http.post("/telnyx/webhooks", content=b"{}").status_code == 401
         assert stack.http.get("/telnyx/webhooks").status_code == 405
-        assert stack.deliver(event, path="/telnyx/webhooks/").json() == {"error": "no such path"}
+        for path in ("webhooks/", "webhooks/failover/"):
+            assert stack.deliver(event, path=f"/telnyx/{path}").json() == {"status": "duplicate"}
+        assert stack.deliver(event, path="/telnyx/webhook").json() == {"error": "no such path"}
         assert stack.deliver(event).status_code == 404
         for path in ("healthz", "readyz", "metrics"):
             assert stack.http.get(f"/telnyx/{path}").status_code == 200
