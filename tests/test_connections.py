@@ -233,8 +233,9 @@ def test_an_idle_connection_is_kept_for_a_proxy(port: int) -> None:
 
 
 @pytest.mark.soak
-def test_a_proxy_that_was_idle_for_65_seconds_is_answered_and_one_for_80_is_closed(port: int) -> None:
-    with connected(port) as connection:
+@pytest.mark.timeout(240)
+def test_a_proxy_that_was_idle_for_65_seconds_is_served_and_one_for_80_is_closed(ports: dict[str, int]) -> None:
+    with connected(ports["public"]) as connection:
         for pause in (0.0, 65.0):
             assert not is_closed(connection, seconds=pause)
             connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
