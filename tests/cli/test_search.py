@@ -12,6 +12,7 @@ from service.sealing import PLAIN
 from service.store.inbox import Arrival, accept
 from service.store.records import HandlerRecord
 from service.store.upkeep import let_go_bodies
+from tests.cases.case_input import case
 from tests.cli.deployment import Deployment
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 
@@ -38,6 +39,16 @@ def test_a_number_is_found_wherever_it_stands_and_however_it_is_written(deployme
     assert ids(deployment, "--number", number, "--type", "message.finalized") == ["out"]
     assert ids(deployment, "--number", "44321") == ["short"]
     assert ids(deployment, "--number", fresh_number()) == []
+
+
+def test_a_number_without_its_plus_is_found(deployment: Deployment) -> None:
+    body = orjson.dumps(case("14"))
+    arrival = Arrival("clicked", "link_clicked", body, "webhook")
+    deployment.ask(lambda redis, keys: accept(redis, keys, [arrival]))
+    receive(deployment, "number", {"from": 13125550411, "to": ["001 312 555 0411"]})
+    receive(deployment, "other", {"message_id": "13125550411", "to": "13125550412"})
+    for spelt in ("+13125550411", "13125550411", "0013125550411"):
+        assert ids(deployment, "--number", spelt) == ["number", "clicked"]
 
 
 def test_a_number_is_found_when_the_body_is_gone_and_stands_nowhere_in_the_clear(deployment: Deployment) -> None:

@@ -1,0 +1,69 @@
+"""A START lifts what the number said; what a person put there, a person lifts."""
+
+from typing import get_args
+
+import pytest
+
+from service.events.consent import Source, Word
+from service.store.consent import consent_of, hear, opt_outs, opted_out
+from tests.events import envelope, fresh_number, received_sms
+from tests.stack import Stack
+
+NOON = 1_767_614_400.0
+BY_PERSON = ("operator", "import")
+
+
+def tell(stack: Stack, *words: Word) -> None:
+    stack.ask(lambda redis, keys: hear(redis, keys, words, now=0))
+
+
+def is_out(stack: Stack, number: str) -> bool:
+    return stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+
+
+@pytest.mark.parametrize("text", ["START", "unstop"])
+@pytest.mark.parametrize("source", get_args(Source))
+def test_a_start_lifts_what_the_number_said_and_nothing_else(stack: Stack, source: Source, text: str) -> None:
+    number = fresh_number()
+    tell(stack, Word(number, "out", NOON, source))
+    assert stack.deliver(envelope("message.received", received_sms(number, text))).status_code == 200
+    assert is_out(stack, number) == (source in BY_PERSON)
+    tell(stack, Word(number, "in", NOON + 10**9, "operator"))
+    assert not is_out(stack, number)
+
+
+@pytest.mark.parametrize("put", BY_PERSON)
+@pytest.mark.parametrize("said", sorted({*get_args(Source)} - {*BY_PERSON}))
+@pytest.mark.parametrize("later", ["put", "said"])
+def test_what_a_person_put_there_is_not_hidden_by_what_the_number_says(
+    stack: Stack, put: Source, said: Source, later: str
+) -> None:
+    number = fresh_number()
+    words = [Word(number, "out", NOON + (later == "put"), put), Word(number, "out", NOON + (later == "said"), said)]
+    tell(stack, *words, Word(number, "in", NOON + 5))
+    assert is_out(stack, number)
+    consent = stack.ask(lambda redis, keys: consent_of(redis, keys, number))
+    assert consent.in_force is not None
+    assert consent.in_force.source == put
+    tell(stack, Word(number, "in", NOON + 6, "operator"), Word(number, "out", NOON + 7))
+    assert is_out(stack, number), "a later STOP counts again"
+    tell(stack, Word(number, "in", NOON + 8))
+    assert not is_out(stack, number)
+
+
+def test_nothing_is_kept_of_what_is_no_number(stack: Stack) -> None:
+    tell(stack, *(Word(text, "out", NOON) for text in ("", "MYBANK", "jane@example.com", "US.13491208655302741918")))
+
+    async def known(redis: object, keys: object) -> list[str]:
+        return [each.number async for each in opt_outs(redis, keys)]  # type: ignore[arg-type]
+
+    assert stack.ask(known) == []
+    assert not is_out(stack, "MYBANK")
+
+
+@pytest.mark.parametrize("spelt", ["1 312-555-0{}", "001312555-0{}", "+1 (312) 555 0{}", "\u202a+13125550{}\u202c"])
+def test_a_stop_counts_for_every_spelling(stack: Stack, spelt: str) -> None:
+    rest = "411"
+    stop = received_sms(spelt.format(rest), "STOP")
+    assert stack.deliver(envelope("message.received", stop)).status_code == 200
+    assert is_out(stack, f"+13125550{rest}")
