@@ -1,7 +1,8 @@
 """Every event, or some types, handed on to a service of the customer's own, as Telnyx sent it."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import httpx
@@ -17,6 +18,9 @@ from service.store.records import EventRecord
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds; the specification of Standard Webhooks recommends 15 to 30."""
+MAX_ANSWER = 20_000
+"""Bytes of an answer; a longer one costs its connection."""
+DRAIN_SECONDS = 2.0
 SHORTEST_WAIT = 1.0
 DERIVED = frozenset({"emit", "schedule"})
 
@@ -58,12 +62,30 @@ async def forward(event: Event[Any], ctx: Context) -> None:
     record = await find(ctx.redis, keys, event.id)
     if record is None or record.body is None:
         raise Dead("no_body", "the body of this event was let go of, so there is nothing to forward")
-    answer = await ctx.state.post(url, content=record.body, headers=_headers(record, record.body, ctx.settings))
+    answer = await _post(ctx.state, url, record.body, _headers(record, record.body, ctx.settings))
     if answer.status_code == httpx.codes.GONE:
         await note_gone(ctx.redis, keys, url)
         ctx.log.error("the receiver answered 410: nothing more is forwarded to this RINGBACK_FORWARD_URL")
         raise Discard("receiver_gone")
     _refuse_failure(answer, record, ctx)
+
+
+async def _post(client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+    """Return an answer's status and headers; its body says nothing to us, and is read for the connection's sake."""
+    async with client.stream("POST", url, content=body, headers=headers) as answer:
+        with suppress(httpx.HTTPError, TimeoutError):
+            await _drain(answer)
+    return answer
+
+
+async def _drain(answer: httpx.Response) -> None:
+    """Read an answer that is short, as it came: unpacked it could fill the memory."""
+    read = 0
+    async with asyncio.timeout(DRAIN_SECONDS):
+        async for piece in answer.aiter_raw(chunk_size=None):
+            read += len(piece)
+            if read > MAX_ANSWER:
+                return
 
 
 def _armed_url(event: Event[Any], settings: Settings) -> str:

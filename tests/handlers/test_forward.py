@@ -2,10 +2,17 @@
 
 import base64
 import hashlib
+import itertools
 import secrets
-from collections.abc import Iterator
+import threading
+import time
+import tracemalloc
+import zlib
+from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
+import flask
 import orjson
 import pytest
 from nacl.signing import VerifyKey
@@ -22,7 +29,7 @@ from service.store.records import EventRecord, HandlerRecord
 from service.store.upkeep import let_go_bodies
 from service.warnings_at_start import warnings_for
 from tests.events import envelope, fresh_number, received_sms
-from tests.handlers.receiving import Receiver, receiving
+from tests.handlers.receiving import Receiver, receiving, served
 from tests.stack import Host, Stack, make_settings, open_stack
 
 SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
@@ -241,6 +248,58 @@ def test_a_receiver_that_is_not_there_is_tried_again(host: Host) -> None:
     assert waiting.error.startswith("ConnectError at forward.py:")
 
 
+@cache
+def _bomb() -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    return b"".join(packer.compress(bytes(1024**2)) for _ in range(64)) + packer.flush()
+
+
+def bombs() -> dict[str, Iterable[bytes]]:
+    """Answers that would fill the memory, or never end."""
+    return {"compressed": [_bomb()], "endless": itertools.repeat(b"x" * 65536), "endless and slow": _drops()}
+
+
+def _drops() -> Iterator[bytes]:
+    while True:
+        yield b"x"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("name", bombs())
+@pytest.mark.parametrize("status", [200, 500])
+def test_what_is_read_of_an_answer_is_bounded(host: Host, name: str, status: int) -> None:
+    sent: list[int] = []
+    stop, _ = threading.Event(), _bomb()
+    app = flask.Flask("bomb")
+
+    def answer() -> flask.Response:
+        def body() -> Iterator[bytes]:
+            for piece in bombs()[name]:
+                if stop.is_set() or sum(sent) > 256 * 1024**2:
+                    return
+                sent.append(len(piece))
+                yield piece
+
+        headers = {"content-encoding": "gzip"} if name == "compressed" else {}
+        return flask.Response(body(), status=status, headers=headers)
+
+    app.add_url_rule("/webhooks", view_func=answer, methods=["POST"])
+    with served(app) as address, open_stack(host, forward_url=f"{address}/webhooks") as stack:
+        stack.start_worker(handlers.router, max_attempts=1)
+        tracemalloc.start()
+        try:
+            stack.deliver(event := something())
+            state = stack.ended(event).state
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            stop.set()
+
+    assert state == ("done" if status == 200 else "dead")
+    assert peak < 16 * 1024**2
+    assert name == "compressed" or sum(sent) < 16 * 1024**2
+
+
 def test_only_the_types_that_are_named_are_forwarded(host: Host, receiver: Receiver) -> None:
     with open_stack(host, forward_url=receiver.url, forward_types="message.sent, 10dlc.*") as stack:
         stack.start_worker(Router(forward.router))
@@ -306,7 +365,7 @@ def test_what_was_to_be_forwarded_ends_when_forwarding_is_switched_off(forwardin
     ("variables", "said"),
     [
         ({"RINGBACK_FORWARD_URL": "example.com/webhooks"}, "RINGBACK_FORWARD_URL: give the whole address"),
-        ({"RINGBACK_FORWARD_URL": "https:///webhooks"}, "RINGBACK_FORWARD_URL: give the whole address"),
+        ({"RINGBACK_FORWARD_URL": "https:///webhooks"}, "RINGBACK_FORWARD_URL: names no host"),
         ({"RINGBACK_FORWARD_URL": "https://host:99999/"}, "RINGBACK_FORWARD_URL: "),
         ({"RINGBACK_FORWARD_TYPES": "message.*.x"}, "RINGBACK_FORWARD_TYPES: 'message.*.x' is no event type"),
         ({"RINGBACK_FORWARD_TYPES": "message.sent,,"}, "RINGBACK_FORWARD_TYPES: '' is no event type"),
