@@ -1,7 +1,8 @@
 """Bodies as others may see them: numbers replaced or masked, texts gone, the shape kept.
 
 What may stay is listed by the name of its field; of all else every string goes. A field that Telnyx adds tomorrow is
-hidden until somebody decides otherwise.
+hidden until somebody decides otherwise. The ids of WhatsApp users, and of WhatsApp's messages, whose base64 holds a
+number, go wherever they stand.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from typing import Any
 
 from service.masking import mask_number
 from service.numbers import is_number
+from service.private_ids import gives_away
 
 HIDDEN = "•••"
 
@@ -21,6 +23,8 @@ _SHOWN = re.compile(
     r"id|.*_id|record_type|event_type|.*_at|direction|type|status|.*_status|code|currency|unit|encoding|parts|attempt"
     r"|autoresponse_type|line_type|content_type|valid_until|tags_count|verificationStatus|level"
 )
+_HIDDEN = re.compile(r"foreign_id|original_message_id|wa_id|bsuid")
+_USER_ID = re.compile(r".*user_id")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.+ -]{0,127}")
 _HARMLESS = re.compile(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|sha256:[0-9a-f]{64}"
@@ -57,32 +61,43 @@ class Disguise:
 
     def name(self, text: str) -> str:
         """An id or another name, with the numbers in it replaced."""
-        return text if _HARMLESS.fullmatch(text) else _NUMBER.sub(lambda match: self.number(match[0]), text)
+        if _HARMLESS.fullmatch(text):
+            return text
+        shown = _filler(text) if gives_away(text) else text
+        return _NUMBER.sub(lambda match: self.number(match[0]), shown)
 
 
 def _changed(value: Any, number: Replace, text: Replace, name: str) -> Any:
     if isinstance(value, dict):
-        return {_key(key, number): _changed(each, number, text, key) for key, each in value.items()}
+        return {_key(key, number, text): _changed(each, number, text, key) for key, each in value.items()}
     if isinstance(value, list):
         return [_changed(each, number, text, name) for each in value]
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int | float):
         # A number without its plus sign may be written as a number.
-        return value if len(str(value)) < 7 or _SHOWN.fullmatch(name) else 0
+        return value if len(str(value)) < 7 or (_SHOWN.fullmatch(name) and not _HIDDEN.fullmatch(name)) else 0
     return _changed_text(value, number, text, name)
 
 
 def _changed_text(value: str, number: Replace, text: Replace, name: str) -> str:
-    if value == "" or _HARMLESS.fullmatch(value):
+    if value == "":
         return value
+    if _HIDDEN.fullmatch(name):
+        return text(value)
+    if _HARMLESS.fullmatch(value):
+        return value
+    if _USER_ID.fullmatch(name) or gives_away(value):
+        return text(value)
     if _SHOWN.fullmatch(name) and _TOKEN.fullmatch(value):
         return _NUMBER.sub(lambda match: number(match[0]), value)
     return number(value) if is_number(value) else text(value)
 
 
-def _key(key: str, number: Replace) -> str:
-    return number(key) if is_number(key) else key
+def _key(key: str, number: Replace, text: Replace) -> str:
+    if is_number(key):
+        return number(key)
+    return text(key) if gives_away(key) else key
 
 
 def _filler(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from service.masking import mask_numbers, told
+from service.private_ids import mask_ids
 from service.settings import Settings
 
 _QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")
@@ -86,7 +87,7 @@ def _mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str
     """A net below the rule that numbers are masked where they are logged."""
     for name, value in line.items():
         if isinstance(value, str) and name not in _KEPT_WHOLE:
-            line[name] = mask_numbers(value.replace("%2B", "+")) if "+" in value or "%2B" in value else value
+            line[name] = mask_numbers(value.replace("%2B", "+")) if "+" in value or "%2B" in value else mask_ids(value)
     return line
 
 

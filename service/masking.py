@@ -5,6 +5,9 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+from service.events.whatsapp import is_user_id
+from service.private_ids import mask_ids
+
 _UUID = r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"
 _NUMBER = re.compile(rf"(?P<kept>{_UUID}|{_TIME})|\+?\d[\d\s().-]{{5,18}}\d")
@@ -14,18 +17,26 @@ _HERE = Path(__file__).parent
 
 
 def mask_number(number: str) -> str:
-    """`+13125550001` as `+1312•••0001`; of a short one (up to 8 characters) only the last two stay."""
+    """`+13125550001` as `+1312•••0001`; of a short one (up to 8 characters) only the last two stay.
+
+    Other addresses of people are masked too: `US.•••1918` of a WhatsApp user, `•••@example.com` of an e-mail.
+    """
+    if "@" in number:
+        return f"•••@{number.rpartition('@')[2]}"
     if len(number) <= 8:
         return f"•••{number[-2:]}"
+    if is_user_id(number):
+        return f"{number[:3]}•••{number[-4:]}"
     return f"{number[:5]}•••{number[-4:]}"
 
 
 def mask_numbers(text: str) -> str:
     """Mask whatever in a foreign text (an error's detail, say) may be a phone number: 7 digits or more in a row.
 
-    UUIDs stay, since what they name is to be looked for by them, and so do dates (`2026-11-22 07:15`).
+    The ids of WhatsApp users and messages are masked too. UUIDs stay, since what they name is to be looked for by them,
+    and so do dates (`2026-11-22 07:15`).
     """
-    return _NUMBER.sub(_masked_if_long, text)
+    return _NUMBER.sub(_masked_if_long, mask_ids(text))
 
 
 def mask_e164(text: str) -> str:

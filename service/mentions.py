@@ -1,7 +1,8 @@
 """Whether a body names a phone number, wherever in it and however it is written.
 
 Pure. Found is the whole number, with or without `+` or `00`, with blanks, dots, dashes, slashes or brackets between its
-digits; not the national form, without the country's code: that may be somebody else's.
+digits, and within base64, which WhatsApp's ids of messages are; not the national form, without the country's code:
+that may be somebody else's.
 """
 
 import re
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.events.json_body import parse_json
+from service.private_ids import decoded
 
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
 _NO_DIGIT = re.compile(r"\D")
@@ -36,7 +38,7 @@ class Mention:
             texts = _texts(parse_json(content))
         except ValueError:
             texts = iter([content.decode(errors="replace")])
-        return any(self.pattern.search(text) for text in texts)
+        return any(self.pattern.search(each) for text in texts for each in (text, *decoded(text)))
 
 
 def _texts(value: Any) -> Iterator[str]:

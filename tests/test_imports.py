@@ -18,6 +18,7 @@ LAYERS = [
         "signature",
         "sealing",
         "mentions",
+        "private_ids",
         "masking",
         "event_types",
         "numbers",

@@ -8,6 +8,7 @@ import orjson
 import typer
 
 from service.masking import mask_e164, mask_number
+from service.private_ids import mask_ids
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 
@@ -53,7 +54,7 @@ def shown_within(value: Any, *, reveal: bool) -> Any:
         return {name: shown_within(each, reveal=reveal) for name, each in value.items()}
     if isinstance(value, list):
         return [shown_within(each, reveal=reveal) for each in value]
-    return value if reveal or not isinstance(value, str) else mask_e164(value)
+    return value if reveal or not isinstance(value, str) else mask_e164(mask_ids(value))
 
 
 def print_json(value: Any, *, reveal: bool) -> None:
