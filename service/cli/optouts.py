@@ -49,7 +49,7 @@ def list_opt_outs(
 
 @optouts.command()
 def add(number: Number) -> None:
-    """Opt a number out, as its own STOP would; what waits to be sent to it is called off.
+    """Opt a number out; what waits to be sent to it is called off. Its START does not lift that, only `remove` does.
 
     Exit codes: 0 opted out, 1 Redis cannot be had, 2 the number cannot be read.
     """
@@ -89,8 +89,8 @@ def import_opt_outs(
 ) -> None:
     """Opt out every number in a file; one line that does not fit, and nothing is changed.
 
-    Each line holds a number and, if it is known, when it opted out (ISO 8601; UTC unless it says otherwise). A START
-    that came after that time stays. Without a time, the opt-out is of now.
+    Each line holds a number and, if it is known, when it opted out (ISO 8601; UTC unless it says otherwise). Without a
+    time, the opt-out is of now. A START does not lift it, only `optouts remove` does.
 
     Exit codes: 0 imported, 1 Redis cannot be had, 2 the file does not fit.
     """

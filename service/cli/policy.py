@@ -36,13 +36,19 @@ def check(
     """
     from service.messages.policy_file import read_policy  # noqa: PLC0415 - other commands start without its libraries
 
-    rules = read_policy(file, sms_from=load().sms_from).rules
-    shown = [_shown_rule(rule) for rule in rules]
+    found = read_policy(file, sms_from=load().sms_from)
+    shown = [_shown_rule(rule) for rule in found.rules]
     if as_json:
-        typer.echo(orjson.dumps({"file": str(file), "rules": shown}, option=orjson.OPT_INDENT_2))
+        typer.echo(
+            orjson.dumps(
+                {"file": str(file), "rules": shown, "opt_out_words": found.opt_out_words}, option=orjson.OPT_INDENT_2
+            )
+        )
     else:
         typer.echo(f"{file} is fit. The first rule that fits a message decides:")
         _print_table(shown)
+        if found.opt_out_words:
+            typer.echo(f"Opt-out words that it adds: {', '.join(found.opt_out_words)}")
 
 
 @policy.command()

@@ -70,7 +70,7 @@ def words_of(
             return ()
         return tuple(Word(name, said, at) for name in names_of(payload))
     at = _time((occurred_at, payload.get("completed_at")), now)
-    return tuple(Word(number, "out", at, BLOCKED_BY_STOP) for number in dict.fromkeys(_blocked(payload)))
+    return tuple(Word(number, "out", at, BLOCKED_BY_STOP) for number in dict.fromkeys(blocked_recipients(payload)))
 
 
 def is_inbound(event_type: str, payload: Mapping[str, Any]) -> bool:
@@ -127,8 +127,8 @@ def blocked_by_stop(errors: object) -> bool:
     return isinstance(code, str) and code.strip() == BLOCKED_BY_STOP
 
 
-def _blocked(payload: Mapping[str, Any]) -> Iterator[str]:
-    """The recipients whom a 40300 means: those that bear it themselves, else whom the message failed.
+def blocked_recipients(payload: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the recipients whom a 40300 means: those that bear it themselves, else whom the message failed.
 
     A message to one recipient leaves no doubt. Among several, Telnyx may have reached some.
     """

@@ -23,6 +23,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
         "not_rcs": "it is no outbound RCS message",
         "no_recipient": "it names no recipient",
         "no_rule": "no rule fits it",
+        "opted_out": "the recipient's STOP blocks it, the event says (40300)",
         "too_old": "it was sent longer ago than max_age",
         "quiet_hours": "it is quiet where the number may lie, and stays so for longer than max_wait",
     }

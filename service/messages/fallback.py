@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from service.events import Event, Message
+from service.events.consent import blocked_recipients
 from service.events.phone_number import canonical_number
 from service.messages.phone_numbers import country_of
 from service.messages.policy import NO_RULE, Occasion, Policy, Rule
@@ -52,7 +53,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One recipient of one RCS message, of whom an event tells; `since` is when the message was sent (seconds)."""
+    """One recipient of one RCS message, of whom an event tells.
+
+    `since` is when the message was sent (seconds). `blocked` tells that the event itself names the recipient's STOP.
+    """
 
     message: Message
     number: str
@@ -60,6 +64,7 @@ class Case:
     occasion: Occasion | None
     rule: Rule
     since: float | None
+    blocked: bool = False
 
     @property
     def timer(self) -> str:
@@ -92,6 +97,8 @@ class Case:
             return "no_rule"
         if not self.rule.acts_on(self.occasion):
             return "not_failed"
+        if self.blocked:
+            return "opted_out"
         if self.since is not None and (held or at) - self.since > self.rule.max_age:
             return "too_old"
         return None
@@ -109,6 +116,7 @@ def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
     """A case for each recipient with a number; the others are passed over, since nothing can be sent to them."""
     message = event.payload
     since = message.sent_at or message.received_at or event.occurred_at
+    blocked = frozenset(blocked_recipients(message.model_dump(by_alias=True)))
     for to in message.to:
         number = canonical_number(to.phone_number)
         if number is not None:
@@ -120,6 +128,7 @@ def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
                 occasion="undelivered" if event.type == DUE else _OCCASIONS.get(status),
                 rule=policy.rule_for(message, number),
                 since=since.timestamp() if since is not None else None,
+                blocked=number in blocked,
             )
 
 

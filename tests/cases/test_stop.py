@@ -271,3 +271,14 @@ def test_a_text_of_our_own_opts_nobody_out(stack: Stack) -> None:
     assert stack.deliver(body).status_code == 200
     assert not is_opted_out(stack, number)
     assert not is_opted_out(stack, SMS_FROM)
+
+
+def test_a_start_after_the_block_brings_no_sms_for_the_blocked_message(stack: Stack) -> None:
+    number = fresh_number()
+    blocked = case("08", replacing={"+13125550108": number})
+    del blocked["data"]["payload"]["sent_at"], blocked["data"]["payload"]["received_at"], blocked["data"]["occurred_at"]
+    for body in (blocked, envelope("message.received", received_sms(number, "START"))):
+        assert stack.deliver(body).status_code == 200
+    stack.start_worker(built_in)
+    assert stack.ended(blocked).handlers["sms_fallback"].reason == "opted_out"
+    assert [each for each in stack.simulator.requests if each.method == "POST"] == []

@@ -83,6 +83,12 @@ def test_a_policy_that_is_fit_is_shown(tmp_path: Path) -> None:
     assert SMS_FROM not in table + ran.stdout
 
 
+def test_the_opt_out_words_that_a_policy_adds_are_shown(tmp_path: Path) -> None:
+    path = str(write_policy(tmp_path, 'opt_out_words = ["ARRET", "BAJA"]\n[[rules]]\nname = "all"\nfrom = "profile"\n'))
+    assert json.loads(run("check", path, "--json").stdout)["opt_out_words"] == ["ARRET", "BAJA"]
+    assert run("check", path).stdout.endswith("Opt-out words that it adds: ARRET, BAJA\n")
+
+
 def test_a_policy_that_is_not_fit_is_told_by_file_line_and_field(tmp_path: Path) -> None:
     path = write_policy(tmp_path, "[[rules]]\nname = 'a'\nmax_segments = 0\n")
     ran = run_process("policy", "check", str(path), "--json", RINGBACK_SMS_FROM=SMS_FROM)
@@ -142,8 +148,9 @@ def test_the_text_is_told_on_demand(tmp_path: Path) -> None:
             {"verdict": "watch", "when": "2026-11-22T18:01:00+00:00"},
         ),
         ({"to": [{"phone_number": NUMBER, "status": "delivered"}]}, None, {"reason": "not_failed"}),
+        ({"errors": [{"code": 40300}]}, "2026-11-22T18:00", {"verdict": "nothing", "reason": "opted_out"}),
     ],
-    ids=["old", "night", "no rule", "sms", "nobody", "long", "left out", "watched", "delivered"],
+    ids=["old", "night", "no rule", "sms", "nobody", "long", "left out", "watched", "delivered", "blocked"],
 )
 def test_the_reason_is_told(tmp_path: Path, changes: dict[str, Any], at: str | None, expected: dict[str, Any]) -> None:
     payload = {**failed(text=changes.pop("text", TEXT)), **changes}

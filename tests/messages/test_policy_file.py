@@ -202,6 +202,12 @@ def test_the_policy_of_the_documentation_is_fit(tmp_path: Path) -> None:
         assert f"`{field.alias or name}`" in page or name == "name"
 
 
+def test_the_opt_out_words_of_the_documentation_are_fit(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
+    found = policy(tmp_path, page.partition("## Opt-out words")[2].partition("```toml\n")[2].partition("```")[0])
+    assert found.opt_out_words == ("ARRET", "no más")
+
+
 def test_a_message_that_no_rule_fits_is_nobodys(tmp_path: Path) -> None:
     from service.events import Message
 
