@@ -15,6 +15,7 @@ from telnyx import AsyncTelnyx
 
 from service.endings import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.events import Event, read_event
+from service.events.envelope import InvalidBody
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
 from service.messages.derived import DerivedEvents
@@ -30,7 +31,7 @@ from service.store.consent import opted_out
 from service.store.keys import Keys
 from service.store.leases import Lease, LeaseLost
 from service.store.pauses import ALL, DETAIL, KIND, cause_of
-from service.store.records import EventRecord, HandlerRecord, Ran
+from service.store.records import UNREADABLE, EventRecord, HandlerRecord, Ran
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +123,7 @@ async def _error_of(
     patience = asyncio.timeout(seconds)
     try:
         _refuse_sealed(record)
-        plain = read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
+        plain = _read(record)
         event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
         async with patience:
             try:
@@ -146,6 +147,14 @@ def _refuse_sealed(record: EventRecord) -> None:
     if record.sealed_under is not None:
         told = f"its body is {Sealed(record.sealed_under)}, then retry the event: ringback dead retry {record.id}"
         raise Dead("sealed", told)
+
+
+def _read(record: EventRecord) -> Event[dict[str, Any]]:
+    """Read the stored body; one that was whole when it was accepted and is not now will not become so."""
+    try:
+        return read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
+    except InvalidBody as error:
+        raise Dead(UNREADABLE, f"what Redis keeps of its body is damaged ({error})") from None
 
 
 async def _end_tasks(run: Run, bound: Any) -> None:

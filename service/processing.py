@@ -65,6 +65,8 @@ class Processor:
         )
         claimed = await claim(self.redis, self.keys, request)
         self.holdings.paused = claimed.paused
+        for event_id in claimed.damaged:
+            log.error("an event's record is damaged: it is dead, others go on", event_id=event_id)
         self.holdings.answered(number, claimed.leases, patience=self._patience)
         return claimed
 
@@ -118,14 +120,17 @@ class Processor:
 
     async def _run_due(self, running: Running) -> None:
         lease = running.lease
-        handlers = lease.record.handlers.items()
-        due = [name for name, each in handlers if not each.ended and each.due <= lease.claimed_at]
+        handlers = lease.record.handlers
+        due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
         runs = {
             asyncio.create_task(run_handler(self.workshop, running, name, paused=self.holdings.paused)): name
             for name in due
         }
-        if not runs:
-            await self._record(running, {}, release=True)
+        unreadable = {name: handlers[name] for name in lease.record.damaged if name in handlers}
+        if unreadable:
+            log.error("handlers' records are damaged: they are dead", event_id=lease.record.id, handlers=[*unreadable])
+        if unreadable or not runs:
+            await self._record(running, unreadable, release=not runs)
         try:
             await self._record_as_they_end(running, runs)
         finally:

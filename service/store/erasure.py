@@ -78,14 +78,20 @@ async def forget_old_writes(redis: "Redis") -> bool:
 
 
 async def _pages(redis: "Redis", keys: Keys) -> AsyncIterator[list[str]]:
-    """All events, the newest first: what arrives or expires meanwhile makes one come twice, and none be missed."""
+    """Yield the ids of all events, in no order, each once.
+
+    A scan passes over nothing that is there all the time, whereas ranks shift while other events expire or are dropped.
+    """
     seen: set[str] = set()
-    start = 0
-    while ids := await redis.zrange(keys.events, start, start + PAGE - 1, desc=True):
-        page = [event_id for each in ids if (event_id := each.decode()) not in seen]
-        seen.update(page)
-        yield page
-        start += PAGE
+    cursor = 0
+    while True:
+        cursor, found = await redis.zscan(keys.events, cursor, count=PAGE)
+        ids = [event_id for each, _ in found if (event_id := each.decode(errors="replace")) not in seen]
+        seen.update(ids)
+        for start in range(0, len(ids), PAGE):
+            yield ids[start : start + PAGE]
+        if cursor == 0:
+            return
 
 
 async def _names(redis: "Redis", keys: Keys, event_id: str, mention: Mention, erased: Erased) -> bool:

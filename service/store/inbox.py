@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import fields as dataclass_fields
 from typing import Literal
 
 from redis.asyncio import Redis
@@ -14,8 +15,8 @@ from service.store.consent import encode_words
 from service.store.keys import Keys
 from service.store.marks import marks
 from service.store.message_states import DEFAULT_KEEP, state_argument
-from service.store.records import EventRecord, parse_record, written_arrival
-from service.store.scripts import Argument, run, script
+from service.store.records import EventRecord, parse_record, whole_number, written_arrival
+from service.store.scripts import Argument, is_script_error, run, script
 
 CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one: a status may rightly come again."""
@@ -129,8 +130,7 @@ async def cancel(redis: "Redis", keys: Keys, event_id: str, *, remember: int) ->
 
 async def find(redis: "Redis", keys: Keys, event_id: str) -> EventRecord | None:
     """The record of one event, or None where none is remembered."""
-    fields: Mapping[bytes, bytes] = await redis.hgetall(keys.event(event_id))  # type: ignore[misc]
-    return parse_record(event_id, fields, keys.sealer) if fields else None
+    return next(iter(await find_all(redis, keys, [event_id])), None)
 
 
 async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
@@ -138,16 +138,28 @@ async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[Event
     async with redis.pipeline(transaction=False) as pipe:
         for event_id in ids:
             pipe.hgetall(keys.event(event_id))
-        answers = await pipe.execute()
-    return [
-        parse_record(event_id, fields, keys.sealer) for event_id, fields in zip(ids, answers, strict=True) if fields
-    ]
+        answers = await pipe.execute(raise_on_error=False)
+    return [_record(event_id, each, keys) for event_id, each in zip(ids, answers, strict=True) if each]
+
+
+def _record(event_id: str, answer: Mapping[bytes, bytes] | Exception, keys: Keys) -> EventRecord:
+    """Read one answer to HGETALL; a key that holds no hash is a record of which nothing can be read.
+
+    Raises:
+        redis.exceptions.RedisError: the server refused.
+    """
+    if not isinstance(answer, Exception):
+        return parse_record(event_id, answer, keys.sealer)
+    if not is_script_error(answer):
+        raise answer
+    return parse_record(event_id, {}, keys.sealer)
 
 
 async def counts(redis: "Redis", keys: Keys) -> Counts:
     """The counters as they stand."""
     stored: Mapping[bytes, bytes] = await redis.hgetall(keys.counts)  # type: ignore[misc]
-    return Counts(**{name.decode(): int(value) for name, value in stored.items()})
+    known = {name.decode(errors="replace"): value for name, value in stored.items()}
+    return Counts(**{each.name: whole_number(known.get(each.name)) or 0 for each in dataclass_fields(Counts)})
 
 
 async def summaries(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:

@@ -13,7 +13,7 @@ from service.store.keys import Keys
 from service.store.records import EventRecord, HandlerRecord, parse_record
 from service.store.scripts import Argument, run, script
 
-CLAIM = script("claim", above=("note", "lease"))
+CLAIM = script("claim", above=("note", "lease", "quarantine_record"))
 FINISH = script("finish", above=("note", "lease"))
 RENEW = script("renew", above=("note", "lease"))
 DRAINING_IS_REMEMBERED = 86_400_000
@@ -51,6 +51,7 @@ class Claim:
     """The answer to a claim: events of ours, ids of due jobs that are arq's own, and seconds until the next is due.
 
     `suspects` counts due events that only a worker without other work is given; `paused` names paused handlers.
+    `damaged` are the ids of events that were ended because their records are damaged.
     """
 
     leases: list[Lease]
@@ -58,6 +59,7 @@ class Claim:
     next_in: float | None
     suspects: int = 0
     paused: frozenset[str] = frozenset()
+    damaged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +121,14 @@ async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
     ]
     if request.only is not None:
         args.append(request.only)
-    claimed, foreign, wait, now, suspects, paused = await run(redis, CLAIM, *args)
+    claimed, foreign, wait, now, suspects, paused, damaged = await run(redis, CLAIM, *args)
     return Claim(
         leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, keys) for entry in claimed],
         foreign=[job.decode() for job in foreign],
         next_in=None if wait < 0 else wait / 1000,
         suspects=suspects,
         paused=frozenset(each.decode() for each in paused),
+        damaged=tuple(each.decode(errors="replace") for each in damaged),
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -40,6 +40,17 @@ class Ran:
         if not alike or self.outcome not in ("waiting", "parked"):
             return None
         return replace(self, ended=later.ended, times=self.times + later.times)
+
+    @classmethod
+    def from_told(cls, told: object) -> "Ran | None":
+        """Read a run without the fields that this version does not know; None where too little can be read."""
+        if not isinstance(told, dict):
+            return None
+        known, remarks = _fitting(told, _RUN_FIELDS), told.get("remarks")
+        if not {"began", "ended", "outcome"} <= known.keys() or known["outcome"] not in _STATES:
+            return None
+        kept = remarks if isinstance(remarks, list) else ()
+        return cls(**known, remarks=tuple(each for each in kept if isinstance(each, str)))
 
     def told_by(self, say: Callable[[str], str]) -> "Ran":
         """This run with its error and its remarks in other words: sealed, or opened."""
@@ -95,10 +106,48 @@ class HandlerRecord:
 
     @classmethod
     def from_json(cls, text: bytes) -> "HandlerRecord":
-        """Read what `to_json` wrote; fields of a newer version are passed over."""
-        known = {name: value for name, value in orjson.loads(text).items() if name in _DEFAULTS}
-        runs = tuple(Ran(**{**run, "remarks": tuple(run["remarks"])}) for run in known.pop("runs", ()))
-        return cls(**known, runs=runs)
+        """Read what `to_json` wrote, without fields of a newer version and without what cannot be read of its history.
+
+        Raises:
+            ValueError: what decides about its next run cannot be read.
+        """
+        told = orjson.loads(text)
+        if not isinstance(told, dict) or told.get("state") not in _STATES:
+            raise ValueError("it is no record of a handler")
+        known = _fitting(told, _HANDLER_FIELDS)
+        if any(name in told and name not in known for name in ("attempts", "due")):
+            raise ValueError("it is no record of a handler")
+        runs = told.get("runs")
+        ran = map(Ran.from_told, runs if isinstance(runs, list) else ())
+        return cls(**known, runs=tuple(run for run in ran if run is not None))
+
+
+_STATES = frozenset(get_args(HandlerState))
+_WORDS, _WHOLE = (str, type(None)), (int, type(None))
+_RUN_FIELDS = {"began": (int,), "ended": (int,), "outcome": (str,), "reason": _WORDS, "error": _WORDS, "times": (int,)}
+_HANDLER_FIELDS = {
+    "state": (str,),
+    "attempts": (int,),
+    "due": (int,),
+    "reason": _WORDS,
+    "error": _WORDS,
+    "waiting_for": _WORDS,
+    "waiting_since": _WHOLE,
+    "first_waiting": _WHOLE,
+    "waits": (int,),
+    "held_by": _WORDS,
+    "ended_at": _WHOLE,
+}
+
+
+def _fitting(told: Mapping[str, Any], fields: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
+    """Return the fields that are known and of the right type; Lua writes large whole numbers as floats."""
+    whole = {name: int(value) if isinstance(value, float) else value for name, value in told.items()}
+    return {
+        name: whole[name]
+        for name, types in fields.items()
+        if name in whole and isinstance(whole[name], types) and not isinstance(whole[name], bool)
+    }
 
 
 _DEFAULTS: dict[str, Any] = {name: getattr(HandlerRecord(), name) for name in HandlerRecord.__slots__}
@@ -130,6 +179,7 @@ class EventRecord:
     `signature_headers` are those that came with this very body, where they were kept: while events are forwarded.
     `due` is when handlers could see it first. `again` holds the first further deliveries, `notes` the latest of what
     was done to it from outside. Until `leased_until` a worker has it. `imported` says that its past lies elsewhere.
+    `damaged` names fields that cannot be read, and handlers of which nothing can.
     """
 
     id: str
@@ -148,6 +198,7 @@ class EventRecord:
     leased_until: int | None = None
     imported: bool = False
     sealed_under: str | None = None
+    damaged: frozenset[str] = frozenset()
 
 
 def written_arrival(arrived_by: str, claim: Claim | None) -> str:
@@ -159,58 +210,120 @@ def written_arrival(arrived_by: str, claim: Claim | None) -> str:
 
 def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -> EventRecord:
     """Read the hash of an event, whole or after its body was let go of, and open what is sealed."""
-    if b"kept" in fields:
-        return _parse_kept(event_id, fields)
-    names: list[str] = orjson.loads(fields.get(b"handlers", b"[]"))
-    ended_at = fields.get(b"ended_at")
-    arrived_by, *signed = fields[b"arrived_by"].decode().split()
+    reading = _Reading(fields)
+    outcomes = reading.outcomes() if b"kept" in fields else None
+    arrived_by, *signed = reading.text(b"arrived_by", "webhook").split() or ["webhook"]
     body, sealed_under = _opened(fields.get(b"body"), sealer)
+    handlers = reading.handlers(sealer) if outcomes is None else outcomes
+    state = reading.text(b"state", "")
+    if state not in get_args(EventState):
+        reading.damaged.add("state")
+        state = "open"
     return EventRecord(
         id=event_id,
-        type=fields[b"type"].decode(),
-        state=fields[b"state"].decode(),  # type: ignore[arg-type]
-        received_at=int(fields[b"received_at"]),
+        type=reading.text(b"type", "ringback.unreadable_record"),
+        state=state,  # type: ignore[arg-type]
+        received_at=reading.number(b"received_at") or 0,
         arrived_by=arrived_by,
-        deliveries=int(fields[b"deliveries"]),
+        deliveries=reading.number(b"deliveries") or 0,
         body=body,
-        handlers={name: _handler_record(fields.get(f"h:{name}".encode()), sealer) for name in names},
-        ended_at=int(ended_at) if ended_at else None,
+        handlers=handlers,
+        ended_at=reading.number(b"ended_at", required=False),
         signature_headers=dict(zip((TIMESTAMP_HEADER, SIGNATURE_HEADER), signed, strict=False)) if signed else None,
-        due=int(fields.get(b"due", 0)) or None,
-        again=tuple(_delivery(each) for each in fields.get(b"again", b"").split(b";") if each),
-        notes=tuple(Note(**orjson.loads(line)) for line in fields.get(b"notes", b"").splitlines()),
-        leased_until=int(fields.get(b"lease_until", 0)) or None,
+        due=reading.number(b"due", required=False) or None,
+        again=tuple(filter(None, map(_delivery, fields.get(b"again", b"").split(b";")))),
+        notes=tuple(filter(None, map(_note, fields.get(b"notes", b"").splitlines()))),
+        leased_until=reading.number(b"lease_until", required=False) or None,
         imported=b"imported" in fields,
         sealed_under=sealed_under,
+        damaged=frozenset(reading.damaged),
     )
 
 
-def _delivery(text: bytes) -> Delivery:
-    at, _, arrived_by = text.decode().partition(" ")
-    return Delivery(int(at), arrived_by)
+def whole_number(stored: bytes | None) -> int | None:
+    """Return the whole number that is stored; None where there is none, or something else."""
+    try:
+        return None if stored is None else int(stored)
+    except ValueError:
+        return None
 
 
-def _parse_kept(event_id: str, fields: Mapping[bytes, bytes]) -> EventRecord:
-    """Read what `let_go_bodies` leaves: of each handler its name, its attempts and its reason."""
-    outcomes: dict[str, tuple[int, str]] = orjson.loads(fields[b"kept"])
-    return EventRecord(
-        id=event_id,
-        type=fields[b"type"].decode(),
-        state=fields[b"state"].decode(),  # type: ignore[arg-type]
-        received_at=int(fields[b"received_at"]),
-        arrived_by="webhook",
-        deliveries=int(fields[b"deliveries"]),
-        body=None,
-        handlers={
-            name: HandlerRecord("done", attempts=attempts, reason=reason or None)
-            for name, (attempts, reason) in outcomes.items()
-        },
-        ended_at=int(fields[b"ended_at"]),
-    )
+@dataclass
+class _Reading:
+    """Reads the fields of a hash one by one, and notes those that it cannot read."""
+
+    fields: Mapping[bytes, bytes]
+    damaged: set[str] = field(default_factory=set)
+
+    def text(self, name: bytes, default: str) -> str:
+        try:
+            return self.fields[name].decode()
+        except (KeyError, UnicodeDecodeError):
+            self.damaged.add(name.decode())
+            return default
+
+    def number(self, name: bytes, *, required: bool = True) -> int | None:
+        number = whole_number(self.fields.get(name))
+        if number is None and (required or name in self.fields):
+            self.damaged.add(name.decode())
+        return number
+
+    def handlers(self, sealer: Sealer) -> dict[str, HandlerRecord]:
+        try:
+            names = orjson.loads(self.fields.get(b"handlers", b"[]"))
+        except ValueError:
+            names = None
+        if not isinstance(names, list | dict) or not all(isinstance(each, str) for each in names):
+            self.damaged.add("handlers")
+            names = [each[2:].decode(errors="replace") for each in self.fields if each.startswith(b"h:")]
+        return {name: self._handler(name, sealer) for name in names}
+
+    def _handler(self, name: str, sealer: Sealer) -> HandlerRecord:
+        text = self.fields.get(f"h:{name}".encode())
+        try:
+            return HandlerRecord() if text is None else HandlerRecord.from_json(text).told_by(sealer.open_text)
+        except ValueError:
+            self.damaged.add(name)
+            return HandlerRecord("dead", reason=UNREADABLE, error=_DAMAGED)
+
+    def outcomes(self) -> dict[str, HandlerRecord]:
+        """What `let_go_bodies` leaves: of each handler its name, its attempts and its reason."""
+        try:
+            told = orjson.loads(self.fields[b"kept"])
+            return {
+                name: HandlerRecord("done", attempts=int(attempts), reason=str(reason) or None)
+                for name, (attempts, reason) in told.items()
+            }
+        except (ValueError, TypeError, AttributeError):
+            self.damaged.add("kept")
+            return {}
 
 
-def _handler_record(text: bytes | None, sealer: Sealer) -> HandlerRecord:
-    return HandlerRecord() if text is None else HandlerRecord.from_json(text).told_by(sealer.open_text)
+UNREADABLE = "unreadable"
+"""The reason of a handler that ended because its record is damaged."""
+_DAMAGED = "what Redis keeps of this handler is damaged: look at the event, then retry or drop it"
+
+
+def _delivery(text: bytes) -> Delivery | None:
+    at, _, arrived_by = text.decode(errors="replace").partition(" ")
+    number = whole_number(at.encode())
+    return None if number is None else Delivery(number, arrived_by)
+
+
+def _note(line: bytes) -> Note | None:
+    try:
+        told = orjson.loads(line)
+    except ValueError:
+        return None
+    if (
+        not isinstance(told, dict)
+        or not isinstance(told.get("at"), int | float)
+        or not isinstance(told.get("what"), str)
+    ):
+        return None
+    about = told.get("about")
+    words = {name: each for name, each in about.items() if isinstance(each, str)} if isinstance(about, dict) else {}
+    return Note(int(told["at"]), told["what"], words)
 
 
 def _opened(stored: bytes | None, sealer: Sealer) -> tuple[bytes | None, str | None]:

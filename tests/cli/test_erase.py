@@ -192,3 +192,29 @@ def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
 
     erased = deployment.ask(fill_and_erase)
     assert (erased.looked_at, len(erased.still_open)) == (700, 100)
+
+
+@pytest.mark.parametrize("forgotten", [1, 49, 50, 120])
+def test_expiry_that_goes_on_meanwhile_hides_no_older_event(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, forgotten: int
+) -> None:
+    for number in range(200):
+        arrive(deployment, f"event-{number:03}", {"from": {"phone_number": ANN if number < 50 else BOB}})
+        deployment.end(deployment.claim(f"event-{number:03}", "greet"), greet=HandlerRecord("done"))
+    monkeypatch.setattr(erasure, "find", expiring_before(forgotten))
+    erased = deployment.ask(lambda redis, keys: erasure.erase(redis, keys, ANN))
+    assert erased.bodies == 50
+
+
+def expiring_before(number: int) -> Any:
+    """`find` that first lets the newest events expire, once."""
+    left = [number]
+
+    async def find_later(redis: Any, keys: Keys, event_id: str) -> Any:
+        while left:
+            newest = await redis.zrange(keys.events, 0, left.pop() - 1, desc=True)
+            await redis.zrem(keys.events, *newest)
+            await redis.delete(*(keys.event(each.decode()) for each in newest))
+        return await find(redis, keys, event_id)
+
+    return find_later

@@ -17,7 +17,7 @@ end
 -- let_run: a handler runs again as if for the first time; answers the reason of its end so far
 local function let_run(event, name, now)
   local known = redis.call('HGET', event, 'h:' .. name)
-  local handler = known and cjson.decode(known) or {}
+  local handler = known and handler_of(known) or {}
   local fresh = { state = 'pending', due = now }
   if handler.runs and #handler.runs > 0 then fresh.runs = handler.runs end
   redis.call('HSET', event, 'h:' .. name, cjson.encode(fresh))

@@ -3,19 +3,20 @@
 -- lease lapsed twice is a suspect, and given only to a worker that runs nothing else; lapsed once more while alone, it is dead.
 -- A claim whose reply was lost is repeated under its number, and answered with what it took then.
 --
--- Keys:   those of settle and lease, <ns>:claim:<worker>, <ns>:paused
+-- Keys:   those of settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   ns, worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), optionally one event id: then only this one
--- Answer: {claimed, foreign, wait, now, suspects, paused}: claimed = for each event {id, field, value, field, value …}; foreign = ids
+-- Answer: {claimed, foreign, wait, now, suspects, paused, damaged}: claimed = for each event {id, field, value, field, value …}; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
---         the server's time (ms); suspects = how many were passed over; paused = handlers that are paused
+--         the server's time (ms); suspects = how many were passed over; paused = handlers that are paused;
+--         damaged = ids of events that were ended because their records are damaged
 -- Cost:   O(limit × (log queue + record))
 local ns, worker, number, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit, alone, routes = tonumber(ARGV[5]), ARGV[6] == '1', cjson.decode(ARGV[7])
 local now = now_ms()
 local prefix, token = ns .. ':', worker .. ':' .. number
-local SUSPECT, HOPELESS, MOST_PASSED = 2, 3, 500
-local claimed, foreign, suspects = {}, {}, 0
+local SUSPECT, HOPELESS, MOST_PASSED, MOST_LOOKED_AT = 2, 3, 500, 5000
+local claimed, foreign, suspects, damaged = {}, {}, 0, {}
 
 local function fits(pattern, type)
   if pattern == '*' or pattern == type then return true end
@@ -45,9 +46,8 @@ end
 -- condemn: the event has killed its worker while nothing else ran there; what had not ended is dead
 local function condemn(id, event)
   note(ns, id, now, 'condemned')
-  for _, name in ipairs(cjson.decode(redis.call('HGET', event, 'handlers'))) do
-    local known = redis.call('HGET', event, 'h:' .. name)
-    local handler = known and cjson.decode(known) or {}
+  for _, name in ipairs(names_of(redis.call('HGET', event, 'handlers')) or {}) do
+    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
     if handler.state ~= 'done' and handler.state ~= 'dead' then
       handler.state, handler.reason, handler.due, handler.ended_at = 'dead', 'killed_worker', nil, now
       handler.held_by = nil
@@ -60,12 +60,12 @@ end
 -- verdict_on: 'free' to be taken, 'suspect' to be taken alone, or 'settle': not for anybody now. A lapsed lease is ended.
 local function verdict_on(id, event)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'alone')
-  if f[1] ~= 'open' or (f[2] and tonumber(f[3]) > now) then return 'settle' end
+  if f[1] ~= 'open' or (f[2] and (tonumber(f[3]) or 0) > now) then return 'settle' end
   if f[2] then
     blame(ns, id, f[2])
     let_go(ns, id, f[2])
   end
-  local lapses = tonumber(redis.call('HGET', event, 'lapses') or '0')
+  local lapses = tonumber(redis.call('HGET', event, 'lapses') or '0') or 0
   if lapses >= HOPELESS and f[4] then
     condemn(id, event)
     return 'settle'
@@ -77,6 +77,7 @@ local function take(id, event)
   if redis.call('HEXISTS', event, 'handlers') == 0 then
     redis.call('HSET', event, 'handlers', subscribed(redis.call('HGET', event, 'type')))
   end
+  if not names_of(redis.call('HGET', event, 'handlers')) then error('its list of handlers cannot be read') end
   redis.call('HSET', event, 'lease', token, 'lease_until', now + lease)
   hold(ns, worker, id)
   settle(ns, id, now)
@@ -108,25 +109,37 @@ local function consider(job)
   return false, false
 end
 
+-- consider_alone: a damaged record ends alone, and hinders no other event
+local function consider_alone(job)
+  local fine, still_due, enough = pcall(consider, job)
+  if fine then return still_due, enough end
+  local id = job:sub(#prefix + 1)
+  if not is_damage(ns .. ':event:' .. id, still_due) then error(still_due) end
+  quarantine_record(ns, id, now)
+  damaged[#damaged + 1] = id
+  return false, false
+end
+
 -- claim_due: page after page, since what stays due without being taken must not hide what comes after it
 local function claim_due()
-  local passed = 0
+  local passed, looked = 0, 0
   repeat
     local jobs = ARGV[8] and { prefix .. ARGV[8] }
       or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, limit - #claimed)
+    looked = looked + #jobs
     for _, job in ipairs(jobs) do
-      local still_due, enough = consider(job)
+      local still_due, enough = consider_alone(job)
       if still_due then passed = passed + 1 end
       if enough then return end
     end
-  until ARGV[8] or #jobs == 0 or #claimed >= limit or passed >= MOST_PASSED
+  until ARGV[8] or #jobs == 0 or #claimed >= limit or passed >= MOST_PASSED or looked >= MOST_LOOKED_AT
 end
 
 local function repeat_claim()
   for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
     local event = ns .. ':event:' .. id
     local f = redis.call('HMGET', event, 'lease', 'lease_until')
-    if f[1] == token and tonumber(f[2]) > now then give(id, event) end
+    if f[1] == token and (tonumber(f[2]) or 0) > now then give(id, event) end
   end
 end
 
@@ -139,4 +152,4 @@ else
 end
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
-return { claimed, foreign, wait, now, suspects, redis.call('SMEMBERS', ns .. ':paused') }
+return { claimed, foreign, wait, now, suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged }

@@ -12,9 +12,9 @@ local found = redis.call('ZRANGE', ns .. ':dead', '(' .. seen, upto, 'BYSCORE', 
 local answer = { #found / 2 }
 for i = 1, #found, 2 do
   local event = ns .. ':event:' .. found[i]
-  if redis.call('HEXISTS', event, 'imported') == 0 then
+  if redis.call('TYPE', event).ok == 'hash' and redis.call('HEXISTS', event, 'imported') == 0 then
     for _, name in ipairs(dead_handlers(event, '', '')) do
-      local reason = cjson.decode(redis.call('HGET', event, 'h:' .. name)).reason
+      local reason = handler_of(redis.call('HGET', event, 'h:' .. name)).reason
       reason = type(reason) == 'string' and reason or ''
       local told = ns .. ':dead_told:' .. redis.sha1hex(name .. ' ' .. reason)
       if redis.call('SET', told, '1', 'NX', 'PX', remember) then

@@ -4,8 +4,8 @@
 -- Cost:   O(handlers of the event)
 local function dead_handlers(event, wanted, reason)
   local names = {}
-  for _, name in ipairs(cjson.decode(redis.call('HGET', event, 'handlers') or '[]')) do
-    local handler = cjson.decode(redis.call('HGET', event, 'h:' .. name) or '{}')
+  for _, name in ipairs(names_of(redis.call('HGET', event, 'handlers') or '[]') or {}) do
+    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
     local fits = (wanted == '' or name == wanted) and (reason == '' or handler.reason == reason)
     if handler.state == 'dead' and fits then names[#names + 1] = name end
   end

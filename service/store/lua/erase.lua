@@ -13,7 +13,7 @@ local function quiet(event, name)
   local field = 'h:' .. name
   local known = redis.call('HGET', event, field)
   if not known then return end
-  local handler = cjson.decode(known)
+  local handler = handler_of(known)
   handler.error, handler.runs = nil, nil
   redis.call('HSET', event, field, cjson.encode(handler))
 end
@@ -39,6 +39,8 @@ end
 
 local function erase(id)
   local event = ns .. ':event:' .. id
+  local kind = redis.call('TYPE', event).ok
+  if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', event) end
   local f = redis.call('HMGET', event, 'state', 'arrived_by', 'handlers')
   if f[1] == 'open' then
     redis.call('SADD', ns .. ':erasing', id)
@@ -49,7 +51,7 @@ local function erase(id)
   local had = redis.call('HDEL', event, 'body')
   redis.call('HDEL', event, 'about')
   if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+')) end
-  for _, name in ipairs(cjson.decode(f[3] or '[]')) do quiet(event, name) end
+  for _, name in ipairs(names_of(f[3] or '[]') or {}) do quiet(event, name) end
   return { 'erased', tostring(had), erase_effects(id) }
 end
 

@@ -15,7 +15,7 @@ local function added_up(event, lease, lease_until, handlers, due, received_at)
   if lease then
     due = lease_until
   elseif handlers then
-    state, due = verdict(event, cjson.decode(handlers))
+    state, due = verdict(event, names_of(handlers))
   end
   return state, due and math.max(tonumber(due), tonumber(received_at))
 end

@@ -32,7 +32,7 @@ end
 -- set_free_of: let the handlers of an event run again that this cause holds; answers whether there were any
 local function set_free_of(ns, id, name, names, now)
   local event, any = ns .. ':event:' .. id, false
-  local _, _, parked = verdict(event, cjson.decode(names))
+  local _, _, parked = verdict(event, names_of(names))
   for field, handler in pairs(parked or {}) do
     if handler.held_by == name then
       set_free(event, field, handler, now)
@@ -50,7 +50,7 @@ local function free_for_probe(ns, name, now)
     local f = redis.call('HMGET', ns .. ':event:' .. id, 'handlers', 'lease', 'lease_until')
     if not f[1] then
       redis.call('ZREM', ns .. ':parked:' .. name, id)
-    elseif not (f[2] and tonumber(f[3]) > now) and set_free_of(ns, id, name, f[1], now) then
+    elseif not (f[2] and (tonumber(f[3]) or 0) > now) and set_free_of(ns, id, name, f[1], now) then
       return 1
     end
   end

@@ -37,7 +37,7 @@ local function absolve(ns, worker)
   if redis.call('EXISTS', blamed) == 0 then return end
   for _, id in ipairs(redis.call('SMEMBERS', blamed)) do
     local event = ns .. ':event:' .. id
-    if tonumber(redis.call('HGET', event, 'lapses') or '0') > 0 then
+    if redis.call('TYPE', event).ok == 'hash' and (tonumber(redis.call('HGET', event, 'lapses') or '0') or 0) > 0 then
       redis.call('HINCRBY', event, 'lapses', -1)
       note(ns, id, now_ms(), 'absolved', { worker = worker })
     end

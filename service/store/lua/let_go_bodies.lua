@@ -13,8 +13,8 @@ local KEPT = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
 local function outcomes(event, names)
   local told = {}
   for _, name in ipairs(names) do
-    local handler = cjson.decode(redis.call('HGET', event, 'h:' .. name) or '{}')
-    told[name] = { handler.attempts or 0, handler.reason or '' }
+    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
+    told[name] = { tonumber(handler.attempts) or 0, type(handler.reason) == 'string' and handler.reason or '' }
   end
   return #names > 0 and cjson.encode(told) or '{}'
 end
@@ -22,7 +22,7 @@ end
 local function compact(id)
   local event = ns .. ':event:' .. id
   local values = redis.call('HMGET', event, unpack(KEPT))
-  local kept = outcomes(event, cjson.decode(redis.call('HGET', event, 'handlers') or '[]'))
+  local kept = outcomes(event, names_of(redis.call('HGET', event, 'handlers') or '[]') or {})
   local record, size = {}, #'kept'
   for i, name in ipairs(KEPT) do
     record[#record + 1], record[#record + 2] = name, values[i] or ''

@@ -45,7 +45,7 @@ local function replay(id)
   if not again and count_doubtful(ns, id) > 0 then return { 'in_doubt', 0 } end
   local forgotten = again and forget_effects_of(ns, id, only, act) or 0
   if not act then return { 'replayed', forgotten } end
-  local names = cjson.decode(redis.call('HGET', event, 'handlers') or '[]')
+  local names = names_of(redis.call('HGET', event, 'handlers') or '[]') or {}
   local were = only ~= '' and let_one_run(event, names) or let_all_run(event, names)
   as_suspect(event)
   note(ns, id, now, again and 'replayed_again' or 'replayed', were)

@@ -35,10 +35,11 @@ end
 test(about, 'about', is_about)
 test(filters.type, 'type', of_type)
 test(filters.state, 'state', function(state) return state == filters.state end)
-test(filters.since, 'received_at', function(at) return tonumber(at) >= filters.since end)
-test(filters['until'], 'received_at', function(at) return tonumber(at) <= filters['until'] end)
+test(filters.since, 'received_at', function(at) return (tonumber(at) or 0) >= filters.since end)
+test(filters['until'], 'received_at', function(at) return (tonumber(at) or 0) <= filters['until'] end)
 
 local function fits(event)
+  if redis.call('TYPE', event).ok ~= 'hash' then return false end
   for _, each in ipairs(tests) do
     local value = redis.call('HGET', event, each.field)
     if not value or not each.passes(value) then return false end
@@ -56,7 +57,7 @@ for _, member in ipairs(members) do
   local received_at = fits(event) and redis.call('HGET', event, 'received_at')
   if received_at then
     answer[#answer + 1] = id
-    answer[#answer + 1] = tonumber(received_at)
+    answer[#answer + 1] = tonumber(received_at) or 0
   end
 end
 answer[1] = #members

@@ -19,12 +19,33 @@ local function wake(ns)
   if redis.call('LLEN', ns .. ':wake') < 8 then redis.call('RPUSH', ns .. ':wake', '1') end
 end
 
+-- handler_of: a handler's record; one that cannot be read counts as dead, and a field of another type as missing
+local UNREADABLE = 'unreadable'
+local function handler_of(known)
+  if not known then return { state = 'pending' } end
+  local readable, handler = pcall(cjson.decode, known)
+  if not readable or type(handler) ~= 'table' then return { state = 'dead', reason = UNREADABLE } end
+  if type(handler.due) ~= 'number' then handler.due = nil end
+  if type(handler.held_by) ~= 'string' then handler.held_by = nil end
+  return handler
+end
+
+-- names_of: the names of an event's handlers; nil where the list cannot be read
+local function names_of(stored)
+  local readable, names = pcall(cjson.decode, stored)
+  if not readable or type(names) ~= 'table' then return nil end
+  for _, name in ipairs(names) do
+    if type(name) ~= 'string' then return nil end
+  end
+  return names
+end
+
 -- sum_up(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due time
 -- and the handlers that a cause holds, by their fields
 local function sum_up(fields, handlers)
   local due, dead, parked
   for i, known in ipairs(handlers) do
-    local handler = known and cjson.decode(known) or { state = 'pending' }
+    local handler = handler_of(known)
     if handler.state == 'dead' then
       dead = true
     elseif handler.state ~= 'done' then
@@ -42,6 +63,7 @@ end
 
 -- verdict(event, names): likewise, of the handlers of these names
 local function verdict(event, names)
+  if not names then return 'dead' end
   if #names == 0 then return 'ignored' end
   local fields = {}
   for i, name in ipairs(names) do fields[i] = 'h:' .. name end
@@ -152,24 +174,31 @@ local function settle(ns, id, now, quietly, given_back)
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'kept', 'held_by')
   -- Of an event whose body was let go of, only the end is known, and it stays.
-  if f[7] then
+  if f[7] and f[1] ~= 'done' and f[1] ~= 'ignored' and f[1] ~= 'dead' then
+    redis.call('HDEL', event, 'kept')
+  elseif f[7] then
     dequeue(ns, id)
     return f[1]
   end
-  local before, leased = f[1], f[2] and not given_back and tonumber(f[3]) > now
+  local before, leased = f[1], f[2] and not given_back and (tonumber(f[3]) or 0) > now
+  local received_at = tonumber(f[6]) and f[6] or string.format('%.0f', now)
+  if before and (before == 'accepted' or not counters(ns)[before]) then
+    redis.call('HSET', event, 'state', 'open')
+    before = 'open'
+  end
   local after, score, parked
   if leased then
     after, score = 'open', tonumber(f[3])
   elseif f[4] then
-    after, score, parked = verdict(event, cjson.decode(f[4]))
-    if (parked or f[8]) and park(ns, id, f[6], parked, f[8], now) then score = math.min(score, now) end
+    after, score, parked = verdict(event, names_of(f[4]))
+    if (parked or f[8]) and park(ns, id, received_at, parked, f[8], now) then score = math.min(score, now) end
   else
-    after, score = 'open', tonumber(f[5])
+    after, score = 'open', tonumber(f[5]) or now
   end
 
   if after == 'open' then
-    if score < tonumber(f[6]) then score = tonumber(f[6]) end
-    enqueue(ns, id, score, f[6])
+    if score < tonumber(received_at) then score = tonumber(received_at) end
+    enqueue(ns, id, score, received_at)
     -- A waiting worker looks again after a second at the latest; what comes due before that has to be told.
     if score < now + 1000 and not quietly then wake(ns) end
   end

@@ -9,7 +9,8 @@ local answers = {}
 for i = 2, #ARGV do
   local event = ns .. ':event:' .. ARGV[i]
   local record = {}
-  for _, field in ipairs(redis.call('HKEYS', event)) do
+  local fields = redis.call('TYPE', event).ok == 'hash' and redis.call('HKEYS', event) or {}
+  for _, field in ipairs(fields) do
     if field ~= 'body' then
       record[#record + 1] = field
       record[#record + 1] = redis.call('HGET', event, field)

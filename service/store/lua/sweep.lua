@@ -10,7 +10,8 @@ local now = now_ms()
 local ids = redis.call('ZRANGE', ns .. ':events', first, first + limit - 1)
 local mended = 0
 for _, id in ipairs(ids) do
-  local open = redis.call('HGET', ns .. ':event:' .. id, 'state') == 'open'
+  local state = redis.pcall('HGET', ns .. ':event:' .. id, 'state')
+  local open = state == 'open'
   if open and not redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id) then
     settle(ns, id, now)
     mended = mended + 1

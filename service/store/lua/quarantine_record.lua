@@ -1,0 +1,58 @@
+-- quarantine_record(ns, id, now): end an event whose record is damaged, alone. What can be read of it stays; what had not ended
+-- is dead, for a person to look at and to retry. A value that is no record is moved to <ns>:damaged:<id>.
+--
+-- Keys:   those of settle, <ns>:damaged:<id>
+-- Cost:   O(handlers of the event + log queue)
+local DAMAGED_IS_KEPT = 30 * 86400000
+
+local function fill_in(event, now)
+  local wanted = { type = 'ringback.unreadable_record', arrived_by = 'webhook' }
+  for name, default in pairs(wanted) do
+    if redis.call('HEXISTS', event, name) == 0 then redis.call('HSET', event, name, default) end
+  end
+  for _, name in ipairs({ 'received_at', 'due', 'deliveries' }) do
+    if not tonumber(redis.call('HGET', event, name) or '') then
+      redis.call('HSET', event, name, name == 'deliveries' and 1 or string.format('%.0f', now))
+    end
+  end
+end
+
+-- handlers_within: the handlers that a record lists or, where the list cannot be read, those that it has fields of
+local function handlers_within(event)
+  local names = names_of(redis.call('HGET', event, 'handlers') or '')
+  if names and #names > 0 then return names end
+  names = {}
+  for _, field in ipairs(redis.call('HKEYS', event)) do
+    if field:sub(1, 2) == 'h:' then names[#names + 1] = field:sub(3) end
+  end
+  return #names > 0 and names or { 'record' }
+end
+
+local function quarantine_record(ns, id, now)
+  local event = ns .. ':event:' .. id
+  if redis.call('TYPE', event).ok ~= 'hash' then
+    redis.call('RENAME', event, ns .. ':damaged:' .. id)
+    redis.call('PEXPIRE', ns .. ':damaged:' .. id, DAMAGED_IS_KEPT)
+    redis.call('HSET', event, 'state', 'open')
+  end
+  fill_in(event, now)
+  redis.call('HDEL', event, 'lease', 'lease_until', 'alone', 'lapses')
+  local names = handlers_within(event)
+  for _, name in ipairs(names) do
+    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
+    if handler.state ~= 'done' and handler.state ~= 'dead' or handler.reason == UNREADABLE then
+      local attempts = tonumber(handler.attempts) or 0
+      redis.call('HSET', event, 'h:' .. name, cjson.encode({ state = 'dead', reason = UNREADABLE, attempts = attempts,
+        error = 'what Redis keeps of this event is damaged: look at it, then retry or drop it', ended_at = now }))
+    end
+  end
+  redis.call('HSET', event, 'handlers', cjson.encode(names))
+  return settle(ns, id, now)
+end
+
+-- is_damage: whether an error of a script comes from the record itself, rather than from the server or another structure
+local function is_damage(event, error)
+  local said = type(error) == 'table' and error.err or tostring(error)
+  if said:find('^WRONGTYPE') then return redis.call('TYPE', event).ok ~= 'hash' end
+  return type(error) ~= 'table' or said:find('user_script', 1, true) ~= nil or said:find('not an integer', 1, true) ~= nil
+end
