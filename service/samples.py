@@ -12,6 +12,8 @@ Body = dict[str, Any]
 
 NUMBER = "+13125550101"
 OUR_NUMBER = "+13125550199"
+USER_ID = "US.13491208655302741918"
+"""A WhatsApp user's id, in the form of Telnyx's own example (SDK 4.189, `MessagingInboundMessagePayload.body`)."""
 
 
 def envelope(event_type: str, payload: Body) -> Body:
@@ -66,6 +68,20 @@ def inbound_rcs(number: str) -> Body:
     return {**payload, "type": "RCS", "to": to, "body": {"text": text}}
 
 
+def inbound_whatsapp(number: str, *, hidden: bool = False) -> Body:
+    """The payload of a WhatsApp message to us, whose sender may hide the number; `to` is a text (SDK 4.189)."""
+    payload = inbound_sms(number)
+    text = payload.pop("text")
+    body = {
+        "type": "text",
+        "from": "" if hidden else number.removeprefix("+"),
+        "from_user_id": USER_ID,
+        "text": {"body": text},
+    }
+    sender = {"phone_number": "" if hidden else number, "status": "received"}
+    return {**payload, "type": "WHATSAPP", "from": sender, "to": OUR_NUMBER, "body": body}
+
+
 def stop_sms(number: str) -> Body:
     """The payload of a STOP that Telnyx has answered."""
     return {**inbound_sms(number, "STOP"), "autoresponse_type": "STOP"}
@@ -79,6 +95,8 @@ SAMPLES: Mapping[str, Callable[[str], Body]] = MappingProxyType(
         "rcs-read": lambda number: envelope("message.read", outbound_rcs("read", number)),
         "sms-received": lambda number: envelope("message.received", inbound_sms(number)),
         "rcs-received": lambda number: envelope("message.received", inbound_rcs(number)),
+        "whatsapp-received": lambda number: envelope("message.received", inbound_whatsapp(number)),
+        "whatsapp-hidden-received": lambda number: envelope("message.received", inbound_whatsapp(number, hidden=True)),
         "stop-received": lambda number: envelope("message.received", stop_sms(number)),
     }
 )

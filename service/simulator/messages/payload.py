@@ -88,12 +88,19 @@ def _addressee(message: Message) -> dict[str, Any]:
 
 def _content(message: Message) -> dict[str, Any]:
     if message.type == "WHATSAPP":
-        return {"body": message.content, "wait_seconds": message.wait_seconds}
+        return _whatsapp_content(message)
     if message.type != "RCS":
         return _text_fields(message)
     if message.direction == "inbound":
         return {"body": message.content}
     return {"body": message.content.get("content_message", {}), "wait_seconds": message.wait_seconds}
+
+
+def _whatsapp_content(message: Message) -> dict[str, Any]:
+    """Source: SDK 4.189, the `Body` of both payloads."""
+    if message.direction == "inbound":
+        return {"body": message.content}
+    return {"body": {"whatsapp_message": message.content}, "wait_seconds": message.wait_seconds}
 
 
 def _text_fields(message: Message) -> dict[str, Any]:
