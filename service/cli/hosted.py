@@ -213,8 +213,9 @@ def assign(
     """
     from service.registrations.hosted_orders import assign_profile  # noqa: PLC0415
 
+    settings = load_for_change()
     confirm(f"Move {shown_within(number, reveal=reveal)} to the messaging profile {profile}?", yes=yes)
-    changed = at_telnyx(load_for_change(), partial(assign_profile, number=number, profile=profile))
+    changed = at_telnyx(settings, partial(assign_profile, number=number, profile=profile))
     show_numbers([changed], reveal=reveal)
 
 
@@ -226,8 +227,9 @@ def delete(order_id: OrderId, yes: Yes = False) -> None:  # noqa: FBT002
     """
     from service.registrations.hosted_orders import delete_order  # noqa: PLC0415
 
+    settings = load_for_change()
     confirm(f"Delete the order {order_id}, and stop hosting its numbers?", yes=yes)
-    was_there = at_telnyx(load_for_change(), partial(delete_order, order_id=order_id))
+    was_there = at_telnyx(settings, partial(delete_order, order_id=order_id))
     typer.echo("deleted" if was_there else GONE)
 
 
@@ -239,9 +241,10 @@ def delete_number(number: HostedNumberId, yes: Yes = False, reveal: Reveal = Fal
     """
     from service.registrations.hosted_orders import delete_hosted_number  # noqa: PLC0415
 
+    settings = load_for_change()
     name = shown_within(number, reveal=reveal)
     confirm(f"Stop hosting {name}? Its messages go back to its carrier.", yes=yes)
-    was_there = at_telnyx(load_for_change(), partial(delete_hosted_number, number=number))
+    was_there = at_telnyx(settings, partial(delete_hosted_number, number=number))
     typer.echo("deleted" if was_there else GONE)
 
 

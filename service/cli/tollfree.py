@@ -71,14 +71,21 @@ def show(request_id: Id, *, as_json: Json = False, reveal: Reveal = False) -> No
 def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file with the fields of the request.")],
     *,
-    force: Annotated[bool, typer.Option("--force", help="Also where it un-verifies a number.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also where it un-verifies a number, or the business registration is missing."),
+    ] = False,
     yes: Yes = False,
 ) -> None:
     """Check a request field by field, and submit it for review.
 
     Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file does not fit; nothing was sent then.
     """
-    from service.registrations.toll_free_submission import InvalidSubmission, read_submission  # noqa: PLC0415
+    from service.registrations.toll_free_submission import (  # noqa: PLC0415
+        InvalidSubmission,
+        missing_registration,
+        read_submission,
+    )
     from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in  # noqa: PLC0415
 
     settings = load()
@@ -87,6 +94,9 @@ def submit(
         refuse_wrong_opt_in(submission)
     except InvalidSubmission as error:
         _refuse_each((f"{file}: {field}: {said}" for field, said in error.problems.items()))
+    missing = missing_registration(submission.model_dump(by_alias=True))
+    if missing and not force:
+        _refuse_each(f"{file}: {field}: {said}" for field, said in missing.items())
     _warn(doubts(submission))
     if not force:
         _refuse_verified_numbers(settings, submission)
@@ -102,7 +112,12 @@ def resubmit(
     changes: Annotated[
         list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value; may be repeated.")
     ],
-    force: Annotated[bool, typer.Option("--force", help="Also a verified one, which un-verifies its numbers.")] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Also a verified one, which un-verifies its numbers, and without the business registration."
+        ),
+    ] = False,
     yes: Yes = False,
     reveal: Reveal = False,
 ) -> None:
@@ -114,7 +129,7 @@ def resubmit(
     """
     from service.registrations.toll_free_resubmission import prepare, retrieve_raw  # noqa: PLC0415
     from service.registrations.toll_free_resubmission import resubmit as send  # noqa: PLC0415
-    from service.registrations.toll_free_submission import InvalidSubmission  # noqa: PLC0415
+    from service.registrations.toll_free_submission import InvalidSubmission, missing_registration  # noqa: PLC0415
 
     settings = load()
     try:
@@ -126,6 +141,9 @@ def resubmit(
         _refuse_each(f"{field}: {said}" for field, said in error.problems.items())
     if not resubmission.changed:
         _refuse_each([f"nothing would change in {request_id}"])
+    missing = missing_registration(resubmission.after)
+    if missing and not force:
+        _refuse_each(f"{field}: {said}" for field, said in missing.items())
     show_difference(resubmission.before, resubmission.after, resubmission.changed, reveal=reveal)
     if raw.get("verificationStatus") == VERIFIED and not force:
         typer.echo("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)

@@ -170,6 +170,20 @@ def read_submission(fields: Mapping[str, Any]) -> Submission:
         raise InvalidSubmission(_problems(error)) from None
 
 
+REGISTRATION = ("businessRegistrationNumber", "businessRegistrationType", "businessRegistrationCountry")
+"""The fields without which Telnyx rejects a request from 2026-02-17 on.
+
+Source: knowledge base, toll-free verification ("Submissions missing these fields will be rejected"). An older page says
+January 2026, and the OpenAPI document calls them optional.
+"""
+
+
+def missing_registration(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return a line for each field of the business registration, by Telnyx's names, that is missing or empty."""
+    said = "is required since 17 February 2026: Telnyx rejects requests without it (--force sends it all the same)"
+    return {name: said for name in REGISTRATION if not fields.get(name)}
+
+
 def known_field(name: str) -> str:
     """Telnyx's name of a field, given by that or by the SDK's.
 

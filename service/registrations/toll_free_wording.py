@@ -95,6 +95,6 @@ _DOUBTS: tuple[tuple[str, Callable[[Submission], bool], str], ...] = (
     (
         "business_registration_number",
         _unregistered,
-        "Telnyx asks for number, type and country of the registration since January 2026",
+        "Telnyx rejects requests without number, type and country of the registration since 17 February 2026",
     ),
 )

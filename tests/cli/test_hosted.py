@@ -174,3 +174,25 @@ def test_the_command_line_starts_without_the_sdk() -> None:
     code = "import sys, service.cli; print([name for name in ('telnyx', 'arq') if name in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
+
+
+CHANGES = [
+    ("hosted", "order", "+13125550001"),
+    ("hosted", "codes", "ORDER"),
+    ("hosted", "validate", "ORDER", "+13125550001=123456"),
+    ("hosted", "assign", "+13125550001", "--profile", "P"),
+    ("hosted", "delete", "ORDER"),
+    ("hosted", "delete-number", "+13125550001"),
+    ("rcs", "invite", "AGENT", "+13125550001"),
+    ("rcs", "send", "AGENT", "+13125550001", "--text", "Hello"),
+    ("tollfree", "delete", "REQUEST"),
+    ("messages", "cancel", "MESSAGE"),
+]
+
+
+@pytest.mark.parametrize("command", CHANGES, ids=lambda command: " ".join(command[:2]))
+def test_in_a_dry_run_nobody_is_asked_before_it_says_so(stack: Stack, command: tuple[str, ...]) -> None:
+    ran = run_at(stack, *command, answer="y\n", RINGBACK_DRY_RUN="true")
+    assert (ran.code, ran.stdout) == (1, "")
+    assert "RINGBACK_DRY_RUN is set: nothing was changed." in ran.stderr
+    assert stack.simulator.requests == []

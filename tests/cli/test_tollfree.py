@@ -37,6 +37,11 @@ EVERYTHING = {
     "age_gated_content": True,
 }
 
+REGISTERED = {
+    **SUBMISSION,
+    **{name: value for name, value in EVERYTHING.items() if name.startswith("business_registration")},
+}
+
 
 @pytest.fixture
 def client(stack: Stack) -> Iterator[telnyx.Telnyx]:
@@ -166,7 +171,7 @@ def test_doubts_are_told_and_hold_nothing_up(stack: Stack, tmp_path: Path) -> No
         "business_contact_email": "ann@mail.example",
         "phone_numbers": [f"+1877555000{number}" for number in range(6)],
     }
-    ran = run(stack, "submit", write(tmp_path, doubtful), "--yes")
+    ran = run(stack, "submit", write(tmp_path, doubtful), "--yes", "--force")
     assert ran.code == 0
     for said in ("Reply STOP", "domain of corporateWebsite", "more than five", "businessRegistrationNumber"):
         assert said in ran.stderr
@@ -184,14 +189,14 @@ def test_a_file_that_cannot_be_read_is_named(stack: Stack, tmp_path: Path, conte
 
 def test_without_consent_nothing_is_sent(stack: Stack, tmp_path: Path, client: telnyx.Telnyx) -> None:
     request = submitted(client)
-    assert run(stack, "submit", write(tmp_path, SUBMISSION), answer="n\n").code == 1
+    assert run(stack, "submit", write(tmp_path, REGISTERED), answer="n\n").code == 1
     assert run(stack, "resubmit", request, "--set", "businessName=Acme Inc", answer="n\n").code == 1
     assert run(stack, "delete", request, answer="").code == 1
     assert {each.method for each in stack.simulator.requests[1:]} == {"GET"}
 
 
 def test_a_dry_run_changes_nothing(stack: Stack, tmp_path: Path, client: telnyx.Telnyx) -> None:
-    request, file = submitted(client), write(tmp_path, SUBMISSION)
+    request, file = submitted(client), write(tmp_path, REGISTERED)
     for arguments in (["submit", file], ["resubmit", request, "--set", "businessName=Acme Inc"], ["delete", request]):
         ran = run_at(stack, "tollfree", *arguments, "--yes", RINGBACK_DRY_RUN="true")
         assert (ran.code, "RINGBACK_DRY_RUN" in ran.stderr) == (1, True)
@@ -213,16 +218,45 @@ def test_a_submission_does_not_un_verify_a_number_unless_forced(
 ) -> None:
     request = submitted(client)
     decide(stack, request, "Verified")
-    file = write(tmp_path, SUBMISSION)
+    file = write(tmp_path, REGISTERED)
     refused = run(stack, "submit", file, "--yes")
     assert (refused.code, request in refused.stderr, "--force" in refused.stderr) == (1, True, True)
     assert len(sent(stack, "POST")) == 1
     assert run(stack, "submit", file, "--yes", "--force").code == 0
 
 
+REGISTRATION = ("business_registration_number", "business_registration_type", "business_registration_country")
+
+
+@pytest.mark.parametrize("missing", REGISTRATION)
+def test_a_submission_without_the_business_registration_is_refused_unless_forced(
+    stack: Stack, tmp_path: Path, missing: str
+) -> None:
+    file = write(tmp_path, {name: value for name, value in REGISTERED.items() if name != missing})
+    refused = run(stack, "submit", file, "--yes")
+    assert refused.code == 2
+    assert f"{WIRE_NAMES[missing]}: is required since 17 February 2026" in refused.stderr
+    assert stack.simulator.requests == []
+    assert run(stack, "submit", file, "--yes", "--force").code == 0
+    assert len(sent(stack, "POST")) == 1
+
+
+@pytest.mark.parametrize("missing", REGISTRATION)
+def test_a_resubmission_without_the_business_registration_is_refused_unless_forced(
+    stack: Stack, client: telnyx.Telnyx, missing: str
+) -> None:
+    request = submitted(client, **{missing: telnyx.omit})
+    arguments = ("resubmit", request, "--set", "businessName=Acme Inc", "--yes")
+    refused = run(stack, *arguments)
+    assert (refused.code, WIRE_NAMES[missing] in refused.stderr) == (2, True)
+    assert sent(stack, "PATCH") == []
+    assert run(stack, *arguments, "--force").code == 0
+    assert len(sent(stack, "PATCH")) == 1
+
+
 def test_a_lost_answer_warns_of_trying_again(stack: Stack, tmp_path: Path) -> None:
     stack.simulator.add_fault(kind="reset", when="after", method="POST")
-    ran = run(stack, "submit", write(tmp_path, SUBMISSION), "--yes")
+    ran = run(stack, "submit", write(tmp_path, REGISTERED), "--yes")
     assert (ran.code, "ringback tollfree list" in ran.stderr) == (1, True)
     assert len(asked(stack, "POST")) == 1
 
