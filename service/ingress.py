@@ -1,5 +1,6 @@
 """The ingress: the HTTP face that Telnyx delivers to. It knows no handlers, no Telnyx SDK and no arq worker."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
@@ -87,7 +88,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
             *_public_health(settings, probe, probing, keys, metrics.registry),
         ],
         exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
-        lifespan=_closing(metrics, inbox, accepting, probing),
+        lifespan=_lifespan(metrics, inbox, probe, accepting, probing),
     )
     app.router.redirect_slashes = False
     app.state.admin = Starlette(routes=health_routes(probe, probing, keys, metrics.registry))
@@ -181,11 +182,14 @@ def _public_health(
     return [route for route in routes if route.path == "/healthz"]
 
 
-def _closing(metrics: IngressMetrics, inbox: GroupCommit, *clients: "Redis") -> Lifespan:
+def _lifespan(metrics: IngressMetrics, inbox: GroupCommit, probe: Probe, *clients: "Redis") -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        # Beside the start, which does not wait for Redis: what is wrong is told before Telnyx finds it.
+        telling = asyncio.create_task(_tell_trouble(probe))
         async with metrics.shared():
             yield
+        await telling
         await inbox.close()
         for client in clients:
             await client.aclose()
@@ -196,3 +200,8 @@ def _closing(metrics: IngressMetrics, inbox: GroupCommit, *clients: "Redis") -> 
 def _with_or_without_slash(path: str, endpoint: Reception) -> list[Route]:
     """One path in both of its spellings: Telnyx follows no redirect, and counts one as a failure."""
     return [Route(path, endpoint, methods=None), Route(f"{path}/", endpoint, methods=None)]
+
+
+async def _tell_trouble(probe: Probe) -> None:
+    if trouble := await probe.trouble():
+        log.error("not ready", reason=trouble)

@@ -8,7 +8,7 @@ import typer
 from redis.exceptions import RedisError
 
 from service.cli.audit import audit
-from service.cli.config import config, redis_in_words
+from service.cli.config import config, redis_address
 from service.cli.dead import dead
 from service.cli.demo import demo
 from service.cli.doctor import doctor
@@ -102,7 +102,7 @@ def main() -> None:
     except KeyMissing as error:
         _end(str(error), UNMET)
     except RedisError as error:
-        _end(describe_redis_error(error, redis_in_words(load())), UNMET)
+        _end(describe_redis_error(error, redis_address(load())), UNMET)
     except Exception as error:  # noqa: BLE001 - its own text may hold a secret or a message
         _end(f"a fault of Ringback's own: {told(error)}. Please report it", UNMET)
 

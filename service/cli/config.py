@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.masking import mask_numbers
+from service.redis_url import parse_redis_url
 from service.settings import Duration, Settings, Size, load, source_of
 
 Source = Literal["default", "environment", ".env"]
@@ -64,6 +65,13 @@ def redis_in_words(settings: Settings) -> str:
     if settings.redis_url is None:
         return f"embedded in {settings.data.resolve()}, since REDIS_URL is unset"
     return without_password(settings.redis_url)
+
+
+def redis_address(settings: Settings) -> str:
+    """Where the Redis of these settings is, for errors: host and port, or a path."""
+    if settings.redis_url is None:
+        return f"the embedded server in {settings.data.resolve()}"
+    return str(parse_redis_url(settings.redis_url.get_secret_value()))
 
 
 def without_password(url: str | SecretStr) -> str:

@@ -9,7 +9,7 @@ import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.cli.config import redis_in_words
+from service.cli.config import redis_address
 from service.cli.idempotency_probe import probe
 from service.cli.session import ask
 from service.cli.telnyx_session import at_telnyx
@@ -88,7 +88,7 @@ def _finding(name: str, check: Check, settings: Settings) -> Finding:
     except Warned as warned:
         return Finding(name, well=True, told=str(warned), warning=True)
     except RedisError as error:
-        return Finding(name, well=False, told=describe_redis_error(error, redis_in_words(settings)))
+        return Finding(name, well=False, told=describe_redis_error(error, redis_address(settings)))
 
 
 def _variables(_: Settings) -> str:

@@ -49,6 +49,8 @@ def error_code(error: BaseException) -> str | None:
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code
+    if isinstance(error, ResponseError) and _is_denied(error):
+        return "NOPERM"
     found = _CODE.match(str(error)) if isinstance(error, ResponseError) else None
     return found[0] if found else None
 
@@ -72,7 +74,7 @@ def is_cluster_refusal(error: BaseException) -> bool:
 
 def describe_cause(error: BaseException) -> str:
     """Return the cause in a few words, one of a bounded number: fit for a metric's label and for an answer."""
-    if isinstance(error, NoPermissionError):
+    if _is_denied(error):
         return f"NOPERM: {_permission(error)}"
     if is_cluster_refusal(error):
         return "the server is in cluster mode, or the slot is on another server"
@@ -129,7 +131,14 @@ _ADVICE = (
 )
 
 
-def _permission(error: NoPermissionError) -> str:
+def _is_denied(error: BaseException) -> bool:
+    """Whether the user lacks a right; within a script the server says so in other words."""
+    return isinstance(error, NoPermissionError) or (
+        isinstance(error, ResponseError) and str(error).startswith("ACL failure in script")
+    )
+
+
+def _permission(error: BaseException) -> str:
     found = _COMMAND.search(str(error))
     if found:
         return f"the Redis user may not run {found[1].upper().replace('|', ' ')}"
