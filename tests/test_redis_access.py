@@ -319,7 +319,7 @@ def test_failures_of_the_connection_are_told_with_their_cause(
     assert "127.0.0.1:1: connection refused" in told(monkeypatch, f"redis://a:{PASSWORD}@127.0.0.1:1")
     assert "no.such.host.invalid:6379: no such host" in told(monkeypatch, "redis://no.such.host.invalid")
     assert "no socket" in told(monkeypatch, f"unix://{tmp_path}/absent.sock")
-    with answering(b"+PONG\r\n", context=context) as port:
+    with answering(b"-ERR not now\r\n", context=context) as port:
         assert "certificate is not trusted" in told(monkeypatch, f"rediss://:{PASSWORD}@127.0.0.1:{port}")
         plain = told(monkeypatch, f"redis://127.0.0.1:{port}")
         assert "rediss://" in plain, plain

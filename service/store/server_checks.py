@@ -41,7 +41,9 @@ async def unusable(redis: "Redis") -> str | None:
         answer: Any = await redis.execute_command("HELLO")  # type: ignore[no-untyped-call]
     except ResponseError:
         return None
-    hello = dict(zip(answer[::2], answer[1::2], strict=True)) if isinstance(answer, list) else answer
+    if not isinstance(answer, list) or len(answer) % 2:
+        return None
+    hello = dict(zip(answer[::2], answer[1::2], strict=True))
     if hello.get(b"mode") == b"cluster":
         return f"Redis at {address_of(redis)} {_CLUSTER}"
     version = hello.get(b"version", b"").decode()
