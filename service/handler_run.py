@@ -95,7 +95,7 @@ async def run_handler(
 def _parked(record: HandlerRecord, cause: str, limits: Limits, now: int) -> HandlerRecord:
     """A paused handler does not run; what it would do waits."""
     parked = after_refusal(record, Refusal("held", KIND, DETAIL, cause=cause), limits, now)
-    return parked.after(Ran(now, now, parked.state, parked.reason, parked.error))
+    return parked.after(Ran(now, now, parked.state, parked.reason, parked.error), ran=False)
 
 
 def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits: Limits, now: int) -> HandlerRecord:
@@ -214,6 +214,9 @@ def _told(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:
     elif record.state == "dead":
         # An alarm is one line per cause and hour (dead_notices), not one per event.
         bound.warning("handler dead", reason=record.reason, error=record.error)
+    elif record.state == "parked":
+        # Its due time is when patience ends; a cause that is over is found within a minute.
+        bound.warning("handler parked", reason=record.reason, error=record.error)
     else:
         wait = max(0, record.due - lease.now()) / 1000
         bound.warning("handler again later", reason=record.reason, error=record.error, seconds=round(wait, 1))

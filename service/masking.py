@@ -54,6 +54,9 @@ def place(error: BaseException) -> str:
 
     Else in Ringback's own code, if it passed there. The error's text is left out: it may quote a message or a number.
     """
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        # Its frames are those of Python's own import.
+        return f"{Path(error.filename).name}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if _is_authors(frame.filename)] or [
         frame for frame in frames if Path(frame.filename).is_relative_to(_HERE)

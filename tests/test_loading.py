@@ -40,3 +40,12 @@ def test_a_folder_of_the_users_that_bears_our_name_is_refused(tmp_path: Path, mo
 
 def test_the_built_in_handlers_load() -> None:
     assert set(load_router("handlers:router").subscriptions) >= {"consent", "forward", "sms_fallback"}
+
+
+def test_a_syntax_error_is_told_by_its_own_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "misspelt_handlers.py").write_text("import os\n\ndef broken(:\n    pass\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(CannotLoadHandlers) as refused:
+        load_router("misspelt_handlers:router")
+    assert "SyntaxError at misspelt_handlers.py:3" in str(refused.value)
+    assert "importlib" not in str(refused.value)

@@ -36,7 +36,12 @@ def as_object(record: EventRecord) -> dict[str, Any]:
         "state": record.state,
         "received_at": moment(record.received_at),
         "handlers": {
-            name: {"state": handler.state, "attempts": handler.attempts, "reason": handler.reason}
+            name: {
+                "state": handler.state,
+                "attempts": handler.runs_counted,
+                "reason": handler.reason,
+                "error": handler.error,
+            }
             for name, handler in record.handlers.items()
         },
     }
@@ -65,10 +70,11 @@ def _narrow_row(record: EventRecord) -> tuple[str, ...]:
 
 
 def _in_words(name: str, handler: HandlerRecord) -> str:
-    """Such as `sms_fallback waiting after 2 attempts (rate_limit)`; of a dead one the error too."""
-    attempts = f" after {handler.attempts} attempt{'s' if handler.attempts > 1 else ''}" if handler.attempts else ""
+    """Such as `sms_fallback waiting after 2 attempts (rate_limit): too many requests`."""
+    runs = handler.runs_counted
+    attempts = f" after {runs} attempt{'s' if runs > 1 else ''}" if runs else ""
     reason = f" ({handler.reason})" if handler.reason else ""
-    error = f": {handler.error}" if handler.state == "dead" and handler.error else ""
+    error = f": {handler.error}" if handler.error else ""
     return f"{name} {handler.state}{attempts}{reason}{error}"
 
 

@@ -57,7 +57,8 @@ def new() -> None:
     """
     code, test, environment = Path("my_handlers.py"), Path("test_my_handlers.py"), Path(".env")
     if there := [str(path) for path in (code, test) if os.path.lexists(path)]:
-        _end(f"{' and '.join(there)} exists here already, and stays as it is: run `ringback new` in another folder")
+        exists = "exists" if len(there) == 1 else "exist"
+        _end(f"{' and '.join(there)} {exists} here already: run `ringback new` in another folder")
     try:
         _write(code, HANDLERS, _PUBLIC)
         _write(test, TEST, _PUBLIC)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from service.messages.policy import Policy, Rule
 
 MASK = "•••"
+DURATIONS = frozenset({"undelivered_after", "max_age", "max_wait"})
 TYPES = ("message.sent", "message.finalized", "message.read", "sms_fallback.due")
 
 policy = typer.Typer(help="Look at the policy of the SMS fallback before it is in force.", no_args_is_help=True)
@@ -38,6 +39,9 @@ def check(
 
     found = read_policy(file, sms_from=load().sms_from)
     shown = [_shown_rule(rule) for rule in found.rules]
+    for rule in found.rules:
+        for warning in rule.warnings:
+            typer.echo(f"warning: rule {rule.name!r}: {warning}", err=True)
     if as_json:
         typer.echo(
             orjson.dumps(
@@ -45,8 +49,9 @@ def check(
             )
         )
     else:
-        typer.echo(f"{file} is fit. The first rule that fits a message decides:")
-        _print_table(shown)
+        typer.echo(f"{file} is fit. The first rule that fits a message decides:\n")
+        for each in shown:
+            _print_rule(each)
         if found.opt_out_words:
             typer.echo(f"Opt-out words that it adds: {', '.join(found.opt_out_words)}")
 
@@ -133,6 +138,7 @@ def _shown_rule(rule: "Rule") -> dict[str, Any]:
         "max_wait": rule.max_wait,
         "max_segments": rule.max_segments,
         "template": rule.template is not None,
+        "warnings": rule.warnings,
     }
 
 
@@ -158,11 +164,15 @@ def _number(number: str | None, *, reveal: bool = False) -> str | None:
     return number if reveal or number is None or number == "profile" else mask_number(number)
 
 
-def _print_table(rules: list[dict[str, Any]]) -> None:
-    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
+def _print_rule(rule: dict[str, Any]) -> None:
+    from service.cli.config import duration  # noqa: PLC0415 - other commands start without it
 
-    columns = ("rule", "class", "for", "triggers", "from", "as", "quiet_hours")
-    print_table(columns, [[_word(rule[column]) for column in columns] for rule in rules])
+    for name, value in rule.items():
+        if name == "warnings":
+            continue
+        is_duration = name in DURATIONS and value is not None
+        typer.echo(f"{name + ':':18} {duration(value) if is_duration else _word(value)}")
+    typer.echo()
 
 
 def _print_fields(fields: dict[str, Any]) -> None:
@@ -175,6 +185,8 @@ def _print_fields(fields: dict[str, Any]) -> None:
 def _word(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{name}: {_word(each)}" for name, each in value.items()) or "every message"
+    if isinstance(value, bool):
+        return "yes" if value else "-"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "-"
     return "-" if value is None else str(value)

@@ -33,7 +33,8 @@ Occasion = Literal["failed", "expired", "unconfirmed", "undelivered"]
 """Why an SMS may be called for: the message failed, expired, was never confirmed, or was not delivered in time."""
 Trigger = Literal["failed", "expired", "unconfirmed"]
 
-SHORTEST_PATIENCE = 60.0
+SHORTEST_PATIENCE = 10.0
+"""Seconds: a delivery is told of within a few."""
 MOST_SEGMENTS = 6
 _MAX_AGE = {"otp": "10m", "transactional": "1h", "marketing": "1h"}
 _MAX_WAIT = {"otp": "10m", "transactional": "12h", "marketing": "12h"}
@@ -46,12 +47,21 @@ def _duration(value: object) -> object:
     return seconds(value)
 
 
+def _long_enough(patience: float) -> float:
+    if patience < SHORTEST_PATIENCE:
+        raise ValueError(
+            f"give at least {SHORTEST_PATIENCE:g}s: that a message was delivered is known a few seconds later"
+        )
+    return patience
+
+
 def _clock_time(value: object) -> object:
     if isinstance(value, time) and value.tzinfo is None:
         return value
     if isinstance(value, str) and _CLOCK.fullmatch(value):
         return time.fromisoformat(value)
-    raise ValueError('give a time of day in quotes, such as "21:00"')
+    quotes = "" if isinstance(value, str) else " in quotes"
+    raise ValueError(f'give a time of day{quotes} from "00:00" to "23:59", such as "21:00"')
 
 
 def _time_zone(name: str) -> str:
@@ -103,6 +113,12 @@ class QuietHours(Table):
             raise ValueError("from and to are the same: leave quiet_hours out, or give two times")
         return self
 
+    @property
+    def seconds(self) -> float:
+        """How long they last."""
+        begin, end = (each.hour * 3600 + each.minute * 60 + each.second for each in (self.begin, self.end))
+        return float((end - begin) % 86_400)
+
     def opens_at(self, number: str, at: float) -> float | None:
         """When a number may first be written to from `at` on (seconds since 1970); None: not within two days."""
         zones = (ZoneInfo(self.time_zone),) if self.time_zone else time_zones_of(number)
@@ -117,7 +133,7 @@ class Manner(Table):
     max_age: Duration | None = None
     max_wait: Duration | None = None
     max_segments: int = Field(MOST_SEGMENTS, ge=1, le=10, strict=True)
-    undelivered_after: Annotated[Duration, Field(ge=SHORTEST_PATIENCE)] | None = None
+    undelivered_after: Annotated[Duration, AfterValidator(_long_enough)] | None = None
     quiet_hours: QuietHours | None = None
     sender: Sender = Field(None, alias="from")
     sent_as: Literal["sms", "mms", "auto"] = Field("sms", alias="as")
@@ -177,6 +193,16 @@ class Rule(Manner):
         if number is None and (info.data.get("triggers") or info.data.get("undelivered_after")):
             raise ValueError("nobody sends: give from here or in [defaults], or set RINGBACK_SMS_FROM")
         return number
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is allowed and rarely meant, in words."""
+        quiet = self.quiet_hours
+        if quiet is None or quiet.seconds <= self.max_wait:
+            return []
+        longest, waits = (f"{each / 60:g}m" for each in (quiet.seconds, self.max_wait))
+        lost = f"quiet_hours last {longest} and max_wait is {waits}: what fails early in them is never sent"
+        return [f"{lost}: give a max_wait of at least {longest}"]
 
     @property
     def fits_everything(self) -> bool:

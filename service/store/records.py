@@ -61,8 +61,9 @@ class Ran:
 class HandlerRecord:
     """How far one handler is with one event; times are milliseconds since 1970.
 
-    `attempts` counts runs that ended in an error of the handler's own. What costs no attempt is waited for:
-    `waiting_for` says for what kind of thing, `waiting_since` and `waits` since when and how often in a row,
+    `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. What costs no
+    attempt is waited for: `waiting_for` says for what kind of thing, `waiting_since` and `waits` since
+    when and how often in a row,
     `first_waiting` since when anything was waited for after the last attempt. `held_by` names the cause outside the
     event whose end sets it free. `runs` is its history.
     """
@@ -79,19 +80,25 @@ class HandlerRecord:
     held_by: str | None = None
     runs: tuple[Ran, ...] = ()
     ended_at: int | None = None
+    ran: int = 0
+
+    @property
+    def runs_counted(self) -> int:
+        """How often it ran, as far as is known: what was imported tells of its attempts alone."""
+        return max(self.ran, self.attempts)
 
     @property
     def ended(self) -> bool:
         """Whether this handler will not run again by itself."""
         return self.state in ("done", "dead")
 
-    def after(self, run: Ran) -> "HandlerRecord":
-        """This record, with one more run in its history."""
+    def after(self, run: Ran, *, ran: bool = True) -> "HandlerRecord":
+        """This record, with one more run in its history; `ran` is False where a pause kept the handler from running."""
         last = self.runs[-1].joined(run) if self.runs else None
         runs = (*self.runs[:-1], last) if last else (*self.runs, run)
         if len(runs) > MOST_RUNS:
             runs = (*runs[: MOST_RUNS // 2], *runs[-MOST_RUNS // 2 :])
-        return replace(self, runs=runs)
+        return replace(self, runs=runs, ran=self.ran + ran)
 
     def told_by(self, say: Callable[[str], str]) -> "HandlerRecord":
         """This record with its errors and remarks in other words: sealed, or opened."""

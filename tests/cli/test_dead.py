@@ -15,8 +15,8 @@ def test_a_real_process_prints_dead_events_only(deployment: Deployment) -> None:
     [event] = json.loads(ran.stdout)
     assert (event["id"], event["state"]) == ("dead", "dead")
     assert event["handlers"] == {
-        "greet": {"state": "dead", "attempts": 8, "reason": None},
-        "thank": {"state": "done", "attempts": 0, "reason": None},
+        "greet": {"state": "dead", "attempts": 8, "reason": None, "error": None},
+        "thank": {"state": "done", "attempts": 0, "reason": None, "error": None},
     }
 
 
@@ -34,6 +34,8 @@ def test_people_get_the_error_and_how_to_go_on(deployment: Deployment) -> None:
     deployment.accept("one")
     deployment.finish("one", greet=FAILED, thank=HandlerRecord("done", reason="too_old"))
     ran = deployment.run("dead", "list")
+    as_json = json.loads(deployment.run("dead", "list", "--json").stdout)
+    assert as_json[0]["handlers"]["greet"]["error"] == FAILED.error
     _, first, second = ran.stdout.splitlines()
     assert "greet dead after 8 attempts (ValueError): ValueError at greetings.py:7 in greet" in first
     assert second.strip() == "thank done (too_old)"

@@ -7,9 +7,14 @@ from typing import Any
 
 import pytest
 
+from service import Context, Event, Retry, Router
+from service.cli.event_list import as_object
 from service.store.inbox import PAGE
 from service.store.records import HandlerRecord
+from service.store.upkeep import let_go_bodies
 from tests.cli.deployment import Deployment
+from tests.events import envelope
+from tests.stack import Stack
 
 
 def listed(deployment: Deployment, *options: str) -> list[dict[str, Any]]:
@@ -36,8 +41,8 @@ def test_a_real_process_prints_an_array(deployment: Deployment) -> None:
         "type": "message.finalized",
         "state": "open",
         "handlers": {
-            "consent": {"state": "done", "attempts": 0, "reason": "nothing_said"},
-            "slow": {"state": "waiting", "attempts": 2, "reason": None},
+            "consent": {"state": "done", "attempts": 0, "reason": "nothing_said", "error": None},
+            "slow": {"state": "waiting", "attempts": 2, "reason": None, "error": None},
         },
     }
 
@@ -96,7 +101,7 @@ def test_people_get_a_table(deployment: Deployment) -> None:
     header, row = ran.stdout.splitlines()
     assert header.split() == ["id", "type", "state", "received", "(UTC)", "handlers"]
     assert row.split()[:3] == ["[bold]one[/bold]", "message.received", "open"]
-    assert row.rstrip().endswith("greet waiting after 2 attempts (rate_limit)")
+    assert row.rstrip().endswith("greet waiting after 2 attempts (rate_limit): 429")
     assert (ran.code, ran.stderr) == (0, "")
 
 
@@ -126,3 +131,31 @@ def test_bad_usage_exits_2(deployment: Deployment, options: tuple[str, ...]) -> 
     ran = deployment.run("events", "list", *options)
     assert (ran.code, ran.stdout) == (2, "")
     assert options[0] in ran.stderr
+
+
+def test_attempts_count_every_run_also_once_the_body_is_let_go_of(stack: Stack) -> None:
+    router, began = Router(), []
+
+    @router.on("test.once")
+    async def once(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        """Ends well."""
+
+    @router.on("test.waits")
+    async def waits(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        began.append(event.id)
+        if len(began) < 3:
+            raise Retry(after=0.01)
+
+    stack.start_worker(router)
+    events = envelope("test.once", {}), envelope("test.waits", {})
+    for event in events:
+        stack.deliver(event)
+
+    def attempts() -> list[int]:
+        shown = [as_object(stack.ended(event)) for event in events]
+        return [handler["attempts"] for each in shown for handler in each["handlers"].values()]
+
+    assert attempts() == [1, 3]
+    stack.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=0))
+    assert stack.ended(events[0]).body is None
+    assert attempts() == [1, 3]

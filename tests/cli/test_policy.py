@@ -76,11 +76,37 @@ def test_a_policy_that_is_fit_is_shown(tmp_path: Path) -> None:
         "max_wait": 600,
         "max_segments": 6,
         "template": False,
+        "warnings": [],
     }
     table = run("check", str(path)).stdout
     assert "promotions" in table
     assert "21:00-08:00" in table
     assert SMS_FROM not in table + ran.stdout
+    shown = [line.split(None, 1) for line in table.splitlines() if line.partition(" ")[0].endswith(":")]
+    assert [value for name, value in shown if name == "undelivered_after:"] == ["2m", "-"]
+    assert [value for name, value in shown if name == "max_age:"] == ["10m", "1h"]
+    assert [value for name, value in shown if name == "max_wait:"] == ["10m", "12h"]
+    assert [value for name, value in shown if name == "template:"] == ["-", "yes"]
+    assert {name[:-1] for name, _ in shown} == set(told["rules"][0]) - {"warnings"}
+
+
+@pytest.mark.parametrize(
+    ("hours", "max_wait", "warned"),
+    [
+        ('{ from = "21:00", to = "08:00" }', "10h", True),
+        ('{ from = "21:00", to = "08:00" }', "11h", False),
+        ('{ from = "08:00", to = "21:30" }', "12h", True),
+        ('{ from = "00:00", to = "00:01" }', "30s", True),
+    ],
+)
+def test_quiet_hours_that_last_longer_than_the_wait_are_warned_of(
+    tmp_path: Path, hours: str, max_wait: str, *, warned: bool
+) -> None:
+    text = f"[[rules]]\nname = 'late'\nquiet_hours = {hours}\nmax_wait = '{max_wait}'\n"
+    ran = run("check", str(write_policy(tmp_path, text)), "--json", RINGBACK_SMS_FROM=SMS_FROM)
+    assert ran.exit_code == 0
+    assert bool(json.loads(ran.stdout)["rules"][0]["warnings"]) == warned
+    assert ("rule 'late': quiet_hours last" in ran.stderr) == warned
 
 
 def test_the_opt_out_words_that_a_policy_adds_are_shown(tmp_path: Path) -> None:

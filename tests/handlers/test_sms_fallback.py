@@ -83,6 +83,19 @@ def test_a_message_that_is_not_delivered_in_time_becomes_one_sms(stack: Stack, s
     assert [each.body["text"] for each in stack.sent_to(number)] == ["Your table is ready"]
 
 
+def test_ten_seconds_of_patience_end_in_time(stack: Stack, start: Start) -> None:
+    start(PATIENT.replace("60s", "10s"))
+    payload = finalized_rcs("sent", number := fresh_number(), sent_at=ago(8))
+    began = time.monotonic()
+    stack.deliver(event := sent(payload))
+    stack.ended(event)
+
+    [timer] = timers(stack)
+    assert fallback(stack.ended(timer.id)) == ("done", None)
+    assert 1 < time.monotonic() - began < 6
+    assert len(stack.sent_to(number)) == 1
+
+
 def test_a_delivery_calls_the_timer_off(stack: Stack, start: Start) -> None:
     start(PATIENT)
     payload = finalized_rcs("sent", number := fresh_number())

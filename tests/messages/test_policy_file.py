@@ -82,7 +82,12 @@ RULE = '[[rules]]\nname = "a"\n'
             RULE + "[rules.quiet_hours]\nfrom = '21:00'\nto = '08:00'\ntime_zone = 'Paris'",
             "6: rules[0].quiet_hours.time_zone: there is no such time zone",
         ),
-        (RULE + "undelivered_after = '59s'", "3: rules[0].undelivered_after: Input should be greater than or equal"),
+        (RULE + "undelivered_after = '9s'", "3: rules[0].undelivered_after: give at least 10s"),
+        (RULE + "quiet_hours = {from = '25:00', to = '8:00'}", "3: rules[0].quiet_hours.from: give a time of day from"),
+        (
+            RULE + "quiet_hours = {from = 21, to = '08:00'}",
+            "3: rules[0].quiet_hours.from: give a time of day in quotes",
+        ),
         (RULE + "undelivered_after = '1h'", "3: rules[0].undelivered_after: by then the message would be older"),
         (RULE + "max_age = 3600", "3: rules[0].max_age: give a duration in quotes"),
         (RULE + "max_age = '0s'", "3: rules[0].max_age: Input should be greater than 0"),

@@ -66,6 +66,12 @@ def test_what_is_there_stays_and_nothing_is_written(tmp_path: Path, name: str) -
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
+def test_two_files_that_are_there_exist(tmp_path: Path) -> None:
+    for name in ("my_handlers.py", "test_my_handlers.py"):
+        (tmp_path / name).write_text("mine")
+    assert "my_handlers.py and test_my_handlers.py exist here already" in ringback("new", cwd=tmp_path).stderr
+
+
 def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "my_handlers.py").symlink_to(tmp_path / "elsewhere.py")
     assert ringback("new", cwd=tmp_path).returncode == 1

@@ -9,12 +9,13 @@ local ns, limit = ARGV[1], tonumber(ARGV[3])
 local MOST = 200
 local KEPT = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
 
--- outcomes: of each handler its attempts and its reason, as JSON
+-- outcomes: of each handler its runs and its reason, as JSON
 local function outcomes(event, names)
   local told = {}
   for _, name in ipairs(names) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
-    told[name] = { tonumber(handler.attempts) or 0, type(handler.reason) == 'string' and handler.reason or '' }
+    local runs = math.max(tonumber(handler.ran) or 0, tonumber(handler.attempts) or 0)
+    told[name] = { runs, type(handler.reason) == 'string' and handler.reason or '' }
   end
   return #names > 0 and cjson.encode(told) or '{}'
 end
