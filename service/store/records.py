@@ -63,8 +63,7 @@ class HandlerRecord:
 
     `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. What costs no
     attempt is waited for: `waiting_for` says for what kind of thing, `waiting_since` and `waits` since
-    when and how often in a row,
-    `first_waiting` since when anything was waited for after the last attempt. `held_by` names the cause outside the
+    when and how often in a row, `first_waiting` since when anything was waited for after the last attempt. `held_by` names the cause outside the
     event whose end sets it free. `runs` is its history.
     """
 
@@ -143,6 +142,7 @@ _HANDLER_FIELDS = {
     "first_waiting": _WHOLE,
     "waits": (int,),
     "held_by": _WORDS,
+    "ran": (int,),
     "ended_at": _WHOLE,
 }
 
