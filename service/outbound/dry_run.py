@@ -10,6 +10,9 @@ from service.outbound.operations import Call
 from service.outbound.refusals import Answer
 from service.store.ledger import StoredAnswer
 
+_BARE = ("/messaging_tollfree", "/rcs/", "/ai/")
+"""Paths whose answers are the object itself; all others wrap it in `data`. Source: OpenAPI, SDK 4.189."""
+
 
 async def pretend(journal: Journal, call: Call) -> Answer:
     """Write an effect into the event's story as one that would have been, and make an answer up.
@@ -35,8 +38,7 @@ def made_up(call: Call) -> Answer:
     told: dict[str, Any] = {"id": f"dry-run-{uuid.uuid4()}", **_fields(call)}
     if call.recipient is not None:
         told["to"] = [{"phone_number": each, "status": "queued"} for each in call.recipient.split(",")]
-    # Toll-free answers are the object itself, all others wrap it in `data`. Source: OpenAPI.
-    body = told if call.path.startswith("/messaging_tollfree") else {"data": told}
+    body = told if call.path.startswith(_BARE) else {"data": told}
     return Answer(200, {"content-type": "application/json"}, json.dumps(body).encode())
 
 

@@ -168,7 +168,7 @@ async def read_call(request: httpx.Request, base_path: str) -> Call:
         path=target if request.method not in SAFE_METHODS else path,
         body=body,
         content_type=request.headers.get("content-type", ""),
-        own_key=request.headers.get("idempotency-key"),
+        own_key=request.headers.get("idempotency-key") or None,
         product=_product(request.method, path, fields),
         recipient=_recipient(fields) if is_send(request.method, path) else None,
         messaging_profile_id=_text(fields.get("messaging_profile_id")),

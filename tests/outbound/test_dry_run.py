@@ -82,3 +82,24 @@ def test_every_line_of_the_log_says_so(capsys: pytest.CaptureFixture[str], monke
     assert len(lines) == 2
     assert "RINGBACK_DRY_RUN is on" in lines[0]["event"]
     assert all(line["dry_run"] is True for line in lines)
+
+
+def test_a_made_up_agent_and_chat_have_the_shape_of_their_answers(stack: Stack) -> None:
+    number, router, seen = fresh_number(), Router(), list[Any]()
+
+    @router.on("test.something")
+    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        create: Any = ctx.telnyx.rcs.agents.create
+        draft = {"brand_id": "brand-1", "configuration": {}, "use_case": "OTP"}
+        agent = await create(**draft, display_name="Diner", idempotency_key="agent-17")
+        chat = await ctx.telnyx.ai.assistants.whatsapp("a-1", from_=SMS_FROM, to=number, content="Say hello")
+        seen.extend([agent.id, agent.display_name, chat.model_dump()["id"]])
+
+    stack.start_worker(router, dry_run=True)
+    event = envelope("test.something", {})
+    stack.deliver(event)
+
+    assert stack.ended(event).state == "done"
+    assert [str(each).startswith("dry-run-") for each in seen] == [True, False, True]
+    assert seen[1] == "Diner"
+    assert [each for each in stack.simulator.requests if each.method == "POST"] == []

@@ -90,8 +90,13 @@ def test_a_callers_own_key_arrives_at_every_operation(path: str) -> None:
 
 
 def test_a_key_that_telnyx_would_refuse_arrives_as_a_digest() -> None:
-    for key in ("order 17", "x" * 256, "ä", ""):
+    for key in ("order 17", "x" * 256, "ä"):
         assert key_header(replace(call_of("POST", "/messages"), own_key=key), "ab" * 32, 0) == "rb-" + "ab" * 32
+
+
+def test_an_empty_key_is_none() -> None:
+    request = httpx.Request("POST", "https://api.telnyx.com/v2/messages", json={}, headers={"Idempotency-Key": ""})
+    assert asyncio.run(read_call(request, "/v2")).own_key is None
 
 
 def test_without_a_key_of_the_callers_only_what_takes_one_bears_one() -> None:

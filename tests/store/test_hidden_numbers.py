@@ -102,6 +102,18 @@ def test_no_stop_is_lost_when_a_key_comes_is_changed_and_goes(deployment: Deploy
     assert not any(f"31255501{each:02}" in deployment.everything() for each in range(len(CONFIGURED)))
 
 
+def test_the_stop_of_a_whatsapp_user_goes_with_the_keys_and_stands_on_no_list(deployment: Deployment) -> None:
+    user = "US.13491208655302741918"
+    deployment.hear((), "out", 10, user)
+    for configured in ((A,), (A, B), (B, A)):
+        assert deployment.opted_out(configured, user)
+        deployment.move(configured)
+        assert deployment.listed(configured) == set()
+    assert deployment.opted_out((B,), user)
+    assert "13491208655302741918" not in deployment.everything()
+    assert not deployment.opted_out((B,), user + "0")
+
+
 def test_a_start_under_a_new_key_lifts_a_stop_from_before_it_and_not_a_later_one(deployment: Deployment) -> None:
     deployment.hear((), "out", 10)
     deployment.hear((A,), "in", 11)
