@@ -17,6 +17,6 @@ async def look_up(telnyx: AsyncTelnyx, message_id: str) -> Message | None:
     except NotFoundError:
         return None
     try:
-        return Message.model_validate(answer.to_dict(mode="json").get("data"))
+        return Message.model_validate(answer.to_dict(mode="json", warnings=False).get("data"))
     except ValidationError:
         return None

@@ -6,11 +6,13 @@ from prometheus_client import Counter
 
 from service import clock
 from service.events import Message
+from service.events.consent import words_of
 from service.events.message_status import MessageStatus, read_message_status
 from service.labels import Labels
 from service.outbound.effects import idempotency_key
 from service.outbound.operations import name_of_key
 from service.routing import Context
+from service.store.consent import hear
 from service.store.keys import Keys
 from service.store.message_states import Purpose, Recipient, RecipientState, ask
 
@@ -33,8 +35,9 @@ async def look(ctx: Context, message_id: str, numbers: Iterable[str], *, by: str
 
 
 async def merge_shown(ctx: Context, message_id: str, shown: Message, number: str, *, by: str) -> RecipientState:
-    """Merge what Telnyx shows of a message into its state; return the state of one recipient."""
-    payload = {**shown.model_dump(by_alias=True), "id": message_id}
+    """Merge what Telnyx shows of a message, and record whom a STOP blocks; return the state of one recipient."""
+    payload, now = {**shown.model_dump(by_alias=True), "id": message_id}, clock.now()
+    await hear(ctx.redis, Keys.of(ctx.settings), words_of("message.finalized", payload, None, now=now), now=now)
     said = read_message_status("message.finalized", payload)
     return (await _ask(ctx, message_id, [number], "look", by, said=said))[number]
 

@@ -1,13 +1,14 @@
 """Storing events of elsewhere, as ended or as just arrived."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from redis.asyncio import Redis
 
-from service.events import InvalidBody, read_envelope
-from service.events.message_status import MessageStatus
+from service.events import Envelope, InvalidBody, read_envelope
+from service.events.consent import Word
+from service.store.consent import hear
 from service.store.inbox import FROM_TELNYX
 from service.store.keys import Keys
 from service.store.marks import marks
@@ -38,13 +39,18 @@ async def store(
 ) -> list[Literal["imported", "known"]]:
     """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones are left as they are.
 
-    What they tell of the state of a message is kept for `keep` seconds, of known ones too.
+    What they tell of the state of a message is kept for `keep` seconds, of known ones too. What they say about consent
+    counts from when it was said.
 
     Raises:
         redis.exceptions.RedisError: it is not known which are stored; storing them again is harmless.
     """
+    told = [_told(event) for event in events]
+    words = [word for event, envelope in zip(events, told, strict=True) for word in _words(event, envelope)]
+    # First, so that no handler of an event that is to run can miss a STOP.
+    await hear(redis, keys, words, now=0)
     args: list[Argument] = [keys.namespace, int(run_them)]
-    for event in events:
+    for event, envelope in zip(events, told, strict=True):
         body = event.body or b""
         args += (
             event.id,
@@ -54,7 +60,7 @@ async def store(
             event.received_at,
             event.deliveries,
             marks(event.type, body, keys.sealer),
-            state_argument(_message(event), keys, keep=keep),
+            state_argument(envelope.message if envelope else None, keys, keep=keep),
         )
         args.append(len(event.handlers))
         for name, record in event.handlers.items():
@@ -62,11 +68,18 @@ async def store(
     return [answer.decode() for answer in await run(redis, IMPORT, *args)]
 
 
-def _message(event: Foreign) -> MessageStatus | None:
-    """The state of a message that an event of Telnyx tells of; a derived event tells none."""
+def _told(event: Foreign) -> Envelope | None:
+    """What an event of Telnyx tells of a message and of consent; a derived event tells nothing."""
     if event.body is None or event.arrived_by not in FROM_TELNYX:
         return None
     try:
-        return read_envelope(event.body).message
+        return read_envelope(event.body)
     except InvalidBody:
         return None
+
+
+def _words(event: Foreign, envelope: Envelope | None) -> list[Word]:
+    """What is said about consent; a word without a time is of the event's arrival."""
+    received_at = event.received_at / 1000
+    words = envelope.words if envelope is not None else ()
+    return [word if word.at is not None else replace(word, at=received_at) for word in words]

@@ -1,12 +1,15 @@
 """`ringback events export` and `import`: what may be told, what comes back, and that nothing runs by accident."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from service import Context, Event, Router
+from service.events.consent import Word
+from service.store.consent import hear, opted_out
 from service.store.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
@@ -135,6 +138,25 @@ def test_run_is_refused_without_a_word_and_then_processes(
     assert stack.ended(body).state == "done"
     assert seen == ["hi"]
     assert stack.deliver(body).json() == {"status": "duplicate"}
+
+
+def test_a_stop_in_a_file_counts_from_when_it_was_said(deployment: Deployment, tmp_path: Path) -> None:
+    out, back, number = fresh_number(), fresh_number(), fresh_number()
+    said = {"received_at": "2026-01-31T08:00:00Z"}
+    start = Word(back, "in", 1_769_846_400.0 + 60)
+    deployment.ask(lambda redis, keys: hear(redis, keys, [start], now=0))
+    bodies = [
+        envelope("message.received", received_sms(out, "Revoke!", **said)),
+        envelope("message.received", received_sms(back, "STOP", **said)),
+        envelope("message.finalized", finalized_rcs("delivery_failed", number, errors=[{"code": 40300}])),
+    ]
+    file = tmp_path / "events.jsonl"
+    file.write_text(
+        "".join(exported(id=each["data"]["id"], type=each["data"]["event_type"], body=each) for each in bodies)
+    )
+    assert deployment.run("events", "import", str(file)).code == 0
+    known = [deployment.ask(partial(opted_out, number=each)) for each in (out, back, number)]
+    assert known == [True, False, True]
 
 
 def exported(**changes: Any) -> str:

@@ -17,6 +17,7 @@ from telnyx import Telnyx
 from handlers import router as built_in
 from service import clock
 from service.messages.state import DOUBLE_DELIVERIES
+from service.store.consent import opted_out
 from service.store.records import EventRecord
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.messages.policies import write_policy
@@ -325,6 +326,17 @@ def test_a_delivery_that_only_telnyx_knows_of_forbids_the_sms(
     stack.deliver(event := envelope("message.finalized", finalized_rcs("expired", number, id=message_id)))
 
     assert fallback(stack.ended(event)) == ("done", reason)
+
+
+def test_a_block_by_a_stop_that_only_telnyx_knows_of_forbids_the_sms_and_is_kept(stack: Stack, start: Start) -> None:
+    start("[[rules]]\nname = 'all'\n")
+    number = fresh_number()
+    stack.simulator.set_outcome(number, "delivery_failed", type="RCS", errors=[{"code": 40300}])
+    message_id = rcs_message(stack, number, {"text": "Hello"})
+    stack.deliver(event := envelope("message.finalized", finalized_rcs("delivery_failed", number, id=message_id)))
+
+    assert fallback(stack.ended(event)) == ("done", "opted_out")
+    assert stack.ask(lambda redis, keys: opted_out(redis, keys, number))
 
 
 def test_a_native_fallback_that_telnyx_shows_is_the_only_sms(stack: Stack, start: Start) -> None:
