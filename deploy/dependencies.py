@@ -1,9 +1,17 @@
-"""Which packages Ringback needs on the machine that it is being installed on."""
+"""Which packages Ringback needs on the machine that it is being installed on.
 
+It is read by older Pythons too: pip asks for the dependencies before it compares `requires-python`.
+"""
+
+from __future__ import annotations
+
+import sys
 import sysconfig
 from typing import Any
 
 from hatchling.metadata.plugin.interface import MetadataHookInterface
+
+OLDEST = (3, 11)
 
 
 class Dependencies(MetadataHookInterface):
@@ -11,7 +19,18 @@ class Dependencies(MetadataHookInterface):
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Fill in `project.dependencies` from the lists beside this hook's name in `pyproject.toml`."""
+        refuse_old_python(sys.version_info[:2])
         metadata["dependencies"] = dependencies(self.config, sysconfig.get_platform(), _libc())
+
+
+def refuse_old_python(version: tuple[int, ...]) -> None:
+    """Say what is needed, where pip would name a package that does not exist for this Python.
+
+    Raises:
+        SystemExit: the version is too old.
+    """
+    if version < OLDEST:
+        raise SystemExit(f"Ringback needs Python 3.11 or newer, and this is {version[0]}.{version[1]}")
 
 
 def dependencies(config: dict[str, Any], platform: str, libc: str) -> list[str]:

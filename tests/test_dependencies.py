@@ -1,5 +1,6 @@
 """Installation succeeds where the embedded server or uvloop have no wheel."""
 
+import ast
 import runpy
 import tomllib
 from pathlib import Path
@@ -12,6 +13,24 @@ from packaging.requirements import Requirement
 ROOT = Path(__file__).parents[1]
 HOOK = runpy.run_path(str(ROOT / "deploy" / "dependencies.py"))
 CONFIG = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["metadata"]["hooks"]["custom"]
+
+
+@pytest.mark.parametrize("version", [(3, 8), (3, 9), (3, 10)])
+def test_an_old_python_is_told_which_it_takes(version: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    hook = HOOK["Dependencies"](str(ROOT), CONFIG)
+    monkeypatch.setattr("sys.version_info", (*version, 0, "final", 0))
+    with pytest.raises(SystemExit, match=rf"needs Python 3\.11 or newer, and this is 3\.{version[1]}"):
+        hook.update({})
+
+
+def test_the_hook_is_grammar_for_old_pythons_and_evaluates_no_annotation() -> None:
+    tree = ast.parse((ROOT / "deploy" / "dependencies.py").read_text(), feature_version=(3, 8))
+    assert any(isinstance(each, ast.ImportFrom) and each.module == "__future__" for each in tree.body)
+
+
+def test_the_hook_and_the_project_ask_for_the_same_python() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["requires-python"] == ">=" + ".".join(map(str, HOOK["OLDEST"]))
 
 
 def installed_on(sys_platform: str, machine: str, *, libc: str = "other") -> set[str]:

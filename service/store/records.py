@@ -63,8 +63,8 @@ class HandlerRecord:
 
     `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. What costs no
     attempt is waited for: `waiting_for` says for what kind of thing, `waiting_since` and `waits` since
-    when and how often in a row, `first_waiting` since when anything was waited for after the last attempt. `held_by` names the cause outside the
-    event whose end sets it free. `runs` is its history.
+    when and how often in a row, `first_waiting` since when anything was waited for after the last attempt.
+    `held_by` names the cause outside the event whose end sets it free. `runs` is its history.
     """
 
     state: HandlerState = "pending"
