@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -11,6 +13,7 @@ from service.cli.confirm import confirm
 from service.cli.opt_out_file import read_number
 from service.cli.session import ask
 from service.masking import mask_number
+from service.settings import load
 from service.store import erasure
 from service.store.erasure import Erased
 from service.store.inbox import counts
@@ -37,6 +40,7 @@ def erase(
         raise typer.BadParameter(str(error), param_hint="NUMBER") from None
     confirm(f"Erase what is kept of {mask_number(wanted)}? This cannot be undone.", yes=yes)
     erased, rewritten = ask(lambda redis, keys: _erase(redis, keys, wanted))
+    typer.echo(_receipt(wanted))
     for line in _told(erased, rewritten=rewritten):
         typer.echo(line)
     if erased.unread:
@@ -54,6 +58,13 @@ async def _erase(redis: "Redis", keys: Keys, number: str) -> tuple[Erased, bool]
     return erased, await erasure.forget_old_writes(redis)
 
 
+def _receipt(number: str) -> str:
+    """Return the first line of the receipt: when, by which version, where, and for whom."""
+    at, version = datetime.now(UTC), metadata.version("ringback")
+    by = f"by Ringback {version} in {load().namespace}"
+    return f"Receipt: erased {at:%Y-%m-%d %H:%M:%S} UTC {by}: {mask_number(number)}."
+
+
 def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
     """What was taken away, and what stays."""
     yield f"Looked through {erased.looked_at} events."
@@ -65,6 +76,12 @@ def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
         yield f"Erased by a worker when they end: {len(erased.still_open)} open events, {shown}" + (
             f" and {more} more." if more > 0 else "."
         )
+    if erased.still_found:
+        shown = ", ".join(sorted(set(erased.still_found))[:MOST_SHOWN])
+        yield f"Still found by the number (events list --number): {len(set(erased.still_found))} events, {shown}."
+        yield "  They are open, or keep a digest of the number beside their type and outcome until they expire."
+    yield "Kept of each erased event: its id, type and times, how its handlers ended, and which effects it had."
+    yield "Not searched: backups, logs, exports, what handlers keep for themselves, and what Telnyx keeps."
     if erased.opt_out == "hidden":
         yield "Kept, under a keyed hash: what the number said about being written to."
     if erased.opt_out == "plain":

@@ -9,10 +9,12 @@ from redis.exceptions import RedisError
 
 from service.events.phone_number import canonical_number
 from service.mentions import Mention
+from service.numbers import digests_of
 from service.store.inbox import find
 from service.store.keys import Keys
 from service.store.ledger import effects_of
 from service.store.scripts import run, script
+from service.store.search import Wanted, matching
 
 ERASE = script("erase", above=("answers",))
 ERASE_OPT_OUT = script("optout_erase", above=("consent",))
@@ -29,6 +31,7 @@ class Erased:
 
     The events `still_open` are erased when they end, `unread` ones no key opens. `opt_out` says how an opt-out or
     opt-in of the number is kept: `hidden` under a keyed hash, `plain` where there is no key, or not at all.
+    `still_found` are the events that a search for the number finds afterwards.
     """
 
     looked_at: int = 0
@@ -39,6 +42,7 @@ class Erased:
     still_open: list[str] = field(default_factory=list)
     unread: int = 0
     opt_out: str = ""
+    still_found: list[str] = field(default_factory=list)
 
 
 async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[int], None] = lambda _: None) -> Erased:
@@ -58,6 +62,9 @@ async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[
     await _erase_states(redis, keys, forms, erased)
     erased.remembered = await redis.delete(*(key(form) for form in forms for key in (keys.replies, keys.rcs)))
     erased.opt_out = await _erase_opt_out(redis, keys, plain)
+    about = digests_of(plain, keys.sealer)
+    async for page in matching(redis, keys, Wanted(about=about)):
+        erased.still_found += page
     return erased
 
 

@@ -1,6 +1,7 @@
 """`ringback erase`: what is kept of a number goes, and what keeps others from being sent twice stays."""
 
 import base64
+import re
 import secrets
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from service.store.ledger import Entry, StoredAnswer
 from service.store.message_states import Recipient, ask
 from service.store.rcs_capabilities import Capability, recall, remember
 from service.store.records import HandlerRecord, Ran
+from service.store.upkeep import let_go_bodies
 from service.upkeep import Upkeep
 from tests.cli.deployment import Deployment
 from tests.events import envelope, received_sms
@@ -101,6 +103,11 @@ def test_what_is_kept_of_one_number_goes_and_of_others_stays(kept: Deployment) -
     assert "Looked through 6 events." in ran.stdout
     assert "Erased: 2 bodies, the texts of 1 effects, 1 message states," in ran.stdout
     assert "Erased by a worker when they end: 1 open events, ann-open." in ran.stdout
+    assert re.match(
+        r"Receipt: erased 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC by Ringback \S+ in \S+: \+1312•••0101\.", ran.stdout
+    )
+    assert "Still found by the number (events list --number): 1 events, ann-open." in ran.stdout
+    assert "Not searched: backups, logs, exports" in ran.stdout
     assert ANN not in ran.stdout + ran.stderr
     assert bodies(kept) == {"ann-open", "bob-done", "bob-dead", "bob-open"}
     for name in ("ann", "bob"):
@@ -218,3 +225,13 @@ def expiring_before(number: int) -> Any:
         return await find(redis, keys, event_id)
 
     return find_later
+
+
+def test_the_receipt_names_events_that_a_search_for_the_number_still_finds(deployment: Deployment) -> None:
+    arrive(deployment, "compact", {"from": {"phone_number": ANN}})
+    deployment.end(deployment.claim("compact", "greet"), greet=HandlerRecord("done"))
+    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=0))
+    ran = deployment.run("erase", ANN, "--yes")
+    assert "Still found by the number (events list --number): 1 events, compact." in ran.stdout
+    found = deployment.run("events", "list", "--number", ANN, "--json")
+    assert [each["id"] for each in orjson.loads(found.stdout)] == ["compact"]
