@@ -76,10 +76,16 @@ class Known:
 
     @classmethod
     def parse(cls, stored: bytes) -> "Known":
-        """Read what `dump` wrote."""
-        fields = orjson.loads(stored)
-        at = datetime.fromisoformat(fields["at"]) if fields["at"] else None
-        return cls(fields["status"], fields["mark"], at, fields["changes"], fields.get("version", ""))
+        """Read what `dump` wrote; what is damaged is no status that Telnyx has, so that it is read again."""
+        try:
+            fields = orjson.loads(stored)
+            at = datetime.fromisoformat(fields["at"]) if fields["at"] else None
+            words = (fields["status"], fields["mark"], fields.get("version", ""))
+            if all(isinstance(each, str) for each in words):
+                return cls(words[0], words[1], at, int(fields["changes"]), words[2])
+        except (ValueError, TypeError, KeyError, AttributeError):
+            pass
+        return cls("unreadable", "", None, 0)
 
     def dump(self) -> bytes:
         """As it is stored."""

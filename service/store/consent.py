@@ -64,10 +64,13 @@ class Consent:
         """Read what the scripts have written."""
         if stored is None:
             return cls()
-        out, back, source, put_out, put_back, put_source = stored.decode().split(" ")[:6]
-        return cls(
-            Opposed(_seconds(out), _seconds(back), source), Opposed(_seconds(put_out), _seconds(put_back), put_source)
-        )
+        try:
+            out, back, source, put_out, put_back, put_source = stored.decode().split(" ")[:6]
+            said = Opposed(_seconds(out), _seconds(back), source)
+            return cls(said, Opposed(_seconds(put_out), _seconds(put_back), put_source))
+        except ValueError:
+            # The scripts take it so too: a lost STOP would be worse than a message that is not sent.
+            return cls(Opposed(0.001, None, "unreadable"))
 
     def merged(self, other: Self) -> Self:
         """Return what both say of one number: of each kind of word the latest."""

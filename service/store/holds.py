@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from service.store.keys import Keys
+from service.store.records import whole_number
 from service.store.scripts import run, script
 
 CAUSES = script("causes")
@@ -77,8 +78,8 @@ def _cause(answer: list[bytes], keys: Keys) -> Cause:
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return Cause(
         name=name.decode(),
-        since=int(fields[b"since"]),
-        detail=keys.sealer.open_text(fields[b"detail"].decode()),
-        advice=fields[b"advice"].decode(),
+        since=whole_number(fields.get(b"since")) or 0,
+        detail=keys.sealer.open_text(fields.get(b"detail", b"").decode(errors="replace")),
+        advice=fields.get(b"advice", b"").decode(errors="replace"),
         parked=int(parked),
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 import orjson
 from redis.asyncio import Redis
@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from service.sealing import Sealed, Sealer, key_of_form
 from service.store.keys import Keys
 from service.store.leases import Lease
+from service.store.records import whole_number
 from service.store.scripts import Argument, run, script
 
 EFFECTS = script("effects")
@@ -199,12 +200,14 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
         answer = sealer.open(fields[b"answer"]) if b"answer" in fields else None
     except Sealed:
         unread = True
+    # Of a damaged entry nobody can say what was sent: the effect is dead, and no neighbour is harmed.
+    unread = unread or _is_damaged(fields)
 
     def text(field_name: bytes) -> str:
-        return fields.get(field_name, b"").decode()
+        return fields.get(field_name, b"").decode(errors="replace")
 
     def number(field_name: bytes) -> int:
-        return int(fields.get(field_name, b"0"))
+        return whole_number(fields.get(field_name)) or 0
 
     return Entry(
         name=name,
@@ -228,13 +231,23 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
         status=number(b"status"),
         answer=None if answer is None else StoredAnswer(number(b"status"), text(b"answer_type"), answer),
         answered_at=number(b"answered_at") or None,
-        sent=tuple(_sent(each) for each in text(b"sent").split(";") if each),
+        sent=tuple(filter(None, map(_sent, text(b"sent").split(";")))),
         why=sealer.open_text(text(b"why")),
         run=text(b"run"),
         unread=unread,
     )
 
 
-def _sent(text: str) -> Sent:
-    at, status, answered_at = text.split()
-    return Sent(int(at), int(status), int(answered_at))
+def _is_damaged(fields: Mapping[bytes, bytes]) -> bool:
+    """Return whether what decides about the next request of an entry cannot be read."""
+    numbers = (b"version", b"generation", b"sends", b"doubtful", b"first_at", b"last_at", b"status")
+    states = {each.encode() for each in get_args(EntryState)}
+    return fields.get(b"state") not in states or any(
+        each in fields and whole_number(fields[each]) is None for each in numbers
+    )
+
+
+def _sent(text: str) -> Sent | None:
+    numbers = [whole_number(each.encode()) for each in text.split()]
+    known = [each for each in numbers if each is not None]
+    return Sent(*known) if len(known) == len(numbers) == 3 else None

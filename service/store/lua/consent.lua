@@ -17,13 +17,22 @@ end
 
 local function is_later(at, than) return at ~= '-' and (than == '-' or tonumber(at) > tonumber(than)) end
 
+-- words_of: the six fields of a value; a damaged one counts as an opt-out, which a START lifts
+local function words_of(value)
+  local fields = { value:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)') }
+  for _, at in ipairs({ 1, 2, 4, 5 }) do
+    if not fields[at] or (fields[at] ~= '-' and not fields[at]:find('^%d+$')) then return { '1', '-', 'unreadable', '-', '-', '-' } end
+  end
+  return fields
+end
+
 -- known_words: what is known under all forms, merged: the six fields of a value; and how many other forms than the first
 -- hold something
 local function known_words(ns, forms)
   local known, others = { '-', '-', '-', '-', '-', '-' }, 0
   for i, value in ipairs(redis.call('HMGET', ns .. ':optouts', unpack(forms))) do
     if value then
-      local theirs = { value:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)') }
+      local theirs = words_of(value)
       for at = 1, #theirs, 3 do
         if is_later(theirs[at], known[at]) then known[at], known[at + 2] = theirs[at], theirs[at + 2] end
         if is_later(theirs[at + 1], known[at + 1]) then known[at + 1] = theirs[at + 1] end

@@ -7,7 +7,10 @@
 local ns = ARGV[1]
 local answers = {}
 for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. ARGV[2], 0, -1)) do
-  local entry = redis.call('HGETALL', ns .. ':effect:' .. name)
+  local key = ns .. ':effect:' .. name
+  local kind = redis.call('TYPE', key).ok
+  -- A value that is no entry is shown as an entry of which nothing can be read.
+  local entry = kind == 'hash' and redis.call('HGETALL', key) or kind ~= 'none' and { 'event', ARGV[2] } or {}
   if #entry > 0 then
     table.insert(entry, 1, name)
     answers[#answers + 1] = entry
