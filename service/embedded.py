@@ -27,6 +27,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote
 
+from service.disk_space import describe_failed_write
+
 OLDEST_VERSION = 7
 LONGEST_SOCKET = 100  # bytes: macOS takes 103, Linux 107
 START_SECONDS = 60.0
@@ -158,9 +160,8 @@ def claim(data: Path, *, wait: float = 0.0) -> Folder:
             folder = Folder(data, _settled_socket(data), lock)
             undo.pop_all()
     except OSError as error:
-        raise ServerFailed(
-            f"{data} cannot hold the data ({error}): set RINGBACK_DATA to a folder that this user can write to"
-        ) from error
+        why = describe_failed_write(error, "set RINGBACK_DATA to a folder that this user can write to")
+        raise ServerFailed(f"{data} cannot hold the data: {why}") from error
     return folder
 
 

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
+from service.disk_space import describe_failed_write
 from service.health import Probe, health_routes
 from service.http_protocol import bounded_config
 from service.ingress_metrics import IngressMetrics
@@ -165,10 +166,9 @@ def _counts(settings: Settings) -> Iterator[Path | None]:
     try:
         folder = TemporaryDirectory(prefix="ringback-counts-", ignore_cleanup_errors=True)
     except OSError as error:
-        raise InvalidSettings(
-            f"RINGBACK_INGRESS_PROCESSES={settings.ingress_processes} needs a temporary folder to count in"
-            f" ({type(error).__name__}): set TMPDIR to a folder that can be written to"
-        ) from None
+        needs = f"RINGBACK_INGRESS_PROCESSES={settings.ingress_processes} needs a temporary folder to count in"
+        why = describe_failed_write(error, "set TMPDIR to a folder that can be written to")
+        raise InvalidSettings(f"{needs}: {why}") from None
     with folder as path:
         yield Path(path)
 

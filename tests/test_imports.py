@@ -32,6 +32,7 @@ LAYERS = [
         "listening",
         "stopping",
         "connection_limit",
+        "disk_space",
         "http_protocol",
         "labels",
         "slots",

@@ -30,6 +30,7 @@ from service.cli.up import up
 from service.cli.webhook_deliveries import deliveries
 from service.cli.webhooks import webhooks
 from service.cli.worker import worker
+from service.disk_space import is_full
 from service.embedded import EmbeddedServerError
 from service.listening import CannotListen
 from service.loading import CannotLoadHandlers
@@ -103,8 +104,16 @@ def main() -> None:
         _end(str(error), UNMET)
     except RedisError as error:
         _end(describe_redis_error(error, redis_address(load())), UNMET)
+    except OSError as error:
+        if not is_full(error):
+            _end(_own_fault(error), UNMET)
+        _end("the disk is full, so the output is not complete: make room on it, then repeat the command", UNMET)
     except Exception as error:  # noqa: BLE001 - its own text may hold a secret or a message
-        _end(f"a fault of Ringback's own: {told(error)}. Please report it", UNMET)
+        _end(_own_fault(error), UNMET)
+
+
+def _own_fault(error: Exception) -> str:
+    return f"a fault of Ringback's own: {told(error)}. Please report it"
 
 
 def _end(text: str, code: int) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import typer
 
+from service.disk_space import describe_failed_write
+
 HANDLERS = '''\
 """Handlers of ours: HANDLERS=my_handlers:router lets Ringback run them."""
 
@@ -67,7 +69,8 @@ def new() -> None:
         else:
             _write(environment, ENVIRONMENT, _SECRET)
     except OSError as error:
-        _end(f"{Path.cwd()} cannot be written to ({error.strerror}): run `ringback new` in another folder")
+        why = describe_failed_write(error, "run `ringback new` in another folder")
+        _end(f"{Path.cwd()} cannot be written to: {why}")
     typer.echo("next: `pip install pytest && pytest`, then fill in .env, then `ringback up`")
 
 

@@ -1,0 +1,17 @@
+"""A disk that is full, called so: what helps then is room, and no other folder or right."""
+
+import errno
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+def is_full(error: OSError) -> bool:
+    """Return whether a write failed for want of room, or for a quota."""
+    return error.errno in _FULL
+
+
+def describe_failed_write(error: OSError, otherwise: str) -> str:
+    """Return why a file could not be written and what to do; `otherwise` helps where the disk is not full."""
+    if is_full(error):
+        return "the disk is full: make room on it, then try again"
+    return f"{error.strerror or type(error).__name__}: {otherwise}"
