@@ -57,7 +57,7 @@ async def create(telnyx: AsyncTelnyx, *, numbers: Sequence[str], profile: str | 
 
 def numbers_of(order: MessagingHostedNumberOrder) -> list[HostedNumber]:
     """Return the numbers of an order, each a text or an object; the SDK takes the API's answer as it is."""
-    listed = order.to_dict(mode="python").get("phone_numbers")
+    listed = order.to_dict(mode="python", warnings=False).get("phone_numbers")
     return HostedNumberOrder.model_validate({"numbers": listed}).numbers
 
 

@@ -96,10 +96,17 @@ async def read_request(telnyx: AsyncTelnyx, request_id: str) -> Reading:
     if not history or (history[-1].status != now.status and _is_later(now, history[-1])):
         history.append(now)
     details = {
-        "phone_numbers": [each.phone_number for each in request.phone_numbers or ()],
+        "phone_numbers": _numbers(request.phone_numbers),
         "business_name": request.business_name,
     }
     return Reading(history, details, _version(request))
+
+
+def _numbers(listed: object) -> list[str]:
+    """The numbers of a request, each a text or an object: the SDK takes the API's answer as it is."""
+    rows = listed if isinstance(listed, list) else []
+    found = [each if isinstance(each, str) else getattr(each, "phone_number", None) for each in rows]
+    return [each for each in found if isinstance(each, str)]
 
 
 async def read_history(telnyx: AsyncTelnyx, request_id: str) -> list[Status]:
