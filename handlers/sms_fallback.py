@@ -4,11 +4,12 @@ from telnyx import APIError
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
-from service.messages.fallback import DUE, Case, cases, request
-from service.messages.holding import hold_back
+from service.messages.fallback import DUE, Case, cases
+from service.messages.holding import hold_back, wait_for_budget
+from service.messages.instead import send_instead
 from service.messages.look_up import look_up
 from service.messages.policy_file import policy_of
-from service.messages.state import effect_key, look, merge_shown, note_sent, take_right
+from service.messages.state import look, merge_shown, note_sent
 from service.messages.writing import write
 from service.routing import Outcome
 from service.store.message_states import RecipientState
@@ -59,20 +60,23 @@ async def _watch(ctx: Context, case: Case, patience: float) -> None:
 
 
 async def _fall_back(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
-    """Send the SMS in place of a message, or answer why not."""
-    if await ctx.opted_out(case.number, since=case.sent_at):
+    """Send the SMS in place of a message, or answer why not.
+
+    One that was perhaps sent already is not asked about here: the script that writes its intent asks again.
+    """
+    if not known.begun and await ctx.opted_out(case.number, since=case.sent_at):
         return "opted_out"
     wanted = await write(ctx, case)
     if not known.begun:
         reason = await hold_back(ctx, case, wanted, known, by=by) or await _reason_now(ctx, case, by)
         if reason is not None:
             return reason
-    message_id = str(case.message.id)
-    if reason := (await take_right(ctx, message_id, case.number, by=by)).reason:
-        return reason
-    await ctx.telnyx.messages.send(**request(case, wanted), idempotency_key=effect_key(message_id, case.number))
-    await note_sent(ctx, message_id, case.number, by=by)
-    return None
+    reason = await send_instead(ctx, case, wanted)
+    if reason == "over_budget":
+        await wait_for_budget(ctx, case, wanted, by=by)
+    if reason is None:
+        await note_sent(ctx, str(case.message.id), case.number, by=by)
+    return reason
 
 
 async def _reason_now(ctx: Context, case: Case, by: str) -> str | None:

@@ -15,6 +15,7 @@ from telnyx import APIConnectionError, APIError
 
 from service.masking import mask_numbers, told
 from service.outbound.refusals import Refusal, judge
+from service.outbound.send_conditions import not_sent_reason
 from service.routing import Dead, Discard, Retry
 from service.store.holds import OUTAGE, kind_of
 from service.store.records import HandlerRecord
@@ -83,7 +84,8 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
     if isinstance(error, Dead):
         return _dead(_counted(record), short(error.reason), short(error.detail), now)
     if isinstance(error, APIError) and not _hides_bug(error):
-        return after_refusal(record, judge(error), limits, now)
+        not_sent = not_sent_reason(error)
+        return done(record, now, not_sent) if not_sent else after_refusal(record, judge(error), limits, now)
     if isinstance(error, UnfitPayload):
         return _dead(_counted(record), "payload", str(error), now)
     return _after_failure(record, error, limits, now)

@@ -1,15 +1,17 @@
 """Holding back what may not go out yet: for quiet hours to end, or for the hour's segments to suffice."""
 
 import random
+from typing import NoReturn
 
 from service import clock
 from service.messages.fallback import Case, Draft
 from service.messages.state import effect_key, hold
 from service.notify import notify
+from service.outbound.operations import name_of_key
 from service.routing import Context, Retry
 from service.store.keys import Keys
 from service.store.message_states import RecipientState
-from service.store.sms_budget import reserve
+from service.store.sms_budget import room
 
 HELD = "SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached"
 ADVICE = "Find out why so many messages fail, or raise it"
@@ -41,18 +43,29 @@ async def hold_back(ctx: Context, case: Case, wanted: Draft, known: RecipientSta
     raise Retry(after=pause, reason="over_budget")
 
 
+async def wait_for_budget(ctx: Context, case: Case, wanted: Draft, *, by: str) -> NoReturn:
+    """Hold an SMS back whose segments others took between the look and the intent.
+
+    Raises:
+        Retry: always (`over_budget`).
+    """
+    pause = await _over_budget(ctx, case, wanted)
+    await hold(ctx, str(case.message.id), case.number, by=by)
+    raise Retry(after=SHORTEST_PAUSE if pause is None else pause, reason="over_budget")
+
+
 async def _over_budget(ctx: Context, case: Case, wanted: Draft) -> float | None:
     """Seconds until there may be segments again; None where they were to be had."""
     limit = ctx.settings.sms_per_hour
-    key = effect_key(str(case.message.id), case.number)
-    reserved = await reserve(ctx.redis, Keys.of(ctx.settings), key, segments=wanted.segments, limit=limit)
-    if reserved.tell:
+    name = name_of_key(effect_key(str(case.message.id), case.number))
+    found = await room(ctx.redis, Keys.of(ctx.settings), name, segments=wanted.segments, limit=limit)
+    if found.tell:
         await _tell(ctx, limit)
-    if reserved.granted:
+    if found.granted:
         return None
     if wanted.segments > limit:
         return float("inf")
-    return max(reserved.again_in, SHORTEST_PAUSE) + random.uniform(0, SPREAD)
+    return max(found.again_in, SHORTEST_PAUSE) + random.uniform(0, SPREAD)
 
 
 async def _tell(ctx: Context, limit: int) -> None:

@@ -6,13 +6,14 @@ from typing import Any
 
 import structlog
 from redis.asyncio import Redis
-from telnyx import AsyncTelnyx, omit
+from telnyx import APIError, AsyncTelnyx, omit
 
 from service import clock
 from service.events import Event, read_time
 from service.events.consent import is_keyword, names_of
 from service.messages.reply_address import Address, address_of
 from service.outbound.effects import idempotency_key
+from service.outbound.send_conditions import not_sent_reason
 from service.store.consent import may_answer, opted_out
 from service.store.keys import Keys
 
@@ -54,7 +55,12 @@ class Answer:
         if reason is not None or isinstance(address, str):
             log.info("no reply", event_id=self.event.id, reason=reason)
             return False
-        await self._send(address, text, idempotency_key("reply", self.effect_key))
+        try:
+            await self._send(address, text, idempotency_key("reply", self.effect_key))
+        except APIError as error:
+            if not_sent_reason(error) is None:
+                raise
+            return False
         return True
 
     async def _reason_against(self, address: Address) -> str | None:

@@ -47,11 +47,6 @@ async def hold(ctx: Context, message_id: str, number: str, *, by: str) -> None:
     await _ask(ctx, message_id, [number], "hold", by)
 
 
-async def take_right(ctx: Context, message_id: str, number: str, *, by: str) -> RecipientState:
-    """Take the right to send to a recipient for the event `by`, unless the message is known to have been delivered."""
-    return (await _ask(ctx, message_id, [number], "take", by))[number]
-
-
 async def note_sent(ctx: Context, message_id: str, number: str, *, by: str) -> None:
     """Remember that an SMS went out, so that a delivery of the message itself can be told to be the second."""
     if not ctx.settings.dry_run:

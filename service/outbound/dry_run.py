@@ -8,7 +8,9 @@ from typing import Any
 from service.outbound.journal import Journal
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
+from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.ledger import StoredAnswer
+from service.store.send_conditions import NotAllowed
 
 _BARE = ("/messaging_tollfree", "/rcs/", "/ai/")
 """Paths whose answers are the object itself; all others wrap it in `data`. Source: OpenAPI, SDK 4.189."""
@@ -29,7 +31,9 @@ async def pretend(journal: Journal, call: Call) -> Answer:
         answer=StoredAnswer(answer.status, answer.headers["content-type"], answer.body),
     )
     if known.state in ("withdrawn", "refused", "forgotten", "would"):
-        await journal.begin(would, again=False)
+        begun = await journal.begin(would, again=False, conditions=conditions_of(call))
+        if isinstance(begun, NotAllowed):
+            return answer_not_sent(begun)
     return answer
 
 

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+import structlog
+
 from service.outbound import fate, lookups
 from service.outbound.effect_metrics import Result
 from service.outbound.gate import Gate
@@ -18,7 +20,11 @@ from service.outbound.journal import Journal
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer, Refusal, judge_answer, names_idempotency, unreachable
 from service.outbound.run import Interrupted, Run
+from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.ledger import Entry, Outcome, StoredAnswer
+from service.store.send_conditions import NotAllowed
+
+log = structlog.get_logger(__name__)
 
 MOST_TURNS = 8
 """How often another's hand may change an entry between our look and our intent before we come back later."""
@@ -33,6 +39,9 @@ _SEALED = Refusal(
     "what the ledger knows of this effect is sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold: add it,"
     " after a comma, then retry the event",
 )
+
+MISSING_KEY = "encryption_key_missing"
+MISSING_KEY_PAUSE = 60.0
 
 
 @dataclass
@@ -138,13 +147,33 @@ class Effect:
         await self._pass_gate(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.journal.intended(entry, self.call)
-        if not await self.journal.begin(intended, again=again):
+        begun = await self.journal.begin(intended, again=again, conditions=conditions_of(self.call))
+        if isinstance(begun, NotAllowed):
+            return await self._not_sent(entry, begun)
+        if begun == "changed":
             return None
         sent_at = self.run.lease.now()
         request, answer = await self._sent(intended)
         if answer is None:
             raise await self._unanswered(intended, request, sent_at)
         return await self._answered(intended, answer, sent_at, again=again)
+
+    async def _not_sent(self, entry: Entry, refused: NotAllowed) -> Answer:
+        """Answer that it may not be sent; a request of unknown fate is looked for at Telnyx, and never repeated."""
+        if refused.reason == MISSING_KEY:
+            raise self.run.interrupt(_missing_key(refused))
+        if entry.doubtful and (found := await self._found(entry)) is not None:
+            return found
+        if entry.state == "started" and not entry.doubtful:
+            await self.journal.end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why=refused.reason)
+        self.ended("not_sent")
+        fate_of_it = " fate=unknown" if entry.doubtful else ""
+        held_by = f" by {refused.about[0]}" if refused.about else ""
+        shown = entry.recipient or self.call.shown_recipient
+        remark = f"{entry.method} {entry.path} for {shown} was not sent: {refused.reason}{held_by}{fate_of_it}"
+        self.run.remarks.append(remark)
+        log.info("not sent", event_id=self.run.event_id, handler=self.run.handler, reason=remark)
+        return answer_not_sent(refused)
 
     async def _pass_gate(self, call: Call) -> None:
         refusal = await self.gate.admit(call, event_id=self.run.event_id, returning=self.run.returning)
@@ -204,14 +233,20 @@ class Effect:
 
     async def _look_up(self, verdict: fate.Verdict, entry: Entry) -> Answer | None:
         """Settle it by what is found at Telnyx."""
+        found = await self._found(entry)
+        if found is not None:
+            return found
+        verdict = fate.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
+        return await self._take(verdict, entry)
+
+    async def _found(self, entry: Entry) -> Answer | None:
+        """What the request is found to have been answered, which settles it; None where nothing is found."""
         look_up = lookups.look_up_for(self.call)
         found = await look_up(self.call, entry, self._read) if look_up is not None else None
         if found is not None:
             self.ended("found")
             await self._keep(entry, "done", found, entry.last_at)
-            return found
-        verdict = fate.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
-        return await self._take(verdict, entry)
+        return found
 
     async def _read(self, path: str) -> Answer:
         """Read at Telnyx; a read that fails proves nothing, and the handler comes back for it."""
@@ -234,3 +269,12 @@ class Effect:
             f" ringback dead retry {self.run.event_id} --sent, or --not-sent"
         )
         return self.run.interrupt(Refusal("ambiguous", "ambiguous", detail))
+
+
+def _missing_key(refused: NotAllowed) -> Refusal:
+    names = ", ".join(refused.about)
+    detail = (
+        f"numbers are kept under an encryption key ({names}) that RINGBACK_ENCRYPTION_KEY does not hold:"
+        " add it, after a comma"
+    )
+    return Refusal("later", MISSING_KEY, detail, MISSING_KEY_PAUSE)

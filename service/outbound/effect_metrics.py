@@ -9,11 +9,11 @@ from service.labels import Labels
 from service.outbound.operations import Call
 from service.store.ledger import Outcome
 
-Result = Outcome | Literal["stored", "found", "ambiguous", "would"]
+Result = Outcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
 """What the ledger says of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.
 
 Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`), is for a person to settle
-(`ambiguous`), or was only written down (`would`).
+(`ambiguous`), was only written down (`would`), or was forbidden when its intent was to be written (`not_sent`).
 """
 
 

@@ -5,7 +5,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import structlog
 from redis.asyncio import Redis
@@ -18,9 +18,11 @@ from service.sealing import PLAIN, Sealer
 from service.store import ledger
 from service.store.keys import Keys
 from service.store.ledger import Entry, Outcome, StoredAnswer
+from service.store.send_conditions import NotAllowed, SendConditions
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+Begun = Literal["begun", "lost", "changed"] | NotAllowed
 
 MOST_BYTES = 256 * 1024
 """Bytes of a request that are kept; a longer one cannot be sent again."""
@@ -90,13 +92,15 @@ class Journal:
         """Return the `Idempotency-Key` that Telnyx is to know the request by; None where it takes none."""
         return key_header(call, entry.name, entry.generation)
 
-    async def begin(self, entry: Entry, *, again: bool) -> bool:
-        """Write the intent; False where the entry has changed since it was seen.
+    async def begin(
+        self, entry: Entry, *, again: bool, conditions: SendConditions | None = None
+    ) -> Literal["begun", "changed"] | NotAllowed:
+        """Write the intent; `changed` where the entry has changed since it was seen, or why it may not be sent now.
 
         Raises:
             LeaseLost: nothing may be sent.
         """
-        writing = start_aside(self._begin(entry, again=again))
+        writing = start_aside(self._begin(entry, conditions, again=again))
         try:
             begun = await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -104,9 +108,9 @@ class Journal:
             raise
         if begun == "lost":
             raise self.run.lose_lease()
-        return begun == "begun"
+        return begun
 
-    def take_back(self, entry: Entry, writing: "asyncio.Task[str] | None" = None) -> None:
+    def take_back(self, entry: Entry, writing: "asyncio.Task[Begun] | None" = None) -> None:
         """Note, when it can be, that nothing was sent after all; what still writes the intent is waited for."""
         self.run.taking_back[entry.name] = start_aside(self._take_back(entry, writing))
 
@@ -141,10 +145,10 @@ class Journal:
         entries.append(entry)
         return entry
 
-    async def _begin(self, entry: Entry, *, again: bool) -> str:
+    async def _begin(self, entry: Entry, conditions: SendConditions | None, *, again: bool) -> Begun:
         keep = max(self.retention, AT_LEAST_KEPT)
         begin = self.redis, self.keys, self.run.lease, entry, self.run.id
-        begun: str = await self._insist(lambda: ledger.begin(*begin, again=again, keep=keep))
+        begun: Begun = await self._insist(lambda: ledger.begin(*begin, again=again, keep=keep, conditions=conditions))
         if begun == "changed" and await self._is_ours(entry):
             # The reply to an intent of ours was lost, and it was written again.
             return "begun"
@@ -155,7 +159,7 @@ class Journal:
         found = (await self._insist(lambda: ledger.look(*asking))).entry
         return found is not None and found.run == self.run.id and found.version == entry.version + 1
 
-    async def _take_back(self, entry: Entry, writing: "asyncio.Task[str] | None") -> None:
+    async def _take_back(self, entry: Entry, writing: "asyncio.Task[Begun] | None") -> None:
         if writing is None or await writing == "begun":
             await self._end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why="it was cut off before it was sent")
 

@@ -20,6 +20,9 @@ TOLL_FREE = "/messaging_tollfree/verification/requests"
 HOSTED = "/messaging_hosted_number_orders"
 PAGE = 250
 """Rows in a page, as many as Telnyx gives. Source: OpenAPI `PageConsolidated`."""
+DETAIL_RECORDS = "/detail_records?filter[record_type]=messaging"
+DETAIL_PAGE = 50
+"""Rows in a page, as many as Telnyx gives. Source: OpenAPI `SearchDetailRecords`."""
 MOST_PAGES = 20
 CLOCKS_DIFFER = 60.0
 """Seconds by which Telnyx's time of creation may lie before our time of sending."""
@@ -71,6 +74,20 @@ async def _replaced(call: Call, entry: Entry, get: Get) -> Answer | None:
     return answer if all(stored.get(name) == value for name, value in sent.items()) else None
 
 
+async def _sent_message(_: Call, entry: Entry, get: Get) -> Answer | None:
+    """Find a message by sender, recipient and time. Source: FACTS, detail records; messages under way are not shown."""
+    sent = _sent(entry)
+    to, sender = sent.get("to"), sent.get("from")
+    if not isinstance(to, str) or not isinstance(sender, str):
+        return None
+    rows = _rows(await get(f"{DETAIL_RECORDS}&filter[cld]={quote(to)}&page[size]={DETAIL_PAGE}"), "data")
+    since, until = entry.first_at / 1000 - CLOCKS_DIFFER, entry.last_at / 1000 + CLOCKS_DIFFER
+    for row in rows:
+        if (row.get("cld"), row.get("cli")) == (to, sender) and since <= _created(row, "created_at") <= until:
+            return _as_answer({"data": {"id": row.get("uuid")}})
+    return None
+
+
 async def _deleted(call: Call, _: Entry, get: Get) -> Answer | None:
     answer = await get(call.path)
     return gone(call) if answer.status == 404 else None
@@ -84,15 +101,16 @@ def gone(call: Call) -> Answer:
 _LOOK_UPS: tuple[tuple[str, "re.Pattern[str]", LookUp], ...] = (
     ("POST", re.compile(TOLL_FREE), _created_toll_free_request),
     ("POST", re.compile(HOSTED), _created_hosted_order),
+    ("POST", re.compile(r"/messages(/(long_code|short_code))?"), _sent_message),
     ("PATCH", re.compile(TOLL_FREE + r"/[^/]+"), _replaced),
     ("PATCH", re.compile(r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+"), _replaced),
     ("DELETE", re.compile(f"({TOLL_FREE}|{HOSTED}|/messaging_hosted_numbers)/[^/]+"), _deleted),
 )
 
 
-def _created(row: Mapping[str, Any]) -> float:
+def _created(row: Mapping[str, Any], name: str = "createdAt") -> float:
     """When a row was created (seconds since 1970); 0 where that cannot be told."""
-    created = read_time(row.get("createdAt"))
+    created = read_time(row.get(name))
     return 0.0 if created is None else created.timestamp()
 
 

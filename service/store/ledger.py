@@ -12,11 +12,12 @@ from service.store.keys import Keys
 from service.store.leases import Lease
 from service.store.records import whole_number
 from service.store.scripts import Argument, run, script
+from service.store.send_conditions import NotAllowed, SendConditions, conditions_argument, parse_refusal
 
 EFFECTS = script("effects")
 LOOK = script("effect_look")
-BEGIN = script("effect_begin")
-END = script("effect_end")
+BEGIN = script("effect_begin", above=("consent", "message_state", "budget"))
+END = script("effect_end", above=("budget",))
 SETTLE = script("effects_settle", above=("fates",))
 FORGET = script("effects_forget", above=("fates",))
 
@@ -105,19 +106,32 @@ async def look(redis: "Redis", keys: Keys, event_id: str, name: str, run_id: str
 
 
 async def begin(
-    redis: "Redis", keys: Keys, lease: Lease, entry: Entry, run_id: str, *, again: bool, keep: float
-) -> Literal["begun", "lost", "changed"]:
+    redis: "Redis",
+    keys: Keys,
+    lease: Lease,
+    entry: Entry,
+    run_id: str,
+    *,
+    again: bool,
+    keep: float,
+    conditions: SendConditions | None = None,
+) -> Literal["begun", "lost", "changed"] | NotAllowed:
     """Write the intent of a request: the stored one `again`, or this entry as a new one.
 
-    `entry.version` is what the caller has seen. `keep` is the seconds that an entry under a caller's own key lives.
+    `entry.version` is what the caller has seen. `keep` is the seconds that an entry under a caller's own key lives. A
+    send that its `conditions` forbid is not written.
 
     Raises:
         redis.exceptions.RedisError: it is not known whether the intent is written; nothing was sent.
     """
     kept = int(keep * 1000) if entry.own_key else 0
     args: list[Argument] = [keys.namespace, lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
-    answer: bytes = await run(redis, BEGIN, *args, int(again), *([] if again else _new_fields(entry, keys.sealer)))
-    return answer.decode()  # type: ignore[return-value]
+    args += (int(again), conditions_argument(conditions, keys, only_asks=entry.state == "would"))
+    answer: list[bytes] = await run(redis, BEGIN, *args, *([] if again else _new_fields(entry, keys.sealer)))
+    match answer:
+        case [b"begun" | b"lost" | b"changed" as begun]:
+            return begun.decode()  # type: ignore[return-value]
+    return parse_refusal(answer)
 
 
 async def end(

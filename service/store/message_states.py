@@ -18,7 +18,7 @@ DEFAULT_KEEP = 7 * 86_400.0
 """Seconds for which the state of a message is kept, unless the retention says otherwise."""
 MIN_KEEP = 48 * 3600.0
 
-Purpose = Literal["look", "hold", "take", "sent"]
+Purpose = Literal["look", "hold", "sent"]
 
 
 @dataclass(frozen=True, slots=True)

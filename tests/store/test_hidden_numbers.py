@@ -185,9 +185,11 @@ def told(deployment: Deployment, configured: Sequence[EncryptionKey], status: st
 
 def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) -> None:
     told(deployment, (), "delivery_failed")
-    assert told(deployment, (A,), "", purpose="take").recipients[ANN].right == "event-1"
+    told(deployment, (A,), "")
+    right = f"right:{A.hidden(ANN)}"
+    deployment.ask((A,), lambda redis, keys: redis.hset(keys.message("m"), right, "event-1"))  # type: ignore[arg-type, return-value]
     assert told(deployment, (A,), "sent").recipients[ANN].status == "delivery_failed"
-    assert told(deployment, (B, A), "", purpose="take", by="event-2").recipients[ANN].reason == "right_held"
+    assert told(deployment, (B, A), "", by="event-2").recipients[ANN].reason == "right_held"
     assert told(deployment, (B, A), "delivered", purpose="sent").doubled == ("T",)
     assert told(deployment, (B,), "").recipients[ANN].status == "delivered"
     assert ANN not in deployment.everything()

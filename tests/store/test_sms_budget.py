@@ -1,73 +1,137 @@
-"""The budget of segments: counted once per fallback, in any hour, and told of once."""
+"""The budget of segments: taken with the intent, counted once per fallback, given back, and told of once an hour."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 
+from service.store import inbox, ledger
 from service.store.connection import connect
 from service.store.keys import Keys
-from service.store.sms_budget import WINDOW, Reservation, reserve
+from service.store.leases import Request, claim
+from service.store.ledger import Entry, Outcome, StoredAnswer
+from service.store.send_conditions import InsteadOf, NotAllowed, SendConditions
+from service.store.sms_budget import WINDOW, Room, room
 
-pytestmark = pytest.mark.anyio
+T = TypeVar("T")
+ANN = "+13125550101"
+OVER = NotAllowed("over_budget")
+
+
+class Budget:
+    """Effects of one leased event that each want segments."""
+
+    def __init__(self, url: str) -> None:
+        self.runner = asyncio.Runner()
+        self.redis = connect(url, timeout=5, connections=2)
+        self.keys = Keys(f"t{uuid4().hex[:12]}")
+        self.ask(lambda redis, keys: inbox.accept(redis, keys, [inbox.Arrival("e", "test.one", b"{}", "webhook")]))
+        wanted = Request("w", 1, lease=60, limit=1, routes={"one": ["test.one"]})
+        [self.lease] = self.ask(lambda redis, keys: claim(redis, keys, wanted)).leases
+
+    def ask(self, work: "Callable[[Redis, Keys], Awaitable[T]]") -> T:
+        async def working() -> T:
+            return await work(self.redis, self.keys)
+
+        return self.runner.run(working())
+
+    def begin(self, name: str, *, segments: int, limit: int, version: int = 0, again: bool = False) -> object:
+        entry = Entry(name, "e", "one", True, "POST", "/messages", "", "t", "", "d", "started", b"{}", version=version)
+        message = InsteadOf(f"m-{name}", None, segments, limit, keep=60)
+        conditions = SendConditions((ANN,), message)
+        return self.ask(
+            lambda redis, keys: ledger.begin(
+                redis, keys, self.lease, entry, "run", again=again, keep=60, conditions=conditions
+            )
+        )
+
+    def end(self, name: str, outcome: Outcome) -> None:
+        note = uuid4().hex
+        self.ask(
+            lambda redis, keys: ledger.end(redis, keys, name, outcome, StoredAnswer(0), sent_at=1, why="", note=note)
+        )
+
+    def room(self, name: str, *, segments: int, limit: int) -> Room:
+        return self.ask(lambda redis, keys: room(redis, keys, name, segments=segments, limit=limit))
+
+    def grow_older(self, name: str) -> None:
+        """Let a reservation be one of an hour ago."""
+        self.ask(lambda redis, keys: redis.zincrby(f"{keys.namespace}:sms_budget", -WINDOW * 1000, name))
+
+    def left(self) -> list[int]:
+        """Milliseconds for which each key of the budget is still kept."""
+
+        async def found(redis: "Redis", keys: Keys) -> list[int]:
+            return [await redis.pttl(key) async for key in redis.scan_iter(f"{keys.namespace}:sms_budget*")]
+
+        return self.ask(found)
+
+    def sum(self) -> int:
+        async def read(redis: "Redis", keys: Keys) -> int:
+            return int(await redis.hget(f"{keys.namespace}:sms_budget:segments", "sum") or 0)  # type: ignore[misc]
+
+        return self.ask(read)
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def budget(redis_url: str) -> Iterator[Budget]:
+    opened = Budget(redis_url)
+    yield opened
+    opened.runner.run(opened.redis.aclose())
+    opened.runner.close()
 
 
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator["Redis"]:
-    async with connect(redis_url, timeout=5, connections=2) as connected:
-        yield connected
+def test_segments_are_given_until_there_are_none(budget: Budget) -> None:
+    given = [budget.begin(f"e{n}", segments=3, limit=10) for n in range(4)]
+    assert given == ["begun", "begun", "begun", OVER]
+    assert budget.begin("e4", segments=1, limit=10) == "begun"
+    assert budget.sum() == 10
 
 
-@pytest.fixture
-def keys() -> Keys:
-    return Keys(f"t{uuid4().hex[:12]}")
+def test_a_look_takes_nothing(budget: Budget) -> None:
+    for name in ("e0", "e1", "e2"):
+        assert budget.room(name, segments=1, limit=1).granted
+    assert budget.sum() == 0
 
 
-async def grow_older(redis: "Redis", keys: Keys, effect: str) -> None:
-    """Let a reservation be one of an hour ago."""
-    await redis.zincrby(f"{keys.namespace}:sms_budget", -WINDOW * 1000, effect)
+def test_trying_again_counts_nothing_twice(budget: Budget) -> None:
+    assert budget.begin("e0", segments=6, limit=10) == "begun"
+    budget.end("e0", "unknown")
+    assert budget.room("e0", segments=6, limit=10).granted
+    assert budget.begin("e0", segments=6, limit=10, version=2, again=True) == "begun"
+    assert budget.sum() == 6
 
 
-async def test_segments_are_given_until_there_are_none(redis: "Redis", keys: Keys) -> None:
-    given = [(await reserve(redis, keys, f"e{n}", segments=3, limit=10)).granted for n in range(4)]
-    assert given == [True, True, True, False]
-    assert (await reserve(redis, keys, "e4", segments=1, limit=10)).granted
+@pytest.mark.parametrize(("outcome", "left"), [("refused", 0), ("withdrawn", 0), ("put_off", 1), ("unknown", 1)])
+def test_what_did_not_happen_gives_its_segments_back(budget: Budget, outcome: Outcome, left: int) -> None:
+    budget.begin("e0", segments=1, limit=1)
+    budget.end("e0", outcome)
+    assert budget.sum() == left
+    assert budget.begin("e1", segments=1, limit=1) == ("begun" if left == 0 else OVER)
 
 
-async def test_trying_again_counts_nothing_twice(redis: "Redis", keys: Keys) -> None:
-    for _ in range(5):
-        assert (await reserve(redis, keys, "e0", segments=6, limit=10)).granted
-    assert (await reserve(redis, keys, "e1", segments=4, limit=10)).granted
-    assert (await reserve(redis, keys, "e0", segments=6, limit=10)).granted
+def test_a_person_is_told_once_an_hour(budget: Budget) -> None:
+    budget.begin("e0", segments=1, limit=1)
+    assert [budget.room(f"e{n}", segments=1, limit=1).tell for n in range(1, 4)] == [True, False, False]
+    budget.ask(lambda redis, keys: redis.delete(f"{keys.namespace}:sms_budget:told"))
+    assert budget.room("e9", segments=1, limit=1).tell
 
 
-async def test_a_person_is_told_once_an_hour(redis: "Redis", keys: Keys) -> None:
-    await reserve(redis, keys, "e0", segments=1, limit=1)
-    refused = [await reserve(redis, keys, f"e{n}", segments=1, limit=1) for n in range(1, 4)]
-    assert [each.tell for each in refused] == [True, False, False]
-    await redis.delete(f"{keys.namespace}:sms_budget:told")
-    assert (await reserve(redis, keys, "e9", segments=1, limit=1)).tell
+def test_what_was_reserved_an_hour_ago_is_free_again(budget: Budget) -> None:
+    budget.begin("e0", segments=2, limit=3)
+    budget.begin("e1", segments=1, limit=3)
+    assert WINDOW - 10 < budget.room("e2", segments=2, limit=3).again_in <= WINDOW
+    budget.grow_older("e0")
+    assert budget.room("e2", segments=2, limit=3) == Room(granted=True, again_in=0, tell=False)
+    assert budget.begin("e2", segments=2, limit=3) == "begun"
+    assert budget.begin("e3", segments=1, limit=3) == OVER
 
 
-async def test_what_was_reserved_an_hour_ago_is_free_again(redis: "Redis", keys: Keys) -> None:
-    await reserve(redis, keys, "e0", segments=2, limit=3)
-    await reserve(redis, keys, "e1", segments=1, limit=3)
-    refused = await reserve(redis, keys, "e2", segments=2, limit=3)
-    assert WINDOW - 10 < refused.again_in <= WINDOW
-    await grow_older(redis, keys, "e0")
-    assert await reserve(redis, keys, "e2", segments=2, limit=3) == Reservation(granted=True, again_in=0, tell=False)
-    assert not (await reserve(redis, keys, "e3", segments=1, limit=3)).granted
-
-
-async def test_nothing_of_it_stays_for_ever(redis: "Redis", keys: Keys) -> None:
-    await reserve(redis, keys, "e0", segments=1, limit=1)
-    await reserve(redis, keys, "e1", segments=1, limit=1)
-    found = [key async for key in redis.scan_iter(f"{keys.namespace}:*")]
-    assert len(found) == 3
-    assert all([await redis.pttl(key) > 0 for key in found])
+def test_nothing_of_it_stays_for_ever(budget: Budget) -> None:
+    budget.begin("e0", segments=1, limit=1)
+    budget.room("e1", segments=1, limit=1)
+    assert len(budget.left()) == 3
+    assert all(each > 0 for each in budget.left())

@@ -1,21 +1,74 @@
 -- effect_begin: write the intent of a request before it leaves. Refused to whoever has lost the lease, and where the entry is no
--- longer what the caller has seen. A request that is only noted (a dry run) is written with its answer.
+-- longer what the caller has seen. A send is refused too where a recipient is opted out and, if it takes the place of a message,
+-- where that has been delivered, another event holds the right to send, or the hour's segments are used up. Right and segments
+-- are taken here. A request that is only noted (a dry run) is written with its answer.
 --
--- Keys:   <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>
+-- Keys:   <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>, those of consent, message_state and budget
 -- ARGV:   ns, event id, token of the lease, name, version seen (0: there was no entry), run, keep (ms that the entry lives; 0: as
---         long as its event), again ('1': the stored bytes go once more; '0': what follows is new), then field, value …
--- Answer: 'begun', 'lost' or 'changed'
--- Cost:   O(fields + log effects of the event)
+--         long as its event), again ('1': the stored bytes go once more; '0': what follows is new), conditions of a send (JSON, or
+--         ''): {keys = {names of the caller's encryption keys}, recipients = {forms of each number}, only_asks, message = {id,
+--         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}}, then field, value …
+-- Answer: {'begun'}, {'lost'}, {'changed'}, or why it may not be sent: {'opted_out'}, {'already_delivered'}, {'native_fallback'},
+--         {'recipient_unreadable'}, {'already_sent' or 'right_held', the event that holds the right}, {'over_budget'},
+--         {'encryption_key_missing', names of keys …}
+-- Cost:   O(fields + log effects of the event + fields of the message)
 local ns, id, token, name, version, run, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
 local entry = ns .. ':effect:' .. name
 local now = now_ms()
+
+-- unreadable_consent: the encryption keys that opt-outs are hidden under and the caller does not have
+local function unreadable_consent(names)
+  local have, missing = {}, {}
+  for _, each in ipairs(names) do have[each] = true end
+  for _, each in ipairs(redis.call('HKEYS', ns .. ':optout_keys')) do
+    if not have[each] then missing[#missing + 1] = each end
+  end
+  return missing
+end
+
+-- message_refuses: why nothing may be sent in a message's place now; nil where it may
+local function message_refuses(message, wanted)
+  local fields = read_message(ns, message.id)
+  local missing = missing_keys(fields, wanted.keys)
+  if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
+  local state = recipient_state(fields, wanted.recipients[1])
+  local reason = reason_against(fields, state, id, effect_begun(ns, name))
+  if reason ~= '' then return { reason, state.right ~= id and state.right or nil } end
+  if not budget_has_room(ns, name, message.segments, message.limit, message.window, now) then return { 'over_budget' } end
+end
+
+local function refused(wanted)
+  local missing = unreadable_consent(wanted.keys)
+  if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
+  local since = wanted.message and wanted.message.since >= 0 and wanted.message.since or nil
+  for _, forms in ipairs(wanted.recipients) do
+    if opted_out(ns, forms, since) then return { 'opted_out' } end
+  end
+  return wanted.message and message_refuses(wanted.message, wanted)
+end
+
+-- take: the right to send in a message's place, and the segments for it
+local function take(wanted)
+  local message, key = wanted.message, message_key(ns, wanted.message.id)
+  adopt_forms(key, wanted.recipients[1])
+  redis.call('HSET', key, 'right:' .. wanted.recipients[1][1], id)
+  redis.call('PEXPIRE', key, message.keep)
+  reserve_budget(ns, name, message.segments, message.window, now)
+end
+
 local lease = redis.call('HMGET', ns .. ':event:' .. id, 'lease', 'lease_until')
-if lease[1] ~= token or tonumber(lease[2]) <= now then return 'lost' end
-if (redis.call('HGET', entry, 'version') or '0') ~= version then return 'changed' end
+if lease[1] ~= token or tonumber(lease[2]) <= now then return { 'lost' } end
+if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
+if ARGV[9] ~= '' then
+  local wanted = cjson.decode(ARGV[9])
+  local why = refused(wanted)
+  if why then return why end
+  if wanted.message and not wanted.only_asks then take(wanted) end
+end
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
 if ARGV[8] == '0' then
   redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'answer_short', 'answered_at', 'why', 'bytes')
-  redis.call('HSET', entry, 'sends', 0, 'doubtful', 0, 'first_at', now, unpack(ARGV, 9))
+  redis.call('HSET', entry, 'sends', 0, 'doubtful', 0, 'first_at', now, unpack(ARGV, 10))
 end
 redis.call('HSET', entry, 'run', run, 'holder', id, 'token', token, 'last_at', now)
 redis.call('HINCRBY', entry, 'version', 1)
@@ -24,4 +77,4 @@ if redis.call('HGET', entry, 'state') == 'started' then
   redis.call('HINCRBY', entry, 'doubtful', 1)
 end
 if keep > 0 then redis.call('PEXPIRE', entry, keep) end
-return 'begun'
+return { 'begun' }

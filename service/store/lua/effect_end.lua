@@ -1,7 +1,7 @@
 -- effect_end: note what came of a request. Always allowed: an answer is true whoever holds the lease by now, and one that came
--- stays.
+-- stays. What did not happen gives its segments of the SMS budget back.
 --
--- Keys:   <ns>:effect:<name>
+-- Keys:   <ns>:effect:<name>, those of budget
 -- ARGV:   ns, name, outcome: 'done' | 'refused' (nothing happened, for good) | 'withdrawn' (nothing happened, and what goes next
 --         may differ) | 'put_off' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
 --         content type, answer, why, note (random, of what came of one request: noted again, as the reply was lost, it counts once),
@@ -37,6 +37,7 @@ if state == 'started' and outcome ~= 'unknown' then
     state = outcome
     redis.call('HDEL', entry, 'bytes')
     if outcome == 'refused' then keep_answer() end
+    release_budget(ARGV[1], ARGV[2])
   end
   redis.call('HSET', entry, 'state', state, 'doubtful', doubtful)
 end

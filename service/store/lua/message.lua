@@ -20,9 +20,6 @@ for i = 9, #ARGV, 2 do
   recipients[#recipients + 1] = { forms, ARGV[i + 1] }
   adopt_forms(key, forms)
   if purpose == 'hold' then redis.call('HSETNX', key, 'held:' .. forms[1], at) end
-  if purpose == 'take' and not reached(recipient_state(read_message(ns, id), forms).status) then
-    redis.call('HSETNX', key, 'right:' .. forms[1], by)
-  end
   if purpose == 'sent' then redis.call('HSET', key, 'sent:' .. forms[1], by) end
 end
 

@@ -1,0 +1,49 @@
+"""The conditions of a send, asked when its intent is written, and how its handler learns that it was not sent."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from telnyx import APIError, APIStatusError
+
+from service.events.phone_number import canonical_number
+from service.outbound.operations import Call
+from service.outbound.refusals import STOP, Answer
+from service.store.send_conditions import InsteadOf, NotAllowed, SendConditions
+
+OPTED_OUT = "opted_out"
+_HEADER = "x-ringback-not-sent"
+_current: ContextVar[InsteadOf | None] = ContextVar("instead_of", default=None)
+
+
+@contextmanager
+def instead_of(message: InsteadOf) -> Iterator[None]:
+    """Send in the place of a message: what is sent within the block depends on the state of that message."""
+    token = _current.set(message)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def conditions_of(call: Call) -> SendConditions | None:
+    """Return what must hold when the intent of a call is written; None where it sends nothing to a number."""
+    if not call.is_send or call.recipient is None:
+        return None
+    names = (canonical_number(each) for each in call.recipient.split(","))
+    known = tuple(name for name in names if name is not None)
+    return SendConditions(known, _current.get()) if known else None
+
+
+def answer_not_sent(refused: NotAllowed) -> Answer:
+    """Return what a handler is answered: for a STOP what Telnyx itself would answer, which handlers know."""
+    code = STOP if refused.reason == OPTED_OUT else refused.reason
+    error = {"code": code, "title": "Not sent", "detail": f"Ringback did not send it: {refused.reason}"}
+    headers = {"content-type": "application/json", _HEADER: refused.reason}
+    return Answer(403, headers, json.dumps({"errors": [error]}).encode())
+
+
+def not_sent_reason(error: APIError) -> str | None:
+    """Return why Ringback itself did not send; None where Telnyx refused."""
+    return error.response.headers.get(_HEADER) if isinstance(error, APIStatusError) else None

@@ -1,0 +1,35 @@
+-- budget: the segments of what may be sent within any hour. An effect that has its segments keeps them, so that trying again
+-- counts nothing twice, until it turns out that it did not happen.
+--
+-- Keys:   <ns>:sms_budget (sorted set: effects by the time of their reservation, ms), <ns>:sms_budget:segments (hash: effect →
+--         segments, and their sum as `sum`)
+-- Cost:   O(reservations that have lapsed × log reservations)
+
+-- release_budget: give back the segments of one effect
+local function release_budget(ns, effect)
+  local sizes = ns .. ':sms_budget:segments'
+  if redis.call('ZSCORE', ns .. ':sms_budget', effect) then
+    redis.call('HINCRBY', sizes, 'sum', -tonumber(redis.call('HGET', sizes, effect) or 0))
+    redis.call('HDEL', sizes, effect)
+    redis.call('ZREM', ns .. ':sms_budget', effect)
+  end
+end
+
+-- budget_has_room: whether an effect has its segments, or can have them
+local function budget_has_room(ns, effect, segments, limit, window, now)
+  for _, each in ipairs(redis.call('ZRANGE', ns .. ':sms_budget', '-inf', now - window, 'BYSCORE')) do
+    release_budget(ns, each)
+  end
+  if redis.call('ZSCORE', ns .. ':sms_budget', effect) then return true end
+  return tonumber(redis.call('HGET', ns .. ':sms_budget:segments', 'sum') or 0) + segments <= limit
+end
+
+-- reserve_budget: take the segments of an effect, once
+local function reserve_budget(ns, effect, segments, window, now)
+  local key, sizes = ns .. ':sms_budget', ns .. ':sms_budget:segments'
+  if redis.call('ZADD', key, 'NX', now, effect) == 0 then return end
+  redis.call('HSET', sizes, effect, segments)
+  redis.call('HINCRBY', sizes, 'sum', segments)
+  redis.call('PEXPIRE', key, window * 2)
+  redis.call('PEXPIRE', sizes, window * 2)
+end

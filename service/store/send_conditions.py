@@ -1,0 +1,72 @@
+"""The conditions of a send, asked by the script that writes its intent: consent, and the state of a message."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from service.store.keys import Keys
+from service.store.message_states import MIN_KEEP
+from service.store.sms_budget import WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class InsteadOf:
+    """The message in whose place something is sent; `since` is when it was sent (seconds since 1970).
+
+    `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds.
+    """
+
+    message_id: str
+    since: float | None
+    segments: int
+    limit: int
+    keep: float
+
+
+@dataclass(frozen=True, slots=True)
+class SendConditions:
+    """What must hold of the recipients of a send when its intent is written."""
+
+    numbers: tuple[str, ...]
+    instead_of: InsteadOf | None = None
+
+    def __repr__(self) -> str:
+        return f"SendConditions(instead_of={self.instead_of!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class NotAllowed:
+    """The reason why no intent was written; `about` names the event that holds the right, or the missing keys."""
+
+    reason: str
+    about: tuple[str, ...] = ()
+
+
+def conditions_argument(conditions: SendConditions | None, keys: Keys, *, only_asks: bool) -> bytes:
+    """Return the conditions as the script reads them; with `only_asks` it takes neither the right nor the budget."""
+    if conditions is None:
+        return b""
+    instead_of = conditions.instead_of
+    written: dict[str, Any] = {
+        "keys": keys.sealer.names,
+        "recipients": [keys.sealer.forms(number) for number in conditions.numbers],
+        "only_asks": only_asks,
+    }
+    if instead_of is not None:
+        written["message"] = {
+            "id": instead_of.message_id,
+            "since": -1 if instead_of.since is None else int(instead_of.since * 1000),
+            "segments": instead_of.segments,
+            "limit": instead_of.limit,
+            "window": int(WINDOW * 1000),
+            "keep": int(max(instead_of.keep, MIN_KEEP) * 1000),
+        }
+    return orjson.dumps(written)
+
+
+def parse_refusal(answer: Sequence[bytes]) -> NotAllowed:
+    """Read the script's answer."""
+    reason, *about = (each.decode() for each in answer)
+    return NotAllowed(reason, tuple(about))
