@@ -25,7 +25,7 @@ WORKER_COMMANDS = frozenset(
         "HGET",
         "HGETALL",
         "HSCAN",
-        "INCR",
+        "INCRBY",
         "MULTI",
         "PEXPIRE",
         "PSETEX",
