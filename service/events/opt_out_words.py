@@ -35,7 +35,8 @@ def normalise(text: str) -> str:
     letter (full width, bold, ligatures) make no difference. The answer is empty where no letter or digit stands, and
     for a sentence of more than twelve words.
     """
-    if len(text) > _LONGEST_TEXT:
+    # Most texts are sentences, and that is seen at less cost than one is read.
+    if len(text) > _LONGEST_TEXT or sum(any(map(str.isalnum, each)) for each in text.split()) > MAX_PARTS:
         return ""
     letters = _UNSEEN_CONTROLS.sub("", text).casefold() if text.isascii() else _simplified(text)
     parts = list(islice(_words(letters), MAX_PARTS + 1))
@@ -75,7 +76,7 @@ def _words(text: Iterable[str]) -> Iterator[str]:
     """Yield the runs of letters, digits and their marks."""
     word: list[str] = []
     for character in text:
-        if character.isalnum() or (not character.isascii() and unicodedata.category(character)[0] == "M"):
+        if character.isalnum() or (word and unicodedata.category(character)[0] == "M"):
             word.append(character)
         elif word:
             yield "".join(word)

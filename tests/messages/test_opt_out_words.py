@@ -86,6 +86,7 @@ def test_neither_case_nor_width_makes_a_difference(word: str, data: st.DataObjec
         "st\u00f3p",
         "\x00STOP",
         "StopAll",
+        "stop\u309b",
         "Stop-all",
     ],
 )
