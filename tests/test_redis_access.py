@@ -38,7 +38,7 @@ router = Router()
 async def works(event: Event, ctx: Context) -> None:
     await ctx.redis.incr("fleet:user:runs")
     if event.payload.get("derive"):
-        await ctx.emit("test.derived", {})
+        await ctx.emit("test.derived", {}, key="derived")
 
 @router.on("bad.*", max_attempts=1)
 async def breaks(event: Event, ctx: Context) -> None:
