@@ -106,6 +106,8 @@ def _arguments(command: str, key: str) -> list[str]:
     if command == "SCAN":
         return ["0"]
     name = f"{key}x" if key.endswith(":") else key
+    if command == "RENAME":
+        return [key, key]
     if command == "BLPOP":
         return [name, "1"]
     return [name] if command in _VARIADIC else [name, "1", "1", "1"]
