@@ -9,7 +9,7 @@ from service.messages.holding import hold_back, wait_for_budget
 from service.messages.instead import send_instead
 from service.messages.look_up import look_up
 from service.messages.policy_file import policy_of
-from service.messages.state import look, merge_shown, note_sent
+from service.messages.state import look, merge_shown, note_sent, remark_holder
 from service.messages.writing import write
 from service.routing import Outcome
 from service.store.message_states import RecipientState
@@ -50,6 +50,8 @@ async def _see_to(ctx: Context, case: Case, known: RecipientState, by: str) -> s
     if case.patience is not None and case.reached:
         await ctx.cancel(case.timer)
     reason = None if known.begun else case.reason_against(clock.now(), known.held)
+    if not reason and known.reason == "right_held":
+        remark_holder(ctx, known)
     return reason or known.reason or await _fall_back(ctx, case, known, by)
 
 

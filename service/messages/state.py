@@ -11,6 +11,7 @@ from service.events.message_status import MessageStatus, read_message_status
 from service.labels import Labels
 from service.outbound.effects import idempotency_key
 from service.outbound.operations import name_of_key
+from service.outbound.run import current_run
 from service.routing import Context
 from service.store.consent import hear
 from service.store.keys import Keys
@@ -45,6 +46,14 @@ async def merge_shown(ctx: Context, message_id: str, shown: Message, number: str
 async def hold(ctx: Context, message_id: str, number: str, *, by: str) -> None:
     """Remember since when the SMS to a recipient waits: what waits on purpose does not grow too old meanwhile."""
     await _ask(ctx, message_id, [number], "hold", by)
+
+
+def remark_holder(ctx: Context, known: RecipientState) -> None:
+    """Tell in the event's story and in the log which event holds the right to send, though it has not sent."""
+    remark = f"event {known.right} holds the right to send this SMS: ringback events show {known.right}"
+    ctx.log.info("right held", holder=known.right)
+    if (run := current_run.get()) is not None:
+        run.remarks.append(remark)
 
 
 async def note_sent(ctx: Context, message_id: str, number: str, *, by: str) -> None:

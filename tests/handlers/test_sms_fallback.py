@@ -19,10 +19,11 @@ from service import clock
 from service.messages.state import DOUBLE_DELIVERIES
 from service.store.consent import opted_out
 from service.store.records import EventRecord
-from tests.events import envelope, finalized_rcs, fresh_number
+from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.messages.policies import write_policy
 from tests.simulator.receiver import receiving
 from tests.stack import SMS_FROM, Stack
+from tests.waiting import wait_for
 
 Start = Callable[..., Any]
 
@@ -389,3 +390,38 @@ def test_in_whatever_order_several_workers_hear_of_it_each_recipient_gets_one_sm
 
     assert [len(stack.sent_to(each["to"][0]["phone_number"])) for each in failed] == [1] * 8
     assert [len(stack.sent_to(each["to"][0]["phone_number"])) for each in reached] == [0] * 4
+
+
+def test_another_event_is_told_who_holds_the_right_that_came_to_nothing(stack: Stack, start: Start) -> None:
+    stack.simulator.add_fault(status=400, method="POST", times=1)
+    start("[[rules]]\nname = 'all'\n")
+    payload = finalized_rcs("delivery_failed", number := fresh_number())
+    first, second = (sent(payload, status, "message.finalized") for status in ("delivery_failed", "expired"))
+    stack.deliver(first)
+    assert fallback(stack.ended(first))[0] == "dead"
+    stack.deliver(second)
+    record = stack.ended(second)
+    assert fallback(record) == ("done", "right_held")
+    assert stack.sent_to(number) == []
+    remarks = [remark for run in record.handlers["sms_fallback"].runs for remark in run.remarks]
+    assert any(first["data"]["id"] in remark for remark in remarks)
+
+
+@pytest.mark.parametrize("why", ["opted_out", "already_delivered", "refused"])
+def test_the_budget_is_free_again_where_its_one_sms_is_not_sent_after_all(stack: Stack, start: Start, why: str) -> None:
+    start("[[rules]]\nname = 'all'\n", sms_per_hour=1)
+    payload = finalized_rcs("delivery_failed", number := fresh_number())
+    if why == "refused":
+        stack.simulator.add_fault(status=400, method="POST", times=1)
+        first = envelope("message.finalized", payload)
+        stack.deliver(first)
+    else:
+        stack.simulator.add_fault(kind="slow", seconds=1.0, method="GET", path="/messages/*")
+        stack.deliver(first := envelope("message.finalized", payload))
+        wait_for(lambda: any(each.method == "GET" for each in stack.simulator.requests))
+        stop = envelope("message.received", received_sms(number, "STOP"))
+        stack.deliver(stop if why == "opted_out" else sent(payload, "delivered", "message.finalized"))
+    assert stack.ended(first).handlers["sms_fallback"].reason == ("10007" if why == "refused" else why)
+    stack.deliver(second := envelope("message.finalized", finalized_rcs("delivery_failed", fresh_number())))
+
+    assert fallback(stack.ended(second)) == ("done", None)

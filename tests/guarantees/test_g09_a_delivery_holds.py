@@ -1,0 +1,124 @@
+"""G9: after the 200 of a delivery or a STOP no intent is written, whatever became of the worker with that event."""
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from handlers import router as built_in
+from service import Context, Event, Router
+from service.store.records import EventRecord
+from tests.events import envelope, finalized_rcs, fresh_number, received_sms
+from tests.processes.fleet import open_fleet
+from tests.stack import SMS_FROM, Stack
+from tests.waiting import wait_for
+
+STOPPABLE = """
+import asyncio
+from pathlib import Path
+import handlers
+from service import Context, Event, Router
+
+mine = Router()
+
+@mine.on("message.finalized")
+async def lingers(event: Event, ctx: Context) -> None:
+    if event.payload["to"][0]["status"] == "delivered":
+        Path("holds").touch()
+        await asyncio.sleep(60)
+
+router = Router(handlers.router, mine)
+"""
+
+
+def reason(record: EventRecord) -> str | None:
+    return record.handlers["sms_fallback"].reason
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_that_holds_the_delivery_sends_and_hides_nothing(tmp_path: Path) -> None:
+    number = fresh_number()
+    payload = finalized_rcs("delivery_failed", number)
+    reached = {**payload, "to": [{"phone_number": number, "status": "delivered"}]}
+    with open_fleet(tmp_path, STOPPABLE, RINGBACK_SMS_FROM=SMS_FROM, RINGBACK_LEASE="30s") as fleet:
+        fleet.start_ingress()
+        stopped = fleet.start_worker()
+        fleet.accepted(envelope("message.finalized", reached))
+        wait_for((tmp_path / "holds").exists)
+        stopped.send_signal(signal.SIGSTOP)
+        fleet.start_worker()
+        failure = envelope("message.finalized", payload)
+        fleet.accepted(failure)
+        assert reason(fleet.ended(failure)) == "already_delivered"
+        assert fleet.sent_to(number) == []
+
+
+def test_a_delivery_between_the_look_and_the_intent_forbids_the_sms(stack: Stack) -> None:
+    """Telnyx is asked for the message right before the intent: meanwhile the delivery is accepted."""
+    number = fresh_number()
+    payload = finalized_rcs("delivery_failed", number)
+    failure = envelope("message.finalized", payload)
+    reached = envelope("message.finalized", {**payload, "to": [{"phone_number": number, "status": "read"}]})
+    record = _meanwhile(stack, failure, lambda: stack.deliver(reached))
+    assert reason(record) == "already_delivered"
+    assert stack.sent_to(number) == []
+
+
+def test_a_stop_between_the_look_and_the_intent_forbids_the_sms(stack: Stack) -> None:
+    number = fresh_number()
+    failure = envelope("message.finalized", finalized_rcs("delivery_failed", number))
+    stop = envelope("message.received", received_sms(number, "STOP"))
+    record = _meanwhile(stack, failure, lambda: stack.deliver(stop))
+    assert reason(record) == "opted_out"
+    assert stack.sent_to(number) == []
+
+
+def _meanwhile(stack: Stack, failure: dict[str, Any], act: Any) -> EventRecord:
+    """Process a failure, and act while Telnyx is about to answer what the message's state is."""
+    stack.simulator.add_fault(kind="slow", seconds=1.5, method="GET", path="/messages/*")
+    stack.start_worker(built_in)
+    stack.deliver(failure)
+    wait_for(lambda: any(each.method == "GET" for each in stack.simulator.requests))
+    act()
+    return stack.ended(failure)
+
+
+@pytest.mark.parametrize("forbids", ["delivered", "STOP"])
+def test_a_send_of_unknown_fate_is_not_repeated_once_it_is_forbidden(stack: Stack, forbids: str) -> None:
+    number = fresh_number()
+    payload = finalized_rcs("delivery_failed", number)
+    failure = envelope("message.finalized", payload)
+    stack.simulator.add_fault(status=503, method="POST", times=1, headers={"retry-after": "2"})
+    stack.start_worker(built_in)
+    stack.deliver(failure)
+    stack.when(failure, lambda record: bool(record.handlers) and record.handlers["sms_fallback"].state == "waiting")
+    if forbids == "STOP":
+        stack.deliver(envelope("message.received", received_sms(number, "STOP")))
+    else:
+        stack.deliver(
+            envelope("message.finalized", {**payload, "to": [{"phone_number": number, "status": "delivered"}]})
+        )
+    record = stack.ended(failure)
+    assert reason(record) == ("opted_out" if forbids == "STOP" else "already_delivered")
+    assert [each.status for each in stack.simulator.requests if each.method == "POST"] == [503]
+    assert any("/detail_records" in each.path for each in stack.simulator.requests), "it is looked for"
+    assert any("fate=unknown" in remark for run in record.handlers["sms_fallback"].runs for remark in run.remarks)
+
+
+def test_a_handler_of_ones_own_cannot_send_after_a_stop(stack: Stack) -> None:
+    number, other = fresh_number(), fresh_number()
+    router = Router()
+
+    @router.on("test.sends")
+    async def sends(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        await ctx.telnyx.messages.send(to=event.payload["to"], from_=SMS_FROM, text="Hello")
+
+    stack.start_worker(router)
+    stack.deliver(envelope("message.received", received_sms(number, "STOP")))
+    forbidden, allowed = (envelope("test.sends", {"to": each}) for each in (number, other))
+    for event in (forbidden, allowed):
+        stack.deliver(event)
+    assert (stack.ended(forbidden).state, stack.ended(forbidden).handlers["sends"].reason) == ("done", "opted_out")
+    assert stack.ended(allowed).handlers["sends"].reason is None
+    assert (len(stack.sent_to(number)), len(stack.sent_to(other))) == (0, 1)

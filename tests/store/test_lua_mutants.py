@@ -1,0 +1,90 @@
+"""The tests of the message state and of the intent notice when a line of their scripts is wrong."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LUA = Path("service/store/lua")
+TESTS = (
+    "tests/store/test_message_states.py",
+    "tests/store/test_sms_budget.py",
+    "tests/store/test_intent_conditions.py",
+)
+MUTANTS = [
+    ("message_state.lua", "delivered = 8, read = 9 }", "delivered = 1, read = 9 }"),
+    ("message_state.lua", ">= STATUS_RANK.delivered end", "> STATUS_RANK.delivered end"),
+    ("message_state.lua", "return mine > other or", "return mine < other or"),
+    ("message_state.lua", "(mine == other and status > known)", "mine == other"),
+    ("message_state.lua", "return theirs < mine and theirs or mine", "return theirs"),
+    ("message_state.lua", "table.sort(all)", ""),
+    ("message_state.lua", "if tonumber(redis.call('HGET', key, 'of') or 0) < #said.to then", "if true then"),
+    ("message_state.lua", "merge_field(key, 'apart', form, event)", ""),
+    ("message_state.lua", "if further(unreadable, known) then", "if not known then"),
+    ("message_state.lua", "redis.call('PEXPIRE', key, said.keep)", ""),
+    ("message_state.lua", "<= 1 and others == 0", "<= 1"),
+    ("message_state.lua", "<= 1 and others == 0", "<= 2 and others == 0"),
+    ("message_state.lua", "state.unreadable = true", ""),
+    ("message_state.lua", "if state.right and state.right ~= by then", "if state.right then"),
+    ("message_state.lua", "return begun and 'already_sent' or 'right_held'", "return 'already_sent'"),
+    ("message_state.lua", "if reached(state.status) then return 'already_delivered' end", ""),
+    ("message_state.lua", "and tonumber(f[2] or 0) > 0)", ")"),
+    ("accept.lua", "merge_message(ns, cjson.decode(ARGV[i + 11]), id)", ""),
+    ("import.lua", "merge_message(ns,", "local _ = (function() end)(ns,"),
+    ("message.lua", "'HSETNX', key, 'held:'", "'HSET', key, 'held:'"),
+    ("message.lua", "redis.call('HSETNX', key, 'doubled:' .. form, '1') == 1", "true"),
+    ("effect_begin.lua", "if why then return why end", ""),
+    ("effect_begin.lua", "if opted_out(ns, forms, since) then return { 'opted_out' } end", ""),
+    ("effect_begin.lua", "if reason ~= '' then return", "if false then return"),
+    ("effect_begin.lua", "redis.call('HSET', key, 'right:'", "redis.call('HGET', key, 'right:'"),
+    ("effect_begin.lua", "if wanted.message and not wanted.only_asks then", "if wanted.message then"),
+    ("effect_begin.lua", "reserve_budget(ns, name, message.segments, message.window, now)", ""),
+    ("effect_begin.lua", "{ 'encryption_key_missing', unpack(missing) }", "nil"),
+    ("effect_end.lua", "release_budget(ARGV[1], ARGV[2])", ""),
+    ("budget.lua", "+ segments <= limit", "<= limit"),
+    ("budget.lua", "'ZADD', key, 'NX', now", "'ZADD', key, now"),
+]
+SMOKE = MUTANTS[:1]
+
+
+def survives(folder: Path, file: str, before: str, after: str) -> bool:
+    """Whether the tests pass on a copy in which a script's text is replaced wherever it stands."""
+    copy = folder / "copy"
+    for part in ("service", "handlers", "tests", "pyproject.toml"):
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, copy / part, dirs_exist_ok=True)
+        else:
+            copy.mkdir(exist_ok=True)
+            shutil.copy(source, copy / part)
+    script = copy / LUA / file
+    text = script.read_text()
+    pattern = re.compile(r"\s+".join(map(re.escape, before.split())))
+    assert pattern.search(text), f"{file} does not hold: {before}"
+    script.write_text(pattern.sub(lambda _: after, text))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *TESTS]
+    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    environment.pop("PYTEST_ADDOPTS", None)
+    ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode in (0, 1), ran.stdout[-2000:] + ran.stderr[-2000:]
+    return ran.returncode == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_unchanged_scripts_pass_and_a_wrong_one_does_not(tmp_path: Path) -> None:
+    file, before, after = SMOKE[0]
+    assert survives(tmp_path / "unchanged", file, before, before)
+    assert not survives(tmp_path / "changed", file, before, after)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("file", "before", "after"), MUTANTS)
+def test_a_wrong_line_is_noticed(tmp_path: Path, file: str, before: str, after: str) -> None:
+    assert not survives(tmp_path, file, before, after)
