@@ -95,7 +95,7 @@ class Consent:
 
 
 class KeyMissing(Retry):
-    """Opt-outs are hidden under a key that is not here, so nobody can tell who must not be written to: later."""
+    """Numbers are hidden under a key that is not here, so nobody can tell who must not be written to: later."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__(after=60.0, reason="encryption_key_missing")
@@ -104,7 +104,7 @@ class KeyMissing(Retry):
     def __str__(self) -> str:
         names = ", ".join(self.keys)
         return (
-            f"opt-outs are kept under an encryption key ({names}) that RINGBACK_ENCRYPTION_KEY does not hold:"
+            f"numbers are kept under an encryption key ({names}) that RINGBACK_ENCRYPTION_KEY does not hold:"
             " add it, after a comma"
         )
 
