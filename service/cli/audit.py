@@ -12,27 +12,30 @@ from redis.asyncio import Redis
 from service.cli.session import ask
 from service.store.audit import Audit
 from service.store.audit import audit as compare
+from service.store.audit import repair as put_right
 from service.store.keys import Keys
 
 MOVED = "Events came and went during every full count: only what can be read in one moment was compared with it."
 ADVICE = (
     "Something other than Ringback changed what it keeps: look for evicted keys (maxmemory-policy must be noeviction),"
-    " a backup that was restored, or commands given by hand."
+    " a backup that was restored, or commands given by hand. A write that Redis refused half-way shows here too."
+    " `ringback audit --repair` puts events where their records say they belong, and counts anew."
 )
 
 
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,  # noqa: FBT002
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs, then look again.")] = False,  # noqa: FBT002
 ) -> None:
     """Show that no event got lost: accepted = done + ignored + dead + open, and each event is where it belongs.
 
     Compares the counters with a full count, and each event's state and place in the queue with its record.
 
-    Changes nothing, and may run under load: what differs is looked at again before it is named.
+    Changes nothing without --repair, and may run under load: what differs is looked at again before it is named.
 
     Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis cannot be had, 2 bad usage.
     """
-    found = ask(_audit)
+    found = ask(_repaired if repair else _audit)
     typer.echo(orjson.dumps(_as_object(found)) if as_json else _as_sum(found))
     for remark in _remarks(found):
         typer.echo(remark, err=True)
@@ -43,6 +46,14 @@ def audit(
 async def _audit(redis: "Redis", keys: Keys) -> Audit:
     with _progress() as looked_at:
         return await compare(redis, keys, looked_at=looked_at)
+
+
+async def _repaired(redis: "Redis", keys: Keys) -> Audit:
+    found = await _audit(redis, keys)
+    if found.clean:
+        return found
+    await put_right(redis, keys, found)
+    return await _audit(redis, keys)
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from service.store.scripts import run, script
 
 TOTALS = script("totals")
 EXAMINE = script("examine")
+REPAIR = script("repair")
+RECOUNT = script("recount")
 
 PAGE = 100
 """Events looked at in one script: about 2 ms in which the server does nothing else."""
@@ -121,6 +123,21 @@ async def audit(redis: "Redis", keys: Keys, *, looked_at: Callable[[int], None] 
     counted = last.agrees or not any(count.moved for count in counts)
     contradictions = last.after.contradictions() + (last.contradictions() if counted else [])
     return Audit(last.after, last.differences, tuple(contradictions), counted)
+
+
+async def repair(redis: "Redis", keys: Keys, found: Audit) -> None:
+    """Put events where their records say they belong, and the counters to what is there.
+
+    That is for what a script left that failed half-way and was not repeated. Repeating it is harmless.
+
+    Raises:
+        redis.exceptions.RedisError: Redis cannot be reached, or refuses; repair once more.
+    """
+    ids = [each.event_id for each in found.differences]
+    for start in range(0, len(ids), PAGE):
+        await run(redis, REPAIR, keys.namespace, *ids[start : start + PAGE])
+    again = await _count(redis, keys, lambda _: None)
+    await run(redis, RECOUNT, keys.namespace, "" if again.moved else again.found.ignored)
 
 
 async def totals(redis: "Redis", keys: Keys) -> Totals:

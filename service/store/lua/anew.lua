@@ -14,19 +14,32 @@ local function hindrance(event, trusted)
   return f[3] and 'cancelled' or nil
 end
 
--- let_run: a handler runs again as if for the first time; answers the reason of its end so far
+-- let_run: a handler's record (JSON) that lets it run again as if for the first time, and the reason of its end so far
 local function let_run(event, name, now)
   local known = redis.call('HGET', event, 'h:' .. name)
   local handler = known and handler_of(known) or {}
   local fresh = { state = 'pending', due = now }
   if handler.runs and #handler.runs > 0 then fresh.runs = handler.runs end
-  redis.call('HSET', event, 'h:' .. name, cjson.encode(fresh))
-  return type(handler.reason) == 'string' and handler.reason or ''
+  return cjson.encode(fresh), type(handler.reason) == 'string' and handler.reason or ''
 end
 
--- as_suspect: an event that made its workers vanish is given one more chance, alone
-local function as_suspect(event)
-  local lapses = tonumber(redis.call('HGET', event, 'lapses') or '0')
-  if lapses > 2 then redis.call('HSET', event, 'lapses', 2) end
+-- run_anew: let handlers run again, in one write with `more` fields and the note of it, so that it happened or did not. An
+-- event that made its workers vanish is given one more chance, alone.
+local function run_anew(event, names, now, what, more)
+  local fields, were = more or {}, {}
+  for _, name in ipairs(names) do
+    local fresh, reason = let_run(event, name, now)
+    fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, fresh
+    were[name] = reason
+  end
+  local f = redis.call('HMGET', event, 'lapses', 'notes')
+  if (tonumber(f[1] or '0') or 0) > 2 then fields[#fields + 1], fields[#fields + 2] = 'lapses', 2 end
   redis.call('HDEL', event, 'alone')
+  redis.call('HSET', event, 'notes', noted(f[2], now, what, were), unpack(fields))
+end
+
+-- is_half_anew: whether an ended event was let run by a script that failed before it settled it
+local function is_half_anew(event)
+  local f = redis.call('HMGET', event, 'handlers', 'kept')
+  return not f[2] and (not f[1] or verdict(event, names_of(f[1])) == 'open')
 end

@@ -9,7 +9,9 @@
 local function release_budget(ns, effect)
   local sizes = ns .. ':sms_budget:segments'
   if redis.call('ZSCORE', ns .. ':sms_budget', effect) then
-    redis.call('HINCRBY', sizes, 'sum', -tonumber(redis.call('HGET', sizes, effect) or 0))
+    local f = redis.call('HMGET', sizes, 'sum', effect)
+    -- The size and the sum are one write, so that nothing is taken off twice.
+    redis.call('HSET', sizes, 'sum', tonumber(f[1] or '0') - tonumber(f[2] or '0'), effect, 0)
     redis.call('HDEL', sizes, effect)
     redis.call('ZREM', ns .. ':sms_budget', effect)
   end
@@ -27,9 +29,13 @@ end
 -- reserve_budget: take the segments of an effect, once
 local function reserve_budget(ns, effect, segments, window, now)
   local key, sizes = ns .. ':sms_budget', ns .. ':sms_budget:segments'
-  if redis.call('ZADD', key, 'NX', now, effect) == 0 then return end
-  redis.call('HSET', sizes, effect, segments)
-  redis.call('HINCRBY', sizes, 'sum', segments)
-  redis.call('PEXPIRE', key, window * 2)
+  if redis.call('ZSCORE', key, effect) then
+    redis.call('PEXPIRE', key, window * 2, 'NX')
+    return
+  end
+  local f = redis.call('HMGET', sizes, 'sum', effect)
+  if not f[2] then redis.call('HSET', sizes, 'sum', tonumber(f[1] or '0') + segments, effect, segments) end
   redis.call('PEXPIRE', sizes, window * 2)
+  redis.call('ZADD', key, now, effect)
+  redis.call('PEXPIRE', key, window * 2)
 end

@@ -45,41 +45,39 @@ end
 
 -- condemn: the event has killed its worker while nothing else ran there; what had not ended is dead
 local function condemn(id, event)
-  note(ns, id, now, 'condemned')
+  local fields = {}
   for _, name in ipairs(names_of(redis.call('HGET', event, 'handlers')) or {}) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
     if handler.state ~= 'done' and handler.state ~= 'dead' then
       handler.state, handler.reason, handler.due, handler.ended_at = 'dead', 'killed_worker', nil, now
       handler.held_by = nil
       handler.error = 'its worker vanished each time it ran: find out what it does to the process, then retry it'
-      redis.call('HSET', event, 'h:' .. name, cjson.encode(handler))
+      fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, cjson.encode(handler)
     end
   end
+  if #fields == 0 then return end
+  redis.call('HSET', event, 'notes', noted(redis.call('HGET', event, 'notes'), now, 'condemned'), unpack(fields))
 end
 
 -- verdict_on: 'free' to be taken, 'suspect' to be taken alone, or 'settle': not for anybody now. A lapsed lease is ended.
 local function verdict_on(id, event)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'alone')
   if f[1] ~= 'open' or (f[2] and (tonumber(f[3]) or 0) > now) then return 'settle' end
-  if f[2] then
-    blame(ns, id, f[2])
-    let_go(ns, id, f[2])
-  end
+  if f[2] then blame(ns, id, f[2]) end
   local lapses = tonumber(redis.call('HGET', event, 'lapses') or '0') or 0
-  if lapses >= HOPELESS and f[4] then
-    condemn(id, event)
-    return 'settle'
-  end
+  local hopeless = lapses >= HOPELESS and f[4]
+  if hopeless then condemn(id, event) end
+  if f[2] then let_go(ns, id, f[2]) end
+  if hopeless then return 'settle' end
   return lapses >= SUSPECT and 'suspect' or 'free'
 end
 
-local function take(id, event)
-  if redis.call('HEXISTS', event, 'handlers') == 0 then
-    redis.call('HSET', event, 'handlers', subscribed(redis.call('HGET', event, 'type')))
-  end
-  if not names_of(redis.call('HGET', event, 'handlers')) then error('its list of handlers cannot be read') end
-  redis.call('HSET', event, 'lease', token, 'lease_until', now + lease)
+local function take(id, event, more)
+  local handlers = redis.call('HGET', event, 'handlers') or subscribed(redis.call('HGET', event, 'type'))
+  if not names_of(handlers) then error('its list of handlers cannot be read') end
+  -- Noted as held before it is: the repetition of this claim looks for what it took among these.
   hold(ns, worker, id)
+  redis.call('HSET', event, 'handlers', handlers, 'lease', token, 'lease_until', now + lease, unpack(more or {}))
   settle(ns, id, now)
   give(id, event)
 end
@@ -98,8 +96,7 @@ local function consider(job)
   elseif verdict == 'free' then
     take(id, event)
   elseif alone and #claimed == 0 then
-    redis.call('HSET', event, 'alone', '1')
-    take(id, event)
+    take(id, event, { 'alone', '1' })
     return false, true
   else
     suspects = suspects + 1
@@ -139,13 +136,18 @@ local function repeat_claim()
   for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
     local event = ns .. ':event:' .. id
     local f = redis.call('HMGET', event, 'lease', 'lease_until')
-    if f[1] == token and (tonumber(f[2]) or 0) > now then give(id, event) end
+    if f[1] == token and (tonumber(f[2]) or 0) > now then
+      settle(ns, id, now)
+      give(id, event)
+    end
   end
 end
 
 absolve(ns, worker)
 if redis.call('GET', ns .. ':claim:' .. worker) == number then
   repeat_claim()
+  -- It took nothing, or failed before it did.
+  if #claimed == 0 then claim_due() end
 else
   redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY)
   claim_due()

@@ -16,14 +16,16 @@ local function retry(id)
   if state ~= 'dead' then return state and 'not_dead' or 'gone' end
   local why_not = hindrance(event, trusted)
   if why_not then return why_not end
-  local names, were = dead_handlers(event, wanted, reason), {}
+  if is_half_anew(event) then
+    settle(ns, id, now)
+    return 'retried'
+  end
+  local names = dead_handlers(event, wanted, reason)
   if #names == 0 then return 'other' end
   if word == '' and count_doubtful(ns, id) > 0 then return 'in_doubt' end
   if word ~= '' and settle_effects(ns, id, word, answer, now) > 0 then note(ns, id, now, word) end
   let_go_of_refusals(ns, id)
-  for _, name in ipairs(names) do were[name] = let_run(event, name, now) end
-  as_suspect(event)
-  note(ns, id, now, 'retried', were)
+  run_anew(event, names, now, 'retried')
   settle(ns, id, now)
   return 'retried'
 end

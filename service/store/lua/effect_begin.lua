@@ -65,16 +65,25 @@ if ARGV[9] ~= '' then
   if why then return why end
   if wanted.message and not wanted.only_asks then take(wanted) end
 end
+-- The intent is one write, and the last: where that fails, there is none.
+local known = redis.call('HMGET', entry, 'state', 'sends', 'doubtful')
+local fields = { 'run', run, 'holder', id, 'token', token, 'last_at', now, 'version', tonumber(version) + 1 }
+local state, sends, doubtful = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
 if ARGV[8] == '0' then
   redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'answer_short', 'answered_at', 'why', 'bytes')
-  redis.call('HSET', entry, 'sends', 0, 'doubtful', 0, 'first_at', now, unpack(ARGV, 10))
+  sends, doubtful = 0, 0
+  fields[#fields + 1], fields[#fields + 2] = 'first_at', now
+  for i = 10, #ARGV, 2 do
+    fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 1]
+    if ARGV[i] == 'state' then state = ARGV[i + 1] end
+  end
 end
-redis.call('HSET', entry, 'run', run, 'holder', id, 'token', token, 'last_at', now)
-redis.call('HINCRBY', entry, 'version', 1)
-if redis.call('HGET', entry, 'state') == 'started' then
-  redis.call('HINCRBY', entry, 'sends', 1)
-  redis.call('HINCRBY', entry, 'doubtful', 1)
+local going = state == 'started' and 1 or 0
+if keep > 0 then
+  -- Its end comes first, so that no entry is left without one.
+  if version == '0' then redis.call('HSET', entry, 'version', '0') end
+  redis.call('PEXPIRE', entry, keep)
 end
-if keep > 0 then redis.call('PEXPIRE', entry, keep) end
+redis.call('HSET', entry, 'sends', sends + going, 'doubtful', doubtful + going, unpack(fields))
 return { 'begun' }

@@ -13,33 +13,40 @@ local outcome, sent_at, status = ARGV[3], ARGV[4], ARGV[5]
 local MOST_TOLD, MOST_NOTES = 2000, 170
 local now = now_ms()
 
-local function keep_answer()
-  redis.call('HSET', entry, 'answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
-  if ARGV[10] ~= '' then redis.call('HSET', entry, 'answer_short', ARGV[10]) end
+-- All of it is one write, so that an answer is noted or not; what the bytes held goes after it.
+local fields = {}
+local function set(...)
+  for _, each in ipairs({ ... }) do fields[#fields + 1] = each end
 end
 
-local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent', 'notes')
+local function keep_answer()
+  set('answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
+  if ARGV[10] ~= '' then set('answer_short', ARGV[10]) end
+end
+
+local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent', 'notes', 'version')
 if not f[1] then return { 'gone', 0 } end
 local notes = f[4] or ''
-if notes:find(ARGV[9], 1, true) then return { f[1], tonumber(f[2]) } end
-redis.call('HSET', entry, 'notes', (notes .. ARGV[9] .. ';'):sub(-MOST_NOTES))
+if notes:find(ARGV[9], 1, true) then
+  if f[1] ~= 'started' then redis.call('HDEL', entry, 'bytes') end
+  return { f[1], tonumber(f[2]) }
+end
 local sent = (f[3] or '') .. sent_at .. ' ' .. status .. ' ' .. now .. ';'
-if #sent <= MOST_TOLD and (status ~= '0' or outcome == 'unknown') then redis.call('HSET', entry, 'sent', sent) end
-redis.call('HINCRBY', entry, 'version', 1)
+if #sent <= MOST_TOLD and (status ~= '0' or outcome == 'unknown') then set('sent', sent) end
 local state, doubtful = f[1], tonumber(f[2])
 if state == 'started' and outcome ~= 'unknown' then
   doubtful = math.max(0, doubtful - 1)
   if outcome == 'done' then
     state = 'done'
-    redis.call('HDEL', entry, 'bytes')
     keep_answer()
   elseif doubtful == 0 and outcome ~= 'put_off' then
     state = outcome
-    redis.call('HDEL', entry, 'bytes')
     if outcome == 'refused' then keep_answer() end
     release_budget(ARGV[1], ARGV[2])
   end
-  redis.call('HSET', entry, 'state', state, 'doubtful', doubtful)
+  set('state', state, 'doubtful', doubtful)
 end
-redis.call('HSET', entry, 'status', status, 'why', ARGV[8])
+set('status', status, 'why', ARGV[8], 'notes', (notes .. ARGV[9] .. ';'):sub(-MOST_NOTES))
+redis.call('HSET', entry, 'version', tonumber(f[5] or '0') + 1, unpack(fields))
+if state ~= 'started' and f[1] == 'started' then redis.call('HDEL', entry, 'bytes') end
 return { state, doubtful }

@@ -46,13 +46,17 @@ local function erase(id)
     redis.call('SADD', ns .. ':erasing', id)
     return { 'open' }
   end
-  redis.call('SREM', ns .. ':erasing', id)
-  if not f[1] then return { 'gone' } end
+  if not f[1] then
+    redis.call('SREM', ns .. ':erasing', id)
+    return { 'gone' }
+  end
   local had = redis.call('HDEL', event, 'body')
   redis.call('HDEL', event, 'about')
   if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+')) end
   for _, name in ipairs(names_of(f[3] or '[]') or {}) do quiet(event, name) end
-  return { 'erased', tostring(had), erase_effects(id) }
+  local erased = erase_effects(id)
+  redis.call('SREM', ns .. ':erasing', id)
+  return { 'erased', tostring(had), erased }
 end
 
 local answers = {}

@@ -19,6 +19,7 @@ for index, retention in pairs({ [':ended'] = tonumber(ARGV[2]), [':dead'] = tonu
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', ns .. index, '-inf', now - retention, 'LIMIT', 0, limit)) do
     if belongs(index, id) then
       forget(ns, id)
+      redis.call('ZREM', ns .. index, id)
       forgotten = forgotten + 1
     else
       redis.call('ZREM', ns .. index, id)

@@ -27,21 +27,25 @@ local function settle_effects(ns, id, word, answer, now)
   local settled = 0
   for _, name in ipairs(effects_of(ns, id)) do
     local entry = ns .. ':effect:' .. name
-    local f = redis.call('HMGET', entry, 'state', 'doubtful', 'status')
+    local f = redis.call('HMGET', entry, 'state', 'doubtful', 'status', 'version', 'generation')
     if is_doubtful(f[1], f[2]) then
       settled = settled + 1
-      redis.call('HINCRBY', entry, 'version', 1)
-      redis.call('HDEL', entry, 'bytes')
-      if not f[1] then redis.call('HSET', entry, 'event', id, 'own_key', '0', 'first_at', now, 'last_at', now) end
-      if word == 'sent' then
-        redis.call('HSET', entry, 'state', 'settled', 'status', 200, 'answer_type', 'application/json', 'answer', answer,
-          'answered_at', now)
-      else
-        redis.call('HSET', entry, 'state', 'withdrawn', 'doubtful', 0)
-        -- The key stays, so that Telnyx itself may still know better; only where it refused the key is there a new one.
-        if f[3] == '422' then redis.call('HINCRBY', entry, 'generation', 1) end
+      local fields = { 'version', tonumber(f[4] or '0') + 1 }
+      local function set(...)
+        for _, each in ipairs({ ... }) do fields[#fields + 1] = each end
       end
+      if not f[1] then set('event', id, 'own_key', '0', 'first_at', now, 'last_at', now) end
+      if word == 'sent' then
+        set('state', 'settled', 'status', 200, 'answer_type', 'application/json', 'answer', answer, 'answered_at', now)
+      else
+        set('state', 'withdrawn', 'doubtful', 0)
+        -- The key stays, so that Telnyx itself may still know better; only where it refused the key is there a new one.
+        if f[3] == '422' then set('generation', tonumber(f[5] or '0') + 1) end
+      end
+      redis.call('HSET', entry, unpack(fields))
     end
+    -- Also where the script failed after the write before.
+    if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
   end
   return settled
 end
@@ -50,10 +54,8 @@ end
 local function let_go_of_refusals(ns, id)
   for _, name in ipairs(effects_of(ns, id)) do
     local entry = ns .. ':effect:' .. name
-    if redis.call('HGET', entry, 'state') == 'refused' then
-      redis.call('HINCRBY', entry, 'version', 1)
-      redis.call('HSET', entry, 'state', 'withdrawn')
-    end
+    local f = redis.call('HMGET', entry, 'state', 'version')
+    if f[1] == 'refused' then redis.call('HSET', entry, 'state', 'withdrawn', 'version', tonumber(f[2] or '0') + 1) end
   end
 end
 
@@ -65,13 +67,13 @@ local function forget_effects_of(ns, id, handler, act)
   local count = 0
   for _, name in ipairs(effects_of(ns, id)) do
     local entry = ns .. ':effect:' .. name
-    local f = redis.call('HMGET', entry, 'handler', 'state')
+    local f = redis.call('HMGET', entry, 'handler', 'state', 'version', 'generation')
+    if act and f[1] == handler and f[2] == 'forgotten' then redis.call('HDEL', entry, 'bytes') end
     if f[1] == handler and not FORGOTTEN[f[2]] then
       count = count + 1
       if act then
-        redis.call('HINCRBY', entry, 'version', 1)
-        redis.call('HINCRBY', entry, 'generation', 1)
-        redis.call('HSET', entry, 'state', 'forgotten', 'doubtful', 0)
+        redis.call('HSET', entry, 'state', 'forgotten', 'doubtful', 0, 'version', tonumber(f[3] or '0') + 1,
+          'generation', tonumber(f[4] or '0') + 1)
         redis.call('HDEL', entry, 'bytes')
       end
     end

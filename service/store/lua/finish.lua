@@ -16,12 +16,13 @@ while i <= #ARGV do
   if f[1] ~= token or tonumber(f[2]) <= now then
     answers[#answers + 1] = 'lost'
   else
-    for j = i + 4, i + 3 + 2 * count, 2 do redis.call('HSET', event, 'h:' .. ARGV[j], ARGV[j + 1]) end
-    if release then
-      let_go(ns, id, token)
-      if count > 0 then redis.call('HDEL', event, 'lapses') end
-    end
-    answers[#answers + 1] = settle(ns, id, now)
+    local fields = {}
+    for j = i + 4, i + 3 + 2 * count, 2 do fields[#fields + 1], fields[#fields + 2] = 'h:' .. ARGV[j], ARGV[j + 1] end
+    if count > 0 then redis.call('HSET', event, unpack(fields)) end
+    if release and count > 0 then redis.call('HDEL', event, 'lapses', 'blames') end
+    answers[#answers + 1] = settle(ns, id, now, false, release)
+    -- Last, so that whoever holds the lease can record again what failed half-way.
+    if release then let_go(ns, id, token) end
   end
   i = i + 4 + 2 * count
 end

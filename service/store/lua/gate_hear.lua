@@ -32,7 +32,9 @@ local function fails(cause, key, is_open)
     if struck(cause) and open_cause(ns, cause.name, now, cause) then opened[#opened + 1] = cause.name end
     return
   end
-  local f = redis.call('HMGET', key, 'prober', 'interval', 'longest')
+  local f = redis.call('HMGET', key, 'prober', 'interval', 'longest', 'untold')
+  -- It was opened by a call that failed before anybody was told.
+  if f[4] == '1' and tell_of(ns, cause.name, cause.quiet) then opened[#opened + 1] = cause.name end
   if f[1] ~= event_id then return end
   local interval = math.min(2 * tonumber(f[2]), tonumber(f[3]))
   probe_again(key, interval, interval)
@@ -68,14 +70,17 @@ local function hear_of_causes()
 end
 
 -- block: no send before a time. The line of those who are to come back grows by what is lost.
-local function block(bucket, wait, f)
+local function block(bucket, wait, f, more)
   local before, last_place = tonumber(f[1] or 0), tonumber(f[2] or 0)
   local until_then = now + wait
   -- The server's clock was put back.
   if before > now + LONGEST_BLOCK then before = 0 end
   if until_then <= before then return end
-  redis.call('HSET', bucket, 'blocked_until', until_then)
-  if last_place > now then redis.call('HSET', bucket, 'new', last_place + until_then - math.max(before, now)) end
+  local fields = more or {}
+  if last_place > now then
+    fields[#fields + 1], fields[#fields + 2] = 'new', last_place + until_then - math.max(before, now)
+  end
+  redis.call('HSET', bucket, 'blocked_until', until_then, unpack(fields))
 end
 
 local function hear_of_limits(bucket)
@@ -85,8 +90,7 @@ local function hear_of_limits(bucket)
     block(bucket, heard.wait, f)
   elseif heard.limited and tonumber(f[1] or 0) <= now then
     -- Those that were on their way when the block began count once.
-    block(bucket, math.min(1000 * 2 ^ refusals, LONGEST_PAUSE), f)
-    redis.call('HSET', bucket, 'refusals', math.min(refusals + 1, 10))
+    block(bucket, math.min(1000 * 2 ^ refusals, LONGEST_PAUSE), f, { 'refusals', math.min(refusals + 1, 10) })
   end
   if heard.good and refusals > 0 then redis.call('HDEL', bucket, 'refusals') end
   if heard.limit then redis.call('HSET', bucket, 'told_limit', heard.limit, 'told_until', now + heard.limit_lasts) end

@@ -5,12 +5,20 @@
 -- Keys:   <ns>:cause:<name>, <ns>:causes, <ns>:parked:<name>, <ns>:told:<name>, and those of settle and note
 -- Cost:   O(1) each, but for those that settle events: O(events × (handlers + log queue))
 
+-- tell_of: note that people are told of an open cause
+local function tell_of(ns, name, quiet)
+  redis.call('SET', ns .. ':told:' .. name, '1', 'PX', quiet)
+  redis.call('HSET', ns .. ':cause:' .. name, 'untold', '')
+  return true
+end
+
 -- open_cause: answers whether people are to be told: not again and again of one that comes and goes
 local function open_cause(ns, name, now, cause)
-  redis.call('HSET', ns .. ':cause:' .. name, 'since', now, 'probe_at', now + cause.interval, 'interval', cause.interval,
-    'longest', cause.longest, 'detail', cause.detail, 'advice', cause.advice)
+  local tell = redis.call('EXISTS', ns .. ':told:' .. name) == 0
   redis.call('SADD', ns .. ':causes', name)
-  return redis.call('SET', ns .. ':told:' .. name, '1', 'NX', 'PX', cause.quiet) and true or false
+  redis.call('HSET', ns .. ':cause:' .. name, 'since', now, 'probe_at', now + cause.interval, 'interval', cause.interval,
+    'longest', cause.longest, 'detail', cause.detail, 'advice', cause.advice, 'untold', tell and '1' or '')
+  return tell and tell_of(ns, name, cause.quiet)
 end
 
 -- lift_cause: it stays among the causes until nothing is parked for it any more
@@ -20,13 +28,15 @@ end
 
 -- free_some: make up to `most` events due that a lifted cause held, the oldest first: settle sees that it is gone
 local function free_some(ns, name, most, now)
-  local freed = redis.call('ZPOPMIN', ns .. ':parked:' .. name, most)
-  for i = 1, #freed, 2 do
-    note(ns, freed[i], now, 'released', { cause = name })
-    settle(ns, freed[i], now)
+  local freed = most > 0 and redis.call('ZRANGE', ns .. ':parked:' .. name, 0, most - 1) or {}
+  for _, id in ipairs(freed) do
+    settle(ns, id, now)
+    note(ns, id, now, 'released', { cause = name })
+    -- After that, so that none is lost from sight which was not freed.
+    redis.call('ZREM', ns .. ':parked:' .. name, id)
   end
   if redis.call('EXISTS', ns .. ':parked:' .. name) == 0 then redis.call('SREM', ns .. ':causes', name) end
-  return #freed / 2
+  return #freed
 end
 
 -- set_free_of: let the handlers of an event run again that this cause holds; answers whether there were any
@@ -40,7 +50,11 @@ local function set_free_of(ns, id, name, names, now)
     end
   end
   settle(ns, id, now)
-  return any
+  if any then return true end
+  -- Freed by a call that failed before it settled the event: it is due now.
+  redis.call('ZREM', ns .. ':parked:' .. name, id)
+  local score = tonumber(redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id) or 'inf')
+  return score ~= nil and score <= now
 end
 
 -- free_for_probe: make the oldest event due that an open cause holds, unless it is being worked on; answers how many

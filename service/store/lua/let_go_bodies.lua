@@ -31,10 +31,17 @@ local function compact(id)
   end
   shorten_answers(ns, id)
   if size + #kept > MOST then kept = '{}' end
-  local about = redis.call('HGET', event, 'about')
-  redis.call('DEL', event)
+  local f, stay = redis.call('HMGET', event, 'about', 'kept'), { kept = true }
+  -- One that was begun before has its handlers no more.
+  kept = f[2] or kept
   redis.call('HSET', event, 'kept', kept, unpack(record))
-  if about and about ~= '' and size + #kept + #'about' + #about <= MOST then redis.call('HSET', event, 'about', about) end
+  for _, name in ipairs(KEPT) do stay[name] = true end
+  stay.about = f[1] and f[1] ~= '' and size + #kept + #'about' + #f[1] <= MOST
+  local gone = {}
+  for _, name in ipairs(redis.call('HKEYS', event)) do
+    if not stay[name] then gone[#gone + 1] = name end
+  end
+  if #gone > 0 then redis.call('HDEL', event, unpack(gone)) end
 end
 
 local ids = redis.call('ZRANGEBYSCORE', ns .. ':bodies', '-inf', now_ms() - tonumber(ARGV[2]), 'LIMIT', 0, limit)

@@ -24,6 +24,7 @@ for i = 9, #ARGV, 2 do
 end
 
 local fields = read_message(ns, id)
+if next(fields) then redis.call('PEXPIRE', key, ARGV[3]) end
 local doubled, answers = {}, {}
 for field in pairs(fields) do
   local form = field:match('^sent:(.*)$')
@@ -38,5 +39,4 @@ for _, each in ipairs(recipients) do
   local reason = mine and '' or reason_against(fields, state, by, begun)
   answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '' }
 end
-if next(fields) then redis.call('PEXPIRE', key, ARGV[3]) end
 return { missing_keys(fields, cjson.decode(ARGV[7])), doubled, unpack(answers) }

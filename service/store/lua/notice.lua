@@ -9,7 +9,6 @@ local ns, cause, entry, most, pause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4
 local notices, notice = ns .. ':notices', ns .. ':notice:' .. cause
 local news = redis.call('HEXISTS', notice, 'told:' .. entry) == 0
 local apart = redis.call('HEXISTS', notice, 'new:' .. entry) == 1 or redis.call('HLEN', notice) < most
-redis.call('HINCRBY', notice, apart and 'new:' .. entry or 'others', 1)
 local due = redis.call('ZSCORE', notices, cause)
 if not due then
   redis.call('ZADD', notices, now_ms(), cause)
@@ -18,4 +17,6 @@ elseif news and redis.call('HEXISTS', notice, 'taken') == 0 then
   local soonest = (redis.call('HGET', notice, 'told_at') or now_ms()) + pause
   redis.call('ZADD', notices, 'LT', soonest, cause)
 end
+-- Last, so that what is noted again after a failure counts once.
+redis.call('HINCRBY', notice, apart and 'new:' .. entry or 'others', 1)
 return news and 1 or 0

@@ -6,8 +6,10 @@
 -- Cost:   O(1)
 local ns, name = ARGV[1], ARGV[2]
 local cause = ns .. ':cause:' .. name
-if redis.call('SADD', ns .. ':paused', ARGV[3]) == 0 then return 0 end
+if redis.call('SISMEMBER', ns .. ':paused', ARGV[3]) == 1 then return 0 end
 redis.call('HSET', cause, 'since', now_ms(), 'probe_at', -1, 'interval', 0, 'longest', 0, 'detail', ARGV[4],
   'advice', ARGV[5])
 redis.call('SADD', ns .. ':causes', name)
+-- Last: a pause that failed half-way is none, and may be asked for again.
+redis.call('SADD', ns .. ':paused', ARGV[3])
 return 1

@@ -54,5 +54,6 @@ end
 local function is_damage(event, error)
   local said = type(error) == 'table' and error.err or tostring(error)
   if said:find('^WRONGTYPE') then return redis.call('TYPE', event).ok ~= 'hash' end
-  return type(error) ~= 'table' or said:find('user_script', 1, true) ~= nil or said:find('not an integer', 1, true) ~= nil
+  -- The server's own refusals begin with a code (NOPERM, OOM, ERR): they say nothing against the record.
+  return not said:find('^%-?%u%u%u+ ') or said:find('not an integer', 1, true) ~= nil
 end

@@ -30,8 +30,9 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
   if not token or worker_of(token) ~= worker then
     redis.call('SREM', ns .. ':held:' .. worker, id)
   elseif not runs[id] and tonumber(token:match(':(%d+)$')) <= settled then
-    let_go(ns, id, token)
-    settle(ns, id, now)
+    settle(ns, id, now, false, true)
+    redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
+    redis.call('SREM', ns .. ':held:' .. worker, id)
   end
 end
 return lost

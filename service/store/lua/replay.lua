@@ -18,21 +18,19 @@ local function contains(names, wanted)
 end
 
 -- let_one_run: the others stay as they ended
-local function let_one_run(event, names)
+local function let_one_run(event, names, what)
+  local more = {}
   if not contains(names, only) then
     names[#names + 1] = only
-    redis.call('HSET', event, 'handlers', cjson.encode(names))
+    more = { 'handlers', cjson.encode(names) }
   end
-  return { [only] = let_run(event, only, now) }
+  run_anew(event, { only }, now, what, more)
 end
 
 -- let_all_run: the handlers are fixed anew when it is claimed
-local function let_all_run(event, names)
-  local were = {}
-  for _, name in ipairs(names) do were[name] = let_run(event, name, now) end
+local function let_all_run(event, names, what)
+  run_anew(event, names, now, what, { 'due', now })
   redis.call('HDEL', event, 'handlers')
-  redis.call('HSET', event, 'due', now)
-  return were
 end
 
 local function replay(id)
@@ -45,10 +43,15 @@ local function replay(id)
   if not again and count_doubtful(ns, id) > 0 then return { 'in_doubt', 0 } end
   local forgotten = again and forget_effects_of(ns, id, only, act) or 0
   if not act then return { 'replayed', forgotten } end
+  local what = again and 'replayed_again' or 'replayed'
   local names = names_of(redis.call('HGET', event, 'handlers') or '[]') or {}
-  local were = only ~= '' and let_one_run(event, names) or let_all_run(event, names)
-  as_suspect(event)
-  note(ns, id, now, again and 'replayed_again' or 'replayed', were)
+  if is_half_anew(event) then
+    if only == '' then redis.call('HDEL', event, 'handlers') end
+  elseif only ~= '' then
+    let_one_run(event, names, what)
+  else
+    let_all_run(event, names, what)
+  end
   settle(ns, id, now)
   return { 'replayed', forgotten }
 end

@@ -8,7 +8,10 @@
 local given = 0
 for i = 5, #ARGV do
   local key = ARGV[1] .. ':replies:' .. ARGV[i]
-  if redis.call('SISMEMBER', key, ARGV[2]) == 1 then return 1 end
+  if redis.call('SISMEMBER', key, ARGV[2]) == 1 then
+    redis.call('PEXPIRE', key, ARGV[4], 'NX')
+    return 1
+  end
   given = given + redis.call('SCARD', key)
 end
 if given >= tonumber(ARGV[3]) then return 0 end

@@ -120,8 +120,8 @@ local function leave_end(ns, id, state)
   if state == 'dead' then
     redis.call('ZREM', ns .. ':dead', id)
   else
-    redis.call('ZREM', ns .. ':ended', id)
     redis.call('ZREM', ns .. ':bodies', id)
+    redis.call('ZREM', ns .. ':ended', id)
   end
 end
 
@@ -147,7 +147,8 @@ local function set_free(event, field, handler, now)
 end
 
 -- park: note an event with the causes that hold its handlers, and with no others. A handler whose cause is gone by now is
--- free at once: whoever lifted it could not know of this one. Answers whether there was such a handler.
+-- free at once: whoever lifted it could not know of this one. Answers whether there was such a handler, and what is to be done
+-- once the event is in its place: until then it is found among those that the cause holds.
 local function park(ns, id, received_at, parked, held_by, now)
   local event, holding, names, freed = ns .. ':event:' .. id, {}, {}, false
   for field, handler in pairs(parked or {}) do
@@ -159,15 +160,13 @@ local function park(ns, id, received_at, parked, held_by, now)
       redis.call('ZADD', ns .. ':parked:' .. handler.held_by, received_at, id)
     end
   end
-  for name in (held_by or ''):gmatch('[^\n]+') do
-    if not holding[name] then redis.call('ZREM', ns .. ':parked:' .. name, id) end
+  if #names > 0 then redis.call('HSET', event, 'held_by', table.concat(names, '\n')) end
+  return freed, function()
+    if #names == 0 then redis.call('HDEL', event, 'held_by') end
+    for name in (held_by or ''):gmatch('[^\n]+') do
+      if not holding[name] then redis.call('ZREM', ns .. ':parked:' .. name, id) end
+    end
   end
-  if #names > 0 then
-    redis.call('HSET', event, 'held_by', table.concat(names, '\n'))
-  else
-    redis.call('HDEL', event, 'held_by')
-  end
-  return freed
 end
 
 local function settle(ns, id, now, quietly, given_back)
@@ -186,12 +185,16 @@ local function settle(ns, id, now, quietly, given_back)
     redis.call('HSET', event, 'state', 'open')
     before = 'open'
   end
-  local after, score, parked
+  local after, score, parked, unpark
   if leased then
     after, score = 'open', tonumber(f[3])
   elseif f[4] then
     after, score, parked = verdict(event, names_of(f[4]))
-    if (parked or f[8]) and park(ns, id, received_at, parked, f[8], now) then score = math.min(score, now) end
+    if parked or f[8] then
+      local freed
+      freed, unpark = park(ns, id, received_at, parked, f[8], now)
+      if freed then score = math.min(score, now) end
+    end
   else
     after, score = 'open', tonumber(f[5]) or now
   end
@@ -203,6 +206,7 @@ local function settle(ns, id, now, quietly, given_back)
     if score < now + 1000 and not quietly then wake(ns) end
   end
   if after ~= before then change_state(ns, id, before, after, now) end
+  if unpark then unpark() end
   if after ~= 'open' then dequeue(ns, id) end
   return after
 end

@@ -1,0 +1,128 @@
+"""Scripts that fail half-way: each call of a script runs on the real server, and one of its writes is refused."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from service.store.keys import ARQ_JOB, Keys
+
+T = 1_790_000_000_000
+"""The time (ms) at which every script runs: so that two runs can be compared, field by field."""
+READS = (
+    "EXISTS GET HEXISTS HGET HGETALL HKEYS HLEN HMGET LINDEX LLEN SCARD SISMEMBER SMEMBERS TIME ZCARD ZCOUNT ZRANGE"
+    " ZRANGEBYSCORE ZREVRANGE ZSCORE"
+)
+REFUSED = "HALFWAY refused by the test"
+
+_HEAD = """
+local server, reads, written = redis, {}, 0
+for each in ('%(reads)s'):gmatch('%%S+') do reads[each] = true end
+local redis = setmetatable({ call = function(command, ...)
+  if command == 'TIME' then return { '%(seconds)d', '%(micros)d' } end
+  if not reads[command] then
+    written = written + 1
+    if written == %(fail_at)d then
+      error({ err = '%(refused)s: ' .. command .. ' ' .. tostring((...)) })
+    end
+  end
+  return server.call(command, ...)
+end }, { __index = server })
+"""
+
+
+@dataclass
+class FaultyRedis:
+    """A connection whose scripts run at `now` (ms), and refuse their write number `fail_at` (0: none)."""
+
+    redis: "Redis"
+    texts: dict[str, str]
+    fail_at: int = 0
+    now: int = T
+    refused: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.redis, name)
+
+    async def evalsha(self, digest: str, number_of_keys: int, *args: Any) -> Any:
+        """Run a script that service.store.scripts knows, as it would run, but for time and fault."""
+        head = _HEAD % {
+            "reads": READS,
+            "seconds": self.now // 1000,
+            "micros": self.now % 1000 * 1000,
+            "fail_at": self.fail_at,
+            "refused": REFUSED,
+        }
+        shebang, _, text = self.texts[digest].partition("\n")
+        try:
+            return await self.redis.eval(f"{shebang}\n{head}{text}", number_of_keys, *args)  # type: ignore[misc]
+        except ResponseError as error:
+            if REFUSED in str(error):
+                self.refused.append(str(error).partition(f"{REFUSED}: ")[2])
+            raise
+
+
+@dataclass(frozen=True)
+class World:
+    """One deployment's keys, on a connection that can fail."""
+
+    redis: Any
+    keys: Keys
+
+    async def contents(self) -> dict[str, Any]:
+        """Everything that is stored, without the namespace, and whether it expires."""
+        found: dict[str, Any] = {}
+        for pattern in (f"{self.keys.namespace}:*", f"{ARQ_JOB}{self.keys.namespace}:*"):
+            async for key in self.redis.scan_iter(pattern, count=1000):
+                value = await _value(self.redis, key)
+                name = key.decode().replace(self.keys.namespace, "ns")
+                found[name] = (_plain(value, self.keys.namespace), await self.redis.pttl(key) > 0)
+        return found
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A call of one script: what has to be there before, and the call itself, which may be repeated.
+
+    `ignored` are parts of what is stored that repetition may change: `key` or `key|field`. `again_answers` says that
+    the repetition's answer is what the first would have been.
+    """
+
+    name: str
+    arrange: Callable[[World], Awaitable[Any]]
+    act: Callable[[World], Awaitable[Any]]
+    ignored: tuple[str, ...] = ()
+    same_answer: bool = True
+    repaired: tuple[str, ...] = ()
+
+
+def digest_of(text: str) -> str:
+    """The digest by which the server knows a script."""
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+async def _value(redis: Any, key: bytes) -> Any:
+    kind = (await redis.type(key)).decode()
+    read: dict[str, Callable[[], Awaitable[Any]]] = {
+        "string": lambda: redis.get(key),
+        "hash": lambda: redis.hgetall(key),
+        "zset": lambda: redis.zrange(key, 0, -1, withscores=True),
+        "set": lambda: redis.smembers(key),
+        "list": lambda: redis.lrange(key, 0, -1),
+    }
+    return await read[kind]()
+
+
+def _plain(value: Any, namespace: str) -> Any:
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace").replace(namespace, "ns")
+    if isinstance(value, dict):
+        return {_plain(name, namespace): _plain(each, namespace) for name, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted(_plain(each, namespace) for each in value)
+    if isinstance(value, list | tuple):
+        return [_plain(each, namespace) for each in value]
+    return value

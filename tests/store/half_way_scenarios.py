@@ -1,0 +1,364 @@
+"""A call of every script that writes more than once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from service.events.consent import Word
+from service.events.message_status import MessageStatus, RecipientStatus
+from service.store import (
+    again,
+    consent,
+    erasure,
+    gate,
+    holds,
+    imports,
+    inbox,
+    known,
+    ledger,
+    notices,
+    pauses,
+    upkeep,
+)
+from service.store import quarantine as quarantines
+from service.store.inbox import Arrival
+from service.store.leases import RENEW, Ending, Held, Lease, Request, claim, finish, renewal
+from service.store.ledger import Entry, StoredAnswer
+from service.store.message_states import Recipient, ask
+from service.store.records import HandlerRecord
+from service.store.scripts import run
+from service.store.send_conditions import InsteadOf, SendConditions
+from tests.store.half_way import Scenario, T, World
+
+Step = Callable[[World], Awaitable[Any]]
+NUMBER = "+13125550142"
+DAY = 86_400_000
+STOP = Word(NUMBER, "out", T / 1000 - 5)
+STATUS = MessageStatus("m-1", "RCS", (RecipientStatus(NUMBER, "delivered", "T-MOBILE"), RecipientStatus(None, "sent")))
+EVENT = Arrival("one", "message.received", b'{"data":{}}', "webhook")
+OUTAGE = gate.Word(
+    "outage", "fails", "detail", "advice", interval=1000, longest=9000, quiet=60_000, strikes=1, within=9
+)
+
+
+async def nothing(world: World) -> None:
+    """Begin with nothing stored."""
+
+
+def accepting(*arrivals: Arrival) -> Step:
+    async def act(world: World) -> Any:
+        return await inbox.accept(world.redis, world.keys, arrivals)
+
+    return act
+
+
+def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = False, limit: int = 10) -> Step:
+    async def act(world: World) -> list[Lease]:
+        request = Request(worker, number, 15.0, limit, {name: ["*"] for name in handlers}, alone)
+        leases = (await claim(world.redis, world.keys, request)).leases
+        return sorted((replace(each, monotonic=0.0) for each in leases), key=lambda each: each.record.id)
+
+    return act
+
+
+def ending(state: Any, *, release: bool = True, **more: Any) -> Step:
+    async def act(world: World) -> Any:
+        found = [(event_id, await inbox.find(world.redis, world.keys, event_id)) for event_id in ("one", "two")]
+        leases = [Lease(record, "w:1", alone=False, claimed_at=T) for _, record in found if record]
+        ended = {"greet": HandlerRecord(state, **more)}
+        return await finish(world.redis, world.keys, [Ending.of(each, ended, release=release) for each in leases])
+
+    return act
+
+
+def then(*steps: Step) -> Step:
+    async def act(world: World) -> Any:
+        answer = None
+        for step in steps:
+            answer = await step(world)
+        return answer
+
+    return act
+
+
+def at(milliseconds: int, step: Step) -> Step:
+    """A step at a later time."""
+
+    async def act(world: World) -> Any:
+        before, world.redis.now = world.redis.now, T + milliseconds
+        try:
+            return await step(world)
+        finally:
+            world.redis.now = before
+
+    return act
+
+
+def calling(function: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Step:
+    async def act(world: World) -> Any:
+        return await function(world.redis, world.keys, *args, **options)
+
+    return act
+
+
+def putting(command: str, key: str, *args: Any, **options: Any) -> Step:
+    async def act(world: World) -> Any:
+        return await getattr(world.redis, command)(f"{world.keys.namespace}:{key}", *args, **options)
+
+    return act
+
+
+def renewing(*held: Held, settled: int = 9) -> Step:
+    async def act(world: World) -> Any:
+        return await run(world.redis, RENEW, *renewal(world.keys, "w", held, lease=20.0, settled=settled))
+
+    return act
+
+
+ENTRY = Entry(
+    name="e-1",
+    event_id="one",
+    handler="greet",
+    own_key=False,
+    method="POST",
+    path="/messages",
+    recipient=NUMBER,
+    target="t",
+    content_type="application/json",
+    digest="d",
+    state="started",
+    body=b"{}",
+)
+
+
+def beginning(entry: Entry, *, once_more: bool = False, conditions: SendConditions | None = None) -> Step:
+    async def act(world: World) -> Any:
+        record = await inbox.find(world.redis, world.keys, "one")
+        assert record is not None
+        lease = Lease(record, "w:1", alone=False, claimed_at=T)
+        return await ledger.begin(
+            world.redis, world.keys, lease, entry, "run", again=once_more, keep=DAY / 1000, conditions=conditions
+        )
+
+    return act
+
+
+def answering(outcome: Any, status: int) -> Step:
+    answer = StoredAnswer(status, "application/json", b'{"data":{"id":"x"}}')
+    return calling(ledger.end, "e-1", outcome, answer, sent_at=T, why="why", note="note-1")
+
+
+def foreign_event(event_id: str, state: Any = "done") -> imports.Foreign:
+    return imports.Foreign(event_id, "message.received", b"{}", "webhook", T - DAY, 1, {"greet": HandlerRecord(state)})
+
+
+async def cut(world: World) -> None:
+    """Put a job that is nobody's into the queue."""
+    await world.redis.zadd(world.keys.queue, {"stray": T - 1})
+    await world.redis.set("arq:job:stray-of-nobody", "x", px=1)
+
+
+async def told_first(world: World) -> Any:
+    return [await notices.told(world.redis, world.keys, each) for each in _noticed]
+
+
+_noticed: Sequence[notices.Notice] = (notices.Notice("cause", 1, 0, {b"entry": 1}, {b"entry": 1}),)
+
+FALLBACK = SendConditions((NUMBER,), InsteadOf("m-1", None, 2, 5, 9e5))
+TWO = (EVENT, replace(EVENT, identity="two"))
+OPEN = accepting(*TWO)
+LEASED = then(accepting(EVENT), claiming("greet"))
+DONE = then(LEASED, ending("done"))
+DEAD = then(LEASED, ending("dead", reason="why", error="error", attempts=8))
+PARKED = then(
+    LEASED,
+    calling(gate.hear, "one", gate.Heard([OUTAGE], alive=False)),
+    ending("parked", due=T + DAY, held_by="outage"),
+)
+BEGUN = then(LEASED, beginning(ENTRY))
+DOUBTFUL = then(BEGUN, ending("dead", reason="ambiguous"))
+RAISED = Arrival("raised", "toll_free_verification.status_changed", b"{}", "emit")
+OPTED_OUT = calling(consent.hear, [STOP], now=T / 1000)
+NOTED = calling(notices.note, "cause", b"entry")
+SEND = gate.Asked("ticket", "one", ["outage"], "sms", 5.0, back=False, patience=1.0, probe_patience=5.0)
+LIFT = replace(OUTAGE, word="lifts")
+
+SCENARIOS = (
+    Scenario("accept", nothing, accepting(EVENT)),
+    Scenario("accept a timer", nothing, accepting(replace(EVENT, delay=9000))),
+    Scenario(
+        "accept a batch",
+        nothing,
+        accepting(*TWO),
+        ignored=("ns:event:one|deliveries", "ns:event:one|again"),
+        same_answer=False,
+    ),
+    Scenario("accept a STOP", nothing, accepting(replace(EVENT, words=(STOP,)))),
+    Scenario("accept a delivery", nothing, accepting(replace(EVENT, type="message.finalized", message=STATUS))),
+    Scenario("accept by content", nothing, accepting(replace(EVENT, remember=3_600_000))),
+    Scenario("accept a duplicate", OPEN, accepting(replace(EVENT, words=(STOP,), message=STATUS))),
+    Scenario("import ended", nothing, calling(imports.store, [foreign_event("one")], run_them=False, keep=9e5)),
+    Scenario("import to run", nothing, calling(imports.store, [foreign_event("one")], run_them=True, keep=9e5)),
+    Scenario(
+        "learn",
+        nothing,
+        calling(known.learn, "kind", "id", before=None, after=b"x", raised=[RAISED]),
+        ignored=("ns:event:raised|deliveries", "ns:event:raised|again"),
+    ),
+    Scenario("claim", accepting(EVENT), claiming("greet")),
+    Scenario("claim after a lapse", LEASED, at(60_000, claiming("greet", worker="x", limit=1))),
+    Scenario(
+        "claim a suspect",
+        then(LEASED, putting("hset", "event:one", "lapses", 2)),
+        at(60_000, claiming("greet", worker="x", number=7, alone=True)),
+    ),
+    Scenario(
+        "claim condemns",
+        then(LEASED, putting("hset", "event:one", mapping={"lapses": 2, "alone": 1})),
+        at(60_000, claiming("greet", worker="x", number=7)),
+    ),
+    Scenario(
+        "claim absolves",
+        then(LEASED, at(60_000, claiming("greet", worker="x"))),
+        at(61_000, claiming("greet", number=2)),
+    ),
+    Scenario("renew", LEASED, at(5_000, renewing(Held("one", "w:1"), Held("two", "w:1", "leave")))),
+    Scenario(
+        "renew gives back",
+        LEASED,
+        at(5_000, renewing(Held("one", "w:1"))),
+    ),
+    Scenario("finish done", LEASED, ending("done")),
+    Scenario("finish dead", LEASED, ending("dead", reason="why")),
+    Scenario("finish waiting", LEASED, ending("waiting", due=T + 5_000)),
+    Scenario(
+        "finish parked",
+        then(LEASED, calling(gate.hear, "one", gate.Heard([OUTAGE], alive=False))),
+        ending("parked", due=T + DAY, held_by="outage"),
+    ),
+    Scenario("finish without release", LEASED, ending("waiting", due=T + 5_000, release=False)),
+    Scenario("effect_begin", LEASED, beginning(ENTRY)),
+    Scenario("effect_begin under an own key", LEASED, beginning(replace(ENTRY, own_key=True))),
+    Scenario(
+        "effect_begin once more",
+        then(BEGUN, answering("put_off", 429)),
+        beginning(replace(ENTRY, version=2), once_more=True),
+    ),
+    Scenario(
+        "effect_begin anew", then(BEGUN, answering("refused", 400)), beginning(replace(ENTRY, version=2, generation=1))
+    ),
+    Scenario("effect_end done", BEGUN, answering("done", 200)),
+    Scenario("effect_end refused", BEGUN, answering("refused", 400)),
+    Scenario("effect_end unknown", BEGUN, answering("unknown", 0)),
+    Scenario("effects_settle sent", DOUBTFUL, calling(ledger.settle, "one", "sent"), same_answer=False),
+    Scenario("effects_settle not sent", DOUBTFUL, calling(ledger.settle, "one", "not_sent"), same_answer=False),
+    Scenario(
+        "effects_forget", then(BEGUN, answering("done", 200)), calling(ledger.forget, "one", "greet"), same_answer=False
+    ),
+    Scenario("dead_retry", DEAD, calling(again.retry, ["one", "two"]), same_answer=False),
+    Scenario(
+        "dead_retry with a word",
+        DOUBTFUL,
+        calling(again.retry, ["one", "two"], word="not_sent"),
+        same_answer=False,
+        ignored=("ns:event:one|notes", "ns:event:two|notes"),
+    ),
+    Scenario("dead_drop", DEAD, calling(again.drop, ["one", "two"]), same_answer=False),
+    Scenario("dead_causes", DEAD, at(1000, calling(again.new_causes, remember=3600))),
+    Scenario("replay", DONE, calling(again.replay, ["one", "two"]), same_answer=False),
+    Scenario("replay one handler", DONE, calling(again.replay, ["one"], handler="greet"), same_answer=False),
+    Scenario(
+        "replay another handler again",
+        then(BEGUN, answering("done", 200), ending("done")),
+        calling(again.replay, ["one"], handler="greet", again=True),
+        same_answer=False,
+    ),
+    Scenario("cancel", accepting(replace(EVENT, delay=9000)), calling(inbox.cancel, "one", remember=9000)),
+    Scenario(
+        "erase",
+        then(BEGUN, answering("done", 200), ending("done"), putting("sadd", "erasing", "one")),
+        calling(erasure.erase_ended),
+    ),
+    Scenario(
+        "expire",
+        then(BEGUN, answering("done", 200), ending("done")),
+        at(DAY, calling(upkeep.expire, retention=1, dead_retention=1)),
+        same_answer=False,
+    ),
+    Scenario(
+        "expire the dead", DEAD, at(DAY, calling(upkeep.expire, retention=1, dead_retention=1)), same_answer=False
+    ),
+    Scenario(
+        "let_go_bodies",
+        then(BEGUN, answering("done", 200), ending("done")),
+        at(DAY, calling(upkeep.let_go_bodies, older_than=1)),
+        same_answer=False,
+    ),
+    Scenario("sweep", then(OPEN, putting("delete", "queue")), calling(upkeep.sweep, first=0), same_answer=False),
+    Scenario(
+        "quarantine", then(OPEN, cut), calling(quarantines.quarantine, "stray", "no_job", "error"), same_answer=False
+    ),
+    Scenario("hear", nothing, calling(consent.hear, [STOP], now=T / 1000)),
+    Scenario(
+        "message hold",
+        accepting(replace(EVENT, message=STATUS)),
+        calling(ask, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="hold", at=T / 1000),
+    ),
+    Scenario(
+        "message sent",
+        accepting(replace(EVENT, message=STATUS)),
+        calling(ask, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="sent"),
+    ),
+    Scenario("reply", nothing, calling(consent.may_answer, NUMBER, effect_key="k", limit=3, window=60)),
+    Scenario("effect_begin of a fallback", LEASED, beginning(ENTRY, conditions=FALLBACK)),
+    Scenario(
+        "effect_end gives the budget back",
+        then(LEASED, beginning(ENTRY, conditions=FALLBACK)),
+        answering("refused", 400),
+    ),
+    Scenario("gate_hear opens", LEASED, calling(gate.hear, "one", gate.Heard([OUTAGE], alive=False))),
+    Scenario(
+        "gate_hear strikes",
+        LEASED,
+        calling(gate.hear, "one", gate.Heard([replace(OUTAGE, strikes=5, within=9000)], alive=False)),
+    ),
+    Scenario(
+        "gate_hear lifts",
+        PARKED,
+        calling(gate.hear, "one", gate.Heard([LIFT], alive=True)),
+        same_answer=False,
+        ignored=("ns:event:one|notes", "ns:event:two|notes"),
+    ),
+    Scenario(
+        "gate_hear limits",
+        LEASED,
+        calling(gate.hear, "one", gate.Heard([], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000)),
+    ),
+    Scenario("gate_admit", LEASED, calling(gate.admit, SEND)),
+    Scenario("gate_admit a probe", PARKED, at(5000, calling(gate.admit, SEND))),
+    Scenario("holds_probe", PARKED, at(5000, calling(holds.probe, at_once=True)), same_answer=False),
+    Scenario(
+        "holds_release",
+        then(PARKED, putting("delete", "cause:outage")),
+        calling(holds.release),
+        same_answer=False,
+        ignored=("ns:event:one|notes", "ns:event:two|notes"),
+    ),
+    Scenario("pause", OPEN, calling(pauses.pause, "greet"), same_answer=False),
+    Scenario(
+        "resume",
+        then(
+            OPEN,
+            calling(pauses.pause, "greet"),
+            claiming("greet"),
+            ending("parked", due=T + DAY, held_by="paused:greet"),
+        ),
+        calling(pauses.resume, "greet"),
+        same_answer=False,
+        ignored=("ns:event:one|notes", "ns:event:two|notes"),
+    ),
+    Scenario("notice", nothing, NOTED),
+    Scenario("notices_take", NOTED, calling(notices.take)),
+    Scenario("notices_take ends", then(NOTED, calling(notices.take), told_first), at(10 * DAY, calling(notices.take))),
+    Scenario("notices_told", then(NOTED, calling(notices.take)), told_first),
+)
