@@ -25,7 +25,6 @@ MUTANTS = [
     ("message_state.lua", "table.sort(all)", ""),
     ("message_state.lua", "if tonumber(redis.call('HGET', key, 'of') or 0) < #said.to then", "if true then"),
     ("message_state.lua", "merge_field(key, 'apart', form, event)", ""),
-    ("message_state.lua", "if further(unreadable, known) then", "if not known then"),
     ("message_state.lua", "redis.call('PEXPIRE', key, said.keep)", ""),
     ("message_state.lua", "<= 1 and others == 0", "<= 1"),
     ("message_state.lua", "<= 1 and others == 0", "<= 2 and others == 0"),

@@ -21,7 +21,7 @@ from service.store.message_states import MessageState, Purpose, Recipient, ask
 from tests.events import Body, envelope, finalized_rcs
 
 ANN, BOB, MASKED = "+13125550101", "+13125550102", "+1312555****"
-RANK = ("a_new_one", "queued", "sending", "sent", "delivery_unconfirmed", "expired", "sending_failed")
+RANK = ("a_new_one", "b_new_one", "queued", "sending", "sent", "delivery_unconfirmed", "expired", "sending_failed")
 STATUSES = (*RANK, "delivery_failed", "delivered", "read")
 REACHED = frozenset({"delivered", "read"})
 A, B = (EncryptionKey(bytes([each]) * 32) for each in (1, 2))
@@ -277,6 +277,15 @@ def test_a_double_delivery_is_told_once_with_its_carrier(states: States) -> None
     states.arrive(event((MASKED, "read")))
     assert states.ask(ANN).doubled == ("T-MOBILE USA, INC.",)
     assert states.ask(ANN).doubled == ()
+
+
+@pytest.mark.parametrize("order", [("A", "B"), ("B", "A")])
+def test_the_same_of_two_carriers_stays_in_either_order(states: States, order: tuple[str, str]) -> None:
+    for carrier in order:
+        body = event((ANN, "sent"))
+        body["data"]["payload"]["to"][0]["carrier"] = carrier
+        states.arrive(body)
+    assert states.stored()[f"carrier:{ANN}".encode()] == b"A"
 
 
 def test_states_do_not_stay_for_ever(states: States) -> None:
