@@ -1,11 +1,11 @@
 """The development key: lets `ringback trigger` sign for a Ringback on this machine, and nobody outside it."""
 
 import base64
-import ipaddress
 import os
 
 from nacl.signing import SigningKey
 
+from service.loopback import is_loopback
 from service.settings import InvalidSettings, Settings
 
 _FILE = "development.key"
@@ -17,7 +17,7 @@ def make_key(settings: Settings) -> SigningKey:
     Raises:
         InvalidSettings: Ringback is bound to more than loopback, where such a key would let strangers in.
     """
-    if not _is_loopback(settings.host):
+    if not is_loopback(settings.host):
         raise InvalidSettings(f"--dev works on loopback only, and RINGBACK_HOST is {settings.host}: unset one of them")
     path = settings.data / _FILE
     if not path.exists():
@@ -38,10 +38,3 @@ def known_key(settings: Settings) -> SigningKey:
     if not path.exists():
         raise InvalidSettings(f"there is no development key in {settings.data}: start `ringback up --dev` there first")
     return SigningKey(base64.b64decode(path.read_bytes()))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -26,7 +26,7 @@ from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
 from service.opt_out_policy import opt_out_words
 from service.reception import ReadingBudget, Reception
-from service.settings import InvalidSettings, Settings, load
+from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.slots import Slot
 from service.stopping import end_quietly_on_signals, end_with_parent
 from service.store.connection import connect, locate
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         service.settings.InvalidSettings: a variable does not fit, or `TELNYX_PUBLIC_KEY` is not set.
         service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
-    settings = settings or load()
+    settings = settings or load_for_ingress()
     public_keys = settings.require_public_keys()
     keys = Keys.of(settings)
     url = locate(settings)
@@ -136,7 +136,7 @@ def served_app(admin_port: int | None = None, counts: Path | None = None) -> ASG
 
     `admin_port` is the port that was bound for it, and `counts` the folder of a process that is one of several.
     """
-    settings = load()
+    settings = load_for_ingress()
     configure_logs()
     announce_dry_run(settings)
     end_with_parent()

@@ -4,6 +4,7 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,6 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.event_types import Selection
+from service.known_keys import describe_known_key
+from service.loopback import is_loopback
 from service.redis_url import parse_redis_url
 from service.sealing import Sealer, parse_keys, sealer_of
 from service.signature import TOLERANCE, PublicKey
@@ -23,8 +26,8 @@ from service.standard_webhooks import Secret
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_SIZE = re.compile(r"\s*(\d+)\s*(B|KiB|MiB|KB|MB)?\s*", re.IGNORECASE)
-_BYTES = {None: 1, "b": 1, "kib": 1024, "mib": 1024**2, "kb": 1000, "mb": 1000**2}
+_SIZE = re.compile(r"\s*(\d+)\s*(B|KiB|MiB|GiB|KB|MB|GB)?\s*", re.IGNORECASE)
+_BYTES = {None: 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|profile")
 _IMPORT_STRING = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -35,6 +38,15 @@ _RATE = re.compile(r"\d+(\.\d+)?")
 ENV_FILE = ".env"
 _OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUSTOM_HEADERS"})
 """Variables that mean something to the SDK of Telnyx alone."""
+
+
+MAX_TOLERANCE = 900.0
+"""Seconds: whoever has seen a webhook can repeat it for so long."""
+MIN_MEMORY = 4_000_000
+"""Bytes: an embedded server with less would refuse the first event."""
+_SAMPLE_API_KEY = "KEY0123456789ABCDEF"
+_UNUSED_BY_INGRESS = frozenset({"TELNYX_API_KEY", "RINGBACK_NOTIFY", "RINGBACK_FORWARD_SECRET"})
+"""Secrets that the ingress has no use for, so that whoever breaks into it finds none."""
 
 
 class InvalidSettings(Exception):  # noqa: N818 - reads as a state, not as a crash
@@ -52,12 +64,12 @@ def seconds(value: object) -> object:
 
 
 def size(value: object) -> object:
-    """Read `1048576`, `512KiB` or `1MiB` as bytes; other types pass through to pydantic."""
+    """Read `1048576`, `512KiB`, `1MiB` or `2GB` as bytes; other types pass through to pydantic."""
     if not isinstance(value, str):
         return value
     match = _SIZE.fullmatch(value)
     if match is None:
-        raise ValueError("give a size such as 512KiB or 1MiB")
+        raise ValueError("give a size such as 512KiB, 1MiB or 2GB")
     return int(match[1]) * _BYTES[match[2].lower() if match[2] else None]
 
 
@@ -298,6 +310,7 @@ class Settings(BaseSettings):
     base_url: Annotated[str, _TRIMMED, AfterValidator(_http_url)] = Field(
         "https://api.telnyx.com/v2", validation_alias="TELNYX_BASE_URL"
     )
+    insecure_api: bool = Field(False, validation_alias="RINGBACK_INSECURE_API")
     redis_url: Annotated[SecretStr | None, _TRIMMED, AfterValidator(_redis_url)] = Field(
         None, validation_alias="REDIS_URL"
     )
@@ -320,7 +333,8 @@ class Settings(BaseSettings):
     outage_patience: Duration = Field(22 * 3600.0, validation_alias="RINGBACK_OUTAGE_PATIENCE")
     grace: Duration = Field(25.0, validation_alias="RINGBACK_GRACE")
     max_body: Size = Field(1024**2, le=64 * 1024**2, validation_alias="RINGBACK_MAX_BODY")
-    tolerance: Duration = Field(TOLERANCE, validation_alias="RINGBACK_TOLERANCE")
+    max_memory: Size | None = Field(None, ge=MIN_MEMORY, validation_alias="RINGBACK_MAX_MEMORY")
+    tolerance: Duration = Field(TOLERANCE, le=MAX_TOLERANCE, validation_alias="RINGBACK_TOLERANCE")
     probe_key: Annotated[SecretStr | None, _TRIMMED, AfterValidator(_probe_key)] = Field(
         None, validation_alias="RINGBACK_PROBE_KEY"
     )
@@ -353,29 +367,70 @@ class Settings(BaseSettings):
         None, validation_alias="RINGBACK_ENCRYPTION_KEY"
     )
 
+    @model_validator(mode="after")
+    def _check_tolerance(self) -> Self:
+        """An event that is forgotten within the tolerance would be run once more when it is repeated."""
+        if self.tolerance >= self.retention:
+            raise ValueError("RINGBACK_TOLERANCE must be below RINGBACK_RETENTION: a repeated webhook would run again")
+        return self
+
+    @model_validator(mode="after")
+    def _check_transport(self) -> Self:
+        """The API key must not cross a network in the clear."""
+        if self.is_api_insecure() and not self.insecure_api:
+            raise ValueError(
+                "TELNYX_BASE_URL: http:// shows the API key to the network: use https://,"
+                " or set RINGBACK_INSECURE_API=true"
+            )
+        return self
+
+    def is_api_insecure(self) -> bool:
+        """Return whether `TELNYX_BASE_URL` is `http://` to another machine."""
+        parts = urlsplit(self.base_url)
+        return parts.scheme == "http" and not is_loopback(parts.hostname or "")
+
+    def is_api_telnyx(self) -> bool:
+        """Return whether `TELNYX_BASE_URL` is Telnyx's own API."""
+        host = (urlsplit(self.base_url).hostname or "").rstrip(".").lower()
+        return host == "telnyx.com" or host.endswith(".telnyx.com")
+
     def require_public_keys(self) -> tuple[PublicKey, ...]:
         """The keys that may sign webhooks, in the order given.
 
         Raises:
-            InvalidSettings: `TELNYX_PUBLIC_KEY` is not set.
+            InvalidSettings: `TELNYX_PUBLIC_KEY` is not set; or one of them, or the probe key, is one that anybody can
+                sign with, and the ingress listens beyond loopback or calls Telnyx's own API.
         """
         if self.public_key is None:
             raise InvalidSettings(
                 "TELNYX_PUBLIC_KEY is not set: copy the account's public key from Mission Control,"
                 " Keys & Credentials, Public Key"
             )
-        return _public_keys(self.public_key)
+        keys = _public_keys(self.public_key)
+        self._refuse_known_keys(keys)
+        return keys
+
+    def _refuse_known_keys(self, keys: tuple[PublicKey, ...]) -> None:
+        if is_loopback(self.host) and not self.is_api_telnyx():
+            return
+        probe_key = self.probe_public_key()
+        named = [("TELNYX_PUBLIC_KEY", each) for each in keys]
+        named += [] if probe_key is None else [("RINGBACK_PROBE_KEY", probe_key)]
+        for variable, key in named:
+            if owner := describe_known_key(bytes(key.verify_key)):
+                raise InvalidSettings(_told_of_known_key(variable, owner))
 
     def require_api_key(self) -> str:
         """The key of the Telnyx API.
 
         Raises:
-            InvalidSettings: `TELNYX_API_KEY` is not set.
+            InvalidSettings: `TELNYX_API_KEY` is not set, or is the sample of the documentation.
         """
+        create = "create one in Mission Control, Keys & Credentials, API Keys"
         if self.api_key is None:
-            raise InvalidSettings(
-                "TELNYX_API_KEY is not set: create one in Mission Control, Keys & Credentials, API Keys"
-            )
+            raise InvalidSettings(f"TELNYX_API_KEY is not set: {create}")
+        if self.is_api_telnyx() and self.api_key.get_secret_value() == _SAMPLE_API_KEY:
+            raise InvalidSettings(f"TELNYX_API_KEY is the sample of the documentation: {create}")
         return self.api_key.get_secret_value()
 
     def require_public_url(self) -> str:
@@ -417,14 +472,42 @@ class Settings(BaseSettings):
         return None if self.probe_key is None else _signing_key(self.probe_key)
 
 
+class IngressSettings(Settings):
+    """Settings without the secrets that the ingress has no use for, wherever they stand."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_unused_secrets(cls, values: Any) -> Any:
+        return {name: value for name, value in values.items() if name.upper() not in _UNUSED_BY_INGRESS}
+
+
+def without_unused_by_ingress(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the secrets that the ingress has no use for, those of the SDK among them."""
+    unused = _UNUSED_BY_INGRESS | _OF_THE_SDK
+    return {name: value for name, value in environment.items() if name.upper() not in unused}
+
+
 def load() -> Settings:
     """Read the environment and `.env`.
 
     Raises:
         InvalidSettings: a variable does not fit; the text names each one.
     """
+    return _load(Settings)
+
+
+def load_for_ingress() -> Settings:
+    """Read what the ingress needs of the environment and `.env`: no API key.
+
+    Raises:
+        InvalidSettings: a variable does not fit; the text names each one.
+    """
+    return _load(IngressSettings)
+
+
+def _load(kind: type[Settings]) -> Settings:
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         raise InvalidSettings(_explain(error)) from None
     except UnicodeDecodeError:
@@ -457,6 +540,19 @@ def source_of(settings: Settings, name: str) -> Literal["default", "environment"
     return ".env" if not in_environment and variable in map(str.upper, names_in_file()) else "environment"
 
 
+def _told_of_known_key(variable: str, owner: str) -> str:
+    """Say why a key is refused, and what to do."""
+    mend = (
+        "copy the account's key from Mission Control, Keys & Credentials, Public Key"
+        if variable == "TELNYX_PUBLIC_KEY"
+        else "make one of your own, base64 of 32 random bytes"
+    )
+    return (
+        f"{variable} is {owner} key, and anybody can sign with it: {mend}. It is taken only while RINGBACK_HOST is"
+        " loopback and TELNYX_BASE_URL is a local Telnyx"
+    )
+
+
 def _meant(name: str, known: set[str]) -> str:
     near = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
     return f": is {near[0]} meant?" if near else ": is it misspelt?"
@@ -464,7 +560,7 @@ def _meant(name: str, known: set[str]) -> str:
 
 def _explain(error: ValidationError) -> str:
     lines = (
-        f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}"
+        ": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, "))))
         for e in error.errors(include_input=False, include_url=False)
     )
     return "\n".join(lines)

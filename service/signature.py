@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from nacl.bindings import crypto_core_ed25519_is_valid_point
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
 
@@ -20,6 +21,7 @@ TOLERANCE = 300
 """Seconds that a timestamp may lie in the past or the future."""
 
 _LONGEST_TIMESTAMP = 16
+_WHERE = "copy the account's from Mission Control, Keys & Credentials, Public Key"
 
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
@@ -44,14 +46,18 @@ class PublicKey:
         """Read the base64 text that Telnyx shows under Keys & Credentials.
 
         Raises:
-            ValueError: the text is not base64 of 32 bytes.
+            ValueError: the text is not base64 of 32 bytes, or no key pair has this public half.
         """
         try:
             raw = base64.b64decode(text.strip(), validate=True)
         except (binascii.Error, ValueError):
-            raise ValueError("a public key must be standard base64") from None
+            raise ValueError(f"a public key must be standard base64: {_WHERE}") from None
         if len(raw) != 32:
             raise ValueError(f"a public key must be base64 of 32 bytes, this one has {len(raw)}")
+        if not crypto_core_ed25519_is_valid_point(raw):
+            raise ValueError(
+                f"no private key belongs to this public key (all zero, of small order or damaged): {_WHERE}"
+            )
         return cls(VerifyKey(raw), hashlib.sha256(raw).hexdigest()[:8])
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import InvalidSettings, SendLimits, Settings, load
+from service.settings import InvalidSettings, SendLimits, Settings, load, load_for_ingress
 from tests.stack import make_settings
 
 DOCUMENTED = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()
@@ -117,3 +117,63 @@ def test_what_is_managed_is_a_list_all_or_nothing_named() -> None:
     assert make_settings().managed_ids() is None
     assert make_settings(manage="*").managed_ids() == frozenset("*")
     assert make_settings(manage=" a , b").managed_ids() == frozenset("ab")
+
+
+@pytest.mark.parametrize(
+    ("variables", "named"),
+    [
+        ({"RINGBACK_TOLERANCE": "15m1s"}, "RINGBACK_TOLERANCE"),
+        ({"RINGBACK_TOLERANCE": "901"}, "RINGBACK_TOLERANCE"),
+        ({"RINGBACK_TOLERANCE": "1h"}, "RINGBACK_TOLERANCE"),
+        ({"RINGBACK_TOLERANCE": "10m", "RINGBACK_RETENTION": "10m"}, "RINGBACK_TOLERANCE"),
+        ({"RINGBACK_RETENTION": "2m"}, "RINGBACK_TOLERANCE"),
+    ],
+)
+def test_a_tolerance_that_lets_webhooks_be_repeated_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], named: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=f"^{named}"):
+        load()
+
+
+def test_the_longest_tolerance_is_15_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RINGBACK_TOLERANCE", "15m")
+    assert load().tolerance == 900
+
+
+@pytest.mark.parametrize(
+    "url", ["http://telnyx.internal/v2", "http://10.0.0.7:12111/v2", "http://api.telnyx.com/v2", "http://[fe80::1]/v2"]
+)
+def test_an_api_that_the_network_can_read_has_to_be_asked_for(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TELNYX_BASE_URL", url)
+    with pytest.raises(InvalidSettings, match=r"^TELNYX_BASE_URL: http:// .*RINGBACK_INSECURE_API"):
+        load()
+    monkeypatch.setenv("RINGBACK_INSECURE_API", "true")
+    assert load().is_api_insecure()
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/v2", "http://localhost/v2", "http://[::1]/v2", "https://a.example"]
+)
+def test_an_api_that_no_network_can_read_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TELNYX_BASE_URL", url)
+    assert not load().is_api_insecure()
+
+
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_the_ingress_reads_no_secret_that_it_has_no_use_for(monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    secrets = {
+        "TELNYX_API_KEY": "KEY-hush",
+        "RINGBACK_NOTIFY": "json://hush",
+        "RINGBACK_FORWARD_SECRET": "whsec_" + "aHVzaGh1c2hodXNoaHVzaGh1c2hodXNo",
+    }
+    if place == ".env":
+        Path(".env").write_text("".join(f"{name.lower()}={value}\n" for name, value in secrets.items()))
+    else:
+        for name, value in secrets.items():
+            monkeypatch.setenv(name, value)
+    assert None not in (load().api_key, load().notify, load().forward_secret)
+    settings = load_for_ingress()
+    assert (settings.api_key, settings.notify, settings.forward_secret) == (None, None, None)

@@ -1,7 +1,7 @@
 """`ringback ingress`."""
 
-from service.logs import announce_dry_run, configure_logs
-from service.settings import load
+from service.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.settings import load_for_ingress
 
 
 def ingress() -> None:
@@ -12,6 +12,7 @@ def ingress() -> None:
     from service.ingress import serve  # noqa: PLC0415 - other commands start without it
 
     configure_logs()
-    settings = load()
+    settings = load_for_ingress()
     announce_dry_run(settings)
+    announce_insecure_api(settings)
     serve(settings)

@@ -17,8 +17,8 @@ import typer
 from service import embedded, embedded_guard
 from service.development_key import make_key
 from service.embedded import Folder, FolderInUse
-from service.logs import announce_dry_run, configure_logs
-from service.settings import InvalidSettings, Settings, load
+from service.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
 from service.signature import public_key_text
 from service.store.server_checks import require_usable_at
 from service.supervisor import BeforeExec, Child, Supervisor
@@ -50,6 +50,7 @@ def up(
     settings.require_api_key()
     _check_policy(settings)
     announce_dry_run(settings)
+    announce_insecure_api(settings)
     raise typer.Exit(run(settings, ringback_command()))
 
 
@@ -130,7 +131,7 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
         client(
             name="ingress",
             command=(*ringback, "ingress"),
-            environment=environment,
+            environment=without_unused_by_ingress(environment),
             hopeless=frozenset({BAD_CONFIGURATION}),
         ),
         client(name="worker", command=(*ringback, "worker"), environment=_with_port_of_its_own(environment, settings)),

@@ -1,6 +1,6 @@
 """`ringback worker`."""
 
-from service.logs import announce_dry_run, configure_logs
+from service.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.settings import load
 
 
@@ -14,4 +14,5 @@ def worker() -> None:
     configure_logs()
     settings = load()
     announce_dry_run(settings)
+    announce_insecure_api(settings)
     work(settings)

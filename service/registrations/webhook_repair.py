@@ -1,6 +1,5 @@
 """Changing where Telnyx delivers, so that it can be taken back."""
 
-import ipaddress
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
@@ -8,6 +7,7 @@ import orjson
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
+from service.loopback import is_loopback
 from service.registrations.webhook_probe import Unanswered, probe
 from service.registrations.webhook_urls import (
     Comparison,
@@ -127,11 +127,4 @@ async def _change(telnyx: AsyncTelnyx, destination: Destination, values: dict[st
 
 def _both_local(*urls: str) -> bool:
     """Whether all is on this machine: a Ringback tried on a local Telnyx."""
-    return all(_is_loopback(urlsplit(url).hostname or "") for url in urls)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return all(is_loopback(urlsplit(url).hostname or "") for url in urls)

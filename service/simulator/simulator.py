@@ -1,13 +1,11 @@
 """The simulator itself: one account at a local Telnyx, and what tests and demos script."""
 
-import hashlib
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from nacl.signing import SigningKey
-
+from service.known_keys import simulator_key
 from service.signature import public_key_text
 from service.simulator.account import Account
 from service.simulator.api.faults import Fault
@@ -55,7 +53,7 @@ class Simulator:
         self.api_key = api_key
         self.clock = SimulatedClock()
         self.background = Background()
-        self._signing_key = SigningKey(hashlib.sha256(f"ringback simulator {seed}".encode()).digest())
+        self._signing_key = simulator_key(seed)
         self.poster = WebhookPoster(self._signing_key)
         self.reset()
 
