@@ -37,7 +37,7 @@ STOP = Word(NUMBER, "out", T / 1000 - 5)
 STATUS = MessageStatus("m-1", "RCS", (RecipientStatus(NUMBER, "delivered", "T-MOBILE"), RecipientStatus(None, "sent")))
 EVENT = Arrival("one", "message.received", b'{"data":{}}', "webhook")
 OUTAGE = gate.Word(
-    "outage", "fails", "detail", "advice", interval=1000, longest=9000, quiet=60_000, strikes=1, within=9
+    "outage", "fails", "detail", "advice", interval=1000, longest=9000, quiet=3_600_000, strikes=1, within=9
 )
 
 
@@ -320,7 +320,7 @@ SCENARIOS = (
     Scenario(
         "gate_hear strikes",
         LEASED,
-        calling(gate.hear, "one", gate.Heard([replace(OUTAGE, strikes=5, within=9000)], alive=False)),
+        calling(gate.hear, "one", gate.Heard([replace(OUTAGE, strikes=5, within=3_600_000)], alive=False)),
     ),
     Scenario(
         "gate_hear lifts",
