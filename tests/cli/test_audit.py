@@ -137,7 +137,7 @@ def test_it_changes_nothing(deployment: Deployment) -> None:
         pytest.param(
             lambda redis, keys: redis.hset(keys.event("done"), "handlers", "[[["),
             "done",
-            "its record cannot be read",
+            "its state is done, though its record adds up to dead",
             id="a record that is damaged",
         ),
         pytest.param(
@@ -206,6 +206,21 @@ def test_a_counter_changed_by_hand_contradicts(deployment: Deployment, changes: 
     ran = deployment.run("audit", "--json")
     assert (ran.code, json.loads(ran.stdout)["difference"]) == (1, [])
     assert words in ran.stderr
+
+
+def test_repair_puts_events_and_counters_right(deployment: Deployment) -> None:
+    deployment.one_of_each()
+    redis, keys = deployment.redis, deployment.keys
+    redis.zrem(keys.queue, keys.job_id("open"))
+    redis.zrem(keys.dead, "dead")
+    redis.zadd(keys.events, {"never": 1})
+    redis.hincrby(keys.counts, "accepted", 7)
+    redis.hincrby(keys.counts, "ignored", 3)
+    assert deployment.run("audit").code == 1
+    ran = deployment.run("audit", "--repair", "--json")
+    assert (ran.code, ran.stderr) == (0, "")
+    assert json.loads(ran.stdout) == {"accepted": 5, "done": 1, "ignored": 1, "dead": 1, "open": 2, "difference": []}
+    assert deployment.run("audit").code == 0
 
 
 def test_a_real_process_fails_too(deployment: Deployment) -> None:
