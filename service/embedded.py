@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import BinaryIO, Self
 from urllib.parse import quote
 
 from service.disk_space import describe_failed_write
+from service.machine_memory import default_max_memory
 
 OLDEST_VERSION = 7
 LONGEST_SOCKET = 100  # bytes: macOS takes 103, Linux 107
@@ -105,11 +106,14 @@ class EmbeddedServer:
         self.stop()
 
 
-def start(data: Path, *, dies_with_parent: bool = True, wait: float = 0.0) -> EmbeddedServer:
+def start(
+    data: Path, *, dies_with_parent: bool = True, wait: float = 0.0, max_memory: int | None = None
+) -> EmbeddedServer:
     """Start the server on a folder, and return once it takes commands.
 
     `wait` is how many seconds to wait for another Ringback to let go of the folder. With `dies_with_parent` (Linux
     only), the server ends when the calling *thread* does: call it from one that lives as long as the server should.
+    `max_memory` is in bytes; without it, a share of what the machine or the container has.
 
     Raises:
         NoServer: this machine has no server program to run.
@@ -120,7 +124,7 @@ def start(data: Path, *, dies_with_parent: bool = True, wait: float = 0.0) -> Em
     with ExitStack() as undo:
         folder = claim(data, wait=wait)
         undo.callback(folder.release)
-        process = _spawn(program, folder, dies_with_parent=dies_with_parent)
+        process = _spawn(command(program, folder, max_memory), folder, dies_with_parent=dies_with_parent)
         undo.callback(_end, process)
         _await_commands(process, folder)
         undo.pop_all()
@@ -165,8 +169,11 @@ def claim(data: Path, *, wait: float = 0.0) -> Folder:
     return folder
 
 
-def command(program: Path, folder: Folder) -> tuple[str, ...]:
-    """The server's command line: reached by its socket only, and every write on disk before it is answered."""
+def command(program: Path, folder: Folder, max_memory: int | None = None) -> tuple[str, ...]:
+    """The server's command line: reached by its socket only, and every write on disk before it is answered.
+
+    `max_memory` is in bytes; without it, a share of what the machine or the container has.
+    """
     flags = {
         "--port": "0",
         "--unixsocket": str(folder.socket),
@@ -177,6 +184,7 @@ def command(program: Path, folder: Folder) -> tuple[str, ...]:
         # Without the preamble, any other server reads the files, whatever its version of the RDB format.
         "--aof-use-rdb-preamble": "no",
         "--save": "",
+        "--maxmemory": str(default_max_memory() if max_memory is None else max_memory),
         "--maxmemory-policy": "noeviction",
         "--daemonize": "no",
     }
@@ -320,10 +328,10 @@ def _forget_socket(data: Path) -> None:
             recorded.parent.rmdir()
 
 
-def _spawn(program: Path, folder: Folder, *, dies_with_parent: bool) -> subprocess.Popen[bytes]:
+def _spawn(command: Sequence[str], folder: Folder, *, dies_with_parent: bool) -> subprocess.Popen[bytes]:
     with folder.log.open("ab") as log:
         return subprocess.Popen(  # noqa: S603
-            command(program, folder),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

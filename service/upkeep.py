@@ -1,9 +1,11 @@
 """The upkeep of the inbox: done by one worker at a time, beside its events and never behind the queue."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from enum import IntEnum
 
 import structlog
 from redis.asyncio import Redis
@@ -12,12 +14,14 @@ from redis.exceptions import RedisError
 from service.cancellation import check_cancelled
 from service.dead_notices import tell_of_dead
 from service.masking import told
+from service.notify import notify
 from service.readiness import CauseMetrics
 from service.settings import Settings
 from service.store.consent import move_opt_outs
 from service.store.erasure import erase_ended
 from service.store.holds import open_causes, probe, release
 from service.store.keys import Keys
+from service.store.memory_forecast import ENOUGH
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
 from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
@@ -29,8 +33,29 @@ HOUR = 3600.0
 LOCK = 10.0
 MOST_STEPS = 100
 """Steps of one kind in a row, before the others have their turn."""
-ENOUGH = 0.8
-"""Share of the server's memory limit above which bodies of ended events go, however young."""
+
+ROOM_AGAIN = 0.7
+"""Share below which the next shortage is told of anew."""
+EARLY_RETENTION = 48 * HOUR
+"""Seconds that ended events are remembered even where memory is short: Telnyx has given up repeating them by then."""
+
+
+class _Memory(IntEnum):
+    """What has been done for want of memory, the mildest first."""
+
+    ROOM = 0
+    BODIES = 1
+    RECORDS = 2
+    NOTHING_LEFT = 3
+
+
+_MEMORY_WORDS = {
+    _Memory.BODIES: "Redis is nearly full: bodies of ended events go before RINGBACK_BODY_RETENTION is over",
+    _Memory.RECORDS: "Redis is nearly full: ended events older than 48 hours are forgotten before RINGBACK_RETENTION",
+    _Memory.NOTHING_LEFT: "Redis is nearly full, and nothing is left to let go of: once it is full, webhooks are"
+    " refused with 503",
+}
+_MORE_ROOM = "raise RINGBACK_MAX_MEMORY, or the maxmemory of the Redis at REDIS_URL; see docs/operations.md, Memory"
 
 
 @dataclass
@@ -46,6 +71,7 @@ class Upkeep:
     _has_probed: bool = False
     _moves_at: float = 0.0
     _waits: bool = False
+    _memory_told: "_Memory" = field(default_factory=lambda: _Memory.ROOM)
     _failures: dict[str, str] = field(default_factory=dict)
 
     async def keep_up(self) -> None:
@@ -142,12 +168,35 @@ class Upkeep:
 
     async def _make_room(self) -> None:
         for _ in range(MOST_STEPS):
-            if await memory_share(self.redis) < ENOUGH:
+            share = await memory_share(self.redis)
+            if share < ROOM_AGAIN:
+                self._memory_told = _Memory.ROOM
+            if share < ENOUGH:
                 return
-            let_go = await let_go_bodies(self.redis, self.keys, older_than=0)
-            if let_go == 0:
-                log.error("Redis is nearly full, and no body of an ended event is left to let go of")
+            if await let_go_bodies(self.redis, self.keys, older_than=0):
+                await self._tell_of_memory(_Memory.BODIES)
+            elif await self._forget_early():
+                await self._tell_of_memory(_Memory.RECORDS)
+            else:
+                await self._tell_of_memory(_Memory.NOTHING_LEFT)
                 return
+
+    async def _forget_early(self) -> int:
+        """Forget ended events before their retention is over; dead ones stay, since they wait for a person."""
+        retention = min(EARLY_RETENTION, self.settings.retention)
+        return await expire(self.redis, self.keys, retention=retention, dead_retention=self.settings.dead_retention)
+
+    async def _tell_of_memory(self, level: "_Memory") -> None:
+        """Tell of each level once, until there is room again."""
+        if level <= self._memory_told:
+            return
+        self._memory_told = level
+        log.log(
+            logging.ERROR if level is _Memory.NOTHING_LEFT else logging.WARNING, _MEMORY_WORDS[level], next=_MORE_ROOM
+        )
+        await notify(
+            self.redis, self.keys, cause="Redis is nearly full", text=_MEMORY_WORDS[level], mend="ringback doctor"
+        )
 
     async def _move_opt_outs(self) -> None:
         """Keep opt-outs under the first encryption key, so that another one can be taken away."""

@@ -9,6 +9,7 @@ import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service import clock
 from service.cli.config import redis_address
 from service.cli.idempotency_probe import probe
 from service.cli.session import ask
@@ -17,6 +18,7 @@ from service.embedded import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.idempotency_probe import latest
 from service.store.keys import Keys
+from service.store.memory_forecast import ENOUGH, forecast_memory
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import ServerFindings, check_server, trouble_working
@@ -127,6 +129,16 @@ def _redis(_: Settings) -> str:
     return "keeps what it is given"
 
 
+def _memory(_: Settings) -> str:
+    """How long the memory lasts; that there is no limit is told under redis."""
+    found = ask(lambda redis, keys: forecast_memory(redis, keys, clock.now()))
+    if found is None:
+        return "Redis does not let this user see it"
+    if found.used > found.limit * ENOUGH:
+        raise Warned(f"{found}: raise RINGBACK_MAX_MEMORY or the server's maxmemory, or shorten the retentions")
+    return str(found)
+
+
 def _repetitions(settings: Settings) -> str:
     known = ask(latest)
     if known is None:
@@ -147,6 +159,7 @@ _CHECKS: dict[str, Check] = {
     "public key": _public_key,
     "account": _account,
     "redis": _redis,
+    "memory": _memory,
     "sending": _sending,
     "repetitions": _repetitions,
 }

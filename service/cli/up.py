@@ -91,7 +91,7 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded.find_server()
     with _claimed(settings) as folder, _pipe() as (lifeline, held_by_clients):
-        stages = [[_server(program, folder, lifeline)], _clients(settings, ringback, held_by_clients)]
+        stages = [[_server(program, folder, settings, lifeline)], _clients(settings, ringback, held_by_clients)]
         return asyncio.run(Supervisor(stages).run())
 
 
@@ -101,10 +101,10 @@ def ringback_command() -> list[str]:
     return [sys.executable, script] if script else [sys.executable, "-m", "service.cli"]
 
 
-def _server(program: Path, folder: Folder, lifeline: int) -> Child:
+def _server(program: Path, folder: Folder, settings: Settings, lifeline: int) -> Child:
     return Child(
         name="server",
-        command=embedded.command(program, folder),
+        command=embedded.command(program, folder, settings.max_memory),
         grace=embedded.STOP_SECONDS,
         descriptors=(folder.lock.fileno(),),
         umask=0o077,

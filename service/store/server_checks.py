@@ -134,6 +134,11 @@ async def check_server(redis: "Redis") -> ServerFindings:
         found.risks.append(
             f"Redis may throw events away when its memory is full ({policy}): set maxmemory-policy noeviction"
         )
+    if memory and not int(memory.get("maxmemory", 0)):
+        found.warnings.append(
+            "Redis has no maxmemory: a full machine kills it, where a limit would let bodies of ended events go first;"
+            " set maxmemory below the machine's memory"
+        )
     if denied:
         names = " and ".join(dict.fromkeys(denied))
         found.warnings.append(

@@ -59,4 +59,6 @@ async def memory_share(redis: "Redis") -> float:
         # INFO only advises: a user without the right to it loses nothing else.
         return 0.0
     limit = int(memory.get("maxmemory", 0))
-    return int(memory["used_memory"]) / limit if limit else 0.0
+    # The server leaves its buffers for the file and the replicas out of what it compares with the limit.
+    used = int(memory["used_memory"]) - int(memory.get("mem_not_counted_for_evict", 0))
+    return used / limit if limit else 0.0

@@ -1,6 +1,7 @@
 """`ringback doctor`: what is not well is named, and only a probe that is asked for sends anything."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from tests.cli.deployment import Ran
-from tests.events import fresh_number
+from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
 
 
@@ -32,7 +33,7 @@ def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
 def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = doctor(stack, monkeypatch)
     assert ran.code == 0, ran
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 6
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 7
     assert {each.method for each in stack.simulator.requests} == {"GET"}
 
 
@@ -115,3 +116,19 @@ def test_a_misspelt_name_in_the_file_is_named_as_one_in_the_environment_is(
     assert "TELNYX_PUBLICKEY (from .env)" in line
     assert "TELNYX_APIKEY (from the environment)" in line
     assert "OTHER" not in line
+
+
+def test_a_redis_without_a_limit_is_told_of_and_how_long_its_memory_lasts(
+    own_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_stack.deliver(envelope("test.something", {"text": "x" * 2000}))
+    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", 0))
+    ran = doctor(own_stack, monkeypatch)
+    assert ran.code == 0, ran
+    lines = {line.split(":")[0]: line for line in ran.stdout.splitlines()}
+    assert "Redis has no maxmemory" in lines["warning  redis"]
+    assert re.search(r"today's 1 events of [\d,]+ bytes leave room for [\d,.]+ days", lines["well  memory"])
+
+    used = own_stack.ask(lambda redis, _: redis.info("memory"))["used_memory"]
+    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", int(used * 1.1)))
+    assert "warning  memory: " in doctor(own_stack, monkeypatch).stdout

@@ -147,7 +147,7 @@ def test_a_server_that_ends_at_once_is_quoted_and_leaves_the_folder_free(tmp_pat
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ServerFailed, match=r"file/data cannot hold the data .* set RINGBACK_DATA"):
+    with pytest.raises(ServerFailed, match=r"file/data cannot hold the data: .* set RINGBACK_DATA"):
         embedded.start(tmp_path / "file" / "data")
 
 
