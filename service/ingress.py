@@ -18,6 +18,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
+from service.body_budget import BodyBudget
 from service.disk_space import describe_failed_write
 from service.health import Probe, health_routes
 from service.http_protocol import bounded_config
@@ -25,7 +26,9 @@ from service.ingress_metrics import IngressMetrics
 from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
 from service.opt_out_policy import opt_out_words
-from service.reception import ReadingBudget, Reception
+from service.reception import Reception
+from service.refusal_log import RefusalLog
+from service.rewritten_bodies import RewriteCheck
 from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.slots import Slot
 from service.stopping import end_quietly_on_signals, end_with_parent
@@ -62,7 +65,8 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     inbox = GroupCommit(accepting, keys, patience=PATIENCE)
     added_words = opt_out_words(settings.policy)
     probe = Probe(accepting, keys, ingress_needs())
-    metrics, budget = IngressMetrics(Slot(counts) if counts else None), ReadingBudget()
+    metrics = IngressMetrics(Slot(counts) if counts else None)
+    budget, refusals, rewrite_check = BodyBudget(), RefusalLog(), RewriteCheck()
     wrong_address = WrongAddress(metrics)
 
     def reception(arrived_by: str) -> Reception:
@@ -74,6 +78,8 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
             tolerance=int(settings.tolerance),
             metrics=metrics,
             budget=budget,
+            refusals=refusals,
+            rewrite_check=rewrite_check,
             wrong_address=wrong_address,
             arrived_by=arrived_by,
             retention=settings.retention,
@@ -89,7 +95,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
             *_public_health(settings, probe, probing, keys, metrics.registry),
         ],
         exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
-        lifespan=_lifespan(metrics, inbox, probe, accepting, probing),
+        lifespan=_lifespan(metrics, inbox, probe, refusals, accepting, probing),
     )
     app.router.redirect_slashes = False
     app.state.admin = Starlette(routes=health_routes(probe, probing, keys, metrics.registry))
@@ -182,7 +188,9 @@ def _public_health(
     return [route for route in routes if route.path == "/healthz"]
 
 
-def _lifespan(metrics: IngressMetrics, inbox: GroupCommit, probe: Probe, *clients: "Redis") -> Lifespan:
+def _lifespan(
+    metrics: IngressMetrics, inbox: GroupCommit, probe: Probe, refusals: RefusalLog, *clients: "Redis"
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # Beside the start, which does not wait for Redis: what is wrong is told before Telnyx finds it.
@@ -190,6 +198,7 @@ def _lifespan(metrics: IngressMetrics, inbox: GroupCommit, probe: Probe, *client
         async with metrics.shared():
             yield
         await telling
+        refusals.close()
         await inbox.close()
         for client in clients:
             await client.aclose()

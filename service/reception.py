@@ -3,20 +3,21 @@
 The order spares work for strangers: the declared length and the form of the headers come before the body.
 """
 
-import asyncio
-import json
 import time
 from dataclasses import dataclass
 from logging import ERROR, WARNING
-from typing import Any, Self
+from typing import Any
 
 import orjson
 import structlog
 from starlette.types import Receive, Scope, Send
 
 from service import clock
+from service.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
 from service.ingress_metrics import IngressMetrics
+from service.refusal_log import RefusalLog, peer_of
+from service.rewritten_bodies import RewriteCheck
 from service.signature import Claim, InvalidSignature, PublicKey, read_claim
 from service.store.group_commit import GroupCommit, NotAccepted
 from service.store.inbox import Arrival
@@ -24,14 +25,10 @@ from service.wrong_address import WrongAddress
 
 log = structlog.get_logger(__name__)
 
-_LONGEST_EXAMINED = 65_536
 _LONGEST_LENGTH = 18
 """Digits; the first ones of a longer length are too many already."""
 UNREAD = frozenset({401, 405, 408, 413})
 """Answers that may come before the body was read to its end; the connection is closed, so nobody reads the rest."""
-READING_SECONDS = 5.0
-READING_BYTES = 64 * 1024**2
-"""Bodies being read or waiting for Redis, in all."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer
@@ -62,7 +59,9 @@ class Reception:
     max_body: int
     tolerance: int
     metrics: IngressMetrics
-    budget: "ReadingBudget"
+    budget: BodyBudget
+    refusals: RefusalLog
+    rewrite_check: RewriteCheck
     wrong_address: WrongAddress
     arrived_by: str
     retention: float
@@ -81,7 +80,8 @@ class Reception:
         except Refused as refusal:
             status, answer, reason = refusal.status, {"error": refusal.reason}, refusal.reason
             # Telnyx alone can sign what is no JSON object: that is an event lost.
-            log.log(ERROR if status == 400 else WARNING, "refused", status=status, reason=reason, **refusal.hints)
+            level = ERROR if status == 400 else WARNING
+            self.refusals.note(status, reason, peer_of(scope.get("client")), level=level, **refusal.hints)
         except Disconnected:
             return
         self.metrics.answered(status, reason, self.arrived_by, time.perf_counter() - began)
@@ -92,7 +92,7 @@ class Reception:
         if declared is not None and declared > self.max_body:
             raise Refused(413, f"body is larger than {self.max_body} bytes")
         claim = self._claim(scope)
-        with Reservation(self.budget) as reserved:
+        with BodyReservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
             key = self._proven(claim, body)
             status = await self._store(key, claim, body)
@@ -105,19 +105,30 @@ class Reception:
         except InvalidSignature as error:
             raise Refused(401, error.reason, **_clock_hint(scope, now)) from None
 
-    async def _body(self, receive: Receive, reserved: "Reservation") -> bytes:
-        chunks: list[bytes] = []
-        size = 0
+    async def _body(self, receive: Receive, reserved: BodyReservation) -> bytes:
         try:
-            async with asyncio.timeout(READING_SECONDS):
-                async for chunk in _chunks(receive):
-                    size += len(chunk)
-                    if size > self.max_body:
-                        raise Refused(413, f"body is larger than {self.max_body} bytes")
-                    reserved.grow_to(size)
-                    chunks.append(chunk)
-        except TimeoutError:
-            raise Refused(408, f"body did not arrive within {READING_SECONDS:g} s") from None
+            async with reserved.reading():
+                return await self._chunks(receive, reserved)
+        except NoRoom:
+            raise Refused(503, "too many bodies are being read") from None
+        except TooSlow:
+            raise Refused(408, "body came too slowly") from None
+
+    async def _chunks(self, receive: Receive, reserved: BodyReservation) -> bytes:
+        chunks: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            chunk, more = message.get("body", b""), message.get("more_body", False)
+            size += len(chunk)
+            if size > self.max_body:
+                raise Refused(413, f"body is larger than {self.max_body} bytes")
+            reserved.grow_to(size)
+            if more:
+                reserved.expect_more()
+            chunks.append(chunk)
         return b"".join(chunks)
 
     def _proven(self, claim: Claim, body: bytes) -> PublicKey:
@@ -129,7 +140,7 @@ class Reception:
                 401,
                 error.reason,
                 keys_tried=[key.fingerprint for key in keys],
-                **({"looks_reserialised": True} if _looks_reserialised(body) else {}),
+                **self.rewrite_check.hint(body),
                 hint="check TELNYX_PUBLIC_KEY, and that nothing between Telnyx and here rewrites the body",
             ) from None
 
@@ -153,43 +164,6 @@ class Reception:
         return acceptance.status
 
 
-class ReadingBudget:
-    """The bytes of all bodies that are being read or wait for Redis: strangers must not fill the memory.
-
-    Only what has come counts: what is merely declared would let a stranger keep others out at no cost.
-    """
-
-    def __init__(self, most: int = READING_BYTES) -> None:
-        self.left = most
-
-
-class Reservation:
-    """One request's part of a budget, given back at the end of the block."""
-
-    def __init__(self, budget: ReadingBudget) -> None:
-        self._budget = budget
-        self._size = 0
-
-    def grow_to(self, size: int) -> None:
-        """Set aside `size` bytes in all.
-
-        Raises:
-            Refused: there is no room (503).
-        """
-        more = max(0, size - self._size)
-        if more > self._budget.left:
-            raise Refused(503, "too many bodies are being read")
-        self._budget.left -= more
-        self._size += more
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._budget.left += self._size
-        self._size = 0
-
-
 async def respond(send: Send, status: int, answer: dict[str, str]) -> None:
     """Send a JSON answer."""
     body = orjson.dumps(answer)
@@ -202,16 +176,6 @@ async def respond(send: Send, status: int, answer: dict[str, str]) -> None:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-async def _chunks(receive: Receive) -> Any:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        yield message.get("body", b"")
-        if not message.get("more_body", False):
-            return
 
 
 def _declared_length(scope: Scope) -> int | None:
@@ -234,14 +198,3 @@ def _clock_hint(scope: Scope, now: float) -> dict[str, str]:
             seconds = int(now) - int(value)
             return {"signed": f"{abs(seconds)} s {'ago' if seconds >= 0 else 'ahead of this clock'}"}
     return {}
-
-
-def _looks_reserialised(body: bytes) -> bool:
-    """Whether a proxy seems to have parsed and rewritten the body: it is just what `json.dumps` would write of it."""
-    if len(body) > _LONGEST_EXAMINED:
-        return False
-    try:
-        content = json.loads(body)
-        return body in (json.dumps(content).encode(), json.dumps(content, sort_keys=True).encode())
-    except (ValueError, RecursionError):
-        return False

@@ -391,20 +391,6 @@ def test_health_readiness_and_metrics_answer(stack: Stack) -> None:
     assert 'ringback_deliveries_total{arrived_by="webhook",reason="accepted",status="200"} 1.0' in metrics
 
 
-def test_bodies_in_flight_are_bounded() -> None:
-    from service.reception import ReadingBudget, Refused, Reservation
-
-    budget = ReadingBudget(most=100)
-    with Reservation(budget) as one, Reservation(budget) as other:
-        one.grow_to(60)
-        with pytest.raises(Refused) as refusal:
-            other.grow_to(41)
-        assert refusal.value.status == 503
-        one.grow_to(100)
-        assert budget.left == 0
-    assert budget.left == 100
-
-
 def _connected(stack: Stack) -> socket.socket:
     parts = urlsplit(stack.host.url)
     return socket.create_connection((str(parts.hostname), int(parts.port or 80)), timeout=10)

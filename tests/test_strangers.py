@@ -4,7 +4,7 @@ import base64
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -48,6 +48,23 @@ def test_bodies_that_are_declared_and_never_sent_take_no_room(fleet: Fleet) -> N
         for _ in range(80):
             stack.enter_context(connected(fleet)).sendall(head)
         assert genuine_is_accepted(fleet)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("strangers", "size"), [(66, 1024**2 - 1), (600, 65_536)], ids=["1 MiB each", "64 KiB each"])
+def test_half_sent_bodies_leave_room_for_telnyx_on_both_urls(fleet: Fleet, strangers: int, size: int) -> None:
+    signature = base64.b64encode(bytes(64)).decode()
+    head = (
+        f"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-length: 1048576\r\n"
+        f"telnyx-signature-ed25519: {signature}\r\ntelnyx-timestamp: {int(time.time())}\r\n\r\n"
+    ).encode()
+    with ExitStack() as stack:
+        for _ in range(strangers):
+            with suppress(ConnectionError):  # some give way while they send
+                stack.enter_context(connected(fleet)).sendall(head + bytes(size))
+        for path in ("/webhooks", "/webhooks/failover") * 5:
+            assert fleet.deliver(envelope("test.x", {}), path=path).status_code == 200
+        assert fleet.deliver(envelope("test.x", {"text": "x" * 200_000})).status_code == 200
 
 
 def test_endless_headers_are_cut_off(fleet: Fleet) -> None:

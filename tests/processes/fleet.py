@@ -71,11 +71,11 @@ class Fleet:
         assert process.poll() is None, log.read_text()
         return process
 
-    def deliver(self, body: dict[str, Any]) -> httpx.Response:
+    def deliver(self, body: dict[str, Any], *, path: str = "/webhooks") -> httpx.Response:
         """Sign and send a body."""
         raw = orjson.dumps(body)
         headers = sign(raw, self.key, int(time.time()))
-        url = f"http://127.0.0.1:{self.port}/webhooks"
+        url = f"http://127.0.0.1:{self.port}{path}"
         return httpx.post(url, content=raw, headers=headers, trust_env=False, timeout=5)
 
     def accepted(self, *bodies: dict[str, Any]) -> None:
