@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from service.masking import mask_numbers, told
+from service.printable import printable, shown_type
 from service.private_ids import mask_ids
 from service.settings import Settings
 
@@ -46,6 +47,7 @@ def configure_logs() -> None:
         _add_facts,
         _without_tracebacks,
         _mask,
+        _shorten_type,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -99,8 +101,20 @@ def _mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str
     return line
 
 
+def _shorten_type(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event_type = line.get("type")
+    if isinstance(event_type, str):
+        line["type"] = shown_type(event_type)
+    return line
+
+
+def _make_printable(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Texts of strangers must not steer the terminal; the renderer shows all else by its `repr`, which is printable."""
+    return {printable(name): printable(value) if isinstance(value, str) else value for name, value in line.items()}
+
+
 def _last_steps() -> list[Any]:
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if sys.stderr.isatty():
-        return [strip, structlog.dev.ConsoleRenderer()]
+        return [strip, _make_printable, structlog.dev.ConsoleRenderer()]
     return [strip, structlog.processors.JSONRenderer()]

@@ -20,6 +20,7 @@ LAYERS = [
         "mentions",
         "private_ids",
         "masking",
+        "printable",
         "event_types",
         "numbers",
         "opt_out_policy",

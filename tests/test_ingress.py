@@ -271,6 +271,23 @@ def test_deep_but_sane_nesting_without_an_id_is_accepted(stack: Stack) -> None:
     assert stack.deliver(b'{"a":' * 500 + b"1" + b"}" * 500).status_code == 200
 
 
+def test_a_type_is_kept_in_at_most_128_printable_characters(stack: Stack) -> None:
+    event_id = uuid.uuid4().hex
+    types = ["a\x1b[2J\n\u202e", "b" * 200_000, "b" * 200_001]
+    for event_type in types:
+        body = {"data": {"id": event_id, "event_type": event_type}}
+        assert [stack.deliver(body).json()["status"] for _ in range(2)] == ["accepted", "duplicate"]
+
+    kept = [record for record in stack.ask(_newest) if record.id.startswith(event_id)]
+    assert len({record.id for record in kept}) == len(types)
+    assert {record.type for record in kept} >= {r"a\x1b[2J\n\u202e"}
+    for record in kept:
+        assert record.type.isprintable()
+        assert record.id.isprintable()
+        assert len(record.type) <= 128
+        assert len(record.id) <= 32 + 1 + 128
+
+
 def test_pretty_printed_and_unicode_bodies_are_verified_as_they_came(stack: Stack) -> None:
     body = json.dumps(body_of_event() | {"note": "ünï\u2028cödé \U0001f600"}, indent=4, ensure_ascii=False).encode()
     assert stack.deliver(body).json() == {"status": "accepted"}

@@ -20,6 +20,7 @@ from service.cli.ingress import ingress
 from service.cli.messages import messages
 from service.cli.new import new
 from service.cli.optouts import optouts
+from service.cli.output import CommandGroup, say, say_block
 from service.cli.pause import pause, resume
 from service.cli.policy import policy
 from service.cli.rcs import rcs
@@ -44,6 +45,7 @@ UNMET = 1
 
 app = typer.Typer(
     name="ringback",
+    cls=CommandGroup,
     help="Receives Telnyx webhooks, keeps every event, and lets plain Python handlers act on it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,7 +55,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature
     if wanted:
-        typer.echo(metadata.version("ringback"))
+        say(metadata.version("ringback"))
         raise typer.Exit
 
 
@@ -117,5 +119,5 @@ def _own_fault(error: Exception) -> str:
 
 
 def _end(text: str, code: int) -> None:
-    typer.echo(text, err=True)
+    say_block(text, err=True)
     sys.exit(code)

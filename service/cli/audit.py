@@ -1,14 +1,13 @@
 """`ringback audit`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Annotated
 
-import orjson
 import typer
 from redis.asyncio import Redis
 
+from service.cli.output import progress, say, say_json
 from service.cli.session import ask
 from service.store.audit import Audit
 from service.store.audit import audit as compare
@@ -36,15 +35,18 @@ def audit(
     Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis cannot be had, 2 bad usage.
     """
     found = ask(_repaired if repair else _audit)
-    typer.echo(orjson.dumps(_as_object(found)) if as_json else _as_sum(found))
+    if as_json:
+        say_json(_as_object(found), indent=False)
+    else:
+        say(*_as_sum(found))
     for remark in _remarks(found):
-        typer.echo(remark, err=True)
+        say(remark, err=True)
     if not found.clean:
         raise typer.Exit(1)
 
 
 async def _audit(redis: "Redis", keys: Keys) -> Audit:
-    with _progress() as looked_at:
+    with progress("Looking at events", None) as looked_at:
         return await compare(redis, keys, looked_at=looked_at)
 
 
@@ -56,32 +58,14 @@ async def _repaired(redis: "Redis", keys: Keys) -> Audit:
     return await _audit(redis, keys)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[int], None]]:
-    """Show on a terminal how many events were looked at."""
-    from rich.console import Console  # noqa: PLC0415 - other commands start without it
-
-    looked_at = 0
-
-    def advance(more: int) -> None:
-        nonlocal looked_at
-        looked_at += more
-        status.update(f"Looking at events: {looked_at}")
-
-    with Console(stderr=True).status("Looking at events") as status:
-        yield advance
-
-
 def _as_object(found: Audit) -> dict[str, object]:
     return {**asdict(found.totals.counters), "difference": [each.event_id for each in found.differences]}
 
 
-def _as_sum(found: Audit) -> str:
+def _as_sum(found: Audit) -> tuple[str, str]:
     known = found.totals.counters
-    return (
-        f"{known.accepted} accepted = {known.done} done + {known.ignored} ignored + {known.dead} dead"
-        f" + {known.open} open\n{len(found.differences)} differ"
-    )
+    ended = f"{known.done} done + {known.ignored} ignored + {known.dead} dead"
+    return f"{known.accepted} accepted = {ended} + {known.open} open", f"{len(found.differences)} differ"
 
 
 def _remarks(found: Audit) -> Iterator[str]:

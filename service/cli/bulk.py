@@ -1,12 +1,12 @@
 """Doing something to many events, in steps of a few milliseconds each, and saying what became of it."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import typer
 
+from service.cli.output import ask_person, progress, say
 from service.store.again import STEP
 
 T = TypeVar("T")
@@ -38,35 +38,23 @@ async def in_steps(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitable[
     return answers
 
 
-@contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error if that is a terminal; without a total it only counts."""
-    from rich.console import Console  # noqa: PLC0415 - other commands start without it
-    from rich.progress import Progress  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda more: bar.advance(task, more)
-
-
 def confirm(question: str, *, yes: bool) -> None:
     """Ask a person, unless `yes`; anything but a yes ends the command with exit code 1, and so does nobody to ask."""
     if not yes:
-        typer.confirm(question, abort=True, err=True)
+        ask_person(question, abort=True, err=True)
 
 
 def tell(verdicts: Sequence[str], did: str, ids: Sequence[str], *, named: bool) -> None:
     """Say of how many it was done, and of how many not and why; exit code 1 if a named one is among those."""
     counts = Counter(verdicts)
-    typer.echo(f"{did}: {events(counts.pop(did, 0))}.")
+    say(f"{did}: {events(counts.pop(did, 0))}.")
     if named:
         for event_id, verdict in zip(ids, verdicts, strict=True):
             if verdict != did:
-                typer.echo(f"{event_id}: {WHY_NOT[verdict].replace(' ID ', f' {event_id} ')}", err=True)
+                say(f"{event_id}: {WHY_NOT[verdict].replace(' ID ', f' {event_id} ')}", err=True)
     else:
         for verdict, count in counts.items():
-            typer.echo(f"Left as they were: {events(count)} ({WHY_NOT[verdict]}).", err=True)
+            say(f"Left as they were: {events(count)} ({WHY_NOT[verdict]}).", err=True)
     if named and counts:
         raise typer.Exit(1)
 

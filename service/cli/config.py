@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal, get_args
 
-import orjson
 import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from service.cli.output import say, say_json
 from service.masking import mask_numbers
 from service.redis_url import parse_redis_url
 from service.settings import Duration, Settings, Size, load, source_of
@@ -46,10 +46,10 @@ def config(
     variables, redis = shown(settings), redis_in_words(settings)
     if as_json:
         told = {"settings": {name: asdict(each) for name, each in variables.items()}, "redis": redis}
-        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        say_json(told)
     else:
         _print_table(variables)
-        typer.echo(f"\nRedis: {redis}")
+        say("", f"Redis: {redis}")
 
 
 def shown(settings: Settings) -> dict[str, Shown]:

@@ -23,6 +23,7 @@ from service.cli.filters import (
     check_order,
     check_selection,
 )
+from service.cli.output import say
 from service.cli.session import ask
 from service.cli.story_view import look_up, show
 from service.settings import load
@@ -77,7 +78,7 @@ def show_dead(
     """
     told = look_up(event_id)
     if told.record.state != "dead":
-        typer.echo(f"{event_id} is {told.record.state}, not dead: ringback events show {event_id}", err=True)
+        say(f"{event_id} is {told.record.state}, not dead: ringback events show {event_id}", err=True)
         raise typer.Exit(1)
     show(told, reveal=reveal, as_json=as_json)
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.output import say_block
+
 
 def demo(
     chaos: Annotated[bool, typer.Option(help="Kill the demo's own worker in the middle of a send.")] = True,  # noqa: FBT002
@@ -19,7 +21,7 @@ def demo(
     try:
         held = run_and_show(chaos=chaos)
     except DemoFailed as error:
-        typer.echo(str(error), err=True)
+        say_block(str(error), err=True)
         held = False
     if not held:
         raise typer.Exit(1)

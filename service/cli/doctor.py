@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
-import orjson
 import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -12,6 +11,7 @@ from redis.exceptions import RedisError
 from service import clock
 from service.cli.config import redis_address
 from service.cli.idempotency_probe import probe
+from service.cli.output import say, say_json
 from service.cli.session import ask
 from service.cli.telnyx_session import at_telnyx
 from service.embedded import EmbeddedServerError
@@ -74,10 +74,10 @@ def doctor(
         return
     findings = [_finding(name, check, settings) for name, check in _CHECKS.items()]
     if as_json:
-        typer.echo(orjson.dumps(findings, option=orjson.OPT_INDENT_2))
+        say_json(findings)
     else:
         for each in findings:
-            typer.echo(f"{each.word:<4}  {each.check}: {each.told}")
+            say(f"{each.word:<4}  {each.check}: {each.told}")
     if not all(each.well for each in findings):
         raise typer.Exit(1)
 

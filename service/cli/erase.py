@@ -1,7 +1,6 @@
 """`ringback erase`."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Annotated
@@ -11,6 +10,7 @@ from redis.asyncio import Redis
 
 from service.cli.confirm import confirm
 from service.cli.opt_out_file import read_number
+from service.cli.output import progress, say
 from service.cli.session import ask
 from service.masking import mask_number
 from service.settings import load
@@ -40,11 +40,11 @@ def erase(
         raise typer.BadParameter(str(error), param_hint="NUMBER") from None
     confirm(f"Erase what is kept of {mask_number(wanted)}? This cannot be undone.", yes=yes)
     erased, rewritten = ask(lambda redis, keys: _erase(redis, keys, wanted))
-    typer.echo(_receipt(wanted))
+    say(_receipt(wanted))
     for line in _told(erased, rewritten=rewritten):
-        typer.echo(line)
+        say(line)
     if erased.unread:
-        typer.echo(
+        say(
             f"{erased.unread} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold, so nobody can"
             " tell whether they name it: add the key, after a comma, and erase again.",
             err=True,
@@ -53,7 +53,7 @@ def erase(
 
 
 async def _erase(redis: "Redis", keys: Keys, number: str) -> tuple[Erased, bool]:
-    with _progress((await counts(redis, keys)).accepted) as advance:
+    with progress("Looking through events", (await counts(redis, keys)).accepted) as advance:
         erased = await erasure.erase(redis, keys, number, progress=advance)
     return erased, await erasure.forget_old_writes(redis)
 
@@ -90,15 +90,3 @@ def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
         yield "The server writes its append-only file anew; until that is done, the old one tells of what was erased."
     else:
         yield "The server's append-only file tells of what was erased until it is rewritten (BGREWRITEAOF)."
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """On a terminal, how far the search is."""
-    from rich.console import Console  # noqa: PLC0415 - other commands start without Rich
-    from rich.progress import Progress  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bar:
-        task = bar.add_task("Looking through events", total=total)
-        yield lambda number: bar.advance(task, number)

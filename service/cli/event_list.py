@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
-import typer
-
+from service.cli.output import say, say_json
 from service.exchange import moment
+from service.printable import shown_type
 from service.store.records import EventRecord, HandlerRecord
 
 NARROW = 120
@@ -21,11 +20,11 @@ DEAD_NOTE = (
 def show_events(records: Sequence[EventRecord], *, as_json: bool, none: str) -> None:
     """Print events to standard output; where there are none, people are told so in the words of `none`."""
     if as_json:
-        typer.echo(orjson.dumps([as_object(record) for record in records], option=orjson.OPT_INDENT_2))
+        say_json([as_object(record) for record in records])
     elif records:
         _print_table(records)
     else:
-        typer.echo(none, err=True)
+        say(none, err=True)
 
 
 def as_object(record: EventRecord) -> dict[str, Any]:
@@ -55,18 +54,18 @@ def _print_table(records: Sequence[EventRecord]) -> None:
     else:
         print_table(("id", "type", "state", "received (UTC)", "handlers"), map(_row, records))
     if any(record.state == "dead" for record in records):
-        typer.echo(DEAD_NOTE, err=True)
+        say(DEAD_NOTE, err=True)
 
 
-def _row(record: EventRecord) -> tuple[str, ...]:
+def _row(record: EventRecord) -> tuple[str, str, str, str, list[str]]:
     received = f"{_utc(record.received_at):%Y-%m-%d %H:%M:%S}"
-    handlers = "\n".join(_in_words(name, handler) for name, handler in record.handlers.items())
-    return record.id, record.type, record.state, received, handlers
+    handlers = [_in_words(name, handler) for name, handler in record.handlers.items()]
+    return record.id, shown_type(record.type), record.state, received, handlers
 
 
-def _narrow_row(record: EventRecord) -> tuple[str, ...]:
+def _narrow_row(record: EventRecord) -> tuple[list[str], list[str]]:
     event_id, event_type, state, received, handlers = _row(record)
-    return f"{event_id}\n  {event_type}\n  {state}, {received}", handlers
+    return [event_id, f"  {event_type}", f"  {state}, {received}"], handlers
 
 
 def _in_words(name: str, handler: HandlerRecord) -> str:

@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.bulk import progress
 from service.cli.event_list import show_events
 from service.cli.filters import (
     HandlerOption,
@@ -19,6 +18,7 @@ from service.cli.filters import (
     wanted,
 )
 from service.cli.follow import follow
+from service.cli.output import progress, say
 from service.cli.replay import replay_events
 from service.cli.session import ask
 from service.cli.story_view import look_up, show
@@ -61,9 +61,7 @@ def list_events(
     found = ask(find_them)
     show_events(found, as_json=as_json, none="No such event is remembered.")
     if effort.is_enough and len(found) < limit:
-        typer.echo(
-            f"Only {effort.spent:,} events were looked at, the newest: say --until when, to go further back.", err=True
-        )
+        say(f"Only {effort.spent:,} events were looked at, the newest: say --until when, to go further back.", err=True)
 
 
 @events.command("show")

@@ -3,9 +3,8 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
-import orjson
 import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -17,8 +16,10 @@ from service.cli.filters import (
     TypeOption,
     wanted,
 )
+from service.cli.output import say, say_json
 from service.cli.session import ask
 from service.exchange import moment
+from service.printable import shown_type
 from service.store.connection import server_time
 from service.store.keys import Keys
 from service.store.ledger import effects_of
@@ -68,7 +69,10 @@ class _Teller:
         """Print what happened to these events since the last time, in order."""
         fresh = [(line, record) for record in records for line in await self._fresh(record)]
         for line, record in sorted(fresh, key=lambda each: each[0].at):
-            typer.echo(_as_json(line, record) if self.as_json else _in_words(line, record))
+            if self.as_json:
+                say_json(_as_json(line, record), indent=False)
+            else:
+                say(_in_words(line, record))
 
     async def _fresh(self, record: EventRecord) -> list[Line]:
         effects = await effects_of(self.redis, self.keys, record.id)
@@ -85,7 +89,7 @@ async def _follow(redis: "Redis", keys: Keys, selection: Wanted, *, as_json: boo
     watch, teller = Watch(redis, keys, selection), _Teller(redis, keys, await server_time(redis), as_json)
     away = False
     await watch.look()
-    typer.echo("Following; Ctrl-C ends it.", err=True)
+    say("Following; Ctrl-C ends it.", err=True)
     while True:
         await asyncio.sleep(PAUSE)
         try:
@@ -93,21 +97,21 @@ async def _follow(redis: "Redis", keys: Keys, selection: Wanted, *, as_json: boo
             await teller.tell_of(changes.records)
         except (RedisError, OSError):
             if not away:
-                typer.echo("Redis is away: waiting for it.", err=True)
+                say("Redis is away: waiting for it.", err=True)
             away = True
             continue
         away = False
         if changes.passed_over:
-            typer.echo(f"Too much at once: {changes.passed_over} changes were passed over.", err=True)
+            say(f"Too much at once: {changes.passed_over} changes were passed over.", err=True)
 
 
 def _in_words(line: Line, record: EventRecord) -> str:
     who = f"{line.handler} " if line.handler else ""
-    return f"{moment(line.at)[11:23]}  {record.id}  {record.type}  {who}{line.text}"
+    return f"{moment(line.at)[11:23]}  {record.id}  {shown_type(record.type)}  {who}{line.text}"
 
 
-def _as_json(line: Line, record: EventRecord) -> bytes:
-    told = {
+def _as_json(line: Line, record: EventRecord) -> dict[str, Any]:
+    return {
         "at": moment(line.at),
         "id": record.id,
         "type": record.type,
@@ -116,4 +120,3 @@ def _as_json(line: Line, record: EventRecord) -> bytes:
         "handler": line.handler,
         "text": line.text,
     }
-    return orjson.dumps(told)

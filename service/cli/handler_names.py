@@ -2,6 +2,7 @@
 
 import typer
 
+from service.cli.output import say
 from service.settings import load
 
 BAD_USAGE = 2
@@ -16,6 +17,6 @@ def check_handler(name: str) -> str:
 
     names = sorted(load_router(load().handlers).subscriptions)
     if name not in names:
-        typer.echo(f"HANDLERS has no handler {name!r}; it has {', '.join(names)}", err=True)
+        say(f"HANDLERS has no handler {name!r}; it has {', '.join(names)}", err=True)
         raise typer.Exit(BAD_USAGE)
     return name

@@ -2,6 +2,7 @@
 
 import typer
 
+from service.cli.output import say
 from service.settings import InvalidSettings, Settings, load
 
 SECONDS = 2.0
@@ -17,7 +18,7 @@ def healthcheck() -> None:
     """
     trouble = _trouble()
     if trouble is not None:
-        typer.echo(trouble, err=True)
+        say(trouble, err=True)
         raise typer.Exit(1)
 
 

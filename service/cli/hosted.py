@@ -10,6 +10,7 @@ from service.cli.changing import load_for_change
 from service.cli.confirm import confirm
 from service.cli.hosted_list import show_eligibility, show_numbers, show_orders
 from service.cli.numbers import Reveal, e164, print_json, shown, shown_within
+from service.cli.output import say
 from service.cli.telnyx_session import at_telnyx
 from service.settings import load
 
@@ -71,7 +72,7 @@ def show(
     number = None if order else at_telnyx(settings, partial(find_number, number=order_or_number))
     found = order or number
     if found is None:
-        typer.echo(f"{shown_within(order_or_number, reveal=reveal)} is no order and no hosted number", err=True)
+        say(f"{shown_within(order_or_number, reveal=reveal)} is no order and no hosted number", err=True)
         raise typer.Exit(1)
     if as_json:
         print_json(found.to_dict(mode="json"), reveal=reveal)
@@ -115,16 +116,16 @@ def order(
     rows = at_telnyx(settings, partial(check_eligibility, numbers=numbers))
     show_eligibility(rows, reveal=reveal)
     if not all(each.eligible for each in rows):
-        typer.echo("Not all of them can be hosted: nothing was ordered.", err=True)
+        say("Not all of them can be hosted: nothing was ordered.", err=True)
         raise typer.Exit(1)
     confirm(f"Let Telnyx take over the messages of these numbers ({len(numbers)} in all)?", yes=yes)
     try:
         ordered = at_telnyx(settings, partial(create, numbers=numbers, profile=profile))
     except typer.Exit:
-        typer.echo("Where no answer came, it may be ordered all the same: see `ringback hosted list` first.", err=True)
+        say("Where no answer came, it may be ordered all the same: see `ringback hosted list` first.", err=True)
         raise
-    typer.echo(f"ordered: {ordered.id}, {ordered.status}")
-    typer.echo(f"→ ringback hosted codes {ordered.id}\n→ ringback hosted upload {ordered.id} --loa FILE --bill FILE")
+    say(f"ordered: {ordered.id}, {ordered.status}")
+    say(f"→ ringback hosted codes {ordered.id}", f"→ ringback hosted upload {ordered.id} --loa FILE --bill FILE")
 
 
 @hosted.command("codes")
@@ -146,16 +147,16 @@ def codes(
     settings = load_for_change()
     to = numbers or at_telnyx(settings, partial(unproven, order_id=order_id))
     if not to:
-        typer.echo("No number of this order waits to be proven.")
+        say("No number of this order waits to be proven.")
         return
     how = "Telnyx will call" if method == "call" else "Telnyx will send an SMS to"
     confirm(f"{how} {', '.join(shown(each, reveal=reveal) for each in to)}. Go on?", yes=yes)
     rows = at_telnyx(settings, partial(send_codes, order_id=order_id, numbers=to, method=method))
     for each in rows:
-        typer.echo(f"{shown(each.phone_number, reveal=reveal)}: {each.error or 'on its way'}")
+        say(f"{shown(each.phone_number, reveal=reveal)}: {each.error or 'on its way'}")
     if any(each.error for each in rows):
         raise typer.Exit(1)
-    typer.echo(f"→ ringback hosted validate {order_id} NUMBER=CODE")
+    say(f"→ ringback hosted validate {order_id} NUMBER=CODE")
 
 
 @hosted.command("validate")
@@ -173,7 +174,7 @@ def validate(
     given = dict(_pair(each) for each in pairs)
     rows = at_telnyx(load_for_change(), partial(validate_codes, order_id=order_id, codes=given))
     for each in rows:
-        typer.echo(f"{shown(each.phone_number, reveal=reveal)}: {each.status.replace('_', ' ')}")
+        say(f"{shown(each.phone_number, reveal=reveal)}: {each.status.replace('_', ' ')}")
     if len(rows) < len(given) or any(each.status == "rejected" for each in rows):
         raise typer.Exit(1)
 
@@ -230,7 +231,7 @@ def delete(order_id: OrderId, yes: Yes = False) -> None:  # noqa: FBT002
     settings = load_for_change()
     confirm(f"Delete the order {order_id}, and stop hosting its numbers?", yes=yes)
     was_there = at_telnyx(settings, partial(delete_order, order_id=order_id))
-    typer.echo("deleted" if was_there else GONE)
+    say("deleted" if was_there else GONE)
 
 
 @hosted.command("delete-number")
@@ -245,7 +246,7 @@ def delete_number(number: HostedNumberId, yes: Yes = False, reveal: Reveal = Fal
     name = shown_within(number, reveal=reveal)
     confirm(f"Stop hosting {name}? Its messages go back to its carrier.", yes=yes)
     was_there = at_telnyx(settings, partial(delete_hosted_number, number=number))
-    typer.echo("deleted" if was_there else GONE)
+    say("deleted" if was_there else GONE)
 
 
 def _list_numbers(*, as_json: bool, reveal: bool) -> None:

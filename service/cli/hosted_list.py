@@ -3,19 +3,20 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import typer
-
 from service.cli.numbers import shown
+from service.cli.output import say
 
 if TYPE_CHECKING:
     from telnyx.types.messaging_hosted_number_order_check_eligibility_response import PhoneNumber as Eligibility
     from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
 
+    from service.cli.tables import Cell
+
 
 def show_orders(orders: "Sequence[MessagingHostedNumberOrder]", *, reveal: bool) -> None:
     """Print orders, and beneath them what those that wait for a person need."""
     if not orders:
-        typer.echo("There are no such orders.", err=True)
+        say("There are no such orders.", err=True)
         return
     _print_table(("id", "status", "numbers", "messaging profile"), [_order_row(each, reveal=reveal) for each in orders])
     for each in orders:
@@ -25,7 +26,7 @@ def show_orders(orders: "Sequence[MessagingHostedNumberOrder]", *, reveal: bool)
 def show_numbers(numbers: "Sequence[PhoneNumberWithMessagingSettings]", *, reveal: bool) -> None:
     """Print hosted numbers."""
     if not numbers:
-        typer.echo("There are no hosted numbers.", err=True)
+        say("There are no hosted numbers.", err=True)
         return
     rows = [
         (each.id or "-", shown(each.phone_number, reveal=reveal), each.type or "-", each.messaging_profile_id or "-")
@@ -40,7 +41,7 @@ def show_eligibility(rows: "Sequence[Eligibility]", *, reveal: bool) -> None:
     _print_table(("number", "can be hosted", "detail"), told)
 
 
-def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def _print_table(columns: Sequence[str], rows: "Sequence[Sequence[Cell]]") -> None:
     from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
 
     print_table(columns, rows)
@@ -50,10 +51,10 @@ def _verdict(row: "Eligibility") -> str:
     return "yes" if row.eligible else f"no ({row.eligible_status or 'unknown'})"
 
 
-def _order_row(order: "MessagingHostedNumberOrder", *, reveal: bool) -> tuple[str, ...]:
+def _order_row(order: "MessagingHostedNumberOrder", *, reveal: bool) -> "tuple[Cell, ...]":
     from service.registrations.hosted_orders import numbers_of  # noqa: PLC0415 - other commands start without the SDK
 
-    numbers = "\n".join(f"{shown(each.phone_number, reveal=reveal)} {each.status}" for each in numbers_of(order))
+    numbers = [f"{shown(each.phone_number, reveal=reveal)} {each.status}" for each in numbers_of(order)]
     return order.id or "-", order.status or "-", numbers, order.messaging_profile_id or "-"
 
 
@@ -62,4 +63,4 @@ def _show_next_step(order: "MessagingHostedNumberOrder") -> None:
 
     step = next_step_of(order)
     if step is not None:
-        typer.echo(f"\n{order.id}: {step.text}\n→ {step.mend}")
+        say("", f"{order.id}: {step.text}", f"→ {step.mend}")

@@ -8,6 +8,7 @@ import typer
 from redis.asyncio import Redis
 
 from service import clock
+from service.cli.output import ask_person, say
 from service.cli.telnyx_session import at_telnyx_and_redis
 from service.masking import mask_number
 from service.outbound.effects import idempotency_key
@@ -27,7 +28,7 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
     """Send the SMS twice, tell what came of it, and remember that."""
     sender = _checked(settings, to)
     if not yes:
-        typer.confirm(
+        ask_person(
             f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its word. Go on?", abort=True
         )
 
@@ -40,9 +41,9 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
         return replayed
 
     if not at_telnyx_and_redis(settings, send_twice):
-        typer.echo("Telnyx sent two messages under one key: set RINGBACK_RESEND=never, and see to doubts by hand")
+        say("Telnyx sent two messages under one key: set RINGBACK_RESEND=never, and see to doubts by hand")
         raise typer.Exit(1)
-    typer.echo("Telnyx answered the second from memory: one message, as promised. RINGBACK_RESEND=same-key is safe.")
+    say("Telnyx answered the second from memory: one message, as promised. RINGBACK_RESEND=same-key is safe.")
 
 
 def _checked(settings: Settings, to: str) -> str:
@@ -58,5 +59,5 @@ def _checked(settings: Settings, to: str) -> str:
 
 
 def _refuse(why: str) -> None:
-    typer.echo(why, err=True)
+    say(why, err=True)
     raise typer.Exit(BAD_USAGE)

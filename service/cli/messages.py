@@ -11,6 +11,7 @@ from service import clock
 from service.cli.changing import load_for_change
 from service.cli.confirm import confirm
 from service.cli.numbers import Reveal, e164, print_json, shown
+from service.cli.output import say
 from service.cli.shorteners import warn_of_shorteners
 from service.cli.telnyx_session import at_telnyx, at_telnyx_and_redis, first_rows
 from service.settings import Settings, load
@@ -61,7 +62,7 @@ def list_messages(
             ("id", "created (UTC)", "type", "from", "to", "status"), [_row(each, reveal=reveal) for each in rows]
         )
     else:
-        typer.echo("There are no such messages.", err=True)
+        say("There are no such messages.", err=True)
 
 
 @messages.command("show")
@@ -96,9 +97,9 @@ def schedule(
     try:
         message_id = at_telnyx_and_redis(settings, partial(_schedule, fields=fields))
     except typer.Exit:
-        typer.echo("Where no answer came, it may be scheduled all the same: do not just repeat it.", err=True)
+        say("Where no answer came, it may be scheduled all the same: do not just repeat it.", err=True)
         raise
-    typer.echo(f"scheduled: {message_id}\n→ ringback messages cancel {message_id}")
+    say(f"scheduled: {message_id}", f"→ ringback messages cancel {message_id}")
 
 
 @messages.command("cancel")
@@ -110,7 +111,7 @@ def cancel(message_id: MessageId, yes: Yes = False) -> None:  # noqa: FBT002
     settings = load_for_change()
     confirm(f"Cancel the message {message_id}?", yes=yes)
     at_telnyx(settings, partial(_cancel, message_id=message_id))
-    typer.echo("cancelled")
+    say("cancelled")
 
 
 async def _records(telnyx: "AsyncTelnyx", *, number: str | None, date_range: str, limit: int) -> list[dict[str, Any]]:
@@ -129,7 +130,7 @@ async def _schedule(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, fiel
     from service.store.consent import opted_out  # noqa: PLC0415
 
     if await opted_out(redis, keys, fields["to"]):
-        typer.echo("this number has said STOP: nothing was scheduled", err=True)
+        say("this number has said STOP: nothing was scheduled", err=True)
         raise typer.Exit(1)
     await warn_of_shorteners(telnyx, redis, keys, text=fields["text"])
     answer = await telnyx.messages.schedule(**fields)

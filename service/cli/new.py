@@ -5,6 +5,7 @@ from pathlib import Path
 
 import typer
 
+from service.cli.output import say
 from service.disk_space import describe_failed_write
 
 HANDLERS = '''\
@@ -65,13 +66,13 @@ def new() -> None:
         _write(code, HANDLERS, _PUBLIC)
         _write(test, TEST, _PUBLIC)
         if os.path.lexists(environment):
-            typer.echo(".env stays as it is: add HANDLERS=my_handlers:router")
+            say(".env stays as it is: add HANDLERS=my_handlers:router")
         else:
             _write(environment, ENVIRONMENT, _SECRET)
     except OSError as error:
         why = describe_failed_write(error, "run `ringback new` in another folder")
         _end(f"{Path.cwd()} cannot be written to: {why}")
-    typer.echo("next: `pip install pytest && pytest`, then fill in .env, then `ringback up`")
+    say("next: `pip install pytest && pytest`, then fill in .env, then `ringback up`")
 
 
 def _write(path: Path, text: str, mode: int) -> None:
@@ -79,9 +80,9 @@ def _write(path: Path, text: str, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    typer.echo(f"{path} written")
+    say(f"{path} written")
 
 
 def _end(text: str) -> None:
-    typer.echo(text, err=True)
+    say(text, err=True)
     raise typer.Exit(1)

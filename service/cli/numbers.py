@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 
+from service.cli.output import say_json
 from service.masking import mask_e164, mask_number
 from service.private_ids import mask_ids
 
@@ -59,4 +59,4 @@ def shown_within(value: Any, *, reveal: bool) -> Any:
 
 def print_json(value: Any, *, reveal: bool) -> None:
     """Print an answer of Telnyx's for machines, with the numbers in it as they may be shown."""
-    typer.echo(orjson.dumps(shown_within(value, reveal=reveal), option=orjson.OPT_INDENT_2))
+    say_json(shown_within(value, reveal=reveal))

@@ -1,16 +1,16 @@
 """`ringback optouts`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import orjson
 import typer
 from redis.asyncio import Redis
 
 from service import clock
 from service.cli.opt_out_file import UnfitFile, read_number, read_opt_out_file
+from service.cli.output import ask_person, progress, say, say_json
 from service.cli.session import ask
 from service.events.consent import Word
 from service.masking import mask_number
@@ -38,13 +38,13 @@ def list_opt_outs(
     found = sorted(ask(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
     shown = [_shown(opt_out, reveal=reveal) for opt_out in found]
     if as_json:
-        typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+        say_json(shown)
     elif shown:
         from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
 
         print_table(("number", "since (UTC)", "known from"), [tuple(each.values()) for each in shown])
     else:
-        typer.echo("No number is opted out.", err=True)
+        say("No number is opted out.", err=True)
 
 
 @optouts.command()
@@ -55,7 +55,7 @@ def add(number: Number) -> None:
     """
     wanted = _checked(number)
     ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "out", None, "operator")], now=clock.now()))
-    typer.echo(f"{mask_number(wanted)} is opted out.")
+    say(f"{mask_number(wanted)} is opted out.")
 
 
 @optouts.command()
@@ -73,14 +73,14 @@ def remove(
     known = ask(lambda redis, keys: consent_of(redis, keys, wanted))
     latest = max(known.said.out_at or 0, known.put.out_at or 0)
     if not known.opted_out:
-        typer.echo(f"{mask_number(wanted)} is not opted out.", err=True)
+        say(f"{mask_number(wanted)} is not opted out.", err=True)
         raise typer.Exit(1)
     if not yes:
-        typer.confirm(f"Has {mask_number(wanted)} asked to be written to again?", abort=True, err=True)
+        ask_person(f"Has {mask_number(wanted)} asked to be written to again?", abort=True, err=True)
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
     at = max(clock.now(), latest + 0.001)
     ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "in", at, "operator")], now=at))
-    typer.echo(f"{mask_number(wanted)} may be written to again.")
+    say(f"{mask_number(wanted)} may be written to again.")
 
 
 @optouts.command("import")
@@ -97,10 +97,10 @@ def import_opt_outs(
     try:
         words = read_opt_out_file(file)
     except UnfitFile as error:
-        typer.echo(str(error), err=True)
+        say(str(error), err=True)
         raise typer.Exit(2) from None
     news = ask(lambda redis, keys: _import(redis, keys, words))
-    typer.echo(f"{len(words)} opt-outs read, {news} of them news.")
+    say(f"{len(words)} opt-outs read, {news} of them news.")
 
 
 def _checked(number: str) -> str:
@@ -125,17 +125,9 @@ async def _all(redis: "Redis", keys: Keys) -> list[OptOut]:
 
 async def _import(redis: "Redis", keys: Keys, words: Sequence[Word]) -> int:
     news, now = 0, clock.now()
-    for step in _with_progress(words):
-        news += await hear(redis, keys, step, now=now)
+    with progress("Importing", len(words)) as advance:
+        for start in range(0, len(words), STEP):
+            step = words[start : start + STEP]
+            news += await hear(redis, keys, step, now=now)
+            advance(len(step))
     return news
-
-
-def _with_progress(words: Sequence[Word]) -> Iterator[Sequence[Word]]:
-    """The words in steps; on a terminal, how far the work is."""
-    from rich.console import Console  # noqa: PLC0415 - other commands start without it
-    from rich.progress import track  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    starts = range(0, len(words), STEP)
-    for start in track(starts, "Importing", console=console, disable=not console.is_terminal):
-        yield words[start : start + STEP]

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from service.cli.handler_names import check_handler
+from service.cli.output import say
 from service.cli.session import ask
 from service.store import pauses
 
@@ -22,7 +23,7 @@ def pause(handler: Handler = None) -> None:
     name = pauses.ALL if handler is None else check_handler(handler)
     what = "Every handler" if name == pauses.ALL else name
     changed = ask(lambda redis, keys: pauses.pause(redis, keys, name))
-    typer.echo(f"{what} is paused: {_command(name)} lets it go on." if changed else f"{what} was paused already.")
+    say(f"{what} is paused: {_command(name)} lets it go on." if changed else f"{what} was paused already.")
 
 
 def resume(handler: Handler = None) -> None:
@@ -32,11 +33,11 @@ def resume(handler: Handler = None) -> None:
     """
     paused = ask(pauses.paused)
     if handler is not None and pauses.ALL in paused:
-        typer.echo("Every handler is paused: `ringback resume` lets them go on.", err=True)
+        say("Every handler is paused: `ringback resume` lets them go on.", err=True)
         raise typer.Exit(1)
     names = paused if handler is None else paused & {handler}
     if not names:
-        typer.echo("Nothing was paused." if handler is None else f"{handler} was not paused.")
+        say("Nothing was paused." if handler is None else f"{handler} was not paused.")
     for name in sorted(names):
         _resume(name)
 
@@ -44,7 +45,7 @@ def resume(handler: Handler = None) -> None:
 def _resume(name: str) -> None:
     held = ask(lambda redis, keys: pauses.resume(redis, keys, name)) or 0
     what = "Every handler" if name == pauses.ALL else name
-    typer.echo(f"{what} goes on; {held} {'event' if held == 1 else 'events'} waited.")
+    say(f"{what} goes on; {held} {'event' if held == 1 else 'events'} waited.")
 
 
 def _command(name: str) -> str:

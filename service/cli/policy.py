@@ -4,11 +4,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 from pydantic import ValidationError
 
 from service import clock
+from service.cli.output import say, say_json
 from service.events import Event, InvalidBody, Message, read_envelope, read_event
 from service.masking import mask_number
 from service.settings import Settings, load
@@ -41,19 +41,15 @@ def check(
     shown = [_shown_rule(rule) for rule in found.rules]
     for rule in found.rules:
         for warning in rule.warnings:
-            typer.echo(f"warning: rule {rule.name!r}: {warning}", err=True)
+            say(f"warning: rule {rule.name!r}: {warning}", err=True)
     if as_json:
-        typer.echo(
-            orjson.dumps(
-                {"file": str(file), "rules": shown, "opt_out_words": found.opt_out_words}, option=orjson.OPT_INDENT_2
-            )
-        )
+        say_json({"file": str(file), "rules": shown, "opt_out_words": found.opt_out_words})
     else:
-        typer.echo(f"{file} is fit. The first rule that fits a message decides:\n")
+        say(f"{file} is fit. The first rule that fits a message decides:", "")
         for each in shown:
             _print_rule(each)
         if found.opt_out_words:
-            typer.echo(f"Opt-out words that it adds: {', '.join(found.opt_out_words)}")
+            say(f"Opt-out words that it adds: {', '.join(found.opt_out_words)}")
 
 
 @policy.command()
@@ -85,7 +81,7 @@ def explain(
     moment = _moment(found, at)
     shown = [_shown(each, reveal=reveal) for each in explained(_policy(settings, file), found, moment)]
     if as_json:
-        typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
+        say_json(shown)
     else:
         for each in shown:
             _print_fields(each)
@@ -171,15 +167,15 @@ def _print_rule(rule: dict[str, Any]) -> None:
         if name == "warnings":
             continue
         is_duration = name in DURATIONS and value is not None
-        typer.echo(f"{name + ':':18} {duration(value) if is_duration else _word(value)}")
-    typer.echo()
+        say(f"{name + ':':18} {duration(value) if is_duration else _word(value)}")
+    say("")
 
 
 def _print_fields(fields: dict[str, Any]) -> None:
     for name, value in fields.items():
         if value not in (None, []):
-            typer.echo(f"{name + ':':10} {_word(value)}")
-    typer.echo()
+            say(f"{name + ':':10} {_word(value)}")
+    say("")
 
 
 def _word(value: object) -> str:

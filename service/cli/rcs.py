@@ -10,6 +10,7 @@ import typer
 from service.cli.changing import load_for_change
 from service.cli.confirm import confirm
 from service.cli.numbers import Reveal, e164, numbers_in, print_json, shown
+from service.cli.output import progress, say
 from service.cli.rcs_content import read_content
 from service.cli.rcs_list import agent_as_json, show_agents, show_capabilities
 from service.cli.shorteners import warn_of_shorteners
@@ -70,8 +71,8 @@ def capabilities(
     if not wanted:
         raise typer.BadParameter("give numbers, --file or both")
     settings = load()
-    with typer.progressbar(length=len(set(wanted)), label="asking", hidden=as_json) as bar:
-        look_up = partial(_look_up, agent=agent, numbers=wanted, fresh=fresh, progress=bar.update)
+    with progress("Asking", len(set(wanted))) as advance:
+        look_up = partial(_look_up, agent=agent, numbers=wanted, fresh=fresh, progress=advance)
         found = at_telnyx_and_redis(settings, look_up)
     if as_json:
         rows = [{"phone_number": each, "capable": one.capable, "features": one.features} for each, one in found.items()]
@@ -90,7 +91,7 @@ def deeplink(
 
     Exit codes: 0 printed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    typer.echo(at_telnyx(load(), partial(_deeplink, agent=agent, number=number, body=body)))
+    say(at_telnyx(load(), partial(_deeplink, agent=agent, number=number, body=body)))
 
 
 @rcs.command("invite")
@@ -102,7 +103,7 @@ def invite(agent: Agent, number: Number, yes: Yes = False, reveal: Reveal = Fals
     settings = load_for_change()
     confirm(f"Invite {shown(number, reveal=reveal)} to try {agent}?", yes=yes)
     status = at_telnyx(settings, partial(_invite, agent=agent, number=number))
-    typer.echo(f"{shown(number, reveal=reveal)}: {status.lower()}")
+    say(f"{shown(number, reveal=reveal)}: {status.lower()}")
 
 
 @rcs.command("send")
@@ -136,7 +137,7 @@ def send(
     confirm(f"Send one message to {shown(number, reveal=reveal)} by {agent}?", yes=yes)
     last = at_telnyx(settings, partial(_send_and_follow, draft=draft, seconds=wait))
     if not last.ended:
-        typer.echo(f"not ended after {wait:g} s; its webhooks tell the rest", err=True)
+        say(f"not ended after {wait:g} s; its webhooks tell the rest", err=True)
     if not last.reached:
         raise typer.Exit(1)
 
@@ -198,12 +199,12 @@ async def _send_and_follow(telnyx: "AsyncTelnyx", *, draft: "Draft", seconds: fl
     from service.messages.rcs_sending import follow, send  # noqa: PLC0415
 
     message_id = await send(telnyx, draft, idempotency_key=f"rb-{secrets.token_hex(32)}")
-    typer.echo(f"accepted: {message_id}")
+    say(f"accepted: {message_id}")
     return await follow(telnyx, message_id, seconds=seconds, tell=_tell)
 
 
 def _tell(progress: "Progress") -> None:
-    typer.echo(f"{progress.status} ({progress.channel})")
+    say(f"{progress.status} ({progress.channel})")
 
 
 def _fallback(sms_from: str | None, text: str | None) -> "SMSFallback | None":
@@ -215,5 +216,5 @@ def _fallback(sms_from: str | None, text: str | None) -> "SMSFallback | None":
 
 
 def _refuse(why: str) -> None:
-    typer.echo(why, err=True)
+    say(why, err=True)
     raise typer.Exit(1)

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from service.cli.config import without_password
 from service.cli.numbers import shown
+from service.cli.output import say
 
 if TYPE_CHECKING:
     from telnyx.types.rcs.rcs_agent import RcsAgent
@@ -27,7 +26,7 @@ def show_agents(agents: "Sequence[RcsAgent]") -> None:
     from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
 
     if not agents:
-        typer.echo("The account has no RCS agents.", err=True)
+        say("The account has no RCS agents.", err=True)
         return
     rows = [
         (
@@ -35,7 +34,7 @@ def show_agents(agents: "Sequence[RcsAgent]") -> None:
             each.agent_name or "-",
             "yes" if each.enabled else "no",
             each.profile_id or "-",
-            "\n".join(filter(None, (_url(each.webhook_url), _url(each.webhook_failover_url)))) or "-",
+            [url for url in (_url(each.webhook_url), _url(each.webhook_failover_url)) if url] or "-",
         )
         for each in agents
     ]
@@ -48,7 +47,7 @@ def show_capabilities(found: "Mapping[str, Capability]", *, reveal: bool) -> Non
 
     print_table(("number", "RCS"), [(shown(number, reveal=reveal), _in_words(one)) for number, one in found.items()])
     capable = sum(one.capable for one in found.values())
-    typer.echo(f"{capable} of {len(found)} can be reached by RCS", err=True)
+    say(f"{capable} of {len(found)} can be reached by RCS", err=True)
 
 
 def _in_words(capability: "Capability") -> str:

@@ -23,6 +23,7 @@ from service.cli.filters import (
     wanted,
 )
 from service.cli.handler_names import check_handler
+from service.cli.output import say
 from service.cli.session import ask
 from service.settings import load
 from service.store.again import Replayed, replay
@@ -88,11 +89,9 @@ def replay_events(
 def _announce(counted: Sequence[Replayed], again: str | None) -> None:
     """Say, before anything is done, what it comes to."""
     verdicts = Counter(each.verdict for each in counted)
-    typer.echo(f"To be replayed: {events(verdicts.pop('replayed', 0))}.", err=True)
+    say(f"To be replayed: {events(verdicts.pop('replayed', 0))}.", err=True)
     if again is not None:
         effects = sum(each.forgotten for each in counted)
-        typer.echo(
-            f"Effects of {again} that may happen again, with no protection against doubles: {effects:,}.", err=True
-        )
+        say(f"Effects of {again} that may happen again, with no protection against doubles: {effects:,}.", err=True)
     for verdict, count in verdicts.items():
-        typer.echo(f"To be left as they are: {events(count)} ({WHY_NOT[verdict]}).", err=True)
+        say(f"To be left as they are: {events(count)} ({WHY_NOT[verdict]}).", err=True)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import typer
+from service.cli.output import say
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -16,4 +16,4 @@ async def warn_of_shorteners(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys"
     from service.messages.links import shorteners_to_warn_of  # noqa: PLC0415 - the SDK takes most of a second
 
     for host in await shorteners_to_warn_of(text, telnyx, redis, keys):
-        typer.echo(f"warning: carriers may block links by {host}, a public shortener", err=True)
+        say(f"warning: carriers may block links by {host}, a public shortener", err=True)

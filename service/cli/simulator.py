@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from service.cli.output import say
+
 HOST = "127.0.0.1"
 
 
@@ -30,5 +32,5 @@ def simulator(
     try:
         serve(local, host=HOST, port=port)
     except OSError as error:
-        typer.echo(f"cannot listen on {HOST}:{port} ({os.strerror(error.errno or 0)}): give another --port", err=True)
+        say(f"cannot listen on {HOST}:{port} ({os.strerror(error.errno or 0)}): give another --port", err=True)
         raise typer.Exit(1) from None

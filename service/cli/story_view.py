@@ -4,15 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import typer
 from redis.asyncio import Redis
 
 from service.cli.event_list import as_object
+from service.cli.output import say, say_block, say_json
 from service.cli.session import ask
 from service.disguise import masked
 from service.events import InvalidBody, read_object
 from service.exchange import moment
+from service.printable import shown_type
 from service.sealing import Sealed
 from service.store.connection import server_time
 from service.store.inbox import find
@@ -48,7 +49,7 @@ def look_up(event_id: str) -> Told:
 
     told = ask(look)
     if told is None:
-        typer.echo("No event is remembered under this id: ringback events list shows those that are.", err=True)
+        say("No event is remembered under this id: ringback events list shows those that are.", err=True)
         raise typer.Exit(1)
     return told
 
@@ -56,26 +57,30 @@ def look_up(event_id: str) -> Told:
 def show(told: Told, *, reveal: bool, as_json: bool) -> None:
     """Print it to standard output; with `reveal` the body, and what went to Telnyx and came back, as they are."""
     if as_json:
-        typer.echo(orjson.dumps(_as_object(told, reveal=reveal), option=orjson.OPT_INDENT_2))
+        say_json(_as_object(told, reveal=reveal))
         return
     _print(told, reveal=reveal)
     if any(map(in_doubt, told.effects)) and told.record.state == "dead":
-        typer.echo(DOUBT.format(id=told.record.id), err=True)
+        say(DOUBT.format(id=told.record.id), err=True)
 
 
 def _print(told: Told, *, reveal: bool) -> None:
     from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
 
     record = told.record
-    typer.echo(f"{record.id}\n{record.type}, {record.state}\n")
+    say(record.id, f"{shown_type(record.type)}, {record.state}", "")
     print_table(("time (UTC)", "handler", "what happened"), (_row(line) for line in told.lines))
-    typer.echo("\nbody")
-    typer.echo(_pretty(body_of(record, reveal=reveal)) if record.body is not None else _no_body(record))
+    say("", "body")
+    if record.body is None:
+        say(_no_body(record))
+    else:
+        say_json(body_of(record, reveal=reveal))
     if reveal:
         for entry in told.effects:
             for name, kept in (("request", entry.body), ("answer", entry.answer.body if entry.answer else None)):
                 if kept:
-                    typer.echo(f"\n{name} of {entry.method} {entry.path}\n{kept.decode(errors='replace')}")
+                    say("", f"{name} of {entry.method} {entry.path}")
+                    say_block(kept.decode(errors="replace"))
 
 
 def _row(line: Line) -> Sequence[str]:
@@ -95,10 +100,6 @@ def body_of(record: EventRecord, *, reveal: bool) -> Any:
     except InvalidBody:
         return record.body.decode(errors="replace") if reveal else None
     return content if reveal else masked(content)
-
-
-def _pretty(content: Any) -> bytes:
-    return orjson.dumps(content, option=orjson.OPT_INDENT_2)
 
 
 def _as_object(told: Told, *, reveal: bool) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 from redis.asyncio import Redis
 
+from service.cli.output import progress_of_pages, say
 from service.cli.session import SECONDS
 from service.settings import Settings
 from service.store.connection import connect, locate
@@ -88,25 +89,16 @@ def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator
         told = f"Telnyx: {judge(error).detail if isinstance(error, APIError) else error}"
         if telling is not None:
             raise telling(told) from None
-        typer.echo(told, err=True)
+        say(told, err=True)
         raise typer.Exit(1) from None
 
 
 @contextmanager
 def _page_progress() -> Iterator[None]:
     """Show on a terminal how far a list is, once a second page is asked for."""
-    from rich.console import Console  # noqa: PLC0415 - other commands start without Rich
-    from rich.progress import Progress  # noqa: PLC0415
+    from service.outbound.list_pages import page_progress  # noqa: PLC0415 - the SDK takes its time
 
-    from service.outbound.list_pages import page_progress  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True, auto_refresh=False) as bar:
-        task = bar.add_task("Reading pages", visible=False, total=None)
-
-        def show(pages: int, total: int | None) -> None:
-            bar.update(task, completed=pages, total=total, visible=total != 1, refresh=True)
-
+    with progress_of_pages("Reading pages") as show:
         token = page_progress.set(show)
         try:
             yield

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import orjson
 import typer
 
 from service.cli.confirm import confirm
+from service.cli.output import say, say_json
 from service.cli.telnyx_session import at_telnyx
 from service.cli.tollfree_list import show_difference, show_request, show_requests, shown
 from service.settings import Settings, load
@@ -44,11 +44,11 @@ def list_requests(
     """
     found = [shown(each, reveal=reveal) for each in at_telnyx(load(), lambda telnyx: _all(telnyx, status=status))]
     if as_json:
-        typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        say_json(found)
     elif found:
         show_requests(found)
     else:
-        typer.echo("There are no verification requests.")
+        say("There are no verification requests.")
 
 
 @tollfree.command("show")
@@ -62,7 +62,7 @@ def show(request_id: Id, *, as_json: Json = False, reveal: Reveal = False) -> No
     if as_json:
         entries = [{"verificationStatus": each.status, "reason": each.reason, "updatedAt": each.at} for each in history]
         told = visible | {"statusHistory": [shown(each, reveal=reveal) for each in entries]}
-        typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+        say_json(told)
     else:
         show_request(visible, history, reveal=reveal)
 
@@ -102,7 +102,7 @@ def submit(
         _refuse_verified_numbers(settings, submission)
     confirm(f"Submit this for {submission.business_name}?", yes=yes, dry_run=settings.dry_run)
     created = at_telnyx(settings, lambda telnyx: _create(telnyx, submission))
-    typer.echo(f"{created.id} submitted: {created.verification_status}")
+    say(f"{created.id} submitted: {created.verification_status}")
 
 
 @tollfree.command("resubmit")
@@ -146,11 +146,11 @@ def resubmit(
         _refuse_each(f"{field}: {said}" for field, said in missing.items())
     show_difference(resubmission.before, resubmission.after, resubmission.changed, reveal=reveal)
     if raw.get("verificationStatus") == VERIFIED and not force:
-        typer.echo("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)
+        say("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)
         raise typer.Exit(1)
     confirm(f"Send {request_id} back for review?", yes=yes, dry_run=settings.dry_run)
     at_telnyx(settings, lambda telnyx: send(telnyx, request_id, resubmission))
-    typer.echo(f"{request_id} sent back for review")
+    say(f"{request_id} sent back for review")
 
 
 @tollfree.command("delete")
@@ -162,7 +162,7 @@ def delete(request_id: Id, *, yes: Yes = False) -> None:
     settings = load()
     confirm(f"Delete {request_id}?", yes=yes, dry_run=settings.dry_run)
     was_there = at_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
-    typer.echo(f"{request_id} deleted" if was_there else f"{request_id}: there is none, deleted already or never there")
+    say(f"{request_id} deleted" if was_there else f"{request_id}: there is none, deleted already or never there")
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -176,13 +176,13 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _refuse_each(problems: Iterable[str]) -> NoReturn:
     for each in problems:
-        typer.echo(each, err=True)
+        say(each, err=True)
     raise typer.Exit(BAD_USAGE)
 
 
 def _warn(doubts: Iterable[str]) -> None:
     for each in doubts:
-        typer.echo(f"Telnyx may send this back: {each}", err=True)
+        say(f"Telnyx may send this back: {each}", err=True)
 
 
 def _refuse_verified_numbers(settings: Settings, submission: "Submission") -> None:
@@ -190,9 +190,7 @@ def _refuse_verified_numbers(settings: Settings, submission: "Submission") -> No
     numbers = {each.phone_number for each in submission.phone_numbers}
     verified = at_telnyx(settings, lambda telnyx: _verified_among(telnyx, numbers))
     for each in verified:
-        typer.echo(
-            f"request {each} is Verified for one of these numbers: submitting un-verifies it (--force)", err=True
-        )
+        say(f"request {each} is Verified for one of these numbers: submitting un-verifies it (--force)", err=True)
     if verified:
         raise typer.Exit(1)
 
@@ -229,7 +227,7 @@ async def _create(telnyx: "AsyncTelnyx", submission: "Submission") -> Any:
     try:
         return await telnyx.messaging_tollfree.verification.requests.create(**submission.arguments())
     except (APIConnectionError, InternalServerError):
-        typer.echo("Telnyx may have it all the same: look at `ringback tollfree list` before trying again", err=True)
+        say("Telnyx may have it all the same: look at `ringback tollfree list` before trying again", err=True)
         raise
 
 
@@ -246,6 +244,6 @@ async def _delete(telnyx: "AsyncTelnyx", request_id: str) -> bool:
         status = (await requests.retrieve(request_id)).verification_status
         if status == REJECTED:
             raise
-        typer.echo(f"{request_id} is {status}: Telnyx deletes only what is Rejected", err=True)
+        say(f"{request_id} is {status}: Telnyx deletes only what is Rejected", err=True)
         raise typer.Exit(1) from None
     return True

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import typer
-
+from service.cli.output import say
 from service.masking import mask_number, mask_numbers
 
 if TYPE_CHECKING:
@@ -54,12 +53,12 @@ def show_request(request: Mapping[str, Any], history: "Sequence[Status]", *, rev
     """Every field of a request that may be shown, and below them its history."""
     for field, value in request.items():
         if value is not None:
-            typer.echo(f"{field}: {in_words(value)}")
-    typer.echo("history:")
+            say(f"{field}: {in_words(value)}")
+    say("history:")
     for each in history:
         reason = each.reason if reveal or not each.reason else mask_numbers(each.reason)
         at = each.at.isoformat(timespec="seconds") if each.at else "at an unknown time"
-        typer.echo(f"  {at}  {each.status}" + (f": {reason}" if reason else ""))
+        say(f"  {at}  {each.status}" + (f": {reason}" if reason else ""))
 
 
 def show_difference(
@@ -68,8 +67,8 @@ def show_difference(
     """Each field that changes, as it is and as it will be."""
     was, will_be = shown(before, reveal=reveal), shown(after, reveal=reveal)
     for field in changed:
-        typer.echo(f"- {field}: {in_words(was.get(field))}")
-        typer.echo(f"+ {field}: {in_words(will_be.get(field))}")
+        say(f"- {field}: {in_words(was.get(field))}")
+        say(f"+ {field}: {in_words(will_be.get(field))}")
 
 
 def _masked(field: str, value: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import IO, Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.bulk import confirm, events, progress
+from service.cli.bulk import confirm, events
 from service.cli.filters import (
     HandlerOption,
     NumberOption,
@@ -24,6 +24,7 @@ from service.cli.filters import (
     YesOption,
     wanted,
 )
+from service.cli.output import progress, say, say_json_text
 from service.cli.session import ask
 from service.disguise import Disguise
 from service.exchange import UnfitLine, read_line, to_line
@@ -66,7 +67,7 @@ async def _export(redis: "Redis", keys: Keys, selection: Wanted, disguise: Disgu
             seen.update(fresh)
             for start in range(0, len(fresh), STEP):
                 records = await find_all(redis, keys, fresh[start : start + STEP])
-                typer.echo(b"".join(to_line(record, disguise) for record in records), nl=False)
+                say_json_text(b"".join(to_line(record, disguise) for record in records))
                 advance(len(records))
 
 
@@ -106,9 +107,9 @@ def import_events(
                 number,
             )
         )
-    typer.echo(f"imported: {events(answers['imported'])}.")
+    say(f"imported: {events(answers['imported'])}.")
     if answers["known"]:
-        typer.echo(f"Left as they were, since they are known: {events(answers['known'])}.", err=True)
+        say(f"Left as they were, since they are known: {events(answers['known'])}.", err=True)
 
 
 async def _import(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from service.cli.output import say
 from service.development_key import known_key
 from service.samples import NUMBER, SAMPLES
 from service.settings import Settings, load
@@ -28,7 +29,7 @@ def trigger(
     settings = load()
     body = json.dumps(_body(event, number)).encode()
     status, answer = _deliver(settings, body)
-    typer.echo(f"{status} {answer}")
+    say(f"{status} {answer}")
     if status != 200:
         raise typer.Exit(1)
 
@@ -53,5 +54,5 @@ def _deliver(settings: Settings, body: bytes) -> tuple[int, str]:
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
     except OSError:
-        typer.echo(f"nobody answers at {url}: start `ringback up --dev`", err=True)
+        say(f"nobody answers at {url}: start `ringback up --dev`", err=True)
         raise typer.Exit(1) from None

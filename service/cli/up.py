@@ -15,6 +15,7 @@ import structlog
 import typer
 
 from service import embedded, embedded_guard
+from service.cli.output import say
 from service.development_key import make_key
 from service.embedded import Folder, FolderInUse
 from service.logs import announce_dry_run, announce_insecure_api, configure_logs
@@ -42,7 +43,7 @@ def up(
     """
     configure_logs()
     if os.name != "posix":
-        typer.echo("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead", err=True)
+        say("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead", err=True)
         raise typer.Exit(1)
     settings = _with_development_key(load()) if dev else load()
     # The ingress or the worker would refuse to start without them: better said once, and before anything runs.

@@ -9,6 +9,7 @@ import typer
 from service import clock
 from service.cli.config import without_password
 from service.cli.numbers import print_json
+from service.cli.output import say
 from service.cli.telnyx_session import at_telnyx, first_rows
 from service.settings import load
 
@@ -40,7 +41,7 @@ def deliveries(
 
         print_table(("id", "event", "type", "status", "attempts", "started (UTC)"), [_row(each) for each in rows])
     else:
-        typer.echo("There are no such deliveries.", err=True)
+        say("There are no such deliveries.", err=True)
 
 
 async def _list(telnyx: "AsyncTelnyx", *, failed: bool, days: int, limit: int) -> list[dict[str, Any]]:

@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from service.cli.config import without_password
+from service.cli.output import say
 
 if TYPE_CHECKING:
     from service.registrations.webhook_urls import Comparison, TollFreeUrl
@@ -26,10 +25,10 @@ def show_comparisons(compared: "Sequence[Comparison]") -> None:
 
 def show_changes(title: str, changes: Iterable[Change]) -> None:
     """A title, and below it each field as it is and as it will be."""
-    typer.echo(title)
+    say(title)
     for field, now, then in changes:
-        typer.echo(f"  - {field} {_shown(now)}")
-        typer.echo(f"  + {field} {_shown(then)}")
+        say(f"  - {field} {_shown(now)}")
+        say(f"  + {field} {_shown(then)}")
 
 
 def show_toll_free(requests: "Sequence[TollFreeUrl]", declared: str) -> None:
@@ -37,9 +36,9 @@ def show_toll_free(requests: "Sequence[TollFreeUrl]", declared: str) -> None:
     elsewhere = [each for each in requests if each.webhook_url != declared]
     for each in requests:
         state = "in step" if each not in elsewhere else f"not managed, webhookUrl {_shown(each.webhook_url)}"
-        typer.echo(f"toll_free_request {each.id}: {state}")
+        say(f"toll_free_request {each.id}: {state}")
     if elsewhere:
-        typer.echo("(A request's webhookUrl changes only with a resubmission, which un-verifies its numbers.)")
+        say("(A request's webhookUrl changes only with a resubmission, which un-verifies its numbers.)")
 
 
 def comparison_as_json(each: "Comparison") -> dict[str, Any]:

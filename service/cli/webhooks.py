@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import orjson
 import typer
 
 from service.cli.confirm import confirm
+from service.cli.output import say, say_json
 from service.cli.telnyx_session import at_telnyx, at_telnyx_and_redis
 from service.cli.webhook_list import (
     comparison_as_json,
@@ -47,7 +47,7 @@ def plan(
     if as_json:
         rows = [comparison_as_json(each) for each in compared]
         rows += [toll_free_as_json(each, declared) for each in toll_free]
-        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2))
+        say_json(rows)
     else:
         show_comparisons(compared)
         show_toll_free(toll_free, declared)
@@ -68,7 +68,7 @@ def apply(*, yes: Yes = False) -> None:
     drifted = [each for each in compared if each.state == "drift"]
     _tell_unknown_ids(settings, compared)
     if not drifted:
-        typer.echo("Nothing of ours differs.")
+        say("Nothing of ours differs.")
         return
     show_comparisons(drifted)
     _refuse_dead_ends(settings)
@@ -95,9 +95,9 @@ def undo(
             changes = [(name, current.values[name], value) for name, value in kept.before.items()]
             show_changes(f"{kept.kind} {kept.id} ({kept.name}): to be put back", changes)
         else:
-            typer.echo(f"{kept.kind} {kept.id} was changed by somebody else since: --force puts it back", err=True)
+            say(f"{kept.kind} {kept.id} was changed by somebody else since: --force puts it back", err=True)
     if not found:
-        typer.echo("Nothing to put back.")
+        say("Nothing to put back.")
     if ready:
         confirm(f"Put this back at Telnyx ({len(ready)} in all)?", yes=yes, dry_run=settings.dry_run)
     done = at_telnyx_and_redis(settings, lambda telnyx, redis, keys: _take_back(telnyx, redis, keys, ready))
@@ -118,7 +118,7 @@ def _tell_unknown_ids(settings: Settings, compared: "Sequence[Comparison]") -> b
     named = (settings.managed_ids() or frozenset()) - {"*"}
     unknown = sorted(named - {each.destination.id for each in compared})
     for each in unknown:
-        typer.echo(f"RINGBACK_MANAGE names {each}: the account has no such agent or messaging profile", err=True)
+        say(f"RINGBACK_MANAGE names {each}: the account has no such agent or messaging profile", err=True)
     return bool(unknown)
 
 
@@ -129,7 +129,7 @@ def _refuse_dead_ends(settings: Settings) -> None:
     try:
         asyncio.run(refuse_dead_ends(settings))
     except Unanswered as error:
-        typer.echo(f"{error}. Nothing was changed.", err=True)
+        say(f"{error}. Nothing was changed.", err=True)
         raise typer.Exit(1) from None
 
 
@@ -143,7 +143,7 @@ async def _kept_with_current(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys"
         current = await find_destination(telnyx, kept.kind, kept.id)
         if current is None:
             await let_go(redis, keys, kept)
-            typer.echo(f"{kept.kind} {kept.id} is gone from the account")
+            say(f"{kept.kind} {kept.id} is gone from the account")
         else:
             found.append((kept, current))
     return found
@@ -175,7 +175,7 @@ async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
         await change
     except (APIError, NotTaken) as error:
         why = judge(error).detail if isinstance(error, APIError) else str(error)
-        typer.echo(f"{what} not {done}: {why}", err=True)
+        say(f"{what} not {done}: {why}", err=True)
         return False
-    typer.echo(f"{what} {done}")
+    say(f"{what} {done}")
     return True

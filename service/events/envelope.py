@@ -15,6 +15,7 @@ from service.events.consent import Word, words_of
 from service.events.json_body import parse_json
 from service.events.message_status import MessageStatus, read_message_status
 from service.events.tolerant_model import read_time
+from service.printable import shown_type
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _UNKNOWN = "unknown"
@@ -54,7 +55,8 @@ def read_envelope(body: bytes, opt_out_words: Collection[str] = ()) -> Envelope:
     """Identify the event in a verified body; `opt_out_words` are those that a policy adds, in normal form.
 
     The id is `data.id`, where that is 1 to 128 printable ASCII characters; else `sha256:` of the whole object without
-    `meta`, because `meta.attempt` differs between deliveries of one event (knowledge base, receiving webhooks).
+    `meta`, because `meta.attempt` differs between deliveries of one event (knowledge base, receiving webhooks). The
+    type is at most 128 printable characters, since it stands in ids, logs and tables.
 
     Raises:
         InvalidBody: the body is not a JSON object.
@@ -94,7 +96,7 @@ def _type_of(inner: dict[str, Any]) -> str:
     for name in ("event_type", "record_type"):
         value = inner.get(name)
         if isinstance(value, str) and value:
-            return value
+            return shown_type(value)
     # The OpenAPI document has campaign updates flat, without an envelope; the knowledge base has them in one.
     return _CAMPAIGN_UPDATE if "campaignId" in inner else _UNKNOWN
 
