@@ -15,8 +15,9 @@ RUN /build/bin/python -m hatchling build -t wheel -d /dist \
     && /build/bin/pip --python /opt/ringback/bin/python install --quiet --no-deps --no-index /dist/*.whl
 
 FROM docker.io/library/python:3.13-slim
-RUN useradd --uid 10001 --user-group --no-create-home --home-dir /app ringback \
-    && install -d -o ringback -g ringback /app /data
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /nonexistent ringback \
+    && install -d -o root -g root -m 755 /app \
+    && install -d -o ringback -g ringback -m 700 /data
 COPY --from=build /opt/ringback /opt/ringback
 ENV PATH=/opt/ringback/bin:$PATH \
     PYTHONUNBUFFERED=1 \
@@ -25,7 +26,8 @@ ENV PATH=/opt/ringback/bin:$PATH \
     RINGBACK_PORT=8080 \
     RINGBACK_ADMIN_PORT=9090 \
     RINGBACK_DATA=/data
-# Handlers of your own go here: the working directory is on the import path.
+# Handlers of your own go here, by COPY or a read-only mount: the working directory is on the import path, so it belongs to
+# root, and nothing that runs can put code into it.
 WORKDIR /app
 VOLUME /data
 USER 10001:10001

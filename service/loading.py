@@ -2,7 +2,7 @@
 
 import importlib
 import sys
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from service.masking import told
@@ -14,17 +14,19 @@ class CannotLoadHandlers(Exception):  # noqa: N818 - a state
 
 
 def load_router(import_string: str) -> Router:
-    """Import `module:name`; the working directory is on the import path.
+    """Import `module:name`; the working directory is the last place on the import path.
 
     Raises:
-        CannotLoadHandlers: there is no such module or name, it fails at import, or it is no Router.
+        CannotLoadHandlers: there is no such module or name, it fails at import, or it is no Router; or the working
+            directory has another module of that name, or one named as a package of Ringback's.
     """
     module_name, _, name = import_string.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    put_working_directory_last()
+    importlib.invalidate_caches()
     _refuse_shadows()
-    router = getattr(_module(module_name, import_string), name, None)
+    module = _module(module_name, import_string)
+    _refuse_another_of_that_name(module_name, import_string)
+    router = getattr(module, name, None)
     if not isinstance(router, Router):
         found = "there is no such name" if router is None else f"it is of type {type(router).__name__}"
         raise CannotLoadHandlers(
@@ -49,14 +51,52 @@ def _module(module_name: str, import_string: str) -> object:
         raise CannotLoadHandlers(f"HANDLERS={import_string}: {told(error)}: {error}") from error
 
 
+def put_working_directory_last() -> None:
+    """Let nothing in the working directory stand in for an installed module; `python -m` puts it first."""
+    here = Path.cwd()
+    sys.path[:] = [each for each in sys.path if each != "" and Path(each) != here]
+    sys.path.append(str(here))
+
+
+def _refuse_another_of_that_name(module_name: str, import_string: str) -> None:
+    """What was imported must be the file in the working directory, where there is one of that name."""
+    top = module_name.partition(".")[0]
+    mine, loaded = _in_working_directory(top), _places(sys.modules[top].__spec__)
+    if mine and not mine & loaded:
+        raise CannotLoadHandlers(
+            f"HANDLERS={import_string}: {_shown(mine)} is not what was loaded, since another module of that name is"
+            f" installed: rename yours, such as to my_{top}, and set HANDLERS=my_{import_string}"
+        )
+
+
+def _in_working_directory(name: str) -> set[Path]:
+    """The places of a module of this name in the working directory; a folder without Python files is none."""
+    places = _places(PathFinder.find_spec(name, [str(Path.cwd())]))
+    return {each for each in places if not each.is_dir() or any(each.rglob("*.py"))}
+
+
+def _places(spec: ModuleSpec | None) -> set[Path]:
+    """The file of a module; of a folder without an `__init__.py`, the folders."""
+    if spec is None:
+        return set()
+    if spec.has_location and spec.origin is not None:
+        return {Path(spec.origin).resolve()}
+    return {Path(each).resolve() for each in spec.submodule_search_locations or ()}
+
+
+def _shown(places: set[Path]) -> Path:
+    place = min(places)
+    return place.parent if place.name == "__init__.py" else place
+
+
 def _refuse_shadows() -> None:
-    """A user's folder that happens to be named `service` or `handlers` would stand in for ours."""
+    """A user's module named `service` or `handlers` would not be loaded, or would stand in for ours."""
     root = Path(__file__).parent.parent
     for name in ("service", "handlers"):
-        spec = PathFinder.find_spec(name, sys.path)
-        found = Path(spec.origin) if spec is not None and spec.origin is not None else root / name / "__init__.py"
-        if found.resolve() != (root / name / "__init__.py").resolve():
-            told = found.parent if found.name == "__init__.py" else found
+        ours = {(root / name / "__init__.py").resolve()}
+        others = (_in_working_directory(name) | _places(PathFinder.find_spec(name, sys.path))) - ours
+        if others:
             raise CannotLoadHandlers(
-                f"{told} bears the name of a package of Ringback's: rename it, or start Ringback in another folder"
+                f"{_shown(others)} bears the name of a package of Ringback's, which is loaded in its place: rename it,"
+                f" such as to my_{name}, and set HANDLERS=my_{name}:router, or start Ringback in another folder"
             )

@@ -1,7 +1,9 @@
 """The command `ringback`."""
 
 import sys
+from contextlib import suppress
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -96,6 +98,7 @@ app.command()(healthcheck)
 
 def main() -> None:
     """Run the command line; what a person can mend is told in a line, and the exit code is 2 or 1."""
+    _leave_working_directory()
     try:
         app()
     except (InvalidSettings, CannotLoadHandlers) as error:
@@ -112,6 +115,15 @@ def main() -> None:
         _end("the disk is full, so the output is not complete: make room on it, then repeat the command", UNMET)
     except Exception as error:  # noqa: BLE001 - its own text may hold a secret or a message
         _end(_own_fault(error), UNMET)
+
+
+def _leave_working_directory() -> None:
+    """Import nothing from the working directory, which `python -m` puts first; `load_router` alone looks there."""
+    with suppress(OSError):
+        here = Path.cwd()
+        # A checkout of Ringback is where its own modules are.
+        if here != Path(__file__).parents[2]:
+            sys.path[:] = [each for each in sys.path if each != "" and Path(each) != here]
 
 
 def _own_fault(error: Exception) -> str:

@@ -149,7 +149,9 @@ def _environment(key: SigningKey, simulator_url: str, redis_url: str, port: int)
     """Only what the demo decides, and HANDLERS: no variable and no `.env` of the user's may point it at real things."""
     ours = ("RINGBACK_", "TELNYX_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours) and name != "REDIS_URL"}
-    path = os.pathsep.join(filter(None, (str(Path.cwd()), os.environ.get("PYTHONPATH"))))
+    # The children work in a folder of their own: handlers of the user's are found by this path alone.
+    own_handlers = str(Path.cwd()) if "HANDLERS" in os.environ else None
+    path = os.pathsep.join(filter(None, (own_handlers, os.environ.get("PYTHONPATH"))))
     return {
         **inherited,
         "PYTHONPATH": path,

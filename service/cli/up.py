@@ -99,7 +99,7 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
 def ringback_command() -> list[str]:
     """How to call `ringback` with the interpreter and the installation that run now."""
     script = shutil.which("ringback", path=sysconfig.get_path("scripts"))
-    return [sys.executable, script] if script else [sys.executable, "-m", "service.cli"]
+    return [sys.executable, script] if script else [sys.executable, "-P", "-m", "service.cli"]
 
 
 def _server(program: Path, folder: Folder, settings: Settings, lifeline: int) -> Child:
