@@ -108,9 +108,7 @@ def _page_progress() -> Iterator[None]:
 
 @asynccontextmanager
 async def _client(settings: Settings) -> AsyncIterator["AsyncTelnyx"]:
-    """The SDK, without retries of its own: it would repeat a POST whose answer was lost."""
-    from telnyx import AsyncTelnyx  # noqa: PLC0415
+    from service.outbound.client import open_reader  # noqa: PLC0415 - it imports the SDK, which takes a second
 
-    key = settings.require_api_key()
-    async with AsyncTelnyx(api_key=key, base_url=settings.base_url, max_retries=0, timeout=ANSWER_SECONDS) as telnyx:
+    async with open_reader(settings, ANSWER_SECONDS) as telnyx:
         yield telnyx

@@ -21,13 +21,22 @@ class _SharedClient(httpx.AsyncClient):
             await super().aclose()
 
 
-def open_reader(settings: Settings) -> AsyncTelnyx:
-    """A client for reading at Telnyx beside the handlers; to be closed with `await client.close()`.
+def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) -> AsyncTelnyx:
+    """A client for calls beside the handlers; to be closed with `await client.close()`.
+
+    It repeats nothing, since the SDK would repeat a POST whose answer was lost. It follows no redirect, which the SDK's
+    own client would: a request with the key or a customer's data goes to `TELNYX_BASE_URL` alone. `timeout`: seconds.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
-    return AsyncTelnyx(api_key=settings.require_api_key(), base_url=settings.base_url, max_retries=0, timeout=TIMEOUT)
+    return AsyncTelnyx(
+        api_key=settings.require_api_key(),
+        base_url=settings.base_url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=httpx.AsyncClient(timeout=timeout, limits=LIMITS, follow_redirects=False),
+    )
 
 
 def open_client(settings: Settings, gate: Gate, ledgers: Ledgers) -> AsyncTelnyx:

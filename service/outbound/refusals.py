@@ -164,7 +164,7 @@ def _codes(errors: list[dict[str, Any]]) -> list[str]:
 
 
 def _detail(status: int, errors: list[dict[str, Any]]) -> str:
-    parts = [str(status)]
+    parts = [f"{status} (a redirect is not followed: check TELNYX_BASE_URL)" if 300 <= status < 400 else str(status)]
     for each in errors[:1]:
         parts += [_plain(each[name]) for name in ("code", "title", "detail") if each.get(name)]
     return mask_numbers(" · ".join(parts))[:500]
