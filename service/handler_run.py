@@ -25,7 +25,7 @@ from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
 from service.registrations.rcs_capabilities import RcsCapabilities
 from service.routing import Context, Dead, Lifespan, Router, Subscription
-from service.sealing import Sealed
+from service.sealing import SealDamaged, Sealed
 from service.settings import Settings
 from service.store.consent import opted_out
 from service.store.keys import Keys
@@ -147,6 +147,8 @@ def _refuse_sealed(record: EventRecord) -> None:
     if record.sealed_under is not None:
         told = f"its body is {Sealed(record.sealed_under)}, then retry the event: ringback dead retry {record.id}"
         raise Dead("sealed", told)
+    if "body" in record.damaged:
+        raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
 
 
 def _read(record: EventRecord) -> Event[dict[str, Any]]:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -49,11 +51,17 @@ class Probe:
 
 
 def health_routes(
-    probe: Probe, redis: "Redis", keys: Keys, registry: CollectorRegistry, also: Check | None = None
+    probe: Probe,
+    redis: "Redis",
+    keys: Keys,
+    registry: CollectorRegistry,
+    *,
+    also: Check | None = None,
+    warns: Check | None = None,
 ) -> list[Route]:
     """The three routes, for an ingress or a worker's own port; `also` is asked where the probe finds no trouble.
 
-    `redis` is for the metrics.
+    What `warns` says keeps nobody from being ready. `redis` is for the metrics.
     """
     exposition = Exposition(redis, keys, registry)
 
@@ -66,9 +74,18 @@ def health_routes(
             trouble = await also()
         if trouble is not None:
             return JSONResponse({"error": trouble}, status_code=503)
-        return JSONResponse({"status": "ready"})
+        warning = await _warning(warns)
+        return JSONResponse({"status": "ready"} if warning is None else {"status": "ready", "warning": warning})
 
     async def metrics(_: Request) -> Response:
         return Response(await exposition.text(), media_type=CONTENT_TYPE_LATEST)
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+async def _warning(warns: Check | None) -> str | None:
+    """Return what there is to know of beside the readiness; None too where Redis does not tell in time."""
+    with suppress(TimeoutError, RedisError, OSError):
+        async with asyncio.timeout(PATIENCE):
+            return await warns() if warns is not None else None
+    return None

@@ -44,7 +44,7 @@ class Holdings:
     """The events of one worker, which is a random name, new at each start. Read by the lease keeper's thread too.
 
     `stopping` says that the worker's stop was announced: only then is what it runs handed back. `paused` names the
-    handlers that were paused when work was last claimed.
+    handlers that were paused when work was last claimed. `told_of_unsealed` says that a body in the clear was logged.
     """
 
     lease: float
@@ -52,6 +52,7 @@ class Holdings:
     running: dict[str, Running] = field(default_factory=dict)
     stopping: bool = False
     paused: frozenset[str] = frozenset()
+    told_of_unsealed: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _unanswered: set[int] = field(default_factory=set)
     _latest: int = 0

@@ -33,6 +33,7 @@ from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.slots import Slot
 from service.stopping import end_quietly_on_signals, end_with_parent
 from service.store.connection import connect, locate
+from service.store.encryption_checks import trouble_with_encryption
 from service.store.group_commit import GroupCommit
 from service.store.keys import Keys
 from service.store.permissions import ingress_needs
@@ -98,7 +99,8 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         lifespan=_lifespan(metrics, inbox, probe, refusals, accepting, probing),
     )
     app.router.redirect_slashes = False
-    app.state.admin = Starlette(routes=health_routes(probe, probing, keys, metrics.registry))
+    warns = partial(trouble_with_encryption, probing, keys)
+    app.state.admin = Starlette(routes=health_routes(probe, probing, keys, metrics.registry, warns=warns))
     return app
 
 
@@ -182,7 +184,7 @@ def _counts(settings: Settings) -> Iterator[Path | None]:
 def _public_health(
     settings: Settings, probe: Probe, redis: "Redis", keys: Keys, registry: CollectorRegistry
 ) -> list[Route]:
-    routes = health_routes(probe, redis, keys, registry)
+    routes = health_routes(probe, redis, keys, registry, warns=partial(trouble_with_encryption, redis, keys))
     if settings.admin_port is None:
         return routes
     return [route for route in routes if route.path == "/healthz"]

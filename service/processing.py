@@ -35,6 +35,10 @@ from service.store.records import HandlerRecord
 
 log = structlog.get_logger(__name__)
 
+UNSEALED = (
+    "a body is stored in the clear although RINGBACK_ENCRYPTION_KEY is set: it came before the key did, or from a"
+    " process without one, or somebody else wrote it (told once: ringback doctor counts them)"
+)
 STUBBORN = 1.0
 """Seconds that a handler may take to end when it is cancelled."""
 HAND_BACK = 2.0
@@ -67,8 +71,19 @@ class Processor:
         self.holdings.paused = claimed.paused
         for event_id in claimed.damaged:
             log.error("an event's record is damaged: it is dead, others go on", event_id=event_id)
+        self._tell_of_unsealed(claimed.leases)
         self.holdings.answered(number, claimed.leases, patience=self._patience)
         return claimed
+
+    def _tell_of_unsealed(self, leases: Sequence[Lease]) -> None:
+        """Log once that a body is stored in the clear although there is a key."""
+        if self.holdings.told_of_unsealed:
+            return
+        for lease in leases:
+            if lease.record.unsealed:
+                self.holdings.told_of_unsealed = True
+                log.warning(UNSEALED, event_id=lease.record.id)
+                return
 
     async def handle(self, lease: Lease) -> None:
         """Run what is due of a claimed event, and give the lease back.

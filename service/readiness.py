@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from service.health import PATIENCE
 from service.notify import notify
 from service.outbound.causes import Notice
+from service.store.encryption_checks import trouble_with_encryption
 from service.store.holds import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
 from service.store.keys import Keys
 
@@ -53,9 +54,11 @@ async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
     try:
         async with asyncio.timeout(PATIENCE):
             causes = await open_causes(redis, keys)
+            encryption = await trouble_with_encryption(redis, keys)
     except (TimeoutError, RedisError, OSError):
         return "Redis does not say what work is parked for"
-    return "; ".join(_in_words(cause) for cause in causes if cause.is_of_account) or None
+    troubles = [_in_words(cause) for cause in causes if cause.is_of_account]
+    return "; ".join([*troubles, *([encryption] if encryption else [])]) or None
 
 
 async def notify_of_cause(redis: "Redis", keys: Keys, notice: Notice) -> None:

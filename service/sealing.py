@@ -1,26 +1,44 @@
 """Sealing what is private before it is stored, and hiding numbers that things are kept under.
 
 Pure. A `Sealer` holds the keys of `RINGBACK_ENCRYPTION_KEY`: the first seals and hides, all of them open and find. One
-without keys stores everything as it is. What is sealed begins with a mark that no JSON begins with, so that what was
-stored before there was a key stays readable.
+without keys stores everything in the clear.
+
+A stored value tells by a mark of ours whether it is sealed or hidden. Foreign text that begins like such a mark is
+stored behind another mark, so that no text can pass for a sealed one. Numbers always bear one: `p:` plain, `h:` hidden.
+
+A sealed value is bound to its place (`place_of`): moved to another record or field, it does not open.
 """
 
 import base64
 import binascii
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
+from nacl.bindings import (
+    crypto_aead_xchacha20poly1305_ietf_ABYTES,
+    crypto_aead_xchacha20poly1305_ietf_decrypt,
+    crypto_aead_xchacha20poly1305_ietf_encrypt,
+    crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
+    crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
+)
 from nacl.exceptions import CryptoError
-from nacl.secret import SecretBox
+from nacl.utils import random
 
-KEY_BYTES = SecretBox.KEY_SIZE
+KEY_BYTES = crypto_aead_xchacha20poly1305_ietf_KEYBYTES
 
-_MARK = b"\x01rb1"
+_MARK = b"\x01"
+_CLEAR_MARK = b"\x02"
+_NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 _NAME_BYTES = 4
-_HEAD = len(_MARK) + _NAME_BYTES
+_NONCE_AT = len(_MARK) + _NAME_BYTES
+_SEALED_AT = _NONCE_AT + _NONCE_BYTES
+_TAG_BYTES = crypto_aead_xchacha20poly1305_ietf_ABYTES
 _TEXT_MARK = "sealed:"
+_CLEAR_TEXT_MARK = "clear:"
 _HIDDEN_MARK = "h:"
+_PLAIN_MARK = "p:"
 _HIDDEN_BYTES = 16
 
 
@@ -32,6 +50,49 @@ class Sealed(Exception):  # noqa: N818 - a state
             f"sealed under the encryption key {key}, which RINGBACK_ENCRYPTION_KEY does not hold: add it, after a comma"
         )
         self.key = key
+
+
+class SealDamaged(Exception):  # noqa: N818 - a state
+    """The key is at hand and does not open this: it was altered, or belongs to another record or field."""
+
+    def __init__(self) -> None:
+        super().__init__("its seal is damaged: it was altered, or belongs to another record")
+
+
+class UnopenedText(str):
+    """Words in place of a text that could not be opened; `stored` is the text as it was stored."""
+
+    __slots__ = ("stored",)
+
+    stored: str
+
+    @classmethod
+    def of(cls, stored: str, why: Exception) -> "UnopenedText":
+        """Return the words for `stored`, which could not be opened because of `why`."""
+        text = cls(f"({why})")
+        text.stored = stored
+        return text
+
+
+class Form(str):
+    """What something is kept under in the place of a number or a digest, marked plain or hidden (`Sealer.forms`)."""
+
+    __slots__ = ()
+
+    @property
+    def key(self) -> str | None:
+        """The name of the key that it is hidden under; None where it is not hidden."""
+        return self.split(":")[1] if self.startswith(_HIDDEN_MARK) else None
+
+    @property
+    def plain(self) -> str | None:
+        """The text itself; None where that is hidden, or where this is no form."""
+        return self[len(_PLAIN_MARK) :] if self.startswith(_PLAIN_MARK) else None
+
+
+def place_of(kind: str, name: str, field_name: str) -> bytes:
+    """Return the place that a sealed value is bound to: the kind and the name of its record, and its field."""
+    return f"{kind}:{len(name)}:{name}:{field_name}".encode()
 
 
 @dataclass(frozen=True)
@@ -60,20 +121,31 @@ class EncryptionKey:
         """Eight hexadecimal digits."""
         return self._derive(b"ringback-name", _NAME_BYTES).hex()
 
-    @cached_property
-    def box(self) -> SecretBox:
-        """What seals and opens."""
-        return SecretBox(self.secret)
+    def seal(self, content: bytes, place: bytes, nonce: bytes) -> bytes:
+        """Return the content sealed for its place."""
+        sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(content, place, nonce, self._sealing)
+        return self.prefix + nonce + sealed
+
+    def open(self, stored: bytes, place: bytes) -> bytes:
+        """Return the content of what `seal` returned.
+
+        Raises:
+            nacl.exceptions.CryptoError: it was altered, or sealed for another place.
+        """
+        nonce, sealed = stored[_NONCE_AT:_SEALED_AT], stored[_SEALED_AT:]
+        if len(sealed) < _TAG_BYTES:
+            raise CryptoError("cut short")
+        return crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, place, nonce, self._sealing)
 
     @cached_property
     def prefix(self) -> bytes:
         """What everything begins with that this key has sealed."""
         return _MARK + bytes.fromhex(self.name)
 
-    def hidden(self, text: str) -> str:
+    def hidden(self, text: str) -> Form:
         """The keyed hash of a text, which bears the name of the key."""
         hashed = hashlib.blake2b(text.encode(), key=self._hiding, digest_size=_HIDDEN_BYTES)
-        return f"{_HIDDEN_MARK}{self.name}:{hashed.hexdigest()}"
+        return Form(f"{_HIDDEN_MARK}{self.name}:{hashed.hexdigest()}")
 
     def brief(self, content: bytes, size: int) -> bytes:
         """A keyed digest of `size` bytes."""
@@ -81,11 +153,15 @@ class EncryptionKey:
 
     def nonce_for(self, content: bytes) -> bytes:
         """A nonce that no other content has: equal contents then look alike, and that is all that can be told."""
-        return hashlib.blake2b(content, key=self._nonces, digest_size=SecretBox.NONCE_SIZE).digest()
+        return hashlib.blake2b(content, key=self._nonces, digest_size=_NONCE_BYTES).digest()
 
     @cached_property
     def _hiding(self) -> bytes:
         return self._derive(b"ringback-hide", KEY_BYTES)
+
+    @cached_property
+    def _sealing(self) -> bytes:
+        return self._derive(b"ringback-seal", KEY_BYTES)
 
     @cached_property
     def _nonces(self) -> bytes:
@@ -111,54 +187,58 @@ class Sealer:
         """The names of the keys, the first one's first."""
         return tuple(each.name for each in self.keys)
 
-    def seal(self, content: bytes) -> bytes:
-        """What to store in the place of `content`."""
+    def seal(self, content: bytes, place: bytes) -> bytes:
+        """Return what to store in the place of `content`, bound to its place."""
         if not self.keys:
-            return content
-        key = self.keys[0]
-        return key.prefix + bytes(key.box.encrypt(content))
+            return _CLEAR_MARK + content if content[:1] in (_MARK, _CLEAR_MARK) else content
+        return self.keys[0].seal(content, place, random(_NONCE_BYTES))
 
-    def seal_alike(self, content: bytes) -> bytes:
-        """Like `seal`, but equal contents are stored alike, so that they can be counted."""
+    def seal_alike(self, content: bytes, place: bytes) -> bytes:
+        """Like `seal`, but equal contents of one place are stored alike, so that they can be counted."""
         if not self.keys:
-            return content
+            return self.seal(content, place)
         key = self.keys[0]
-        return key.prefix + bytes(key.box.encrypt(content, key.nonce_for(content)))
+        return key.seal(content, place, key.nonce_for(place + b"\0" + content))
 
-    def open(self, stored: bytes) -> bytes:
-        """What was sealed; what never was comes back as it is.
+    def open(self, stored: bytes, place: bytes) -> bytes:
+        """Return the content of what was stored, sealed or not.
 
         Raises:
-            Sealed: none of the keys opens it.
+            Sealed: the key that it is sealed under is not here.
+            SealDamaged: the key is here, and does not open it in this place.
         """
-        if not stored.startswith(_MARK):
-            return stored
-        for key in self.keys:
-            if stored.startswith(key.prefix):
-                try:
-                    return key.box.decrypt(stored[_HEAD:])
-                except CryptoError:
-                    continue
-        raise Sealed(stored[len(_MARK) : _HEAD].hex())
+        if not is_sealed(stored):
+            return stored.removeprefix(_CLEAR_MARK)
+        fitting = [key for key in self.keys if stored.startswith(key.prefix)]
+        for key in fitting:
+            with suppress(CryptoError):
+                return key.open(stored, place)
+        if fitting or len(stored) < _NONCE_AT:
+            raise SealDamaged
+        raise Sealed(stored[len(_MARK) : _NONCE_AT].hex())
 
-    def seal_text(self, text: str) -> str:
-        """What to store in the place of a text; one that is sealed already stays as it is."""
-        if not self.keys or not text or text.startswith(_TEXT_MARK):
-            return text
-        return _TEXT_MARK + base64.b64encode(self.seal(text.encode())).decode()
+    def seal_text(self, text: str, place: bytes) -> str:
+        """Return what to store in the place of a text; one that could not be opened is stored as it was."""
+        if isinstance(text, UnopenedText):
+            return text.stored
+        if self.keys and text:
+            return _TEXT_MARK + base64.b64encode(self.seal(text.encode(), place)).decode()
+        return _CLEAR_TEXT_MARK + text if text.startswith((_TEXT_MARK, _CLEAR_TEXT_MARK)) else text
 
-    def open_text(self, stored: str) -> str:
-        """A text that was stored; one that none of the keys opens comes back sealed, as it is."""
+    def open_text(self, stored: str, place: bytes) -> str:
+        """Return a text that was stored; one that cannot be opened comes back as `UnopenedText`."""
         if not stored.startswith(_TEXT_MARK):
-            return stored
+            return stored.removeprefix(_CLEAR_TEXT_MARK)
         try:
-            return self.open(base64.b64decode(stored.removeprefix(_TEXT_MARK), validate=True)).decode()
-        except (Sealed, ValueError):
-            return stored
+            return self.open(_sealed_bytes(stored), place).decode()
+        except (Sealed, SealDamaged) as why:
+            return UnopenedText.of(stored, why)
+        except UnicodeDecodeError:
+            return UnopenedText.of(stored, SealDamaged())
 
-    def hide(self, text: str) -> str:
-        """What to keep something under in the place of a number."""
-        return self.keys[0].hidden(text) if self.keys else text
+    def hide(self, text: str) -> Form:
+        """Return the form that something is kept under in the place of a number."""
+        return self.keys[0].hidden(text) if self.keys else _plain(text)
 
     def briefs(self, content: bytes, size: int) -> tuple[bytes, ...]:
         """All digests of `size` bytes to find something by: that of today first, the one without a key last."""
@@ -171,15 +251,28 @@ class Sealer:
             return self.keys[0].brief(content, size)
         return hashlib.blake2b(content, digest_size=size).digest()
 
-    def forms(self, text: str) -> tuple[str, ...]:
+    def forms(self, text: str) -> tuple[Form, ...]:
         """All that something about a number may be kept under: that of today first, the number itself last."""
-        return (*(key.hidden(text) for key in self.keys), text)
+        return (*(key.hidden(text) for key in self.keys), _plain(text))
 
 
-def key_of_form(form: str) -> str | None:
-    """The name of the key under which a number is hidden; None where it is not."""
-    mark, name, *rest = form.split(":") if form.startswith(_HIDDEN_MARK) else ("", "")
-    return name if mark and len(name) == 2 * _NAME_BYTES and len(rest) == 1 else None
+def is_sealed(stored: bytes) -> bool:
+    """Return whether a stored value is sealed."""
+    return stored.startswith(_MARK)
+
+
+def _plain(text: str) -> Form:
+    return Form(_PLAIN_MARK + text)
+
+
+def _sealed_bytes(stored: str) -> bytes:
+    try:
+        sealed = base64.b64decode(stored.removeprefix(_TEXT_MARK), validate=True)
+    except (binascii.Error, ValueError):
+        raise SealDamaged from None
+    if not is_sealed(sealed):
+        raise SealDamaged
+    return sealed
 
 
 def parse_keys(text: str) -> tuple[EncryptionKey, ...]:

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.mentions import Mention
-from service.sealing import PLAIN, EncryptionKey, Sealed, Sealer, key_of_form, parse_keys, sealer_of
+from service.sealing import (
+    PLAIN,
+    EncryptionKey,
+    SealDamaged,
+    Sealed,
+    Sealer,
+    UnopenedText,
+    is_sealed,
+    parse_keys,
+    place_of,
+    sealer_of,
+)
 
 ANN = "+13125550101"
 
@@ -17,60 +28,105 @@ def key() -> EncryptionKey:
     return EncryptionKey(secrets.token_bytes(32))
 
 
-@given(content=st.binary(max_size=200))
+PLACE, OTHER = place_of("event", "e1", "body"), place_of("event", "e2", "body")
+MARKS = ["sealed:", "clear:", "h:", "p:", "h:deadbeef:", "\x01", "\x01rb1", "\x02", "whatsapp:"]
+TEXTS = st.one_of(
+    st.text(max_size=60), st.builds(str.__add__, st.sampled_from(MARKS), st.text("0123456789abcdef:+\x01", max_size=40))
+)
+
+
+@given(content=st.one_of(st.binary(max_size=200), TEXTS.map(str.encode)))
 def test_what_was_sealed_opens_under_any_of_the_keys(content: bytes) -> None:
     first, second = key(), key()
-    sealed = Sealer((first,)).seal(content)
-    assert Sealer((second, first)).open(sealed) == content
-    assert Sealer((second, first)).open(Sealer((second,)).seal_alike(content)) == content
+    sealed = Sealer((first,)).seal(content, PLACE)
+    assert Sealer((second, first)).open(sealed, PLACE) == content
+    assert Sealer((second, first)).open(Sealer((second,)).seal_alike(content, PLACE), PLACE) == content
     assert len(content) < 8 or content not in sealed
+
+
+@given(text=TEXTS, one=st.sampled_from([PLAIN, Sealer((key(),))]))
+def test_no_text_passes_for_a_sealed_one(text: str, one: Sealer) -> None:
+    stored = one.seal_text(text, PLACE)
+    opened = one.open_text(stored, PLACE)
+    assert (opened, isinstance(opened, UnopenedText)) == (text, False)
+    assert one.open_text(one.seal_text(stored, PLACE), PLACE) == stored, "nor does one that is quoted"
+    content = text.encode()
+    assert one.open(one.seal(content, PLACE), PLACE) == content
+    assert is_sealed(one.seal(content, PLACE)) == one.active
+
+
+@given(text=TEXTS, name=TEXTS)
+def test_no_name_passes_for_a_hidden_one(text: str, name: str) -> None:
+    assert PLAIN.hide(text).key is None
+    assert PLAIN.hide(text).plain == text
+    hidden = Sealer((key(),)).hide(text)
+    assert (hidden.key is not None, hidden.plain) == (True, None)
+    assert text == name or place_of("event", text, name) != place_of("event", name, text)
 
 
 def test_what_was_never_sealed_is_left_as_it_is() -> None:
     body = b'{"data":{}}'
-    assert (PLAIN.seal(body), PLAIN.open(body), Sealer((key(),)).open(body)) == (body, body, body)
-    assert (PLAIN.seal_text("why"), PLAIN.open_text("why"), PLAIN.forms(ANN), PLAIN.hide(ANN)) == (
-        "why",
-        "why",
-        (ANN,),
-        ANN,
-    )
+    assert (PLAIN.seal(body, PLACE), PLAIN.open(body, PLACE), Sealer((key(),)).open(body, PLACE)) == (body, body, body)
+    assert (PLAIN.seal_text("why", PLACE), PLAIN.open_text("why", PLACE)) == ("why", "why")
+    assert (PLAIN.forms(ANN), PLAIN.hide(ANN)) == ((f"p:{ANN}",), f"p:{ANN}")
 
 
 @pytest.mark.parametrize("sealer", [PLAIN, Sealer((key(),))], ids=["no key", "another key"])
 def test_without_its_key_it_stays_sealed_and_says_which_is_missing(sealer: Sealer) -> None:
     missing = key()
     with pytest.raises(Sealed, match=missing.name):
-        sealer.open(Sealer((missing,)).seal(b"text"))
+        sealer.open(Sealer((missing,)).seal(b"text", PLACE), PLACE)
+    assert missing.name in sealer.open_text(Sealer((missing,)).seal_text("text", PLACE), PLACE)
 
 
-def test_what_was_tampered_with_is_not_opened() -> None:
+@given(at=st.integers(5, 48), bit=st.integers(0, 7))
+def test_what_was_tampered_with_is_damaged_and_no_key_is_missing(at: int, bit: int) -> None:
     sealer = Sealer((key(),))
-    sealed = sealer.seal(b"text")
-    with pytest.raises(Sealed):
-        sealer.open(sealed[:-1] + bytes([sealed[-1] ^ 1]))
+    sealed = bytearray(sealer.seal(b"text", PLACE))
+    sealed[at] ^= 1 << bit
+    with pytest.raises(SealDamaged):
+        sealer.open(bytes(sealed), PLACE)
+
+
+@pytest.mark.parametrize("left", range(45))
+def test_what_was_cut_short_is_damaged(left: int) -> None:
+    sealer = Sealer((key(),))
+    sealed = sealer.seal(b"", PLACE)[:left]
+    if not sealed:
+        return
+    with pytest.raises((SealDamaged, Sealed)):
+        sealer.open(sealed, PLACE)
+
+
+def test_what_was_moved_to_another_place_is_damaged() -> None:
+    sealer = Sealer((key(), key()))
+    with pytest.raises(SealDamaged):
+        sealer.open(sealer.seal(b"text", PLACE), OTHER)
+    moved = sealer.open_text(sealer.seal_text("text", PLACE), OTHER)
+    assert isinstance(moved, UnopenedText)
+    assert "damaged" in moved
 
 
 def test_a_text_whose_key_is_away_survives_being_stored_again() -> None:
     one, other = Sealer((key(),)), Sealer((key(),))
-    stored = one.seal_text("422: no such number")
-    seen_without_its_key = other.open_text(stored)
-    assert one.open_text(other.seal_text(seen_without_its_key)) == "422: no such number"
+    stored = one.seal_text("422: no such number", PLACE)
+    seen_without_its_key = other.open_text(stored, PLACE)
+    assert one.open_text(other.seal_text(seen_without_its_key, PLACE), PLACE) == "422: no such number"
 
 
 def test_equal_contents_are_sealed_alike_only_where_that_is_wanted() -> None:
     sealer = Sealer((key(),))
-    assert sealer.seal(b"x") != sealer.seal(b"x")
-    assert sealer.seal_alike(b"x") == sealer.seal_alike(b"x") != sealer.seal_alike(b"y")
+    assert sealer.seal(b"x", PLACE) != sealer.seal(b"x", PLACE)
+    assert sealer.seal_alike(b"x", PLACE) == sealer.seal_alike(b"x", PLACE) != sealer.seal_alike(b"y", PLACE)
+    assert sealer.seal_alike(b"x", PLACE) != sealer.seal_alike(b"x", OTHER)
 
 
 def test_a_number_is_hidden_under_each_key_and_the_first_counts() -> None:
     new, old = key(), key()
     sealer = Sealer((new, old))
-    assert sealer.forms(ANN) == (new.hidden(ANN), old.hidden(ANN), ANN)
+    assert sealer.forms(ANN) == (new.hidden(ANN), old.hidden(ANN), f"p:{ANN}")
     assert sealer.hide(ANN) == new.hidden(ANN) != new.hidden(ANN + "0")
-    assert key_of_form(sealer.hide(ANN)) == new.name != old.name
-    assert key_of_form(ANN) is None
+    assert sealer.hide(ANN).key == new.name != old.name
     assert ANN[1:] not in sealer.hide(ANN)
 
 

@@ -16,6 +16,7 @@ from service.cli.session import ask
 from service.cli.telnyx_session import at_telnyx
 from service.embedded import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
+from service.store.encryption_checks import check_encryption
 from service.store.idempotency_probe import latest
 from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH, forecast_memory
@@ -139,6 +140,18 @@ def _memory(_: Settings) -> str:
     return str(found)
 
 
+def _encryption(settings: Settings) -> str:
+    found = ask(check_encryption)
+    if missing := [*found.missing]:
+        raise Unwell("; ".join(missing))
+    if found.unsealed:
+        raise Warned(
+            f"{found.unsealed} bodies are stored in the clear: they came before the key did, or from a process without"
+            " one, or somebody else wrote them"
+        )
+    return "bodies are sealed" if settings.encryption_key else "off: bodies are stored in the clear"
+
+
 def _repetitions(settings: Settings) -> str:
     known = ask(latest)
     if known is None:
@@ -160,6 +173,7 @@ _CHECKS: dict[str, Check] = {
     "account": _account,
     "redis": _redis,
     "memory": _memory,
+    "encryption": _encryption,
     "sending": _sending,
     "repetitions": _repetitions,
 }

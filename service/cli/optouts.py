@@ -14,7 +14,7 @@ from service.cli.output import ask_person, progress, say, say_json
 from service.cli.session import ask
 from service.events.consent import Word
 from service.masking import mask_number
-from service.store.consent import STEP, OptOut, consent_of, hear, opt_outs
+from service.store.consent import STEP, OptOut, consent_of, hear, opt_outs, remove_opt_out
 from service.store.keys import Keys
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]
@@ -67,8 +67,17 @@ def remove(
 
     Telnyx's own block, if there is one, stays until the person sends START.
 
+    Takes whatever `optouts list --reveal` shows, also an entry whose number cannot be read.
+
     Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis cannot be had, 2 it cannot be read.
     """
+    unreadable = ask(lambda redis, keys: _unreadable(redis, keys, number))
+    if unreadable is not None:
+        if not yes:
+            typer.confirm("Its number cannot be read. Forget this opt-out?", abort=True, err=True)
+        ask(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
+        typer.echo("The entry is removed.")
+        return
     wanted = _checked(number)
     known = ask(lambda redis, keys: consent_of(redis, keys, wanted))
     latest = max(known.said.out_at or 0, known.put.out_at or 0)
@@ -113,10 +122,15 @@ def _checked(number: str) -> str:
 def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
     since = datetime.fromtimestamp(opt_out.since, UTC)
     return {
-        "number": opt_out.number if reveal else mask_number(opt_out.number),
+        "number": opt_out.number if reveal or opt_out.hidden else mask_number(opt_out.number),
         "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
         "source": opt_out.source,
     }
+
+
+async def _unreadable(redis: "Redis", keys: Keys, shown: str) -> OptOut | None:
+    """The opt-out that is listed as `shown`, if its number cannot be read."""
+    return next((each for each in await _all(redis, keys) if each.number == shown and not each.readable), None)
 
 
 async def _all(redis: "Redis", keys: Keys) -> list[OptOut]:

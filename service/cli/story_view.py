@@ -14,7 +14,7 @@ from service.disguise import masked
 from service.events import InvalidBody, read_object
 from service.exchange import moment
 from service.printable import shown_type
-from service.sealing import Sealed
+from service.sealing import SealDamaged, Sealed
 from service.store.connection import server_time
 from service.store.inbox import find
 from service.store.keys import Keys
@@ -88,6 +88,8 @@ def _row(line: Line) -> Sequence[str]:
 
 
 def _no_body(record: EventRecord) -> str:
+    if "body" in record.damaged:
+        return str(SealDamaged())
     return "let go of" if record.sealed_under is None else str(Sealed(record.sealed_under))
 
 

@@ -39,6 +39,12 @@ _SEALED = Refusal(
     "what the ledger knows of this effect is sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold: add it,"
     " after a comma, then retry the event",
 )
+_DAMAGED = Refusal(
+    "hopeless",
+    "unreadable",
+    "what the ledger keeps of this effect is damaged, or was moved from another entry: look at Telnyx whether it took"
+    " effect, then drop the event",
+)
 
 MISSING_KEY = "encryption_key_missing"
 MISSING_KEY_PAUSE = 60.0
@@ -99,7 +105,7 @@ class Effect:
         for _ in range(MOST_TURNS):
             self.run.check()
             if entry.unread:
-                raise self.run.interrupt(_SEALED)
+                raise self.run.interrupt(_DAMAGED if entry.sealed_under is None else _SEALED)
             answer = await self._take(self._step(entry), entry)
             if answer is not None:
                 return answer

@@ -55,7 +55,9 @@ class Journal:
     async def entry_of(self, call: Call) -> Entry:
         """The entry that a call belongs to, from now on taken by it; a blank one (version 0) where there is none."""
         if call.own_key is not None:
-            return _blank(self.run, name_of_key(call.own_key, call.method, call.path), call, own_key=True)
+            return _blank(
+                self.run, name_of_key(call.own_key, call.method, call.path), call, self.keys.sealer, own_key=True
+            )
         async with self.run.turns[""]:
             if self.run.entries is None:
                 self.run.entries = await self._own_entries()
@@ -79,7 +81,7 @@ class Journal:
             path=call.shown_path,
             recipient=call.shown_recipient,
             content_type=call.content_type,
-            digest=call.digest,
+            digest=self.keys.sealer.hide(call.digest),
             body=call.body if len(call.body) <= MOST_BYTES else None,
             answer=None,
         )
@@ -141,7 +143,7 @@ class Journal:
         targets = self.keys.sealer.forms(call.target)
         ordinal = sum(each.target in targets for each in entries)
         name = digest("effect", self.run.event_id, self.run.handler, call.target, str(ordinal))
-        entry = _blank(self.run, name, call, own_key=False)
+        entry = _blank(self.run, name, call, self.keys.sealer, own_key=False)
         entries.append(entry)
         return entry
 
@@ -189,7 +191,7 @@ class Journal:
                 await asyncio.sleep(PAUSE)
 
 
-def _blank(run: Run, name: str, call: Call, *, own_key: bool) -> Entry:
+def _blank(run: Run, name: str, call: Call, sealer: Sealer, *, own_key: bool) -> Entry:
     return Entry(
         name=name,
         event_id=run.event_id,
@@ -198,8 +200,8 @@ def _blank(run: Run, name: str, call: Call, *, own_key: bool) -> Entry:
         method=call.method,
         path=call.shown_path,
         recipient=call.shown_recipient,
-        target=call.target,
+        target=sealer.hide(call.target),
         content_type=call.content_type,
-        digest=call.digest,
+        digest=sealer.hide(call.digest),
         state="withdrawn",
     )

@@ -14,12 +14,13 @@ from service.events.consent import Word
 from service.events.phone_number import canonical_number
 from service.events.whatsapp import is_user_id
 from service.routing import Retry
-from service.sealing import key_of_form
+from service.sealing import Form, UnopenedText, place_of
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
 HEAR = script("hear", above=("consent",))
 MOVE = script("optout_move", above=("consent",))
+REMOVE = script("optout_remove", above=("consent",))
 REPLY = script("reply")
 
 _USER = "whatsapp:"
@@ -111,11 +112,17 @@ class KeyMissing(Retry):
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A number that must not be written to; of one that cannot be read, the form that it is hidden under."""
+    """A number that must not be written to; of one that cannot be read, the form that it is kept under.
+
+    `form` is the latter as it is stored. `readable` says that the number is one, `hidden` that it is a keyed hash.
+    """
 
     number: str
     since: float
     source: str
+    form: bytes = b""
+    readable: bool = True
+    hidden: bool = False
 
     def __repr__(self) -> str:
         return f"OptOut(since={self.since!r}, source={self.source!r})"
@@ -150,7 +157,7 @@ def encode_words(words: Sequence[Word], keys: Keys, *, now: float | None = None)
         plain = _name(word.number)
         at = now if word.at is None else word.at
         if plain is not None:
-            sealed = keys.sealer.seal_text(plain) if keys.sealer.active else ""
+            sealed = _sealed(plain, keys)
             encoded.append(
                 [keys.sealer.forms(plain), sealed, word.said, -1 if at is None else milliseconds(at), word.source]
             )
@@ -160,7 +167,7 @@ def encode_words(words: Sequence[Word], keys: Keys, *, now: float | None = None)
 def about(number: str, keys: Keys) -> tuple[str, str]:
     """A number as the scripts take it: its forms, as JSON, and itself, sealed; empty where it is not hidden."""
     forms = orjson.dumps(keys.sealer.forms(number)).decode()
-    return forms, keys.sealer.seal_text(number) if keys.sealer.active else ""
+    return forms, _sealed(number, keys)
 
 
 async def consent_of(redis: "Redis", keys: Keys, number: str) -> Consent:
@@ -190,14 +197,18 @@ async def opted_out(redis: "Redis", keys: Keys, number: str, since: datetime | N
 
 async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
     """Every number that is opted out, in no order; WhatsApp users are none."""
-    seen: set[str] = set()
+    seen: set[tuple[str, bool]] = set()
     async for form, stored in redis.hscan_iter(keys.optouts, count=STEP):
-        consent, number = Consent.parse(stored), _number(form, stored, keys) or form.decode()
+        found = _opt_out(form, stored, keys)
         # A scan may bring a number twice while the hash grows.
-        holds = consent.in_force
-        if holds is not None and holds.out_at is not None and number not in seen and not number.startswith(_USER):
-            seen.add(number)
-            yield OptOut(number, holds.out_at, holds.source)
+        if found is not None and (found.number, found.readable) not in seen:
+            seen.add((found.number, found.readable))
+            yield found
+
+
+async def remove_opt_out(redis: "Redis", keys: Keys, opt_out: OptOut) -> None:
+    """Forget an opt-out of which the number cannot be read, and what else is kept under its form."""
+    await run(redis, REMOVE, keys.namespace, opt_out.form)
 
 
 async def move_opt_outs(redis: "Redis", keys: Keys) -> int:
@@ -212,7 +223,7 @@ async def move_opt_outs(redis: "Redis", keys: Keys) -> int:
     moved, cursor = 0, 0
     while True:
         cursor, page = await redis.hscan(keys.optouts, cursor, count=STEP)
-        older = [(form, stored) for form, stored in page.items() if key_of_form(form.decode()) != first[0]]
+        older = [(form, stored) for form, stored in page.items() if _form(form).key != first[0]]
         numbers = [number for form, stored in older if (number := _number(form, stored, keys)) is not None]
         for start in range(0, len(numbers), STEP):
             some = [part for number in numbers[start : start + STEP] for part in about(number, keys)]
@@ -249,12 +260,35 @@ def _name(of: str) -> str | None:
 
 
 def _number(form: bytes, stored: bytes, keys: Keys) -> str | None:
-    """The number that something is known of; None where it is hidden and cannot be read."""
-    if key_of_form(form.decode()) is None:
-        return form.decode()
-    sealed = stored.decode().split(" ")[6:]
-    number = keys.sealer.open_text(sealed[0]) if sealed else None
-    return None if number is None or number == sealed[0] else number
+    """The number that something is known of; None where it is hidden and cannot be read, or is none."""
+    read = _form(form)
+    if read.key is None:
+        return read.plain
+    sealed = stored.decode(errors="replace").split(" ")[6:]
+    number = keys.sealer.open_text(sealed[0], _place(read)) if sealed else None
+    return None if isinstance(number, UnopenedText) else number
+
+
+def _opt_out(field: bytes, stored: bytes, keys: Keys) -> OptOut | None:
+    """An entry of the list; None where it does not opt a number out."""
+    holds, number, form = Consent.parse(stored).in_force, _number(field, stored, keys), _form(field)
+    if holds is None or holds.out_at is None or (number or form).startswith(_USER):
+        return None
+    readable = bool(number)
+    return OptOut(number or form, holds.out_at, holds.source, field, readable, not readable and form.key is not None)
+
+
+def _form(field: bytes) -> Form:
+    return Form(field.decode(errors="backslashreplace"))
+
+
+def _sealed(number: str, keys: Keys) -> str:
+    """A number as it stands beside the form that it is hidden under; empty where it is not hidden."""
+    return keys.sealer.seal_text(number, _place(keys.sealer.hide(number))) if keys.sealer.active else ""
+
+
+def _place(form: Form) -> bytes:
+    return place_of("optout", form, "number")
 
 
 def _seconds(milliseconds: str) -> float | None:

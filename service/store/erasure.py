@@ -110,7 +110,7 @@ async def _names(redis: "Redis", keys: Keys, event_id: str, mention: Mention, er
     contents = [record.body, *(each.body for each in effects), *(each.answer.body for each in effects if each.answer)]
     if any(mention.within(content) for content in contents):
         return True
-    erased.unread += record.sealed_under is not None or any(each.unread for each in effects)
+    erased.unread += record.sealed_under is not None or "body" in record.damaged or any(each.unread for each in effects)
     return False
 
 

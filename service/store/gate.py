@@ -7,6 +7,7 @@ from typing import Literal
 import orjson
 from redis.asyncio import Redis
 
+from service.store.holds import detail_place
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
@@ -125,7 +126,7 @@ async def admit(redis: "Redis", keys: Keys, asked: Asked) -> Go | PutOff | HeldB
     )
     if answer[0] == b"held":
         cause, detail, advice = (each.decode() for each in answer[1:])
-        return HeldBy(cause, keys.sealer.open_text(detail), advice)
+        return HeldBy(cause, keys.sealer.open_text(detail, detail_place(cause)), advice)
     return Go(answer[1] / 1000, answer[2]) if answer[0] == b"go" else PutOff(answer[1] / 1000)
 
 
@@ -135,7 +136,9 @@ async def hear(redis: "Redis", keys: Keys, event_id: str, heard: Heard) -> Chang
     Raises:
         redis.exceptions.RedisError: it is not known whether they do.
     """
-    sealed = [replace(each, detail=keys.sealer.seal_text(each.detail)) for each in heard.causes]
+    sealed = [
+        replace(each, detail=keys.sealer.seal_text(each.detail, detail_place(each.name))) for each in heard.causes
+    ]
     told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
     opened, lifted = await run(redis, HEAR, keys.namespace, event_id, orjson.dumps({**told, "causes": sealed}))
     return Changed([each.decode() for each in opened], [each.decode() for each in lifted])

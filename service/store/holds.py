@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
+from service.sealing import place_of
 from service.store.keys import Keys
 from service.store.records import whole_number
 from service.store.scripts import run, script
@@ -79,7 +80,12 @@ def _cause(answer: list[bytes], keys: Keys) -> Cause:
     return Cause(
         name=name.decode(),
         since=whole_number(fields.get(b"since")) or 0,
-        detail=keys.sealer.open_text(fields.get(b"detail", b"").decode(errors="replace")),
+        detail=keys.sealer.open_text(fields.get(b"detail", b"").decode(errors="replace"), detail_place(name.decode())),
         advice=fields.get(b"advice", b"").decode(errors="replace"),
         parked=int(parked),
     )
+
+
+def detail_place(cause: str) -> bytes:
+    """Return the place that the detail of a cause is sealed for."""
+    return place_of("cause", cause, "detail")

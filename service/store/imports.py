@@ -13,7 +13,7 @@ from service.store.inbox import FROM_TELNYX
 from service.store.keys import Keys
 from service.store.marks import marks
 from service.store.message_states import state_argument
-from service.store.records import HandlerRecord
+from service.store.records import HandlerRecord, body_place
 from service.store.scripts import Argument, run, script
 
 IMPORT = script("import", above=("message_state", "note", "minute"), when_full=False)
@@ -55,7 +55,7 @@ async def store(
         args += (
             event.id,
             event.type,
-            keys.sealer.seal(body) if body else b"",
+            keys.sealer.seal(body, body_place(event.id)) if body else b"",
             event.arrived_by,
             event.received_at,
             event.deliveries,
@@ -64,7 +64,7 @@ async def store(
         )
         args.append(len(event.handlers))
         for name, record in event.handlers.items():
-            args += (name, record.told_by(keys.sealer.seal_text).to_json())
+            args += (name, record.sealed(keys.sealer, event.id, name).to_json())
     return [answer.decode() for answer in await run(redis, IMPORT, *args)]
 
 

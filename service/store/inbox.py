@@ -15,7 +15,7 @@ from service.store.consent import encode_words
 from service.store.keys import Keys
 from service.store.marks import marks
 from service.store.message_states import DEFAULT_KEEP, state_argument
-from service.store.records import EventRecord, parse_record, whole_number, written_arrival
+from service.store.records import EventRecord, body_place, parse_record, whole_number, written_arrival
 from service.store.scripts import Argument, is_script_error, run, script
 
 CONTENT_IS_REMEMBERED = 3_600_000
@@ -112,7 +112,7 @@ def accept_arguments(keys: Keys, arrivals: Sequence[Arrival]) -> list[Argument]:
         args += (
             arrival.identity,
             arrival.type,
-            keys.sealer.seal(arrival.body),
+            keys.sealer.seal(arrival.body, body_place(arrival.identity)),
             written_arrival(arrival.arrived_by, arrival.claim),
             arrival.delay,
             arrival.remember,

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from service.store.inbox import Arrival
 from service.store.keys import Keys
 from service.store.marks import marks
+from service.store.records import body_place
 from service.store.scripts import Argument, run, script
 
 LEARN = script("learn", above=("minute", "record"), when_full=False)
@@ -44,7 +45,7 @@ async def learn(
         args += (
             arrival.identity,
             arrival.type,
-            keys.sealer.seal(arrival.body),
+            keys.sealer.seal(arrival.body, body_place(arrival.identity)),
             marks(arrival.type, arrival.body, keys.sealer),
         )
     return bool(await run(redis, LEARN, *args))

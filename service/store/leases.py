@@ -90,7 +90,7 @@ class Ending:
     @classmethod
     def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], *, release: bool, sealer: Sealer = PLAIN) -> Self:
         """Written out at once, so that a record that cannot be written fails its own event and no batch."""
-        sealed = {name: record.told_by(sealer.seal_text) for name, record in ended.items()}
+        sealed = {name: record.sealed(sealer, lease.record.id, name) for name, record in ended.items()}
         return cls(lease, {name: record.to_json() for name, record in sealed.items()}, release)
 
 

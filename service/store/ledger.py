@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import orjson
 from redis.asyncio import Redis
 
-from service.sealing import Sealed, Sealer, key_of_form
+from service.sealing import Form, SealDamaged, Sealed, Sealer, place_of
 from service.store.keys import Keys
 from service.store.leases import Lease
 from service.store.records import whole_number
@@ -53,9 +53,10 @@ class Entry:
     `name` is the digest of its key. `own_key` says that the caller gave the key: then it is the same effect for every
     event. `target` is the digest of method, path and recipient, by which calls are matched; `path` and `recipient` are
     for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is. Read back, both
-    digests are as they were stored (`Sealer.forms`), and `unread` says that no key of ours opens the rest. `doubtful`
-    counts requests that may or may not have taken effect, `generation` how often a new key was wanted on purpose. A
-    `started` entry is in flight, or of unknown fate; `run` is the latest that had it in hand.
+    digests are as they were stored (`Sealer.forms`). `unread` says that the rest cannot be opened: `sealed_under` names
+    the key that is missing. Without that name, the entry is damaged. `doubtful` counts requests that may or may not
+    have taken effect, `generation` how often a new key was wanted on purpose. A `started` entry is in flight, or of
+    unknown fate; `run` is the latest that had it in hand.
     """
 
     name: str
@@ -83,6 +84,7 @@ class Entry:
     why: str = ""
     run: str = ""
     unread: bool = False
+    sealed_under: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +146,9 @@ async def end(
     Raises:
         redis.exceptions.RedisError: it is not known whether that is noted; noting it again is harmless.
     """
-    seal = keys.sealer
-    told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, seal.seal(answer.body))
-    told = (*told, seal.seal_text(why), note, _short(answer, seal))
+    sealed = keys.sealer.seal(answer.body, _place(name, "answer"))
+    told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, sealed)
+    told = (*told, keys.sealer.seal_text(why, _place(name, "why")), note, _short(name, answer, keys.sealer))
     state, doubtful = await run(redis, END, keys.namespace, name, *told)
     return state.decode(), doubtful
 
@@ -163,7 +165,11 @@ async def forget(redis: "Redis", keys: Keys, event_id: str, handler: str, *, onl
     return count
 
 
-def _short(answer: StoredAnswer, sealer: Sealer) -> bytes:
+def _place(name: str, field_name: str) -> bytes:
+    return place_of("effect", name, field_name)
+
+
+def _short(name: str, answer: StoredAnswer, sealer: Sealer) -> bytes:
     """What stays of a sealed answer when bodies are let go of: its id. The script finds that in a plain one itself."""
     if not sealer.active:
         return b""
@@ -174,7 +180,8 @@ def _short(answer: StoredAnswer, sealer: Sealer) -> bytes:
     data = told.get("data") if isinstance(told, dict) else None
     known = (data if isinstance(data, dict) else told if isinstance(told, dict) else {}).get("id")
     known = known if isinstance(known, str) else None
-    return sealer.seal(orjson.dumps({"data": {"id": known}, "id": known}))
+    # It takes the place of the answer.
+    return sealer.seal(orjson.dumps({"data": {"id": known}, "id": known}), _place(name, "answer"))
 
 
 def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
@@ -184,8 +191,8 @@ def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
         "handler": entry.handler,
         "own_key": int(entry.own_key),
         "method": entry.method,
-        "path": sealer.seal_text(entry.path),
-        "recipient": sealer.seal_text(entry.recipient),
+        "path": sealer.seal_text(entry.path, _place(entry.name, "path")),
+        "recipient": sealer.seal_text(entry.recipient, _place(entry.name, "recipient")),
         "target": _hidden(entry.target, sealer),
         "content_type": entry.content_type,
         "digest": _hidden(entry.digest, sealer),
@@ -193,29 +200,33 @@ def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
         "generation": entry.generation,
     }
     if entry.body is not None:
-        fields["bytes"] = sealer.seal(entry.body)
+        fields["bytes"] = sealer.seal(entry.body, _place(entry.name, "bytes"))
     if entry.answer is not None:
         kept = entry.answer
-        fields |= {"status": kept.status, "answer": sealer.seal(kept.body), "answer_type": kept.content_type}
-        fields["answer_short"] = _short(kept, sealer)
+        sealed = sealer.seal(kept.body, _place(entry.name, "answer"))
+        fields |= {"status": kept.status, "answer": sealed, "answer_type": kept.content_type}
+        fields["answer_short"] = _short(entry.name, kept, sealer)
     return [part for pair in fields.items() for part in pair]
 
 
 def _hidden(digest: str, sealer: Sealer) -> str:
     """A digest as it is stored; one that was read back is so already."""
-    return digest if key_of_form(digest) else sealer.hide(digest)
+    return digest if isinstance(digest, Form) else sealer.hide(digest)
 
 
 def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
     fields: Mapping[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
-    body, answer, unread = None, None, False
+    body, answer, sealed_under = None, None, None
+    damaged = _is_damaged(fields)
     try:
-        body = sealer.open(fields[b"bytes"]) if b"bytes" in fields else None
-        answer = sealer.open(fields[b"answer"]) if b"answer" in fields else None
-    except Sealed:
-        unread = True
+        body = sealer.open(fields[b"bytes"], _place(name, "bytes")) if b"bytes" in fields else None
+        answer = sealer.open(fields[b"answer"], _place(name, "answer")) if b"answer" in fields else None
+    except Sealed as missing:
+        sealed_under = missing.key
+    except SealDamaged:
+        damaged = True
     # Of a damaged entry nobody can say what was sent: the effect is dead, and no neighbour is harmed.
-    unread = unread or _is_damaged(fields)
+    unread = damaged or sealed_under is not None
 
     def text(field_name: bytes) -> str:
         return fields.get(field_name, b"").decode(errors="replace")
@@ -229,11 +240,11 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
         handler=text(b"handler"),
         own_key=text(b"own_key") == "1",
         method=text(b"method"),
-        path=sealer.open_text(text(b"path")),
-        recipient=sealer.open_text(text(b"recipient")),
-        target=text(b"target"),
+        path=sealer.open_text(text(b"path"), _place(name, "path")),
+        recipient=sealer.open_text(text(b"recipient"), _place(name, "recipient")),
+        target=Form(text(b"target")),
         content_type=text(b"content_type"),
-        digest=text(b"digest"),
+        digest=Form(text(b"digest")),
         state=text(b"state"),  # type: ignore[arg-type]
         body=body,
         version=number(b"version"),
@@ -246,9 +257,10 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
         answer=None if answer is None else StoredAnswer(number(b"status"), text(b"answer_type"), answer),
         answered_at=number(b"answered_at") or None,
         sent=tuple(filter(None, map(_sent, text(b"sent").split(";")))),
-        why=sealer.open_text(text(b"why")),
+        why=sealer.open_text(text(b"why"), _place(name, "why")),
         run=text(b"run"),
         unread=unread,
+        sealed_under=sealed_under,
     )
 
 

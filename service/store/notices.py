@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from service.sealing import Sealed, Sealer
+from service.sealing import SealDamaged, Sealed, Sealer, place_of
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
@@ -42,7 +42,11 @@ class Notice:
 async def note(redis: "Redis", keys: Keys, cause: str, entry: bytes) -> bool:
     """Note an entry to be told; answers whether it is news, rather than what the latest message told."""
     pause = int(SHORTEST_PAUSE * 1000)
-    return bool(await run(redis, NOTICE, keys.namespace, cause, keys.sealer.seal_alike(entry), MOST_ENTRIES, pause))
+    return bool(
+        await run(
+            redis, NOTICE, keys.namespace, cause, keys.sealer.seal_alike(entry, _place(cause)), MOST_ENTRIES, pause
+        )
+    )
 
 
 async def take(redis: "Redis", keys: Keys) -> list[Notice]:
@@ -67,6 +71,10 @@ async def told(redis: "Redis", keys: Keys, notice: Notice) -> float:
 def _notice(cause: bytes, tries: int, others: int, stored: Mapping[bytes, int], sealer: Sealer) -> Notice:
     entries: dict[bytes, int] = {}
     for entry, occurrences in stored.items():
-        with suppress(Sealed):
-            entries[sealer.open(entry)] = occurrences
+        with suppress(Sealed, SealDamaged):
+            entries[sealer.open(entry, _place(cause.decode()))] = occurrences
     return Notice(cause.decode(), tries, others, entries, stored)
+
+
+def _place(cause: str) -> bytes:
+    return place_of("notice", cause, "entry")

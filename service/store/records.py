@@ -6,11 +6,13 @@ from typing import Any, Literal, get_args
 
 import orjson
 
-from service.sealing import Sealed, Sealer
+from service.sealing import SealDamaged, Sealed, Sealer, is_sealed, place_of
 from service.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, Claim
 
 HandlerState = Literal["pending", "waiting", "parked", "done", "dead"]
 EventState = Literal["open", "done", "ignored", "dead"]
+Say = Callable[[str, str], str]
+"""Returns other words for a text of a field."""
 
 
 MOST_RUNS = 40
@@ -52,9 +54,10 @@ class Ran:
         kept = remarks if isinstance(remarks, list) else ()
         return cls(**known, remarks=tuple(each for each in kept if isinstance(each, str)))
 
-    def told_by(self, say: Callable[[str], str]) -> "Ran":
+    def told_by(self, say: "Say") -> "Ran":
         """This run with its error and its remarks in other words: sealed, or opened."""
-        return replace(self, error=self.error and say(self.error), remarks=tuple(map(say, self.remarks)))
+        remarks = tuple(say(each, "remark") for each in self.remarks)
+        return replace(self, error=self.error and say(self.error, "run_error"), remarks=remarks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +102,19 @@ class HandlerRecord:
             runs = (*runs[: MOST_RUNS // 2], *runs[-MOST_RUNS // 2 :])
         return replace(self, runs=runs, ran=self.ran + ran)
 
-    def told_by(self, say: Callable[[str], str]) -> "HandlerRecord":
-        """This record with its errors and remarks in other words: sealed, or opened."""
+    def sealed(self, sealer: Sealer, event_id: str, handler: str) -> "HandlerRecord":
+        """Return this record with its errors and remarks sealed for their places in the record of an event."""
+        return self._told_by(lambda text, name: sealer.seal_text(text, _place(event_id, handler, name)))
+
+    def opened(self, sealer: Sealer, event_id: str, handler: str) -> "HandlerRecord":
+        """Return this record with its errors and remarks opened."""
+        return self._told_by(lambda text, name: sealer.open_text(text, _place(event_id, handler, name)))
+
+    def _told_by(self, say: "Say") -> "HandlerRecord":
         if self.error is None and not self.runs:
             return self
-        return replace(self, error=self.error and say(self.error), runs=tuple(each.told_by(say) for each in self.runs))
+        error = self.error and say(self.error, "error")
+        return replace(self, error=error, runs=tuple(each.told_by(say) for each in self.runs))
 
     def to_json(self) -> bytes:
         """The form in which Redis keeps it; what has its default is left out."""
@@ -181,7 +192,8 @@ class Delivery:
 class EventRecord:
     """The inbox record of one event; times are milliseconds since 1970. `body` is None once it was let go.
 
-    It is None too where none of our keys opens it; then `sealed_under` names the key that does.
+    It is None too where none of our keys opens it: then `sealed_under` names the key that does, or `damaged` holds
+    `body`. `unsealed` says that it is stored in the clear although there is a key.
 
     `signature_headers` are those that came with this very body, where they were kept: while events are forwarded.
     `due` is when handlers could see it first. `again` holds the first further deliveries, `notes` the latest of what
@@ -205,6 +217,7 @@ class EventRecord:
     leased_until: int | None = None
     imported: bool = False
     sealed_under: str | None = None
+    unsealed: bool = False
     damaged: frozenset[str] = frozenset()
 
 
@@ -220,8 +233,8 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
     reading = _Reading(fields)
     outcomes = reading.outcomes() if b"kept" in fields else None
     arrived_by, *signed = reading.text(b"arrived_by", "webhook").split() or ["webhook"]
-    body, sealed_under = _opened(fields.get(b"body"), sealer)
-    handlers = reading.handlers(sealer) if outcomes is None else outcomes
+    body, sealed_under = reading.body(event_id, sealer)
+    handlers = reading.handlers(sealer, event_id) if outcomes is None else outcomes
     state = reading.text(b"state", "")
     if state not in get_args(EventState):
         reading.damaged.add("state")
@@ -243,6 +256,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
         leased_until=reading.number(b"lease_until", required=False) or None,
         imported=b"imported" in fields,
         sealed_under=sealed_under,
+        unsealed=body is not None and sealer.active and not is_sealed(fields[b"body"]),
         damaged=frozenset(reading.damaged),
     )
 
@@ -275,7 +289,21 @@ class _Reading:
             self.damaged.add(name.decode())
         return number
 
-    def handlers(self, sealer: Sealer) -> dict[str, HandlerRecord]:
+    def body(self, event_id: str, sealer: Sealer) -> tuple[bytes | None, str | None]:
+        """Return the body, or the name of the key that is missing."""
+        stored = self.fields.get(b"body")
+        if stored is None:
+            return None, None
+        identity = self.fields.get(b"identity", event_id.encode()).decode(errors="replace")
+        try:
+            return sealer.open(stored, _checked_place(event_id, identity)), None
+        except Sealed as missing:
+            return None, missing.key
+        except SealDamaged:
+            self.damaged.add("body")
+            return None, None
+
+    def handlers(self, sealer: Sealer, event_id: str) -> dict[str, HandlerRecord]:
         try:
             names = orjson.loads(self.fields.get(b"handlers", b"[]"))
         except ValueError:
@@ -283,12 +311,12 @@ class _Reading:
         if not isinstance(names, list | dict) or not all(isinstance(each, str) for each in names):
             self.damaged.add("handlers")
             names = [each[2:].decode(errors="replace") for each in self.fields if each.startswith(b"h:")]
-        return {name: self._handler(name, sealer) for name in names}
+        return {name: self._handler(name, sealer, event_id) for name in names}
 
-    def _handler(self, name: str, sealer: Sealer) -> HandlerRecord:
+    def _handler(self, name: str, sealer: Sealer, event_id: str) -> HandlerRecord:
         text = self.fields.get(f"h:{name}".encode())
         try:
-            return HandlerRecord() if text is None else HandlerRecord.from_json(text).told_by(sealer.open_text)
+            return HandlerRecord() if text is None else HandlerRecord.from_json(text).opened(sealer, event_id, name)
         except ValueError:
             self.damaged.add(name)
             return HandlerRecord("dead", reason=UNREADABLE, error=_DAMAGED)
@@ -333,9 +361,18 @@ def _note(line: bytes) -> Note | None:
     return Note(int(told["at"]), told["what"], words)
 
 
-def _opened(stored: bytes | None, sealer: Sealer) -> tuple[bytes | None, str | None]:
-    """A body, or the name of the key that is missing."""
-    try:
-        return (None if stored is None else sealer.open(stored)), None
-    except Sealed as missing:
-        return None, missing.key
+def body_place(identity: str) -> bytes:
+    """Return the place of a body: the identity that its event was delivered under."""
+    return place_of("event", identity, "body")
+
+
+def _place(event_id: str, handler: str, field_name: str) -> bytes:
+    return place_of("event", event_id, f"h:{handler}:{field_name}")
+
+
+def _checked_place(event_id: str, identity: str) -> bytes:
+    """Return the place of a body, if its event can bear this id (see accept.lua); else it belongs to another event."""
+    rest = event_id.removeprefix(identity)
+    if event_id.startswith(identity) and (not rest or rest[0] == "~" or (rest[0] == "." and rest[1:].isdecimal())):
+        return body_place(identity)
+    raise SealDamaged

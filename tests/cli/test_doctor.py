@@ -2,13 +2,20 @@
 
 import json
 import re
+import secrets
 from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from service.cli import app
+from service.events.consent import Word
+from service.readiness import trouble_with_account
+from service.sealing import EncryptionKey, Sealer
+from service.store.consent import hear
+from service.store.keys import Keys
 from tests.cli.deployment import Ran
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
@@ -33,7 +40,7 @@ def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
 def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = doctor(stack, monkeypatch)
     assert ran.code == 0, ran
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 7
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 8
     assert {each.method for each in stack.simulator.requests} == {"GET"}
 
 
@@ -132,3 +139,20 @@ def test_a_redis_without_a_limit_is_told_of_and_how_long_its_memory_lasts(
     used = own_stack.ask(lambda redis, _: redis.info("memory"))["used_memory"]
     own_stack.ask(lambda redis, _: redis.config_set("maxmemory", int(used * 1.1)))
     assert "warning  memory: " in doctor(own_stack, monkeypatch).stdout
+
+
+def test_a_missing_encryption_key_is_named_by_doctor_and_readyz(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = EncryptionKey(secrets.token_bytes(32))
+
+    async def opt_out(redis: "Redis", keys: Keys) -> str | None:
+        there = Keys(keys.namespace, Sealer((lost,)))
+        await hear(redis, there, [Word("+13125550101", "out", 1.0)], now=1)
+        return await trouble_with_account(redis, keys)
+
+    worker_says = stack.ask(opt_out)
+    ran = doctor(stack, monkeypatch)
+    [line] = [line for line in ran.stdout.splitlines() if line.startswith("NOT")]
+    ingress = stack.http.get("/readyz")
+    assert (ran.code, ingress.status_code, ingress.json()["status"]) == (1, 200, "ready"), "reception needs no key"
+    for told in (line, str(worker_says), ingress.json()["warning"]):
+        assert f"the encryption key {lost.name} is missing" in told

@@ -55,7 +55,7 @@ def arrive(deployment: Deployment, event_id: str, payload: dict[str, Any]) -> No
 
 
 def finish(deployment: Deployment, event_id: str, record: HandlerRecord) -> None:
-    deployment.finish(event_id, greet=record.told_by(deployment.keys.sealer.seal_text))
+    deployment.finish(event_id, greet=record.sealed(deployment.keys.sealer, event_id, "greet"))
 
 
 def sent_for(deployment: Deployment, event_id: str, number: str) -> None:

@@ -129,3 +129,18 @@ def test_what_is_no_number_is_bad_usage(deployment: Deployment, number: str) -> 
         ran = deployment.run("optouts", command, number)
         assert ran.code == 2
         assert "country code" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "form", ["h:deadbeef:", "h:deadbeef:00ff", "someone@example.com", "p:", "+13125550101", "\x1b[1m"]
+)
+def test_whatever_is_listed_can_be_removed(deployment: Deployment, form: str) -> None:
+    deployment.redis.hset(deployment.keys.optouts, mapping={form: "1000 - message - - -", "p:+13125550102": "x"})
+    if form.startswith("h:"):
+        deployment.redis.hset(deployment.keys.optout_keys, "deadbeef", "1")
+    [shown] = {each["number"] for each in listed(deployment, "--reveal")} - {"+13125550102"}
+    ran = deployment.run("optouts", "remove", "--yes", "--", shown)
+    assert ran.code == 0, ran
+    assert [each["number"] for each in listed(deployment, "--reveal")] == ["+13125550102"]
+    assert not deployment.redis.exists(deployment.keys.optout_keys)
+    assert not deployment.ask(lambda redis, keys: opted_out(redis, keys, "+13125550103")), "nobody waits for a key"

@@ -9,6 +9,7 @@ import pytest
 
 from service.outbound.journal import choose
 from service.outbound.operations import Call, header_for, key_header, name_of_key, read_call
+from service.sealing import PLAIN
 from service.store.ledger import Entry
 
 NUMBER = "+13125550001"
@@ -114,9 +115,9 @@ def made(name: str, call: Call) -> Entry:
         method=call.method,
         path=call.path,
         recipient="",
-        target=call.target,
+        target=PLAIN.hide(call.target),
         content_type="",
-        digest=call.digest,
+        digest=PLAIN.hide(call.digest),
         state="done",
     )
 

@@ -99,7 +99,7 @@ def test_a_result_stands_for_31_days(stack: Stack) -> None:
         assert not capable(stack, number)
 
     async def seconds(redis: "Redis", keys: Keys) -> int:
-        return int(await redis.ttl(keys.rcs(number)))
+        return int(await redis.ttl(keys.rcs(keys.sealer.hide(number))))
 
     assert REMEMBERED - 60 < stack.ask(seconds) <= REMEMBERED
 

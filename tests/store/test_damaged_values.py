@@ -18,7 +18,7 @@ JUNK = [b"\xff\xfe", b"junk", b"", b"x y z x y z", b"{broken", b"1 2 3"]
 @pytest.mark.parametrize("junk", JUNK)
 def test_a_damaged_consent_counts_as_an_opt_out_until_a_start(stack: Stack, junk: bytes) -> None:
     async def mar(redis: "Redis", keys: Keys) -> tuple[bool, set[str]]:
-        await redis.hset(keys.optouts, mapping={ANN: junk, BOB: "1 - message - - -"})  # type: ignore[misc]
+        await redis.hset(keys.optouts, mapping={f"p:{ANN}": junk, f"p:{BOB}": "1 - message - - -"})  # type: ignore[misc]
         listed = {each.number async for each in opt_outs(redis, keys)}
         return (await consent_of(redis, keys, ANN)).opted_out, listed
 

@@ -285,7 +285,7 @@ def test_the_same_of_two_carriers_stays_in_either_order(states: States, order: t
         body = event((ANN, "sent"))
         body["data"]["payload"]["to"][0]["carrier"] = carrier
         states.arrive(body)
-    assert states.stored()[f"carrier:{ANN}".encode()] == b"A"
+    assert states.stored()[f"carrier:p:{ANN}".encode()] == b"A"
 
 
 def test_states_do_not_stay_for_ever(states: States) -> None:

@@ -34,7 +34,7 @@ for i = 2, #ARGV, 9 do
   if ARGV[i + 6] ~= '[]' then hear_all(ns, ARGV[i + 6], first_at or now) end
   if ARGV[i + 8] ~= '' then merge_message(ns, cjson.decode(ARGV[i + 8]), id) end
   local delay = tonumber(ARGV[i + 4])
-  local answer = record(ns, now, id, first_at, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], delay, ARGV[i + 7])
+  local answer = record(ns, now, id, ARGV[i], first_at, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], delay, ARGV[i + 7])
   answers[#answers + 1] = { answer, id }
 end
 return answers

@@ -11,6 +11,7 @@
 
 -- count_form: keep the number of those that are hidden under one key; '' and plain numbers are not
 local function count_form(ns, form, by)
+  -- A form is `p:` and a number, or `h:`, the name of a key and a hash: its first mark is ours, whatever follows.
   local key = form:match('^h:(%x%x%x%x%x%x%x%x):')
   if key and redis.call('HINCRBY', ns .. ':optout_keys', key, by) <= 0 then redis.call('HDEL', ns .. ':optout_keys', key) end
 end

@@ -11,7 +11,7 @@ if (redis.call('HGET', known, ARGV[3]) or '') ~= ARGV[4] then return 0 end
 local now = now_ms()
 for i = 6, #ARGV, 4 do
   local first_at = first_arrival(ns, ARGV[i])
-  record(ns, now, ARGV[i], first_at, ARGV[i + 1], ARGV[i + 2], 'emit', 0, ARGV[i + 3])
+  record(ns, now, ARGV[i], ARGV[i], first_at, ARGV[i + 1], ARGV[i + 2], 'emit', 0, ARGV[i + 3])
 end
 -- Last, so that whoever tries again raises what was not raised.
 redis.call('HSET', known, ARGV[3], ARGV[5])

@@ -106,7 +106,7 @@ local function missing_keys(fields, names)
   for _, name in ipairs(names) do have[name] = true end
   for field in pairs(fields) do
     local name, key = field:match('^(%a+):h:(%x%x%x%x%x%x%x%x):%x+$')
-    if key and name ~= 'unreadable' and not have[key] then
+    if key and name ~= 'unreadable' and name ~= 'type' and not have[key] then
       have[key], missing[#missing + 1] = true, key
     end
   end

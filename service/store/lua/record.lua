@@ -25,9 +25,10 @@ local function delivered_again(ns, id, arrived_by, now)
   end
 end
 
--- record(ns, now, id, first_at, type, body, arrived_by, delay, marks): `first_at` is what first_arrival said of this id, `marks`
--- are digests of 4 bytes, of its type and then of the numbers in it. Answers 'accepted' | 'duplicate' | 'cancelled'.
-local function record(ns, now, id, first_at, type, body, arrived_by, delay, marks)
+-- record(ns, now, id, identity, first_at, type, body, arrived_by, delay, marks): `identity` is what the event was delivered under,
+-- which its body may be sealed for. `first_at` is what first_arrival said of this id, `marks` are digests of 4 bytes, of its type
+-- and then of the numbers in it. Answers 'accepted' | 'duplicate' | 'cancelled'.
+local function record(ns, now, id, identity, first_at, type, body, arrived_by, delay, marks)
   if first_at then
     delivered_again(ns, id, arrived_by, now)
     return 'duplicate'
@@ -40,7 +41,8 @@ local function record(ns, now, id, first_at, type, body, arrived_by, delay, mark
   if delay < 1000 then wake(ns) end
   redis.call('ZADD', ns .. ':events', now, id)
   count(ns, nil, 'open')
+  local renamed = id ~= identity and { 'identity', identity } or {}
   redis.call('HSET', ns .. ':event:' .. id, 'type', type, 'body', body, 'arrived_by', arrived_by, 'received_at', now, 'due',
-    now + delay, 'deliveries', 1, 'about', marks:sub(5), 'state', 'open')
+    now + delay, 'deliveries', 1, 'about', marks:sub(5), 'state', 'open', unpack(renamed))
   return 'accepted'
 end
