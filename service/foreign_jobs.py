@@ -19,6 +19,8 @@ class Asked:
 
 NO_EVENT = Asked("process", "no_event", "it asks to process an event of which there is no record")
 
+UNREADABLE = Asked(None, "corrupt_job", "its id is no text in UTF-8, so that it is no job of anybody's")
+
 
 def asked_function(data: bytes | None) -> Asked:
     """Read a job's data, which anybody may have written: JSON only, never a pickle."""

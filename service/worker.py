@@ -24,7 +24,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from service.admin import serving_health
 from service.cancellation import check_cancelled
-from service.foreign_jobs import NO_EVENT, asked_function
+from service.foreign_jobs import NO_EVENT, UNREADABLE, asked_function
 from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
 from service.loading import load_router
@@ -259,6 +259,9 @@ class Worker(arq.worker.Worker):
             self.tasks[job_id] = task = self.loop.create_task(self.processor.handle(lease))
             task.add_done_callback(partial(self._forget, job_id))
         await self._start_foreign(claimed.foreign)
+        for odd in claimed.unreadable:
+            if await quarantine(self.pool, self._keys, odd, UNREADABLE.reason, UNREADABLE.words):
+                log.error("a foreign job in our queue is kept as dead", job=repr(odd), reason=UNREADABLE.reason)
         return claimed
 
     async def _claim_once(self, free: int) -> Claim:

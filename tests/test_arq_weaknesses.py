@@ -312,6 +312,28 @@ def test_a_foreign_or_corrupt_job_in_our_queue(stack: Stack, data: bytes | None,
     assert stack.ask(audit).clean
 
 
+@pytest.mark.parametrize("with_event", [False, True])
+def test_a_member_of_the_queue_that_is_no_text_is_kept_as_dead_alone(stack: Stack, with_event: bool) -> None:  # noqa: FBT001
+    own = stack.keys.job_id("").encode() if with_event else b""
+    job = own + b"\xff\xfe" + uuid.uuid4().hex.encode()
+
+    async def plant(redis: Any, keys: Any) -> None:
+        await redis.zadd(keys.queue, {job: 1})
+        if with_event:
+            await redis.hset(keys.event("").encode() + job.removeprefix(own), mapping={"state": "open", "type": "t"})
+
+    stack.ask(plant)
+    runs: list[str] = []
+    stack.start_worker(counting(runs))
+    event = something()
+    stack.deliver(event)
+    assert stack.ended(event).state == "done"
+    kept = stack.ended("foreign:" + job.decode(errors="backslashreplace"))
+    assert (kept.state, kept.handlers["queue"].reason) == ("dead", "corrupt_job")
+    assert stack.ask(lambda redis, keys: redis.zscore(keys.queue, job)) is None
+    assert runs == [event["data"]["id"]]
+
+
 @pytest.mark.parametrize("namespace", ["ringback", "arq.queue", "a"])
 def test_another_arq_application_on_the_same_redis_is_untouched(stack: Stack, namespace: str) -> None:
     own = f"{namespace}{uuid.uuid4().hex[:6]}"

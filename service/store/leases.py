@@ -51,7 +51,8 @@ class Claim:
     """The answer to a claim: events of ours, ids of due jobs that are arq's own, and seconds until the next is due.
 
     `suspects` counts due events that only a worker without other work is given; `paused` names paused handlers.
-    `damaged` are the ids of events that were ended because their records are damaged.
+    `damaged` are the ids of events that were ended because their records are damaged, `unreadable` the members of the
+    queue that are no text: nobody can have an event of such an id.
     """
 
     leases: list[Lease]
@@ -60,6 +61,7 @@ class Claim:
     suspects: int = 0
     paused: frozenset[str] = frozenset()
     damaged: tuple[str, ...] = ()
+    unreadable: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +124,16 @@ async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
     if request.only is not None:
         args.append(request.only)
     claimed, foreign, wait, now, suspects, paused, damaged = await run(redis, CLAIM, *args)
+    taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
+    odd = [keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
     return Claim(
-        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, keys) for entry in claimed],
-        foreign=[job.decode() for job in foreign],
+        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, keys) for entry in taken],
+        foreign=[job.decode() for job in jobs],
         next_in=None if wait < 0 else wait / 1000,
         suspects=suspects,
         paused=frozenset(each.decode() for each in paused),
         damaged=tuple(each.decode(errors="replace") for each in damaged),
+        unreadable=(*odd, *(job for job in foreign if not _is_text(job))),
     )
 
 
@@ -156,6 +161,14 @@ def renewal(keys: Keys, worker: str, held: Iterable[Held], *, lease: float, sett
 async def announce_stop(redis: "Redis", keys: Keys, worker: str) -> None:
     """Say that a worker is about to stop, so that a lease that it leaves behind is held against no event."""
     await redis.set(keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
+
+
+def _is_text(name: bytes) -> bool:
+    try:
+        name.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _lease(entry: list[bytes], token: str, now: int, began: float, keys: Keys) -> Lease:

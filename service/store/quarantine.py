@@ -8,6 +8,7 @@ from service.store.scripts import run, script
 QUARANTINE = script("quarantine")
 
 
-async def quarantine(redis: "Redis", keys: Keys, job_id: str, reason: str, error: str) -> bool:
+async def quarantine(redis: "Redis", keys: Keys, job_id: str | bytes, reason: str, error: str) -> bool:
     """Take a job out of the queue and keep its data as a dead event; False where it has left the queue meanwhile."""
-    return bool(await run(redis, QUARANTINE, keys.namespace, job_id, reason, error))
+    name = job_id if isinstance(job_id, str) else job_id.decode(errors="backslashreplace")
+    return bool(await run(redis, QUARANTINE, keys.namespace, job_id, reason, error, name))

@@ -1,17 +1,17 @@
 -- quarantine: keep a job that is in our queue and nobody's, as a dead event with a reason.
 --
 -- Keys:   those of settle, <ns>:events, arq:in-progress:<job>
--- ARGV:   ns, job id, reason, error (words for a person)
+-- ARGV:   ns, job id, reason, error (words for a person), name (the job id as a text)
 -- Answer: 1, or 0 where the job has left the queue meanwhile
 -- Cost:   O(log queue + size of the job's data)
-local ns, job, reason, said = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local ns, job, reason, said, name = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local now = now_ms()
-local id = 'foreign:' .. job
+local id = 'foreign:' .. name
 local event = ns .. ':event:' .. id
 if not redis.call('ZSCORE', ns .. ':queue', job) then return 0 end
--- An event may have come into being since the job was seen without one.
+-- An event may have come into being since the job was seen without one. No event of ours has an id that is no text.
 local own = job:sub(1, #ns + 1) == ns .. ':' and job:sub(#ns + 2)
-if own and redis.call('EXISTS', ns .. ':event:' .. own) == 1 then return 0 end
+if own and name == job and redis.call('EXISTS', ns .. ':event:' .. own) == 1 then return 0 end
 local blob = redis.call('GET', 'arq:job:' .. job) or ''
 local before = redis.call('HGET', event, 'state')
 counters(ns)
