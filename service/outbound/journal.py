@@ -18,6 +18,7 @@ from service.sealing import PLAIN, Sealer
 from service.store import ledger
 from service.store.keys import Keys
 from service.store.ledger import Entry, Outcome, StoredAnswer
+from service.store.scripts import is_script_error
 from service.store.send_conditions import NotAllowed, SendConditions
 
 log = structlog.get_logger(__name__)
@@ -171,7 +172,9 @@ class Journal:
         while time.monotonic() < deadline:
             try:
                 return (await ledger.end(*told, sent_at=sent_at, why=why, note=note))[0]
-            except (RedisError, OSError):
+            except (RedisError, OSError) as error:
+                if is_script_error(error):
+                    break
                 await asyncio.sleep(PAUSE)
         log.error("what became of an effect was not noted", event_id=self.run.event_id, handler=self.run.handler)
         return None
@@ -180,12 +183,16 @@ class Journal:
         """Do it as often as Redis is away, as long as the lease is held.
 
         Raises:
+            redis.exceptions.ResponseError: what Redis holds is damaged.
             LeaseLost: it was away for too long.
         """
         while True:
             try:
                 return await asyncio.shield(start_aside(step()))
-            except (RedisError, OSError):
+            except (RedisError, OSError) as error:
+                # No waiting mends a damaged value.
+                if is_script_error(error):
+                    raise
                 if not self.run.holds_lease():
                     raise self.run.lose_lease() from None
                 await asyncio.sleep(PAUSE)

@@ -42,7 +42,8 @@ def all_texts() -> tuple[str, ...]:
 
 def is_script_error(error: BaseException) -> bool:
     """Return whether a script failed by itself or met a damaged value, rather than the server refusing its work."""
-    return isinstance(error, ResponseError) and str(error).startswith(("user_script:", "WRONGTYPE"))
+    damaged = ("user_script:", "WRONGTYPE", "hash value is not an integer", "value is not an integer")
+    return isinstance(error, ResponseError) and str(error).startswith(damaged)
 
 
 async def run(redis: "Redis", wanted: Script, *args: Argument) -> Any:

@@ -3,13 +3,15 @@
 import pytest
 from redis.asyncio import Redis
 
+from service import Context, Event, Router
+from service.outbound.operations import name_of_key
 from service.registrations.status_changes import Known
 from service.store.consent import consent_of, opt_outs
 from service.store.holds import open_causes
 from service.store.keys import Keys
 from service.store.ledger import effects_of
-from tests.events import envelope, received_sms
-from tests.stack import Stack
+from tests.events import envelope, fresh_number, received_sms
+from tests.stack import SMS_FROM, Stack
 
 ANN, BOB = "+13125550101", "+13125550102"
 JUNK = [b"\xff\xfe", b"junk", b"", b"x y z x y z", b"{broken", b"1 2 3"]
@@ -43,6 +45,65 @@ def test_a_damaged_entry_of_the_ledger_is_shown_beside_its_neighbours(stack: Sta
     (first, unread), *others = stack.ask(mar)
     assert (first, others) == ("a", [("b", False), ("c", True)])
     assert unread == (name in ("state", "version", "sends", "status"))
+
+
+DECIDING = (
+    *("state", "version", "doubtful", "sends", "first_at", "status", "holder", "run", "token", "notes", "own_key"),
+    *("no hash", "no state", "no holder"),
+)
+
+
+async def mar_entry(redis: "Redis", entry: str, state: str, damage: str) -> None:
+    """Write an entry under a caller's key, and damage it."""
+    fields: dict[str, str | int | bytes] = {
+        "event": "gone",
+        "handler": "sends",
+        "own_key": 1,
+        "method": "POST",
+        "path": "/messages",
+        "version": 1,
+        "state": state,
+        "sends": 1,
+        "doubtful": int(state == "started"),
+        "first_at": 1,
+        "run": "r",
+        "holder": "gone",
+        "token": "t",
+        "status": 200,
+        "answer": "{}",
+        "answer_type": "application/json",
+    }
+    kind, _, name = damage.rpartition(" ")
+    if damage == "no hash":
+        await redis.set(entry, "junk")
+        return
+    await redis.hset(entry, mapping=fields if kind else {**fields, name: b"\xffjunk"})  # type: ignore[misc]
+    if kind:
+        await redis.hdel(entry, name)  # type: ignore[misc]
+
+
+def test_a_damaged_entry_under_a_callers_key_ends_its_own_handler_at_once_and_sends_nothing_twice(stack: Stack) -> None:
+    marred = {fresh_number(): (state, damage) for state in ("started", "done") for damage in DECIDING}
+    router = Router()
+
+    @router.on("test.send", max_attempts=1)
+    async def sends(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        to = event.payload["to"]
+        await ctx.telnyx.messages.send(from_=SMS_FROM, to=to, text="Hello", idempotency_key=f"key-{to}")
+
+    for number, (state, damage) in marred.items():
+        entry = f"{stack.keys.namespace}:effect:{name_of_key(f'key-{number}', 'POST', '/messages')}"
+        stack.ask(lambda redis, _, args=(entry, state, damage): mar_entry(redis, *args))  # type: ignore[misc]
+    neighbour = fresh_number()
+    events = {each: envelope("test.send", {"to": each}) for each in (*marred, neighbour)}
+    assert {stack.deliver(each).status_code for each in events.values()} == {200}
+    stack.start_worker(router)
+    ended = {number: stack.ended(each) for number, each in events.items()}
+    assert (ended.pop(neighbour).state, len(stack.sent_to(neighbour))) == ("done", 1)
+    assert [marred[number] for number in ended if stack.sent_to(number)] == []
+    reasons = {marred[number]: record.handlers["sends"].reason for number, record in ended.items()}
+    assert {reasons["started", damage] for damage in DECIDING} == {"unreadable", "ambiguous"}
+    assert {reasons["done", damage] for damage in DECIDING} == {"unreadable", None}
 
 
 @pytest.mark.parametrize("junk", [*JUNK, b"[]", b'{"status":1,"mark":null,"at":5,"changes":"x"}'])

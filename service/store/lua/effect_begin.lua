@@ -57,7 +57,7 @@ local function take(wanted)
 end
 
 local lease = redis.call('HMGET', ns .. ':event:' .. id, 'lease', 'lease_until')
-if lease[1] ~= token or tonumber(lease[2]) <= now then return { 'lost' } end
+if lease[1] ~= token or (tonumber(lease[2]) or 0) <= now then return { 'lost' } end
 if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
 if ARGV[9] ~= '' then
   local wanted = cjson.decode(ARGV[9])

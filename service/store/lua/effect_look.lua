@@ -3,18 +3,20 @@
 --
 -- Keys:   <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id of the event that has it in hand>
 -- ARGV:   ns, event id, name, run (random, of the run that asks)
--- Answer: {in other hands ('1' | '0'), field, value, field, value …}; no fields where nothing is known
+-- Answer: {in other hands ('1' | '0'), field, value, field, value …}; no fields where nothing is known. A value that is no entry
+--         is answered as an entry without a state, and a damaged entry is in nobody's hands.
 -- Cost:   O(fields + log effects of the event)
 local ns, id, name, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local entry = ns .. ':effect:' .. name
 local now = now_ms()
-local f = redis.call('HMGET', entry, 'state', 'run', 'holder', 'token')
-if not f[1] then return { '0' } end
+local kind = redis.call('TYPE', entry).ok
+if kind == 'none' then return { '0' } end
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
-local busy = '0'
-if f[1] == 'started' and f[2] ~= run then
+if kind ~= 'hash' then return { '0', 'event', id } end
+local busy, f = '0', redis.call('HMGET', entry, 'state', 'run', 'holder', 'token')
+if f[1] == 'started' and f[2] ~= run and f[3] and f[4] then
   local lease = redis.call('HMGET', ns .. ':event:' .. f[3], 'lease', 'lease_until')
-  if lease[1] == f[4] and tonumber(lease[2]) > now then busy = '1' end
+  if lease[1] == f[4] and (tonumber(lease[2]) or 0) > now then busy = '1' end
 end
 local answer = redis.call('HGETALL', entry)
 table.insert(answer, 1, busy)
