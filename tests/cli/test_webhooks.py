@@ -73,10 +73,11 @@ def test_a_plan_shows_the_difference(stack: Stack) -> None:
     point(stack, "acme_agent", "https://user:secret@elsewhere.example/hook")
     shown = run(stack, "plan", RINGBACK_MANAGE="acme_agent")
     assert shown.code == 1
-    assert "agent acme_agent (Acme): drift\n  - webhook_url https://user:•••@elsewhere.example/hook\n" in shown.stdout
+    assert "agent acme_agent (Acme): drift\n  - webhook_url https://•••@elsewhere.example/hook\n" in shown.stdout
     assert f"  + webhook_url {stack.host.url}/webhooks\n  - webhook_failover_url unset\n" in shown.stdout
     assert "agent acme_alerts_agent (Acme Alerts): not managed\n" in shown.stdout
     assert "secret" not in shown.stdout
+    assert "user" not in shown.stdout
 
 
 def test_a_profile_that_sends_unsigned_webhooks_of_an_older_format_differs(stack: Stack) -> None:
@@ -195,7 +196,7 @@ def test_what_somebody_else_changed_since_is_put_back_only_by_force(stack: Stack
     [
         ({"RINGBACK_PUBLIC_URL": ""}, "RINGBACK_PUBLIC_URL is not set"),
         ({"RINGBACK_PUBLIC_URL": "hooks.example"}, "RINGBACK_PUBLIC_URL: must begin with https://"),
-        ({"RINGBACK_FAILOVER_URL": "https://"}, "RINGBACK_FAILOVER_URL: give an address"),
+        ({"RINGBACK_FAILOVER_URL": "https://"}, "RINGBACK_FAILOVER_URL: names no host"),
         ({"RINGBACK_MANAGE": "a,,b"}, "RINGBACK_MANAGE: give * alone, or ids"),
         ({"RINGBACK_REPAIR_WEBHOOKS": "perhaps"}, "RINGBACK_REPAIR_WEBHOOKS"),
     ],

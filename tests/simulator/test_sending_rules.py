@@ -157,9 +157,9 @@ def test_a_request_needs_a_bearer_token(http: httpx.Client, authorization: str, 
 
 
 def test_an_unknown_path_is_not_found_in_telnyx_words(http: httpx.Client, simulator: Simulator) -> None:
-    response = http.post("/v2/messages/whatsapp", json={"to": TO})
+    response = http.post("/v2/messages/telegram", json={"to": TO})
     assert (response.status_code, response.json()["errors"][0]["code"]) == (404, "10005")
-    assert [entry.path for entry in simulator.requests] == ["/messages/whatsapp"]
+    assert [entry.path for entry in simulator.requests] == ["/messages/telegram"]
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'"text"', b"\xff"])
