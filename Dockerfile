@@ -24,6 +24,7 @@ ENV PATH=/opt/ringback/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     RINGBACK_HOST=0.0.0.0 \
     RINGBACK_PORT=8080 \
+    RINGBACK_ADMIN_HOST=0.0.0.0 \
     RINGBACK_ADMIN_PORT=9090 \
     RINGBACK_DATA=/data
 # Handlers of your own go here, by COPY or a read-only mount: the working directory is on the import path, so it belongs to

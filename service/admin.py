@@ -36,7 +36,7 @@ class _Server(uvicorn.Server):
 async def serving_health(
     settings: Settings, working: "Redis", redis: "Redis", keys: Keys, registry: CollectorRegistry
 ) -> AsyncIterator[None]:
-    """Serve on `RINGBACK_ADMIN_PORT`, where it is set, until the block ends.
+    """Serve on `RINGBACK_ADMIN_PORT` of `RINGBACK_ADMIN_HOST`, where it is set, until the block ends.
 
     `working` is the client of the work, on which readiness is proven; `redis` is for everything else.
 
@@ -46,13 +46,13 @@ async def serving_health(
     if settings.admin_port is None:
         yield
         return
-    with listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
+    with listen(settings.admin_host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
         probe = Probe(working, keys, worker_needs())
         account = partial(trouble_with_account, redis, keys)
         app = Starlette(routes=health_routes(probe, redis, keys, registry, also=account))
         server = _Server(bounded_config(app, keep_alive=settings.keep_alive))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        log.info("worker's health on", host=settings.host, port=listener.getsockname()[1])
+        log.info("worker's health on", host=settings.admin_host, port=listener.getsockname()[1])
         try:
             yield
         finally:

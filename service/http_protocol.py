@@ -7,12 +7,16 @@ that neither asks nor reads.
 import asyncio
 from collections.abc import Callable
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
+import httptools
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
 
-from service.connection_limit import ConnectionLimit
+from service.connection_limit import ConnectionLimit, Waiting
+from service.refusal_log import RefusalLog, peer_of
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65_536
@@ -24,6 +28,9 @@ LINGER_SECONDS = 1.0
 """How long the rest of a request may come after its answer: to close at once would reset the answer away."""
 MAX_PIPELINED = 8
 """Requests that may wait behind the one that is being answered."""
+
+
+_TOO_LARGE = "the head of the request is too large"
 
 
 class HeadTooLarge(Exception):  # noqa: N818 - a state
@@ -58,6 +65,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._limit = ConnectionLimit.of(self.server_state)
+        self._refusals = _REFUSALS.setdefault(self.server_state, RefusalLog())
         self._in_head = False
         self._head_bytes = 0
         self._stalled_bytes = 0
@@ -65,7 +73,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.lingers = False
         self._answering = _AnswerTransport(self)
         self._keep_alive = True
-        self._refusal = 400
+        self._refusal, self._reason = 400, "not an HTTP request"
         self._head_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
 
@@ -94,10 +102,17 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             if self._stalled_bytes > MAX_HEAD_BYTES:
                 self.close()
             return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            pass  # The request was answered without one.
+        except httptools.HttpParserError:
+            self.send_400_response(self._reason)
+            return
         if self._stalled_bytes > MAX_HEAD_BYTES:
             self._refusal = 431
-            self.send_400_response("the head of the request is too large")
+            self.send_400_response(_TOO_LARGE)
         if self._is_idle():
             # Whatever came, a blank line between two requests say, has ended uvicorn's keep-alive timer.
             self._expect_head()
@@ -109,8 +124,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             TooManyPipelined: enough requests wait already.
         """
         if len(self.pipeline) >= MAX_PIPELINED:
+            self._reason = "too many requests wait for their answers"
             raise TooManyPipelined
-        self._in_head, self._head_bytes, self._stalled_bytes = True, 0, 0
+        if not self.pipeline:
+            # Those that wait share the room of one head.
+            self._head_bytes = 0
+        self._in_head, self._stalled_bytes = True, 0
         super().on_message_begin()
         self._expect_head()
 
@@ -132,7 +151,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Answer the request."""
         self._in_head, self._stalled_bytes = False, 0
         self._stop_head_timer()
-        self._limit.note_busy(self)
+        self._limit.note(self, Waiting.FOR_CLIENT)
         super().on_headers_complete()
         self.cycle.transport = self._answering
         # An answer that comes before the end of the body says that the connection closes.
@@ -148,6 +167,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().on_message_complete()
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive
+        if not self.cycle.response_complete:
+            self._limit.note(self, Waiting.FOR_US)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
@@ -155,12 +176,13 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.lingers:
             self._unset_keepalive_if_required()
         if self._is_idle():
-            self._limit.note_idle(self)
+            self._limit.note(self, Waiting.FOR_REQUEST)
         self._abort_if_unread()
 
     def pause_writing(self) -> None:
         """Give the client so long to read."""
         super().pause_writing()
+        self._limit.note(self, Waiting.FOR_CLIENT)
         self._abort_timer = self._abort_timer or self.loop.call_later(WRITE_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
@@ -168,10 +190,12 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._abort_timer is not None and not self.transport.is_closing():
             self._abort_timer.cancel()
             self._abort_timer = None
+        self._limit.note(self, Waiting.FOR_REQUEST if self._is_idle() else Waiting.FOR_US)
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request (400), or one whose head is too large (431)."""
+        self._refusals.note(self._refusal, msg, peer_of(self.client))
         if not self._is_idle():
             # An answer now would be taken for that of the request before.
             self.transport.abort()
@@ -205,6 +229,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         else:
             self.close()
 
+    def evict(self) -> None:
+        """End the connection at once, in favour of a newer one."""
+        self._stop_head_timer()
+        self.transport.abort()
+
     def _is_idle(self) -> bool:
         # Before the first request there is none, whatever uvicorn's annotation says.
         cycle: RequestResponseCycle | None = self.cycle
@@ -216,7 +245,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse_head()
 
     def _refuse_head(self) -> None:
-        self._refusal = 431
+        self._refusal, self._reason = 431, _TOO_LARGE
         raise HeadTooLarge
 
     def _expect_head(self) -> None:
@@ -238,6 +267,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """A closing transport waits for its client to read, however long that takes."""
         if self.transport.is_closing() and self._abort_timer is None:
             self._abort_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
+
+
+_REFUSALS: WeakKeyDictionary[ServerState, RefusalLog] = WeakKeyDictionary()
 
 
 def bounded_config(

@@ -14,17 +14,21 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from service.body_budget import BodyBudget
 from service.disk_space import describe_failed_write
-from service.health import Probe, health_routes
+from service.health import Endpoint, Probe, health_routes
 from service.http_protocol import bounded_config
 from service.ingress_metrics import IngressMetrics
 from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
+from service.loopback import is_loopback
 from service.opt_out_policy import opt_out_words
 from service.reception import Reception
 from service.refusal_log import RefusalLog
@@ -109,15 +113,22 @@ def serve(settings: Settings) -> None:
 
     Raises:
         service.listening.CannotListen: the address is taken or not ours.
-        service.settings.InvalidSettings: there is no public key, or no room for what several processes share.
+        service.settings.InvalidSettings: there is no public key, no room for what several processes share, or one port
+            for two purposes.
     """
     settings.require_public_keys()
     require_usable_at(locate(settings))
     sockets = [listen(settings.host, settings.port, "RINGBACK_PORT")]
     if settings.admin_port is not None:
-        sockets.append(listen(settings.host, settings.admin_port, "RINGBACK_ADMIN_PORT"))
-    _, *admin = ports = [each.getsockname()[1] for each in sockets]
+        sockets.append(listen(settings.admin_host, settings.admin_port, "RINGBACK_ADMIN_PORT"))
+    public, *admin = ports = [each.getsockname()[1] for each in sockets]
+    if public in admin:
+        raise InvalidSettings(
+            f"RINGBACK_ADMIN_PORT and RINGBACK_PORT are both {public}: choose another for one of them"
+        )
     log.info("ingress listening", host=settings.host, ports=ports)
+    if not admin and not is_loopback(settings.host):
+        log.warning("/readyz and /metrics are not served beyond loopback: set RINGBACK_ADMIN_PORT to have them")
     end_quietly_on_signals()
     with _counts(settings) as counts:
         _run(settings, sockets, partial(served_app, admin[0] if admin else None, counts))
@@ -185,9 +196,21 @@ def _public_health(
     settings: Settings, probe: Probe, redis: "Redis", keys: Keys, registry: CollectorRegistry
 ) -> list[Route]:
     routes = health_routes(probe, redis, keys, registry, warns=partial(trouble_with_encryption, redis, keys))
-    if settings.admin_port is None:
-        return routes
+    if settings.admin_port is None and is_loopback(settings.host):
+        return [each if each.path == "/healthz" else Route(each.path, _on_loopback(each.endpoint)) for each in routes]
     return [route for route in routes if route.path == "/healthz"]
+
+
+def _on_loopback(endpoint: Endpoint) -> Endpoint:
+    """Answer 404 on other addresses: those of a server that an application is mounted in are not in our settings."""
+
+    async def answer(request: Request) -> Response:
+        server = request.scope.get("server")
+        if server is not None and server[1] is not None and not is_loopback(server[0]):
+            raise HTTPException(404)
+        return await endpoint(request)
+
+    return answer
 
 
 def _lifespan(

@@ -20,5 +20,5 @@ def listen(host: str, port: int, variable: str, *, backlog: int = 2048) -> socke
     except OSError as error:
         raise CannotListen(
             f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): set {variable} to another port, or"
-            " RINGBACK_HOST to an address of this machine"
+            f" {variable.replace('PORT', 'HOST')} to an address of this machine"
         ) from None

@@ -320,6 +320,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", validation_alias="RINGBACK_HOST")
     port: int = Field(8080, ge=0, le=65535, validation_alias="RINGBACK_PORT")
     admin_port: int | None = Field(None, ge=0, le=65535, validation_alias="RINGBACK_ADMIN_PORT")
+    admin_host: str = Field("127.0.0.1", validation_alias="RINGBACK_ADMIN_HOST")
     keep_alive: Duration = Field(75.0, ge=1, le=86_400, validation_alias="RINGBACK_KEEP_ALIVE")
     ingress_processes: int = Field(1, ge=1, le=64, validation_alias="RINGBACK_INGRESS_PROCESSES")
     concurrency: int = Field(100, ge=1, le=10_000, validation_alias="RINGBACK_CONCURRENCY")

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import socket
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -36,6 +38,31 @@ def test_many_refusals_for_one_reason_are_a_line_a_second_with_a_count_and_the_p
     assert {(line["status"], line["reason"], line["peer"]) for line in lines} == {
         (401, "signature does not match", "127.0.0.1")
     }
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "not an HTTP request"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "not an HTTP request"),
+        (b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n", "the head of the request is too large"),
+    ],
+    ids=["TLS", "HTTP/2", "headers"],
+)
+def test_what_is_no_request_is_logged_with_a_count(stack: Stack, sent: bytes, reason: str) -> None:
+    url = urlsplit(stack.host.url)
+    with capture_logs() as lines:
+        for _ in range(50):
+            with socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=10) as connection:
+                connection.sendall(sent)
+                assert connection.recv(65536)
+        wait_for(lambda: sum(line.get("count", 0) for line in lines if line["reason"] == reason) == 50)
+    assert len(lines) < 10
+
+
+def test_an_upgrade_that_is_not_made_is_no_line_in_the_log(stack: Stack, caplog: pytest.LogCaptureFixture) -> None:
+    answer = stack.http.get("/healthz", headers={"connection": "upgrade", "upgrade": "h2c"})
+    assert (answer.status_code, caplog.records) == (200, [])
 
 
 @pytest.mark.anyio

@@ -12,7 +12,8 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is bound 
 def healthcheck() -> None:
     """Ask the process that runs beside this one for /healthz, as the image's HEALTHCHECK does.
 
-    Asks on RINGBACK_ADMIN_PORT if that is set, else on RINGBACK_PORT, and waits for 2 s.
+    Asks on RINGBACK_ADMIN_HOST and RINGBACK_ADMIN_PORT if that port is set, else on RINGBACK_HOST and RINGBACK_PORT.
+    Waits for 2 s.
 
     Exit codes: 0 it answers 200, 1 it does not (standard error says why).
     """
@@ -24,8 +25,11 @@ def healthcheck() -> None:
 
 def address(settings: Settings) -> tuple[str, int]:
     """The host and port to ask, of a process with these settings on this machine."""
-    port = settings.port if settings.admin_port is None else settings.admin_port
-    return _LOOPBACK.get(settings.host, settings.host), port
+    if settings.admin_port is None:
+        host, port = settings.host, settings.port
+    else:
+        host, port = settings.admin_host, settings.admin_port
+    return _LOOPBACK.get(host, host), port
 
 
 def _trouble() -> str | None:

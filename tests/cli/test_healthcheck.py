@@ -101,3 +101,9 @@ def test_settings_that_do_not_fit_are_told_in_a_line() -> None:
     ran = run_process("healthcheck", RINGBACK_PORT="many", RINGBACK_LEASE="soon")
     assert (ran.code, len(ran.stderr.splitlines())) == (1, 1)
     assert "RINGBACK_PORT" in ran.stderr
+
+
+def test_the_admin_port_is_asked_where_it_listens() -> None:
+    settings = make_settings(host="10.1.2.3", port=8123, admin_port=9123)
+    assert address(settings) == ("127.0.0.1", 9123)
+    assert address(settings.model_copy(update={"admin_host": "::"})) == ("::1", 9123)
