@@ -46,6 +46,11 @@ class Reading:
         )
         yield _gauge("ringback_queue_due_events", "Events that are due and wait for a worker.", self.queue.due)
         yield _gauge("ringback_queue_age_seconds", "How long the first of those has waited.", self.queue.age)
+        yield _gauge(
+            "ringback_blocked_workers",
+            "Workers whose event loop a handler blocks; the events that they hold count as due.",
+            self.queue.blocked_workers,
+        )
         if self.memory is None:
             return
         yield _gauge("ringback_redis_memory_used_bytes", "Memory that the server of Redis uses.", self.memory.used)

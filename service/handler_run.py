@@ -16,6 +16,7 @@ from telnyx import AsyncTelnyx
 from service.endings import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.events import Event, read_event
 from service.events.envelope import InvalidBody
+from service.fair_timeout import fair_timeout
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
 from service.messages.derived import DerivedEvents
@@ -74,6 +75,8 @@ async def run_handler(
     Raises:
         LeaseLost: the lease is gone, so there is nothing to record.
     """
+    if running.lost:
+        raise LeaseLost
     lease = running.lease
     record, before = lease.record, lease.record.handlers[name]
     bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
@@ -82,10 +85,13 @@ async def run_handler(
         return _told(bound, unknown_handler(before, lease.now()), lease)
     if paused & {name, ALL}:
         return _parked(before, cause_of(name if name in paused else ALL), workshop.limits(subscription), lease.now())
-    run = Run(lease, name, running.holds_lease, returning=before.reason == RATE_LIMIT)
+    run = Run(lease, name, running.holds_lease, returning=before.reason == RATE_LIMIT, task=asyncio.current_task())
+    running.runs.append(run)
     current_run.set(run)
     began, began_at = time.perf_counter(), lease.now()
     error = await _error_of(workshop, running, subscription, run, bound)
+    if running.lost:
+        raise LeaseLost
     after = _ending(before, run.note or error, workshop.limits(subscription), lease.now())
     workshop.metrics.count(name, after, time.perf_counter() - began)
     ran = Ran(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
@@ -120,22 +126,25 @@ async def _error_of(
     failure: BaseException | None = None
     record = running.lease.record
     seconds = workshop.timeout(subscription.name)
-    patience = asyncio.timeout(seconds)
+    expired = False
     try:
         _refuse_sealed(record)
         plain = _read(record)
         event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
-        async with patience:
-            try:
-                await subscription.handler(event, context)
-            finally:
-                run.ended = True
+        try:
+            async with fair_timeout(seconds, partial(running.blocked_beside, run)) as timeout:
+                try:
+                    await subscription.handler(event, context)
+                finally:
+                    run.ended = True
+        finally:
+            expired = timeout.expired()
     except asyncio.CancelledError as error:
         if running.stopping:
             raise
         failure = error
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends
-        failure = TookTooLong(seconds) if patience.expired() else error
+        failure = TookTooLong(seconds) if expired else error
     finally:
         await _end_tasks(run, bound)
     if run.lease_lost:

@@ -6,37 +6,83 @@ import secrets
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from service.blockage import Blockage
+from service.outbound.run import Run
 from service.store.leases import Held, Lease
+from service.store.records import HandlerRecord
+
+OVERDUE = 5.0
+"""Seconds past its handlers' time-outs for which an event keeps its lease."""
+LONGEST_BLOCKED = 10
+"""Times the time-out for which an event keeps its lease while the handler of another blocks the event loop."""
 
 
 @dataclass
 class Running:
     """One event in the worker's hands; times are of the monotonic clock, in seconds.
 
-    After `overdue_at` its lease is left to lapse: a handler that blocks the loop must not keep it for ever. Until
-    `held_until` nobody else can have it. `finishing` says that the lease is being given back, `stopping` that its
-    handlers are being cancelled by us.
+    `timeout` is the longest of its handlers'. Until `held_until` nobody else can have it. `finishing` says that the
+    lease is being given back, `stopping` that its handlers are being cancelled by us. `ended` is what is to be recorded
+    of handlers that have ended. `blocked` is for how long handlers of other events have blocked the event loop.
     """
 
     lease: Lease
-    overdue_at: float
+    timeout: float
     held_until: float
+    blockage: Blockage = field(default_factory=Blockage)
     task: "asyncio.Task[Any] | None" = None
     finishing: bool = False
     stopping: bool = False
     lost: bool = False
+    blocked: float = 0.0
+    began: float = field(default_factory=time.monotonic)
+    runs: list[Run] = field(default_factory=list)
+    ended: dict[str, HandlerRecord] = field(default_factory=dict)
 
-    def wish(self, now: float) -> Literal["extend", "leave", "overdue"]:
-        """What a renewal at `now` is to do about it."""
-        if self.finishing:
-            return "leave"
-        return "extend" if now < self.overdue_at else "overdue"
+    def culprit(self) -> Run | None:
+        """Return the run of a handler of this event that blocks the event loop at this moment."""
+        culprits = self.blockage.culprits if self.blockage.seconds() else frozenset[str]()
+        return next((run for run in list(self.runs) if run.id in culprits), None)
+
+    def is_overdue(self) -> bool:
+        """Return whether it has had its time: a handler that blocks the loop must not keep a lease for ever."""
+        now = time.monotonic()
+        blocked = self.blocked_by_others()
+        return not self.finishing and now >= min(self.began + self.timeout + OVERDUE + blocked, self._latest_end())
+
+    def is_kept_waiting(self) -> bool:
+        """Return whether it had no time of its own, as the handler of another event blocks the loop for too long."""
+        culprits = self.blockage.culprits if self.blockage.seconds() else frozenset[str]()
+        return bool(culprits) and self.culprit() is None and time.monotonic() >= self._latest_end()
+
+    def blocked_by_others(self) -> float:
+        """Return for how many seconds handlers of other events have blocked the event loop."""
+        return self.blocked + (0.0 if self.culprit() else self._blocked_now(self.began))
+
+    def blocked_beside(self, run: Run) -> float:
+        """Return for how many seconds anybody but this run, its siblings too, has blocked the event loop."""
+        culprits = self.blockage.culprits
+        return run.blocked + (0.0 if run.id in culprits else self._blocked_now(run.began))
+
+    def add_blocked(self, seconds: float) -> None:
+        """Note that the loop was blocked for so long, which is over now."""
+        if self.culprit() is None:
+            self.blocked += min(seconds, time.monotonic() - self.began)
+        for run in self.runs:
+            if run.id not in self.blockage.culprits:
+                run.blocked += min(seconds, time.monotonic() - run.began)
 
     def holds_lease(self) -> bool:
-        """Whether it is certain that nobody else runs this event."""
+        """Return whether it is certain that nobody else runs this event."""
         return not self.lost and time.monotonic() < self.held_until
+
+    def _latest_end(self) -> float:
+        return self.began + max(LONGEST_BLOCKED * self.timeout, self.timeout + OVERDUE)
+
+    def _blocked_now(self, since: float) -> float:
+        return min(self.blockage.seconds(), time.monotonic() - since)
 
 
 @dataclass
@@ -50,6 +96,7 @@ class Holdings:
     lease: float
     worker: str = field(default_factory=lambda: secrets.token_hex(8))
     running: dict[str, Running] = field(default_factory=dict)
+    blockage: Blockage = field(default_factory=Blockage)
     stopping: bool = False
     paused: frozenset[str] = frozenset()
     told_of_unsealed: bool = False
@@ -65,11 +112,11 @@ class Holdings:
         self._latest = number
         return number
 
-    def answered(self, number: int, leases: Iterable[Lease], *, patience: Callable[[Lease], float]) -> None:
-        """A claim was answered; `patience` tells how many seconds an event may take."""
+    def answered(self, number: int, leases: Iterable[Lease], *, timeout: Callable[[Lease], float]) -> None:
+        """A claim was answered; `timeout` tells how many seconds the handlers of an event may take."""
         for lease in leases:
             self.running[lease.record.id] = Running(
-                lease, overdue_at=time.monotonic() + patience(lease), held_until=lease.monotonic + self.lease
+                lease, timeout(lease), held_until=lease.monotonic + self.lease, blockage=self.blockage
             )
         self._unanswered.discard(number)
 
@@ -82,9 +129,9 @@ class Holdings:
         return min(self._unanswered, default=self._latest + 1) - 1
 
     def held(self) -> list[Held]:
-        """What runs, for renewal."""
-        now = time.monotonic()
-        return [Held(event_id, each.lease.token, each.wish(now)) for event_id, each in list(self.running.items())]
+        """What runs, for renewal; what is given up is no longer renewed."""
+        running = list(self.running.items())
+        return [Held(event_id, each.lease.token) for event_id, each in running if not each.lost]
 
     def renewed(self, held: Iterable[Held], *, asked_at: float) -> None:
         """The leases of these events run from when the renewal was asked for."""

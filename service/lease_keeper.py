@@ -1,19 +1,21 @@
-"""The lease keeper: renews a worker's leases from a thread with a connection of its own.
+"""The lease keeper: renews a worker's leases from a thread with a connection of its own, and watches the event loop.
 
-A handler that blocks the event loop keeps its lease, at most until its time-out and a little more.
+A handler that blocks the loop is named in the log. Its event keeps its lease until its time-out and a little more, the
+events beside it keep theirs longer, and what had ended by then is recorded from here.
 """
 
-import asyncio
 import threading
 import time
+from collections.abc import Iterable
 
 import structlog
 from redis.exceptions import RedisError
 
-from service.holdings import Holdings
+from service.holdings import Holdings, Running
+from service.loop_watch import FIRST_TOLD, LoopWatch
 from service.store.connection import connect_blocking
 from service.store.keys import Keys
-from service.store.leases import RENEW, Held, renewal
+from service.store.leases import FINISH, RENEW, Ending, Held, finishing, renewal
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 
@@ -21,50 +23,104 @@ log = structlog.get_logger(__name__)
 
 PAUSE_IN_TROUBLE = 0.2
 LONGEST_COMMAND = 2.0
+LONGEST_TICK = 0.5
 
 
 class LeaseKeeper(threading.Thread):
     """Renews every third of a lease, and after an error of Redis as soon as it is back."""
 
-    def __init__(self, url: str, keys: Keys, holdings: Holdings, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, url: str, keys: Keys, holdings: Holdings, watch: LoopWatch) -> None:
         super().__init__(name="lease keeper", daemon=True)
         self._keys = keys
         self._holdings = holdings
-        self._loop = loop
+        self._watch = watch
         self._redis = connect_blocking(url, timeout=min(LONGEST_COMMAND, holdings.lease / 3))
         self._ended = threading.Event()
+        self._next = time.monotonic() + holdings.lease / 3
+        self._overdue: dict[tuple[str, str], Held] = {}
+        self._endings: list[Ending] = []
+        self._told_blocked = False
 
     def run(self) -> None:
         """Renew until told to end."""
-        pause = self._holdings.lease / 3
-        while not self._ended.wait(pause):
-            pause = self._holdings.lease / 3 if self._renew() else PAUSE_IN_TROUBLE
+        while not self._rest():
+            self._watch.look()
+            self._give_up_overdue()
+            if time.monotonic() >= self._next:
+                pause = self._holdings.lease / 3 if self._tell_redis() else PAUSE_IN_TROUBLE
+                self._next = time.monotonic() + pause
         self._redis.close()
 
     def end(self) -> None:
         """Let the thread end; what is held is nobody's to renew any more."""
         self._ended.set()
 
-    def _renew(self) -> bool:
-        """Renew once; answers whether Redis took it."""
-        asked_at = time.monotonic()
-        # Asked for before what runs, so that no claim answered in between looks as if its events did not run.
-        settled = self._holdings.settled()
-        held = self._holdings.held()
-        args = renewal(self._keys, self._holdings.worker, held, lease=self._holdings.lease, settled=settled)
+    def _rest(self) -> bool:
+        """Wait until there is something to do; answers whether that is to end."""
+        self._watch.rest()
+        return self._ended.wait(min(LONGEST_TICK, max(0.0, self._next - time.monotonic())))
+
+    def _give_up_overdue(self) -> None:
+        """Give up the leases of events that have had their time: at the next renewal, which is now."""
+        for running in list(self._holdings.running.values()):
+            if not running.lost and running.is_overdue():
+                running.lost = True
+                self._give_up(running)
+                self._next = time.monotonic()
+        if self._is_blocked() != self._told_blocked:
+            self._next = time.monotonic()
+
+    def _give_up(self, running: Running) -> None:
+        lease, innocent = running.lease, running.is_kept_waiting()
+        ended = dict(running.ended)
+        if ended or innocent:
+            self._endings.append(Ending.of(lease, ended, release=innocent, sealer=self._keys.sealer))
+        if innocent:
+            return
+        culprit = running.culprit()
+        about = {"handler": culprit.handler, "place": self._holdings.blockage.place} if culprit else {}
+        held = Held(lease.record.id, lease.token, "overdue", about)
+        self._overdue[held.event_id, held.token] = held
+
+    def _is_blocked(self) -> bool:
+        return self._holdings.blockage.seconds() >= FIRST_TOLD
+
+    def _tell_redis(self) -> bool:
+        """Renew once, after what had ended of those given up is recorded; answers whether Redis took it."""
         try:
-            lost: list[bytes] = run_blocking(self._redis, RENEW, *args)
+            if self._endings:
+                run_blocking(self._redis, FINISH, *finishing(self._keys, self._endings))
+                self._endings = []
+            self._renew()
         except (RedisError, OSError) as error:
             log.warning("leases not renewed", error=describe_cause(error))
             return False
-        gone = {event_id.decode() for event_id in lost}
-        self._holdings.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)
-        self._tell_lost([each for each in held if each.event_id in gone])
         return True
 
-    def _tell_lost(self, lost: list[Held]) -> None:
+    def _renew(self) -> None:
+        asked_at = time.monotonic()
+        # Asked for before what runs, so that no claim answered in between looks as if its events did not run.
+        settled = self._holdings.settled()
+        held = [*self._holdings.held(), *self._overdue.values()]
+        is_blocked, blockage = self._is_blocked(), self._holdings.blockage
+        args = renewal(
+            self._keys,
+            self._holdings.worker,
+            held,
+            lease=self._holdings.lease,
+            settled=settled,
+            blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
+        )
+        lost: list[bytes] = run_blocking(self._redis, RENEW, *args)
+        self._told_blocked = is_blocked
+        gone = {event_id.decode() for event_id in lost}
+        self._holdings.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)
+        self._tell_lost(each for each in held if each.event_id in gone or each.wish == "overdue")
+        self._overdue = {}
+
+    def _tell_lost(self, lost: Iterable[Held]) -> None:
         for each in lost:
             try:
-                self._loop.call_soon_threadsafe(self._holdings.lose, each.event_id, each.token)
+                self._watch.loop.call_soon_threadsafe(self._holdings.lose, each.event_id, each.token)
             except RuntimeError:
                 return  # the loop has ended, and with it whatever ran

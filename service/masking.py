@@ -58,7 +58,7 @@ def place(error: BaseException) -> str:
         # Its frames are those of Python's own import.
         return f"{Path(error.filename).name}:{error.lineno}"
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if _is_authors(frame.filename)] or [
+    own = [frame for frame in frames if is_authors(frame.filename)] or [
         frame for frame in frames if Path(frame.filename).is_relative_to(_HERE)
     ]
     if not frames:
@@ -67,8 +67,8 @@ def place(error: BaseException) -> str:
     return f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
 
 
-def _is_authors(filename: str) -> bool:
-    """Whether a file is neither Ringback's, nor a library's, nor Python's own."""
+def is_authors(filename: str) -> bool:
+    """Return whether a file is neither Ringback's, nor a library's, nor Python's own."""
     if filename.startswith("<") or "site-packages" in filename:
         return False
     elsewhere = (_HERE, Path(sysconfig.get_path("stdlib")))

@@ -1,7 +1,9 @@
 """Processing events: claiming them, running their handlers side by side, and recording how each ended."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -13,11 +15,13 @@ from redis.exceptions import RedisError
 
 from service.endings import after_error
 from service.event_metrics import EventMetrics
+from service.fair_timeout import fair_timeout
 from service.handler_metrics import HandlerMetrics
 from service.handler_run import Workshop, run_handler
 from service.holdings import Holdings, Running
 from service.lease_keeper import LeaseKeeper
 from service.loading import CannotLoadHandlers
+from service.loop_watch import LoopWatch
 from service.masking import told
 from service.outbound.client import open_client
 from service.outbound.effect_metrics import EffectMetrics
@@ -43,8 +47,10 @@ STUBBORN = 1.0
 """Seconds that a handler may take to end when it is cancelled."""
 HAND_BACK = 2.0
 """Seconds that Redis may take for a hand-back: a worker that stops does not wait for it to come back."""
-OVERDUE = 5.0
-"""Seconds past its handlers' time-outs for which an event keeps its lease."""
+RENEWAL_SOON = 0.05
+"""Seconds between looks whether a lease that seems to have lapsed is renewed: nobody else may have taken it."""
+SLOW_LIFESPAN = 5.0
+"""Seconds after which the log says which lifespan the worker waits for; then after twice as long each time."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class Processor:
         for event_id in claimed.damaged:
             log.error("an event's record is damaged: it is dead, others go on", event_id=event_id)
         self._tell_of_unsealed(claimed.leases)
-        self.holdings.answered(number, claimed.leases, patience=self._patience)
+        self.holdings.answered(number, claimed.leases, timeout=self._timeout)
         return claimed
 
     def _tell_of_unsealed(self, leases: Sequence[Lease]) -> None:
@@ -128,36 +134,44 @@ class Processor:
     def _routes(self) -> Mapping[str, tuple[str, ...]]:
         return {name: each.types for name, each in self.workshop.router.subscriptions.items()}
 
-    def _patience(self, lease: Lease) -> float:
-        """Seconds that an event may take: its own handlers' longest time-out, and a little more."""
+    def _timeout(self, lease: Lease) -> float:
+        """Return the longest time-out of the event's own handlers, in seconds."""
         timeouts = map(self.workshop.timeout, lease.record.handlers)
-        return max(timeouts, default=self.workshop.settings.handler_timeout) + OVERDUE
+        return max(timeouts, default=self.workshop.settings.handler_timeout)
 
     async def _run_due(self, running: Running) -> None:
-        lease = running.lease
+        """Run the handlers that are due side by side, and after them those that are known to block the event loop."""
+        lease, paused = running.lease, self.holdings.paused
         handlers = lease.record.handlers
         due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
-        runs = {
-            asyncio.create_task(run_handler(self.workshop, running, name, paused=self.holdings.paused)): name
-            for name in due
-        }
+        blocking = [name for name in due if name in lease.record.blocked]
+        groups = [group for group in ([name for name in due if name not in blocking], blocking) if group]
         unreadable = {name: handlers[name] for name in lease.record.damaged if name in handlers}
         if unreadable:
             log.error("handlers' records are damaged: they are dead", event_id=lease.record.id, handlers=[*unreadable])
-        if unreadable or not runs:
-            await self._record(running, unreadable, release=not runs)
-        try:
-            await self._record_as_they_end(running, runs)
-        finally:
-            running.stopping = True
-            await _stop(set(runs))
+        if unreadable or not groups:
+            await self._record(running, unreadable, release=not groups)
+        for group in groups:
+            running.began, running.stopping = time.monotonic(), False
+            runs = {asyncio.create_task(self._run(running, name, paused)): name for name in group}
+            try:
+                await self._record_as_they_end(running, runs, last=group is groups[-1])
+            finally:
+                running.stopping = True
+                await _stop(set(runs))
 
-    async def _record_as_they_end(self, running: Running, runs: Mapping["asyncio.Task[HandlerRecord]", str]) -> None:
+    async def _run(self, running: Running, name: str, paused: AbstractSet[str]) -> HandlerRecord:
+        running.ended[name] = record = await run_handler(self.workshop, running, name, paused=paused)
+        return record
+
+    async def _record_as_they_end(
+        self, running: Running, runs: Mapping["asyncio.Task[HandlerRecord]", str], *, last: bool
+    ) -> None:
         pending = set(runs)
         while pending:
             finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             ended = {runs[task]: self._result(running, runs[task], task) for task in finished}
-            await self._record(running, ended, release=not pending)
+            await self._record(running, ended, release=last and not pending)
 
     def _result(self, running: Running, name: str, task: "asyncio.Task[HandlerRecord]") -> HandlerRecord:
         """Return a handler's new record; where our own code around it failed, that is an attempt."""
@@ -177,10 +191,14 @@ class Processor:
         Raises:
             LeaseLost: nothing was recorded.
         """
+        if running.lost:
+            raise LeaseLost
         running.finishing = release
         ending = Ending.of(running.lease, ended, release=release, sealer=self.keys.sealer)
         try:
-            async with asyncio.timeout(patience or self.holdings.lease):
+            async with fair_timeout(patience or self.holdings.lease, self.holdings.blockage.seconds):
+                while not running.holds_lease() and not running.lost:  # noqa: ASYNC110 - a thread renews it
+                    await asyncio.sleep(RENEWAL_SOON)
                 state = await self.finishing.submit(ending)
         except TimeoutError:
             raise LeaseLost from None
@@ -210,23 +228,38 @@ async def open_processor(
         gate = Gate(redis, keys, settings, GateMetrics(metrics.registry), telling)
         telnyx = open_client(settings, gate, ledgers)
         stack.push_async_callback(telnyx.close)
-        lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
-        states = {lifespan: await _opened(stack, lifespan) for lifespan in lifespans}
-        workshop = Workshop(settings, router, handlers_redis, keys, telnyx, states, metrics)
-        finishing: Batcher[Ending, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
-        stack.push_async_callback(finishing.close, patience=1.0)
-        keeper = LeaseKeeper(redis_url, keys, holdings, asyncio.get_running_loop())
+        watch = LoopWatch(asyncio.get_running_loop(), holdings, router)
+        keeper = LeaseKeeper(redis_url, keys, holdings, watch)
         keeper.start()
         stack.callback(keeper.join)
         stack.callback(keeper.end)
+        lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
+        states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
+        workshop = Workshop(settings, router, handlers_redis, keys, telnyx, states, metrics)
+        finishing: Batcher[Ending, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
+        stack.push_async_callback(finishing.close, patience=1.0)
         yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))
 
 
-async def _opened(stack: AsyncExitStack, lifespan: Lifespan) -> Any:
+async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:
+    watch.opening = name = getattr(lifespan, "__qualname__", type(lifespan).__name__)
+    telling = asyncio.create_task(_tell_that_we_wait(name))
     try:
         return await stack.enter_async_context(lifespan())
     except Exception as error:  # noqa: BLE001 - the author's own code
         raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {told(error)}") from None
+    finally:
+        watch.opening = None
+        telling.cancel()
+
+
+async def _tell_that_we_wait(lifespan: str) -> None:
+    """Say again and again that the worker does not start because a lifespan does not yield."""
+    waited, pause = 0.0, SLOW_LIFESPAN
+    while True:
+        await asyncio.sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, 60.0)
+        log.warning("the worker does not start before its lifespan yields", lifespan=lifespan, seconds=waited)
 
 
 async def _finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> Sequence[str]:

@@ -21,7 +21,10 @@ _NOTES = {
     "lapsed": "its worker vanished ({worker}): the lease lapsed, which counts against the event",
     "left_behind": "its worker stopped ({worker}) and left it behind: the lease lapsed, which does not count",
     "absolved": "the worker that had seemed to vanish is back ({worker}): that lapse does not count",
-    "condemned": "its worker vanished once more while nothing else ran there: what had not ended is dead",
+    "blocked": "the handler {handler} blocked the event loop of its worker ({worker}) at {place}: the lease ended,"
+    " which counts against the event",
+    "overdue": "it ran longer than its handlers may ({worker}): the lease ended, which counts against the event",
+    "condemned": "it brought down its worker once more while nothing else ran there: what did so is dead",
     "sent": "a person said of the effects of unknown fate that they took effect",
     "not_sent": "a person said of the effects of unknown fate that they did not take effect",
     "released": "set free: {cause} is over",

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -31,7 +32,9 @@ class Run:
     `note` is what the run ends in, whatever the handler makes of the exception; `lease_lost` that it ends in nothing.
     `returning` says that it was put off before because of a rate limit. `entries` is what the ledger knew when the run
     first asked and what was added since, `used` the names among them that calls of this run have taken. `remarks` are
-    for the event's story, `taking_back` what is being noted of calls that were cut off before they were sent.
+    for the event's story, `taking_back` what is being noted of calls that were cut off before they were sent. `task` is
+    the one that the handler runs in; `blocked` for how many seconds others blocked the event loop since it `began`
+    (monotonic seconds).
     """
 
     lease: Lease
@@ -45,6 +48,9 @@ class Run:
     entries: list[Entry] | None = None
     used: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
+    task: "asyncio.Task[object] | None" = None
+    began: float = field(default_factory=time.monotonic)
+    blocked: float = 0.0
     tasks: "set[asyncio.Task[object]]" = field(default_factory=set)
     taking_back: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
     turns: "defaultdict[str, asyncio.Lock]" = field(default_factory=lambda: defaultdict(asyncio.Lock))

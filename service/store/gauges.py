@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import orjson
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+from service.store.connection import server_time
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
@@ -15,12 +17,14 @@ QUEUE = script("queue")
 class Queue:
     """How many events are in the queue, how many of them wait for a worker, and the first of those for how long.
 
-    `age` is seconds since the earliest due time; 0 where nothing is due.
+    `age` is seconds since the earliest due time; 0 where nothing is due. What a worker holds while its event loop is
+    blocked counts as due since then; `blocked_workers` is the number of such workers.
     """
 
     length: int
     due: int
     age: float
+    blocked_workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,14 @@ class Memory:
 
 async def queue(redis: "Redis", keys: Keys) -> Queue:
     """The queue at one moment."""
-    length, due, age = await run(redis, QUEUE, keys.namespace)
-    return Queue(length, due, age / 1000)
+    length, due, age, blocked = await run(redis, QUEUE, keys.namespace)
+    return Queue(length, due, age / 1000, blocked)
+
+
+async def blocked_workers(redis: "Redis", keys: Keys) -> list[str]:
+    """Where the event loop of each blocked worker stands: `the handler slow at my_handlers.py:12 in slow`."""
+    known, now = await redis.hgetall(keys.blocked), await server_time(redis)  # type: ignore[misc]
+    return [each["place"] for each in map(orjson.loads, known.values()) if each["till"] > now]
 
 
 async def memory(redis: "Redis") -> Memory | None:

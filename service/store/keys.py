@@ -30,6 +30,7 @@ class Keys:
     | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
     | `<ns>:blamed:<worker>` | set | ids of events whose lease lapsed in its hands |
+    | `<ns>:blocked` | hash | worker → since when its event loop is blocked, and by whose code (JSON) |
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
     | `<ns>:dead_seen` | string | up to when (ms) dead events were looked at, to tell of their causes |
@@ -141,6 +142,10 @@ class Keys:
 
     def turn(self, name: str) -> str:
         return f"{self.namespace}:turn:{name}"
+
+    @property
+    def blocked(self) -> str:
+        return f"{self.namespace}:blocked"
 
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"

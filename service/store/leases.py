@@ -98,11 +98,15 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One event that a worker runs: its lease is to be extended, or left, as it is given back or is overdue."""
+    """One event that a worker runs: its lease is to be extended, or to end because the event is overdue.
+
+    `about` names the handler and the place in its code that block the event loop, where that is why.
+    """
 
     event_id: str
     token: str
-    wish: Literal["extend", "leave", "overdue"] = "extend"
+    wish: Literal["extend", "overdue"] = "extend"
+    about: Mapping[str, str] = field(default_factory=dict)
 
 
 async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
@@ -139,22 +143,38 @@ async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
 
 async def finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> list[str]:
     """Record endings; answers for each event its state, or `lost` where nothing was recorded."""
+    args = finishing(keys, endings)
+    return [state.decode() for state in await run(redis, FINISH, *args)]
+
+
+def renewal(
+    keys: Keys,
+    worker: str,
+    held: Iterable[Held],
+    *,
+    lease: float,
+    settled: int,
+    blocked: tuple[float, str] | None = None,
+) -> list[Argument]:
+    """Return the arguments of RENEW: extend by `lease` seconds what is held, give back what is not run though claimed.
+
+    `settled` is the number of the last claim of which, like of all before it, the worker knows the answer. `blocked`
+    says for how many seconds the worker's event loop has been blocked, and by whose code.
+    """
+    told = orjson.dumps({"seconds": round(blocked[0], 1), "place": blocked[1]}) if blocked else b""
+    args: list[Argument] = [keys.namespace, worker, int(lease * 1000), settled, told]
+    for each in held:
+        args += (each.event_id, each.token, each.wish, orjson.dumps(each.about) if each.about else b"")
+    return args
+
+
+def finishing(keys: Keys, endings: Iterable[Ending]) -> list[Argument]:
+    """Return the arguments of FINISH."""
     args: list[Argument] = [keys.namespace]
     for ending in endings:
         args += (ending.lease.record.id, ending.lease.token, int(ending.release), len(ending.handlers))
         for handler in ending.handlers.items():
             args += handler
-    return [state.decode() for state in await run(redis, FINISH, *args)]
-
-
-def renewal(keys: Keys, worker: str, held: Iterable[Held], *, lease: float, settled: int) -> list[Argument]:
-    """The arguments of RENEW: extend by `lease` seconds what is held, give back what is not run though claimed.
-
-    `settled` is the number of the last claim of which, like of all before it, the worker knows the answer.
-    """
-    args: list[Argument] = [keys.namespace, worker, int(lease * 1000), settled]
-    for each in held:
-        args += (each.event_id, each.token, each.wish)
     return args
 
 

@@ -199,6 +199,7 @@ class EventRecord:
     `due` is when handlers could see it first. `again` holds the first further deliveries, `notes` the latest of what
     was done to it from outside. Until `leased_until` a worker has it. `imported` says that its past lies elsewhere.
     `damaged` names fields that cannot be read, and handlers of which nothing can.
+    `blocked` holds, by handler, where it blocked the event loop of a worker until the lease ended.
     """
 
     id: str
@@ -219,6 +220,7 @@ class EventRecord:
     sealed_under: str | None = None
     unsealed: bool = False
     damaged: frozenset[str] = frozenset()
+    blocked: Mapping[str, str] = field(default_factory=dict)
 
 
 def written_arrival(arrived_by: str, claim: Claim | None) -> str:
@@ -226,6 +228,14 @@ def written_arrival(arrived_by: str, claim: Claim | None) -> str:
     if claim is None:
         return arrived_by
     return f"{arrived_by} {claim.headers[TIMESTAMP_HEADER]} {claim.headers[SIGNATURE_HEADER]}"
+
+
+def _blocked(text: bytes) -> Mapping[str, str]:
+    try:
+        known = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -> EventRecord:
@@ -258,6 +268,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
         sealed_under=sealed_under,
         unsealed=body is not None and sealer.active and not is_sealed(fields[b"body"]),
         damaged=frozenset(reading.damaged),
+        blocked=_blocked(fields.get(b"blocked", b"{}")),
     )
 
 

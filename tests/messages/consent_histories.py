@@ -176,7 +176,7 @@ class History:
         token = f"{self.seed}:{next(self.ids)}"
         await self.world.lease(due.record.id, token)
         lease = Lease(due.record, token, alone=False, claimed_at=int(self.now * 1000))
-        running = Running(lease, overdue_at=float("inf"), held_until=float("inf"))
+        running = Running(lease, timeout=30, held_until=float("inf"))
         after = await run_handler(self.world.workshop, running, due.handler)
         await self._take_up_timers()
         if not after.ended and due.runs < MOST_RUNS:

@@ -15,7 +15,7 @@ local ns, worker, number, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local limit, alone, routes = tonumber(ARGV[5]), ARGV[6] == '1', cjson.decode(ARGV[7])
 local now = now_ms()
 local prefix, token = ns .. ':', worker .. ':' .. number
-local SUSPECT, HOPELESS, MOST_PASSED, MOST_LOOKED_AT = 2, 3, 500, 5000
+local SUSPECT, MOST_PASSED, MOST_LOOKED_AT = 2, 500, 5000
 local claimed, foreign, suspects, damaged = {}, {}, 0, {}
 
 local function fits(pattern, type)
@@ -43,33 +43,19 @@ local function give(id, event)
   claimed[#claimed + 1] = record
 end
 
--- condemn: the event has killed its worker while nothing else ran there; what had not ended is dead
-local function condemn(id, event)
-  local fields = {}
-  for _, name in ipairs(names_of(redis.call('HGET', event, 'handlers')) or {}) do
-    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
-    if handler.state ~= 'done' and handler.state ~= 'dead' then
-      handler.state, handler.reason, handler.due, handler.ended_at = 'dead', 'killed_worker', nil, now
-      handler.held_by = nil
-      handler.error = 'its worker vanished each time it ran: find out what it does to the process, then retry it'
-      fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, cjson.encode(handler)
-    end
-  end
-  if #fields == 0 then return end
-  redis.call('HSET', event, 'notes', noted(redis.call('HGET', event, 'notes'), now, 'condemned'), unpack(fields))
-end
-
--- verdict_on: 'free' to be taken, 'suspect' to be taken alone, or 'settle': not for anybody now. A lapsed lease is ended.
+-- verdict_on: 'free' to be taken, 'suspect' to be taken alone, 'own' to be renewed or given up by this worker's own renewal, or
+-- 'settle': not for anybody now. A lapsed lease is ended.
 local function verdict_on(id, event)
-  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'alone')
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until')
   if f[1] ~= 'open' or (f[2] and (tonumber(f[3]) or 0) > now) then return 'settle' end
-  if f[2] then blame(ns, id, f[2]) end
-  local lapses = tonumber(redis.call('HGET', event, 'lapses') or '0') or 0
-  local hopeless = lapses >= HOPELESS and f[4]
-  if hopeless then condemn(id, event) end
-  if f[2] then let_go(ns, id, f[2]) end
-  if hopeless then return 'settle' end
-  return lapses >= SUSPECT and 'suspect' or 'free'
+  if f[2] then
+    if worker_of(f[2]) == worker then return 'own' end
+    blame(ns, id, f[2])
+    condemn_if_hopeless(ns, id, now)
+    let_go(ns, id, f[2])
+    if verdict(event, names_of(redis.call('HGET', event, 'handlers'))) ~= 'open' then return 'settle' end
+  end
+  return (tonumber(redis.call('HGET', event, 'lapses') or '0') or 0) >= SUSPECT and 'suspect' or 'free'
 end
 
 local function take(id, event, more)
@@ -91,6 +77,7 @@ local function consider(job)
     return true, false
   end
   local verdict = verdict_on(id, event)
+  if verdict == 'own' then return true, false end
   if verdict == 'settle' then
     settle(ns, id, now)
   elseif verdict == 'free' then
@@ -143,7 +130,6 @@ local function repeat_claim()
   end
 end
 
-absolve(ns, worker)
 if redis.call('GET', ns .. ':claim:' .. worker) == number then
   repeat_claim()
   -- It took nothing, or failed before it did.

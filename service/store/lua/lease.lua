@@ -5,6 +5,7 @@
 -- Cost:   O(1) each
 local DAY = 86400000
 local MOST_BLAMES = 1000
+local HOPELESS = 3
 
 local function worker_of(token)
   return token:match('^(.*):')
@@ -19,6 +20,53 @@ end
 local function let_go(ns, id, token)
   redis.call('SREM', ns .. ':held:' .. worker_of(token), id)
   redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
+end
+
+-- given_up: the record of a handler that is dead; `place` is where it blocked the event loop, if it did
+local function given_up(handler, now, place)
+  handler.state, handler.due, handler.ended_at, handler.held_by = 'dead', nil, now, nil
+  if place then
+    handler.reason = 'blocked_event_loop'
+    handler.error = 'it blocked the event loop at ' .. place
+      .. ' each time it ran: call what blocks with await asyncio.to_thread(...), then retry it'
+  else
+    handler.reason = 'killed_worker'
+    handler.error = 'its worker vanished each time it ran: find out what it does to the process, then retry it'
+  end
+  return cjson.encode(handler)
+end
+
+-- blocked_places: where handlers of the event have blocked the event loop, by their names
+local function blocked_places(event)
+  local readable, known = pcall(cjson.decode, redis.call('HGET', event, 'blocked') or '{}')
+  return readable and type(known) == 'table' and known or {}
+end
+
+-- condemn: the handler that blocked the event loop is dead, else those that are known to have blocked it before, else each that
+-- has not ended
+local function condemn(event, now, blocked)
+  local known, open, guilty, fields = blocked_places(event), {}, {}, {}
+  if blocked then known = { [blocked.handler] = blocked.place } end
+  for _, name in ipairs(names_of(redis.call('HGET', event, 'handlers')) or {}) do
+    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
+    if handler.state ~= 'done' and handler.state ~= 'dead' then
+      open[name] = handler
+      if known[name] then guilty[name] = handler end
+    end
+  end
+  for name, handler in pairs(next(guilty) and guilty or open) do
+    fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, given_up(handler, now, known[name])
+  end
+  if #fields == 0 then return end
+  redis.call('HSET', event, 'notes', noted(redis.call('HGET', event, 'notes'), now, 'condemned'), unpack(fields))
+end
+
+-- condemn_if_hopeless: an event that has brought down its worker three times, the last time while nothing else ran there, is
+-- condemned. `blocked` = {handler, place}, where it is known that this handler blocked the event loop.
+local function condemn_if_hopeless(ns, id, now, blocked)
+  local event = ns .. ':event:' .. id
+  local f = redis.call('HMGET', event, 'alone', 'lapses')
+  if f[1] and (tonumber(f[2] or '0') or 0) >= HOPELESS then condemn(event, now, blocked) end
 end
 
 -- blame: a lease lapsed. That counts against the event, unless its worker had announced its stop; a worker that shows up

@@ -1,24 +1,68 @@
--- renew: extend the leases of what a worker runs, and take back what Redis says it holds although it does not run it: the
--- jobs of a claim whose reply was lost.
+-- renew: extend the leases of what a worker runs, end those that it gives up, and take back what Redis says it holds although it
+-- does not run it: the jobs of a claim whose reply was lost. A lease that lapsed and that nobody else has taken is ours again.
 --
--- Keys:   those of settle and lease
+-- Keys:   those of settle and lease, <ns>:blocked
 -- ARGV:   ns, worker, lease (ms), settled (number of the last claim of which, like of all before, the worker knows the answer),
---         then for each event that it runs: id, token, wish ('extend' | 'leave' | 'overdue': it is let lapse, and that counts)
+--         blocked ('' | JSON {seconds, place}: its event loop is blocked), then for each event that it runs: id, token, wish
+--         ('extend' | 'overdue': the lease ends, which counts though the worker is alive), about ('' | JSON {handler, place}:
+--         what blocks the event loop)
 -- Answer: the ids whose lease was lost
 -- Cost:   O(events that the worker holds × log queue)
 local ns, worker, lease, settled = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local FIRST = 6
 local now = now_ms()
 local lost, runs = {}, {}
-for i = 5, #ARGV, 3 do
-  -- It ran longer than it may: that the worker is alive does not speak for the event.
-  if ARGV[i + 2] == 'overdue' then redis.call('SREM', ns .. ':blamed:' .. worker, ARGV[i]) end
+
+-- count_overdue: count a lapse, once, for good: under a token that is not absolved
+local function count_overdue(event, token, blocked)
+  local f = redis.call('HMGET', event, 'blames', 'lapses', 'notes')
+  local blames, known = f[1] or '', blocked_places(event)
+  if blames:find('overdue/' .. token .. ' ', 1, true) then return end
+  local at, till = blames:find(token .. ' ', 1, true)
+  local lapses = (tonumber(f[2] or '0') or 0) + (at and 0 or 1)
+  if at then blames = blames:sub(1, at - 1) .. blames:sub(till + 1) end
+  local about = { worker = worker, handler = blocked and blocked.handler, place = blocked and blocked.place }
+  if blocked then known[blocked.handler] = blocked.place end
+  redis.call('HSET', event, 'blames', (blames .. 'overdue/' .. token .. ' '):sub(-MOST_BLAMES), 'lapses', lapses,
+    'notes', noted(f[3], now, blocked and 'blocked' or 'overdue', about), 'blocked', cjson.encode(known))
+end
+
+-- overdue: an event ran longer than it may. That the worker is alive does not speak for it: the lapse stays. The lease ends last,
+-- so that the repetition of what failed half-way completes it.
+local function overdue(id, token, about)
+  local event = ns .. ':event:' .. id
+  local blocked = about ~= '' and cjson.decode(about) or nil
+  local f = redis.call('HMGET', event, 'lease', 'blames')
+  local ours = f[1] == token
+  if not ours and not (f[2] or ''):find(token .. ' ', 1, true) then return end
+  count_overdue(event, token, blocked)
+  if not ours then return end
+  condemn_if_hopeless(ns, id, now, blocked)
+  settle(ns, id, now, false, true)
+  redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
+  redis.call('SREM', ns .. ':held:' .. worker, id)
+end
+
+-- tell_blocked: who reads the queue is to know that what this worker holds makes no progress
+local function tell_blocked()
+  if ARGV[5] == '' then
+    redis.call('HDEL', ns .. ':blocked', worker)
+    return
+  end
+  local told = cjson.decode(ARGV[5])
+  local known = { since = now - told.seconds * 1000, till = now + lease, place = told.place }
+  redis.call('HSET', ns .. ':blocked', worker, cjson.encode(known))
+  redis.call('PEXPIRE', ns .. ':blocked', lease)
+end
+
+for i = FIRST, #ARGV, 4 do
+  if ARGV[i + 2] == 'overdue' then overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
 end
 absolve(ns, worker)
-for i = 5, #ARGV, 3 do
+for i = FIRST, #ARGV, 4 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
   runs[id] = true
-  local f = redis.call('HMGET', event, 'lease', 'lease_until')
-  if f[1] ~= ARGV[i + 1] or tonumber(f[2]) <= now then
+  if redis.call('HGET', event, 'lease') ~= ARGV[i + 1] then
     lost[#lost + 1] = id
   elseif ARGV[i + 2] == 'extend' then
     redis.call('HSET', event, 'lease_until', now + lease)
@@ -35,4 +79,5 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
     redis.call('SREM', ns .. ':held:' .. worker, id)
   end
 end
+tell_blocked()
 return lost

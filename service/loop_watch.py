@@ -1,0 +1,169 @@
+"""Watching the event loop from another thread: does it turn, and if not, whose code occupies it."""
+
+import asyncio
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import CodeType, FrameType
+
+import structlog
+
+from service.blockage import SHORTEST
+from service.holdings import Holdings
+from service.masking import is_authors
+from service.outbound.run import Run
+from service.routing import Router
+
+log = structlog.get_logger(__name__)
+
+FIRST_TOLD = 5.0
+"""Seconds after which a blocked loop is logged; then after twice as long each time."""
+LONGEST_SILENCE = 60.0
+_ADVICE = "call what blocks with await asyncio.to_thread(...)"
+
+
+@dataclass
+class LoopWatch:
+    """Sees when the loop does not turn, and finds the run of a handler that keeps it from that.
+
+    Made in the loop's thread; `look` is called from another, again and again. `opening` names the lifespan that is
+    being entered, if any.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    holdings: Holdings
+    router: Router
+    opening: str | None = None
+    _thread: int = field(default_factory=threading.get_ident)
+    _seen: Counter[frozenset[str]] = field(default_factory=Counter)
+    _told_next: float = FIRST_TOLD
+    _rests_since: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
+
+    def rest(self) -> None:
+        """Note that the watching thread is about to wait."""
+        self._rests_since = time.monotonic(), time.process_time()
+
+    def look(self) -> None:
+        """Ask the loop whether it turns or, where the last question is unanswered, see what occupies it."""
+        blockage = self.holdings.blockage
+        if blockage.asked_at is None:
+            self._ask()
+        if (seconds := blockage.seconds()) >= SHORTEST:
+            self._sample()
+            if seconds >= self._told_next:
+                self._tell(seconds)
+
+    def _ask(self) -> None:
+        blockage = self.holdings.blockage
+        self._seen, self._told_next = Counter(), FIRST_TOLD
+        blockage.culprits, blockage.place = frozenset(), ""
+        blockage.asked_at = self._kept_waiting_since() or time.monotonic()
+        try:
+            self.loop.call_soon_threadsafe(self._answer)
+        except RuntimeError:
+            blockage.asked_at = None  # the loop has ended
+
+    def _kept_waiting_since(self) -> float | None:
+        """Since when a call that holds the interpreter's lock, such as a regular expression, kept this thread waiting.
+
+        A process that was stopped (SIGSTOP) has waited as long, but has not used the processor.
+        """
+        since, used = self._rests_since
+        blocked = time.monotonic() - since >= 2 * SHORTEST and time.process_time() - used >= SHORTEST
+        return since if blocked else None
+
+    def _answer(self) -> None:
+        """The loop turns: what the others were kept waiting does not count towards their time-outs."""
+        blockage = self.holdings.blockage
+        seconds, told = blockage.seconds(), self._told_next > FIRST_TOLD
+        if seconds:
+            for running in list(self.holdings.running.values()):
+                running.add_blocked(seconds)
+        blockage.asked_at = None
+        if told:
+            log.warning("the event loop turns again", seconds=round(seconds, 1), place=blockage.place)
+
+    def _sample(self) -> None:
+        """Look once at what occupies the loop; who did so at most looks is who blocks it."""
+        frames = list(_frames(sys._current_frames().get(self._thread)))  # noqa: SLF001 - nothing else tells
+        runs = self._runs_of(frames)
+        self._seen[frozenset(run.id for run in runs)] += 1
+        blockage = self.holdings.blockage
+        [(culprits, times)] = self._seen.most_common(1)
+        # Many short steps in a row are an overloaded loop, which is nobody's own doing.
+        blockage.culprits = culprits if 2 * times > self._seen.total() else frozenset()
+        handler = runs[0].handler if runs else None
+        subscription = self.router.subscriptions.get(handler) if handler else None
+        own = subscription.handler.__code__.co_filename if subscription else None
+        blockage.place = _place(frames, own)
+
+    def _runs_of(self, frames: list[FrameType]) -> list[Run]:
+        """The runs of handlers whose code this is: that of the current task, else those whose handler's code it is."""
+        runs = [run for running in list(self.holdings.running.values()) for run in list(running.runs)]
+        task = asyncio.current_task(self.loop)
+        if task is not None:
+            return [run for run in runs if task is run.task or task in run.tasks]
+        codes = [frame.f_code for frame in frames]
+        for fits in (_defined_within, _in_same_file):
+            found = [run for run in runs if any(fits(code, self._code(run)) for code in codes)]
+            if found:
+                return found
+        # A callback with no frame of its own, such as loop.call_soon(time.sleep, 60).
+        return runs if len(self.holdings.running) == 1 else []
+
+    def _code(self, run: Run) -> CodeType | None:
+        subscription = self.router.subscriptions.get(run.handler)
+        return getattr(subscription and subscription.handler, "__code__", None)
+
+    def _tell(self, seconds: float) -> None:
+        self._told_next = min(2 * self._told_next, self._told_next + LONGEST_SILENCE)
+        blockage = self.holdings.blockage
+        bound = log.bind(seconds=round(seconds, 1), place=blockage.place, do=_ADVICE)
+        culprits = [
+            (running, run)
+            for running in list(self.holdings.running.values())
+            for run in list(running.runs)
+            if run.id in blockage.culprits
+        ]
+        if self.opening is not None:
+            bound.error("a lifespan blocks the event loop, so that the worker does not start", lifespan=self.opening)
+        elif not culprits:
+            bound.error("the event loop does not turn")
+        for running, run in culprits:
+            record = running.lease.record
+            bound.error("a handler blocks the event loop", handler=run.handler, event_id=record.id, type=record.type)
+
+
+def _frames(frame: FrameType | None) -> Iterator[FrameType]:
+    """The frames that run in the loop's thread, the innermost first, without those of the loop."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _place(frames: list[FrameType], own: str | None) -> str:
+    """Where the code stands: in the handler's own file, else in code of the author's, else wherever it is."""
+    mine = [frame for frame in frames if frame.f_code.co_filename == own]
+    authors = [frame for frame in frames if is_authors(frame.f_code.co_filename)]
+    for frame in (*mine, *authors, *frames):
+        told = _told(frame)
+        return told if frame is frames[0] else f"{told} (in {_told(frames[0])})"
+    return "an unknown place"
+
+
+def _told(frame: FrameType) -> str:
+    return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
+
+
+def _defined_within(code: CodeType, handler: CodeType | None) -> bool:
+    if handler is None or code.co_filename != handler.co_filename:
+        return False
+    return code is handler or code.co_qualname.startswith(f"{handler.co_qualname}.<locals>.")
+
+
+def _in_same_file(code: CodeType, handler: CodeType | None) -> bool:
+    return handler is not None and code.co_filename == handler.co_filename
