@@ -167,6 +167,7 @@ _noticed: Sequence[notices.Notice] = (notices.Notice("cause", 1, 0, {b"entry": 1
 FALLBACK = SendConditions((NUMBER,), InsteadOf("m-1", None, 2, 5, 9e5))
 TWO = (EVENT, replace(EVENT, identity="two"))
 OPEN = accepting(*TWO)
+BLOCKING = Held("one", "w:1", "overdue", {"handler": "greet", "place": "my_handlers.py:3 in greet"})
 LEASED = then(accepting(EVENT), claiming("greet"))
 DONE = then(LEASED, ending("done"))
 DEAD = then(LEASED, ending("dead", reason="why", error="error", attempts=8))
@@ -218,11 +219,22 @@ SCENARIOS = (
         at(60_000, claiming("greet", worker="x", number=7)),
     ),
     Scenario(
-        "claim absolves",
+        "renew absolves",
         then(LEASED, at(60_000, claiming("greet", worker="x"))),
-        at(61_000, claiming("greet", number=2)),
+        at(61_000, renewing(Held("one", "w:1"))),
     ),
-    Scenario("renew", LEASED, at(5_000, renewing(Held("one", "w:1"), Held("two", "w:1", "leave")))),
+    Scenario("renew", LEASED, at(5_000, renewing(Held("one", "w:1"), Held("two", "w:1")))),
+    Scenario("renew ends what blocks", LEASED, at(5_000, renewing(BLOCKING))),
+    Scenario(
+        "renew counts for good a lapse that a claim has counted",
+        then(LEASED, at(60_000, claiming("greet", worker="x"))),
+        at(61_000, renewing(BLOCKING)),
+    ),
+    Scenario(
+        "renew condemns",
+        then(LEASED, putting("hset", "event:one", mapping={"lapses": 2, "alone": 1})),
+        at(5_000, renewing(BLOCKING)),
+    ),
     Scenario(
         "renew gives back",
         LEASED,
