@@ -1,9 +1,12 @@
 """G5 where a handler cuts its own calls off, sends what is too big to keep, or asks while Telnyx is away."""
 
 import asyncio
+import secrets
 from dataclasses import replace
 from typing import Any
 
+import orjson
+import pytest
 from redis.asyncio import Redis
 
 from service import Context, Event, Retry
@@ -123,11 +126,14 @@ def test_a_handler_cannot_close_the_client_of_all(stack: Stack) -> None:
     assert messages_to(stack, second) == ["Hello"]
 
 
-def test_one_key_for_another_operation_sends_no_foreign_bytes(stack: Stack) -> None:
+@pytest.mark.parametrize("key_of_ours", [False, True])
+def test_one_key_for_another_operation_sends_no_foreign_bytes(stack: Stack, key_of_ours: bool) -> None:  # noqa: FBT001
+    """At Telnyx a key is of one operation; a key of Ringback's own form is of one effect, whatever the operation."""
     number = fresh_number()
+    own_key = "rb-" + secrets.token_hex(32) if key_of_ours else "one"
 
     async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
-        key = {"idempotency-key": "one"}
+        key = {"idempotency-key": own_key}
         if event.payload["first"]:
             await send(ctx, number, extra_headers=key)
         else:
@@ -142,5 +148,10 @@ def test_one_key_for_another_operation_sends_no_foreign_bytes(stack: Stack) -> N
         stack.when(first, lambda record: bool(record.handlers) and record.handlers["handler"].state == "waiting")
         stack.deliver(second)
         record = stack.ended(second).handlers["handler"]
-    assert [path for _, path, *_ in odd.asked] == ["/v2/messages"]
-    assert (record.state, record.reason) == ("dead", "ambiguous")
+    texts = [(path, orjson.loads(body)["text"]) for _, path, _, body in odd.asked]
+    if key_of_ours:
+        assert texts == [("/v2/messages", "Hello")]
+        assert (record.state, record.reason) == ("dead", "ambiguous")
+    else:
+        assert texts == [("/v2/messages", "Hello"), ("/v2/messages/number_pool", "Pool")]
+        assert record.state == "done"
