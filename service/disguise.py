@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.masking import mask_number
+from service.nested_json import transform
 from service.numbers import is_number
 from service.private_ids import gives_away
 
@@ -37,7 +38,7 @@ Replace = Callable[[str], str]
 
 def masked(content: Any) -> Any:
     """A body for the eyes of an operator: numbers masked, texts hidden."""
-    return _changed(content, mask_number, lambda _: HIDDEN, "")
+    return _changed(content, mask_number, lambda _: HIDDEN)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Disguise:
 
     def content(self, content: Any) -> Any:
         """A parsed body in disguise."""
-        return _changed(content, self.number, _filler, "")
+        return _changed(content, self.number, _filler)
 
     def number(self, number: str) -> str:
         """A number under country code 999, which no country has. Source: ITU-T E.164, list of assigned codes."""
@@ -67,17 +68,20 @@ class Disguise:
         return _NUMBER.sub(lambda match: self.number(match[0]), shown)
 
 
-def _changed(value: Any, number: Replace, text: Replace, name: str) -> Any:
-    if isinstance(value, dict):
-        return {_key(key, number, text): _changed(each, number, text, key) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_changed(each, number, text, name) for each in value]
+def _changed(content: Any, number: Replace, text: Replace) -> Any:
+    def leaf(value: Any, name: str) -> Any:
+        if isinstance(value, str):
+            return _changed_text(value, number, text, name)
+        return _changed_figure(value, name)
+
+    return transform(content, leaf, lambda key: _key(key, number, text))
+
+
+def _changed_figure(value: Any, name: str) -> Any:
     if isinstance(value, bool) or value is None:
         return value
-    if isinstance(value, int | float):
-        # A number without its plus sign may be written as a number.
-        return value if len(str(value)) < 7 or (_SHOWN.fullmatch(name) and not _HIDDEN.fullmatch(name)) else 0
-    return _changed_text(value, number, text, name)
+    # A number without its plus sign may be written as a number.
+    return value if len(str(value)) < 7 or (_SHOWN.fullmatch(name) and not _HIDDEN.fullmatch(name)) else 0
 
 
 def _changed_text(value: str, number: Replace, text: Replace, name: str) -> str:

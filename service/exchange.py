@@ -5,7 +5,7 @@
 | `id`, `type`, `state`, `arrived_by`, `deliveries` | as in the record |
 | `received_at`, `ended_at` | times in UTC, to the millisecond |
 | `handlers` | by name `state`, `attempts`, `reason`, and with `--raw` `error` |
-| `body` | the body as an object, in disguise; with `--raw` the very text that came; null once it was let go of |
+| `body` | the body in disguise, an object (a text where nested very deeply); with `--raw` the very text; or null |
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from service.disguise import Disguise
 from service.events import InvalidBody, read_object
+from service.nested_json import dump_json, for_machines
 from service.store.imports import Foreign
 from service.store.records import EventRecord, HandlerRecord
 
@@ -112,7 +113,7 @@ def _body(body: bytes | None, disguise: Disguise | None) -> Any:
     if disguise is None:
         return body.decode(errors="replace")
     try:
-        return disguise.content(read_object(body))
+        return for_machines(disguise.content(read_object(body)))
     except InvalidBody:
         return None
 
@@ -120,7 +121,7 @@ def _body(body: bytes | None, disguise: Disguise | None) -> Any:
 def _read_body(body: str | dict[str, Any] | None, longest: int) -> bytes | None:
     if body is None:
         return None
-    raw = body.encode() if isinstance(body, str) else orjson.dumps(body)
+    raw = body.encode() if isinstance(body, str) else dump_json(body)
     if len(raw) > longest:
         raise UnfitLine(f"body: larger than {longest} bytes (RINGBACK_MAX_BODY)")
     try:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.events.json_body import parse_json
+from service.nested_json import leaves
 from service.private_ids import decoded
 
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
@@ -41,16 +42,8 @@ class Mention:
         return any(self.pattern.search(each) for text in texts for each in (text, *decoded(text)))
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """All texts and whole numbers in a parsed body, names of fields too."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, int):
-        yield str(value)
-    elif isinstance(value, dict):
-        for name, each in value.items():
-            yield name
-            yield from _texts(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each)
+def _texts(content: Any) -> Iterator[str]:
+    """Yield all texts and whole numbers in a parsed body, names of fields too."""
+    for each in leaves(content):
+        if isinstance(each, str | int):
+            yield str(each)

@@ -4,12 +4,12 @@ Pure: the record, its effects and the time are arguments. Numbers are masked alr
 left out; who may see more looks at the body itself.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from service.events import InvalidBody, read_event
+from service.events.json_body import parse_json
 from service.masking import mask_number
 from service.messages.segments import segments
 from service.store.ledger import Entry, Sent
@@ -160,7 +160,7 @@ def _answered(entry: Entry, sent: Sent) -> str:
 def _would_say(entry: Entry) -> str:
     """Of what a dry run holds back: how long the text is, and from whom it would come."""
     try:
-        fields = json.loads(entry.body or b"")
+        fields = parse_json(entry.body or b"")
     except ValueError:
         return ""
     if not isinstance(fields, dict):

@@ -20,6 +20,7 @@ LAYERS = [
         "mentions",
         "private_ids",
         "masking",
+        "nested_json",
         "printable",
         "event_types",
         "numbers",

@@ -8,6 +8,7 @@ import typer
 
 from service.cli.output import say_json
 from service.masking import mask_e164, mask_number
+from service.nested_json import transform
 from service.private_ids import mask_ids
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -50,11 +51,9 @@ def shown(number: str | None, *, reveal: bool) -> str:
 
 def shown_within(value: Any, *, reveal: bool) -> Any:
     """An answer of Telnyx's, for machines, with the numbers in it as they may be shown."""
-    if isinstance(value, dict):
-        return {name: shown_within(each, reveal=reveal) for name, each in value.items()}
-    if isinstance(value, list):
-        return [shown_within(each, reveal=reveal) for each in value]
-    return value if reveal or not isinstance(value, str) else mask_e164(mask_ids(value))
+    if reveal:
+        return value
+    return transform(value, lambda leaf, _: mask_e164(mask_ids(leaf)) if isinstance(leaf, str) else leaf)
 
 
 def print_json(value: Any, *, reveal: bool) -> None:

@@ -8,11 +8,12 @@ import typer
 from redis.asyncio import Redis
 
 from service.cli.event_list import as_object
-from service.cli.output import say, say_block, say_json
+from service.cli.output import say, say_block, say_json, say_json_text
 from service.cli.session import ask
 from service.disguise import masked
 from service.events import InvalidBody, read_object
 from service.exchange import moment
+from service.nested_json import dump_json, for_machines
 from service.printable import shown_type
 from service.sealing import SealDamaged, Sealed
 from service.store.connection import server_time
@@ -74,7 +75,7 @@ def _print(told: Told, *, reveal: bool) -> None:
     if record.body is None:
         say(_no_body(record))
     else:
-        say_json(body_of(record, reveal=reveal))
+        say_json_text(dump_json(body_of(record, reveal=reveal), indent=True) + b"\n")
     if reveal:
         for entry in told.effects:
             for name, kept in (("request", entry.body), ("answer", entry.answer.body if entry.answer else None)):
@@ -113,7 +114,7 @@ def _as_object(told: Told, *, reveal: bool) -> dict[str, Any]:
         "deliveries": record.deliveries,
         "story": [_line(line) for line in told.lines],
         "effects": [_effect(entry, reveal=reveal) for entry in told.effects],
-        "body": body_of(record, reveal=reveal),
+        "body": for_machines(body_of(record, reveal=reveal)),
     }
 
 

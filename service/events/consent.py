@@ -120,7 +120,7 @@ def names_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
 def blocked_by_stop(errors: object) -> bool:
     """Return whether `errors` hold 40300, as a text or as a number, in objects or by itself."""
     if isinstance(errors, list | tuple):
-        return any(map(blocked_by_stop, errors))
+        return any(blocked_by_stop(each) for each in errors if not isinstance(each, list | tuple))
     code = errors.get("code") if isinstance(errors, Mapping) else errors
     if isinstance(code, float | int) and not isinstance(code, bool):
         return code == int(BLOCKED_BY_STOP)

@@ -1,20 +1,18 @@
 """The envelope of an event: which one a verified body is, and of which type. Pure."""
 
 import hashlib
-import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from service import clock
 from service.events.consent import Word, words_of
 from service.events.json_body import parse_json
 from service.events.message_status import MessageStatus, read_message_status
 from service.events.tolerant_model import read_time
+from service.nested_json import dump_json
 from service.printable import shown_type
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
@@ -113,12 +111,5 @@ def _content_identity(content: dict[str, Any]) -> str:
 
 
 def _canonical(content: dict[str, Any]) -> bytes:
-    """UTF-8, sorted keys, no spaces; orjson writes less deeply than it reads, so the standard library steps in."""
-    try:
-        return orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
-        pass
-    try:
-        return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-    except RecursionError:
-        raise InvalidBody("body is nested too deeply") from None
+    """UTF-8, sorted keys, no spaces."""
+    return dump_json(content, sort_keys=True)

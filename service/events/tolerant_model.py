@@ -84,7 +84,9 @@ def read_time(value: object) -> datetime | None:
             return None
         if isinstance(value, int | float):
             return datetime.fromtimestamp(value / 1000 if value > _LATEST_SECONDS else value, UTC)
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        if not isinstance(value, str | datetime):
+            return None
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     except (ValueError, OverflowError, OSError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import orjson
 from redis.asyncio import Redis
 
 from service import clock
+from service.nested_json import dump_json
 from service.store.inbox import Arrival, accept, cancel
 from service.store.keys import Keys
 
@@ -61,4 +61,4 @@ def _body(identity: str, event_type: str, payload: Mapping[str, Any]) -> bytes:
         "occurred_at": occurred_at,
         "payload": dict(payload),
     }
-    return orjson.dumps({"data": data})
+    return dump_json({"data": data})

@@ -5,6 +5,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from service.events.json_body import parse_json
 from service.outbound.journal import Journal
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
@@ -48,7 +49,7 @@ def made_up(call: Call) -> Answer:
 
 def _fields(call: Call) -> dict[str, Any]:
     try:
-        fields = json.loads(call.body)
+        fields = parse_json(call.body)
     except ValueError:
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from service.events.json_body import parse_json
 from service.events.tolerant_model import read_time
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
@@ -140,7 +141,7 @@ def _sent(entry: Entry) -> dict[str, Any]:
 
 def _parsed(body: bytes) -> dict[str, Any]:
     try:
-        parsed = json.loads(body)
+        parsed = parse_json(body)
     except ValueError:
         return {}
     return parsed if isinstance(parsed, dict) else {}

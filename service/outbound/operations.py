@@ -1,7 +1,6 @@
 """What a request to Telnyx is: which operation, for whom, and what may be done where its fate is unknown."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from service.events.json_body import parse_json
 from service.masking import mask_number, mask_numbers
 
 Product = Literal["sms", "mms", "rcs", "whatsapp"]
@@ -180,7 +180,7 @@ def _fields(request: httpx.Request, body: bytes) -> Mapping[str, Any]:
     if "json" not in request.headers.get("content-type", ""):
         return {}
     try:
-        fields = json.loads(body)
+        fields = parse_json(body)
     except ValueError:
         return {}
     return fields if isinstance(fields, dict) else {}

@@ -3,7 +3,6 @@
 Source of the codes: knowledge base, messaging error code reference.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import Any, Literal
 from telnyx import APIConnectionError, APIError, APIResponseValidationError, APIStatusError
 
 from service import clock
+from service.events.json_body import parse_json
 from service.masking import mask_numbers
 from service.outbound.operations import answers_conflict, is_send
 from service.retry_after import until_date
@@ -177,8 +177,8 @@ def _plain(told: object) -> str:
 
 def _errors(body: bytes) -> list[dict[str, Any]]:
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        parsed = parse_json(body)
+    except ValueError:
         return []
     if isinstance(parsed, dict):
         parsed = parsed.get("errors")
