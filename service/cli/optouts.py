@@ -74,9 +74,9 @@ def remove(
     unreadable = ask(lambda redis, keys: _unreadable(redis, keys, number))
     if unreadable is not None:
         if not yes:
-            typer.confirm("Its number cannot be read. Forget this opt-out?", abort=True, err=True)
+            ask_person("Its number cannot be read. Forget this opt-out?", abort=True, err=True)
         ask(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
-        typer.echo("The entry is removed.")
+        say("The entry is removed.")
         return
     wanted = _checked(number)
     known = ask(lambda redis, keys: consent_of(redis, keys, wanted))
