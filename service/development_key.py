@@ -2,11 +2,14 @@
 
 import base64
 import os
+from pathlib import Path
 
 from nacl.signing import SigningKey
 
 from service.loopback import is_loopback
+from service.private_files import Exposed, require_private
 from service.settings import InvalidSettings, Settings
+from service.signature import public_key_text
 
 _FILE = "development.key"
 
@@ -19,13 +22,13 @@ def make_key(settings: Settings) -> SigningKey:
     """
     if not is_loopback(settings.host):
         raise InvalidSettings(f"--dev works on loopback only, and RINGBACK_HOST is {settings.host}: unset one of them")
-    path = settings.data / _FILE
+    path = key_file(settings)
     if not path.exists():
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(base64.b64encode(bytes(SigningKey.generate())))
-    return SigningKey(base64.b64decode(path.read_bytes()))
+    return _read(path)
 
 
 def known_key(settings: Settings) -> SigningKey:
@@ -34,7 +37,41 @@ def known_key(settings: Settings) -> SigningKey:
     Raises:
         InvalidSettings: there is none.
     """
-    path = settings.data / _FILE
+    path = key_file(settings)
     if not path.exists():
         raise InvalidSettings(f"there is no development key in {settings.data}: start `ringback up --dev` there first")
-    return SigningKey(base64.b64decode(path.read_bytes()))
+    return _read(path)
+
+
+def key_file(settings: Settings) -> Path:
+    """Return where `ringback up --dev` keeps its key."""
+    return settings.data / _FILE
+
+
+def refuse_public_development_key(settings: Settings) -> None:
+    """Take the development key on loopback only, also where its public half was copied into `TELNYX_PUBLIC_KEY`.
+
+    Raises:
+        InvalidSettings: Ringback listens beyond loopback and takes the key in `RINGBACK_DATA`.
+    """
+    if is_loopback(settings.host) or settings.public_key is None or not os.path.exists(key_file(settings)):  # noqa: PTH110
+        return
+    if public_key_text(known_key(settings)) in settings.public_key.split(","):
+        raise InvalidSettings(
+            f"TELNYX_PUBLIC_KEY holds the development key of {key_file(settings)}, and RINGBACK_HOST is"
+            f" {settings.host}: copy the account's key from Mission Control, Keys & Credentials, Public Key"
+        )
+
+
+def _read(path: Path) -> SigningKey:
+    try:
+        require_private(path.parent)
+        require_private(path, secret=True)
+    except Exposed as error:
+        raise InvalidSettings(f"RINGBACK_DATA: {error}") from None
+    try:
+        return SigningKey(base64.b64decode(path.read_bytes(), validate=True))
+    except (OSError, ValueError) as error:
+        raise InvalidSettings(
+            f"{path} holds no key that can be read ({type(error).__name__}): remove it, then start `ringback up --dev`"
+        ) from None

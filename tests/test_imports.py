@@ -59,6 +59,7 @@ LAYERS = [
         "exchange",
         "story",
         "development_key",
+        "exposure",
         "endings",
         "event_metrics",
         "exposition",

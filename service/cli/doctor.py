@@ -15,6 +15,7 @@ from service.cli.output import say, say_json
 from service.cli.session import ask
 from service.cli.telnyx_session import at_telnyx
 from service.embedded import EmbeddedServerError
+from service.exposure import exposure_warnings
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.encryption_checks import check_encryption
 from service.store.idempotency_probe import latest
@@ -101,6 +102,13 @@ def _variables(_: Settings) -> str:
     return "all are known"
 
 
+def _files(settings: Settings) -> str:
+    """Whether others on this machine can change the data folder, a key file or `.env`."""
+    if warnings := exposure_warnings(settings):
+        raise Warned("; ".join(warnings))
+    return "nobody else can change them"
+
+
 def _public_key(settings: Settings) -> str:
     keys = settings.require_public_keys()
     return f"{len(keys)} in force, {', '.join(key.fingerprint for key in keys)}"
@@ -169,6 +177,7 @@ def _sending(settings: Settings) -> str:
 
 _CHECKS: dict[str, Check] = {
     "variables": _variables,
+    "files": _files,
     "public key": _public_key,
     "account": _account,
     "redis": _redis,

@@ -1,5 +1,6 @@
 """`ringback ingress`."""
 
+from service.exposure import announce_exposure
 from service.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.settings import load_for_ingress
 
@@ -15,4 +16,5 @@ def ingress() -> None:
     settings = load_for_ingress()
     announce_dry_run(settings)
     announce_insecure_api(settings)
+    announce_exposure(settings)
     serve(settings)

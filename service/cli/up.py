@@ -18,6 +18,7 @@ from service import embedded, embedded_guard
 from service.cli.output import say
 from service.development_key import make_key
 from service.embedded import Folder, FolderInUse
+from service.exposure import announce_exposure
 from service.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
 from service.signature import public_key_text
@@ -52,6 +53,7 @@ def up(
     _check_policy(settings)
     announce_dry_run(settings)
     announce_insecure_api(settings)
+    announce_exposure(settings)
     raise typer.Exit(run(settings, ringback_command()))
 
 

@@ -1,5 +1,6 @@
 """`ringback worker`."""
 
+from service.exposure import announce_exposure
 from service.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.settings import load
 
@@ -15,4 +16,5 @@ def worker() -> None:
     settings = load()
     announce_dry_run(settings)
     announce_insecure_api(settings)
+    announce_exposure(settings)
     work(settings)

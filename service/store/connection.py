@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
 
 from service.embedded import running_url
+from service.private_files import Exposed, require_private
 from service.redis_url import RedisTarget, format_address, parse_redis_url
 from service.settings import InvalidSettings, Settings
 from service.store.redis_errors import WrongServer, wrong_server
@@ -38,9 +39,14 @@ def locate(settings: Settings) -> str:
 
     Raises:
         service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        InvalidSettings: `REDIS_URL` is unset, and everybody on this machine could put a server into `RINGBACK_DATA`.
     """
     if settings.redis_url is not None:
         return settings.redis_url.get_secret_value()
+    try:
+        require_private(settings.data)
+    except Exposed as error:
+        raise InvalidSettings(f"RINGBACK_DATA: {error}") from None
     return running_url(settings.data)
 
 

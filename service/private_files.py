@@ -1,0 +1,40 @@
+"""Who else on this machine can change or read what Ringback keeps: the data folder, key files, `.env`."""
+
+import stat
+from pathlib import Path
+
+
+class Exposed(Exception):  # noqa: N818 - a state
+    """Everybody on this machine can change a file, or read a key; the text says what to do."""
+
+
+def require_private(path: Path, *, secret: bool = False) -> None:
+    """Refuse a file or folder that everybody can write to; a `secret` one also where everybody can read it.
+
+    What is not there is private.
+
+    Raises:
+        Exposed: it is not.
+    """
+    mode = _mode(path)
+    if mode & stat.S_IWOTH:
+        raise Exposed(f"{path}: everybody on this machine can write to it: chmod o-w {path}, or use another folder")
+    if secret and mode & stat.S_IROTH:
+        raise Exposed(f"{path}: everybody on this machine can read this key: chmod 600 {path}, and make another key")
+
+
+def group_access(path: Path, *, secret: bool = False) -> str | None:
+    """Return a warning where a group can write to a file or folder, or read a `secret` one; None where it cannot."""
+    mode = _mode(path)
+    if mode & stat.S_IWGRP:
+        return f"{path}: its group can write to it: chmod g-w {path}, unless all of them may change what it holds"
+    if secret and mode & stat.S_IRGRP:
+        return f"{path}: its group can read this key: chmod 600 {path}"
+    return None
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
