@@ -17,6 +17,9 @@ def simulator(
     webhook_url: Annotated[
         str | None, typer.Option(help="Where its webhooks go, such as http://127.0.0.1:8080/webhooks.")
     ] = None,
+    control_host: Annotated[
+        list[str] | None, typer.Option(help="A name beside loopback by which the controls are reached.")
+    ] = None,
 ) -> None:
     """Run a local Telnyx to try handlers against: set TELNYX_BASE_URL to the address that it prints.
 
@@ -26,7 +29,7 @@ def simulator(
     from service.simulator import Simulator, serve  # noqa: PLC0415 - other commands start without it
 
     try:
-        local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url)
+        local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url, control_hosts=control_host or ())
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     try:

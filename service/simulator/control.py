@@ -13,6 +13,7 @@ from starlette.routing import Route
 from service.simulator.api.api_error import ApiError, bad_request, from_validation, not_found
 from service.simulator.api.faults import Fault
 from service.simulator.api.fields import PhoneNumber
+from service.simulator.control_access import check_access
 from service.simulator.hosted.eligibility import EligibleStatus
 from service.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
 from service.simulator.messages.inbound import InboundMessage
@@ -88,6 +89,7 @@ def routes(simulator: Simulator) -> list[Route]:
 def _endpoint(simulator: Simulator, control: Control) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
+            await check_access(request, simulator.control_hosts)
             answer, status = await control(simulator, request), 200
         except ValidationError as error:
             answer, status = from_validation(error).as_json(), 400

@@ -1,7 +1,7 @@
 """The simulator itself: one account at a local Telnyx, and what tests and demos script."""
 
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,15 +33,23 @@ class Simulator:
 
     The same `seed` gives the same ids and the same key pair. `latency` is how many seconds every API request takes.
     `webhook_url` is where events go for which nothing else is configured. With `api_key`, only that key is let in; else
-    any Bearer token is. Its methods may be called from any thread. What they script with keywords is described by the
-    model that each names; a keyword that does not fit raises `pydantic.ValidationError`.
+    any Bearer token is. The controls over HTTP answer to loopback and to the names in `control_hosts`.
+
+    Its methods may be called from any thread. What they script with keywords is described by the model that each names;
+    a keyword that does not fit raises `pydantic.ValidationError`.
 
     Raises:
         ValueError: `latency` is not a number of seconds, or `webhook_url` no http or https URL.
     """
 
     def __init__(
-        self, *, seed: int = 0, latency: float = 0.0, webhook_url: str | None = None, api_key: str | None = None
+        self,
+        *,
+        seed: int = 0,
+        latency: float = 0.0,
+        webhook_url: str | None = None,
+        api_key: str | None = None,
+        control_hosts: Iterable[str] = (),
     ) -> None:
         if not 0 <= latency < math.inf:
             raise ValueError("latency must be a number of seconds, 0 or more")
@@ -51,6 +59,7 @@ class Simulator:
         self.latency = latency
         self.webhook_url = webhook_url
         self.api_key = api_key
+        self.control_hosts = frozenset(each.lower() for each in control_hosts)
         self.clock = SimulatedClock()
         self.background = Background()
         self._signing_key = simulator_key(seed)

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.simulator import Simulator
+from service.simulator import Simulator, running
 from tests.simulator.receiver import Receiver
 from tests.waiting import wait_for
 
@@ -202,10 +202,57 @@ def test_a_script_that_does_not_fit_is_refused_with_the_field_named(
 
 
 def test_a_script_that_is_no_json_is_refused(http: httpx.Client) -> None:
-    response = http.post("/_simulator/faults", content=b"{")
+    response = http.post("/_simulator/faults", content=b"{", headers={"content-type": "application/json"})
     assert (response.status_code, response.json()["errors"][0]["code"]) == (400, "10015")
 
 
 def test_unknown_controls_are_not_found(http: httpx.Client) -> None:
     assert http.get("/_simulator/nothing").status_code == 404
     assert http.get("/elsewhere").status_code == 404
+
+
+INBOUND = b'{"sender": "+13125550102", "to": "+13125550101", "text": "Hi"}'
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        pytest.param({"content-type": "text/plain"}, 415, id="a form's content type"),
+        pytest.param({"content-type": "application/x-www-form-urlencoded"}, 415, id="curl -d"),
+        pytest.param({"content-type": "text/plain; x=application/json"}, 415, id="a parameter"),
+        pytest.param({}, 415, id="a blob without a type"),
+        pytest.param({**JSON, "host": "attacker.example"}, 403, id="a name that resolves to loopback"),
+        pytest.param({**JSON, "host": "127.0.0.1.attacker.example:12111"}, 403, id="a name like an address"),
+        pytest.param({**JSON, "host": "attacker.example@127.0.0.1"}, 403, id="a user before the host"),
+        pytest.param({**JSON, "host": ""}, 403, id="no host"),
+        pytest.param({**JSON, "origin": "https://attacker.example"}, 403, id="another site"),
+        pytest.param({**JSON, "origin": "null"}, 403, id="a page without an origin"),
+        pytest.param({**JSON, "origin": "http://localhost:3000"}, 403, id="another port"),
+        pytest.param({**JSON, "sec-fetch-site": "cross-site"}, 403, id="a browser's word"),
+    ],
+)
+def test_a_web_page_cannot_use_the_controls(
+    http: httpx.Client, simulator: Simulator, headers: dict[str, str], status: int
+) -> None:
+    for method, path, body in (
+        ("POST", "/inbound", INBOUND),
+        ("POST", "/reset", INBOUND),
+        ("DELETE", "/faults", b"{}"),
+    ):
+        answer = http.request(method, f"/_simulator{path}", content=body, headers=headers)
+        assert answer.status_code == status, (path, answer.text)
+
+
+@pytest.mark.parametrize("path", ["/state", "/public_key", "/requests"])
+def test_a_page_that_rebinds_its_name_reads_nothing(http: httpx.Client, path: str) -> None:
+    assert http.get(f"/_simulator{path}", headers={"host": "attacker.example:12111"}).status_code == 403
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "localhost", "LOCALHOST:8", "[::1]:5", "telnyx-simulator:12111"])
+def test_programs_of_this_machine_and_named_hosts_use_the_controls(host: str) -> None:
+    with running(Simulator(control_hosts=["Telnyx-Simulator"])) as url:
+        headers = {"host": host, "origin": f"http://{host}", "content-type": "application/json; charset=utf-8"}
+        answer = httpx.post(f"{url}/_simulator/inbound", content=INBOUND, headers=headers, trust_env=False)
+        assert answer.status_code == 200, answer.text
+        assert httpx.post(f"{url}/_simulator/reset", headers={"host": host}, trust_env=False).status_code == 200

@@ -84,7 +84,7 @@ def curl(line: str, **ids: str) -> tuple[str, str, str | None]:
         word = words.pop(0)
         if word == "-X":
             method = words.pop(0)
-        elif word == "-d":
+        elif word == "--json":
             body = words.pop(0)
         else:
             urls.append(re.sub(r"\$([A-Z]+)", lambda name: ids[name[1]], word))
@@ -96,7 +96,8 @@ def curl(line: str, **ids: str) -> tuple[str, str, str | None]:
 
 def asked(http: httpx.Client, line: str, **ids: str) -> httpx.Response:
     method, path, body = curl(line, **ids)
-    return http.request(method, path, content=body, headers={"authorization": ""})
+    declared = {} if body is None else {"content-type": "application/json"}
+    return http.request(method, path, content=body, headers={"authorization": "", **declared})
 
 
 @pytest.mark.parametrize("line", commands("curl"))
@@ -113,7 +114,7 @@ def test_every_curl_command_is_answered(
 def test_the_faults_strike_as_the_document_says(
     http: httpx.Client, sync_client: telnyx.Telnyx, simulator: Simulator
 ) -> None:
-    lost, timed_out, limited = [line for line in commands("curl") if "/_simulator/faults -d" in line][:3]
+    lost, timed_out, limited = [line for line in commands("curl") if "/_simulator/faults --json" in line][:3]
     for line in (lost, limited):
         asked(http, line)
     with pytest.raises(telnyx.APIConnectionError):
