@@ -1,6 +1,6 @@
 """How many connections a server holds open: fewer than the process has descriptors, so that none locks others out."""
 
-from enum import IntEnum
+from enum import Enum
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -12,13 +12,12 @@ MAX_CONNECTIONS = 2000
 """Each may hold 64 KiB of a head: 128 MB in all."""
 
 
-class Waiting(IntEnum):
-    """What a connection waits for; where there are too many, the first kind goes first."""
+class Waiting(Enum):
+    """What a connection waits for."""
 
-    FOR_REQUEST = 0
-    FOR_CLIENT = 1
-    """The client sends a body or reads an answer."""
-    FOR_US = 2
+    FOR_CLIENT = "client"
+    """To send a request or its body, or to read an answer: one that waits so long makes room for others."""
+    FOR_US = "us"
     """A request is answered: such a connection is never ended."""
 
 
@@ -34,9 +33,12 @@ class ConnectionLimit:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._waiting: tuple[dict[Evictable, None], ...] = ({}, {}, {})
-        """By kind, in the order in which they began to wait."""
-        self._kinds: dict[Evictable, Waiting] = {}
+        self._busy: set[Evictable] = set()
+        self._waiting: dict[Evictable, None] = {}
+        """In the order in which they began to wait for their clients.
+
+        Whether for a request or a body makes no difference: else half-sent bodies would push out those that just came.
+        """
 
     @classmethod
     def of(cls, server: ServerState) -> "ConnectionLimit":
@@ -45,29 +47,25 @@ class ConnectionLimit:
 
     def admit(self, connection: Evictable) -> None:
         """Take in a new connection, at the cost of the one that has waited longest where there is no room."""
-        self._put(connection, Waiting.FOR_REQUEST)
-        if len(self._kinds) <= self._most:
-            return
-        others = (each for kind in (0, 1) for each in self._waiting[kind] if each is not connection)
-        evicted = next(others, connection)
-        self.forget(evicted)
-        evicted.evict()
+        self._waiting[connection] = None
+        if len(self._waiting) + len(self._busy) > self._most:
+            longest = next(iter(self._waiting))
+            self.forget(longest)
+            longest.evict()
 
     def note(self, connection: Evictable, kind: Waiting) -> None:
         """Note what a connection waits for from now on."""
-        if self._kinds.get(connection, kind) is not kind:  # one that was forgotten stays so
-            self.forget(connection)
-            self._put(connection, kind)
+        if kind is Waiting.FOR_US and connection in self._waiting:
+            del self._waiting[connection]
+            self._busy.add(connection)
+        elif kind is Waiting.FOR_CLIENT and connection in self._busy:
+            self._busy.discard(connection)
+            self._waiting[connection] = None
 
     def forget(self, connection: Evictable) -> None:
         """Count a connection no longer."""
-        kind = self._kinds.pop(connection, None)
-        if kind is not None:
-            del self._waiting[kind][connection]
-
-    def _put(self, connection: Evictable, kind: Waiting) -> None:
-        self._kinds[connection] = kind
-        self._waiting[kind][connection] = None
+        self._waiting.pop(connection, None)
+        self._busy.discard(connection)
 
 
 _LIMITS: WeakKeyDictionary[ServerState, ConnectionLimit] = WeakKeyDictionary()

@@ -20,6 +20,7 @@ from service.refusal_log import RefusalLog, peer_of
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65_536
+MAX_URL_BYTES = 8192
 HEAD_SECONDS = 5.0
 """From the connection to the first byte, and from the first byte to the end of the head."""
 WRITE_SECONDS = 5.0
@@ -137,6 +138,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Take a part of the URL."""
         self._count_head(len(url))
         super().on_url(url)
+        if len(self.url) > MAX_URL_BYTES:
+            # To decode its percent signs would cost many times what an event does.
+            self._refuse_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header of the head; one of a trailer proves nothing, and is passed over."""
@@ -151,7 +155,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Answer the request."""
         self._in_head, self._stalled_bytes = False, 0
         self._stop_head_timer()
-        self._limit.note(self, Waiting.FOR_CLIENT)
         super().on_headers_complete()
         self.cycle.transport = self._answering
         # An answer that comes before the end of the body says that the connection closes.
@@ -176,7 +179,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self.lingers:
             self._unset_keepalive_if_required()
         if self._is_idle():
-            self._limit.note(self, Waiting.FOR_REQUEST)
+            self._limit.note(self, Waiting.FOR_CLIENT)
         self._abort_if_unread()
 
     def pause_writing(self) -> None:
@@ -190,7 +193,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._abort_timer is not None and not self.transport.is_closing():
             self._abort_timer.cancel()
             self._abort_timer = None
-        self._limit.note(self, Waiting.FOR_REQUEST if self._is_idle() else Waiting.FOR_US)
+        self._limit.note(self, Waiting.FOR_CLIENT if self._is_idle() else Waiting.FOR_US)
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:

@@ -24,17 +24,22 @@ def filled(*kinds: Waiting) -> tuple[ConnectionLimit, list[str]]:
     return limit, evicted
 
 
-def test_the_oldest_idle_one_goes_first() -> None:
-    limit, evicted = filled(Waiting.FOR_US, Waiting.FOR_CLIENT, Waiting.FOR_REQUEST, Waiting.FOR_REQUEST)
+def test_the_one_that_waits_longest_for_its_client_goes_first() -> None:
+    limit, evicted = filled(Waiting.FOR_US, Waiting.FOR_CLIENT, Waiting.FOR_CLIENT)
     for name in "abc":
         limit.admit(Connection(name, evicted))
-    assert evicted == ["2", "3", "a"]
+    assert evicted == ["1", "2", "a"]
 
 
-def test_those_that_send_bodies_slowly_or_do_not_read_go_before_a_new_one() -> None:
-    limit, evicted = filled(Waiting.FOR_US, Waiting.FOR_CLIENT, Waiting.FOR_CLIENT)
+def test_one_whose_answer_is_not_read_waits_for_its_client() -> None:
+    limit, evicted = ConnectionLimit(2), list[str]()
+    unread, other = Connection("unread", evicted), Connection("other", evicted)
+    for each in (unread, other):
+        limit.admit(each)
+        limit.note(each, Waiting.FOR_US)
+    limit.note(unread, Waiting.FOR_CLIENT)
     limit.admit(Connection("new", evicted))
-    assert evicted == ["1"]
+    assert evicted == ["unread"]
 
 
 def test_requests_that_are_answered_stay() -> None:

@@ -46,8 +46,9 @@ def test_many_refusals_for_one_reason_are_a_line_a_second_with_a_count_and_the_p
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "not an HTTP request"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "not an HTTP request"),
         (b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * 101 + b"\r\n", "the head of the request is too large"),
+        (b"GET /" + b"%41" * 3000 + b" HTTP/1.1\r\n\r\n", "the head of the request is too large"),
     ],
-    ids=["TLS", "HTTP/2", "headers"],
+    ids=["TLS", "HTTP/2", "headers", "URL"],
 )
 def test_what_is_no_request_is_logged_with_a_count(stack: Stack, sent: bytes, reason: str) -> None:
     url = urlsplit(stack.host.url)
