@@ -21,6 +21,8 @@ from service.nested_json import dump_json, for_machines
 from service.store.imports import Foreign
 from service.store.records import EventRecord, HandlerRecord
 
+_EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
+"""Milliseconds from the year 1 to 9999."""
 UNENDED = "it had not ended where it was exported: ringback dead retry runs it here"
 
 
@@ -97,7 +99,8 @@ def read_line(line: bytes, *, longest_body: int) -> Foreign:
 
 
 def moment(milliseconds: int) -> str:
-    """A time in UTC, such as `2025-11-22T04:16:40.007Z`."""
+    """A time in UTC, such as `2025-11-22T04:16:40.007Z`; of one beyond the calendar the nearest that is in it."""
+    milliseconds = max(_EARLIEST, min(_LATEST, milliseconds))
     whole = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 

@@ -43,12 +43,15 @@ def erase(
     say(_receipt(wanted))
     for line in _told(erased, rewritten=rewritten):
         say(line)
+    for event_id, why in erased.failed.items():
+        say(f"{event_id}: cannot be read ({why}), so nobody can tell whether it names the number", err=True)
     if erased.unread:
         say(
             f"{erased.unread} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold, so nobody can"
             " tell whether they name it: add the key, after a comma, and erase again.",
             err=True,
         )
+    if erased.unread or erased.failed:
         raise typer.Exit(1)
 
 

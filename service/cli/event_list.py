@@ -1,9 +1,9 @@
 """Lists of events, as JSON for machines and as a table for people."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.exchange import moment
 from service.printable import shown_type
@@ -19,12 +19,14 @@ DEAD_NOTE = (
 
 def show_events(records: Sequence[EventRecord], *, as_json: bool, none: str) -> None:
     """Print events to standard output; where there are none, people are told so in the words of `none`."""
+    odd = OddRecords()
     if as_json:
-        say_json([as_object(record) for record in records])
+        say_json(odd.each(records, as_object, lambda event_id, why: {"id": event_id, "error": why}))
     elif records:
-        _print_table(records)
+        _print_table(records, odd)
     else:
         say(none, err=True)
+    odd.end()
 
 
 def as_object(record: EventRecord) -> dict[str, Any]:
@@ -46,21 +48,29 @@ def as_object(record: EventRecord) -> dict[str, Any]:
     }
 
 
-def _print_table(records: Sequence[EventRecord]) -> None:
+def _print_table(records: Sequence[EventRecord], odd: OddRecords) -> None:
     from service.cli.tables import line_width, print_table  # noqa: PLC0415 - other commands start without Rich
 
     if line_width() < NARROW:
-        print_table(("id, type, state, received (UTC)", "handlers"), map(_narrow_row, records))
+        print_table(("id, type, state, received (UTC)", "handlers"), odd.each(records, _narrow_row, _odd_narrow_row))
     else:
-        print_table(("id", "type", "state", "received (UTC)", "handlers"), map(_row, records))
+        print_table(("id", "type", "state", "received (UTC)", "handlers"), odd.each(records, _row, _odd_row))
     if any(record.state == "dead" for record in records):
         say(DEAD_NOTE, err=True)
 
 
 def _row(record: EventRecord) -> tuple[str, str, str, str, list[str]]:
-    received = f"{_utc(record.received_at):%Y-%m-%d %H:%M:%S}"
+    received = moment(record.received_at)[:19].replace("T", " ")
     handlers = [_in_words(name, handler) for name, handler in record.handlers.items()]
     return record.id, shown_type(record.type), record.state, received, handlers
+
+
+def _odd_row(event_id: str, why: str) -> tuple[str, str, str, str, list[str]]:
+    return event_id, "", "", "", [why]
+
+
+def _odd_narrow_row(event_id: str, why: str) -> tuple[list[str], list[str]]:
+    return [event_id], [why]
 
 
 def _narrow_row(record: EventRecord) -> tuple[list[str], list[str]]:
@@ -75,7 +85,3 @@ def _in_words(name: str, handler: HandlerRecord) -> str:
     reason = f" ({handler.reason})" if handler.reason else ""
     error = f": {handler.error}" if handler.error else ""
     return f"{name} {handler.state}{attempts}{reason}{error}"
-
-
-def _utc(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds // 1000, UTC)

@@ -16,6 +16,7 @@ from service.cli.filters import (
     TypeOption,
     wanted,
 )
+from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.cli.session import ask
 from service.exchange import moment
@@ -63,23 +64,33 @@ class _Teller:
     keys: Keys
     began: int
     as_json: bool
-    _told: "OrderedDict[str, set[Line]]" = field(default_factory=OrderedDict)
+    odd: OddRecords = field(default_factory=OddRecords)
+    _known: "OrderedDict[str, set[Line]]" = field(default_factory=OrderedDict)
 
     async def tell_of(self, records: list[EventRecord]) -> None:
         """Print what happened to these events since the last time, in order."""
-        fresh = [(line, record) for record in records for line in await self._fresh(record)]
+        fresh = [(line, record) for record in records for line in await self._told(record)]
         for line, record in sorted(fresh, key=lambda each: each[0].at):
             if self.as_json:
                 say_json(_as_json(line, record), indent=False)
             else:
                 say(_in_words(line, record))
 
+    async def _told(self, record: EventRecord) -> list[Line]:
+        try:
+            return await self._fresh(record)
+        except (RedisError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a record of any kind must not hide the others
+            self.odd.tell(record.id, error)
+            return []
+
     async def _fresh(self, record: EventRecord) -> list[Line]:
         effects = await effects_of(self.redis, self.keys, record.id)
-        told = self._told.setdefault(record.id, set())
-        self._told.move_to_end(record.id)
-        while len(self._told) > MOST_REMEMBERED:
-            self._told.popitem(last=False)
+        told = self._known.setdefault(record.id, set())
+        self._known.move_to_end(record.id)
+        while len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
         fresh = [line for line in since(tell(record, effects, self.began), self.began) if line not in told]
         told.update(fresh)
         return fresh

@@ -24,6 +24,7 @@ from service.cli.filters import (
     YesOption,
     wanted,
 )
+from service.cli.odd_records import OddRecords
 from service.cli.output import progress, say, say_json_text
 from service.cli.session import ask
 from service.disguise import Disguise
@@ -52,7 +53,7 @@ def export_events(
     Each number is replaced by one of country code 999, which nobody has, the same by the same within one export; texts
     by as many letters x. With --raw everything is as it came: keep such a file as you keep the messages themselves.
 
-    Exit codes: 0 exported, 1 Redis cannot be had, 2 bad usage.
+    Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis cannot be had, 2 bad usage.
     """
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
     disguise = None if raw else Disguise()
@@ -60,15 +61,16 @@ def export_events(
 
 
 async def _export(redis: "Redis", keys: Keys, selection: Wanted, disguise: Disguise | None) -> None:
-    seen: set[str] = set()
+    odd, seen = OddRecords(), set[str]()
     with progress("Exporting", None) as advance:
         async for page in matching(redis, keys, selection):
             fresh = [event_id for event_id in page if event_id not in seen]
             seen.update(fresh)
             for start in range(0, len(fresh), STEP):
                 records = await find_all(redis, keys, fresh[start : start + STEP])
-                say_json_text(b"".join(to_line(record, disguise) for record in records))
+                say_json_text(b"".join(odd.each(records, lambda record: to_line(record, disguise), lambda *_: b"")))
                 advance(len(records))
+    odd.end()
 
 
 def import_events(

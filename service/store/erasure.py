@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.events.phone_number import canonical_number
+from service.masking import told
 from service.mentions import Mention
 from service.numbers import digests_of
 from service.store.inbox import find
@@ -29,7 +30,8 @@ _OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "doubled", "apa
 class Erased:
     """What was found of a number and taken away.
 
-    The events `still_open` are erased when they end, `unread` ones no key opens. `opt_out` says how an opt-out or
+    The events `still_open` are erased when they end, `unread` ones no key opens. `failed` says why others could not be
+    read. `opt_out` says how an opt-out or
     opt-in of the number is kept: `hidden` under a keyed hash, `plain` where there is no key, or not at all.
     `still_found` are the events that a search for the number finds afterwards.
     """
@@ -41,6 +43,7 @@ class Erased:
     remembered: int = 0
     still_open: list[str] = field(default_factory=list)
     unread: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
     opt_out: str = ""
     still_found: list[str] = field(default_factory=list)
 
@@ -54,7 +57,7 @@ async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[
     plain, erased = canonical_number(number) or number, Erased()
     mention = Mention.of(plain)
     async for page in _pages(redis, keys):
-        named = [each for each in page if await _names(redis, keys, each, mention, erased)]
+        named = [each for each in page if await _may_name(redis, keys, each, mention, erased)]
         await _erase_events(redis, keys, named, erased)
         erased.looked_at += len(page)
         progress(len(page))
@@ -99,6 +102,16 @@ async def _pages(redis: "Redis", keys: Keys) -> AsyncIterator[list[str]]:
             yield ids[start : start + PAGE]
         if cursor == 0:
             return
+
+
+async def _may_name(redis: "Redis", keys: Keys, event_id: str, mention: Mention, erased: Erased) -> bool:
+    try:
+        return await _names(redis, keys, event_id, mention, erased)
+    except RedisError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a record of any kind must not keep the others from being erased
+        erased.failed[event_id] = told(error)
+        return False
 
 
 async def _names(redis: "Redis", keys: Keys, event_id: str, mention: Mention, erased: Erased) -> bool:

@@ -220,4 +220,6 @@ async def _pages(
 
 async def _select(redis: "Redis", keys: Keys, filters: bytes, where: tuple[str, int, int], *ids: str) -> _Page:
     looked_at, *flat = await run(redis, SELECT, keys.namespace, filters, *where, *ids)
-    return _Page(looked_at, [(each.decode(), at) for each, at in zip(flat[::2], flat[1::2], strict=True)])
+    return _Page(
+        looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]
+    )

@@ -64,7 +64,7 @@ class Watch:
         passed_over = 0
         for index in (self.keys.events, self.keys.ended, self.keys.dead):
             found = await self.redis.zrangebyscore(index, f"({since}", until, start=0, num=MOST_AT_ONCE)
-            ids += (each.decode() for each in found)
+            ids += (each.decode(errors="replace") for each in found)
             if len(found) == MOST_AT_ONCE:
                 passed_over += await self.redis.zcount(index, f"({since}", until) - MOST_AT_ONCE
         return ids, passed_over

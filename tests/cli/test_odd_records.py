@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from service.nested_json import dump_json
+from service.store.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.events import envelope
@@ -42,3 +44,79 @@ def test_an_export_of_deep_events_comes_back(stack: Stack, tmp_path: Path, deplo
         file = tmp_path / "events.jsonl"
         file.write_text(Operator.of(stack).run("events", "export", *options).stdout)
         assert deployment.run("events", "import", str(file)).stdout == "imported: 3 events.\n" or options
+
+
+def failing(real: Any) -> Any:
+    """The function, which fails for the record `bad`."""
+
+    def fail(record: Any, *arguments: Any) -> Any:
+        if record.id == "bad":
+            raise ZeroDivisionError
+        return real(record, *arguments)
+
+    return fail
+
+
+def test_a_record_that_fails_is_one_row_and_the_others_are_there(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service.cli import event_list, transfer
+
+    deployment.accept("one", "bad", "two")
+    for module, name in ((event_list, "as_object"), (event_list, "_row"), (transfer, "to_line")):
+        monkeypatch.setattr(module, name, failing(getattr(module, name)))
+    for command in (("events", "list"), ("events", "list", "--json"), ("events", "export")):
+        ran = deployment.run(*command)
+        assert ran.code == 1
+        assert "bad: cannot be shown (ZeroDivisionError" in ran.stderr
+        assert all(name in ran.stdout for name in ("one", "two"))
+
+
+def test_a_record_that_fails_keeps_no_other_from_being_erased(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service.store import erasure
+    from service.store.inbox import find as find_record
+
+    deployment.accept("one", "bad", "two")
+    for name in ("one", "bad", "two"):
+        deployment.redis.hset(deployment.keys.event(name), "body", '{"to": "+13125550999"}')
+        deployment.finish(name, greet=HandlerRecord("done"))
+    real = find_record
+
+    async def find(redis: Any, keys: Any, event_id: str) -> Any:
+        if event_id == "bad":
+            raise ZeroDivisionError
+        return await real(redis, keys, event_id)
+
+    monkeypatch.setattr(erasure, "find", find)
+    ran = deployment.run("erase", "+13125550999", "--yes")
+    assert ran.code == 1
+    assert "bad: cannot be read (ZeroDivisionError" in ran.stderr
+    kept = {name: deployment.redis.hget(deployment.keys.event(name), "body") for name in ("one", "bad", "two")}
+    assert [name for name, body in kept.items() if body] == ["bad"]
+
+
+@pytest.mark.parametrize("at", ["9" * 18, "-" + "9" * 18])
+def test_a_time_beyond_the_calendar_ends_no_command(deployment: Deployment, at: str) -> None:
+    deployment.accept("one", "bad")
+    deployment.redis.hset(deployment.keys.event("bad"), "received_at", at)
+    for command in (
+        ("events", "list"),
+        ("events", "list", "--json"),
+        ("events", "show", "bad"),
+        ("events", "show", "bad", "--json"),
+        ("events", "export"),
+    ):
+        ran = deployment.run(*command)
+        assert ran.code == 0, ran.stderr
+        assert "bad" in ran.stdout
+
+
+def test_an_id_that_is_no_text_ends_no_command(deployment: Deployment) -> None:
+    deployment.accept("one")
+    deployment.redis.zadd(deployment.keys.events, {b"\xff\xfe": 1})
+    for command in (("events", "list"), ("events", "export"), ("erase", "+13125550999", "--yes")):
+        ran = deployment.run(*command)
+        assert ran.code == 0, ran.stderr
+        assert "one" in ran.stdout or command[0] == "erase"
