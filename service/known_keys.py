@@ -33,6 +33,6 @@ def _known_keys() -> dict[bytes, str]:
 
 def _all() -> Iterator[tuple[SigningKey, str]]:
     for seed in range(SIMULATOR_KEYS):
-        yield simulator_key(seed), "the simulator's"
+        yield simulator_key(seed), "the simulator's key"
     for byte in range(256):
-        yield SigningKey(bytes([byte]) * 32), "a sample of the documentation" if byte == 0 else "a sample"
+        yield SigningKey(bytes([byte]) * 32), "the sample key of the documentation" if byte == 0 else "a sample key"

@@ -549,7 +549,7 @@ def _told_of_known_key(variable: str, owner: str) -> str:
         else "make one of your own, base64 of 32 random bytes"
     )
     return (
-        f"{variable} is {owner} key, and anybody can sign with it: {mend}. It is taken only while RINGBACK_HOST is"
+        f"{variable} is {owner}, and anybody can sign with it: {mend}. It is taken only while RINGBACK_HOST is"
         " loopback and TELNYX_BASE_URL is a local Telnyx"
     )
 

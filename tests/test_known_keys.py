@@ -74,7 +74,7 @@ def test_on_loopback_with_a_local_telnyx_the_simulator_may_sign(host: str) -> No
 def test_a_probe_key_that_anybody_has_is_refused() -> None:
     probe = base64.b64encode(bytes(32)).decode()
     key = public_key_text(SigningKey.generate())
-    with pytest.raises(InvalidSettings, match="RINGBACK_PROBE_KEY is a sample"):
+    with pytest.raises(InvalidSettings, match="RINGBACK_PROBE_KEY is the sample"):
         make_settings(public_key=key, probe_key=probe).require_public_keys()
     assert make_settings(public_key=key, probe_key=probe, base_url=LOCAL).require_public_keys()
 

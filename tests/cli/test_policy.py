@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nacl.signing import SigningKey
 from typer.testing import CliRunner, Result
 
 from service.cli import app
 from service.cli.policy import TYPES
 from service.messages.fallback import DUE
 from service.messages.policy_file import InvalidPolicy
+from service.signature import public_key_text
 from tests.cli.deployment import run_process
 from tests.events import envelope, finalized_rcs
 from tests.messages.policies import SMS_FROM, write_policy
@@ -221,7 +223,7 @@ def test_the_timer_of_the_fallback_can_be_explained() -> None:
 @pytest.mark.parametrize("role", ["worker", "up"])
 def test_neither_a_worker_nor_up_starts_with_a_policy_that_is_not_fit(tmp_path: Path, role: str) -> None:
     path = write_policy(tmp_path, "[[rules]]\nname = 'a'\nclass = 'marketing'\n")
-    keys = {"TELNYX_API_KEY": "KEY", "TELNYX_PUBLIC_KEY": "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik="}
+    keys = {"TELNYX_API_KEY": "KEY", "TELNYX_PUBLIC_KEY": public_key_text(SigningKey.generate())}
     ended = ringback(role, cwd=tmp_path, RINGBACK_POLICY="policy.toml", RINGBACK_SMS_FROM=SMS_FROM, **keys)
     assert ended.returncode == 2
     assert f"{path.name}:1: rules[0].quiet_hours: marketing must keep quiet hours" in ended.stderr

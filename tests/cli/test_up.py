@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nacl.signing import SigningKey
 from redis import Redis
 
 from service import embedded
 from service.cli.up import ringback_command
+from service.signature import public_key_text
 from tests.embedded.processes import ROOT, runs
 from tests.waiting import wait_for
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
-KEY = "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik="
+KEY = public_key_text(SigningKey.generate())
 KEYS = {"TELNYX_PUBLIC_KEY": KEY, "TELNYX_API_KEY": "KEY"}
-VARIABLES = ("REDIS_URL", "RINGBACK_DATA", "RINGBACK_ADMIN_PORT")
+SECRETS = ("TELNYX_API_KEY", "RINGBACK_NOTIFY", "RINGBACK_FORWARD_SECRET", "TELNYX_CLIENT_SECRET")
+VARIABLES = ("REDIS_URL", "RINGBACK_DATA", "RINGBACK_ADMIN_PORT", *SECRETS)
 
 UP = """
 import importlib, json, sys
@@ -133,6 +136,20 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         process.wait(20)
     if stage.data.exists():
         embedded.claim(stage.data, wait=20).release()
+
+
+def test_the_ingress_has_no_secret_that_it_has_no_use_for(stage: Stage) -> None:
+    secrets = {
+        "TELNYX_API_KEY": "KEY-hush",
+        "RINGBACK_NOTIFY": "json://hush",
+        "RINGBACK_FORWARD_SECRET": "whsec_aHVzaGh1c2hodXNoaHVzaGh1c2hodXNo",
+        "TELNYX_CLIENT_SECRET": "hush",
+    }
+    stage.up(**secrets)
+    stage.await_notes("began")
+    [worker], [ingress] = stage.notes("worker", "began"), stage.notes("ingress", "began")
+    assert worker["environment"].items() >= secrets.items()
+    assert not ingress["environment"].keys() & secrets.keys()
 
 
 def test_it_runs_an_ingress_a_worker_and_a_server(stage: Stage) -> None:
