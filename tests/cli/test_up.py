@@ -145,7 +145,8 @@ def test_the_ingress_has_no_secret_that_it_has_no_use_for(stage: Stage) -> None:
         "RINGBACK_FORWARD_SECRET": "whsec_aHVzaGh1c2hodXNoaHVzaGh1c2hodXNo",
         "TELNYX_CLIENT_SECRET": "hush",
     }
-    stage.up(**secrets)
+    environment: dict[str, Any] = dict(secrets)
+    stage.up(**environment)
     stage.await_notes("began")
     [worker], [ingress] = stage.notes("worker", "began"), stage.notes("ingress", "began")
     assert worker["environment"].items() >= secrets.items()
