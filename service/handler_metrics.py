@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from service.labels import Labels
+from service.messages.reply import REPLIES_REFUSED
 from service.messages.state import DOUBLE_DELIVERIES
 from service.store.records import HandlerRecord
 
@@ -37,6 +38,7 @@ class HandlerMetrics:
             registry=self.registry,
         )
         self.registry.register(DOUBLE_DELIVERIES)
+        self.registry.register(REPLIES_REFUSED)
 
     def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
         """One run has ended."""

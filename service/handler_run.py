@@ -21,6 +21,7 @@ from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
+from service.messages.sent_regions import note_regions_of
 from service.opt_out_policy import opt_out_words
 from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
@@ -130,6 +131,7 @@ async def _error_of(
     try:
         _refuse_sealed(record)
         plain = _read(record)
+        await note_regions_of(workshop.redis, workshop.keys, plain)
         event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
         try:
             async with fair_timeout(seconds, partial(running.blocked_beside, run)) as timeout:
@@ -200,6 +202,7 @@ def _context(
         workshop.redis,
         workshop.keys,
         record.received_at / 1000,
+        workshop.settings,
         opt_out_words(workshop.settings.policy),
     )
     return Context(

@@ -256,6 +256,16 @@ def _checked_secrets(secret: SecretStr | None) -> SecretStr | None:
     return secret
 
 
+def _countries(value: object) -> object:
+    """Two letters each (ISO 3166), with commas between them; empty for those of our own numbers."""
+    if not isinstance(value, str):
+        return value
+    countries = [each.strip().upper() for each in value.split(",")] if value.strip() else []
+    if not all(re.fullmatch("[A-Z]{2}", each) for each in countries):
+        raise ValueError("give countries by two letters, with commas between them, such as US,CA")
+    return frozenset(countries)
+
+
 def _encryption_key(secret: SecretStr | None) -> SecretStr | None:
     if secret is not None:
         parse_keys(secret.get_secret_value())
@@ -342,6 +352,10 @@ class Settings(BaseSettings):
     sms_from: Annotated[str | None, AfterValidator(checked_sender)] = Field(None, validation_alias="RINGBACK_SMS_FROM")
     policy: Path | None = Field(None, validation_alias="RINGBACK_POLICY")
     sms_per_hour: int = Field(500, ge=1, validation_alias="RINGBACK_SMS_PER_HOUR")
+    replies_per_hour: int = Field(1000, ge=1, validation_alias="RINGBACK_REPLIES_PER_HOUR")
+    reply_countries: Annotated[frozenset[str], NoDecode, BeforeValidator(_countries)] = Field(
+        frozenset(), validation_alias="RINGBACK_REPLY_COUNTRIES"
+    )
     notify: Annotated[SecretStr | None, _TRIMMED] = Field(None, validation_alias="RINGBACK_NOTIFY")
     public_url: Annotated[str | None, _TRIMMED, AfterValidator(_public_url)] = Field(
         None, validation_alias="RINGBACK_PUBLIC_URL"

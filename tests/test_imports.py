@@ -24,6 +24,7 @@ LAYERS = [
         "printable",
         "event_types",
         "numbers",
+        "phone_numbers",
         "opt_out_policy",
         "events",
         "retry_after",

@@ -107,6 +107,7 @@ _SHOWN_IN_PART: dict[str, Callable[[Any], str]] = {
     "RINGBACK_PUBLIC_URL": without_secrets,
     "RINGBACK_FAILOVER_URL": without_secrets,
     "RINGBACK_SMS_FROM": mask_numbers,
+    "RINGBACK_REPLY_COUNTRIES": lambda countries: ",".join(sorted(countries)),
 }
 _DURATION, _SIZE = (get_args(kind)[1] for kind in (Duration, Size))
 

@@ -1,10 +1,12 @@
 """`ctx.reply`: an answer to an inbound message, on the channel it came by."""
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx, omit
 
@@ -12,10 +14,15 @@ from service import clock
 from service.events import Event, read_time
 from service.events.consent import is_keyword, names_of
 from service.messages.reply_address import Address, address_of
+from service.messages.reply_countries import ReplyCountries
+from service.notify import notify
 from service.outbound.effects import idempotency_key
-from service.outbound.send_conditions import not_sent_reason
-from service.store.consent import may_answer, opted_out
+from service.outbound.send_conditions import as_reply, not_sent_reason
+from service.phone_numbers import one_spelling
+from service.settings import Settings
+from service.store.consent import opted_out, reason_against_answer, take_back_answer
 from service.store.keys import Keys
+from service.store.known import take_turn
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +36,36 @@ Source: SDK 4.189, `WhatsappMessageText`.
 """
 
 
+REASONS = frozenset(
+    {"unknown_channel", "no_number", "no_sender", "keyword", "opted_out", "window_closed", "loop"}
+    | {"abroad", "over_budget"}
+)
+"""Why a reply was not sent, as it is counted."""
+REPLIES_REFUSED = Counter(
+    "ringback_replies_refused", "Replies of handlers that were not sent, by reason.", ["reason"], registry=None
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """What a person is told of once an hour."""
+
+    name: str
+    advice: str
+
+
+_CAUSES = {
+    "over_budget": _Cause(
+        "replies are not sent: RINGBACK_REPLIES_PER_HOUR is reached",
+        "Find out who writes so much, or raise it",
+    ),
+    "abroad": _Cause(
+        "replies are not sent: they would go abroad",
+        "Find out who writes from there. RINGBACK_REPLY_COUNTRIES lists the countries that replies may go to",
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Answer:
     """What `ctx.reply` needs to know of the event, the handler and the world; `accepted_at` is seconds since 1970."""
@@ -39,6 +76,7 @@ class Answer:
     redis: "Redis"
     keys: Keys
     accepted_at: float
+    settings: Settings
     opt_out_words: frozenset[str] = frozenset()
 
     async def reply(self, text: str) -> bool:
@@ -53,15 +91,32 @@ class Answer:
         address = address_of(self.event.payload)
         reason = address if isinstance(address, str) else await self._reason_against(address)
         if reason is not None or isinstance(address, str):
-            log.info("no reply", event_id=self.event.id, reason=reason)
+            await self._refused(str(reason))
             return False
         try:
-            await self._send(address, text, idempotency_key("reply", self.effect_key))
+            with as_reply(replies_per_hour=self.settings.replies_per_hour):
+                await self._send(address, text, idempotency_key("reply", self.effect_key))
         except APIError as error:
-            if not_sent_reason(error) is None:
+            await take_back_answer(self.redis, self.keys, one_spelling(address.to), effect_key=self.effect_key)
+            if (reason := not_sent_reason(error)) is None:
                 raise
+            await self._refused(reason)
             return False
         return True
+
+    async def _refused(self, reason: str) -> None:
+        """Count why there is no reply, and once an hour tell a person of what is theirs to decide."""
+        log.info("no reply", event_id=self.event.id, reason=reason)
+        REPLIES_REFUSED.labels(reason if reason in REASONS else "other").inc()
+        cause = _CAUSES.get(reason)
+        if cause is None or not await take_turn(
+            self.redis, self.keys, f"reply_{reason}", secrets.token_hex(8), seconds=WINDOW
+        ):
+            return
+        log.error(cause.name, advice=cause.advice, event_id=self.event.id)
+        if self.settings.notify is not None:
+            mend = "ringback events list --type message.received"
+            await notify(self.redis, self.keys, cause=cause.name, text=cause.advice, mend=mend)
 
     async def _reason_against(self, address: Address) -> str | None:
         if is_keyword(self.event.payload, self.opt_out_words):
@@ -70,10 +125,17 @@ class Answer:
             return "opted_out"
         if address.channel == "WHATSAPP" and clock.now() - self._written_at() > WHATSAPP_WINDOW:
             return "window_closed"
-        allowed = await may_answer(
-            self.redis, self.keys, address.to, effect_key=self.effect_key, limit=MOST_ANSWERS, window=WINDOW
+        if await ReplyCountries(self.telnyx, self.redis, self.keys, self.settings).is_abroad(address):
+            return "abroad"
+        return await reason_against_answer(
+            self.redis,
+            self.keys,
+            one_spelling(address.to),
+            effect_key=self.effect_key,
+            limit=MOST_ANSWERS,
+            budget=self.settings.replies_per_hour,
+            window=WINDOW,
         )
-        return None if allowed else "loop"
 
     def _written_at(self) -> float:
         """The earliest time that is known of the message, as nobody tells when the window began."""

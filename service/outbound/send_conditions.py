@@ -10,11 +10,13 @@ from telnyx import APIError, APIStatusError
 from service.events.phone_number import canonical_number
 from service.outbound.operations import Call
 from service.outbound.refusals import STOP, Answer
+from service.phone_numbers import country_of
 from service.store.send_conditions import InsteadOf, NotAllowed, SendConditions
 
 OPTED_OUT = "opted_out"
 _HEADER = "x-ringback-not-sent"
 _current: ContextVar[InsteadOf | None] = ContextVar("instead_of", default=None)
+_replies_per_hour: ContextVar[int | None] = ContextVar("replies_per_hour", default=None)
 
 
 @contextmanager
@@ -27,13 +29,29 @@ def instead_of(message: InsteadOf) -> Iterator[None]:
         _current.reset(token)
 
 
+@contextmanager
+def as_reply(*, replies_per_hour: int) -> Iterator[None]:
+    """Send an answer to a stranger: what is sent within the block counts against the budget of replies."""
+    token = _replies_per_hour.set(replies_per_hour)
+    try:
+        yield
+    finally:
+        _replies_per_hour.reset(token)
+
+
 def conditions_of(call: Call) -> SendConditions | None:
     """Return what must hold when the intent of a call is written; None where it sends nothing to a number."""
     if not call.is_send or call.recipient is None:
         return None
     names = (canonical_number(each) for each in call.recipient.split(","))
     known = tuple(name for name in names if name is not None)
-    return SendConditions(known, _current.get()) if known else None
+    budget = _replies_per_hour.get()
+    if budget is not None:
+        # A stranger chose where it goes: that opens no country for other strangers.
+        return SendConditions(known, replies_per_hour=budget)
+    countries = (country_of(name) for name in known)
+    regions = tuple(dict.fromkeys(each for each in countries if each is not None))
+    return SendConditions(known, _current.get(), regions=regions) if known else None
 
 
 def answer_not_sent(refused: NotAllowed) -> Answer:

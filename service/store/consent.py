@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import Self
+from typing import Literal, Self
 
 import orjson
 from redis.asyncio import Redis
@@ -21,7 +21,7 @@ from service.store.scripts import run, script
 HEAR = script("hear", above=("consent",))
 MOVE = script("optout_move", above=("consent",))
 REMOVE = script("optout_remove", above=("consent",))
-REPLY = script("reply")
+REPLY = script("reply", above=("budget",))
 
 _USER = "whatsapp:"
 """What the name of a WhatsApp user begins with: an id is no number, and never taken for one."""
@@ -248,10 +248,19 @@ async def take_list_lock(redis: "Redis", keys: Keys, *, seconds: float) -> bool:
     return bool(await redis.set(keys.optouts_reader, "1", nx=True, ex=int(seconds)))
 
 
-async def may_answer(redis: "Redis", keys: Keys, number: str, *, effect_key: str, limit: int, window: float) -> bool:
-    """Whether one more answer may go to this number: at most `limit` within `window` seconds of the latest."""
-    forms = keys.sealer.forms(canonical_number(number) or number)
-    return bool(await run(redis, REPLY, keys.namespace, effect_key, limit, int(window * 1000), *forms))
+async def reason_against_answer(
+    redis: "Redis", keys: Keys, number: str, *, effect_key: str, limit: int, budget: int, window: float
+) -> Literal["loop", "over_budget"] | None:
+    """Return why no answer may go to this number: `limit` went to it, or `budget` in all, within `window` seconds."""
+    args = (keys.namespace, effect_key, limit, int(window * 1000), budget)
+    reason: bytes = await run(redis, REPLY, *args, *keys.sealer.forms(number))
+    return reason.decode() or None  # type: ignore[return-value]
+
+
+async def take_back_answer(redis: "Redis", keys: Keys, number: str, *, effect_key: str) -> None:
+    """Count an answer no longer that was not sent."""
+    for form in keys.sealer.forms(number):
+        await redis.srem(keys.replies(form), effect_key)  # type: ignore[misc]
 
 
 def _name(of: str) -> str | None:

@@ -56,6 +56,9 @@ class Keys:
     | `<ns>:optouts_reader` | string | who reads that list now |
     | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
+    | `<ns>:reply_budget` | sorted set | replies of the last hour by the time of their reservation (ms) |
+    | `<ns>:sent_regions` | sorted set | regions that we have sent to, by the latest time (ms) |
+    | `<ns>:profile_countries:<id>` | string | for an hour, the countries of a messaging profile's numbers (JSON) |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
     | `<ns>:paused` | set | handlers that a person has paused; `*` for all |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
@@ -130,12 +133,19 @@ class Keys:
         return f"{self.namespace}:url_domains"
 
     @property
+    def sent_regions(self) -> str:
+        return f"{self.namespace}:sent_regions"
+
+    @property
     def readyz(self) -> str:
         return f"{self.namespace}:readyz"
 
     @property
     def ended(self) -> str:
         return f"{self.namespace}:ended"
+
+    def profile_countries(self, profile_id: str) -> str:
+        return f"{self.namespace}:profile_countries:{hashlib.sha256(profile_id.encode()).hexdigest()[:32]}"
 
     def known(self, kind: str) -> str:
         return f"{self.namespace}:known:{kind}"

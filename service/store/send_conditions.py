@@ -27,13 +27,18 @@ class InsteadOf:
 
 @dataclass(frozen=True, slots=True)
 class SendConditions:
-    """What must hold of the recipients of a send when its intent is written."""
+    """What must hold of the recipients of a send when its intent is written.
+
+    A reply counts against `replies_per_hour`. `regions` are those that it is noted to go to.
+    """
 
     numbers: tuple[str, ...]
     instead_of: InsteadOf | None = None
+    replies_per_hour: int | None = None
+    regions: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return f"SendConditions(instead_of={self.instead_of!r})"
+        return f"SendConditions(instead_of={self.instead_of!r}, replies_per_hour={self.replies_per_hour})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,10 @@ def conditions_argument(conditions: SendConditions | None, keys: Keys, *, only_a
         "keys": keys.sealer.names,
         "recipients": [keys.sealer.forms(number) for number in conditions.numbers],
         "only_asks": only_asks,
+        "regions": conditions.regions,
     }
+    if conditions.replies_per_hour is not None:
+        written["reply"] = {"limit": conditions.replies_per_hour, "window": int(WINDOW * 1000)}
     if instead_of is not None:
         written["message"] = {
             "id": instead_of.message_id,

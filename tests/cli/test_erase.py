@@ -15,7 +15,7 @@ from service.sealing import Sealer, parse_keys
 from service.settings import Settings
 from service.store import erasure, ledger
 from service.store.audit import audit
-from service.store.consent import consent_of, hear, may_answer, opted_out
+from service.store.consent import consent_of, hear, opted_out, reason_against_answer
 from service.store.erasure import Erased
 from service.store.inbox import Arrival, accept, find
 from service.store.keys import Keys
@@ -84,7 +84,7 @@ async def know(redis: Any, keys: Keys, number: str) -> None:
     said = MessageStatus("m", "RCS", (RecipientStatus(number, "delivered", "T"),))
     await ask(redis, keys, "m", [], by="e", said=said)
     await remember(redis, keys, "agent", {number: Capability(("X",))})
-    await may_answer(redis, keys, number, effect_key="1", limit=1, window=60)
+    await reason_against_answer(redis, keys, number, effect_key="1", limit=1, budget=9, window=60)
 
 
 def bodies(deployment: Deployment) -> set[str]:
@@ -129,11 +129,11 @@ def test_states_go_and_an_opt_out_stays(kept: Deployment) -> None:
 
         async def look(redis: Any, keys: Keys, number: str = number) -> tuple[Any, ...]:
             state = (await ask(redis, keys, "m", [Recipient(number, "sms")], by="e")).recipients[number]
-            again = await may_answer(redis, keys, number, effect_key="2", limit=1, window=60)
+            again = await reason_against_answer(redis, keys, number, effect_key="2", limit=1, budget=9, window=60)
             return (
                 state.status,
                 await recall(redis, keys, "agent", [number]),
-                again,
+                again is None,
                 await opted_out(redis, keys, number),
             )
 

@@ -321,7 +321,9 @@ SCENARIOS = (
         accepting(replace(EVENT, message=STATUS)),
         calling(ask, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="sent"),
     ),
-    Scenario("reply", nothing, calling(consent.may_answer, NUMBER, effect_key="k", limit=3, window=60)),
+    Scenario(
+        "reply", nothing, calling(consent.reason_against_answer, NUMBER, effect_key="k", limit=3, budget=9, window=60)
+    ),
     Scenario("effect_begin of a fallback", LEASED, beginning(ENTRY, conditions=FALLBACK)),
     Scenario(
         "effect_end gives the budget back",

@@ -19,10 +19,10 @@ from service.store.consent import (
     KeyMissing,
     consent_of,
     hear,
-    may_answer,
     move_opt_outs,
     opt_outs,
     opted_out,
+    reason_against_answer,
 )
 from service.store.inbox import Arrival, accept
 from service.store.keys import Keys
@@ -223,9 +223,12 @@ def test_whoever_lacks_the_key_of_a_recipient_waits_for_that_message_only(deploy
 
 def test_the_guard_against_loops_counts_on_when_keys_change(deployment: Deployment) -> None:
     def may(configured: Sequence[EncryptionKey], key: str) -> bool:
-        return deployment.ask(
-            configured, lambda redis, keys: may_answer(redis, keys, ANN, effect_key=key, limit=2, window=60)
+        asked = {"effect_key": key, "limit": 2, "budget": 9, "window": 60}
+        reason: str | None = deployment.ask(
+            configured,
+            lambda redis, keys: reason_against_answer(redis, keys, ANN, **asked),  # type: ignore[arg-type]
         )
+        return reason is None
 
     assert may((), "1")
     assert may((A,), "2")

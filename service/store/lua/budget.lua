@@ -1,12 +1,28 @@
 -- budget: the segments of what may be sent within any hour. An effect that has its segments keeps them, so that trying again
 -- counts nothing twice, until it turns out that it did not happen.
 --
--- Keys:   <ns>:sms_budget (sorted set: effects by the time of their reservation, ms), <ns>:sms_budget:segments (hash: effect →
+-- Replies have a budget of their own, each counts once.
+--
+-- Keys:   <ns>:reply_budget (sorted set: effects by the time of their reservation, ms), <ns>:sms_budget (sorted set: effects by the time of their reservation, ms), <ns>:sms_budget:segments (hash: effect →
 --         segments, and their sum as `sum`)
 -- Cost:   O(reservations that have lapsed × log reservations)
 
--- release_budget: give back the segments of one effect
+-- replies_have_room: whether one more reply can be given, or that of this effect ('' for a new one) has its place
+local function replies_have_room(ns, effect, limit, window, now)
+  redis.call('ZREMRANGEBYSCORE', ns .. ':reply_budget', '-inf', now - window)
+  if redis.call('ZSCORE', ns .. ':reply_budget', effect) then return true end
+  return redis.call('ZCARD', ns .. ':reply_budget') < limit
+end
+
+-- reserve_reply: count the effect of a reply, once
+local function reserve_reply(ns, effect, window, now)
+  redis.call('ZADD', ns .. ':reply_budget', 'NX', now, effect)
+  redis.call('PEXPIRE', ns .. ':reply_budget', window)
+end
+
+-- release_budget: give back what one effect has reserved
 local function release_budget(ns, effect)
+  redis.call('ZREM', ns .. ':reply_budget', effect)
   local sizes = ns .. ':sms_budget:segments'
   if redis.call('ZSCORE', ns .. ':sms_budget', effect) then
     local f = redis.call('HMGET', sizes, 'sum', effect)

@@ -3,11 +3,12 @@
 -- where that has been delivered, another event holds the right to send, or the hour's segments are used up. Right and segments
 -- are taken here. A request that is only noted (a dry run) is written with its answer.
 --
--- Keys:   <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>, those of consent, message_state and budget
+-- Keys:   <ns>:sent_regions (sorted set: where sends went, by time), <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>, those of consent, message_state and budget
 -- ARGV:   ns, event id, token of the lease, name, version seen (0: there was no entry), run, keep (ms that the entry lives; 0: as
 --         long as its event), again ('1': the stored bytes go once more; '0': what follows is new), conditions of a send (JSON, or
 --         ''): {keys = {names of the caller's encryption keys}, recipients = {forms of each number}, only_asks, message = {id,
---         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}}, then field, value …
+--         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}, reply = {limit, window (ms)} of the budget of replies,
+--         regions = {where it goes}}, then field, value …
 -- Answer: {'begun'}, {'lost'}, {'changed'}, or why it may not be sent: {'opted_out'}, {'already_delivered'}, {'native_fallback'},
 --         {'recipient_unreadable'}, {'already_sent' or 'right_held', the event that holds the right}, {'over_budget'},
 --         {'encryption_key_missing', names of keys …}
@@ -44,6 +45,10 @@ local function refused(wanted)
   for _, forms in ipairs(wanted.recipients) do
     if opted_out(ns, forms, since) then return { 'opted_out' } end
   end
+  -- The stored bytes under a key that was sent before are no further reply.
+  if wanted.reply and ARGV[8] == '0' and not replies_have_room(ns, name, wanted.reply.limit, wanted.reply.window, now) then
+    return { 'over_budget' }
+  end
   return wanted.message and message_refuses(wanted.message, wanted)
 end
 
@@ -64,6 +69,10 @@ if ARGV[9] ~= '' then
   local why = refused(wanted)
   if why then return why end
   if wanted.message and not wanted.only_asks then take(wanted) end
+  if wanted.reply and not wanted.only_asks then reserve_reply(ns, name, wanted.reply.window, now) end
+  for _, region in ipairs(wanted.only_asks and {} or wanted.regions) do
+    redis.call('ZADD', ns .. ':sent_regions', now, region)
+  end
 end
 -- The intent is one write, and the last: where that fails, there is none.
 local known = redis.call('HMGET', entry, 'state', 'sends', 'doubtful')

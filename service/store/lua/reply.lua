@@ -1,21 +1,24 @@
--- reply: may this answer be given, or are two machines talking to each other?
+-- reply: may this answer be given, or are two machines talking to each other, or is the hour's budget used up? The budget is
+-- taken by the script that writes the intent.
 --
--- Keys:   <ns>:replies:<number>
--- ARGV:   ns, effect key (the same in each run of a handler for an event), limit, window (ms), then the forms of the number,
---         that of today first
--- Answer: 1 if the answer may be given, else 0
+-- Keys:   <ns>:replies:<number>, those of budget
+-- ARGV:   ns, effect key (the same in each run of a handler for an event), limit, window (ms), budget, then the forms of
+--         the number, that of today first
+-- Answer: '' if the answer may be given, else 'loop' or 'over_budget'
 -- Cost:   O(forms)
 local given = 0
-for i = 5, #ARGV do
-  local key = ARGV[1] .. ':replies:' .. ARGV[i]
+local ns = ARGV[1]
+for i = 6, #ARGV do
+  local key = ns .. ':replies:' .. ARGV[i]
   if redis.call('SISMEMBER', key, ARGV[2]) == 1 then
     redis.call('PEXPIRE', key, ARGV[4], 'NX')
-    return 1
+    return ''
   end
   given = given + redis.call('SCARD', key)
 end
-if given >= tonumber(ARGV[3]) then return 0 end
-local key = ARGV[1] .. ':replies:' .. ARGV[5]
+if given >= tonumber(ARGV[3]) then return 'loop' end
+if not replies_have_room(ns, '', tonumber(ARGV[5]), tonumber(ARGV[4]), now_ms()) then return 'over_budget' end
+local key = ns .. ':replies:' .. ARGV[6]
 redis.call('SADD', key, ARGV[2])
 redis.call('PEXPIRE', key, ARGV[4])
-return 1
+return ''

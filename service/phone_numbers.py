@@ -26,6 +26,15 @@ def country_of(number: str) -> str | None:
 
 
 @lru_cache(_REMEMBERED)
+def one_spelling(number: str) -> str:
+    """Return the number without what some write between country code and number, as the 0 in +44 0171; else itself."""
+    parsed = _parsed(number)
+    if parsed is None:
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+@lru_cache(_REMEMBERED)
 def time_zones_of(number: str) -> tuple[ZoneInfo, ...]:
     """Every time zone that a number may lie in: none where that is not known at all.
 

@@ -1,0 +1,68 @@
+"""Where `ctx.reply` may go: a stranger's number decides it, and answers to some countries are dear."""
+
+from dataclasses import dataclass
+
+from redis.asyncio import Redis
+from telnyx import AsyncTelnyx, NotFoundError
+
+from service.messages.reply_address import Address
+from service.outbound.list_pages import ListDoesNotEnd, rows_of
+from service.phone_numbers import country_of
+from service.settings import Settings
+from service.store.keys import Keys
+from service.store.sent_regions import has_sent_to, known_profile_countries, remember_profile_countries
+
+_PAGE = 250
+
+
+@dataclass(frozen=True)
+class ReplyCountries:
+    """What tells whether an answer goes abroad."""
+
+    telnyx: AsyncTelnyx
+    redis: "Redis"
+    keys: Keys
+    settings: Settings
+
+    async def is_abroad(self, address: Address) -> bool:
+        """Return whether an answer may not go there: `RINGBACK_REPLY_COUNTRIES`, else the countries of our own numbers.
+
+        Without that variable a region that we have sent to within the retention counts as ours.
+
+        Raises:
+            telnyx.APIError: Telnyx does not tell the numbers of the profile.
+        """
+        if address.channel == "WHATSAPP":
+            return False
+        region = country_of(address.to)
+        if self.settings.reply_countries:
+            return region not in self.settings.reply_countries
+        home = country_of(address.sender) if address.sender.startswith("+") else None
+        if region is None:
+            return True
+        if region == home or await has_sent_to(self.redis, self.keys, region, within=self.settings.retention):
+            return False
+        if home is not None or address.messaging_profile_id is None:
+            return True
+        countries = await self._profile_countries(address.messaging_profile_id)
+        # Of a profile without numbers nobody can tell its country: the budget alone holds.
+        return bool(countries) and region not in countries
+
+    async def _profile_countries(self, profile_id: str) -> frozenset[str]:
+        known = await known_profile_countries(self.redis, self.keys, profile_id)
+        if known is None:
+            known = await self._asked(profile_id)
+            await remember_profile_countries(self.redis, self.keys, profile_id, known)
+        return known
+
+    async def _asked(self, profile_id: str) -> frozenset[str]:
+        """Ask Telnyx. Source: SDK 4.189, `messaging_profiles.list_phone_numbers` and `list_short_codes`."""
+        profiles = self.telnyx.messaging_profiles
+        try:
+            numbers = rows_of(profiles.list_phone_numbers(profile_id, page_size=_PAGE), "numbers of a profile")
+            found = {each.country_code async for each in numbers}
+            codes = rows_of(profiles.list_short_codes(profile_id, page_size=_PAGE), "short codes of a profile")
+            found |= {each.country_code async for each in codes}
+        except (NotFoundError, ListDoesNotEnd):
+            return frozenset()
+        return frozenset(each.upper() for each in found if each)
