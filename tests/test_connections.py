@@ -8,7 +8,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -254,14 +254,20 @@ def test_how_long_idle_connections_are_kept_can_be_set(tmp_path: Path, role: str
             assert is_closed(connection, seconds=3)
 
 
-def test_strangers_that_hold_all_descriptors_lock_nobody_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("half_sent", [False, True], ids=["idle", "half-sent bodies"])
+def test_strangers_that_hold_all_descriptors_lock_nobody_out(tmp_path: Path, *, half_sent: bool) -> None:
+    request = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+    if half_sent:
+        proof = f"telnyx-signature-ed25519: {'A' * 86}==\r\ntelnyx-timestamp: {int(time.time())}\r\n"
+        request = f"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n{proof}\r\nx".encode()
     with open_fleet(tmp_path, EMPTY) as fleet, ExitStack() as strangers:
         with few_descriptors():
             fleet.start("ingress")
         wait_for(lambda: answers(fleet.port))
         held = [strangers.enter_context(connected(fleet.port)) for _ in range(600)]
         for connection in held:
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            with suppress(ConnectionError):
+                connection.sendall(request)
         assert fleet.deliver(envelope("test.x", {})).status_code == 200
         assert is_closed(held[0], seconds=2)
         assert not is_closed(held[-1], seconds=0.2)
