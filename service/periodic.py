@@ -3,8 +3,9 @@
 What the handler does is then done under a lease, with retries and an end that is kept; the job itself takes one call.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +18,13 @@ from service.store.keys import Keys
 
 
 def cron_jobs(router: Router, keys: Keys) -> list[CronJob]:
-    """One job for each periodic handler of the router."""
-    return [_cron_job(name, times, keys) for name, times in router.periodic.items()]
+    """Return one job for each periodic handler of the router, under a name of this deployment."""
+    return in_deployment((_cron_job(name, times, keys) for name, times in router.periodic.items()), keys)
+
+
+def in_deployment(jobs: Iterable[CronJob], keys: Keys) -> list[CronJob]:
+    """Return copies of jobs under names and ids of this deployment: arq's keys are global, equal ones would collide."""
+    return [replace(job, name=keys.job_id(job.name), job_id=job.job_id and keys.job_id(job.job_id)) for job in jobs]
 
 
 def _cron_job(name: str, times: Mapping[str, Times], keys: Keys) -> CronJob:

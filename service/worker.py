@@ -33,7 +33,7 @@ from service.masking import told
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
 from service.notify import Courier, open_teller
-from service.periodic import cron_jobs
+from service.periodic import cron_jobs, in_deployment
 from service.processing import Processor, open_processor
 from service.readiness import CauseMetrics
 from service.routing import Router
@@ -88,10 +88,13 @@ def serialize(job: dict[str, Any]) -> bytes:
 
 def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
     """The options of arq's worker that keep its own opinions out of the way."""
+    keys = Keys.of(settings)
     timeouts = [each.timeout or settings.handler_timeout for each in router.subscriptions.values()]
     return {
         "functions": [process],
-        "queue_name": Keys.of(settings).queue,
+        "cron_jobs": cron_jobs(router, keys),
+        "timezone": UTC,
+        "queue_name": keys.queue,
         "max_jobs": settings.concurrency,
         "max_tries": OUT_OF_REACH,
         "keep_result": 0,
@@ -108,8 +111,9 @@ class Worker(arq.worker.Worker):
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
         self._keys = Keys.of(settings)
-        periodic = {"cron_jobs": cron_jobs(router, self._keys), "timezone": UTC}
-        super().__init__(**{**arq_options(settings, router), **periodic, **options})
+        if "cron_jobs" in options:
+            options["cron_jobs"] = in_deployment(options["cron_jobs"], self._keys)
+        super().__init__(**{**arq_options(settings, router), **options})
         self._settings = settings
         self._router = router.configured(settings)
         self._redis_url = redis_url
@@ -120,7 +124,6 @@ class Worker(arq.worker.Worker):
         self._claim_number: int | None = None
         self._tell = open_teller(settings)
         self._suspects_wait = False
-        self._own_cron_jobs()
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
             setattr(self, hook, contained(getattr(self, hook)))
 
@@ -316,13 +319,6 @@ class Worker(arq.worker.Worker):
         if self._processor is not None:
             self._announcing = self.loop.create_task(self._processor.announce_stop())
         super().handle_sig_wait_for_completion(signum)
-
-    def _own_cron_jobs(self) -> None:
-        """Give cron jobs names of this deployment: arq's keys are global, so equal names elsewhere would collide."""
-        for cron_job in self.cron_jobs:
-            self.functions.pop(cron_job.name)
-            cron_job.name = f"{self._keys.namespace}:{cron_job.name}"
-            self.functions[cron_job.name] = cron_job
 
     def _reap(self) -> None:
         """Let go of ended tasks; an error that gets here belongs to arq's own jobs or hooks, and harms nobody else."""

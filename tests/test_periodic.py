@@ -1,13 +1,22 @@
 """Periodic handlers: each time is one event for all workers, with a lease, retries and an end like any other."""
 
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
+
+import arq.worker
+import pytest
+from arq.cron import cron
 
 from service import Context, Event, Retry, Router
 from service.periodic import cron_jobs
 from service.store.audit import audit
 from service.store.keys import Keys
 from service.store.search import Wanted, newest
+from service.worker import stock_settings
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -56,3 +65,90 @@ def test_the_times_may_be_any_kind_of_set() -> None:
     [job] = cron_jobs(router, Keys("here"))
     job.calculate_next(datetime(2026, 11, 22, 12, 10, tzinfo=UTC))
     assert job.next_run == datetime(2026, 11, 22, 12, 37, 0, 123_456, tzinfo=UTC)
+
+
+ARQ_CLOSES = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")
+"""A deprecated call of stock arq's own, at its end."""
+
+
+def ticking(ran: list[datetime | None]) -> Router:
+    """A router that notes each second for which its handler ran."""
+    router = Router()
+
+    @router.cron(minute=None, second=None)
+    async def tick(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        ran.append(event.occurred_at)
+
+    return router
+
+
+@contextmanager
+def stock_worker(stack: Stack, namespace: str, router: Router) -> Iterator[None]:
+    """Run the stock `arq` worker on our settings until the block ends."""
+    settings = stack.settings.model_copy(update={"namespace": namespace})
+
+    async def work() -> None:
+        options = stock_settings(settings, router, stack.host.redis_url)
+        worker = arq.worker.create_worker(options, handle_signals=False, poll_delay=0.05)
+        main = asyncio.create_task(worker.main())
+        await asyncio.wait([main, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+        main.cancel()
+        await asyncio.wait([main, *worker.tasks.values()])
+        await worker.close()
+
+    stop = stack.host.portal.call(make_event)
+    future = stack.host.portal.start_task_soon(work)
+    try:
+        yield
+    finally:
+        stack.host.portal.call(stop.set)
+        future.result(20)
+
+
+async def make_event() -> asyncio.Event:
+    """Make it in the loop that is to use it."""
+    return asyncio.Event()
+
+
+def test_two_deployments_on_one_redis_run_periodic_handlers_of_one_name_at_the_same_times(stack: Stack) -> None:
+    here, there = list[datetime | None](), list[datetime | None]()
+    stack.start_worker(ticking(here), namespace=f"{stack.settings.namespace}.here")
+    stack.start_worker(ticking(there), namespace=f"{stack.settings.namespace}.there")
+    wait_for(lambda: len(set(here) & set(there)) >= 2)
+
+
+@ARQ_CLOSES
+def test_stock_arq_runs_periodic_handlers_of_two_deployments_at_the_same_times(stack: Stack) -> None:
+    here, there = list[datetime | None](), list[datetime | None]()
+    namespace = stack.settings.namespace
+    with (
+        stock_worker(stack, f"{namespace}.here", ticking(here)),
+        stock_worker(stack, f"{namespace}.there", ticking(there)),
+    ):
+        wait_for(lambda: len(set(here) & set(there)) >= 2)
+
+
+@ARQ_CLOSES
+def test_a_stock_and_a_ringback_worker_of_one_deployment_run_each_time_once(stack: Stack) -> None:
+    ours, stocks = list[datetime | None](), list[datetime | None]()
+    stack.start_worker(ticking(ours))
+    with stock_worker(stack, stack.settings.namespace, ticking(stocks)):
+        wait_for(lambda: len(ours) + len(stocks) >= 4)
+    ran = ours + stocks
+    assert len({moment and moment.replace(microsecond=0) for moment in ran}) == len(ran)
+
+
+def test_a_cron_job_of_ones_own_with_a_fixed_id_runs_in_each_of_two_deployments(stack: Stack) -> None:
+    """Each waits until the other runs too: while one does, arq starts no second job of its id."""
+    running, both = set[str](), threading.Barrier(2)
+
+    async def nightly(ctx: dict[str, Any]) -> None:
+        running.add(ctx["job_id"])
+        await asyncio.to_thread(both.wait, 20)
+
+    jobs = [cron(nightly, hour=3, run_at_startup=True, job_id="nightly")]
+    names = [f"{stack.settings.namespace}.{name}" for name in ("here", "there")]
+    for name in names:
+        stack.start_worker(Router(), worker_options={"cron_jobs": jobs}, namespace=name)
+    wait_for(lambda: len(running) == 2)
+    assert running == {f"{name}:nightly" for name in names}
