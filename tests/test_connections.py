@@ -36,6 +36,12 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
         yield opened
 
 
+@pytest.fixture(params=[pytest.param(each, marks=[pytest.mark.soak] if each == "admin" else []) for each in PATHS])
+def timed_port(request: pytest.FixtureRequest, ports: dict[str, int]) -> int:
+    """A port of each kind of process, for what takes seconds; the ingress has two of one kind."""
+    return ports[request.param]
+
+
 @pytest.fixture(params=PATHS)
 def port(request: pytest.FixtureRequest, ports: dict[str, int]) -> int:
     return ports[request.param]
@@ -179,25 +185,25 @@ def test_an_answer_that_comes_before_the_body_reaches_who_goes_on_sending_it(por
 
 
 @pytest.mark.parametrize("between", [b"\r\n", b"\n\r\n", b"G"])
-def test_a_byte_between_two_requests_starts_a_timer(port: int, between: bytes) -> None:
-    with connected(port) as connection:
+def test_a_byte_between_two_requests_starts_a_timer(timed_port: int, between: bytes) -> None:
+    with connected(timed_port) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
         assert answer_of(connection).startswith(b"HTTP/1.1 200")
         connection.sendall(between)
         assert is_closed(connection, seconds=8)
 
 
-def test_a_refused_upgrade_leaves_no_connection_without_a_timer(port: int) -> None:
+def test_a_refused_upgrade_leaves_no_connection_without_a_timer(timed_port: int) -> None:
     request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
-    with connected(port) as connection:
+    with connected(timed_port) as connection:
         connection.sendall(request)
         answer_of(connection)
         connection.sendall(b"x")
         assert is_closed(connection, seconds=8)
 
 
-def test_the_first_byte_and_the_head_have_five_seconds_each(port: int) -> None:
-    with connected(port) as silent, connected(port) as slow:
+def test_the_first_byte_and_the_head_have_five_seconds_each(timed_port: int) -> None:
+    with connected(timed_port) as silent, connected(timed_port) as slow:
         began = time.monotonic()
         assert not is_closed(slow, seconds=3)
         slow.sendall(b"GET /healthz HTTP/1.1\r\n")
@@ -206,8 +212,8 @@ def test_the_first_byte_and_the_head_have_five_seconds_each(port: int) -> None:
         assert is_closed(slow, seconds=5)
 
 
-def test_a_client_that_pipelines_and_never_reads_is_ended(port: int) -> None:
-    with connected(port) as connection:
+def test_a_client_that_pipelines_and_never_reads_is_ended(timed_port: int) -> None:
+    with connected(timed_port) as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"
         connection.sendall(requests * 4)
@@ -224,8 +230,8 @@ def test_a_few_requests_may_be_pipelined_and_are_answered_in_order(port: int) ->
     assert [each.split()[0] for each in answer.split(b"HTTP/1.1")[1:]] == [b"200", b"404"] * 3
 
 
-def test_an_idle_connection_is_kept_for_a_proxy(port: int) -> None:
-    with connected(port) as connection:
+def test_an_idle_connection_is_kept_for_a_proxy(timed_port: int) -> None:
+    with connected(timed_port) as connection:
         for pause in (0.0, 7.0, 0.0):
             assert not is_closed(connection, seconds=pause)
             connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")

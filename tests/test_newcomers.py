@@ -88,7 +88,7 @@ async def x(event, ctx): ...
 def test_a_lifespan_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     with open_fleet(tmp_path, LIFESPAN) as fleet:
         worker = fleet.start("worker")
-        assert worker.wait(20) == 2
+        assert worker.wait(60) == 2
         told = (tmp_path / "worker-0.log").read_text()
     assert "the lifespan of a router failed: ConnectionError at my_handlers.py:7 in crm" in told
     assert "secret-host" not in told
@@ -99,7 +99,7 @@ def test_a_port_that_is_taken_is_named_with_its_variable(tmp_path: Path) -> None
     with open_fleet(tmp_path, "from service import Router\nrouter = Router()\n") as fleet:
         fleet.start_ingress()
         second = fleet.start("ingress")
-        assert second.wait(20) == 1
+        assert second.wait(60) == 1
         log = tmp_path / "ingress-1.log"
         wait_for(lambda: "set RINGBACK_PORT to another" in log.read_text())
 

@@ -29,6 +29,8 @@ from tests.processes.running import RINGBACK, clean_environment
 from tests.waiting import wait_for
 
 NAMESPACE = "fleet"
+START_SECONDS = 60.0
+"""How long a process may take to start on a busy machine; no test is about that."""
 
 
 @dataclass
@@ -60,14 +62,14 @@ class Fleet:
     def start_ingress(self) -> "subprocess.Popen[bytes]":
         """Start the ingress, and wait until it takes webhooks."""
         process = self.start("ingress")
-        wait_for(lambda: process.poll() is None and self._ready())
+        wait_for(lambda: process.poll() is None and self._ready(), seconds=START_SECONDS)
         return process
 
     def start_worker(self, **variables: str) -> "subprocess.Popen[bytes]":
         """Start a worker, and wait until it says that it is ready."""
         process = self.start("worker", **variables)
         log = self.folder / f"worker-{len(self.processes) - 1}.log"
-        wait_for(lambda: b"worker ready" in log.read_bytes() or process.poll() is not None)
+        wait_for(lambda: b"worker ready" in log.read_bytes() or process.poll() is not None, seconds=START_SECONDS)
         assert process.poll() is None, log.read_text()
         return process
 
