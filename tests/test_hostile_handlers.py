@@ -285,6 +285,7 @@ async def leak(event: Event, ctx: Context) -> None:
 """
 
 
+@pytest.mark.slow
 def test_what_a_handler_leaves_behind_tells_nothing_private(tmp_path: Path) -> None:
     number, text = "+13125550123", "your PIN is 4711"
     with open_fleet(tmp_path, LEAKS) as fleet:

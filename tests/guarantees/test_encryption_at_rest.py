@@ -86,6 +86,7 @@ def test_without_a_key_the_same_search_finds_them(tmp_path: Path) -> None:
     assert len(found & private.texts) > 10
 
 
+@pytest.mark.slow
 def test_keys_are_added_changed_round_and_taken_away_without_losing_a_stop(tmp_path: Path) -> None:
     old, new = new_key(), new_key()
     people = [Private().number() for _ in range(4)]

@@ -64,6 +64,7 @@ def has_failed(record: EventRecord) -> bool:
     return "forward" in record.handlers and record.handlers["forward"].attempts > 0
 
 
+@pytest.mark.slow
 def test_a_service_that_is_down_for_a_while_gets_every_event_once(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     with open_stack(host, forward_url=f"http://127.0.0.1:{port}/webhooks") as stack:

@@ -41,6 +41,7 @@ def test_the_demo_uses_nothing_of_the_users_environment_but_the_handlers(tmp_pat
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
+@pytest.mark.slow
 def test_without_handlers_the_demo_fails_and_names_the_rows(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text(EMPTY)
     ended = ringback("demo", cwd=tmp_path, HANDLERS="empty:router")
@@ -52,6 +53,7 @@ def test_without_handlers_the_demo_fails_and_names_the_rows(tmp_path: Path) -> N
     assert "forged" not in failed
 
 
+@pytest.mark.slow
 def test_a_handler_that_sends_twice_fails_the_demo(tmp_path: Path) -> None:
     (tmp_path / "eager.py").write_text(SENDS_TWICE)
     ended = ringback("demo", cwd=tmp_path, HANDLERS="eager:router")

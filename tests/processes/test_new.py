@@ -26,6 +26,7 @@ def pytest_in(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
+@pytest.mark.slow
 def test_the_test_that_it_writes_passes(tmp_path: Path) -> None:
     ended = ringback("new", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
