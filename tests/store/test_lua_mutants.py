@@ -33,7 +33,7 @@ MUTANTS = [
     ("message_state.lua", "return begun and 'already_sent' or 'right_held'", "return 'already_sent'"),
     ("message_state.lua", "if reached(state.status) then return 'already_delivered' end", ""),
     ("message_state.lua", "and tonumber(f[2] or 0) > 0)", ")"),
-    ("accept.lua", "merge_message(ns, cjson.decode(ARGV[i + 11]), id)", ""),
+    ("accept.lua", "merge_message(ns,", "local _ = (function() end)(ns,"),
     ("import.lua", "merge_message(ns,", "local _ = (function() end)(ns,"),
     ("message.lua", "'HSETNX', key, 'held:'", "'HSET', key, 'held:'"),
     ("message.lua", "redis.call('HSETNX', key, 'doubled:' .. form, '1') == 1", "true"),
@@ -46,7 +46,7 @@ MUTANTS = [
     ("effect_begin.lua", "{ 'encryption_key_missing', unpack(missing) }", "nil"),
     ("effect_end.lua", "release_budget(ARGV[1], ARGV[2])", ""),
     ("budget.lua", "+ segments <= limit", "<= limit"),
-    ("budget.lua", "'ZADD', key, 'NX', now", "'ZADD', key, now"),
+    ("budget.lua", "tonumber(f[1] or '0') + segments, effect", "segments, effect"),
 ]
 SMOKE = MUTANTS[:1]
 

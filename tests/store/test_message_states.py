@@ -279,6 +279,19 @@ def test_a_double_delivery_is_told_once_with_its_carrier(states: States) -> None
     assert states.ask(ANN).doubled == ()
 
 
+@pytest.mark.parametrize("order", [("a_new_one", "b_new_one"), ("b_new_one", "a_new_one")])
+def test_of_two_statuses_that_mean_nothing_to_us_the_same_one_stays(states: States, order: tuple[str, str]) -> None:
+    for status in order:
+        states.arrive(event((ANN, status)))
+    assert states.ask(ANN).recipients[ANN].status == "b_new_one"
+
+
+def test_events_that_name_one_recipient_each_are_of_a_message_with_several(states: States) -> None:
+    for number, status in ((ANN, "delivery_failed"), (BOB, "sent"), (MASKED, "delivered")):
+        states.arrive(event((number, status)))
+    assert (states.reason(ANN), states.reason(BOB)) == ("recipient_unreadable", "recipient_unreadable")
+
+
 @pytest.mark.parametrize("order", [("A", "B"), ("B", "A")])
 def test_the_same_of_two_carriers_stays_in_either_order(states: States, order: tuple[str, str]) -> None:
     for carrier in order:
