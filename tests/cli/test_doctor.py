@@ -40,7 +40,7 @@ def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
 def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = doctor(stack, monkeypatch)
     assert ran.code == 0, ran
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 8
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 9
     assert {each.method for each in stack.simulator.requests} == {"GET"}
 
 

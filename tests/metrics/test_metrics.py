@@ -179,12 +179,9 @@ def test_counters_that_contradict_each_other_are_seen(stack: Stack) -> None:
 
 def test_memory_that_is_left_is_told_where_there_is_a_limit(own_stack: Stack) -> None:
     name = "ringback_redis_memory_headroom_bytes"
+    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", 0))
     assert ingress(own_stack).value(name) is None
-
-    async def limit(redis: "Redis", keys: Keys) -> None:
-        await redis.config_set("maxmemory", 2**30)
-
-    own_stack.ask(limit)
+    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", 2**30))
     seen = ingress(own_stack)
     assert (seen.value(name) or 0) + (seen.value("ringback_redis_memory_used_bytes") or 0) == 2**30
 
