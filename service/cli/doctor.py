@@ -18,6 +18,7 @@ from service.embedded import EmbeddedServerError
 from service.exposure import exposure_warnings
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.encryption_checks import check_encryption
+from service.store.gauges import blocked_workers
 from service.store.idempotency_probe import latest
 from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH, forecast_memory
@@ -148,6 +149,15 @@ def _memory(_: Settings) -> str:
     return str(found)
 
 
+def _workers(_: Settings) -> str:
+    places = ask(blocked_workers)
+    if places:
+        raise Unwell(
+            f"the event loop is blocked at {', '.join(places)}: call what blocks with await asyncio.to_thread(...)"
+        )
+    return "no event loop is blocked"
+
+
 def _encryption(settings: Settings) -> str:
     found = ask(check_encryption)
     if missing := [*found.missing]:
@@ -182,6 +192,7 @@ _CHECKS: dict[str, Check] = {
     "account": _account,
     "redis": _redis,
     "memory": _memory,
+    "workers": _workers,
     "encryption": _encryption,
     "sending": _sending,
     "repetitions": _repetitions,

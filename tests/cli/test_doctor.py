@@ -11,11 +11,14 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from service.cli import app
+from service.cli.doctor import _CHECKS
 from service.events.consent import Word
 from service.readiness import trouble_with_account
 from service.sealing import EncryptionKey, Sealer
 from service.store.consent import hear
 from service.store.keys import Keys
+from service.store.leases import RENEW, renewal
+from service.store.scripts import run
 from tests.cli.deployment import Ran
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
@@ -40,7 +43,7 @@ def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
 def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = doctor(stack, monkeypatch)
     assert ran.code == 0, ran
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * 9
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * len(_CHECKS)
     assert {each.method for each in stack.simulator.requests} == {"GET"}
 
 
@@ -139,6 +142,21 @@ def test_a_redis_without_a_limit_is_told_of_and_how_long_its_memory_lasts(
     used = own_stack.ask(lambda redis, _: redis.info("memory"))["used_memory"]
     own_stack.ask(lambda redis, _: redis.config_set("maxmemory", int(used * 1.1)))
     assert "warning  memory: " in doctor(own_stack, monkeypatch).stdout
+
+
+def test_a_worker_whose_event_loop_is_blocked_is_named_with_the_place(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(blocked: tuple[float, str] | None) -> None:
+        told = renewal(stack.keys, "worker", (), lease=60, settled=0, blocked=blocked)
+        stack.ask(lambda redis, _: run(redis, RENEW, *told))
+
+    tell((7.0, "my_handlers.py:12 in slow"))
+    ran = doctor(stack, monkeypatch)
+    assert ran.code == 1
+    assert "NOT   workers: the event loop is blocked at my_handlers.py:12 in slow: " in ran.stdout
+    tell(None)
+    assert "well  workers: no event loop is blocked" in doctor(stack, monkeypatch).stdout
 
 
 def test_a_missing_encryption_key_is_named_by_doctor_and_readyz(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

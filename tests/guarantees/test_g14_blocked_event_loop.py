@@ -121,6 +121,7 @@ def found_dead(fleet: Fleet, event: dict[str, Any], handler: str) -> EventRecord
     record = fleet.ended(event, seconds=150)
     found = record.handlers[handler]
     assert (record.state, found.state, found.reason) == ("dead", "dead", "blocked_event_loop")
+    assert found.runs_counted == 3
     assert found.error is not None
     assert "to_thread" in found.error
     return record

@@ -126,15 +126,13 @@ class Fleet:
 
         return ask_at(self.server.url, Keys(NAMESPACE), matching) >= at_least
 
-    def lease_has_lapsed(self, body: dict[str, Any]) -> bool:
-        """Whether nobody renews the lease on an event any more."""
+    def is_leased(self, body: dict[str, Any]) -> bool:
+        """Whether a worker has the event."""
 
-        async def lapsed(redis: "Redis", keys: Keys) -> bool:
-            until = await redis.hget(keys.event(body["data"]["id"]), "lease_until")  # type: ignore[misc]
-            seconds, _ = await redis.time()
-            return until is not None and int(until) < seconds * 1000
+        async def leased(redis: "Redis", keys: Keys) -> bool:
+            return bool(await redis.hexists(keys.event(body["data"]["id"]), "lease"))  # type: ignore[misc]
 
-        return ask_at(self.server.url, Keys(NAMESPACE), lapsed)
+        return ask_at(self.server.url, Keys(NAMESPACE), leased)
 
     def restart_server(self) -> None:
         """Start the server again on the same data, after it was killed."""

@@ -22,9 +22,11 @@ local function let_go(ns, id, token)
   redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
 end
 
--- given_up: the record of a handler that is dead; `place` is where it blocked the event loop, if it did
-local function given_up(handler, now, place)
+-- given_up: the record of a handler that is dead after so many lapses, each of which was a run; `place` is where it blocked the
+-- event loop, if it did
+local function given_up(handler, now, lapses, place)
   handler.state, handler.due, handler.ended_at, handler.held_by = 'dead', nil, now, nil
+  handler.ran = (tonumber(handler.ran) or 0) + lapses
   if place then
     handler.reason = 'blocked_event_loop'
     handler.error = 'it blocked the event loop at ' .. place
@@ -44,7 +46,7 @@ end
 
 -- condemn: the handler that blocked the event loop is dead, else those that are known to have blocked it before, else each that
 -- has not ended
-local function condemn(event, now, blocked)
+local function condemn(event, now, lapses, blocked)
   local known, open, guilty, fields = blocked_places(event), {}, {}, {}
   if blocked then known = { [blocked.handler] = blocked.place } end
   for _, name in ipairs(names_of(redis.call('HGET', event, 'handlers')) or {}) do
@@ -55,7 +57,7 @@ local function condemn(event, now, blocked)
     end
   end
   for name, handler in pairs(next(guilty) and guilty or open) do
-    fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, given_up(handler, now, known[name])
+    fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, given_up(handler, now, lapses, known[name])
   end
   if #fields == 0 then return end
   redis.call('HSET', event, 'notes', noted(redis.call('HGET', event, 'notes'), now, 'condemned'), unpack(fields))
@@ -66,7 +68,8 @@ end
 local function condemn_if_hopeless(ns, id, now, blocked)
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'alone', 'lapses')
-  if f[1] and (tonumber(f[2] or '0') or 0) >= HOPELESS then condemn(event, now, blocked) end
+  local lapses = tonumber(f[2] or '0') or 0
+  if f[1] and lapses >= HOPELESS then condemn(event, now, lapses, blocked) end
 end
 
 -- blame: a lease lapsed. That counts against the event, unless its worker had announced its stop; a worker that shows up
