@@ -55,7 +55,7 @@ def test_a_plain_function_runs_with_its_arguments_and_the_health_check_is_kept(s
         known: bytes | None = await redis.get(f"{keys.queue}:health-check")
         return known
 
-    assert b"j_complete" in (stack.ask(health) or b"")
+    assert b"j_complete" in wait_for(lambda: stack.ask(health))
 
 
 def test_a_sweep_a_redelivery_and_a_cancel_while_an_event_runs_change_nothing(stack: Stack) -> None:

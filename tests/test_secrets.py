@@ -59,6 +59,7 @@ def test_a_malformed_value_is_never_quoted(name: str, monkeypatch: pytest.Monkey
             with pytest.raises(SystemExit):
                 cli.main()
         shown = "".join(capsys.readouterr())
+        assert shown
         assert MARK not in shown, (value, shown)
         assert "Traceback" not in shown
 
@@ -98,7 +99,8 @@ def test_no_command_tells_one(command: str, name: str, value: str) -> None:
         ran = run_process(command, **{**variables, "TELNYX_API_KEY": MARK, name: value})
         shown = ran.stdout + ran.stderr
     except subprocess.TimeoutExpired as still_running:
-        shown = f"{still_running.stdout!r}{still_running.stderr!r}"
+        shown = b"".join(each or b"" for each in (still_running.stdout, still_running.stderr)).decode()
+    assert shown
     assert MARK not in shown
 
 

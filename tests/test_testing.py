@@ -15,7 +15,7 @@ from service import Context, Discard, Event, Retry, Router
 from service.events import Message
 from service.settings import InvalidSettings
 from service.simulator import Simulator
-from service.testing import Result, make_event
+from service.testing import Bench, Result, make_event
 from service.testing import run_handler as run_alone
 from tests.events import envelope, finalized_rcs, fresh_number
 
@@ -42,7 +42,15 @@ def test_a_stop_is_not_answered_and_remembered_within_the_test(run_handler: Run)
     assert run_handler(auto_reply, make_event("message.received", text="Hello?")).requests == ()
 
 
-def test_another_test_knows_nothing_of_it(run_handler: Run, local_telnyx: Simulator) -> None:
+def test_another_test_knows_nothing_of_what_came_before(ringback_bench: Bench, request: pytest.FixtureRequest) -> None:
+    ringback_bench.reset()
+    ringback_bench.run_handler(auto_reply, make_event("message.received"))
+    ringback_bench.run_handler(auto_reply, make_event("message.received", text="STOP", autoresponse_type="STOP"))
+    assert len(ringback_bench.telnyx.requests) == 1
+    assert ringback_bench.run_handler(auto_reply, make_event("message.received")).requests == ()
+
+    run_handler: Run = request.getfixturevalue("run_handler")
+    local_telnyx: Simulator = request.getfixturevalue("local_telnyx")
     assert local_telnyx.requests == []
     assert len(run_handler(auto_reply, make_event("message.received")).requests) == 1
 
