@@ -10,7 +10,7 @@ from service.messages.reply import REPLIES_REFUSED
 from service.phone_numbers import one_spelling
 from service.store.keys import Keys
 from service.store.notices import take
-from service.store.sent_regions import has_sent_to, note_sent, remember_profile_countries
+from service.store.sent_regions import has_sent_to, note_sent
 from tests.cases.whatsapp_replies import Replies
 from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 from tests.stack import SMS_FROM, Host, Stack, open_stack
@@ -125,9 +125,13 @@ def test_a_region_is_forgotten_with_the_retention(stack: Stack) -> None:
 
 def test_rcs_goes_to_the_countries_of_the_profiles_numbers(stack: Stack) -> None:
     bodies = [envelope("message.received", received_rcs(each, "Hi")) for each in ("+37129123456", fresh_number())]
-    profile = bodies[0]["data"]["payload"]["messaging_profile_id"]
-    stack.ask(lambda redis, keys: remember_profile_countries(redis, keys, profile, ["US"]))
+    profiles = stack.simulator.account.profiles
+    profiles.assign(SMS_FROM, profiles.default_id)
+    for body in bodies:
+        body["data"]["payload"]["messaging_profile_id"] = profiles.default_id
     assert ask_all(stack, *bodies) == [False, True]
+    asked = [each.path for each in stack.simulator.requests if each.method == "GET"]
+    assert asked == [f"/messaging_profiles/{profiles.default_id}/{kind}" for kind in ("phone_numbers", "short_codes")]
 
 
 def test_spellings_of_one_number_are_one() -> None:

@@ -55,6 +55,21 @@ async def test_a_profile_takes_no_value_that_is_none(client: Client, simulator: 
     assert await refusal(lambda: update(NOBODY, name="Nobody")) == (404, "10005")
 
 
+async def test_a_profile_lists_the_numbers_and_short_codes_assigned_to_it(client: Client, simulator: Simulator) -> None:
+    profiles = simulator.account.profiles
+    for sender in ("+13125550001", "+4930123456", "55555"):
+        profiles.assign(sender, profiles.default_id)
+    numbers = await everything(client.messaging_profiles.list_phone_numbers(profiles.default_id))
+    assert [(each.phone_number, each.country_code) for each in numbers] == [
+        ("+13125550001", "US"),
+        ("+4930123456", "DE"),
+    ]
+    codes = await everything(client.messaging_profiles.list_short_codes(profiles.default_id))
+    assert [(each.short_code, each.country_code) for each in codes] == [("55555", "US")]
+    assert await refusal(lambda: client.messaging_profiles.list_phone_numbers(NOBODY)) == (404, "10005")
+    assert await refusal(lambda: client.messaging_profiles.list_short_codes(NOBODY)) == (404, "10005")
+
+
 async def test_opt_outs_are_listed_page_by_page(client: Client, simulator: Simulator) -> None:
     for number in range(3):
         simulator.receive(sender=f"+1312555010{number}", to=FROM, text="Stop")

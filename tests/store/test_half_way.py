@@ -35,7 +35,7 @@ def marked(scenario: Scenario) -> Any:
 def all_scripts() -> dict[str, str]:
     """The text of every script of the store, by its digest."""
     modules = [
-        importlib.import_module(f"service.store.{each.name}") for each in pkgutil.iter_modules(service.store.__path__)
+        importlib.import_module(each.name) for each in pkgutil.walk_packages(service.store.__path__, "service.store.")
     ]
     return {
         found.digest: found.text for module in modules for found in vars(module).values() if isinstance(found, Script)

@@ -15,7 +15,7 @@ from service.simulator.messages import (
     sending,
     whatsapp_sending,
 )
-from service.simulator.profiles import messaging_profiles, url_domains
+from service.simulator.profiles import messaging_profiles, profile_numbers, url_domains
 from service.simulator.rcs import agents, capabilities, deeplinks, invitations, registered_agents
 from service.simulator.tollfree import request_operations as tollfree
 from service.simulator.webhooks import delivery_operations
@@ -83,6 +83,8 @@ OPERATIONS = (
     Operation("GET", _PROFILES, messaging_profiles.list_profiles),
     Operation("GET", f"{_PROFILES}/{{id}}", messaging_profiles.retrieve_profile),
     Operation("PATCH", f"{_PROFILES}/{{id}}", messaging_profiles.update_profile),
+    Operation("GET", f"{_PROFILES}/{{id}}/phone_numbers", profile_numbers.list_phone_numbers),
+    Operation("GET", f"{_PROFILES}/{{id}}/short_codes", profile_numbers.list_short_codes),
     Operation("GET", "/messaging_optouts", opt_outs.list_opt_outs),
     Operation("GET", "/detail_records", detail_records.search_detail_records),
     Operation("GET", "/webhook_deliveries", delivery_operations.list_deliveries),

@@ -90,6 +90,10 @@ class MessagingProfiles:
         """The id of the profile that the number belongs to: the first one, unless it was assigned to another."""
         return self._numbers.get(phone_number, self.default_id)
 
+    def numbers_of(self, profile_id: str) -> list[str]:
+        """The numbers and short codes that were assigned to that profile."""
+        return [number for number, owner in self._numbers.items() if owner == profile_id]
+
     @property
     def default_id(self) -> str:
         """The id of the first profile."""
