@@ -10,89 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-LAYERS = [
-    {
-        "settings",
-        "clock",
-        "cancellation",
-        "signature",
-        "sealing",
-        "mentions",
-        "private_ids",
-        "masking",
-        "nested_json",
-        "printable",
-        "event_types",
-        "numbers",
-        "phone_numbers",
-        "opt_out_policy",
-        "events",
-        "retry_after",
-        "standard_webhooks",
-        "redis_url",
-        "embedded",
-        "embedded_guard",
-        "listening",
-        "stopping",
-        "body_budget",
-        "connection_limit",
-        "refusal_log",
-        "rewritten_bodies",
-        "disk_space",
-        "http_protocol",
-        "known_keys",
-        "labels",
-        "loopback",
-        "machine_memory",
-        "private_files",
-        "slots",
-        "tally",
-    },
-    {"routing"},
-    {"store", "outbound"},
-    {"apprise_services", "notify"},
-    {"messages", "registrations"},
-    {
-        "admin",
-        "deployment_metrics",
-        "dead_notices",
-        "disguise",
-        "exchange",
-        "story",
-        "development_key",
-        "exposure",
-        "endings",
-        "event_metrics",
-        "exposition",
-        "foreign_jobs",
-        "handler_metrics",
-        "handler_run",
-        "health",
-        "holdings",
-        "hooks",
-        "ingress",
-        "ingress_metrics",
-        "lease_keeper",
-        "periodic",
-        "loading",
-        "logs",
-        "processing",
-        "pytest_plugin",
-        "readiness",
-        "reception",
-        "samples",
-        "simulator",
-        "supervisor",
-        "upkeep",
-        "warnings_at_start",
-        "testing",
-        "worker",
-        "wrong_address",
-    },
-    {"cli"},
-]
-"""Lowest first; a module imports from its own layer and from those below."""
-
 
 def modules() -> list[Path]:
     return sorted((ROOT / "service").rglob("*.py")) + sorted((ROOT / "handlers").rglob("*.py"))
@@ -105,28 +22,6 @@ def imported(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def layer(name: str) -> int | None:
-    """The layer of a dotted module of ours; None of `service` itself and of others' modules."""
-    parts = name.split(".")
-    if parts[0] != "service" or len(parts) == 1:
-        return None
-    return next((number for number, names in enumerate(LAYERS) if parts[1] in names), None)
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_go_downwards(path: Path) -> None:
-    own = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    if own == "service.__init__":
-        return
-    names = list(imported(path))
-    if own.startswith("service."):
-        assert not [name for name in names if name.split(".")[0] == "handlers"], "service never imports handlers"
-        mine = layer(own)
-        assert mine is not None, f"{own} stands in no layer: add it to LAYERS"
-        for name in names:
-            assert (layer(name) or 0) <= mine, f"{own} imports {name}, which stands above it"
 
 
 def test_no_file_bears_a_name_that_says_nothing() -> None:
