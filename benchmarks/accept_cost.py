@@ -25,7 +25,7 @@ from nacl.signing import SigningKey
 
 from service import embedded
 from service.cli.demo_stack import free_port
-from service.signature import public_key_text, sign
+from service.security.telnyx_signature import public_key_text, sign
 from tests.events import envelope, received_sms
 from tests.processes.running import clean_environment
 from tests.waiting import wait_for

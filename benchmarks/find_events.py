@@ -20,9 +20,9 @@ import orjson
 from redis.asyncio import Redis
 
 from service import clock, embedded
-from service.numbers import digests, digests_of
 from service.samples import envelope, inbound_sms
-from service.sealing import PLAIN
+from service.security.encryption import PLAIN
+from service.security.number_digests import digests, digests_of
 from service.store.connection import connect
 from service.store.imports import STEP, Foreign, store
 from service.store.inbox import Arrival, accept

@@ -21,7 +21,7 @@ from nacl.signing import SigningKey
 from benchmarks.accept_cost import ingress, processor_time
 from benchmarks.accept_cost import request as accepted
 from service import embedded
-from service.signature import sign
+from service.security.telnyx_signature import sign
 
 ROUNDS = 5
 REQUESTS = 100

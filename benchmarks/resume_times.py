@@ -22,7 +22,7 @@ from nacl.signing import SigningKey
 
 from service.cli.demo_stack import free_port
 from service.samples import envelope
-from service.signature import public_key_text, sign
+from service.security.telnyx_signature import public_key_text, sign
 
 HANDLERS = """
 import asyncio

@@ -7,10 +7,11 @@ from typing import Any
 
 import httpx
 
-from service import Context, Discard, Event, Retry, Router, clock, retry_after, standard_webhooks
+from service import Context, Discard, Event, Retry, Router, clock, retry_after
 from service.routing import Dead
+from service.security import standard_webhooks
+from service.security.telnyx_signature import TIMESTAMP_HEADER
 from service.settings import Settings
-from service.signature import TIMESTAMP_HEADER
 from service.store.gone_receivers import is_gone, note_gone
 from service.store.inbox import find
 from service.store.keys import Keys

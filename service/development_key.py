@@ -7,9 +7,9 @@ from pathlib import Path
 from nacl.signing import SigningKey
 
 from service.loopback import is_loopback
-from service.private_files import Exposed, require_private
+from service.security.private_files import Exposed, require_private
+from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings
-from service.signature import public_key_text
 
 _FILE = "development.key"
 

@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 from telnyx import APIConnectionError, APIError
 
-from service.masking import mask_numbers, told
 from service.outbound.refusals import Refusal, judge
 from service.outbound.send_conditions import not_sent_reason
 from service.routing import Dead, Discard, Retry
+from service.security.masking import mask_numbers, told
 from service.store.holds import OUTAGE, kind_of
 from service.store.records import HandlerRecord
 

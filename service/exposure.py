@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from service.development_key import key_file, refuse_public_development_key
-from service.private_files import Exposed, group_access, require_private
+from service.security.private_files import Exposed, group_access, require_private
 from service.settings import ENV_FILE, InvalidSettings, Settings
 
 log = structlog.get_logger(__name__)

@@ -27,7 +27,7 @@ from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
 from service.registrations.rcs_capabilities import RcsCapabilities
 from service.routing import Context, Dead, Lifespan, Router, Subscription
-from service.sealing import SealDamaged, Sealed
+from service.security.encryption import SealDamaged, Sealed
 from service.settings import Settings
 from service.store.consent import opted_out
 from service.store.keys import Keys

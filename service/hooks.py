@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from service.masking import told
+from service.security.masking import told
 
 log = structlog.get_logger(__name__)
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from service.masking import mask_numbers
+from service.security.masking import mask_numbers
 
 OTHER = "other"
 

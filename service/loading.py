@@ -5,8 +5,8 @@ import sys
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
-from service.masking import told
 from service.routing import Router
+from service.security.masking import told
 
 
 class CannotLoadHandlers(Exception):  # noqa: N818 - a state

@@ -9,9 +9,9 @@ from typing import Any
 
 import structlog
 
-from service.masking import mask_numbers, told
-from service.printable import printable, shown_type
-from service.private_ids import mask_ids
+from service.security.masking import mask_numbers, told
+from service.security.printable import printable, shown_type
+from service.security.private_ids import mask_ids
 from service.settings import Settings
 
 _QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")

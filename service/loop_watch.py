@@ -14,9 +14,9 @@ import structlog
 
 from service.blockage import SHORTEST
 from service.holdings import Holdings
-from service.masking import is_authors
 from service.outbound.run import Run
 from service.routing import Router
+from service.security.masking import is_authors
 
 log = structlog.get_logger(__name__)
 

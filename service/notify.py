@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.cancellation import check_cancelled
-from service.masking import mask_e164, mask_numbers, told
+from service.security.masking import mask_e164, mask_numbers, told
 from service.settings import InvalidSettings, Settings
 from service.store import notices
 from service.store.keys import Keys

@@ -22,7 +22,6 @@ from service.holdings import Holdings, Running
 from service.lease_keeper import LeaseKeeper
 from service.loading import CannotLoadHandlers
 from service.loop_watch import LoopWatch
-from service.masking import told
 from service.outbound.client import open_client
 from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.gate import Gate
@@ -31,6 +30,7 @@ from service.outbound.run import note_tasks
 from service.outbound.transport import Ledgers
 from service.readiness import notify_of_cause
 from service.routing import Lifespan, Router
+from service.security.masking import told
 from service.settings import Settings
 from service.store.batching import Batcher
 from service.store.keys import Keys

@@ -18,7 +18,7 @@ from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
 from service.ingress_metrics import IngressMetrics
 from service.refusal_log import RefusalLog, peer_of
 from service.rewritten_bodies import RewriteCheck
-from service.signature import Claim, InvalidSignature, PublicKey, read_claim
+from service.security.telnyx_signature import Claim, InvalidSignature, PublicKey, read_claim
 from service.store.group_commit import GroupCommit, NotAccepted
 from service.store.inbox import Arrival
 from service.wrong_address import WrongAddress

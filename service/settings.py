@@ -17,12 +17,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.event_types import Selection
-from service.known_keys import describe_known_key
 from service.loopback import is_loopback
 from service.redis_url import parse_redis_url
-from service.sealing import Sealer, parse_keys, sealer_of
-from service.signature import TOLERANCE, PublicKey
-from service.standard_webhooks import Secret
+from service.security.encryption import Sealer, parse_keys, sealer_of
+from service.security.known_keys import describe_known_key
+from service.security.standard_webhooks import Secret
+from service.security.telnyx_signature import TOLERANCE, PublicKey
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, None: 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}

@@ -10,8 +10,8 @@ from typing import Literal
 
 from service.events import InvalidBody, read_event
 from service.events.json_body import parse_json
-from service.masking import mask_number
 from service.messages.segments import segments
+from service.security.masking import mask_number
 from service.store.ledger import Entry, Sent
 from service.store.records import MOST_RUNS, EventRecord, HandlerRecord, Note, Ran
 

@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 
 from service.cancellation import check_cancelled
 from service.dead_notices import tell_of_dead
-from service.masking import told
 from service.notify import notify
 from service.readiness import CauseMetrics
+from service.security.masking import told
 from service.settings import Settings
 from service.store.consent import move_opt_outs
 from service.store.erasure import erase_ended

@@ -29,7 +29,6 @@ from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
 from service.loading import load_router
 from service.logs import tell_no_texts
-from service.masking import told
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
 from service.notify import Courier, open_teller
@@ -37,6 +36,7 @@ from service.periodic import cron_jobs, in_deployment
 from service.processing import Processor, open_processor
 from service.readiness import CauseMetrics
 from service.routing import Router
+from service.security.masking import told
 from service.settings import Settings, load
 from service.store.connection import address_of, connect, locate
 from service.store.keys import ARQ_JOB, Keys

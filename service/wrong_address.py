@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from service import clock
 from service.ingress_metrics import IngressMetrics
-from service.masking import mask_numbers
+from service.security.masking import mask_numbers
 
 log = structlog.get_logger(__name__)
 

@@ -21,8 +21,8 @@ from service.http_protocol import bounded_config
 from service.ingress import create_app
 from service.listening import listen
 from service.routing import Router
+from service.security.telnyx_signature import public_key_text, sign
 from service.settings import Settings
-from service.signature import public_key_text, sign
 from service.simulator import Simulator, running
 from service.store import inbox
 from service.store.connection import connect

@@ -8,8 +8,8 @@ from nacl.signing import SigningKey
 
 from service.development_key import make_key
 from service.exposure import exposure_warnings
+from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings
-from service.signature import public_key_text
 from tests.processes.running import ringback
 from tests.stack import make_settings
 

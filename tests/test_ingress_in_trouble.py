@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from service import embedded
-from service.signature import sign
+from service.security.telnyx_signature import sign
 from service.store import inbox
 from service.store.audit import audit
 from service.store.group_commit import GroupCommit, NotAccepted

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.events.json_body import parse_json
-from service.mentions import Mention
+from service.security.number_matcher import Mention
 
 ANY_TEXT = st.text(st.characters())  # surrogates too, which `st.text()` leaves out
 ANY_JSON = st.recursive(

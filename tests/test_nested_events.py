@@ -11,12 +11,12 @@ import pytest
 
 from handlers import router
 from service import Context, Event, Router
-from service.disguise import Disguise, masked
 from service.events import InvalidBody, read_envelope, read_event
 from service.events.json_body import parse_json
-from service.mentions import Mention
 from service.nested_json import dump_json, transform
-from service.sealing import Sealer
+from service.security.anonymize import Disguise, masked
+from service.security.encryption import Sealer
+from service.security.number_matcher import Mention
 from service.store.marks import marks
 from service.story import tell
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from service import refusal_log, rewritten_bodies
 from service.refusal_log import RefusalLog
 from service.rewritten_bodies import RewriteCheck
-from service.signature import TIMESTAMP_HEADER, sign
+from service.security.telnyx_signature import TIMESTAMP_HEADER, sign
 from tests.stack import Stack
 from tests.waiting import wait_for
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.mentions import Mention
-from service.sealing import (
+from service.security.encryption import (
     PLAIN,
     EncryptionKey,
     SealDamaged,
@@ -20,6 +19,7 @@ from service.sealing import (
     place_of,
     sealer_of,
 )
+from service.security.number_matcher import Mention
 
 ANN = "+13125550101"
 

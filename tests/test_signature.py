@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from service.signature import InvalidSignature, PublicKey, public_key_text, sign, verify
+from service.security.telnyx_signature import InvalidSignature, PublicKey, public_key_text, sign, verify
 
 KEY = SigningKey(b"\x01" * 32)
 PUBLIC = PublicKey.parse(public_key_text(KEY))

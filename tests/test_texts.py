@@ -2,8 +2,8 @@
 
 import pytest
 
-from service.masking import mask_e164, mask_number, mask_numbers, place
 from service.messages.segments import segments
+from service.security.masking import mask_e164, mask_number, mask_numbers, place
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from service.disk_space import is_full
 from service.embedded import EmbeddedServerError
 from service.listening import CannotListen
 from service.loading import CannotLoadHandlers
-from service.masking import told
+from service.security.masking import told
 from service.settings import InvalidSettings, load
 from service.store.consent import KeyMissing
 from service.store.redis_errors import describe_redis_error

@@ -18,7 +18,7 @@ from nacl.signing import SigningKey
 from service import embedded
 from service.cli.session import ask_at
 from service.cli.up import ringback_command
-from service.signature import public_key_text
+from service.security.telnyx_signature import public_key_text
 from service.simulator import Simulator, running
 from service.store.inbox import find
 from service.store.keys import Keys

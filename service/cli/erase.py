@@ -12,7 +12,7 @@ from service.cli.confirm import confirm
 from service.cli.opt_out_file import read_number
 from service.cli.output import progress, say
 from service.cli.session import ask
-from service.masking import mask_number
+from service.security.masking import mask_number
 from service.settings import load
 from service.store import erasure
 from service.store.erasure import Erased

@@ -6,7 +6,7 @@ from typing import Any
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.exchange import moment
-from service.printable import shown_type
+from service.security.printable import shown_type
 from service.store.records import EventRecord, HandlerRecord
 
 NARROW = 120

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from service import clock
-from service.numbers import digests_of, is_number
+from service.security.number_digests import digests_of, is_number
 from service.settings import load, seconds
 from service.store.search import Wanted
 

@@ -20,7 +20,7 @@ from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.cli.session import ask
 from service.exchange import moment
-from service.printable import shown_type
+from service.security.printable import shown_type
 from service.store.connection import server_time
 from service.store.keys import Keys
 from service.store.ledger import effects_of

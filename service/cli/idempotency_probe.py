@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 from service import clock
 from service.cli.output import ask_person, say
 from service.cli.telnyx_session import at_telnyx_and_redis
-from service.masking import mask_number
 from service.outbound.effects import idempotency_key
+from service.security.masking import mask_number
 from service.settings import Settings
 from service.store.idempotency_probe import Probe, remember
 from service.store.keys import Keys

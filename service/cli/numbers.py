@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.output import say_json
-from service.masking import mask_e164, mask_number
 from service.nested_json import transform
-from service.private_ids import mask_ids
+from service.security.masking import mask_e164, mask_number
+from service.security.private_ids import mask_ids
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 import typer
 
 from service.cli.output import say
-from service.masking import told
+from service.security.masking import told
 from service.store.records import EventRecord
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from service.cli.opt_out_file import UnfitFile, read_number, read_opt_out_file
 from service.cli.output import ask_person, progress, say, say_json
 from service.cli.session import ask
 from service.events.consent import Word
-from service.masking import mask_number
+from service.security.masking import mask_number
 from service.store.consent import STEP, OptOut, consent_of, hear, opt_outs, remove_opt_out
 from service.store.keys import Keys
 

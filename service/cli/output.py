@@ -12,7 +12,7 @@ import orjson
 import typer
 from typer.core import TyperGroup
 
-from service.printable import printable, printable_json, printable_lines
+from service.security.printable import printable, printable_json, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console

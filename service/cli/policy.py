@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from service import clock
 from service.cli.output import say, say_json
 from service.events import Event, InvalidBody, Message, read_envelope, read_event
-from service.masking import mask_number
+from service.security.masking import mask_number
 from service.settings import Settings, load
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ from redis.asyncio import Redis
 from service.cli.event_list import as_object
 from service.cli.output import say, say_block, say_json, say_json_text
 from service.cli.session import ask
-from service.disguise import masked
 from service.events import InvalidBody, read_object
 from service.exchange import moment
 from service.nested_json import dump_json, for_machines
-from service.printable import shown_type
-from service.sealing import SealDamaged, Sealed
+from service.security.anonymize import masked
+from service.security.encryption import SealDamaged, Sealed
+from service.security.printable import shown_type
 from service.store.connection import server_time
 from service.store.inbox import find
 from service.store.keys import Keys

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from service.cli.output import say
-from service.masking import mask_number, mask_numbers
+from service.security.masking import mask_number, mask_numbers
 
 if TYPE_CHECKING:
     from service.registrations.status_changes import Status

@@ -27,8 +27,8 @@ from service.cli.filters import (
 from service.cli.odd_records import OddRecords
 from service.cli.output import progress, say, say_json_text
 from service.cli.session import ask
-from service.disguise import Disguise
 from service.exchange import UnfitLine, read_line, to_line
+from service.security.anonymize import Disguise
 from service.settings import load
 from service.store.imports import STEP, Foreign, store
 from service.store.inbox import find_all

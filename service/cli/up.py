@@ -20,8 +20,8 @@ from service.development_key import make_key
 from service.embedded import Folder, FolderInUse
 from service.exposure import announce_exposure
 from service.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
-from service.signature import public_key_text
 from service.store.server_checks import require_usable_at
 from service.supervisor import BeforeExec, Child, Supervisor
 

@@ -13,7 +13,7 @@ from service.events.json_body import parse_json
 from service.events.message_status import MessageStatus, read_message_status
 from service.events.tolerant_model import read_time
 from service.nested_json import dump_json
-from service.printable import shown_type
+from service.security.printable import shown_type
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _UNKNOWN = "unknown"

@@ -19,10 +19,10 @@ from service.cancellation import check_cancelled
 from service.events import read_time
 from service.events.consent import Word
 from service.events.phone_number import canonical_number
-from service.masking import told
 from service.outbound.client import open_reader
 from service.outbound.list_pages import ListDoesNotEnd, pages
 from service.outbound.refusals import judge
+from service.security.masking import told
 from service.settings import Settings
 from service.store.connection import connect
 from service.store.consent import hear, list_read_at, note_list_read, take_list_lock

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 from service.outbound.aside import start_aside
 from service.outbound.operations import Call, digest, key_header, name_of_key
 from service.outbound.run import Run
-from service.sealing import PLAIN, Sealer
+from service.security.encryption import PLAIN, Sealer
 from service.store import ledger
 from service.store.keys import Keys
 from service.store.ledger import Entry, Outcome, StoredAnswer

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import httpx
 
 from service.events.json_body import parse_json
-from service.masking import mask_number, mask_numbers
+from service.security.masking import mask_number, mask_numbers
 
 Product = Literal["sms", "mms", "rcs", "whatsapp"]
 

@@ -12,9 +12,9 @@ from telnyx import APIConnectionError, APIError, APIResponseValidationError, API
 
 from service import clock
 from service.events.json_body import parse_json
-from service.masking import mask_numbers
 from service.outbound.operations import answers_conflict, is_send
 from service.retry_after import until_date
+from service.security.masking import mask_numbers
 
 STOP = "40300"
 """Blocked by the recipient's STOP; never to be tried again."""

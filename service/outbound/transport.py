@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 
 from service import clock
 from service.events.consent import Word
-from service.masking import told
 from service.outbound import dry_run
 from service.outbound.effect import Effect, Request
 from service.outbound.effect_metrics import EffectMetrics
@@ -23,6 +22,7 @@ from service.outbound.journal import Journal
 from service.outbound.operations import Call, read_call
 from service.outbound.refusals import STOP, Answer, Refusal, codes
 from service.outbound.run import HandlerEnded, Run, current_run
+from service.security.masking import told
 from service.store.consent import hear
 from service.store.keys import Keys
 from service.store.scripts import is_script_error

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from service.events import TollFreeStatusChanged
-from service.masking import mask_number
 from service.registrations.toll_free_corrections import corrections
+from service.security.masking import mask_number
 
 LONGEST_REASON = 200
 MOST_NUMBERS = 3

@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 
 from service import clock
 from service.events import PROBE_TYPE
-from service.signature import SIGNATURE_HEADER, sign
+from service.security.telnyx_signature import SIGNATURE_HEADER, sign
 
 DEADLINE = 2.0
 """Seconds that Telnyx waits for an answer (knowledge base, receiving webhooks)."""

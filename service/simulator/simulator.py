@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from service.known_keys import simulator_key
-from service.signature import public_key_text
+from service.security.known_keys import simulator_key
+from service.security.telnyx_signature import public_key_text
 from service.simulator.account import Account
 from service.simulator.api.faults import Fault
 from service.simulator.api.fields import is_web_address

@@ -20,8 +20,8 @@ from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
 
 from service.embedded import running_url
-from service.private_files import Exposed, require_private
 from service.redis_url import RedisTarget, format_address, parse_redis_url
+from service.security.private_files import Exposed, require_private
 from service.settings import InvalidSettings, Settings
 from service.store.redis_errors import WrongServer, wrong_server
 

@@ -14,7 +14,7 @@ from service.events.consent import Word
 from service.events.phone_number import canonical_number
 from service.events.whatsapp import is_user_id
 from service.routing import Retry
-from service.sealing import Form, UnopenedText, place_of
+from service.security.encryption import Form, UnopenedText, place_of
 from service.store.keys import Keys
 from service.store.scripts import run, script
 

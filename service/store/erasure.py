@@ -8,9 +8,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.events.phone_number import canonical_number
-from service.masking import told
-from service.mentions import Mention
-from service.numbers import digests_of
+from service.security.masking import told
+from service.security.number_digests import digests_of
+from service.security.number_matcher import Mention
 from service.store.inbox import find
 from service.store.keys import Keys
 from service.store.ledger import effects_of

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from service.sealing import place_of
+from service.security.encryption import place_of
 from service.store.keys import Keys
 from service.store.records import whole_number
 from service.store.scripts import run, script

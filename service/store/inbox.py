@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from service.events import Envelope
 from service.events.consent import Word
 from service.events.message_status import MessageStatus
-from service.signature import Claim
+from service.security.telnyx_signature import Claim
 from service.store.consent import encode_words
 from service.store.keys import Keys
 from service.store.marks import marks

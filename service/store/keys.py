@@ -4,7 +4,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Self
 
-from service.sealing import PLAIN, Sealer
+from service.security.encryption import PLAIN, Sealer
 from service.settings import Settings
 
 ARQ_JOB = "arq:job:"

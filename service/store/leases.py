@@ -8,7 +8,7 @@ from typing import Literal, Self
 import orjson
 from redis.asyncio import Redis
 
-from service.sealing import PLAIN, Sealer
+from service.security.encryption import PLAIN, Sealer
 from service.store.keys import Keys
 from service.store.records import EventRecord, HandlerRecord, parse_record
 from service.store.scripts import Argument, run, script

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import orjson
 from redis.asyncio import Redis
 
-from service.sealing import Form, SealDamaged, Sealed, Sealer, place_of
+from service.security.encryption import Form, SealDamaged, Sealed, Sealer, place_of
 from service.store.keys import Keys
 from service.store.leases import Lease
 from service.store.records import whole_number

@@ -3,8 +3,8 @@
 import hashlib
 from functools import lru_cache
 
-from service.numbers import DIGEST_BYTES, digests
-from service.sealing import Sealer
+from service.security.encryption import Sealer
+from service.security.number_digests import DIGEST_BYTES, digests
 
 
 @lru_cache(maxsize=1024)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from service.sealing import SealDamaged, Sealed, Sealer, place_of
+from service.security.encryption import SealDamaged, Sealed, Sealer, place_of
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 

@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 
 import orjson
 
-from service.sealing import SealDamaged, Sealed, Sealer, is_sealed, place_of
-from service.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, Claim
+from service.security.encryption import SealDamaged, Sealed, Sealer, is_sealed, place_of
+from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, Claim
 
 HandlerState = Literal["pending", "waiting", "parked", "done", "dead"]
 EventState = Literal["open", "done", "ignored", "dead"]

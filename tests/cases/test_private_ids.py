@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import Context, Event, Router
-from service.disguise import Disguise, masked
-from service.masking import mask_number, mask_numbers
-from service.mentions import Mention
 from service.routing import Dead
+from service.security.anonymize import Disguise, masked
+from service.security.masking import mask_number, mask_numbers
+from service.security.number_matcher import Mention
 from tests.cases.case_input import case
 from tests.cases.whatsapp_replies import answered, hidden_sender, wrote
 from tests.cli.operator import Operator

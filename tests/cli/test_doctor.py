@@ -14,7 +14,7 @@ from service.cli import app
 from service.cli.doctor import _CHECKS
 from service.events.consent import Word
 from service.readiness import trouble_with_account
-from service.sealing import EncryptionKey, Sealer
+from service.security.encryption import EncryptionKey, Sealer
 from service.store.consent import hear
 from service.store.keys import Keys
 from service.store.leases import RENEW, renewal

@@ -11,7 +11,7 @@ import pytest
 
 from service.events.consent import Word
 from service.events.message_status import MessageStatus, RecipientStatus
-from service.sealing import Sealer, parse_keys
+from service.security.encryption import Sealer, parse_keys
 from service.settings import Settings
 from service.store import erasure, ledger
 from service.store.audit import audit

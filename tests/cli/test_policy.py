@@ -12,7 +12,7 @@ from service.cli import app
 from service.cli.policy import TYPES
 from service.messages.fallback import DUE
 from service.messages.policy_file import InvalidPolicy
-from service.signature import public_key_text
+from service.security.telnyx_signature import public_key_text
 from tests.cli.deployment import run_process
 from tests.events import envelope, finalized_rcs
 from tests.messages.policies import SMS_FROM, write_policy

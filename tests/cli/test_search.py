@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from service.numbers import digests
-from service.sealing import PLAIN
+from service.security.encryption import PLAIN
+from service.security.number_digests import digests
 from service.store.inbox import Arrival, accept
 from service.store.records import HandlerRecord
 from service.store.upkeep import let_go_bodies

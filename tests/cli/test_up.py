@@ -17,7 +17,7 @@ from redis import Redis
 
 from service import embedded
 from service.cli.up import ringback_command
-from service.signature import public_key_text
+from service.security.telnyx_signature import public_key_text
 from tests.embedded.processes import ROOT, runs
 from tests.waiting import wait_for
 

@@ -12,7 +12,7 @@ import httpx
 import orjson
 from telnyx import Telnyx
 
-from service.signature import sign
+from service.security.telnyx_signature import sign
 from tests.events import Body, envelope, finalized_rcs, received_rcs, received_sms
 from tests.processes.fleet import Fleet
 from tests.simulator.submission import SUBMISSION

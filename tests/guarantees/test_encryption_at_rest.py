@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from service.cli.session import ask_at
-from service.sealing import Sealer, parse_keys
+from service.security.encryption import Sealer, parse_keys
 from service.store import inbox
 from service.store.audit import audit
 from service.store.inbox import find

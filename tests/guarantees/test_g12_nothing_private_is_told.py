@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from service.cli import app
 from service.cli.demo_stack import free_port
 from service.cli.session import ask_at
-from service.signature import sign
+from service.security.telnyx_signature import sign
 from service.store import inbox
 from service.store.keys import Keys
 from service.store.ledger import effects_of

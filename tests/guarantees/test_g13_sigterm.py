@@ -8,7 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from service.signature import sign
+from service.security.telnyx_signature import sign
 from tests.events import envelope
 from tests.processes.fleet import open_fleet
 from tests.waiting import wait_for

@@ -23,8 +23,8 @@ from handlers import forward
 from handlers.forward import ReceiverFailed, ReceiverRedirected, ReceiverRefused
 from service import Context, Event, Router
 from service.cli.demo_stack import free_port
+from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.settings import InvalidSettings, Settings, load
-from service.signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.store.records import EventRecord, HandlerRecord
 from service.store.upkeep import let_go_bodies
 from service.warnings_at_start import warnings_for

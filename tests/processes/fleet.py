@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from service import embedded
 from service.cli.demo_stack import free_port
 from service.cli.session import ask_at
-from service.signature import public_key_text, sign
+from service.security.telnyx_signature import public_key_text, sign
 from service.simulator import Simulator
 from service.simulator import running as simulating
 from service.store import inbox

@@ -14,7 +14,7 @@ from nacl.signing import SigningKey
 from standardwebhooks import Webhook
 
 from service.cli.demo_stack import free_port
-from service.signature import sign
+from service.security.telnyx_signature import sign
 from service.simulator import Simulator
 from service.simulator import running as simulating
 from tests.documented import block_with, blocks

@@ -16,7 +16,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from service.cli.demo_stack import free_port
-from service.signature import public_key_text, sign
+from service.security.telnyx_signature import public_key_text, sign
 from service.simulator import Simulator
 from service.simulator import running as simulating
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms

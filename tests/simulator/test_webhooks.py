@@ -8,7 +8,7 @@ import httpx
 import pytest
 import telnyx
 
-from service.signature import PublicKey, verify
+from service.security.telnyx_signature import PublicKey, verify
 from service.simulator import Simulator
 from tests.simulator.receiver import HANG, Receiver
 from tests.simulator.submission import SUBMISSION

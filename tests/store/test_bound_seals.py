@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from handlers import router as built_in
-from service.sealing import EncryptionKey, Sealer, UnopenedText
+from service.security.encryption import EncryptionKey, Sealer, UnopenedText
 from service.store import inbox
 from service.store.encryption_checks import check_encryption
 from service.store.keys import Keys

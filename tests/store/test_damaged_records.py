@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from service import Context, Event, Router
-from service.sealing import PLAIN
+from service.security.encryption import PLAIN
 from service.store.keys import Keys
 from service.store.records import HandlerRecord, Ran, parse_record
 from service.upkeep import Upkeep

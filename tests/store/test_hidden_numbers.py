@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from service.events.consent import Word
 from service.events.message_status import MessageStatus, RecipientStatus
-from service.sealing import EncryptionKey, Sealer
+from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.consent import (
     KeyMissing,

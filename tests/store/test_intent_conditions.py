@@ -7,7 +7,7 @@ import pytest
 
 from service.events.consent import Word
 from service.events.message_status import MessageStatus, RecipientStatus
-from service.sealing import EncryptionKey, Sealer
+from service.security.encryption import EncryptionKey, Sealer
 from service.store import ledger
 from service.store.consent import hear
 from service.store.keys import Keys

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.events import read_envelope
-from service.sealing import EncryptionKey, Sealer
+from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.imports import Foreign, store
 from service.store.inbox import Arrival, accept

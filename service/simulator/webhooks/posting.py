@@ -9,7 +9,7 @@ import httpx
 from nacl.signing import SigningKey
 
 from service import clock
-from service.signature import sign
+from service.security.telnyx_signature import sign
 
 DEADLINE = 2.0
 """Real seconds that a receiver has for its answer. Source: knowledge base, receiving webhooks for messaging."""

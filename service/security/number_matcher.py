@@ -12,7 +12,7 @@ from typing import Any
 
 from service.events.json_body import parse_json
 from service.nested_json import leaves
-from service.private_ids import decoded
+from service.security.private_ids import decoded
 
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
 _NO_DIGIT = re.compile(r"\D")

@@ -8,7 +8,7 @@ all numbers.
 import re
 
 from service.events.phone_number import canonical_number
-from service.sealing import Sealer
+from service.security.encryption import Sealer
 
 DIGEST_BYTES = 4
 MOST_DIGESTS = 8

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 
 from service.events.whatsapp import is_user_id
-from service.private_ids import mask_ids
+from service.security.private_ids import mask_ids
 
 _UUID = r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.masking import mask_number
 from service.nested_json import transform
-from service.numbers import is_number
-from service.private_ids import gives_away
+from service.security.masking import mask_number
+from service.security.number_digests import is_number
+from service.security.private_ids import gives_away
 
 HIDDEN = "•••"
 
