@@ -23,8 +23,8 @@ import httpx
 import orjson
 from nacl.signing import SigningKey
 
-from service import embedded
 from service.cli.demo_stack import free_port
+from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text, sign
 from tests.events import envelope, received_sms
 from tests.processes.running import clean_environment
@@ -41,7 +41,7 @@ def main() -> None:
     key, costs = SigningKey.generate(), {name: list[float]() for name in checkouts}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(embedded.start(folder / "data"))
+        server = stack.enter_context(embedded_server.start(folder / "data"))
         sealing = base64.b64encode(os.urandom(32)).decode() if checkouts["this"] == checkouts["other"] else ""
         sealed = {"this": sealing, "other": ""}
         ingresses = {

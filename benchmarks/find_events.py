@@ -19,7 +19,8 @@ from typing import TypeVar
 import orjson
 from redis.asyncio import Redis
 
-from service import clock, embedded
+from service import clock
+from service.processes import embedded_server
 from service.samples import envelope, inbound_sms
 from service.security.encryption import PLAIN
 from service.security.number_digests import digests, digests_of
@@ -38,7 +39,7 @@ T = TypeVar("T")
 
 def main(number: int) -> None:
     """Fill a server, then look for things in it."""
-    with tempfile.TemporaryDirectory() as folder, embedded.start(Path(folder) / "data") as server:
+    with tempfile.TemporaryDirectory() as folder, embedded_server.start(Path(folder) / "data") as server:
         asyncio.run(measure(server.url, number))
         searches: tuple[tuple[str, ...], ...] = ((), ("--state", "dead"), ("--type", "rare.type"), ("--number", RARE))
         for options in searches:

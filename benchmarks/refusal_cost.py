@@ -20,7 +20,7 @@ from nacl.signing import SigningKey
 
 from benchmarks.accept_cost import ingress, processor_time
 from benchmarks.accept_cost import request as accepted
-from service import embedded
+from service.processes import embedded_server
 from service.security.telnyx_signature import sign
 
 ROUNDS = 5
@@ -37,7 +37,7 @@ def main() -> None:
     key = SigningKey.generate()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server = stack.enter_context(embedded.start(folder / "data"))
+        server = stack.enter_context(embedded_server.start(folder / "data"))
         pid, port = stack.enter_context(ingress(checkout, folder, "this", server.url, key, sealed=""))
         shapes: dict[str, Shape] = {
             "accepted": lambda: accepted(key),

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 
 from service.health import Probe, health_routes
 from service.http_protocol import bounded_config
-from service.listening import listen
+from service.processes.sockets import listen
 from service.readiness import trouble_with_account
 from service.settings import Settings
 from service.store.keys import Keys
@@ -41,7 +41,7 @@ async def serving_health(
     `working` is the client of the work, on which readiness is proven; `redis` is for everything else.
 
     Raises:
-        service.listening.CannotListen: the address is taken or not ours.
+        service.processes.sockets.CannotListen: the address is taken or not ours.
     """
     if settings.admin_port is None:
         yield

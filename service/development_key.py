@@ -6,7 +6,7 @@ from pathlib import Path
 
 from nacl.signing import SigningKey
 
-from service.loopback import is_loopback
+from service.processes.loopback import is_loopback
 from service.security.private_files import Exposed, require_private
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings

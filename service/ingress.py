@@ -22,20 +22,20 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from service.body_budget import BodyBudget
-from service.disk_space import describe_failed_write
 from service.health import Endpoint, Probe, health_routes
 from service.http_protocol import bounded_config
 from service.ingress_metrics import IngressMetrics
-from service.listening import listen
 from service.logs import announce_dry_run, configure_logs
-from service.loopback import is_loopback
 from service.opt_out_policy import opt_out_words
+from service.processes.disk_space import describe_failed_write
+from service.processes.loopback import is_loopback
+from service.processes.signals import end_quietly_on_signals, end_with_parent
+from service.processes.sockets import listen
 from service.reception import Reception
 from service.refusal_log import RefusalLog
 from service.rewritten_bodies import RewriteCheck
 from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.slots import Slot
-from service.stopping import end_quietly_on_signals, end_with_parent
 from service.store.connection import connect, locate
 from service.store.encryption_checks import trouble_with_encryption
 from service.store.group_commit import GroupCommit
@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
 
     Raises:
         service.settings.InvalidSettings: a variable does not fit, or `TELNYX_PUBLIC_KEY` is not set.
-        service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings = settings or load_for_ingress()
     public_keys = settings.require_public_keys()
@@ -112,7 +112,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; requests in flight are answered first.
 
     Raises:
-        service.listening.CannotListen: the address is taken or not ours.
+        service.processes.sockets.CannotListen: the address is taken or not ours.
         service.settings.InvalidSettings: there is no public key, no room for what several processes share, or one port
             for two purposes.
     """

@@ -17,8 +17,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.event_types import Selection
-from service.loopback import is_loopback
-from service.redis_url import parse_redis_url
+from service.processes.loopback import is_loopback
+from service.processes.redis_url import parse_redis_url
 from service.security.encryption import Sealer, parse_keys, sealer_of
 from service.security.known_keys import describe_known_key
 from service.security.standard_webhooks import Secret

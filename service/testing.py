@@ -27,9 +27,10 @@ from pydantic_settings import PydanticBaseSettingsSource
 from redis.asyncio import Redis
 from telnyx import APIError
 
-from service import clock, embedded
+from service import clock
 from service.events import Event, read_envelope, read_event
 from service.handler_metrics import HandlerMetrics
+from service.processes import embedded_server
 from service.processing import open_processor
 from service.routing import Handler, Lifespan, Outcome, Router, Subscription
 from service.samples import NUMBER, inbound_sms, outbound_rcs
@@ -182,11 +183,11 @@ def open_bench() -> Iterator[Bench]:
     """Start a server and a local Telnyx for runs of handlers, until the block ends.
 
     Raises:
-        service.embedded.EmbeddedServerError: no server can be run on this machine.
+        service.processes.embedded_server.EmbeddedServerError: no server can be run on this machine.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-test-"))
-        server = stack.enter_context(embedded.start(Path(folder)))
+        server = stack.enter_context(embedded_server.start(Path(folder)))
         simulator = Simulator()
         address = stack.enter_context(simulating(simulator))
         bench = Bench(server.url, simulator, address, stack.enter_context(start_blocking_portal()))

@@ -373,7 +373,7 @@ def work(settings: Settings) -> None:
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
         service.loading.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
-        service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings.require_api_key()
     policy_of(settings)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service import embedded
+from service.processes import embedded_server
 from tests.stack import Host, Stack, open_host, open_stack
 
 
@@ -22,7 +22,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real server with every write on disk; tests share it, each in a namespace of its own."""
-    with embedded.start(tmp_path_factory.mktemp("server")) as server:
+    with embedded_server.start(tmp_path_factory.mktemp("server")) as server:
         yield server.url
 
 
@@ -48,14 +48,14 @@ def calling_stack(host: Host) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[embedded.EmbeddedServer]:
+def own_server(tmp_path: Path) -> Iterator[embedded_server.EmbeddedServer]:
     """A server that only this test uses, and may stop."""
-    with embedded.start(tmp_path / "data") as started:
+    with embedded_server.start(tmp_path / "data") as started:
         yield started
 
 
 @pytest.fixture
-def own_stack(own_server: embedded.EmbeddedServer) -> Iterator[Stack]:
+def own_stack(own_server: embedded_server.EmbeddedServer) -> Iterator[Stack]:
     """A stack on a server of its own."""
     with open_host(own_server.url) as host, open_stack(host) as opened:
         yield opened

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.http_protocol import bounded_config
 from service.ingress import create_app
-from service.listening import listen
+from service.processes.sockets import listen
 from service.routing import Router
 from service.security.telnyx_signature import public_key_text, sign
 from service.settings import Settings

@@ -15,7 +15,7 @@ from arq.connections import ArqRedis, RedisSettings
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
-from service.embedded import EmbeddedServer
+from service.processes.embedded_server import EmbeddedServer
 from service.store.inbox import Arrival, accept
 from service.store.leases import Request, claim
 from tests.events import envelope, fresh_number

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from redis import Redis
 
-from service import embedded
 from service.cli.demo_stack import free_port
+from service.processes import embedded_server
 from service.store.connection import connect, connect_blocking
 from service.store.redis_errors import WrongServer
 from tests.events import envelope
@@ -108,8 +108,8 @@ class Pair:
     """A primary and its replica, and the name of the primary."""
 
     name: Name
-    primary: embedded.EmbeddedServer
-    replica: embedded.EmbeddedServer
+    primary: embedded_server.EmbeddedServer
+    replica: embedded_server.EmbeddedServer
     primary_redis: "Redis"
     replica_redis: "Redis"
     primary_port: int
@@ -133,7 +133,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
     with ExitStack() as stack:
-        primary, replica = (stack.enter_context(embedded.start(tmp_path / each)) for each in ("one", "two"))
+        primary, replica = (stack.enter_context(embedded_server.start(tmp_path / each)) for each in ("one", "two"))
         redis_of = [stack.enter_context(Redis.from_url(each.url)) for each in (primary, replica)]
         ports = [free_port(), free_port()]
         for redis, port in zip(redis_of, ports, strict=True):

@@ -10,7 +10,8 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
-from service import Context, Event, Router, embedded
+from service import Context, Event, Router
+from service.processes import embedded_server
 from service.store import inbox
 from service.store.audit import audit
 from service.store.keys import Keys
@@ -29,7 +30,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def small_stack(tmp_path: Path) -> Iterator[Stack]:
     with (
-        embedded.start(tmp_path / "data", max_memory=MEMORY) as server,
+        embedded_server.start(tmp_path / "data", max_memory=MEMORY) as server,
         open_host(server.url) as host,
         open_stack(host) as opened,
     ):

@@ -11,7 +11,7 @@ import httpx
 import orjson
 import pytest
 
-from service import embedded
+from service.processes import embedded_server
 from service.security.telnyx_signature import sign
 from service.store import inbox
 from service.store.audit import audit
@@ -61,7 +61,7 @@ def test_requests_in_one_connection_are_answered_in_order(own_stack: Stack) -> N
 
 
 def test_a_hung_server_never_answers_one_request_with_the_reply_to_another(
-    own_stack: Stack, own_server: embedded.EmbeddedServer
+    own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:
     """Requests time out while their batch is on the wire; later ones must get their own answers."""
     first = [envelope("test.something", {}, event_id=f"first-{n}") for n in range(20)]
@@ -94,7 +94,7 @@ async def _deliver_together(own_stack: Stack, events: list[dict[str, object]]) -
         return list(await asyncio.gather(*map(deliver, events)))
 
 
-def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded.EmbeddedServer) -> None:
+def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded_server.EmbeddedServer) -> None:
     from service.store import group_commit
 
     async def overfill() -> tuple[float, int]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.machine_memory import SHARE, available_memory, default_max_memory
+from service.processes.machine_memory import SHARE, available_memory, default_max_memory
 
 MIB = 1024**2
 

@@ -6,7 +6,7 @@ import pytest
 
 from handlers import router as built_in
 from service import Context, Event, Router
-from service.embedded import start
+from service.processes.embedded_server import start
 from service.settings import load
 from service.store.connection import connect
 from service.store.server_checks import check_server

@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from handlers import router as built_in
-from service import embedded
+from service.processes import embedded_server
 from service.store import inbox
 from service.store.audit import audit
 from service.store.keys import Keys
@@ -20,7 +20,7 @@ from tests.waiting import wait_for
 
 
 @contextmanager
-def stopped(own_server: embedded.EmbeddedServer) -> Iterator[None]:
+def stopped(own_server: embedded_server.EmbeddedServer) -> Iterator[None]:
     """The server hangs: its socket takes connections, and nothing is answered."""
     os.kill(own_server.process.pid, signal.SIGSTOP)
     try:
@@ -34,7 +34,7 @@ def event() -> dict[str, Any]:
 
 
 def test_a_hung_redis_is_a_503_before_telnyx_gives_up_and_no_restart_is_needed(
-    own_stack: Stack, own_server: embedded.EmbeddedServer
+    own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:
     first = event()
     with stopped(own_server):
@@ -54,7 +54,7 @@ def test_a_hung_redis_is_a_503_before_telnyx_gives_up_and_no_restart_is_needed(
 
 
 def test_a_redis_that_was_killed_is_a_503_and_its_return_needs_no_restart(
-    own_stack: Stack, own_server: embedded.EmbeddedServer
+    own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:
     before = event()
     assert own_stack.deliver(before).status_code == 200
@@ -66,24 +66,24 @@ def test_a_redis_that_was_killed_is_a_503_and_its_return_needs_no_restart(
     assert time.monotonic() - began < 1.9
     own_server.folder.release()
 
-    with embedded.start(own_server.folder.data):
+    with embedded_server.start(own_server.folder.data):
         wait_for(lambda: own_stack.deliver(after).status_code == 200)
         assert own_stack.deliver(before).json() == {"status": "duplicate"}
         assert own_stack.ask(inbox.counts).accepted == 2
 
 
 def test_a_redis_that_is_back_within_the_patience_is_not_noticed_by_telnyx(
-    own_stack: Stack, own_server: embedded.EmbeddedServer
+    own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:
     own_server.process.kill()
     own_server.process.wait()
     own_server.folder.release()
-    with embedded.start(own_server.folder.data):
+    with embedded_server.start(own_server.folder.data):
         assert own_stack.deliver(event()).json() == {"status": "accepted"}
 
 
 def test_a_full_memory_is_a_503_with_its_reason_and_what_is_queued_still_ends(
-    own_stack: Stack, own_server: embedded.EmbeddedServer
+    own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:
     waiting = event()
     assert own_stack.deliver(waiting).status_code == 200
@@ -102,7 +102,7 @@ def test_a_full_memory_is_a_503_with_its_reason_and_what_is_queued_still_ends(
 
 
 def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goes_on(
-    own_stack: Stack, own_server: embedded.EmbeddedServer
+    own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:
     own_stack.start_worker(built_in)
     large = "x" * 20_000
@@ -127,7 +127,7 @@ def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goe
     assert own_stack.ask(audit).clean
 
 
-def test_a_worker_outlives_a_restart_of_redis(own_stack: Stack, own_server: embedded.EmbeddedServer) -> None:
+def test_a_worker_outlives_a_restart_of_redis(own_stack: Stack, own_server: embedded_server.EmbeddedServer) -> None:
     own_stack.start_worker(built_in)
     first = event()
     own_stack.deliver(first)
@@ -135,7 +135,7 @@ def test_a_worker_outlives_a_restart_of_redis(own_stack: Stack, own_server: embe
     own_server.process.kill()
     own_server.process.wait()
     own_server.folder.release()
-    with embedded.start(own_server.folder.data):
+    with embedded_server.start(own_server.folder.data):
         second = event()
         wait_for(lambda: own_stack.deliver(second).status_code == 200)
         assert own_stack.ended(second).state == "done"

@@ -14,9 +14,9 @@ import pytest
 from redis import Redis
 from typer.testing import CliRunner
 
-from service import embedded
 from service.cli import app
 from service.cli.demo_stack import free_port
+from service.processes import embedded_server
 from service.store.connection import connect
 from service.store.keys import Keys
 from service.store.permissions import worker_needs
@@ -62,11 +62,11 @@ def minimal_acl() -> list[str]:
     return [word.replace("ringback", NAMESPACE) for word in words[2:] if not word.startswith(">")]
 
 
-def url_of(server: embedded.EmbeddedServer, user: str) -> str:
+def url_of(server: embedded_server.EmbeddedServer, user: str) -> str:
     return server.url.replace("unix://", f"unix://{user}:{PASSWORD}@")
 
 
-def make_user(server: embedded.EmbeddedServer, *rules: str) -> str:
+def make_user(server: embedded_server.EmbeddedServer, *rules: str) -> str:
     """A user with these rules; its URL."""
     with Redis.from_url(server.url) as redis:
         redis.execute_command("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", *rules)
@@ -159,7 +159,7 @@ def _get(url: str) -> httpx.Response | None:
 
 
 @pytest.mark.anyio
-async def test_a_server_without_info_and_config_is_one_warning(own_server: embedded.EmbeddedServer) -> None:
+async def test_a_server_without_info_and_config_is_one_warning(own_server: embedded_server.EmbeddedServer) -> None:
     url = make_user(own_server, "~*", "&*", "+@all", "-@dangerous", "-@admin")
     async with connect(url, timeout=5, connections=2) as redis:
         found = await check_server(redis)
@@ -169,7 +169,9 @@ async def test_a_server_without_info_and_config_is_one_warning(own_server: embed
 
 
 @pytest.mark.anyio
-async def test_everysec_is_a_warning_that_names_what_a_power_loss_costs(own_server: embedded.EmbeddedServer) -> None:
+async def test_everysec_is_a_warning_that_names_what_a_power_loss_costs(
+    own_server: embedded_server.EmbeddedServer,
+) -> None:
     async with connect(own_server.url, timeout=5, connections=2) as redis:
         assert (await check_server(redis)).warnings == []
         await redis.config_set("appendfsync", "everysec")
@@ -179,7 +181,7 @@ async def test_everysec_is_a_warning_that_names_what_a_power_loss_costs(own_serv
 
 
 @pytest.mark.anyio
-async def test_every_command_that_is_asked_about_is_whole(own_server: embedded.EmbeddedServer) -> None:
+async def test_every_command_that_is_asked_about_is_whole(own_server: embedded_server.EmbeddedServer) -> None:
     """The server crashes where a script asks about a command without its key."""
     from service.store.permissions import _KEYLESS, _VARIADIC, _whole
 
@@ -201,7 +203,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     (tmp_path / "cluster").mkdir()
     server = subprocess.Popen(
-        [str(embedded.find_server()), *f"--port {port} --cluster-enabled yes --dir {tmp_path}/cluster".split()],
+        [str(embedded_server.find_server()), *f"--port {port} --cluster-enabled yes --dir {tmp_path}/cluster".split()],
         stdout=subprocess.DEVNULL,
     )
     with Redis(port=port) as redis:
@@ -344,7 +346,7 @@ def test_no_answer_in_time_is_told() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_server_that_hangs_is_told_in_time(own_server: embedded.EmbeddedServer) -> None:
+async def test_a_server_that_hangs_is_told_in_time(own_server: embedded_server.EmbeddedServer) -> None:
     import os
     import signal
 

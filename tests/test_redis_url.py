@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.redis_url import parse_redis_url
+from service.processes.redis_url import parse_redis_url
 from service.settings import InvalidSettings, load
 from tests.cli.deployment import run_process
 

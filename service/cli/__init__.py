@@ -33,10 +33,10 @@ from service.cli.up import up
 from service.cli.webhook_deliveries import deliveries
 from service.cli.webhooks import webhooks
 from service.cli.worker import worker
-from service.disk_space import is_full
-from service.embedded import EmbeddedServerError
-from service.listening import CannotListen
 from service.loading import CannotLoadHandlers
+from service.processes.disk_space import is_full
+from service.processes.embedded_server import EmbeddedServerError
+from service.processes.sockets import CannotListen
 from service.security.masking import told
 from service.settings import InvalidSettings, load
 from service.store.consent import KeyMissing

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.cli.output import say, say_json
-from service.redis_url import parse_redis_url
+from service.processes.redis_url import parse_redis_url
 from service.security.masking import mask_numbers
 from service.settings import Duration, Settings, Size, load, source_of
 

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from nacl.signing import SigningKey
 
-from service import embedded
 from service.cli.session import ask_at
 from service.cli.up import ringback_command
+from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text
 from service.simulator import Simulator, running
 from service.store.inbox import find
@@ -102,7 +102,7 @@ class DemoStack:
             DemoFailed: the ingress does not come up.
         """
         if not self._wait(lambda: _answers(f"{self.ingress_url}/readyz")):
-            raise DemoFailed(f"the ingress does not answer:\n{embedded.last_words(self.folder / 'ingress.log')}")
+            raise DemoFailed(f"the ingress does not answer:\n{embedded_server.last_words(self.folder / 'ingress.log')}")
 
     def _wait(self, condition: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + SECONDS
@@ -116,7 +116,7 @@ class DemoStack:
     def _refuse_dead_children(self) -> None:
         for name, child in self.children.items():
             if child.poll() is not None:
-                words = embedded.last_words(self.folder / f"{name}.log")
+                words = embedded_server.last_words(self.folder / f"{name}.log")
                 raise DemoFailed(f"`ringback {name}` ended with code {child.returncode}:\n{words}")
 
 
@@ -126,12 +126,12 @@ def demo_stack() -> Iterator[DemoStack]:
 
     Raises:
         DemoFailed: a process does not come up.
-        service.embedded.EmbeddedServerError: no server can be run on this machine.
+        service.processes.embedded_server.EmbeddedServerError: no server can be run on this machine.
     """
     key, simulator = SigningKey.generate(), Simulator()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-demo-")))
-        server = stack.enter_context(embedded.start(folder / "data"))
+        server = stack.enter_context(embedded_server.start(folder / "data"))
         simulator_url = stack.enter_context(running(simulator))
         port = free_port()
         environment = _environment(key, simulator_url, server.url, port)
@@ -177,7 +177,7 @@ def _child(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=embedded.die_with_parent(),  # noqa: PLW1509 - it only asks to die with us
+            preexec_fn=embedded_server.die_with_parent(),  # noqa: PLW1509 - it only asks to die with us
         )
     try:
         yield child

@@ -14,8 +14,8 @@ from service.cli.idempotency_probe import probe
 from service.cli.output import say, say_json
 from service.cli.session import ask
 from service.cli.telnyx_session import at_telnyx
-from service.embedded import EmbeddedServerError
 from service.exposure import exposure_warnings
+from service.processes.embedded_server import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.encryption_checks import check_encryption
 from service.store.gauges import blocked_workers

@@ -6,7 +6,7 @@ from pathlib import Path
 import typer
 
 from service.cli.output import say
-from service.disk_space import describe_failed_write
+from service.processes.disk_space import describe_failed_write
 
 HANDLERS = '''\
 """Handlers of ours: HANDLERS=my_handlers:router lets Ringback run them."""

@@ -14,16 +14,16 @@ from typing import Annotated
 import structlog
 import typer
 
-from service import embedded, embedded_guard
 from service.cli.output import say
 from service.development_key import make_key
-from service.embedded import Folder, FolderInUse
 from service.exposure import announce_exposure
 from service.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.processes import embedded_guard, embedded_server
+from service.processes.embedded_server import Folder, FolderInUse
+from service.processes.supervisor import BeforeExec, Child, Supervisor
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
 from service.store.server_checks import require_usable_at
-from service.supervisor import BeforeExec, Child, Supervisor
 
 MARGIN_SECONDS = 5.0
 BAD_CONFIGURATION = 2
@@ -92,7 +92,7 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
     if settings.redis_url is not None:
         require_usable_at(settings.redis_url.get_secret_value())
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
-    program = embedded.find_server()
+    program = embedded_server.find_server()
     with _claimed(settings) as folder, _pipe() as (lifeline, held_by_clients):
         stages = [[_server(program, folder, settings, lifeline)], _clients(settings, ringback, held_by_clients)]
         return asyncio.run(Supervisor(stages).run())
@@ -107,15 +107,15 @@ def ringback_command() -> list[str]:
 def _server(program: Path, folder: Folder, settings: Settings, lifeline: int) -> Child:
     return Child(
         name="server",
-        command=embedded.command(program, folder, settings.max_memory),
-        grace=embedded.STOP_SECONDS,
+        command=embedded_server.command(program, folder, settings.max_memory),
+        grace=embedded_server.STOP_SECONDS,
         descriptors=(folder.lock.fileno(),),
         umask=0o077,
         output=folder.log,
         # With a guard it outlives a killed `up` until its clients have ended; without, it must at least not stay.
         surroundings=partial(embedded_guard.guarding, lifeline) if embedded_guard.available() else _dying_with_up,
-        ready=partial(embedded.answers, folder.socket),
-        last_words=partial(embedded.last_words, folder.log),
+        ready=partial(embedded_server.answers, folder.socket),
+        last_words=partial(embedded_server.last_words, folder.log),
     )
 
 
@@ -142,7 +142,7 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
 
 
 def _dying_with_up() -> AbstractContextManager[BeforeExec | None]:
-    return nullcontext(embedded.die_with_parent())
+    return nullcontext(embedded_server.die_with_parent())
 
 
 def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> dict[str, str]:
@@ -176,11 +176,11 @@ def _worker_admin_port(settings: Settings) -> int | None:
 def _claimed(settings: Settings) -> Iterator[Folder]:
     """The data folder, after the wait that the children of a killed `up` need to finish."""
     try:
-        folder = embedded.claim(settings.data)
+        folder = embedded_server.claim(settings.data)
     except FolderInUse:
         patience = settings.grace + MARGIN_SECONDS
         log.warning("waiting for the data folder, which is in use", folder=str(settings.data), seconds=patience)
-        folder = embedded.claim(settings.data, wait=patience)
+        folder = embedded_server.claim(settings.data, wait=patience)
     try:
         yield folder
     finally:

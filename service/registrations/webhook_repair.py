@@ -7,7 +7,7 @@ import orjson
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
-from service.loopback import is_loopback
+from service.processes.loopback import is_loopback
 from service.registrations.webhook_probe import Unanswered, probe
 from service.registrations.webhook_urls import (
     Comparison,

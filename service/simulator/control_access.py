@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from service.loopback import is_loopback
+from service.processes.loopback import is_loopback
 from service.simulator.api.api_error import ApiError, Problem
 
 

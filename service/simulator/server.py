@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from service.processes.signals import end_quietly_on_signals
 from service.simulator.api.dropped_connection import DroppableProtocol
 from service.simulator.app import PREFIX, create_app
 from service.simulator.simulator import Simulator
-from service.stopping import end_quietly_on_signals
 
 _GRACE = 1
 """Seconds that requests under way may take when the server stops."""

@@ -19,8 +19,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
 
-from service.embedded import running_url
-from service.redis_url import RedisTarget, format_address, parse_redis_url
+from service.processes.embedded_server import running_url
+from service.processes.redis_url import RedisTarget, format_address, parse_redis_url
 from service.security.private_files import Exposed, require_private
 from service.settings import InvalidSettings, Settings
 from service.store.redis_errors import WrongServer, wrong_server
@@ -38,7 +38,7 @@ def locate(settings: Settings) -> str:
     """The URL of the Redis to use: `REDIS_URL`, else the embedded server that `ringback up` runs on `RINGBACK_DATA`.
 
     Raises:
-        service.embedded.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
         InvalidSettings: `REDIS_URL` is unset, and everybody on this machine could put a server into `RINGBACK_DATA`.
     """
     if settings.redis_url is not None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service import embedded
-from service.disk_space import describe_failed_write
+from service.processes import embedded_server
+from service.processes.disk_space import describe_failed_write
 from tests.processes.running import RINGBACK, clean_environment
 
 FULL = Path("/dev/full")
@@ -39,7 +39,10 @@ def test_a_data_folder_on_a_full_disk_is_not_blamed_on_rights(
         raise OSError(number, "whatever")
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(embedded.ServerFailed, match="the disk is full: make room") as failed, embedded.start(tmp_path):
+    with (
+        pytest.raises(embedded_server.ServerFailed, match="the disk is full: make room") as failed,
+        embedded_server.start(tmp_path),
+    ):
         pytest.fail("started")
     assert "RINGBACK_DATA" not in str(failed.value)
 

@@ -15,8 +15,8 @@ import pytest
 from nacl.signing import SigningKey
 from redis import Redis
 
-from service import embedded
 from service.cli.up import ringback_command
+from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text
 from tests.embedded.processes import ROOT, runs
 from tests.waiting import wait_for
@@ -111,15 +111,15 @@ class Stage:
 
     def server(self) -> int:
         """The server's process id, as it says itself."""
-        path = embedded.socket_of(self.data)
+        path = embedded_server.socket_of(self.data)
         assert path is not None
         with Redis(unix_socket_path=str(path)) as redis:
             info: Any = redis.info("server")
         return int(info["process_id"])
 
     def server_answers(self) -> bool:
-        path = embedded.socket_of(self.data)
-        return path is not None and embedded.answers(path)
+        path = embedded_server.socket_of(self.data)
+        return path is not None and embedded_server.answers(path)
 
     def output(self) -> str:
         return (self.folder / "output").read_text()
@@ -135,7 +135,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             process.terminate()
         process.wait(20)
     if stage.data.exists():
-        embedded.claim(stage.data, wait=20).release()
+        embedded_server.claim(stage.data, wait=20).release()
 
 
 def test_the_ingress_has_no_secret_that_it_has_no_use_for(stage: Stage) -> None:

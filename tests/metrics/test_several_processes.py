@@ -15,7 +15,7 @@ from prometheus_client import generate_latest
 
 from service.cli.demo_stack import free_port
 from service.ingress_metrics import IngressMetrics
-from service.listening import CannotListen, listen
+from service.processes.sockets import CannotListen, listen
 from service.security.telnyx_signature import public_key_text
 from service.slots import Slot
 from tests.events import envelope

@@ -15,9 +15,9 @@ import orjson
 from nacl.signing import SigningKey
 from redis.asyncio import Redis
 
-from service import embedded
 from service.cli.demo_stack import free_port
 from service.cli.session import ask_at
+from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text, sign
 from service.simulator import Simulator
 from service.simulator import running as simulating
@@ -40,7 +40,7 @@ class Fleet:
     folder: Path
     key: SigningKey
     simulator: Simulator
-    server: embedded.EmbeddedServer
+    server: embedded_server.EmbeddedServer
     environment: dict[str, str]
     port: int
     processes: list["subprocess.Popen[bytes]"] = field(default_factory=list)
@@ -138,7 +138,7 @@ class Fleet:
         """Start the server again on the same data, after it was killed."""
         self.server.process.wait()
         self.server.folder.release()
-        self.server = embedded.start(self.server.folder.data)
+        self.server = embedded_server.start(self.server.folder.data)
 
     def written(self, name: str) -> list[str]:
         """The lines that the handlers wrote into a file of this name."""
@@ -159,7 +159,7 @@ def open_fleet(folder: Path, handlers: str, **variables: str) -> Iterator[Fleet]
     key, simulator, port = SigningKey.generate(), Simulator(), free_port()
     with ExitStack() as stack:
         telnyx = stack.enter_context(simulating(simulator))
-        server = embedded.start(folder / "data")
+        server = embedded_server.start(folder / "data")
         ours = {
             "TELNYX_PUBLIC_KEY": public_key_text(key),
             "TELNYX_API_KEY": "KEY",

@@ -27,8 +27,8 @@ from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote
 
-from service.disk_space import describe_failed_write
-from service.machine_memory import default_max_memory
+from service.processes.disk_space import describe_failed_write
+from service.processes.machine_memory import default_max_memory
 
 OLDEST_VERSION = 7
 LONGEST_SOCKET = 100  # bytes: macOS takes 103, Linux 107
