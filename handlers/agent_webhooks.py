@@ -1,7 +1,7 @@
 """Agents and messaging profiles whose webhooks go elsewhere than declared are reported or, if asked for, put right."""
 
 from service import Context, Discard, Event, Router
-from service.notify import notify
+from service.monitoring.notifications import notify
 from service.registrations.new_agents import new_agents, remember_agents
 from service.registrations.webhook_probe import Unanswered
 from service.registrations.webhook_repair import mend, refuse_dead_ends

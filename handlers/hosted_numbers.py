@@ -4,7 +4,7 @@ from functools import partial
 
 from service import Context, Discard, Event, Router, clock
 from service.events import HostedNumberOrder
-from service.notify import notify
+from service.monitoring.notifications import notify
 from service.registrations.hosted_numbers import CHANGED, OrderChange, changed_orders, followed, next_step, read_order
 from service.store.keys import Keys
 

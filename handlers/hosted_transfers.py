@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from service import Context, Discard, Event, Router, clock
 from service.events import HostedNumberOrder
-from service.notify import notify
+from service.monitoring.notifications import notify
 from service.registrations.hosted_transfers import (
     APPROVAL_DUE,
     HOURS_BEFORE,

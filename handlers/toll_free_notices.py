@@ -2,7 +2,7 @@
 
 from service import Context, Discard, Event, Router
 from service.events import TollFreeStatusChanged
-from service.notify import notify
+from service.monitoring.notifications import notify
 from service.registrations.toll_free import KIND, NEEDS_PERSON, WAITS, follow, followed
 from service.registrations.toll_free_notices import reminder_delay, told_of
 from service.store.keys import Keys

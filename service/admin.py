@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from service.health import Probe, health_routes
 from service.http_protocol import bounded_config
+from service.monitoring.health import Probe, health_routes
 from service.processes.sockets import listen
 from service.readiness import trouble_with_account
 from service.settings import Settings

@@ -6,9 +6,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from service.labels import event_types
+from service.monitoring.counters import Count, Durations
+from service.monitoring.labels import event_types
 from service.store.leases import Lease
-from service.tally import Count, Durations
 
 BY_TELNYX = frozenset({"webhook", "failover"})
 """What else is accepted may be timed for later, so that its age says nothing."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from service.labels import Labels
 from service.messages.reply import REPLIES_REFUSED
 from service.messages.state import DOUBLE_DELIVERIES
+from service.monitoring.labels import Labels
 from service.store.records import HandlerRecord
 
 

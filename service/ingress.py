@@ -22,10 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from service.body_budget import BodyBudget
-from service.health import Endpoint, Probe, health_routes
 from service.http_protocol import bounded_config
 from service.ingress_metrics import IngressMetrics
-from service.logs import announce_dry_run, configure_logs
+from service.monitoring.health import Endpoint, Probe, health_routes
+from service.monitoring.logs import announce_dry_run, configure_logs
 from service.opt_out_policy import opt_out_words
 from service.processes.disk_space import describe_failed_write
 from service.processes.loopback import is_loopback

@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.health import PATIENCE
-from service.notify import notify
+from service.monitoring.health import PATIENCE
+from service.monitoring.notifications import notify
 from service.outbound.causes import Notice
 from service.store.encryption_checks import trouble_with_encryption
 from service.store.holds import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes

@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from service.cancellation import check_cancelled
 from service.dead_notices import tell_of_dead
-from service.notify import notify
+from service.monitoring.notifications import notify
 from service.readiness import CauseMetrics
 from service.security.masking import told
 from service.settings import Settings

@@ -28,10 +28,10 @@ from service.foreign_jobs import NO_EVENT, UNREADABLE, asked_function
 from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
 from service.loading import load_router
-from service.logs import tell_no_texts
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
-from service.notify import Courier, open_teller
+from service.monitoring.logs import tell_no_texts
+from service.monitoring.notifications import Courier, open_teller
 from service.periodic import cron_jobs, in_deployment
 from service.processing import Processor, open_processor
 from service.readiness import CauseMetrics

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from service import Context, Event, Router
-from service.notify import Courier, Teller, notify, open_teller
+from service.monitoring.notifications import Courier, Teller, notify, open_teller
 from service.settings import InvalidSettings
 from service.store import notices
 from service.store.connection import connect

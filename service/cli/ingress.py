@@ -1,7 +1,7 @@
 """`ringback ingress`."""
 
 from service.exposure import announce_exposure
-from service.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.settings import load_for_ingress
 
 

@@ -17,7 +17,7 @@ import typer
 from service.cli.output import say
 from service.development_key import make_key
 from service.exposure import announce_exposure
-from service.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.processes import embedded_guard, embedded_server
 from service.processes.embedded_server import Folder, FolderInUse
 from service.processes.supervisor import BeforeExec, Child, Supervisor

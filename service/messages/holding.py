@@ -6,7 +6,7 @@ from typing import NoReturn
 from service import clock
 from service.messages.fallback import Case, Draft
 from service.messages.state import effect_key, hold
-from service.notify import notify
+from service.monitoring.notifications import notify
 from service.outbound.operations import name_of_key
 from service.routing import Context, Retry
 from service.store.keys import Keys

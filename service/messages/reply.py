@@ -15,7 +15,7 @@ from service.events import Event, read_time
 from service.events.consent import is_keyword, names_of
 from service.messages.reply_address import Address, address_of
 from service.messages.reply_countries import ReplyCountries
-from service.notify import notify
+from service.monitoring.notifications import notify
 from service.outbound.effects import idempotency_key
 from service.outbound.send_conditions import as_reply, not_sent_reason
 from service.phone_numbers import one_spelling

@@ -8,7 +8,7 @@ from service import clock
 from service.events import Message
 from service.events.consent import words_of
 from service.events.message_status import MessageStatus, read_message_status
-from service.labels import Labels
+from service.monitoring.labels import Labels
 from service.outbound.effects import idempotency_key
 from service.outbound.operations import name_of_key
 from service.outbound.run import current_run

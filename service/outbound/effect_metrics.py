@@ -5,7 +5,7 @@ from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter
 
-from service.labels import Labels
+from service.monitoring.labels import Labels
 from service.outbound.operations import Call
 from service.store.ledger import Outcome
 

@@ -11,7 +11,7 @@ import handlers
 from service import Context, Discard, Event, Router
 from service.handler_metrics import HandlerMetrics
 from service.ingress_metrics import IngressMetrics
-from service.labels import Labels, event_types
+from service.monitoring.labels import Labels, event_types
 from service.readiness import CauseMetrics
 from service.store import inbox
 from service.store.holds import Cause

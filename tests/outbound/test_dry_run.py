@@ -7,8 +7,9 @@ import pytest
 import structlog
 
 import handlers
-from service import Context, Event, Retry, Router, logs
-from service.logs import announce_dry_run, configure_logs
+from service import Context, Event, Retry, Router
+from service.monitoring import logs
+from service.monitoring.logs import announce_dry_run, configure_logs
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import SMS_FROM, Stack, make_settings
 

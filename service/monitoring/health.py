@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service.exposition import Exposition
+from service.monitoring.metrics_endpoint import Exposition
 from service.store.connection import address_of
 from service.store.keys import Keys
 from service.store.permissions import Needs

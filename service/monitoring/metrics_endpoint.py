@@ -5,7 +5,7 @@ import asyncio
 from prometheus_client import CollectorRegistry, generate_latest
 from redis.asyncio import Redis
 
-from service.deployment_metrics import deployment
+from service.monitoring.deployment_metrics import deployment
 from service.store.keys import Keys
 
 

@@ -118,7 +118,7 @@ def open_teller(settings: Settings) -> Teller:
     if settings.notify is None:
         return _tell_the_log
     try:
-        from service.apprise_services import AppriseServices  # noqa: PLC0415 - an extra, and slow to import
+        from service.monitoring.apprise_channel import AppriseServices  # noqa: PLC0415 - an extra, and slow to import
     except ImportError:
         raise InvalidSettings("RINGBACK_NOTIFY needs Apprise: pip install 'ringback[notify]'") from None
     return AppriseServices(settings.notify.get_secret_value()).tell
