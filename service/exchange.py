@@ -16,7 +16,7 @@ import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from service.events import InvalidBody, read_object
-from service.nested_json import dump_json, for_machines
+from service.events.nested_json import dump_json, for_machines
 from service.security.anonymize import Disguise
 from service.store.imports import Foreign
 from service.store.records import EventRecord, HandlerRecord

@@ -16,13 +16,13 @@ from telnyx import AsyncTelnyx
 from service.endings import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.events import Event, read_event
 from service.events.envelope import InvalidBody
+from service.events.opt_out_policy import opt_out_words
 from service.fair_timeout import fair_timeout
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
 from service.messages.sent_regions import note_regions_of
-from service.opt_out_policy import opt_out_words
 from service.outbound.refusals import Refusal
 from service.outbound.run import Run, current_run
 from service.registrations.rcs_capabilities import RcsCapabilities

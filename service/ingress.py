@@ -22,11 +22,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
 from service.body_budget import BodyBudget
+from service.events.opt_out_policy import opt_out_words
 from service.http_protocol import bounded_config
 from service.ingress_metrics import IngressMetrics
 from service.monitoring.health import Endpoint, Probe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs
-from service.opt_out_policy import opt_out_words
 from service.processes.disk_space import describe_failed_write
 from service.processes.loopback import is_loopback
 from service.processes.signals import end_quietly_on_signals, end_with_parent

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args, get_origin
 
 from pydantic import TypeAdapter
 
-from service.event_types import is_pattern
 from service.events import Event
+from service.events.event_types import is_pattern
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from nacl.signing import SigningKey
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from service.event_types import Selection
+from service.events.event_types import Selection
 from service.processes.loopback import is_loopback
 from service.processes.redis_url import parse_redis_url
 from service.security.encryption import Sealer, parse_keys, sealer_of

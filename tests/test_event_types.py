@@ -3,7 +3,7 @@
 import pytest
 
 from service import retry_after
-from service.event_types import Selection, fits
+from service.events.event_types import Selection, fits
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.output import say_json
-from service.nested_json import transform
+from service.events.nested_json import transform
 from service.security.masking import mask_e164, mask_number
 from service.security.private_ids import mask_ids
 

@@ -11,8 +11,8 @@ from service.cli.event_list import as_object
 from service.cli.output import say, say_block, say_json, say_json_text
 from service.cli.session import ask
 from service.events import InvalidBody, read_object
+from service.events.nested_json import dump_json, for_machines
 from service.exchange import moment
-from service.nested_json import dump_json, for_machines
 from service.security.anonymize import masked
 from service.security.encryption import SealDamaged, Sealed
 from service.security.printable import shown_type

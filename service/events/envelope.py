@@ -11,8 +11,8 @@ from service import clock
 from service.events.consent import Word, words_of
 from service.events.json_body import parse_json
 from service.events.message_status import MessageStatus, read_message_status
+from service.events.nested_json import dump_json
 from service.events.tolerant_model import read_time
-from service.nested_json import dump_json
 from service.security.printable import shown_type
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")

@@ -8,7 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from service import clock
-from service.nested_json import dump_json
+from service.events.nested_json import dump_json
 from service.store.inbox import Arrival, accept, cancel
 from service.store.keys import Keys
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.nested_json import transform
+from service.events.nested_json import transform
 from service.security.masking import mask_number
 from service.security.number_digests import is_number
 from service.security.private_ids import gives_away

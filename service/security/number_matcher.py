@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.events.json_body import parse_json
-from service.nested_json import leaves
+from service.events.nested_json import leaves
 from service.security.private_ids import decoded
 
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from service.nested_json import dump_json
+from service.events.nested_json import dump_json
 from service.store.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
