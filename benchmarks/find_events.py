@@ -25,11 +25,11 @@ from service.samples import envelope, inbound_sms
 from service.security.encryption import PLAIN
 from service.security.number_digests import digests, digests_of
 from service.store.connection import connect
-from service.store.imports import STEP, Foreign, store
-from service.store.inbox import Arrival, accept
+from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.imports import STEP, Foreign, store
+from service.store.inbox.records import HandlerRecord
+from service.store.inbox.search import Effort, Wanted, newest
 from service.store.keys import Keys
-from service.store.records import HandlerRecord
-from service.store.search import Effort, Wanted, newest
 
 KEYS = Keys("ringback")
 RARE = "+13125550777"

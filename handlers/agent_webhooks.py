@@ -13,8 +13,8 @@ from service.registrations.webhook_urls import (
     named_destinations,
 )
 from service.settings import Settings
+from service.store.facts.snapshots import take_turn
 from service.store.keys import Keys
-from service.store.known import take_turn
 
 ONCE_PER = 3600.0
 """Seconds between two looks at the same agent or profile, however many events come by another way."""

@@ -5,7 +5,7 @@ from typing import Any
 from service import Context, Discard, Event, Router, clock
 from service.events.consent import words_of
 from service.events.opt_out_policy import opt_out_words
-from service.store.consent import hear
+from service.store.facts.consent import hear
 from service.store.keys import Keys
 
 router = Router()

@@ -12,10 +12,10 @@ from service.routing import Dead
 from service.security import standard_webhooks
 from service.security.telnyx_signature import TIMESTAMP_HEADER
 from service.settings import Settings
-from service.store.gone_receivers import is_gone, note_gone
-from service.store.inbox import find
+from service.store.facts.gone_receivers import is_gone, note_gone
+from service.store.inbox.accept import find
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.records import EventRecord
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds; the specification of Standard Webhooks recommends 15 to 30."""

@@ -12,7 +12,7 @@ from service.messages.policy_file import policy_of
 from service.messages.state import look, merge_shown, note_sent, remark_holder
 from service.messages.writing import write
 from service.routing import Outcome
-from service.store.message_states import RecipientState
+from service.store.facts.message_states import RecipientState
 
 router = Router()
 

@@ -6,7 +6,7 @@ import structlog
 from redis.asyncio import Redis
 
 from service.foreign_jobs import FOREIGN_HANDLER
-from service.store.again import STEP, Cause, new_causes
+from service.store.inbox.dead_letters import STEP, Cause, new_causes
 from service.store.keys import Keys
 
 log = structlog.get_logger(__name__)

@@ -17,8 +17,8 @@ from service.outbound.refusals import Refusal, judge
 from service.outbound.send_conditions import not_sent_reason
 from service.routing import Dead, Discard, Retry
 from service.security.masking import mask_numbers, told
-from service.store.holds import OUTAGE, kind_of
-from service.store.records import HandlerRecord
+from service.store.effects.blocks import OUTAGE, kind_of
+from service.store.inbox.records import HandlerRecord
 
 LONGEST_WORD = 300
 LONGEST_BACKOFF = 3600.0

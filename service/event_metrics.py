@@ -8,7 +8,7 @@ from prometheus_client.registry import Collector
 
 from service.monitoring.counters import Count, Durations
 from service.monitoring.labels import event_types
-from service.store.leases import Lease
+from service.store.inbox.leases import Lease
 
 BY_TELNYX = frozenset({"webhook", "failover"})
 """What else is accepted may be timed for later, so that its age says nothing."""

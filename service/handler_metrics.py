@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from service.messages.reply import REPLIES_REFUSED
 from service.messages.state import DOUBLE_DELIVERIES
 from service.monitoring.labels import Labels
-from service.store.records import HandlerRecord
+from service.store.inbox.records import HandlerRecord
 
 
 def _reasons() -> Labels:

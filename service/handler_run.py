@@ -29,11 +29,11 @@ from service.registrations.rcs_capabilities import RcsCapabilities
 from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import SealDamaged, Sealed
 from service.settings import Settings
-from service.store.consent import opted_out
+from service.store.effects.pauses import ALL, DETAIL, KIND, cause_of
+from service.store.facts.consent import opted_out
+from service.store.inbox.leases import Lease, LeaseLost
+from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, Ran
 from service.store.keys import Keys
-from service.store.leases import Lease, LeaseLost
-from service.store.pauses import ALL, DETAIL, KIND, cause_of
-from service.store.records import UNREADABLE, EventRecord, HandlerRecord, Ran
 
 log = structlog.get_logger(__name__)
 

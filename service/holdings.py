@@ -10,8 +10,8 @@ from typing import Any
 
 from service.blockage import Blockage
 from service.outbound.run import Run
-from service.store.leases import Held, Lease
-from service.store.records import HandlerRecord
+from service.store.inbox.leases import Held, Lease
+from service.store.inbox.records import HandlerRecord
 
 OVERDUE = 5.0
 """Seconds past its handlers' time-outs for which an event keeps its lease."""

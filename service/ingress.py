@@ -38,7 +38,7 @@ from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.slots import Slot
 from service.store.connection import connect, locate
 from service.store.encryption_checks import trouble_with_encryption
-from service.store.group_commit import GroupCommit
+from service.store.inbox.group_commit import GroupCommit
 from service.store.keys import Keys
 from service.store.permissions import ingress_needs
 from service.store.server_checks import require_usable_at

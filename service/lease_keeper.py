@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 from service.holdings import Holdings, Running
 from service.loop_watch import FIRST_TOLD, LoopWatch
 from service.store.connection import connect_blocking
+from service.store.inbox.leases import FINISH, RENEW, Ending, Held, finishing, renewal
 from service.store.keys import Keys
-from service.store.leases import FINISH, RENEW, Ending, Held, finishing, renewal
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 

@@ -13,7 +13,7 @@ import orjson
 from arq.cron import CronJob, cron
 
 from service.routing import CRON, Router, Times
-from service.store.inbox import Arrival, accept
+from service.store.inbox.accept import Arrival, accept
 from service.store.keys import Keys
 
 

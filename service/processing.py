@@ -32,10 +32,10 @@ from service.readiness import notify_of_cause
 from service.routing import Lifespan, Router
 from service.security.masking import told
 from service.settings import Settings
-from service.store.batching import Batcher
+from service.store.inbox.batching import Batcher
+from service.store.inbox.leases import Claim, Ending, Lease, LeaseLost, Request, announce_stop, claim, finish
+from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.store.leases import Claim, Ending, Lease, LeaseLost, Request, announce_stop, claim, finish
-from service.store.records import HandlerRecord
 
 log = structlog.get_logger(__name__)
 

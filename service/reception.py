@@ -19,8 +19,8 @@ from service.ingress_metrics import IngressMetrics
 from service.refusal_log import RefusalLog, peer_of
 from service.rewritten_bodies import RewriteCheck
 from service.security.telnyx_signature import Claim, InvalidSignature, PublicKey, read_claim
-from service.store.group_commit import GroupCommit, NotAccepted
-from service.store.inbox import Arrival
+from service.store.inbox.accept import Arrival
+from service.store.inbox.group_commit import GroupCommit, NotAccepted
 from service.wrong_address import WrongAddress
 
 log = structlog.get_logger(__name__)

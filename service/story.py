@@ -12,8 +12,8 @@ from service.events import InvalidBody, read_event
 from service.events.json_body import parse_json
 from service.messages.segments import segments
 from service.security.masking import mask_number
-from service.store.ledger import Entry, Sent
-from service.store.records import MOST_RUNS, EventRecord, HandlerRecord, Note, Ran
+from service.store.effects.ledger import Entry, Sent
+from service.store.inbox.records import MOST_RUNS, EventRecord, HandlerRecord, Note, Ran
 
 Kind = Literal["happened", "accepted", "delivered", "run", "effect", "note", "wait", "ended"]
 

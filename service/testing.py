@@ -39,10 +39,10 @@ from service.simulator import Simulator
 from service.simulator import running as simulating
 from service.simulator.request_log import LoggedRequest
 from service.store.connection import connect
-from service.store.inbox import Arrival, accept, find
+from service.store.inbox.accept import Arrival, accept, find
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Wanted, newest
 from service.store.keys import Keys
-from service.store.records import EventRecord
-from service.store.search import Wanted, newest
 from service.worker import process
 
 _SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(

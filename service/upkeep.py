@@ -11,20 +11,20 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.cancellation import check_cancelled
 from service.dead_notices import tell_of_dead
 from service.monitoring.notifications import notify
 from service.readiness import CauseMetrics
 from service.security.masking import told
 from service.settings import Settings
-from service.store.consent import move_opt_outs
-from service.store.erasure import erase_ended
-from service.store.holds import open_causes, probe, release
+from service.store.cancellation import check_cancelled
+from service.store.effects.blocks import open_causes, probe, release
+from service.store.facts.consent import move_opt_outs
+from service.store.inbox.erasure import erase_ended
+from service.store.inbox.retention import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
 from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
-from service.store.upkeep import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
 
 log = structlog.get_logger(__name__)
 

@@ -23,7 +23,6 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from service.admin import serving_health
-from service.cancellation import check_cancelled
 from service.foreign_jobs import NO_EVENT, UNREADABLE, asked_function
 from service.handler_metrics import HandlerMetrics
 from service.hooks import contained
@@ -38,11 +37,12 @@ from service.readiness import CauseMetrics
 from service.routing import Router
 from service.security.masking import told
 from service.settings import Settings, load
+from service.store.cancellation import check_cancelled
 from service.store.connection import address_of, connect, locate
+from service.store.inbox.leases import Claim
+from service.store.inbox.quarantine import quarantine
 from service.store.keys import ARQ_JOB, Keys
-from service.store.leases import Claim
 from service.store.permissions import refusals, worker_needs
-from service.store.quarantine import quarantine
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
 from service.upkeep import Upkeep

@@ -24,11 +24,11 @@ from service.routing import Router
 from service.security.telnyx_signature import public_key_text, sign
 from service.settings import Settings
 from service.simulator import Simulator, running
-from service.store import inbox
 from service.store.connection import connect
+from service.store.effects.ledger import Entry, effects_of
+from service.store.inbox import accept
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.ledger import Entry, effects_of
-from service.store.records import EventRecord
 from service.worker import Worker
 from tests.waiting import wait_for
 
@@ -77,7 +77,7 @@ class Stack:
 
     def record(self, event_id: str) -> EventRecord | None:
         """The record of an event."""
-        return self.ask(lambda redis, keys: inbox.find(redis, keys, event_id))
+        return self.ask(lambda redis, keys: accept.find(redis, keys, event_id))
 
     def effects(self, body: Any) -> list[Entry]:
         """What the ledger knows of an event's effects."""

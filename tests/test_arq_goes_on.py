@@ -11,10 +11,10 @@ from arq.cron import cron
 from redis.asyncio import Redis
 
 from service import Context, Event, Router
-from service.store.audit import audit
-from service.store.inbox import cancel
+from service.store.inbox.accept import cancel
+from service.store.inbox.audit import audit
+from service.store.inbox.retention import sweep
 from service.store.keys import Keys
-from service.store.upkeep import sweep
 from service.worker import arq_options
 from tests.events import envelope
 from tests.stack import Stack

@@ -16,8 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
 from service.processes.embedded_server import EmbeddedServer
-from service.store.inbox import Arrival, accept
-from service.store.leases import Request, claim
+from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.leases import Request, claim
 from tests.events import envelope, fresh_number
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -307,7 +307,7 @@ def test_a_foreign_or_corrupt_job_in_our_queue(stack: Stack, data: bytes | None,
     assert (kept.state, kept.handlers["queue"].reason) == ("dead", reason)
     assert kept.body == (data or b"")
     assert runs == [event["data"]["id"]]
-    from service.store.audit import audit
+    from service.store.inbox.audit import audit
 
     assert stack.ask(audit).clean
 

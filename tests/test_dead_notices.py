@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 
 from service.dead_notices import tell_of_dead
-from service.store.records import HandlerRecord
+from service.store.inbox.records import HandlerRecord
 from tests.cli.conftest import deployment  # noqa: F401 - a fixture
 from tests.cli.deployment import Deployment
 

@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from service import Context, Event, Router
 from service.processes import embedded_server
-from service.store import inbox
-from service.store.audit import audit
+from service.store.inbox import accept
+from service.store.inbox.audit import audit
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.records import EventRecord
 from service.upkeep import Upkeep
 from tests.events import envelope
 from tests.stack import Stack, open_host, open_stack
@@ -117,7 +117,7 @@ def test_ended_records_older_than_two_days_go_once_no_body_is_left(small_stack: 
     small_stack.ask(grow_old)
     wait_for(lambda: small_stack.record(old["data"]["id"]) is None)
     assert find(small_stack, young).body is None
-    assert small_stack.ask(inbox.counts).accepted == 1
+    assert small_stack.ask(accept.counts).accepted == 1
     small_stack.ask(lambda redis, _: redis.delete("ballast"))
     assert small_stack.deliver(big()).status_code == 200
 

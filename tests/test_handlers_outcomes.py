@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from service import Context, Discard, Event, Retry, Router
-from service.store.records import EventRecord
+from service.store.inbox.records import EventRecord
 from tests.events import envelope, fresh_number
 from tests.stack import Stack
 

@@ -30,9 +30,9 @@ def post(stack: Stack, body: bytes, headers: list[tuple[str, str]], path: str = 
 
 
 def accepted(stack: Stack) -> int:
-    from service.store import inbox
+    from service.store.inbox import accept
 
-    return stack.ask(inbox.counts).accepted
+    return stack.ask(accept.counts).accepted
 
 
 def signed(stack: Stack, body: bytes, at: float | None = None) -> dict[str, str]:
@@ -313,7 +313,7 @@ def test_an_unusable_id_counts_as_none(stack: Stack, event_id: Any) -> None:
 
 
 async def _newest(redis: Any, keys: Any) -> list[Any]:
-    from service.store.search import Wanted, newest
+    from service.store.inbox.search import Wanted, newest
 
     return await newest(redis, keys, Wanted(), limit=10)
 

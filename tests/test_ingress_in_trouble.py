@@ -13,10 +13,10 @@ import pytest
 
 from service.processes import embedded_server
 from service.security.telnyx_signature import sign
-from service.store import inbox
-from service.store.audit import audit
-from service.store.group_commit import GroupCommit, NotAccepted
-from service.store.inbox import Acceptance, Arrival
+from service.store.inbox import accept
+from service.store.inbox.accept import Acceptance, Arrival
+from service.store.inbox.audit import audit
+from service.store.inbox.group_commit import GroupCommit, NotAccepted
 from tests.events import envelope
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -34,7 +34,7 @@ def connected(own_stack: Stack) -> socket.socket:
 
 
 def accepted(own_stack: Stack) -> int:
-    return own_stack.ask(inbox.counts).accepted
+    return own_stack.ask(accept.counts).accepted
 
 
 def test_clients_that_disconnect_at_any_moment_leave_nothing_half_done(own_stack: Stack) -> None:
@@ -95,7 +95,7 @@ async def _deliver_together(own_stack: Stack, events: list[dict[str, object]]) -
 
 
 def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded_server.EmbeddedServer) -> None:
-    from service.store import group_commit
+    from service.store.inbox import group_commit
 
     async def overfill() -> tuple[float, int]:
         commit = GroupCommit(own_stack.redis, own_stack.keys, patience=1.5)

@@ -17,7 +17,7 @@ from service.events.nested_json import dump_json, transform
 from service.security.anonymize import Disguise, masked
 from service.security.encryption import Sealer
 from service.security.number_matcher import Mention
-from service.store.marks import marks
+from service.store.inbox.search_index import marks
 from service.story import tell
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.stack import SMS_FROM, Stack
@@ -162,8 +162,8 @@ def test_deep_events_are_accepted_and_handled_and_harm_no_other(stack: Stack) ->
 
 
 def test_the_story_of_a_deep_effect_is_told(stack: Stack) -> None:
-    from service.store.ledger import Entry
-    from service.store.records import EventRecord
+    from service.store.effects.ledger import Entry
+    from service.store.inbox.records import EventRecord
 
     record = EventRecord("one", "test.deep", "done", 1, "webhook", 1, b"[" * 100_000, {})
     entry = Entry(

@@ -12,8 +12,8 @@ from structlog.testing import capture_logs
 from service import Context, Event, Router
 from service.monitoring.notifications import Courier, Teller, notify, open_teller
 from service.settings import InvalidSettings
-from service.store import notices
 from service.store.connection import connect
+from service.store.facts import notices
 from service.store.keys import Keys
 from tests.events import envelope
 from tests.simulator.receiver import HANG, Receiver, receiving

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service.processes import embedded_server
-from service.store import inbox
-from service.store.audit import audit
+from service.store.inbox import accept
+from service.store.inbox.audit import audit
 from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import Stack
@@ -50,7 +50,7 @@ def test_a_hung_redis_is_a_503_before_telnyx_gives_up_and_no_restart_is_needed(
         return own_stack.deliver(first).status_code == 200
 
     wait_for(delivered_again)
-    assert own_stack.ask(inbox.counts).accepted == 1
+    assert own_stack.ask(accept.counts).accepted == 1
 
 
 def test_a_redis_that_was_killed_is_a_503_and_its_return_needs_no_restart(
@@ -69,7 +69,7 @@ def test_a_redis_that_was_killed_is_a_503_and_its_return_needs_no_restart(
     with embedded_server.start(own_server.folder.data):
         wait_for(lambda: own_stack.deliver(after).status_code == 200)
         assert own_stack.deliver(before).json() == {"status": "duplicate"}
-        assert own_stack.ask(inbox.counts).accepted == 2
+        assert own_stack.ask(accept.counts).accepted == 2
 
 
 def test_a_redis_that_is_back_within_the_patience_is_not_noticed_by_telnyx(

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.store.ledger import Entry, Sent, StoredAnswer
-from service.store.records import MOST_RUNS, Delivery, EventRecord, HandlerRecord, Note, Ran
+from service.store.effects.ledger import Entry, Sent, StoredAnswer
+from service.store.inbox.records import MOST_RUNS, Delivery, EventRecord, HandlerRecord, Note, Ran
 from service.story import Line, _span, in_doubt, tell
 
 T = 1_763_785_000_000

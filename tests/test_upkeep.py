@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 
 from service import Context, Discard, Event, Router
 from service import upkeep as upkeep_module
-from service.store import inbox, upkeep
-from service.store.audit import audit
+from service.store.inbox import accept, retention
+from service.store.inbox.audit import audit
+from service.store.inbox.leases import Ending, Request, claim, finish
+from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.store.leases import Ending, Request, claim, finish
-from service.store.records import HandlerRecord
 from service.upkeep import Upkeep
 from tests.events import envelope, fresh_number
 from tests.stack import Stack
@@ -100,7 +100,7 @@ def test_retention_lowers_both_sides_and_what_is_forgotten_may_come_again(stack:
     done, dead = ended_events(stack, "done", "dead")
     stack.deliver(waiting := something())
     keeping_up(stack, retention=0.0)
-    counts = stack.ask(inbox.counts)
+    counts = stack.ask(accept.counts)
     assert (counts.accepted, counts.done, counts.dead, counts.open) == (2, 0, 1, 1)
     assert stack.ask(audit).clean
     assert stack.record(done["data"]["id"]) is None
@@ -128,7 +128,7 @@ def test_an_open_event_that_fell_out_of_the_queue_is_put_back(stack: Stack) -> N
 
 def test_one_worker_at_a_time_does_the_upkeep(stack: Stack) -> None:
     async def take(worker: str) -> bool:
-        return await upkeep.take_lock(stack.redis, stack.keys, worker, seconds=5)
+        return await retention.take_lock(stack.redis, stack.keys, worker, seconds=5)
 
     asked = [stack.host.portal.call(take, worker) for worker in ("one", "other", "one")]
     assert asked == [True, False, True]
@@ -169,7 +169,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
         body = b'{"data":{"payload":{"text":"' + b"x" * 1500 + b'"}}}'
         for start in range(0, 100_000, 256):
             batch = range(start, min(start + 256, 100_000))
-            await inbox.accept(redis, keys, [inbox.Arrival(f"e{n}", "test.x", body, "webhook") for n in batch])
+            await accept.accept(redis, keys, [accept.Arrival(f"e{n}", "test.x", body, "webhook") for n in batch])
         for number in range(1, 101):
             request = Request("w", number, lease=60, limit=100, routes={"one": ["*"]})
             leases = (await claim(redis, keys, request)).leases
@@ -190,7 +190,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
     told = f"upkeep of 10,000 ended among 100,000 events took {took:.1f} s; slower than 5 ms: {len(ours)}"
     warnings.warn(told, UserWarning, stacklevel=1)
     assert len(ours) <= 40, "of some 800: a noisy machine may stall a few, what is too long is slow each time"
-    assert stack.ask(inbox.counts).accepted == 90_000
+    assert stack.ask(accept.counts).accepted == 90_000
 
 
 STEPS = (

@@ -39,7 +39,7 @@ from service.processes.embedded_server import EmbeddedServerError
 from service.processes.sockets import CannotListen
 from service.security.masking import told
 from service.settings import InvalidSettings, load
-from service.store.consent import KeyMissing
+from service.store.facts.consent import KeyMissing
 from service.store.redis_errors import describe_redis_error
 
 BAD_USAGE = 2

@@ -9,9 +9,9 @@ from redis.asyncio import Redis
 
 from service.cli.output import progress, say, say_json
 from service.cli.session import ask
-from service.store.audit import Audit
-from service.store.audit import audit as compare
-from service.store.audit import repair as put_right
+from service.store.inbox.audit import Audit
+from service.store.inbox.audit import audit as compare
+from service.store.inbox.audit import repair as put_right
 from service.store.keys import Keys
 
 MOVED = "Events came and went during every full count: only what can be read in one moment was compared with it."

@@ -7,7 +7,7 @@ from typing import TypeVar
 import typer
 
 from service.cli.output import ask_person, progress, say
-from service.store.again import STEP
+from service.store.inbox.dead_letters import STEP
 
 T = TypeVar("T")
 

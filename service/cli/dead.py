@@ -27,11 +27,11 @@ from service.cli.output import say
 from service.cli.session import ask
 from service.cli.story_view import look_up, show
 from service.settings import load
-from service.store.again import Verdict, Word, drop, retry
-from service.store.inbox import PAGE, summaries
+from service.store.inbox.accept import PAGE, summaries
+from service.store.inbox.dead_letters import Verdict, Word, drop, retry
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Wanted, dead_ids
 from service.store.keys import Keys
-from service.store.records import EventRecord
-from service.store.search import Wanted, dead_ids
 
 dead = typer.Typer(help="Look at what was given up on, and kept; retry it or let it go.", no_args_is_help=True)
 

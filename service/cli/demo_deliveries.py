@@ -15,7 +15,7 @@ from service.cli.demo_stack import DemoStack
 from service.samples import envelope, inbound_sms, outbound_rcs
 from service.security.masking import mask_number
 from service.security.telnyx_signature import TOLERANCE, sign
-from service.store.records import EventRecord
+from service.store.inbox.records import EventRecord
 
 FAILED, REACHED, INBOUND, FORGED, STALE, INTERRUPTED = (f"+1312555{n:04d}" for n in range(101, 107))
 

@@ -20,10 +20,10 @@ from service.cli.up import ringback_command
 from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text
 from service.simulator import Simulator, running
-from service.store.inbox import find
+from service.store.effects.ledger import effects_of
+from service.store.inbox.accept import find
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.ledger import effects_of
-from service.store.records import EventRecord
 
 T = TypeVar("T")
 

@@ -17,9 +17,9 @@ from service.cli.telnyx_session import at_telnyx
 from service.exposure import exposure_warnings
 from service.processes.embedded_server import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
+from service.store.effects.idempotency_probe import latest
 from service.store.encryption_checks import check_encryption
-from service.store.gauges import blocked_workers
-from service.store.idempotency_probe import latest
+from service.store.inbox.gauges import blocked_workers
 from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH, forecast_memory
 from service.store.permissions import worker_needs

@@ -14,9 +14,9 @@ from service.cli.output import progress, say
 from service.cli.session import ask
 from service.security.masking import mask_number
 from service.settings import load
-from service.store import erasure
-from service.store.erasure import Erased
-from service.store.inbox import counts
+from service.store.inbox import erasure
+from service.store.inbox.accept import counts
+from service.store.inbox.erasure import Erased
 from service.store.keys import Keys
 
 MOST_SHOWN = 10

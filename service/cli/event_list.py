@@ -5,9 +5,9 @@ from typing import Any
 
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
-from service.exchange import moment
 from service.security.printable import shown_type
-from service.store.records import EventRecord, HandlerRecord
+from service.store.inbox.event_export import moment
+from service.store.inbox.records import EventRecord, HandlerRecord
 
 NARROW = 120
 """Characters in a line below which an event's five columns become two."""

@@ -23,9 +23,9 @@ from service.cli.replay import replay_events
 from service.cli.session import ask
 from service.cli.story_view import look_up, show
 from service.cli.transfer import export_events, import_events
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Effort, newest
 from service.store.keys import Keys
-from service.store.records import EventRecord
-from service.store.search import Effort, newest
 
 MOST_LOOKED_AT = 250_000
 

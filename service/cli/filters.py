@@ -10,7 +10,7 @@ import typer
 from service import clock
 from service.security.number_digests import digests_of, is_number
 from service.settings import load, seconds
-from service.store.search import Wanted
+from service.store.inbox.search import Wanted
 
 _BARE = re.compile(r"\s*[\d.]+\s*")
 

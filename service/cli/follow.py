@@ -19,14 +19,14 @@ from service.cli.filters import (
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.cli.session import ask
-from service.exchange import moment
 from service.security.printable import shown_type
 from service.store.connection import server_time
+from service.store.effects.ledger import effects_of
+from service.store.inbox.event_export import moment
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Wanted
+from service.store.inbox.watch import Watch
 from service.store.keys import Keys
-from service.store.ledger import effects_of
-from service.store.records import EventRecord
-from service.store.search import Wanted
-from service.store.watch import Watch
 from service.story import Line, since, tell
 
 PAUSE = 0.5

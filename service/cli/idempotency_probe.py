@@ -13,7 +13,7 @@ from service.cli.telnyx_session import at_telnyx_and_redis
 from service.outbound.effects import idempotency_key
 from service.security.masking import mask_number
 from service.settings import Settings
-from service.store.idempotency_probe import Probe, remember
+from service.store.effects.idempotency_probe import Probe, remember
 from service.store.keys import Keys
 
 if TYPE_CHECKING:

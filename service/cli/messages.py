@@ -127,7 +127,7 @@ async def _retrieve(telnyx: "AsyncTelnyx", *, message_id: str) -> dict[str, Any]
 
 
 async def _schedule(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, fields: dict[str, Any]) -> str:
-    from service.store.consent import opted_out  # noqa: PLC0415
+    from service.store.facts.consent import opted_out  # noqa: PLC0415
 
     if await opted_out(redis, keys, fields["to"]):
         say("this number has said STOP: nothing was scheduled", err=True)

@@ -8,7 +8,7 @@ import typer
 
 from service.cli.output import say
 from service.security.masking import told
-from service.store.records import EventRecord
+from service.store.inbox.records import EventRecord
 
 T = TypeVar("T")
 

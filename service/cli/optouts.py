@@ -14,7 +14,7 @@ from service.cli.output import ask_person, progress, say, say_json
 from service.cli.session import ask
 from service.events.consent import Word
 from service.security.masking import mask_number
-from service.store.consent import STEP, OptOut, consent_of, hear, opt_outs, remove_opt_out
+from service.store.facts.consent import STEP, OptOut, consent_of, hear, opt_outs, remove_opt_out
 from service.store.keys import Keys
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]

@@ -7,7 +7,7 @@ import typer
 from service.cli.handler_names import check_handler
 from service.cli.output import say
 from service.cli.session import ask
-from service.store import pauses
+from service.store.effects import pauses
 
 Handler = Annotated[str | None, typer.Argument(help="One handler, by its name; without one, all of them.")]
 

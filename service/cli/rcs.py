@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from telnyx.types.rcs_agent_message_param import ContentMessage
 
     from service.messages.rcs_sending import Draft, Progress
+    from service.store.facts.rcs_capabilities import Capability
     from service.store.keys import Keys
-    from service.store.rcs_capabilities import Capability
 
 rcs = typer.Typer(help="RCS agents, what phones can do, and messages to try things with.", no_args_is_help=True)
 
@@ -181,7 +181,7 @@ async def _draft(
 ) -> "Draft":
     """What to send, unless the number has said STOP, or the agent cannot send; links that may be blocked are told."""
     from service.messages.rcs_sending import Draft  # noqa: PLC0415
-    from service.store.consent import opted_out  # noqa: PLC0415
+    from service.store.facts.consent import opted_out  # noqa: PLC0415
 
     if await opted_out(redis, keys, to):
         _refuse("this number has said STOP: nothing was sent")

@@ -10,7 +10,7 @@ from service.cli.output import say
 if TYPE_CHECKING:
     from telnyx.types.rcs.rcs_agent import RcsAgent
 
-    from service.store.rcs_capabilities import Capability
+    from service.store.facts.rcs_capabilities import Capability
 
 TEXT_ONLY = ("GENERIC_RCS_FEATURE",)
 

@@ -26,9 +26,9 @@ from service.cli.handler_names import check_handler
 from service.cli.output import say
 from service.cli.session import ask
 from service.settings import load
-from service.store.again import Replayed, replay
+from service.store.inbox.dead_letters import Replayed, replay
+from service.store.inbox.search import matching
 from service.store.keys import Keys
-from service.store.search import matching
 
 
 def replay_events(

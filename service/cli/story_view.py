@@ -12,15 +12,15 @@ from service.cli.output import say, say_block, say_json, say_json_text
 from service.cli.session import ask
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
-from service.exchange import moment
 from service.security.anonymize import masked
 from service.security.encryption import SealDamaged, Sealed
 from service.security.printable import shown_type
 from service.store.connection import server_time
-from service.store.inbox import find
+from service.store.effects.ledger import Entry, effects_of
+from service.store.inbox.accept import find
+from service.store.inbox.event_export import moment
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.ledger import Entry, effects_of
-from service.store.records import EventRecord
 from service.story import Line, in_doubt, tell
 
 DOUBT = (

@@ -27,13 +27,13 @@ from service.cli.filters import (
 from service.cli.odd_records import OddRecords
 from service.cli.output import progress, say, say_json_text
 from service.cli.session import ask
-from service.exchange import UnfitLine, read_line, to_line
 from service.security.anonymize import Disguise
 from service.settings import load
-from service.store.imports import STEP, Foreign, store
-from service.store.inbox import find_all
+from service.store.inbox.accept import find_all
+from service.store.inbox.event_export import UnfitLine, read_line, to_line
+from service.store.inbox.imports import STEP, Foreign, store
+from service.store.inbox.search import Wanted, matching
 from service.store.keys import Keys
-from service.store.search import Wanted, matching
 
 STDIN = Path("-")
 

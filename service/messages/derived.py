@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from service import clock
 from service.events.nested_json import dump_json
-from service.store.inbox import Arrival, accept, cancel
+from service.store.inbox.accept import Arrival, accept, cancel
 from service.store.keys import Keys
 
 LONGEST_KEY = 200

@@ -9,9 +9,9 @@ from service.messages.state import effect_key, hold
 from service.monitoring.notifications import notify
 from service.outbound.operations import name_of_key
 from service.routing import Context, Retry
+from service.store.effects.sms_budget import room
+from service.store.facts.message_states import RecipientState
 from service.store.keys import Keys
-from service.store.message_states import RecipientState
-from service.store.sms_budget import room
 
 HELD = "SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached"
 ADVICE = "Find out why so many messages fail, or raise it"

@@ -6,7 +6,7 @@ from service.messages.fallback import Case, Draft, request
 from service.messages.state import effect_key
 from service.outbound.send_conditions import instead_of, not_sent_reason
 from service.routing import Context
-from service.store.send_conditions import InsteadOf
+from service.store.effects.send_conditions import InsteadOf
 
 
 async def send_instead(ctx: Context, case: Case, wanted: Draft) -> str | None:

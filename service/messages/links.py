@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
+from service.store.facts.url_domains import known_url_domains, remember_url_domains
 from service.store.keys import Keys
-from service.store.url_domains import known_url_domains, remember_url_domains
 
 _SHARED = """
 adf.ly alturl.com app.link bc.vc bit.do bit.ly bitly.com bitly.ws bl.ink budurl.com buff.ly clck.ru clicky.me cutt.ly

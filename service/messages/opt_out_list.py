@@ -15,7 +15,6 @@ from telnyx import APIError, AsyncTelnyx
 from telnyx.types import MessagingOptoutListResponse
 
 from service import clock
-from service.cancellation import check_cancelled
 from service.events import read_time
 from service.events.consent import Word
 from service.events.phone_number import canonical_number
@@ -24,8 +23,9 @@ from service.outbound.list_pages import ListDoesNotEnd, pages
 from service.outbound.refusals import judge
 from service.security.masking import told
 from service.settings import Settings
+from service.store.cancellation import check_cancelled
 from service.store.connection import connect
-from service.store.consent import hear, list_read_at, note_list_read, take_list_lock
+from service.store.facts.consent import hear, list_read_at, note_list_read, take_list_lock
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 

@@ -20,9 +20,9 @@ from service.outbound.effects import idempotency_key
 from service.outbound.send_conditions import as_reply, not_sent_reason
 from service.phone_numbers import one_spelling
 from service.settings import Settings
-from service.store.consent import opted_out, reason_against_answer, take_back_answer
+from service.store.facts.consent import opted_out, reason_against_answer, take_back_answer
+from service.store.facts.snapshots import take_turn
 from service.store.keys import Keys
-from service.store.known import take_turn
 
 log = structlog.get_logger(__name__)
 

@@ -13,9 +13,9 @@ from service.outbound.effects import idempotency_key
 from service.outbound.operations import name_of_key
 from service.outbound.run import current_run
 from service.routing import Context
-from service.store.consent import hear
+from service.store.facts.consent import hear
+from service.store.facts.message_states import Purpose, Recipient, RecipientState, ask
 from service.store.keys import Keys
-from service.store.message_states import Purpose, Recipient, RecipientState, ask
 
 REACHED = frozenset({"delivered", "read"})
 """Statuses of a message that its recipient has. Source: OpenAPI, `to[].status`; for `read` the SDK."""

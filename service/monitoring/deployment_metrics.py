@@ -9,8 +9,8 @@ from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.store.audit import Totals, totals
-from service.store.gauges import Memory, Queue, memory, queue
+from service.store.inbox.audit import Totals, totals
+from service.store.inbox.gauges import Memory, Queue, memory, queue
 from service.store.keys import Keys
 
 PATIENCE = 1.5

@@ -13,12 +13,12 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.cancellation import check_cancelled
 from service.security.masking import mask_e164, mask_numbers, told
 from service.settings import InvalidSettings, Settings
-from service.store import notices
+from service.store.cancellation import check_cancelled
+from service.store.facts import notices
+from service.store.facts.notices import Notice
 from service.store.keys import Keys
-from service.store.notices import Notice
 from service.store.redis_errors import describe_cause
 
 log = structlog.get_logger(__name__)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer, Refusal
-from service.store.gate import Word
-from service.store.holds import OUTAGE
+from service.store.effects.blocks import OUTAGE
+from service.store.effects.rate_limits import Word
 
 OUTAGE_REASON = "telnyx_outage"
 

@@ -10,8 +10,8 @@ from service.outbound.journal import Journal
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
 from service.outbound.send_conditions import answer_not_sent, conditions_of
-from service.store.ledger import StoredAnswer
-from service.store.send_conditions import NotAllowed
+from service.store.effects.ledger import StoredAnswer
+from service.store.effects.send_conditions import NotAllowed
 
 _BARE = ("/messaging_tollfree", "/rcs/", "/ai/")
 """Paths whose answers are the object itself; all others wrap it in `data`. Source: OpenAPI, SDK 4.189."""

@@ -21,8 +21,8 @@ from service.outbound.operations import Call
 from service.outbound.refusals import Answer, Refusal, judge_answer, names_idempotency, unreachable
 from service.outbound.run import Interrupted, Run
 from service.outbound.send_conditions import answer_not_sent, conditions_of
-from service.store.ledger import Entry, Outcome, StoredAnswer
-from service.store.send_conditions import NotAllowed
+from service.store.effects.ledger import Entry, Outcome, StoredAnswer
+from service.store.effects.send_conditions import NotAllowed
 
 log = structlog.get_logger(__name__)
 

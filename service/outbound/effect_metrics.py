@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from service.monitoring.labels import Labels
 from service.outbound.operations import Call
-from service.store.ledger import Outcome
+from service.store.effects.ledger import Outcome
 
 Result = Outcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
 """What the ledger says of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.

@@ -8,7 +8,7 @@ from typing import Literal
 
 from service.outbound.operations import Call
 from service.outbound.refusals import STOP, Answer, codes, is_rate_limit, judge_answer, names_idempotency
-from service.store.ledger import Entry, Outcome
+from service.store.effects.ledger import Entry, Outcome
 
 KEY_IS_HONOURED = 23 * 3600 * 1000
 """Milliseconds after the first send for which a repetition is safe. Source: Telnyx's page on idempotency, 24 h."""

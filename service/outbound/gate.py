@@ -22,9 +22,9 @@ from service.outbound.gate_metrics import GateMetrics
 from service.outbound.operations import Call
 from service.outbound.refusals import LONGEST_WAIT, Answer, Refusal, asked_wait, is_rate_limit, judge_answer, number_in
 from service.settings import Settings
-from service.store import gate
-from service.store.gate import Asked, Go, Heard, HeldBy, PutOff
-from service.store.holds import OUTAGE, kind_of
+from service.store.effects import rate_limits
+from service.store.effects.blocks import OUTAGE, kind_of
+from service.store.effects.rate_limits import Asked, Go, Heard, HeldBy, PutOff
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 
@@ -66,7 +66,7 @@ class Gate:
         for _ in range(MOST_SLOTS):
             asked_at = time.monotonic()
             try:
-                answer = await asyncio.shield(start_aside(gate.admit(self.redis, self.keys, asked)))
+                answer = await asyncio.shield(start_aside(rate_limits.admit(self.redis, self.keys, asked)))
             except (RedisError, OSError) as error:
                 return _redis_is_away(error)
             if not isinstance(answer, Go):
@@ -83,7 +83,7 @@ class Gate:
         account = _of_account(call, answer)
         heard = _heard(call, answer, account)
         try:
-            changed = await asyncio.shield(start_aside(gate.hear(self.redis, self.keys, event_id, heard)))
+            changed = await asyncio.shield(start_aside(rate_limits.hear(self.redis, self.keys, event_id, heard)))
         except (RedisError, OSError) as error:
             log.warning("what Telnyx answered was not told to the other workers", error=describe_cause(error))
         else:
@@ -110,7 +110,7 @@ class Gate:
         reason = causes.OUTAGE_REASON if kind == OUTAGE else kind
         return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)
 
-    async def _tell(self, heard: Heard, changed: gate.Changed) -> None:
+    async def _tell(self, heard: Heard, changed: rate_limits.Changed) -> None:
         for word in heard.causes:
             if word.name in changed.opened:
                 await self._tell_of(Notice(word.name, word.advice, word.detail))

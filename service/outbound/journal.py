@@ -15,11 +15,11 @@ from service.outbound.aside import start_aside
 from service.outbound.operations import Call, digest, key_header, name_of_key
 from service.outbound.run import Run
 from service.security.encryption import PLAIN, Sealer
-from service.store import ledger
+from service.store.effects import ledger
+from service.store.effects.ledger import Entry, Outcome, StoredAnswer
+from service.store.effects.send_conditions import NotAllowed, SendConditions
 from service.store.keys import Keys
-from service.store.ledger import Entry, Outcome, StoredAnswer
 from service.store.scripts import is_script_error
-from service.store.send_conditions import NotAllowed, SendConditions
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from service.events.json_body import parse_json
 from service.events.tolerant_model import read_time
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
-from service.store.ledger import Entry
+from service.store.effects.ledger import Entry
 
 Get = Callable[[str], Awaitable[Answer]]
 """Reads a path at Telnyx; where Telnyx does not say what is there, it raises."""

@@ -9,8 +9,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from service.outbound.refusals import Refusal
-from service.store.leases import Lease, LeaseLost
-from service.store.ledger import Entry
+from service.store.effects.ledger import Entry
+from service.store.inbox.leases import Lease, LeaseLost
 
 
 class Interrupted(BaseException):

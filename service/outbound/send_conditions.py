@@ -11,7 +11,7 @@ from service.events.phone_number import canonical_number
 from service.outbound.operations import Call
 from service.outbound.refusals import STOP, Answer
 from service.phone_numbers import country_of
-from service.store.send_conditions import InsteadOf, NotAllowed, SendConditions
+from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 
 OPTED_OUT = "opted_out"
 _HEADER = "x-ringback-not-sent"

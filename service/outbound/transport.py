@@ -23,7 +23,7 @@ from service.outbound.operations import Call, read_call
 from service.outbound.refusals import STOP, Answer, Refusal, codes
 from service.outbound.run import HandlerEnded, Run, current_run
 from service.security.masking import told
-from service.store.consent import hear
+from service.store.facts.consent import hear
 from service.store.keys import Keys
 from service.store.scripts import is_script_error
 

@@ -14,8 +14,8 @@ from service.events import HostedNumber, TolerantModel
 from service.outbound.list_pages import rows_of
 from service.registrations.hosted_orders import numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
+from service.store.facts.snapshots import all_known
 from service.store.keys import Keys
-from service.store.known import all_known
 
 KIND = "hosted_number_order"
 CHANGED = f"{KIND}.status_changed"

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from service import clock
 from service.events import Event, HostedNumberOrder, TolerantModel, read_time
+from service.store.facts.snapshots import known, learn
 from service.store.keys import Keys
-from service.store.known import known, learn
 
 KIND = "hosted_number_transfer"
 APPROVAL_DUE = f"{KIND}.approval_due"

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import orjson
 from redis.asyncio import Redis
 
+from service.store.facts.snapshots import known, learn
 from service.store.keys import Keys
-from service.store.known import known, learn
 
 KIND, ALL = "agents", "all"
 

@@ -8,8 +8,8 @@ from telnyx import AsyncTelnyx
 
 from service.messages.rcs_sending import FAILED
 from service.messages.state import REACHED
+from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
 from service.store.keys import Keys
-from service.store.rcs_capabilities import Capability, forget, recall, remember
 
 MOST_AT_ONCE = 100
 """Numbers in one bulk query. Source: knowledge base, RCS capabilities and deeplinks."""

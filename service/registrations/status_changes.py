@@ -15,9 +15,9 @@ import orjson
 from redis.asyncio import Redis
 
 from service import clock
-from service.store.inbox import Arrival
+from service.store.facts.snapshots import all_known, known, learn
+from service.store.inbox.accept import Arrival
 from service.store.keys import Keys
-from service.store.known import all_known, known, learn
 
 MOST_READINGS = 10
 

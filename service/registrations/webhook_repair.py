@@ -18,8 +18,8 @@ from service.registrations.webhook_urls import (
     find_destination,
 )
 from service.settings import Settings
+from service.store.facts.snapshots import all_known, forget, known, learn
 from service.store.keys import Keys
-from service.store.known import all_known, forget, known, learn
 
 CHANGED = "webhooks_changed"
 """The kind under which old values are kept, for ever."""

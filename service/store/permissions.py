@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from service.store.inbox import ACCEPT
+from service.store.inbox.accept import ACCEPT
 from service.store.keys import Keys
 from service.store.scripts import all_texts, run, script
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from handlers import router as built_in
-from service.store.consent import opt_outs, opted_out
 from service.store.encryption_checks import keys_missing_for_opt_outs
+from service.store.facts.consent import opt_outs, opted_out
 from service.store.keys import Keys
 from tests.cases.whatsapp_replies import Replies
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.events.opt_out_words import OPT_OUT_WORDS
-from service.store.consent import consent_of, opt_outs, opted_out
+from service.store.facts.consent import consent_of, opt_outs, opted_out
 from tests.cases.case_input import case, case_text
 from tests.events import Body, envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 from tests.stack import SMS_FROM, Stack

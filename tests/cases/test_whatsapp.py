@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service.events import Message
-from service.store.consent import opt_outs, opted_out
+from service.store.facts.consent import opt_outs, opted_out
 from service.store.keys import Keys
 from tests.cases.case_input import case
 from tests.cases.whatsapp_replies import ANSWER, USER, Replies, answered, hidden_sender, sends, wrote

@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 import service
 from service.cli import app
 from service.cli.session import ask_at
-from service.store.inbox import Arrival, accept
+from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.leases import Ending, Lease, Request, claim, finish
+from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.store.leases import Ending, Lease, Request, claim, finish
-from service.store.records import HandlerRecord
 
 T = TypeVar("T")
 

@@ -8,12 +8,12 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from service.store.audit import MOST_COUNTS, PAGE, audit
 from service.store.connection import connect
-from service.store.inbox import ACCEPT, Arrival, Counts, accept, accept_arguments, cancel
+from service.store.inbox.accept import ACCEPT, Arrival, Counts, accept, accept_arguments, cancel
+from service.store.inbox.audit import MOST_COUNTS, PAGE, audit
+from service.store.inbox.leases import Ending, Request, claim, finish
+from service.store.inbox.records import HandlerRecord
 from service.store.keys import ARQ_JOB, Keys
-from service.store.leases import Ending, Request, claim, finish
-from service.store.records import HandlerRecord
 from tests.cli.deployment import Deployment
 
 Meddling = Callable[["Redis", Keys], object]

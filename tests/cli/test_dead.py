@@ -2,7 +2,7 @@
 
 import json
 
-from service.store.records import HandlerRecord
+from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 
 FAILED = HandlerRecord("dead", attempts=8, reason="ValueError", error="ValueError at greetings.py:7 in greet")

@@ -15,9 +15,9 @@ from service.cli.doctor import _CHECKS
 from service.events.consent import Word
 from service.readiness import trouble_with_account
 from service.security.encryption import EncryptionKey, Sealer
-from service.store.consent import hear
+from service.store.facts.consent import hear
+from service.store.inbox.leases import RENEW, renewal
 from service.store.keys import Keys
-from service.store.leases import RENEW, renewal
 from service.store.scripts import run
 from tests.cli.deployment import Ran
 from tests.events import envelope, fresh_number

@@ -13,17 +13,18 @@ from service.events.consent import Word
 from service.events.message_status import MessageStatus, RecipientStatus
 from service.security.encryption import Sealer, parse_keys
 from service.settings import Settings
-from service.store import erasure, ledger
-from service.store.audit import audit
-from service.store.consent import consent_of, hear, opted_out, reason_against_answer
-from service.store.erasure import Erased
-from service.store.inbox import Arrival, accept, find
+from service.store.effects import ledger
+from service.store.effects.ledger import Entry, StoredAnswer
+from service.store.facts.consent import consent_of, hear, opted_out, reason_against_answer
+from service.store.facts.message_states import Recipient, ask
+from service.store.facts.rcs_capabilities import Capability, recall, remember
+from service.store.inbox import erasure
+from service.store.inbox.accept import Arrival, accept, find
+from service.store.inbox.audit import audit
+from service.store.inbox.erasure import Erased
+from service.store.inbox.records import HandlerRecord, Ran
+from service.store.inbox.retention import let_go_bodies
 from service.store.keys import Keys
-from service.store.ledger import Entry, StoredAnswer
-from service.store.message_states import Recipient, ask
-from service.store.rcs_capabilities import Capability, recall, remember
-from service.store.records import HandlerRecord, Ran
-from service.store.upkeep import let_go_bodies
 from service.upkeep import Upkeep
 from tests.cli.deployment import Deployment
 from tests.events import envelope, received_sms

@@ -9,9 +9,9 @@ import pytest
 
 from service import Context, Event, Retry, Router
 from service.cli.event_list import as_object
-from service.store.inbox import PAGE
-from service.store.records import HandlerRecord
-from service.store.upkeep import let_go_bodies
+from service.store.inbox.accept import PAGE
+from service.store.inbox.records import HandlerRecord
+from service.store.inbox.retention import let_go_bodies
 from tests.cli.deployment import Deployment
 from tests.events import envelope
 from tests.stack import Stack

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from service.store.records import HandlerRecord
-from service.store.search import Wanted
-from service.store.watch import MOST_AT_ONCE, Watch
+from service.store.inbox.records import HandlerRecord
+from service.store.inbox.search import Wanted
+from service.store.inbox.watch import MOST_AT_ONCE, Watch
 from tests.cli.deployment import ROOT, Deployment
 from tests.waiting import wait_for
 
@@ -70,7 +70,7 @@ def test_people_get_a_line_each(deployment: Deployment, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_too_much_at_once_is_counted(deployment: Deployment) -> None:
     async def look(redis: Any, keys: Any) -> tuple[int, int]:
-        from service.store.inbox import Arrival, accept
+        from service.store.inbox.accept import Arrival, accept
 
         watch = Watch(redis, keys, Wanted())
         await watch.look()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.events.consent import Word
-from service.store.consent import hear
+from service.store.facts.consent import hear
 from tests.cli.at_stack import run_at
 from tests.stack import SMS_FROM, Stack
 from tests.waiting import wait_for

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.events.nested_json import dump_json
-from service.store.records import HandlerRecord
+from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.events import envelope
@@ -75,8 +75,8 @@ def test_a_record_that_fails_is_one_row_and_the_others_are_there(
 def test_a_record_that_fails_keeps_no_other_from_being_erased(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service.store import erasure
-    from service.store.inbox import find as find_record
+    from service.store.inbox import erasure
+    from service.store.inbox.accept import find as find_record
 
     deployment.accept("one", "bad", "two")
     for name in ("one", "bad", "two"):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service.events.consent import Word
-from service.store.consent import Consent, Opposed, consent_of, hear, opted_out
+from service.store.facts.consent import Consent, Opposed, consent_of, hear, opted_out
 from tests.cli.deployment import Deployment
 
 NUMBER = "+13125550101"

@@ -21,10 +21,10 @@ from service.cli.bulk import confirm, tell
 from service.cli.follow import _in_words
 from service.cli.output import CommandGroup
 from service.cli.tables import print_table
-from service.store import ledger
+from service.store.effects import ledger
+from service.store.effects.ledger import Entry, StoredAnswer
+from service.store.inbox.records import HandlerRecord, Ran
 from service.store.keys import Keys
-from service.store.ledger import Entry, StoredAnswer
-from service.store.records import HandlerRecord, Ran
 from service.story import Line
 from tests.cli.deployment import Deployment
 from tests.terminal import on_terminal
@@ -126,7 +126,7 @@ def test_a_terminal_itself_gets_nothing_raw(deployment: Deployment) -> None:
 
 def test_what_follow_prints_is_one_line(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
     from service.cli.output import say
-    from service.store.inbox import find
+    from service.store.inbox.accept import find
 
     fill(deployment, f"{STEERING}\n{FORGED}")
     record = deployment.ask(lambda redis, keys: find(redis, keys, "dead"))

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from service import Context, Event, Router
 from service.cli import app
-from service.store.audit import audit
+from service.store.inbox.audit import audit
 from tests.cli.deployment import Ran
 from tests.events import envelope
 from tests.stack import Stack

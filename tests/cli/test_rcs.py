@@ -7,7 +7,7 @@ import pytest
 
 from service.events.consent import Word
 from service.simulator.api.faults import Fault
-from service.store.consent import hear
+from service.store.facts.consent import hear
 from tests.cli.at_stack import asked, run_at
 from tests.stack import SMS_FROM, Stack
 

@@ -115,8 +115,8 @@ def test_a_handler_that_is_new_sees_old_events(stack: Stack, operator: Operator)
 
 
 def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> None:
-    from service.store.inbox import cancel
-    from service.store.upkeep import let_go_bodies
+    from service.store.inbox.accept import cancel
+    from service.store.inbox.retention import let_go_bodies
 
     deployment.one_of_each()
     deployment.accept("called off", delay=60_000)

@@ -8,8 +8,8 @@ import pytest
 
 from service import Context, Event, Router
 from service.routing import Dead
-from service.store import again
-from service.store.records import EventRecord
+from service.store.inbox import dead_letters
+from service.store.inbox.records import EventRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.events import envelope, fresh_number
@@ -207,7 +207,7 @@ def test_an_open_event_is_left_as_it_is(deployment: Deployment) -> None:
 
 
 def test_bulk_is_exact_and_drop_lowers_both_sides(deployment: Deployment) -> None:
-    from service.store.records import HandlerRecord
+    from service.store.inbox.records import HandlerRecord
 
     ids = [f"event-{number}" for number in range(120)]
     deployment.accept(*ids)
@@ -222,7 +222,7 @@ def test_bulk_is_exact_and_drop_lowers_both_sides(deployment: Deployment) -> Non
 
 
 def test_an_event_that_killed_its_workers_comes_back_as_a_suspect(deployment: Deployment) -> None:
-    from service.store.records import HandlerRecord
+    from service.store.inbox.records import HandlerRecord
 
     deployment.accept("one")
     deployment.finish("one", greet=HandlerRecord("dead", 0, reason="killed_worker"))
@@ -244,7 +244,7 @@ def test_bad_usage_exits_2_and_changes_nothing(deployment: Deployment, options: 
 
 
 def test_a_quarantined_job_is_not_retried_but_dropped(deployment: Deployment) -> None:
-    from service.store.quarantine import quarantine
+    from service.store.inbox.quarantine import quarantine
 
     deployment.redis.zadd(deployment.keys.queue, {"somebody": 1})
     deployment.ask(lambda redis, keys: quarantine(redis, keys, "somebody", "no_job", "nobody's"))
@@ -268,7 +268,7 @@ def test_persons_at_once_while_workers_run_do_no_harm(stack: Stack, operator: Op
         for _ in range(60):
             for start in range(0, len(ids), 50):
                 some = ids[start : start + 50]
-                await (again.replay(redis, keys, some) if replays else again.retry(redis, keys, some))
+                await (dead_letters.replay(redis, keys, some) if replays else dead_letters.retry(redis, keys, some))
 
     async def persons(redis: Any, keys: Any) -> None:
         await asyncio.gather(*(person(redis, keys, replays=replays) for replays in (False, False, True)))

@@ -9,9 +9,9 @@ import pytest
 
 from service.security.encryption import PLAIN
 from service.security.number_digests import digests
-from service.store.inbox import Arrival, accept
-from service.store.records import HandlerRecord
-from service.store.upkeep import let_go_bodies
+from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.records import HandlerRecord
+from service.store.inbox.retention import let_go_bodies
 from tests.cases.case_input import case
 from tests.cli.deployment import Deployment
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from service import Context, Event, Router
-from service.store.leases import Request, claim
-from service.store.records import HandlerRecord
+from service.store.inbox.leases import Request, claim
+from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.events import envelope, fresh_number, received_sms
@@ -102,7 +102,7 @@ def test_dead_show_shows_dead_ones_only(deployment: Deployment) -> None:
 
 
 def test_of_an_event_without_its_body_the_end_is_told(deployment: Deployment) -> None:
-    from service.store.upkeep import let_go_bodies
+    from service.store.inbox.retention import let_go_bodies
 
     deployment.accept("one")
     deployment.accept("one")

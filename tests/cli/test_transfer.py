@@ -9,8 +9,8 @@ import pytest
 
 from service import Context, Event, Router
 from service.events.consent import Word
-from service.store.consent import hear, opted_out
-from service.store.records import HandlerRecord
+from service.store.facts.consent import hear, opted_out
+from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
@@ -80,7 +80,7 @@ def test_what_is_exported_raw_comes_back_as_it_was(stack: Stack, deployment: Dep
 
 
 async def _found(redis: Any, keys: Any, body: Any) -> Any:
-    from service.store.inbox import find
+    from service.store.inbox.accept import find
 
     return await find(redis, keys, body["data"]["id"])
 

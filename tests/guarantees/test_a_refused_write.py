@@ -7,8 +7,8 @@ import pytest
 from redis import Redis
 
 from service import Context, Event, Router
-from service.store.audit import audit
-from service.store.consent import opted_out
+from service.store.facts.consent import opted_out
+from service.store.inbox.audit import audit
 from tests.events import envelope, fresh_number, received_sms
 from tests.stack import Stack, open_host, open_stack
 

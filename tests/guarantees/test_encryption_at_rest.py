@@ -10,9 +10,9 @@ from redis import Redis
 
 from service.cli.session import ask_at
 from service.security.encryption import Sealer, parse_keys
-from service.store import inbox
-from service.store.audit import audit
-from service.store.inbox import find
+from service.store.inbox import accept
+from service.store.inbox.accept import find
+from service.store.inbox.audit import audit
 from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, received_sms
 from tests.guarantees.private_events import HANDLERS, Private, add_faults, deliver_all, register
@@ -32,7 +32,7 @@ def keys_of(text: str) -> Keys:
 
 
 def open_events(fleet: Fleet) -> int:
-    return ask_at(fleet.server.url, Keys(NAMESPACE), inbox.counts).open
+    return ask_at(fleet.server.url, Keys(NAMESPACE), accept.counts).open
 
 
 def run_through(fleet: Fleet, private: Private, count: int) -> None:

@@ -12,9 +12,9 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
-from service.store import inbox
-from service.store.leases import RENEW, Ending, Held, Lease, Request, announce_stop, claim, finish, renewal
-from service.store.records import HandlerRecord
+from service.store.inbox import accept
+from service.store.inbox.leases import RENEW, Ending, Held, Lease, Request, announce_stop, claim, finish, renewal
+from service.store.inbox.records import HandlerRecord
 from service.store.scripts import run
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.processes.fleet import Fleet, open_fleet
@@ -213,9 +213,9 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
 
     async def accepted_without_a_token(redis: Any, keys: Any) -> None:
         async with redis.pipeline(transaction=True) as pipe:
-            arrival = inbox.Arrival(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
-            await redis.script_load(inbox.ACCEPT.text)
-            pipe.evalsha(inbox.ACCEPT.digest, 0, *inbox.accept_arguments(keys, [arrival]))
+            arrival = accept.Arrival(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
+            await redis.script_load(accept.ACCEPT.text)
+            pipe.evalsha(accept.ACCEPT.digest, 0, *accept.accept_arguments(keys, [arrival]))
             pipe.delete(keys.wake)
             await pipe.execute()
 
@@ -313,13 +313,13 @@ def test_a_finished_handler_is_recorded_before_its_sibling_ends(stack: Stack) ->
     stack.deliver(event := something())
     record = stack.when(event, lambda record: bool(record.handlers) and record.handlers["quick"].state == "done")
     assert record.handlers["slow"].state == "pending"
-    assert stack.ask(inbox.counts).open == 1
+    assert stack.ask(accept.counts).open == 1
     stack.workers.close()
     assert stack.record(event["data"]["id"]).handlers["quick"].state == "done"  # type: ignore[union-attr]
 
 
 def test_a_suspect_that_waits_is_no_difference_for_the_audit(stack: Stack) -> None:
-    from service.store.audit import audit
+    from service.store.inbox.audit import audit
 
     stack.deliver(something())
     for worker in ("one", "other", "third"):

@@ -16,9 +16,9 @@ from service.cli import app
 from service.cli.demo_stack import free_port
 from service.cli.session import ask_at
 from service.security.telnyx_signature import sign
-from service.store import inbox
+from service.store.effects.ledger import effects_of
+from service.store.inbox import accept
 from service.store.keys import Keys
-from service.store.ledger import effects_of
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.guarantees.private_events import HANDLERS as OF_EVERY_KIND
 from tests.guarantees.private_events import Private, add_faults, deliver_all, register
@@ -160,7 +160,7 @@ def ran(environment: dict[str, str], *arguments: str) -> str:
 
 
 async def reprs(redis: "Redis", keys: Keys, ids: list[str]) -> str:
-    records = await inbox.find_all(redis, keys, ids)
+    records = await accept.find_all(redis, keys, ids)
     return repr(records) + repr([await effects_of(redis, keys, each) for each in ids])
 
 

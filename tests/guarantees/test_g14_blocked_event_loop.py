@@ -7,9 +7,9 @@ import orjson
 import pytest
 
 from service.cli.session import ask_at
-from service.store.gauges import Queue, blocked_workers, queue
+from service.store.inbox.gauges import Queue, blocked_workers, queue
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.records import EventRecord
 from tests.events import envelope
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.waiting import wait_for

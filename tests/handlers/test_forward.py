@@ -25,8 +25,8 @@ from service import Context, Event, Router
 from service.cli.demo_stack import free_port
 from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.settings import InvalidSettings, Settings, load
-from service.store.records import EventRecord, HandlerRecord
-from service.store.upkeep import let_go_bodies
+from service.store.inbox.records import EventRecord, HandlerRecord
+from service.store.inbox.retention import let_go_bodies
 from service.warnings_at_start import warnings_for
 from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import Receiver, receiving, served

@@ -14,8 +14,8 @@ import handlers
 from service import endings
 from service.cli.demo_stack import free_port
 from service.settings import Settings
-from service.store.audit import audit
-from service.store.records import EventRecord
+from service.store.inbox.audit import audit
+from service.store.inbox.records import EventRecord
 from tests.documented import block_with, executed
 from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import served

@@ -17,8 +17,8 @@ from telnyx import Telnyx
 from handlers import router as built_in
 from service import clock
 from service.messages.state import DOUBLE_DELIVERIES
-from service.store.consent import opted_out
-from service.store.records import EventRecord
+from service.store.facts.consent import opted_out
+from service.store.inbox.records import EventRecord
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.messages.policies import write_policy
 from tests.simulator.receiver import receiving

@@ -33,11 +33,11 @@ from service.holdings import Running
 from service.outbound.refusals import STOP
 from service.routing import Router
 from service.settings import Settings
-from service.store.consent import hear
-from service.store.inbox import ACCEPT, Arrival, accept, find
+from service.store.facts.consent import hear
+from service.store.inbox.accept import ACCEPT, Arrival, accept, find
+from service.store.inbox.leases import Lease
+from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
-from service.store.leases import Lease
-from service.store.records import EventRecord, HandlerRecord
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 FAILED = ("delivery_failed", "sending_failed", "expired")

@@ -20,7 +20,7 @@ from service.events import read_envelope
 from service.events.consent import Word, is_keyword, words_of
 from service.events.opt_out_words import normalise_all
 from service.store.connection import connect
-from service.store.consent import Consent, consent_of, hear, opted_out
+from service.store.facts.consent import Consent, consent_of, hear, opted_out
 from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 from tests.stack import SMS_FROM, Stack

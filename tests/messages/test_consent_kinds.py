@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from service.events.consent import Source, Word
-from service.store.consent import consent_of, hear, opt_outs, opted_out
+from service.store.facts.consent import consent_of, hear, opt_outs, opted_out
 from tests.events import envelope, fresh_number, received_sms
 from tests.stack import Stack
 

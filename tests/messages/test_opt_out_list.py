@@ -15,7 +15,7 @@ from service.messages import opt_out_list
 from service.messages.opt_out_list import Reading, read_opt_outs, reading_opt_outs
 from service.outbound.client import open_reader
 from service.simulator.messages.opt_outs import OptOut
-from service.store.consent import Consent, Opposed, consent_of, hear, list_read_at
+from service.store.facts.consent import Consent, Opposed, consent_of, hear, list_read_at
 from tests.events import fresh_number
 from tests.stack import Stack
 from tests.waiting import wait_for

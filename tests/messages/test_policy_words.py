@@ -11,7 +11,7 @@ from handlers import router as built_in
 from service import Context, Event, Router
 from service.events.opt_out_policy import opt_out_words
 from service.messages.policy_file import InvalidPolicy, read_policy
-from service.store.consent import opted_out
+from service.store.facts.consent import opted_out
 from tests.events import envelope, fresh_number, received_rcs, received_sms
 from tests.messages.policies import SMS_FROM, policy, write_policy
 from tests.stack import Host, Stack, open_stack

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from service.messages.reply import REPLIES_REFUSED
 from service.phone_numbers import one_spelling
+from service.store.facts.notices import take
 from service.store.keys import Keys
-from service.store.notices import take
 from service.store.sent_regions import has_sent_to, note_sent
 from tests.cases.whatsapp_replies import Replies
 from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms

@@ -13,10 +13,10 @@ from service.handler_metrics import HandlerMetrics
 from service.ingress_metrics import IngressMetrics
 from service.monitoring.labels import Labels, event_types
 from service.readiness import CauseMetrics
-from service.store import inbox
-from service.store.holds import Cause
+from service.store.effects.blocks import Cause
+from service.store.inbox import accept
+from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.store.records import HandlerRecord
 from service.worker import Worker
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.metrics.scraping import Scrape
@@ -82,7 +82,7 @@ def test_a_worker_counts_events_by_type_and_state_and_the_time_to_their_end(stac
         stack.deliver(event)
     for event in events:
         stack.ended(event)
-    wait_for(lambda: stack.ask(inbox.counts).ignored == 2)
+    wait_for(lambda: stack.ask(accept.counts).ignored == 2)
 
     def recorded() -> Scrape | None:
         seen = worker_counts(worker)

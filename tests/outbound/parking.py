@@ -6,11 +6,11 @@ from typing import Any
 from redis.asyncio import Redis
 
 from service import Context, Event, Router
-from service.store import inbox
-from service.store.holds import Cause, open_causes
+from service.store.effects.blocks import Cause, open_causes
+from service.store.inbox import accept
+from service.store.inbox.leases import Ending, Request, claim, finish
+from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.store.leases import Ending, Request, claim, finish
-from service.store.records import HandlerRecord
 from tests.events import envelope, fresh_number
 from tests.stack import Stack
 
@@ -51,7 +51,7 @@ def parking(number: int, record: HandlerRecord) -> Callable[["Redis", Keys], Awa
         states: list[str] = []
         for start in range(0, number, 250):
             batch = range(start, min(start + 250, number))
-            await inbox.accept(redis, keys, [inbox.Arrival(f"e{n:06}", "test.one", b"{}", "webhook") for n in batch])
+            await accept.accept(redis, keys, [accept.Arrival(f"e{n:06}", "test.one", b"{}", "webhook") for n in batch])
             request = Request("parker", start + 1, lease=60, limit=250, routes={"one": ["test.one"]})
             leases = (await claim(redis, keys, request)).leases
             endings = [Ending.of(lease, {"one": record}, release=True) for lease in leases]

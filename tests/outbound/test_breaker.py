@@ -13,7 +13,7 @@ from service.outbound.causes import Notice
 from service.outbound.gate import Gate
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer, Refusal
-from service.store.holds import open_causes, probe
+from service.store.effects.blocks import open_causes, probe
 from service.store.keys import Keys
 from tests.stack import Stack
 

@@ -8,7 +8,7 @@ import pytest
 from service.outbound.fate import after_look_up, next_step, outcome_of
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
-from service.store.ledger import Entry, StoredAnswer
+from service.store.effects.ledger import Entry, StoredAnswer
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000

@@ -14,8 +14,8 @@ from service.outbound.gate import Gate
 from service.outbound.operations import Call, Product
 from service.outbound.refusals import Answer
 from service.settings import SendLimits
-from service.store import gate as store
-from service.store.gate import Asked, Go, PutOff
+from service.store.effects import rate_limits as store
+from service.store.effects.rate_limits import Asked, Go, PutOff
 from service.store.keys import Keys
 from tests.stack import Stack
 

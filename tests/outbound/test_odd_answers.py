@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service import Context, Event, Router
-from service.store.holds import open_causes
+from service.store.effects.blocks import open_causes
 from tests.events import envelope, fresh_number
 from tests.outbound.odd_telnyx import JSON, SENT, Odd, odd_telnyx, raw
 from tests.stack import SMS_FROM, Stack

@@ -9,8 +9,8 @@ import pytest
 import telnyx
 
 from service import Context, Event, Retry, Router
-from service.store import inbox
-from service.store.ledger import EFFECTS
+from service.store.effects.ledger import EFFECTS
+from service.store.inbox import accept
 from service.store.scripts import run
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
@@ -421,7 +421,7 @@ def test_entries_go_with_their_event_and_those_under_own_keys_expire(stack: Stac
     stack.ended(event)
 
     async def left(redis: Any, keys: Any) -> list[bytes]:
-        if await inbox.find(redis, keys, event["data"]["id"]):
+        if await accept.find(redis, keys, event["data"]["id"]):
             return []
         return [key async for key in redis.scan_iter(f"{keys.namespace}:effect*")]
 

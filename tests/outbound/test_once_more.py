@@ -10,10 +10,11 @@ import pytest
 from redis.asyncio import Redis
 
 from service import Context, Event, Retry
-from service.store import inbox, ledger
+from service.store.effects import ledger
+from service.store.effects.ledger import Entry, StoredAnswer
+from service.store.inbox import accept
+from service.store.inbox.leases import Request, claim
 from service.store.keys import Keys
-from service.store.leases import Request, claim
-from service.store.ledger import Entry, StoredAnswer
 from tests.events import envelope, fresh_number
 from tests.outbound.odd_telnyx import JSON, SENT, odd_telnyx, raw
 from tests.outbound.test_once import messages_to, requests_for, routed, send, something
@@ -97,7 +98,7 @@ def test_a_look_up_that_fails_is_repeated_and_proves_nothing(stack: Stack) -> No
 
 async def doubted(redis: "Redis", keys: Keys) -> Entry:
     """An entry with one request of unknown fate, and another whose refusal was noted twice, as the reply was lost."""
-    await inbox.accept(redis, keys, [inbox.Arrival("e1", "test.one", b"{}", "webhook")])
+    await accept.accept(redis, keys, [accept.Arrival("e1", "test.one", b"{}", "webhook")])
     [lease] = (await claim(redis, keys, Request("w", 1, lease=60, limit=1, routes={"one": ["test.one"]}))).leases
     entry = Entry("n", "e1", "one", False, "POST", "/messages", "", "t", "", "d", "started", b"{}")
     for version, again in ((0, False), (1, True)):

@@ -10,7 +10,7 @@ import pytest
 from service.outbound.journal import choose
 from service.outbound.operations import Call, header_for, key_header, name_of_key, read_call
 from service.security.encryption import PLAIN
-from service.store.ledger import Entry
+from service.store.effects.ledger import Entry
 
 NUMBER = "+13125550001"
 

@@ -12,7 +12,7 @@ from service.outbound import transport
 from service.outbound.gate import Gate
 from service.outbound.journal import Journal
 from service.outbound.transport import EffectTransport
-from service.store.holds import open_causes
+from service.store.effects.blocks import open_causes
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
 

@@ -18,12 +18,14 @@ from service.outbound.gate import Gate
 from service.outbound.operations import Call
 from service.outbound.refusals import Answer
 from service.readiness import notify_of_cause
-from service.store import holds, inbox, notices, upkeep
-from service.store.audit import audit
-from service.store.holds import probe, release
+from service.store.effects import blocks
+from service.store.effects.blocks import probe, release
+from service.store.facts import notices
+from service.store.inbox import accept, retention
+from service.store.inbox.audit import audit
+from service.store.inbox.leases import Request, claim
+from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
-from service.store.leases import Request, claim
-from service.store.records import EventRecord, HandlerRecord
 from service.upkeep import Upkeep
 from tests.events import envelope
 from tests.outbound.parking import PROFILE, causes, parking, requests, sender, sends
@@ -192,9 +194,9 @@ def test_what_is_parked_after_its_cause_was_lifted_is_due_at_once(stack: Stack) 
 
 def test_a_cause_that_is_lifted_while_another_handler_of_the_event_still_runs_sets_it_free(stack: Stack) -> None:
     async def meanwhile(redis: "Redis", keys: Keys) -> Any:
-        from service.store.leases import Ending, finish
+        from service.store.inbox.leases import Ending, finish
 
-        await inbox.accept(redis, keys, [inbox.Arrival("e", "test.one", b"{}", "webhook")])
+        await accept.accept(redis, keys, [accept.Arrival("e", "test.one", b"{}", "webhook")])
         [lease] = (await claim(redis, keys, Request("w", 1, 60, 1, {"one": ["*"], "two": ["*"]}))).leases
         await finish(redis, keys, [Ending.of(lease, {"one": HELD}, release=False)])
         await Gate(redis, keys, stack.settings).heard(READ, Answer(200), event_id="any")
@@ -214,7 +216,7 @@ def test_what_is_parked_costs_no_claim_and_is_set_free_in_steps(stack: Stack) ->
     assert causes(stack)["credentials"].parked == 1000
     hear(stack, 200)
     assert due_now(stack) == 50
-    assert stack.ask(release) == holds.STEP
+    assert stack.ask(release) == blocks.STEP
     while stack.ask(release):
         pass
     assert due_now(stack) == 1000
@@ -223,7 +225,7 @@ def test_what_is_parked_costs_no_claim_and_is_set_free_in_steps(stack: Stack) ->
 
 
 def test_not_more_is_set_free_than_may_be_due_at_once(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holds, "MOST_DUE", 200)
+    monkeypatch.setattr(blocks, "MOST_DUE", 200)
     hear(stack, 401)
     stack.ask(parking(500, HELD))
     hear(stack, 200)
@@ -264,13 +266,13 @@ def test_an_event_that_ends_otherwise_is_parked_no_more(stack: Stack) -> None:
         dropped = HandlerRecord("dead", reason="dropped").to_json().decode()
         await redis.hset(keys.event("e000000"), "h:one", dropped)  # type: ignore[misc]
         await redis.zrem(keys.queue, keys.job_id("e000000"))
-        assert (await upkeep.sweep(redis, keys, first=0)).put_back == 1
+        assert (await retention.sweep(redis, keys, first=0)).put_back == 1
 
     hear(stack, 401)
     stack.ask(parking(2, HELD))
     stack.ask(drop)
     assert causes(stack)["credentials"].parked == 1
-    assert stack.ask(inbox.counts).dead == 1
+    assert stack.ask(accept.counts).dead == 1
 
 
 def test_a_release_may_be_cut_short_at_any_moment(stack: Stack) -> None:
@@ -315,10 +317,10 @@ def test_ten_thousand_parked_events_are_released_within_seconds(stack: Stack) ->
     hear(stack, 200)
     wait_for(lambda: stack.ask(lambda redis, keys: redis.exists(f"{keys.namespace}:causes")) == 0, seconds=30)
     released = time.monotonic() - began
-    wait_for(lambda: stack.ask(inbox.counts).done >= 10_001, seconds=60)
+    wait_for(lambda: stack.ask(accept.counts).done >= 10_001, seconds=60)
     done = time.monotonic() - began
     slowlog = stack.ask(lambda redis, _: redis.slowlog_get(500))
-    slow = [each["duration"] for each in slowlog if holds.RELEASE.digest.encode() in each["command"]]
+    slow = [each["duration"] for each in slowlog if blocks.RELEASE.digest.encode() in each["command"]]
     told = (
         f"10,000 parked events: all due after {released:.1f} s, all done after {done:.1f} s, {len(slow)} slow scripts"
     )

@@ -21,10 +21,10 @@ from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text, sign
 from service.simulator import Simulator
 from service.simulator import running as simulating
-from service.store import inbox
-from service.store.audit import audit
+from service.store.inbox import accept
+from service.store.inbox.audit import audit
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.records import EventRecord
 from tests.processes.running import RINGBACK, clean_environment
 from tests.waiting import wait_for
 
@@ -87,7 +87,7 @@ class Fleet:
 
     def record(self, event_id: str) -> EventRecord | None:
         """The record of an event."""
-        return ask_at(self.server.url, Keys(NAMESPACE), lambda redis, keys: inbox.find(redis, keys, event_id))
+        return ask_at(self.server.url, Keys(NAMESPACE), lambda redis, keys: accept.find(redis, keys, event_id))
 
     def ended(self, body: dict[str, Any], *, seconds: float = 20) -> EventRecord:
         """The record of an event once it has ended."""
@@ -98,9 +98,9 @@ class Fleet:
 
         return wait_for(has_ended, seconds=seconds)
 
-    def counts(self) -> inbox.Counts:
+    def counts(self) -> accept.Counts:
         """The counters."""
-        return ask_at(self.server.url, Keys(NAMESPACE), inbox.counts)
+        return ask_at(self.server.url, Keys(NAMESPACE), accept.counts)
 
     def audit_is_clean(self) -> bool:
         """Whether nothing is missing."""

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
-from service.store.inbox import Arrival, accept
+from service.store.inbox.accept import Arrival, accept
 from service.store.keys import Keys
 from tests.stack import Stack
 

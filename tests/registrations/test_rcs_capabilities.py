@@ -12,8 +12,8 @@ from telnyx import AsyncTelnyx, BadRequestError
 from handlers import rcs_capabilities
 from service import Context, Event, Router, clock
 from service.registrations.rcs_capabilities import RcsCapabilities
+from service.store.facts.rcs_capabilities import REMEMBERED, Capability
 from service.store.keys import Keys
-from service.store.rcs_capabilities import REMEMBERED, Capability
 from tests.cli.at_stack import asked
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import Stack

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.registrations.status_changes import Followed, Known, Reading, Status, new_changes
-from service.store.audit import audit
+from service.store.facts.snapshots import learn
+from service.store.inbox.audit import audit
+from service.store.inbox.search import Wanted, newest
 from service.store.keys import Keys
-from service.store.known import learn
-from service.store.search import Wanted, newest
 from tests.stack import Stack
 
 KIND = "toll_free_verification"

@@ -15,10 +15,10 @@ from service.events import TollFreeStatusChanged
 from service.registrations.toll_free import named_requests, speaks_of_verification
 from service.registrations.toll_free_corrections import corrections
 from service.simulator.tollfree.requests import StatusChange, VerificationStatus
-from service.store import inbox
-from service.store.audit import audit
+from service.store.inbox import accept
+from service.store.inbox.audit import audit
+from service.store.inbox.search import Wanted, newest
 from service.store.keys import Keys
-from service.store.search import Wanted, newest
 from tests.events import envelope
 from tests.registrations.noted import arrive, noted
 from tests.simulator.submission import SUBMISSION
@@ -62,7 +62,7 @@ def changes(stack: Stack) -> list[dict[str, Any]]:
     async def raised(redis: "Redis", keys: Keys) -> list[dict[str, Any]]:
         found = await newest(redis, keys, limit=100, wanted=Wanted(type=CHANGED))
         ids = sorted((each.id for each in found), key=lambda event_id: int(event_id.rpartition(":")[2]))
-        records = [await inbox.find(redis, keys, each) for each in ids]
+        records = [await accept.find(redis, keys, each) for each in ids]
         return [orjson.loads(record.body or b"{}")["data"]["payload"] for record in records if record]
 
     return stack.ask(raised)

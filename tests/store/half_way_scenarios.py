@@ -6,28 +6,17 @@ from typing import Any
 
 from service.events.consent import Word
 from service.events.message_status import MessageStatus, RecipientStatus
-from service.store import (
-    again,
-    consent,
-    erasure,
-    gate,
-    holds,
-    imports,
-    inbox,
-    known,
-    ledger,
-    notices,
-    pauses,
-    upkeep,
-)
-from service.store import quarantine as quarantines
-from service.store.inbox import Arrival
-from service.store.leases import RENEW, Ending, Held, Lease, Request, claim, finish, renewal
-from service.store.ledger import Entry, StoredAnswer
-from service.store.message_states import Recipient, ask
-from service.store.records import HandlerRecord
+from service.store.effects import blocks, ledger, pauses, rate_limits
+from service.store.effects.ledger import Entry, StoredAnswer
+from service.store.effects.send_conditions import InsteadOf, SendConditions
+from service.store.facts import consent, notices, snapshots
+from service.store.facts.message_states import Recipient, ask
+from service.store.inbox import accept, dead_letters, erasure, imports, retention
+from service.store.inbox import quarantine as quarantines
+from service.store.inbox.accept import Arrival
+from service.store.inbox.leases import RENEW, Ending, Held, Lease, Request, claim, finish, renewal
+from service.store.inbox.records import HandlerRecord
 from service.store.scripts import run
-from service.store.send_conditions import InsteadOf, SendConditions
 from tests.store.half_way import Scenario, T, World
 
 Step = Callable[[World], Awaitable[Any]]
@@ -36,7 +25,7 @@ DAY = 86_400_000
 STOP = Word(NUMBER, "out", T / 1000 - 5)
 STATUS = MessageStatus("m-1", "RCS", (RecipientStatus(NUMBER, "delivered", "T-MOBILE"), RecipientStatus(None, "sent")))
 EVENT = Arrival("one", "message.received", b'{"data":{}}', "webhook")
-OUTAGE = gate.Word(
+OUTAGE = rate_limits.Word(
     "outage", "fails", "detail", "advice", interval=1000, longest=9000, quiet=3_600_000, strikes=1, within=9
 )
 
@@ -47,7 +36,7 @@ async def nothing(world: World) -> None:
 
 def accepting(*arrivals: Arrival) -> Step:
     async def act(world: World) -> Any:
-        return await inbox.accept(world.redis, world.keys, arrivals)
+        return await accept.accept(world.redis, world.keys, arrivals)
 
     return act
 
@@ -63,7 +52,7 @@ def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = F
 
 def ending(state: Any, *, release: bool = True, **more: Any) -> Step:
     async def act(world: World) -> Any:
-        found = [(event_id, await inbox.find(world.redis, world.keys, event_id)) for event_id in ("one", "two")]
+        found = [(event_id, await accept.find(world.redis, world.keys, event_id)) for event_id in ("one", "two")]
         leases = [Lease(record, "w:1", alone=False, claimed_at=T) for _, record in found if record]
         ended = {"greet": HandlerRecord(state, **more)}
         return await finish(world.redis, world.keys, [Ending.of(each, ended, release=release) for each in leases])
@@ -133,7 +122,7 @@ ENTRY = Entry(
 
 def beginning(entry: Entry, *, once_more: bool = False, conditions: SendConditions | None = None) -> Step:
     async def act(world: World) -> Any:
-        record = await inbox.find(world.redis, world.keys, "one")
+        record = await accept.find(world.redis, world.keys, "one")
         assert record is not None
         lease = Lease(record, "w:1", alone=False, claimed_at=T)
         return await ledger.begin(
@@ -173,7 +162,7 @@ DONE = then(LEASED, ending("done"))
 DEAD = then(LEASED, ending("dead", reason="why", error="error", attempts=8))
 PARKED = then(
     LEASED,
-    calling(gate.hear, "one", gate.Heard([OUTAGE], alive=False)),
+    calling(rate_limits.hear, "one", rate_limits.Heard([OUTAGE], alive=False)),
     ending("parked", due=T + DAY, held_by="outage"),
 )
 BEGUN = then(LEASED, beginning(ENTRY))
@@ -181,7 +170,7 @@ DOUBTFUL = then(BEGUN, ending("dead", reason="ambiguous"))
 RAISED = Arrival("raised", "toll_free_verification.status_changed", b"{}", "emit")
 OPTED_OUT = calling(consent.hear, [STOP], now=T / 1000)
 NOTED = calling(notices.note, "cause", b"entry")
-SEND = gate.Asked("ticket", "one", ["outage"], "sms", 5.0, back=False, patience=1.0, probe_patience=5.0)
+SEND = rate_limits.Asked("ticket", "one", ["outage"], "sms", 5.0, back=False, patience=1.0, probe_patience=5.0)
 LIFT = replace(OUTAGE, word="lifts")
 
 SCENARIOS = (
@@ -203,7 +192,7 @@ SCENARIOS = (
     Scenario(
         "learn",
         nothing,
-        calling(known.learn, "kind", "id", before=None, after=b"x", raised=[RAISED]),
+        calling(snapshots.learn, "kind", "id", before=None, after=b"x", raised=[RAISED]),
         ignored=("ns:event:raised|deliveries", "ns:event:raised|again"),
     ),
     Scenario("claim", accepting(EVENT), claiming("greet")),
@@ -245,7 +234,7 @@ SCENARIOS = (
     Scenario("finish waiting", LEASED, ending("waiting", due=T + 5_000)),
     Scenario(
         "finish parked",
-        then(LEASED, calling(gate.hear, "one", gate.Heard([OUTAGE], alive=False))),
+        then(LEASED, calling(rate_limits.hear, "one", rate_limits.Heard([OUTAGE], alive=False))),
         ending("parked", due=T + DAY, held_by="outage"),
     ),
     Scenario("finish without release", LEASED, ending("waiting", due=T + 5_000, release=False)),
@@ -267,25 +256,25 @@ SCENARIOS = (
     Scenario(
         "effects_forget", then(BEGUN, answering("done", 200)), calling(ledger.forget, "one", "greet"), same_answer=False
     ),
-    Scenario("dead_retry", DEAD, calling(again.retry, ["one", "two"]), same_answer=False),
+    Scenario("dead_retry", DEAD, calling(dead_letters.retry, ["one", "two"]), same_answer=False),
     Scenario(
         "dead_retry with a word",
         DOUBTFUL,
-        calling(again.retry, ["one", "two"], word="not_sent"),
+        calling(dead_letters.retry, ["one", "two"], word="not_sent"),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),
-    Scenario("dead_drop", DEAD, calling(again.drop, ["one", "two"]), same_answer=False),
-    Scenario("dead_causes", DEAD, at(1000, calling(again.new_causes, remember=3600))),
-    Scenario("replay", DONE, calling(again.replay, ["one", "two"]), same_answer=False),
-    Scenario("replay one handler", DONE, calling(again.replay, ["one"], handler="greet"), same_answer=False),
+    Scenario("dead_drop", DEAD, calling(dead_letters.drop, ["one", "two"]), same_answer=False),
+    Scenario("dead_causes", DEAD, at(1000, calling(dead_letters.new_causes, remember=3600))),
+    Scenario("replay", DONE, calling(dead_letters.replay, ["one", "two"]), same_answer=False),
+    Scenario("replay one handler", DONE, calling(dead_letters.replay, ["one"], handler="greet"), same_answer=False),
     Scenario(
         "replay another handler again",
         then(BEGUN, answering("done", 200), ending("done")),
-        calling(again.replay, ["one"], handler="greet", again=True),
+        calling(dead_letters.replay, ["one"], handler="greet", again=True),
         same_answer=False,
     ),
-    Scenario("cancel", accepting(replace(EVENT, delay=9000)), calling(inbox.cancel, "one", remember=9000)),
+    Scenario("cancel", accepting(replace(EVENT, delay=9000)), calling(accept.cancel, "one", remember=9000)),
     Scenario(
         "erase",
         then(BEGUN, answering("done", 200), ending("done"), putting("sadd", "erasing", "one")),
@@ -294,19 +283,19 @@ SCENARIOS = (
     Scenario(
         "expire",
         then(BEGUN, answering("done", 200), ending("done")),
-        at(DAY, calling(upkeep.expire, retention=1, dead_retention=1)),
+        at(DAY, calling(retention.expire, retention=1, dead_retention=1)),
         same_answer=False,
     ),
     Scenario(
-        "expire the dead", DEAD, at(DAY, calling(upkeep.expire, retention=1, dead_retention=1)), same_answer=False
+        "expire the dead", DEAD, at(DAY, calling(retention.expire, retention=1, dead_retention=1)), same_answer=False
     ),
     Scenario(
         "let_go_bodies",
         then(BEGUN, answering("done", 200), ending("done")),
-        at(DAY, calling(upkeep.let_go_bodies, older_than=1)),
+        at(DAY, calling(retention.let_go_bodies, older_than=1)),
         same_answer=False,
     ),
-    Scenario("sweep", then(OPEN, putting("delete", "queue")), calling(upkeep.sweep, first=0), same_answer=False),
+    Scenario("sweep", then(OPEN, putting("delete", "queue")), calling(retention.sweep, first=0), same_answer=False),
     Scenario(
         "quarantine", then(OPEN, cut), calling(quarantines.quarantine, "stray", "no_job", "error"), same_answer=False
     ),
@@ -330,31 +319,37 @@ SCENARIOS = (
         then(LEASED, beginning(ENTRY, conditions=FALLBACK)),
         answering("refused", 400),
     ),
-    Scenario("gate_hear opens", LEASED, calling(gate.hear, "one", gate.Heard([OUTAGE], alive=False))),
+    Scenario("gate_hear opens", LEASED, calling(rate_limits.hear, "one", rate_limits.Heard([OUTAGE], alive=False))),
     Scenario(
         "gate_hear strikes",
         LEASED,
-        calling(gate.hear, "one", gate.Heard([replace(OUTAGE, strikes=5, within=3_600_000)], alive=False)),
+        calling(
+            rate_limits.hear, "one", rate_limits.Heard([replace(OUTAGE, strikes=5, within=3_600_000)], alive=False)
+        ),
     ),
     Scenario(
         "gate_hear lifts",
         PARKED,
-        calling(gate.hear, "one", gate.Heard([LIFT], alive=True)),
+        calling(rate_limits.hear, "one", rate_limits.Heard([LIFT], alive=True)),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),
     Scenario(
         "gate_hear limits",
         LEASED,
-        calling(gate.hear, "one", gate.Heard([], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000)),
+        calling(
+            rate_limits.hear,
+            "one",
+            rate_limits.Heard([], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000),
+        ),
     ),
-    Scenario("gate_admit", LEASED, calling(gate.admit, SEND)),
-    Scenario("gate_admit a probe", PARKED, at(5000, calling(gate.admit, SEND))),
-    Scenario("holds_probe", PARKED, at(5000, calling(holds.probe, at_once=True)), same_answer=False),
+    Scenario("gate_admit", LEASED, calling(rate_limits.admit, SEND)),
+    Scenario("gate_admit a probe", PARKED, at(5000, calling(rate_limits.admit, SEND))),
+    Scenario("holds_probe", PARKED, at(5000, calling(blocks.probe, at_once=True)), same_answer=False),
     Scenario(
         "holds_release",
         then(PARKED, putting("delete", "cause:outage")),
-        calling(holds.release),
+        calling(blocks.release),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),

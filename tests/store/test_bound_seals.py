@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service.security.encryption import EncryptionKey, Sealer, UnopenedText
-from service.store import inbox
+from service.store.effects.ledger import effects_of
 from service.store.encryption_checks import check_encryption
+from service.store.inbox import accept
+from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.store.ledger import effects_of
-from service.store.records import EventRecord
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.stack import Host, Stack, open_stack
 
@@ -91,8 +91,8 @@ def test_a_content_identified_event_that_comes_again_is_read(sealed: Stack) -> N
     async def come(redis: "Redis", keys: Keys) -> list[str]:
         ids = []
         for _ in range(2):
-            [accepted] = await inbox.accept(
-                redis, keys, [inbox.Arrival("sha256:ab", "x.y", b'{"data":{}}', "webhook", remember=1000)]
+            [accepted] = await accept.accept(
+                redis, keys, [accept.Arrival("sha256:ab", "x.y", b'{"data":{}}', "webhook", remember=1000)]
             )
             ids.append(accepted.event_id)
             await redis.delete(f"{keys.namespace}:content:sha256:ab")
@@ -124,8 +124,8 @@ def test_a_body_in_the_clear_is_read_and_told_of_and_a_missing_key_is_named(seal
 
     async def meddle(redis: "Redis", keys: Keys) -> None:
         await redis.hset(keys.event(event_id), "body", '{"data":{}}')  # type: ignore[misc]
-        arrival = inbox.Arrival("other", "x.y", b'{"data":{}}', "webhook")
-        await inbox.accept(redis, Keys(keys.namespace, Sealer((lost,))), [arrival])
+        arrival = accept.Arrival("other", "x.y", b'{"data":{}}', "webhook")
+        await accept.accept(redis, Keys(keys.namespace, Sealer((lost,))), [arrival])
 
     sealed.ask(meddle)
     record = _record(sealed, event_id)

@@ -7,8 +7,8 @@ from structlog.testing import capture_logs
 
 from service import Context, Event, Router
 from service.security.encryption import PLAIN
+from service.store.inbox.records import HandlerRecord, Ran, parse_record
 from service.store.keys import Keys
-from service.store.records import HandlerRecord, Ran, parse_record
 from service.upkeep import Upkeep
 from tests.cli.at_stack import run_at
 from tests.events import envelope

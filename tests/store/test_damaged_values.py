@@ -6,10 +6,10 @@ from redis.asyncio import Redis
 from service import Context, Event, Router
 from service.outbound.operations import name_of_key
 from service.registrations.status_changes import Known
-from service.store.consent import consent_of, opt_outs
-from service.store.holds import open_causes
+from service.store.effects.blocks import open_causes
+from service.store.effects.ledger import effects_of
+from service.store.facts.consent import consent_of, opt_outs
 from service.store.keys import Keys
-from service.store.ledger import effects_of
 from tests.events import envelope, fresh_number, received_sms
 from tests.stack import SMS_FROM, Stack
 

@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 import service.store
-from service.store.audit import audit, repair
 from service.store.connection import connect
+from service.store.inbox.audit import audit, repair
 from service.store.keys import Keys
 from service.store.scripts import Script
 from tests.store.half_way import FaultyRedis, Scenario, World

@@ -15,7 +15,7 @@ from service.events.consent import Word
 from service.events.message_status import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
-from service.store.consent import (
+from service.store.facts.consent import (
     KeyMissing,
     consent_of,
     hear,
@@ -24,10 +24,10 @@ from service.store.consent import (
     opted_out,
     reason_against_answer,
 )
-from service.store.inbox import Arrival, accept
+from service.store.facts.message_states import MessageState, Recipient, ask
+from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
+from service.store.inbox.accept import Arrival, accept
 from service.store.keys import Keys
-from service.store.message_states import MessageState, Recipient, ask
-from service.store.rcs_capabilities import Capability, forget, recall, remember
 
 T = TypeVar("T")
 

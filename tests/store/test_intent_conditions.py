@@ -8,12 +8,12 @@ import pytest
 from service.events.consent import Word
 from service.events.message_status import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
-from service.store import ledger
-from service.store.consent import hear
+from service.store.effects import ledger
+from service.store.effects.ledger import Entry
+from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
+from service.store.facts.consent import hear
+from service.store.facts.message_states import Recipient, RecipientState, ask
 from service.store.keys import Keys
-from service.store.ledger import Entry
-from service.store.message_states import Recipient, RecipientState, ask
-from service.store.send_conditions import InsteadOf, NotAllowed, SendConditions
 from tests.store.test_sms_budget import Budget
 
 ANN = "+13125550101"

@@ -14,10 +14,10 @@ from redis.asyncio import Redis
 from service.events import read_envelope
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
-from service.store.imports import Foreign, store
-from service.store.inbox import Arrival, accept
+from service.store.facts.message_states import MessageState, Purpose, Recipient, ask
+from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.imports import Foreign, store
 from service.store.keys import Keys
-from service.store.message_states import MessageState, Purpose, Recipient, ask
 from tests.events import Body, envelope, finalized_rcs
 
 ANN, BOB, MASKED = "+13125550101", "+13125550102", "+1312555****"

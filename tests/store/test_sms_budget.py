@@ -8,13 +8,14 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from service.store import inbox, ledger
 from service.store.connection import connect
+from service.store.effects import ledger
+from service.store.effects.ledger import Entry, Outcome, StoredAnswer
+from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
+from service.store.effects.sms_budget import WINDOW, Room, room
+from service.store.inbox import accept
+from service.store.inbox.leases import Request, claim
 from service.store.keys import Keys
-from service.store.leases import Request, claim
-from service.store.ledger import Entry, Outcome, StoredAnswer
-from service.store.send_conditions import InsteadOf, NotAllowed, SendConditions
-from service.store.sms_budget import WINDOW, Room, room
 
 T = TypeVar("T")
 ANN = "+13125550101"
@@ -28,7 +29,7 @@ class Budget:
         self.runner = asyncio.Runner()
         self.redis = connect(url, timeout=5, connections=2)
         self.keys = Keys(f"t{uuid4().hex[:12]}")
-        self.ask(lambda redis, keys: inbox.accept(redis, keys, [inbox.Arrival("e", "test.one", b"{}", "webhook")]))
+        self.ask(lambda redis, keys: accept.accept(redis, keys, [accept.Arrival("e", "test.one", b"{}", "webhook")]))
         wanted = Request("w", 1, lease=60, limit=1, routes={"one": ["test.one"]})
         [self.lease] = self.ask(lambda redis, keys: claim(redis, keys, wanted)).leases
 

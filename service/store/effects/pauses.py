@@ -2,7 +2,7 @@
 
 from redis.asyncio import Redis
 
-from service.store.holds import STEP
+from service.store.effects.blocks import STEP
 from service.store.keys import Keys
 from service.store.scripts import run, script
 

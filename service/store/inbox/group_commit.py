@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004
 
-from service.store.batching import Batcher
-from service.store.inbox import Acceptance, Arrival, accept
+from service.store.inbox.accept import Acceptance, Arrival, accept
+from service.store.inbox.batching import Batcher
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 

@@ -8,11 +8,11 @@ import orjson
 from redis.asyncio import Redis
 
 from service.security.encryption import Form, SealDamaged, Sealed, Sealer, place_of
+from service.store.effects.send_conditions import NotAllowed, SendConditions, conditions_argument, parse_refusal
+from service.store.inbox.leases import Lease
+from service.store.inbox.records import whole_number
 from service.store.keys import Keys
-from service.store.leases import Lease
-from service.store.records import whole_number
 from service.store.scripts import Argument, run, script
-from service.store.send_conditions import NotAllowed, SendConditions, conditions_argument, parse_refusal
 
 EFFECTS = script("effects")
 LOOK = script("effect_look")

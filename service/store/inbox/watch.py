@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from service.store.connection import server_time
-from service.store.inbox import PAGE, summaries
+from service.store.inbox.accept import PAGE, summaries
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Wanted, those_wanted
 from service.store.keys import Keys
-from service.store.records import EventRecord
-from service.store.search import Wanted, those_wanted
 
 MOST_AT_ONCE = 1000
 """Events that one look takes from each index; what is beyond is only counted."""

@@ -9,8 +9,8 @@ import orjson
 from redis.asyncio import Redis
 
 from service.security.encryption import PLAIN, Sealer
+from service.store.inbox.records import EventRecord, HandlerRecord, parse_record
 from service.store.keys import Keys
-from service.store.records import EventRecord, HandlerRecord, parse_record
 from service.store.scripts import Argument, run, script
 
 CLAIM = script("claim", above=("note", "lease", "quarantine_record"))

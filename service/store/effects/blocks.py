@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from service.security.encryption import place_of
+from service.store.inbox.records import whole_number
 from service.store.keys import Keys
-from service.store.records import whole_number
 from service.store.scripts import run, script
 
 CAUSES = script("causes")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from service.store.inbox import Counts
+from service.store.inbox.accept import Counts
 from service.store.keys import Keys
 from service.store.scripts import run, script
 

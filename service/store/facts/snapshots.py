@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from service.store.inbox import Arrival
+from service.store.inbox.accept import Arrival
+from service.store.inbox.records import body_place
+from service.store.inbox.search_index import marks
 from service.store.keys import Keys
-from service.store.marks import marks
-from service.store.records import body_place
 from service.store.scripts import Argument, run, script
 
 LEARN = script("learn", above=("minute", "record"), when_full=False)

@@ -7,7 +7,7 @@ from typing import Literal
 import orjson
 from redis.asyncio import Redis
 
-from service.store.holds import detail_place
+from service.store.effects.blocks import detail_place
 from service.store.keys import Keys
 from service.store.scripts import run, script
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 
+from service.store.effects.sms_budget import WINDOW
+from service.store.facts.message_states import MIN_KEEP
 from service.store.keys import Keys
-from service.store.message_states import MIN_KEEP
-from service.store.sms_budget import WINDOW
 
 
 @dataclass(frozen=True, slots=True)

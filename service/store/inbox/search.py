@@ -14,10 +14,10 @@ import orjson
 from redis.asyncio import Redis
 
 from service.store.connection import server_time
-from service.store.inbox import PAGE, summaries
+from service.store.inbox.accept import PAGE, summaries
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search_index import type_digest
 from service.store.keys import Keys
-from service.store.marks import type_digest
-from service.store.records import EventRecord
 from service.store.scripts import run, script
 
 SELECT = script("select", above=("minute", "dead_handlers"))

@@ -11,11 +11,11 @@ from service.events.phone_number import canonical_number
 from service.security.masking import told
 from service.security.number_digests import digests_of
 from service.security.number_matcher import Mention
-from service.store.inbox import find
+from service.store.effects.ledger import effects_of
+from service.store.inbox.accept import find
+from service.store.inbox.search import Wanted, matching
 from service.store.keys import Keys
-from service.store.ledger import effects_of
 from service.store.scripts import run, script
-from service.store.search import Wanted, matching
 
 ERASE = script("erase", above=("answers",))
 ERASE_OPT_OUT = script("optout_erase", above=("consent",))

@@ -9,8 +9,8 @@ from typing import Literal
 
 from redis.asyncio import Redis
 
+from service.store.effects.ledger import SETTLED_ANSWER
 from service.store.keys import Keys
-from service.store.ledger import SETTLED_ANSWER
 from service.store.scripts import run, script
 
 RETRY = script("dead_retry", above=("note", "fates", "anew", "dead_handlers"))

@@ -18,8 +18,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
 from service.security.anonymize import Disguise
-from service.store.imports import Foreign
-from service.store.records import EventRecord, HandlerRecord
+from service.store.inbox.imports import Foreign
+from service.store.inbox.records import EventRecord, HandlerRecord
 
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
 """Milliseconds from the year 1 to 9999."""

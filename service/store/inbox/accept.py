@@ -11,11 +11,11 @@ from service.events import Envelope
 from service.events.consent import Word
 from service.events.message_status import MessageStatus
 from service.security.telnyx_signature import Claim
-from service.store.consent import encode_words
+from service.store.facts.consent import encode_words
+from service.store.facts.message_states import DEFAULT_KEEP, state_argument
+from service.store.inbox.records import EventRecord, body_place, parse_record, whole_number, written_arrival
+from service.store.inbox.search_index import marks
 from service.store.keys import Keys
-from service.store.marks import marks
-from service.store.message_states import DEFAULT_KEEP, state_argument
-from service.store.records import EventRecord, body_place, parse_record, whole_number, written_arrival
 from service.store.scripts import Argument, is_script_error, run, script
 
 CONTENT_IS_REMEMBERED = 3_600_000

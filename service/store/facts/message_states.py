@@ -8,7 +8,7 @@ import orjson
 from redis.asyncio import Redis
 
 from service.events.message_status import MessageStatus
-from service.store.consent import KeyMissing
+from service.store.facts.consent import KeyMissing
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 

@@ -8,12 +8,12 @@ from redis.asyncio import Redis
 
 from service.events import Envelope, InvalidBody, read_envelope
 from service.events.consent import Word
-from service.store.consent import hear
-from service.store.inbox import FROM_TELNYX
+from service.store.facts.consent import hear
+from service.store.facts.message_states import state_argument
+from service.store.inbox.accept import FROM_TELNYX
+from service.store.inbox.records import HandlerRecord, body_place
+from service.store.inbox.search_index import marks
 from service.store.keys import Keys
-from service.store.marks import marks
-from service.store.message_states import state_argument
-from service.store.records import HandlerRecord, body_place
 from service.store.scripts import Argument, run, script
 
 IMPORT = script("import", above=("message_state", "note", "minute"), when_full=False)

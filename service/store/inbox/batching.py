@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.cancellation import check_cancelled
+from service.store.cancellation import check_cancelled
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
