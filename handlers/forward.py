@@ -7,7 +7,8 @@ from typing import Any
 
 import httpx
 
-from service import Context, Discard, Event, Retry, Router, clock, retry_after
+from service import Context, Discard, Event, Retry, Router, clock
+from service.outbound import retry_after
 from service.routing import Dead
 from service.security import standard_webhooks
 from service.security.telnyx_signature import TIMESTAMP_HEADER

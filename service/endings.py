@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 from telnyx import APIConnectionError, APIError
 
-from service.outbound.refusals import Refusal, judge
+from service.outbound.errors import Refusal, judge
 from service.outbound.send_conditions import not_sent_reason
 from service.routing import Dead, Discard, Retry
 from service.security.masking import mask_numbers, told

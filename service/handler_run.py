@@ -23,8 +23,8 @@ from service.holdings import Running
 from service.messages.derived import DerivedEvents
 from service.messages.reply import Answer
 from service.messages.sent_regions import note_regions_of
-from service.outbound.refusals import Refusal
-from service.outbound.run import Run, current_run
+from service.outbound.errors import Refusal
+from service.outbound.handler_run_state import Run, current_run
 from service.registrations.rcs_capabilities import RcsCapabilities
 from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import SealDamaged, Sealed

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.blockage import Blockage
-from service.outbound.run import Run
+from service.outbound.handler_run_state import Run
 from service.store.inbox.leases import Held, Lease
 from service.store.inbox.records import HandlerRecord
 

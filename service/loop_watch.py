@@ -14,7 +14,7 @@ import structlog
 
 from service.blockage import SHORTEST
 from service.holdings import Holdings
-from service.outbound.run import Run
+from service.outbound.handler_run_state import Run
 from service.routing import Router
 from service.security.masking import is_authors
 

@@ -26,7 +26,7 @@ from service.outbound.client import open_client
 from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.gate import Gate
 from service.outbound.gate_metrics import GateMetrics
-from service.outbound.run import note_tasks
+from service.outbound.handler_run_state import note_tasks
 from service.outbound.transport import Ledgers
 from service.readiness import notify_of_cause
 from service.routing import Lifespan, Router

@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 
 from service.monitoring.health import PATIENCE
 from service.monitoring.notifications import notify
-from service.outbound.causes import Notice
+from service.outbound.blocks import Notice
 from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
 from service.store.encryption_checks import trouble_with_encryption
 from service.store.keys import Keys

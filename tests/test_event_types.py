@@ -2,8 +2,8 @@
 
 import pytest
 
-from service import retry_after
 from service.events.event_types import Selection, fits
+from service.outbound import retry_after
 
 
 @pytest.mark.parametrize(

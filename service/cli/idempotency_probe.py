@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from service import clock
 from service.cli.output import ask_person, say
 from service.cli.telnyx_session import at_telnyx_and_redis
-from service.outbound.effects import idempotency_key
+from service.outbound.idempotency_keys import idempotency_key
 from service.security.masking import mask_number
 from service.settings import Settings
 from service.store.effects.idempotency_probe import Probe, remember

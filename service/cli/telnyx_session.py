@@ -79,8 +79,8 @@ def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator
     """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1; or raise `telling`."""
     from telnyx import APIError  # noqa: PLC0415 - the SDK takes most of a second, which other commands are spared
 
+    from service.outbound.errors import judge  # noqa: PLC0415
     from service.outbound.list_pages import ListDoesNotEnd  # noqa: PLC0415
-    from service.outbound.refusals import judge  # noqa: PLC0415
 
     try:
         with _page_progress():

@@ -167,7 +167,7 @@ async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
     """Make one change and tell how it went; one that fails is no reason to leave out the others."""
     from telnyx import APIError  # noqa: PLC0415
 
-    from service.outbound.refusals import judge  # noqa: PLC0415
+    from service.outbound.errors import judge  # noqa: PLC0415
     from service.registrations.webhook_repair import NotTaken  # noqa: PLC0415
 
     what = key.replace(":", " ", 1)

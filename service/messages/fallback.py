@@ -18,7 +18,7 @@ from service.messages.rendering import readable
 from service.messages.segments import segments
 from service.messages.state import REACHED
 from service.messages.templates import BadTemplate, Words
-from service.phone_numbers import country_of
+from service.outbound.phone_numbers import country_of
 from service.routing import Dead
 
 DUE = "sms_fallback.due"

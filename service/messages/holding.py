@@ -7,7 +7,7 @@ from service import clock
 from service.messages.fallback import Case, Draft
 from service.messages.state import effect_key, hold
 from service.monitoring.notifications import notify
-from service.outbound.operations import name_of_key
+from service.outbound.api_call import name_of_key
 from service.routing import Context, Retry
 from service.store.effects.sms_budget import room
 from service.store.facts.message_states import RecipientState

@@ -19,8 +19,8 @@ from service.events import read_time
 from service.events.consent import Word
 from service.events.phone_number import canonical_number
 from service.outbound.client import open_reader
+from service.outbound.errors import judge
 from service.outbound.list_pages import ListDoesNotEnd, pages
-from service.outbound.refusals import judge
 from service.security.masking import told
 from service.settings import Settings
 from service.store.cancellation import check_cancelled

@@ -26,7 +26,7 @@ from service.events import Message
 from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, normalise
 from service.messages.quiet_hours import opens_at
 from service.messages.templates import Template
-from service.phone_numbers import country_of, time_zones_of
+from service.outbound.phone_numbers import country_of, time_zones_of
 from service.settings import checked_sender, seconds
 
 Occasion = Literal["failed", "expired", "unconfirmed", "undelivered"]

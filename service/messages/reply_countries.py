@@ -7,7 +7,7 @@ from telnyx import AsyncTelnyx, NotFoundError
 
 from service.messages.reply_address import Address
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
-from service.phone_numbers import country_of
+from service.outbound.phone_numbers import country_of
 from service.settings import Settings
 from service.store.keys import Keys
 from service.store.sent_regions import has_sent_to, known_profile_countries, remember_profile_countries

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from service.events import Event
 from service.events.message_status import read_message_status
-from service.phone_numbers import country_of
+from service.outbound.phone_numbers import country_of
 from service.store.inbox.accept import FROM_TELNYX
 from service.store.keys import Keys
 from service.store.sent_regions import note_sent

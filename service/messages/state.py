@@ -9,9 +9,9 @@ from service.events import Message
 from service.events.consent import words_of
 from service.events.message_status import MessageStatus, read_message_status
 from service.monitoring.labels import Labels
-from service.outbound.effects import idempotency_key
-from service.outbound.operations import name_of_key
-from service.outbound.run import current_run
+from service.outbound.api_call import name_of_key
+from service.outbound.handler_run_state import current_run
+from service.outbound.idempotency_keys import idempotency_key
 from service.routing import Context
 from service.store.facts.consent import hear
 from service.store.facts.message_states import Purpose, Recipient, RecipientState, ask

@@ -4,7 +4,7 @@ import httpx
 from telnyx import AsyncTelnyx
 
 from service.outbound.gate import Gate
-from service.outbound.run import current_run
+from service.outbound.handler_run_state import current_run
 from service.outbound.transport import EffectTransport, Ledgers
 from service.settings import Settings
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from service.events.json_body import parse_json
-from service.outbound.journal import Journal
-from service.outbound.operations import Call
-from service.outbound.refusals import Answer
+from service.outbound.api_call import Call
+from service.outbound.errors import Answer
+from service.outbound.run_ledger import Journal
 from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.effects.ledger import StoredAnswer
 from service.store.effects.send_conditions import NotAllowed

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from service.outbound import fate, lookups
+from service.outbound import effect_rules, lookups
+from service.outbound.api_call import Call
 from service.outbound.effect_metrics import Result
+from service.outbound.errors import Answer, Refusal, judge_answer, names_idempotency, unreachable
 from service.outbound.gate import Gate
-from service.outbound.journal import Journal
-from service.outbound.operations import Call
-from service.outbound.refusals import Answer, Refusal, judge_answer, names_idempotency, unreachable
-from service.outbound.run import Interrupted, Run
+from service.outbound.handler_run_state import Interrupted, Run
+from service.outbound.run_ledger import Journal
 from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.effects.ledger import Entry, Outcome, StoredAnswer
 from service.store.effects.send_conditions import NotAllowed
@@ -79,7 +79,7 @@ class Effect:
     gate: Gate
     send: Send
     get: Read
-    resend: fate.Resend
+    resend: effect_rules.Resend
     ended: Callable[[Result], None]
 
     async def answer(self) -> Answer:
@@ -112,13 +112,13 @@ class Effect:
             entry = await self._known(entry)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
-    def _step(self, entry: Entry) -> fate.Verdict:
+    def _step(self, entry: Entry) -> effect_rules.Verdict:
         known = entry if entry.version else None
         can_look_up = lookups.look_up_for(self.call) is not None
         now = self.run.lease.now()
-        return fate.next_step(known, self.call, now, resend=self.resend, can_look_up=can_look_up)
+        return effect_rules.next_step(known, self.call, now, resend=self.resend, can_look_up=can_look_up)
 
-    async def _take(self, verdict: fate.Verdict, entry: Entry) -> Answer | None:
+    async def _take(self, verdict: effect_rules.Verdict, entry: Entry) -> Answer | None:
         """One step; None where the entry has changed meanwhile."""
         if verdict.step == "return":
             return self._stored(entry)
@@ -203,7 +203,7 @@ class Effect:
 
     async def _answered(self, entry: Entry, answer: Answer, sent_at: int, *, again: bool) -> Answer:
         """Keep an answer, and give it to the handler or end the run as it asks."""
-        outcome = fate.outcome_of(self.call, answer, again=again)
+        outcome = effect_rules.outcome_of(self.call, answer, again=again)
         self.ended(outcome)
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
@@ -237,12 +237,12 @@ class Effect:
         stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
         return await self.journal.end(entry, outcome, stored, sent_at=sent_at, why=why)
 
-    async def _look_up(self, verdict: fate.Verdict, entry: Entry) -> Answer | None:
+    async def _look_up(self, verdict: effect_rules.Verdict, entry: Entry) -> Answer | None:
         """Settle it by what is found at Telnyx."""
         found = await self._found(entry)
         if found is not None:
             return found
-        verdict = fate.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
+        verdict = effect_rules.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
         return await self._take(verdict, entry)
 
     async def _found(self, entry: Entry) -> Answer | None:

@@ -6,7 +6,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter
 
 from service.monitoring.labels import Labels
-from service.outbound.operations import Call
+from service.outbound.api_call import Call
 from service.store.effects.ledger import Outcome
 
 Result = Outcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]

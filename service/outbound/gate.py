@@ -15,12 +15,12 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.outbound import causes
-from service.outbound.aside import start_aside
-from service.outbound.causes import Notice
+from service.outbound import blocks
+from service.outbound.api_call import Call
+from service.outbound.blocks import Notice
+from service.outbound.errors import LONGEST_WAIT, Answer, Refusal, asked_wait, is_rate_limit, judge_answer, number_in
 from service.outbound.gate_metrics import GateMetrics
-from service.outbound.operations import Call
-from service.outbound.refusals import LONGEST_WAIT, Answer, Refusal, asked_wait, is_rate_limit, judge_answer, number_in
+from service.outbound.uncancellable import start_aside
 from service.settings import Settings
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
@@ -94,7 +94,7 @@ class Gate:
         return Asked(
             ticket=secrets.token_hex(8),
             event_id=event_id,
-            causes=list(causes.concerning(call).values()),
+            causes=list(blocks.concerning(call).values()),
             product=call.product,
             limit=self.settings.limits.of(call.product) if call.product else 0.0,
             back=returning,
@@ -107,7 +107,7 @@ class Gate:
             self.metrics.put_off(call.product)
             return Refusal("later", "rate_limit", f"waits for its turn to send ({call.product})", answer.wait)
         kind = kind_of(answer.cause)
-        reason = causes.OUTAGE_REASON if kind == OUTAGE else kind
+        reason = blocks.OUTAGE_REASON if kind == OUTAGE else kind
         return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)
 
     async def _tell(self, heard: Heard, changed: rate_limits.Changed) -> None:
@@ -131,12 +131,12 @@ def _of_account(call: Call, answer: Answer | None) -> Refusal | None:
     if answer is None or answer.status < 400:
         return None
     refusal = judge_answer(answer, is_send=call.is_send)
-    cause = causes.concerning(call).get(refusal.reason) if refusal.kind == "account" else None
+    cause = blocks.concerning(call).get(refusal.reason) if refusal.kind == "account" else None
     return replace(refusal, cause=cause) if cause else None
 
 
 def _heard(call: Call, answer: Answer | None, account: Refusal | None) -> Heard:
-    words, alive = causes.words(call, answer, account), causes.is_alive(answer)
+    words, alive = blocks.words(call, answer, account), blocks.is_alive(answer)
     if call.product is None or answer is None:
         return Heard(words, alive)
     limited = is_rate_limit(answer)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from telnyx import RateLimitError
 
-from service.outbound.refusals import asked_wait
+from service.outbound.errors import asked_wait
 
 PAUSE = 0.1
 """Seconds between two requests for pages of one list: ten a second, far below what accounts may ask."""

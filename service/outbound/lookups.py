@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from service.events.json_body import parse_json
 from service.events.tolerant_model import read_time
-from service.outbound.operations import Call
-from service.outbound.refusals import Answer
+from service.outbound.api_call import Call
+from service.outbound.errors import Answer
 from service.store.effects.ledger import Entry
 
 Get = Callable[[str], Awaitable[Answer]]

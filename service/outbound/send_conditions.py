@@ -8,9 +8,9 @@ from contextvars import ContextVar
 from telnyx import APIError, APIStatusError
 
 from service.events.phone_number import canonical_number
-from service.outbound.operations import Call
-from service.outbound.refusals import STOP, Answer
-from service.phone_numbers import country_of
+from service.outbound.api_call import Call
+from service.outbound.errors import STOP, Answer
+from service.outbound.phone_numbers import country_of
 from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 
 OPTED_OUT = "opted_out"

@@ -14,14 +14,14 @@ from redis.exceptions import RedisError
 from service import clock
 from service.events.consent import Word
 from service.outbound import dry_run
+from service.outbound.api_call import Call, read_call
 from service.outbound.effect import Effect, Request
 from service.outbound.effect_metrics import EffectMetrics
-from service.outbound.fate import Resend
+from service.outbound.effect_rules import Resend
+from service.outbound.errors import STOP, Answer, Refusal, codes
 from service.outbound.gate import Gate
-from service.outbound.journal import Journal
-from service.outbound.operations import Call, read_call
-from service.outbound.refusals import STOP, Answer, Refusal, codes
-from service.outbound.run import HandlerEnded, Run, current_run
+from service.outbound.handler_run_state import HandlerEnded, Run, current_run
+from service.outbound.run_ledger import Journal
 from service.security.masking import told
 from service.store.facts.consent import hear
 from service.store.keys import Keys
@@ -62,8 +62,8 @@ class EffectTransport(httpx.AsyncBaseTransport):
         """Answer a request, or end the run that it belongs to.
 
         Raises:
-            service.outbound.run.HandlerEnded: a task that outlived its handler asks.
-            service.outbound.run.Interrupted: the run's note says what it is to end in.
+            service.outbound.handler_run_state.HandlerEnded: a task that outlived its handler asks.
+            service.outbound.handler_run_state.Interrupted: the run's note says what it is to end in.
             LeaseLost: the run may begin no effect any more.
             httpx.RequestError: no answer came to a read.
         """

@@ -30,7 +30,7 @@ from service.events.consent import Word
 from service.handler_metrics import HandlerMetrics
 from service.handler_run import Workshop, run_handler
 from service.holdings import Running
-from service.outbound.refusals import STOP
+from service.outbound.errors import STOP
 from service.routing import Router
 from service.settings import Settings
 from service.store.facts.consent import hear

@@ -10,7 +10,7 @@ from phonenumbers.tzdata import TIMEZONE_DATA
 
 from service.messages.policy import QuietHours
 from service.messages.quiet_hours import LOOKED_AHEAD, opens_at
-from service.phone_numbers import country_of, time_zones_of
+from service.outbound.phone_numbers import country_of, time_zones_of
 
 NIGHT = (time(21), time(8))
 CHICAGO = "+13125550101"

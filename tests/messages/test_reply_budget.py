@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.messages.reply import REPLIES_REFUSED
-from service.phone_numbers import one_spelling
+from service.outbound.phone_numbers import one_spelling
 from service.store.facts.notices import take
 from service.store.keys import Keys
 from service.store.sent_regions import has_sent_to, note_sent

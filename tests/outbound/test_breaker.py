@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import pytest
 from redis.asyncio import Redis
 
-from service.outbound import causes
-from service.outbound.causes import Notice
+from service.outbound import blocks
+from service.outbound.api_call import Call
+from service.outbound.blocks import Notice
+from service.outbound.errors import Answer, Refusal
 from service.outbound.gate import Gate
-from service.outbound.operations import Call
-from service.outbound.refusals import Answer, Refusal
 from service.store.effects.blocks import open_causes, probe
 from service.store.keys import Keys
 from tests.stack import Stack
@@ -252,7 +252,7 @@ def test_a_cause_that_comes_and_goes_is_not_told_again_and_again(stack: Stack, m
         return [notice.cause for notice in way.told]
 
     assert on(stack, work) == ["credentials"]
-    monkeypatch.setattr(causes, "QUIET", 0.001)
+    monkeypatch.setattr(blocks, "QUIET", 0.001)
     assert on(stack, lambda way: way.redis.delete(f"{way.keys.namespace}:told:credentials")) == 1
     assert len(on(stack, work)) > 1
 

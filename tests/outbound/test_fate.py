@@ -5,9 +5,9 @@ from dataclasses import replace
 import orjson
 import pytest
 
-from service.outbound.fate import after_look_up, next_step, outcome_of
-from service.outbound.operations import Call
-from service.outbound.refusals import Answer
+from service.outbound.api_call import Call
+from service.outbound.effect_rules import after_look_up, next_step, outcome_of
+from service.outbound.errors import Answer
 from service.store.effects.ledger import Entry, StoredAnswer
 
 NOW = 1_800_000_000_000

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import pytest
 from redis.asyncio import Redis
 
+from service.outbound.api_call import Call, Product
+from service.outbound.errors import Answer
 from service.outbound.gate import Gate
-from service.outbound.operations import Call, Product
-from service.outbound.refusals import Answer
 from service.settings import SendLimits
 from service.store.effects import rate_limits as store
 from service.store.effects.rate_limits import Asked, Go, PutOff

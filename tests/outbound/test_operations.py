@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.outbound.journal import choose
-from service.outbound.operations import Call, header_for, key_header, name_of_key, read_call
+from service.outbound.api_call import Call, header_for, key_header, name_of_key, read_call
+from service.outbound.run_ledger import choose
 from service.security.encryption import PLAIN
 from service.store.effects.ledger import Entry
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from service import Context, Event, Router
 from service.outbound import transport
 from service.outbound.gate import Gate
-from service.outbound.journal import Journal
+from service.outbound.run_ledger import Journal
 from service.outbound.transport import EffectTransport
 from service.store.effects.blocks import open_causes
 from tests.events import envelope, fresh_number

@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from service.cli.demo_stack import free_port
-from service.outbound import causes as causes_module
+from service.outbound import blocks as causes_module
+from service.outbound.api_call import Call
+from service.outbound.errors import Answer
 from service.outbound.gate import Gate
-from service.outbound.operations import Call
-from service.outbound.refusals import Answer
 from service.readiness import notify_of_cause
 from service.store.effects import blocks
 from service.store.effects.blocks import probe, release

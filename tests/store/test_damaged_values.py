@@ -4,7 +4,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service import Context, Event, Router
-from service.outbound.operations import name_of_key
+from service.outbound.api_call import name_of_key
 from service.registrations.status_changes import Known
 from service.store.effects.blocks import open_causes
 from service.store.effects.ledger import effects_of

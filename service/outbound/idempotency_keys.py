@@ -1,6 +1,6 @@
 """Keys of effects, for handlers that give one of their own."""
 
-from service.outbound.operations import digest
+from service.outbound.api_call import digest
 
 
 def idempotency_key(*parts: str) -> str:

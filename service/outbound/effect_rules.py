@@ -6,8 +6,8 @@ Pure: the entry, the call and the time are arguments. DESIGN's table of effects,
 from dataclasses import dataclass
 from typing import Literal
 
-from service.outbound.operations import Call
-from service.outbound.refusals import STOP, Answer, codes, is_rate_limit, judge_answer, names_idempotency
+from service.outbound.api_call import Call
+from service.outbound.errors import STOP, Answer, codes, is_rate_limit, judge_answer, names_idempotency
 from service.store.effects.ledger import Entry, Outcome
 
 KEY_IS_HONOURED = 23 * 3600 * 1000

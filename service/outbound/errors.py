@@ -12,8 +12,8 @@ from telnyx import APIConnectionError, APIError, APIResponseValidationError, API
 
 from service import clock
 from service.events.json_body import parse_json
-from service.outbound.operations import answers_conflict, is_send
-from service.retry_after import until_date
+from service.outbound.api_call import answers_conflict, is_send
+from service.outbound.retry_after import until_date
 from service.security.masking import mask_numbers
 
 STOP = "40300"

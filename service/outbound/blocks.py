@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.outbound.operations import Call
-from service.outbound.refusals import Answer, Refusal
+from service.outbound.api_call import Call
+from service.outbound.errors import Answer, Refusal
 from service.store.effects.blocks import OUTAGE
 from service.store.effects.rate_limits import Word
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from service.outbound.refusals import Refusal
+from service.outbound.errors import Refusal
 from service.store.effects.ledger import Entry
 from service.store.inbox.leases import Lease, LeaseLost
 

@@ -11,9 +11,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.outbound.aside import start_aside
-from service.outbound.operations import Call, digest, key_header, name_of_key
-from service.outbound.run import Run
+from service.outbound.api_call import Call, digest, key_header, name_of_key
+from service.outbound.handler_run_state import Run
+from service.outbound.uncancellable import start_aside
 from service.security.encryption import PLAIN, Sealer
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, Outcome, StoredAnswer
