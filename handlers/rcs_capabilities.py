@@ -2,7 +2,7 @@
 
 from service import Context, Discard, Event, Router
 from service.events import Message
-from service.registrations.rcs_capabilities import contradict
+from service.messages.rcs_capabilities import contradict
 from service.store.keys import Keys
 
 router = Router()

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from service.messages.message_state import DOUBLE_DELIVERIES
 from service.messages.reply import REPLIES_REFUSED
-from service.messages.state import DOUBLE_DELIVERIES
 from service.monitoring.labels import Labels
 from service.store.inbox.records import HandlerRecord
 

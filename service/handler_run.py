@@ -21,11 +21,11 @@ from service.fair_timeout import fair_timeout
 from service.handler_metrics import HandlerMetrics
 from service.holdings import Running
 from service.messages.derived import DerivedEvents
+from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.reply import Answer
 from service.messages.sent_regions import note_regions_of
 from service.outbound.errors import Refusal
 from service.outbound.handler_run_state import Run, current_run
-from service.registrations.rcs_capabilities import RcsCapabilities
 from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import SealDamaged, Sealed
 from service.settings import Settings

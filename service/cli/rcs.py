@@ -151,7 +151,7 @@ async def _agents(telnyx: "AsyncTelnyx") -> "list[RcsAgent]":
 async def _look_up(
     telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, agent: str, numbers: list[str], fresh: bool, progress: Any
 ) -> "dict[str, Capability]":
-    from service.registrations.rcs_capabilities import RcsCapabilities  # noqa: PLC0415 - the SDK takes its time
+    from service.messages.rcs_capabilities import RcsCapabilities  # noqa: PLC0415 - the SDK takes its time
 
     return await RcsCapabilities(telnyx, redis, keys).look_up(agent, numbers, afresh=fresh, progress=progress)
 

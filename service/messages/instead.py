@@ -3,7 +3,7 @@
 from telnyx import APIError
 
 from service.messages.fallback import Case, Draft, request
-from service.messages.state import effect_key
+from service.messages.message_state import effect_key
 from service.outbound.send_conditions import instead_of, not_sent_reason
 from service.routing import Context
 from service.store.effects.send_conditions import InsteadOf

@@ -16,7 +16,7 @@ from telnyx import Telnyx
 
 from handlers import router as built_in
 from service import clock
-from service.messages.state import DOUBLE_DELIVERIES
+from service.messages.message_state import DOUBLE_DELIVERIES
 from service.store.facts.consent import opted_out
 from service.store.inbox.records import EventRecord
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms

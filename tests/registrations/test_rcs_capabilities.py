@@ -11,7 +11,7 @@ from telnyx import AsyncTelnyx, BadRequestError
 
 from handlers import rcs_capabilities
 from service import Context, Event, Router, clock
-from service.registrations.rcs_capabilities import RcsCapabilities
+from service.messages.rcs_capabilities import RcsCapabilities
 from service.store.facts.rcs_capabilities import REMEMBERED, Capability
 from service.store.keys import Keys
 from tests.cli.at_stack import asked

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
+from service.messages.message_state import REACHED
 from service.messages.rcs_sending import FAILED
-from service.messages.state import REACHED
 from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
 from service.store.keys import Keys
 

@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from service import clock
 from service.messages.fallback import Case, Draft
-from service.messages.state import effect_key, hold
+from service.messages.message_state import effect_key, hold
 from service.monitoring.notifications import notify
 from service.outbound.api_call import name_of_key
 from service.routing import Context, Retry
