@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from service.http_protocol import bounded_config
+from service.ingress.http_protocol import bounded_config
 from service.monitoring.health import Probe, health_routes
 from service.processes.sockets import listen
 from service.readiness import trouble_with_account

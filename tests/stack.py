@@ -17,8 +17,8 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.http_protocol import bounded_config
-from service.ingress import create_app
+from service.ingress.app import create_app
+from service.ingress.http_protocol import bounded_config
 from service.processes.sockets import listen
 from service.routing import Router
 from service.security.telnyx_signature import public_key_text, sign

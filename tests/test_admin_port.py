@@ -7,7 +7,7 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from service.cli.demo_stack import free_port
-from service.ingress import create_app
+from service.ingress.app import create_app
 from tests.processes.fleet import Fleet, open_fleet
 from tests.stack import Stack
 from tests.waiting import wait_for

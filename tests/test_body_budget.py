@@ -5,8 +5,8 @@ from contextlib import AsyncExitStack, ExitStack, suppress
 
 import pytest
 
-from service import body_budget
-from service.body_budget import FIRST_BYTES, BodyBudget, BodyReservation, NoRoom, TooSlow
+from service.ingress import body_budget
+from service.ingress.body_budget import FIRST_BYTES, BodyBudget, BodyReservation, NoRoom, TooSlow
 
 pytestmark = pytest.mark.anyio
 

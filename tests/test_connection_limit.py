@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from service.connection_limit import ConnectionLimit, Waiting
+from service.ingress.connection_limit import ConnectionLimit, Waiting
 
 
 @dataclass(eq=False)

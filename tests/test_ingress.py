@@ -15,7 +15,7 @@ from nacl.signing import SigningKey
 from structlog.testing import capture_logs
 
 from service import Context, Event, Router, clock
-from service.ingress import create_app
+from service.ingress.app import create_app
 from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key_text, sign
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import Host, Stack, make_settings, open_stack

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from service.ingress import create_app
+from service.ingress.app import create_app
 from service.store.keys import Keys
 from tests.documented import block_with, executed
 from tests.events import envelope

@@ -13,9 +13,9 @@ import pytest
 from nacl.signing import SigningKey
 from structlog.testing import capture_logs
 
-from service import refusal_log, rewritten_bodies
-from service.refusal_log import RefusalLog
-from service.rewritten_bodies import RewriteCheck
+from service.ingress import refusal_log, rewritten_bodies
+from service.ingress.refusal_log import RefusalLog
+from service.ingress.rewritten_bodies import RewriteCheck
 from service.security.telnyx_signature import TIMESTAMP_HEADER, sign
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -120,7 +120,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 def test_the_check_goes_on_after_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([100.0, 105.0, 110.5])
-    monkeypatch.setattr("service.rewritten_bodies.time.monotonic", lambda: next(moments))
+    monkeypatch.setattr("service.ingress.rewritten_bodies.time.monotonic", lambda: next(moments))
     check, body = RewriteCheck(), orjson.dumps({})
     told: list[dict[str, Any]] = [check.hint(body) for _ in range(3)]
     assert told == [{"looks_reserialised": True}, {}, {"looks_reserialised": True}]

@@ -10,7 +10,7 @@ def ingress() -> None:
 
     Exit codes: 0 stopped, 1 the address or Redis cannot be had, 2 the configuration is not fit.
     """
-    from service.ingress import serve  # noqa: PLC0415 - other commands start without it
+    from service.ingress.app import serve  # noqa: PLC0415 - other commands start without it
 
     configure_logs()
     settings = load_for_ingress()

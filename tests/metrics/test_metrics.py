@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 import handlers
 from service import Context, Discard, Event, Router
 from service.handler_metrics import HandlerMetrics
-from service.ingress_metrics import IngressMetrics
+from service.ingress.metrics import IngressMetrics
 from service.monitoring.labels import Labels, event_types
 from service.readiness import CauseMetrics
 from service.store.effects.blocks import Cause

@@ -14,10 +14,10 @@ from nacl.signing import SigningKey
 from prometheus_client import generate_latest
 
 from service.cli.demo_stack import free_port
-from service.ingress_metrics import IngressMetrics
+from service.ingress.metrics import IngressMetrics
+from service.ingress.process_slots import Slot
 from service.processes.sockets import CannotListen, listen
 from service.security.telnyx_signature import public_key_text
-from service.slots import Slot
 from tests.events import envelope
 from tests.metrics.scraping import Scrape, scraped
 from tests.processes.fleet import Fleet, open_fleet

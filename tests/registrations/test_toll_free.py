@@ -327,7 +327,7 @@ def test_other_reasons_bring_no_advice(reason: str | None) -> None:
 
 def webhooks_signed_for(stack: Stack) -> Any:
     """An ingress that takes what the simulator signs, in place of the stack's own."""
-    from service.ingress import create_app
+    from service.ingress.app import create_app
 
     settings = stack.settings.model_copy(update={"public_key": stack.simulator.public_key})
     return stack.host.serving(create_app(settings))

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.connection_limit import ConnectionLimit, Waiting
-from service.refusal_log import RefusalLog, peer_of
+from service.ingress.connection_limit import ConnectionLimit, Waiting
+from service.ingress.refusal_log import RefusalLog, peer_of
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65_536

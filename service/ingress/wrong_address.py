@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from service import clock
-from service.ingress_metrics import IngressMetrics
+from service.ingress.metrics import IngressMetrics
 from service.security.masking import mask_numbers
 
 log = structlog.get_logger(__name__)

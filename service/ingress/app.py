@@ -21,28 +21,28 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
-from service.body_budget import BodyBudget
 from service.events.opt_out_policy import opt_out_words
-from service.http_protocol import bounded_config
-from service.ingress_metrics import IngressMetrics
+from service.ingress.body_budget import BodyBudget
+from service.ingress.http_protocol import bounded_config
+from service.ingress.metrics import IngressMetrics
+from service.ingress.process_slots import Slot
+from service.ingress.refusal_log import RefusalLog
+from service.ingress.rewritten_bodies import RewriteCheck
+from service.ingress.webhook_endpoint import Reception
+from service.ingress.wrong_address import WrongAddress
 from service.monitoring.health import Endpoint, Probe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs
 from service.processes.disk_space import describe_failed_write
 from service.processes.loopback import is_loopback
 from service.processes.signals import end_quietly_on_signals, end_with_parent
 from service.processes.sockets import listen
-from service.reception import Reception
-from service.refusal_log import RefusalLog
-from service.rewritten_bodies import RewriteCheck
 from service.settings import InvalidSettings, Settings, load_for_ingress
-from service.slots import Slot
 from service.store.connection import connect, locate
 from service.store.encryption_checks import trouble_with_encryption
 from service.store.inbox.group_commit import GroupCommit
 from service.store.keys import Keys
 from service.store.permissions import ingress_needs
 from service.store.server_checks import require_usable_at
-from service.wrong_address import WrongAddress
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 

@@ -13,15 +13,15 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from service import clock
-from service.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
-from service.ingress_metrics import IngressMetrics
-from service.refusal_log import RefusalLog, peer_of
-from service.rewritten_bodies import RewriteCheck
+from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
+from service.ingress.metrics import IngressMetrics
+from service.ingress.refusal_log import RefusalLog, peer_of
+from service.ingress.rewritten_bodies import RewriteCheck
+from service.ingress.wrong_address import WrongAddress
 from service.security.telnyx_signature import Claim, InvalidSignature, PublicKey, read_claim
 from service.store.inbox.accept import Arrival
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
-from service.wrong_address import WrongAddress
 
 log = structlog.get_logger(__name__)
 

@@ -20,9 +20,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from service.ingress.process_slots import Slot
 from service.monitoring.counters import Count, Durations, Tally, add_all
 from service.monitoring.labels import event_types
-from service.slots import Slot
 
 log = structlog.get_logger(__name__)
 
