@@ -29,9 +29,7 @@ from telnyx import APIError
 
 from service import clock
 from service.events import Event, read_envelope, read_event
-from service.handler_metrics import HandlerMetrics
 from service.processes import embedded_server
-from service.processing import open_processor
 from service.routing import Handler, Lifespan, Outcome, Router, Subscription
 from service.samples import NUMBER, inbound_sms, outbound_rcs
 from service.settings import Settings
@@ -43,7 +41,9 @@ from service.store.inbox.accept import Arrival, accept, find
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import Wanted, newest
 from service.store.keys import Keys
-from service.worker import process
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.processor import open_processor
+from service.worker.worker import process
 
 _SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
     {

@@ -29,7 +29,7 @@ from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.worker import Worker
+from service.worker.worker import Worker
 from tests.waiting import wait_for
 
 T = TypeVar("T")

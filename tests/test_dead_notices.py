@@ -4,8 +4,8 @@ from typing import Any
 
 import structlog
 
-from service.dead_notices import tell_of_dead
 from service.store.inbox.records import HandlerRecord
+from service.worker.dead_event_alerts import tell_of_dead
 from tests.cli.conftest import deployment  # noqa: F401 - a fixture
 from tests.cli.deployment import Deployment
 

@@ -16,7 +16,7 @@ from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.upkeep import Upkeep
+from service.worker.maintenance import Upkeep
 from tests.events import envelope
 from tests.stack import Stack, open_host, open_stack
 from tests.waiting import wait_for

@@ -13,10 +13,10 @@ import pytest
 
 from handlers import router as built_in
 from service import Context, Discard, Event, Retry, Router
-from service.endings import Limits, after_error, done
 from service.routing import Dead
 from service.store.inbox.audit import audit
 from service.store.inbox.records import HandlerRecord
+from service.worker.outcomes import Limits, after_error, done
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.processes.fleet import open_fleet
 from tests.stack import Stack

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.loading import CannotLoadHandlers, load_router
+from service.worker.load_router import CannotLoadHandlers, load_router
 
 
 @pytest.mark.parametrize(

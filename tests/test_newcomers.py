@@ -10,7 +10,7 @@ from service.processes.embedded_server import start
 from service.settings import load
 from service.store.connection import connect
 from service.store.server_checks import check_server
-from service.warnings_at_start import warnings_for
+from service.worker.startup_warnings import warnings_for
 from tests.processes.fleet import open_fleet
 from tests.processes.running import ringback
 from tests.stack import make_settings

@@ -12,11 +12,11 @@ import pytest
 from arq.cron import cron
 
 from service import Context, Event, Retry, Router
-from service.periodic import cron_jobs
 from service.store.inbox.audit import audit
 from service.store.inbox.search import Wanted, newest
 from service.store.keys import Keys
-from service.worker import stock_settings
+from service.worker.cron import cron_jobs
+from service.worker.worker import stock_settings
 from tests.stack import Stack
 from tests.waiting import wait_for
 

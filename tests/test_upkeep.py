@@ -12,13 +12,13 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog.testing import capture_logs
 
 from service import Context, Discard, Event, Router
-from service import upkeep as upkeep_module
 from service.store.inbox import accept, retention
 from service.store.inbox.audit import audit
 from service.store.inbox.leases import Ending, Request, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.upkeep import Upkeep
+from service.worker import maintenance as upkeep_module
+from service.worker.maintenance import Upkeep
 from tests.events import envelope, fresh_number
 from tests.stack import Stack
 from tests.waiting import wait_for

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.loading import CannotLoadHandlers, load_router
+from service.worker.load_router import CannotLoadHandlers, load_router
 from tests.processes.running import RINGBACK, clean_environment, ringback
 
 ROOT = Path(__file__).parents[1]

@@ -33,7 +33,6 @@ from service.cli.up import up
 from service.cli.webhook_deliveries import deliveries
 from service.cli.webhooks import webhooks
 from service.cli.worker import worker
-from service.loading import CannotLoadHandlers
 from service.processes.disk_space import is_full
 from service.processes.embedded_server import EmbeddedServerError
 from service.processes.sockets import CannotListen
@@ -41,6 +40,7 @@ from service.security.masking import told
 from service.settings import InvalidSettings, load
 from service.store.facts.consent import KeyMissing
 from service.store.redis_errors import describe_redis_error
+from service.worker.load_router import CannotLoadHandlers
 
 BAD_USAGE = 2
 UNMET = 1

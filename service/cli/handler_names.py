@@ -13,7 +13,7 @@ def check_handler(name: str) -> str:
 
     A misspelt name would pause nothing, or put events on a handler that no worker has.
     """
-    from service.loading import load_router  # noqa: PLC0415 - it may import the SDK, which takes a second
+    from service.worker.load_router import load_router  # noqa: PLC0415 - it may import the SDK, which takes a second
 
     names = sorted(load_router(load().handlers).subscriptions)
     if name not in names:

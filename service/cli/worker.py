@@ -10,7 +10,7 @@ def worker() -> None:
 
     Exit codes: 0 stopped, 1 Redis or the admin port cannot be had, 2 the configuration or the handlers are not fit.
     """
-    from service.worker import work  # noqa: PLC0415 - it imports the Telnyx SDK, which takes a second
+    from service.worker.worker import work  # noqa: PLC0415 - it imports the Telnyx SDK, which takes a second
 
     configure_logs()
     settings = load()

@@ -13,12 +13,12 @@ from typer.testing import CliRunner
 from service.cli import app
 from service.cli.doctor import _CHECKS
 from service.events.consent import Word
-from service.readiness import trouble_with_account
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.facts.consent import hear
 from service.store.inbox.leases import RENEW, renewal
 from service.store.keys import Keys
 from service.store.scripts import run
+from service.worker.readiness import trouble_with_account
 from tests.cli.deployment import Ran
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack

@@ -25,7 +25,7 @@ from service.store.inbox.erasure import Erased
 from service.store.inbox.records import HandlerRecord, Ran
 from service.store.inbox.retention import let_go_bodies
 from service.store.keys import Keys
-from service.upkeep import Upkeep
+from service.worker.maintenance import Upkeep
 from tests.cli.deployment import Deployment
 from tests.events import envelope, received_sms
 

@@ -238,7 +238,7 @@ def test_tokens_without_events_do_no_harm(stack: Stack) -> None:
 
 def test_a_claim_that_fails_is_repeated_and_nothing_is_stranded(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server takes the claim, and the reply is lost."""
-    from service import processing
+    from service.worker import processor
 
     numbers: list[int] = []
     real = claim
@@ -252,7 +252,7 @@ def test_a_claim_that_fails_is_repeated_and_nothing_is_stranded(stack: Stack, mo
 
     for event in (events := [something() for _ in range(3)]):
         stack.deliver(event)
-    monkeypatch.setattr(processing, "claim", reply_lost)
+    monkeypatch.setattr(processor, "claim", reply_lost)
     runs: list[str] = []
     began = time.monotonic()
     stack.start_worker(counting(runs), lease=30)

@@ -27,7 +27,7 @@ from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.settings import InvalidSettings, Settings, load
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.inbox.retention import let_go_bodies
-from service.warnings_at_start import warnings_for
+from service.worker.startup_warnings import warnings_for
 from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import Receiver, receiving, served
 from tests.stack import Host, Stack, make_settings, open_stack

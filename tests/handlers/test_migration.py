@@ -11,11 +11,11 @@ import orjson
 import pytest
 
 import handlers
-from service import endings
 from service.cli.demo_stack import free_port
 from service.settings import Settings
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
+from service.worker import outcomes
 from tests.documented import block_with, executed
 from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import served
@@ -131,8 +131,8 @@ def test_both_services_refuse_a_forgery(host: Host, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize(("runs", "seconds"), [(8, 78 * 60), (30, 23.3 * 3600)])
 def test_the_attempts_last_as_long_as_the_page_says(monkeypatch: pytest.MonkeyPatch, runs: int, seconds: float) -> None:
-    monkeypatch.setattr(endings, "JITTER", 0.0)
-    assert sum(map(endings.backoff, range(1, runs))) == pytest.approx(seconds, rel=0.01)
+    monkeypatch.setattr(outcomes, "JITTER", 0.0)
+    assert sum(map(outcomes.backoff, range(1, runs))) == pytest.approx(seconds, rel=0.01)
 
 
 def test_one_event_type_is_moved_and_the_rest_still_forwarded(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,9 +27,6 @@ from telnyx import APIConnectionError, APIStatusError, NotFoundError
 from service import clock
 from service.events import read_envelope
 from service.events.consent import Word
-from service.handler_metrics import HandlerMetrics
-from service.handler_run import Workshop, run_handler
-from service.holdings import Running
 from service.outbound.errors import STOP
 from service.routing import Router
 from service.settings import Settings
@@ -38,6 +35,9 @@ from service.store.inbox.accept import ACCEPT, Arrival, accept, find
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.handler_runner import Workshop, run_handler
+from service.worker.held_leases import Running
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 FAILED = ("delivery_failed", "sending_failed", "expired")

@@ -9,15 +9,15 @@ from redis.asyncio import Redis
 
 import handlers
 from service import Context, Discard, Event, Router
-from service.handler_metrics import HandlerMetrics
 from service.ingress.metrics import IngressMetrics
 from service.monitoring.labels import Labels, event_types
-from service.readiness import CauseMetrics
 from service.store.effects.blocks import Cause
 from service.store.inbox import accept
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.worker import Worker
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.readiness import CauseMetrics
+from service.worker.worker import Worker
 from tests.events import envelope, finalized_rcs, fresh_number
 from tests.metrics.scraping import Scrape
 from tests.stack import SMS_FROM, Stack

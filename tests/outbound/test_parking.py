@@ -17,7 +17,6 @@ from service.outbound import blocks as causes_module
 from service.outbound.api_call import Call
 from service.outbound.errors import Answer
 from service.outbound.gate import Gate
-from service.readiness import notify_of_cause
 from service.store.effects import blocks
 from service.store.effects.blocks import probe, release
 from service.store.facts import notices
@@ -26,7 +25,8 @@ from service.store.inbox.audit import audit
 from service.store.inbox.leases import Request, claim
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
-from service.upkeep import Upkeep
+from service.worker.maintenance import Upkeep
+from service.worker.readiness import notify_of_cause
 from tests.events import envelope
 from tests.outbound.parking import PROFILE, causes, parking, requests, sender, sends
 from tests.stack import Stack

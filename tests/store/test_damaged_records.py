@@ -9,7 +9,7 @@ from service import Context, Event, Router
 from service.security.encryption import PLAIN
 from service.store.inbox.records import HandlerRecord, Ran, parse_record
 from service.store.keys import Keys
-from service.upkeep import Upkeep
+from service.worker.maintenance import Upkeep
 from tests.cli.at_stack import run_at
 from tests.events import envelope
 from tests.stack import Stack

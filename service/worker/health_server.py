@@ -15,10 +15,10 @@ from starlette.applications import Starlette
 from service.ingress.http_protocol import bounded_config
 from service.monitoring.health import Probe, health_routes
 from service.processes.sockets import listen
-from service.readiness import trouble_with_account
 from service.settings import Settings
 from service.store.keys import Keys
 from service.store.permissions import worker_needs
+from service.worker.readiness import trouble_with_account
 
 log = structlog.get_logger(__name__)
 

@@ -1,6 +1,6 @@
 """The worker: arq's, with claims in batches under leases, and the function `process` that it runs.
 
-Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more slowly: `process` then takes the lease.
+Stock arq drains the same queue with `arq service.worker.worker.WorkerSettings`, more slowly: `process` then takes the lease.
 """
 
 import asyncio
@@ -22,18 +22,10 @@ from arq.connections import ArqRedis, RedisSettings
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
-from service.admin import serving_health
-from service.foreign_jobs import NO_EVENT, UNREADABLE, asked_function
-from service.handler_metrics import HandlerMetrics
-from service.hooks import contained
-from service.loading import load_router
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import tell_no_texts
 from service.monitoring.notifications import Courier, open_teller
-from service.periodic import cron_jobs, in_deployment
-from service.processing import Processor, open_processor
-from service.readiness import CauseMetrics
 from service.routing import Router
 from service.security.masking import told
 from service.settings import Settings, load
@@ -45,8 +37,16 @@ from service.store.keys import ARQ_JOB, Keys
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
-from service.upkeep import Upkeep
-from service.warnings_at_start import warnings_for
+from service.worker.cron import cron_jobs, in_deployment
+from service.worker.foreign_jobs import NO_EVENT, UNREADABLE, asked_function
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.health_server import serving_health
+from service.worker.hooks import contained
+from service.worker.load_router import load_router
+from service.worker.maintenance import Upkeep
+from service.worker.processor import Processor, open_processor
+from service.worker.readiness import CauseMetrics
+from service.worker.startup_warnings import warnings_for
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -372,7 +372,7 @@ def work(settings: Settings) -> None:
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
-        service.loading.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
+        service.worker.load_router.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
         service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings.require_api_key()

@@ -5,9 +5,9 @@ import shlex
 import structlog
 from redis.asyncio import Redis
 
-from service.foreign_jobs import FOREIGN_HANDLER
 from service.store.inbox.dead_letters import STEP, Cause, new_causes
 from service.store.keys import Keys
+from service.worker.foreign_jobs import FOREIGN_HANDLER
 
 log = structlog.get_logger(__name__)
 

@@ -11,13 +11,13 @@ from collections.abc import Iterable
 import structlog
 from redis.exceptions import RedisError
 
-from service.holdings import Holdings, Running
-from service.loop_watch import FIRST_TOLD, LoopWatch
 from service.store.connection import connect_blocking
 from service.store.inbox.leases import FINISH, RENEW, Ending, Held, finishing, renewal
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
+from service.worker.held_leases import Holdings, Running
+from service.worker.loop_watch import FIRST_TOLD, LoopWatch
 
 log = structlog.get_logger(__name__)
 

@@ -11,9 +11,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.dead_notices import tell_of_dead
 from service.monitoring.notifications import notify
-from service.readiness import CauseMetrics
 from service.security.masking import told
 from service.settings import Settings
 from service.store.cancellation import check_cancelled
@@ -25,6 +23,8 @@ from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
+from service.worker.dead_event_alerts import tell_of_dead
+from service.worker.readiness import CauseMetrics
 
 log = structlog.get_logger(__name__)
 

@@ -13,14 +13,9 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
-from service.endings import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.events import Event, read_event
 from service.events.envelope import InvalidBody
 from service.events.opt_out_policy import opt_out_words
-from service.fair_timeout import fair_timeout
-from service.handler_metrics import HandlerMetrics
-from service.holdings import Running
-from service.messages.derived import DerivedEvents
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.reply import Answer
 from service.messages.sent_regions import note_regions_of
@@ -34,6 +29,11 @@ from service.store.facts.consent import opted_out
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, Ran
 from service.store.keys import Keys
+from service.worker.derived_events import DerivedEvents
+from service.worker.fair_timeout import fair_timeout
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.held_leases import Running
+from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 
 log = structlog.get_logger(__name__)
 

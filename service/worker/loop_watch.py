@@ -12,11 +12,11 @@ from types import CodeType, FrameType
 
 import structlog
 
-from service.blockage import SHORTEST
-from service.holdings import Holdings
 from service.outbound.handler_run_state import Run
 from service.routing import Router
 from service.security.masking import is_authors
+from service.worker.blockage import SHORTEST
+from service.worker.held_leases import Holdings
 
 log = structlog.get_logger(__name__)
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.blockage import Blockage
 from service.outbound.handler_run_state import Run
 from service.store.inbox.leases import Held, Lease
 from service.store.inbox.records import HandlerRecord
+from service.worker.blockage import Blockage
 
 OVERDUE = 5.0
 """Seconds past its handlers' time-outs for which an event keeps its lease."""

@@ -13,22 +13,12 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.endings import after_error
-from service.event_metrics import EventMetrics
-from service.fair_timeout import fair_timeout
-from service.handler_metrics import HandlerMetrics
-from service.handler_run import Workshop, run_handler
-from service.holdings import Holdings, Running
-from service.lease_keeper import LeaseKeeper
-from service.loading import CannotLoadHandlers
-from service.loop_watch import LoopWatch
 from service.outbound.client import open_client
 from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.gate import Gate
 from service.outbound.gate_metrics import GateMetrics
 from service.outbound.handler_run_state import note_tasks
 from service.outbound.transport import Ledgers
-from service.readiness import notify_of_cause
 from service.routing import Lifespan, Router
 from service.security.masking import told
 from service.settings import Settings
@@ -36,6 +26,16 @@ from service.store.inbox.batching import Batcher
 from service.store.inbox.leases import Claim, Ending, Lease, LeaseLost, Request, announce_stop, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
+from service.worker.event_metrics import EventMetrics
+from service.worker.fair_timeout import fair_timeout
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.handler_runner import Workshop, run_handler
+from service.worker.held_leases import Holdings, Running
+from service.worker.lease_renewer import LeaseKeeper
+from service.worker.load_router import CannotLoadHandlers
+from service.worker.loop_watch import LoopWatch
+from service.worker.outcomes import after_error
+from service.worker.readiness import notify_of_cause
 
 log = structlog.get_logger(__name__)
 

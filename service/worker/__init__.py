@@ -1,0 +1,12 @@
+"""Claim, run, record, maintain."""
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    """`WorkerSettings` for stock arq, made when it is asked for: importing this package loads no SDK and reads no setting."""
+    if name == "WorkerSettings":
+        from service.worker.worker import worker_settings  # noqa: PLC0415 - the Telnyx SDK takes a second
+
+        return worker_settings()
+    raise AttributeError(name)
