@@ -11,6 +11,7 @@ import pytest
 
 from handlers import router
 from service import Context, Event, Router
+from service.dashboard.timeline import tell
 from service.events import InvalidBody, read_envelope, read_event
 from service.events.json_body import parse_json
 from service.events.nested_json import dump_json, transform
@@ -18,7 +19,6 @@ from service.security.anonymize import Disguise, masked
 from service.security.encryption import Sealer
 from service.security.number_matcher import Mention
 from service.store.inbox.search_index import marks
-from service.story import tell
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.stack import SMS_FROM, Stack
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from service.dashboard.timeline import Line, _span, in_doubt, tell
 from service.store.effects.ledger import Entry, Sent, StoredAnswer
 from service.store.inbox.records import MOST_RUNS, Delivery, EventRecord, HandlerRecord, Note, Ran
-from service.story import Line, _span, in_doubt, tell
 
 T = 1_763_785_000_000
 

@@ -19,6 +19,7 @@ from service.cli.filters import (
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.cli.session import ask
+from service.dashboard.timeline import Line, since, tell
 from service.security.printable import shown_type
 from service.store.connection import server_time
 from service.store.effects.ledger import effects_of
@@ -27,7 +28,6 @@ from service.store.inbox.records import EventRecord
 from service.store.inbox.search import Wanted
 from service.store.inbox.watch import Watch
 from service.store.keys import Keys
-from service.story import Line, since, tell
 
 PAUSE = 0.5
 """Seconds between two looks."""

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from service.cli.event_list import as_object
 from service.cli.output import say, say_block, say_json, say_json_text
 from service.cli.session import ask
+from service.dashboard.timeline import Line, in_doubt, tell
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
 from service.security.anonymize import masked
@@ -21,7 +22,6 @@ from service.store.inbox.accept import find
 from service.store.inbox.event_export import moment
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from service.story import Line, in_doubt, tell
 
 DOUBT = (
     "Whether an effect happened is not known. Look at Telnyx, then say it:"

@@ -21,11 +21,11 @@ from service.cli.bulk import confirm, tell
 from service.cli.follow import _in_words
 from service.cli.output import CommandGroup
 from service.cli.tables import print_table
+from service.dashboard.timeline import Line
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.inbox.records import HandlerRecord, Ran
 from service.store.keys import Keys
-from service.story import Line
 from tests.cli.deployment import Deployment
 from tests.terminal import on_terminal
 
