@@ -4,7 +4,7 @@ from typing import Any
 
 
 def __getattr__(name: str) -> Any:
-    """`WorkerSettings` for stock arq, made when it is asked for: importing this package loads no SDK and reads no setting."""
+    """Return `WorkerSettings` for stock arq; importing this package alone loads no SDK and reads no setting."""
     if name == "WorkerSettings":
         from service.worker.worker import worker_settings  # noqa: PLC0415 - the Telnyx SDK takes a second
 

@@ -1,6 +1,6 @@
 """The worker: arq's, with claims in batches under leases, and the function `process` that it runs.
 
-Stock arq drains the same queue with `arq service.worker.worker.WorkerSettings`, more slowly: `process` then takes the lease.
+Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more slowly: `process` then takes the lease.
 """
 
 import asyncio
@@ -422,10 +422,8 @@ def _redis_settings(redis_url: str) -> RedisSettings:
     return settings
 
 
-def __getattr__(name: str) -> Any:
-    """`WorkerSettings`, made when it is asked for, since importing this module must not read the environment."""
-    if name == "WorkerSettings":
-        settings = load()
-        policy_of(settings)
-        return stock_settings(settings, load_router(settings.handlers), locate(settings))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def worker_settings() -> dict[str, Any]:
+    """Return what stock arq needs to run our handlers, by the settings of this environment."""
+    settings = load()
+    policy_of(settings)
+    return stock_settings(settings, load_router(settings.handlers), locate(settings))

@@ -11,7 +11,7 @@ import pytest
 
 from service.cli.session import ask_at
 from service.store.effects.blocks import Cause, open_causes
-from service.store.inbox import accept
+from service.store.inbox import accept as inbox
 from service.store.keys import Keys
 from tests.events import envelope, fresh_number
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
@@ -42,8 +42,8 @@ def sends(number: int) -> list[dict[str, Any]]:
 
 def accept(fleet: Fleet, events: list[dict[str, Any]]) -> None:
     """Accept events all at once, as an ingress would."""
-    arrived = [accept.Arrival(each["data"]["id"], "test.send", orjson.dumps(each), "webhook") for each in events]
-    ask_at(fleet.server.url, Keys(NAMESPACE), lambda redis, keys: accept.accept(redis, keys, arrived))
+    arrived = [inbox.Arrival(each["data"]["id"], "test.send", orjson.dumps(each), "webhook") for each in events]
+    ask_at(fleet.server.url, Keys(NAMESPACE), lambda redis, keys: inbox.accept(redis, keys, arrived))
 
 
 def arrivals(fleet: Fleet) -> list[float]:
