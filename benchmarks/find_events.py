@@ -21,7 +21,6 @@ from redis.asyncio import Redis
 
 from service import clock
 from service.processes import embedded_server
-from service.samples import envelope, inbound_sms
 from service.security.encryption import PLAIN
 from service.security.number_digests import digests, digests_of
 from service.store.connection import connect
@@ -30,6 +29,7 @@ from service.store.inbox.imports import STEP, Foreign, store
 from service.store.inbox.records import HandlerRecord
 from service.store.inbox.search import Effort, Wanted, newest
 from service.store.keys import Keys
+from service.testing.samples import envelope, inbound_sms
 
 KEYS = Keys("ringback")
 RARE = "+13125550777"

@@ -21,8 +21,8 @@ import orjson
 from nacl.signing import SigningKey
 
 from service.cli.demo_stack import free_port
-from service.samples import envelope
 from service.security.telnyx_signature import public_key_text, sign
+from service.testing.samples import envelope
 
 HANDLERS = """
 import asyncio

@@ -23,12 +23,12 @@ from service.processes.sockets import listen
 from service.routing import Router
 from service.security.telnyx_signature import public_key_text, sign
 from service.settings import Settings
-from service.simulator import Simulator, running
 from service.store.connection import connect
 from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
+from service.testing.simulator import Simulator, running
 from service.worker.worker import Worker
 from tests.waiting import wait_for
 

@@ -12,7 +12,7 @@ import pytest
 import handlers
 from service import Router
 from service.security.masking import mask_number
-from service.testing import Result, make_event
+from service.testing.bench import Result, make_event
 from tests.documented import block_with, blocks, executed
 from tests.events import envelope, finalized_rcs, fresh_number, received_rcs
 from tests.processes.running import ringback

@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 from service.cli.doctor import _public_key as doctor_looks_at
 from service.security.telnyx_signature import PublicKey, public_key_text
 from service.settings import InvalidSettings, Settings
-from service.simulator import Simulator
+from service.testing.simulator import Simulator
 from tests.processes.running import ringback
 from tests.stack import make_settings
 

@@ -15,7 +15,7 @@ from telnyx import Telnyx
 from handlers import router
 from service import Context
 from service.cli import app
-from service.simulator.api.operations import OPERATIONS
+from service.testing.simulator.api.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text()

@@ -4,7 +4,7 @@ import pytest
 
 from service.events import Message
 from service.messages.reply_address import Address, address_of
-from service.samples import OUR_NUMBER, SAMPLES, USER_ID
+from service.testing.samples import OUR_NUMBER, SAMPLES, USER_ID
 
 NUMBER = "+13125550107"
 

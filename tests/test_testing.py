@@ -14,9 +14,9 @@ from handlers.sms_fallback import sms_fallback
 from service import Context, Discard, Event, Retry, Router
 from service.events import Message
 from service.settings import InvalidSettings
-from service.simulator import Simulator
-from service.testing import Bench, Result, make_event
-from service.testing import run_handler as run_alone
+from service.testing.bench import Bench, Result, make_event
+from service.testing.bench import run_handler as run_alone
+from service.testing.simulator import Simulator
 from tests.events import envelope, finalized_rcs, fresh_number
 
 Run = Callable[..., Result]

@@ -12,10 +12,10 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from service.cli.demo_stack import DemoStack
-from service.samples import envelope, inbound_sms, outbound_rcs
 from service.security.masking import mask_number
 from service.security.telnyx_signature import TOLERANCE, sign
 from service.store.inbox.records import EventRecord
+from service.testing.samples import envelope, inbound_sms, outbound_rcs
 
 FAILED, REACHED, INBOUND, FORGED, STALE, INTERRUPTED = (f"+1312555{n:04d}" for n in range(101, 107))
 

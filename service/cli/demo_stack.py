@@ -19,11 +19,11 @@ from service.cli.session import ask_at
 from service.cli.up import ringback_command
 from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text
-from service.simulator import Simulator, running
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
+from service.testing.simulator import Simulator, running
 
 T = TypeVar("T")
 

@@ -26,7 +26,7 @@ def simulator(
     Its webhooks are signed with a key of its own, which GET /_simulator/public_key tells. Exit codes: 0 stopped, 1 the
     port is taken, 2 bad usage.
     """
-    from service.simulator import Simulator, serve  # noqa: PLC0415 - other commands start without it
+    from service.testing.simulator import Simulator, serve  # noqa: PLC0415 - other commands start without it
 
     try:
         local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url, control_hosts=control_host or ())

@@ -11,9 +11,9 @@ import typer
 
 from service.cli.output import say
 from service.development_key import known_key
-from service.samples import NUMBER, SAMPLES
 from service.security.telnyx_signature import sign
 from service.settings import Settings, load
+from service.testing.samples import NUMBER, SAMPLES
 
 SECONDS = 5.0
 

@@ -86,7 +86,7 @@ def test_a_probe_sends_one_message_and_is_remembered(stack: Stack, monkeypatch: 
 
 def test_an_account_that_sends_twice_is_told_of(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     number = fresh_number()
-    monkeypatch.setattr("service.simulator.api.idempotency.REMEMBERED_FOR", -1)
+    monkeypatch.setattr("service.testing.simulator.api.idempotency.REMEMBERED_FOR", -1)
     ran = doctor(stack, monkeypatch, "--probe-idempotency", number, "--yes")
     assert ran.code == 1
     assert "RINGBACK_RESEND=never" in ran.stdout

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from service.simulator.api.faults import Fault
+from service.testing.simulator.api.faults import Fault
 from tests.cli.at_stack import asked, run_at
 from tests.stack import Stack
 

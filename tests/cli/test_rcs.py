@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from service.events.consent import Word
-from service.simulator.api.faults import Fault
 from service.store.facts.consent import hear
+from service.testing.simulator.api.faults import Fault
 from tests.cli.at_stack import asked, run_at
 from tests.stack import SMS_FROM, Stack
 

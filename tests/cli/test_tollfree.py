@@ -11,7 +11,7 @@ from telnyx.types.messaging_tollfree.verification import request_create_params, 
 
 from service.registrations.toll_free_submission import WIRE_NAMES, Submission, read_submission
 from service.registrations.toll_free_wording import doubts
-from service.simulator.tollfree.requests import VerificationStatus
+from service.testing.simulator.tollfree.requests import VerificationStatus
 from tests.cli.at_stack import asked, run_at
 from tests.cli.deployment import Ran
 from tests.simulator.submission import SUBMISSION

@@ -14,8 +14,8 @@ from service.events.consent import Word
 from service.messages import opt_out_list
 from service.messages.opt_out_list import Reading, read_opt_outs, reading_opt_outs
 from service.outbound.client import open_reader
-from service.simulator.messages.opt_outs import OptOut
 from service.store.facts.consent import Consent, Opposed, consent_of, hear, list_read_at
+from service.testing.simulator.messages.opt_outs import OptOut
 from tests.events import fresh_number
 from tests.stack import Stack
 from tests.waiting import wait_for

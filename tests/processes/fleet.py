@@ -19,12 +19,12 @@ from service.cli.demo_stack import free_port
 from service.cli.session import ask_at
 from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text, sign
-from service.simulator import Simulator
-from service.simulator import running as simulating
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
+from service.testing.simulator import Simulator
+from service.testing.simulator import running as simulating
 from tests.processes.running import RINGBACK, clean_environment
 from tests.waiting import wait_for
 

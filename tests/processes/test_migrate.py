@@ -15,8 +15,8 @@ from standardwebhooks import Webhook
 
 from service.cli.demo_stack import free_port
 from service.security.telnyx_signature import sign
-from service.simulator import Simulator
-from service.simulator import running as simulating
+from service.testing.simulator import Simulator
+from service.testing.simulator import running as simulating
 from tests.documented import block_with, blocks
 from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import Receiver, receiving

@@ -17,8 +17,8 @@ from nacl.signing import SigningKey
 
 from service.cli.demo_stack import free_port
 from service.security.telnyx_signature import public_key_text, sign
-from service.simulator import Simulator
-from service.simulator import running as simulating
+from service.testing.simulator import Simulator
+from service.testing.simulator import running as simulating
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.processes.running import clean_environment, ringback, running
 from tests.waiting import wait_for

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from service.cli.demo_stack import free_port
-from service.simulator import Simulator
-from service.simulator import running as simulating
+from service.testing.simulator import Simulator
+from service.testing.simulator import running as simulating
 from tests.processes.running import clean_environment, ringback, running
 from tests.waiting import wait_for
 

@@ -14,11 +14,11 @@ from telnyx import Telnyx
 from handlers import hosted_numbers, hosted_transfers
 from service import Router
 from service.registrations.hosted_numbers import NEXT_STEPS, OrderChange, next_step
-from service.simulator.hosted.orders import NumberStatus, OrderStatus
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import Wanted, newest
 from service.store.keys import Keys
+from service.testing.simulator.hosted.orders import NumberStatus, OrderStatus
 from tests.events import envelope
 from tests.notifications import noted
 from tests.stack import Stack

@@ -14,11 +14,11 @@ from service import Context, Event, Router
 from service.events import TollFreeStatusChanged
 from service.registrations.toll_free import named_requests, speaks_of_verification
 from service.registrations.toll_free_corrections import corrections
-from service.simulator.tollfree.requests import StatusChange, VerificationStatus
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.search import Wanted, newest
 from service.store.keys import Keys
+from service.testing.simulator.tollfree.requests import StatusChange, VerificationStatus
 from tests.events import envelope
 from tests.registrations.noted import arrive, noted
 from tests.simulator.submission import SUBMISSION

@@ -6,8 +6,8 @@ import httpx
 import pytest
 import telnyx
 
-from service.simulator import Simulator, running
-from service.simulator.webhooks.posting import DEADLINE
+from service.testing.simulator import Simulator, running
+from service.testing.simulator.webhooks.posting import DEADLINE
 from tests.simulator.asking import Client
 from tests.simulator.openapi_document import DOCUMENT
 from tests.simulator.receiver import Receiver, receiving

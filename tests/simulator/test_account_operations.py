@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import telnyx
 
-from service.simulator import Simulator
+from service.testing.simulator import Simulator
 from tests.simulator.asking import Client, answer, everything, first_page, refusal
 from tests.simulator.receiver import Receiver
 from tests.waiting import wait_for

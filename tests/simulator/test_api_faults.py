@@ -8,7 +8,7 @@ import pytest
 import telnyx
 from pydantic import ValidationError
 
-from service.simulator import Simulator, create_app
+from service.testing.simulator import Simulator, create_app
 from tests.simulator.asking import Client, answer, refusal
 
 pytestmark = pytest.mark.anyio

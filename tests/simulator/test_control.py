@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from service.simulator import Simulator, running
+from service.testing.simulator import Simulator, running
 from tests.simulator.receiver import Receiver
 from tests.waiting import wait_for
 

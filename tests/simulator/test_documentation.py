@@ -17,11 +17,11 @@ from pydantic import BaseModel
 
 from service.cli.demo_stack import free_port
 from service.cli.simulator import simulator as command
-from service.simulator import Simulator
-from service.simulator import running as simulating
-from service.simulator.api.faults import Fault, FaultKind
-from service.simulator.api.operations import OPERATIONS
-from service.simulator.control import (
+from service.testing.simulator import Simulator
+from service.testing.simulator import running as simulating
+from service.testing.simulator.api.faults import Fault, FaultKind
+from service.testing.simulator.api.operations import OPERATIONS
+from service.testing.simulator.control import (
     _CONTROLS,
     PREFIX,
     Advance,
@@ -31,12 +31,12 @@ from service.simulator.control import (
     RateOfProduct,
     TimeOfDay,
 )
-from service.simulator.hosted.progress import OrderStep, TransferStep
-from service.simulator.messages.inbound import InboundMessage
-from service.simulator.messages.outcomes import Outcome, OutcomeStatus
-from service.simulator.rcs.capabilities import Capability
-from service.simulator.tollfree.decisions import Decision
-from service.simulator.webhooks.webhook_faults import WebhookFault, WebhookFaultKind
+from service.testing.simulator.hosted.progress import OrderStep, TransferStep
+from service.testing.simulator.messages.inbound import InboundMessage
+from service.testing.simulator.messages.outcomes import Outcome, OutcomeStatus
+from service.testing.simulator.rcs.capabilities import Capability
+from service.testing.simulator.tollfree.decisions import Decision
+from service.testing.simulator.webhooks.webhook_faults import WebhookFault, WebhookFaultKind
 from tests.processes.running import clean_environment, running
 from tests.simulator.submission import SUBMISSION
 from tests.waiting import wait_for

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from service.simulator import Simulator
+from service.testing.simulator import Simulator
 from tests.simulator.asking import Client, answer, everything, first_page, refusal
 from tests.simulator.receiver import Receiver
 from tests.waiting import wait_for

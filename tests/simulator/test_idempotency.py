@@ -7,7 +7,7 @@ import httpx
 import pytest
 import telnyx
 
-from service.simulator import Simulator
+from service.testing.simulator import Simulator
 from tests.simulator.asking import Client, answer, refusal
 from tests.simulator.receiver import Receiver
 from tests.waiting import wait_for

@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.simulator import Simulator
-from service.simulator.api.operations import OPERATIONS
+from service.testing.simulator import Simulator
+from service.testing.simulator.api.operations import OPERATIONS
 from tests.simulator.openapi_document import ABSENT, DOCUMENT, REASON, Document
 from tests.simulator.receiver import Receiver
 from tests.simulator.submission import SUBMISSION

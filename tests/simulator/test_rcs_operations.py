@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.simulator import Simulator
-from service.simulator.rcs.agents import RcsAgent
+from service.testing.simulator import Simulator
+from service.testing.simulator.rcs.agents import RcsAgent
 from tests.simulator.asking import Client, answer, everything, first_page, refusal
 from tests.simulator.receiver import Receiver
 

@@ -6,9 +6,9 @@ import httpx
 import pytest
 import telnyx
 
-from service.simulator import Simulator
-from service.simulator.api.api_error import ApiError
-from service.simulator.api.rates import DEFAULT_RATES, Rates
+from service.testing.simulator import Simulator
+from service.testing.simulator.api.api_error import ApiError
+from service.testing.simulator.api.rates import DEFAULT_RATES, Rates
 from tests.simulator.asking import Client, answer, refusal
 from tests.simulator.receiver import Receiver
 

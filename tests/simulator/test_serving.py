@@ -12,12 +12,14 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.simulator import Simulator, running, serve
+from service.testing.simulator import Simulator, running, serve
 from tests.processes.running import ringback
 
 _ROOT = Path(__file__).parents[2]
 _KEY = {"authorization": "Bearer KEY"}
-_PROGRAM = "from service.simulator import Simulator, serve\nserve(Simulator(seed=3), host='127.0.0.1', port=0)\n"
+_PROGRAM = (
+    "from service.testing.simulator import Simulator, serve\nserve(Simulator(seed=3), host='127.0.0.1', port=0)\n"
+)
 _SUITE = """
 import httpx
 import pytest
@@ -132,7 +134,7 @@ def test_what_happens_before_the_server_runs_is_told_once_it_does() -> None:
 
 
 def test_a_suite_asks_for_the_simulator_as_a_fixture(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["service.simulator.fixtures"]\n')
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["service.testing.simulator.fixtures"]\n')
     (tmp_path / "test_suite.py").write_text(_SUITE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(_ROOT)}

@@ -7,13 +7,13 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from service import clock
-from service.simulator.api.api_error import ApiError
-from service.simulator.background import Background
-from service.simulator.identifiers import Identifiers
-from service.simulator.messages import text
-from service.simulator.messages.date_range import days
-from service.simulator.phone_numbers import is_alphanumeric, is_e164, is_sender, is_toll_free
-from service.simulator.simulated_clock import SimulatedClock, iso, read_iso
+from service.testing.simulator.api.api_error import ApiError
+from service.testing.simulator.background import Background
+from service.testing.simulator.identifiers import Identifiers
+from service.testing.simulator.messages import text
+from service.testing.simulator.messages.date_range import days
+from service.testing.simulator.phone_numbers import is_alphanumeric, is_e164, is_sender, is_toll_free
+from service.testing.simulator.simulated_clock import SimulatedClock, iso, read_iso
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC).timestamp()
 

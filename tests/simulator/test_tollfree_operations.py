@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import telnyx
 
-from service.simulator import Simulator
+from service.testing.simulator import Simulator
 from tests.simulator.asking import Client, answer, everything, first_page, refusal
 from tests.simulator.submission import SUBMISSION
 

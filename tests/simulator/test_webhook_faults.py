@@ -6,10 +6,10 @@ import pytest
 import telnyx
 from pydantic import ValidationError
 
-from service.simulator import Simulator
-from service.simulator.identifiers import Identifiers
-from service.simulator.scripted import Script
-from service.simulator.webhooks.webhook_faults import WebhookFault
+from service.testing.simulator import Simulator
+from service.testing.simulator.identifiers import Identifiers
+from service.testing.simulator.scripted import Script
+from service.testing.simulator.webhooks.webhook_faults import WebhookFault
 from tests.simulator.receiver import Receiver
 from tests.waiting import wait_for
 

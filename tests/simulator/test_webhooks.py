@@ -9,7 +9,7 @@ import pytest
 import telnyx
 
 from service.security.telnyx_signature import PublicKey, verify
-from service.simulator import Simulator
+from service.testing.simulator import Simulator
 from tests.simulator.receiver import HANG, Receiver
 from tests.simulator.submission import SUBMISSION
 from tests.waiting import wait_for

@@ -7,7 +7,7 @@ import pytest
 from telnyx.types.messaging_inbound_message_payload import MessagingInboundMessagePayload
 from telnyx.types.outbound_message_payload import OutboundMessagePayload
 
-from service.simulator import Simulator
+from service.testing.simulator import Simulator
 from tests.simulator.asking import Client, answer, refusal
 from tests.simulator.receiver import Receiver
 

@@ -1,0 +1,305 @@
+"""For tests of handlers: events to try them with, and runs by the worker's own code beside a local Telnyx.
+
+With pytest, the fixtures of `service.testing.pytest_plugin` are there without an import:
+
+    def test_a_message_is_answered(run_handler):
+        ran = run_handler(auto_reply, make_event("message.received", text="Are you open?"))
+        assert [each.body["text"] for each in ran.requests] == ["Thanks, we will call you back."]
+"""
+
+import functools
+import sys
+import tempfile
+import traceback
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import arq.worker
+import orjson
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from pydantic_settings import PydanticBaseSettingsSource
+from redis.asyncio import Redis
+from telnyx import APIError
+
+from service import clock
+from service.events import Event, read_envelope, read_event
+from service.processes import embedded_server
+from service.routing import Handler, Lifespan, Outcome, Router, Subscription
+from service.settings import Settings
+from service.store.connection import connect
+from service.store.inbox.accept import Arrival, accept, find
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Wanted, newest
+from service.store.keys import Keys
+from service.testing.samples import NUMBER, inbound_sms, outbound_rcs
+from service.testing.simulator import Simulator
+from service.testing.simulator import running as simulating
+from service.testing.simulator.request_log import LoggedRequest
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.processor import open_processor
+from service.worker.worker import process
+
+_SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
+    {
+        "message.received": lambda: inbound_sms(NUMBER),
+        "message.sent": lambda: outbound_rcs("sent", NUMBER),
+        "message.finalized": lambda: outbound_rcs("delivery_failed", NUMBER),
+        "message.read": lambda: outbound_rcs("read", NUMBER),
+    }
+)
+_DERIVED = frozenset({"emit", "schedule"})
+_MOST_EMITTED = 1000
+_SECONDS = 10.0
+
+
+def make_event(
+    event_type: str,
+    *,
+    payload: Mapping[str, Any] | None = None,
+    event_id: str | None = None,
+    arrived_by: str = "webhook",
+    **fields: Any,
+) -> Event[dict[str, Any]]:
+    """An event to run a handler with.
+
+    Without `payload`, one of `message.*` has that of a sample (an inbound SMS, or an outbound RCS message that was
+    sent, failed or was read), any other none; `fields` are put over it, `from_` as `from`. `arrived_by` is `webhook`,
+    `failover` or, for an event of Ringback's own, `emit` or `schedule`.
+    """
+    given = dict(payload) if payload is not None else _SAMPLES.get(event_type, dict)()
+    return Event(
+        id=event_id or str(uuid.uuid4()),
+        type=event_type,
+        occurred_at=datetime.fromtimestamp(clock.now(), UTC),
+        payload={**given, **{name.removesuffix("_"): value for name, value in fields.items()}},
+        arrived_by=arrived_by,
+    )
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a handler ended, in the words of `ringback events list`, and what it did.
+
+    `outcome` is `done` for a handler that returned or raised Discard, `ignored` for one that does not react to the
+    event's type; `after` says in how many seconds a `waiting` or `parked` one would run again. `requests` are those
+    that the local Telnyx got, `emitted` the events that it emitted or scheduled, `exception` is what it raised.
+    """
+
+    outcome: Literal["done", "waiting", "parked", "dead", "ignored"]
+    reason: str | None
+    error: str | None
+    after: float | None
+    requests: tuple[LoggedRequest, ...]
+    emitted: tuple[Event[dict[str, Any]], ...]
+    exception: BaseException | None = field(repr=False)
+
+
+@dataclass
+class Bench:
+    """A server and a local Telnyx for any number of runs; what one leaves behind, the next finds, until `reset`."""
+
+    redis_url: str
+    telnyx: Simulator
+    telnyx_url: str
+    portal: BlockingPortal
+    namespace: str = ""
+
+    def reset(self) -> None:
+        """Forget everything: a Redis without a key, a Telnyx where nothing has happened."""
+        self.namespace = f"test-{uuid.uuid4().hex[:12]}"
+        self.telnyx.reset()
+
+    def run_handler(
+        self,
+        handler: Handler,
+        event: Event[dict[str, Any]] | Mapping[str, Any],
+        *,
+        router: Router | None = None,
+        state: Any = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Result:
+        """Run a handler once, as a worker would, for an event from `make_event`, or for the body of a webhook.
+
+        With `router`, the one that the handler is subscribed to, its event types, options and lifespan count; `state`
+        takes the place of what that lifespan would yield. `settings` are variables by name, such as
+        `{"RINGBACK_SMS_FROM": "+13125550199"}`; none of the machine's count, and no `.env`. An event that was run
+        before is a redelivery, which runs nothing. The traceback of an ordinary exception goes to standard error.
+
+        Raises:
+            ValueError: the handler is not in the router, or there is no such setting.
+            service.settings.InvalidSettings: a setting does not fit.
+        """
+        raised: list[BaseException] = []
+        alone = _alone(handler, router, state, raised)
+        return self.portal.call(self._run, alone, _arrival(event), self._settings(settings or {}), raised)
+
+    async def _run(self, router: Router, arrival: Arrival, settings: Settings, raised: list[BaseException]) -> Result:
+        keys, [name] = Keys.of(settings), router.subscriptions
+        async with connect(self.redis_url, timeout=_SECONDS, connections=20) as redis:
+            earlier, seen = await _derived(redis, keys), len(self.telnyx.requests)
+            [accepted] = await accept(redis, keys, [arrival])
+            await self._process(router.configured(settings), accepted.event_id, settings, redis)
+            record = await find(redis, keys, accepted.event_id)
+            if record is None or (record.handlers and name not in record.handlers):
+                raise ValueError(f"event {accepted.event_id!r} went to another handler before: make one of its own")
+            emitted = [each for each in await _derived(redis, keys) if each not in earlier]
+            return Result(
+                **_ending(record, name, now=await _now(redis)),
+                requests=tuple(self.telnyx.requests[seen:]),
+                emitted=tuple([await _event(redis, keys, each) for each in reversed(emitted)]),
+                exception=raised[0] if raised else None,
+            )
+
+    async def _process(self, router: Router, event_id: str, settings: Settings, redis: "Redis") -> None:
+        opened = open_processor(
+            settings, router, self.redis_url, redis=redis, handlers_redis=redis, metrics=HandlerMetrics()
+        )
+        async with opened as processor:
+            # How a job of stock arq ends: the scripts have put the event where it belongs.
+            with suppress(arq.worker.Retry):
+                await process({"processor": processor}, event_id)
+
+    def _settings(self, given: Mapping[str, Any]) -> Settings:
+        for name in given:
+            if name not in _SETTINGS:
+                raise ValueError(f"{name} is no setting of Ringback's: is it misspelt?")
+        ours = {
+            "TELNYX_API_KEY": "KEY-for-tests",
+            "TELNYX_BASE_URL": f"{self.telnyx_url}/v2",
+            "REDIS_URL": self.redis_url,
+            "RINGBACK_NAMESPACE": self.namespace,
+        }
+        return _GivenSettings(**{**ours, **given})
+
+
+@contextmanager
+def open_bench() -> Iterator[Bench]:
+    """Start a server and a local Telnyx for runs of handlers, until the block ends.
+
+    Raises:
+        service.processes.embedded_server.EmbeddedServerError: no server can be run on this machine.
+    """
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-test-"))
+        server = stack.enter_context(embedded_server.start(Path(folder)))
+        simulator = Simulator()
+        address = stack.enter_context(simulating(simulator))
+        bench = Bench(server.url, simulator, address, stack.enter_context(start_blocking_portal()))
+        bench.reset()
+        yield bench
+
+
+def run_handler(handler: Handler, event: Event[dict[str, Any]] | Mapping[str, Any], **options: Any) -> Result:
+    """Run a handler once, on a bench of its own; see `Bench.run_handler`. Several runs are faster on one bench."""
+    with open_bench() as bench:
+        return bench.run_handler(handler, event, **options)
+
+
+class _GivenSettings(Settings):
+    """Settings that a test decides alone."""
+
+    @classmethod
+    def settings_customise_sources(  # type: ignore[override]
+        cls, _: Any, init_settings: PydanticBaseSettingsSource, **__: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Neither the environment nor a `.env`."""
+        return (init_settings,)
+
+
+_SETTINGS = frozenset(str(each.validation_alias) for each in Settings.model_fields.values())
+
+
+def _alone(handler: Handler, router: Router | None, state: Any, raised: list[BaseException]) -> Router:
+    """A router with this handler only, as it is subscribed in `router`, which notes what it raises."""
+    watched = _watched(handler, raised)
+    if router is None:
+        alone = Router(lifespan=_yielding(state))
+        alone.on("*")(watched)
+        return alone
+    mine = _subscription(handler, router)
+    alone = Router(lifespan=mine.lifespan if state is None else _yielding(state))
+    alone.on(
+        types_from=lambda settings: mine.configured(settings).types,
+        name=mine.name,
+        max_attempts=mine.max_attempts,
+        timeout=mine.timeout,
+    )(watched)
+    return alone
+
+
+def _subscription(handler: Handler, router: Router) -> Subscription:
+    for each in router.subscriptions.values():
+        if each.handler is handler:
+            return each
+    raise ValueError(f"{getattr(handler, '__name__', handler)} is not subscribed in this router")
+
+
+def _watched(handler: Handler, raised: list[BaseException]) -> Handler:
+    @functools.wraps(handler)
+    async def watched(event: Event[Any], ctx: Any) -> None:
+        try:
+            await handler(event, ctx)
+        except BaseException as error:
+            raised.append(error)
+            if isinstance(error, Exception) and not isinstance(error, Outcome | APIError):
+                traceback.print_exception(error, file=sys.stderr)
+            raise
+
+    return watched
+
+
+def _yielding(state: Any) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[Any]:
+        yield state
+
+    return lifespan
+
+
+def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> Arrival:
+    if not isinstance(event, Event):
+        body = orjson.dumps(dict(event))
+        return Arrival.from_envelope(read_envelope(body), body, "webhook")
+    data = {
+        "record_type": "event",
+        "id": event.id,
+        "event_type": event.type,
+        "occurred_at": event.occurred_at,
+        "payload": event.payload,
+    }
+    body = orjson.dumps({"data": data})
+    if event.arrived_by in _DERIVED:
+        return Arrival(event.id, event.type, body, event.arrived_by)
+    return Arrival.from_envelope(read_envelope(body), body, event.arrived_by)
+
+
+async def _derived(redis: "Redis", keys: Keys) -> list[str]:
+    """The events of Ringback's own that are known, the newest first."""
+    records = await newest(redis, keys, Wanted(), limit=_MOST_EMITTED)
+    return [record.id for record in records if record.arrived_by in _DERIVED]
+
+
+async def _event(redis: "Redis", keys: Keys, event_id: str) -> Event[dict[str, Any]]:
+    record = await find(redis, keys, event_id)
+    if record is None or record.body is None:
+        raise ValueError(f"event {event_id!r} is gone")
+    return read_event(record.id, record.type, record.body, record.arrived_by)
+
+
+def _ending(record: EventRecord, name: str, *, now: int) -> dict[str, Any]:
+    handler = record.handlers.get(name)
+    if handler is None:
+        return {"outcome": "ignored", "reason": None, "error": None, "after": None}
+    after = None if handler.ended else round(max(0, handler.due - now) / 1000, 1)
+    return {"outcome": handler.state, "reason": handler.reason, "error": handler.error, "after": after}
+
+
+async def _now(redis: "Redis") -> int:
+    seconds, microseconds = await redis.time()
+    return int(seconds) * 1000 + int(microseconds) // 1000

@@ -1,0 +1,159 @@
+"""The simulator itself: one account at a local Telnyx, and what tests and demos script."""
+
+import math
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from service.security.known_keys import simulator_key
+from service.security.telnyx_signature import public_key_text
+from service.testing.simulator.account import Account
+from service.testing.simulator.api.faults import Fault
+from service.testing.simulator.api.fields import is_web_address
+from service.testing.simulator.api.idempotency import IdempotencyKeys
+from service.testing.simulator.background import Background
+from service.testing.simulator.hosted.orders import HostedNumberOrder
+from service.testing.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
+from service.testing.simulator.identifiers import Identifiers
+from service.testing.simulator.messages.inbound import InboundMessage, receive
+from service.testing.simulator.messages.message import Message
+from service.testing.simulator.messages.outcomes import Outcome, OutcomeStatus
+from service.testing.simulator.new_account import new_account
+from service.testing.simulator.request_log import LoggedRequest, RequestLog
+from service.testing.simulator.scripted import Script
+from service.testing.simulator.simulated_clock import SimulatedClock
+from service.testing.simulator.tollfree.decisions import Decision, decide
+from service.testing.simulator.tollfree.requests import VerificationRequest
+from service.testing.simulator.webhooks.posting import WebhookPoster
+from service.testing.simulator.webhooks.webhook_faults import WebhookFault
+
+
+class Simulator:
+    """A local Telnyx: state, rules and scripted faults, without the HTTP face that `create_app` gives it.
+
+    The same `seed` gives the same ids and the same key pair. `latency` is how many seconds every API request takes.
+    `webhook_url` is where events go for which nothing else is configured. With `api_key`, only that key is let in; else
+    any Bearer token is. The controls over HTTP answer to loopback and to the names in `control_hosts`.
+
+    Its methods may be called from any thread. What they script with keywords is described by the model that each names;
+    a keyword that does not fit raises `pydantic.ValidationError`.
+
+    Raises:
+        ValueError: `latency` is not a number of seconds, or `webhook_url` no http or https URL.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        latency: float = 0.0,
+        webhook_url: str | None = None,
+        api_key: str | None = None,
+        control_hosts: Iterable[str] = (),
+    ) -> None:
+        if not 0 <= latency < math.inf:
+            raise ValueError("latency must be a number of seconds, 0 or more")
+        if webhook_url is not None and not is_web_address(webhook_url):
+            raise ValueError("webhook_url must be an http or https URL")
+        self.seed = seed
+        self.latency = latency
+        self.webhook_url = webhook_url
+        self.api_key = api_key
+        self.control_hosts = frozenset(each.lower() for each in control_hosts)
+        self.clock = SimulatedClock()
+        self.background = Background()
+        self._signing_key = simulator_key(seed)
+        self.poster = WebhookPoster(self._signing_key)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that happened and was scripted; the key pair stays."""
+        self.background.cancel()
+        self.clock.reset()
+        identifiers = Identifiers(self.seed)
+        self.request_log = RequestLog()
+        self.idempotency_keys = IdempotencyKeys()
+        self.faults: Script[Fault] = Script(identifiers, "request fault")
+        self.account: Account = new_account(self.clock, identifiers, self.background, self.poster, self.webhook_url)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Let messages go their way and webhooks be delivered, in this event loop, until the block ends."""
+        async with self.poster.running(), self.background.running():
+            yield
+
+    @property
+    def public_key(self) -> str:
+        """The key that signs the webhooks, in the form that `TELNYX_PUBLIC_KEY` takes."""
+        return public_key_text(self._signing_key)
+
+    @property
+    def requests(self) -> list[LoggedRequest]:
+        """Every API request so far, in the order of arrival."""
+        return self.request_log.matching()
+
+    def add_fault(self, fault: Fault | None = None, **fields: Any) -> None:
+        """Let a fault strike API requests from now on, for which see `Fault`."""
+        self.faults.add(fault or Fault(**fields))
+
+    def add_webhook_fault(self, fault: WebhookFault | None = None, **fields: Any) -> None:
+        """Let a fault strike webhooks from now on, for which see `WebhookFault`."""
+        self.account.courier.faults.add(fault or WebhookFault(**fields))
+
+    def clear_faults(self) -> None:
+        """Call off every fault that is still to come."""
+        self.faults.clear()
+        self.account.courier.faults.clear()
+
+    def advance(self, seconds: float) -> None:
+        """Move the simulated time by `seconds`; what was waiting for the time in between happens at once.
+
+        Raises:
+            ValueError: it would be before 1970 or after 9998.
+        """
+        self.clock.advance(seconds)
+
+    def set_outcome(self, recipient: str, status: OutcomeStatus, **fields: Any) -> None:
+        """Let the messages to `recipient` (`*`: to anybody else) end with `status`, for which see `Outcome`."""
+        self.account.outcomes.set(Outcome(recipient=recipient, status=status, **fields))
+
+    def receive(self, inbound: InboundMessage | None = None, **fields: Any) -> Message:
+        """Let somebody send a message, for which see `InboundMessage`."""
+        return receive(self.account, inbound or InboundMessage(**fields))
+
+    def move_order(self, order_id: str, **fields: Any) -> HostedNumberOrder:
+        """Let a hosted number order take a step, for which see `OrderStep`.
+
+        Raises:
+            ApiError: 404, there is no such order.
+        """
+        return move(self.account, order_id, OrderStep(**fields))
+
+    def transfer_order(self, order_id: str, **fields: Any) -> HostedNumberOrder:
+        """Let the internal transfer of an order take a step, for which see `TransferStep`.
+
+        Raises:
+            ApiError: 404, there is no such order.
+        """
+        return transfer(self.account, order_id, TransferStep(**fields))
+
+    def decide(self, request_id: str, **fields: Any) -> VerificationRequest:
+        """Decide on a toll-free verification request, for which see `Decision`.
+
+        Raises:
+            ApiError: 404, there is no such request.
+        """
+        return decide(self.account, request_id, Decision(**fields))
+
+    def summary(self) -> dict[str, Any]:
+        """Counts of what there is and of what is still under way in the background, and the simulated time."""
+        return {
+            "now": self.clock.iso(),
+            "requests": len(self.requests),
+            "messages": len(self.account.messages),
+            "webhook_deliveries": len(self.account.webhook_deliveries),
+            "hosted_number_orders": len(self.account.hosted_orders),
+            "verification_requests": len(self.account.verification_requests),
+            "under_way": self.background.under_way,
+            "faults": len(self.faults) + len(self.account.courier.faults),
+        }
