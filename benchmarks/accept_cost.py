@@ -23,7 +23,7 @@ import httpx
 import orjson
 from nacl.signing import SigningKey
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text, sign
 from tests.events import envelope, received_sms

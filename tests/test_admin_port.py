@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.ingress.app import create_app
 from tests.processes.fleet import Fleet, open_fleet
 from tests.stack import Stack

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from tests.events import envelope
 from tests.processes.fleet import open_fleet
 from tests.waiting import wait_for

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from redis import Redis
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.store.connection import connect, connect_blocking
 from service.store.redis_errors import WrongServer

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from service.cli.doctor import _public_key as doctor_looks_at
+from service.cli.inspect.doctor import _public_key as doctor_looks_at
 from service.security.telnyx_signature import PublicKey, public_key_text
 from service.settings import InvalidSettings, Settings
 from service.testing.simulator import Simulator

@@ -15,7 +15,7 @@ from redis import Redis
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.store.connection import connect
 from service.store.keys import Keys

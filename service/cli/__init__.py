@@ -9,30 +9,30 @@ from typing import Annotated
 import typer
 from redis.exceptions import RedisError
 
-from service.cli.audit import audit
-from service.cli.config import config, redis_address
-from service.cli.dead import dead
-from service.cli.demo import demo
-from service.cli.doctor import doctor
-from service.cli.erase import erase
-from service.cli.events import events
-from service.cli.healthcheck import healthcheck
-from service.cli.hosted import hosted
-from service.cli.ingress import ingress
-from service.cli.messages import messages
-from service.cli.new import new
-from service.cli.optouts import optouts
+from service.cli.demo.demo import demo
+from service.cli.events.dead import dead
+from service.cli.events.events import events
+from service.cli.events.pause import pause, resume
+from service.cli.events.trigger import trigger
+from service.cli.inspect.audit import audit
+from service.cli.inspect.config import config, redis_address
+from service.cli.inspect.doctor import doctor
+from service.cli.inspect.policy import policy
 from service.cli.output import CommandGroup, say, say_block
-from service.cli.pause import pause, resume
-from service.cli.policy import policy
-from service.cli.rcs import rcs
-from service.cli.simulator import simulator
-from service.cli.tollfree import tollfree
-from service.cli.trigger import trigger
-from service.cli.up import up
-from service.cli.webhook_deliveries import deliveries
-from service.cli.webhooks import webhooks
-from service.cli.worker import worker
+from service.cli.privacy.erase import erase
+from service.cli.privacy.optouts import optouts
+from service.cli.run.healthcheck import healthcheck
+from service.cli.run.ingress import ingress
+from service.cli.run.new import new
+from service.cli.run.simulator import simulator
+from service.cli.run.up import up
+from service.cli.run.worker import worker
+from service.cli.telnyx.hosted import hosted
+from service.cli.telnyx.messages import messages
+from service.cli.telnyx.rcs import rcs
+from service.cli.telnyx.tollfree import tollfree
+from service.cli.telnyx.webhook_deliveries import deliveries
+from service.cli.telnyx.webhooks import webhooks
 from service.processes.disk_space import is_full
 from service.processes.embedded_server import EmbeddedServerError
 from service.processes.sockets import CannotListen

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import service
 from service.cli import app
-from service.cli.session import ask_at
+from service.cli.connections import ask_at
 from service.store.inbox.accept import Arrival, accept
 from service.store.inbox.leases import Ending, Lease, Request, claim, finish
 from service.store.inbox.records import HandlerRecord

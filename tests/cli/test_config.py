@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from service.cli.config import duration, shown, size, without_password
+from service.cli.inspect.config import duration, shown, size, without_password
 from service.settings import Settings, seconds
 from service.settings import size as parsed_size
 from tests.cli.deployment import run_process

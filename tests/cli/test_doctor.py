@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.doctor import _CHECKS
+from service.cli.inspect.doctor import _CHECKS
 from service.events.consent import Word
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.facts.consent import hear

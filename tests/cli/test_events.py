@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service import Context, Event, Retry, Router
-from service.cli.event_list import as_object
+from service.cli.events.event_list import as_object
 from service.store.inbox.accept import PAGE
 from service.store.inbox.records import HandlerRecord
 from service.store.inbox.retention import let_go_bodies

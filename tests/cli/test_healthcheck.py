@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.healthcheck import address
+from service.cli.run.healthcheck import address
 from tests.cli.deployment import Ran, run_process
 from tests.stack import Stack, make_settings
 
@@ -81,7 +81,7 @@ def test_nobody_there_is_told() -> None:
 
 def test_no_answer_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     # By name, since the package's attribute of that name is the command.
-    healthcheck = importlib.import_module("service.cli.healthcheck")
+    healthcheck = importlib.import_module("service.cli.run.healthcheck")
     assert healthcheck.SECONDS == 2.0
     monkeypatch.setattr(healthcheck, "SECONDS", 0.05)
     with silent() as port:

@@ -60,7 +60,7 @@ def failing(real: Any) -> Any:
 def test_a_record_that_fails_is_one_row_and_the_others_are_there(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from service.cli import event_list, transfer
+    from service.cli.events import event_list, transfer
 
     deployment.accept("one", "bad", "two")
     for module, name in ((event_list, "as_object"), (event_list, "_row"), (transfer, "to_line")):

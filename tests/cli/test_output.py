@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 import service.cli
 from service.cli import app
-from service.cli.bulk import confirm, tell
-from service.cli.follow import _in_words
+from service.cli.events.bulk import confirm, tell
+from service.cli.events.follow import _in_words
 from service.cli.output import CommandGroup
 from service.cli.tables import print_table
 from service.dashboard.timeline import Line

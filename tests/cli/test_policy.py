@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 from typer.testing import CliRunner, Result
 
 from service.cli import app
-from service.cli.policy import TYPES
+from service.cli.inspect.policy import TYPES
 from service.messages.fallback import DUE
 from service.messages.policy_file import InvalidPolicy
 from service.security.telnyx_signature import public_key_text

@@ -15,7 +15,7 @@ import pytest
 from nacl.signing import SigningKey
 from redis import Redis
 
-from service.cli.up import ringback_command
+from service.cli.run.up import ringback_command
 from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text
 from tests.embedded.processes import ROOT, runs
@@ -31,7 +31,7 @@ UP = """
 import importlib, json, sys
 from service import embedded_guard
 from service.settings import load
-up = importlib.import_module("service.cli.up")
+up = importlib.import_module("service.cli.run.up")
 command, margin, guard = json.loads(sys.argv[1])
 up.MARGIN_SECONDS = margin
 if not guard:

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from service.cli.session import ask_at
+from service.cli.connections import ask_at
 from service.store.effects.blocks import Cause, open_causes
 from service.store.inbox import accept as inbox
 from service.store.keys import Keys

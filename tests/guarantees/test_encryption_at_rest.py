@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from service.cli.session import ask_at
+from service.cli.connections import ask_at
 from service.security.encryption import Sealer, parse_keys
 from service.store.inbox import accept
 from service.store.inbox.accept import find

@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.demo_stack import free_port
-from service.cli.session import ask_at
+from service.cli.connections import ask_at
+from service.cli.demo.stack import free_port
 from service.security.telnyx_signature import sign
 from service.store.effects.ledger import effects_of
 from service.store.inbox import accept

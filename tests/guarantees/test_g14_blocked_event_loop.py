@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from service.cli.session import ask_at
+from service.cli.connections import ask_at
 from service.store.inbox.gauges import Queue, blocked_workers, queue
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys

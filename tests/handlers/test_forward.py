@@ -22,7 +22,7 @@ import handlers
 from handlers import forward
 from handlers.forward import ReceiverFailed, ReceiverRedirected, ReceiverRefused
 from service import Context, Event, Router
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.settings import InvalidSettings, Settings, load
 from service.store.inbox.records import EventRecord, HandlerRecord

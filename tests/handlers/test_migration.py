@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 import handlers
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.settings import Settings
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord

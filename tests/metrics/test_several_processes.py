@@ -13,7 +13,7 @@ import pytest
 from nacl.signing import SigningKey
 from prometheus_client import generate_latest
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.ingress.metrics import IngressMetrics
 from service.ingress.process_slots import Slot
 from service.processes.sockets import CannotListen, listen

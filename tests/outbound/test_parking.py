@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.outbound import blocks as causes_module
 from service.outbound.api_call import Call
 from service.outbound.errors import Answer

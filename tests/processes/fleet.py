@@ -15,8 +15,8 @@ import orjson
 from nacl.signing import SigningKey
 from redis.asyncio import Redis
 
-from service.cli.demo_stack import free_port
-from service.cli.session import ask_at
+from service.cli.connections import ask_at
+from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text, sign
 from service.store.inbox import accept

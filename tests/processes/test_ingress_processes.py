@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from tests.events import envelope
 from tests.processes.fleet import Fleet, open_fleet
 from tests.waiting import wait_for

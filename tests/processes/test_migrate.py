@@ -13,7 +13,7 @@ import pytest
 from nacl.signing import SigningKey
 from standardwebhooks import Webhook
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.security.telnyx_signature import sign
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating

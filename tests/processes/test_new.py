@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.new import ENVIRONMENT, HANDLERS, TEST
+from service.cli.run.new import ENVIRONMENT, HANDLERS, TEST
 from tests.processes.running import SECONDS, clean_environment, ringback
 
 WRITTEN = ["my_handlers.py", "test_my_handlers.py", ".env"]

@@ -15,7 +15,7 @@ import orjson
 import pytest
 from nacl.signing import SigningKey
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.security.telnyx_signature import public_key_text, sign
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.cli.demo_stack import free_port
+from service.cli.demo.stack import free_port
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from tests.processes.running import clean_environment, ringback, running

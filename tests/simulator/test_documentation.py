@@ -15,8 +15,8 @@ import pytest
 import telnyx
 from pydantic import BaseModel
 
-from service.cli.demo_stack import free_port
-from service.cli.simulator import simulator as command
+from service.cli.demo.stack import free_port
+from service.cli.run.simulator import simulator as command
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from service.testing.simulator.api.faults import Fault, FaultKind

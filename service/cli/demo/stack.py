@@ -1,0 +1,200 @@
+"""The processes of the demo: a server in a temporary folder, an ingress, a worker, and a local Telnyx in this one."""
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from nacl.signing import SigningKey
+
+from service.cli.connections import ask_at
+from service.cli.run.up import ringback_command
+from service.processes import embedded_server
+from service.security.telnyx_signature import public_key_text
+from service.store.effects.ledger import effects_of
+from service.store.inbox.accept import find
+from service.store.inbox.records import EventRecord
+from service.store.keys import Keys
+from service.testing.simulator import Simulator, running
+
+T = TypeVar("T")
+
+NAMESPACE = "demo"
+SMS_FROM = "+13125550199"
+LEASE = "2s"
+"""Short, so that what a killed worker was at goes on soon."""
+HOLD = 3.0
+"""Seconds for which the local Telnyx keeps the answer back while the worker is killed."""
+SECONDS = 30.0
+"""How long anything in the demo may take before it is called failed."""
+
+
+class DemoFailed(Exception):  # noqa: N818 - a state
+    """The demo could not be run; the text quotes the process that failed."""
+
+
+@dataclass(frozen=True)
+class DemoStack:
+    """What runs during the demo."""
+
+    ingress_url: str
+    redis_url: str
+    signing_key: SigningKey
+    simulator: Simulator
+    children: MutableMapping[str, subprocess.Popen[bytes]]
+    folder: Path
+    start: Callable[[str], subprocess.Popen[bytes]]
+
+    def sends(self, event_id: str) -> int:
+        """Messages that the event's handlers sent, by its ledger."""
+        effects = ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: effects_of(redis, keys, event_id))
+        return sum(
+            each.event_id == event_id and each.path.startswith("/messages") and each.state == "done" for each in effects
+        )
+
+    def hold_answers_to(self, number: str) -> None:
+        """Let the local Telnyx take the next SMS for a number, and not answer for a while."""
+        self.simulator.add_fault(kind="slow", when="after", recipient=number, path="/messages", seconds=HOLD)
+
+    def kill_worker_mid_send(self, event_id: str, number: str) -> bool:
+        """Kill the worker once the local Telnyx has an SMS for a number, and start another; False if none comes."""
+
+        def sent_or_ended() -> bool:
+            record = self.record(event_id)
+            return self.messages_to(number) > 0 or (record is not None and record.state != "open")
+
+        came = self._wait(sent_or_ended) and self.messages_to(number) > 0
+        self.children["worker"].kill()
+        self.children["worker"].wait()
+        self.children["worker"] = self.start("worker")
+        return came
+
+    def messages_to(self, number: str) -> int:
+        """Messages to a number, by the local Telnyx's own books."""
+        return sum(each.to == number and each.direction == "outbound" for each in self.simulator.account.messages)
+
+    def record(self, event_id: str) -> EventRecord | None:
+        """The record of an event as it stands."""
+        return ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: find(redis, keys, event_id))
+
+    def ended(self, event_id: str) -> EventRecord | None:
+        """The record of an event once it has ended, or as it is when patience runs out."""
+
+        def has_ended() -> bool:
+            record = self.record(event_id)
+            return record is not None and record.state != "open"
+
+        self._wait(has_ended)
+        return self.record(event_id)
+
+    def await_reception(self) -> None:
+        """Wait until webhooks are taken.
+
+        Raises:
+            DemoFailed: the ingress does not come up.
+        """
+        if not self._wait(lambda: _answers(f"{self.ingress_url}/readyz")):
+            raise DemoFailed(f"the ingress does not answer:\n{embedded_server.last_words(self.folder / 'ingress.log')}")
+
+    def _wait(self, condition: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            self._refuse_dead_children()
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def _refuse_dead_children(self) -> None:
+        for name, child in self.children.items():
+            if child.poll() is not None:
+                words = embedded_server.last_words(self.folder / f"{name}.log")
+                raise DemoFailed(f"`ringback {name}` ended with code {child.returncode}:\n{words}")
+
+
+@contextmanager
+def demo_stack() -> Iterator[DemoStack]:
+    """Start everything, and stop it at the end of the block.
+
+    Raises:
+        DemoFailed: a process does not come up.
+        service.processes.embedded_server.EmbeddedServerError: no server can be run on this machine.
+    """
+    key, simulator = SigningKey.generate(), Simulator()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-demo-")))
+        server = stack.enter_context(embedded_server.start(folder / "data"))
+        simulator_url = stack.enter_context(running(simulator))
+        port = free_port()
+        environment = _environment(key, simulator_url, server.url, port)
+
+        def start(name: str) -> subprocess.Popen[bytes]:
+            return stack.enter_context(_child(name, environment, folder))
+
+        children = {name: start(name) for name in ("ingress", "worker")}
+        demo = DemoStack(f"http://127.0.0.1:{port}", server.url, key, simulator, children, folder, start)
+        demo.await_reception()
+        yield demo
+
+
+def _environment(key: SigningKey, simulator_url: str, redis_url: str, port: int) -> dict[str, str]:
+    """Only what the demo decides, and HANDLERS: no variable and no `.env` of the user's may point it at real things."""
+    ours = ("RINGBACK_", "TELNYX_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours) and name != "REDIS_URL"}
+    # The children work in a folder of their own: handlers of the user's are found by this path alone.
+    own_handlers = str(Path.cwd()) if "HANDLERS" in os.environ else None
+    path = os.pathsep.join(filter(None, (own_handlers, os.environ.get("PYTHONPATH"))))
+    return {
+        **inherited,
+        "PYTHONPATH": path,
+        "TELNYX_PUBLIC_KEY": public_key_text(key),
+        "TELNYX_API_KEY": "demo",
+        "TELNYX_BASE_URL": f"{simulator_url}/v2",
+        "REDIS_URL": redis_url,
+        "RINGBACK_NAMESPACE": NAMESPACE,
+        "RINGBACK_SMS_FROM": SMS_FROM,
+        "RINGBACK_PORT": str(port),
+        "RINGBACK_GRACE": "2",
+        "RINGBACK_LEASE": LEASE,
+    }
+
+
+@contextmanager
+def _child(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / f"{name}.log").open("wb") as log:
+        child = subprocess.Popen(  # noqa: S603 - our own command
+            [*ringback_command(), name],
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=embedded_server.die_with_parent(),  # noqa: PLW1509 - it only asks to die with us
+        )
+    try:
+        yield child
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listened on a moment ago."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,172 @@
+"""`ringback dead`."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from redis.asyncio import Redis
+
+from service.cli.connections import ask
+from service.cli.events.bulk import confirm, events, in_steps, tell
+from service.cli.events.event_list import show_events
+from service.cli.events.filters import (
+    AllOption,
+    DeadHandlerOption,
+    Ids,
+    JsonOption,
+    LimitOption,
+    ReasonOption,
+    SinceOption,
+    TypeOption,
+    UntilOption,
+    YesOption,
+    YesSendOption,
+    check_order,
+    check_selection,
+)
+from service.cli.events.timeline_view import look_up, show
+from service.cli.output import say
+from service.settings import load
+from service.store.inbox.accept import PAGE, summaries
+from service.store.inbox.dead_letters import Verdict, Word, drop, retry
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Wanted, dead_ids
+from service.store.keys import Keys
+
+dead = typer.Typer(help="Look at what was given up on, and kept; retry it or let it go.", no_args_is_help=True)
+
+
+@dead.command("list")
+def list_dead(
+    *,
+    event_type: TypeOption = None,
+    handler: DeadHandlerOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List dead events by the time of their end, the newest first, with the error that ended each.
+
+    Times are those of death.
+
+    Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
+    """
+    selection = _wanted(event_type, handler, reason, since, until)
+
+    async def find_them(redis: "Redis", keys: Keys) -> list[EventRecord]:
+        ids = await dead_ids(redis, keys, selection, limit=limit)
+        pages = [await summaries(redis, keys, ids[start : start + PAGE]) for start in range(0, len(ids), PAGE)]
+        return [record for page in pages for record in page]
+
+    show_events(
+        ask(find_them), as_json=as_json, none="No event is dead." if selection == Wanted() else "No such event is dead."
+    )
+
+
+@dead.command("show")
+def show_dead(
+    *,
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of a dead event.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show numbers and texts as they are.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the story of a dead event, as `ringback events show` does.
+
+    Exit codes: 0 shown, 1 there is no such dead event or Redis cannot be had, 2 bad usage.
+    """
+    told = look_up(event_id)
+    if told.record.state != "dead":
+        say(f"{event_id} is {told.record.state}, not dead: ringback events show {event_id}", err=True)
+        raise typer.Exit(1)
+    show(told, reveal=reveal, as_json=as_json)
+
+
+@dead.command("retry")
+def retry_dead(
+    *,
+    ids: Ids = None,
+    event_type: TypeOption = None,
+    handler: DeadHandlerOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    everything: AllOption = False,
+    sent: Annotated[bool, typer.Option("--sent", help="Effects of unknown fate did happen.")] = False,
+    not_sent: Annotated[bool, typer.Option("--not-sent", help="Effects of unknown fate did not happen.")] = False,
+    yes: YesOption = False,
+    yes_send: YesSendOption = False,
+) -> None:
+    """Run the dead handlers of dead events again; the others stay as they ended.
+
+    The history stays, and attempts are counted anew. What was sent is not sent again: calls are answered from the
+    ledger. What Telnyx refused is asked for once more, even where the reason was the recipient's STOP.
+
+    An event of which it is not known whether an effect happened is left as it is, until a person says --sent or
+    --not-sent of it by its id.
+
+    Exit codes: 0 retried, 1 not all that were named, not confirmed, or Redis cannot be had, 2 bad usage.
+    """
+    if sent and not_sent:
+        raise typer.BadParameter("say either --sent or --not-sent")
+    word: Word = "sent" if sent else "not_sent" if not_sent else ""
+    if word and not ids:
+        raise typer.BadParameter("--sent and --not-sent are said of events by their ids")
+    trusted = yes_send or load().dry_run
+    selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
+    confirm(f"Retry {events(len(selected))}?", yes=yes or not selected)
+
+    async def retry_them(redis: "Redis", keys: Keys) -> list[Verdict]:
+        async def step(some: Sequence[str]) -> list[Verdict]:
+            return await retry(redis, keys, some, word=word, handler=handler, reason=reason, trusted=trusted)
+
+        return await in_steps(selected, step, "Retrying")
+
+    tell(ask(retry_them), "retried", selected, named=bool(ids))
+
+
+@dead.command("drop")
+def drop_dead(
+    *,
+    ids: Ids = None,
+    event_type: TypeOption = None,
+    handler: DeadHandlerOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    everything: AllOption = False,
+    yes: YesOption = False,
+) -> None:
+    """Forget dead events for good, with all that is known of them; there is no way back.
+
+    Were one delivered once more, it would be a new event.
+
+    Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis cannot be had, 2 bad usage.
+    """
+    selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
+    confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
+
+    async def drop_them(redis: "Redis", keys: Keys) -> list[Verdict]:
+        async def step(some: Sequence[str]) -> list[Verdict]:
+            return await drop(redis, keys, some, handler=handler, reason=reason)
+
+        return await in_steps(selected, step, "Dropping")
+
+    tell(ask(drop_them), "dropped", selected, named=bool(ids))
+
+
+def _wanted(
+    event_type: str | None, handler: str | None, reason: str | None, since: int | None, until: int | None
+) -> Wanted:
+    check_order(since, until)
+    return Wanted(type=event_type, died=handler, reason=reason, since=since, until=until)
+
+
+def _selected(ids: list[str] | None, selection: Wanted, *, everything: bool) -> list[str]:
+    """The ids that were named, each once, or those of the dead events that fit."""
+    narrowed = Wanted(type=selection.type, since=selection.since, until=selection.until) if ids else selection
+    check_selection(ids, narrowed, everything=everything)
+    if ids:
+        return list(dict.fromkeys(ids))
+    return ask(lambda redis, keys: dead_ids(redis, keys, selection))

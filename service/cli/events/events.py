@@ -1,0 +1,84 @@
+"""`ringback events`."""
+
+from typing import Annotated
+
+import typer
+from redis.asyncio import Redis
+
+from service.cli.connections import ask
+from service.cli.events.event_list import show_events
+from service.cli.events.filters import (
+    HandlerOption,
+    JsonOption,
+    LimitOption,
+    NumberOption,
+    SinceOption,
+    StateOption,
+    TypeOption,
+    UntilOption,
+    wanted,
+)
+from service.cli.events.follow import follow
+from service.cli.events.replay import replay_events
+from service.cli.events.timeline_view import look_up, show
+from service.cli.events.transfer import export_events, import_events
+from service.cli.output import progress, say
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Effort, newest
+from service.store.keys import Keys
+
+MOST_LOOKED_AT = 250_000
+
+events = typer.Typer(help="Look at what was received, and at what became of it.", no_args_is_help=True)
+
+
+@events.command("list")
+def list_events(
+    *,
+    state: StateOption = None,
+    event_type: TypeOption = None,
+    handler: HandlerOption = None,
+    number: NumberOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List events by the time of their arrival, the newest first, with what each handler made of them.
+
+    Where few events fit, no more than the newest 250,000 of those that might are looked at; --until goes further back.
+
+    Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
+    """
+    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
+
+    effort = Effort(most=MOST_LOOKED_AT)
+
+    async def find_them(redis: "Redis", keys: Keys) -> list[EventRecord]:
+        with progress("Looking at events", None) as effort.tell:
+            return await newest(redis, keys, selection, limit=limit, effort=effort)
+
+    found = ask(find_them)
+    show_events(found, as_json=as_json, none="No such event is remembered.")
+    if effort.is_enough and len(found) < limit:
+        say(f"Only {effort.spent:,} events were looked at, the newest: say --until when, to go further back.", err=True)
+
+
+@events.command("show")
+def show_event(
+    *,
+    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an event.")],
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show numbers and texts as they are.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the story of an event: deliveries, runs, waits, effects, and what persons did, to the millisecond.
+
+    Exit codes: 0 shown, 1 nothing is remembered of it or Redis cannot be had, 2 bad usage.
+    """
+    show(look_up(event_id), reveal=reveal, as_json=as_json)
+
+
+events.command("follow")(follow)
+events.command("replay")(replay_events)
+events.command("export")(export_events)
+events.command("import")(import_events)

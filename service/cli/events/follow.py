@@ -1,0 +1,127 @@
+"""`ringback events follow`."""
+
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.cli.connections import ask
+from service.cli.events.filters import HandlerOption, NumberOption, StateOption, TypeOption, wanted
+from service.cli.odd_records import OddRecords
+from service.cli.output import say, say_json
+from service.dashboard.timeline import Line, since, tell
+from service.security.printable import shown_type
+from service.store.connection import server_time
+from service.store.effects.ledger import effects_of
+from service.store.inbox.event_export import moment
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import Wanted
+from service.store.inbox.watch import Watch
+from service.store.keys import Keys
+
+PAUSE = 0.5
+"""Seconds between two looks."""
+MOST_REMEMBERED = 4000
+"""Events of which it is remembered what was told."""
+
+
+def follow(
+    *,
+    state: StateOption = None,
+    event_type: TypeOption = None,
+    handler: HandlerOption = None,
+    number: NumberOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object a line, for machines.")] = False,
+) -> None:
+    """Show what happens to events while it happens, until Ctrl-C.
+
+    Looks twice a second; where more happens than can be shown, it says how much was passed over.
+
+    Exit codes: 0 ended by Ctrl-C, 1 Redis cannot be had, 2 bad usage.
+    """
+    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=None, until=None)
+    try:
+        ask(lambda redis, keys: _follow(redis, keys, selection, as_json=as_json))
+    except KeyboardInterrupt:
+        return
+
+
+@dataclass
+class _Teller:
+    """Tells of each event what was not told before."""
+
+    redis: "Redis"
+    keys: Keys
+    began: int
+    as_json: bool
+    odd: OddRecords = field(default_factory=OddRecords)
+    _known: "OrderedDict[str, set[Line]]" = field(default_factory=OrderedDict)
+
+    async def tell_of(self, records: list[EventRecord]) -> None:
+        """Print what happened to these events since the last time, in order."""
+        fresh = [(line, record) for record in records for line in await self._told(record)]
+        for line, record in sorted(fresh, key=lambda each: each[0].at):
+            if self.as_json:
+                say_json(_as_json(line, record), indent=False)
+            else:
+                say(_in_words(line, record))
+
+    async def _told(self, record: EventRecord) -> list[Line]:
+        try:
+            return await self._fresh(record)
+        except (RedisError, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 - a record of any kind must not hide the others
+            self.odd.tell(record.id, error)
+            return []
+
+    async def _fresh(self, record: EventRecord) -> list[Line]:
+        effects = await effects_of(self.redis, self.keys, record.id)
+        told = self._known.setdefault(record.id, set())
+        self._known.move_to_end(record.id)
+        while len(self._known) > MOST_REMEMBERED:
+            self._known.popitem(last=False)
+        fresh = [line for line in since(tell(record, effects, self.began), self.began) if line not in told]
+        told.update(fresh)
+        return fresh
+
+
+async def _follow(redis: "Redis", keys: Keys, selection: Wanted, *, as_json: bool) -> None:
+    watch, teller = Watch(redis, keys, selection), _Teller(redis, keys, await server_time(redis), as_json)
+    away = False
+    await watch.look()
+    say("Following; Ctrl-C ends it.", err=True)
+    while True:
+        await asyncio.sleep(PAUSE)
+        try:
+            changes = await watch.look()
+            await teller.tell_of(changes.records)
+        except (RedisError, OSError):
+            if not away:
+                say("Redis is away: waiting for it.", err=True)
+            away = True
+            continue
+        away = False
+        if changes.passed_over:
+            say(f"Too much at once: {changes.passed_over} changes were passed over.", err=True)
+
+
+def _in_words(line: Line, record: EventRecord) -> str:
+    who = f"{line.handler} " if line.handler else ""
+    return f"{moment(line.at)[11:23]}  {record.id}  {shown_type(record.type)}  {who}{line.text}"
+
+
+def _as_json(line: Line, record: EventRecord) -> dict[str, Any]:
+    return {
+        "at": moment(line.at),
+        "id": record.id,
+        "type": record.type,
+        "state": record.state,
+        "kind": line.kind,
+        "handler": line.handler,
+        "text": line.text,
+    }

@@ -1,0 +1,52 @@
+"""`ringback pause` and `ringback resume`."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.connections import ask
+from service.cli.events.handler_names import check_handler
+from service.cli.output import say
+from service.store.effects import pauses
+
+Handler = Annotated[str | None, typer.Argument(help="One handler, by its name; without one, all of them.")]
+
+
+def pause(handler: Handler = None) -> None:
+    """Let a handler, or all of them, run no more until `ringback resume`; reception goes on.
+
+    Takes effect within a second in all workers, and survives their restarts; what runs is not stopped. Events wait for
+    at most RINGBACK_MAX_WAIT, then they are dead.
+
+    Exit codes: 0 paused, 1 Redis cannot be had, 2 there is no such handler.
+    """
+    name = pauses.ALL if handler is None else check_handler(handler)
+    what = "Every handler" if name == pauses.ALL else name
+    changed = ask(lambda redis, keys: pauses.pause(redis, keys, name))
+    say(f"{what} is paused: {_command(name)} lets it go on." if changed else f"{what} was paused already.")
+
+
+def resume(handler: Handler = None) -> None:
+    """Let a handler go on that was paused; without a name, whatever is paused.
+
+    Exit codes: 0 nothing of it is paused now, 1 Redis cannot be had, or all handlers are paused.
+    """
+    paused = ask(pauses.paused)
+    if handler is not None and pauses.ALL in paused:
+        say("Every handler is paused: `ringback resume` lets them go on.", err=True)
+        raise typer.Exit(1)
+    names = paused if handler is None else paused & {handler}
+    if not names:
+        say("Nothing was paused." if handler is None else f"{handler} was not paused.")
+    for name in sorted(names):
+        _resume(name)
+
+
+def _resume(name: str) -> None:
+    held = ask(lambda redis, keys: pauses.resume(redis, keys, name)) or 0
+    what = "Every handler" if name == pauses.ALL else name
+    say(f"{what} goes on; {held} {'event' if held == 1 else 'events'} waited.")
+
+
+def _command(name: str) -> str:
+    return "ringback resume" if name == pauses.ALL else f"ringback resume {name}"

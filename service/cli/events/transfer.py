@@ -1,0 +1,148 @@
+"""`ringback events export` and `import`."""
+
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+from redis.asyncio import Redis
+
+from service.cli.connections import ask
+from service.cli.events.bulk import confirm, events
+from service.cli.events.filters import (
+    HandlerOption,
+    NumberOption,
+    SinceOption,
+    StateOption,
+    TypeOption,
+    UntilOption,
+    YesOption,
+    wanted,
+)
+from service.cli.odd_records import OddRecords
+from service.cli.output import progress, say, say_json_text
+from service.security.anonymize import Disguise
+from service.settings import load
+from service.store.inbox.accept import find_all
+from service.store.inbox.event_export import UnfitLine, read_line, to_line
+from service.store.inbox.imports import STEP, Foreign, store
+from service.store.inbox.search import Wanted, matching
+from service.store.keys import Keys
+
+STDIN = Path("-")
+
+
+def export_events(
+    *,
+    state: StateOption = None,
+    event_type: TypeOption = None,
+    handler: HandlerOption = None,
+    number: NumberOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    raw: Annotated[bool, typer.Option("--raw", help="With numbers, texts and errors as they are.")] = False,
+) -> None:
+    """Print events as JSON lines, the newest first, for `ringback events import`.
+
+    Each number is replaced by one of country code 999, which nobody has, the same by the same within one export; texts
+    by as many letters x. With --raw everything is as it came: keep such a file as you keep the messages themselves.
+
+    Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis cannot be had, 2 bad usage.
+    """
+    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
+    disguise = None if raw else Disguise()
+    ask(lambda redis, keys: _export(redis, keys, selection, disguise))
+
+
+async def _export(redis: "Redis", keys: Keys, selection: Wanted, disguise: Disguise | None) -> None:
+    odd, seen = OddRecords(), set[str]()
+    with progress("Exporting", None) as advance:
+        async for page in matching(redis, keys, selection):
+            fresh = [event_id for event_id in page if event_id not in seen]
+            seen.update(fresh)
+            for start in range(0, len(fresh), STEP):
+                records = await find_all(redis, keys, fresh[start : start + STEP])
+                say_json_text(b"".join(odd.each(records, lambda record: to_line(record, disguise), lambda *_: b"")))
+                advance(len(records))
+    odd.end()
+
+
+def import_events(
+    *,
+    file: Annotated[Path, typer.Argument(help="What `ringback events export` has printed; - for standard input.")],
+    run_them: Annotated[
+        bool, typer.Option("--run", help="Process them here, rather than store them as ended.")
+    ] = False,
+    yes_send: Annotated[
+        bool, typer.Option("--yes-send", help="Let --run send: what was sent elsewhere is sent once more.")
+    ] = False,
+    yes: YesOption = False,
+) -> None:
+    """Store exported events as they ended, so that they can be looked at; events that are known stay as they are.
+
+    With --run they are processed by the handlers deployed here, in a ledger that knows nothing of what they sent
+    elsewhere. That is refused without RINGBACK_DRY_RUN (which the workers must have too), or --yes-send.
+
+    Exit codes: 0 imported, 1 not confirmed or Redis cannot be had, 2 bad usage, or a line that is no event: nothing is
+    stored then.
+    """
+    settings = load()
+    if run_them and not (settings.dry_run or yes_send):
+        raise typer.BadParameter(
+            "--run may send again what was sent elsewhere: set RINGBACK_DRY_RUN, or say --yes-send"
+        )
+    with _opened(file) as lines:
+        number = sum(1 for _ in _read(lines, settings.max_body))
+        if run_them:
+            confirm(f"Process {events(number)} here?", yes=yes)
+        lines.seek(0)
+        answers = ask(
+            lambda redis, keys: _import(
+                partial(store, redis, keys, run_them=run_them, keep=settings.retention),
+                _read(lines, settings.max_body),
+                number,
+            )
+        )
+    say(f"imported: {events(answers['imported'])}.")
+    if answers["known"]:
+        say(f"Left as they were, since they are known: {events(answers['known'])}.", err=True)
+
+
+async def _import(
+    store_some: Callable[[Sequence[Foreign]], Awaitable[Sequence[str]]], found: Iterator[Foreign], number: int
+) -> Counter[str]:
+    answers: Counter[str] = Counter()
+    with progress("Importing", number) as advance:
+        while some := list(islice(found, STEP)):
+            answers.update(await store_some(some))
+            advance(len(some))
+    return answers
+
+
+def _opened(file: Path) -> IO[bytes]:
+    """A file that can be read twice: it is checked to its end before anything is stored."""
+    try:
+        if file != STDIN:
+            return file.open("rb")
+        kept = tempfile.TemporaryFile()  # noqa: SIM115 - the caller's `with` closes it
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+        kept.seek(0)
+        return kept  # noqa: TRY300 - both ways end here
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read ({error.strerror})") from None
+
+
+def _read(lines: IO[bytes], longest_body: int) -> Iterator[Foreign]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            yield read_line(line, longest_body=longest_body)
+        except UnfitLine as error:
+            raise typer.BadParameter(f"line {number}: {error}; nothing was stored") from None

@@ -1,0 +1,78 @@
+"""`ringback audit`."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from redis.asyncio import Redis
+
+from service.cli.connections import ask
+from service.cli.output import progress, say, say_json
+from service.store.inbox.audit import Audit
+from service.store.inbox.audit import audit as compare
+from service.store.inbox.audit import repair as put_right
+from service.store.keys import Keys
+
+MOVED = "Events came and went during every full count: only what can be read in one moment was compared with it."
+ADVICE = (
+    "Something other than Ringback changed what it keeps: look for evicted keys (maxmemory-policy must be noeviction),"
+    " a backup that was restored, or commands given by hand. A write that Redis refused half-way shows here too."
+    " `ringback audit --repair` puts events where their records say they belong, and counts anew."
+)
+
+
+def audit(
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,  # noqa: FBT002
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs, then look again.")] = False,  # noqa: FBT002
+) -> None:
+    """Show that no event got lost: accepted = done + ignored + dead + open, and each event is where it belongs.
+
+    Compares the counters with a full count, and each event's state and place in the queue with its record.
+
+    Changes nothing without --repair, and may run under load: what differs is looked at again before it is named.
+
+    Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis cannot be had, 2 bad usage.
+    """
+    found = ask(_repaired if repair else _audit)
+    if as_json:
+        say_json(_as_object(found), indent=False)
+    else:
+        say(*_as_sum(found))
+    for remark in _remarks(found):
+        say(remark, err=True)
+    if not found.clean:
+        raise typer.Exit(1)
+
+
+async def _audit(redis: "Redis", keys: Keys) -> Audit:
+    with progress("Looking at events", None) as looked_at:
+        return await compare(redis, keys, looked_at=looked_at)
+
+
+async def _repaired(redis: "Redis", keys: Keys) -> Audit:
+    found = await _audit(redis, keys)
+    if found.clean:
+        return found
+    await put_right(redis, keys, found)
+    return await _audit(redis, keys)
+
+
+def _as_object(found: Audit) -> dict[str, object]:
+    return {**asdict(found.totals.counters), "difference": [each.event_id for each in found.differences]}
+
+
+def _as_sum(found: Audit) -> tuple[str, str]:
+    known = found.totals.counters
+    ended = f"{known.done} done + {known.ignored} ignored + {known.dead} dead"
+    return f"{known.accepted} accepted = {ended} + {known.open} open", f"{len(found.differences)} differ"
+
+
+def _remarks(found: Audit) -> Iterator[str]:
+    for each in found.differences:
+        yield f"{each.event_id}: {'; '.join(each.findings)}"
+    yield from found.contradictions
+    if not found.counted:
+        yield MOVED
+    if not found.clean:
+        yield ADVICE

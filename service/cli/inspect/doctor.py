@@ -1,0 +1,199 @@
+"""`ringback doctor`: what stands between this configuration and a working deployment."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service import clock
+from service.cli.connections import ask
+from service.cli.inspect.config import redis_address
+from service.cli.inspect.idempotency_probe import probe
+from service.cli.output import say, say_json
+from service.cli.run.exposed_files import exposure_warnings
+from service.cli.telnyx.telnyx_session import at_telnyx
+from service.processes.embedded_server import EmbeddedServerError
+from service.settings import InvalidSettings, Settings, load, unknown_variables
+from service.store.effects.idempotency_probe import latest
+from service.store.encryption_checks import check_encryption
+from service.store.inbox.gauges import blocked_workers
+from service.store.keys import Keys
+from service.store.memory_forecast import ENOUGH, forecast_memory
+from service.store.permissions import worker_needs
+from service.store.redis_errors import describe_redis_error
+from service.store.server_checks import ServerFindings, check_server, trouble_working
+
+if TYPE_CHECKING:
+    from telnyx import AsyncTelnyx
+
+Check = Callable[[Settings], str]
+
+
+class Unwell(Exception):  # noqa: N818 - a state
+    """A check has found something; the text says what, and what to do."""
+
+
+class Warned(Exception):  # noqa: N818 - a state
+    """A check has found something to know of, which is no failure; the text says what, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check has found; a warning is well."""
+
+    check: str
+    well: bool
+    told: str
+    warning: bool = False
+
+    @property
+    def word(self) -> str:
+        """The first word of its line."""
+        if self.warning:
+            return "warning"
+        return "well" if self.well else "NOT"
+
+
+def doctor(
+    probe_idempotency: Annotated[
+        str | None,
+        typer.Option(metavar="TO", help="Send one SMS to this number twice under one key, to see whether two come."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
+) -> None:
+    """Check the variables, Redis, the account, and what is known of how Telnyx treats a repeated send.
+
+    Nothing is sent, unless --probe-idempotency asks for it.
+
+    Exit codes: 0 all is well, or there are warnings alone; 1 something is not well; 2 bad usage.
+    """
+    settings = load()
+    if probe_idempotency is not None:
+        probe(settings, probe_idempotency, yes=yes)
+        return
+    findings = [_finding(name, check, settings) for name, check in _CHECKS.items()]
+    if as_json:
+        say_json(findings)
+    else:
+        for each in findings:
+            say(f"{each.word:<4}  {each.check}: {each.told}")
+    if not all(each.well for each in findings):
+        raise typer.Exit(1)
+
+
+def _finding(name: str, check: Check, settings: Settings) -> Finding:
+    try:
+        return Finding(name, well=True, told=check(settings))
+    except (Unwell, InvalidSettings, EmbeddedServerError) as error:
+        return Finding(name, well=False, told=str(error))
+    except Warned as warned:
+        return Finding(name, well=True, told=str(warned), warning=True)
+    except RedisError as error:
+        return Finding(name, well=False, told=describe_redis_error(error, redis_address(settings)))
+
+
+def _variables(_: Settings) -> str:
+    unknown = unknown_variables()
+    if unknown:
+        raise Unwell("; ".join(unknown))
+    return "all are known"
+
+
+def _files(settings: Settings) -> str:
+    """Whether others on this machine can change the data folder, a key file or `.env`."""
+    if warnings := exposure_warnings(settings):
+        raise Warned("; ".join(warnings))
+    return "nobody else can change them"
+
+
+def _public_key(settings: Settings) -> str:
+    keys = settings.require_public_keys()
+    return f"{len(keys)} in force, {', '.join(key.fingerprint for key in keys)}"
+
+
+def _account(settings: Settings) -> str:
+    """Whether the API key is taken: reading one messaging profile changes nothing."""
+
+    async def read(telnyx: "AsyncTelnyx") -> None:
+        await telnyx.messaging_profiles.list(page_size=1)
+
+    at_telnyx(settings, read, telling=Unwell)
+    return "Telnyx takes TELNYX_API_KEY"
+
+
+def _redis(_: Settings) -> str:
+    async def look(redis: "Redis", keys: Keys) -> ServerFindings:
+        if trouble := await trouble_working(redis, keys, worker_needs()):
+            raise Unwell(trouble)
+        return await check_server(redis)
+
+    found = ask(look)
+    if found.risks:
+        raise Unwell("; ".join([*found.risks, *found.warnings]))
+    if found.warnings:
+        raise Warned("; ".join(found.warnings))
+    return "keeps what it is given"
+
+
+def _memory(_: Settings) -> str:
+    """How long the memory lasts; that there is no limit is told under redis."""
+    found = ask(lambda redis, keys: forecast_memory(redis, keys, clock.now()))
+    if found is None:
+        return "Redis does not let this user see it"
+    if found.used > found.limit * ENOUGH:
+        raise Warned(f"{found}: raise RINGBACK_MAX_MEMORY or the server's maxmemory, or shorten the retentions")
+    return str(found)
+
+
+def _workers(_: Settings) -> str:
+    places = ask(blocked_workers)
+    if places:
+        raise Unwell(
+            f"the event loop is blocked at {', '.join(places)}: call what blocks with await asyncio.to_thread(...)"
+        )
+    return "no event loop is blocked"
+
+
+def _encryption(settings: Settings) -> str:
+    found = ask(check_encryption)
+    if missing := [*found.missing]:
+        raise Unwell("; ".join(missing))
+    if found.unsealed:
+        raise Warned(
+            f"{found.unsealed} bodies are stored in the clear: they came before the key did, or from a process without"
+            " one, or somebody else wrote them"
+        )
+    return "bodies are sealed" if settings.encryption_key else "off: bodies are stored in the clear"
+
+
+def _repetitions(settings: Settings) -> str:
+    known = ask(latest)
+    if known is None:
+        return "not tried: ringback doctor --probe-idempotency TO sends one SMS twice under one key"
+    if known.replayed:
+        return "Telnyx answered a repeated send from memory when it was tried"
+    if settings.resend == "never":
+        return "Telnyx sent twice when it was tried, and RINGBACK_RESEND is never"
+    raise Unwell("Telnyx sent twice under one key when it was tried: set RINGBACK_RESEND=never")
+
+
+def _sending(settings: Settings) -> str:
+    return "RINGBACK_DRY_RUN is on: nothing is sent" if settings.dry_run else "on"
+
+
+_CHECKS: dict[str, Check] = {
+    "variables": _variables,
+    "files": _files,
+    "public key": _public_key,
+    "account": _account,
+    "redis": _redis,
+    "memory": _memory,
+    "workers": _workers,
+    "encryption": _encryption,
+    "sending": _sending,
+    "repetitions": _repetitions,
+}

@@ -1,0 +1,63 @@
+"""`ringback doctor --probe-idempotency`: one SMS, sent twice under one key, tells whether Telnyx keeps its word."""
+
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+import typer
+from redis.asyncio import Redis
+
+from service import clock
+from service.cli.output import ask_person, say
+from service.cli.telnyx.telnyx_session import at_telnyx_and_redis
+from service.outbound.idempotency_keys import idempotency_key
+from service.security.masking import mask_number
+from service.settings import Settings
+from service.store.effects.idempotency_probe import Probe, remember
+from service.store.keys import Keys
+
+if TYPE_CHECKING:
+    from telnyx import AsyncTelnyx
+
+TEXT = "A test by Ringback: this message should come once."
+BAD_USAGE = 2
+_NUMBER = re.compile(r"\+[1-9]\d{6,14}")
+
+
+def probe(settings: Settings, to: str, *, yes: bool) -> None:
+    """Send the SMS twice, tell what came of it, and remember that."""
+    sender = _checked(settings, to)
+    if not yes:
+        ask_person(
+            f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its word. Go on?", abort=True
+        )
+
+    async def send_twice(telnyx: "AsyncTelnyx", redis: "Redis", keys: Keys) -> bool:
+        key = idempotency_key("probe", secrets.token_hex(16))
+        answers = [await telnyx.messages.send(to=to, from_=sender, text=TEXT, idempotency_key=key) for _ in range(2)]
+        first, second = (answer.data.id if answer.data else None for answer in answers)
+        replayed = first is not None and first == second
+        await remember(redis, keys, Probe(clock.now(), replayed))
+        return replayed
+
+    if not at_telnyx_and_redis(settings, send_twice):
+        say("Telnyx sent two messages under one key: set RINGBACK_RESEND=never, and see to doubts by hand")
+        raise typer.Exit(1)
+    say("Telnyx answered the second from memory: one message, as promised. RINGBACK_RESEND=same-key is safe.")
+
+
+def _checked(settings: Settings, to: str) -> str:
+    """The sender, where all that is needed is there."""
+    if not _NUMBER.fullmatch(to):
+        _refuse(f"{to!r} is no number: give it as +13125550001")
+    if settings.dry_run:
+        _refuse("RINGBACK_DRY_RUN is on, so nothing can be sent: unset it for this")
+    sender = settings.sms_from
+    if sender is None or sender == "profile":
+        _refuse("RINGBACK_SMS_FROM must name a number or short code of yours to send from")
+    return str(sender)
+
+
+def _refuse(why: str) -> None:
+    say(why, err=True)
+    raise typer.Exit(BAD_USAGE)

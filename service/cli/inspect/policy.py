@@ -1,0 +1,188 @@
+"""`ringback policy`."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from service import clock
+from service.cli.output import say, say_json
+from service.events import Event, InvalidBody, Message, read_envelope, read_event
+from service.security.masking import mask_number
+from service.settings import Settings, load
+
+if TYPE_CHECKING:
+    from service.messages.explanation import Explanation
+    from service.messages.policy import Policy, Rule
+
+MASK = "•••"
+DURATIONS = frozenset({"undelivered_after", "max_age", "max_wait"})
+TYPES = ("message.sent", "message.finalized", "message.read", "sms_fallback.due")
+
+policy = typer.Typer(help="Look at the policy of the SMS fallback before it is in force.", no_args_is_help=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@policy.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A policy in TOML.", metavar="FILE")],
+    as_json: AsJson = False,  # noqa: FBT002
+) -> None:
+    """Read a policy as a worker would at its start, and show its rules; RINGBACK_SMS_FROM sends where it names nobody.
+
+    Exit codes: 0 it is fit, 2 it is not (told by file, line and field).
+    """
+    from service.messages.policy_file import read_policy  # noqa: PLC0415 - other commands start without its libraries
+
+    found = read_policy(file, sms_from=load().sms_from)
+    shown = [_shown_rule(rule) for rule in found.rules]
+    for rule in found.rules:
+        for warning in rule.warnings:
+            say(f"warning: rule {rule.name!r}: {warning}", err=True)
+    if as_json:
+        say_json({"file": str(file), "rules": shown, "opt_out_words": found.opt_out_words})
+    else:
+        say(f"{file} is fit. The first rule that fits a message decides:", "")
+        for each in shown:
+            _print_rule(each)
+        if found.opt_out_words:
+            say(f"Opt-out words that it adds: {', '.join(found.opt_out_words)}")
+
+
+@policy.command()
+def explain(
+    event: Annotated[Path, typer.Argument(help="A body as Telnyx delivers it.", metavar="EVENT.json")],
+    file: Annotated[
+        Path | None, typer.Option("--policy", help="A policy in TOML, instead of RINGBACK_POLICY.", metavar="FILE")
+    ] = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(
+            help="As if the event were seen then (UTC), instead of when it occurred.",
+            formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"],
+        ),
+    ] = None,
+    as_json: AsJson = False,  # noqa: FBT002
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show texts and whole phone numbers.")] = False,  # noqa: FBT002
+) -> None:
+    """Show what the policy makes of an event: which rule, what is sent from whom and when, or why nothing is.
+
+    Nothing is sent, and neither Redis nor Telnyx is asked: an opt-out or a delivery known there may still forbid it.
+
+    Exit codes: 0 explained, 2 the event or the policy is not fit.
+    """
+    from service.messages.explanation import explain as explained  # noqa: PLC0415 - as above
+
+    settings = load()
+    found = _event(event)
+    moment = _moment(found, at)
+    shown = [_shown(each, reveal=reveal) for each in explained(_policy(settings, file), found, moment)]
+    if as_json:
+        say_json(shown)
+    else:
+        for each in shown:
+            _print_fields(each)
+
+
+def _policy(settings: Settings, file: Path | None) -> "Policy | None":
+    from service.messages.policy_file import policy_of, read_policy  # noqa: PLC0415 - as above
+
+    return policy_of(settings) if file is None else read_policy(file, sms_from=settings.sms_from)
+
+
+def _event(path: Path) -> Event[Message]:
+    try:
+        body = path.read_bytes()
+        envelope = read_envelope(body)
+        plain = read_event(envelope.identity, envelope.type, body, "webhook")
+        payload = Message.model_validate(plain.payload)
+    except OSError as error:
+        raise typer.BadParameter(f"{path} cannot be read ({error.strerror})") from None
+    except InvalidBody as error:
+        raise typer.BadParameter(f"{path}: {error.reason}") from None
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors(include_input=False)[0]["loc"])) or "payload"
+        raise typer.BadParameter(f"{path}: data.payload.{field} is not that of a message") from None
+    if plain.type not in TYPES:
+        raise typer.BadParameter(f"{path}: data.event_type is none of {', '.join(TYPES)}")
+    return Event(plain.id, plain.type, plain.occurred_at, payload, plain.arrived_by)
+
+
+def _moment(event: Event[Message], at: datetime | None) -> float:
+    if at is not None:
+        return at.replace(tzinfo=UTC).timestamp()
+    return event.occurred_at.timestamp() if event.occurred_at is not None else clock.now()
+
+
+def _shown_rule(rule: "Rule") -> dict[str, Any]:
+    conditions = {"agents": rule.agents, "messaging_profiles": rule.messaging_profiles}
+    conditions |= {"tags": rule.tags, "countries": rule.countries}
+    quiet = rule.quiet_hours
+    return {
+        "rule": rule.name,
+        "class": rule.kind,
+        "for": {name: wanted for name, wanted in conditions.items() if wanted},
+        "triggers": list(rule.triggers),
+        "undelivered_after": rule.undelivered_after,
+        "from": _number(rule.sender),
+        "as": rule.sent_as,
+        "max_age": rule.max_age,
+        "quiet_hours": f"{quiet.begin:%H:%M}-{quiet.end:%H:%M}" if quiet is not None else None,
+        "max_wait": rule.max_wait,
+        "max_segments": rule.max_segments,
+        "template": rule.template is not None,
+        "warnings": rule.warnings,
+    }
+
+
+def _shown(found: "Explanation", *, reveal: bool) -> dict[str, Any]:
+    draft = found.draft
+    when = datetime.fromtimestamp(found.when, UTC).isoformat(timespec="seconds") if found.when is not None else None
+    return {
+        "to": _number(found.number, reveal=reveal),
+        "rule": found.rule,
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "why": found.why,
+        "when": when,
+        "as": draft.type.lower() if draft is not None else None,
+        "from": _number(draft.sender, reveal=reveal) if draft is not None else None,
+        "segments": draft.segments if draft is not None else None,
+        "text": (draft.text if reveal else MASK) if draft is not None else None,
+        "media_urls": [url if reveal else MASK for url in draft.media_urls] if draft is not None else [],
+    }
+
+
+def _number(number: str | None, *, reveal: bool = False) -> str | None:
+    return number if reveal or number is None or number == "profile" else mask_number(number)
+
+
+def _print_rule(rule: dict[str, Any]) -> None:
+    from service.cli.inspect.config import duration  # noqa: PLC0415 - other commands start without it
+
+    for name, value in rule.items():
+        if name == "warnings":
+            continue
+        is_duration = name in DURATIONS and value is not None
+        say(f"{name + ':':18} {duration(value) if is_duration else _word(value)}")
+    say("")
+
+
+def _print_fields(fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        if value not in (None, []):
+            say(f"{name + ':':10} {_word(value)}")
+    say("")
+
+
+def _word(value: object) -> str:
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_word(each)}" for name, each in value.items()) or "every message"
+    if isinstance(value, bool):
+        return "yes" if value else "-"
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "-"
+    return "-" if value is None else str(value)

@@ -1,0 +1,95 @@
+"""`ringback erase`."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Annotated
+
+import typer
+from redis.asyncio import Redis
+
+from service.cli.confirm import confirm
+from service.cli.connections import ask
+from service.cli.output import progress, say
+from service.cli.privacy.opt_out_file import read_number
+from service.security.masking import mask_number
+from service.settings import load
+from service.store.inbox import erasure
+from service.store.inbox.accept import counts
+from service.store.inbox.erasure import Erased
+from service.store.keys import Keys
+
+MOST_SHOWN = 10
+
+
+def erase(
+    number: Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+) -> None:
+    """Take away what is kept of a number: the bodies that name it, what the ledger quotes, states, what was remembered.
+
+    That events were stays, without what they said, so that nothing is accepted or sent once more. Those that are open
+    are erased by a worker when they have ended. What the number said about being written to stays: as a keyed hash
+    where RINGBACK_ENCRYPTION_KEY is set, else under the number itself. What Telnyx keeps is not touched.
+
+    Exit codes: 0 erased, 1 you said no, Redis cannot be had, or some bodies could not be read, 2 it is no number.
+    """
+    try:
+        wanted = read_number(number)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="NUMBER") from None
+    confirm(f"Erase what is kept of {mask_number(wanted)}? This cannot be undone.", yes=yes)
+    erased, rewritten = ask(lambda redis, keys: _erase(redis, keys, wanted))
+    say(_receipt(wanted))
+    for line in _told(erased, rewritten=rewritten):
+        say(line)
+    for event_id, why in erased.failed.items():
+        say(f"{event_id}: cannot be read ({why}), so nobody can tell whether it names the number", err=True)
+    if erased.unread:
+        say(
+            f"{erased.unread} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold, so nobody can"
+            " tell whether they name it: add the key, after a comma, and erase again.",
+            err=True,
+        )
+    if erased.unread or erased.failed:
+        raise typer.Exit(1)
+
+
+async def _erase(redis: "Redis", keys: Keys, number: str) -> tuple[Erased, bool]:
+    with progress("Looking through events", (await counts(redis, keys)).accepted) as advance:
+        erased = await erasure.erase(redis, keys, number, progress=advance)
+    return erased, await erasure.forget_old_writes(redis)
+
+
+def _receipt(number: str) -> str:
+    """Return the first line of the receipt: when, by which version, where, and for whom."""
+    at, version = datetime.now(UTC), metadata.version("ringback")
+    by = f"by Ringback {version} in {load().namespace}"
+    return f"Receipt: erased {at:%Y-%m-%d %H:%M:%S} UTC {by}: {mask_number(number)}."
+
+
+def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
+    """What was taken away, and what stays."""
+    yield f"Looked through {erased.looked_at} events."
+    yield f"Erased: {erased.bodies} bodies, the texts of {erased.effects} effects, {erased.states} message states,"
+    yield f"  {erased.remembered} other things that were remembered of the number."
+    if erased.still_open:
+        shown = ", ".join(erased.still_open[:MOST_SHOWN])
+        more = len(erased.still_open) - MOST_SHOWN
+        yield f"Erased by a worker when they end: {len(erased.still_open)} open events, {shown}" + (
+            f" and {more} more." if more > 0 else "."
+        )
+    if erased.still_found:
+        shown = ", ".join(sorted(set(erased.still_found))[:MOST_SHOWN])
+        yield f"Still found by the number (events list --number): {len(set(erased.still_found))} events, {shown}."
+        yield "  They are open, or keep a digest of the number beside their type and outcome until they expire."
+    yield "Kept of each erased event: its id, type and times, how its handlers ended, and which effects it had."
+    yield "Not searched: backups, logs, exports, what handlers keep for themselves, and what Telnyx keeps."
+    if erased.opt_out == "hidden":
+        yield "Kept, under a keyed hash: what the number said about being written to."
+    if erased.opt_out == "plain":
+        yield "Kept, under the number itself: what it said about being written to. RINGBACK_ENCRYPTION_KEY hides it."
+    if rewritten:
+        yield "The server writes its append-only file anew; until that is done, the old one tells of what was erased."
+    else:
+        yield "The server's append-only file tells of what was erased until it is rewritten (BGREWRITEAOF)."

@@ -1,0 +1,147 @@
+"""`ringback optouts`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from redis.asyncio import Redis
+
+from service import clock
+from service.cli.connections import ask
+from service.cli.output import ask_person, progress, say, say_json
+from service.cli.privacy.opt_out_file import UnfitFile, read_number, read_opt_out_file
+from service.events.consent import Word
+from service.security.masking import mask_number
+from service.store.facts.consent import STEP, OptOut, consent_of, hear, opt_outs, remove_opt_out
+from service.store.keys import Keys
+
+Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show whole numbers.")]
+
+optouts = typer.Typer(help="Look at who must not be written to, and change it.", no_args_is_help=True)
+
+
+@optouts.command("list")
+def list_opt_outs(
+    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
+    reveal: Reveal = False,  # noqa: FBT002
+) -> None:
+    """List the numbers that are opted out, the latest first, and how each opt-out came to be known.
+
+    From a message (`message`), Telnyx's refusal (`40300`), Telnyx's own list (`telnyx_list`), a person (`operator`) or
+    a file (`import`). Numbers are masked unless --reveal.
+
+    Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
+    """
+    found = sorted(ask(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
+    shown = [_shown(opt_out, reveal=reveal) for opt_out in found]
+    if as_json:
+        say_json(shown)
+    elif shown:
+        from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
+
+        print_table(("number", "since (UTC)", "known from"), [tuple(each.values()) for each in shown])
+    else:
+        say("No number is opted out.", err=True)
+
+
+@optouts.command()
+def add(number: Number) -> None:
+    """Opt a number out; what waits to be sent to it is called off. Its START does not lift that, only `remove` does.
+
+    Exit codes: 0 opted out, 1 Redis cannot be had, 2 the number cannot be read.
+    """
+    wanted = _checked(number)
+    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "out", None, "operator")], now=clock.now()))
+    say(f"{mask_number(wanted)} is opted out.")
+
+
+@optouts.command()
+def remove(
+    number: Number,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+) -> None:
+    """Let a number be written to again, as its own START would: only where the person has asked for it.
+
+    Telnyx's own block, if there is one, stays until the person sends START.
+
+    Takes whatever `optouts list --reveal` shows, also an entry whose number cannot be read.
+
+    Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis cannot be had, 2 it cannot be read.
+    """
+    unreadable = ask(lambda redis, keys: _unreadable(redis, keys, number))
+    if unreadable is not None:
+        if not yes:
+            ask_person("Its number cannot be read. Forget this opt-out?", abort=True, err=True)
+        ask(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
+        say("The entry is removed.")
+        return
+    wanted = _checked(number)
+    known = ask(lambda redis, keys: consent_of(redis, keys, wanted))
+    latest = max(known.said.out_at or 0, known.put.out_at or 0)
+    if not known.opted_out:
+        say(f"{mask_number(wanted)} is not opted out.", err=True)
+        raise typer.Exit(1)
+    if not yes:
+        ask_person(f"Has {mask_number(wanted)} asked to be written to again?", abort=True, err=True)
+    # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
+    at = max(clock.now(), latest + 0.001)
+    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "in", at, "operator")], now=at))
+    say(f"{mask_number(wanted)} may be written to again.")
+
+
+@optouts.command("import")
+def import_opt_outs(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A number on each line, and after a comma its time.")],
+) -> None:
+    """Opt out every number in a file; one line that does not fit, and nothing is changed.
+
+    Each line holds a number and, if it is known, when it opted out (ISO 8601; UTC unless it says otherwise). Without a
+    time, the opt-out is of now. A START does not lift it, only `optouts remove` does.
+
+    Exit codes: 0 imported, 1 Redis cannot be had, 2 the file does not fit.
+    """
+    try:
+        words = read_opt_out_file(file)
+    except UnfitFile as error:
+        say(str(error), err=True)
+        raise typer.Exit(2) from None
+    news = ask(lambda redis, keys: _import(redis, keys, words))
+    say(f"{len(words)} opt-outs read, {news} of them news.")
+
+
+def _checked(number: str) -> str:
+    try:
+        return read_number(number)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="NUMBER") from None
+
+
+def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
+    since = datetime.fromtimestamp(opt_out.since, UTC)
+    return {
+        "number": opt_out.number if reveal or opt_out.hidden else mask_number(opt_out.number),
+        "since": f"{since:%Y-%m-%dT%H:%M:%SZ}",
+        "source": opt_out.source,
+    }
+
+
+async def _unreadable(redis: "Redis", keys: Keys, shown: str) -> OptOut | None:
+    """The opt-out that is listed as `shown`, if its number cannot be read."""
+    return next((each for each in await _all(redis, keys) if each.number == shown and not each.readable), None)
+
+
+async def _all(redis: "Redis", keys: Keys) -> list[OptOut]:
+    return [opt_out async for opt_out in opt_outs(redis, keys)]
+
+
+async def _import(redis: "Redis", keys: Keys, words: Sequence[Word]) -> int:
+    news, now = 0, clock.now()
+    with progress("Importing", len(words)) as advance:
+        for start in range(0, len(words), STEP):
+            step = words[start : start + STEP]
+            news += await hear(redis, keys, step, now=now)
+            advance(len(step))
+    return news

@@ -1,0 +1,198 @@
+"""`ringback up`: the embedded server, the ingress and a worker, on one machine."""
+
+import asyncio
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from service.cli.output import say
+from service.cli.run.development_key import make_key
+from service.cli.run.exposed_files import announce_exposure
+from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.processes import embedded_guard, embedded_server
+from service.processes.embedded_server import Folder, FolderInUse
+from service.processes.supervisor import BeforeExec, Child, Supervisor
+from service.security.telnyx_signature import public_key_text
+from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
+from service.store.server_checks import require_usable_at
+
+MARGIN_SECONDS = 5.0
+BAD_CONFIGURATION = 2
+LAST_PORT = 65_535
+
+log = structlog.get_logger(__name__)
+
+
+def up(
+    dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False,  # noqa: FBT002
+) -> None:
+    """Run everything on this machine: the ingress, a worker and, unless REDIS_URL is set, an embedded server.
+
+    What dies is started again. SIGTERM or Ctrl-C stops all of it, within RINGBACK_GRACE; a second Ctrl-C hurries. With
+    --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
+
+    Exit codes: 0 stopped, 1 the data folder is in use or no server can run, 2 the configuration is not fit.
+    """
+    configure_logs()
+    if os.name != "posix":
+        say("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead", err=True)
+        raise typer.Exit(1)
+    settings = _with_development_key(load()) if dev else load()
+    # The ingress or the worker would refuse to start without them: better said once, and before anything runs.
+    settings.require_public_keys()
+    settings.require_api_key()
+    _check_policy(settings)
+    announce_dry_run(settings)
+    announce_insecure_api(settings)
+    announce_exposure(settings)
+    raise typer.Exit(run(settings, ringback_command()))
+
+
+def _check_policy(settings: Settings) -> None:
+    """Read the policy as the worker will.
+
+    Raises:
+        InvalidSettings: it does not fit.
+    """
+    from service.messages.policy_file import policy_of  # noqa: PLC0415 - other commands start without its libraries
+
+    policy_of(settings)
+
+
+def _with_development_key(settings: Settings) -> Settings:
+    """Settings under which the development key is one more public key.
+
+    Raises:
+        InvalidSettings: Ringback is bound to more than loopback.
+    """
+    key = public_key_text(make_key(settings))
+    log.warning("a development key is in force: whoever reads it can forge events", folder=str(settings.data))
+    return settings.model_copy(update={"public_key": f"{settings.public_key},{key}" if settings.public_key else key})
+
+
+def run(settings: Settings, ringback: Sequence[str]) -> int:
+    """Supervise `<ringback> ingress`, `<ringback> worker` and their server until asked to stop; the exit code.
+
+    Raises:
+        EmbeddedServerError: the server's program or folder cannot be had.
+        InvalidSettings: there is no admin port for the worker, or `REDIS_URL` names a server that cannot be used.
+    """
+    _worker_admin_port(settings)
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    log.info("starting", webhooks=f"http://{host}:{settings.port}/webhooks")
+    if settings.redis_url is not None:
+        require_usable_at(settings.redis_url.get_secret_value())
+        return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
+    program = embedded_server.find_server()
+    with _claimed(settings) as folder, _pipe() as (lifeline, held_by_clients):
+        stages = [[_server(program, folder, settings, lifeline)], _clients(settings, ringback, held_by_clients)]
+        return asyncio.run(Supervisor(stages).run())
+
+
+def ringback_command() -> list[str]:
+    """How to call `ringback` with the interpreter and the installation that run now."""
+    script = shutil.which("ringback", path=sysconfig.get_path("scripts"))
+    return [sys.executable, script] if script else [sys.executable, "-P", "-m", "service.cli"]
+
+
+def _server(program: Path, folder: Folder, settings: Settings, lifeline: int) -> Child:
+    return Child(
+        name="server",
+        command=embedded_server.command(program, folder, settings.max_memory),
+        grace=embedded_server.STOP_SECONDS,
+        descriptors=(folder.lock.fileno(),),
+        umask=0o077,
+        output=folder.log,
+        # With a guard it outlives a killed `up` until its clients have ended; without, it must at least not stay.
+        surroundings=partial(embedded_guard.guarding, lifeline) if embedded_guard.available() else _dying_with_up,
+        ready=partial(embedded_server.answers, folder.socket),
+        last_words=partial(embedded_server.last_words, folder.log),
+    )
+
+
+def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> list[Child]:
+    environment = {**os.environ, "TELNYX_PUBLIC_KEY": settings.public_key or ""}
+    if settings.redis_url is None:
+        # They find the server's socket by it, whatever their working directory.
+        environment["RINGBACK_DATA"] = str(settings.data.resolve())
+    client = partial(
+        Child,
+        grace=settings.grace + MARGIN_SECONDS,
+        descriptors=descriptors,
+        surroundings=_dying_with_up,
+    )
+    return [
+        client(
+            name="ingress",
+            command=(*ringback, "ingress"),
+            environment=without_unused_by_ingress(environment),
+            hopeless=frozenset({BAD_CONFIGURATION}),
+        ),
+        client(name="worker", command=(*ringback, "worker"), environment=_with_port_of_its_own(environment, settings)),
+    ]
+
+
+def _dying_with_up() -> AbstractContextManager[BeforeExec | None]:
+    return nullcontext(embedded_server.die_with_parent())
+
+
+def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> dict[str, str]:
+    """The worker's environment: beside the ingress it takes the next admin port, as both cannot have the same."""
+    port = _worker_admin_port(settings)
+    if port is None:
+        return environment
+    # Whatever `.env` says, and however the variable is written there, the environment wins.
+    rest = {name: value for name, value in environment.items() if name.upper() != "RINGBACK_ADMIN_PORT"}
+    return {**rest, "RINGBACK_ADMIN_PORT": str(port)}
+
+
+def _worker_admin_port(settings: Settings) -> int | None:
+    """The port on which the worker serves its probes and metrics; 0 is any free one.
+
+    Raises:
+        InvalidSettings: there is none after the ingress's, or the ingress has that too.
+    """
+    if not settings.admin_port:
+        return settings.admin_port
+    port = settings.admin_port + 1
+    if port > LAST_PORT or port == settings.port:
+        raise InvalidSettings(
+            f"RINGBACK_ADMIN_PORT: under `ringback up` the worker takes the port after it, and {port} is"
+            f" {'RINGBACK_PORT' if port == settings.port else 'none'}: choose another"
+        )
+    return port
+
+
+@contextmanager
+def _claimed(settings: Settings) -> Iterator[Folder]:
+    """The data folder, after the wait that the children of a killed `up` need to finish."""
+    try:
+        folder = embedded_server.claim(settings.data)
+    except FolderInUse:
+        patience = settings.grace + MARGIN_SECONDS
+        log.warning("waiting for the data folder, which is in use", folder=str(settings.data), seconds=patience)
+        folder = embedded_server.claim(settings.data, wait=patience)
+    try:
+        yield folder
+    finally:
+        folder.release()
+
+
+@contextmanager
+def _pipe() -> Iterator[tuple[int, int]]:
+    """A pipe's read and write ends."""
+    ends = os.pipe()
+    try:
+        yield ends
+    finally:
+        for end in ends:
+            os.close(end)

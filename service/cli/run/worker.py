@@ -1,0 +1,20 @@
+"""`ringback worker`."""
+
+from service.cli.run.exposed_files import announce_exposure
+from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.settings import load
+
+
+def worker() -> None:
+    """Run the handlers that HANDLERS names on the events that were received.
+
+    Exit codes: 0 stopped, 1 Redis or the admin port cannot be had, 2 the configuration or the handlers are not fit.
+    """
+    from service.worker.worker import work  # noqa: PLC0415 - it imports the Telnyx SDK, which takes a second
+
+    configure_logs()
+    settings = load()
+    announce_dry_run(settings)
+    announce_insecure_api(settings)
+    announce_exposure(settings)
+    work(settings)

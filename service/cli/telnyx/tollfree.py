@@ -1,0 +1,249 @@
+"""`ringback tollfree`."""
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from service.cli.confirm import confirm
+from service.cli.output import say, say_json
+from service.cli.telnyx.telnyx_session import at_telnyx
+from service.cli.telnyx.tollfree_list import show_difference, show_request, show_requests, shown
+from service.settings import Settings, load
+
+if TYPE_CHECKING:
+    from telnyx import AsyncTelnyx
+
+    from service.registrations.status_changes import Status
+    from service.registrations.toll_free_submission import Submission
+
+BAD_USAGE = 2
+VERIFIED = "Verified"
+REJECTED = "Rejected"
+
+tollfree = typer.Typer(help="Toll-free verification: see, submit and mend requests.", no_args_is_help=True)
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a request, as `list` shows it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
+Reveal = Annotated[bool, typer.Option("--reveal", help="Show numbers and texts in full.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+@tollfree.command("list")
+def list_requests(
+    *,
+    status: Annotated[str | None, typer.Option(help='Only these, "Rejected" for example.')] = None,
+    as_json: Json = False,
+    reveal: Reveal = False,
+) -> None:
+    """List all verification requests.
+
+    Exit codes: 0 listed, 1 Telnyx refuses, 2 bad usage.
+    """
+    found = [shown(each, reveal=reveal) for each in at_telnyx(load(), lambda telnyx: _all(telnyx, status=status))]
+    if as_json:
+        say_json(found)
+    elif found:
+        show_requests(found)
+    else:
+        say("There are no verification requests.")
+
+
+@tollfree.command("show")
+def show(request_id: Id, *, as_json: Json = False, reveal: Reveal = False) -> None:
+    """Show everything that a request says, and its history.
+
+    Exit codes: 0 shown, 1 there is none of that id or Telnyx refuses, 2 bad usage.
+    """
+    request, history = at_telnyx(load(), lambda telnyx: _with_history(telnyx, request_id))
+    visible = shown(request, reveal=reveal)
+    if as_json:
+        entries = [{"verificationStatus": each.status, "reason": each.reason, "updatedAt": each.at} for each in history]
+        told = visible | {"statusHistory": [shown(each, reveal=reveal) for each in entries]}
+        say_json(told)
+    else:
+        show_request(visible, history, reveal=reveal)
+
+
+@tollfree.command("submit")
+def submit(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file with the fields of the request.")],
+    *,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Also where it un-verifies a number, or the business registration is missing."),
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Check a request field by field, and submit it for review.
+
+    Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file does not fit; nothing was sent then.
+    """
+    from service.registrations.toll_free_submission import (  # noqa: PLC0415
+        InvalidSubmission,
+        missing_registration,
+        read_submission,
+    )
+    from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in  # noqa: PLC0415
+
+    settings = load()
+    try:
+        submission = read_submission(_read(file))
+        refuse_wrong_opt_in(submission)
+    except InvalidSubmission as error:
+        _refuse_each((f"{file}: {field}: {said}" for field, said in error.problems.items()))
+    missing = missing_registration(submission.model_dump(by_alias=True))
+    if missing and not force:
+        _refuse_each(f"{file}: {field}: {said}" for field, said in missing.items())
+    _warn(doubts(submission))
+    if not force:
+        _refuse_verified_numbers(settings, submission)
+    confirm(f"Submit this for {submission.business_name}?", yes=yes, dry_run=settings.dry_run)
+    created = at_telnyx(settings, lambda telnyx: _create(telnyx, submission))
+    say(f"{created.id} submitted: {created.verification_status}")
+
+
+@tollfree.command("resubmit")
+def resubmit(
+    request_id: Id,
+    *,
+    changes: Annotated[
+        list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value; may be repeated.")
+    ],
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force", help="Also a verified one, which un-verifies its numbers, and without the business registration."
+        ),
+    ] = False,
+    yes: Yes = False,
+    reveal: Reveal = False,
+) -> None:
+    """Change fields of a request and send it back for review, all its other fields as they are.
+
+    Lists take commas between their entries; an empty value clears an optional field.
+
+    Exit codes: 0 sent, 1 refused or not confirmed, 2 a field does not fit; nothing was sent then.
+    """
+    from service.registrations.toll_free_resubmission import prepare, retrieve_raw  # noqa: PLC0415
+    from service.registrations.toll_free_resubmission import resubmit as send  # noqa: PLC0415
+    from service.registrations.toll_free_submission import InvalidSubmission, missing_registration  # noqa: PLC0415
+
+    settings = load()
+    try:
+        prepare({}, changes)
+        raw = at_telnyx(settings, lambda telnyx: retrieve_raw(telnyx, request_id))
+        resubmission = prepare(raw, changes)
+        _warn(resubmission.doubts())
+    except InvalidSubmission as error:
+        _refuse_each(f"{field}: {said}" for field, said in error.problems.items())
+    if not resubmission.changed:
+        _refuse_each([f"nothing would change in {request_id}"])
+    missing = missing_registration(resubmission.after)
+    if missing and not force:
+        _refuse_each(f"{field}: {said}" for field, said in missing.items())
+    show_difference(resubmission.before, resubmission.after, resubmission.changed, reveal=reveal)
+    if raw.get("verificationStatus") == VERIFIED and not force:
+        say("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)
+        raise typer.Exit(1)
+    confirm(f"Send {request_id} back for review?", yes=yes, dry_run=settings.dry_run)
+    at_telnyx(settings, lambda telnyx: send(telnyx, request_id, resubmission))
+    say(f"{request_id} sent back for review")
+
+
+@tollfree.command("delete")
+def delete(request_id: Id, *, yes: Yes = False) -> None:
+    """Delete a request that was rejected.
+
+    Exit codes: 0 deleted, or there is none, 1 refused or not confirmed, 2 bad usage.
+    """
+    settings = load()
+    confirm(f"Delete {request_id}?", yes=yes, dry_run=settings.dry_run)
+    was_there = at_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
+    say(f"{request_id} deleted" if was_there else f"{request_id}: there is none, deleted already or never there")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        _refuse_each([f"{file} cannot be read ({type(error).__name__})"])
+    except tomllib.TOMLDecodeError as error:
+        _refuse_each([f"{file} is no TOML: {error}"])
+
+
+def _refuse_each(problems: Iterable[str]) -> NoReturn:
+    for each in problems:
+        say(each, err=True)
+    raise typer.Exit(BAD_USAGE)
+
+
+def _warn(doubts: Iterable[str]) -> None:
+    for each in doubts:
+        say(f"Telnyx may send this back: {each}", err=True)
+
+
+def _refuse_verified_numbers(settings: Settings, submission: "Submission") -> None:
+    """A second request for a verified number takes the place of the first (support.telnyx.com, 10729979)."""
+    numbers = {each.phone_number for each in submission.phone_numbers}
+    verified = at_telnyx(settings, lambda telnyx: _verified_among(telnyx, numbers))
+    for each in verified:
+        say(f"request {each} is Verified for one of these numbers: submitting un-verifies it (--force)", err=True)
+    if verified:
+        raise typer.Exit(1)
+
+
+async def _verified_among(telnyx: "AsyncTelnyx", numbers: set[str]) -> list[str]:
+    found = await _all(telnyx, status=VERIFIED)
+    return [each["id"] for each in found if not numbers.isdisjoint(_numbers(each))]
+
+
+def _numbers(request: dict[str, Any]) -> set[str]:
+    return {each["phoneNumber"] for each in request.get("phoneNumbers") or ()}
+
+
+async def _all(telnyx: "AsyncTelnyx", *, status: str | None) -> list[dict[str, Any]]:
+    from telnyx import omit  # noqa: PLC0415
+
+    from service.outbound.list_pages import rows_of  # noqa: PLC0415
+
+    wanted: Any = status or omit
+    requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=100, status=wanted)
+    return [each.to_dict(mode="json") async for each in rows_of(requests, "toll-free requests")]
+
+
+async def _with_history(telnyx: "AsyncTelnyx", request_id: str) -> "tuple[dict[str, Any], list[Status]]":
+    from service.registrations.toll_free import read_history  # noqa: PLC0415
+    from service.registrations.toll_free_resubmission import retrieve_raw  # noqa: PLC0415
+
+    return await retrieve_raw(telnyx, request_id), await read_history(telnyx, request_id)
+
+
+async def _create(telnyx: "AsyncTelnyx", submission: "Submission") -> Any:
+    from telnyx import APIConnectionError, InternalServerError  # noqa: PLC0415
+
+    try:
+        return await telnyx.messaging_tollfree.verification.requests.create(**submission.arguments())
+    except (APIConnectionError, InternalServerError):
+        say("Telnyx may have it all the same: look at `ringback tollfree list` before trying again", err=True)
+        raise
+
+
+async def _delete(telnyx: "AsyncTelnyx", request_id: str) -> bool:
+    """Delete; answers whether it was there. One that is gone is deleted (OpenAPI `DeleteVerificationRequest`)."""
+    from telnyx import BadRequestError, NotFoundError  # noqa: PLC0415
+
+    requests = telnyx.messaging_tollfree.verification.requests
+    try:
+        await requests.delete(request_id)
+    except NotFoundError:
+        return False
+    except BadRequestError:
+        status = (await requests.retrieve(request_id)).verification_status
+        if status == REJECTED:
+            raise
+        say(f"{request_id} is {status}: Telnyx deletes only what is Rejected", err=True)
+        raise typer.Exit(1) from None
+    return True
