@@ -1,0 +1,1 @@
+"""The SMS fallback, and what is known of messages."""

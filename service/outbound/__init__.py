@@ -1,0 +1,1 @@
+"""Calls to Telnyx: once, within limits, through outages."""

@@ -1,0 +1,1 @@
+"""Signatures, encryption and masking."""

@@ -13,7 +13,7 @@ _TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"
 _NUMBER = re.compile(rf"(?P<kept>{_UUID}|{_TIME})|\+?\d[\d\s().-]{{5,18}}\d")
 _E164 = re.compile(r"\+\d{7,15}")
 _DIGITS = re.compile(r"\D")
-_HERE = Path(__file__).parent
+_HERE = Path(__file__).parents[1]
 
 
 def mask_number(number: str) -> str:

@@ -1,0 +1,1 @@
+"""Every structure and script in Redis."""

@@ -91,7 +91,7 @@ def _shown(places: set[Path]) -> Path:
 
 def _refuse_shadows() -> None:
     """A user's module named `service` or `handlers` would not be loaded, or would stand in for ours."""
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     for name in ("service", "handlers"):
         ours = {(root / name / "__init__.py").resolve()}
         others = (_in_working_directory(name) | _places(PathFinder.find_spec(name, sys.path))) - ours

@@ -1,0 +1,1 @@
+"""Calls that change something: ledger, limits, blocks."""

@@ -1,0 +1,1 @@
+"""Accepted events: the durable record, the queue and leases."""

@@ -1,7 +1,7 @@
 """The simulator as a pytest fixture.
 
-A test suite loads it with `pytest_plugins = ["service.testing.simulator.fixtures"]` in its conftest.py; a test then asks for
-`telnyx_simulator`, points its SDK at `telnyx_simulator.base_url` and scripts `telnyx_simulator.simulator`.
+A test suite loads it with `pytest_plugins = ["service.testing.simulator.fixtures"]` in its conftest.py. A test then
+asks for `telnyx_simulator`, points its SDK at `telnyx_simulator.base_url` and scripts `telnyx_simulator.simulator`.
 """
 
 from collections.abc import Iterator
