@@ -24,10 +24,10 @@ from service.processes import embedded_server
 from service.security.encryption import PLAIN
 from service.security.number_digests import digests, digests_of
 from service.store.connection import connect
-from service.store.inbox.accept import Arrival, accept
-from service.store.inbox.imports import STEP, Foreign, store
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.imports import STEP, ImportedEvent, store
 from service.store.inbox.records import HandlerRecord
-from service.store.inbox.search import Effort, Wanted, newest
+from service.store.inbox.search import EventFilter, ScanBudget, search
 from service.store.keys import Keys
 from service.testing.samples import envelope, inbound_sms
 
@@ -64,28 +64,28 @@ async def measure(url: str, number: int) -> None:
         print(f"{number} events, {memory['used_memory'] / 2**20:.0f} MiB")
         now = int(clock.now() * 1000)
         for name, wanted in {
-            "newest": Wanted(),
-            "state dead": Wanted(state="dead"),
-            "state ignored (rare)": Wanted(state="ignored"),
-            "type, rare": Wanted(type="rare.type"),
-            "handler, of all": Wanted(handler="consent"),
-            "handler, none": Wanted(handler="nobody"),
-            "number, one event": Wanted(about=digests_of(RARE, PLAIN)),
-            "number, last 24 h": Wanted(about=digests_of(RARE, PLAIN), since=now - 86_400_000),
-            "an hour, three days ago": Wanted(since=now - 3 * 86_400_000, until=now - 3 * 86_400_000 + 3_600_000),
+            "newest": EventFilter(),
+            "state dead": EventFilter(state="dead"),
+            "state ignored (rare)": EventFilter(state="ignored"),
+            "type, rare": EventFilter(type="rare.type"),
+            "handler, of all": EventFilter(handler="consent"),
+            "handler, none": EventFilter(handler="nobody"),
+            "number, one event": EventFilter(about=digests_of(RARE, PLAIN)),
+            "number, last 24 h": EventFilter(about=digests_of(RARE, PLAIN), since=now - 86_400_000),
+            "an hour, three days ago": EventFilter(since=now - 3 * 86_400_000, until=now - 3 * 86_400_000 + 3_600_000),
         }.items():
             await timed(redis, name, wanted)
         await accepting(redis)
 
 
-async def timed(redis: "Redis", name: str, wanted: Wanted) -> None:
+async def timed(redis: "Redis", name: str, wanted: EventFilter) -> None:
     """Search, while another client measures how long the server keeps it waiting."""
     waits: list[float] = []
     found_it = asyncio.Event()
     pinging = asyncio.create_task(ping(redis, waits, found_it))
     began = time.monotonic()
-    effort = Effort()
-    found = await newest(redis, KEYS, wanted, limit=50, effort=effort)
+    effort = ScanBudget()
+    found = await search(redis, KEYS, wanted, limit=50, effort=effort)
     seconds = time.monotonic() - began
     found_it.set()
     await pinging
@@ -113,7 +113,7 @@ async def accepting(redis: "Redis") -> None:
     each = (time.perf_counter() - began) / len(bodies)
     began = time.perf_counter()
     for some in batched(bodies, 256):
-        await accept(redis, KEYS, [Arrival(str(uuid.uuid4()), "message.received", body, "webhook") for body in some])
+        await accept(redis, KEYS, [NewEvent(str(uuid.uuid4()), "message.received", body, "webhook") for body in some])
     print(f"marks: {each * 1e6:.1f} us of {(time.perf_counter() - began) / len(bodies) * 1e6:.1f} us at acceptance")
 
 
@@ -130,7 +130,7 @@ def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def events(number: int) -> Iterator[Foreign]:
+def events(number: int) -> Iterator[ImportedEvent]:
     """Events as they would have come."""
     now = int(clock.now() * 1000)
     for index in range(number):
@@ -139,7 +139,7 @@ def events(number: int) -> Iterator[Foreign]:
         body = orjson.dumps(envelope("message.received", inbound_sms(phone)))
         dead, ignored = index % 1000 == 0, index == number // 3
         handlers = {"consent": HandlerRecord("done"), "greet": HandlerRecord("dead" if dead else "done", attempts=1)}
-        yield Foreign(
+        yield ImportedEvent(
             id=str(uuid.uuid4()),
             type="rare.type" if index == number // 4 else "message.received",
             body=body if age < 86_400_000 or index == number // 2 else None,

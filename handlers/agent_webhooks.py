@@ -13,7 +13,7 @@ from service.registrations.webhook_urls import (
     named_destinations,
 )
 from service.settings import Settings
-from service.store.facts.snapshots import take_turn
+from service.store.facts.snapshots import acquire_throttle
 from service.store.keys import Keys
 
 ONCE_PER = 3600.0
@@ -62,7 +62,7 @@ def _declared(ctx: Context) -> Declared:
 
 
 async def _has_turn(event: Event[dict[str, object]], ctx: Context, key: str) -> bool:
-    return await take_turn(ctx.redis, Keys.of(ctx.settings), f"webhooks:{key}", event.id, seconds=ONCE_PER)
+    return await acquire_throttle(ctx.redis, Keys.of(ctx.settings), f"webhooks:{key}", event.id, seconds=ONCE_PER)
 
 
 async def _put_right(ctx: Context, comparison: Comparison) -> None:

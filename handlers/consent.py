@@ -5,7 +5,7 @@ from typing import Any
 from service import Context, Discard, Event, Router, clock
 from service.events.consent import words_of
 from service.events.opt_out_policy import opt_out_words
-from service.store.facts.consent import hear
+from service.store.facts.consent import record_consent
 from service.store.keys import Keys
 
 router = Router()
@@ -22,5 +22,5 @@ async def consent(event: Event[dict[str, Any]], ctx: Context) -> None:
     words = words_of(event.type, event.payload, event.occurred_at, opt_out_words(ctx.settings.policy), now=now)
     if not words:
         raise Discard("nothing_said")
-    await hear(ctx.redis, Keys.of(ctx.settings), words, now=now)
+    await record_consent(ctx.redis, Keys.of(ctx.settings), words, now=now)
     ctx.log.info("consent", said=words[0].said)

@@ -9,7 +9,7 @@ from service.messages.instead import send_instead
 from service.messages.look_up import look_up
 from service.messages.message_state import look, merge_shown, note_sent, remark_holder
 from service.messages.policy_file import policy_of
-from service.messages.sending_window import hold_back, wait_for_budget
+from service.messages.sending_window import check_sending_window, wait_for_budget
 from service.messages.writing import write
 from service.routing import Outcome
 from service.store.facts.message_states import RecipientState
@@ -32,7 +32,7 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     troubles: list[Outcome | APIError] = []
     for case in found:
         try:
-            reasons.append(await _see_to(ctx, case, known[case.number], event.id))
+            reasons.append(await _handle_recipient(ctx, case, known[case.number], event.id))
         except (Outcome, APIError) as trouble:
             # One recipient's trouble is no reason to leave the others without their SMS.
             troubles.append(trouble)
@@ -42,7 +42,7 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
         raise Discard(str(reasons[0]) if reasons else "not_failed")
 
 
-async def _see_to(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
+async def _handle_recipient(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
     """Watch over a message that is under way; of one that has ended, answer why there is no SMS, or send it."""
     if case.patience is not None and case.under_way:
         await _watch(ctx, case, case.patience)
@@ -70,7 +70,7 @@ async def _fall_back(ctx: Context, case: Case, known: RecipientState, by: str) -
         return "opted_out"
     wanted = await write(ctx, case)
     if not known.begun:
-        reason = await hold_back(ctx, case, wanted, known, by=by) or await _reason_now(ctx, case, by)
+        reason = await check_sending_window(ctx, case, wanted, known, by=by) or await _reason_now(ctx, case, by)
         if reason is not None:
             return reason
     reason = await send_instead(ctx, case, wanted)

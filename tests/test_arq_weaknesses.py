@@ -16,8 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
 from service.processes.embedded_server import EmbeddedServer
-from service.store.inbox.accept import Arrival, accept
-from service.store.inbox.leases import Request, claim
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.leases import ClaimRequest, claim
 from tests.events import envelope, fresh_number
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -163,8 +163,8 @@ def test_a_hundred_jobs_orphaned_by_crashes(stack: Stack) -> None:
     orphans = [f"orphan-{n}" for n in range(100)]
 
     async def orphan(redis: Any, keys: Any) -> None:
-        await accept(redis, keys, [Arrival(each, "test.something", b"{}", "webhook") for each in orphans])
-        request = Request("a-crashed-worker", 1, lease=2, limit=100, routes={"count": ["test.something"]})
+        await accept(redis, keys, [NewEvent(each, "test.something", b"{}", "webhook") for each in orphans])
+        request = ClaimRequest("a-crashed-worker", 1, lease=2, limit=100, routes={"count": ["test.something"]})
         assert len((await claim(redis, keys, request)).leases) == 100
 
     stack.ask(orphan)
@@ -346,7 +346,7 @@ def test_another_arq_application_on_the_same_redis_is_untouched(stack: Stack, na
         for name in ("first", "second"):
             await redis.enqueue_job("work", name, _queue_name=queue, _job_id=f"{queue}-{name}")
         event = something()
-        arrival = Arrival(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
+        arrival = NewEvent(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
         await accept(stack.redis, stack.keys.__class__(own), [arrival])
         await plain_worker(redis, queue, arq.func(work, name="work"), burst=True).main()
 

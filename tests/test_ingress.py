@@ -313,9 +313,9 @@ def test_an_unusable_id_counts_as_none(stack: Stack, event_id: Any) -> None:
 
 
 async def _newest(redis: Any, keys: Any) -> list[Any]:
-    from service.store.inbox.search import Wanted, newest
+    from service.store.inbox.search import EventFilter, search
 
-    return await newest(redis, keys, Wanted(), limit=10)
+    return await search(redis, keys, EventFilter(), limit=10)
 
 
 def test_a_known_id_with_another_type_is_another_event(stack: Stack) -> None:

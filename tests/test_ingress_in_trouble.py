@@ -14,7 +14,7 @@ import pytest
 from service.processes import embedded_server
 from service.security.telnyx_signature import sign
 from service.store.inbox import accept
-from service.store.inbox.accept import Acceptance, Arrival
+from service.store.inbox.accept import Acceptance, NewEvent
 from service.store.inbox.audit import audit
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
 from tests.events import envelope
@@ -100,13 +100,13 @@ def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded
     async def overfill() -> tuple[float, int]:
         commit = GroupCommit(own_stack.redis, own_stack.keys, patience=1.5)
         waiting = [
-            asyncio.ensure_future(commit.accept(Arrival(f"e{n}", "test.x", b"{}", "webhook")))
+            asyncio.ensure_future(commit.accept(NewEvent(f"e{n}", "test.x", b"{}", "webhook")))
             for n in range(group_commit.MOST_WAITING + 600)
         ]
         await asyncio.sleep(0)
         began = time.monotonic()
         with pytest.raises(NotAccepted, match="too many"):
-            await commit.accept(Arrival("one-more", "test.x", b"{}", "webhook"))
+            await commit.accept(NewEvent("one-more", "test.x", b"{}", "webhook"))
         took = time.monotonic() - began
         answers = await asyncio.gather(*waiting, return_exceptions=True)
         return took, sum(isinstance(answer, NotAccepted) for answer in answers)
@@ -124,7 +124,7 @@ def test_a_caller_who_goes_away_does_not_disturb_its_batch(own_stack: Stack) -> 
     async def cancel_some() -> list[Acceptance | BaseException]:
         commit = GroupCommit(own_stack.redis, own_stack.keys, patience=5)
         waiting = [
-            asyncio.ensure_future(commit.accept(Arrival(f"e{n}", "test.x", b"{}", "webhook"))) for n in range(300)
+            asyncio.ensure_future(commit.accept(NewEvent(f"e{n}", "test.x", b"{}", "webhook"))) for n in range(300)
         ]
         for n, task in enumerate(waiting):
             if n % 3 == 0:
@@ -147,7 +147,7 @@ def test_one_round_trip_serves_many_requests(own_stack: Stack) -> None:
     async def accept_many() -> int:
         commit = GroupCommit(own_stack.redis, own_stack.keys, patience=5)
         before = (await own_stack.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
-        arrivals = [Arrival(f"e{n}", "test.x", b"{}", "webhook") for n in range(500)]
+        arrivals = [NewEvent(f"e{n}", "test.x", b"{}", "webhook") for n in range(500)]
         await asyncio.gather(*map(commit.accept, arrivals))
         after = (await own_stack.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
         return int(after - before)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.events.json_body import parse_json
-from service.security.number_matcher import Mention
+from service.security.number_matcher import NumberMatcher
 
 ANY_TEXT = st.text(st.characters())  # surrogates too, which `st.text()` leaves out
 ANY_JSON = st.recursive(
@@ -82,4 +82,4 @@ def test_replacing_takes_time_in_proportion_to_the_body() -> None:
 
 
 def test_a_number_is_found_in_a_body_with_surrogates() -> None:
-    assert Mention.of("+13125550111").within(b'{"a": "\\ud800", "to": "\\u002b1 312 555 0111"}')
+    assert NumberMatcher.of("+13125550111").within(b'{"a": "\\ud800", "to": "\\u002b1 312 555 0111"}')

@@ -11,14 +11,14 @@ import pytest
 
 from handlers import router
 from service import Context, Event, Router
-from service.dashboard.timeline import tell
+from service.dashboard.timeline import build
 from service.events import InvalidBody, read_envelope, read_event
 from service.events.json_body import parse_json
 from service.events.nested_json import dump_json, transform
-from service.security.anonymize import Disguise, masked
+from service.security.anonymize import Anonymizer, masked
 from service.security.encryption import Sealer
-from service.security.number_matcher import Mention
-from service.store.inbox.search_index import marks
+from service.security.number_matcher import NumberMatcher
+from service.store.inbox.search_index import index_terms
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.stack import SMS_FROM, Stack
 
@@ -85,7 +85,7 @@ def test_whichever_field_is_nested_deeply_the_event_is_read_or_refused(file: Pat
         raw = dump_json(with_deep(body, path, deep))
         found = read_envelope(raw)
         event = read_event(found.identity, found.type, raw, "webhook")
-        marks(found.type, raw, Sealer(()))
+        index_terms(found.type, raw, Sealer(()))
         for name in ("sms_fallback", "toll_free", "hosted_numbers", "consent"):
             subscription = router.subscriptions.get(name)
             if subscription is not None and subscription.payload is not None:
@@ -93,9 +93,9 @@ def test_whichever_field_is_nested_deeply_the_event_is_read_or_refused(file: Pat
                     subscription.payload.validate_python(event.payload)
                 except ValueError:
                     continue
-        assert Mention.of("+13125550999").within(raw) is False
+        assert NumberMatcher.of("+13125550999").within(raw) is False
         dump_json(masked(parse_json(raw)))
-        dump_json(Disguise().content(parse_json(raw)))
+        dump_json(Anonymizer().content(parse_json(raw)))
 
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":', b'[{"a":['])
@@ -170,4 +170,4 @@ def test_the_story_of_a_deep_effect_is_told(stack: Stack) -> None:
         *("name", "one", "h", False, "POST", "/messages", "", "t", "application/json", "d", "would"),
         body=b"[" * 100_000,
     )
-    assert tell(record, [entry], 2)
+    assert build(record, [entry], 2)

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from service import Context, Event, Router
-from service.monitoring.notifications import Courier, Teller, notify, open_teller
+from service.monitoring.notifications import Channel, NotificationSender, notify, open_teller
 from service.settings import InvalidSettings
 from service.store.connection import connect
 from service.store.facts import notices
@@ -46,10 +46,10 @@ class Notifying:
     def notify(self, text: str, *, cause: str = CAUSE, mend: str = "ringback hosted show 1") -> None:
         self._stack.ask(lambda redis, keys: notify(redis, keys, cause=cause, text=text, mend=mend))
 
-    def turn(self, tell: Teller | None = None) -> None:
+    def turn(self, tell: Channel | None = None) -> None:
         """What every worker does each second."""
         for _ in range(2):
-            self._stack.ask(lambda redis, keys: Courier(redis, keys, tell or self.told).turn())
+            self._stack.ask(lambda redis, keys: NotificationSender(redis, keys, tell or self.told).turn())
 
     def pause_of(self, cause: str = CAUSE) -> float:
         """Seconds until something may be told about a cause."""

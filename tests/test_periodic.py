@@ -13,7 +13,7 @@ from arq.cron import cron
 
 from service import Context, Event, Retry, Router
 from service.store.inbox.audit import audit
-from service.store.inbox.search import Wanted, newest
+from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
 from service.worker.cron import cron_jobs
 from service.worker.worker import stock_settings
@@ -52,7 +52,7 @@ def test_a_periodic_run_that_asks_for_another_is_run_again(stack: Stack) -> None
     wait_for(lambda: len(runs) >= 2)
     assert stack.ended(runs[0]).handlers["tick"].state == "done"
     assert runs.count(runs[0]) == 2
-    kept = stack.ask(lambda redis, keys: newest(redis, keys, limit=50, wanted=Wanted(type="ringback.cron.tick")))
+    kept = stack.ask(lambda redis, keys: search(redis, keys, limit=50, wanted=EventFilter(type="ringback.cron.tick")))
     assert {record.arrived_by for record in kept} == {"cron"}
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from service.dashboard.timeline import Line, _span, in_doubt, tell
+from service.dashboard.timeline import Line, _span, build, in_doubt
 from service.store.effects.ledger import Entry, Sent, StoredAnswer
-from service.store.inbox.records import MOST_RUNS, Delivery, EventRecord, HandlerRecord, Note, Ran
+from service.store.inbox.records import MOST_RUNS, Delivery, EventRecord, HandlerRecord, Note, RunRecord
 
 T = 1_763_785_000_000
 
@@ -29,12 +29,12 @@ def texts(lines: list[Line]) -> list[tuple[int, str | None, str]]:
 
 
 def test_an_event_that_went_well_from_its_occurrence_to_its_end() -> None:
-    run = Ran(T + 4, T + 95, "done", "nothing_to_say")
+    run = RunRecord(T + 4, T + 95, "done", "nothing_to_say")
     record = event(
         state="done", ended_at=T + 96, handlers={"greet": HandlerRecord("done", runs=(run,), ended_at=T + 95)}
     )
     sent = effect(sent=(Sent(T + 6, 200, T + 90),), status=200)
-    assert texts(tell(record, [sent], T + 1000)) == [
+    assert texts(build(record, [sent], T + 1000)) == [
         (-500, None, "happened, says its sender"),
         (0, None, "accepted"),
         (90, "greet", "POST /messages for +1312•••0001: answered 200 after 84 ms"),
@@ -45,7 +45,7 @@ def test_an_event_that_went_well_from_its_occurrence_to_its_end() -> None:
 
 def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
     record = event(deliveries=5, again=(Delivery(T + 10, "webhook"), Delivery(T + 20, "failover")))
-    told = texts(tell(record, [], T + 30))
+    told = texts(build(record, [], T + 30))
     assert (10, None, "delivered once more, by webhook: a duplicate") in told
     assert (20, None, "delivered once more, by failover: a duplicate") in told
     assert (20, None, "delivered 2 more times, of which only the number is kept") in told
@@ -75,7 +75,7 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
     ids=["in doubt", "put off", "withdrawn", "settled", "no answer", "refused", "dry run", "another event's"],
 )
 def test_what_is_known_of_an_effect(changes: dict[str, Any], words: str) -> None:
-    lines = tell(event(), [effect(**changes)], T + 100)
+    lines = build(event(), [effect(**changes)], T + 100)
     assert any(words in line.text for line in lines if line.kind == "effect"), lines
     assert in_doubt(effect(**changes)) == ("unknown" in words or "no answer" in words)
 
@@ -86,21 +86,21 @@ def test_a_handler_that_waits_says_why_and_until_when() -> None:
         "held": HandlerRecord("parked", due=T + 500, reason="credentials", held_by="credentials"),
         "next": HandlerRecord(),
     }
-    told = {line.handler: line.text for line in tell(event(handlers=handlers), [], T + 30_000)}
+    told = {line.handler: line.text for line in build(event(handlers=handlers), [], T + 30_000)}
     assert told["late"] == "waits until in 1 min 0 s (rate_limit)"
     assert told["held"] == "held by credentials (credentials)"
     assert told["next"] == "is due"
 
 
 def test_a_long_history_says_that_it_is_not_whole() -> None:
-    runs = tuple(Ran(T + n, T + n, "waiting", "error") for n in range(MOST_RUNS))
-    told = [line.text for line in tell(event(handlers={"greet": HandlerRecord("waiting", runs=runs)}), [], T)]
+    runs = tuple(RunRecord(T + n, T + n, "waiting", "error") for n in range(MOST_RUNS))
+    told = [line.text for line in build(event(handlers={"greet": HandlerRecord("waiting", runs=runs)}), [], T)]
     assert "ran more often; only the first and the last runs are kept" in told
 
 
 def test_an_ending_without_a_run_is_told() -> None:
     dead = HandlerRecord("dead", reason="killed_worker", error="its worker vanished", ended_at=T + 7)
-    told = texts(tell(event(handlers={"greet": dead}, notes=(Note(T + 7, "condemned"),)), [], T + 8))
+    told = texts(build(event(handlers={"greet": dead}, notes=(Note(T + 7, "condemned"),)), [], T + 8))
     assert (7, "greet", "dead (killed_worker): its worker vanished") in told
 
 
@@ -112,7 +112,7 @@ def test_what_persons_and_workers_did_is_told() -> None:
         Note(T + 4, "released", {"cause": "credentials"}),
         Note(T + 5, "a note of a later version"),
     )
-    told = [line.text for line in tell(event(notes=notes), [], T)]
+    told = [line.text for line in build(event(notes=notes), [], T)]
     assert "a person had it retried: greet (ValueError), thank" in told
     assert "set free: credentials is over" in told
     assert any("vanished (w1)" in text for text in told)

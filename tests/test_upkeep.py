@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from service import Context, Discard, Event, Router
 from service.store.inbox import accept, retention
 from service.store.inbox.audit import audit
-from service.store.inbox.leases import Ending, Request, claim, finish
+from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
 from service.worker import maintenance as upkeep_module
@@ -169,12 +169,12 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
         body = b'{"data":{"payload":{"text":"' + b"x" * 1500 + b'"}}}'
         for start in range(0, 100_000, 256):
             batch = range(start, min(start + 256, 100_000))
-            await accept.accept(redis, keys, [accept.Arrival(f"e{n}", "test.x", body, "webhook") for n in batch])
+            await accept.accept(redis, keys, [accept.NewEvent(f"e{n}", "test.x", body, "webhook") for n in batch])
         for number in range(1, 101):
-            request = Request("w", number, lease=60, limit=100, routes={"one": ["*"]})
+            request = ClaimRequest("w", number, lease=60, limit=100, routes={"one": ["*"]})
             leases = (await claim(redis, keys, request)).leases
             done = {"one": HandlerRecord("done")}
-            await finish(redis, keys, [Ending.of(lease, done, release=True) for lease in leases])
+            await finish(redis, keys, [HandlerResults.of(lease, done, release=True) for lease in leases])
         await redis.config_set("slowlog-log-slower-than", 5_000)
         await redis.slowlog_reset()
 

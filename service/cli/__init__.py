@@ -36,7 +36,7 @@ from service.cli.telnyx.webhooks import webhooks
 from service.processes.disk_space import is_full
 from service.processes.embedded_server import EmbeddedServerError
 from service.processes.sockets import CannotListen
-from service.security.masking import told
+from service.security.masking import describe_error
 from service.settings import InvalidSettings, load
 from service.store.facts.consent import KeyMissing
 from service.store.redis_errors import describe_redis_error
@@ -127,7 +127,7 @@ def _leave_working_directory() -> None:
 
 
 def _own_fault(error: Exception) -> str:
-    return f"a fault of Ringback's own: {told(error)}. Please report it"
+    return f"a fault of Ringback's own: {describe_error(error)}. Please report it"
 
 
 def _end(text: str, code: int) -> None:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 SECONDS = 30.0
 
 
-def ask(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+def with_redis(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
     """Do some work with the Redis that the settings name, and answer what it answers.
 
     Raises:

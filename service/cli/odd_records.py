@@ -7,7 +7,7 @@ from typing import TypeVar
 import typer
 
 from service.cli.output import say
-from service.security.masking import told
+from service.security.masking import describe_error
 from service.store.inbox.records import EventRecord
 
 T = TypeVar("T")
@@ -27,7 +27,7 @@ class OddRecords:
 
     def tell(self, event_id: str, error: Exception) -> str:
         """Note that a record failed, say so on standard error, and return why."""
-        why = f"cannot be shown ({told(error)}); please report it"
+        why = f"cannot be shown ({describe_error(error)}); please report it"
         self.ids.append(event_id)
         say(f"{event_id}: {why}", err=True)
         return why

@@ -13,7 +13,7 @@ from service.events.json_body import parse_json
 from service.messages.segments import segments
 from service.security.masking import mask_number
 from service.store.effects.ledger import Entry, Sent
-from service.store.inbox.records import MOST_RUNS, EventRecord, HandlerRecord, Note, Ran
+from service.store.inbox.records import MOST_RUNS, EventRecord, HandlerRecord, Note, RunRecord
 
 Kind = Literal["happened", "accepted", "delivered", "run", "effect", "note", "wait", "ended"]
 
@@ -54,7 +54,7 @@ class Line:
     began: int | None = None
 
 
-def tell(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]:
+def build(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]:
     """The story as it is known at `now` (milliseconds), the earliest first."""
     lines = [
         *_arrival(record),
@@ -114,7 +114,7 @@ def _of_handler(name: str, handler: HandlerRecord, event_ended_at: int | None) -
         yield Line(ended_at, "run", _ending(handler.state, handler.reason, handler.error), name)
 
 
-def _in_words(run: Ran) -> str:
+def _in_words(run: RunRecord) -> str:
     times = f"ran {run.times} times, each" if run.times > 1 else "ran:"
     remarks = "".join(f"; {remark}" for remark in run.remarks)
     return f"{times} {_ending(run.outcome, run.reason, run.error)}, after {_span(run.ended - run.began)}{remarks}"

@@ -38,7 +38,7 @@ _LATEST_AHEAD = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class ConsentChange:
     """One word about being written to; `at` is seconds since 1970, None where nothing says when.
 
     `number` is the id of a WhatsApp user, where one is named.
@@ -55,7 +55,7 @@ class Word:
 
 def words_of(
     event_type: str, payload: object, occurred_at: object, also: Collection[str] = (), *, now: float
-) -> tuple[Word, ...]:
+) -> tuple[ConsentChange, ...]:
     """Return what an event says about consent: the sender of an inbound message, or recipients who are blocked (40300).
 
     `also` holds further opt-out words in normal form. `now` is seconds since 1970. A time that cannot be right counts
@@ -68,9 +68,11 @@ def words_of(
         said = said_in(payload, also)
         if said is None or (said == "in" and at is None):
             return ()
-        return tuple(Word(name, said, at) for name in names_of(payload))
+        return tuple(ConsentChange(name, said, at) for name in names_of(payload))
     at = _time((occurred_at, payload.get("completed_at")), now)
-    return tuple(Word(number, "out", at, BLOCKED_BY_STOP) for number in dict.fromkeys(blocked_recipients(payload)))
+    return tuple(
+        ConsentChange(number, "out", at, BLOCKED_BY_STOP) for number in dict.fromkeys(blocked_recipients(payload))
+    )
 
 
 def is_inbound(event_type: str, payload: Mapping[str, Any]) -> bool:

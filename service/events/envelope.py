@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from service import clock
-from service.events.consent import Word, words_of
+from service.events.consent import ConsentChange, words_of
 from service.events.json_body import parse_json
 from service.events.message_status import MessageStatus, read_message_status
 from service.events.nested_json import dump_json
@@ -44,7 +44,7 @@ class Envelope:
     identity: str
     type: str
     by_content: bool
-    words: tuple[Word, ...] = ()
+    words: tuple[ConsentChange, ...] = ()
     message: MessageStatus | None = None
     occurred_at: datetime | None = None
 

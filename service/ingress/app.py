@@ -25,12 +25,12 @@ from service.events.opt_out_policy import opt_out_words
 from service.ingress.body_budget import BodyBudget
 from service.ingress.http_protocol import bounded_config
 from service.ingress.metrics import IngressMetrics
-from service.ingress.process_slots import Slot
+from service.ingress.process_slots import ProcessSlot
 from service.ingress.refusal_log import RefusalLog
 from service.ingress.rewritten_bodies import RewriteCheck
 from service.ingress.webhook_endpoint import Reception
 from service.ingress.wrong_address import WrongAddress
-from service.monitoring.health import Endpoint, Probe, health_routes
+from service.monitoring.health import Endpoint, HealthProbe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs
 from service.processes.disk_space import describe_failed_write
 from service.processes.loopback import is_loopback
@@ -48,7 +48,7 @@ Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 log = structlog.get_logger(__name__)
 
-PATIENCE = 1.5
+TIMEOUT = 1.5
 """Seconds that Redis may take: Telnyx waits 2 s (knowledge base, receiving webhooks)."""
 
 
@@ -65,12 +65,12 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     public_keys = settings.require_public_keys()
     keys = Keys.of(settings)
     url = locate(settings)
-    accepting = connect(url, timeout=PATIENCE, connections=4)
-    probing = connect(url, timeout=PATIENCE, connections=4)
-    inbox = GroupCommit(accepting, keys, patience=PATIENCE)
+    accepting = connect(url, timeout=TIMEOUT, connections=4)
+    probing = connect(url, timeout=TIMEOUT, connections=4)
+    inbox = GroupCommit(accepting, keys, patience=TIMEOUT)
     added_words = opt_out_words(settings.policy)
-    probe = Probe(accepting, keys, ingress_needs())
-    metrics = IngressMetrics(Slot(counts) if counts else None)
+    probe = HealthProbe(accepting, keys, ingress_needs())
+    metrics = IngressMetrics(ProcessSlot(counts) if counts else None)
     budget, refusals, rewrite_check = BodyBudget(), RefusalLog(), RewriteCheck()
     wrong_address = WrongAddress(metrics)
 
@@ -193,7 +193,7 @@ def _counts(settings: Settings) -> Iterator[Path | None]:
 
 
 def _public_health(
-    settings: Settings, probe: Probe, redis: "Redis", keys: Keys, registry: CollectorRegistry
+    settings: Settings, probe: HealthProbe, redis: "Redis", keys: Keys, registry: CollectorRegistry
 ) -> list[Route]:
     routes = health_routes(probe, redis, keys, registry, warns=partial(trouble_with_encryption, redis, keys))
     if settings.admin_port is None and is_loopback(settings.host):
@@ -214,7 +214,7 @@ def _on_loopback(endpoint: Endpoint) -> Endpoint:
 
 
 def _lifespan(
-    metrics: IngressMetrics, inbox: GroupCommit, probe: Probe, refusals: RefusalLog, *clients: "Redis"
+    metrics: IngressMetrics, inbox: GroupCommit, probe: HealthProbe, refusals: RefusalLog, *clients: "Redis"
 ) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -236,6 +236,6 @@ def _with_or_without_slash(path: str, endpoint: Reception) -> list[Route]:
     return [Route(path, endpoint, methods=None), Route(f"{path}/", endpoint, methods=None)]
 
 
-async def _tell_trouble(probe: Probe) -> None:
+async def _tell_trouble(probe: HealthProbe) -> None:
     if trouble := await probe.trouble():
         log.error("not ready", reason=trouble)

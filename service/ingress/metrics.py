@@ -20,8 +20,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from service.ingress.process_slots import Slot
-from service.monitoring.counters import Count, Durations, Tally, add_all
+from service.ingress.process_slots import ProcessSlot
+from service.monitoring.counters import CounterFamily, HistogramFamily, Tally, add_all
 from service.monitoring.labels import event_types
 
 log = structlog.get_logger(__name__)
@@ -35,27 +35,27 @@ WRONG_ADDRESS = "wrong_address"
 class Tallies:
     """The numbers."""
 
-    deliveries: Count = field(
-        default_factory=lambda: Count(
+    deliveries: CounterFamily = field(
+        default_factory=lambda: CounterFamily(
             "ringback_deliveries",
             "Webhook requests by the status of their answer, its reason, and the URL that they came by.",
             ("status", "reason", "arrived_by"),
         )
     )
-    events: Count = field(
-        default_factory=lambda: Count(
+    events: CounterFamily = field(
+        default_factory=lambda: CounterFamily(
             "ringback_events_accepted", "Webhook events that were made durable, once each, by their type.", ("type",)
         )
     )
-    accepting: Durations = field(
-        default_factory=lambda: Durations(
+    accepting: HistogramFamily = field(
+        default_factory=lambda: HistogramFamily(
             "ringback_accept_seconds",
             "From the first byte of a webhook request to its answer.",
             (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
         )
     )
-    arriving: Durations = field(
-        default_factory=lambda: Durations(
+    arriving: HistogramFamily = field(
+        default_factory=lambda: HistogramFamily(
             "ringback_occurred_to_accepted_seconds",
             "From an event's occurred_at, by Telnyx's clock, to its being durable here, by ours.",
             (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0),
@@ -92,7 +92,7 @@ class IngressMetrics(Collector):
     `registry` exposes it.
     """
 
-    def __init__(self, slot: Slot | None = None) -> None:
+    def __init__(self, slot: ProcessSlot | None = None) -> None:
         self._slot = slot
         self._tallies = Tallies() if slot is None else Tallies.read(slot.read())
         for status, arrived_by in product(("accepted", "duplicate"), ("webhook", "failover")):

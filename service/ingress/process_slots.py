@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 
-class Slot:
+class ProcessSlot:
     """One process's slot. It is free again when the process has ended, in whatever way."""
 
     def __init__(self, folder: Path) -> None:

@@ -19,8 +19,8 @@ from service.ingress.metrics import IngressMetrics
 from service.ingress.refusal_log import RefusalLog, peer_of
 from service.ingress.rewritten_bodies import RewriteCheck
 from service.ingress.wrong_address import WrongAddress
-from service.security.telnyx_signature import Claim, InvalidSignature, PublicKey, read_claim
-from service.store.inbox.accept import Arrival
+from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_claim
+from service.store.inbox.accept import NewEvent
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
 
 log = structlog.get_logger(__name__)
@@ -98,7 +98,7 @@ class Reception:
             status = await self._store(key, claim, body)
         return {"status": status}, status
 
-    def _claim(self, scope: Scope) -> Claim:
+    def _claim(self, scope: Scope) -> SignatureHeaders:
         now = clock.now()
         try:
             return read_claim(scope["headers"], now, self.tolerance)
@@ -131,7 +131,7 @@ class Reception:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _proven(self, claim: Claim, body: bytes) -> PublicKey:
+    def _proven(self, claim: SignatureHeaders, body: bytes) -> PublicKey:
         keys = self.keys if self.probe_key is None else (*self.keys, self.probe_key)
         try:
             return claim.prove(body, keys)
@@ -144,7 +144,7 @@ class Reception:
                 hint="check TELNYX_PUBLIC_KEY, and that nothing between Telnyx and here rewrites the body",
             ) from None
 
-    async def _store(self, key: PublicKey, claim: Claim, body: bytes) -> str:
+    async def _store(self, key: PublicKey, claim: SignatureHeaders, body: bytes) -> str:
         try:
             envelope = read_envelope(body, self.opt_out_words)
         except InvalidBody as error:
@@ -154,7 +154,7 @@ class Reception:
         kept = claim if self.keeps_signatures else None
         try:
             acceptance = await self.inbox.accept(
-                Arrival.from_envelope(envelope, body, self.arrived_by, claim=kept, keep=self.retention)
+                NewEvent.from_envelope(envelope, body, self.arrived_by, claim=kept, keep=self.retention)
             )
         except NotAccepted as error:
             raise Refused(503, error.reason) from None

@@ -15,7 +15,7 @@ from service.messages.links import public_shorteners
 from service.messages.policy import NO_RULE, Policy
 from service.routing import Dead
 
-Verdict = Literal["send", "watch", "nothing"]
+PolicyDecision = Literal["send", "watch", "nothing"]
 
 _WHY: Mapping[str, str] = MappingProxyType(
     {
@@ -39,7 +39,7 @@ class Explanation:
 
     number: str | None
     rule: str | None
-    verdict: Verdict
+    verdict: PolicyDecision
     reason: str
     why: str
     when: float | None = None

@@ -17,7 +17,7 @@ from service.messages.message_state import REACHED
 from service.messages.policy import NO_RULE, Occasion, Policy, Rule
 from service.messages.rendering import readable
 from service.messages.segments import segments
-from service.messages.templates import BadTemplate, Words
+from service.messages.templates import BadTemplate, TemplateVariables
 from service.outbound.phone_numbers import country_of
 from service.routing import Dead
 
@@ -184,7 +184,7 @@ def _text(case: Case, said: str) -> str:
     if rule.template is None:
         return said
     sender = case.message.from_
-    words = Words(
+    words = TemplateVariables(
         text=said,
         agent_name=sender.agent_name or "",
         agent_id=sender.agent_id or "",

@@ -13,7 +13,7 @@ from service.outbound.api_call import name_of_key
 from service.outbound.handler_run_state import current_run
 from service.outbound.idempotency_keys import idempotency_key
 from service.routing import Context
-from service.store.facts.consent import hear
+from service.store.facts.consent import record_consent
 from service.store.facts.message_states import Purpose, Recipient, RecipientState, ask
 from service.store.keys import Keys
 
@@ -38,7 +38,9 @@ async def look(ctx: Context, message_id: str, numbers: Iterable[str], *, by: str
 async def merge_shown(ctx: Context, message_id: str, shown: Message, number: str, *, by: str) -> RecipientState:
     """Merge what Telnyx shows of a message, and record whom a STOP blocks; return the state of one recipient."""
     payload, now = {**shown.model_dump(by_alias=True), "id": message_id}, clock.now()
-    await hear(ctx.redis, Keys.of(ctx.settings), words_of("message.finalized", payload, None, now=now), now=now)
+    await record_consent(
+        ctx.redis, Keys.of(ctx.settings), words_of("message.finalized", payload, None, now=now), now=now
+    )
     said = read_message_status("message.finalized", payload)
     return (await _ask(ctx, message_id, [number], "look", by, said=said))[number]
 

@@ -16,16 +16,16 @@ from telnyx.types import MessagingOptoutListResponse
 
 from service import clock
 from service.events import read_time
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
 from service.outbound.client import open_reader
-from service.outbound.errors import judge
+from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd, pages
-from service.security.masking import told
+from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.cancellation import check_cancelled
 from service.store.connection import connect
-from service.store.facts.consent import hear, list_read_at, note_list_read, take_list_lock
+from service.store.facts.consent import list_read_at, note_list_read, record_consent, take_list_lock
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 
@@ -42,7 +42,7 @@ REDIS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ListReading:
     """How many numbers the list held, how many of them were news, and how many rows could not be read."""
 
     numbers: int = 0
@@ -50,7 +50,7 @@ class Reading:
     unread: int = 0
 
 
-async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> Reading:
+async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> ListReading:
     """Keep every opt-out in Telnyx's list, page by page.
 
     A number that is missing there is not lifted: it may have said STOP over RCS, or to a profile since deleted.
@@ -60,11 +60,13 @@ async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> Read
         service.outbound.list_pages.ListDoesNotEnd: the list repeats a page; the same.
         redis.exceptions.RedisError: Redis is away; the same.
     """
-    reading = Reading()
+    reading = ListReading()
     async for rows in pages(telnyx.messaging_optouts.list(page_size=PAGE), "opt-outs"):
         words = [word for word in map(_word, rows) if word is not None]
-        news = await hear(redis, keys, words, now=clock.now())
-        reading = Reading(reading.numbers + len(words), reading.news + news, reading.unread + len(rows) - len(words))
+        news = await record_consent(redis, keys, words, now=clock.now())
+        reading = ListReading(
+            reading.numbers + len(words), reading.news + news, reading.unread + len(rows) - len(words)
+        )
     await note_list_read(redis, keys, at=clock.now())
     return reading
 
@@ -109,13 +111,13 @@ async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
     try:
         reading = await read_opt_outs(telnyx, redis, keys)
     except APIError as error:
-        log.warning("Telnyx's opt-outs could not be read", reason=judge(error).reason)
+        log.warning("Telnyx's opt-outs could not be read", reason=classify_error(error).reason)
     except ListDoesNotEnd as error:
         log.error("Telnyx's opt-outs could not be read to their end", error=str(error))  # noqa: TRY400
     except (RedisError, OSError) as error:
         log.warning("Telnyx's opt-outs wait for Redis", error=describe_cause(error))
     except Exception as error:  # noqa: BLE001 - whatever Telnyx sends, the next reading may be better
-        log.error("reading Telnyx's opt-outs broke", error=told(error))  # noqa: TRY400
+        log.error("reading Telnyx's opt-outs broke", error=describe_error(error))  # noqa: TRY400
     else:
         log.info("Telnyx's opt-outs read", numbers=reading.numbers, news=reading.news, unread=reading.unread)
         return True
@@ -132,9 +134,9 @@ async def _is_due(redis: "Redis", keys: Keys) -> bool:
         return False
 
 
-def _word(row: MessagingOptoutListResponse) -> Word | None:
+def _word(row: MessagingOptoutListResponse) -> ConsentChange | None:
     """The opt-out in a row; None where it bears no whole number (Telnyx can redact them)."""
     if row.to is None or canonical_number(row.to) is None:
         return None
     since = read_time(row.created_at)
-    return Word(row.to, "out", since.timestamp() if since else None, "telnyx_list")
+    return ConsentChange(row.to, "out", since.timestamp() if since else None, "telnyx_list")

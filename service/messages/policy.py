@@ -89,9 +89,9 @@ def _opt_out_word(word: str) -> str:
 
 Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
-Word = Annotated[str, Field(min_length=1, strict=True)]
+NonEmptyStr = Annotated[str, Field(min_length=1, strict=True)]
 Sender = Annotated[str | None, AfterValidator(checked_sender)]
-OptOutWord = Annotated[Word, AfterValidator(_opt_out_word)]
+OptOutWord = Annotated[NonEmptyStr, AfterValidator(_opt_out_word)]
 
 
 class Table(BaseModel):
@@ -105,7 +105,7 @@ class QuietHours(Table):
 
     begin: ClockTime = Field(alias="from")
     end: ClockTime = Field(alias="to")
-    time_zone: Annotated[Word, AfterValidator(_time_zone)] | None = None
+    time_zone: Annotated[NonEmptyStr, AfterValidator(_time_zone)] | None = None
 
     @model_validator(mode="after")
     def _some_hours(self) -> "QuietHours":
@@ -143,11 +143,11 @@ class Manner(Table):
 class Rule(Manner):
     """One rule: which messages it is for, and what becomes of them. An empty condition asks for nothing."""
 
-    name: Word
-    agents: list[Word] = Field(default_factory=list)
-    messaging_profiles: list[Word] = Field(default_factory=list)
-    tags: list[Word] = Field(default_factory=list)
-    countries: list[Annotated[Word, AfterValidator(_country)]] = Field(default_factory=list)
+    name: NonEmptyStr
+    agents: list[NonEmptyStr] = Field(default_factory=list)
+    messaging_profiles: list[NonEmptyStr] = Field(default_factory=list)
+    tags: list[NonEmptyStr] = Field(default_factory=list)
+    countries: list[Annotated[NonEmptyStr, AfterValidator(_country)]] = Field(default_factory=list)
     max_age: Duration = 0.0
     max_wait: Duration = 0.0
     quiet_hours: QuietHours | None = Field(None, validate_default=True)

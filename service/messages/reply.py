@@ -21,7 +21,7 @@ from service.outbound.phone_numbers import one_spelling
 from service.outbound.send_conditions import as_reply, not_sent_reason
 from service.settings import Settings
 from service.store.facts.consent import opted_out, reason_against_answer, take_back_answer
-from service.store.facts.snapshots import take_turn
+from service.store.facts.snapshots import acquire_throttle
 from service.store.keys import Keys
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ _CAUSES = {
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReplyDecision:
     """What `ctx.reply` needs to know of the event, the handler and the world; `accepted_at` is seconds since 1970."""
 
     event: Event[dict[str, Any]]
@@ -109,7 +109,7 @@ class Answer:
         log.info("no reply", event_id=self.event.id, reason=reason)
         REPLIES_REFUSED.labels(reason if reason in REASONS else "other").inc()
         cause = _CAUSES.get(reason)
-        if cause is None or not await take_turn(
+        if cause is None or not await acquire_throttle(
             self.redis, self.keys, f"reply_{reason}", secrets.token_hex(8), seconds=WINDOW
         ):
             return

@@ -20,7 +20,9 @@ SPREAD = 120.0
 """Seconds over which those that wait for the same thing look again, so that they do not all come at once."""
 
 
-async def hold_back(ctx: Context, case: Case, wanted: Draft, known: RecipientState, *, by: str) -> str | None:
+async def check_sending_window(
+    ctx: Context, case: Case, wanted: Draft, known: RecipientState, *, by: str
+) -> str | None:
     """Let an SMS pass that may go out now; else answers why it never may, within `max_wait` of its first hold.
 
     Raises:

@@ -20,7 +20,7 @@ class BadTemplate(ValueError):  # noqa: N818 - a state
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class TemplateVariables:
     """What a template may name: the readable text of the RCS message, and whose it was."""
 
     text: str
@@ -30,7 +30,7 @@ class Words:
     country: str
 
 
-EXAMPLE = Words("Your table is ready.", "Diner", "agent-1", ("table",), "US")
+EXAMPLE = TemplateVariables("Your table is ready.", "Diner", "agent-1", ("table",), "US")
 _NAMES = frozenset(asdict(EXAMPLE))
 
 
@@ -60,7 +60,7 @@ class Template:
         template.render(EXAMPLE)
         return template
 
-    def render(self, words: Words) -> str:
+    def render(self, words: TemplateVariables) -> str:
         """The text, without blanks around it.
 
         Raises:

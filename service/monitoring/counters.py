@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 
 @dataclass
-class Count:
+class CounterFamily:
     """How often something happened, by label values; without its `_total`, as prometheus-client names it."""
 
     name: str
@@ -42,7 +42,7 @@ class Count:
 
 
 @dataclass
-class Durations:
+class HistogramFamily:
     """How long something took, in seconds: a histogram without labels."""
 
     name: str
@@ -76,7 +76,7 @@ class Durations:
         self.total += total
 
 
-Tally = Count | Durations
+Tally = CounterFamily | HistogramFamily
 
 
 def add_all(tallies: Iterable[Tally], written: Sequence[Any]) -> None:

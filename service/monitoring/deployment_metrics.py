@@ -13,14 +13,14 @@ from service.store.inbox.audit import Totals, totals
 from service.store.inbox.gauges import Memory, Queue, memory, queue
 from service.store.keys import Keys
 
-PATIENCE = 1.5
+TIMEOUT = 1.5
 """Seconds that Redis may take for all of them: a scrape goes on without them, rather than fail."""
 
 _ANY = "The same on every process: read from Redis when asked."
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class MetricsReading:
     """What Redis says at one moment."""
 
     totals: Totals
@@ -76,8 +76,8 @@ class Fixed(Collector):
 async def deployment(redis: "Redis", keys: Keys) -> Fixed:
     """The numbers as they are now; where Redis does not answer in time, that is all there is to say."""
     try:
-        async with asyncio.timeout(PATIENCE):
-            reading = Reading(await totals(redis, keys), await queue(redis, keys), await memory(redis))
+        async with asyncio.timeout(TIMEOUT):
+            reading = MetricsReading(await totals(redis, keys), await queue(redis, keys), await memory(redis))
     except (TimeoutError, RedisError, OSError):
         return Fixed([_answers(0)])
     return Fixed([_answers(1), *reading.families()])

@@ -17,14 +17,14 @@ from service.store.keys import Keys
 from service.store.permissions import Needs
 from service.store.server_checks import trouble_working
 
-PATIENCE = 1.5
+TIMEOUT = 1.5
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Check = Callable[[], Awaitable[str | None]]
 """Says in words why a process is not ready, else None."""
 
 
-class Probe:
+class HealthProbe:
     """Asks whether the work can be done, once for all who want to know at the same time.
 
     It asks on the connections of the work itself: one of its own might reach a server that the work does not.
@@ -44,14 +44,14 @@ class Probe:
 
     async def _ask(self) -> str | None:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT):
                 return await trouble_working(self._redis, self._keys, self._needs)
         except TimeoutError:
-            return f"Redis at {address_of(self._redis)} does not answer within {PATIENCE:g} s"
+            return f"Redis at {address_of(self._redis)} does not answer within {TIMEOUT:g} s"
 
 
 def health_routes(
-    probe: Probe,
+    probe: HealthProbe,
     redis: "Redis",
     keys: Keys,
     registry: CollectorRegistry,
@@ -86,6 +86,6 @@ def health_routes(
 async def _warning(warns: Check | None) -> str | None:
     """Return what there is to know of beside the readiness; None too where Redis does not tell in time."""
     with suppress(TimeoutError, RedisError, OSError):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             return await warns() if warns is not None else None
     return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from service.security.masking import mask_numbers, told
+from service.security.masking import describe_error, mask_numbers
 from service.security.printable import printable, shown_type
 from service.security.private_ids import mask_ids
 from service.settings import Settings
@@ -73,7 +73,7 @@ def tell_no_texts() -> None:
 
 
 def _tell(what: str, error: BaseException | None) -> None:
-    where = None if error is None else told(error)
+    where = None if error is None else describe_error(error)
     structlog.get_logger(__name__).error(what, error=where)
 
 
@@ -89,7 +89,7 @@ def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> Muta
     if isinstance(error, tuple):
         error = error[1]
     if isinstance(error, BaseException):
-        line["error"] = told(error)
+        line["error"] = describe_error(error)
     return line
 
 

@@ -13,7 +13,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.security.masking import mask_e164, mask_numbers, told
+from service.security.masking import describe_error, mask_e164, mask_numbers
 from service.settings import InvalidSettings, Settings
 from service.store.cancellation import check_cancelled
 from service.store.facts import notices
@@ -49,7 +49,7 @@ async def notify(redis: "Redis", keys: Keys, *, cause: str, text: str, mend: str
         log.warning("a notification could not be noted", **told_here, error=describe_cause(error))
 
 
-class Teller(Protocol):
+class Channel(Protocol):
     """Brings a message to people."""
 
     async def __call__(self, title: str, body: str) -> bool:
@@ -57,12 +57,12 @@ class Teller(Protocol):
 
 
 @dataclass(frozen=True)
-class Courier:
+class NotificationSender:
     """Tells what was noted; every worker has one, and each message is one's to tell."""
 
     redis: "Redis"
     keys: Keys
-    tell: Teller
+    tell: Channel
 
     async def keep_telling(self) -> None:
         """Go on until cancelled; an outage of Redis is waited out, a delivery that fails is repeated."""
@@ -72,7 +72,7 @@ class Courier:
             except (RedisError, OSError) as error:
                 log.warning("notifications wait for Redis", error=describe_cause(error))
             except Exception as error:  # noqa: BLE001 - whatever a service's plugin does, the next message may go out
-                log.error("telling broke", error=told(error))  # noqa: TRY400
+                log.error("telling broke", error=describe_error(error))  # noqa: TRY400
             check_cancelled()
             await asyncio.sleep(PAUSE)
 
@@ -91,7 +91,7 @@ class Courier:
         except TimeoutError:
             pass
         if notice.tries < MOST_TRIES:
-            log.warning("a notification was not delivered", cause=notice.cause, again_in=notices.PATIENCE)
+            log.warning("a notification was not delivered", cause=notice.cause, again_in=notices.TIMEOUT)
             return False
         log.error("a notification cannot be delivered", cause=notice.cause)
         return await _tell_the_log(title, body)
@@ -109,7 +109,7 @@ def message(notice: Notice) -> tuple[str, str]:
     return f"Ringback: {notice.cause}", "\n\n".join(paragraphs)
 
 
-def open_teller(settings: Settings) -> Teller:
+def open_teller(settings: Settings) -> Channel:
     """What brings messages to where `RINGBACK_NOTIFY` says; to the log where it is unset.
 
     Raises:

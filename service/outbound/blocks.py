@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.outbound.api_call import Call
-from service.outbound.errors import Answer, Refusal
+from service.outbound.errors import Refusal, TelnyxResponse
 from service.store.effects.blocks import OUTAGE
-from service.store.effects.rate_limits import Word
+from service.store.effects.rate_limits import BlockSignal
 
 OUTAGE_REASON = "telnyx_outage"
 
@@ -49,7 +49,7 @@ ADVICE: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Notice:
+class BlockNotice:
     """A cause that was just opened, as people are told of it: its name, what to do, and what was met."""
 
     cause: str
@@ -67,35 +67,35 @@ def concerning(call: Call) -> dict[str, str]:
     return names
 
 
-def words(call: Call, answer: Answer | None, account: Refusal | None) -> list[Word]:
+def words(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -> list[BlockSignal]:
     """What an answer (None: there was none) says of each cause that concerns the call."""
     return [_word(kind, name, answer, account) for kind, name in concerning(call).items()]
 
 
-def is_alive(answer: Answer | None) -> bool:
+def is_alive(answer: TelnyxResponse | None) -> bool:
     """Whether Telnyx works, be it that it refuses this call."""
     return answer is not None and answer.status < 500
 
 
-def _word(kind: str, name: str, answer: Answer | None, account: Refusal | None) -> Word:
+def _word(kind: str, name: str, answer: TelnyxResponse | None, account: Refusal | None) -> BlockSignal:
     if kind == OUTAGE:
-        return Word(name, "lifts") if is_alive(answer) else _outage(answer)
+        return BlockSignal(name, "lifts") if is_alive(answer) else _outage(answer)
     if account is not None and account.reason == kind:
         every, quiet = int(ACCOUNT_PROBE * 1000), int(QUIET * 1000)
-        return Word(name, "fails", account.detail, ADVICE[kind], interval=every, longest=every, quiet=quiet)
-    return Word(name, "lifts" if answer is not None and _disproves(kind, answer) else "unclear")
+        return BlockSignal(name, "fails", account.detail, ADVICE[kind], interval=every, longest=every, quiet=quiet)
+    return BlockSignal(name, "lifts" if answer is not None and _disproves(kind, answer) else "unclear")
 
 
-def _disproves(kind: str, answer: Answer) -> bool:
+def _disproves(kind: str, answer: TelnyxResponse) -> bool:
     """Whether an answer shows that a cause is gone: whoever is told that a request is wrong has a valid key."""
     if kind == "credentials":
         return answer.status < 500 and answer.status not in (401, 408, 429)
     return 200 <= answer.status < 300
 
 
-def _outage(answer: Answer | None) -> Word:
+def _outage(answer: TelnyxResponse | None) -> BlockSignal:
     first, longest = (int(each * 1000) for each in OUTAGE_PROBES)
-    return Word(
+    return BlockSignal(
         OUTAGE,
         "fails",
         "no answer" if answer is None else str(answer.status),

@@ -5,7 +5,7 @@ from telnyx import AsyncTelnyx
 
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import current_run
-from service.outbound.transport import EffectTransport, Ledgers
+from service.outbound.transport import EffectTransport, LedgerSettings
 from service.settings import Settings
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
@@ -39,7 +39,7 @@ def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) ->
     )
 
 
-def open_client(settings: Settings, gate: Gate, ledgers: Ledgers) -> AsyncTelnyx:
+def open_client(settings: Settings, gate: Gate, ledgers: LedgerSettings) -> AsyncTelnyx:
     """A client for all handlers of a worker; to be closed with `await client.close()`.
 
     The SDK would send a POST up to three times on a time-out (its default `max_retries` is 2), so its retries are off.

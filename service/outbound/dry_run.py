@@ -7,8 +7,8 @@ from typing import Any
 
 from service.events.json_body import parse_json
 from service.outbound.api_call import Call
-from service.outbound.errors import Answer
-from service.outbound.run_ledger import Journal
+from service.outbound.errors import TelnyxResponse
+from service.outbound.run_ledger import RunLedger
 from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.effects.ledger import StoredAnswer
 from service.store.effects.send_conditions import NotAllowed
@@ -17,7 +17,7 @@ _BARE = ("/messaging_tollfree", "/rcs/", "/ai/")
 """Paths whose answers are the object itself; all others wrap it in `data`. Source: OpenAPI, SDK 4.189."""
 
 
-async def pretend(journal: Journal, call: Call) -> Answer:
+async def pretend(journal: RunLedger, call: Call) -> TelnyxResponse:
     """Write an effect into the event's story as one that would have been, and make an answer up.
 
     Raises:
@@ -38,13 +38,13 @@ async def pretend(journal: Journal, call: Call) -> Answer:
     return answer
 
 
-def made_up(call: Call) -> Answer:
+def made_up(call: Call) -> TelnyxResponse:
     """An answer of the usual form, with an id that says what it is."""
     told: dict[str, Any] = {"id": f"dry-run-{uuid.uuid4()}", **_fields(call)}
     if call.recipient is not None:
         told["to"] = [{"phone_number": each, "status": "queued"} for each in call.recipient.split(",")]
     body = told if call.path.startswith(_BARE) else {"data": told}
-    return Answer(200, {"content-type": "application/json"}, json.dumps(body).encode())
+    return TelnyxResponse(200, {"content-type": "application/json"}, json.dumps(body).encode())
 
 
 def _fields(call: Call) -> dict[str, Any]:

@@ -16,12 +16,12 @@ import structlog
 from service.outbound import effect_rules, lookups
 from service.outbound.api_call import Call
 from service.outbound.effect_metrics import Result
-from service.outbound.errors import Answer, Refusal, judge_answer, names_idempotency, unreachable
+from service.outbound.errors import Refusal, TelnyxResponse, classify_response, is_idempotency_conflict, unreachable
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Interrupted, Run
-from service.outbound.run_ledger import Journal
+from service.outbound.run_ledger import RunLedger
 from service.outbound.send_conditions import answer_not_sent, conditions_of
-from service.store.effects.ledger import Entry, Outcome, StoredAnswer
+from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.effects.send_conditions import NotAllowed
 
 log = structlog.get_logger(__name__)
@@ -51,7 +51,7 @@ MISSING_KEY_PAUSE = 60.0
 
 
 @dataclass
-class Request:
+class EffectRequest:
     """One request: the call, and its `Idempotency-Key` if it has one.
 
     `left` says whether a byte of it has left, `error` what came instead of an answer.
@@ -63,9 +63,9 @@ class Request:
     error: str = ""
 
 
-Send = Callable[[Request], Awaitable[Answer | None]]
+Send = Callable[[EffectRequest], Awaitable[TelnyxResponse | None]]
 """Sends a request once, and notes on it how far it got; None where no answer came."""
-Read = Callable[[str], Awaitable[Answer | None]]
+Read = Callable[[str], Awaitable[TelnyxResponse | None]]
 """Reads a path at Telnyx; None where no answer came."""
 
 
@@ -75,14 +75,14 @@ class Effect:
 
     call: Call
     run: Run
-    journal: Journal
+    journal: RunLedger
     gate: Gate
     send: Send
     get: Read
     resend: effect_rules.Resend
     ended: Callable[[Result], None]
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> TelnyxResponse:
         """Bring it about, or learn that it was, and answer what Telnyx answered.
 
         Raises:
@@ -99,7 +99,7 @@ class Effect:
             self.run.used.discard(entry.name)
             raise
 
-    async def _bring_about(self, entry: Entry) -> Answer:
+    async def _bring_about(self, entry: Entry) -> TelnyxResponse:
         if entry.own_key:
             entry = await self._known(entry)
         for _ in range(MOST_TURNS):
@@ -112,13 +112,13 @@ class Effect:
             entry = await self._known(entry)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
-    def _step(self, entry: Entry) -> effect_rules.Verdict:
+    def _step(self, entry: Entry) -> effect_rules.Decision:
         known = entry if entry.version else None
         can_look_up = lookups.look_up_for(self.call) is not None
         now = self.run.lease.now()
-        return effect_rules.next_step(known, self.call, now, resend=self.resend, can_look_up=can_look_up)
+        return effect_rules.decide(known, self.call, now, resend=self.resend, can_look_up=can_look_up)
 
-    async def _take(self, verdict: effect_rules.Verdict, entry: Entry) -> Answer | None:
+    async def _take(self, verdict: effect_rules.Decision, entry: Entry) -> TelnyxResponse | None:
         """One step; None where the entry has changed meanwhile."""
         if verdict.step == "return":
             return self._stored(entry)
@@ -141,15 +141,15 @@ class Effect:
             await asyncio.sleep(LOOK_AGAIN)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
-    def _stored(self, entry: Entry) -> Answer:
+    def _stored(self, entry: Entry) -> TelnyxResponse:
         self.ended("stored")
         kept = entry.answer or StoredAnswer(entry.status)
         differs = not self.journal.has_bytes_of(entry, self.call)
         remark = f"{entry.method} {entry.path} was answered from the ledger"
         self.run.remarks.append(remark + (", though this run would have sent something else" if differs else ""))
-        return Answer(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
+        return TelnyxResponse(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
 
-    async def _request(self, entry: Entry, *, again: bool) -> Answer | None:
+    async def _request(self, entry: Entry, *, again: bool) -> TelnyxResponse | None:
         await self._pass_gate(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.journal.intended(entry, self.call)
@@ -164,7 +164,7 @@ class Effect:
             raise await self._unanswered(intended, request, sent_at)
         return await self._answered(intended, answer, sent_at, again=again)
 
-    async def _not_sent(self, entry: Entry, refused: NotAllowed) -> Answer:
+    async def _not_sent(self, entry: Entry, refused: NotAllowed) -> TelnyxResponse:
         """Answer that it may not be sent; a request of unknown fate is looked for at Telnyx, and never repeated."""
         if refused.reason == MISSING_KEY:
             raise self.run.interrupt(_missing_key(refused))
@@ -187,13 +187,13 @@ class Effect:
         if refusal is not None:
             raise self.run.interrupt(refusal)
 
-    async def _sent(self, entry: Entry) -> tuple[Request, Answer | None]:
+    async def _sent(self, entry: Entry) -> tuple[EffectRequest, TelnyxResponse | None]:
         """Send the entry's bytes; where the lease has gone meanwhile, nothing is sent."""
         if not self.run.holds_lease():
             self.journal.take_back(entry)
             raise self.run.lose_lease()
         call = replace(self.call, body=entry.body or self.call.body, content_type=entry.content_type)
-        request = Request(call, self.journal.header(entry, self.call))
+        request = EffectRequest(call, self.journal.header(entry, self.call))
         try:
             return request, await self.send(request)
         except (asyncio.CancelledError, Exception):
@@ -201,7 +201,7 @@ class Effect:
                 self.journal.take_back(entry)
             raise
 
-    async def _answered(self, entry: Entry, answer: Answer, sent_at: int, *, again: bool) -> Answer:
+    async def _answered(self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool) -> TelnyxResponse:
         """Keep an answer, and give it to the handler or end the run as it asks."""
         outcome = effect_rules.outcome_of(self.call, answer, again=again)
         self.ended(outcome)
@@ -216,28 +216,28 @@ class Effect:
             raise self._ambiguous(entry, self._doubt(answer, refusal))
         raise self.run.interrupt(refusal)
 
-    def _judge(self, answer: Answer, *, again: bool) -> Refusal:
+    def _judge(self, answer: TelnyxResponse, *, again: bool) -> Refusal:
         final = self.call.answers_conflict and not again
-        return judge_answer(answer, is_send=self.call.is_send, conflict_is_final=final)
+        return classify_response(answer, is_send=self.call.is_send, conflict_is_final=final)
 
-    def _doubt(self, answer: Answer, refusal: Refusal) -> str:
-        if names_idempotency(answer):
+    def _doubt(self, answer: TelnyxResponse, refusal: Refusal) -> str:
+        if is_idempotency_conflict(answer):
             return "Telnyx says that its key was used for another request"
         return f"a repetition was refused ({refusal.detail}), which proves nothing about the first request"
 
-    async def _unanswered(self, entry: Entry, request: Request, sent_at: int) -> Interrupted:
-        outcome: Outcome = "unknown" if request.left else "withdrawn"
+    async def _unanswered(self, entry: Entry, request: EffectRequest, sent_at: int) -> Interrupted:
+        outcome: EffectOutcome = "unknown" if request.left else "withdrawn"
         self.ended(outcome)
         await self.journal.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
         await self.gate.heard(self.call, None, event_id=self.run.event_id)
         return self.run.interrupt(unreachable(request.error))
 
-    async def _keep(self, entry: Entry, outcome: Outcome, answer: Answer, sent_at: int) -> str:
-        why = "" if outcome == "done" else judge_answer(answer, is_send=self.call.is_send).detail
+    async def _keep(self, entry: Entry, outcome: EffectOutcome, answer: TelnyxResponse, sent_at: int) -> str:
+        why = "" if outcome == "done" else classify_response(answer, is_send=self.call.is_send).detail
         stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
         return await self.journal.end(entry, outcome, stored, sent_at=sent_at, why=why)
 
-    async def _look_up(self, verdict: effect_rules.Verdict, entry: Entry) -> Answer | None:
+    async def _look_up(self, verdict: effect_rules.Decision, entry: Entry) -> TelnyxResponse | None:
         """Settle it by what is found at Telnyx."""
         found = await self._found(entry)
         if found is not None:
@@ -245,7 +245,7 @@ class Effect:
         verdict = effect_rules.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
         return await self._take(verdict, entry)
 
-    async def _found(self, entry: Entry) -> Answer | None:
+    async def _found(self, entry: Entry) -> TelnyxResponse | None:
         """What the request is found to have been answered, which settles it; None where nothing is found."""
         look_up = lookups.look_up_for(self.call)
         found = await look_up(self.call, entry, self._read) if look_up is not None else None
@@ -254,7 +254,7 @@ class Effect:
             await self._keep(entry, "done", found, entry.last_at)
         return found
 
-    async def _read(self, path: str) -> Answer:
+    async def _read(self, path: str) -> TelnyxResponse:
         """Read at Telnyx; a read that fails proves nothing, and the handler comes back for it."""
         reading = Call("GET", path.partition("?")[0])
         await self._pass_gate(reading)
@@ -262,7 +262,7 @@ class Effect:
         account = await self.gate.heard(reading, answer, event_id=self.run.event_id)
         if answer is None:
             raise self.run.interrupt(unreachable("while looking up what became of a request"))
-        refusal = account or judge_answer(answer, is_send=False)
+        refusal = account or classify_response(answer, is_send=False)
         if not 200 <= answer.status < 300 and refusal.kind != "hopeless":
             raise self.run.interrupt(refusal)
         return answer

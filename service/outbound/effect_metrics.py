@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, Counter
 
 from service.monitoring.labels import Labels
 from service.outbound.api_call import Call
-from service.store.effects.ledger import Outcome
+from service.store.effects.ledger import EffectOutcome
 
-Result = Outcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
+Result = EffectOutcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
 """What the ledger says of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.
 
 Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`), is for a person to settle

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.outbound.api_call import Call
-from service.outbound.errors import STOP, Answer, codes, is_rate_limit, judge_answer, names_idempotency
-from service.store.effects.ledger import Entry, Outcome
+from service.outbound.errors import (
+    STOP,
+    TelnyxResponse,
+    classify_response,
+    codes,
+    is_idempotency_conflict,
+    is_rate_limit,
+)
+from service.store.effects.ledger import EffectOutcome, Entry
 
 KEY_IS_HONOURED = 23 * 3600 * 1000
 """Milliseconds after the first send for which a repetition is safe. Source: Telnyx's page on idempotency, 24 h."""
@@ -22,7 +29,7 @@ Resend = Literal["same-key", "never"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Decision:
     """The next step, and why: `wait` is seconds until what was created can be looked for."""
 
     step: Step
@@ -30,71 +37,71 @@ class Verdict:
     wait: float = 0.0
 
 
-def next_step(entry: Entry | None, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Verdict:
+def decide(entry: Entry | None, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Decision:
     """What to do about a call at `now` (milliseconds), given what is known of its effect."""
     if entry is None or entry.state in ("withdrawn", "forgotten", "would"):
-        return Verdict("send")
+        return Decision("send")
     if entry.state in ("done", "settled"):
-        return Verdict("return")
+        return Decision("return")
     if entry.state == "refused":
         stopped = entry.answer is not None and STOP in codes(entry.answer.body)
-        return Verdict("return" if stopped else "send")
+        return Decision("return" if stopped else "send")
     return _of_one_under_way(entry, call, now, resend=resend, can_look_up=can_look_up)
 
 
-def _of_one_under_way(entry: Entry, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Verdict:
+def _of_one_under_way(entry: Entry, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Decision:
     if entry.own_key and (entry.method, entry.path) != (call.method, call.shown_path):
-        return Verdict("give_up", "its key is that of another operation, which is under way")
+        return Decision("give_up", "its key is that of another operation, which is under way")
     if entry.doubtful == 0:
-        return Verdict("send" if entry.body is None else "send_again")
+        return Decision("send" if entry.body is None else "send_again")
     if call.keyed:
         return _of_a_keyed_one(entry, now, resend)
     return _of_another(entry, call, now, can_look_up=can_look_up)
 
 
-def _of_a_keyed_one(entry: Entry, now: int, resend: Resend) -> Verdict:
+def _of_a_keyed_one(entry: Entry, now: int, resend: Resend) -> Decision:
     if resend == "never":
-        return Verdict("give_up", "RINGBACK_RESEND is never")
+        return Decision("give_up", "RINGBACK_RESEND is never")
     if entry.status == 422:
-        return Verdict("give_up", "Telnyx says that its key was used for another request")
+        return Decision("give_up", "Telnyx says that its key was used for another request")
     if now - entry.first_at > KEY_IS_HONOURED:
-        return Verdict("give_up", "it was first sent more than 23 hours ago, and Telnyx forgets keys after 24")
+        return Decision("give_up", "it was first sent more than 23 hours ago, and Telnyx forgets keys after 24")
     if entry.body is None:
-        return Verdict("give_up", "its bytes were too many to keep")
-    return Verdict("send_again")
+        return Decision("give_up", "its bytes were too many to keep")
+    return Decision("send_again")
 
 
-def _of_another(entry: Entry, call: Call, now: int, *, can_look_up: bool) -> Verdict:
+def _of_another(entry: Entry, call: Call, now: int, *, can_look_up: bool) -> Decision:
     recent = now - entry.first_at <= MAY_BE_REPEATED and entry.body is not None
     if call.repeatable and recent:
-        return Verdict("send_again")
+        return Decision("send_again")
     if call.replaces_toll_free_request or call.repeatable:
-        return Verdict("look_up", "what is found there is not what was sent")
+        return Decision("look_up", "what is found there is not what was sent")
     if not can_look_up:
-        return Verdict("give_up", "there is nothing at Telnyx to tell it by")
+        return Decision("give_up", "there is nothing at Telnyx to tell it by")
     wait = entry.last_at + SHOWS_AT_TELNYX - now
     if wait > 0:
-        return Verdict("wait", wait=wait / 1000)
-    return Verdict("look_up", "it was not found at Telnyx, which proves nothing")
+        return Decision("wait", wait=wait / 1000)
+    return Decision("look_up", "it was not found at Telnyx, which proves nothing")
 
 
-def after_look_up(entry: Entry, call: Call, now: int, why: str) -> Verdict:
+def after_look_up(entry: Entry, call: Call, now: int, why: str) -> Decision:
     """What to do where nothing was found: a toll-free request that differs may be sent again for a while."""
     recent = now - entry.first_at <= MAY_BE_REPEATED and entry.body is not None
     if call.replaces_toll_free_request and recent:
-        return Verdict("send_again")
-    return Verdict("give_up", why)
+        return Decision("send_again")
+    return Decision("give_up", why)
 
 
-def outcome_of(call: Call, answer: Answer, *, again: bool) -> Outcome:
+def outcome_of(call: Call, answer: TelnyxResponse, *, again: bool) -> EffectOutcome:
     """What an answer says of the request that it came to."""
     if 200 <= answer.status < 300 or (again and call.method == "DELETE" and answer.status == 404):
         return "done"
     if is_rate_limit(answer):
         return "put_off"
-    refusal = judge_answer(answer, is_send=call.is_send, conflict_is_final=call.answers_conflict and not again)
+    refusal = classify_response(answer, is_send=call.is_send, conflict_is_final=call.answers_conflict and not again)
     if refusal.kind == "account" or (answer.status == 409 and not call.keyed):
         return "withdrawn"
     if refusal.kind == "hopeless":
-        return "unknown" if call.keyed and names_idempotency(answer) else "refused"
+        return "unknown" if call.keyed and is_idempotency_conflict(answer) else "refused"
     return "unknown"

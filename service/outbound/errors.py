@@ -29,7 +29,7 @@ LONGEST_WAIT = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class TelnyxResponse:
     """What came back from Telnyx, whole."""
 
     status: int
@@ -60,13 +60,13 @@ class Refusal:
     cause: str | None = None
 
 
-def judge(error: APIError) -> Refusal:
+def classify_error(error: APIError) -> Refusal:
     """Tell what a failed call means, by the SDK's own error."""
     if isinstance(error, APIStatusError) and not isinstance(error, APIResponseValidationError):
         response = error.response
-        answer = Answer(error.status_code, response.headers, response.content)
+        answer = TelnyxResponse(error.status_code, response.headers, response.content)
         method, paths = error.request.method, _tails(error.request.url.path)
-        return judge_answer(
+        return classify_response(
             answer,
             is_send=any(is_send(method, path) for path in paths),
             conflict_is_final=any(answers_conflict(method, path) for path in paths),
@@ -83,7 +83,7 @@ def unreachable(error: str) -> Refusal:
     return Refusal("later", "telnyx_unreachable", f"Telnyx cannot be reached ({error})")
 
 
-def judge_answer(answer: Answer, *, is_send: bool, conflict_is_final: bool = False) -> Refusal:
+def classify_response(answer: TelnyxResponse, *, is_send: bool, conflict_is_final: bool = False) -> Refusal:
     """Tell what an answer other than a success means.
 
     `conflict_is_final` says that a 409 refuses the request itself, rather than an equal one that is under way.
@@ -98,19 +98,19 @@ def judge_answer(answer: Answer, *, is_send: bool, conflict_is_final: bool = Fal
     if reason is not None:
         return Refusal("account", reason, detail)
     if answer.status == 409 and is_send:
-        return Refusal("later", "in_progress", detail, asked_wait(answer.headers))
+        return Refusal("later", "in_progress", detail, retry_after(answer.headers))
     passing = answer.status in _LATER or not 400 <= answer.status < 500 or _RATE.intersection(known)
     if passing or (answer.status == 409 and not conflict_is_final):
-        return Refusal("later", _passing_reason(answer.status), detail, asked_wait(answer.headers))
+        return Refusal("later", _passing_reason(answer.status), detail, retry_after(answer.headers))
     return Refusal("hopeless", known[0] if known else str(answer.status), detail)
 
 
-def is_rate_limit(answer: Answer) -> bool:
+def is_rate_limit(answer: TelnyxResponse) -> bool:
     """Whether Telnyx says that it has done nothing because there was too much: 429, or a full queue (40318)."""
     return answer.status == 429 or bool(_RATE.intersection(_codes(_errors(answer.body))))
 
 
-def names_idempotency(answer: Answer) -> bool:
+def is_idempotency_conflict(answer: TelnyxResponse) -> bool:
     """Whether a 422 says that the key was used for another request."""
     return answer.status == 422 and b"idempoten" in answer.body.lower()
 
@@ -120,7 +120,7 @@ def codes(body: bytes) -> list[str]:
     return _codes(_errors(body))
 
 
-def asked_wait(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that Telnyx asks to wait: `Retry-After`, else `x-ratelimit-reset` (knowledge base, rate limiting)."""
     for name in ("retry-after", "x-ratelimit-reset"):
         wait = _seconds(headers.get(name))

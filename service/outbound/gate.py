@@ -17,21 +17,29 @@ from redis.exceptions import RedisError
 
 from service.outbound import blocks
 from service.outbound.api_call import Call
-from service.outbound.blocks import Notice
-from service.outbound.errors import LONGEST_WAIT, Answer, Refusal, asked_wait, is_rate_limit, judge_answer, number_in
+from service.outbound.blocks import BlockNotice
+from service.outbound.errors import (
+    LONGEST_WAIT,
+    Refusal,
+    TelnyxResponse,
+    classify_response,
+    is_rate_limit,
+    number_in,
+    retry_after,
+)
 from service.outbound.gate_metrics import GateMetrics
-from service.outbound.uncancellable import start_aside
+from service.outbound.uncancellable import run_uncancelled
 from service.settings import Settings
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
-from service.store.effects.rate_limits import Asked, Go, Heard, HeldBy, PutOff
+from service.store.effects.rate_limits import AdmissionRequest, Blocked, CallReport, Deferred, Granted
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-PATIENCE = 2.0
+TIMEOUT = 2.0
 """Seconds for which a call waits for its slot; one that would wait longer puts its handler off."""
 PROBE_PATIENCE = 30.0
 """Seconds after which a probe that was not heard of again is thought lost; the client waits less for an answer."""
@@ -54,7 +62,7 @@ class Gate:
     keys: Keys
     settings: Settings
     metrics: GateMetrics = field(default_factory=GateMetrics)
-    notify: Callable[[Notice], Awaitable[None]] | None = None
+    notify: Callable[[BlockNotice], Awaitable[None]] | None = None
 
     async def admit(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
         """Let a call go, after at most two seconds (None); or say what its handler is to end in.
@@ -66,10 +74,10 @@ class Gate:
         for _ in range(MOST_SLOTS):
             asked_at = time.monotonic()
             try:
-                answer = await asyncio.shield(start_aside(rate_limits.admit(self.redis, self.keys, asked)))
+                answer = await asyncio.shield(run_uncancelled(rate_limits.acquire(self.redis, self.keys, asked)))
             except (RedisError, OSError) as error:
                 return _redis_is_away(error)
-            if not isinstance(answer, Go):
+            if not isinstance(answer, Granted):
                 return self._refusal(call, answer)
             await asyncio.sleep(answer.wait)
             if call.product is None or time.monotonic() - asked_at - answer.wait <= GOOD_FOR:
@@ -78,46 +86,46 @@ class Gate:
         self.metrics.waited(call.product, time.monotonic() - began)
         return None
 
-    async def heard(self, call: Call, answer: Answer | None, *, event_id: str) -> Refusal | None:
+    async def heard(self, call: Call, answer: TelnyxResponse | None, *, event_id: str) -> Refusal | None:
         """Take in what came back (None: nothing did); answers a refusal of the account with the cause that it opens."""
         account = _of_account(call, answer)
         heard = _heard(call, answer, account)
         try:
-            changed = await asyncio.shield(start_aside(rate_limits.hear(self.redis, self.keys, event_id, heard)))
+            changed = await asyncio.shield(run_uncancelled(rate_limits.report(self.redis, self.keys, event_id, heard)))
         except (RedisError, OSError) as error:
             log.warning("what Telnyx answered was not told to the other workers", error=describe_cause(error))
         else:
             await self._tell(heard, changed)
         return account
 
-    def _asked(self, call: Call, event_id: str, returning: bool) -> Asked:  # noqa: FBT001
-        return Asked(
+    def _asked(self, call: Call, event_id: str, returning: bool) -> AdmissionRequest:  # noqa: FBT001
+        return AdmissionRequest(
             ticket=secrets.token_hex(8),
             event_id=event_id,
             causes=list(blocks.concerning(call).values()),
             product=call.product,
             limit=self.settings.limits.of(call.product) if call.product else 0.0,
             back=returning,
-            patience=PATIENCE,
+            patience=TIMEOUT,
             probe_patience=PROBE_PATIENCE,
         )
 
-    def _refusal(self, call: Call, answer: PutOff | HeldBy) -> Refusal:
-        if isinstance(answer, PutOff):
+    def _refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
+        if isinstance(answer, Deferred):
             self.metrics.put_off(call.product)
             return Refusal("later", "rate_limit", f"waits for its turn to send ({call.product})", answer.wait)
         kind = kind_of(answer.cause)
         reason = blocks.OUTAGE_REASON if kind == OUTAGE else kind
         return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)
 
-    async def _tell(self, heard: Heard, changed: rate_limits.Changed) -> None:
+    async def _tell(self, heard: CallReport, changed: rate_limits.Changed) -> None:
         for word in heard.causes:
             if word.name in changed.opened:
-                await self._tell_of(Notice(word.name, word.advice, word.detail))
+                await self._tell_of(BlockNotice(word.name, word.advice, word.detail))
         for name in changed.lifted:
             log.info("parked work resumes", cause=name)
 
-    async def _tell_of(self, notice: Notice) -> None:
+    async def _tell_of(self, notice: BlockNotice) -> None:
         if notice.cause == OUTAGE:
             log.warning(notice.advice, cause=notice.cause, detail=notice.detail)
             return
@@ -126,22 +134,22 @@ class Gate:
             await self.notify(notice)
 
 
-def _of_account(call: Call, answer: Answer | None) -> Refusal | None:
+def _of_account(call: Call, answer: TelnyxResponse | None) -> Refusal | None:
     """The refusal for a reason of the account, with the cause that it opens."""
     if answer is None or answer.status < 400:
         return None
-    refusal = judge_answer(answer, is_send=call.is_send)
+    refusal = classify_response(answer, is_send=call.is_send)
     cause = blocks.concerning(call).get(refusal.reason) if refusal.kind == "account" else None
     return replace(refusal, cause=cause) if cause else None
 
 
-def _heard(call: Call, answer: Answer | None, account: Refusal | None) -> Heard:
+def _heard(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -> CallReport:
     words, alive = blocks.words(call, answer, account), blocks.is_alive(answer)
     if call.product is None or answer is None:
-        return Heard(words, alive)
+        return CallReport(words, alive)
     limited = is_rate_limit(answer)
-    wait = asked_wait(answer.headers) if limited else _until_more_remain(answer)
-    return Heard(
+    wait = retry_after(answer.headers) if limited else _until_more_remain(answer)
+    return CallReport(
         words,
         alive,
         product=call.product,
@@ -153,7 +161,7 @@ def _heard(call: Call, answer: Answer | None, account: Refusal | None) -> Heard:
     )
 
 
-def _until_more_remain(answer: Answer) -> float | None:
+def _until_more_remain(answer: TelnyxResponse) -> float | None:
     """Seconds until the next request may go, where this was the last of the window (knowledge base, rate limiting)."""
     if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
         return None

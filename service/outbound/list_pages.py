@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from telnyx import RateLimitError
 
-from service.outbound.errors import asked_wait
+from service.outbound.errors import retry_after
 
 PAUSE = 0.1
 """Seconds between two requests for pages of one list: ten a second, far below what accounts may ask."""
@@ -106,7 +106,7 @@ async def _once_allowed(ask: Callable[[], Awaitable[Any]]) -> Any:
         try:
             return await ask()
         except RateLimitError as error:
-            wait = asked_wait(error.response.headers)
+            wait = retry_after(error.response.headers)
             wait = float(2**waits) if wait is None else wait
             if wait > MAX_WAIT:
                 raise

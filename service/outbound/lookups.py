@@ -9,12 +9,12 @@ from urllib.parse import quote
 from service.events.json_body import parse_json
 from service.events.tolerant_model import read_time
 from service.outbound.api_call import Call
-from service.outbound.errors import Answer
+from service.outbound.errors import TelnyxResponse
 from service.store.effects.ledger import Entry
 
-Get = Callable[[str], Awaitable[Answer]]
+Get = Callable[[str], Awaitable[TelnyxResponse]]
 """Reads a path at Telnyx; where Telnyx does not say what is there, it raises."""
-LookUp = Callable[[Call, Entry, Get], Awaitable[Answer | None]]
+LookUp = Callable[[Call, Entry, Get], Awaitable[TelnyxResponse | None]]
 """Answers what the request would have been answered, or None where that is not to be found."""
 
 TOLL_FREE = "/messaging_tollfree/verification/requests"
@@ -36,7 +36,7 @@ def look_up_for(call: Call) -> LookUp | None:
     )
 
 
-async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> Answer | None:
+async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     sent = _sent(entry)
     numbers = _numbers(sent.get("phoneNumbers"))
     if not numbers:
@@ -49,7 +49,7 @@ async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> Answer 
     return None
 
 
-async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> Answer | None:
+async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     """Orders bear no time (OpenAPI `MessagingHostedNumberOrder`): one for these numbers that has not failed is ours."""
     sent = _sent(entry)
     numbers, profile = set(sent.get("phone_numbers") or ()), sent.get("messaging_profile_id")
@@ -64,7 +64,7 @@ async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> Answer | Non
     return None
 
 
-async def _replaced(call: Call, entry: Entry, get: Get) -> Answer | None:
+async def _replaced(call: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     """What a PATCH set, read back."""
     sent, answer = _sent(entry), await get(call.path)
     if not sent or answer.status != 200:
@@ -75,7 +75,7 @@ async def _replaced(call: Call, entry: Entry, get: Get) -> Answer | None:
     return answer if all(stored.get(name) == value for name, value in sent.items()) else None
 
 
-async def _sent_message(_: Call, entry: Entry, get: Get) -> Answer | None:
+async def _sent_message(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     """Find a message by sender, recipient and time. Source: FACTS, detail records; messages under way are not shown."""
     sent = _sent(entry)
     to, sender = sent.get("to"), sent.get("from")
@@ -89,12 +89,12 @@ async def _sent_message(_: Call, entry: Entry, get: Get) -> Answer | None:
     return None
 
 
-async def _deleted(call: Call, _: Entry, get: Get) -> Answer | None:
+async def _deleted(call: Call, _: Entry, get: Get) -> TelnyxResponse | None:
     answer = await get(call.path)
     return gone(call) if answer.status == 404 else None
 
 
-def gone(call: Call) -> Answer:
+def gone(call: Call) -> TelnyxResponse:
     """What a delete is answered that has taken effect already."""
     return _as_answer({"data": {"id": call.path.rpartition("/")[2]}})
 
@@ -115,8 +115,8 @@ def _created(row: Mapping[str, Any], name: str = "createdAt") -> float:
     return 0.0 if created is None else created.timestamp()
 
 
-def _as_answer(found: Mapping[str, Any]) -> Answer:
-    return Answer(200, {"content-type": "application/json"}, json.dumps(found).encode())
+def _as_answer(found: Mapping[str, Any]) -> TelnyxResponse:
+    return TelnyxResponse(200, {"content-type": "application/json"}, json.dumps(found).encode())
 
 
 def _numbers(listed: object) -> set[str]:
@@ -128,7 +128,7 @@ def _numbers(listed: object) -> set[str]:
     }
 
 
-def _rows(answer: Answer, name: str) -> list[Mapping[str, Any]]:
+def _rows(answer: TelnyxResponse, name: str) -> list[Mapping[str, Any]]:
     if answer.status != 200:
         return []
     rows = _parsed(answer.body).get(name)

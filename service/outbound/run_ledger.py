@@ -13,10 +13,10 @@ from redis.exceptions import RedisError
 
 from service.outbound.api_call import Call, digest, key_header, name_of_key
 from service.outbound.handler_run_state import Run
-from service.outbound.uncancellable import start_aside
+from service.outbound.uncancellable import run_uncancelled
 from service.security.encryption import PLAIN, Sealer
 from service.store.effects import ledger
-from service.store.effects.ledger import Entry, Outcome, StoredAnswer
+from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.effects.send_conditions import NotAllowed, SendConditions
 from service.store.keys import Keys
 from service.store.scripts import is_script_error
@@ -45,7 +45,7 @@ def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer 
 
 
 @dataclass(frozen=True)
-class Journal:
+class RunLedger:
     """The ledger, for one run; entries under callers' own keys are kept for `retention` seconds, at least 48 hours."""
 
     redis: "Redis"
@@ -103,7 +103,7 @@ class Journal:
         Raises:
             LeaseLost: nothing may be sent.
         """
-        writing = start_aside(self._begin(entry, conditions, again=again))
+        writing = run_uncancelled(self._begin(entry, conditions, again=again))
         try:
             begun = await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -115,7 +115,7 @@ class Journal:
 
     def take_back(self, entry: Entry, writing: "asyncio.Task[Begun] | None" = None) -> None:
         """Note, when it can be, that nothing was sent after all; what still writes the intent is waited for."""
-        self.run.taking_back[entry.name] = start_aside(self._take_back(entry, writing))
+        self.run.taking_back[entry.name] = run_uncancelled(self._take_back(entry, writing))
 
     async def taken_back(self, entry: Entry) -> None:
         """Wait until it is noted of an entry whose call was cut off that nothing was sent."""
@@ -123,13 +123,13 @@ class Journal:
         if noting is not None:
             await asyncio.wait({noting})
 
-    async def end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str:
+    async def end(self, entry: Entry, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str:
         """Note what came of a request, and answer the entry's state; an answer waits for Redis longer than a lease.
 
         Raises:
             LeaseLost: Redis is away for so long that somebody else may have the event; the answer is noted later.
         """
-        writing = start_aside(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
+        writing = run_uncancelled(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
         while not writing.done() and self.run.holds_lease():
             await asyncio.wait({writing}, timeout=PAUSE)
         if not writing.done() or (state := writing.result()) is None:
@@ -166,7 +166,9 @@ class Journal:
         if writing is None or await writing == "begun":
             await self._end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why="it was cut off before it was sent")
 
-    async def _end(self, entry: Entry, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str | None:
+    async def _end(
+        self, entry: Entry, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str
+    ) -> str | None:
         deadline, note = time.monotonic() + ANSWER_PATIENCE, secrets.token_hex(8)
         told = self.redis, self.keys, entry.name, outcome, answer
         while time.monotonic() < deadline:
@@ -188,7 +190,7 @@ class Journal:
         """
         while True:
             try:
-                return await asyncio.shield(start_aside(step()))
+                return await asyncio.shield(run_uncancelled(step()))
             except (RedisError, OSError) as error:
                 # No waiting mends a damaged value.
                 if is_script_error(error):

@@ -9,7 +9,7 @@ from telnyx import APIError, APIStatusError
 
 from service.events.phone_number import canonical_number
 from service.outbound.api_call import Call
-from service.outbound.errors import STOP, Answer
+from service.outbound.errors import STOP, TelnyxResponse
 from service.outbound.phone_numbers import country_of
 from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 
@@ -54,12 +54,12 @@ def conditions_of(call: Call) -> SendConditions | None:
     return SendConditions(known, _current.get(), regions=regions) if known else None
 
 
-def answer_not_sent(refused: NotAllowed) -> Answer:
+def answer_not_sent(refused: NotAllowed) -> TelnyxResponse:
     """Return what a handler is answered: for a STOP what Telnyx itself would answer, which handlers know."""
     code = STOP if refused.reason == OPTED_OUT else refused.reason
     error = {"code": code, "title": "Not sent", "detail": f"Ringback did not send it: {refused.reason}"}
     headers = {"content-type": "application/json", _HEADER: refused.reason}
-    return Answer(403, headers, json.dumps({"errors": [error]}).encode())
+    return TelnyxResponse(403, headers, json.dumps({"errors": [error]}).encode())
 
 
 def not_sent_reason(error: APIError) -> str | None:

@@ -12,18 +12,18 @@ import structlog
 from redis.exceptions import RedisError
 
 from service import clock
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.outbound import dry_run
 from service.outbound.api_call import Call, read_call
-from service.outbound.effect import Effect, Request
+from service.outbound.effect import Effect, EffectRequest
 from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.effect_rules import Resend
-from service.outbound.errors import STOP, Answer, Refusal, codes
+from service.outbound.errors import STOP, Refusal, TelnyxResponse, codes
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import HandlerEnded, Run, current_run
-from service.outbound.run_ledger import Journal
-from service.security.masking import told
-from service.store.facts.consent import hear
+from service.outbound.run_ledger import RunLedger
+from service.security.masking import describe_error
+from service.store.facts.consent import record_consent
 from service.store.keys import Keys
 from service.store.scripts import is_script_error
 
@@ -38,7 +38,7 @@ _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-e
 
 
 @dataclass(frozen=True)
-class Ledgers:
+class LedgerSettings:
     """What effects need beside the call: where the ledger is, how long and how boldly to use it, and who counts."""
 
     redis: Any
@@ -52,7 +52,9 @@ class Ledgers:
 class EffectTransport(httpx.AsyncBaseTransport):
     """Sends requests through another transport: reads at once, effects of a run by way of gate and ledger."""
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, *, base_path: str, gate: Gate, ledgers: Ledgers) -> None:
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, *, base_path: str, gate: Gate, ledgers: LedgerSettings
+    ) -> None:
         self._transport = transport
         self._base_path = base_path.rstrip("/")
         self._gate = gate
@@ -90,15 +92,15 @@ class EffectTransport(httpx.AsyncBaseTransport):
             ended=partial(self._ledgers.metrics.ended, call),
         )
 
-    async def _pretend(self, run: Run | None, call: Call) -> Answer:
+    async def _pretend(self, run: Run | None, call: Call) -> TelnyxResponse:
         self._ledgers.metrics.ended(call, "would")
         if run is None:
             return dry_run.made_up(call)
         run.check()
         return await dry_run.pretend(self._journal(run), call)
 
-    def _journal(self, run: Run) -> Journal:
-        return Journal(self._ledgers.redis, self._ledgers.keys, run, self._ledgers.retention)
+    def _journal(self, run: Run) -> RunLedger:
+        return RunLedger(self._ledgers.redis, self._ledgers.keys, run, self._ledgers.retention)
 
     async def _read(self, run: Run, call: Call, request: httpx.Request) -> httpx.Response:
         """A read changes nothing: only what parks all work parks it too."""
@@ -118,7 +120,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
             raise run.interrupt(account)
         return _response(answer)
 
-    async def _send(self, original: httpx.Request, wanted: Request) -> Answer | None:
+    async def _send(self, original: httpx.Request, wanted: EffectRequest) -> TelnyxResponse | None:
         """Send once; `original` gives the address and the credentials, `wanted` the bytes and the key."""
 
         async def trace(event: str, _: Mapping[str, Any]) -> None:
@@ -144,17 +146,17 @@ class EffectTransport(httpx.AsyncBaseTransport):
         await self._heed_stop(wanted.call, answer)
         return answer
 
-    async def _heed_stop(self, call: Call, answer: Answer) -> None:
+    async def _heed_stop(self, call: Call, answer: TelnyxResponse) -> None:
         """A 40300 is the recipient's own STOP, told by Telnyx: it is kept, whatever the handler makes of it."""
         if answer.status < 400 or call.recipient is None or "," in call.recipient or STOP not in codes(answer.body):
             return
-        word = Word(call.recipient, "out", None, "40300")
+        word = ConsentChange(call.recipient, "out", None, "40300")
         try:
-            await hear(self._ledgers.redis, self._ledgers.keys, [word], now=clock.now())
+            await record_consent(self._ledgers.redis, self._ledgers.keys, [word], now=clock.now())
         except (RedisError, OSError) as trouble:
             log.warning("an opt-out was not recorded; Telnyx's own list still holds it", error=type(trouble).__name__)
 
-    async def _get(self, original: httpx.Request, path: str) -> Answer | None:
+    async def _get(self, original: httpx.Request, path: str) -> TelnyxResponse | None:
         """Read something at Telnyx with the credentials of a request."""
         url = original.url.copy_with(raw_path=(self._base_path + path).encode())
         headers = {"authorization": original.headers.get("authorization", ""), "host": original.headers["host"]}
@@ -190,11 +192,16 @@ def _unforeseen(run: Run, call: Call, error: Exception) -> Refusal:
         return _UNSENDABLE
     if isinstance(error, (RedisError, *NO_ANSWER)) and not is_script_error(error):
         return Refusal("later", "ledger_unreachable", f"the ledger cannot be used now ({type(error).__name__})")
-    log.error("a call to Telnyx met a bug of Ringback", error=told(error), event_id=run.event_id, handler=run.handler)
-    return Refusal("bug", type(error).__name__, f"{call.method} met a bug of Ringback: {told(error)}")
+    log.error(
+        "a call to Telnyx met a bug of Ringback",
+        error=describe_error(error),
+        event_id=run.event_id,
+        handler=run.handler,
+    )
+    return Refusal("bug", type(error).__name__, f"{call.method} met a bug of Ringback: {describe_error(error)}")
 
 
-def _headers(original: httpx.Request, wanted: Request) -> httpx.Headers:
+def _headers(original: httpx.Request, wanted: EffectRequest) -> httpx.Headers:
     headers = original.headers.copy()
     for name in ("idempotency-key", "content-length", "transfer-encoding"):
         headers.pop(name, None)
@@ -205,16 +212,16 @@ def _headers(original: httpx.Request, wanted: Request) -> httpx.Headers:
     return headers
 
 
-async def _answer(response: httpx.Response) -> Answer:
+async def _answer(response: httpx.Response) -> TelnyxResponse:
     """An answer, read to its end: one that breaks off is none."""
     try:
         body = await response.aread()
     finally:
         await response.aclose()
-    return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+    return TelnyxResponse(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
 
 
-def _response(answer: Answer, more: Mapping[str, str] = MappingProxyType({})) -> httpx.Response:
+def _response(answer: TelnyxResponse, more: Mapping[str, str] = MappingProxyType({})) -> httpx.Response:
     kept = {name: value for name, value in answer.headers.items() if name not in _NOT_OF_THE_WHOLE}
     # In UTF-8, as not all headers are ASCII, and an error here would have the SDK repeat what was done.
     headers = httpx.Headers({**kept, **more}, encoding="utf-8")

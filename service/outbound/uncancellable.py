@@ -10,7 +10,7 @@ T = TypeVar("T")
 _tasks: "set[asyncio.Task[Any]]" = set()
 
 
-def start_aside(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+def run_uncancelled(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     """Start it in a task of its own, outside the handler's context; to be awaited under `asyncio.shield`."""
     task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
     _tasks.add(task)

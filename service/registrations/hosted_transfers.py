@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from service import clock
 from service.events import Event, HostedNumberOrder, TolerantModel, read_time
-from service.store.facts.snapshots import known, learn
+from service.store.facts.snapshots import compare_and_set, snapshot
 from service.store.keys import Keys
 
 KIND = "hosted_number_transfer"
@@ -77,15 +77,15 @@ def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
 
 async def current(redis: "Redis", keys: Keys, order_id: str) -> Transfer | None:
     """What was last heard of the transfer of an order."""
-    stored = await known(redis, keys, KIND, order_id)
+    stored = await snapshot(redis, keys, KIND, order_id)
     return Transfer.parse(stored) if stored else None
 
 
 async def remember(redis: "Redis", keys: Keys, order_id: str, heard: Transfer) -> bool:
     """Put what was heard in the place of what was known; False where that is newer."""
     while True:
-        stored = await known(redis, keys, KIND, order_id)
+        stored = await snapshot(redis, keys, KIND, order_id)
         if stored and Transfer.parse(stored).heard_at > heard.heard_at:
             return False
-        if await learn(redis, keys, KIND, order_id, before=stored, after=heard.dump()):
+        if await compare_and_set(redis, keys, KIND, order_id, before=stored, after=heard.dump()):
             return True

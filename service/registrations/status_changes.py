@@ -15,8 +15,8 @@ import orjson
 from redis.asyncio import Redis
 
 from service import clock
-from service.store.facts.snapshots import all_known, known, learn
-from service.store.inbox.accept import Arrival
+from service.store.facts.snapshots import all_known, compare_and_set, snapshot
+from service.store.inbox.accept import NewEvent
 from service.store.keys import Keys
 
 MOST_READINGS = 10
@@ -112,7 +112,7 @@ class Followed:
             redis.exceptions.RedisError: it is not known whether the changes are raised; doing it again is harmless.
         """
         for _ in range(MOST_READINGS):
-            stored = await known(self.redis, self.keys, self.kind, subject)
+            stored = await snapshot(self.redis, self.keys, self.kind, subject)
             before = Known.parse(stored) if stored else None
             reading = await read()
             changes = new_changes(before, reading.history, self.needs_person)
@@ -120,13 +120,15 @@ class Followed:
             if after is None or after == before:
                 return []
             raised = self._arrivals(subject, reading.details, changes, first=after.changes - len(changes) + 1)
-            if await learn(self.redis, self.keys, self.kind, subject, before=stored, after=after.dump(), raised=raised):
+            if await compare_and_set(
+                self.redis, self.keys, self.kind, subject, before=stored, after=after.dump(), raised=raised
+            ):
                 return list(changes)
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
 
     async def known(self, subject: str) -> Known | None:
         """What was last learnt of a registration."""
-        stored = await known(self.redis, self.keys, self.kind, subject)
+        stored = await snapshot(self.redis, self.keys, self.kind, subject)
         return Known.parse(stored) if stored else None
 
     async def versions(self) -> dict[str, str]:
@@ -136,7 +138,7 @@ class Followed:
 
     def _arrivals(
         self, subject: str, details: Mapping[str, Any], changes: Sequence[Change], *, first: int
-    ) -> list[Arrival]:
+    ) -> list[NewEvent]:
         return [
             _arrival(self.kind, subject, details, change, number) for number, change in enumerate(changes, start=first)
         ]
@@ -178,7 +180,7 @@ def _after(before: Known | None, reading: Reading, changes: Sequence[Change]) ->
     return Known(last.status, last.mark, last.at, raised, reading.version)
 
 
-def _arrival(kind: str, subject: str, details: Mapping[str, Any], change: Change, number: int) -> Arrival:
+def _arrival(kind: str, subject: str, details: Mapping[str, Any], change: Change, number: int) -> NewEvent:
     identity, event_type = f"{kind}:{subject}:{number}", f"{kind}.status_changed"
     changed_at = change.now.at or datetime.fromtimestamp(clock.now(), UTC)
     payload = {
@@ -191,4 +193,4 @@ def _arrival(kind: str, subject: str, details: Mapping[str, Any], change: Change
     }
     occurred_at = datetime.fromtimestamp(clock.now(), UTC)
     data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": occurred_at}
-    return Arrival(identity, event_type, orjson.dumps({"data": {**data, "payload": payload}}), "emit")
+    return NewEvent(identity, event_type, orjson.dumps({"data": {**data, "payload": payload}}), "emit")

@@ -14,7 +14,7 @@ REMIND_AFTER = (1, 3, 7)
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NoticeText:
     """The words of a notification: what is wrong, what happened, and the command that mends it."""
 
     cause: str
@@ -22,7 +22,7 @@ class Told:
     mend: str
 
 
-def told_of(change: TollFreeStatusChanged) -> Told:
+def told_of(change: TollFreeStatusChanged) -> NoticeText:
     """What to tell of a request that was sent back, with what to correct for the frequent reasons."""
     numbers = ", ".join(map(mask_number, change.phone_numbers[:MOST_NUMBERS]))
     others = len(change.phone_numbers) - MOST_NUMBERS
@@ -32,7 +32,7 @@ def told_of(change: TollFreeStatusChanged) -> Told:
     advice = "".join(f" - {each.advice}" for each in wanted)
     show = f"ringback tollfree show {change.id}"
     resubmit = f"ringback tollfree resubmit {change.id} --set FIELD=VALUE"
-    return Told(
+    return NoticeText(
         cause=f"toll-free verification is {change.status}",
         text=f"{change.business_name or change.id} ({numbers}{more}): {reason}{advice}",
         mend=resubmit if all(each.resubmit for each in wanted) else show,

@@ -18,7 +18,7 @@ from service.registrations.webhook_urls import (
     find_destination,
 )
 from service.settings import Settings
-from service.store.facts.snapshots import all_known, forget, known, learn
+from service.store.facts.snapshots import all_known, compare_and_set, forget, snapshot
 from service.store.keys import Keys
 
 CHANGED = "webhooks_changed"
@@ -108,8 +108,8 @@ async def take_back(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, kept: Kept,
 async def _keep(redis: "Redis", keys: Keys, kept: Kept) -> None:
     """Store a change before it is made."""
     while True:
-        before = await known(redis, keys, CHANGED, kept.key)
-        if await learn(redis, keys, CHANGED, kept.key, before=before, after=orjson.dumps(asdict(kept))):
+        before = await snapshot(redis, keys, CHANGED, kept.key)
+        if await compare_and_set(redis, keys, CHANGED, kept.key, before=before, after=orjson.dumps(asdict(kept))):
             return
 
 

@@ -46,7 +46,7 @@ class TollFreeUrl:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class UrlDifference:
     """One field that is not as declared."""
 
     field: str
@@ -60,7 +60,7 @@ class Comparison:
 
     destination: Destination
     state: State
-    differences: tuple[Difference, ...]
+    differences: tuple[UrlDifference, ...]
 
     @property
     def wanted(self) -> dict[str, str]:
@@ -93,7 +93,7 @@ class Declared:
     def compare(self, destination: Destination) -> Comparison:
         """Tell what differs, and whether it is ours to change."""
         differences = tuple(
-            Difference(name, destination.values[name], wanted)
+            UrlDifference(name, destination.values[name], wanted)
             for name, wanted in self._wanted(destination.kind).items()
             if destination.values[name] != wanted
         )

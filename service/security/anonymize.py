@@ -42,7 +42,7 @@ def masked(content: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Disguise:
+class Anonymizer:
     """Replaces each number by one that nobody has, always the same by the same, and each text by one of its length.
 
     The secret lives as long as this object, so that what is replaced cannot be found out by trying all numbers.

@@ -42,7 +42,7 @@ _PLAIN_MARK = "p:"
 _HIDDEN_BYTES = 16
 
 
-class Sealed(Exception):  # noqa: N818 - a state
+class MissingEncryptionKey(Exception):  # noqa: N818 - a state
     """No key at hand opens this; `key` is the name of the one that does."""
 
     def __init__(self, key: str) -> None:
@@ -215,7 +215,7 @@ class Sealer:
                 return key.open(stored, place)
         if fitting or len(stored) < _NONCE_AT:
             raise SealDamaged
-        raise Sealed(stored[len(_MARK) : _NONCE_AT].hex())
+        raise MissingEncryptionKey(stored[len(_MARK) : _NONCE_AT].hex())
 
     def seal_text(self, text: str, place: bytes) -> str:
         """Return what to store in the place of a text; one that could not be opened is stored as it was."""
@@ -231,7 +231,7 @@ class Sealer:
             return stored.removeprefix(_CLEAR_TEXT_MARK)
         try:
             return self.open(_sealed_bytes(stored), place).decode()
-        except (Sealed, SealDamaged) as why:
+        except (MissingEncryptionKey, SealDamaged) as why:
             return UnopenedText.of(stored, why)
         except UnicodeDecodeError:
             return UnopenedText.of(stored, SealDamaged())

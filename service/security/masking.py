@@ -44,7 +44,7 @@ def mask_e164(text: str) -> str:
     return _E164.sub(lambda match: mask_number(match[0]), text)
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """An exception as logs and records may tell of it: `KeyError at my_handlers.py:12 in auto_reply`."""
     return f"{type(error).__name__} at {place(error)}"
 

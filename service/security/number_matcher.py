@@ -19,13 +19,13 @@ _NO_DIGIT = re.compile(r"\D")
 
 
 @dataclass(frozen=True, slots=True)
-class Mention:
+class NumberMatcher:
     """What a number looks like in texts."""
 
     pattern: "re.Pattern[str]"
 
     @classmethod
-    def of(cls, number: str) -> "Mention":
+    def of(cls, number: str) -> "NumberMatcher":
         """A number, in any of its own forms."""
         digits = _NO_DIGIT.sub("", number)
         spelt = _BETWEEN.join(digits) if digits else re.escape(number)

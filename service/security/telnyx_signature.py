@@ -62,7 +62,7 @@ class PublicKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SignatureHeaders:
     """What the headers of one request claim, before the body has been read: well-formed and fresh, not yet proven."""
 
     signature: bytes
@@ -90,14 +90,14 @@ class Claim:
         raise InvalidSignature("signature does not match")
 
 
-def read_claim(headers: RawHeaders, now: float, tolerance: int = TOLERANCE) -> Claim:
+def read_claim(headers: RawHeaders, now: float, tolerance: int = TOLERANCE) -> SignatureHeaders:
     """Check the form of the two headers and the age of the timestamp, without the body.
 
     Raises:
         InvalidSignature: a header is missing, repeated or malformed, or the timestamp is beyond `tolerance` seconds.
     """
     signature, timestamp = _single_values(headers)
-    claim = Claim(_signature_bytes(signature), timestamp)
+    claim = SignatureHeaders(_signature_bytes(signature), timestamp)
     _check_age(timestamp, now, tolerance)
     return claim
 

@@ -33,9 +33,9 @@ from service.processes import embedded_server
 from service.routing import Handler, Lifespan, Outcome, Router, Subscription
 from service.settings import Settings
 from service.store.connection import connect
-from service.store.inbox.accept import Arrival, accept, find
+from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import Wanted, newest
+from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
 from service.testing.samples import NUMBER, inbound_sms, outbound_rcs
 from service.testing.simulator import Simulator
@@ -139,7 +139,7 @@ class Bench:
         alone = _alone(handler, router, state, raised)
         return self.portal.call(self._run, alone, _arrival(event), self._settings(settings or {}), raised)
 
-    async def _run(self, router: Router, arrival: Arrival, settings: Settings, raised: list[BaseException]) -> Result:
+    async def _run(self, router: Router, arrival: NewEvent, settings: Settings, raised: list[BaseException]) -> Result:
         keys, [name] = Keys.of(settings), router.subscriptions
         async with connect(self.redis_url, timeout=_SECONDS, connections=20) as redis:
             earlier, seen = await _derived(redis, keys), len(self.telnyx.requests)
@@ -262,10 +262,10 @@ def _yielding(state: Any) -> Lifespan:
     return lifespan
 
 
-def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> Arrival:
+def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> NewEvent:
     if not isinstance(event, Event):
         body = orjson.dumps(dict(event))
-        return Arrival.from_envelope(read_envelope(body), body, "webhook")
+        return NewEvent.from_envelope(read_envelope(body), body, "webhook")
     data = {
         "record_type": "event",
         "id": event.id,
@@ -275,13 +275,13 @@ def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> Arrival:
     }
     body = orjson.dumps({"data": data})
     if event.arrived_by in _DERIVED:
-        return Arrival(event.id, event.type, body, event.arrived_by)
-    return Arrival.from_envelope(read_envelope(body), body, event.arrived_by)
+        return NewEvent(event.id, event.type, body, event.arrived_by)
+    return NewEvent.from_envelope(read_envelope(body), body, event.arrived_by)
 
 
 async def _derived(redis: "Redis", keys: Keys) -> list[str]:
     """The events of Ringback's own that are known, the newest first."""
-    records = await newest(redis, keys, Wanted(), limit=_MOST_EMITTED)
+    records = await search(redis, keys, EventFilter(), limit=_MOST_EMITTED)
     return [record.id for record in records if record.arrived_by in _DERIVED]
 
 

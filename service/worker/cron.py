@@ -13,7 +13,7 @@ import orjson
 from arq.cron import CronJob, cron
 
 from service.routing import CRON, Router, Times
-from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.accept import NewEvent, accept
 from service.store.keys import Keys
 
 
@@ -42,8 +42,8 @@ def _in_arqs_types(times: Mapping[str, Times]) -> dict[str, Any]:
     return {unit: set(wanted) if isinstance(wanted, AbstractSet) else wanted for unit, wanted in times.items()}
 
 
-def _arrival(name: str, milliseconds: int) -> Arrival:
+def _arrival(name: str, milliseconds: int) -> NewEvent:
     identity, event_type = f"cron:{name}:{milliseconds}", CRON + name
     due = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
     data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": due, "payload": {}}
-    return Arrival(identity, event_type, orjson.dumps({"data": data}), "cron")
+    return NewEvent(identity, event_type, orjson.dumps({"data": data}), "cron")

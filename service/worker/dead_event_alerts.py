@@ -5,7 +5,7 @@ import shlex
 import structlog
 from redis.asyncio import Redis
 
-from service.store.inbox.dead_letters import STEP, Cause, new_causes
+from service.store.inbox.dead_letters import STEP, DeadCause, new_causes
 from service.store.keys import Keys
 from service.worker.foreign_jobs import FOREIGN_HANDLER
 
@@ -25,7 +25,7 @@ async def tell_of_dead(redis: "Redis", keys: Keys) -> None:
             return
 
 
-def _tell(cause: Cause) -> None:
+def _tell(cause: DeadCause) -> None:
     log.error(
         "events go dead: told once an hour for each cause",
         handler=cause.handler,
@@ -36,7 +36,7 @@ def _tell(cause: Cause) -> None:
     )
 
 
-def _retry(cause: Cause) -> str:
+def _retry(cause: DeadCause) -> str:
     """The command that lets them run again, once what its error names is mended."""
     if cause.handler == FOREIGN_HANDLER:
         return _command("dead drop", cause.event_id)

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from service import clock
 from service.events.nested_json import dump_json
-from service.store.inbox.accept import Arrival, accept, cancel
+from service.store.inbox.accept import NewEvent, accept, cancel
 from service.store.keys import Keys
 
 LONGEST_KEY = 200
@@ -43,7 +43,7 @@ class DerivedEvents:
     async def _accept(self, how: str, event_type: str, payload: Mapping[str, Any], key: str, delay: float) -> None:
         identity = _identity(how, key)
         body = _body(identity, event_type, payload)
-        await accept(self.redis, self.keys, [Arrival(identity, event_type, body, how, delay=int(delay * 1000))])
+        await accept(self.redis, self.keys, [NewEvent(identity, event_type, body, how, delay=int(delay * 1000))])
 
 
 def _identity(how: str, key: str) -> str:

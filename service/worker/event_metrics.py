@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from service.monitoring.counters import Count, Durations
+from service.monitoring.counters import CounterFamily, HistogramFamily
 from service.monitoring.labels import event_types
 from service.store.inbox.leases import Lease
 
@@ -19,12 +19,12 @@ class EventMetrics(Collector):
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._types = event_types()
-        self._ended = Count(
+        self._ended = CounterFamily(
             "ringback_events_ended",
             "Events that ended in the hands of this worker, by type and state.",
             ("type", "state"),
         )
-        self._seconds = Durations(
+        self._seconds = HistogramFamily(
             "ringback_accepted_to_ended_seconds",
             "From the acceptance of an event that Telnyx delivered to its end: done, ignored or dead.",
             (0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86400.0),

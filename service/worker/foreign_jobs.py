@@ -9,7 +9,7 @@ FOREIGN_HANDLER = "queue"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ForeignJob:
     """The function that a job asks for, if any; `reason` and `words` apply where nobody here knows it."""
 
     name: str | None
@@ -17,21 +17,21 @@ class Asked:
     words: str
 
 
-NO_EVENT = Asked("process", "no_event", "it asks to process an event of which there is no record")
+NO_EVENT = ForeignJob("process", "no_event", "it asks to process an event of which there is no record")
 
-UNREADABLE = Asked(None, "corrupt_job", "its id is no text in UTF-8, so that it is no job of anybody's")
+UNREADABLE = ForeignJob(None, "corrupt_job", "its id is no text in UTF-8, so that it is no job of anybody's")
 
 
-def asked_function(data: bytes | None) -> Asked:
+def asked_function(data: bytes | None) -> ForeignJob:
     """Read a job's data, which anybody may have written: JSON only, never a pickle."""
     if data is None:
-        return Asked(None, "no_job", "the queue names it, and there is neither an event nor a job behind it")
+        return ForeignJob(None, "no_job", "the queue names it, and there is neither an event nor a job behind it")
     try:
         function = orjson.loads(data)["f"]
     except (ValueError, TypeError, KeyError):
-        return Asked(None, "corrupt_job", "its data is not the JSON of a job; pickles are never read")
+        return ForeignJob(None, "corrupt_job", "its data is not the JSON of a job; pickles are never read")
     if not isinstance(function, str):
-        return Asked(None, "corrupt_job", "its data names no function")
+        return ForeignJob(None, "corrupt_job", "its data names no function")
     if function == NO_EVENT.name:
         return NO_EVENT
-    return Asked(function, "unknown_function", f"no function of the name {function[:80]!r} is known here")
+    return ForeignJob(function, "unknown_function", f"no function of the name {function[:80]!r} is known here")

@@ -17,22 +17,22 @@ from service.events import Event, read_event
 from service.events.envelope import InvalidBody
 from service.events.opt_out_policy import opt_out_words
 from service.messages.rcs_capabilities import RcsCapabilities
-from service.messages.reply import Answer
+from service.messages.reply import ReplyDecision
 from service.messages.sent_regions import note_regions_of
 from service.outbound.errors import Refusal
 from service.outbound.handler_run_state import Run, current_run
 from service.routing import Context, Dead, Lifespan, Router, Subscription
-from service.security.encryption import SealDamaged, Sealed
+from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
 from service.store.effects.pauses import ALL, DETAIL, KIND, cause_of
 from service.store.facts.consent import opted_out
 from service.store.inbox.leases import Lease, LeaseLost
-from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, Ran
+from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, RunRecord
 from service.store.keys import Keys
 from service.worker.derived_events import DerivedEvents
 from service.worker.fair_timeout import fair_timeout
 from service.worker.handler_metrics import HandlerMetrics
-from service.worker.held_leases import Running
+from service.worker.held_leases import ActiveEvent
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 
 log = structlog.get_logger(__name__)
@@ -43,7 +43,7 @@ RATE_LIMIT = "rate_limit"
 
 
 @dataclass(frozen=True)
-class Workshop:
+class HandlerServices:
     """What handlers work with: shared by all runs of a worker."""
 
     settings: Settings
@@ -69,7 +69,7 @@ class Workshop:
 
 
 async def run_handler(
-    workshop: Workshop, running: Running, name: str, *, paused: AbstractSet[str] = frozenset()
+    workshop: HandlerServices, running: ActiveEvent, name: str, *, paused: AbstractSet[str] = frozenset()
 ) -> HandlerRecord:
     """Run one handler of a claimed event, or park it where it is `paused`, and answer its new record.
 
@@ -95,14 +95,14 @@ async def run_handler(
         raise LeaseLost
     after = _ending(before, run.note or error, workshop.limits(subscription), lease.now())
     workshop.metrics.count(name, after, time.perf_counter() - began)
-    ran = Ran(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
+    ran = RunRecord(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
     return _told(bound, after.after(ran), lease)
 
 
 def _parked(record: HandlerRecord, cause: str, limits: Limits, now: int) -> HandlerRecord:
     """A paused handler does not run; what it would do waits."""
     parked = after_refusal(record, Refusal("held", KIND, DETAIL, cause=cause), limits, now)
-    return parked.after(Ran(now, now, parked.state, parked.reason, parked.error), ran=False)
+    return parked.after(RunRecord(now, now, parked.state, parked.reason, parked.error), ran=False)
 
 
 def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits: Limits, now: int) -> HandlerRecord:
@@ -118,7 +118,7 @@ def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits
 
 
 async def _error_of(
-    workshop: Workshop, running: Running, subscription: Subscription, run: Run, bound: Any
+    workshop: HandlerServices, running: ActiveEvent, subscription: Subscription, run: Run, bound: Any
 ) -> BaseException | None:
     """Run the handler; whatever it raises comes back as a value, unless it is a cancellation of ours.
 
@@ -156,7 +156,8 @@ async def _error_of(
 
 def _refuse_sealed(record: EventRecord) -> None:
     if record.sealed_under is not None:
-        told = f"its body is {Sealed(record.sealed_under)}, then retry the event: ringback dead retry {record.id}"
+        body = MissingEncryptionKey(record.sealed_under)
+        told = f"its body is {body}, then retry the event: ringback dead retry {record.id}"
         raise Dead("sealed", told)
     if "body" in record.damaged:
         raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
@@ -191,11 +192,11 @@ def _typed(event: Event[dict[str, Any]], subscription: Subscription) -> Event[An
 
 
 def _context(
-    workshop: Workshop, event: Event[dict[str, Any]], record: EventRecord, subscription: Subscription, bound: Any
+    workshop: HandlerServices, event: Event[dict[str, Any]], record: EventRecord, subscription: Subscription, bound: Any
 ) -> Context:
     effect_key = f"{record.id}/{subscription.name}"
     derived = DerivedEvents(workshop.redis, workshop.keys, remember=workshop.settings.retention)
-    answer = Answer(
+    answer = ReplyDecision(
         event,
         effect_key,
         workshop.telnyx,

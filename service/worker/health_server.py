@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from service.ingress.http_protocol import bounded_config
-from service.monitoring.health import Probe, health_routes
+from service.monitoring.health import HealthProbe, health_routes
 from service.processes.sockets import listen
 from service.settings import Settings
 from service.store.keys import Keys
@@ -47,7 +47,7 @@ async def serving_health(
         yield
         return
     with listen(settings.admin_host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
-        probe = Probe(working, keys, worker_needs())
+        probe = HealthProbe(working, keys, worker_needs())
         account = partial(trouble_with_account, redis, keys)
         app = Starlette(routes=health_routes(probe, redis, keys, registry, also=account))
         server = _Server(bounded_config(app, keep_alive=settings.keep_alive))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.outbound.handler_run_state import Run
-from service.store.inbox.leases import Held, Lease
+from service.store.inbox.leases import HeldLease, Lease
 from service.store.inbox.records import HandlerRecord
 from service.worker.blockage import Blockage
 
@@ -20,7 +20,7 @@ LONGEST_BLOCKED = 10
 
 
 @dataclass
-class Running:
+class ActiveEvent:
     """One event in the worker's hands; times are of the monotonic clock, in seconds.
 
     `timeout` is the longest of its handlers'. Until `held_until` nobody else can have it. `finishing` says that the
@@ -86,7 +86,7 @@ class Running:
 
 
 @dataclass
-class Holdings:
+class HeldLeases:
     """The events of one worker, which is a random name, new at each start. Read by the lease keeper's thread too.
 
     `stopping` says that the worker's stop was announced: only then is what it runs handed back. `paused` names the
@@ -95,7 +95,7 @@ class Holdings:
 
     lease: float
     worker: str = field(default_factory=lambda: secrets.token_hex(8))
-    running: dict[str, Running] = field(default_factory=dict)
+    running: dict[str, ActiveEvent] = field(default_factory=dict)
     blockage: Blockage = field(default_factory=Blockage)
     stopping: bool = False
     paused: frozenset[str] = frozenset()
@@ -115,7 +115,7 @@ class Holdings:
     def answered(self, number: int, leases: Iterable[Lease], *, timeout: Callable[[Lease], float]) -> None:
         """A claim was answered; `timeout` tells how many seconds the handlers of an event may take."""
         for lease in leases:
-            self.running[lease.record.id] = Running(
+            self.running[lease.record.id] = ActiveEvent(
                 lease, timeout(lease), held_until=lease.monotonic + self.lease, blockage=self.blockage
             )
         self._unanswered.discard(number)
@@ -128,19 +128,19 @@ class Holdings:
         """The number of the last claim of which, like of all before it, the answer is known."""
         return min(self._unanswered, default=self._latest + 1) - 1
 
-    def held(self) -> list[Held]:
+    def held(self) -> list[HeldLease]:
         """What runs, for renewal; what is given up is no longer renewed."""
         running = list(self.running.items())
-        return [Held(event_id, each.lease.token) for event_id, each in running if not each.lost]
+        return [HeldLease(event_id, each.lease.token) for event_id, each in running if not each.lost]
 
-    def renewed(self, held: Iterable[Held], *, asked_at: float) -> None:
+    def renewed(self, held: Iterable[HeldLease], *, asked_at: float) -> None:
         """The leases of these events run from when the renewal was asked for."""
         for each in held:
             running = self.running.get(each.event_id)
             if running is not None and running.lease.token == each.token and each.wish == "extend":
                 running.held_until = asked_at + self.lease
 
-    def let_go(self, running: Running) -> None:
+    def let_go(self, running: ActiveEvent) -> None:
         """An event has left our hands; it may be back already, under another lease, which stays."""
         if self.running.get(running.lease.record.id) is running:
             del self.running[running.lease.record.id]

@@ -5,7 +5,7 @@ from typing import Any
 
 import structlog
 
-from service.security.masking import told
+from service.security.masking import describe_error
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ def contained(hook: Hook | None) -> Hook | None:
         try:
             await hook(ctx)
         except Exception as error:  # noqa: BLE001 - the author's own code
-            where = told(error)
+            where = describe_error(error)
             log.error("a hook broke", job=ctx.get("job_id"), error=where)  # noqa: TRY400 - its text may be private
 
     return run

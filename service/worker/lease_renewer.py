@@ -12,11 +12,11 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.store.connection import connect_blocking
-from service.store.inbox.leases import FINISH, RENEW, Ending, Held, finishing, renewal
+from service.store.inbox.leases import FINISH, RENEW, HandlerResults, HeldLease, finishing, renewal
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
-from service.worker.held_leases import Holdings, Running
+from service.worker.held_leases import ActiveEvent, HeldLeases
 from service.worker.loop_watch import FIRST_TOLD, LoopWatch
 
 log = structlog.get_logger(__name__)
@@ -26,10 +26,10 @@ LONGEST_COMMAND = 2.0
 LONGEST_TICK = 0.5
 
 
-class LeaseKeeper(threading.Thread):
+class LeaseRenewer(threading.Thread):
     """Renews every third of a lease, and after an error of Redis as soon as it is back."""
 
-    def __init__(self, url: str, keys: Keys, holdings: Holdings, watch: LoopWatch) -> None:
+    def __init__(self, url: str, keys: Keys, holdings: HeldLeases, watch: LoopWatch) -> None:
         super().__init__(name="lease keeper", daemon=True)
         self._keys = keys
         self._holdings = holdings
@@ -37,8 +37,8 @@ class LeaseKeeper(threading.Thread):
         self._redis = connect_blocking(url, timeout=min(LONGEST_COMMAND, holdings.lease / 3))
         self._ended = threading.Event()
         self._next = time.monotonic() + holdings.lease / 3
-        self._overdue: dict[tuple[str, str], Held] = {}
-        self._endings: list[Ending] = []
+        self._overdue: dict[tuple[str, str], HeldLease] = {}
+        self._endings: list[HandlerResults] = []
         self._told_blocked = False
 
     def run(self) -> None:
@@ -70,16 +70,16 @@ class LeaseKeeper(threading.Thread):
         if self._is_blocked() != self._told_blocked:
             self._next = time.monotonic()
 
-    def _give_up(self, running: Running) -> None:
+    def _give_up(self, running: ActiveEvent) -> None:
         lease, innocent = running.lease, running.is_kept_waiting()
         ended = dict(running.ended)
         if ended or innocent:
-            self._endings.append(Ending.of(lease, ended, release=innocent, sealer=self._keys.sealer))
+            self._endings.append(HandlerResults.of(lease, ended, release=innocent, sealer=self._keys.sealer))
         if innocent:
             return
         culprit = running.culprit()
         about = {"handler": culprit.handler, "place": self._holdings.blockage.place} if culprit else {}
-        held = Held(lease.record.id, lease.token, "overdue", about)
+        held = HeldLease(lease.record.id, lease.token, "overdue", about)
         self._overdue[held.event_id, held.token] = held
 
     def _is_blocked(self) -> bool:
@@ -118,7 +118,7 @@ class LeaseKeeper(threading.Thread):
         self._tell_lost(each for each in held if each.event_id in gone or each.wish == "overdue")
         self._overdue = {}
 
-    def _tell_lost(self, lost: Iterable[Held]) -> None:
+    def _tell_lost(self, lost: Iterable[HeldLease]) -> None:
         for each in lost:
             try:
                 self._watch.loop.call_soon_threadsafe(self._holdings.lose, each.event_id, each.token)

@@ -6,7 +6,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 from service.routing import Router
-from service.security.masking import told
+from service.security.masking import describe_error
 
 
 class CannotLoadHandlers(Exception):  # noqa: N818 - a state
@@ -48,7 +48,7 @@ def _module(module_name: str, import_string: str) -> object:
             f"HANDLERS={import_string}: it needs {error.name!r}, which is not installed"
         ) from error
     except (Exception, SystemExit) as error:
-        raise CannotLoadHandlers(f"HANDLERS={import_string}: {told(error)}: {error}") from error
+        raise CannotLoadHandlers(f"HANDLERS={import_string}: {describe_error(error)}: {error}") from error
 
 
 def put_working_directory_last() -> None:

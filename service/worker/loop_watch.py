@@ -16,7 +16,7 @@ from service.outbound.handler_run_state import Run
 from service.routing import Router
 from service.security.masking import is_authors
 from service.worker.blockage import SHORTEST
-from service.worker.held_leases import Holdings
+from service.worker.held_leases import HeldLeases
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +35,7 @@ class LoopWatch:
     """
 
     loop: asyncio.AbstractEventLoop
-    holdings: Holdings
+    holdings: HeldLeases
     router: Router
     opening: str | None = None
     _thread: int = field(default_factory=threading.get_ident)

@@ -12,13 +12,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.monitoring.notifications import notify
-from service.security.masking import told
+from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.cancellation import check_cancelled
 from service.store.effects.blocks import open_causes, probe, release
 from service.store.facts.consent import move_opt_outs
 from service.store.inbox.erasure import erase_ended
-from service.store.inbox.retention import STEP, expire, let_go_bodies, memory_share, sweep, take_lock
+from service.store.inbox.retention import STEP, expire, memory_share, prune_bodies, sweep, take_lock
 from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH
 from service.store.redis_errors import describe_cause
@@ -120,9 +120,9 @@ class Upkeep:
             if not self._waits:
                 log.warning("upkeep waits for Redis", step=name, error=describe_cause(error))
             self._waits = True
-        elif self._failures.get(name) != told(error):
-            self._failures[name] = told(error)
-            log.error("a step of the upkeep fails, the others go on", step=name, error=told(error))
+        elif self._failures.get(name) != describe_error(error):
+            self._failures[name] = describe_error(error)
+            log.error("a step of the upkeep fails, the others go on", step=name, error=describe_error(error))
 
     async def _lock(self) -> bool:
         return await take_lock(self.redis, self.keys, self.worker, seconds=LOCK)
@@ -144,8 +144,8 @@ class Upkeep:
         if self._has_probed:
             return
         for cause in await open_causes(self.redis, self.keys):
-            told = {"cause": cause.name, "events": cause.parked, "advice": cause.advice}
-            log.warning("work was parked before this start", **told)
+            describe_error = {"cause": cause.name, "events": cause.parked, "advice": cause.advice}
+            log.warning("work was parked before this start", **describe_error)
         await probe(self.redis, self.keys, at_once=True)
         self._has_probed = True
 
@@ -163,7 +163,7 @@ class Upkeep:
 
     async def _let_go(self) -> None:
         for _ in range(MOST_STEPS):
-            if await let_go_bodies(self.redis, self.keys, older_than=self.settings.body_retention) < STEP:
+            if await prune_bodies(self.redis, self.keys, older_than=self.settings.body_retention) < STEP:
                 return
 
     async def _make_room(self) -> None:
@@ -173,7 +173,7 @@ class Upkeep:
                 self._memory_told = _Memory.ROOM
             if share < ENOUGH:
                 return
-            if await let_go_bodies(self.redis, self.keys, older_than=0):
+            if await prune_bodies(self.redis, self.keys, older_than=0):
                 await self._tell_of_memory(_Memory.BODIES)
             elif await self._forget_early():
                 await self._tell_of_memory(_Memory.RECORDS)

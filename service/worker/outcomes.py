@@ -13,10 +13,10 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 from telnyx import APIConnectionError, APIError
 
-from service.outbound.errors import Refusal, judge
+from service.outbound.errors import Refusal, classify_error
 from service.outbound.send_conditions import not_sent_reason
 from service.routing import Dead, Discard, Retry
-from service.security.masking import mask_numbers, told
+from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.inbox.records import HandlerRecord
 
@@ -85,7 +85,7 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
         return _dead(_counted(record), short(error.reason), short(error.detail), now)
     if isinstance(error, APIError) and not _hides_bug(error):
         not_sent = not_sent_reason(error)
-        return done(record, now, not_sent) if not_sent else after_refusal(record, judge(error), limits, now)
+        return done(record, now, not_sent) if not_sent else after_refusal(record, classify_error(error), limits, now)
     if isinstance(error, UnfitPayload):
         return _dead(_counted(record), "payload", str(error), now)
     return _after_failure(record, error, limits, now)
@@ -149,7 +149,7 @@ def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, 
         return _attempted(record, "TimeoutError", str(error), limits, now)
     if isinstance(error, APIError) and error.__cause__ is not None:
         error = error.__cause__
-    return _attempted(record, type(error).__name__, told(error), limits, now)
+    return _attempted(record, type(error).__name__, describe_error(error), limits, now)
 
 
 def _hides_bug(error: APIError) -> bool:

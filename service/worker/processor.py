@@ -18,20 +18,29 @@ from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.gate import Gate
 from service.outbound.gate_metrics import GateMetrics
 from service.outbound.handler_run_state import note_tasks
-from service.outbound.transport import Ledgers
+from service.outbound.transport import LedgerSettings
 from service.routing import Lifespan, Router
-from service.security.masking import told
+from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.inbox.batching import Batcher
-from service.store.inbox.leases import Claim, Ending, Lease, LeaseLost, Request, announce_stop, claim, finish
+from service.store.inbox.leases import (
+    ClaimedEvents,
+    ClaimRequest,
+    HandlerResults,
+    Lease,
+    LeaseLost,
+    announce_stop,
+    claim,
+    finish,
+)
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
 from service.worker.event_metrics import EventMetrics
 from service.worker.fair_timeout import fair_timeout
 from service.worker.handler_metrics import HandlerMetrics
-from service.worker.handler_runner import Workshop, run_handler
-from service.worker.held_leases import Holdings, Running
-from service.worker.lease_renewer import LeaseKeeper
+from service.worker.handler_runner import HandlerServices, run_handler
+from service.worker.held_leases import ActiveEvent, HeldLeases
+from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
 from service.worker.outcomes import after_error
@@ -57,20 +66,20 @@ SLOW_LIFESPAN = 5.0
 class Processor:
     """Claims and processes events for one worker."""
 
-    workshop: Workshop
+    workshop: HandlerServices
     redis: "Redis"
     keys: Keys
-    holdings: Holdings
-    finishing: "Batcher[Ending, str]"
+    holdings: HeldLeases
+    finishing: "Batcher[HandlerResults, str]"
     metrics: EventMetrics
 
-    async def claim(self, number: int, *, limit: int, alone: bool = False, only: str | None = None) -> Claim:
+    async def claim(self, number: int, *, limit: int, alone: bool = False, only: str | None = None) -> ClaimedEvents:
         """Take due events under the claim of this number, and hold them.
 
         Raises:
             redis.exceptions.RedisError: repeat it under the same number, or give it up.
         """
-        request = Request(
+        request = ClaimRequest(
             self.holdings.worker, number, self.holdings.lease, limit=limit, routes=self._routes, alone=alone, only=only
         )
         claimed = await claim(self.redis, self.keys, request)
@@ -124,7 +133,7 @@ class Processor:
         with suppress(RedisError, OSError):
             await announce_stop(self.redis, self.keys, self.holdings.worker)
 
-    async def _give_back(self, running: Running) -> None:
+    async def _give_back(self, running: ActiveEvent) -> None:
         """Give a lease back with nothing to record; where that fails, it lapses by itself."""
         with suppress(LeaseLost):
             await self._record(running, {}, release=True, patience=HAND_BACK)
@@ -139,7 +148,7 @@ class Processor:
         timeouts = map(self.workshop.timeout, lease.record.handlers)
         return max(timeouts, default=self.workshop.settings.handler_timeout)
 
-    async def _run_due(self, running: Running) -> None:
+    async def _run_due(self, running: ActiveEvent) -> None:
         """Run the handlers that are due side by side, and after them those that are known to block the event loop."""
         lease, paused = running.lease, self.holdings.paused
         handlers = lease.record.handlers
@@ -160,12 +169,12 @@ class Processor:
                 running.stopping = True
                 await _stop(set(runs))
 
-    async def _run(self, running: Running, name: str, paused: AbstractSet[str]) -> HandlerRecord:
+    async def _run(self, running: ActiveEvent, name: str, paused: AbstractSet[str]) -> HandlerRecord:
         running.ended[name] = record = await run_handler(self.workshop, running, name, paused=paused)
         return record
 
     async def _record_as_they_end(
-        self, running: Running, runs: Mapping["asyncio.Task[HandlerRecord]", str], *, last: bool
+        self, running: ActiveEvent, runs: Mapping["asyncio.Task[HandlerRecord]", str], *, last: bool
     ) -> None:
         pending = set(runs)
         while pending:
@@ -173,18 +182,19 @@ class Processor:
             ended = {runs[task]: self._result(running, runs[task], task) for task in finished}
             await self._record(running, ended, release=last and not pending)
 
-    def _result(self, running: Running, name: str, task: "asyncio.Task[HandlerRecord]") -> HandlerRecord:
+    def _result(self, running: ActiveEvent, name: str, task: "asyncio.Task[HandlerRecord]") -> HandlerRecord:
         """Return a handler's new record; where our own code around it failed, that is an attempt."""
         try:
             return task.result()
         except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
             record = running.lease.record
-            log.error("a handler's run met a bug of Ringback", error=told(error), event_id=record.id, handler=name)  # noqa: TRY400
+            told = {"error": describe_error(error), "event_id": record.id, "handler": name}
+            log.error("a handler's run met a bug of Ringback", **told)  # noqa: TRY400 - a trace may hold texts
             limits = self.workshop.limits(self.workshop.router.subscriptions.get(name))
             return after_error(record.handlers[name], error, limits, running.lease.now())
 
     async def _record(
-        self, running: Running, ended: Mapping[str, HandlerRecord], *, release: bool, patience: float | None = None
+        self, running: ActiveEvent, ended: Mapping[str, HandlerRecord], *, release: bool, patience: float | None = None
     ) -> None:
         """Record endings, however long Redis is away, as long as the lease may still be ours (or `patience` lasts).
 
@@ -194,7 +204,7 @@ class Processor:
         if running.lost:
             raise LeaseLost
         running.finishing = release
-        ending = Ending.of(running.lease, ended, release=release, sealer=self.keys.sealer)
+        ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.keys.sealer)
         try:
             async with fair_timeout(patience or self.holdings.lease, self.holdings.blockage.seconds):
                 while not running.holds_lease() and not running.lost:  # noqa: ASYNC110 - a thread renews it
@@ -218,25 +228,25 @@ async def open_processor(
     metrics: HandlerMetrics,
 ) -> AsyncIterator[Processor]:
     """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
-    keys, holdings = Keys.of(settings), Holdings(settings.lease)
+    keys, holdings = Keys.of(settings), HeldLeases(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         effects = EffectMetrics(metrics.registry)
-        ledgers = Ledgers(redis, keys, settings.retention, settings.resend, settings.dry_run, effects)
+        ledgers = LedgerSettings(redis, keys, settings.retention, settings.resend, settings.dry_run, effects)
         # Without RINGBACK_NOTIFY the log is where people are told, and the gate has written it there.
         telling = partial(notify_of_cause, redis, keys) if settings.notify else None
         gate = Gate(redis, keys, settings, GateMetrics(metrics.registry), telling)
         telnyx = open_client(settings, gate, ledgers)
         stack.push_async_callback(telnyx.close)
         watch = LoopWatch(asyncio.get_running_loop(), holdings, router)
-        keeper = LeaseKeeper(redis_url, keys, holdings, watch)
+        keeper = LeaseRenewer(redis_url, keys, holdings, watch)
         keeper.start()
         stack.callback(keeper.join)
         stack.callback(keeper.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
-        workshop = Workshop(settings, router, handlers_redis, keys, telnyx, states, metrics)
-        finishing: Batcher[Ending, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
+        workshop = HandlerServices(settings, router, handlers_redis, keys, telnyx, states, metrics)
+        finishing: Batcher[HandlerResults, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
         yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))
 
@@ -247,7 +257,7 @@ async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -
     try:
         return await stack.enter_async_context(lifespan())
     except Exception as error:  # noqa: BLE001 - the author's own code
-        raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {told(error)}") from None
+        raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {describe_error(error)}") from None
     finally:
         watch.opening = None
         telling.cancel()
@@ -262,7 +272,7 @@ async def _tell_that_we_wait(lifespan: str) -> None:
         log.warning("the worker does not start before its lifespan yields", lifespan=lifespan, seconds=waited)
 
 
-async def _finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> Sequence[str]:
+async def _finish(redis: "Redis", keys: Keys, endings: Sequence[HandlerResults]) -> Sequence[str]:
     return await finish(redis, keys, endings)
 
 

@@ -10,9 +10,9 @@ from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.monitoring.health import PATIENCE
+from service.monitoring.health import TIMEOUT
 from service.monitoring.notifications import notify
-from service.outbound.blocks import Notice
+from service.outbound.blocks import BlockNotice
 from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
 from service.store.encryption_checks import trouble_with_encryption
 from service.store.keys import Keys
@@ -52,7 +52,7 @@ async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
     An outage at Telnyx is none: it passes by itself.
     """
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT):
             causes = await open_causes(redis, keys)
             encryption = await trouble_with_encryption(redis, keys)
     except (TimeoutError, RedisError, OSError):
@@ -61,7 +61,7 @@ async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
     return "; ".join([*troubles, *([encryption] if encryption else [])]) or None
 
 
-async def notify_of_cause(redis: "Redis", keys: Keys, notice: Notice) -> None:
+async def notify_of_cause(redis: "Redis", keys: Keys, notice: BlockNotice) -> None:
     """Let a person know what work is parked for, and what to do."""
     text = f"{notice.advice} ({notice.cause}: {notice.detail})"
     await notify(redis, keys, cause=f"work is parked ({kind_of(notice.cause)})", text=text, mend="ringback events list")

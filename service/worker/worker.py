@@ -25,13 +25,13 @@ from redis.exceptions import AuthenticationError, RedisError
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import tell_no_texts
-from service.monitoring.notifications import Courier, open_teller
+from service.monitoring.notifications import NotificationSender, open_teller
 from service.routing import Router
-from service.security.masking import told
+from service.security.masking import describe_error
 from service.settings import Settings, load
 from service.store.cancellation import check_cancelled
 from service.store.connection import address_of, connect, locate
-from service.store.inbox.leases import Claim
+from service.store.inbox.leases import ClaimedEvents
 from service.store.inbox.quarantine import quarantine
 from service.store.keys import ARQ_JOB, Keys
 from service.store.permissions import refusals, worker_needs
@@ -169,8 +169,8 @@ class Worker(arq.worker.Worker):
         metrics = CauseMetrics(self._metrics.registry)
         return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker, metrics)
 
-    def _courier(self) -> Courier:
-        return Courier(self.pool, self._keys, self._tell)
+    def _courier(self) -> NotificationSender:
+        return NotificationSender(self.pool, self._keys, self._tell)
 
     async def close(self) -> None:
         """Hand back what still runs, then let go of what it used."""
@@ -246,10 +246,10 @@ class Worker(arq.worker.Worker):
             return 0
         return self.max_jobs - len(self.tasks)
 
-    async def _claim(self) -> Claim:
+    async def _claim(self) -> ClaimedEvents:
         free = self._free()
         if free <= 0:
-            return Claim([], [], None)
+            return ClaimedEvents([], [], None)
         claiming = asyncio.create_task(self._claim_once(free))
         try:
             claimed = await asyncio.shield(claiming)
@@ -267,7 +267,7 @@ class Worker(arq.worker.Worker):
                 log.error("a foreign job in our queue is kept as dead", job=repr(odd), reason=UNREADABLE.reason)
         return claimed
 
-    async def _claim_once(self, free: int) -> Claim:
+    async def _claim_once(self, free: int) -> ClaimedEvents:
         """Claim under a new number or, where the reply to the last claim was lost, under that one again."""
         if self._claim_number is None:
             self._claim_number = self.processor.holdings.number_a_claim()
@@ -278,7 +278,7 @@ class Worker(arq.worker.Worker):
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
         """A task has ended; its event may be in other hands of ours already."""
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("processing broke", job=job_id, error=told(error))
+            log.error("processing broke", job=job_id, error=describe_error(error))
         if self.tasks.get(job_id) is task:
             del self.tasks[job_id]
 
@@ -288,7 +288,7 @@ class Worker(arq.worker.Worker):
             for held in list(self._processor.holdings.running.values()):
                 await self._processor.hand_back(held.lease)
 
-    async def _hand_back(self, claiming: "asyncio.Task[Claim]") -> None:
+    async def _hand_back(self, claiming: "asyncio.Task[ClaimedEvents]") -> None:
         with suppress(RedisError, OSError):
             for lease in (await claiming).leases:
                 await self.processor.hand_back(lease)

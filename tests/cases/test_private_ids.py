@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from service import Context, Event, Router
 from service.routing import Dead
-from service.security.anonymize import Disguise, masked
+from service.security.anonymize import Anonymizer, masked
 from service.security.masking import mask_number, mask_numbers
-from service.security.number_matcher import Mention
+from service.security.number_matcher import NumberMatcher
 from tests.cases.case_input import case
 from tests.cases.whatsapp_replies import answered, hidden_sender, wrote
 from tests.cli.operator import Operator
@@ -108,17 +108,17 @@ def test_other_addresses_of_people_are_masked(address: str, shown: str) -> None:
 def test_base64_that_holds_a_number_is_hidden_whatever_stands_around_it(number: str, around: bytes) -> None:
     hidden = base64.b64encode(b"\x1d\x0b" + number.encode() + b"\x15" + around).decode().rstrip("=")
     for name in ("id", "message_id", "type", "status", "foreign_id"):
-        assert hidden not in json.dumps([masked({name: hidden}), Disguise().content({name: hidden})])
+        assert hidden not in json.dumps([masked({name: hidden}), Anonymizer().content({name: hidden})])
 
 
 def test_ids_of_telnyx_stay() -> None:
     kept = {"id": TELNYX_ID, "messaging_profile_id": TELNYX_ID, "campaign_id": "C1A2B3D", "user_id": TELNYX_ID}
     assert masked(kept) == kept
-    assert Disguise().content(kept) == kept
+    assert Anonymizer().content(kept) == kept
     assert masked({"original_message_id": TELNYX_ID}) == {"original_message_id": "•••"}
 
 
 def test_an_erasure_finds_the_number_in_a_message_id() -> None:
     body = json.dumps({"data": {"payload": {"body": {"foreign_id": WAMID}}}}).encode()
-    assert Mention.of(NUMBER).within(body)
-    assert not Mention.of("+13125550111").within(body)
+    assert NumberMatcher.of(NUMBER).within(body)
+    assert not NumberMatcher.of("+13125550111").within(body)

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 import service
 from service.cli import app
 from service.cli.connections import ask_at
-from service.store.inbox.accept import Arrival, accept
-from service.store.inbox.leases import Ending, Lease, Request, claim, finish
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
 
@@ -46,12 +46,12 @@ class Deployment:
     redis: "Redis"
 
     def accept(self, *ids: str, event_type: str = "message.received", delay: int = 0) -> None:
-        arrivals = [Arrival(event_id, event_type, b'{"data":{}}', "webhook", delay) for event_id in ids]
+        arrivals = [NewEvent(event_id, event_type, b'{"data":{}}', "webhook", delay) for event_id in ids]
         self.ask(lambda redis, keys: accept(redis, keys, arrivals))
 
     def claim(self, event_id: str, *handlers: str) -> Lease:
         routes = {name: ["*"] for name in handlers}
-        request = Request("worker", next(NUMBERS), lease=60, limit=1, routes=routes, only=event_id)
+        request = ClaimRequest("worker", next(NUMBERS), lease=60, limit=1, routes=routes, only=event_id)
         [lease] = self.ask(lambda redis, keys: claim(redis, keys, request)).leases
         return lease
 
@@ -59,7 +59,7 @@ class Deployment:
         self.end(self.claim(event_id, *ended), **ended)
 
     def end(self, lease: Lease, **ended: HandlerRecord) -> None:
-        self.ask(lambda redis, keys: finish(redis, keys, [Ending.of(lease, ended, release=True)]))
+        self.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(lease, ended, release=True)]))
 
     def one_of_each(self) -> None:
         """An event in each state: `open`, `leased`, `done`, `ignored` and `dead`."""

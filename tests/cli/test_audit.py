@@ -9,9 +9,9 @@ from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
 from service.store.connection import connect
-from service.store.inbox.accept import ACCEPT, Arrival, Counts, accept, accept_arguments, cancel
+from service.store.inbox.accept import ACCEPT, Counts, NewEvent, accept, accept_arguments, cancel
 from service.store.inbox.audit import MOST_COUNTS, PAGE, audit
-from service.store.inbox.leases import Ending, Request, claim, finish
+from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import ARQ_JOB, Keys
 from tests.cli.deployment import Deployment
@@ -47,7 +47,7 @@ def test_waits_half_done_runs_cancellations_and_duplicates_are_where_they_belong
     deployment.finish("soon", greet=HandlerRecord("waiting", due=1))
     deployment.finish("late", greet=HandlerRecord("parked", due=2**42), thank=HandlerRecord("dead"))
     half, ended = deployment.claim("half", "greet", "thank"), {"greet": HandlerRecord("done")}
-    deployment.ask(lambda redis, keys: finish(redis, keys, [Ending.of(half, ended, release=False)]))
+    deployment.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(half, ended, release=False)]))
     ran = deployment.run("audit", "--json")
     assert (ran.code, ran.stderr) == (0, "")
     assert json.loads(ran.stdout) == {"accepted": 6, "done": 0, "ignored": 1, "dead": 0, "open": 5, "difference": []}
@@ -62,7 +62,7 @@ def test_a_lease_that_lapsed_before_all_was_given_back_is_no_difference(deployme
     deployment.accept("one")
     lease = deployment.claim("one", "greet")
     ended = {"greet": HandlerRecord("done")}
-    deployment.ask(lambda redis, keys: finish(redis, keys, [Ending.of(lease, ended, release=False)]))
+    deployment.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(lease, ended, release=False)]))
     deployment.redis.hset(deployment.keys.event("one"), "lease_until", "1")
     received = int(deployment.redis.hget(deployment.keys.event("one"), "received_at") or 0)  # type: ignore[arg-type]
     deployment.redis.zadd(deployment.keys.queue, {deployment.keys.job_id("one"): received})
@@ -255,7 +255,7 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
 
     def meanwhile(_: int) -> None:
         event_id = f"event-{deployment.redis.zcard(deployment.keys.events)}"
-        arrival = Arrival(event_id, "message.received", b"{}", "webhook")
+        arrival = NewEvent(event_id, "message.received", b"{}", "webhook")
         deployment.redis.eval(ACCEPT.text, 0, *accept_arguments(deployment.keys, [arrival]))  # type: ignore[arg-type]
 
     found = deployment.ask(lambda redis, keys: audit(redis, keys, looked_at=meanwhile))
@@ -285,14 +285,16 @@ async def test_under_load_nothing_is_called_a_difference(deployment: Deployment)
 async def work(redis: "AsyncRedis", keys: Keys, number: int) -> None:
     """Accept events and end them, every fourth as dead."""
     for start in range(0, number, 20):
-        arrivals = [Arrival(f"event-{each}", "message.received", b"{}", "webhook") for each in range(start, start + 20)]
+        arrivals = [
+            NewEvent(f"event-{each}", "message.received", b"{}", "webhook") for each in range(start, start + 20)
+        ]
         await accept(redis, keys, arrivals)
-        request = Request("worker", start + 1, lease=60, limit=20, routes={"greet": ["*"]})
+        request = ClaimRequest("worker", start + 1, lease=60, limit=20, routes={"greet": ["*"]})
         claimed = await claim(redis, keys, request)
         for lease in claimed.leases:
             dies = int(lease.record.id.removeprefix("event-")) % 4 == 0
             ended = {"greet": HandlerRecord("dead" if dies else "done")}
-            await finish(redis, keys, [Ending.of(lease, ended, release=True)])
+            await finish(redis, keys, [HandlerResults.of(lease, ended, release=True)])
 
 
 def contents(deployment: Deployment) -> dict[bytes, bytes]:

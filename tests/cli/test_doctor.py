@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.cli.inspect.doctor import _CHECKS
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.security.encryption import EncryptionKey, Sealer
-from service.store.facts.consent import hear
+from service.store.facts.consent import record_consent
 from service.store.inbox.leases import RENEW, renewal
 from service.store.keys import Keys
 from service.store.scripts import run
@@ -164,7 +164,7 @@ def test_a_missing_encryption_key_is_named_by_doctor_and_readyz(stack: Stack, mo
 
     async def opt_out(redis: "Redis", keys: Keys) -> str | None:
         there = Keys(keys.namespace, Sealer((lost,)))
-        await hear(redis, there, [Word("+13125550101", "out", 1.0)], now=1)
+        await record_consent(redis, there, [ConsentChange("+13125550101", "out", 1.0)], now=1)
         return await trouble_with_account(redis, keys)
 
     worker_says = stack.ask(opt_out)

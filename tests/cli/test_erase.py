@@ -9,21 +9,21 @@ from typing import Any
 import orjson
 import pytest
 
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.events.message_status import MessageStatus, RecipientStatus
 from service.security.encryption import Sealer, parse_keys
 from service.settings import Settings
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
-from service.store.facts.consent import consent_of, hear, opted_out, reason_against_answer
+from service.store.facts.consent import consent_of, opted_out, reason_against_answer, record_consent
 from service.store.facts.message_states import Recipient, ask
 from service.store.facts.rcs_capabilities import Capability, recall, remember
 from service.store.inbox import erasure
-from service.store.inbox.accept import Arrival, accept, find
+from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.audit import audit
 from service.store.inbox.erasure import Erased
-from service.store.inbox.records import HandlerRecord, Ran
-from service.store.inbox.retention import let_go_bodies
+from service.store.inbox.records import HandlerRecord, RunRecord
+from service.store.inbox.retention import prune_bodies
 from service.store.keys import Keys
 from service.worker.maintenance import Upkeep
 from tests.cli.deployment import Deployment
@@ -43,7 +43,7 @@ def kept(deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: py
         arrive(deployment, f"{name}-done", {"from": {"phone_number": number}, "text": f"it is {name}"})
         arrive(deployment, f"{name}-dead", {"text": f"call {number[:2]} ({number[2:5]}) {number[5:]}"})
         arrive(deployment, f"{name}-open", {"to": [{"phone_number": number}]})
-        ran = Ran(1, 2, "dead", "error", "what went wrong", remarks=("what was remarked",))
+        ran = RunRecord(1, 2, "dead", "error", "what went wrong", remarks=("what was remarked",))
         sent_for(deployment, f"{name}-done", number)
         finish(deployment, f"{name}-dead", HandlerRecord("dead", attempts=2, error="what went wrong", runs=(ran,)))
         deployment.ask(lambda redis, keys, number=number: know(redis, keys, number))  # type: ignore[misc]
@@ -52,7 +52,7 @@ def kept(deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: py
 
 def arrive(deployment: Deployment, event_id: str, payload: dict[str, Any]) -> None:
     body = orjson.dumps(envelope("message.received", payload, event_id=event_id))
-    deployment.ask(lambda redis, keys: accept(redis, keys, [Arrival(event_id, "message.received", body, "webhook")]))
+    deployment.ask(lambda redis, keys: accept(redis, keys, [NewEvent(event_id, "message.received", body, "webhook")]))
 
 
 def finish(deployment: Deployment, event_id: str, record: HandlerRecord) -> None:
@@ -81,7 +81,7 @@ def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
 
 
 async def know(redis: Any, keys: Keys, number: str) -> None:
-    await hear(redis, keys, [Word(number, "out", 10.0)], now=0)
+    await record_consent(redis, keys, [ConsentChange(number, "out", 10.0)], now=0)
     said = MessageStatus("m", "RCS", (RecipientStatus(number, "delivered", "T"),))
     await ask(redis, keys, "m", [], by="e", said=said)
     await remember(redis, keys, "agent", {number: Capability(("X",))})
@@ -164,7 +164,7 @@ def test_erased_dead_events_are_not_run_again(kept: Deployment) -> None:
 def test_with_a_key_nothing_of_the_number_is_left_in_what_opt_outs_hold(deployment: Deployment) -> None:
     keys = Keys(deployment.keys.namespace, Sealer(parse_keys(KEY)))
     hidden = replace(deployment, keys=keys)
-    deployment.ask(lambda redis, plain: hear(redis, plain, [Word(ANN, "out", 10.0)], now=0))
+    deployment.ask(lambda redis, plain: record_consent(redis, plain, [ConsentChange(ANN, "out", 10.0)], now=0))
     assert hidden.ask(lambda redis, keys: erasure.erase(redis, keys, ANN)).opt_out == "hidden"
     stored = deployment.redis.hgetall(keys.optouts)
     assert stored == {keys.sealer.hide(ANN).encode(): b"10000 - message - - -"}
@@ -194,7 +194,7 @@ def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
         for start in range(0, 700, 100):
             numbers = [ANN if each % 7 == 0 else BOB for each in range(start, start + 100)]
             made = [orjson.dumps(envelope("test.x", {"to": number})) for number in numbers]
-            arrivals = [Arrival(f"{start}-{at}", "test.x", body, "webhook") for at, body in enumerate(made)]
+            arrivals = [NewEvent(f"{start}-{at}", "test.x", body, "webhook") for at, body in enumerate(made)]
             await accept(redis, keys, arrivals)
         return await erasure.erase(redis, keys, ANN)
 
@@ -231,7 +231,7 @@ def expiring_before(number: int) -> Any:
 def test_the_receipt_names_events_that_a_search_for_the_number_still_finds(deployment: Deployment) -> None:
     arrive(deployment, "compact", {"from": {"phone_number": ANN}})
     deployment.end(deployment.claim("compact", "greet"), greet=HandlerRecord("done"))
-    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=0))
+    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=0))
     ran = deployment.run("erase", ANN, "--yes")
     assert "Still found by the number (events list --number): 1 events, compact." in ran.stdout
     found = deployment.run("events", "list", "--number", ANN, "--json")

@@ -11,7 +11,7 @@ from service import Context, Event, Retry, Router
 from service.cli.events.event_list import as_object
 from service.store.inbox.accept import PAGE
 from service.store.inbox.records import HandlerRecord
-from service.store.inbox.retention import let_go_bodies
+from service.store.inbox.retention import prune_bodies
 from tests.cli.deployment import Deployment
 from tests.events import envelope
 from tests.stack import Stack
@@ -156,6 +156,6 @@ def test_attempts_count_every_run_also_once_the_body_is_let_go_of(stack: Stack) 
         return [handler["attempts"] for each in shown for handler in each["handlers"].values()]
 
     assert attempts() == [1, 3]
-    stack.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=0))
+    stack.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=0))
     assert stack.ended(events[0]).body is None
     assert attempts() == [1, 3]

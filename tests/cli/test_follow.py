@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from service.store.inbox.records import HandlerRecord
-from service.store.inbox.search import Wanted
+from service.store.inbox.search import EventFilter
 from service.store.inbox.watch import MOST_AT_ONCE, Watch
 from tests.cli.deployment import ROOT, Deployment
 from tests.waiting import wait_for
@@ -70,12 +70,12 @@ def test_people_get_a_line_each(deployment: Deployment, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_too_much_at_once_is_counted(deployment: Deployment) -> None:
     async def look(redis: Any, keys: Any) -> tuple[int, int]:
-        from service.store.inbox.accept import Arrival, accept
+        from service.store.inbox.accept import NewEvent, accept
 
-        watch = Watch(redis, keys, Wanted())
+        watch = Watch(redis, keys, EventFilter())
         await watch.look()
         for start in range(0, MOST_AT_ONCE + 200, 100):
-            await accept(redis, keys, [Arrival(f"e{start + n}", "test.x", b"{}", "webhook") for n in range(100)])
+            await accept(redis, keys, [NewEvent(f"e{start + n}", "test.x", b"{}", "webhook") for n in range(100)])
         changes = await watch.look()
         while not changes.records:
             changes = await watch.look()

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from service.events.consent import Word
-from service.store.facts.consent import hear
+from service.events.consent import ConsentChange
+from service.store.facts.consent import record_consent
 from tests.cli.at_stack import run_at
 from tests.stack import SMS_FROM, Stack
 from tests.waiting import wait_for
@@ -59,7 +59,7 @@ def test_messages_that_have_ended_are_listed(stack: Stack) -> None:
 
 
 def test_a_number_that_said_stop_is_not_written_to_later_either(stack: Stack) -> None:
-    stack.ask(lambda redis, keys: hear(redis, keys, [Word(NUMBER, "out", 0.0, "operator")], now=0.0))
+    stack.ask(lambda redis, keys: record_consent(redis, keys, [ConsentChange(NUMBER, "out", 0.0, "operator")], now=0.0))
     words = ("messages", "schedule", NUMBER, "--text", TEXT, "--at", later(days=1), "--from", SMS_FROM, "--yes")
     ran = run_at(stack, *words)
     assert (ran.code, "has said STOP: nothing was scheduled" in ran.stderr) == (1, True)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.events.consent import Word
-from service.store.facts.consent import Consent, Opposed, consent_of, hear, opted_out
+from service.events.consent import ConsentChange
+from service.store.facts.consent import Consent, Opposed, consent_of, opted_out, record_consent
 from tests.cli.deployment import Deployment
 
 NUMBER = "+13125550101"
@@ -42,16 +42,16 @@ def test_a_real_process_opts_out_lists_and_lifts(deployment: Deployment) -> None
 
 
 def test_numbers_are_masked_unless_revealed_and_the_latest_come_first(deployment: Deployment) -> None:
-    words = [Word(f"+1312555010{each}", "out", SAID_AT + each) for each in range(3)]
-    deployment.ask(lambda redis, keys: hear(redis, keys, words, now=0))
+    words = [ConsentChange(f"+1312555010{each}", "out", SAID_AT + each) for each in range(3)]
+    deployment.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
 
     assert listed(deployment)[0] == {"number": "+1312•••0102", "since": "2026-01-05T12:00:02Z", "source": "message"}
     assert [each["number"] for each in listed(deployment, "--reveal")] == [word.number for word in reversed(words)]
 
 
 def test_whoever_said_start_is_not_listed(deployment: Deployment) -> None:
-    words = [Word(NUMBER, "out", SAID_AT), Word(NUMBER, "in", SAID_AT + 1)]
-    deployment.ask(lambda redis, keys: hear(redis, keys, words, now=0))
+    words = [ConsentChange(NUMBER, "out", SAID_AT), ConsentChange(NUMBER, "in", SAID_AT + 1)]
+    deployment.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
     assert listed(deployment) == []
 
 
@@ -64,7 +64,7 @@ def test_nobody_is_opted_out_without_asking_and_lifting_asks_first(deployment: D
 
 def test_lifting_holds_even_if_telnyx_runs_ahead_of_this_clock(deployment: Deployment) -> None:
     future = datetime.now(UTC).timestamp() + 600
-    deployment.ask(lambda redis, keys: hear(redis, keys, [Word(NUMBER, "out", future)], now=0))
+    deployment.ask(lambda redis, keys: record_consent(redis, keys, [ConsentChange(NUMBER, "out", future)], now=0))
     assert deployment.run("optouts", "remove", NUMBER, "--yes").code == 0
     assert not known(deployment).opted_out
 
@@ -88,8 +88,8 @@ def test_a_file_is_imported_with_its_times(deployment: Deployment, tmp_path: Pat
 
 
 def test_a_start_does_not_lift_what_was_imported(deployment: Deployment, tmp_path: Path) -> None:
-    start = Word(NUMBER, "in", SAID_AT + 60)
-    deployment.ask(lambda redis, keys: hear(redis, keys, [start], now=0))
+    start = ConsentChange(NUMBER, "in", SAID_AT + 60)
+    deployment.ask(lambda redis, keys: record_consent(redis, keys, [start], now=0))
     file = tmp_path / "optouts.csv"
     file.write_text(f"{NUMBER},2026-01-05 12:00:00\n")
     assert deployment.run("optouts", "import", str(file)).code == 0

@@ -17,14 +17,14 @@ from typer.testing import CliRunner
 
 import service.cli
 from service.cli import app
-from service.cli.events.bulk import confirm, tell
+from service.cli.events.bulk import confirm, report
 from service.cli.events.follow import _in_words
 from service.cli.output import CommandGroup
 from service.cli.tables import print_table
 from service.dashboard.timeline import Line
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
-from service.store.inbox.records import HandlerRecord, Ran
+from service.store.inbox.records import HandlerRecord, RunRecord
 from service.store.keys import Keys
 from tests.cli.deployment import Deployment
 from tests.terminal import on_terminal
@@ -75,7 +75,7 @@ def fill(deployment: Deployment, text: str) -> None:
     deployment.redis.hset(record, mapping={"body": body, "arrived_by": text})
     lease = deployment.claim("dead", "greet")
     write_effect(deployment, lease, text)
-    run = Ran(1, 2, "dead", reason=text, error=text, remarks=(text,))
+    run = RunRecord(1, 2, "dead", reason=text, error=text, remarks=(text,))
     deployment.end(lease, greet=HandlerRecord("dead", 8, reason=text, error=text, runs=(run,)))
     note = {"at": 1, "what": "retried", "about": {text: text, "worker": text}}
     deployment.redis.hset(record, mapping={"notes": orjson.dumps(note) + b"\n"})
@@ -154,7 +154,7 @@ def test_an_explanation_shows_no_text_raw(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "shown", [lambda text: confirm(text, yes=False), lambda text: tell(["gone"], text, [text], named=True)]
+    "shown", [lambda text: confirm(text, yes=False), lambda text: report(["gone"], text, [text], named=True)]
 )
 def test_questions_and_reports_show_no_text_raw(shown: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises((typer.Abort, typer.Exit, EOFError, OSError)):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from service.events.consent import Word
-from service.store.facts.consent import hear
+from service.events.consent import ConsentChange
+from service.store.facts.consent import record_consent
 from service.testing.simulator.api.faults import Fault
 from tests.cli.at_stack import asked, run_at
 from tests.stack import SMS_FROM, Stack
@@ -117,7 +117,7 @@ def test_a_file_is_sent_by_its_url_and_a_card_from_json(stack: Stack, form: str)
 
 
 def test_a_number_that_said_stop_is_not_written_to(stack: Stack) -> None:
-    stack.ask(lambda redis, keys: hear(redis, keys, [Word(NUMBER, "out", 0.0, "operator")], now=0.0))
+    stack.ask(lambda redis, keys: record_consent(redis, keys, [ConsentChange(NUMBER, "out", 0.0, "operator")], now=0.0))
     ran = run_at(stack, "rcs", "send", AGENT, NUMBER, "--text", TEXT, "--yes")
     assert (ran.code, ran.stderr) == (1, "this number has said STOP: nothing was sent\n")
     assert stack.sent_to(NUMBER) == []

@@ -116,7 +116,7 @@ def test_a_handler_that_is_new_sees_old_events(stack: Stack, operator: Operator)
 
 def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> None:
     from service.store.inbox.accept import cancel
-    from service.store.inbox.retention import let_go_bodies
+    from service.store.inbox.retention import prune_bodies
 
     deployment.one_of_each()
     deployment.accept("called off", delay=60_000)
@@ -131,7 +131,7 @@ def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> Non
         ran = deployment.run("events", "replay", event_id, "--yes")
         assert (ran.code, ran.stdout) == (1, "replayed: 0 events.\n")
         assert why in ran.stderr
-    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
     assert "its body was let go of" in deployment.run("events", "replay", "done", "--yes").stderr
     assert deployment.run("audit").stdout == before
     assert deployment.run("events", "replay", "--all", "--yes").stdout == "replayed: 1 event.\n"

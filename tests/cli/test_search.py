@@ -9,9 +9,9 @@ import pytest
 
 from service.security.encryption import PLAIN
 from service.security.number_digests import digests
-from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.records import HandlerRecord
-from service.store.inbox.retention import let_go_bodies
+from service.store.inbox.retention import prune_bodies
 from tests.cases.case_input import case
 from tests.cli.deployment import Deployment
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
@@ -25,7 +25,7 @@ def ids(deployment: Deployment, *options: str, command: str = "events") -> list[
 
 def receive(deployment: Deployment, event_id: str, payload: Any, event_type: str = "message.received") -> None:
     body = orjson.dumps(envelope(event_type, payload))
-    deployment.ask(lambda redis, keys: accept(redis, keys, [Arrival(event_id, event_type, body, "webhook")]))
+    deployment.ask(lambda redis, keys: accept(redis, keys, [NewEvent(event_id, event_type, body, "webhook")]))
 
 
 def test_a_number_is_found_wherever_it_stands_and_however_it_is_written(deployment: Deployment) -> None:
@@ -43,7 +43,7 @@ def test_a_number_is_found_wherever_it_stands_and_however_it_is_written(deployme
 
 def test_a_number_without_its_plus_is_found(deployment: Deployment) -> None:
     body = orjson.dumps(case("14"))
-    arrival = Arrival("clicked", "link_clicked", body, "webhook")
+    arrival = NewEvent("clicked", "link_clicked", body, "webhook")
     deployment.ask(lambda redis, keys: accept(redis, keys, [arrival]))
     receive(deployment, "number", {"from": 13125550411, "to": ["001 312 555 0411"]})
     receive(deployment, "other", {"message_id": "13125550411", "to": "13125550412"})
@@ -55,7 +55,7 @@ def test_a_number_is_found_when_the_body_is_gone_and_stands_nowhere_in_the_clear
     number = fresh_number()
     receive(deployment, "one", received_sms(number, "hi"))
     deployment.finish("one", greet=HandlerRecord("done"))
-    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
     assert ids(deployment, "--number", number) == ["one"]
     stored = b"".join(
         key + (deployment.redis.dump(key) or b"")
@@ -76,7 +76,7 @@ def test_handlers_are_found_before_and_after_the_body_is_gone(deployment: Deploy
     deployment.finish("one", greet=HandlerRecord("done"))
     deployment.finish("two", greet_all=HandlerRecord("done"))
     assert ids(deployment, "--handler", "greet") == ["one"]
-    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
     assert ids(deployment, "--handler", "greet") == ["one"]
     assert ids(deployment, "--handler", "gre") == []
 

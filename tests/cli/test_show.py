@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from service import Context, Event, Router
-from service.store.inbox.leases import Request, claim
+from service.store.inbox.leases import ClaimRequest, claim
 from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
@@ -79,7 +79,7 @@ def test_a_lapse_of_its_lease_is_told(deployment: Deployment) -> None:
     deployment.claim("one", "greet")
     deployment.redis.hset(deployment.keys.event("one"), "lease_until", "1")
     deployment.redis.zadd(deployment.keys.queue, {deployment.keys.job_id("one"): 1})
-    request = Request("other", 1, lease=60, limit=1, routes={})
+    request = ClaimRequest("other", 1, lease=60, limit=1, routes={})
     assert deployment.ask(lambda redis, keys: claim(redis, keys, request)).leases
     told = deployment.run("events", "show", "one").stdout
     assert "its worker vanished (worker): the lease lapsed, which counts against the event" in told
@@ -102,12 +102,12 @@ def test_dead_show_shows_dead_ones_only(deployment: Deployment) -> None:
 
 
 def test_of_an_event_without_its_body_the_end_is_told(deployment: Deployment) -> None:
-    from service.store.inbox.retention import let_go_bodies
+    from service.store.inbox.retention import prune_bodies
 
     deployment.accept("one")
     deployment.accept("one")
     deployment.finish("one", greet=HandlerRecord("done", 2, reason="said"))
-    deployment.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
     deployment.accept("one")
     told = deployment.run("events", "show", "one").stdout
     assert "delivered 2 more times" in told

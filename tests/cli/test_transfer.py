@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from service import Context, Event, Router
-from service.events.consent import Word
-from service.store.facts.consent import hear, opted_out
+from service.events.consent import ConsentChange
+from service.store.facts.consent import opted_out, record_consent
 from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
@@ -143,8 +143,8 @@ def test_run_is_refused_without_a_word_and_then_processes(
 def test_a_stop_in_a_file_counts_from_when_it_was_said(deployment: Deployment, tmp_path: Path) -> None:
     out, back, number = fresh_number(), fresh_number(), fresh_number()
     said = {"received_at": "2026-01-31T08:00:00Z"}
-    start = Word(back, "in", 1_769_846_400.0 + 60)
-    deployment.ask(lambda redis, keys: hear(redis, keys, [start], now=0))
+    start = ConsentChange(back, "in", 1_769_846_400.0 + 60)
+    deployment.ask(lambda redis, keys: record_consent(redis, keys, [start], now=0))
     bodies = [
         envelope("message.received", received_sms(out, "Revoke!", **said)),
         envelope("message.received", received_sms(back, "STOP", **said)),

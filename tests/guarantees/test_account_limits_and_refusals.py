@@ -42,7 +42,7 @@ def sends(number: int) -> list[dict[str, Any]]:
 
 def accept(fleet: Fleet, events: list[dict[str, Any]]) -> None:
     """Accept events all at once, as an ingress would."""
-    arrived = [inbox.Arrival(each["data"]["id"], "test.send", orjson.dumps(each), "webhook") for each in events]
+    arrived = [inbox.NewEvent(each["data"]["id"], "test.send", orjson.dumps(each), "webhook") for each in events]
     ask_at(fleet.server.url, Keys(NAMESPACE), lambda redis, keys: inbox.accept(redis, keys, arrived))
 
 

@@ -13,7 +13,17 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
 from service.store.inbox import accept
-from service.store.inbox.leases import RENEW, Ending, Held, Lease, Request, announce_stop, claim, finish, renewal
+from service.store.inbox.leases import (
+    RENEW,
+    ClaimRequest,
+    HandlerResults,
+    HeldLease,
+    Lease,
+    announce_stop,
+    claim,
+    finish,
+    renewal,
+)
 from service.store.inbox.records import HandlerRecord
 from service.store.scripts import run
 from tests.events import envelope, finalized_rcs, fresh_number
@@ -104,11 +114,11 @@ ROUTES = {"count": ["test.something"]}
 
 
 def claimed(stack: Stack, worker: str, number: int, *, lease: float = 60, limit: int = 10) -> list[Lease]:
-    request = Request(worker, number, lease=lease, limit=limit, routes=ROUTES)
+    request = ClaimRequest(worker, number, lease=lease, limit=limit, routes=ROUTES)
     return stack.ask(lambda redis, keys: claim(redis, keys, request)).leases
 
 
-def renewed(stack: Stack, worker: str, held: list[Held], *, settled: int) -> list[bytes]:
+def renewed(stack: Stack, worker: str, held: list[HeldLease], *, settled: int) -> list[bytes]:
     async def renew(redis: Any, keys: Any) -> list[bytes]:
         lost: list[bytes] = await run(redis, RENEW, *renewal(keys, worker, held, lease=60, settled=settled))
         return lost
@@ -117,7 +127,7 @@ def renewed(stack: Stack, worker: str, held: list[Held], *, settled: int) -> lis
 
 
 def recorded(stack: Stack, lease: Lease) -> str:
-    ending = Ending.of(lease, {"count": HandlerRecord("done")}, release=True)
+    ending = HandlerResults.of(lease, {"count": HandlerRecord("done")}, release=True)
     [state] = stack.ask(lambda redis, keys: finish(redis, keys, [ending]))
     return state
 
@@ -137,7 +147,7 @@ def test_what_a_worker_holds_and_does_not_run_is_handed_back_at_its_next_renewal
     stack.deliver(something())
     known, _lost = claimed(stack, "worker", 1)
     assert claimed(stack, "other", 1) == []
-    held = [Held(known.record.id, known.token, "extend")]
+    held = [HeldLease(known.record.id, known.token, "extend")]
     assert renewed(stack, "worker", held, settled=0) == []
     assert claimed(stack, "other", 2) == [], "the answer to claim 1 may still be on its way"
     assert renewed(stack, "worker", held, settled=1) == []
@@ -156,7 +166,7 @@ def test_only_the_holder_of_the_lease_records_an_outcome(stack: Stack) -> None:
     [lapsed] = claimed(stack, "first", 1, lease=0.001)
     lease = second_claim(stack)
     assert recorded(stack, lapsed) == "lost"
-    held = [Held(lapsed.record.id, lapsed.token, "extend")]
+    held = [HeldLease(lapsed.record.id, lapsed.token, "extend")]
     assert renewed(stack, "first", held, settled=1) == [lapsed.record.id.encode()]
     assert recorded(stack, lease) == "done"
     assert recorded(stack, lease) == "lost"
@@ -213,7 +223,7 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
 
     async def accepted_without_a_token(redis: Any, keys: Any) -> None:
         async with redis.pipeline(transaction=True) as pipe:
-            arrival = accept.Arrival(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
+            arrival = accept.NewEvent(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
             await redis.script_load(accept.ACCEPT.text)
             pipe.evalsha(accept.ACCEPT.digest, 0, *accept.accept_arguments(keys, [arrival]))
             pipe.delete(keys.wake)
@@ -243,7 +253,7 @@ def test_a_claim_that_fails_is_repeated_and_nothing_is_stranded(stack: Stack, mo
     numbers: list[int] = []
     real = claim
 
-    async def reply_lost(redis: Any, keys: Any, request: Request) -> Any:
+    async def reply_lost(redis: Any, keys: Any, request: ClaimRequest) -> Any:
         answer = await real(redis, keys, request)
         numbers.append(request.number)
         if answer.leases and len(answer.leases) == 3 and numbers.count(request.number) == 1:
@@ -264,9 +274,9 @@ def test_a_claim_that_fails_is_repeated_and_nothing_is_stranded(stack: Stack, mo
 
 def test_a_handler_that_this_worker_does_not_know_is_put_off_while_the_others_run(stack: Stack) -> None:
     stack.deliver(event := something())
-    request = Request("old", 1, lease=60, limit=1, routes={"count": ["test.*"], "renamed": ["test.*"]})
+    request = ClaimRequest("old", 1, lease=60, limit=1, routes={"count": ["test.*"], "renamed": ["test.*"]})
     [lease] = stack.ask(lambda redis, keys: claim(redis, keys, request)).leases
-    stack.ask(lambda redis, keys: finish(redis, keys, [Ending.of(lease, {}, release=True)]))
+    stack.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(lease, {}, release=True)]))
 
     runs: list[str] = []
     router = counting(runs)
@@ -331,5 +341,5 @@ def test_a_suspect_that_waits_is_no_difference_for_the_audit(stack: Stack) -> No
 
 
 def suspects_passed_over(stack: Stack, number: int) -> int:
-    request = Request("busy", number, lease=60, limit=10, routes=ROUTES, alone=False)
+    request = ClaimRequest("busy", number, lease=60, limit=10, routes=ROUTES, alone=False)
     return stack.ask(lambda redis, keys: claim(redis, keys, request)).suspects

@@ -26,7 +26,7 @@ from service.cli.demo.stack import free_port
 from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.settings import InvalidSettings, Settings, load
 from service.store.inbox.records import EventRecord, HandlerRecord
-from service.store.inbox.retention import let_go_bodies
+from service.store.inbox.retention import prune_bodies
 from service.worker.startup_warnings import warnings_for
 from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import Receiver, receiving, served
@@ -152,7 +152,7 @@ def test_the_signature_goes_with_the_body(forwarding: Stack) -> None:
     forwarding.deliver(event := something())
     assert forwarding.ended(event).signature_headers is not None
 
-    forwarding.ask(lambda redis, keys: let_go_bodies(redis, keys, older_than=0))
+    forwarding.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=0))
 
     record = forwarding.record(event["data"]["id"])
     assert record is not None

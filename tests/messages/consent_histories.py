@@ -26,18 +26,18 @@ from telnyx import APIConnectionError, APIStatusError, NotFoundError
 
 from service import clock
 from service.events import read_envelope
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.outbound.errors import STOP
 from service.routing import Router
 from service.settings import Settings
-from service.store.facts.consent import hear
-from service.store.inbox.accept import ACCEPT, Arrival, accept, find
+from service.store.facts.consent import record_consent
+from service.store.inbox.accept import ACCEPT, NewEvent, accept, find
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
 from service.worker.handler_metrics import HandlerMetrics
-from service.worker.handler_runner import Workshop, run_handler
-from service.worker.held_leases import Running
+from service.worker.handler_runner import HandlerServices, run_handler
+from service.worker.held_leases import ActiveEvent
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 FAILED = ("delivery_failed", "sending_failed", "expired")
@@ -159,7 +159,7 @@ class History:
         if self.rng.random() < 0.85:
             del self.in_flight[place]
         body = orjson.dumps({"data": data})
-        arrival = Arrival.from_envelope(read_envelope(body), body, "webhook")
+        arrival = NewEvent.from_envelope(read_envelope(body), body, "webhook")
         [acceptance] = await accept(self.world.redis, self.world.keys, [arrival])
         if acceptance.status == "accepted":
             if data["event_type"] == "message.received":
@@ -176,7 +176,7 @@ class History:
         token = f"{self.seed}:{next(self.ids)}"
         await self.world.lease(due.record.id, token)
         lease = Lease(due.record, token, alone=False, claimed_at=int(self.now * 1000))
-        running = Running(lease, timeout=30, held_until=float("inf"))
+        running = ActiveEvent(lease, timeout=30, held_until=float("inf"))
         after = await run_handler(self.world.workshop, running, due.handler)
         await self._take_up_timers()
         if not after.ended and due.runs < MOST_RUNS:
@@ -245,7 +245,7 @@ class World:
     def __post_init__(self) -> None:
         self.keys = Keys.of(self.settings)
         self.histories: dict[str, History] = {}
-        self.workshop = Workshop(
+        self.workshop = HandlerServices(
             self.settings, self.router, self.redis, self.keys, self.sdk(self), states={}, metrics=HandlerMetrics()
         )
 
@@ -298,7 +298,9 @@ class SdkOfHistories:
             raise APIConnectionError(request=request)
         if code == STOP:
             # What the transport beneath the real SDK does with every such answer.
-            await hear(self.world.redis, self.world.keys, [Word(to, "out", None, "40300")], now=clock.now())
+            await record_consent(
+                self.world.redis, self.world.keys, [ConsentChange(to, "out", None, "40300")], now=clock.now()
+            )
         if status >= 400:
             body = {"errors": [{"code": code, "title": "refused"}]}
             response = httpx.Response(status, json=body, request=request)

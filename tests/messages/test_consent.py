@@ -17,10 +17,10 @@ from telnyx import APIError
 from handlers import router as built_in
 from service import Context, Discard, Event, Router, clock
 from service.events import read_envelope
-from service.events.consent import Word, is_keyword, words_of
+from service.events.consent import ConsentChange, is_keyword, words_of
 from service.events.opt_out_words import normalise_all
 from service.store.connection import connect
-from service.store.facts.consent import Consent, consent_of, hear, opted_out
+from service.store.facts.consent import Consent, consent_of, opted_out, record_consent
 from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 from tests.stack import SMS_FROM, Stack
@@ -83,7 +83,9 @@ def test_a_policy_adds_words() -> None:
 def test_a_start_without_any_time_lifts_nothing() -> None:
     message = {**received_sms(NUMBER, "START"), "received_at": None}
     assert words_of("message.received", message, None, now=0) == ()
-    assert words_of("message.received", {**message, "text": "STOP"}, None, now=0) == (Word(NUMBER, "out", None),)
+    assert words_of("message.received", {**message, "text": "STOP"}, None, now=0) == (
+        ConsentChange(NUMBER, "out", None),
+    )
 
 
 def test_keywords_are_telnyx_s_to_answer() -> None:
@@ -107,7 +109,7 @@ async def heard(redis_url: str, words: list[tuple[Any, int]]) -> Consent:
     number, keys = fresh_number(), Keys(f"words{uuid.uuid4().hex}")
     async with connect(redis_url, timeout=5, connections=1) as redis:
         for said_, at in words:
-            await hear(redis, keys, [Word(number, said_, at)], now=0)
+            await record_consent(redis, keys, [ConsentChange(number, said_, at)], now=0)
         return await consent_of(redis, keys, number)
 
 
@@ -221,8 +223,8 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
         with suppress(APIError):
             await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
         if ctx.attempt == 1:
-            start = Word(number, "in", clock.now() + 0.001)
-            await hear(ctx.redis, Keys.of(ctx.settings), [start], now=0)
+            start = ConsentChange(number, "in", clock.now() + 0.001)
+            await record_consent(ctx.redis, Keys.of(ctx.settings), [start], now=0)
             raise ValueError
 
     stack.simulator.add_fault(kind="status", status=403, code="40300", recipient=number)
@@ -235,8 +237,8 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
 
 
 def test_a_number_is_the_same_however_it_is_written(stack: Stack) -> None:
-    stop = Word("1 (312) 555-0101", "out", 1.0)
-    stack.ask(lambda redis, keys: hear(redis, keys, [stop], now=0))
+    stop = ConsentChange("1 (312) 555-0101", "out", 1.0)
+    stack.ask(lambda redis, keys: record_consent(redis, keys, [stop], now=0))
     assert stack.ask(lambda redis, keys: opted_out(redis, keys, "13125550101"))
     assert not stack.ask(lambda redis, keys: opted_out(redis, keys, "+13125550102"))
 
@@ -252,8 +254,8 @@ def test_a_stop_calls_off_what_was_waiting_when_it_came_even_if_a_start_follows(
 
     stack.start_worker(router)
     number = fresh_number()
-    words = [Word(number, "out", 100.0), Word(number, "in", 200.0)]
-    stack.ask(lambda redis, keys: hear(redis, keys, words, now=0))
+    words = [ConsentChange(number, "out", 100.0), ConsentChange(number, "in", 200.0)]
+    stack.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
     for since, answer in ((50, "False True"), (100, "False True"), (150, "False False")):
         event = envelope("test.ask", {"since": since})
         stack.deliver(event)

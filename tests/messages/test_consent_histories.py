@@ -13,7 +13,7 @@ from handlers import router as built_in
 from service import Context, Event, Router
 from service.events import Message
 from service.outbound.gate import Gate
-from service.outbound.transport import EffectTransport, Ledgers
+from service.outbound.transport import EffectTransport, LedgerSettings
 from service.processes import embedded_server
 from service.settings import SendLimits
 from tests.messages.consent_histories import History, NetworkOfHistories, PipeliningRedis, SdkOfHistories, World, quiet
@@ -54,7 +54,7 @@ def unfolded(url: str, seeds: range, router: Router = built_in, *, real_sdk: boo
 
 def _real_sdk(world: World) -> AsyncTelnyx:
     network = NetworkOfHistories(lambda number: world.histories[number])
-    ledgers = Ledgers(world.redis, world.keys, retention=3600.0)
+    ledgers = LedgerSettings(world.redis, world.keys, retention=3600.0)
     gate = Gate(world.redis, world.keys, make_settings(api_key="KEY", limits=SendLimits(sms=10_000)))
     transport = EffectTransport(network, base_path="/v2", gate=gate, ledgers=ledgers)
     http = httpx.AsyncClient(transport=transport)

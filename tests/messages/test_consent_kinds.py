@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from service.events.consent import Source, Word
-from service.store.facts.consent import consent_of, hear, opt_outs, opted_out
+from service.events.consent import ConsentChange, Source
+from service.store.facts.consent import consent_of, opt_outs, opted_out, record_consent
 from tests.events import envelope, fresh_number, received_sms
 from tests.stack import Stack
 
@@ -13,8 +13,8 @@ NOON = 1_767_614_400.0
 BY_PERSON = ("operator", "import")
 
 
-def tell(stack: Stack, *words: Word) -> None:
-    stack.ask(lambda redis, keys: hear(redis, keys, words, now=0))
+def tell(stack: Stack, *words: ConsentChange) -> None:
+    stack.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
 
 
 def is_out(stack: Stack, number: str) -> bool:
@@ -25,10 +25,10 @@ def is_out(stack: Stack, number: str) -> bool:
 @pytest.mark.parametrize("source", get_args(Source))
 def test_a_start_lifts_what_the_number_said_and_nothing_else(stack: Stack, source: Source, text: str) -> None:
     number = fresh_number()
-    tell(stack, Word(number, "out", NOON, source))
+    tell(stack, ConsentChange(number, "out", NOON, source))
     assert stack.deliver(envelope("message.received", received_sms(number, text))).status_code == 200
     assert is_out(stack, number) == (source in BY_PERSON)
-    tell(stack, Word(number, "in", NOON + 10**9, "operator"))
+    tell(stack, ConsentChange(number, "in", NOON + 10**9, "operator"))
     assert not is_out(stack, number)
 
 
@@ -39,20 +39,26 @@ def test_what_a_person_put_there_is_not_hidden_by_what_the_number_says(
     stack: Stack, put: Source, said: Source, later: str
 ) -> None:
     number = fresh_number()
-    words = [Word(number, "out", NOON + (later == "put"), put), Word(number, "out", NOON + (later == "said"), said)]
-    tell(stack, *words, Word(number, "in", NOON + 5))
+    words = [
+        ConsentChange(number, "out", NOON + (later == "put"), put),
+        ConsentChange(number, "out", NOON + (later == "said"), said),
+    ]
+    tell(stack, *words, ConsentChange(number, "in", NOON + 5))
     assert is_out(stack, number)
     consent = stack.ask(lambda redis, keys: consent_of(redis, keys, number))
     assert consent.in_force is not None
     assert consent.in_force.source == put
-    tell(stack, Word(number, "in", NOON + 6, "operator"), Word(number, "out", NOON + 7))
+    tell(stack, ConsentChange(number, "in", NOON + 6, "operator"), ConsentChange(number, "out", NOON + 7))
     assert is_out(stack, number), "a later STOP counts again"
-    tell(stack, Word(number, "in", NOON + 8))
+    tell(stack, ConsentChange(number, "in", NOON + 8))
     assert not is_out(stack, number)
 
 
 def test_nothing_is_kept_of_what_is_no_number(stack: Stack) -> None:
-    tell(stack, *(Word(text, "out", NOON) for text in ("", "MYBANK", "jane@example.com", "US.13491208655302741918")))
+    tell(
+        stack,
+        *(ConsentChange(text, "out", NOON) for text in ("", "MYBANK", "jane@example.com", "US.13491208655302741918")),
+    )
 
     async def known(redis: object, keys: object) -> list[str]:
         return [each.number async for each in opt_outs(redis, keys)]  # type: ignore[arg-type]

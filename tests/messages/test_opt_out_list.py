@@ -10,11 +10,11 @@ from telnyx import APIError, AsyncTelnyx
 from telnyx.types import MessagingOptoutListResponse
 
 from service import clock
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.messages import opt_out_list
-from service.messages.opt_out_list import Reading, read_opt_outs, reading_opt_outs
+from service.messages.opt_out_list import ListReading, read_opt_outs, reading_opt_outs
 from service.outbound.client import open_reader
-from service.store.facts.consent import Consent, Opposed, consent_of, hear, list_read_at
+from service.store.facts.consent import Consent, Opposed, consent_of, list_read_at, record_consent
 from service.testing.simulator.messages.opt_outs import OptOut
 from tests.events import fresh_number
 from tests.stack import Stack
@@ -38,7 +38,7 @@ def asked(stack: Stack, work: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:
     return stack.host.portal.call(ask)
 
 
-def read(stack: Stack) -> Reading:
+def read(stack: Stack) -> ListReading:
     return asked(stack, lambda telnyx: read_opt_outs(telnyx, stack.redis, stack.keys))
 
 
@@ -50,17 +50,17 @@ def test_all_pages_are_read_and_every_opt_out_is_known_with_its_time(stack: Stac
     numbers = [f"+1312555{each:04d}" for each in range(601)]
     listed(stack, *numbers)
 
-    assert read(stack) == Reading(numbers=601, news=601)
+    assert read(stack) == ListReading(numbers=601, news=601)
     assert known(stack, numbers[0]) == known(stack, numbers[600]) == Consent(Opposed(SAID_AT, None, "telnyx_list"))
     pages = [each.query["page[number]"] for each in stack.simulator.requests if "page[number]" in each.query]
     assert pages[-2:] == ["2", "3"]
-    assert read(stack) == Reading(numbers=601, news=0)
+    assert read(stack) == ListReading(numbers=601, news=0)
 
 
 def test_a_start_that_came_after_the_listed_stop_stays(stack: Stack) -> None:
     number = fresh_number()
-    later = Word(number, "in", SAID_AT + 60)
-    stack.ask(lambda redis, keys: hear(redis, keys, [later], now=0))
+    later = ConsentChange(number, "in", SAID_AT + 60)
+    stack.ask(lambda redis, keys: record_consent(redis, keys, [later], now=0))
     listed(stack, number)
 
     assert read(stack).numbers == 1
@@ -73,7 +73,7 @@ def test_a_number_that_has_gone_from_the_list_is_not_lifted(stack: Stack) -> Non
     read(stack)
     stack.simulator.account.opt_outs.lift("profile-1", number)
 
-    assert read(stack) == Reading()
+    assert read(stack) == ListReading()
     assert known(stack, number).opted_out
 
 
@@ -82,19 +82,19 @@ def test_a_number_that_has_gone_from_the_list_is_not_lifted(stack: Stack) -> Non
     [
         (
             {"to": "+13125550101", "created_at": "2026-01-05 12:00:00.000000"},
-            Word("+13125550101", "out", SAID_AT, "telnyx_list"),
+            ConsentChange("+13125550101", "out", SAID_AT, "telnyx_list"),
         ),
         (
             {"to": "+13125550101", "created_at": "2026-01-05T12:00:00Z"},
-            Word("+13125550101", "out", SAID_AT, "telnyx_list"),
+            ConsentChange("+13125550101", "out", SAID_AT, "telnyx_list"),
         ),
-        ({"to": "+13125550101"}, Word("+13125550101", "out", None, "telnyx_list")),
+        ({"to": "+13125550101"}, ConsentChange("+13125550101", "out", None, "telnyx_list")),
         ({"to": "+1312555****", "created_at": "2026-01-05T12:00:00Z"}, None),
         ({"created_at": "2026-01-05T12:00:00Z"}, None),
     ],
     ids=["published form, in UTC", "ISO 8601", "no time", "redacted", "no number"],
 )
-def test_a_row_is_read_in_the_forms_that_telnyx_publishes(row: dict[str, str], word: Word | None) -> None:
+def test_a_row_is_read_in_the_forms_that_telnyx_publishes(row: dict[str, str], word: ConsentChange | None) -> None:
     parsed = MessagingOptoutListResponse.model_validate(row)
     assert opt_out_list._word(parsed) == word
 

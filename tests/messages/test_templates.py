@@ -2,13 +2,13 @@
 
 import pytest
 
-from service.messages.templates import EXAMPLE, BadTemplate, Template, Words
+from service.messages.templates import EXAMPLE, BadTemplate, Template, TemplateVariables
 
 
 def test_a_template_names_what_the_message_said_and_whose_it_was() -> None:
     source = "{{ agent_name }} ({{ agent_id }}, {{ country }}): {{ text|upper }} {{ tags|join('+') }}\n"
     template = Template.parse(source)
-    words = Words("Tom & Jerry", "Diner", "a-1", ("x", "y"), "US")
+    words = TemplateVariables("Tom & Jerry", "Diner", "a-1", ("x", "y"), "US")
     assert template.render(words) == "Diner (a-1, US): TOM & JERRY x+y"
 
 
@@ -36,6 +36,6 @@ def test_what_is_no_template_is_refused_before_it_is_needed(source: object, told
 def test_words_that_do_not_fit_are_not_quoted() -> None:
     template = Template.parse("{{ tags[0] }}")
     with pytest.raises(BadTemplate) as raised:
-        template.render(Words("secret", "", "", (), ""))
+        template.render(TemplateVariables("secret", "", "", (), ""))
     assert str(raised.value) == "it cannot be filled in (UndefinedError)"
     assert template.render(EXAMPLE) == "table"

@@ -15,7 +15,7 @@ from prometheus_client import generate_latest
 
 from service.cli.demo.stack import free_port
 from service.ingress.metrics import IngressMetrics
-from service.ingress.process_slots import Slot
+from service.ingress.process_slots import ProcessSlot
 from service.processes.sockets import CannotListen, listen
 from service.security.telnyx_signature import public_key_text
 from tests.events import envelope
@@ -95,8 +95,8 @@ def test_whichever_process_is_asked_answers_for_all_and_a_killed_one_leaves_its_
 
 
 def test_a_slot_is_free_again_with_its_numbers_once_its_holder_has_gone(tmp_path: Path) -> None:
-    with closing(Slot(tmp_path)) as first:
-        second = Slot(tmp_path)
+    with closing(ProcessSlot(tmp_path)) as first:
+        second = ProcessSlot(tmp_path)
         one, other = IngressMetrics(first), IngressMetrics(second)
         one.answered(200, "accepted", "webhook", 0.1)
         other.accepted("test.x", None, 0)
@@ -105,7 +105,7 @@ def test_a_slot_is_free_again_with_its_numbers_once_its_holder_has_gone(tmp_path
         assert exposed(other).sum(DELIVERIES) == 1
         second.close()
 
-        with closing(Slot(tmp_path)) as successor:
+        with closing(ProcessSlot(tmp_path)) as successor:
             third = IngressMetrics(successor)
             third.answered(200, "accepted", "webhook", 0.1)
             assert exposed(third).sum(DELIVERIES) == 2
@@ -118,7 +118,7 @@ def test_a_slot_is_free_again_with_its_numbers_once_its_holder_has_gone(tmp_path
 def test_what_another_version_wrote_is_passed_over(tmp_path: Path, written: bytes) -> None:
     for name in ("0", "1"):
         (tmp_path / f"{name}.json").write_bytes(written)
-    with closing(Slot(tmp_path)) as slot:
+    with closing(ProcessSlot(tmp_path)) as slot:
         metrics = IngressMetrics(slot)
         metrics.answered(200, "accepted", "webhook", 0.1)
         assert exposed(metrics).sum(DELIVERIES) == 1
@@ -126,19 +126,19 @@ def test_what_another_version_wrote_is_passed_over(tmp_path: Path, written: byte
 
 def test_types_stay_bounded_however_often_a_process_is_started_again(tmp_path: Path) -> None:
     for life in range(3):
-        with closing(Slot(tmp_path)) as slot:
+        with closing(ProcessSlot(tmp_path)) as slot:
             metrics = IngressMetrics(slot)
             for number in range(80):
                 metrics.accepted(f"life_{life}.type_{number}", None, 0)
             exposed(metrics)
-    with closing(Slot(tmp_path)) as slot:
+    with closing(ProcessSlot(tmp_path)) as slot:
         seen = exposed(IngressMetrics(slot))
     assert len(seen.labels("ringback_events_accepted_total", "type")) == 101
     assert seen.sum("ringback_events_accepted_total") == 240
 
 
 def test_what_cannot_be_written_down_stops_nothing(tmp_path: Path) -> None:
-    with closing(Slot(tmp_path)) as slot:
+    with closing(ProcessSlot(tmp_path)) as slot:
         metrics = IngressMetrics(slot)
         metrics.answered(200, "accepted", "webhook", 0.1)
         (tmp_path / "0.draft").mkdir()

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from service import Context, Event, Router
 from service.store.effects.blocks import Cause, open_causes
 from service.store.inbox import accept
-from service.store.inbox.leases import Ending, Request, claim, finish
+from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
 from tests.events import envelope, fresh_number
@@ -51,10 +51,10 @@ def parking(number: int, record: HandlerRecord) -> Callable[["Redis", Keys], Awa
         states: list[str] = []
         for start in range(0, number, 250):
             batch = range(start, min(start + 250, number))
-            await accept.accept(redis, keys, [accept.Arrival(f"e{n:06}", "test.one", b"{}", "webhook") for n in batch])
-            request = Request("parker", start + 1, lease=60, limit=250, routes={"one": ["test.one"]})
+            await accept.accept(redis, keys, [accept.NewEvent(f"e{n:06}", "test.one", b"{}", "webhook") for n in batch])
+            request = ClaimRequest("parker", start + 1, lease=60, limit=250, routes={"one": ["test.one"]})
             leases = (await claim(redis, keys, request)).leases
-            endings = [Ending.of(lease, {"one": record}, release=True) for lease in leases]
+            endings = [HandlerResults.of(lease, {"one": record}, release=True) for lease in leases]
             states += await finish(redis, keys, endings)
         return states
 

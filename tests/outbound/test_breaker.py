@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from service.outbound import blocks
 from service.outbound.api_call import Call
-from service.outbound.blocks import Notice
-from service.outbound.errors import Answer, Refusal
+from service.outbound.blocks import BlockNotice
+from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
 from service.store.effects.blocks import open_causes, probe
 from service.store.keys import Keys
@@ -19,14 +19,14 @@ from tests.stack import Stack
 
 T = TypeVar("T")
 
-GOOD = Answer(200)
-FAILED = Answer(500)
-WRONG_KEY = Answer(401, {}, b'{"errors":[{"code":"10009","title":"Authentication failed"}]}')
-NOT_PERMITTED = Answer(403, {}, b'{"errors":[{"code":"10010"}]}')
-PROFILE_DISABLED = Answer(403, {}, b'{"errors":[{"code":"40312"}]}')
-SPENT = Answer(403, {}, b'{"errors":[{"code":"40333"}]}')
-BAD_NUMBER = Answer(400, {}, b'{"errors":[{"code":"40310"}]}')
-TOO_MANY = Answer(429, {"retry-after": "1"}, b'{"errors":[{"code":"10011"}]}')
+GOOD = TelnyxResponse(200)
+FAILED = TelnyxResponse(500)
+WRONG_KEY = TelnyxResponse(401, {}, b'{"errors":[{"code":"10009","title":"Authentication failed"}]}')
+NOT_PERMITTED = TelnyxResponse(403, {}, b'{"errors":[{"code":"10010"}]}')
+PROFILE_DISABLED = TelnyxResponse(403, {}, b'{"errors":[{"code":"40312"}]}')
+SPENT = TelnyxResponse(403, {}, b'{"errors":[{"code":"40333"}]}')
+BAD_NUMBER = TelnyxResponse(400, {}, b'{"errors":[{"code":"40310"}]}')
+TOO_MANY = TelnyxResponse(429, {"retry-after": "1"}, b'{"errors":[{"code":"10011"}]}')
 READ = Call("GET", "/messages/1")
 
 
@@ -42,10 +42,10 @@ class Way:
     """A gate, with what people were told."""
 
     def __init__(self, stack: Stack, redis: "Redis", keys: Keys) -> None:
-        self.redis, self.keys, self.told = redis, keys, list[Notice]()
+        self.redis, self.keys, self.told = redis, keys, list[BlockNotice]()
         self.gate = Gate(redis, keys, stack.settings, notify=self.tell)
 
-    async def tell(self, notice: Notice) -> None:
+    async def tell(self, notice: BlockNotice) -> None:
         self.told.append(notice)
 
     async def admit(self, call: Call, event_id: str = "asking") -> Refusal | None:
@@ -54,7 +54,7 @@ class Way:
     async def goes(self, call: Call, event_id: str = "asking") -> bool:
         return await self.admit(call, event_id) is None
 
-    async def heard(self, answer: Answer | None, *event_ids: str, call: Call | None = None) -> Refusal | None:
+    async def heard(self, answer: TelnyxResponse | None, *event_ids: str, call: Call | None = None) -> Refusal | None:
         refusal = None
         for event_id in event_ids or ("asking",):
             refusal = await self.gate.heard(call or send(), answer, event_id=event_id)
@@ -105,7 +105,7 @@ def test_failures_of_five_distinct_events_are_an_outage(stack: Stack) -> None:
     ],
     ids=["one event", "a success in between", "a refusal in between", "rate limits"],
 )
-def test_what_is_no_outage(stack: Stack, heard: list[tuple[Answer, str]]) -> None:
+def test_what_is_no_outage(stack: Stack, heard: list[tuple[TelnyxResponse, str]]) -> None:
     async def work(way: Way) -> None:
         for answer, event_id in heard:
             await way.heard(answer, event_id)
@@ -157,7 +157,7 @@ def test_a_probe_that_is_not_heard_of_again_is_thought_lost_after_half_a_minute(
 
 
 @pytest.mark.parametrize("answer", [GOOD, BAD_NUMBER, TOO_MANY], ids=["success", "refusal", "rate limit"])
-def test_any_answer_of_a_working_telnyx_ends_an_outage(stack: Stack, answer: Answer) -> None:
+def test_any_answer_of_a_working_telnyx_ends_an_outage(stack: Stack, answer: TelnyxResponse) -> None:
     async def work(way: Way) -> None:
         await way.heard(FAILED, *FIVE)
         await way.heard(answer, "f", call=READ)
@@ -193,7 +193,7 @@ def test_a_wrong_key_concerns_every_call_and_is_told_once(stack: Stack) -> None:
     ],
 )
 def test_a_cause_concerns_no_more_than_its_scope(
-    stack: Stack, answer: Answer, cause: str, held: Call, free: Call
+    stack: Stack, answer: TelnyxResponse, cause: str, held: Call, free: Call
 ) -> None:
     async def work(way: Way) -> None:
         refusal = await way.heard(answer, call=send(ONE))
@@ -270,7 +270,7 @@ def test_a_start_lets_a_probe_through_at_once(stack: Stack) -> None:
 
 def test_a_probe_needs_a_slot_like_every_send(stack: Stack) -> None:
     async def work(way: Way) -> None:
-        await way.heard(Answer(429, {"retry-after": "60"}, b""))
+        await way.heard(TelnyxResponse(429, {"retry-after": "60"}, b""))
         await way.heard(PROFILE_DISABLED)
         await way.pass_time(f"profile_disabled:{ONE}")
         refusal = await way.admit(send())

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from service.outbound.api_call import Call
-from service.outbound.effect_rules import after_look_up, next_step, outcome_of
-from service.outbound.errors import Answer
+from service.outbound.effect_rules import after_look_up, decide, outcome_of
+from service.outbound.errors import TelnyxResponse
 from service.store.effects.ledger import Entry, StoredAnswer
 
 NOW = 1_800_000_000_000
@@ -46,7 +46,7 @@ def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) 
 
 
 def step(known: Entry | None, call: Call = SEND, *, resend: str = "same-key", can_look_up: bool = False) -> str:
-    return next_step(known, call, NOW, resend=resend, can_look_up=can_look_up).step  # type: ignore[arg-type]
+    return decide(known, call, NOW, resend=resend, can_look_up=can_look_up).step  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("state", ["withdrawn", "forgotten", "would", "refused"])
@@ -100,23 +100,23 @@ def test_a_toll_free_request_is_read_back_before_it_goes_again() -> None:
 
 def test_all_else_is_looked_for_after_a_minute_and_never_sent_blindly() -> None:
     recent, old = entry(sent=NOW - 59_000), entry(sent=NOW - 60_000)
-    assert next_step(recent, ORDER, NOW, resend="same-key", can_look_up=True).wait == 1.0
+    assert decide(recent, ORDER, NOW, resend="same-key", can_look_up=True).wait == 1.0
     assert step(old, ORDER, can_look_up=True) == "look_up"
     assert after_look_up(old, ORDER, NOW, "why").step == "give_up"
     assert step(recent, CODES) == "give_up"
 
 
-def refusal(status: int, code: str = "", detail: str = "") -> Answer:
-    return Answer(status, {}, orjson.dumps({"errors": [{"code": code, "detail": detail}]}))
+def refusal(status: int, code: str = "", detail: str = "") -> TelnyxResponse:
+    return TelnyxResponse(status, {}, orjson.dumps({"errors": [{"code": code, "detail": detail}]}))
 
 
 @pytest.mark.parametrize(
     ("call", "answer", "again", "outcome"),
     [
-        (SEND, Answer(200), False, "done"),
-        (SEND, Answer(202), True, "done"),
-        (DELETE, Answer(404), True, "done"),
-        (DELETE, Answer(404), False, "refused"),
+        (SEND, TelnyxResponse(200), False, "done"),
+        (SEND, TelnyxResponse(202), True, "done"),
+        (DELETE, TelnyxResponse(404), True, "done"),
+        (DELETE, TelnyxResponse(404), False, "refused"),
         (SEND, refusal(400, "40310"), False, "refused"),
         (SEND, refusal(403, "40300"), False, "refused"),
         (SEND, refusal(409, "40300"), False, "refused"),
@@ -134,10 +134,10 @@ def refusal(status: int, code: str = "", detail: str = "") -> Answer:
         (CHAT, refusal(409), False, "unknown"),
         (CHAT, refusal(403, "10010"), False, "withdrawn"),
         (SEND, refusal(408), False, "unknown"),
-        (SEND, Answer(302), False, "unknown"),
-        (SEND, Answer(500), False, "unknown"),
-        (ORDER, Answer(503), False, "unknown"),
+        (SEND, TelnyxResponse(302), False, "unknown"),
+        (SEND, TelnyxResponse(500), False, "unknown"),
+        (ORDER, TelnyxResponse(503), False, "unknown"),
     ],
 )
-def test_what_an_answer_says(call: Call, answer: Answer, *, again: bool, outcome: str) -> None:
+def test_what_an_answer_says(call: Call, answer: TelnyxResponse, *, again: bool, outcome: str) -> None:
     assert outcome_of(call, answer, again=again) == outcome

@@ -11,11 +11,11 @@ import pytest
 from redis.asyncio import Redis
 
 from service.outbound.api_call import Call, Product
-from service.outbound.errors import Answer
+from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate
 from service.settings import SendLimits
 from service.store.effects import rate_limits as store
-from service.store.effects.rate_limits import Asked, Go, PutOff
+from service.store.effects.rate_limits import AdmissionRequest, Deferred, Granted
 from service.store.keys import Keys
 from tests.stack import Stack
 
@@ -29,8 +29,8 @@ def sms(to: str = "+13125550001", *, profile: str = "profile-1") -> Call:
     return Call("POST", "/messages", product="sms", recipient=to, messaging_profile_id=profile)
 
 
-def asked(limit: float, *, product: Product = "sms", back: bool = False, patience: float = 2.0) -> Asked:
-    return Asked("ticket", "event", (), product, limit, back, patience, probe_patience=30.0)
+def asked(limit: float, *, product: Product = "sms", back: bool = False, patience: float = 2.0) -> AdmissionRequest:
+    return AdmissionRequest("ticket", "event", (), product, limit, back, patience, probe_patience=30.0)
 
 
 def at_gate(stack: Stack, work: Callable[[Gate], Awaitable[T]], **limits: float) -> T:
@@ -39,12 +39,12 @@ def at_gate(stack: Stack, work: Callable[[Gate], Awaitable[T]], **limits: float)
     return stack.ask(lambda redis, keys: work(Gate(redis, keys, settings)))
 
 
-async def answers(redis: "Redis", keys: Keys, wanted: Asked, number: int) -> list[tuple[float, Any]]:
+async def answers(redis: "Redis", keys: Keys, wanted: AdmissionRequest, number: int) -> list[tuple[float, Any]]:
     """What this many calls are told, with the server's time (seconds) at which each was."""
     told = []
     for _ in range(number):
         seconds, micros = await redis.time()
-        told.append((seconds + micros / 1e6, await store.admit(redis, keys, wanted)))
+        told.append((seconds + micros / 1e6, await store.acquire(redis, keys, wanted)))
     return told
 
 
@@ -59,14 +59,14 @@ def test_no_window_of_a_second_holds_more_slots_than_the_limit(stack: Stack, lim
     wanted = asked(limit, patience=5.0)
     told = stack.ask(lambda redis, keys: answers(redis, keys, wanted, int(6 * limit)))
     # The slots' own names are the server's times: no jitter of this machine's is in them.
-    slots = [float(each.slot) / 1000 for _, each in told if isinstance(each, Go)]
+    slots = [float(each.slot) / 1000 for _, each in told if isinstance(each, Granted)]
     assert len(slots) >= 4 * limit
     assert most_within(slots, 1.0) <= limit
 
 
 def test_a_burst_of_one_second_goes_at_once(stack: Stack) -> None:
     told = stack.ask(lambda redis, keys: answers(redis, keys, asked(20), 20))
-    assert [each for _, each in told] == [Go(0)] * 20
+    assert [each for _, each in told] == [Granted(0)] * 20
 
 
 def test_below_one_a_second_sends_are_as_far_apart_as_the_limit_says(stack: Stack) -> None:
@@ -77,7 +77,7 @@ def test_below_one_a_second_sends_are_as_far_apart_as_the_limit_says(stack: Stac
 
 def test_what_would_wait_longer_than_two_seconds_is_put_off_to_a_place_of_its_own(stack: Stack) -> None:
     told = stack.ask(lambda redis, keys: answers(redis, keys, asked(10), 200))
-    places = [at + each.wait for at, each in told if isinstance(each, PutOff)]
+    places = [at + each.wait for at, each in told if isinstance(each, Deferred)]
     assert len(places) >= 140
     assert most_within(places, 1.0) <= 10
     assert places[-1] - places[0] > 13
@@ -95,12 +95,12 @@ def test_who_comes_back_goes_before_who_is_new(stack: Stack) -> None:
         slots, (seconds, _) = f"{keys.namespace}:slots:sms", await redis.time()
         await redis.delete(slots)
         await redis.rpush(slots, *(seconds * 1000 - 55 * ago for ago in range(20, 0, -1)))  # type: ignore[misc]
-        new = await store.admit(redis, keys, asked(20))
-        return new, await store.admit(redis, keys, asked(20, back=True))
+        new = await store.acquire(redis, keys, asked(20))
+        return new, await store.acquire(redis, keys, asked(20, back=True))
 
     new, back = stack.ask(line_up)
-    assert isinstance(new, PutOff)
-    assert isinstance(back, Go)
+    assert isinstance(new, Deferred)
+    assert isinstance(back, Granted)
     assert back.wait < 0.2
 
 
@@ -108,19 +108,19 @@ def test_a_line_of_which_nobody_comes_back_holds_up_nobody(stack: Stack) -> None
     async def abandon(redis: "Redis", keys: Keys) -> Any:
         await answers(redis, keys, asked(20), 300)
         await redis.delete(f"{keys.namespace}:slots:sms")
-        return await store.admit(redis, keys, asked(20))
+        return await store.acquire(redis, keys, asked(20))
 
-    assert stack.ask(abandon) == Go(0)
+    assert stack.ask(abandon) == Granted(0)
 
 
 def test_products_have_limits_of_their_own(stack: Stack) -> None:
     async def work(redis: "Redis", keys: Keys) -> list[Any]:
         await answers(redis, keys, asked(1), 10)
-        return [await store.admit(redis, keys, asked(1, product=each)) for each in ("mms", "rcs", "sms")]
+        return [await store.acquire(redis, keys, asked(1, product=each)) for each in ("mms", "rcs", "sms")]
 
     mms, rcs, more_sms = stack.ask(work)
-    assert (mms, rcs) == (Go(0), Go(0))
-    assert isinstance(more_sms, PutOff)
+    assert (mms, rcs) == (Granted(0), Granted(0))
+    assert isinstance(more_sms, Deferred)
 
 
 def test_a_clock_that_is_put_back_stops_nothing(stack: Stack) -> None:
@@ -130,15 +130,15 @@ def test_a_clock_that_is_put_back_stops_nothing(stack: Stack) -> None:
         bucket = f"{keys.namespace}:bucket:sms"
         for name in ("new", "blocked_until"):
             await redis.hset(bucket, name, str((seconds + 7200) * 1000))  # type: ignore[misc]
-        return await store.admit(redis, keys, asked(20))
+        return await store.acquire(redis, keys, asked(20))
 
-    assert stack.ask(put_back) == Go(0)
+    assert stack.ask(put_back) == Granted(0)
 
 
 def test_a_reset_that_is_a_time_of_day_blocks_nobody(stack: Stack) -> None:
     async def work(gate: Gate) -> Any:
         headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1900000000"}
-        await gate.heard(sms(), Answer(200, headers), event_id="e")
+        await gate.heard(sms(), TelnyxResponse(200, headers), event_id="e")
         return await gate.admit(sms(), event_id="e", returning=False)
 
     assert at_gate(stack, work) is None
@@ -189,7 +189,7 @@ def test_what_follows_a_call_that_was_late_keeps_its_distance(stack: Stack) -> N
     assert third - late >= 1.0
 
 
-def heard_then_asked(stack: Stack, *heard: Answer, **limits: float) -> list[Any]:
+def heard_then_asked(stack: Stack, *heard: TelnyxResponse, **limits: float) -> list[Any]:
     """What a send is told after each of these answers to sends."""
 
     async def work(redis: "Redis", keys: Keys) -> list[Any]:
@@ -197,7 +197,7 @@ def heard_then_asked(stack: Stack, *heard: Answer, **limits: float) -> list[Any]
         gate, told = Gate(redis, keys, settings), []
         for number, answer in enumerate(heard):
             assert await gate.heard(sms(), answer, event_id=f"e{number}") is None
-            told.append(await store.admit(redis, keys, asked(gate.settings.limits.sms)))
+            told.append(await store.acquire(redis, keys, asked(gate.settings.limits.sms)))
         return told
 
     return stack.ask(work)
@@ -206,29 +206,29 @@ def heard_then_asked(stack: Stack, *heard: Answer, **limits: float) -> list[Any]
 @pytest.mark.parametrize(
     ("answer", "low", "high"),
     [
-        (Answer(429, {"retry-after": "7"}, TOO_MANY), 6, 8),
-        (Answer(429, {"x-ratelimit-reset": "9", "x-ratelimit-remaining": "0"}, TOO_MANY), 8, 10),
-        (Answer(400, {"retry-after": "5"}, QUEUE_FULL), 4, 6),
-        (Answer(200, {"x-ratelimit-reset": "8", "x-ratelimit-remaining": "0"}), 7, 9),
+        (TelnyxResponse(429, {"retry-after": "7"}, TOO_MANY), 6, 8),
+        (TelnyxResponse(429, {"x-ratelimit-reset": "9", "x-ratelimit-remaining": "0"}, TOO_MANY), 8, 10),
+        (TelnyxResponse(400, {"retry-after": "5"}, QUEUE_FULL), 4, 6),
+        (TelnyxResponse(200, {"x-ratelimit-reset": "8", "x-ratelimit-remaining": "0"}), 7, 9),
     ],
 )
-def test_telnyx_says_when_the_next_may_go(stack: Stack, answer: Answer, low: float, high: float) -> None:
+def test_telnyx_says_when_the_next_may_go(stack: Stack, answer: TelnyxResponse, low: float, high: float) -> None:
     [told] = heard_then_asked(stack, answer)
-    assert isinstance(told, PutOff)
+    assert isinstance(told, Deferred)
     assert low <= told.wait <= high
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer(200, {"x-ratelimit-remaining": "3", "x-ratelimit-reset": "8"}),
-        Answer(200, {"x-ratelimit-remaining": "0"}),
-        Answer(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon", "x-ratelimit-limit": "-1"}),
-        Answer(400, {"x-ratelimit-limit": "0"}, b"not JSON"),
+        TelnyxResponse(200, {"x-ratelimit-remaining": "3", "x-ratelimit-reset": "8"}),
+        TelnyxResponse(200, {"x-ratelimit-remaining": "0"}),
+        TelnyxResponse(200, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon", "x-ratelimit-limit": "-1"}),
+        TelnyxResponse(400, {"x-ratelimit-limit": "0"}, b"not JSON"),
     ],
 )
-def test_what_says_nothing_of_a_wait_makes_nobody_wait(stack: Stack, answer: Answer) -> None:
-    assert heard_then_asked(stack, answer) == [Go(0)]
+def test_what_says_nothing_of_a_wait_makes_nobody_wait(stack: Stack, answer: TelnyxResponse) -> None:
+    assert heard_then_asked(stack, answer) == [Granted(0)]
 
 
 def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_pause(stack: Stack) -> None:
@@ -237,13 +237,13 @@ def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_paus
         bucket = f"{keys.namespace}:bucket:sms"
         for number in range(8):
             for in_flight in range(3):
-                await gate.heard(sms(), Answer(429, {}, TOO_MANY), event_id=f"e{number}.{in_flight}")
+                await gate.heard(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id=f"e{number}.{in_flight}")
             seconds, micros = await redis.time()
             until = float(await redis.hget(bucket, "blocked_until") or 0)  # type: ignore[misc]
             pauses.append(until / 1000 - seconds - micros / 1e6)
             await redis.hset(bucket, "blocked_until", "0")  # type: ignore[misc]
-        await gate.heard(sms(), Answer(200), event_id="good")
-        await gate.heard(sms(), Answer(429, {}, TOO_MANY), event_id="bad")
+        await gate.heard(sms(), TelnyxResponse(200), event_id="good")
+        await gate.heard(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id="bad")
         refusals = await redis.hget(bucket, "refusals")  # type: ignore[misc]
         return [*pauses, float(refusals or 0)]
 
@@ -255,12 +255,14 @@ def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_paus
 def test_a_limit_of_telnyx_below_ours_lowers_ours_while_it_lasts(stack: Stack) -> None:
     async def work(redis: "Redis", keys: Keys) -> tuple[int, int]:
         gate = Gate(redis, keys, stack.settings)
-        await gate.heard(sms(), Answer(200, {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4"}), event_id="e")
+        await gate.heard(
+            sms(), TelnyxResponse(200, {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4"}), event_id="e"
+        )
         lowered = await answers(redis, keys, asked(50), 20)
         await redis.hset(f"{keys.namespace}:bucket:sms", "told_until", "1")  # type: ignore[misc]
         await redis.delete(f"{keys.namespace}:slots:sms")
         ours = await answers(redis, keys, asked(50), 20)
-        return sum(told == Go(0) for _, told in lowered), sum(told == Go(0) for _, told in ours)
+        return sum(told == Granted(0) for _, told in lowered), sum(told == Granted(0) for _, told in ours)
 
     assert stack.ask(work) == (5, 20)
 
@@ -268,8 +270,10 @@ def test_a_limit_of_telnyx_below_ours_lowers_ours_while_it_lasts(stack: Stack) -
 def test_a_limit_of_telnyx_above_ours_changes_nothing(stack: Stack) -> None:
     async def work(redis: "Redis", keys: Keys) -> int:
         gate = Gate(redis, keys, stack.settings)
-        await gate.heard(sms(), Answer(200, {"x-ratelimit-limit": "500", "x-ratelimit-remaining": "4"}), event_id="e")
-        return sum(told == Go(0) for _, told in await answers(redis, keys, asked(3), 20))
+        await gate.heard(
+            sms(), TelnyxResponse(200, {"x-ratelimit-limit": "500", "x-ratelimit-remaining": "4"}), event_id="e"
+        )
+        return sum(told == Granted(0) for _, told in await answers(redis, keys, asked(3), 20))
 
     assert stack.ask(work) == 3
 
@@ -277,7 +281,7 @@ def test_a_limit_of_telnyx_above_ours_changes_nothing(stack: Stack) -> None:
 def test_redis_away_is_later_at_no_cost(own_stack: Stack) -> None:
     async def work(gate: Gate) -> Any:
         refusal = await gate.admit(sms(), event_id="e", returning=False)
-        assert await gate.heard(sms(), Answer(200), event_id="e") is None
+        assert await gate.heard(sms(), TelnyxResponse(200), event_id="e") is None
         return refusal
 
     own_stack.ask(lambda redis, _: redis.config_set("requirepass", "secret"))
@@ -288,10 +292,10 @@ def test_redis_away_is_later_at_no_cost(own_stack: Stack) -> None:
 
 def test_a_slot_that_is_given_back_is_another_s(stack: Stack) -> None:
     async def give_back(redis: "Redis", keys: Keys) -> tuple[Any, Any]:
-        first = await store.admit(redis, keys, asked(0.1, patience=30))
-        again = await store.admit(redis, keys, replace(asked(0.1, patience=30), unused=first.slot))  # type: ignore[union-attr]
-        return again, await store.admit(redis, keys, asked(0.1, patience=30))
+        first = await store.acquire(redis, keys, asked(0.1, patience=30))
+        again = await store.acquire(redis, keys, replace(asked(0.1, patience=30), unused=first.slot))  # type: ignore[union-attr]
+        return again, await store.acquire(redis, keys, asked(0.1, patience=30))
 
     again, another = stack.ask(give_back)
-    assert again == Go(0)
+    assert again == Granted(0)
     assert another.wait > 9

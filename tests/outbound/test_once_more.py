@@ -13,7 +13,7 @@ from service import Context, Event, Retry
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.inbox import accept
-from service.store.inbox.leases import Request, claim
+from service.store.inbox.leases import ClaimRequest, claim
 from service.store.keys import Keys
 from tests.events import envelope, fresh_number
 from tests.outbound.odd_telnyx import JSON, SENT, odd_telnyx, raw
@@ -98,8 +98,8 @@ def test_a_look_up_that_fails_is_repeated_and_proves_nothing(stack: Stack) -> No
 
 async def doubted(redis: "Redis", keys: Keys) -> Entry:
     """An entry with one request of unknown fate, and another whose refusal was noted twice, as the reply was lost."""
-    await accept.accept(redis, keys, [accept.Arrival("e1", "test.one", b"{}", "webhook")])
-    [lease] = (await claim(redis, keys, Request("w", 1, lease=60, limit=1, routes={"one": ["test.one"]}))).leases
+    await accept.accept(redis, keys, [accept.NewEvent("e1", "test.one", b"{}", "webhook")])
+    [lease] = (await claim(redis, keys, ClaimRequest("w", 1, lease=60, limit=1, routes={"one": ["test.one"]}))).leases
     entry = Entry("n", "e1", "one", False, "POST", "/messages", "", "t", "", "d", "started", b"{}")
     for version, again in ((0, False), (1, True)):
         await ledger.begin(redis, keys, lease, replace(entry, version=version), "run", again=again, keep=60)

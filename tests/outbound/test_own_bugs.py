@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from service import Context, Event, Router
 from service.outbound import transport
 from service.outbound.gate import Gate
-from service.outbound.run_ledger import Journal
+from service.outbound.run_ledger import RunLedger
 from service.outbound.transport import EffectTransport
 from service.store.effects.blocks import open_causes
 from tests.events import envelope, fresh_number
@@ -40,9 +40,9 @@ def failing(error: Exception) -> Any:
 @pytest.mark.parametrize(
     ("owner", "name", "reads"),
     [
-        (Journal, "entry_of", 0),
-        (Journal, "begin", 0),
-        (Journal, "end", 0),
+        (RunLedger, "entry_of", 0),
+        (RunLedger, "begin", 0),
+        (RunLedger, "end", 0),
         (Gate, "admit", 0),
         (Gate, "admit", 1),
         (Gate, "heard", 0),

@@ -15,14 +15,14 @@ from redis.asyncio import Redis
 from service.cli.demo.stack import free_port
 from service.outbound import blocks as causes_module
 from service.outbound.api_call import Call
-from service.outbound.errors import Answer
+from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate
 from service.store.effects import blocks
 from service.store.effects.blocks import probe, release
 from service.store.facts import notices
 from service.store.inbox import accept, retention
 from service.store.inbox.audit import audit
-from service.store.inbox.leases import Request, claim
+from service.store.inbox.leases import ClaimRequest, claim
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
 from service.worker.maintenance import Upkeep
@@ -40,7 +40,7 @@ HELD = HandlerRecord("parked", due=LATER, reason="credentials", held_by="credent
 def hear(stack: Stack, status: int) -> None:
     async def heard(redis: "Redis", keys: Keys) -> None:
         gate = Gate(redis, keys, stack.settings)
-        await gate.heard(READ, Answer(status), event_id="any")
+        await gate.heard(READ, TelnyxResponse(status), event_id="any")
 
     stack.ask(heard)
 
@@ -108,8 +108,8 @@ def test_a_cause_of_the_account_notifies_a_person_once(stack: Stack) -> None:
     async def work(redis: "Redis", keys: Keys) -> list[notices.Notice]:
         gate = Gate(redis, keys, stack.settings, notify=partial(notify_of_cause, redis, keys))
         for number in range(10):
-            await gate.heard(READ, Answer(401), event_id=f"e{number}")
-            await gate.heard(READ, Answer(500), event_id=f"e{number}")
+            await gate.heard(READ, TelnyxResponse(401), event_id=f"e{number}")
+            await gate.heard(READ, TelnyxResponse(500), event_id=f"e{number}")
         return await notices.take(redis, keys)
 
     [notice] = stack.ask(work)
@@ -194,14 +194,14 @@ def test_what_is_parked_after_its_cause_was_lifted_is_due_at_once(stack: Stack) 
 
 def test_a_cause_that_is_lifted_while_another_handler_of_the_event_still_runs_sets_it_free(stack: Stack) -> None:
     async def meanwhile(redis: "Redis", keys: Keys) -> Any:
-        from service.store.inbox.leases import Ending, finish
+        from service.store.inbox.leases import HandlerResults, finish
 
-        await accept.accept(redis, keys, [accept.Arrival("e", "test.one", b"{}", "webhook")])
-        [lease] = (await claim(redis, keys, Request("w", 1, 60, 1, {"one": ["*"], "two": ["*"]}))).leases
-        await finish(redis, keys, [Ending.of(lease, {"one": HELD}, release=False)])
-        await Gate(redis, keys, stack.settings).heard(READ, Answer(200), event_id="any")
+        await accept.accept(redis, keys, [accept.NewEvent("e", "test.one", b"{}", "webhook")])
+        [lease] = (await claim(redis, keys, ClaimRequest("w", 1, 60, 1, {"one": ["*"], "two": ["*"]}))).leases
+        await finish(redis, keys, [HandlerResults.of(lease, {"one": HELD}, release=False)])
+        await Gate(redis, keys, stack.settings).heard(READ, TelnyxResponse(200), event_id="any")
         assert await redis.zscore(keys.queue, keys.job_id("e")) > time.time() * 1000 + 30_000
-        await finish(redis, keys, [Ending.of(lease, {"two": HandlerRecord("done")}, release=True)])
+        await finish(redis, keys, [HandlerResults.of(lease, {"two": HandlerRecord("done")}, release=True)])
 
     hear(stack, 401)
     stack.ask(meanwhile)
@@ -281,7 +281,7 @@ def test_a_release_may_be_cut_short_at_any_moment(stack: Stack) -> None:
     stack.ask(parking(1000, HELD))
 
     async def cut(redis: "Redis", keys: Keys) -> None:
-        await Gate(redis, keys, stack.settings).heard(READ, Answer(200), event_id="any")
+        await Gate(redis, keys, stack.settings).heard(READ, TelnyxResponse(200), event_id="any")
         for steps in range(30):
             task = asyncio.create_task(Upkeep(stack.settings, redis, keys, "worker").turn())
             for _ in range(steps):

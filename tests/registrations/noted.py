@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 from redis.asyncio import Redis
 
-from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.accept import NewEvent, accept
 from service.store.keys import Keys
 from tests.stack import Stack
 
@@ -23,6 +23,6 @@ def noted(stack: Stack) -> str:
 def arrive(stack: Stack, event_type: str, identity: str, *, occurred_at: str | None = None, **payload: Any) -> str:
     """An event of Ringback's own, such as cron's; answers its id."""
     data = {"id": identity, "event_type": event_type, "occurred_at": occurred_at, "payload": payload}
-    arrival = Arrival(identity, event_type, orjson.dumps({"data": data}), "cron")
+    arrival = NewEvent(identity, event_type, orjson.dumps({"data": data}), "cron")
     stack.ask(lambda redis, keys: accept(redis, keys, [arrival]))
     return identity

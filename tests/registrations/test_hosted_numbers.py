@@ -16,7 +16,7 @@ from service import Router
 from service.registrations.hosted_numbers import NEXT_STEPS, OrderChange, next_step
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import Wanted, newest
+from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
 from service.testing.simulator.hosted.orders import NumberStatus, OrderStatus
 from tests.events import envelope
@@ -46,7 +46,7 @@ def order(stack: Stack) -> str:
 
 
 def events(stack: Stack, event_type: str) -> list[EventRecord]:
-    found = stack.ask(lambda redis, keys: newest(redis, keys, limit=100, wanted=Wanted(type=event_type)))
+    found = stack.ask(lambda redis, keys: search(redis, keys, limit=100, wanted=EventFilter(type=event_type)))
     records = [stack.record(each.id) for each in reversed(found)]
     return [record for record in records if record is not None]
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.registrations.status_changes import Followed, Known, Reading, Status, new_changes
-from service.store.facts.snapshots import learn
+from service.store.facts.snapshots import compare_and_set
 from service.store.inbox.audit import audit
-from service.store.inbox.search import Wanted, newest
+from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
 from tests.stack import Stack
 
@@ -41,7 +41,9 @@ def look(stack: Stack, entries: Sequence[Status], subject: str = "request-1") ->
 
 
 def raised(stack: Stack) -> list[str]:
-    found = stack.ask(lambda redis, keys: newest(redis, keys, limit=100, wanted=Wanted(type=f"{KIND}.status_changed")))
+    found = stack.ask(
+        lambda redis, keys: search(redis, keys, limit=100, wanted=EventFilter(type=f"{KIND}.status_changed"))
+    )
     return sorted(record.id for record in found)
 
 
@@ -135,8 +137,8 @@ def test_a_reading_that_was_overtaken_is_taken_again(stack: Stack) -> None:
 
 def test_what_was_learnt_meanwhile_is_not_overwritten(stack: Stack) -> None:
     async def both(redis: "Redis", keys: Keys) -> tuple[bool, bool]:
-        one = await learn(redis, keys, KIND, "x", before=None, after=b"1")
-        return one, await learn(redis, keys, KIND, "x", before=None, after=b"2")
+        one = await compare_and_set(redis, keys, KIND, "x", before=None, after=b"1")
+        return one, await compare_and_set(redis, keys, KIND, "x", before=None, after=b"2")
 
     assert stack.ask(both) == (True, False)
 

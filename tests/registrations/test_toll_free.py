@@ -16,7 +16,7 @@ from service.registrations.toll_free import named_requests, speaks_of_verificati
 from service.registrations.toll_free_corrections import corrections
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
-from service.store.inbox.search import Wanted, newest
+from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
 from service.testing.simulator.tollfree.requests import StatusChange, VerificationStatus
 from tests.events import envelope
@@ -60,7 +60,7 @@ def changes(stack: Stack) -> list[dict[str, Any]]:
     """The payloads of all changes that were raised, in their order."""
 
     async def raised(redis: "Redis", keys: Keys) -> list[dict[str, Any]]:
-        found = await newest(redis, keys, limit=100, wanted=Wanted(type=CHANGED))
+        found = await search(redis, keys, limit=100, wanted=EventFilter(type=CHANGED))
         ids = sorted((each.id for each in found), key=lambda event_id: int(event_id.rpartition(":")[2]))
         records = [await accept.find(redis, keys, each) for each in ids]
         return [orjson.loads(record.body or b"{}")["data"]["payload"] for record in records if record]
@@ -173,7 +173,7 @@ def test_all_pages_of_the_list_and_of_the_history_are_read(stack: Stack, client:
     poll(stack, "second")
 
     async def raised(redis: "Redis", keys: Keys) -> int:
-        return len(await newest(redis, keys, limit=1000, wanted=Wanted(type=CHANGED)))
+        return len(await search(redis, keys, limit=1000, wanted=EventFilter(type=CHANGED)))
 
     assert stack.ask(raised) == 230
 

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from service.testing.simulator import Simulator
 from service.testing.simulator.identifiers import Identifiers
-from service.testing.simulator.scripted import Script
+from service.testing.simulator.scripted import ScriptedAnswers
 from service.testing.simulator.webhooks.webhook_faults import WebhookFault
 from tests.simulator.receiver import Receiver
 from tests.waiting import wait_for
@@ -80,7 +80,7 @@ def test_a_fault_strikes_as_often_as_scripted(simulator: Simulator, receiver: Re
 def test_a_rate_of_faults_is_the_same_for_the_same_seed() -> None:
     runs = []
     for seed in (1, 1, 2):
-        faults: Script[WebhookFault] = Script(Identifiers(seed), "webhook fault")
+        faults: ScriptedAnswers[WebhookFault] = ScriptedAnswers(Identifiers(seed), "webhook fault")
         faults.add(WebhookFault(kind="lost", times=None, rate=0.5))
         runs.append([faults.take(lambda fault: fault.matches("message.sent")) is not None for _ in range(40)])
     assert runs[0] == runs[1] != runs[2]

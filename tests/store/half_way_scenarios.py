@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.events.message_status import MessageStatus, RecipientStatus
 from service.store.effects import blocks, ledger, pauses, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
@@ -13,8 +13,8 @@ from service.store.facts import consent, notices, snapshots
 from service.store.facts.message_states import Recipient, ask
 from service.store.inbox import accept, dead_letters, erasure, imports, retention
 from service.store.inbox import quarantine as quarantines
-from service.store.inbox.accept import Arrival
-from service.store.inbox.leases import RENEW, Ending, Held, Lease, Request, claim, finish, renewal
+from service.store.inbox.accept import NewEvent
+from service.store.inbox.leases import RENEW, ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
 from service.store.inbox.records import HandlerRecord
 from service.store.scripts import run
 from tests.store.half_way import Scenario, T, World
@@ -22,10 +22,10 @@ from tests.store.half_way import Scenario, T, World
 Step = Callable[[World], Awaitable[Any]]
 NUMBER = "+13125550142"
 DAY = 86_400_000
-STOP = Word(NUMBER, "out", T / 1000 - 5)
+STOP = ConsentChange(NUMBER, "out", T / 1000 - 5)
 STATUS = MessageStatus("m-1", "RCS", (RecipientStatus(NUMBER, "delivered", "T-MOBILE"), RecipientStatus(None, "sent")))
-EVENT = Arrival("one", "message.received", b'{"data":{}}', "webhook")
-OUTAGE = rate_limits.Word(
+EVENT = NewEvent("one", "message.received", b'{"data":{}}', "webhook")
+OUTAGE = rate_limits.BlockSignal(
     "outage", "fails", "detail", "advice", interval=1000, longest=9000, quiet=3_600_000, strikes=1, within=9
 )
 
@@ -34,7 +34,7 @@ async def nothing(world: World) -> None:
     """Begin with nothing stored."""
 
 
-def accepting(*arrivals: Arrival) -> Step:
+def accepting(*arrivals: NewEvent) -> Step:
     async def act(world: World) -> Any:
         return await accept.accept(world.redis, world.keys, arrivals)
 
@@ -43,7 +43,7 @@ def accepting(*arrivals: Arrival) -> Step:
 
 def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = False, limit: int = 10) -> Step:
     async def act(world: World) -> list[Lease]:
-        request = Request(worker, number, 15.0, limit, {name: ["*"] for name in handlers}, alone)
+        request = ClaimRequest(worker, number, 15.0, limit, {name: ["*"] for name in handlers}, alone)
         leases = (await claim(world.redis, world.keys, request)).leases
         return sorted((replace(each, monotonic=0.0) for each in leases), key=lambda each: each.record.id)
 
@@ -55,7 +55,9 @@ def ending(state: Any, *, release: bool = True, **more: Any) -> Step:
         found = [(event_id, await accept.find(world.redis, world.keys, event_id)) for event_id in ("one", "two")]
         leases = [Lease(record, "w:1", alone=False, claimed_at=T) for _, record in found if record]
         ended = {"greet": HandlerRecord(state, **more)}
-        return await finish(world.redis, world.keys, [Ending.of(each, ended, release=release) for each in leases])
+        return await finish(
+            world.redis, world.keys, [HandlerResults.of(each, ended, release=release) for each in leases]
+        )
 
     return act
 
@@ -97,7 +99,7 @@ def putting(command: str, key: str, *args: Any, **options: Any) -> Step:
     return act
 
 
-def renewing(*held: Held, settled: int = 9) -> Step:
+def renewing(*held: HeldLease, settled: int = 9) -> Step:
     async def act(world: World) -> Any:
         return await run(world.redis, RENEW, *renewal(world.keys, "w", held, lease=20.0, settled=settled))
 
@@ -137,8 +139,10 @@ def answering(outcome: Any, status: int) -> Step:
     return calling(ledger.end, "e-1", outcome, answer, sent_at=T, why="why", note="note-1")
 
 
-def foreign_event(event_id: str, state: Any = "done") -> imports.Foreign:
-    return imports.Foreign(event_id, "message.received", b"{}", "webhook", T - DAY, 1, {"greet": HandlerRecord(state)})
+def foreign_event(event_id: str, state: Any = "done") -> imports.ImportedEvent:
+    return imports.ImportedEvent(
+        event_id, "message.received", b"{}", "webhook", T - DAY, 1, {"greet": HandlerRecord(state)}
+    )
 
 
 async def cut(world: World) -> None:
@@ -156,21 +160,23 @@ _noticed: Sequence[notices.Notice] = (notices.Notice("cause", 1, 0, {b"entry": 1
 FALLBACK = SendConditions((NUMBER,), InsteadOf("m-1", None, 2, 5, 9e5))
 TWO = (EVENT, replace(EVENT, identity="two"))
 OPEN = accepting(*TWO)
-BLOCKING = Held("one", "w:1", "overdue", {"handler": "greet", "place": "my_handlers.py:3 in greet"})
+BLOCKING = HeldLease("one", "w:1", "overdue", {"handler": "greet", "place": "my_handlers.py:3 in greet"})
 LEASED = then(accepting(EVENT), claiming("greet"))
 DONE = then(LEASED, ending("done"))
 DEAD = then(LEASED, ending("dead", reason="why", error="error", attempts=8))
 PARKED = then(
     LEASED,
-    calling(rate_limits.hear, "one", rate_limits.Heard([OUTAGE], alive=False)),
+    calling(rate_limits.report, "one", rate_limits.CallReport([OUTAGE], alive=False)),
     ending("parked", due=T + DAY, held_by="outage"),
 )
 BEGUN = then(LEASED, beginning(ENTRY))
 DOUBTFUL = then(BEGUN, ending("dead", reason="ambiguous"))
-RAISED = Arrival("raised", "toll_free_verification.status_changed", b"{}", "emit")
-OPTED_OUT = calling(consent.hear, [STOP], now=T / 1000)
+RAISED = NewEvent("raised", "toll_free_verification.status_changed", b"{}", "emit")
+OPTED_OUT = calling(consent.record_consent, [STOP], now=T / 1000)
 NOTED = calling(notices.note, "cause", b"entry")
-SEND = rate_limits.Asked("ticket", "one", ["outage"], "sms", 5.0, back=False, patience=1.0, probe_patience=5.0)
+SEND = rate_limits.AdmissionRequest(
+    "ticket", "one", ["outage"], "sms", 5.0, back=False, patience=1.0, probe_patience=5.0
+)
 LIFT = replace(OUTAGE, word="lifts")
 
 SCENARIOS = (
@@ -192,7 +198,7 @@ SCENARIOS = (
     Scenario(
         "learn",
         nothing,
-        calling(snapshots.learn, "kind", "id", before=None, after=b"x", raised=[RAISED]),
+        calling(snapshots.compare_and_set, "kind", "id", before=None, after=b"x", raised=[RAISED]),
         ignored=("ns:event:raised|deliveries", "ns:event:raised|again"),
     ),
     Scenario("claim", accepting(EVENT), claiming("greet")),
@@ -210,9 +216,9 @@ SCENARIOS = (
     Scenario(
         "renew absolves",
         then(LEASED, at(60_000, claiming("greet", worker="x"))),
-        at(61_000, renewing(Held("one", "w:1"))),
+        at(61_000, renewing(HeldLease("one", "w:1"))),
     ),
-    Scenario("renew", LEASED, at(5_000, renewing(Held("one", "w:1"), Held("two", "w:1")))),
+    Scenario("renew", LEASED, at(5_000, renewing(HeldLease("one", "w:1"), HeldLease("two", "w:1")))),
     Scenario("renew ends what blocks", LEASED, at(5_000, renewing(BLOCKING))),
     Scenario(
         "renew counts for good a lapse that a claim has counted",
@@ -227,14 +233,14 @@ SCENARIOS = (
     Scenario(
         "renew gives back",
         LEASED,
-        at(5_000, renewing(Held("one", "w:1"))),
+        at(5_000, renewing(HeldLease("one", "w:1"))),
     ),
     Scenario("finish done", LEASED, ending("done")),
     Scenario("finish dead", LEASED, ending("dead", reason="why")),
     Scenario("finish waiting", LEASED, ending("waiting", due=T + 5_000)),
     Scenario(
         "finish parked",
-        then(LEASED, calling(rate_limits.hear, "one", rate_limits.Heard([OUTAGE], alive=False))),
+        then(LEASED, calling(rate_limits.report, "one", rate_limits.CallReport([OUTAGE], alive=False))),
         ending("parked", due=T + DAY, held_by="outage"),
     ),
     Scenario("finish without release", LEASED, ending("waiting", due=T + 5_000, release=False)),
@@ -292,14 +298,14 @@ SCENARIOS = (
     Scenario(
         "let_go_bodies",
         then(BEGUN, answering("done", 200), ending("done")),
-        at(DAY, calling(retention.let_go_bodies, older_than=1)),
+        at(DAY, calling(retention.prune_bodies, older_than=1)),
         same_answer=False,
     ),
     Scenario("sweep", then(OPEN, putting("delete", "queue")), calling(retention.sweep, first=0), same_answer=False),
     Scenario(
         "quarantine", then(OPEN, cut), calling(quarantines.quarantine, "stray", "no_job", "error"), same_answer=False
     ),
-    Scenario("hear", nothing, calling(consent.hear, [STOP], now=T / 1000)),
+    Scenario("hear", nothing, calling(consent.record_consent, [STOP], now=T / 1000)),
     Scenario(
         "message hold",
         accepting(replace(EVENT, message=STATUS)),
@@ -319,18 +325,22 @@ SCENARIOS = (
         then(LEASED, beginning(ENTRY, conditions=FALLBACK)),
         answering("refused", 400),
     ),
-    Scenario("gate_hear opens", LEASED, calling(rate_limits.hear, "one", rate_limits.Heard([OUTAGE], alive=False))),
+    Scenario(
+        "gate_hear opens", LEASED, calling(rate_limits.report, "one", rate_limits.CallReport([OUTAGE], alive=False))
+    ),
     Scenario(
         "gate_hear strikes",
         LEASED,
         calling(
-            rate_limits.hear, "one", rate_limits.Heard([replace(OUTAGE, strikes=5, within=3_600_000)], alive=False)
+            rate_limits.report,
+            "one",
+            rate_limits.CallReport([replace(OUTAGE, strikes=5, within=3_600_000)], alive=False),
         ),
     ),
     Scenario(
         "gate_hear lifts",
         PARKED,
-        calling(rate_limits.hear, "one", rate_limits.Heard([LIFT], alive=True)),
+        calling(rate_limits.report, "one", rate_limits.CallReport([LIFT], alive=True)),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),
@@ -338,13 +348,13 @@ SCENARIOS = (
         "gate_hear limits",
         LEASED,
         calling(
-            rate_limits.hear,
+            rate_limits.report,
             "one",
-            rate_limits.Heard([], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000),
+            rate_limits.CallReport([], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000),
         ),
     ),
-    Scenario("gate_admit", LEASED, calling(rate_limits.admit, SEND)),
-    Scenario("gate_admit a probe", PARKED, at(5000, calling(rate_limits.admit, SEND))),
+    Scenario("gate_admit", LEASED, calling(rate_limits.acquire, SEND)),
+    Scenario("gate_admit a probe", PARKED, at(5000, calling(rate_limits.acquire, SEND))),
     Scenario("holds_probe", PARKED, at(5000, calling(blocks.probe, at_once=True)), same_answer=False),
     Scenario(
         "holds_release",

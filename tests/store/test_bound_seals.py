@@ -92,7 +92,7 @@ def test_a_content_identified_event_that_comes_again_is_read(sealed: Stack) -> N
         ids = []
         for _ in range(2):
             [accepted] = await accept.accept(
-                redis, keys, [accept.Arrival("sha256:ab", "x.y", b'{"data":{}}', "webhook", remember=1000)]
+                redis, keys, [accept.NewEvent("sha256:ab", "x.y", b'{"data":{}}', "webhook", remember=1000)]
             )
             ids.append(accepted.event_id)
             await redis.delete(f"{keys.namespace}:content:sha256:ab")
@@ -124,7 +124,7 @@ def test_a_body_in_the_clear_is_read_and_told_of_and_a_missing_key_is_named(seal
 
     async def meddle(redis: "Redis", keys: Keys) -> None:
         await redis.hset(keys.event(event_id), "body", '{"data":{}}')  # type: ignore[misc]
-        arrival = accept.Arrival("other", "x.y", b'{"data":{}}', "webhook")
+        arrival = accept.NewEvent("other", "x.y", b'{"data":{}}', "webhook")
         await accept.accept(redis, Keys(keys.namespace, Sealer((lost,))), [arrival])
 
     sealed.ask(meddle)

@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 
 from service import Context, Event, Router
 from service.security.encryption import PLAIN
-from service.store.inbox.records import HandlerRecord, Ran, parse_record
+from service.store.inbox.records import HandlerRecord, RunRecord, parse_record
 from service.store.keys import Keys
 from service.worker.maintenance import Upkeep
 from tests.cli.at_stack import run_at
@@ -128,7 +128,7 @@ def test_fields_of_a_newer_version_are_passed_over_at_every_depth() -> None:
         b"notes": b'{"at":1,"what":"retried","newer":2,"about":{"one":"dead","newer":{}}}\n{junk\n',
     }  # fmt: skip
     record = parse_record("id", fields, PLAIN)
-    ran = Ran(1, 2, "done", remarks=("said",))
+    ran = RunRecord(1, 2, "done", remarks=("said",))
     assert record.handlers == {"one": HandlerRecord("waiting", attempts=2, due=1, runs=(ran,))}
     assert [(each.at, each.what, each.about) for each in record.notes] == [(1, "retried", {"one": "dead"})]
     assert record.damaged == frozenset()

@@ -11,22 +11,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.events.message_status import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.facts.consent import (
     KeyMissing,
     consent_of,
-    hear,
     move_opt_outs,
     opt_outs,
     opted_out,
     reason_against_answer,
+    record_consent,
 )
 from service.store.facts.message_states import MessageState, Recipient, ask
 from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
-from service.store.inbox.accept import Arrival, accept
+from service.store.inbox.accept import NewEvent, accept
 from service.store.keys import Keys
 
 T = TypeVar("T")
@@ -56,8 +56,8 @@ class Deployment:
     def hear(
         self, configured: Sequence[EncryptionKey], said: Literal["out", "in"], at: float, number: str = ANN
     ) -> int:
-        word = Word(number, said, at)
-        return self.ask(configured, lambda redis, keys: hear(redis, keys, [word], now=0))
+        word = ConsentChange(number, said, at)
+        return self.ask(configured, lambda redis, keys: record_consent(redis, keys, [word], now=0))
 
     def opted_out(self, configured: Sequence[EncryptionKey], number: str = ANN) -> bool:
         return self.ask(configured, lambda redis, keys: opted_out(redis, keys, number))
@@ -138,8 +138,8 @@ def test_whoever_lacks_a_key_is_told_nothing_rather_than_that_there_is_no_stop(d
 
 
 def test_moving_is_done_once_and_for_very_many(deployment: Deployment) -> None:
-    words = [Word(f"+1312{each:07}", "out", 10.0) for each in range(1201)]
-    deployment.ask((), lambda redis, keys: hear(redis, keys, words, now=0))
+    words = [ConsentChange(f"+1312{each:07}", "out", 10.0) for each in range(1201)]
+    deployment.ask((), lambda redis, keys: record_consent(redis, keys, words, now=0))
     assert (deployment.move((A,)), deployment.move((A,))) == (1201, 0)
     assert len(deployment.listed((A,))) == 1201
     assert "+1312" not in deployment.everything()
@@ -161,7 +161,7 @@ def test_the_latest_word_counts_whoever_wrote_it_under_whatever_keys(redis_url: 
                 if step == "move":
                     await move_opt_outs(redis, keys)
                 else:
-                    await hear(redis, keys, [Word(ANN, step, at)], now=0)
+                    await record_consent(redis, keys, [ConsentChange(ANN, step, at)], now=0)
             counted: dict[bytes, bytes] = await redis.hgetall(f"{namespace}:optout_keys")  # type: ignore[misc]
             forms: list[bytes] = await redis.hkeys(f"{namespace}:optouts")  # type: ignore[misc]
             for key in (A, B):
@@ -203,9 +203,9 @@ def test_a_state_that_was_written_under_two_forms_is_merged(deployment: Deployme
     assert told(deployment, (A,), "sent").recipients[ANN].status == "delivered"
 
 
-def arrival_of(message: MessageStatus) -> Arrival:
+def arrival_of(message: MessageStatus) -> NewEvent:
     """Return an event that tells the state of a message."""
-    return Arrival(uuid.uuid4().hex, "message.finalized", b"{}", "webhook", message=message)
+    return NewEvent(uuid.uuid4().hex, "message.finalized", b"{}", "webhook", message=message)
 
 
 def test_whoever_lacks_the_key_of_a_recipient_waits_for_that_message_only(deployment: Deployment) -> None:

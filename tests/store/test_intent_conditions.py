@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.events.message_status import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry
 from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
-from service.store.facts.consent import hear
+from service.store.facts.consent import record_consent
 from service.store.facts.message_states import Recipient, RecipientState, ask
 from service.store.keys import Keys
 from tests.store.test_sms_budget import Budget
@@ -41,8 +41,8 @@ class Intents(Budget):
         return self.ask(lambda redis, keys: ask(redis, keys, "m", asked, by=by)).recipients[ANN]
 
     def hear(self, said: str, at: float) -> None:
-        word = Word(ANN, said, at)  # type: ignore[arg-type]
-        self.ask(lambda redis, keys: hear(redis, keys, [word], now=at))
+        word = ConsentChange(ANN, said, at)  # type: ignore[arg-type]
+        self.ask(lambda redis, keys: record_consent(redis, keys, [word], now=at))
 
     def entry_state(self) -> bytes | None:
         return self.ask(lambda redis, keys: redis.hget(f"{keys.namespace}:effect:sms", "state"))  # type: ignore[arg-type, return-value]

@@ -15,8 +15,8 @@ from service.events import read_envelope
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.facts.message_states import MessageState, Purpose, Recipient, ask
-from service.store.inbox.accept import Arrival, accept
-from service.store.inbox.imports import Foreign, store
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.imports import ImportedEvent, store
 from service.store.keys import Keys
 from tests.events import Body, envelope, finalized_rcs
 
@@ -42,10 +42,10 @@ class States:
         """Accept or import an event as it arrives; answers what became of it."""
         raw = orjson.dumps(body)
         if by == "import":
-            foreign = Foreign(body["data"]["id"], body["data"]["event_type"], raw, "webhook", 1, 1, {})
+            foreign = ImportedEvent(body["data"]["id"], body["data"]["event_type"], raw, "webhook", 1, 1, {})
             [answer] = self.runner.run(store(self.redis, self.keys(configured), [foreign], run_them=False, keep=3600.0))
             return answer
-        arrival = Arrival.from_envelope(read_envelope(raw), raw, by)
+        arrival = NewEvent.from_envelope(read_envelope(raw), raw, by)
         return self.runner.run(accept(self.redis, self.keys(configured), [arrival]))[0].status
 
     def ask(

@@ -10,11 +10,11 @@ from redis.asyncio import Redis
 
 from service.store.connection import connect
 from service.store.effects import ledger
-from service.store.effects.ledger import Entry, Outcome, StoredAnswer
+from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 from service.store.effects.sms_budget import WINDOW, Room, room
 from service.store.inbox import accept
-from service.store.inbox.leases import Request, claim
+from service.store.inbox.leases import ClaimRequest, claim
 from service.store.keys import Keys
 
 T = TypeVar("T")
@@ -29,8 +29,8 @@ class Budget:
         self.runner = asyncio.Runner()
         self.redis = connect(url, timeout=5, connections=2)
         self.keys = Keys(f"t{uuid4().hex[:12]}")
-        self.ask(lambda redis, keys: accept.accept(redis, keys, [accept.Arrival("e", "test.one", b"{}", "webhook")]))
-        wanted = Request("w", 1, lease=60, limit=1, routes={"one": ["test.one"]})
+        self.ask(lambda redis, keys: accept.accept(redis, keys, [accept.NewEvent("e", "test.one", b"{}", "webhook")]))
+        wanted = ClaimRequest("w", 1, lease=60, limit=1, routes={"one": ["test.one"]})
         [self.lease] = self.ask(lambda redis, keys: claim(redis, keys, wanted)).leases
 
     def ask(self, work: "Callable[[Redis, Keys], Awaitable[T]]") -> T:
@@ -49,7 +49,7 @@ class Budget:
             )
         )
 
-    def end(self, name: str, outcome: Outcome) -> None:
+    def end(self, name: str, outcome: EffectOutcome) -> None:
         note = uuid4().hex
         self.ask(
             lambda redis, keys: ledger.end(redis, keys, name, outcome, StoredAnswer(0), sent_at=1, why="", note=note)
@@ -107,7 +107,7 @@ def test_trying_again_counts_nothing_twice(budget: Budget) -> None:
 
 
 @pytest.mark.parametrize(("outcome", "left"), [("refused", 0), ("withdrawn", 0), ("put_off", 1), ("unknown", 1)])
-def test_what_did_not_happen_gives_its_segments_back(budget: Budget, outcome: Outcome, left: int) -> None:
+def test_what_did_not_happen_gives_its_segments_back(budget: Budget, outcome: EffectOutcome, left: int) -> None:
     budget.begin("e0", segments=1, limit=1)
     budget.end("e0", outcome)
     assert budget.sum() == left

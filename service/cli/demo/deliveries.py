@@ -21,7 +21,7 @@ FAILED, REACHED, INBOUND, FORGED, STALE, INTERRUPTED = (f"+1312555{n:04d}" for n
 
 
 @dataclass(frozen=True)
-class Told:
+class DemoRow:
     """One row of the demo's table."""
 
     title: str
@@ -54,7 +54,7 @@ class Delivery:
     own: int | None = None
     kills: bool = False
 
-    def tell(self, stack: DemoStack) -> Told:
+    def tell(self, stack: DemoStack) -> DemoRow:
         """Deliver, wait for the end, and compare the two witnesses with each other and with what must be."""
         if self.kills:
             stack.hold_answers_to(self.number)
@@ -65,7 +65,7 @@ class Delivery:
         recorded = sum(map(stack.sends, self.about))
         seen = stack.messages_to(self.number)
         counted = recorded == seen and self.sms in {None, seen} and self.own in {None, stack.sends(event_id)}
-        return Told(
+        return DemoRow(
             title=self.title,
             answer=answer,
             record=_described(record),

@@ -1,6 +1,6 @@
 """The demo's table: what arrived, what was answered, and what two witnesses say came of it."""
 
-from service.cli.demo.deliveries import Told, deliveries
+from service.cli.demo.deliveries import DemoRow, deliveries
 from service.cli.demo.stack import demo_stack
 from service.cli.output import working
 from service.cli.tables import Cell, coloured, print_boxed_table, print_coloured
@@ -27,7 +27,7 @@ def run_and_show(*, chaos: bool) -> bool:
     return not failed
 
 
-def _row(told: Told) -> tuple[Cell, ...]:
+def _row(told: DemoRow) -> tuple[Cell, ...]:
     counts = f"{told.recorded} / {told.seen} / {told.expected}"
     held = coloured("✓", "green") if told.held else coloured("✗", "red")
     return told.title, told.answer, told.record, counts, held

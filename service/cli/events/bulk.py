@@ -27,7 +27,7 @@ WHY_NOT = {
 }
 
 
-async def in_steps(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitable[Sequence[T]]], what: str) -> list[T]:
+async def in_batches(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitable[Sequence[T]]], what: str) -> list[T]:
     """Hand ids to `act` in steps, with a progress bar on a terminal; the answers, one for each."""
     answers: list[T] = []
     with progress(what, len(ids)) as advance:
@@ -44,7 +44,7 @@ def confirm(question: str, *, yes: bool) -> None:
         ask_person(question, abort=True, err=True)
 
 
-def tell(verdicts: Sequence[str], did: str, ids: Sequence[str], *, named: bool) -> None:
+def report(verdicts: Sequence[str], did: str, ids: Sequence[str], *, named: bool) -> None:
     """Say of how many it was done, and of how many not and why; exit code 1 if a named one is among those."""
     counts = Counter(verdicts)
     say(f"{did}: {events(counts.pop(did, 0))}.")

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.connections import ask
-from service.cli.events.bulk import confirm, events, in_steps, tell
+from service.cli.connections import with_redis
+from service.cli.events.bulk import confirm, events, in_batches, report
 from service.cli.events.event_list import show_events
 from service.cli.events.filters import (
     AllOption,
@@ -28,9 +28,9 @@ from service.cli.events.timeline_view import look_up, show
 from service.cli.output import say
 from service.settings import load
 from service.store.inbox.accept import PAGE, summaries
-from service.store.inbox.dead_letters import Verdict, Word, drop, retry
+from service.store.inbox.dead_letters import OperatorVerdict, RetryVerdict, drop, retry
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import Wanted, dead_ids
+from service.store.inbox.search import EventFilter, dead_ids
 from service.store.keys import Keys
 
 dead = typer.Typer(help="Look at what was given up on, and kept; retry it or let it go.", no_args_is_help=True)
@@ -61,7 +61,9 @@ def list_dead(
         return [record for page in pages for record in page]
 
     show_events(
-        ask(find_them), as_json=as_json, none="No event is dead." if selection == Wanted() else "No such event is dead."
+        with_redis(find_them),
+        as_json=as_json,
+        none="No event is dead." if selection == EventFilter() else "No such event is dead.",
     )
 
 
@@ -110,20 +112,20 @@ def retry_dead(
     """
     if sent and not_sent:
         raise typer.BadParameter("say either --sent or --not-sent")
-    word: Word = "sent" if sent else "not_sent" if not_sent else ""
+    word: OperatorVerdict = "sent" if sent else "not_sent" if not_sent else ""
     if word and not ids:
         raise typer.BadParameter("--sent and --not-sent are said of events by their ids")
     trusted = yes_send or load().dry_run
     selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
     confirm(f"Retry {events(len(selected))}?", yes=yes or not selected)
 
-    async def retry_them(redis: "Redis", keys: Keys) -> list[Verdict]:
-        async def step(some: Sequence[str]) -> list[Verdict]:
+    async def retry_them(redis: "Redis", keys: Keys) -> list[RetryVerdict]:
+        async def step(some: Sequence[str]) -> list[RetryVerdict]:
             return await retry(redis, keys, some, word=word, handler=handler, reason=reason, trusted=trusted)
 
-        return await in_steps(selected, step, "Retrying")
+        return await in_batches(selected, step, "Retrying")
 
-    tell(ask(retry_them), "retried", selected, named=bool(ids))
+    report(with_redis(retry_them), "retried", selected, named=bool(ids))
 
 
 @dead.command("drop")
@@ -147,26 +149,26 @@ def drop_dead(
     selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
     confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
 
-    async def drop_them(redis: "Redis", keys: Keys) -> list[Verdict]:
-        async def step(some: Sequence[str]) -> list[Verdict]:
+    async def drop_them(redis: "Redis", keys: Keys) -> list[RetryVerdict]:
+        async def step(some: Sequence[str]) -> list[RetryVerdict]:
             return await drop(redis, keys, some, handler=handler, reason=reason)
 
-        return await in_steps(selected, step, "Dropping")
+        return await in_batches(selected, step, "Dropping")
 
-    tell(ask(drop_them), "dropped", selected, named=bool(ids))
+    report(with_redis(drop_them), "dropped", selected, named=bool(ids))
 
 
 def _wanted(
     event_type: str | None, handler: str | None, reason: str | None, since: int | None, until: int | None
-) -> Wanted:
+) -> EventFilter:
     check_order(since, until)
-    return Wanted(type=event_type, died=handler, reason=reason, since=since, until=until)
+    return EventFilter(type=event_type, died=handler, reason=reason, since=since, until=until)
 
 
-def _selected(ids: list[str] | None, selection: Wanted, *, everything: bool) -> list[str]:
+def _selected(ids: list[str] | None, selection: EventFilter, *, everything: bool) -> list[str]:
     """The ids that were named, each once, or those of the dead events that fit."""
-    narrowed = Wanted(type=selection.type, since=selection.since, until=selection.until) if ids else selection
+    narrowed = EventFilter(type=selection.type, since=selection.since, until=selection.until) if ids else selection
     check_selection(ids, narrowed, everything=everything)
     if ids:
         return list(dict.fromkeys(ids))
-    return ask(lambda redis, keys: dead_ids(redis, keys, selection))
+    return with_redis(lambda redis, keys: dead_ids(redis, keys, selection))

@@ -6,7 +6,7 @@ from typing import Any
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.security.printable import shown_type
-from service.store.inbox.event_export import moment
+from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord, HandlerRecord
 
 NARROW = 120
@@ -35,7 +35,7 @@ def as_object(record: EventRecord) -> dict[str, Any]:
         "id": record.id,
         "type": record.type,
         "state": record.state,
-        "received_at": moment(record.received_at),
+        "received_at": format_timestamp(record.received_at),
         "handlers": {
             name: {
                 "state": handler.state,
@@ -60,7 +60,7 @@ def _print_table(records: Sequence[EventRecord], odd: OddRecords) -> None:
 
 
 def _row(record: EventRecord) -> tuple[str, str, str, str, list[str]]:
-    received = moment(record.received_at)[:19].replace("T", " ")
+    received = format_timestamp(record.received_at)[:19].replace("T", " ")
     handlers = [_in_words(name, handler) for name, handler in record.handlers.items()]
     return record.id, shown_type(record.type), record.state, received, handlers
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.events.event_list import show_events
 from service.cli.events.filters import (
     HandlerOption,
@@ -24,7 +24,7 @@ from service.cli.events.timeline_view import look_up, show
 from service.cli.events.transfer import export_events, import_events
 from service.cli.output import progress, say
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import Effort, newest
+from service.store.inbox.search import ScanBudget, search
 from service.store.keys import Keys
 
 MOST_LOOKED_AT = 250_000
@@ -52,13 +52,13 @@ def list_events(
     """
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
 
-    effort = Effort(most=MOST_LOOKED_AT)
+    effort = ScanBudget(most=MOST_LOOKED_AT)
 
     async def find_them(redis: "Redis", keys: Keys) -> list[EventRecord]:
         with progress("Looking at events", None) as effort.tell:
-            return await newest(redis, keys, selection, limit=limit, effort=effort)
+            return await search(redis, keys, selection, limit=limit, effort=effort)
 
-    found = ask(find_them)
+    found = with_redis(find_them)
     show_events(found, as_json=as_json, none="No such event is remembered.")
     if effort.is_enough and len(found) < limit:
         say(f"Only {effort.spent:,} events were looked at, the newest: say --until when, to go further back.", err=True)

@@ -10,7 +10,7 @@ import typer
 from service import clock
 from service.security.number_digests import digests_of, is_number
 from service.settings import load, seconds
-from service.store.inbox.search import Wanted
+from service.store.inbox.search import EventFilter
 
 _BARE = re.compile(r"\s*[\d.]+\s*")
 
@@ -24,7 +24,7 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-def moment(text: str) -> int:
+def parse_moment(text: str) -> int:
     """Read `15m`, `2h` or `7d` as so long ago, or an ISO time (in UTC, unless it says otherwise), as milliseconds."""
     try:
         if not _BARE.fullmatch(text):
@@ -65,10 +65,12 @@ NumberOption = Annotated[
 ]
 SinceOption = Annotated[
     int | None,
-    typer.Option("--since", metavar="TIME", parser=moment, help="From then on: 15m, 2h, 7d ago, or an ISO time (UTC)."),
+    typer.Option(
+        "--since", metavar="TIME", parser=parse_moment, help="From then on: 15m, 2h, 7d ago, or an ISO time (UTC)."
+    ),
 ]
 UntilOption = Annotated[
-    int | None, typer.Option("--until", metavar="TIME", parser=moment, help="Up to then, in the same forms.")
+    int | None, typer.Option("--until", metavar="TIME", parser=parse_moment, help="Up to then, in the same forms.")
 ]
 LimitOption = Annotated[int, typer.Option(help="How many at most.", min=1)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print it for machines.")]
@@ -87,7 +89,7 @@ def wanted(
     number: str | None,
     since: int | None,
     until: int | None,
-) -> Wanted:
+) -> EventFilter:
     """What these options ask for.
 
     Raises:
@@ -95,7 +97,7 @@ def wanted(
     """
     check_order(since, until)
     about = None if number is None else digests_of(number, load().sealer())
-    return Wanted(state, event_type, handler, about, since, until)
+    return EventFilter(state, event_type, handler, about, since, until)
 
 
 def check_order(since: int | None, until: int | None) -> None:
@@ -104,9 +106,9 @@ def check_order(since: int | None, until: int | None) -> None:
         raise typer.BadParameter("--since is after --until: with 15m or 2h, the larger one is the earlier")
 
 
-def check_selection(ids: list[str] | None, selection: Wanted, *, everything: bool) -> None:
+def check_selection(ids: list[str] | None, selection: EventFilter, *, everything: bool) -> None:
     """Refuse to take events that nobody has named: there must be ids, conditions or `--all`, and one of these only."""
-    conditions = selection != Wanted()
+    conditions = selection != EventFilter()
     if sum((bool(ids), conditions, everything)) == 0:
         raise typer.BadParameter("say which: ids, conditions such as --type, or --all")
     if ids and (everything or conditions):

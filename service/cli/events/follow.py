@@ -9,17 +9,17 @@ import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.events.filters import HandlerOption, NumberOption, StateOption, TypeOption, wanted
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
-from service.dashboard.timeline import Line, since, tell
+from service.dashboard.timeline import Line, build, since
 from service.security.printable import shown_type
 from service.store.connection import server_time
 from service.store.effects.ledger import effects_of
-from service.store.inbox.event_export import moment
+from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import Wanted
+from service.store.inbox.search import EventFilter
 from service.store.inbox.watch import Watch
 from service.store.keys import Keys
 
@@ -45,7 +45,7 @@ def follow(
     """
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=None, until=None)
     try:
-        ask(lambda redis, keys: _follow(redis, keys, selection, as_json=as_json))
+        with_redis(lambda redis, keys: _follow(redis, keys, selection, as_json=as_json))
     except KeyboardInterrupt:
         return
 
@@ -85,12 +85,12 @@ class _Teller:
         self._known.move_to_end(record.id)
         while len(self._known) > MOST_REMEMBERED:
             self._known.popitem(last=False)
-        fresh = [line for line in since(tell(record, effects, self.began), self.began) if line not in told]
+        fresh = [line for line in since(build(record, effects, self.began), self.began) if line not in told]
         told.update(fresh)
         return fresh
 
 
-async def _follow(redis: "Redis", keys: Keys, selection: Wanted, *, as_json: bool) -> None:
+async def _follow(redis: "Redis", keys: Keys, selection: EventFilter, *, as_json: bool) -> None:
     watch, teller = Watch(redis, keys, selection), _Teller(redis, keys, await server_time(redis), as_json)
     away = False
     await watch.look()
@@ -112,12 +112,12 @@ async def _follow(redis: "Redis", keys: Keys, selection: Wanted, *, as_json: boo
 
 def _in_words(line: Line, record: EventRecord) -> str:
     who = f"{line.handler} " if line.handler else ""
-    return f"{moment(line.at)[11:23]}  {record.id}  {shown_type(record.type)}  {who}{line.text}"
+    return f"{format_timestamp(line.at)[11:23]}  {record.id}  {shown_type(record.type)}  {who}{line.text}"
 
 
 def _as_json(line: Line, record: EventRecord) -> dict[str, Any]:
     return {
-        "at": moment(line.at),
+        "at": format_timestamp(line.at),
         "id": record.id,
         "type": record.type,
         "state": record.state,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.events.handler_names import check_handler
 from service.cli.output import say
 from service.store.effects import pauses
@@ -22,7 +22,7 @@ def pause(handler: Handler = None) -> None:
     """
     name = pauses.ALL if handler is None else check_handler(handler)
     what = "Every handler" if name == pauses.ALL else name
-    changed = ask(lambda redis, keys: pauses.pause(redis, keys, name))
+    changed = with_redis(lambda redis, keys: pauses.pause(redis, keys, name))
     say(f"{what} is paused: {_command(name)} lets it go on." if changed else f"{what} was paused already.")
 
 
@@ -31,7 +31,7 @@ def resume(handler: Handler = None) -> None:
 
     Exit codes: 0 nothing of it is paused now, 1 Redis cannot be had, or all handlers are paused.
     """
-    paused = ask(pauses.paused)
+    paused = with_redis(pauses.paused)
     if handler is not None and pauses.ALL in paused:
         say("Every handler is paused: `ringback resume` lets them go on.", err=True)
         raise typer.Exit(1)
@@ -43,7 +43,7 @@ def resume(handler: Handler = None) -> None:
 
 
 def _resume(name: str) -> None:
-    held = ask(lambda redis, keys: pauses.resume(redis, keys, name)) or 0
+    held = with_redis(lambda redis, keys: pauses.resume(redis, keys, name)) or 0
     what = "Every handler" if name == pauses.ALL else name
     say(f"{what} goes on; {held} {'event' if held == 1 else 'events'} waited.")
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.connections import ask
-from service.cli.events.bulk import WHY_NOT, confirm, events, gathered, in_steps, tell
+from service.cli.connections import with_redis
+from service.cli.events.bulk import WHY_NOT, confirm, events, gathered, in_batches, report
 from service.cli.events.filters import (
     AllOption,
     HandlerOption,
@@ -77,13 +77,13 @@ def replay_events(
         async def step(some: Sequence[str]) -> list[Replayed]:
             return await replay(redis, keys, some, handler=name, again=again is not None, trusted=trusted, act=act)
 
-        return await in_steps(found, step, "Replaying" if act else "Counting")
+        return await in_batches(found, step, "Replaying" if act else "Counting")
 
-    found, counted = ask(find_and_count)
+    found, counted = with_redis(find_and_count)
     _announce(counted, again)
     confirm("Go on?", yes=yes or not any(each.verdict == "replayed" for each in counted))
-    done = ask(lambda redis, keys: run(redis, keys, found, act=True))
-    tell([each.verdict for each in done], "replayed", found, named=bool(ids))
+    done = with_redis(lambda redis, keys: run(redis, keys, found, act=True))
+    report([each.verdict for each in done], "replayed", found, named=bool(ids))
 
 
 def _announce(counted: Sequence[Replayed], again: str | None) -> None:

@@ -7,19 +7,19 @@ from typing import Any
 import typer
 from redis.asyncio import Redis
 
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.events.event_list import as_object
 from service.cli.output import say, say_block, say_json, say_json_text
-from service.dashboard.timeline import Line, in_doubt, tell
+from service.dashboard.timeline import Line, build, in_doubt
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
 from service.security.anonymize import masked
-from service.security.encryption import SealDamaged, Sealed
+from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.security.printable import shown_type
 from service.store.connection import server_time
 from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox.accept import find
-from service.store.inbox.event_export import moment
+from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
 
@@ -46,9 +46,9 @@ def look_up(event_id: str) -> Told:
         if record is None:
             return None
         effects = await effects_of(redis, keys, event_id)
-        return Told(record, effects, tell(record, effects, await server_time(redis)))
+        return Told(record, effects, build(record, effects, await server_time(redis)))
 
-    told = ask(look)
+    told = with_redis(look)
     if told is None:
         say("No event is remembered under this id: ringback events list shows those that are.", err=True)
         raise typer.Exit(1)
@@ -85,13 +85,13 @@ def _print(told: Told, *, reveal: bool) -> None:
 
 
 def _row(line: Line) -> Sequence[str]:
-    return moment(line.at).replace("T", " ").rstrip("Z"), line.handler or "", line.text
+    return format_timestamp(line.at).replace("T", " ").rstrip("Z"), line.handler or "", line.text
 
 
 def _no_body(record: EventRecord) -> str:
     if "body" in record.damaged:
         return str(SealDamaged())
-    return "let go of" if record.sealed_under is None else str(Sealed(record.sealed_under))
+    return "let go of" if record.sealed_under is None else str(MissingEncryptionKey(record.sealed_under))
 
 
 def body_of(record: EventRecord, *, reveal: bool) -> Any:
@@ -109,7 +109,7 @@ def _as_object(told: Told, *, reveal: bool) -> dict[str, Any]:
     record = told.record
     return {
         **as_object(record),
-        "ended_at": None if record.ended_at is None else moment(record.ended_at),
+        "ended_at": None if record.ended_at is None else format_timestamp(record.ended_at),
         "arrived_by": record.arrived_by,
         "deliveries": record.deliveries,
         "story": [_line(line) for line in told.lines],
@@ -119,8 +119,8 @@ def _as_object(told: Told, *, reveal: bool) -> dict[str, Any]:
 
 
 def _line(line: Line) -> dict[str, Any]:
-    began = {} if line.began is None else {"began": moment(line.began)}
-    return {"at": moment(line.at), **began, "kind": line.kind, "handler": line.handler, "text": line.text}
+    began = {} if line.began is None else {"began": format_timestamp(line.began)}
+    return {"at": format_timestamp(line.at), **began, "kind": line.kind, "handler": line.handler, "text": line.text}
 
 
 def _effect(entry: Entry, *, reveal: bool) -> dict[str, Any]:
@@ -132,7 +132,11 @@ def _effect(entry: Entry, *, reveal: bool) -> dict[str, Any]:
         "state": entry.state,
         "in_doubt": in_doubt(entry),
         "requests": [
-            {"at": moment(sent.at), "status": sent.status or None, "answered_at": moment(sent.answered_at)}
+            {
+                "at": format_timestamp(sent.at),
+                "status": sent.status or None,
+                "answered_at": format_timestamp(sent.answered_at),
+            }
             for sent in entry.sent
         ],
         "why": entry.why or None,

@@ -13,7 +13,7 @@ from typing import IO, Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.events.bulk import confirm, events
 from service.cli.events.filters import (
     HandlerOption,
@@ -27,12 +27,12 @@ from service.cli.events.filters import (
 )
 from service.cli.odd_records import OddRecords
 from service.cli.output import progress, say, say_json_text
-from service.security.anonymize import Disguise
+from service.security.anonymize import Anonymizer
 from service.settings import load
 from service.store.inbox.accept import find_all
 from service.store.inbox.event_export import UnfitLine, read_line, to_line
-from service.store.inbox.imports import STEP, Foreign, store
-from service.store.inbox.search import Wanted, matching
+from service.store.inbox.imports import STEP, ImportedEvent, store
+from service.store.inbox.search import EventFilter, matching
 from service.store.keys import Keys
 
 STDIN = Path("-")
@@ -56,11 +56,11 @@ def export_events(
     Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis cannot be had, 2 bad usage.
     """
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
-    disguise = None if raw else Disguise()
-    ask(lambda redis, keys: _export(redis, keys, selection, disguise))
+    disguise = None if raw else Anonymizer()
+    with_redis(lambda redis, keys: _export(redis, keys, selection, disguise))
 
 
-async def _export(redis: "Redis", keys: Keys, selection: Wanted, disguise: Disguise | None) -> None:
+async def _export(redis: "Redis", keys: Keys, selection: EventFilter, disguise: Anonymizer | None) -> None:
     odd, seen = OddRecords(), set[str]()
     with progress("Exporting", None) as advance:
         async for page in matching(redis, keys, selection):
@@ -102,7 +102,7 @@ def import_events(
         if run_them:
             confirm(f"Process {events(number)} here?", yes=yes)
         lines.seek(0)
-        answers = ask(
+        answers = with_redis(
             lambda redis, keys: _import(
                 partial(store, redis, keys, run_them=run_them, keep=settings.retention),
                 _read(lines, settings.max_body),
@@ -115,7 +115,9 @@ def import_events(
 
 
 async def _import(
-    store_some: Callable[[Sequence[Foreign]], Awaitable[Sequence[str]]], found: Iterator[Foreign], number: int
+    store_some: Callable[[Sequence[ImportedEvent]], Awaitable[Sequence[str]]],
+    found: Iterator[ImportedEvent],
+    number: int,
 ) -> Counter[str]:
     answers: Counter[str] = Counter()
     with progress("Importing", number) as advance:
@@ -138,7 +140,7 @@ def _opened(file: Path) -> IO[bytes]:
         raise typer.BadParameter(f"{file} cannot be read ({error.strerror})") from None
 
 
-def _read(lines: IO[bytes], longest_body: int) -> Iterator[Foreign]:
+def _read(lines: IO[bytes], longest_body: int) -> Iterator[ImportedEvent]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.output import progress, say, say_json
 from service.store.inbox.audit import Audit
 from service.store.inbox.audit import audit as compare
@@ -34,7 +34,7 @@ def audit(
 
     Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis cannot be had, 2 bad usage.
     """
-    found = ask(_repaired if repair else _audit)
+    found = with_redis(_repaired if repair else _audit)
     if as_json:
         say_json(_as_object(found), indent=False)
     else:

@@ -9,12 +9,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service import clock
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.inspect.config import redis_address
 from service.cli.inspect.idempotency_probe import probe
 from service.cli.output import say, say_json
 from service.cli.run.exposed_files import exposure_warnings
-from service.cli.telnyx.telnyx_session import at_telnyx
+from service.cli.telnyx.telnyx_session import with_telnyx
 from service.processes.embedded_server import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.effects.idempotency_probe import latest
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Check = Callable[[Settings], str]
 
 
-class Unwell(Exception):  # noqa: N818 - a state
+class CheckFailed(Exception):  # noqa: N818 - a state
     """A check has found something; the text says what, and what to do."""
 
 
@@ -88,7 +88,7 @@ def doctor(
 def _finding(name: str, check: Check, settings: Settings) -> Finding:
     try:
         return Finding(name, well=True, told=check(settings))
-    except (Unwell, InvalidSettings, EmbeddedServerError) as error:
+    except (CheckFailed, InvalidSettings, EmbeddedServerError) as error:
         return Finding(name, well=False, told=str(error))
     except Warned as warned:
         return Finding(name, well=True, told=str(warned), warning=True)
@@ -99,7 +99,7 @@ def _finding(name: str, check: Check, settings: Settings) -> Finding:
 def _variables(_: Settings) -> str:
     unknown = unknown_variables()
     if unknown:
-        raise Unwell("; ".join(unknown))
+        raise CheckFailed("; ".join(unknown))
     return "all are known"
 
 
@@ -121,19 +121,19 @@ def _account(settings: Settings) -> str:
     async def read(telnyx: "AsyncTelnyx") -> None:
         await telnyx.messaging_profiles.list(page_size=1)
 
-    at_telnyx(settings, read, telling=Unwell)
+    with_telnyx(settings, read, telling=CheckFailed)
     return "Telnyx takes TELNYX_API_KEY"
 
 
 def _redis(_: Settings) -> str:
     async def look(redis: "Redis", keys: Keys) -> ServerFindings:
         if trouble := await trouble_working(redis, keys, worker_needs()):
-            raise Unwell(trouble)
+            raise CheckFailed(trouble)
         return await check_server(redis)
 
-    found = ask(look)
+    found = with_redis(look)
     if found.risks:
-        raise Unwell("; ".join([*found.risks, *found.warnings]))
+        raise CheckFailed("; ".join([*found.risks, *found.warnings]))
     if found.warnings:
         raise Warned("; ".join(found.warnings))
     return "keeps what it is given"
@@ -141,7 +141,7 @@ def _redis(_: Settings) -> str:
 
 def _memory(_: Settings) -> str:
     """How long the memory lasts; that there is no limit is told under redis."""
-    found = ask(lambda redis, keys: forecast_memory(redis, keys, clock.now()))
+    found = with_redis(lambda redis, keys: forecast_memory(redis, keys, clock.now()))
     if found is None:
         return "Redis does not let this user see it"
     if found.used > found.limit * ENOUGH:
@@ -150,18 +150,18 @@ def _memory(_: Settings) -> str:
 
 
 def _workers(_: Settings) -> str:
-    places = ask(blocked_workers)
+    places = with_redis(blocked_workers)
     if places:
-        raise Unwell(
+        raise CheckFailed(
             f"the event loop is blocked at {', '.join(places)}: call what blocks with await asyncio.to_thread(...)"
         )
     return "no event loop is blocked"
 
 
 def _encryption(settings: Settings) -> str:
-    found = ask(check_encryption)
+    found = with_redis(check_encryption)
     if missing := [*found.missing]:
-        raise Unwell("; ".join(missing))
+        raise CheckFailed("; ".join(missing))
     if found.unsealed:
         raise Warned(
             f"{found.unsealed} bodies are stored in the clear: they came before the key did, or from a process without"
@@ -171,14 +171,14 @@ def _encryption(settings: Settings) -> str:
 
 
 def _repetitions(settings: Settings) -> str:
-    known = ask(latest)
+    known = with_redis(latest)
     if known is None:
         return "not tried: ringback doctor --probe-idempotency TO sends one SMS twice under one key"
     if known.replayed:
         return "Telnyx answered a repeated send from memory when it was tried"
     if settings.resend == "never":
         return "Telnyx sent twice when it was tried, and RINGBACK_RESEND is never"
-    raise Unwell("Telnyx sent twice under one key when it was tried: set RINGBACK_RESEND=never")
+    raise CheckFailed("Telnyx sent twice under one key when it was tried: set RINGBACK_RESEND=never")
 
 
 def _sending(settings: Settings) -> str:

@@ -9,7 +9,7 @@ import typer
 from redis.asyncio import Redis
 
 from service.cli.confirm import confirm
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.output import progress, say
 from service.cli.privacy.opt_out_file import read_number
 from service.security.masking import mask_number
@@ -24,7 +24,7 @@ MOST_SHOWN = 10
 
 def erase(
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("--yes", help="Do not with_redis.")] = False,  # noqa: FBT002
 ) -> None:
     """Take away what is kept of a number: the bodies that name it, what the ledger quotes, states, what was remembered.
 
@@ -39,7 +39,7 @@ def erase(
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="NUMBER") from None
     confirm(f"Erase what is kept of {mask_number(wanted)}? This cannot be undone.", yes=yes)
-    erased, rewritten = ask(lambda redis, keys: _erase(redis, keys, wanted))
+    erased, rewritten = with_redis(lambda redis, keys: _erase(redis, keys, wanted))
     say(_receipt(wanted))
     for line in _told(erased, rewritten=rewritten):
         say(line)

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from service.events import read_time
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 
 NUMBER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}")
 HOW = "+ and the country code, such as +13125550001, or a short code of 3 to 8 digits"
@@ -29,7 +29,7 @@ def read_number(text: str) -> str:
     return number
 
 
-def read_opt_out_file(path: Path) -> list[Word]:
+def read_opt_out_file(path: Path) -> list[ConsentChange]:
     """The opt-outs in a file; blank lines, lines that begin with `#` and a first line of column names are left out.
 
     Raises:
@@ -51,7 +51,7 @@ def _says_something(place: int, line: str) -> bool:
     return bool(text) and not text.startswith("#") and not is_header
 
 
-def _word(path: Path, place: int, line: str) -> Word:
+def _word(path: Path, place: int, line: str) -> ConsentChange:
     number, *others = next(csv.reader([line]))
     when = others[0].strip() if others else ""
     try:
@@ -61,4 +61,4 @@ def _word(path: Path, place: int, line: str) -> Word:
     since = read_time(when) if when else None
     if when and since is None:
         raise UnfitFile(f"{path}, line {place}, time: give an ISO 8601 date, such as 2026-01-31T12:00:00Z, or none")
-    return Word(opted_out, "out", since.timestamp() if since else None, "import")
+    return ConsentChange(opted_out, "out", since.timestamp() if since else None, "import")

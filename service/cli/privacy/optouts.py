@@ -9,12 +9,12 @@ import typer
 from redis.asyncio import Redis
 
 from service import clock
-from service.cli.connections import ask
+from service.cli.connections import with_redis
 from service.cli.output import ask_person, progress, say, say_json
 from service.cli.privacy.opt_out_file import UnfitFile, read_number, read_opt_out_file
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.security.masking import mask_number
-from service.store.facts.consent import STEP, OptOut, consent_of, hear, opt_outs, remove_opt_out
+from service.store.facts.consent import STEP, OptOut, consent_of, opt_outs, record_consent, remove_opt_out
 from service.store.keys import Keys
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]
@@ -35,7 +35,7 @@ def list_opt_outs(
 
     Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
     """
-    found = sorted(ask(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
+    found = sorted(with_redis(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
     shown = [_shown(opt_out, reveal=reveal) for opt_out in found]
     if as_json:
         say_json(shown)
@@ -54,14 +54,18 @@ def add(number: Number) -> None:
     Exit codes: 0 opted out, 1 Redis cannot be had, 2 the number cannot be read.
     """
     wanted = _checked(number)
-    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "out", None, "operator")], now=clock.now()))
+    with_redis(
+        lambda redis, keys: record_consent(
+            redis, keys, [ConsentChange(wanted, "out", None, "operator")], now=clock.now()
+        )
+    )
     say(f"{mask_number(wanted)} is opted out.")
 
 
 @optouts.command()
 def remove(
     number: Number,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("--yes", help="Do not with_redis.")] = False,  # noqa: FBT002
 ) -> None:
     """Let a number be written to again, as its own START would: only where the person has asked for it.
 
@@ -71,15 +75,15 @@ def remove(
 
     Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis cannot be had, 2 it cannot be read.
     """
-    unreadable = ask(lambda redis, keys: _unreadable(redis, keys, number))
+    unreadable = with_redis(lambda redis, keys: _unreadable(redis, keys, number))
     if unreadable is not None:
         if not yes:
             ask_person("Its number cannot be read. Forget this opt-out?", abort=True, err=True)
-        ask(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
+        with_redis(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
         say("The entry is removed.")
         return
     wanted = _checked(number)
-    known = ask(lambda redis, keys: consent_of(redis, keys, wanted))
+    known = with_redis(lambda redis, keys: consent_of(redis, keys, wanted))
     latest = max(known.said.out_at or 0, known.put.out_at or 0)
     if not known.opted_out:
         say(f"{mask_number(wanted)} is not opted out.", err=True)
@@ -88,7 +92,7 @@ def remove(
         ask_person(f"Has {mask_number(wanted)} asked to be written to again?", abort=True, err=True)
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
     at = max(clock.now(), latest + 0.001)
-    ask(lambda redis, keys: hear(redis, keys, [Word(wanted, "in", at, "operator")], now=at))
+    with_redis(lambda redis, keys: record_consent(redis, keys, [ConsentChange(wanted, "in", at, "operator")], now=at))
     say(f"{mask_number(wanted)} may be written to again.")
 
 
@@ -108,7 +112,7 @@ def import_opt_outs(
     except UnfitFile as error:
         say(str(error), err=True)
         raise typer.Exit(2) from None
-    news = ask(lambda redis, keys: _import(redis, keys, words))
+    news = with_redis(lambda redis, keys: _import(redis, keys, words))
     say(f"{len(words)} opt-outs read, {news} of them news.")
 
 
@@ -137,11 +141,11 @@ async def _all(redis: "Redis", keys: Keys) -> list[OptOut]:
     return [opt_out async for opt_out in opt_outs(redis, keys)]
 
 
-async def _import(redis: "Redis", keys: Keys, words: Sequence[Word]) -> int:
+async def _import(redis: "Redis", keys: Keys, words: Sequence[ConsentChange]) -> int:
     news, now = 0, clock.now()
     with progress("Importing", len(words)) as advance:
         for start in range(0, len(words), STEP):
             step = words[start : start + STEP]
-            news += await hear(redis, keys, step, now=now)
+            news += await record_consent(redis, keys, step, now=now)
             advance(len(step))
     return news

@@ -11,7 +11,7 @@ from service.cli.numbers import Reveal, e164, print_json, shown, shown_within
 from service.cli.output import say
 from service.cli.telnyx.changing import load_for_change
 from service.cli.telnyx.hosted_list import show_eligibility, show_numbers, show_orders
-from service.cli.telnyx.telnyx_session import at_telnyx
+from service.cli.telnyx.telnyx_session import with_telnyx
 from service.settings import load
 
 hosted = typer.Typer(
@@ -48,7 +48,7 @@ def list_hosted(
 
     from service.registrations.hosted_orders import orders as all_orders  # noqa: PLC0415 - the SDK takes its time
 
-    orders = [each for each in at_telnyx(load(), all_orders) if status in {None, each.status}]
+    orders = [each for each in with_telnyx(load(), all_orders) if status in {None, each.status}]
     if as_json:
         print_json([each.to_dict(mode="json") for each in orders], reveal=reveal)
     else:
@@ -68,8 +68,8 @@ def show(
     from service.registrations.hosted_orders import find, find_number  # noqa: PLC0415
 
     settings = load()
-    order = None if order_or_number.startswith("+") else at_telnyx(settings, partial(find, order_id=order_or_number))
-    number = None if order else at_telnyx(settings, partial(find_number, number=order_or_number))
+    order = None if order_or_number.startswith("+") else with_telnyx(settings, partial(find, order_id=order_or_number))
+    number = None if order else with_telnyx(settings, partial(find_number, number=order_or_number))
     found = order or number
     if found is None:
         say(f"{shown_within(order_or_number, reveal=reveal)} is no order and no hosted number", err=True)
@@ -90,7 +90,7 @@ def eligibility(numbers: Numbers, as_json: Json = False, reveal: Reveal = False)
     """
     from service.registrations.hosted_orders import check_eligibility  # noqa: PLC0415
 
-    rows = at_telnyx(load(), partial(check_eligibility, numbers=numbers))
+    rows = with_telnyx(load(), partial(check_eligibility, numbers=numbers))
     if as_json:
         print_json([each.to_dict(mode="json") for each in rows], reveal=reveal)
     else:
@@ -113,14 +113,14 @@ def order(
     from service.registrations.hosted_orders import check_eligibility, create  # noqa: PLC0415
 
     settings = load_for_change()
-    rows = at_telnyx(settings, partial(check_eligibility, numbers=numbers))
+    rows = with_telnyx(settings, partial(check_eligibility, numbers=numbers))
     show_eligibility(rows, reveal=reveal)
     if not all(each.eligible for each in rows):
         say("Not all of them can be hosted: nothing was ordered.", err=True)
         raise typer.Exit(1)
     confirm(f"Let Telnyx take over the messages of these numbers ({len(numbers)} in all)?", yes=yes)
     try:
-        ordered = at_telnyx(settings, partial(create, numbers=numbers, profile=profile))
+        ordered = with_telnyx(settings, partial(create, numbers=numbers, profile=profile))
     except typer.Exit:
         say("Where no answer came, it may be ordered all the same: see `ringback hosted list` first.", err=True)
         raise
@@ -145,13 +145,13 @@ def codes(
     from service.registrations.hosted_orders import send_codes, unproven  # noqa: PLC0415
 
     settings = load_for_change()
-    to = numbers or at_telnyx(settings, partial(unproven, order_id=order_id))
+    to = numbers or with_telnyx(settings, partial(unproven, order_id=order_id))
     if not to:
         say("No number of this order waits to be proven.")
         return
     how = "Telnyx will call" if method == "call" else "Telnyx will send an SMS to"
     confirm(f"{how} {', '.join(shown(each, reveal=reveal) for each in to)}. Go on?", yes=yes)
-    rows = at_telnyx(settings, partial(send_codes, order_id=order_id, numbers=to, method=method))
+    rows = with_telnyx(settings, partial(send_codes, order_id=order_id, numbers=to, method=method))
     for each in rows:
         say(f"{shown(each.phone_number, reveal=reveal)}: {each.error or 'on its way'}")
     if any(each.error for each in rows):
@@ -172,7 +172,7 @@ def validate(
     from service.registrations.hosted_orders import validate_codes  # noqa: PLC0415
 
     given = dict(_pair(each) for each in pairs)
-    rows = at_telnyx(load_for_change(), partial(validate_codes, order_id=order_id, codes=given))
+    rows = with_telnyx(load_for_change(), partial(validate_codes, order_id=order_id, codes=given))
     for each in rows:
         say(f"{shown(each.phone_number, reveal=reveal)}: {each.status.replace('_', ' ')}")
     if len(rows) < len(given) or any(each.status == "rejected" for each in rows):
@@ -195,7 +195,7 @@ def upload(
     papers = {name: _pdf(path, name) for name, path in (("loa", loa), ("bill", bill)) if path is not None}
     if not papers:
         raise typer.BadParameter("give --loa, --bill or both")
-    uploaded = at_telnyx(load_for_change(), partial(upload_papers, order_id=order_id, papers=papers))
+    uploaded = with_telnyx(load_for_change(), partial(upload_papers, order_id=order_id, papers=papers))
     show_orders([uploaded], reveal=reveal)
     if uploaded.status == "loa_file_invalid":
         raise typer.Exit(1)
@@ -216,7 +216,7 @@ def assign(
 
     settings = load_for_change()
     confirm(f"Move {shown_within(number, reveal=reveal)} to the messaging profile {profile}?", yes=yes)
-    changed = at_telnyx(settings, partial(assign_profile, number=number, profile=profile))
+    changed = with_telnyx(settings, partial(assign_profile, number=number, profile=profile))
     show_numbers([changed], reveal=reveal)
 
 
@@ -230,7 +230,7 @@ def delete(order_id: OrderId, yes: Yes = False) -> None:  # noqa: FBT002
 
     settings = load_for_change()
     confirm(f"Delete the order {order_id}, and stop hosting its numbers?", yes=yes)
-    was_there = at_telnyx(settings, partial(delete_order, order_id=order_id))
+    was_there = with_telnyx(settings, partial(delete_order, order_id=order_id))
     say("deleted" if was_there else GONE)
 
 
@@ -245,14 +245,14 @@ def delete_number(number: HostedNumberId, yes: Yes = False, reveal: Reveal = Fal
     settings = load_for_change()
     name = shown_within(number, reveal=reveal)
     confirm(f"Stop hosting {name}? Its messages go back to its carrier.", yes=yes)
-    was_there = at_telnyx(settings, partial(delete_hosted_number, number=number))
+    was_there = with_telnyx(settings, partial(delete_hosted_number, number=number))
     say("deleted" if was_there else GONE)
 
 
 def _list_numbers(*, as_json: bool, reveal: bool) -> None:
     from service.registrations.hosted_orders import hosted_numbers  # noqa: PLC0415
 
-    found = at_telnyx(load(), hosted_numbers)
+    found = with_telnyx(load(), hosted_numbers)
     if as_json:
         print_json([each.to_dict(mode="json") for each in found], reveal=reveal)
     else:

@@ -13,7 +13,7 @@ from service.cli.numbers import Reveal, e164, print_json, shown
 from service.cli.output import say
 from service.cli.telnyx.changing import load_for_change
 from service.cli.telnyx.shorteners import warn_of_shorteners
-from service.cli.telnyx.telnyx_session import at_telnyx, at_telnyx_and_redis, first_rows
+from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, first_rows, with_telnyx
 from service.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def list_messages(
     """
     if not _RANGE.fullmatch(range_):
         raise typer.BadParameter("--range: today, yesterday, this_week, last_week, this_month or last_N_days")
-    rows = at_telnyx(load(), partial(_records, number=number, date_range=range_, limit=limit))
+    rows = with_telnyx(load(), partial(_records, number=number, date_range=range_, limit=limit))
     if as_json:
         print_json(rows, reveal=reveal)
     elif rows:
@@ -71,7 +71,7 @@ def show(message_id: MessageId, reveal: Reveal = False) -> None:  # noqa: FBT002
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    found = at_telnyx(load(), partial(_retrieve, message_id=message_id))
+    found = with_telnyx(load(), partial(_retrieve, message_id=message_id))
     print_json({name: each for name, each in found.items() if reveal or name not in _PRIVATE}, reveal=reveal)
 
 
@@ -110,7 +110,7 @@ def cancel(message_id: MessageId, yes: Yes = False) -> None:  # noqa: FBT002
     """
     settings = load_for_change()
     confirm(f"Cancel the message {message_id}?", yes=yes)
-    at_telnyx(settings, partial(_cancel, message_id=message_id))
+    with_telnyx(settings, partial(_cancel, message_id=message_id))
     say("cancelled")
 
 

@@ -14,7 +14,7 @@ from service.cli.telnyx.changing import load_for_change
 from service.cli.telnyx.rcs_content import read_content
 from service.cli.telnyx.rcs_list import agent_as_json, show_agents, show_capabilities
 from service.cli.telnyx.shorteners import warn_of_shorteners
-from service.cli.telnyx.telnyx_session import at_telnyx, at_telnyx_and_redis
+from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
 from service.settings import load
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def agents(as_json: Json = False) -> None:  # noqa: FBT002
 
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    found = at_telnyx(load(), _agents)
+    found = with_telnyx(load(), _agents)
     if as_json:
         print_json([agent_as_json(each) for each in found], reveal=True)
     else:
@@ -91,7 +91,7 @@ def deeplink(
 
     Exit codes: 0 printed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    say(at_telnyx(load(), partial(_deeplink, agent=agent, number=number, body=body)))
+    say(with_telnyx(load(), partial(_deeplink, agent=agent, number=number, body=body)))
 
 
 @rcs.command("invite")
@@ -102,7 +102,7 @@ def invite(agent: Agent, number: Number, yes: Yes = False, reveal: Reveal = Fals
     """
     settings = load_for_change()
     confirm(f"Invite {shown(number, reveal=reveal)} to try {agent}?", yes=yes)
-    status = at_telnyx(settings, partial(_invite, agent=agent, number=number))
+    status = with_telnyx(settings, partial(_invite, agent=agent, number=number))
     say(f"{shown(number, reveal=reveal)}: {status.lower()}")
 
 
@@ -135,7 +135,7 @@ def send(
         settings, partial(_draft, agent=agent, to=number, profile=profile, content=content, fallback=fallback)
     )
     confirm(f"Send one message to {shown(number, reveal=reveal)} by {agent}?", yes=yes)
-    last = at_telnyx(settings, partial(_send_and_follow, draft=draft, seconds=wait))
+    last = with_telnyx(settings, partial(_send_and_follow, draft=draft, seconds=wait))
     if not last.ended:
         say(f"not ended after {wait:g} s; its webhooks tell the rest", err=True)
     if not last.reached:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 ANSWER_SECONDS = 60.0
 
 
-def at_telnyx(
+def with_telnyx(
     settings: Settings,
     work: Callable[["AsyncTelnyx"], Awaitable[T]],
     *,
@@ -45,7 +45,7 @@ def at_telnyx(
 
 
 def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redis", Keys], Awaitable[T]]) -> T:
-    """Do some work with the account and with the Redis that the settings name; otherwise like `at_telnyx`.
+    """Do some work with the account and with the Redis that the settings name; otherwise like `with_telnyx`.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
@@ -79,14 +79,14 @@ def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator
     """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1; or raise `telling`."""
     from telnyx import APIError  # noqa: PLC0415 - the SDK takes most of a second, which other commands are spared
 
-    from service.outbound.errors import judge  # noqa: PLC0415
+    from service.outbound.errors import classify_error  # noqa: PLC0415
     from service.outbound.list_pages import ListDoesNotEnd  # noqa: PLC0415
 
     try:
         with _page_progress():
             yield
     except (APIError, ListDoesNotEnd) as error:
-        told = f"Telnyx: {judge(error).detail if isinstance(error, APIError) else error}"
+        told = f"Telnyx: {classify_error(error).detail if isinstance(error, APIError) else error}"
         if telling is not None:
             raise telling(told) from None
         say(told, err=True)

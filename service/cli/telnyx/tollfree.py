@@ -9,7 +9,7 @@ import typer
 
 from service.cli.confirm import confirm
 from service.cli.output import say, say_json
-from service.cli.telnyx.telnyx_session import at_telnyx
+from service.cli.telnyx.telnyx_session import with_telnyx
 from service.cli.telnyx.tollfree_list import show_difference, show_request, show_requests, shown
 from service.settings import Settings, load
 
@@ -42,7 +42,7 @@ def list_requests(
 
     Exit codes: 0 listed, 1 Telnyx refuses, 2 bad usage.
     """
-    found = [shown(each, reveal=reveal) for each in at_telnyx(load(), lambda telnyx: _all(telnyx, status=status))]
+    found = [shown(each, reveal=reveal) for each in with_telnyx(load(), lambda telnyx: _all(telnyx, status=status))]
     if as_json:
         say_json(found)
     elif found:
@@ -57,7 +57,7 @@ def show(request_id: Id, *, as_json: Json = False, reveal: Reveal = False) -> No
 
     Exit codes: 0 shown, 1 there is none of that id or Telnyx refuses, 2 bad usage.
     """
-    request, history = at_telnyx(load(), lambda telnyx: _with_history(telnyx, request_id))
+    request, history = with_telnyx(load(), lambda telnyx: _with_history(telnyx, request_id))
     visible = shown(request, reveal=reveal)
     if as_json:
         entries = [{"verificationStatus": each.status, "reason": each.reason, "updatedAt": each.at} for each in history]
@@ -101,7 +101,7 @@ def submit(
     if not force:
         _refuse_verified_numbers(settings, submission)
     confirm(f"Submit this for {submission.business_name}?", yes=yes, dry_run=settings.dry_run)
-    created = at_telnyx(settings, lambda telnyx: _create(telnyx, submission))
+    created = with_telnyx(settings, lambda telnyx: _create(telnyx, submission))
     say(f"{created.id} submitted: {created.verification_status}")
 
 
@@ -134,7 +134,7 @@ def resubmit(
     settings = load()
     try:
         prepare({}, changes)
-        raw = at_telnyx(settings, lambda telnyx: retrieve_raw(telnyx, request_id))
+        raw = with_telnyx(settings, lambda telnyx: retrieve_raw(telnyx, request_id))
         resubmission = prepare(raw, changes)
         _warn(resubmission.doubts())
     except InvalidSubmission as error:
@@ -149,7 +149,7 @@ def resubmit(
         say("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)
         raise typer.Exit(1)
     confirm(f"Send {request_id} back for review?", yes=yes, dry_run=settings.dry_run)
-    at_telnyx(settings, lambda telnyx: send(telnyx, request_id, resubmission))
+    with_telnyx(settings, lambda telnyx: send(telnyx, request_id, resubmission))
     say(f"{request_id} sent back for review")
 
 
@@ -161,7 +161,7 @@ def delete(request_id: Id, *, yes: Yes = False) -> None:
     """
     settings = load()
     confirm(f"Delete {request_id}?", yes=yes, dry_run=settings.dry_run)
-    was_there = at_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
+    was_there = with_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
     say(f"{request_id} deleted" if was_there else f"{request_id}: there is none, deleted already or never there")
 
 
@@ -188,7 +188,7 @@ def _warn(doubts: Iterable[str]) -> None:
 def _refuse_verified_numbers(settings: Settings, submission: "Submission") -> None:
     """A second request for a verified number takes the place of the first (support.telnyx.com, 10729979)."""
     numbers = {each.phone_number for each in submission.phone_numbers}
-    verified = at_telnyx(settings, lambda telnyx: _verified_among(telnyx, numbers))
+    verified = with_telnyx(settings, lambda telnyx: _verified_among(telnyx, numbers))
     for each in verified:
         say(f"request {each} is Verified for one of these numbers: submitting un-verifies it (--force)", err=True)
     if verified:

@@ -10,7 +10,7 @@ from service import clock
 from service.cli.inspect.config import without_password
 from service.cli.numbers import print_json
 from service.cli.output import say
-from service.cli.telnyx.telnyx_session import at_telnyx, first_rows
+from service.cli.telnyx.telnyx_session import first_rows, with_telnyx
 from service.settings import load
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def deliveries(
     Exit codes: 0 listed, 1 there is none of that id, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if delivery_id is not None:
-        print_json(_without_bodies(at_telnyx(load(), partial(_retrieve, delivery_id=delivery_id))), reveal=False)
+        print_json(_without_bodies(with_telnyx(load(), partial(_retrieve, delivery_id=delivery_id))), reveal=False)
         return
-    rows = at_telnyx(load(), partial(_list, failed=failed, days=days, limit=limit))
+    rows = with_telnyx(load(), partial(_list, failed=failed, days=days, limit=limit))
     if as_json:
         print_json([_without_bodies(each) for each in rows], reveal=False)
     elif rows:

@@ -8,7 +8,7 @@ import typer
 
 from service.cli.confirm import confirm
 from service.cli.output import say, say_json
-from service.cli.telnyx.telnyx_session import at_telnyx, at_telnyx_and_redis
+from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
 from service.cli.telnyx.webhook_list import (
     comparison_as_json,
     show_changes,
@@ -43,7 +43,7 @@ def plan(
     """
     settings = load()
     declared = settings.require_public_url()
-    compared, toll_free = at_telnyx(settings, lambda telnyx: _look(telnyx, settings))
+    compared, toll_free = with_telnyx(settings, lambda telnyx: _look(telnyx, settings))
     if as_json:
         rows = [comparison_as_json(each) for each in compared]
         rows += [toll_free_as_json(each, declared) for each in toll_free]
@@ -64,7 +64,7 @@ def apply(*, yes: Yes = False) -> None:
     Exit codes: 0 all in step, 1 refused, not confirmed or not all done, 2 bad usage.
     """
     settings = load()
-    compared, _ = at_telnyx(settings, lambda telnyx: _look(telnyx, settings))
+    compared, _ = with_telnyx(settings, lambda telnyx: _look(telnyx, settings))
     drifted = [each for each in compared if each.state == "drift"]
     _tell_unknown_ids(settings, compared)
     if not drifted:
@@ -167,14 +167,14 @@ async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
     """Make one change and tell how it went; one that fails is no reason to leave out the others."""
     from telnyx import APIError  # noqa: PLC0415
 
-    from service.outbound.errors import judge  # noqa: PLC0415
+    from service.outbound.errors import classify_error  # noqa: PLC0415
     from service.registrations.webhook_repair import NotTaken  # noqa: PLC0415
 
     what = key.replace(":", " ", 1)
     try:
         await change
     except (APIError, NotTaken) as error:
-        why = judge(error).detail if isinstance(error, APIError) else str(error)
+        why = classify_error(error).detail if isinstance(error, APIError) else str(error)
         say(f"{what} not {done}: {why}", err=True)
         return False
     say(f"{what} {done}")

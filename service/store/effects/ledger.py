@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import orjson
 from redis.asyncio import Redis
 
-from service.security.encryption import Form, SealDamaged, Sealed, Sealer, place_of
+from service.security.encryption import Form, MissingEncryptionKey, SealDamaged, Sealer, place_of
 from service.store.effects.send_conditions import NotAllowed, SendConditions, conditions_argument, parse_refusal
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import whole_number
@@ -25,7 +25,7 @@ SETTLED_ANSWER = b'{"data":{"id":null}}'
 """What a handler is answered about an effect of which a person has said that it was sent."""
 
 EntryState = Literal["started", "done", "refused", "withdrawn", "settled", "forgotten", "would"]
-Outcome = Literal["done", "refused", "withdrawn", "put_off", "unknown"]
+EffectOutcome = Literal["done", "refused", "withdrawn", "put_off", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,15 @@ async def begin(
 
 
 async def end(
-    redis: "Redis", keys: Keys, name: str, outcome: Outcome, answer: StoredAnswer, *, sent_at: int, why: str, note: str
+    redis: "Redis",
+    keys: Keys,
+    name: str,
+    outcome: EffectOutcome,
+    answer: StoredAnswer,
+    *,
+    sent_at: int,
+    why: str,
+    note: str,
 ) -> tuple[str, int]:
     """Note what came of a request that left at `sent_at` (ms); answers its state, and how many are of unknown fate.
 
@@ -221,7 +229,7 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
     try:
         body = sealer.open(fields[b"bytes"], _place(name, "bytes")) if b"bytes" in fields else None
         answer = sealer.open(fields[b"answer"], _place(name, "answer")) if b"answer" in fields else None
-    except Sealed as missing:
+    except MissingEncryptionKey as missing:
         sealed_under = missing.key
     except SealDamaged:
         damaged = True

@@ -16,7 +16,7 @@ HEAR = script("gate_hear", above=("note", "holds"))
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AdmissionRequest:
     """A call that wants to go, and the causes that concern it.
 
     `ticket` is the same however often it asks. A send counts against the `limit` a second of its `product`; `back` says
@@ -36,7 +36,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
+class Granted:
     """It may go, in so many seconds, in this slot."""
 
     wait: float
@@ -44,14 +44,14 @@ class Go:
 
 
 @dataclass(frozen=True, slots=True)
-class PutOff:
+class Deferred:
     """It is to ask again in so many seconds, when its turn has come."""
 
     wait: float
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBy:
+class Blocked:
     """A cause holds it."""
 
     cause: str
@@ -60,7 +60,7 @@ class HeldBy:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class BlockSignal:
     """What an answer says of one cause: it `lifts` it, it `fails` for it, or it is `unclear`.
 
     One that fails opens the cause once `strikes` distinct events did `within` so many ms, and the cause is then probed
@@ -79,14 +79,14 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class CallReport:
     """What an answer says: of causes, whether Telnyx is `alive` and, of a send, about the limits of its `product`.
 
     `good`: it was taken. `limited`: it was refused since there were too many; the next may go after `wait` ms. `limit`
     is what Telnyx allows a second, to be believed for `limit_lasts` ms.
     """
 
-    causes: Sequence[Word]
+    causes: Sequence[BlockSignal]
     alive: bool
     product: str | None = None
     good: bool = False
@@ -104,7 +104,7 @@ class Changed:
     lifted: Sequence[str]
 
 
-async def admit(redis: "Redis", keys: Keys, asked: Asked) -> Go | PutOff | HeldBy:
+async def acquire(redis: "Redis", keys: Keys, asked: AdmissionRequest) -> Granted | Deferred | Blocked:
     """Whether a call may go, and when.
 
     Raises:
@@ -126,11 +126,11 @@ async def admit(redis: "Redis", keys: Keys, asked: Asked) -> Go | PutOff | HeldB
     )
     if answer[0] == b"held":
         cause, detail, advice = (each.decode() for each in answer[1:])
-        return HeldBy(cause, keys.sealer.open_text(detail, detail_place(cause)), advice)
-    return Go(answer[1] / 1000, answer[2]) if answer[0] == b"go" else PutOff(answer[1] / 1000)
+        return Blocked(cause, keys.sealer.open_text(detail, detail_place(cause)), advice)
+    return Granted(answer[1] / 1000, answer[2]) if answer[0] == b"go" else Deferred(answer[1] / 1000)
 
 
-async def hear(redis: "Redis", keys: Keys, event_id: str, heard: Heard) -> Changed:
+async def report(redis: "Redis", keys: Keys, event_id: str, heard: CallReport) -> Changed:
     """Let all workers know what came back to a call of this event.
 
     Raises:

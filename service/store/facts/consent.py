@@ -10,7 +10,7 @@ from typing import Literal, Self
 import orjson
 from redis.asyncio import Redis
 
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
 from service.events.whatsapp import is_user_id
 from service.routing import Retry
@@ -133,7 +133,7 @@ def milliseconds(at: float) -> int:
     return round(at * 1000)
 
 
-async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], *, now: float) -> int:
+async def record_consent(redis: "Redis", keys: Keys, words: Sequence[ConsentChange], *, now: float) -> int:
     """Keep what numbers said; answers how many words changed what is known. What is no number is passed over.
 
     Raises:
@@ -146,7 +146,7 @@ async def hear(redis: "Redis", keys: Keys, words: Sequence[Word], *, now: float)
     return changed
 
 
-def encode_words(words: Sequence[Word], keys: Keys, *, now: float | None = None) -> str:
+def encode_words(words: Sequence[ConsentChange], keys: Keys, *, now: float | None = None) -> str:
     """Return words as the scripts take them: a JSON array of [forms, sealed number, said, at (ms), source].
 
     The forms are those of the number, that of today first. Without `now`, a word that bears no time gets -1: the
@@ -164,7 +164,7 @@ def encode_words(words: Sequence[Word], keys: Keys, *, now: float | None = None)
     return orjson.dumps(encoded).decode()
 
 
-def about(number: str, keys: Keys) -> tuple[str, str]:
+def number_forms(number: str, keys: Keys) -> tuple[str, str]:
     """A number as the scripts take it: its forms, as JSON, and itself, sealed; empty where it is not hidden."""
     forms = orjson.dumps(keys.sealer.forms(number)).decode()
     return forms, _sealed(number, keys)
@@ -226,7 +226,7 @@ async def move_opt_outs(redis: "Redis", keys: Keys) -> int:
         older = [(form, stored) for form, stored in page.items() if _form(form).key != first[0]]
         numbers = [number for form, stored in older if (number := _number(form, stored, keys)) is not None]
         for start in range(0, len(numbers), STEP):
-            some = [part for number in numbers[start : start + STEP] for part in about(number, keys)]
+            some = [part for number in numbers[start : start + STEP] for part in number_forms(number, keys)]
             moved += await run(redis, MOVE, keys.namespace, *some)
         if cursor == 0:
             return moved

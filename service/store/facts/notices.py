@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from service.security.encryption import SealDamaged, Sealed, Sealer, place_of
+from service.security.encryption import MissingEncryptionKey, SealDamaged, Sealer, place_of
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
@@ -19,7 +19,7 @@ SHORTEST_PAUSE = 300.0
 LONGEST_PAUSE = 86400.0
 MOST_ENTRIES = 50
 """Different things that are told apart about one cause; others are counted."""
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which what a worker took to tell, and did not, is another's to tell."""
 AT_ONCE = 10
 
@@ -51,7 +51,7 @@ async def note(redis: "Redis", keys: Keys, cause: str, entry: bytes) -> bool:
 
 async def take(redis: "Redis", keys: Keys) -> list[Notice]:
     """What is to be told now, for this worker to tell."""
-    answers = await run(redis, TAKE, keys.namespace, AT_ONCE, int(PATIENCE * 1000))
+    answers = await run(redis, TAKE, keys.namespace, AT_ONCE, int(TIMEOUT * 1000))
     return [
         _notice(cause, tries, others, dict(zip(entries[::2], entries[1::2], strict=True)), keys.sealer)
         for cause, tries, others, *entries in answers
@@ -71,7 +71,7 @@ async def told(redis: "Redis", keys: Keys, notice: Notice) -> float:
 def _notice(cause: bytes, tries: int, others: int, stored: Mapping[bytes, int], sealer: Sealer) -> Notice:
     entries: dict[bytes, int] = {}
     for entry, occurrences in stored.items():
-        with suppress(Sealed, SealDamaged):
+        with suppress(MissingEncryptionKey, SealDamaged):
             entries[sealer.open(entry, _place(cause.decode()))] = occurrences
     return Notice(cause.decode(), tries, others, entries, stored)
 

@@ -4,16 +4,16 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from service.store.inbox.accept import Arrival
+from service.store.inbox.accept import NewEvent
 from service.store.inbox.records import body_place
-from service.store.inbox.search_index import marks
+from service.store.inbox.search_index import index_terms
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
 LEARN = script("learn", above=("minute", "record"), when_full=False)
 
 
-async def known(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
+async def snapshot(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
     """What was last learnt of a subject of this kind; None where nothing was."""
     stored: bytes | None = await redis.hget(keys.known(kind), subject)  # type: ignore[misc]
     return stored
@@ -25,7 +25,7 @@ async def all_known(redis: "Redis", keys: Keys, kind: str) -> dict[str, bytes]:
     return {subject.decode(): value for subject, value in stored.items()}
 
 
-async def learn(
+async def compare_and_set(
     redis: "Redis",
     keys: Keys,
     kind: str,
@@ -33,7 +33,7 @@ async def learn(
     *,
     before: bytes | None,
     after: bytes,
-    raised: Sequence[Arrival] = (),
+    raised: Sequence[NewEvent] = (),
 ) -> bool:
     """Replace what was known, and raise events, in one step; False, and nothing done, where `before` is known no more.
 
@@ -46,7 +46,7 @@ async def learn(
             arrival.identity,
             arrival.type,
             keys.sealer.seal(arrival.body, body_place(arrival.identity)),
-            marks(arrival.type, arrival.body, keys.sealer),
+            index_terms(arrival.type, arrival.body, keys.sealer),
         )
     return bool(await run(redis, LEARN, *args))
 
@@ -56,7 +56,7 @@ async def forget(redis: "Redis", keys: Keys, kind: str, subject: str) -> None:
     await redis.hdel(keys.known(kind), subject)  # type: ignore[misc]
 
 
-async def take_turn(redis: "Redis", keys: Keys, name: str, holder: str, *, seconds: float) -> bool:
+async def acquire_throttle(redis: "Redis", keys: Keys, name: str, holder: str, *, seconds: float) -> bool:
     """Whether it is this holder's turn: the first to ask has it for `seconds`, and each time that it asks again."""
     had: bytes | None = await redis.set(keys.turn(name), holder, nx=True, get=True, px=int(seconds * 1000))
     return had is None or had == holder.encode()

@@ -8,13 +8,13 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from service.events import Envelope
-from service.events.consent import Word
+from service.events.consent import ConsentChange
 from service.events.message_status import MessageStatus
-from service.security.telnyx_signature import Claim
+from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, state_argument
-from service.store.inbox.records import EventRecord, body_place, parse_record, whole_number, written_arrival
-from service.store.inbox.search_index import marks
+from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
+from service.store.inbox.search_index import index_terms
 from service.store.keys import Keys
 from service.store.scripts import Argument, is_script_error, run, script
 
@@ -33,7 +33,7 @@ SUMMARIES = script("summaries")
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class NewEvent:
     """An event to accept; `delay` (milliseconds) is how long it waits until handlers may see it.
 
     `words` are what it says about consent, `message` the state of the message that it tells of. Both are kept in the
@@ -47,10 +47,10 @@ class Arrival:
     arrived_by: str
     delay: int = 0
     remember: int = 0
-    words: tuple[Word, ...] = ()
+    words: tuple[ConsentChange, ...] = ()
     message: MessageStatus | None = None
     keep: float = DEFAULT_KEEP
-    claim: Claim | None = field(default=None, repr=False)
+    claim: SignatureHeaders | None = field(default=None, repr=False)
 
     @classmethod
     def from_envelope(
@@ -59,9 +59,9 @@ class Arrival:
         body: bytes,
         arrived_by: str,
         *,
-        claim: Claim | None = None,
+        claim: SignatureHeaders | None = None,
         keep: float = DEFAULT_KEEP,
-    ) -> "Arrival":
+    ) -> "NewEvent":
         """Return what a webhook brings; the state of its message is kept for `keep` seconds."""
         return cls(
             envelope.identity,
@@ -95,7 +95,7 @@ class Counts:
     open: int = 0
 
 
-async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> list[Acceptance]:
+async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[NewEvent]) -> list[Acceptance]:
     """Make events durable and queue them, in one atomic step.
 
     Raises:
@@ -105,7 +105,7 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[Arrival]) -> lis
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
 
 
-def accept_arguments(keys: Keys, arrivals: Sequence[Arrival]) -> list[Argument]:
+def accept_arguments(keys: Keys, arrivals: Sequence[NewEvent]) -> list[Argument]:
     """What ACCEPT is given, sealed where there is a key."""
     args: list[Argument] = [keys.namespace]
     for arrival in arrivals:
@@ -113,11 +113,11 @@ def accept_arguments(keys: Keys, arrivals: Sequence[Arrival]) -> list[Argument]:
             arrival.identity,
             arrival.type,
             keys.sealer.seal(arrival.body, body_place(arrival.identity)),
-            written_arrival(arrival.arrived_by, arrival.claim),
+            encode_source(arrival.arrived_by, arrival.claim),
             arrival.delay,
             arrival.remember,
             encode_words(arrival.words, keys),
-            marks(arrival.type, arrival.body, keys.sealer),
+            index_terms(arrival.type, arrival.body, keys.sealer),
             state_argument(arrival.message, keys, keep=arrival.keep),
         )
     return args

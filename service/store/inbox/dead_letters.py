@@ -21,8 +21,8 @@ CAUSES = script("dead_causes", above=("dead_handlers",))
 STEP = 50
 """Events that one script may change: a few milliseconds in which the server does nothing else."""
 
-Word = Literal["", "sent", "not_sent"]
-Verdict = Literal[
+OperatorVerdict = Literal["", "sent", "not_sent"]
+RetryVerdict = Literal[
     "retried",
     "dropped",
     "replayed",
@@ -43,12 +43,12 @@ Verdict = Literal[
 class Replayed:
     """What became of one event, and how many of its effects were forgotten."""
 
-    verdict: Verdict
+    verdict: RetryVerdict
     forgotten: int
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class DeadCause:
     """Why events go dead: which handler, for what reason, and the id of one of them."""
 
     handler: str
@@ -61,11 +61,11 @@ async def retry(
     keys: Keys,
     ids: Sequence[str],
     *,
-    word: Word = "",
+    word: OperatorVerdict = "",
     handler: str | None = None,
     reason: str | None = None,
     trusted: bool = False,
-) -> list[Verdict]:
+) -> list[RetryVerdict]:
     """Let the dead handlers of dead events run again, with attempts counted anew; of this name and reason only.
 
     `word` settles their effects of unknown fate. `trusted` takes events too whose effects elsewhere are not known here.
@@ -76,7 +76,7 @@ async def retry(
 
 async def drop(
     redis: "Redis", keys: Keys, ids: Sequence[str], *, handler: str | None = None, reason: str | None = None
-) -> list[Verdict]:
+) -> list[RetryVerdict]:
     """Forget dead events for good."""
     answers = await run(redis, DROP, keys.namespace, handler or "", reason or "", *ids)
     return [verdict.decode() for verdict in answers]
@@ -100,11 +100,11 @@ async def replay(
     return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await run(redis, REPLAY, *args, *ids)]
 
 
-async def new_causes(redis: "Redis", keys: Keys, *, remember: float) -> tuple[int, list[Cause]]:
+async def new_causes(redis: "Redis", keys: Keys, *, remember: float) -> tuple[int, list[DeadCause]]:
     """Why events went dead since this was last asked, each cause once in `remember` seconds, whoever asks.
 
     Also answers how many events were looked at: at most `STEP`.
     """
     looked_at, *flat = await run(redis, CAUSES, keys.namespace, STEP, int(remember * 1000))
     told = [each.decode() for each in flat]
-    return looked_at, [Cause(*each) for each in zip(told[::3], told[1::3], told[2::3], strict=True)]
+    return looked_at, [DeadCause(*each) for each in zip(told[::3], told[1::3], told[2::3], strict=True)]

@@ -8,12 +8,12 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.events.phone_number import canonical_number
-from service.security.masking import told
+from service.security.masking import describe_error
 from service.security.number_digests import digests_of
-from service.security.number_matcher import Mention
+from service.security.number_matcher import NumberMatcher
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
-from service.store.inbox.search import Wanted, matching
+from service.store.inbox.search import EventFilter, matching
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
@@ -55,7 +55,7 @@ async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[
         redis.exceptions.RedisError: some of it may be left; doing it again is harmless.
     """
     plain, erased = canonical_number(number) or number, Erased()
-    mention = Mention.of(plain)
+    mention = NumberMatcher.of(plain)
     async for page in _pages(redis, keys):
         named = [each for each in page if await _may_name(redis, keys, each, mention, erased)]
         await _erase_events(redis, keys, named, erased)
@@ -66,7 +66,7 @@ async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[
     erased.remembered = await redis.delete(*(key(form) for form in forms for key in (keys.replies, keys.rcs)))
     erased.opt_out = await _erase_opt_out(redis, keys, plain)
     about = digests_of(plain, keys.sealer)
-    async for page in matching(redis, keys, Wanted(about=about)):
+    async for page in matching(redis, keys, EventFilter(about=about)):
         erased.still_found += page
     return erased
 
@@ -104,17 +104,17 @@ async def _pages(redis: "Redis", keys: Keys) -> AsyncIterator[list[str]]:
             return
 
 
-async def _may_name(redis: "Redis", keys: Keys, event_id: str, mention: Mention, erased: Erased) -> bool:
+async def _may_name(redis: "Redis", keys: Keys, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
     try:
         return await _names(redis, keys, event_id, mention, erased)
     except RedisError:
         raise
     except Exception as error:  # noqa: BLE001 - a record of any kind must not keep the others from being erased
-        erased.failed[event_id] = told(error)
+        erased.failed[event_id] = describe_error(error)
         return False
 
 
-async def _names(redis: "Redis", keys: Keys, event_id: str, mention: Mention, erased: Erased) -> bool:
+async def _names(redis: "Redis", keys: Keys, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
     """Whether an event, or what was sent for it, names the number."""
     record = await find(redis, keys, event_id)
     if record is None:

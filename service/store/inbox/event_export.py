@@ -17,8 +17,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
-from service.security.anonymize import Disguise
-from service.store.inbox.imports import Foreign
+from service.security.anonymize import Anonymizer
+from service.store.inbox.imports import ImportedEvent
 from service.store.inbox.records import EventRecord, HandlerRecord
 
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
@@ -58,15 +58,15 @@ class ExportedEvent(BaseModel):
     body: str | dict[str, Any] | None = None
 
 
-def to_line(record: EventRecord, disguise: Disguise | None) -> bytes:
+def to_line(record: EventRecord, disguise: Anonymizer | None) -> bytes:
     """One event as a line; without a disguise as it is."""
     hide = disguise.name if disguise is not None else str
     line = {
         "id": hide(record.id),
         "type": record.type,
         "state": record.state,
-        "received_at": moment(record.received_at),
-        "ended_at": None if record.ended_at is None else moment(record.ended_at),
+        "received_at": format_timestamp(record.received_at),
+        "ended_at": None if record.ended_at is None else format_timestamp(record.ended_at),
         "arrived_by": record.arrived_by,
         "deliveries": record.deliveries,
         "handlers": {name: _handler(each, disguise) for name, each in record.handlers.items()},
@@ -75,7 +75,7 @@ def to_line(record: EventRecord, disguise: Disguise | None) -> bytes:
     return orjson.dumps(line) + b"\n"
 
 
-def read_line(line: bytes, *, longest_body: int) -> Foreign:
+def read_line(line: bytes, *, longest_body: int) -> ImportedEvent:
     """Read one line, whoever wrote it.
 
     Raises:
@@ -87,7 +87,7 @@ def read_line(line: bytes, *, longest_body: int) -> Foreign:
         raise UnfitLine("not a JSON object on one line") from None
     except ValidationError as error:
         raise UnfitLine(_explain(error)) from None
-    return Foreign(
+    return ImportedEvent(
         id=_writable(event.id, "id"),
         type=_writable(event.type, "type"),
         body=_read_body(event.body, longest_body),
@@ -98,19 +98,19 @@ def read_line(line: bytes, *, longest_body: int) -> Foreign:
     )
 
 
-def moment(milliseconds: int) -> str:
+def format_timestamp(milliseconds: int) -> str:
     """A time in UTC, such as `2025-11-22T04:16:40.007Z`; of one beyond the calendar the nearest that is in it."""
     milliseconds = max(_EARLIEST, min(_LATEST, milliseconds))
     whole = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
 
 
-def _handler(record: HandlerRecord, disguise: Disguise | None) -> dict[str, Any]:
+def _handler(record: HandlerRecord, disguise: Anonymizer | None) -> dict[str, Any]:
     told = {"state": record.state, "attempts": record.attempts, "reason": record.reason}
     return told if disguise is not None else {**told, "error": record.error}
 
 
-def _body(body: bytes | None, disguise: Disguise | None) -> Any:
+def _body(body: bytes | None, disguise: Anonymizer | None) -> Any:
     if body is None:
         return None
     if disguise is None:

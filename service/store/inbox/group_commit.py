@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004
 
-from service.store.inbox.accept import Acceptance, Arrival, accept
+from service.store.inbox.accept import Acceptance, NewEvent, accept
 from service.store.inbox.batching import Batcher
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
@@ -32,11 +32,11 @@ class GroupCommit:
         self._redis = redis
         self._keys = keys
         self._patience = patience
-        self._batcher: Batcher[Arrival, Acceptance] = Batcher(
+        self._batcher: Batcher[NewEvent, Acceptance] = Batcher(
             self._accept, passing=_PASSING, size=lambda arrival: len(arrival.body)
         )
 
-    async def accept(self, arrival: Arrival) -> Acceptance:
+    async def accept(self, arrival: NewEvent) -> Acceptance:
         """Wait until the event is durable.
 
         Raises:
@@ -56,7 +56,7 @@ class GroupCommit:
         """Wait for what is in flight."""
         await self._batcher.close(patience=self._patience)
 
-    async def _accept(self, arrivals: Sequence[Arrival]) -> Sequence[Acceptance]:
+    async def _accept(self, arrivals: Sequence[NewEvent]) -> Sequence[Acceptance]:
         return await accept(self._redis, self._keys, arrivals)
 
 

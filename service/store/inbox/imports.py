@@ -7,12 +7,12 @@ from typing import Literal
 from redis.asyncio import Redis
 
 from service.events import Envelope, InvalidBody, read_envelope
-from service.events.consent import Word
-from service.store.facts.consent import hear
+from service.events.consent import ConsentChange
+from service.store.facts.consent import record_consent
 from service.store.facts.message_states import state_argument
 from service.store.inbox.accept import FROM_TELNYX
 from service.store.inbox.records import HandlerRecord, body_place
-from service.store.inbox.search_index import marks
+from service.store.inbox.search_index import index_terms
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
@@ -22,7 +22,7 @@ STEP = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Foreign:
+class ImportedEvent:
     """An event of elsewhere, how far its handlers came with it, and when (ms) it arrived there."""
 
     id: str
@@ -35,7 +35,7 @@ class Foreign:
 
 
 async def store(
-    redis: "Redis", keys: Keys, events: Sequence[Foreign], *, run_them: bool, keep: float
+    redis: "Redis", keys: Keys, events: Sequence[ImportedEvent], *, run_them: bool, keep: float
 ) -> list[Literal["imported", "known"]]:
     """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones are left as they are.
 
@@ -48,7 +48,7 @@ async def store(
     told = [_told(event) for event in events]
     words = [word for event, envelope in zip(events, told, strict=True) for word in _words(event, envelope)]
     # First, so that no handler of an event that is to run can miss a STOP.
-    await hear(redis, keys, words, now=0)
+    await record_consent(redis, keys, words, now=0)
     args: list[Argument] = [keys.namespace, int(run_them)]
     for event, envelope in zip(events, told, strict=True):
         body = event.body or b""
@@ -59,7 +59,7 @@ async def store(
             event.arrived_by,
             event.received_at,
             event.deliveries,
-            marks(event.type, body, keys.sealer),
+            index_terms(event.type, body, keys.sealer),
             state_argument(envelope.message if envelope else None, keys, keep=keep),
         )
         args.append(len(event.handlers))
@@ -68,7 +68,7 @@ async def store(
     return [answer.decode() for answer in await run(redis, IMPORT, *args)]
 
 
-def _told(event: Foreign) -> Envelope | None:
+def _told(event: ImportedEvent) -> Envelope | None:
     """What an event of Telnyx tells of a message and of consent; a derived event tells nothing."""
     if event.body is None or event.arrived_by not in FROM_TELNYX:
         return None
@@ -78,7 +78,7 @@ def _told(event: Foreign) -> Envelope | None:
         return None
 
 
-def _words(event: Foreign, envelope: Envelope | None) -> list[Word]:
+def _words(event: ImportedEvent, envelope: Envelope | None) -> list[ConsentChange]:
     """What is said about consent; a word without a time is of the event's arrival."""
     received_at = event.received_at / 1000
     words = envelope.words if envelope is not None else ()

@@ -47,7 +47,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClaimedEvents:
     """The answer to a claim: events of ours, ids of due jobs that are arq's own, and seconds until the next is due.
 
     `suspects` counts due events that only a worker without other work is given; `paused` names paused handlers.
@@ -65,7 +65,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ClaimRequest:
     """What a claim asks for: up to `limit` due events for `lease` seconds.
 
     `number` counts a worker's claims; one whose reply was lost is repeated under its number. `routes` fixes the
@@ -82,7 +82,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class HandlerResults:
     """What there is to record of one event: handlers' records, and with `release` that the lease is given back."""
 
     lease: Lease
@@ -97,7 +97,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldLease:
     """One event that a worker runs: its lease is to be extended, or to end because the event is overdue.
 
     `about` names the handler and the place in its code that block the event loop, where that is why.
@@ -109,7 +109,7 @@ class Held:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
+async def claim(redis: "Redis", keys: Keys, request: ClaimRequest) -> ClaimedEvents:
     """Take due events.
 
     Raises:
@@ -130,7 +130,7 @@ async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
     claimed, foreign, wait, now, suspects, paused, damaged = await run(redis, CLAIM, *args)
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
     odd = [keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
-    return Claim(
+    return ClaimedEvents(
         leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, keys) for entry in taken],
         foreign=[job.decode() for job in jobs],
         next_in=None if wait < 0 else wait / 1000,
@@ -141,7 +141,7 @@ async def claim(redis: "Redis", keys: Keys, request: Request) -> Claim:
     )
 
 
-async def finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> list[str]:
+async def finish(redis: "Redis", keys: Keys, endings: Sequence[HandlerResults]) -> list[str]:
     """Record endings; answers for each event its state, or `lost` where nothing was recorded."""
     args = finishing(keys, endings)
     return [state.decode() for state in await run(redis, FINISH, *args)]
@@ -150,7 +150,7 @@ async def finish(redis: "Redis", keys: Keys, endings: Sequence[Ending]) -> list[
 def renewal(
     keys: Keys,
     worker: str,
-    held: Iterable[Held],
+    held: Iterable[HeldLease],
     *,
     lease: float,
     settled: int,
@@ -168,7 +168,7 @@ def renewal(
     return args
 
 
-def finishing(keys: Keys, endings: Iterable[Ending]) -> list[Argument]:
+def finishing(keys: Keys, endings: Iterable[HandlerResults]) -> list[Argument]:
     """Return the arguments of FINISH."""
     args: list[Argument] = [keys.namespace]
     for ending in endings:

@@ -6,8 +6,8 @@ from typing import Any, Literal, get_args
 
 import orjson
 
-from service.security.encryption import SealDamaged, Sealed, Sealer, is_sealed, place_of
-from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, Claim
+from service.security.encryption import MissingEncryptionKey, SealDamaged, Sealer, is_sealed, place_of
+from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureHeaders
 
 HandlerState = Literal["pending", "waiting", "parked", "done", "dead"]
 EventState = Literal["open", "done", "ignored", "dead"]
@@ -20,7 +20,7 @@ MOST_RUNS = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class RunRecord:
     """One run of a handler, or several in a row that ended alike: from when to when, how, and why.
 
     `remarks` are what else is to be told of it.
@@ -34,7 +34,7 @@ class Ran:
     times: int = 1
     remarks: tuple[str, ...] = ()
 
-    def joined(self, later: "Ran") -> "Ran | None":
+    def joined(self, later: "RunRecord") -> "RunRecord | None":
         """This and the next run as one line, where both waited for the same; None where they differ."""
         alike = (self.outcome, self.reason, self.error) == (later.outcome, later.reason, later.error)
         if later.remarks:
@@ -44,7 +44,7 @@ class Ran:
         return replace(self, ended=later.ended, times=self.times + later.times)
 
     @classmethod
-    def from_told(cls, told: object) -> "Ran | None":
+    def from_told(cls, told: object) -> "RunRecord | None":
         """Read a run without the fields that this version does not know; None where too little can be read."""
         if not isinstance(told, dict):
             return None
@@ -54,7 +54,7 @@ class Ran:
         kept = remarks if isinstance(remarks, list) else ()
         return cls(**known, remarks=tuple(each for each in kept if isinstance(each, str)))
 
-    def told_by(self, say: "Say") -> "Ran":
+    def told_by(self, say: "Say") -> "RunRecord":
         """This run with its error and its remarks in other words: sealed, or opened."""
         remarks = tuple(say(each, "remark") for each in self.remarks)
         return replace(self, error=self.error and say(self.error, "run_error"), remarks=remarks)
@@ -80,7 +80,7 @@ class HandlerRecord:
     first_waiting: int | None = None
     waits: int = 0
     held_by: str | None = None
-    runs: tuple[Ran, ...] = ()
+    runs: tuple[RunRecord, ...] = ()
     ended_at: int | None = None
     ran: int = 0
 
@@ -94,7 +94,7 @@ class HandlerRecord:
         """Whether this handler will not run again by itself."""
         return self.state in ("done", "dead")
 
-    def after(self, run: Ran, *, ran: bool = True) -> "HandlerRecord":
+    def after(self, run: RunRecord, *, ran: bool = True) -> "HandlerRecord":
         """This record, with one more run in its history; `ran` is False where a pause kept the handler from running."""
         last = self.runs[-1].joined(run) if self.runs else None
         runs = (*self.runs[:-1], last) if last else (*self.runs, run)
@@ -135,7 +135,7 @@ class HandlerRecord:
         if any(name in told and name not in known for name in ("attempts", "due")):
             raise ValueError("it is no record of a handler")
         runs = told.get("runs")
-        ran = map(Ran.from_told, runs if isinstance(runs, list) else ())
+        ran = map(RunRecord.from_told, runs if isinstance(runs, list) else ())
         return cls(**known, runs=tuple(run for run in ran if run is not None))
 
 
@@ -223,7 +223,7 @@ class EventRecord:
     blocked: Mapping[str, str] = field(default_factory=dict)
 
 
-def written_arrival(arrived_by: str, claim: Claim | None) -> str:
+def encode_source(arrived_by: str, claim: SignatureHeaders | None) -> str:
     """How an event came and, where they are kept, its timestamp and signature: one field, let go of with the body."""
     if claim is None:
         return arrived_by
@@ -308,7 +308,7 @@ class _Reading:
         identity = self.fields.get(b"identity", event_id.encode()).decode(errors="replace")
         try:
             return sealer.open(stored, _checked_place(event_id, identity)), None
-        except Sealed as missing:
+        except MissingEncryptionKey as missing:
             return None, missing.key
         except SealDamaged:
             self.damaged.add("body")

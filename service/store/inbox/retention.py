@@ -39,7 +39,7 @@ async def expire(redis: "Redis", keys: Keys, *, retention: float, dead_retention
     return forgotten
 
 
-async def let_go_bodies(redis: "Redis", keys: Keys, *, older_than: float) -> int:
+async def prune_bodies(redis: "Redis", keys: Keys, *, older_than: float) -> int:
     """Let go of some bodies of events that ended well longer ago than this many seconds; answers how many."""
     let_go: int = await run(redis, LET_GO_BODIES, keys.namespace, int(older_than * 1000), STEP)
     return let_go

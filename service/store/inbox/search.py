@@ -32,7 +32,7 @@ FEW = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class EventFilter:
     """Which events are looked for; what is None does not matter.
 
     `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be
@@ -85,7 +85,7 @@ def _nobody(_: int) -> None:
 
 
 @dataclass
-class Effort:
+class ScanBudget:
     """How many records were looked at, and after how many that is enough."""
 
     most: float = float("inf")
@@ -103,12 +103,12 @@ class Effort:
         self.tell(more)
 
 
-async def newest(
-    redis: "Redis", keys: Keys, wanted: Wanted, *, limit: int, effort: Effort | None = None
+async def search(
+    redis: "Redis", keys: Keys, wanted: EventFilter, *, limit: int, effort: ScanBudget | None = None
 ) -> list[EventRecord]:
     """Up to `limit` such events, without bodies, the newest arrivals first, as far as the effort reaches."""
     ids: dict[str, None] = {}
-    effort = effort or Effort()
+    effort = effort or ScanBudget()
     async for page in matching(redis, keys, wanted, looked_at=effort):
         ids |= dict.fromkeys(page)
         if len(ids) >= limit or effort.is_enough:
@@ -122,7 +122,7 @@ async def newest(
 
 
 async def matching(
-    redis: "Redis", keys: Keys, wanted: Wanted, *, looked_at: Callable[[int], None] = _nobody
+    redis: "Redis", keys: Keys, wanted: EventFilter, *, looked_at: Callable[[int], None] = _nobody
 ) -> AsyncIterator[list[str]]:
     """The ids of such events, the newest arrivals first, in pages. One may come twice while others arrive."""
     short = await _short_index(redis, keys, wanted.state)
@@ -141,7 +141,12 @@ async def matching(
 
 
 async def dead_ids(
-    redis: "Redis", keys: Keys, wanted: Wanted, *, limit: int | None = None, looked_at: Callable[[int], None] = _nobody
+    redis: "Redis",
+    keys: Keys,
+    wanted: EventFilter,
+    *,
+    limit: int | None = None,
+    looked_at: Callable[[int], None] = _nobody,
 ) -> list[str]:
     """The ids of such dead events, those that died last first."""
     ids: dict[str, None] = {}
@@ -153,7 +158,7 @@ async def dead_ids(
     return list(ids)[:limit]
 
 
-async def those_wanted(redis: "Redis", keys: Keys, wanted: Wanted, ids: Sequence[str]) -> list[str]:
+async def filter_ids(redis: "Redis", keys: Keys, wanted: EventFilter, ids: Sequence[str]) -> list[str]:
     """Which of these (at most `PAGE`) are looked for."""
     if not ids:
         return []
@@ -169,7 +174,7 @@ async def _short_index(redis: "Redis", keys: Keys, state: str | None) -> str | N
     return index[0]
 
 
-async def _stretches(redis: "Redis", keys: Keys, wanted: Wanted) -> AsyncIterator[tuple[int | None, int | None]]:
+async def _stretches(redis: "Redis", keys: Keys, wanted: EventFilter) -> AsyncIterator[tuple[int | None, int | None]]:
     """From when to when (ms) there may be such events, the latest first."""
     digests = wanted.marks()
     if not digests:
@@ -200,7 +205,7 @@ async def _ranks(redis: "Redis", index: str, since: int | None, until: int | Non
 async def _pages(
     redis: "Redis",
     keys: Keys,
-    wanted: Wanted,
+    wanted: EventFilter,
     index: str,
     *,
     ranks: tuple[int, int],

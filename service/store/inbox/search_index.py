@@ -13,6 +13,6 @@ def type_digest(event_type: str) -> bytes:
     return hashlib.blake2b(event_type.encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def marks(event_type: str, body: bytes, sealer: Sealer) -> bytes:
+def index_terms(event_type: str, body: bytes, sealer: Sealer) -> bytes:
     """All digests of an event, that of its type first."""
     return type_digest(event_type) + digests(body, sealer)

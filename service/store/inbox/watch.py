@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from service.store.connection import server_time
 from service.store.inbox.accept import PAGE, summaries
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import Wanted, those_wanted
+from service.store.inbox.search import EventFilter, filter_ids
 from service.store.keys import Keys
 
 MOST_AT_ONCE = 1000
@@ -34,7 +34,7 @@ class Watch:
 
     redis: "Redis"
     keys: Keys
-    wanted: Wanted
+    wanted: EventFilter
     _seen_until: int | None = None
     _known: "OrderedDict[str, EventRecord]" = field(default_factory=OrderedDict)
 
@@ -72,7 +72,7 @@ class Watch:
     async def _changed(self, ids: list[str]) -> list[EventRecord]:
         changed: list[EventRecord] = []
         for start in range(0, len(ids), PAGE):
-            chosen = await those_wanted(self.redis, self.keys, self.wanted, ids[start : start + PAGE])
+            chosen = await filter_ids(self.redis, self.keys, self.wanted, ids[start : start + PAGE])
             changed += [
                 each for each in await summaries(self.redis, self.keys, chosen) if self._known.get(each.id) != each
             ]

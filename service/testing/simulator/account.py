@@ -18,7 +18,7 @@ from service.testing.simulator.rcs.agents import RcsAgents
 from service.testing.simulator.rcs.capabilities import RcsCapabilities
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.tollfree.requests import VerificationRequests
-from service.testing.simulator.webhooks.courier import Courier
+from service.testing.simulator.webhooks.courier import WebhookCourier
 from service.testing.simulator.webhooks.deliveries import WebhookDeliveries
 
 
@@ -32,7 +32,7 @@ class Account:
     clock: SimulatedClock
     identifiers: Identifiers
     background: Background
-    courier: Courier
+    courier: WebhookCourier
     webhook_deliveries: WebhookDeliveries
     profiles: MessagingProfiles
     messages: Messages = field(default_factory=Messages)

@@ -75,7 +75,7 @@ async def _call(request: Request) -> Call:
     )
 
 
-def _response(outcome: gateway.Outcome) -> Response:
+def _response(outcome: gateway.CallOutcome) -> Response:
     answer, fault = outcome.answer, outcome.fault
     if answer is None:
         return DroppedConnection()

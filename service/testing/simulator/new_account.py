@@ -8,7 +8,7 @@ from service.testing.simulator.profiles.messaging_profiles import MessagingProfi
 from service.testing.simulator.profiles.url_domains import UrlDomain
 from service.testing.simulator.rcs.agents import RcsAgent
 from service.testing.simulator.simulated_clock import SimulatedClock
-from service.testing.simulator.webhooks.courier import Courier
+from service.testing.simulator.webhooks.courier import WebhookCourier
 from service.testing.simulator.webhooks.deliveries import WebhookDeliveries
 from service.testing.simulator.webhooks.posting import WebhookPoster
 
@@ -26,7 +26,7 @@ def new_account(
         clock=clock,
         identifiers=identifiers,
         background=background,
-        courier=Courier(clock, identifiers, background, poster, deliveries),
+        courier=WebhookCourier(clock, identifiers, background, poster, deliveries),
         webhook_deliveries=deliveries,
         profiles=MessagingProfiles(url),
     )

@@ -28,7 +28,7 @@ class _Entry(Generic[Item]):
     left: int | None
 
 
-class Script(Generic[Item]):
+class ScriptedAnswers(Generic[Item]):
     """What is still to strike, in the order in which it was scripted.
 
     Each `kind` of item has a sequence of chances of its own, so that webhooks do not change which requests are struck.

@@ -20,7 +20,7 @@ from service.testing.simulator.messages.message import Message
 from service.testing.simulator.messages.outcomes import Outcome, OutcomeStatus
 from service.testing.simulator.new_account import new_account
 from service.testing.simulator.request_log import LoggedRequest, RequestLog
-from service.testing.simulator.scripted import Script
+from service.testing.simulator.scripted import ScriptedAnswers
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.tollfree.decisions import Decision, decide
 from service.testing.simulator.tollfree.requests import VerificationRequest
@@ -73,7 +73,7 @@ class Simulator:
         identifiers = Identifiers(self.seed)
         self.request_log = RequestLog()
         self.idempotency_keys = IdempotencyKeys()
-        self.faults: Script[Fault] = Script(identifiers, "request fault")
+        self.faults: ScriptedAnswers[Fault] = ScriptedAnswers(identifiers, "request fault")
         self.account: Account = new_account(self.clock, identifiers, self.background, self.poster, self.webhook_url)
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from service.testing.simulator.simulator import Simulator
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CallOutcome:
     """What becomes of a request: an answer, and the fault that spoils it; `answer` None: the connection is dropped."""
 
     answer: Answer | None
@@ -34,14 +34,14 @@ class Passage:
         return self.fault is not None and (self.fault.when, self.fault.kind) == (when, kind)
 
 
-async def handle(simulator: Simulator, operation: Operation, call: Call, authorization: str | None) -> Outcome:
+async def handle(simulator: Simulator, operation: Operation, call: Call, authorization: str | None) -> CallOutcome:
     """Perform `call`, log it, and say how it ends."""
     log = simulator.request_log
     place = log.begin(call, simulator.clock.now())
     fault = simulator.faults.take(lambda fault: fault.matches(call))
     passage = Passage(simulator, operation, call, authorization, fault)
     answer = await _answer(passage)
-    outcome = Outcome(await _spoiled(passage, answer), fault)
+    outcome = CallOutcome(await _spoiled(passage, answer), fault)
     log.end(
         place,
         status=None if outcome.answer is None else outcome.answer.status,

@@ -12,7 +12,7 @@ import orjson
 
 from service.testing.simulator.background import Background
 from service.testing.simulator.identifiers import Identifiers
-from service.testing.simulator.scripted import Script
+from service.testing.simulator.scripted import ScriptedAnswers
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.webhooks.deliveries import Attempt, WebhookDeliveries
 from service.testing.simulator.webhooks.events import Destination, WebhookEvent
@@ -24,7 +24,7 @@ FIRST_PAUSE = 1.0
 """Simulated seconds between the first attempt at a URL and the second; each further pause is twice as long."""
 
 
-class Courier:
+class WebhookCourier:
     """Delivers events, and notes every attempt.
 
     Telnyx promises no order. Here the first attempts of events about the same thing go out one after the other, so
@@ -46,7 +46,7 @@ class Courier:
         self._deliveries = deliveries
         self._held: list[asyncio.Event] = []
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.faults: Script[WebhookFault] = Script(identifiers, "webhook fault")
+        self.faults: ScriptedAnswers[WebhookFault] = ScriptedAnswers(identifiers, "webhook fault")
 
     def send(self, event: WebhookEvent, destination: Destination) -> None:
         """Deliver `event` in the background."""
