@@ -198,7 +198,7 @@ STEPS = (
     "open_causes",
     "release",
     "expire",
-    "let_go_bodies",
+    "prune_bodies",
     "memory_share",
     "sweep",
     "tell_of_dead",

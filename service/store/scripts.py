@@ -1,9 +1,12 @@
 """Lua scripts: loaded once, called by digest, loaded again where the server has forgotten them."""
 
 import hashlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from redis import Redis as BlockingRedis
@@ -13,6 +16,8 @@ from redis.exceptions import NoScriptError, ResponseError
 Argument = str | bytes | int
 
 _LUA = resources.files("service.store") / "lua"
+_LIBRARIES = _LUA / "lib"
+_REQUIRES = re.compile(r"^-- requires: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +29,36 @@ class Script:
 
 
 @cache
-def script(name: str, *, above: tuple[str, ...] = (), when_full: bool = True) -> Script:
-    """The script `lua/<name>.lua`, with `settle` and the pieces in `above` before it.
+def script(name: str, *, when_full: bool = True) -> Script:
+    """Return the script `lua/<name>.lua`, below the libraries that it requires.
 
     `when_full` lets it run with the server's memory exhausted: all but accept must, or a full memory could never drain.
+
+    Raises:
+        ValueError: libraries require each other in a circle.
     """
     shebang = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
-    text = shebang + "".join((_LUA / f"{part}.lua").read_text() for part in ("settle", *above, name))
+    parts = [*_required(_LUA / f"{name}.lua"), _LUA / f"{name}.lua"]
+    text = shebang + "".join(part.read_text() for part in dict.fromkeys([_LIBRARIES / "start.lua", *parts]))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+def _required(file: Traversable, above: tuple[str, ...] = ()) -> Iterator[Traversable]:
+    """Yield the libraries that a file requires, each below those that it requires itself."""
+    if file.name in above:
+        raise ValueError(f"lua/lib requires itself: {' -> '.join((*above, file.name))}")
+    for line in _REQUIRES.findall(file.read_text()):
+        for name in line.split():
+            library = _LIBRARIES / f"{name}.lua"
+            yield from _required(library, (*above, file.name))
+            yield library
 
 
 @cache
 def all_texts() -> tuple[str, ...]:
-    """The texts of all scripts and of what they are made of."""
-    return tuple(each.read_text() for each in sorted(_LUA.iterdir(), key=str) if each.name.endswith(".lua"))
+    """Return the texts of all scripts and libraries."""
+    files = (each for folder in (_LUA, _LIBRARIES) for each in sorted(folder.iterdir(), key=str))
+    return tuple(each.read_text() for each in files if each.name.endswith(".lua"))
 
 
 def is_script_error(error: BaseException) -> bool:
@@ -46,27 +67,32 @@ def is_script_error(error: BaseException) -> bool:
     return isinstance(error, ResponseError) and str(error).startswith(damaged)
 
 
-async def run(redis: "Redis", wanted: Script, *args: Argument) -> Any:
+def first_key(namespace: str) -> str:
+    """Return the key that a script is called with: of a key of ours, a server or a cluster knows where it belongs."""
+    return f"{namespace}:counts"
+
+
+async def run(redis: "Redis", wanted: Script, namespace: str, *args: Argument) -> Any:
     """Call a script; its answer is what its own header says.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, or refuses.
     """
     try:
-        return await redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type, misc]
+        return await redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type, misc]
     except NoScriptError:
         await redis.script_load(wanted.text)
-        return await redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type, misc]
+        return await redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type, misc]
 
 
-def run_blocking(redis: BlockingRedis, wanted: Script, *args: Argument) -> Any:
+def run_blocking(redis: BlockingRedis, wanted: Script, namespace: str, *args: Argument) -> Any:
     """Call a script from a thread; otherwise like `run`.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, or refuses.
     """
     try:
-        return redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type]
+        return redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type]
     except NoScriptError:
         redis.script_load(wanted.text)
-        return redis.evalsha(wanted.digest, 0, *args)  # type: ignore[arg-type]
+        return redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ class LeaseRenewer(threading.Thread):
         """Renew once, after what had ended of those given up is recorded; answers whether Redis took it."""
         try:
             if self._endings:
-                run_blocking(self._redis, FINISH, *finishing(self._keys, self._endings))
+                run_blocking(self._redis, FINISH, self._keys.namespace, *finishing(self._endings))
                 self._endings = []
             self._renew()
         except (RedisError, OSError) as error:
@@ -104,14 +104,13 @@ class LeaseRenewer(threading.Thread):
         held = [*self._holdings.held(), *self._overdue.values()]
         is_blocked, blockage = self._is_blocked(), self._holdings.blockage
         args = renewal(
-            self._keys,
             self._holdings.worker,
             held,
             lease=self._holdings.lease,
             settled=settled,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
         )
-        lost: list[bytes] = run_blocking(self._redis, RENEW, *args)
+        lost: list[bytes] = run_blocking(self._redis, RENEW, self._keys.namespace, *args)
         self._told_blocked = is_blocked
         gone = {event_id.decode() for event_id in lost}
         self._holdings.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)

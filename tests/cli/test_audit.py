@@ -256,7 +256,7 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
     def meanwhile(_: int) -> None:
         event_id = f"event-{deployment.redis.zcard(deployment.keys.events)}"
         arrival = NewEvent(event_id, "message.received", b"{}", "webhook")
-        deployment.redis.eval(ACCEPT.text, 0, *accept_arguments(deployment.keys, [arrival]))  # type: ignore[arg-type]
+        deployment.redis.eval(ACCEPT.text, 1, deployment.keys.counts, *accept_arguments(deployment.keys, [arrival]))  # type: ignore[arg-type]
 
     found = deployment.ask(lambda redis, keys: audit(redis, keys, looked_at=meanwhile))
     assert found.clean

@@ -148,8 +148,8 @@ def test_a_worker_whose_event_loop_is_blocked_is_named_with_the_place(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tell(blocked: tuple[float, str] | None) -> None:
-        told = renewal(stack.keys, "worker", (), lease=60, settled=0, blocked=blocked)
-        stack.ask(lambda redis, _: run(redis, RENEW, *told))
+        told = renewal("worker", (), lease=60, settled=0, blocked=blocked)
+        stack.ask(lambda redis, keys: run(redis, RENEW, keys.namespace, *told))
 
     tell((7.0, "my_handlers.py:12 in slow"))
     ran = doctor(stack, monkeypatch)

@@ -120,7 +120,7 @@ def claimed(stack: Stack, worker: str, number: int, *, lease: float = 60, limit:
 
 def renewed(stack: Stack, worker: str, held: list[HeldLease], *, settled: int) -> list[bytes]:
     async def renew(redis: Any, keys: Any) -> list[bytes]:
-        lost: list[bytes] = await run(redis, RENEW, *renewal(keys, worker, held, lease=60, settled=settled))
+        lost: list[bytes] = await run(redis, RENEW, keys.namespace, *renewal(worker, held, lease=60, settled=settled))
         return lost
 
     return stack.ask(renew)
@@ -225,7 +225,7 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
         async with redis.pipeline(transaction=True) as pipe:
             arrival = accept.NewEvent(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
             await redis.script_load(accept.ACCEPT.text)
-            pipe.evalsha(accept.ACCEPT.digest, 0, *accept.accept_arguments(keys, [arrival]))
+            pipe.evalsha(accept.ACCEPT.digest, 1, keys.counts, *accept.accept_arguments(keys, [arrival]))
             pipe.delete(keys.wake)
             await pipe.execute()
 

@@ -101,7 +101,7 @@ def putting(command: str, key: str, *args: Any, **options: Any) -> Step:
 
 def renewing(*held: HeldLease, settled: int = 9) -> Step:
     async def act(world: World) -> Any:
-        return await run(world.redis, RENEW, *renewal(world.keys, "w", held, lease=20.0, settled=settled))
+        return await run(world.redis, RENEW, world.keys.namespace, *renewal("w", held, lease=20.0, settled=settled))
 
     return act
 

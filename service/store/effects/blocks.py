@@ -13,9 +13,9 @@ from service.store.inbox.records import whole_number
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-CAUSES = script("causes")
-PROBE = script("holds_probe", above=("note", "holds"))
-RELEASE = script("holds_release", above=("note", "holds"))
+BLOCKS = script("blocks")
+PROBE = script("blocks_probe")
+RELEASE = script("blocks_release")
 
 STEP = 50
 """Events that one script may set free: a few milliseconds in which the server does nothing else."""
@@ -58,7 +58,7 @@ def kind_of(name: str) -> str:
 
 async def open_causes(redis: "Redis", keys: Keys) -> list[Cause]:
     """What work is parked for at this moment, the oldest first."""
-    answers = await run(redis, CAUSES, keys.namespace)
+    answers = await run(redis, BLOCKS, keys.namespace)
     return sorted((_cause(each, keys) for each in answers), key=lambda cause: cause.since)
 
 

@@ -16,10 +16,10 @@ from service.store.scripts import Argument, run, script
 
 EFFECTS = script("effects")
 LOOK = script("effect_look")
-BEGIN = script("effect_begin", above=("consent", "message_state", "budget"))
-END = script("effect_end", above=("budget",))
-SETTLE = script("effects_settle", above=("fates",))
-FORGET = script("effects_forget", above=("fates",))
+BEGIN = script("effect_begin")
+END = script("effect_end")
+SETTLE = script("effects_settle")
+FORGET = script("effects_forget")
 
 SETTLED_ANSWER = b'{"data":{"id":null}}'
 """What a handler is answered about an effect of which a person has said that it was sent."""
@@ -127,9 +127,11 @@ async def begin(
         redis.exceptions.RedisError: it is not known whether the intent is written; nothing was sent.
     """
     kept = int(keep * 1000) if entry.own_key else 0
-    args: list[Argument] = [keys.namespace, lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
+    args: list[Argument] = [lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
     args += (int(again), conditions_argument(conditions, keys, only_asks=entry.state == "would"))
-    answer: list[bytes] = await run(redis, BEGIN, *args, *([] if again else _new_fields(entry, keys.sealer)))
+    answer: list[bytes] = await run(
+        redis, BEGIN, keys.namespace, *args, *([] if again else _new_fields(entry, keys.sealer))
+    )
     match answer:
         case [b"begun" | b"lost" | b"changed" as begun]:
             return begun.decode()  # type: ignore[return-value]

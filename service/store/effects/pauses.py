@@ -7,7 +7,7 @@ from service.store.keys import Keys
 from service.store.scripts import run, script
 
 PAUSE = script("pause")
-RESUME = script("resume", above=("note", "holds"))
+RESUME = script("resume")
 
 ALL = "*"
 """In place of a handler's name: every handler."""

@@ -11,8 +11,8 @@ from service.store.effects.blocks import detail_place
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-ADMIT = script("gate_admit")
-HEAR = script("gate_hear", above=("note", "holds"))
+ACQUIRE = script("acquire")
+REPORT = script("report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ async def acquire(redis: "Redis", keys: Keys, asked: AdmissionRequest) -> Grante
     """
     answer = await run(
         redis,
-        ADMIT,
+        ACQUIRE,
         keys.namespace,
         asked.ticket,
         asked.event_id,
@@ -140,5 +140,5 @@ async def report(redis: "Redis", keys: Keys, event_id: str, heard: CallReport) -
         replace(each, detail=keys.sealer.seal_text(each.detail, detail_place(each.name))) for each in heard.causes
     ]
     told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
-    opened, lifted = await run(redis, HEAR, keys.namespace, event_id, orjson.dumps({**told, "causes": sealed}))
+    opened, lifted = await run(redis, REPORT, keys.namespace, event_id, orjson.dumps({**told, "causes": sealed}))
     return Changed([each.decode() for each in opened], [each.decode() for each in lifted])

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-SMS_BUDGET = script("sms_budget", above=("budget",))
+SMS_BUDGET = script("sms_budget")
 WINDOW = 3600.0
 
 
@@ -25,6 +25,6 @@ async def room(redis: "Redis", keys: Keys, effect: str, *, segments: int, limit:
 
     Nothing is taken: the script that writes the intent takes them.
     """
-    args = (keys.namespace, effect, segments, limit, int(WINDOW * 1000))
-    granted, wait, tell = await run(redis, SMS_BUDGET, *args)
+    args = (effect, segments, limit, int(WINDOW * 1000))
+    granted, wait, tell = await run(redis, SMS_BUDGET, keys.namespace, *args)
     return Room(granted == 1, wait / 1000, tell == 1)

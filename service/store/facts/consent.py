@@ -18,10 +18,10 @@ from service.security.encryption import Form, UnopenedText, place_of
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-HEAR = script("hear", above=("consent",))
-MOVE = script("optout_move", above=("consent",))
-REMOVE = script("optout_remove", above=("consent",))
-REPLY = script("reply", above=("budget",))
+RECORD_CONSENT = script("record_consent")
+MOVE = script("optout_move")
+REMOVE = script("optout_remove")
+REPLY = script("reply")
 
 _USER = "whatsapp:"
 """What the name of a WhatsApp user begins with: an id is no number, and never taken for one."""
@@ -142,7 +142,7 @@ async def record_consent(redis: "Redis", keys: Keys, words: Sequence[ConsentChan
     changed = 0
     for start in range(0, len(words), STEP):
         heard = encode_words(words[start : start + STEP], keys, now=now)
-        changed += await run(redis, HEAR, keys.namespace, heard) if heard != NOTHING_SAID else 0
+        changed += await run(redis, RECORD_CONSENT, keys.namespace, heard) if heard != NOTHING_SAID else 0
     return changed
 
 
@@ -252,8 +252,8 @@ async def reason_against_answer(
     redis: "Redis", keys: Keys, number: str, *, effect_key: str, limit: int, budget: int, window: float
 ) -> Literal["loop", "over_budget"] | None:
     """Return why no answer may go to this number: `limit` went to it, or `budget` in all, within `window` seconds."""
-    args = (keys.namespace, effect_key, limit, int(window * 1000), budget)
-    reason: bytes = await run(redis, REPLY, *args, *keys.sealer.forms(number))
+    args = (effect_key, limit, int(window * 1000), budget)
+    reason: bytes = await run(redis, REPLY, keys.namespace, *args, *keys.sealer.forms(number))
     return reason.decode() or None  # type: ignore[return-value]
 
 

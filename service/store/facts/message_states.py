@@ -12,7 +12,7 @@ from service.store.facts.consent import KeyMissing
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
-MESSAGE = script("message", above=("message_state",))
+MESSAGE = script("message")
 
 DEFAULT_KEEP = 7 * 86_400.0
 """Seconds for which the state of a message is kept, unless the retention says otherwise."""
@@ -79,11 +79,11 @@ async def ask(
     Raises:
         KeyMissing: recipients are hidden under an encryption key that is not here.
     """
-    args: list[Argument] = [keys.namespace, message_id, _milliseconds(keep), purpose, by, int(at * 1000)]
+    args: list[Argument] = [message_id, _milliseconds(keep), purpose, by, int(at * 1000)]
     args += (orjson.dumps(keys.sealer.names), state_argument(said, keys, keep=keep))
     for each in recipients:
         args += (orjson.dumps(keys.sealer.forms(each.number)), each.effect)
-    missing, doubled, *answers = await run(redis, MESSAGE, *args)
+    missing, doubled, *answers = await run(redis, MESSAGE, keys.namespace, *args)
     if missing:
         raise KeyMissing([each.decode() for each in missing])
     states = {each.number: _state(answer) for each, answer in zip(recipients, answers, strict=True)}

@@ -60,11 +60,11 @@ async def take(redis: "Redis", keys: Keys) -> list[Notice]:
 
 async def told(redis: "Redis", keys: Keys, notice: Notice) -> float:
     """A notice has been told; answers the seconds until the next about its cause may be."""
-    args: list[Argument] = [keys.namespace, notice.cause, int(SHORTEST_PAUSE * 1000), int(LONGEST_PAUSE * 1000)]
+    args: list[Argument] = [notice.cause, int(SHORTEST_PAUSE * 1000), int(LONGEST_PAUSE * 1000)]
     args.append(notice.others)
     for entry, occurrences in notice.stored.items():
         args += (entry, occurrences)
-    pause: int = await run(redis, TOLD, *args)
+    pause: int = await run(redis, TOLD, keys.namespace, *args)
     return pause / 1000
 
 

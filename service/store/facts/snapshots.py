@@ -10,7 +10,7 @@ from service.store.inbox.search_index import index_terms
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
-LEARN = script("learn", above=("minute", "record"), when_full=False)
+COMPARE_AND_SET = script("compare_and_set", when_full=False)
 
 
 async def snapshot(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
@@ -40,7 +40,7 @@ async def compare_and_set(
     Raises:
         redis.exceptions.RedisError: it is not known whether it is stored; look again, and decide anew.
     """
-    args: list[Argument] = [keys.namespace, kind, subject, before or b"", after]
+    args: list[Argument] = [kind, subject, before or b"", after]
     for arrival in raised:
         args += (
             arrival.identity,
@@ -48,7 +48,7 @@ async def compare_and_set(
             keys.sealer.seal(arrival.body, body_place(arrival.identity)),
             index_terms(arrival.type, arrival.body, keys.sealer),
         )
-    return bool(await run(redis, LEARN, *args))
+    return bool(await run(redis, COMPARE_AND_SET, keys.namespace, *args))
 
 
 async def forget(redis: "Redis", keys: Keys, kind: str, subject: str) -> None:

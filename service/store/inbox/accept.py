@@ -27,7 +27,7 @@ PAGE = 500
 FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
 """Ways of arrival whose events tell the state of a message; the payload of a derived event is an old snapshot."""
 
-ACCEPT = script("accept", above=("consent", "message_state", "minute", "record"), when_full=False)
+ACCEPT = script("accept", when_full=False)
 CANCEL = script("cancel")
 SUMMARIES = script("summaries")
 
@@ -101,13 +101,13 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[NewEvent]) -> li
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
     """
-    answers = await run(redis, ACCEPT, *accept_arguments(keys, arrivals))
+    answers = await run(redis, ACCEPT, keys.namespace, *accept_arguments(keys, arrivals))
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
 
 
 def accept_arguments(keys: Keys, arrivals: Sequence[NewEvent]) -> list[Argument]:
     """What ACCEPT is given, sealed where there is a key."""
-    args: list[Argument] = [keys.namespace]
+    args: list[Argument] = []
     for arrival in arrivals:
         args += (
             arrival.identity,

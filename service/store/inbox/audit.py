@@ -12,7 +12,7 @@ from service.store.keys import Keys
 from service.store.scripts import run, script
 
 TOTALS = script("totals")
-EXAMINE = script("examine")
+AUDIT_EVENTS = script("audit_events")
 REPAIR = script("repair")
 RECOUNT = script("recount")
 
@@ -175,7 +175,7 @@ async def _look_again(redis: "Redis", keys: Keys, event_id: bytes) -> Difference
 
 async def _examine(redis: "Redis", keys: Keys, *ids: bytes) -> list[list[str]]:
     """For each id its state, empty where there is no record to tell it, and what differs."""
-    answers: list[list[bytes]] = await run(redis, EXAMINE, keys.namespace, *ids)
+    answers: list[list[bytes]] = await run(redis, AUDIT_EVENTS, keys.namespace, *ids)
     return [[text.decode(errors="replace") for text in answer] for answer in answers]
 
 

@@ -13,10 +13,10 @@ from service.store.effects.ledger import SETTLED_ANSWER
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-RETRY = script("dead_retry", above=("note", "fates", "anew", "dead_handlers"))
-DROP = script("dead_drop", above=("forget", "dead_handlers"))
-REPLAY = script("replay", above=("note", "fates", "anew"))
-CAUSES = script("dead_causes", above=("dead_handlers",))
+RETRY = script("dead_retry")
+DROP = script("dead_drop")
+REPLAY = script("replay")
+CAUSES = script("dead_causes")
 
 STEP = 50
 """Events that one script may change: a few milliseconds in which the server does nothing else."""
@@ -70,8 +70,8 @@ async def retry(
 
     `word` settles their effects of unknown fate. `trusted` takes events too whose effects elsewhere are not known here.
     """
-    args = (keys.namespace, word, SETTLED_ANSWER, handler or "", reason or "", int(trusted))
-    return [verdict.decode() for verdict in await run(redis, RETRY, *args, *ids)]
+    args = (word, SETTLED_ANSWER, handler or "", reason or "", int(trusted))
+    return [verdict.decode() for verdict in await run(redis, RETRY, keys.namespace, *args, *ids)]
 
 
 async def drop(
@@ -96,8 +96,11 @@ async def replay(
 
     Without `act` nothing is changed, and the answer says what would be.
     """
-    args = (keys.namespace, handler or "", int(again), int(trusted), int(act))
-    return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await run(redis, REPLAY, *args, *ids)]
+    args = (handler or "", int(again), int(trusted), int(act))
+    return [
+        Replayed(verdict.decode(), forgotten)
+        for verdict, forgotten in await run(redis, REPLAY, keys.namespace, *args, *ids)
+    ]
 
 
 async def new_causes(redis: "Redis", keys: Keys, *, remember: float) -> tuple[int, list[DeadCause]]:

@@ -17,8 +17,8 @@ from service.store.inbox.search import EventFilter, matching
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-ERASE = script("erase", above=("answers",))
-ERASE_OPT_OUT = script("optout_erase", above=("consent",))
+ERASE = script("erase")
+ERASE_OPT_OUT = script("optout_erase")
 
 PAGE = 50
 """Events read in one go, and erased by one script."""

@@ -16,7 +16,7 @@ from service.store.inbox.search_index import index_terms
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
-IMPORT = script("import", above=("message_state", "note", "minute"), when_full=False)
+IMPORT = script("import", when_full=False)
 
 STEP = 50
 
@@ -49,7 +49,7 @@ async def store(
     words = [word for event, envelope in zip(events, told, strict=True) for word in _words(event, envelope)]
     # First, so that no handler of an event that is to run can miss a STOP.
     await record_consent(redis, keys, words, now=0)
-    args: list[Argument] = [keys.namespace, int(run_them)]
+    args: list[Argument] = [int(run_them)]
     for event, envelope in zip(events, told, strict=True):
         body = event.body or b""
         args += (
@@ -65,7 +65,7 @@ async def store(
         args.append(len(event.handlers))
         for name, record in event.handlers.items():
             args += (name, record.sealed(keys.sealer, event.id, name).to_json())
-    return [answer.decode() for answer in await run(redis, IMPORT, *args)]
+    return [answer.decode() for answer in await run(redis, IMPORT, keys.namespace, *args)]
 
 
 def _told(event: ImportedEvent) -> Envelope | None:

@@ -13,9 +13,9 @@ from service.store.inbox.records import EventRecord, HandlerRecord, parse_record
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
-CLAIM = script("claim", above=("note", "lease", "quarantine_record"))
-FINISH = script("finish", above=("note", "lease"))
-RENEW = script("renew", above=("note", "lease"))
+CLAIM = script("claim")
+FINISH = script("finish")
+RENEW = script("renew")
 DRAINING_IS_REMEMBERED = 86_400_000
 """Milliseconds; longer than any lease, so that what a stopped worker leaves behind is never held against an event."""
 
@@ -117,7 +117,6 @@ async def claim(redis: "Redis", keys: Keys, request: ClaimRequest) -> ClaimedEve
     """
     began = time.monotonic()
     args: list[Argument] = [
-        keys.namespace,
         request.worker,
         request.number,
         int(request.lease * 1000),
@@ -127,7 +126,7 @@ async def claim(redis: "Redis", keys: Keys, request: ClaimRequest) -> ClaimedEve
     ]
     if request.only is not None:
         args.append(request.only)
-    claimed, foreign, wait, now, suspects, paused, damaged = await run(redis, CLAIM, *args)
+    claimed, foreign, wait, now, suspects, paused, damaged = await run(redis, CLAIM, keys.namespace, *args)
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
     odd = [keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
     return ClaimedEvents(
@@ -143,12 +142,11 @@ async def claim(redis: "Redis", keys: Keys, request: ClaimRequest) -> ClaimedEve
 
 async def finish(redis: "Redis", keys: Keys, endings: Sequence[HandlerResults]) -> list[str]:
     """Record endings; answers for each event its state, or `lost` where nothing was recorded."""
-    args = finishing(keys, endings)
-    return [state.decode() for state in await run(redis, FINISH, *args)]
+    args = finishing(endings)
+    return [state.decode() for state in await run(redis, FINISH, keys.namespace, *args)]
 
 
 def renewal(
-    keys: Keys,
     worker: str,
     held: Iterable[HeldLease],
     *,
@@ -162,15 +160,15 @@ def renewal(
     says for how many seconds the worker's event loop has been blocked, and by whose code.
     """
     told = orjson.dumps({"seconds": round(blocked[0], 1), "place": blocked[1]}) if blocked else b""
-    args: list[Argument] = [keys.namespace, worker, int(lease * 1000), settled, told]
+    args: list[Argument] = [worker, int(lease * 1000), settled, told]
     for each in held:
         args += (each.event_id, each.token, each.wish, orjson.dumps(each.about) if each.about else b"")
     return args
 
 
-def finishing(keys: Keys, endings: Iterable[HandlerResults]) -> list[Argument]:
+def finishing(endings: Iterable[HandlerResults]) -> list[Argument]:
     """Return the arguments of FINISH."""
-    args: list[Argument] = [keys.namespace]
+    args: list[Argument] = []
     for ending in endings:
         args += (ending.lease.record.id, ending.lease.token, int(ending.release), len(ending.handlers))
         for handler in ending.handlers.items():

@@ -8,10 +8,10 @@ from redis.exceptions import ResponseError
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-EXPIRE = script("expire", above=("forget",))
-LET_GO_BODIES = script("let_go_bodies", above=("answers",))
+EXPIRE = script("expire")
+PRUNE_BODIES = script("prune_bodies")
 SWEEP = script("sweep")
-UPKEEP_LOCK = script("upkeep_lock")
+MAINTENANCE_LOCK = script("maintenance_lock")
 
 STEP = 50
 """Records that one script may change: a millisecond or two in which the server does nothing else."""
@@ -29,19 +29,19 @@ class Swept:
 
 async def take_lock(redis: "Redis", keys: Keys, worker: str, *, seconds: float) -> bool:
     """Whether this worker does the upkeep for the next `seconds`."""
-    return bool(await run(redis, UPKEEP_LOCK, keys.namespace, worker, int(seconds * 1000)))
+    return bool(await run(redis, MAINTENANCE_LOCK, keys.namespace, worker, int(seconds * 1000)))
 
 
 async def expire(redis: "Redis", keys: Keys, *, retention: float, dead_retention: float) -> int:
     """Forget some of what ended longer ago than this many seconds; answers how many events."""
-    arguments = (keys.namespace, int(retention * 1000), int(dead_retention * 1000), STEP)
-    forgotten: int = await run(redis, EXPIRE, *arguments)
+    arguments = (int(retention * 1000), int(dead_retention * 1000), STEP)
+    forgotten: int = await run(redis, EXPIRE, keys.namespace, *arguments)
     return forgotten
 
 
 async def prune_bodies(redis: "Redis", keys: Keys, *, older_than: float) -> int:
     """Let go of some bodies of events that ended well longer ago than this many seconds; answers how many."""
-    let_go: int = await run(redis, LET_GO_BODIES, keys.namespace, int(older_than * 1000), STEP)
+    let_go: int = await run(redis, PRUNE_BODIES, keys.namespace, int(older_than * 1000), STEP)
     return let_go
 
 

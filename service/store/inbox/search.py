@@ -20,8 +20,8 @@ from service.store.inbox.search_index import type_digest
 from service.store.keys import Keys
 from service.store.scripts import run, script
 
-SELECT = script("select", above=("minute", "dead_handlers"))
-MINUTES = script("minutes", above=("minute",))
+FILTER_IDS = script("filter_ids")
+MINUTES = script("minutes")
 
 MINUTE = 60_000
 MINUTES_AT_ONCE = 500
@@ -224,7 +224,7 @@ async def _pages(
 
 
 async def _select(redis: "Redis", keys: Keys, filters: bytes, where: tuple[str, int, int], *ids: str) -> _Page:
-    looked_at, *flat = await run(redis, SELECT, keys.namespace, filters, *where, *ids)
+    looked_at, *flat = await run(redis, FILTER_IDS, keys.namespace, filters, *where, *ids)
     return _Page(
         looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]
     )

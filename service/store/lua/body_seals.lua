@@ -1,11 +1,11 @@
 -- body_seals: by which encryption keys the bodies of events are sealed.
 --
 -- Keys:   <ns>:event:<id>
--- ARGV:   ns, then ids (at most 500)
+-- ARGV:   ids (at most 500)
 -- Answer: for each body: the name of its key, '' where it is not sealed
 -- Cost:   O(ids), and a copy of each body within the server
-local ns, answers = ARGV[1], {}
-for i = 2, #ARGV do
+local answers = {}
+for i = 1, #ARGV do
   local event = ns .. ':event:' .. ARGV[i]
   local f = redis.call('TYPE', event).ok == 'hash' and redis.call('HMGET', event, 'body', 'arrived_by') or {}
   -- The job of another application is kept as it was found.

@@ -1,18 +1,18 @@
 -- cancel: call off a scheduled event that has not begun, even one that is not yet scheduled.
 --
+-- requires: settle
 -- Keys:   those of settle, <ns>:cancelled:<id>
--- ARGV:   ns, id, remember (ms for which a cancel that came first is kept)
+-- ARGV:   id, remember (ms for which a cancel that came first is kept)
 -- Answer: 'cancelled' | 'remembered' | 'too_late'
 -- Cost:   O(log queue)
-local ns, id = ARGV[1], ARGV[2]
-local now = now_ms()
+local id = ARGV[1]
 local event = ns .. ':event:' .. id
 local f = redis.call('HMGET', event, 'state', 'handlers', 'cancelled')
 if not f[1] then
-  redis.call('SET', ns .. ':cancelled:' .. id, '1', 'PX', ARGV[3])
+  redis.call('SET', ns .. ':cancelled:' .. id, '1', 'PX', ARGV[2])
   return 'remembered'
 end
 if (f[1] ~= 'open' or f[2]) and not f[3] then return 'too_late' end
 redis.call('HSET', event, 'handlers', '[]', 'cancelled', '1')
-settle(ns, id, now)
+settle(id)
 return 'cancelled'

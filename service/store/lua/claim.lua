@@ -3,17 +3,17 @@
 -- lease lapsed twice is a suspect, and given only to a worker that runs nothing else; lapsed once more while alone, it is dead.
 -- A claim whose reply was lost is repeated under its number, and answered with what it took then.
 --
+-- requires: handlers lease quarantine_record settle
 -- Keys:   those of settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
--- ARGV:   ns, worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
+-- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), optionally one event id: then only this one
 -- Answer: {claimed, foreign, wait, now, suspects, paused, damaged}: claimed = for each event {id, field, value, field, value …}; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
 --         the server's time (ms); suspects = how many were passed over; paused = handlers that are paused;
 --         damaged = ids of events that were ended because their records are damaged
 -- Cost:   O(limit × (log queue + record))
-local ns, worker, number, lease = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local limit, alone, routes = tonumber(ARGV[5]), ARGV[6] == '1', cjson.decode(ARGV[7])
-local now = now_ms()
+local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local limit, alone, routes = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6])
 local prefix, token = ns .. ':', worker .. ':' .. number
 local SUSPECT, MOST_PASSED, MOST_LOOKED_AT = 2, 500, 5000
 local claimed, foreign, suspects, damaged = {}, {}, 0, {}
@@ -50,9 +50,9 @@ local function verdict_on(id, event)
   if f[1] ~= 'open' or (f[2] and (tonumber(f[3]) or 0) > now) then return 'settle' end
   if f[2] then
     if worker_of(f[2]) == worker then return 'own' end
-    blame(ns, id, f[2])
-    condemn_if_hopeless(ns, id, now)
-    let_go(ns, id, f[2])
+    blame(id, f[2])
+    condemn_if_hopeless(id)
+    let_go(id, f[2])
     if verdict(event, names_of(redis.call('HGET', event, 'handlers'))) ~= 'open' then return 'settle' end
   end
   return (tonumber(redis.call('HGET', event, 'lapses') or '0') or 0) >= SUSPECT and 'suspect' or 'free'
@@ -62,9 +62,9 @@ local function take(id, event, more)
   local handlers = redis.call('HGET', event, 'handlers') or subscribed(redis.call('HGET', event, 'type'))
   if not names_of(handlers) then error('its list of handlers cannot be read') end
   -- Noted as held before it is: the repetition of this claim looks for what it took among these.
-  hold(ns, worker, id)
+  hold(worker, id)
   redis.call('HSET', event, 'handlers', handlers, 'lease', token, 'lease_until', now + lease, unpack(more or {}))
-  settle(ns, id, now)
+  settle(id)
   give(id, event)
 end
 
@@ -79,7 +79,7 @@ local function consider(job)
   local verdict = verdict_on(id, event)
   if verdict == 'own' then return true, false end
   if verdict == 'settle' then
-    settle(ns, id, now)
+    settle(id)
   elseif verdict == 'free' then
     take(id, event)
   elseif alone and #claimed == 0 then
@@ -87,7 +87,7 @@ local function consider(job)
     return false, true
   else
     suspects = suspects + 1
-    settle(ns, id, now, true)
+    settle(id, true)
     return true, false
   end
   return false, false
@@ -99,7 +99,7 @@ local function consider_alone(job)
   if fine then return still_due, enough end
   local id = job:sub(#prefix + 1)
   if not is_damage(ns .. ':event:' .. id, still_due) then error(still_due) end
-  quarantine_record(ns, id, now)
+  quarantine_record(id)
   damaged[#damaged + 1] = id
   return false, false
 end
@@ -108,7 +108,7 @@ end
 local function claim_due()
   local passed, looked = 0, 0
   repeat
-    local jobs = ARGV[8] and { prefix .. ARGV[8] }
+    local jobs = ARGV[7] and { prefix .. ARGV[7] }
       or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, limit - #claimed)
     looked = looked + #jobs
     for _, job in ipairs(jobs) do
@@ -116,7 +116,7 @@ local function claim_due()
       if still_due then passed = passed + 1 end
       if enough then return end
     end
-  until ARGV[8] or #jobs == 0 or #claimed >= limit or passed >= MOST_PASSED or looked >= MOST_LOOKED_AT
+  until ARGV[7] or #jobs == 0 or #claimed >= limit or passed >= MOST_PASSED or looked >= MOST_LOOKED_AT
 end
 
 local function repeat_claim()
@@ -124,7 +124,7 @@ local function repeat_claim()
     local event = ns .. ':event:' .. id
     local f = redis.call('HMGET', event, 'lease', 'lease_until')
     if f[1] == token and (tonumber(f[2]) or 0) > now then
-      settle(ns, id, now)
+      settle(id)
       give(id, event)
     end
   end

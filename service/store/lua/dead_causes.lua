@@ -1,12 +1,13 @@
 -- dead_causes: why events went dead since this was last asked, each cause (handler and reason) once an hour, whoever asks.
 --
+-- requires: dead_handlers handlers
 -- Keys:   <ns>:dead, <ns>:dead_seen, <ns>:event:<id>, <ns>:dead_told:<digest of the cause>
--- ARGV:   ns, limit (at most 500), remember (ms for which a cause counts as told)
+-- ARGV:   limit (at most 500), remember (ms for which a cause counts as told)
 -- Answer: {looked at, then for each cause that was not told: handler, reason, id of an event}
 -- Cost:   O(limit × record)
-local ns, limit, remember = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local limit, remember = tonumber(ARGV[1]), ARGV[2]
 -- Of this very millisecond more may be to come.
-local upto = now_ms() - 1
+local upto = now - 1
 local seen = redis.call('GET', ns .. ':dead_seen') or '0'
 local found = redis.call('ZRANGE', ns .. ':dead', '(' .. seen, upto, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
 local answer = { #found / 2 }

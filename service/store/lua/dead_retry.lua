@@ -1,14 +1,14 @@
 -- dead_retry: let dead handlers of dead events run again, against the ledger: what was sent is not sent again. An event that
 -- is not dead (any more) is left as it is, so that this may come at any time and more than once.
 --
+-- requires: dead_handlers note run_again settle unresolved_effects
 -- Keys:   those of settle, note, fates, anew and dead_handlers
--- ARGV:   ns, word on effects of unknown fate ('' | 'sent' | 'not_sent'), answer (see effects_settle), handler, reason ('': any),
+-- ARGV:   word on effects of unknown fate ('' | 'sent' | 'not_sent'), answer (see effects_settle), handler, reason ('': any),
 --         trusted ('1': imported events too), then ids (at most 500)
 -- Answer: for each id: 'retried' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone' | 'no_body' |
 --         'foreign' | 'imported' | 'cancelled' | 'in_doubt' (an effect is of unknown fate, and no word was given)
 -- Cost:   O(ids × (record + effects + log queue))
-local ns, word, answer, wanted, reason, trusted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6] == '1'
-local now = now_ms()
+local word, answer, wanted, reason, trusted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
 
 local function retry(id)
   local event = ns .. ':event:' .. id
@@ -17,19 +17,19 @@ local function retry(id)
   local why_not = hindrance(event, trusted)
   if why_not then return why_not end
   if is_half_anew(event) then
-    settle(ns, id, now)
+    settle(id)
     return 'retried'
   end
   local names = dead_handlers(event, wanted, reason)
   if #names == 0 then return 'other' end
-  if word == '' and count_doubtful(ns, id) > 0 then return 'in_doubt' end
-  if word ~= '' and settle_effects(ns, id, word, answer, now) > 0 then note(ns, id, now, word) end
-  let_go_of_refusals(ns, id)
-  run_anew(event, names, now, 'retried')
-  settle(ns, id, now)
+  if word == '' and count_doubtful(id) > 0 then return 'in_doubt' end
+  if word ~= '' and settle_effects(id, word, answer) > 0 then note(id, word) end
+  let_go_of_refusals(id)
+  run_anew(event, names, 'retried')
+  settle(id)
   return 'retried'
 end
 
 local answers = {}
-for i = 7, #ARGV do answers[#answers + 1] = retry(ARGV[i]) end
+for i = 6, #ARGV do answers[#answers + 1] = retry(ARGV[i]) end
 return answers

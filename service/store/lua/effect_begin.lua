@@ -3,8 +3,9 @@
 -- where that has been delivered, another event holds the right to send, or the hour's segments are used up. Right and segments
 -- are taken here. A request that is only noted (a dry run) is written with its answer.
 --
+-- requires: budget consent message_state
 -- Keys:   <ns>:sent_regions (sorted set: where sends went, by time), <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>, those of consent, message_state and budget
--- ARGV:   ns, event id, token of the lease, name, version seen (0: there was no entry), run, keep (ms that the entry lives; 0: as
+-- ARGV:   event id, token of the lease, name, version seen (0: there was no entry), run, keep (ms that the entry lives; 0: as
 --         long as its event), again ('1': the stored bytes go once more; '0': what follows is new), conditions of a send (JSON, or
 --         ''): {keys = {names of the caller's encryption keys}, recipients = {forms of each number}, only_asks, message = {id,
 --         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}, reply = {limit, window (ms)} of the budget of replies,
@@ -13,9 +14,8 @@
 --         {'recipient_unreadable'}, {'already_sent' or 'right_held', the event that holds the right}, {'over_budget'},
 --         {'encryption_key_missing', names of keys …}
 -- Cost:   O(fields + log effects of the event + fields of the message)
-local ns, id, token, name, version, run, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6], tonumber(ARGV[7])
+local id, token, name, version, run, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local entry = ns .. ':effect:' .. name
-local now = now_ms()
 
 -- unreadable_consent: the encryption keys that opt-outs are hidden under and the caller does not have
 local function unreadable_consent(names)
@@ -29,13 +29,13 @@ end
 
 -- message_refuses: why nothing may be sent in a message's place now; nil where it may
 local function message_refuses(message, wanted)
-  local fields = read_message(ns, message.id)
+  local fields = read_message(message.id)
   local missing = missing_keys(fields, wanted.keys)
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
   local state = recipient_state(fields, wanted.recipients[1])
-  local reason = reason_against(fields, state, id, effect_begun(ns, name))
+  local reason = reason_against(fields, state, id, effect_begun(name))
   if reason ~= '' then return { reason, state.right ~= id and state.right or nil } end
-  if not budget_has_room(ns, name, message.segments, message.limit, message.window, now) then return { 'over_budget' } end
+  if not budget_has_room(name, message.segments, message.limit, message.window) then return { 'over_budget' } end
 end
 
 local function refused(wanted)
@@ -43,10 +43,10 @@ local function refused(wanted)
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
   local since = wanted.message and wanted.message.since >= 0 and wanted.message.since or nil
   for _, forms in ipairs(wanted.recipients) do
-    if opted_out(ns, forms, since) then return { 'opted_out' } end
+    if opted_out(forms, since) then return { 'opted_out' } end
   end
   -- The stored bytes under a key that was sent before are no further reply.
-  if wanted.reply and ARGV[8] == '0' and not replies_have_room(ns, name, wanted.reply.limit, wanted.reply.window, now) then
+  if wanted.reply and ARGV[7] == '0' and not replies_have_room(name, wanted.reply.limit, wanted.reply.window) then
     return { 'over_budget' }
   end
   return wanted.message and message_refuses(wanted.message, wanted)
@@ -54,22 +54,22 @@ end
 
 -- take: the right to send in a message's place, and the segments for it
 local function take(wanted)
-  local message, key = wanted.message, message_key(ns, wanted.message.id)
+  local message, key = wanted.message, message_key(wanted.message.id)
   adopt_forms(key, wanted.recipients[1])
   redis.call('HSET', key, 'right:' .. wanted.recipients[1][1], id)
   redis.call('PEXPIRE', key, message.keep)
-  reserve_budget(ns, name, message.segments, message.window, now)
+  reserve_budget(name, message.segments, message.window)
 end
 
 local lease = redis.call('HMGET', ns .. ':event:' .. id, 'lease', 'lease_until')
 if lease[1] ~= token or (tonumber(lease[2]) or 0) <= now then return { 'lost' } end
 if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
-if ARGV[9] ~= '' then
-  local wanted = cjson.decode(ARGV[9])
+if ARGV[8] ~= '' then
+  local wanted = cjson.decode(ARGV[8])
   local why = refused(wanted)
   if why then return why end
   if wanted.message and not wanted.only_asks then take(wanted) end
-  if wanted.reply and not wanted.only_asks then reserve_reply(ns, name, wanted.reply.window, now) end
+  if wanted.reply and not wanted.only_asks then reserve_reply(name, wanted.reply.window) end
   for _, region in ipairs(wanted.only_asks and {} or wanted.regions) do
     redis.call('ZADD', ns .. ':sent_regions', now, region)
   end
@@ -79,11 +79,11 @@ local known = redis.call('HMGET', entry, 'state', 'sends', 'doubtful')
 local fields = { 'run', run, 'holder', id, 'token', token, 'last_at', now, 'version', tonumber(version) + 1 }
 local state, sends, doubtful = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
-if ARGV[8] == '0' then
+if ARGV[7] == '0' then
   redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'answer_short', 'answered_at', 'why', 'bytes')
   sends, doubtful = 0, 0
   fields[#fields + 1], fields[#fields + 2] = 'first_at', now
-  for i = 10, #ARGV, 2 do
+  for i = 9, #ARGV, 2 do
     fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 1]
     if ARGV[i] == 'state' then state = ARGV[i + 1] end
   end

@@ -1,17 +1,17 @@
 -- effect_end: note what came of a request. Always allowed: an answer is true whoever holds the lease by now, and one that came
 -- stays. What did not happen gives its segments of the SMS budget back.
 --
+-- requires: budget
 -- Keys:   <ns>:effect:<name>, those of budget
--- ARGV:   ns, name, outcome: 'done' | 'refused' (nothing happened, for good) | 'withdrawn' (nothing happened, and what goes next
+-- ARGV:   name, outcome: 'done' | 'refused' (nothing happened, for good) | 'withdrawn' (nothing happened, and what goes next
 --         may differ) | 'put_off' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
 --         content type, answer, why, note (random, of what came of one request: noted again, as the reply was lost, it counts once),
 --         what stays of the answer when bodies are let go of ('' where that is found in the answer itself)
 -- Answer: {state of the entry, requests of which it is not known whether they took effect}
 -- Cost:   O(1)
-local entry = ARGV[1] .. ':effect:' .. ARGV[2]
-local outcome, sent_at, status = ARGV[3], ARGV[4], ARGV[5]
+local entry = ns .. ':effect:' .. ARGV[1]
+local outcome, sent_at, status = ARGV[2], ARGV[3], ARGV[4]
 local MOST_TOLD, MOST_NOTES = 2000, 170
-local now = now_ms()
 
 -- All of it is one write, so that an answer is noted or not; what the bytes held goes after it.
 local fields = {}
@@ -20,14 +20,14 @@ local function set(...)
 end
 
 local function keep_answer()
-  set('answer_type', ARGV[6], 'answer', ARGV[7], 'answered_at', now)
-  if ARGV[10] ~= '' then set('answer_short', ARGV[10]) end
+  set('answer_type', ARGV[5], 'answer', ARGV[6], 'answered_at', now)
+  if ARGV[9] ~= '' then set('answer_short', ARGV[9]) end
 end
 
 local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent', 'notes', 'version')
 if not f[1] then return { 'gone', 0 } end
 local notes = f[4] or ''
-if notes:find(ARGV[9], 1, true) then
+if notes:find(ARGV[8], 1, true) then
   if f[1] ~= 'started' then redis.call('HDEL', entry, 'bytes') end
   return { f[1], tonumber(f[2]) }
 end
@@ -42,11 +42,11 @@ if state == 'started' and outcome ~= 'unknown' then
   elseif doubtful == 0 and outcome ~= 'put_off' then
     state = outcome
     if outcome == 'refused' then keep_answer() end
-    release_budget(ARGV[1], ARGV[2])
+    release_budget(ARGV[1])
   end
   set('state', state, 'doubtful', doubtful)
 end
-set('status', status, 'why', ARGV[8], 'notes', (notes .. ARGV[9] .. ';'):sub(-MOST_NOTES))
+set('status', status, 'why', ARGV[7], 'notes', (notes .. ARGV[8] .. ';'):sub(-MOST_NOTES))
 redis.call('HSET', entry, 'version', tonumber(f[5] or '0') + 1, unpack(fields))
 if state ~= 'started' and f[1] == 'started' then redis.call('HDEL', entry, 'bytes') end
 return { state, doubtful }

@@ -2,13 +2,12 @@
 -- among the effects of the event that asks.
 --
 -- Keys:   <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id of the event that has it in hand>
--- ARGV:   ns, event id, name, run (random, of the run that asks)
+-- ARGV:   event id, name, run (random, of the run that asks)
 -- Answer: {in other hands ('1' | '0'), field, value, field, value …}; no fields where nothing is known. A value that is no entry
 --         is answered as an entry without a state, and a damaged entry is in nobody's hands.
 -- Cost:   O(fields + log effects of the event)
-local ns, id, name, run = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local id, name, run = ARGV[1], ARGV[2], ARGV[3]
 local entry = ns .. ':effect:' .. name
-local now = now_ms()
 local kind = redis.call('TYPE', entry).ok
 if kind == 'none' then return { '0' } end
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)

@@ -1,8 +1,9 @@
 -- effects_forget: let a handler's effects of one event be as if they had never been, so that they happen once more under keys
 -- that Telnyx has not seen; or only say how many that would be.
 --
+-- requires: unresolved_effects
 -- Keys:   those of fates
--- ARGV:   ns, event id, handler, forget ('1' | '0': only count)
+-- ARGV:   event id, handler, forget ('1' | '0': only count)
 -- Answer: how many effects
 -- Cost:   O(effects of the event)
-return forget_effects_of(ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1')
+return forget_effects_of(ARGV[1], ARGV[2], ARGV[3] == '1')

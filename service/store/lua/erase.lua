@@ -2,11 +2,11 @@
 -- which effects happened stays, so that nothing is accepted or sent once more. An open event still needs its body: it is noted,
 -- and its turn comes when it has ended.
 --
+-- requires: handlers redact_answers
 -- Keys:   those of answers, <ns>:event:<id>, <ns>:erasing
--- ARGV:   ns, then ids (at most 50)
+-- ARGV:   ids (at most 50)
 -- Answer: for each id: {'erased', had a body ('1' | '0'), effects of which texts were taken away} | {'open'} | {'gone'}
 -- Cost:   O(ids × (handlers + effects))
-local ns = ARGV[1]
 
 -- quiet: take the words out of a handler's record
 local function quiet(event, name)
@@ -60,5 +60,5 @@ local function erase(id)
 end
 
 local answers = {}
-for i = 2, #ARGV do answers[#answers + 1] = erase(ARGV[i]) end
+for i = 1, #ARGV do answers[#answers + 1] = erase(ARGV[i]) end
 return answers

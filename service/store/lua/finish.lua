@@ -1,14 +1,13 @@
 -- finish: record how handlers ended and, if asked, give leases back; many events at once. Refused to whoever has lost the
 -- lease: nothing of that event is recorded.
 --
+-- requires: lease settle
 -- Keys:   those of settle and lease
--- ARGV:   ns, then for each event: id, token, release ('1' | '0'), number of handlers, then name, JSON for each of those
+-- ARGV:   for each event: id, token, release ('1' | '0'), number of handlers, then name, JSON for each of those
 -- Answer: for each event its state, or 'lost'
 -- Cost:   O(events × (handlers + log queue))
-local ns = ARGV[1]
-local now = now_ms()
 local answers = {}
-local i = 2
+local i = 1
 while i <= #ARGV do
   local id, token, release, count = ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', tonumber(ARGV[i + 3])
   local event = ns .. ':event:' .. id
@@ -20,9 +19,9 @@ while i <= #ARGV do
     for j = i + 4, i + 3 + 2 * count, 2 do fields[#fields + 1], fields[#fields + 2] = 'h:' .. ARGV[j], ARGV[j + 1] end
     if count > 0 then redis.call('HSET', event, unpack(fields)) end
     if release and count > 0 then redis.call('HDEL', event, 'lapses', 'blames') end
-    answers[#answers + 1] = settle(ns, id, now, false, release)
+    answers[#answers + 1] = settle(id, false, release)
     -- Last, so that whoever holds the lease can record again what failed half-way.
-    if release then let_go(ns, id, token) end
+    if release then let_go(id, token) end
   end
   i = i + 4 + 2 * count
 end

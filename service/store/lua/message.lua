@@ -1,7 +1,8 @@
 -- message: answer what is known of a message, and why nothing may be sent in its place; note that this waits, or went out.
 --
+-- requires: message_state
 -- Keys:   those of message_state, <ns>:effect:<name>
--- ARGV:   ns, message id, keep (ms), purpose ('look' | 'hold' | 'sent'), by (the event that asks; '' where nobody will send),
+-- ARGV:   message id, keep (ms), purpose ('look' | 'hold' | 'sent'), by (the event that asks; '' where nobody will send),
 --         at (ms), names of the caller's encryption keys (JSON), what else is said of the message (JSON as for merge_message, or
 --         ''), then for each recipient: forms of the number (JSON, that of today first), name of the effect that would send in
 --         the message's place
@@ -10,12 +11,12 @@
 --         recipient the reason against sending (''), the event that holds the right to (''), since when it waits (ms, ''),
 --         begun = '1' if this event's effect was carried out, or may have been
 -- Cost:   O(recipients × fields of the message)
-local ns, id, purpose, by, at = ARGV[1], ARGV[2], ARGV[4], ARGV[5], ARGV[6]
-local key = message_key(ns, id)
-if ARGV[8] ~= '' then merge_message(ns, cjson.decode(ARGV[8]), by) end
+local id, purpose, by, at = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
+local key = message_key(id)
+if ARGV[7] ~= '' then merge_message(cjson.decode(ARGV[7]), by) end
 
 local recipients = {}
-for i = 9, #ARGV, 2 do
+for i = 8, #ARGV, 2 do
   local forms = cjson.decode(ARGV[i])
   recipients[#recipients + 1] = { forms, ARGV[i + 1] }
   adopt_forms(key, forms)
@@ -23,8 +24,8 @@ for i = 9, #ARGV, 2 do
   if purpose == 'sent' then redis.call('HSET', key, 'sent:' .. forms[1], by) end
 end
 
-local fields = read_message(ns, id)
-if next(fields) then redis.call('PEXPIRE', key, ARGV[3]) end
+local fields = read_message(id)
+if next(fields) then redis.call('PEXPIRE', key, ARGV[2]) end
 local doubled, answers = {}, {}
 for field in pairs(fields) do
   local form = field:match('^sent:(.*)$')
@@ -34,9 +35,9 @@ for field in pairs(fields) do
   end
 end
 for _, each in ipairs(recipients) do
-  local state, begun = recipient_state(fields, each[1]), effect_begun(ns, each[2])
+  local state, begun = recipient_state(fields, each[1]), effect_begun(each[2])
   local mine = begun and state.right == by
   local reason = mine and '' or reason_against(fields, state, by, begun)
   answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '' }
 end
-return { missing_keys(fields, cjson.decode(ARGV[7])), doubled, unpack(answers) }
+return { missing_keys(fields, cjson.decode(ARGV[6])), doubled, unpack(answers) }

@@ -1,15 +1,16 @@
 -- minutes: in which minutes, from one on backwards, there may be events with all these digests.
 --
+-- requires: minute
 -- Keys:   those of minute, <ns>:events; none is written
--- ARGV:   ns, first minute (since 1970), how many (at most 2000), then digests (in hex; of several with commas
+-- ARGV:   first minute (since 1970), how many (at most 2000), then digests (in hex; of several with commas
 --         between, any)
 -- Answer: {minutes looked at, then from and to (minutes) of each stretch that may hold such events, the latest first}
 -- Cost:   O(minutes + digests in them), at most MOST_BYTES and one minute's
-local ns, first, count = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local first, count = tonumber(ARGV[1]), tonumber(ARGV[2])
 local MOST_BYTES = 1048576
 
 local wanted = {}
-for i = 4, #ARGV do wanted[#wanted + 1] = from_hex(ARGV[i]) end
+for i = 3, #ARGV do wanted[#wanted + 1] = from_hex(ARGV[i]) end
 
 local function may_hold(minute, digests)
   if not digests then
@@ -25,7 +26,7 @@ end
 local answer, looked_at, bytes = { 0 }, 0, 0
 while looked_at < count and bytes < MOST_BYTES do
   local minute = first - looked_at
-  local digests = redis.call('GET', minute_key(ns, minute * MINUTE))
+  local digests = redis.call('GET', minute_key(minute * MINUTE))
   bytes = bytes + #(digests or '')
   looked_at = looked_at + 1
   if may_hold(minute, digests) then

@@ -2,19 +2,19 @@
 -- whatever else that cause brings, when the pause after the last message is over.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
--- ARGV:   ns, cause, entry (what to tell), most (entries told apart; the rest is counted), pause (ms; the shortest)
+-- ARGV:   cause, entry (what to tell), most (entries told apart; the rest is counted), pause (ms; the shortest)
 -- Answer: 1 if the entry is news, 0 if the latest message about this cause told it
 -- Cost:   O(log causes)
-local ns, cause, entry, most, pause = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local cause, entry, most, pause = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local notices, notice = ns .. ':notices', ns .. ':notice:' .. cause
 local news = redis.call('HEXISTS', notice, 'told:' .. entry) == 0
 local apart = redis.call('HEXISTS', notice, 'new:' .. entry) == 1 or redis.call('HLEN', notice) < most
 local due = redis.call('ZSCORE', notices, cause)
 if not due then
-  redis.call('ZADD', notices, now_ms(), cause)
+  redis.call('ZADD', notices, now, cause)
 elseif news and redis.call('HEXISTS', notice, 'taken') == 0 then
   -- A cause that only repeats itself is told ever more rarely; news of it need not wait for that.
-  local soonest = (redis.call('HGET', notice, 'told_at') or now_ms()) + pause
+  local soonest = (redis.call('HGET', notice, 'told_at') or now) + pause
   redis.call('ZADD', notices, 'LT', soonest, cause)
 end
 -- Last, so that what is noted again after a failure counts once.

@@ -2,12 +2,11 @@
 -- told. A cause that brought nothing new for a whole pause is forgotten, so that the next of it is told at once.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
--- ARGV:   ns, limit (causes), patience (ms until what was taken and not told comes up again)
+-- ARGV:   limit (causes), patience (ms until what was taken and not told comes up again)
 -- Answer: for each cause {cause, tries (this one counted), others (occurrences not told apart), entry, occurrences, entry, …}
 -- Cost:   O(limit × (entries of a cause + log causes))
-local ns, limit, patience = ARGV[1], ARGV[2], tonumber(ARGV[3])
+local limit, patience = ARGV[1], tonumber(ARGV[2])
 local notices = ns .. ':notices'
-local now = now_ms()
 local taken = {}
 for _, cause in ipairs(redis.call('ZRANGEBYSCORE', notices, '-inf', now, 'LIMIT', 0, limit)) do
   local notice = ns .. ':notice:' .. cause

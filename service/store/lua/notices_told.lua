@@ -2,10 +2,10 @@
 -- more of it came meanwhile; else after twice the pause before, so that what lasts is not told every few minutes.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
--- ARGV:   ns, cause, shortest pause (ms), longest pause (ms), others, then entry, occurrences for each entry told
+-- ARGV:   cause, shortest pause (ms), longest pause (ms), others, then entry, occurrences for each entry told
 -- Answer: the pause (ms)
 -- Cost:   O(entries + log causes)
-local ns, cause, shortest, longest = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local cause, shortest, longest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local notice = ns .. ':notice:' .. cause
 local before = {}
 local fields = redis.call('HKEYS', notice)
@@ -15,9 +15,9 @@ for _, field in ipairs(fields) do
     redis.call('HDEL', notice, field)
   end
 end
-if redis.call('HINCRBY', notice, 'others', -tonumber(ARGV[5])) <= 0 then redis.call('HDEL', notice, 'others') end
+if redis.call('HINCRBY', notice, 'others', -tonumber(ARGV[4])) <= 0 then redis.call('HDEL', notice, 'others') end
 local told, news = {}, false
-for i = 6, #ARGV, 2 do
+for i = 5, #ARGV, 2 do
   local entry = ARGV[i]
   told[entry] = true
   news = news or not before[entry]
@@ -31,7 +31,6 @@ for _, field in ipairs(fields) do
 end
 local pause = shortest
 if not news then pause = math.min(2 * (redis.call('HGET', notice, 'pause') or shortest), longest) end
-local now = now_ms()
 redis.call('HDEL', notice, 'taken')
 redis.call('HSET', notice, 'pause', pause, 'told_at', now)
 redis.call('ZADD', ns .. ':notices', now + pause, cause)

@@ -1,15 +1,15 @@
 -- pause: let one handler, or all, run no more. What comes due for them is parked, and never probed.
 --
 -- Keys:   <ns>:cause:<name>, <ns>:causes, <ns>:paused
--- ARGV:   ns, name of the cause, handler ('*': all), detail, advice
+-- ARGV:   name of the cause, handler ('*': all), detail, advice
 -- Answer: 1 if it was not paused before, else 0
 -- Cost:   O(1)
-local ns, name = ARGV[1], ARGV[2]
+local name = ARGV[1]
 local cause = ns .. ':cause:' .. name
-if redis.call('SISMEMBER', ns .. ':paused', ARGV[3]) == 1 then return 0 end
-redis.call('HSET', cause, 'since', now_ms(), 'probe_at', -1, 'interval', 0, 'longest', 0, 'detail', ARGV[4],
-  'advice', ARGV[5])
+if redis.call('SISMEMBER', ns .. ':paused', ARGV[2]) == 1 then return 0 end
+redis.call('HSET', cause, 'since', now, 'probe_at', -1, 'interval', 0, 'longest', 0, 'detail', ARGV[3],
+  'advice', ARGV[4])
 redis.call('SADD', ns .. ':causes', name)
 -- Last: a pause that failed half-way is none, and may be asked for again.
-redis.call('SADD', ns .. ':paused', ARGV[3])
+redis.call('SADD', ns .. ':paused', ARGV[2])
 return 1

@@ -1,11 +1,11 @@
 -- quarantine: keep a job that is in our queue and nobody's, as a dead event with a reason.
 --
+-- requires: counters ends
 -- Keys:   those of settle, <ns>:events, arq:in-progress:<job>
--- ARGV:   ns, job id, reason, error (words for a person), name (the job id as a text)
+-- ARGV:   job id, reason, error (words for a person), name (the job id as a text)
 -- Answer: 1, or 0 where the job has left the queue meanwhile
 -- Cost:   O(log queue + size of the job's data)
-local ns, job, reason, said, name = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
-local now = now_ms()
+local job, reason, said, name = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local id = 'foreign:' .. name
 local event = ns .. ':event:' .. id
 if not redis.call('ZSCORE', ns .. ':queue', job) then return 0 end
@@ -14,11 +14,11 @@ local own = job:sub(1, #ns + 1) == ns .. ':' and job:sub(#ns + 2)
 if own and name == job and redis.call('EXISTS', ns .. ':event:' .. own) == 1 then return 0 end
 local blob = redis.call('GET', 'arq:job:' .. job) or ''
 local before = redis.call('HGET', event, 'state')
-counters(ns)
-if before and before ~= 'dead' then leave_end(ns, id, before) end
+counters()
+if before and before ~= 'dead' then leave_end(id, before) end
 redis.call('ZADD', ns .. ':events', now, id)
-index_end(ns, id, 'dead', now)
-if before ~= 'dead' then count(ns, before, 'dead') end
+index_end(id, 'dead')
+if before ~= 'dead' then count(before, 'dead') end
 -- The record first, then the job: one that failed half-way is still in the queue.
 redis.call('HSET', event, 'type', 'ringback.foreign_job', 'body', blob, 'arrived_by', 'queue', 'received_at', now, 'due', now,
   'deliveries', 1, 'handlers', '["queue"]', 'state', 'dead', 'ended_at', now,

@@ -2,20 +2,18 @@
 -- event loop of the worker that has it is blocked: nobody makes progress with that.
 --
 -- Keys:   <ns>:queue, <ns>:blocked, <ns>:held:<worker>; none is written
--- ARGV:   ns
 -- Answer: {jobs in the queue, jobs that are due, ms since the first of those came due (0 where there is none), blocked workers}
 -- Cost:   O(log queue + blocked workers)
-local queue = ARGV[1] .. ':queue'
-local now = now_ms()
+local queue = ns .. ':queue'
 local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
 local age = first[2] and math.max(0, now - tonumber(first[2])) or 0
 local due, workers = redis.call('ZCOUNT', queue, '-inf', now), 0
-local blocked = redis.call('HGETALL', ARGV[1] .. ':blocked')
+local blocked = redis.call('HGETALL', ns .. ':blocked')
 for i = 1, #blocked, 2 do
   local known = cjson.decode(blocked[i + 1])
   if known.till > now then
     workers = workers + 1
-    local held = redis.call('SCARD', ARGV[1] .. ':held:' .. blocked[i])
+    local held = redis.call('SCARD', ns .. ':held:' .. blocked[i])
     if held > 0 then age = math.max(age, now - known.since) end
     due = due + held
   end

@@ -1,14 +1,14 @@
 -- recount: set the counters to what the indexes hold. Those of done and of ignored events share one index: how many of its events
 -- are ignored is taken from a full count or, where there is none, from the counter.
 --
+-- requires: counters
 -- Keys:   <ns>:counts, <ns>:events, <ns>:ended, <ns>:dead
--- ARGV:   ns, number of ignored events ('': what the counter says)
+-- ARGV:   number of ignored events ('': what the counter says)
 -- Answer: 1 if a counter changed, else 0
 -- Cost:   O(1)
-local ns = ARGV[1]
-local known = counters(ns)
+local known = counters()
 local events, ended, dead = redis.call('ZCARD', ns .. ':events'), redis.call('ZCARD', ns .. ':ended'), redis.call('ZCARD', ns .. ':dead')
-local ignored = math.max(0, math.min(ended, tonumber(ARGV[2]) or known.ignored))
+local ignored = math.max(0, math.min(ended, tonumber(ARGV[1]) or known.ignored))
 local right = { accepted = events, dead = dead, ignored = ignored, done = ended - ignored, open = events - ended - dead }
 local changed = 0
 for name, number in pairs(right) do

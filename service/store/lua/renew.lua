@@ -1,16 +1,16 @@
 -- renew: extend the leases of what a worker runs, end those that it gives up, and take back what Redis says it holds although it
 -- does not run it: the jobs of a claim whose reply was lost. A lease that lapsed and that nobody else has taken is ours again.
 --
+-- requires: lease note settle
 -- Keys:   those of settle and lease, <ns>:blocked
--- ARGV:   ns, worker, lease (ms), settled (number of the last claim of which, like of all before, the worker knows the answer),
+-- ARGV:   worker, lease (ms), settled (number of the last claim of which, like of all before, the worker knows the answer),
 --         blocked ('' | JSON {seconds, place}: its event loop is blocked), then for each event that it runs: id, token, wish
 --         ('extend' | 'overdue': the lease ends, which counts though the worker is alive), about ('' | JSON {handler, place}:
 --         what blocks the event loop)
 -- Answer: the ids whose lease was lost
 -- Cost:   O(events that the worker holds × log queue)
-local ns, worker, lease, settled = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local FIRST = 6
-local now = now_ms()
+local worker, lease, settled = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local FIRST = 5
 local lost, runs = {}, {}
 
 -- count_overdue: count a lapse, once, for good: under a token that is not absolved
@@ -24,7 +24,7 @@ local function count_overdue(event, token, blocked)
   local about = { worker = worker, handler = blocked and blocked.handler, place = blocked and blocked.place }
   if blocked then known[blocked.handler] = blocked.place end
   redis.call('HSET', event, 'blames', (blames .. 'overdue/' .. token .. ' '):sub(-MOST_BLAMES), 'lapses', lapses,
-    'notes', noted(f[3], now, blocked and 'blocked' or 'overdue', about), 'blocked', cjson.encode(known))
+    'notes', noted(f[3], blocked and 'blocked' or 'overdue', about), 'blocked', cjson.encode(known))
 end
 
 -- overdue: an event ran longer than it may. That the worker is alive does not speak for it: the lapse stays. The lease ends last,
@@ -37,19 +37,19 @@ local function overdue(id, token, about)
   if not ours and not (f[2] or ''):find(token .. ' ', 1, true) then return end
   count_overdue(event, token, blocked)
   if not ours then return end
-  condemn_if_hopeless(ns, id, now, blocked)
-  settle(ns, id, now, false, true)
+  condemn_if_hopeless(id, blocked)
+  settle(id, false, true)
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
   redis.call('SREM', ns .. ':held:' .. worker, id)
 end
 
 -- tell_blocked: who reads the queue is to know that what this worker holds makes no progress
 local function tell_blocked()
-  if ARGV[5] == '' then
+  if ARGV[4] == '' then
     redis.call('HDEL', ns .. ':blocked', worker)
     return
   end
-  local told = cjson.decode(ARGV[5])
+  local told = cjson.decode(ARGV[4])
   local known = { since = now - told.seconds * 1000, till = now + lease, place = told.place }
   redis.call('HSET', ns .. ':blocked', worker, cjson.encode(known))
   redis.call('PEXPIRE', ns .. ':blocked', lease)
@@ -58,7 +58,7 @@ end
 for i = FIRST, #ARGV, 4 do
   if ARGV[i + 2] == 'overdue' then overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
 end
-absolve(ns, worker)
+absolve(worker)
 for i = FIRST, #ARGV, 4 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
   runs[id] = true
@@ -66,7 +66,7 @@ for i = FIRST, #ARGV, 4 do
     lost[#lost + 1] = id
   elseif ARGV[i + 2] == 'extend' then
     redis.call('HSET', event, 'lease_until', now + lease)
-    settle(ns, id, now)
+    settle(id)
   end
 end
 for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
@@ -74,7 +74,7 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
   if not token or worker_of(token) ~= worker then
     redis.call('SREM', ns .. ':held:' .. worker, id)
   elseif not runs[id] and tonumber(token:match(':(%d+)$')) <= settled then
-    settle(ns, id, now, false, true)
+    settle(id, false, true)
     redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
     redis.call('SREM', ns .. ':held:' .. worker, id)
   end

@@ -1,28 +1,27 @@
 -- repair: put events where their records say they belong. What the indexes hold of an event of which there is no record is
 -- removed: its acceptance, or its end, failed half-way. A record that cannot be read is left as it is.
 --
+-- requires: ends queue settle
 -- Keys:   those of settle, <ns>:events
--- ARGV:   ns, then ids (at most 100)
+-- ARGV:   ids (at most 100)
 -- Answer: how many were put right
 -- Cost:   O(ids × (handlers + log events))
-local ns = ARGV[1]
-local now = now_ms()
 
 local function put_right(id)
   local event = ns .. ':event:' .. id
   if redis.call('EXISTS', event) == 0 then
-    leave_end(ns, id, 'dead')
-    leave_end(ns, id, 'done')
-    dequeue(ns, id)
+    leave_end(id, 'dead')
+    leave_end(id, 'done')
+    dequeue(id)
     redis.call('ZREM', ns .. ':events', id)
     return
   end
   local f = redis.call('HMGET', event, 'received_at', 'body')
   redis.call('ZADD', ns .. ':events', 'NX', tonumber(f[1]) or now, id)
-  local state = settle(ns, id, now)
+  local state = settle(id)
   local ended_at = tonumber(redis.call('HGET', event, 'ended_at') or '') or now
   if state ~= 'dead' then redis.call('ZREM', ns .. ':dead', id) end
-  if state ~= 'done' and state ~= 'ignored' then leave_end(ns, id, 'done') end
+  if state ~= 'done' and state ~= 'ignored' then leave_end(id, 'done') end
   if state == 'open' then return end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
   redis.call('ZADD', ns .. (state == 'dead' and ':dead' or ':ended'), 'NX', ended_at, id)
@@ -30,7 +29,7 @@ local function put_right(id)
 end
 
 local repaired = 0
-for i = 2, #ARGV do
+for i = 1, #ARGV do
   if pcall(put_right, ARGV[i]) then repaired = repaired + 1 end
 end
 return repaired

@@ -1,14 +1,14 @@
 -- replay: process ended events once more, against the ledger; or only say what that would come to. Without a handler's name
 -- the handlers are those that are subscribed by then; with one, it alone runs. One that is still open is left as it is.
 --
+-- requires: handlers run_again settle unresolved_effects
 -- Keys:   those of settle, note, fates and anew
--- ARGV:   ns, handler ('': all), again ('1': that handler's effects are forgotten, and so may happen again, also those of
+-- ARGV:   handler ('': all), again ('1': that handler's effects are forgotten, and so may happen again, also those of
 --         unknown fate), trusted ('1': imported events too), act ('1' | '0': only say), then ids (at most 500)
 -- Answer: for each id {verdict, effects that are forgotten}: 'replayed' | 'open' | 'gone' | 'no_body' | 'foreign' | 'imported'
 --         | 'cancelled' | 'in_doubt' (an effect is of unknown fate)
 -- Cost:   O(ids × (record + effects + log queue))
-local ns, only, again, trusted, act = ARGV[1], ARGV[2], ARGV[3] == '1', ARGV[4] == '1', ARGV[5] == '1'
-local now = now_ms()
+local only, again, trusted, act = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', ARGV[4] == '1'
 
 local function contains(names, wanted)
   for _, name in ipairs(names) do
@@ -24,12 +24,12 @@ local function let_one_run(event, names, what)
     names[#names + 1] = only
     more = { 'handlers', cjson.encode(names) }
   end
-  run_anew(event, { only }, now, what, more)
+  run_anew(event, { only }, what, more)
 end
 
 -- let_all_run: the handlers are fixed anew when it is claimed
 local function let_all_run(event, names, what)
-  run_anew(event, names, now, what, { 'due', now })
+  run_anew(event, names, what, { 'due', now })
   redis.call('HDEL', event, 'handlers')
 end
 
@@ -40,8 +40,8 @@ local function replay(id)
   if state == 'open' then return { 'open', 0 } end
   local why_not = hindrance(event, trusted)
   if why_not then return { why_not, 0 } end
-  if not again and count_doubtful(ns, id) > 0 then return { 'in_doubt', 0 } end
-  local forgotten = again and forget_effects_of(ns, id, only, act) or 0
+  if not again and count_doubtful(id) > 0 then return { 'in_doubt', 0 } end
+  local forgotten = again and forget_effects_of(id, only, act) or 0
   if not act then return { 'replayed', forgotten } end
   local what = again and 'replayed_again' or 'replayed'
   local names = names_of(redis.call('HGET', event, 'handlers') or '[]') or {}
@@ -52,10 +52,10 @@ local function replay(id)
   else
     let_all_run(event, names, what)
   end
-  settle(ns, id, now)
+  settle(id)
   return { 'replayed', forgotten }
 end
 
 local answers = {}
-for i = 6, #ARGV do answers[#answers + 1] = replay(ARGV[i]) end
+for i = 5, #ARGV do answers[#answers + 1] = replay(ARGV[i]) end
 return answers

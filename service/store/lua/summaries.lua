@@ -1,12 +1,11 @@
 -- summaries: the records of events, without their bodies.
 --
 -- Keys:   <ns>:event:<id>
--- ARGV:   ns, then ids (at most 500)
+-- ARGV:   ids (at most 500)
 -- Answer: for each id {field, value, field, value …}; empty where nothing is remembered
 -- Cost:   O(ids × fields)
-local ns = ARGV[1]
 local answers = {}
-for i = 2, #ARGV do
+for i = 1, #ARGV do
   local event = ns .. ':event:' .. ARGV[i]
   local record = {}
   local fields = redis.call('TYPE', event).ok == 'hash' and redis.call('HKEYS', event) or {}

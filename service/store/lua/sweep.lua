@@ -1,19 +1,19 @@
 -- sweep: put open events back where their records say they belong, if they are not in the queue. Nothing of ours takes them
 -- out of it; somebody's hand might.
 --
+-- requires: settle
 -- Keys:   those of settle, <ns>:events
--- ARGV:   ns, rank to begin at, limit (at most 500)
+-- ARGV:   rank to begin at, limit (at most 500)
 -- Answer: {events looked at, events put back}
 -- Cost:   O(limit + events put back × log queue)
-local ns, first, limit = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local now = now_ms()
+local first, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local ids = redis.call('ZRANGE', ns .. ':events', first, first + limit - 1)
 local mended = 0
 for _, id in ipairs(ids) do
   local state = redis.pcall('HGET', ns .. ':event:' .. id, 'state')
   local open = state == 'open'
   if open and not redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id) then
-    settle(ns, id, now)
+    settle(id)
     mended = mended + 1
   end
 end

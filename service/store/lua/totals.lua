@@ -1,10 +1,8 @@
 -- totals: the counters beside the sizes of what they count, read in one moment: they agree at any time, under any load.
 --
 -- Keys:   <ns>:counts, <ns>:events, <ns>:ended, <ns>:dead; none is written
--- ARGV:   ns
 -- Answer: {accepted, done, ignored, dead, open, events, ended, dead events}: five counters, then the sizes of three indexes
 -- Cost:   O(1)
-local ns = ARGV[1]
 local answer = {}
 for i, counter in ipairs(redis.call('HMGET', ns .. ':counts', 'accepted', 'done', 'ignored', 'dead', 'open')) do
   answer[i] = tonumber(counter or 0) or 0

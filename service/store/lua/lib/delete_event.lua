@@ -1,10 +1,11 @@
--- forget(ns, id): remove an ended event, and lower both sides of the sum.
+-- forget(id): remove an ended event, and lower both sides of the sum.
 --
+-- requires: counters ends
 -- Keys:   those of settle, <ns>:events, <ns>:effects:<id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event + log events)
 
 -- forget_effects: those under a caller's own key are other events' too, and expire by themselves
-local function forget_effects(ns, id)
+local function forget_effects(id)
   local effects = ns .. ':effects:' .. id
   if redis.call('EXISTS', effects) == 0 then return end
   for _, name in ipairs(redis.call('ZRANGE', effects, 0, -1)) do
@@ -15,13 +16,13 @@ local function forget_effects(ns, id)
 end
 
 -- The record goes last but for the index by which the caller found the event: one that failed half-way is found once more.
-local function forget(ns, id)
+local function forget(id)
   local event = ns .. ':event:' .. id
   local state = redis.call('HGET', event, 'state')
-  if state then counters(ns) end
-  forget_effects(ns, id)
+  if state then counters() end
+  forget_effects(id)
   redis.call('ZREM', ns .. ':events', id)
-  if state then count(ns, state, nil) end
+  if state then count(state, nil) end
   redis.call('DEL', event)
-  leave_end(ns, id, state or 'done')
+  leave_end(id, state or 'done')
 end

@@ -1,10 +1,8 @@
 -- causes: what work is parked for, and how many events are.
 --
 -- Keys:   <ns>:causes, <ns>:cause:<name>, <ns>:parked:<name>; none is written
--- ARGV:   ns
 -- Answer: for each open cause {name, number of parked events, field, value, field, value …}
 -- Cost:   O(causes)
-local ns = ARGV[1]
 local answers = {}
 for _, name in ipairs(redis.call('SMEMBERS', ns .. ':causes')) do
   local cause = redis.call('HGETALL', ns .. ':cause:' .. name)

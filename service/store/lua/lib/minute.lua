@@ -7,13 +7,13 @@ local MINUTE = 60000
 -- Those that are older are few, and dead: all of them are looked through.
 local MINUTES_KEPT = 8 * 86400000
 
-local function minute_key(ns, at)
+local function minute_key(at)
   return ns .. ':minute:' .. string.format('%.0f', math.floor(at / MINUTE))
 end
 
-local function mark_minute(ns, at, digests)
+local function mark_minute(at, digests)
   if digests == '' then return end
-  local key = minute_key(ns, at)
+  local key = minute_key(at)
   -- The first write brings its end with it, so that none is left without.
   if not redis.call('SET', key, digests, 'NX', 'PX', MINUTES_KEPT) then redis.call('APPEND', key, digests) end
 end

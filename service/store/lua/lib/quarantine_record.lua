@@ -1,11 +1,12 @@
--- quarantine_record(ns, id, now): end an event whose record is damaged, alone. What can be read of it stays; what had not ended
+-- quarantine_record(id): end an event whose record is damaged, alone. What can be read of it stays; what had not ended
 -- is dead, for a person to look at and to retry. A value that is no record is moved to <ns>:damaged:<id>.
 --
+-- requires: handlers settle
 -- Keys:   those of settle, <ns>:damaged:<id>
 -- Cost:   O(handlers of the event + log queue)
 local DAMAGED_IS_KEPT = 30 * 86400000
 
-local function fill_in(event, now)
+local function fill_in(event)
   local wanted = { type = 'ringback.unreadable_record', arrived_by = 'webhook' }
   for name, default in pairs(wanted) do
     if redis.call('HEXISTS', event, name) == 0 then redis.call('HSET', event, name, default) end
@@ -28,14 +29,14 @@ local function handlers_within(event)
   return #names > 0 and names or { 'record' }
 end
 
-local function quarantine_record(ns, id, now)
+local function quarantine_record(id)
   local event = ns .. ':event:' .. id
   if redis.call('TYPE', event).ok ~= 'hash' then
     redis.call('RENAME', event, ns .. ':damaged:' .. id)
     redis.call('PEXPIRE', ns .. ':damaged:' .. id, DAMAGED_IS_KEPT)
     redis.call('HSET', event, 'state', 'open')
   end
-  fill_in(event, now)
+  fill_in(event)
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone', 'lapses')
   local names = handlers_within(event)
   for _, name in ipairs(names) do
@@ -47,7 +48,7 @@ local function quarantine_record(ns, id, now)
     end
   end
   redis.call('HSET', event, 'handlers', cjson.encode(names))
-  return settle(ns, id, now)
+  return settle(id)
 end
 
 -- is_damage: whether an error of a script comes from the record itself, rather than from the server or another structure

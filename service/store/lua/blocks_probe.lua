@@ -1,12 +1,12 @@
 -- holds_probe: of each open cause whose time to be probed has come and of which nothing new came along, make the oldest
 -- parked event due: it is the probe.
 --
+-- requires: holds
 -- Keys:   those of holds
--- ARGV:   ns, at once ('1': the time of every cause that is probed at all has come)
+-- ARGV:   at once ('1': the time of every cause that is probed at all has come)
 -- Answer: how many events were made due
 -- Cost:   O(causes × (handlers + log queue))
-local ns, at_once = ARGV[1], ARGV[2] == '1'
-local now = now_ms()
+local at_once = ARGV[1] == '1'
 local freed = 0
 for _, name in ipairs(redis.call('SMEMBERS', ns .. ':causes')) do
   local cause = ns .. ':cause:' .. name
@@ -15,6 +15,6 @@ for _, name in ipairs(redis.call('SMEMBERS', ns .. ':causes')) do
     redis.call('HSET', cause, 'probe_at', now)
     probe_at = now
   end
-  if probe_at >= 0 and probe_at <= now then freed = freed + free_for_probe(ns, name, now) end
+  if probe_at >= 0 and probe_at <= now then freed = freed + free_for_probe(name) end
 end
 return freed

@@ -1,8 +1,9 @@
 -- hear: keep what numbers said about being written to, or what others say for them.
 --
+-- requires: consent
 -- Keys:   those of consent
--- ARGV:   ns, words: a JSON array of {forms of the number (that of today first), the number sealed (or ''),
+-- ARGV:   words: a JSON array of {forms of the number (that of today first), the number sealed (or ''),
 --         said ('out' | 'in'), at (ms), source}
 -- Answer: how many words changed what is known
 -- Cost:   O(words)
-return hear_all(ARGV[1], ARGV[2], 0)
+return hear_all(ARGV[1], 0)

@@ -2,7 +2,7 @@
 --
 -- Keys:   <ns>:effects:<event id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event) each
-local function effects_of(ns, id)
+local function effects_of(id)
   return redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)
 end
 
@@ -12,9 +12,9 @@ local function is_doubtful(state, doubtful)
   return not state or (state == 'started' and tonumber(doubtful or '0') > 0)
 end
 
-local function count_doubtful(ns, id)
+local function count_doubtful(id)
   local count = 0
-  for _, name in ipairs(effects_of(ns, id)) do
+  for _, name in ipairs(effects_of(id)) do
     local f = redis.call('HMGET', ns .. ':effect:' .. name, 'state', 'doubtful')
     if is_doubtful(f[1], f[2]) then count = count + 1 end
   end
@@ -23,9 +23,9 @@ end
 
 -- settle_effects: take a person's word ('sent' | 'not_sent') on those of unknown fate; `answer` is what a handler is answered
 -- from now on where it was sent
-local function settle_effects(ns, id, word, answer, now)
+local function settle_effects(id, word, answer)
   local settled = 0
-  for _, name in ipairs(effects_of(ns, id)) do
+  for _, name in ipairs(effects_of(id)) do
     local entry = ns .. ':effect:' .. name
     local f = redis.call('HMGET', entry, 'state', 'doubtful', 'status', 'version', 'generation')
     if is_doubtful(f[1], f[2]) then
@@ -51,8 +51,8 @@ local function settle_effects(ns, id, word, answer, now)
 end
 
 -- let_go_of_refusals: what Telnyx refused for good may be asked for once more, also where the recipient's STOP was the reason
-local function let_go_of_refusals(ns, id)
-  for _, name in ipairs(effects_of(ns, id)) do
+local function let_go_of_refusals(id)
+  for _, name in ipairs(effects_of(id)) do
     local entry = ns .. ':effect:' .. name
     local f = redis.call('HMGET', entry, 'state', 'version')
     if f[1] == 'refused' then redis.call('HSET', entry, 'state', 'withdrawn', 'version', tonumber(f[2] or '0') + 1) end
@@ -63,9 +63,9 @@ local FORGOTTEN = { forgotten = true, withdrawn = true, refused = true, would = 
 
 -- forget_effects_of: let a handler's effects be as if they had never been, so that they happen once more under keys that
 -- Telnyx has not seen; without `act` only count them
-local function forget_effects_of(ns, id, handler, act)
+local function forget_effects_of(id, handler, act)
   local count = 0
-  for _, name in ipairs(effects_of(ns, id)) do
+  for _, name in ipairs(effects_of(id)) do
     local entry = ns .. ':effect:' .. name
     local f = redis.call('HMGET', entry, 'handler', 'state', 'version', 'generation')
     if act and f[1] == handler and f[2] == 'forgotten' then redis.call('HDEL', entry, 'bytes') end

@@ -1,4 +1,4 @@
--- note(ns, id, now, what, about): keep in an event's record that something was done to it, for its story. The latest stay, as
+-- note(id, what, about): keep in an event's record that something was done to it, for its story. The latest stay, as
 -- many as fit; a record whose body was let go of takes none. Where the record is written anyway, `noted` gives what its field
 -- is to hold, so that both are one write.
 --
@@ -7,8 +7,8 @@
 local MOST_NOTES = 4000
 local MOST_ABOUT = 1000
 
--- noted(notes, now, what, about): notes with one more
-local function noted(notes, now, what, about)
+-- noted(notes, what, about): notes with one more
+local function noted(notes, what, about)
   local told = about and next(about) and cjson.encode(about) or '{}'
   local line = cjson.encode({ at = now, what = what })
   if #told <= MOST_ABOUT then line = line:sub(1, -2) .. ',"about":' .. told .. '}' end
@@ -17,9 +17,9 @@ local function noted(notes, now, what, about)
   return notes
 end
 
-local function note(ns, id, now, what, about)
+local function note(id, what, about)
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'notes', 'kept', 'type')
   if f[2] or not f[3] then return end
-  redis.call('HSET', event, 'notes', noted(f[1], now, what, about))
+  redis.call('HSET', event, 'notes', noted(f[1], what, about))
 end

@@ -1,11 +1,11 @@
 -- examine: is each event in the state, and in the places, that its record adds up to?
 --
+-- requires: handlers
 -- Keys:   those of settle, <ns>:events; none is written
--- ARGV:   ns, then ids (at most 500; the server does nothing else meanwhile)
+-- ARGV:   ids (at most 500; the server does nothing else meanwhile)
 -- Answer: for each id {state, finding, finding …}: state = what the record adds up to, '' where there is none; findings = in
 --         words, what differs from it. An id that nothing is known of gives {''}: it was let go of meanwhile
 -- Cost:   O(ids × (handlers of the event + log queue))
-local ns = ARGV[1]
 
 -- added_up: an event's state and, for an open one, its due time, as settle computes them. A lease that has lapsed still
 -- keeps its event open: nothing settles it before somebody claims it. An event whose body was let go of stays as it ended.
@@ -62,7 +62,7 @@ local function examine(id)
 end
 
 local answers = {}
-for i = 2, #ARGV do
+for i = 1, #ARGV do
   answers[#answers + 1] = examine(ARGV[i])
 end
 return answers

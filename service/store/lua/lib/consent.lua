@@ -10,7 +10,7 @@
 -- Cost:   O(forms)
 
 -- count_form: keep the number of those that are hidden under one key; '' and plain numbers are not
-local function count_form(ns, form, by)
+local function count_form(form, by)
   -- A form is `p:` and a number, or `h:`, the name of a key and a hash: its first mark is ours, whatever follows.
   local key = form:match('^h:(%x%x%x%x%x%x%x%x):')
   if key and redis.call('HINCRBY', ns .. ':optout_keys', key, by) <= 0 then redis.call('HDEL', ns .. ':optout_keys', key) end
@@ -29,7 +29,7 @@ end
 
 -- known_words: what is known under all forms, merged: the six fields of a value; and how many other forms than the first
 -- hold something
-local function known_words(ns, forms)
+local function known_words(forms)
   local known, others = { '-', '-', '-', '-', '-', '-' }, 0
   for i, value in ipairs(redis.call('HMGET', ns .. ':optouts', unpack(forms))) do
     if value then
@@ -45,17 +45,17 @@ local function known_words(ns, forms)
 end
 
 -- write_words: keep what is known of a number under its first form alone
-local function write_words(ns, forms, sealed, known)
+local function write_words(forms, sealed, known)
   local value = table.concat(known, ' ') .. (sealed ~= '' and ' ' .. sealed or '')
-  if redis.call('HSET', ns .. ':optouts', forms[1], value) == 1 then count_form(ns, forms[1], 1) end
+  if redis.call('HSET', ns .. ':optouts', forms[1], value) == 1 then count_form(forms[1], 1) end
   for i = 2, #forms do
-    if redis.call('HDEL', ns .. ':optouts', forms[i]) == 1 then count_form(ns, forms[i], -1) end
+    if redis.call('HDEL', ns .. ':optouts', forms[i]) == 1 then count_form(forms[i], -1) end
   end
 end
 
 -- opted_out: whether a number must not be written to; with `since` (ms), also whether it opted out from then on
-local function opted_out(ns, forms, since)
-  local known = known_words(ns, forms)
+local function opted_out(forms, since)
+  local known = known_words(forms)
   for at = 1, 4, 3 do
     if known[at] ~= '-' and not is_later(known[at + 1], known[at]) then return true end
     if since and known[at] ~= '-' and tonumber(known[at]) >= since then return true end
@@ -65,8 +65,8 @@ end
 
 -- hear: keep a word; forms = the number's, that of today first; sealed = the number itself, sealed ('' where it is not
 -- hidden); at is ms. Answers whether anything changed.
-local function hear(ns, forms, sealed, said, at, source)
-  local known, others = known_words(ns, forms)
+local function hear(forms, sealed, said, at, source)
+  local known, others = known_words(forms)
   local by_person = source == 'operator' or source == 'import'
   local time, news = string.format('%d', at), false
   for first = 1, 4, 3 do
@@ -77,16 +77,16 @@ local function hear(ns, forms, sealed, said, at, source)
       if said == 'out' then known[first + 2] = source end
     end
   end
-  if news or others > 0 then write_words(ns, forms, sealed, known) end
+  if news or others > 0 then write_words(forms, sealed, known) end
   return news
 end
 
 -- hear_all: keep the words in a JSON array of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
-local function hear_all(ns, words, now)
+local function hear_all(words, now)
   local news = 0
   for _, word in ipairs(cjson.decode(words)) do
     local at = word[4] < 0 and tonumber(now) or word[4]
-    if hear(ns, word[1], word[2], word[3], at, word[5]) then news = news + 1 end
+    if hear(word[1], word[2], word[3], at, word[5]) then news = news + 1 end
   end
   return news
 end

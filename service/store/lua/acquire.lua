@@ -4,13 +4,13 @@
 -- comes back goes before who is new.
 --
 -- Keys:   <ns>:cause:<name>, <ns>:bucket:<product>, <ns>:slots:<product>
--- ARGV:   ns, ticket (of this call, however often it asks), event id, patience (ms until the slot), probe's patience (ms),
+-- ARGV:   ticket (of this call, however often it asks), event id, patience (ms until the slot), probe's patience (ms),
 --         product ('': no limit concerns it), limit (a second), coming back ('1' | '0'), slot (one that it was given and did
 --         not use, or ''), then names of causes
 -- Answer: {'go', ms until the slot, slot} | {'held', name, detail, advice} | {'put_off', ms until its turn}
 -- Cost:   O(causes + limit)
-local ns, ticket, event_id, patience, probe_patience = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
-local product, coming_back, unused = ARGV[6], ARGV[8] == '1', ARGV[9]
+local ticket, event_id, patience, probe_patience = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local product, coming_back, unused = ARGV[5], ARGV[7] == '1', ARGV[8]
 local bucket, slots = ns .. ':bucket:' .. product, ns .. ':slots:' .. product
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
@@ -22,7 +22,7 @@ local LONGEST_LINE, LONGEST_BLOCK = 900000, 3600000
 -- concerned: the open causes that this call would be the probe of; or the one that holds it
 local function concerned()
   local probed = {}
-  for i = 10, #ARGV do
+  for i = 9, #ARGV do
     local f = redis.call('HMGET', ns .. ':cause:' .. ARGV[i], 'probe_at', 'ticket', 'detail', 'advice')
     if f[1] then
       local probe_at = tonumber(f[1])
@@ -35,7 +35,7 @@ end
 
 -- rate: how many slots (`most`) any window of so many ms may hold. What Telnyx has told of a lower limit counts for a while.
 local function rate(f)
-  local limit = tonumber(ARGV[7])
+  local limit = tonumber(ARGV[6])
   if f[2] and tonumber(f[3]) > now then limit = math.min(limit, tonumber(f[2])) end
   if limit < 1 then return 1, 1000 / limit + GUARD end
   return math.floor(limit), 1000 + GUARD

@@ -1,13 +1,13 @@
 -- gate_hear: what came back from Telnyx changes the causes that concern the call, and the bucket of its product.
 --
+-- requires: holds
 -- Keys:   those of holds, <ns>:failures, <ns>:bucket:<product>
--- ARGV:   ns, event id, word (JSON): {causes = {{name, word = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
+-- ARGV:   event id, word (JSON): {causes = {{name, word = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
 --         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, and for a send: product,
 --         good, limited, wait (ms), limit, limit_lasts (ms)}
 -- Answer: {opened, lifted}: names; opened = those of which people are to be told
 -- Cost:   O(causes + events that a lifted one frees × (handlers + log queue))
-local ns, event_id, heard = ARGV[1], ARGV[2], cjson.decode(ARGV[3])
-local now = now_ms()
+local event_id, heard = ARGV[1], cjson.decode(ARGV[2])
 local FREED_AT_ONCE, LONGEST_PAUSE, UNCLEAR_PAUSE, LONGEST_BLOCK = 50, 60000, 5000, 3600000
 local opened, lifted = {}, {}
 
@@ -29,12 +29,12 @@ end
 
 local function fails(cause, key, is_open)
   if not is_open then
-    if struck(cause) and open_cause(ns, cause.name, now, cause) then opened[#opened + 1] = cause.name end
+    if struck(cause) and open_cause(cause.name, cause) then opened[#opened + 1] = cause.name end
     return
   end
   local f = redis.call('HMGET', key, 'prober', 'interval', 'longest', 'untold')
   -- It was opened by a call that failed before anybody was told.
-  if f[4] == '1' and tell_of(ns, cause.name, cause.quiet) then opened[#opened + 1] = cause.name end
+  if f[4] == '1' and tell_of(cause.name, cause.quiet) then opened[#opened + 1] = cause.name end
   if f[1] ~= event_id then return end
   local interval = math.min(2 * tonumber(f[2]), tonumber(f[3]))
   probe_again(key, interval, interval)
@@ -48,10 +48,10 @@ end
 -- What a cause held that was lifted before is freed with each success, so that it goes on even where nobody does the upkeep.
 local function lifts(cause, is_open)
   if is_open then
-    lift_cause(ns, cause.name)
+    lift_cause(cause.name)
     lifted[#lifted + 1] = cause.name
   end
-  free_some(ns, cause.name, FREED_AT_ONCE, now)
+  free_some(cause.name, FREED_AT_ONCE)
 end
 
 local function hear_of_causes()

@@ -1,5 +1,6 @@
 -- anew: what retry and replay share: letting an ended event be processed once more, its history kept.
 --
+-- requires: handlers note
 -- Keys:   <ns>:event:<id>
 -- Cost:   O(record)
 local FOREIGN = 'ringback.foreign_job'
@@ -15,7 +16,7 @@ local function hindrance(event, trusted)
 end
 
 -- let_run: a handler's record (JSON) that lets it run again as if for the first time, and the reason of its end so far
-local function let_run(event, name, now)
+local function let_run(event, name)
   local known = redis.call('HGET', event, 'h:' .. name)
   local handler = known and handler_of(known) or {}
   local fresh = { state = 'pending', due = now }
@@ -25,17 +26,17 @@ end
 
 -- run_anew: let handlers run again, in one write with `more` fields and the note of it, so that it happened or did not. An
 -- event that made its workers vanish is given one more chance, alone.
-local function run_anew(event, names, now, what, more)
+local function run_anew(event, names, what, more)
   local fields, were = more or {}, {}
   for _, name in ipairs(names) do
-    local fresh, reason = let_run(event, name, now)
+    local fresh, reason = let_run(event, name)
     fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, fresh
     were[name] = reason
   end
   local f = redis.call('HMGET', event, 'lapses', 'notes')
   if (tonumber(f[1] or '0') or 0) > 2 then fields[#fields + 1], fields[#fields + 2] = 'lapses', 2 end
   redis.call('HDEL', event, 'alone')
-  redis.call('HSET', event, 'notes', noted(f[2], now, what, were), unpack(fields))
+  redis.call('HSET', event, 'notes', noted(f[2], what, were), unpack(fields))
 end
 
 -- is_half_anew: whether an ended event was let run by a script that failed before it settled it

@@ -1,6 +1,7 @@
 -- lease(…): the pieces that claim, renew and finish share. A token is <worker>:<number of the claim>; a worker is a random
 -- name, new at each start. What a worker holds is also kept in a set of its own, so that it can be held against what it runs.
 --
+-- requires: handlers note
 -- Keys:   those of note, <ns>:held:<worker>, <ns>:blamed:<worker>, <ns>:draining:<worker>
 -- Cost:   O(1) each
 local DAY = 86400000
@@ -11,20 +12,20 @@ local function worker_of(token)
   return token:match('^(.*):')
 end
 
-local function hold(ns, worker, id)
+local function hold(worker, id)
   redis.call('SADD', ns .. ':held:' .. worker, id)
   redis.call('PEXPIRE', ns .. ':held:' .. worker, DAY)
 end
 
 -- let_go: end a lease, whoever has it. The lease itself goes last: where that fails, its holder may do all of it again.
-local function let_go(ns, id, token)
+local function let_go(id, token)
   redis.call('SREM', ns .. ':held:' .. worker_of(token), id)
   redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
 end
 
 -- given_up: the record of a handler that is dead after so many lapses, each of which was a run; `place` is where it blocked the
 -- event loop, if it did
-local function given_up(handler, now, lapses, place)
+local function given_up(handler, lapses, place)
   handler.state, handler.due, handler.ended_at, handler.held_by = 'dead', nil, now, nil
   handler.ran = (tonumber(handler.ran) or 0) + lapses
   if place then
@@ -46,7 +47,7 @@ end
 
 -- condemn: the handler that blocked the event loop is dead, else those that are known to have blocked it before, else each that
 -- has not ended
-local function condemn(event, now, lapses, blocked)
+local function condemn(event, lapses, blocked)
   local known, open, guilty, fields = blocked_places(event), {}, {}, {}
   if blocked then known = { [blocked.handler] = blocked.place } end
   for _, name in ipairs(names_of(redis.call('HGET', event, 'handlers')) or {}) do
@@ -57,24 +58,24 @@ local function condemn(event, now, lapses, blocked)
     end
   end
   for name, handler in pairs(next(guilty) and guilty or open) do
-    fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, given_up(handler, now, lapses, known[name])
+    fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, given_up(handler, lapses, known[name])
   end
   if #fields == 0 then return end
-  redis.call('HSET', event, 'notes', noted(redis.call('HGET', event, 'notes'), now, 'condemned'), unpack(fields))
+  redis.call('HSET', event, 'notes', noted(redis.call('HGET', event, 'notes'), 'condemned'), unpack(fields))
 end
 
 -- condemn_if_hopeless: an event that has brought down its worker three times, the last time while nothing else ran there, is
 -- condemned. `blocked` = {handler, place}, where it is known that this handler blocked the event loop.
-local function condemn_if_hopeless(ns, id, now, blocked)
+local function condemn_if_hopeless(id, blocked)
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'alone', 'lapses')
   local lapses = tonumber(f[2] or '0') or 0
-  if f[1] and lapses >= HOPELESS then condemn(event, now, lapses, blocked) end
+  if f[1] and lapses >= HOPELESS then condemn(event, lapses, blocked) end
 end
 
 -- blame: a lease lapsed. That counts against the event, unless its worker had announced its stop; a worker that shows up
 -- again has not vanished, and takes the blame back (absolve).
-local function blame(ns, id, token)
+local function blame(id, token)
   local worker, event = worker_of(token), ns .. ':event:' .. id
   local announced = redis.call('EXISTS', ns .. ':draining:' .. worker) == 1
   local f = redis.call('HMGET', event, 'blames', 'lapses', 'notes')
@@ -85,7 +86,7 @@ local function blame(ns, id, token)
     redis.call('PEXPIRE', ns .. ':blamed:' .. worker, DAY)
   end
   local lapses = (tonumber(f[2] or '0') or 0) + (announced and 0 or 1)
-  local notes = noted(f[3], now_ms(), announced and 'left_behind' or 'lapsed', { worker = worker })
+  local notes = noted(f[3], announced and 'left_behind' or 'lapsed', { worker = worker })
   redis.call('HSET', event, 'blames', ((f[1] or '') .. token .. ' '):sub(-MOST_BLAMES), 'lapses', lapses, 'notes', notes)
 end
 
@@ -98,7 +99,7 @@ local function without_worker(blames, worker)
   return others, any
 end
 
-local function absolve(ns, worker)
+local function absolve(worker)
   local blamed = ns .. ':blamed:' .. worker
   if redis.call('EXISTS', blamed) == 0 then return end
   for _, id in ipairs(redis.call('SMEMBERS', blamed)) do
@@ -107,7 +108,7 @@ local function absolve(ns, worker)
     local lapses = f and tonumber(f[2] or '0') or 0
     local blames, taken_back = without_worker(f and f[1] or '', worker)
     if lapses > 0 and taken_back then
-      local notes = noted(f[3], now_ms(), 'absolved', { worker = worker })
+      local notes = noted(f[3], 'absolved', { worker = worker })
       redis.call('HSET', event, 'blames', blames, 'lapses', lapses - 1, 'notes', notes)
     end
   end

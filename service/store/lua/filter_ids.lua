@@ -1,13 +1,14 @@
 -- select: which events of one page of an index, or of those named, are looked for.
 --
+-- requires: dead_handlers minute
 -- Keys:   <ns>:events, <ns>:dead, <ns>:ended, <ns>:queue, <ns>:event:<id>; none is written
--- ARGV:   ns, filters (JSON: state, type (`10dlc.*` for a family), handler, about (digests in hex, any of which), since and until (ms of
+-- ARGV:   filters (JSON: state, type (`10dlc.*` for a family), handler, about (digests in hex, any of which), since and until (ms of
 --         arrival), died (the name of a dead handler), reason (of its death); what is missing does not matter), index
 --         ('events' | 'dead' | 'ended' | 'queue'; '' for the ids that follow), first rank from the newest or the last due on, limit
 --         (at most 500), then ids
 -- Answer: {looked at, then for each that fits: id, received at (ms)}
 -- Cost:   O(limit × few fields of a record + log index)
-local ns, filters, index, first, limit = ARGV[1], cjson.decode(ARGV[2]), ARGV[3], tonumber(ARGV[4]), tonumber(ARGV[5])
+local filters, index, first, limit = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local prefix = ns .. ':'
 
 local about = filters.about and from_hex(filters.about)
@@ -50,7 +51,7 @@ local function fits(event)
 end
 
 local answer = { 0 }
-local members = index == '' and { unpack(ARGV, 6) } or redis.call('ZREVRANGE', prefix .. index, first, first + limit - 1)
+local members = index == '' and { unpack(ARGV, 5) } or redis.call('ZREVRANGE', prefix .. index, first, first + limit - 1)
 for _, member in ipairs(members) do
   local id = index == 'queue' and member:sub(#prefix + 1) or member
   local event = prefix .. 'event:' .. id

@@ -1,17 +1,17 @@
 -- holds_release: make some events due that lifted causes held. Not while many are due already: those who come now would
 -- have to wait for all of them.
 --
+-- requires: holds
 -- Keys:   those of holds, <ns>:queue
--- ARGV:   ns, limit (at most 500), most due (events that may be due at once)
+-- ARGV:   limit (at most 500), most due (events that may be due at once)
 -- Answer: how many were made due
 -- Cost:   O(causes + limit × (handlers + log queue))
-local ns, limit = ARGV[1], tonumber(ARGV[2])
-local now = now_ms()
-if redis.call('ZCOUNT', ns .. ':queue', '-inf', now) >= tonumber(ARGV[3]) then return 0 end
+local limit = tonumber(ARGV[1])
+if redis.call('ZCOUNT', ns .. ':queue', '-inf', now) >= tonumber(ARGV[2]) then return 0 end
 local freed = 0
 for _, name in ipairs(redis.call('SMEMBERS', ns .. ':causes')) do
   if freed < limit and redis.call('EXISTS', ns .. ':cause:' .. name) == 0 then
-    freed = freed + free_some(ns, name, limit - freed, now)
+    freed = freed + free_some(name, limit - freed)
   end
 end
 return freed

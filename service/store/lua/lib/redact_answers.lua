@@ -19,6 +19,6 @@ local function shorten(entry)
   if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
 end
 
-local function shorten_answers(ns, id)
+local function shorten_answers(id)
   for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)) do shorten(ns .. ':effect:' .. name) end
 end

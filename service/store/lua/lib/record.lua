@@ -2,17 +2,18 @@
 -- record is written last, whole and with its state: where that write did not come about there is no event, and the next
 -- arrival makes everything anew. So what an event says about other things has to be kept before it is recorded.
 --
+-- requires: counters minute queue
 -- Keys:   those of settle and minute, <ns>:event:<id>, <ns>:events, <ns>:cancelled:<id>
 -- Cost:   O(log queue)
 
 -- first_arrival: when (ms) an event was accepted; nil where none of this id was
-local function first_arrival(ns, id)
+local function first_arrival(id)
   local f = redis.call('HMGET', ns .. ':event:' .. id, 'state', 'received_at')
   return f[1] and tonumber(f[2])
 end
 
 -- delivered_again: count it, and of the first ones keep the time and the way
-local function delivered_again(ns, id, arrived_by, now)
+local function delivered_again(id, arrived_by)
   local MOST_TOLD = 21
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'deliveries', 'again', 'kept')
@@ -25,22 +26,22 @@ local function delivered_again(ns, id, arrived_by, now)
   end
 end
 
--- record(ns, now, id, identity, first_at, type, body, arrived_by, delay, marks): `identity` is what the event was delivered under,
+-- record(id, identity, first_at, type, body, arrived_by, delay, marks): `identity` is what the event was delivered under,
 -- which its body may be sealed for. `first_at` is what first_arrival said of this id, `marks` are digests of 4 bytes, of its type
 -- and then of the numbers in it. Answers 'accepted' | 'duplicate' | 'cancelled'.
-local function record(ns, now, id, identity, first_at, type, body, arrived_by, delay, marks)
+local function record(id, identity, first_at, type, body, arrived_by, delay, marks)
   if first_at then
-    delivered_again(ns, id, arrived_by, now)
+    delivered_again(id, arrived_by)
     return 'duplicate'
   end
   if redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then return 'cancelled' end
   -- Where the counters cannot be read, nothing is begun.
-  counters(ns)
-  mark_minute(ns, now, marks)
-  enqueue(ns, id, now + delay, now)
-  if delay < 1000 then wake(ns) end
+  counters()
+  mark_minute(now, marks)
+  enqueue(id, now + delay, now)
+  if delay < 1000 then wake() end
   redis.call('ZADD', ns .. ':events', now, id)
-  count(ns, nil, 'open')
+  count(nil, 'open')
   local renamed = id ~= identity and { 'identity', identity } or {}
   redis.call('HSET', ns .. ':event:' .. id, 'type', type, 'body', body, 'arrived_by', arrived_by, 'received_at', now, 'due',
     now + delay, 'deliveries', 1, 'about', marks:sub(5), 'state', 'open', unpack(renamed))

@@ -1,11 +1,12 @@
 -- let_go_bodies: of events that ended well long enough ago, keep what is needed to know them again and how they ended, in
 -- at most 200 bytes; the oldest first.
 --
+-- requires: handlers redact_answers
 -- Keys:   those of answers, <ns>:event:<id>, <ns>:bodies
--- ARGV:   ns, age (ms since the end), limit (at most 500)
+-- ARGV:   age (ms since the end), limit (at most 500)
 -- Answer: how many were let go of
 -- Cost:   O(limit × (handlers + effects + log events))
-local ns, limit = ARGV[1], tonumber(ARGV[3])
+local limit = tonumber(ARGV[2])
 local MOST = 200
 local KEPT = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
 
@@ -29,7 +30,7 @@ local function compact(id)
     record[#record + 1], record[#record + 2] = name, values[i] or ''
     size = size + #name + #record[#record]
   end
-  shorten_answers(ns, id)
+  shorten_answers(id)
   if size + #kept > MOST then kept = '{}' end
   local f, stay = redis.call('HMGET', event, 'about', 'kept'), { kept = true }
   -- One that was begun before has its handlers no more.
@@ -44,7 +45,7 @@ local function compact(id)
   if #gone > 0 then redis.call('HDEL', event, unpack(gone)) end
 end
 
-local ids = redis.call('ZRANGEBYSCORE', ns .. ':bodies', '-inf', now_ms() - tonumber(ARGV[2]), 'LIMIT', 0, limit)
+local ids = redis.call('ZRANGEBYSCORE', ns .. ':bodies', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, limit)
 for _, id in ipairs(ids) do compact(id) end
 if #ids > 0 then redis.call('ZREM', ns .. ':bodies', unpack(ids)) end
 return #ids

@@ -1,5 +1,6 @@
 -- dead_handlers(event, wanted, reason): which of an event's handlers are dead, of this name and for this reason ('': any)
 --
+-- requires: handlers
 -- Keys:   <ns>:event:<id>
 -- Cost:   O(handlers of the event)
 local function dead_handlers(event, wanted, reason)

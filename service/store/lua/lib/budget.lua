@@ -8,20 +8,20 @@
 -- Cost:   O(reservations that have lapsed × log reservations)
 
 -- replies_have_room: whether one more reply can be given, or that of this effect ('' for a new one) has its place
-local function replies_have_room(ns, effect, limit, window, now)
+local function replies_have_room(effect, limit, window)
   redis.call('ZREMRANGEBYSCORE', ns .. ':reply_budget', '-inf', now - window)
   if redis.call('ZSCORE', ns .. ':reply_budget', effect) then return true end
   return redis.call('ZCARD', ns .. ':reply_budget') < limit
 end
 
 -- reserve_reply: count the effect of a reply, once
-local function reserve_reply(ns, effect, window, now)
+local function reserve_reply(effect, window)
   redis.call('ZADD', ns .. ':reply_budget', 'NX', now, effect)
   redis.call('PEXPIRE', ns .. ':reply_budget', window)
 end
 
 -- release_budget: give back what one effect has reserved
-local function release_budget(ns, effect)
+local function release_budget(effect)
   redis.call('ZREM', ns .. ':reply_budget', effect)
   local sizes = ns .. ':sms_budget:segments'
   if redis.call('ZSCORE', ns .. ':sms_budget', effect) then
@@ -34,16 +34,16 @@ local function release_budget(ns, effect)
 end
 
 -- budget_has_room: whether an effect has its segments, or can have them
-local function budget_has_room(ns, effect, segments, limit, window, now)
+local function budget_has_room(effect, segments, limit, window)
   for _, each in ipairs(redis.call('ZRANGE', ns .. ':sms_budget', '-inf', now - window, 'BYSCORE')) do
-    release_budget(ns, each)
+    release_budget(each)
   end
   if redis.call('ZSCORE', ns .. ':sms_budget', effect) then return true end
   return tonumber(redis.call('HGET', ns .. ':sms_budget:segments', 'sum') or 0) + segments <= limit
 end
 
 -- reserve_budget: take the segments of an effect, once
-local function reserve_budget(ns, effect, segments, window, now)
+local function reserve_budget(effect, segments, window)
   local key, sizes = ns .. ':sms_budget', ns .. ':sms_budget:segments'
   if redis.call('ZSCORE', key, effect) then
     redis.call('PEXPIRE', key, window * 2, 'NX')

@@ -16,7 +16,7 @@ local STATUS_RANK = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 
   delivery_failed = 7, delivered = 8, read = 9 }
 local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled', 'apart' }
 
-local function message_key(ns, id) return ns .. ':message:' .. id end
+local function message_key(id) return ns .. ':message:' .. id end
 
 local function reached(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
 
@@ -66,10 +66,10 @@ local function merge_field(key, name, of, value)
   if value_now ~= known then redis.call('HSET', key, field, value_now) end
 end
 
--- merge_message(ns, said, event): said = {id, type, keep (ms), to = {{forms, status, carrier} …}}; forms are empty where the
+-- merge_message(said, event): said = {id, type, keep (ms), to = {{forms, status, carrier} …}}; forms are empty where the
 -- number cannot be read, a status or carrier that was not said is ''
-local function merge_message(ns, said, event)
-  local key = message_key(ns, said.id)
+local function merge_message(said, event)
+  local key = message_key(said.id)
   if said.type ~= '' then redis.call('HSET', key, 'type:' .. said.type, '1') end
   if tonumber(redis.call('HGET', key, 'of') or 0) < #said.to then redis.call('HSET', key, 'of', #said.to) end
   local unreadable, named = nil, {}
@@ -94,8 +94,8 @@ local function merge_message(ns, said, event)
 end
 
 -- read_message: all fields of a message, by name
-local function read_message(ns, id)
-  local fields, flat = {}, redis.call('HGETALL', message_key(ns, id))
+local function read_message(id)
+  local fields, flat = {}, redis.call('HGETALL', message_key(id))
   for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
   return fields
 end
@@ -143,7 +143,7 @@ local function recipient_state(fields, forms)
 end
 
 -- effect_begun: whether an effect was carried out, or may have been
-local function effect_begun(ns, effect)
+local function effect_begun(effect)
   local f = redis.call('HMGET', ns .. ':effect:' .. effect, 'state', 'doubtful')
   return f[1] == 'done' or f[1] == 'settled' or (f[1] == 'started' and tonumber(f[2] or 0) > 0)
 end
