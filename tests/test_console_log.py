@@ -15,7 +15,7 @@ from tests.test_printable import unsafe
 STEERING = "\x1b[2J\x9b\r\n\u202e\u2028\x7f\U000e0041"
 LOGGING = """
 import json, logging, sys, structlog
-from service.logs import configure_logs
+from service.monitoring.logs import configure_logs
 configure_logs()
 for text in json.loads(sys.argv[1]):
     structlog.get_logger("x").warning(f"read {text}", peer=text, many=[text, {text: text}], **{f"k{text}": 1})

@@ -29,7 +29,7 @@ VARIABLES = ("REDIS_URL", "RINGBACK_DATA", "RINGBACK_ADMIN_PORT", *SECRETS)
 
 UP = """
 import importlib, json, sys
-from service import embedded_guard
+from service.processes import embedded_guard
 from service.settings import load
 up = importlib.import_module("service.cli.run.up")
 command, margin, guard = json.loads(sys.argv[1])
@@ -38,7 +38,7 @@ if not guard:
     embedded_guard.available = lambda: False
 try:
     sys.exit(up.run(load(), command))
-except up.embedded.EmbeddedServerError as error:
+except up.embedded_server.EmbeddedServerError as error:
     sys.exit(str(error))
 """
 
@@ -47,7 +47,7 @@ except up.embedded.EmbeddedServerError as error:
 STAND_IN = """
 import json, os, signal, sys, time
 from pathlib import Path
-from service import embedded
+from service.processes import embedded_server
 from service.settings import load
 folder, name = Path(sys.argv[1]), sys.argv[2]
 def note(what, **more):
@@ -57,8 +57,8 @@ def leave(*_):
     note("asked")
     while not ((folder / f"release-{name}").exists() or (folder / "release-all").exists()):
         time.sleep(0.01)
-    socket = embedded.socket_of(load().data)
-    note("left", server=socket is not None and embedded.answers(socket))
+    socket = embedded_server.socket_of(load().data)
+    note("left", server=socket is not None and embedded_server.answers(socket))
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
 note("began", environment={name: os.environ[name] for name in sys.argv[3].split(",") if name in os.environ})

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not embedded_guard.available(), reason="needs pi
 # Its server is any process that SIGTERM ends. It kills itself at the first moment at which there is one.
 PARENT = """
 import os, signal, subprocess, sys
-from service.embedded_guard import guarding
+from service.processes.embedded_guard import guarding
 lifeline, _ = os.pipe()
 with guarding(lifeline) as before_exec:
     server = subprocess.Popen(["tail", "-f", "/dev/null"], stdout=subprocess.DEVNULL, preexec_fn=before_exec)

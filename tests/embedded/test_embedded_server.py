@@ -17,8 +17,8 @@ from tests.waiting import wait_for
 PARENT = """
 import sys
 from pathlib import Path
-from service import embedded
-server = embedded.start(Path(sys.argv[1]), dies_with_parent=sys.argv[2] == "True")
+from service.processes import embedded_server
+server = embedded_server.start(Path(sys.argv[1]), dies_with_parent=sys.argv[2] == "True")
 print(server.process.pid, flush=True)
 sys.stdin.read()
 """

@@ -25,9 +25,9 @@ pytestmark = [
 
 HANDLERS = """
 from service import Context, Event, Router
-from service.outbound import causes
+from service.outbound import blocks
 
-causes.ACCOUNT_PROBE, causes.OUTAGE_PROBES = 1.0, (0.5, 1.0)  # minutes are seconds here
+blocks.ACCOUNT_PROBE, blocks.OUTAGE_PROBES = 1.0, (0.5, 1.0)  # minutes are seconds here
 router = Router()
 
 @router.on("test.send")

@@ -18,9 +18,9 @@ import asyncio, os, signal
 from pathlib import Path
 
 from service import Context, Event, Router
-from service.outbound import fate, journal, transport
+from service.outbound import effect_rules, run_ledger, transport
 
-fate.SHOWS_AT_TELNYX = 300
+effect_rules.SHOWS_AT_TELNYX = 300
 router = Router()
 
 
@@ -44,9 +44,9 @@ def dying(cls, name, before=None, after=None):
     setattr(cls, name, step)
 
 
-dying(journal.Journal, "entry_of", after="looked up")
-dying(journal.Journal, "begin", after="intent written")
-dying(journal.Journal, "end", before="answer received", after="answer stored")
+dying(run_ledger.RunLedger, "entry_of", after="looked up")
+dying(run_ledger.RunLedger, "begin", after="intent written")
+dying(run_ledger.RunLedger, "end", before="answer received", after="answer stored")
 send = transport.EffectTransport._send
 
 
