@@ -1,7 +1,5 @@
 """`ringback pause` and `resume`: in all workers, over restarts, while reception goes on."""
 
-from pathlib import Path
-
 import pytest
 from typer.testing import CliRunner
 
@@ -9,6 +7,7 @@ from service import Context, Event, Router
 from service.cli import app
 from service.store.inbox.audit import audit
 from tests.cli.deployment import Ran
+from tests.cli.own_module import own_module
 from tests.events import envelope
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -26,8 +25,7 @@ async def greet(event: Event, ctx: Context) -> None: ...
 @pytest.fixture
 def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Handlers that the commands can load, and the deployment that they talk to."""
-    Path("paused_handlers.py").write_text(HANDLERS)
-    monkeypatch.setenv("HANDLERS", "paused_handlers:router")
+    monkeypatch.setenv("HANDLERS", own_module(HANDLERS))
     monkeypatch.setenv("REDIS_URL", stack.host.redis_url)
     monkeypatch.setenv("RINGBACK_NAMESPACE", stack.settings.namespace)
 

@@ -1,6 +1,5 @@
 """`ringback events replay`: ended events once more, against the ledger unless a person says otherwise."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from service import Context, Event, Router
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
+from tests.cli.own_module import own_module
 from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
 
@@ -27,8 +27,7 @@ async def look(event: Event, ctx: Context) -> None: ...
 @pytest.fixture
 def handlers(monkeypatch: pytest.MonkeyPatch) -> None:
     """The names that commands take for handlers; what the workers run is in `Sending`."""
-    Path("replayed_handlers.py").write_text(HANDLERS)
-    monkeypatch.setenv("HANDLERS", "replayed_handlers:router")
+    monkeypatch.setenv("HANDLERS", own_module(HANDLERS))
 
 
 @pytest.fixture

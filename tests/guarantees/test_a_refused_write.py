@@ -65,7 +65,7 @@ def test_a_word_is_kept_from_a_duplicate_too_with_the_time_of_the_first_arrival(
     stack.deliver(event)
     with Redis.from_url(stack.host.redis_url) as server:
         first = server.hgetall(stack.keys.optouts)
-        assert list(first) == [number.encode()]
+        assert list(first) == [f"p:{number}".encode()]
         server.delete(stack.keys.optouts)
         assert stack.deliver(event).json() == {"status": "duplicate"}
         assert server.hgetall(stack.keys.optouts) == first

@@ -98,7 +98,7 @@ def test_after_a_long_outage_our_signature_is_taken_where_that_of_telnyx_is_too_
 ) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/webhooks"
-    with open_stack(host, forward_url=url, forward_secret=SECRET, tolerance=3600.0) as stack:
+    with open_stack(host, forward_url=url, forward_secret=SECRET, tolerance=900.0) as stack:
         stack.start_worker(handlers.router, max_attempts=1)
         unchanged = the_service(monkeypatch, stack.settings, "webhooks.unwrap")
         taught = the_service(monkeypatch, stack.settings, "standardwebhooks")
