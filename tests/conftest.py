@@ -1,6 +1,7 @@
 """What all tests share: a clean environment, a real embedded server, and a stack that runs on it."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,13 @@ import pytest
 
 from service.processes import embedded_server
 from tests.stack import Host, Stack, open_host, open_stack
+
+
+def pytest_configure() -> None:
+    """Let processes that tests start end at Ctrl-C and at a hang-up; those of a run in the background ignore both."""
+    for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, action)
 
 
 @pytest.fixture(autouse=True)

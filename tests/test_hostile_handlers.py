@@ -247,7 +247,7 @@ def test_a_worker_that_waits_for_redis_at_its_start_ends_on_sigterm(tmp_path: Pa
         log = tmp_path / "worker-0.log"
         wait_for(lambda: b"connection refused" in log.read_bytes())
         worker.send_signal(signal.SIGTERM)
-        assert worker.wait(20) == 0
+        assert worker.wait(10) == 0
 
 
 @pytest.mark.slow
@@ -296,7 +296,7 @@ def test_what_a_handler_leaves_behind_tells_nothing_private(tmp_path: Path) -> N
         assert fleet.ended(event).state == "done"
         log = tmp_path / "worker-1.log"
         fleet.processes[-1].send_signal(signal.SIGTERM)
-        fleet.processes[-1].wait(20)
+        fleet.processes[-1].wait(10)
         told = log.read_text()
     assert "ValueError at my_handlers.py" in told
     for private in (text, number, number[1:]):

@@ -33,7 +33,7 @@ def following(deployment: Deployment, folder: Path, *options: str) -> Iterator[P
         wait_for(lambda: "Following" in err.read_text())
         yield out
         process.send_signal(signal.SIGINT)
-        assert process.wait(40) == 0, err.read_text()
+        assert process.wait(10) == 0, err.read_text()
     finally:
         process.kill()
         process.wait()

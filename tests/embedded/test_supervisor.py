@@ -70,7 +70,7 @@ def ending_with(code: int, **more: Any) -> Child:
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(50):
+    async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110 - other processes bring it about
             await asyncio.sleep(0.01)
 

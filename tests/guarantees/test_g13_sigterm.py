@@ -46,7 +46,7 @@ def test_a_worker_finishes_what_it_can_hands_back_the_rest_and_takes_nothing_new
         worker.send_signal(signal.SIGTERM)
         wait_for(lambda: b'"stopping"' in (tmp_path / "worker-1.log").read_bytes())
         fleet.accepted(late)
-        assert worker.wait(20) == 0
+        assert worker.wait(10) == 0
         records = {name: fleet.record(event["data"]["id"]) for name, event in {"short": short, "late": late}.items()}
         assert {name: record and record.state for name, record in records.items()} == {"short": "done", "late": "open"}
         handed_back = fleet.record(endless["data"]["id"])
@@ -72,4 +72,4 @@ def test_an_ingress_answers_what_it_has_begun_to_receive(tmp_path: Path) -> None
             wait_for(lambda: not fleet._ready())
             connection.sendall(body[-1:])
             assert connection.recv(65536).startswith(b"HTTP/1.1 200")
-        assert ingress.wait(20) == 0
+        assert ingress.wait(10) == 0

@@ -67,7 +67,7 @@ def test_it_says_where_it_listens_and_stops_when_told(number: signal.Signals) ->
         response = httpx.get(f"{address}/messaging_profiles", headers=_KEY, trust_env=False)
         assert len(response.json()["data"]) == 3
         process.send_signal(number)
-        rest, errors = process.communicate(timeout=40)
+        rest, errors = process.communicate(timeout=10)
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
@@ -79,7 +79,7 @@ def test_it_stops_while_a_request_is_being_served() -> None:
         with pytest.raises(httpx.ReadTimeout):
             httpx.get(f"{address}/messaging_profiles", headers=_KEY, timeout=0.1, trust_env=False)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=40)
+        process.communicate(timeout=10)
         assert process.returncode == 0
 
 
