@@ -1,4 +1,4 @@
-"""The table of operations in docs/operations.md: none is left over, and who is named does use it."""
+"""The table of operations in docs/telnyx.md: none is left over, and who is named does use it."""
 
 import ast
 import inspect
@@ -18,7 +18,7 @@ from service.cli import app
 from service.testing.simulator.api.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[1]
-DOCUMENT = (ROOT / "docs" / "operations.md").read_text()
+DOCUMENT = (ROOT / "docs" / "telnyx.md").read_text()
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ _MEMORY_WORDS = {
     _Memory.NOTHING_LEFT: "Redis is nearly full, and nothing is left to let go of: once it is full, webhooks are"
     " refused with 503",
 }
-_MORE_ROOM = "raise RINGBACK_MAX_MEMORY, or the maxmemory of the Redis at REDIS_URL; see docs/operations.md, Memory"
+_MORE_ROOM = "raise RINGBACK_MAX_MEMORY, or the maxmemory of the Redis at REDIS_URL; see docs/deploy.md, Memory"
 
 
 @dataclass

@@ -20,7 +20,7 @@ from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 ADDED_BY_PROMETHEUS = {"job", "instance"}
-OPERATIONS = ROOT / "docs" / "operations.md"
+MONITOR = ROOT / "docs" / "monitor.md"
 
 
 def rules() -> list[dict[str, Any]]:
@@ -99,11 +99,11 @@ def test_every_rule_is_whole_and_explained(rule: dict[str, Any]) -> None:
     assert re.fullmatch(r"\d+[smh]", rule.get("for", "0s"))
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"]["summary"]
-    assert f"`{rule['alert']}`" in OPERATIONS.read_text(), "the page says what to do about it"
+    assert f"`{rule['alert']}`" in MONITOR.read_text(), "the page says what to do about it"
 
 
 def test_every_metric_is_in_the_page_and_the_page_names_no_other(shown: Scrape) -> None:
-    assert set(re.findall(r"`(ringback_\w+)", OPERATIONS.read_text())) == shown.metrics
+    assert set(re.findall(r"`(ringback_\w+)", MONITOR.read_text())) == shown.metrics
 
 
 def test_the_check_finds_names_within_functions_and_operators() -> None:

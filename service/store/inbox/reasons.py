@@ -1,0 +1,27 @@
+"""The reasons with which handlers of Ringback end, wait or are parked; docs/reasons.md explains each.
+
+Three kinds of reasons are open: Telnyx's error codes, names of exceptions, and the words of authors.
+"""
+
+DONE = frozenset(
+    {"already_delivered", "already_sent", "as_known", "decided", "deleted", "in_place", "native_fallback"}
+    | {"needs_nobody", "no_order_id", "no_rule", "no_transfer", "not_about_us", "not_armed", "not_failed"}
+    | {"not_ours", "not_permitted", "not_rcs", "not_selected", "nothing_said", "nothing_to_do", "older_than_known"}
+    | {"opted_out", "our_own", "over_budget", "quiet_hours", "receiver_gone", "recipient_unreadable"}
+    | {"right_held", "settled", "too_late", "too_old"}
+)
+"""The handler chose not to act."""
+WAITING = frozenset(
+    {"encryption_key_missing", "error", "in_progress", "ledger_unreachable", "looking_up", "more_to_read"}
+    | {"over_budget", "quiet_hours", "rate_limit", "receiver_busy", "redis_away", "retry", "telnyx_outage"}
+    | {"telnyx_unreachable", "telnyx_unreadable", "unknown_handler"}
+)
+"""The handler runs again later; dead under the same reason once that took too long."""
+PARKED = frozenset({"credentials", "paused", "permission", "profile_disabled", "spending_limit", "telnyx_outage"})
+"""The handler waits for the end of a cause outside its event; dead under the same reason once that took too long."""
+DEAD = frozenset(
+    {"ambiguous", "blocked_event_loop", "corrupt_job", "imported", "killed_worker", "no_body", "no_event", "no_job"}
+    | {"nothing_to_say", "payload", "request", "sealed", "template", "too_long", "unknown_function", "unreadable"}
+)
+"""The handler gave up, and a person decides."""
+REASONS = DONE | WAITING | PARKED | DEAD
