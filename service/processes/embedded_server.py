@@ -7,7 +7,6 @@ EmbeddedServerError
 └── NotRunning     no server runs on the data folder
 """
 
-import ctypes
 import importlib.util
 import os
 import re
@@ -15,20 +14,19 @@ import shutil
 import socket
 import stat
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from signal import SIG_DFL, SIGTERM, signal
 from types import TracebackType
 from typing import BinaryIO, Self
 from urllib.parse import quote
 
 from service.processes.disk_space import describe_failed_write
 from service.processes.machine_memory import default_max_memory
+from service.processes.parent_death import die_with_parent
 
 OLDEST_VERSION = 7
 LONGEST_SOCKET = 100  # bytes: macOS takes 103, Linux 107
@@ -39,7 +37,6 @@ ANSWER_SECONDS = 1.0
 _SOCKET = "valkey.sock"
 _SOCKET_RECORD = "socket"
 _LOG = "valkey.log"
-_PR_SET_PDEATHSIG = 1
 
 
 class EmbeddedServerError(Exception):
@@ -150,7 +147,8 @@ def find_server() -> Path:
 def claim(data: Path, *, wait: float = 0.0) -> Folder:
     """Make the folder if need be, lock it, and settle where its server will listen; `wait` is in seconds.
 
-    The lock lasts until every process that has inherited `Folder.lock` is gone.
+    The lock lasts until every process that has inherited `Folder.lock` is gone. A server without the lock, which a
+    killed `up` has left where no system ends it (macOS), is stopped; the next one goes on with its data.
 
     Raises:
         FolderInUse: another Ringback runs on the folder.
@@ -161,6 +159,7 @@ def claim(data: Path, *, wait: float = 0.0) -> Folder:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as undo:
             lock = undo.enter_context(_locked(data, wait))
+            _end_leftover(data)
             folder = Folder(data, _settled_socket(data), lock)
             undo.pop_all()
     except OSError as error:
@@ -189,23 +188,6 @@ def command(program: Path, folder: Folder, max_memory: int | None = None) -> tup
         "--daemonize": "no",
     }
     return (str(program), *(word for flag in flags.items() for word in flag))
-
-
-def die_with_parent() -> Callable[[], None] | None:
-    """What a child has to run before exec to get SIGTERM when the thread that started it ends; None off Linux."""
-    if sys.platform != "linux":
-        return None
-    parent = os.getpid()
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-
-    def arrange() -> None:
-        # A handler inherited from the parent would swallow the signal if it came before exec.
-        signal(SIGTERM, SIG_DFL)
-        prctl(_PR_SET_PDEATHSIG, SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return arrange
 
 
 def socket_of(data: Path) -> Path | None:
@@ -285,6 +267,18 @@ def _locked(data: Path, wait: float) -> BinaryIO:
     return lock
 
 
+def _end_leftover(data: Path) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    while (path := socket_of(data)) is not None and answers(path):
+        # Each write that it has answered is on disk already, so it has nothing to save.
+        _ask(path, b"SHUTDOWN NOSAVE NOW FORCE")
+        if time.monotonic() > deadline:
+            raise FolderInUse(
+                f"the server that a killed Ringback left in {data} does not stop: end it by its process id"
+            )
+        time.sleep(0.05)
+
+
 def _settled_socket(data: Path) -> Path:
     path = data / _SOCKET
     if _fits(path):
@@ -359,10 +353,14 @@ def _failure(what: str, folder: Folder) -> str:
 
 def _answer(path: Path) -> bytes:
     """What a server says to PING: `+PONG`, an error such as `-LOADING`, or nothing."""
+    return _ask(path, b"PING")
+
+
+def _ask(path: Path, command: bytes) -> bytes:
     with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(ANSWER_SECONDS)
         connection.connect(str(path))
-        connection.sendall(b"PING\r\n")
+        connection.sendall(command + b"\r\n")
         return connection.recv(64)
     return b""
 

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +17,6 @@ STEADY_SECONDS = 30.0
 HURRIED_SECONDS = 1.0
 
 _READY_INTERVAL = 0.02
-
-BeforeExec = Callable[[], None]
 
 log = structlog.get_logger(__name__)
 
@@ -35,9 +33,9 @@ class Child:
     """A program to keep alive.
 
     `grace` is how many seconds it has between SIGTERM and SIGKILL. The next stage begins once `ready` says so; a child
-    that ends before it was ever ready, or with a code that is `hopeless`, ends the whole. `surroundings` is entered
-    before each of its lives and left after it, and gives what its process runs before exec, or None. `output` takes
-    what it prints, where that is not for the terminal, and `last_words` quotes it when it has ended.
+    that ends before it was ever ready, or with a code that is `hopeless`, ends the whole. `before_exec` is what its
+    process runs before exec. `output` takes what it prints, where that is not for the terminal, and `last_words`
+    quotes it when it has ended.
     """
 
     name: str
@@ -49,10 +47,10 @@ class Child:
     output: Path | None = None
     ready: Callable[[], bool] = lambda: True
     hopeless: frozenset[int] = frozenset()
-    surroundings: Callable[[], AbstractContextManager[BeforeExec | None]] = nullcontext
+    before_exec: Callable[[], None] | None = None
     last_words: Callable[[], str] = str
 
-    def start(self, before_exec: BeforeExec | None) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
         """Start it once.
 
         Raises:
@@ -66,7 +64,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 pass_fds=self.descriptors,
-                preexec_fn=before_exec,  # noqa: PLW1509
+                preexec_fn=self.before_exec,  # noqa: PLW1509
                 umask=self.umask,
                 # A session of its own: a terminal's Ctrl-C must reach it through its supervisor, in order.
                 start_new_session=True,
@@ -142,7 +140,7 @@ class Supervisor:
     async def _live(self, child: Child, over: asyncio.Event) -> int | None:
         """One life of a child; its exit code, or None where it could not be started."""
         try:
-            with child.surroundings() as before_exec, _no_survivor(child.start(before_exec)) as process:
+            with _no_survivor(child.start()) as process:
                 log.info("started", child=child.name, pid=process.pid)
                 await self._until(lambda: process.poll() is not None or over.is_set())
                 if process.poll() is None:

@@ -29,13 +29,12 @@ VARIABLES = ("REDIS_URL", "RINGBACK_DATA", "RINGBACK_ADMIN_PORT", *SECRETS)
 
 UP = """
 import importlib, json, sys
-from service.processes import embedded_guard
+from service.processes import parent_death
 from service.settings import load
 up = importlib.import_module("service.cli.run.up")
-command, margin, guard = json.loads(sys.argv[1])
+command, margin, linux = json.loads(sys.argv[1])
 up.MARGIN_SECONDS = margin
-if not guard:
-    embedded_guard.available = lambda: False
+parent_death.ENDS_WITH_PARENT = linux
 try:
     sys.exit(up.run(load(), command))
 except up.embedded_server.EmbeddedServerError as error:
@@ -47,7 +46,7 @@ except up.embedded_server.EmbeddedServerError as error:
 STAND_IN = """
 import json, os, signal, sys, time
 from pathlib import Path
-from service.processes import embedded_server
+from service.processes import embedded_server, parent_death
 from service.settings import load
 folder, name = Path(sys.argv[1]), sys.argv[2]
 def note(what, **more):
@@ -61,6 +60,9 @@ def leave(*_):
     note("left", server=socket is not None and embedded_server.answers(socket))
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
+if (folder / "elsewhere").exists():
+    parent_death.ENDS_WITH_PARENT = False
+parent_death.end_with_supervisor()
 note("began", environment={name: os.environ[name] for name in sys.argv[3].split(",") if name in os.environ})
 code = folder / f"exit-{name}"
 while not code.exists():
@@ -80,7 +82,7 @@ class Stage:
     def data(self) -> Path:
         return self.folder / "data"
 
-    def up(self, *, margin: float = 5, guard: bool = True, **environment: str) -> "subprocess.Popen[bytes]":
+    def up(self, *, margin: float = 5, linux: bool = True, **environment: str) -> "subprocess.Popen[bytes]":
         stand_in = self.folder / "stand_in.py"
         stand_in.write_text(STAND_IN.replace("sys.argv[3]", repr(",".join(VARIABLES))))
         command = [sys.executable, str(stand_in), str(self.folder)]
@@ -88,7 +90,7 @@ class Stage:
         ours = {"PYTHONPATH": str(ROOT), "RINGBACK_DATA": "data"}
         with (self.folder / "output").open("a") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", UP, json.dumps([command, margin, guard])],
+                [sys.executable, "-c", UP, json.dumps([command, margin, linux])],
                 env=clean | ours | environment,
                 cwd=self.folder,
                 stdout=output,
@@ -109,11 +111,14 @@ class Stage:
     def release(self, who: str) -> None:
         (self.folder / f"release-{who}").touch()
 
-    def server(self) -> int:
-        """The server's process id, as it says itself."""
+    def client(self) -> Redis:
         path = embedded_server.socket_of(self.data)
         assert path is not None
-        with Redis(unix_socket_path=str(path)) as redis:
+        return Redis(unix_socket_path=str(path))
+
+    def server(self) -> int:
+        """The server's process id, as it says itself."""
+        with self.client() as redis:
             info: Any = redis.info("server")
         return int(info["process_id"])
 
@@ -206,30 +211,34 @@ def test_asked_to_stop_it_ends_the_server_last_and_exits_0(
 
 
 @LINUX
-def test_killed_its_children_finish_and_the_server_ends_last(stage: Stage) -> None:
+def test_killed_its_children_finish_and_nothing_stays(stage: Stage) -> None:
     process = stage.up()
     stage.await_notes("began")
     server = stage.server()
     process.kill()
     stage.await_notes("asked")
-    for who in ("ingress", "worker"):
-        assert stage.server_answers()
-        stage.release(who)
-        wait_for(lambda: stage.notes(who, "left"))  # noqa: B023
-        assert stage.notes(who, "left")[0]["server"]
     wait_for(lambda: not runs(server))
-    assert str(stage.folder) not in running_commands()
-
-
-@LINUX
-def test_killed_without_a_guard_nothing_stays(stage: Stage) -> None:
-    process = stage.up(guard=False)
-    stage.await_notes("began")
-    server = stage.server()
     stage.release("all")
-    process.kill()
-    wait_for(lambda: not runs(server))
+    stage.await_notes("left")
     wait_for(lambda: str(stage.folder) not in running_commands())
+
+
+def test_elsewhere_than_on_linux_children_end_too_and_the_next_one_takes_the_server_over(stage: Stage) -> None:
+    (stage.folder / "elsewhere").touch()
+    stage.release("all")
+    process = stage.up(linux=False)
+    stage.await_notes("began")
+    with stage.client() as client:
+        client.set("written", "before")
+    left = stage.server()
+    process.kill()
+    stage.await_notes("left")
+    assert stage.server() == left
+    stage.up(linux=False)
+    stage.await_notes("began", 2)
+    assert stage.server() != left
+    with stage.client() as client:
+        assert client.get("written") == b"before"
 
 
 def running_commands() -> str:

@@ -1,10 +1,11 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -213,20 +214,22 @@ def test_a_second_ctrl_c_hurries(journal: Journal) -> None:
     assert time.monotonic() - began < 20
 
 
-def test_a_child_whose_surroundings_fail_is_tried_again(journal: Journal) -> None:
-    @contextmanager
-    def surroundings() -> Iterator[None]:
+def test_a_child_that_finds_no_room_is_tried_again(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Child.start
+
+    def start_later(child: Child) -> "subprocess.Popen[bytes]":
         entered.append(len(entered))
         if len(entered) == 1:
             raise OSError("no room for another process")
-        yield
+        return start(child)
 
     async def scenario(_: Supervisor) -> None:
         await eventually(lambda: journal.pids("a"))
 
     entered: list[int] = []
+    monkeypatch.setattr(Child, "start", start_later)
     with capture_logs() as logs:
-        assert supervise([stand_in(journal, "a", surroundings=surroundings)], scenario=scenario) == 0
+        assert supervise([stand_in(journal, "a")], scenario=scenario) == 0
     assert entered == [0, 1]
     assert "no room for another process" in [entry.get("error") for entry in logs]
 

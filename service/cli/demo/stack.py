@@ -18,6 +18,7 @@ from nacl.signing import SigningKey
 from service.cli.connections import ask_at
 from service.cli.run.up import ringback_command
 from service.processes import embedded_server
+from service.processes.parent_death import environment_of_child
 from service.security.telnyx_signature import public_key_text
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
@@ -172,12 +173,11 @@ def _child(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[
     with (folder / f"{name}.log").open("wb") as log:
         child = subprocess.Popen(  # noqa: S603 - our own command
             [*ringback_command(), name],
-            env=environment,
+            env=environment_of_child(environment),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=embedded_server.die_with_parent(),  # noqa: PLW1509 - it only asks to die with us
         )
     try:
         yield child

@@ -6,7 +6,7 @@ import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -18,9 +18,9 @@ from service.cli.output import say
 from service.cli.run.development_key import make_key
 from service.cli.run.exposed_files import announce_exposure
 from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
-from service.processes import embedded_guard, embedded_server
+from service.processes import embedded_server, parent_death
 from service.processes.embedded_server import Folder, FolderInUse
-from service.processes.supervisor import BeforeExec, Child, Supervisor
+from service.processes.supervisor import Child, Supervisor
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
 from service.store.server_checks import require_usable_at
@@ -93,8 +93,9 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
         require_usable_at(settings.redis_url.get_secret_value())
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded_server.find_server()
-    with _claimed(settings) as folder, _pipe() as (lifeline, held_by_clients):
-        stages = [[_server(program, folder, settings, lifeline)], _clients(settings, ringback, held_by_clients)]
+    with _claimed(settings) as folder:
+        # They hold the folder's lock too: whoever comes after a killed `up` waits until they have finished.
+        stages = [[_server(program, folder, settings)], _clients(settings, ringback, folder.lock.fileno())]
         return asyncio.run(Supervisor(stages).run())
 
 
@@ -104,32 +105,27 @@ def ringback_command() -> list[str]:
     return [sys.executable, script] if script else [sys.executable, "-P", "-m", "service.cli"]
 
 
-def _server(program: Path, folder: Folder, settings: Settings, lifeline: int) -> Child:
+def _server(program: Path, folder: Folder, settings: Settings) -> Child:
     return Child(
         name="server",
         command=embedded_server.command(program, folder, settings.max_memory),
         grace=embedded_server.STOP_SECONDS,
-        descriptors=(folder.lock.fileno(),),
+        # Where nothing ends it with `up`, it must not keep the lock: the next `up` stops it and takes its data over.
+        descriptors=(folder.lock.fileno(),) if parent_death.ENDS_WITH_PARENT else (),
         umask=0o077,
         output=folder.log,
-        # With a guard it outlives a killed `up` until its clients have ended; without, it must at least not stay.
-        surroundings=partial(embedded_guard.guarding, lifeline) if embedded_guard.available() else _dying_with_up,
+        before_exec=parent_death.die_with_parent(),
         ready=partial(embedded_server.answers, folder.socket),
         last_words=partial(embedded_server.last_words, folder.log),
     )
 
 
 def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> list[Child]:
-    environment = {**os.environ, "TELNYX_PUBLIC_KEY": settings.public_key or ""}
+    environment = parent_death.environment_of_child({**os.environ, "TELNYX_PUBLIC_KEY": settings.public_key or ""})
     if settings.redis_url is None:
         # They find the server's socket by it, whatever their working directory.
         environment["RINGBACK_DATA"] = str(settings.data.resolve())
-    client = partial(
-        Child,
-        grace=settings.grace + MARGIN_SECONDS,
-        descriptors=descriptors,
-        surroundings=_dying_with_up,
-    )
+    client = partial(Child, grace=settings.grace + MARGIN_SECONDS, descriptors=descriptors)
     return [
         client(
             name="ingress",
@@ -139,10 +135,6 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
         ),
         client(name="worker", command=(*ringback, "worker"), environment=_with_port_of_its_own(environment, settings)),
     ]
-
-
-def _dying_with_up() -> AbstractContextManager[BeforeExec | None]:
-    return nullcontext(embedded_server.die_with_parent())
 
 
 def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> dict[str, str]:
@@ -178,21 +170,10 @@ def _claimed(settings: Settings) -> Iterator[Folder]:
     try:
         folder = embedded_server.claim(settings.data)
     except FolderInUse:
-        patience = settings.grace + MARGIN_SECONDS
+        patience = settings.grace
         log.warning("waiting for the data folder, which is in use", folder=str(settings.data), seconds=patience)
         folder = embedded_server.claim(settings.data, wait=patience)
     try:
         yield folder
     finally:
         folder.release()
-
-
-@contextmanager
-def _pipe() -> Iterator[tuple[int, int]]:
-    """A pipe's read and write ends."""
-    ends = os.pipe()
-    try:
-        yield ends
-    finally:
-        for end in ends:
-            os.close(end)
