@@ -15,7 +15,7 @@ from service.store.inbox.accept import cancel
 from service.store.inbox.audit import audit
 from service.store.inbox.retention import sweep
 from service.store.keys import Keys
-from service.worker.worker import arq_options
+from service.worker.arq_compat import arq_options
 from tests.events import envelope
 from tests.stack import Stack
 from tests.waiting import wait_for

@@ -134,7 +134,7 @@ def test_an_exception_in_a_hook(stack: Stack, hook: str) -> None:
 
 
 def stack_functions(stack: Stack) -> list[Any]:
-    from service.worker.worker import arq_options
+    from service.worker.arq_compat import arq_options
 
     return list(arq_options(stack.settings, Router())["functions"])
 

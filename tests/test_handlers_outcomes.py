@@ -349,7 +349,7 @@ def test_what_runs_at_shutdown_is_handed_back_at_no_cost(stack: Stack) -> None:
 def test_stock_arq_drains_the_queue_to_the_same_end_state(stack: Stack) -> None:
     import arq.worker
 
-    from service.worker.worker import stock_settings
+    from service.worker.arq_compat import stock_settings
 
     async def behave(event: Event[Any], ctx: Context) -> None:
         if event.payload["n"] % 3 == 1:

@@ -33,8 +33,8 @@ from service.cli.telnyx.rcs import rcs
 from service.cli.telnyx.tollfree import tollfree
 from service.cli.telnyx.webhook_deliveries import deliveries
 from service.cli.telnyx.webhooks import webhooks
+from service.processes.data_folder import EmbeddedServerError
 from service.processes.disk_space import is_full
-from service.processes.embedded_server import EmbeddedServerError
 from service.processes.sockets import CannotListen
 from service.security.masking import describe_error
 from service.settings import InvalidSettings, load

@@ -20,7 +20,7 @@ def with_redis(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
 
     Raises:
         service.settings.InvalidSettings: a variable does not fit.
-        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """
     settings = load()

@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
 
     Raises:
         service.settings.InvalidSettings: a variable does not fit, or `TELNYX_PUBLIC_KEY` is not set.
-        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings = settings or load_for_ingress()
     public_keys = settings.require_public_keys()

@@ -15,10 +15,10 @@ import structlog
 
 from service.outbound import effect_rules, lookups
 from service.outbound.api_call import Call
-from service.outbound.effect_metrics import Result
 from service.outbound.errors import Refusal, TelnyxResponse, classify_response, is_idempotency_conflict, unreachable
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Interrupted, Run
+from service.outbound.metrics import Result
 from service.outbound.run_ledger import RunLedger
 from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer

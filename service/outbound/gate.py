@@ -27,7 +27,7 @@ from service.outbound.errors import (
     number_in,
     retry_after,
 )
-from service.outbound.gate_metrics import GateMetrics
+from service.outbound.metrics import GateMetrics
 from service.outbound.uncancellable import run_uncancelled
 from service.settings import Settings
 from service.store.effects import rate_limits

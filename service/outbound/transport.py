@@ -16,11 +16,11 @@ from service.events.consent import ConsentChange
 from service.outbound import dry_run
 from service.outbound.api_call import Call, read_call
 from service.outbound.effect import Effect, EffectRequest
-from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.effect_rules import Resend
 from service.outbound.errors import STOP, Refusal, TelnyxResponse, codes
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import HandlerEnded, Run, current_run
+from service.outbound.metrics import EffectMetrics
 from service.outbound.run_ledger import RunLedger
 from service.security.masking import describe_error
 from service.store.facts.consent import record_consent

@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
 
-from service.processes.embedded_server import running_url
+from service.processes.data_folder import running_url
 from service.processes.redis_url import RedisTarget, format_address, parse_redis_url
 from service.security.private_files import Exposed, require_private
 from service.settings import InvalidSettings, Settings
@@ -38,7 +38,7 @@ def locate(settings: Settings) -> str:
     """The URL of the Redis to use: `REDIS_URL`, else the embedded server that `ringback up` runs on `RINGBACK_DATA`.
 
     Raises:
-        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
         InvalidSettings: `REDIS_URL` is unset, and everybody on this machine could put a server into `RINGBACK_DATA`.
     """
     if settings.redis_url is not None:

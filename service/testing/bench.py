@@ -41,9 +41,9 @@ from service.testing.samples import NUMBER, inbound_sms, outbound_rcs
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from service.testing.simulator.request_log import LoggedRequest
-from service.worker.handler_metrics import HandlerMetrics
+from service.worker.arq_compat import process
+from service.worker.metrics import HandlerMetrics
 from service.worker.processor import open_processor
-from service.worker.worker import process
 
 _SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
     {
@@ -183,7 +183,7 @@ def open_bench() -> Iterator[Bench]:
     """Start a server and a local Telnyx for runs of handlers, until the block ends.
 
     Raises:
-        service.processes.embedded_server.EmbeddedServerError: no server can be run on this machine.
+        service.processes.data_folder.EmbeddedServerError: no server can be run on this machine.
     """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-test-"))

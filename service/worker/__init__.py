@@ -6,7 +6,7 @@ from typing import Any
 def __getattr__(name: str) -> Any:
     """Return `WorkerSettings` for stock arq; importing this package alone loads no SDK and reads no setting."""
     if name == "WorkerSettings":
-        from service.worker.worker import worker_settings  # noqa: PLC0415 - the Telnyx SDK takes a second
+        from service.worker.arq_compat import worker_settings  # noqa: PLC0415 - the Telnyx SDK takes a second
 
         return worker_settings()
     raise AttributeError(name)

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from service.store.inbox.dead_letters import STEP, DeadCause, new_causes
 from service.store.keys import Keys
-from service.worker.foreign_jobs import FOREIGN_HANDLER
+from service.worker.arq_compat import FOREIGN_HANDLER
 
 log = structlog.get_logger(__name__)
 

@@ -31,8 +31,8 @@ from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, 
 from service.store.keys import Keys
 from service.worker.derived_events import DerivedEvents
 from service.worker.fair_timeout import fair_timeout
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.held_leases import ActiveEvent
+from service.worker.metrics import HandlerMetrics
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 
 log = structlog.get_logger(__name__)

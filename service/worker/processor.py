@@ -14,10 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.outbound.client import open_client
-from service.outbound.effect_metrics import EffectMetrics
 from service.outbound.gate import Gate
-from service.outbound.gate_metrics import GateMetrics
 from service.outbound.handler_run_state import note_tasks
+from service.outbound.metrics import EffectMetrics, GateMetrics
 from service.outbound.transport import LedgerSettings
 from service.routing import Lifespan, Router
 from service.security.masking import describe_error
@@ -35,14 +34,13 @@ from service.store.inbox.leases import (
 )
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.worker.event_metrics import EventMetrics
 from service.worker.fair_timeout import fair_timeout
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent, HeldLeases
 from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
+from service.worker.metrics import EventMetrics, HandlerMetrics
 from service.worker.outcomes import after_error
 from service.worker.readiness import notify_of_cause
 

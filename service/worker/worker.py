@@ -1,7 +1,4 @@
-"""The worker: arq's, with claims in batches under leases, and the function `process` that it runs.
-
-Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more slowly: `process` then takes the lease.
-"""
+"""The worker: arq's, with claims in batches under leases."""
 
 import asyncio
 import logging
@@ -9,16 +6,14 @@ import os
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from datetime import UTC
 from functools import partial
 from signal import Signals
 from typing import Any, TypeVar
-from urllib.parse import unquote
 
 import arq.worker
 import orjson
 import structlog
-from arq.connections import ArqRedis, RedisSettings
+from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
@@ -28,7 +23,7 @@ from service.monitoring.logs import tell_no_texts
 from service.monitoring.notifications import NotificationSender, open_teller
 from service.routing import Router
 from service.security.masking import describe_error
-from service.settings import Settings, load
+from service.settings import Settings
 from service.store.cancellation import check_cancelled
 from service.store.connection import address_of, connect, locate
 from service.store.inbox.leases import ClaimedEvents
@@ -37,13 +32,20 @@ from service.store.keys import ARQ_JOB, Keys
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
-from service.worker.cron import cron_jobs, in_deployment
-from service.worker.foreign_jobs import NO_EVENT, UNREADABLE, asked_function
-from service.worker.handler_metrics import HandlerMetrics
+from service.worker.arq_compat import (
+    COMMAND_SECONDS,
+    NO_EVENT,
+    UNREADABLE,
+    arq_options,
+    asked_function,
+    contained,
+    serialize,
+)
+from service.worker.cron import in_deployment
 from service.worker.health_server import serving_health
-from service.worker.hooks import contained
 from service.worker.load_router import load_router
 from service.worker.maintenance import Upkeep
+from service.worker.metrics import HandlerMetrics
 from service.worker.processor import Processor, open_processor
 from service.worker.readiness import CauseMetrics
 from service.worker.startup_warnings import warnings_for
@@ -51,59 +53,13 @@ from service.worker.startup_warnings import warnings_for
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-OUT_OF_REACH = 1_000_000_000
-"""arq's own count of tries must never end a job: how an event ends is decided by its record alone."""
 LONGEST_WAIT = 1.0
 """Seconds for which an idle worker waits for a wake-up; a token is a hint, never the only trigger."""
 SHORTEST_WAIT = 0.01
 LONGEST_PAUSE = 1.0
 HEART_BEAT = 0.5
-COMMAND_SECONDS = 5.0
 LAST_WORDS = 5.0
 """Seconds at the end for handing back what did not finish within the grace."""
-TIMEOUT_MARGIN = 60.0
-
-
-async def process(ctx: dict[str, Any], event_id: str) -> None:
-    """Process one event as a job of stock arq, under a lease taken here.
-
-    Always ends in arq's Retry, which leaves the queue alone: the scripts have already put the event where it belongs.
-    """
-    processor: Processor = ctx["processor"]
-    number = processor.holdings.number_a_claim()
-    try:
-        alone = not processor.holdings.running
-        claimed = await processor.claim(number, limit=1, alone=alone, only=event_id)
-    finally:
-        processor.holdings.given_up(number)
-    for lease in claimed.leases:
-        await processor.handle(lease)
-    raise arq.worker.Retry
-
-
-def serialize(job: dict[str, Any]) -> bytes:
-    """JSON for the queue, never pickle; of a value that JSON does not know only its type."""
-    return orjson.dumps(job, default=lambda value: type(value).__name__)
-
-
-def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
-    """The options of arq's worker that keep its own opinions out of the way."""
-    keys = Keys.of(settings)
-    timeouts = [each.timeout or settings.handler_timeout for each in router.subscriptions.values()]
-    return {
-        "functions": [process],
-        "cron_jobs": cron_jobs(router, keys),
-        "timezone": UTC,
-        "queue_name": keys.queue,
-        "max_jobs": settings.concurrency,
-        "max_tries": OUT_OF_REACH,
-        "keep_result": 0,
-        "job_timeout": max(timeouts, default=settings.handler_timeout) + TIMEOUT_MARGIN,
-        "job_completion_wait": max(1, int(settings.grace)),
-        "job_serializer": serialize,
-        "job_deserializer": orjson.loads,
-        "health_check_interval": 30,
-    }
 
 
 class Worker(arq.worker.Worker):
@@ -373,7 +329,7 @@ def work(settings: Settings) -> None:
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
         service.worker.load_router.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
-        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings.require_api_key()
     policy_of(settings)
@@ -390,40 +346,3 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     except ImportError:
         return None
     return uvloop.new_event_loop
-
-
-def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
-    """The settings under which stock arq drains the queue."""
-    stack, router = AsyncExitStack(), router.configured(settings)
-
-    async def on_startup(ctx: dict[str, Any]) -> None:
-        redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)
-        stack.push_async_callback(redis.aclose)
-        ctx["processor"] = await stack.enter_async_context(
-            open_processor(settings, router, redis_url, redis=redis, handlers_redis=redis, metrics=HandlerMetrics())
-        )
-
-    async def on_shutdown(ctx: dict[str, Any]) -> None:  # noqa: ARG001 - arq's signature
-        await stack.aclose()
-
-    return {
-        **arq_options(settings, router),
-        "redis_settings": _redis_settings(redis_url),
-        "on_startup": on_startup,
-        "on_shutdown": on_shutdown,
-    }
-
-
-def _redis_settings(redis_url: str) -> RedisSettings:
-    """Arq's form of a URL; it forgets to decode the path of a socket."""
-    settings = RedisSettings.from_dsn(redis_url)
-    if settings.unix_socket_path is not None:
-        settings.unix_socket_path = unquote(settings.unix_socket_path)
-    return settings
-
-
-def worker_settings() -> dict[str, Any]:
-    """Return what stock arq needs to run our handlers, by the settings of this environment."""
-    settings = load()
-    policy_of(settings)
-    return stock_settings(settings, load_router(settings.handlers), locate(settings))

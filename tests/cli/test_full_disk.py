@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.processes import embedded_server
+from service.processes import data_folder, embedded_server
 from service.processes.disk_space import describe_failed_write
 from tests.processes.running import RINGBACK, clean_environment
 
@@ -40,7 +40,7 @@ def test_a_data_folder_on_a_full_disk_is_not_blamed_on_rights(
 
     monkeypatch.setattr(Path, "mkdir", refuse)
     with (
-        pytest.raises(embedded_server.ServerFailed, match="the disk is full: make room") as failed,
+        pytest.raises(data_folder.ServerFailed, match="the disk is full: make room") as failed,
         embedded_server.start(tmp_path),
     ):
         pytest.fail("started")

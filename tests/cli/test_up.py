@@ -16,7 +16,7 @@ from nacl.signing import SigningKey
 from redis import Redis
 
 from service.cli.run.up import ringback_command
-from service.processes import embedded_server
+from service.processes import data_folder
 from service.security.telnyx_signature import public_key_text
 from tests.embedded.processes import ROOT, runs
 from tests.waiting import wait_for
@@ -37,7 +37,7 @@ up.MARGIN_SECONDS = margin
 parent_death.ENDS_WITH_PARENT = linux
 try:
     sys.exit(up.run(load(), command))
-except up.embedded_server.EmbeddedServerError as error:
+except up.data_folder.EmbeddedServerError as error:
     sys.exit(str(error))
 """
 
@@ -46,7 +46,7 @@ except up.embedded_server.EmbeddedServerError as error:
 STAND_IN = """
 import json, os, signal, sys, time
 from pathlib import Path
-from service.processes import embedded_server, parent_death
+from service.processes import data_folder, parent_death
 from service.settings import load
 folder, name = Path(sys.argv[1]), sys.argv[2]
 def note(what, **more):
@@ -56,8 +56,8 @@ def leave(*_):
     note("asked")
     while not ((folder / f"release-{name}").exists() or (folder / "release-all").exists()):
         time.sleep(0.01)
-    socket = embedded_server.socket_of(load().data)
-    note("left", server=socket is not None and embedded_server.answers(socket))
+    socket = data_folder.socket_of(load().data)
+    note("left", server=socket is not None and data_folder.answers(socket))
     sys.exit(0)
 signal.signal(signal.SIGTERM, leave)
 if (folder / "elsewhere").exists():
@@ -112,7 +112,7 @@ class Stage:
         (self.folder / f"release-{who}").touch()
 
     def client(self) -> Redis:
-        path = embedded_server.socket_of(self.data)
+        path = data_folder.socket_of(self.data)
         assert path is not None
         return Redis(unix_socket_path=str(path))
 
@@ -123,8 +123,8 @@ class Stage:
         return int(info["process_id"])
 
     def server_answers(self) -> bool:
-        path = embedded_server.socket_of(self.data)
-        return path is not None and embedded_server.answers(path)
+        path = data_folder.socket_of(self.data)
+        return path is not None and data_folder.answers(path)
 
     def output(self) -> str:
         return (self.folder / "output").read_text()
@@ -140,7 +140,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             process.terminate()
         process.wait(20)
     if stage.data.exists():
-        embedded_server.claim(stage.data, wait=20).release()
+        data_folder.claim(stage.data, wait=20).release()
 
 
 def test_the_ingress_has_no_secret_that_it_has_no_use_for(stage: Stage) -> None:

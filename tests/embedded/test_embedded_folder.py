@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from service.processes import embedded_server
-from service.processes.embedded_server import FolderInUse, ServerFailed
+from service.processes import data_folder, embedded_server
+from service.processes.data_folder import FolderInUse, ServerFailed
 from tests.embedded.processes import kill
 
 
@@ -27,7 +27,7 @@ def test_a_second_server_on_the_folder_is_refused(tmp_path: Path) -> None:
         with pytest.raises(FolderInUse, match=r"is in use by another Ringback: stop that one, or set RINGBACK_DATA"):
             embedded_server.start(tmp_path)
         assert first.process.poll() is None
-        assert embedded_server.running_url(tmp_path) == first.url
+        assert data_folder.running_url(tmp_path) == first.url
 
 
 def test_another_name_of_the_folder_is_no_way_around_the_lock(tmp_path: Path) -> None:
@@ -35,33 +35,33 @@ def test_another_name_of_the_folder_is_no_way_around_the_lock(tmp_path: Path) ->
     with embedded_server.start(tmp_path / "data") as server:
         with pytest.raises(FolderInUse):
             embedded_server.start(tmp_path / "alias")
-        assert embedded_server.running_url(tmp_path / "alias") == server.url
+        assert data_folder.running_url(tmp_path / "alias") == server.url
 
 
 def test_one_may_wait_for_the_folder(tmp_path: Path) -> None:
-    first = embedded_server.claim(tmp_path)
+    first = data_folder.claim(tmp_path)
     with ThreadPoolExecutor() as threads:
-        second = threads.submit(embedded_server.claim, tmp_path, wait=20)
+        second = threads.submit(data_folder.claim, tmp_path, wait=20)
         assert not second.done()
         first.release()
         second.result().release()
 
 
 def test_waiting_for_the_folder_has_an_end(tmp_path: Path) -> None:
-    first = embedded_server.claim(tmp_path)
+    first = data_folder.claim(tmp_path)
     with pytest.raises(FolderInUse):
-        embedded_server.claim(tmp_path, wait=0.1)
+        data_folder.claim(tmp_path, wait=0.1)
     first.release()
 
 
 def test_a_long_path_puts_the_socket_into_a_private_temporary_folder(long_path: Path) -> None:
     with (
         embedded_server.start(long_path) as server,
-        closing(Redis.from_url(embedded_server.running_url(long_path))) as redis,
+        closing(Redis.from_url(data_folder.running_url(long_path))) as redis,
     ):
         socket = outside(long_path)
         assert redis.ping()
-        assert embedded_server.running_url(long_path) == server.url == f"unix://{socket}"
+        assert data_folder.running_url(long_path) == server.url == f"unix://{socket}"
         assert len(os.fsencode(socket)) <= 100
         assert socket.parent.stat().st_mode & 0o777 == 0o700
     assert not socket.parent.exists()
@@ -70,7 +70,7 @@ def test_a_long_path_puts_the_socket_into_a_private_temporary_folder(long_path: 
 
 def test_a_socket_outside_stays_where_it_is_after_a_crash(long_path: Path) -> None:
     program = embedded_server.find_server()
-    folder = embedded_server.claim(long_path)
+    folder = data_folder.claim(long_path)
     folder.lock.close()  # as when its holder is killed
     with embedded_server.start(long_path) as server:
         assert server.folder.socket == folder.socket
@@ -81,10 +81,10 @@ def test_a_socket_outside_stays_where_it_is_after_a_crash(long_path: Path) -> No
 
 
 def test_a_record_from_when_the_path_was_longer_is_cleaned_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded_server, "LONGEST_SOCKET", len(os.fsencode(tmp_path / "valkey.sock")))
+    monkeypatch.setattr(data_folder, "LONGEST_SOCKET", len(os.fsencode(tmp_path / "valkey.sock")))
     left = Path(tempfile.mkdtemp(prefix="ringback-"))
     (tmp_path / "socket").write_text(str(left / "valkey.sock"))
-    folder = embedded_server.claim(tmp_path)
+    folder = data_folder.claim(tmp_path)
     assert folder.socket == folder.data / "valkey.sock"
     assert not left.exists()
     assert not (tmp_path / "socket").exists()

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from service.processes import embedded_server
-from service.processes.embedded_server import EmbeddedServer, NoServer, NotRunning, ServerFailed
+from service.processes import data_folder, embedded_server
+from service.processes.data_folder import NoServer, NotRunning, ServerFailed
+from service.processes.embedded_server import EmbeddedServer
 from tests.embedded.processes import kill, python, runs
 from tests.waiting import wait_for
 
@@ -66,7 +67,7 @@ def test_it_answers_as_soon_as_it_is_started(server: EmbeddedServer) -> None:
     with client(server) as redis:
         assert redis.ping()
     assert server.url.startswith("unix:///")
-    assert embedded_server.running_url(server.folder.data) == server.url
+    assert data_folder.running_url(server.folder.data) == server.url
 
 
 def test_every_flag_is_in_force(server: EmbeddedServer) -> None:
@@ -126,13 +127,13 @@ def test_stopping_leaves_no_process_and_no_socket_and_may_be_repeated(tmp_path: 
     server.stop()
     server.stop()
     assert server.process.returncode == 0
-    assert embedded_server.socket_of(tmp_path) is None
+    assert data_folder.socket_of(tmp_path) is None
 
 
 def test_a_server_that_still_loads_is_running_but_not_started(without_wheel: Path, tmp_path: Path) -> None:
     executable(without_wheel / "valkey-server", SLOW_SERVER.format(python=sys.executable))
     with embedded_server.start(tmp_path / "data"):
-        assert embedded_server.running_url(tmp_path / "data")
+        assert data_folder.running_url(tmp_path / "data")
 
 
 def test_a_server_that_ends_at_once_is_quoted_and_leaves_the_folder_free(tmp_path: Path) -> None:
@@ -198,15 +199,15 @@ def test_a_server_of_no_use_is_passed_over(without_wheel: Path, script: str) -> 
 
 def test_where_nothing_runs_the_reader_learns_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(NotRunning, match=r"no embedded server runs in .*: start `ringback up`, or set REDIS_URL"):
-        embedded_server.running_url(tmp_path)
+        data_folder.running_url(tmp_path)
 
 
 def test_a_socket_left_by_a_killed_server_is_not_a_running_one(server: EmbeddedServer) -> None:
     kill(server.process.pid)
     server.process.wait()
-    assert embedded_server.socket_of(server.folder.data) is not None
+    assert data_folder.socket_of(server.folder.data) is not None
     with pytest.raises(NotRunning):
-        embedded_server.running_url(server.folder.data)
+        data_folder.running_url(server.folder.data)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
@@ -225,11 +226,11 @@ def test_a_server_that_outlives_its_starter_keeps_the_folder(tmp_path: Path) -> 
         parent.kill()
         parent.wait()
         try:
-            with pytest.raises(embedded_server.FolderInUse):
+            with pytest.raises(data_folder.FolderInUse):
                 embedded_server.start(tmp_path)
         finally:
             kill(pid)
-    embedded_server.claim(tmp_path, wait=20).release()
+    data_folder.claim(tmp_path, wait=20).release()
 
 
 def first_number(process: "subprocess.Popen[str]") -> int:

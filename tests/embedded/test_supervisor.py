@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 from structlog.testing import capture_logs
 
-from service.processes import embedded_server
+from service.processes import data_folder, embedded_server
 from service.processes.supervisor import Child, Supervisor, next_pause
 from tests.embedded.processes import kill
 
@@ -235,20 +235,20 @@ def test_a_child_that_finds_no_room_is_tried_again(journal: Journal, monkeypatch
 
 
 def test_a_server_that_crashes_comes_back_with_its_data(tmp_path: Path, journal: Journal) -> None:
-    folder = embedded_server.claim(tmp_path)
+    folder = data_folder.claim(tmp_path)
     server = Child(
         name="server",
         command=embedded_server.command(embedded_server.find_server(), folder),
         grace=20.0,
         descriptors=(folder.lock.fileno(),),
         output=folder.log,
-        ready=partial(embedded_server.answers, folder.socket),
+        ready=partial(data_folder.answers, folder.socket),
         last_words=partial(embedded_server.last_words, folder.log),
     )
 
     def back() -> bool:
         starts = [entry["child"] for entry in logs if entry["event"] == "started"]
-        return embedded_server._answer(folder.socket).startswith(b"+PONG") and starts.count("server") == 2
+        return data_folder.ask_ping(folder.socket).startswith(b"+PONG") and starts.count("server") == 2
 
     async def scenario(_: Supervisor) -> None:
         await eventually(lambda: journal.pids("top"))

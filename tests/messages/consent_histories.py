@@ -35,9 +35,9 @@ from service.store.inbox.accept import ACCEPT, NewEvent, accept, find
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
+from service.worker.metrics import HandlerMetrics
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 FAILED = ("delivery_failed", "sending_failed", "expired")

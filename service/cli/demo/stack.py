@@ -127,7 +127,7 @@ def demo_stack() -> Iterator[DemoStack]:
 
     Raises:
         DemoFailed: a process does not come up.
-        service.processes.embedded_server.EmbeddedServerError: no server can be run on this machine.
+        service.processes.data_folder.EmbeddedServerError: no server can be run on this machine.
     """
     key, simulator = SigningKey.generate(), Simulator()
     with ExitStack() as stack:

@@ -13,7 +13,7 @@ def run_and_show(*, chaos: bool) -> bool:
 
     Raises:
         service.cli.demo.stack.DemoFailed: a process does not come up.
-        service.processes.embedded_server.EmbeddedServerError: no server can be run on this machine.
+        service.processes.data_folder.EmbeddedServerError: no server can be run on this machine.
     """
     with working("Starting a server, an ingress, a worker and a local Telnyx …"), demo_stack() as stack:
         told = [delivery.tell(stack) for delivery in deliveries(chaos=chaos)]

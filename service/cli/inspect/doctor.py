@@ -15,7 +15,7 @@ from service.cli.inspect.idempotency_probe import probe
 from service.cli.output import say, say_json
 from service.cli.run.exposed_files import exposure_warnings
 from service.cli.telnyx.telnyx_session import with_telnyx
-from service.processes.embedded_server import EmbeddedServerError
+from service.processes.data_folder import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.effects.idempotency_probe import latest
 from service.store.encryption_checks import check_encryption

@@ -18,8 +18,8 @@ from service.cli.output import say
 from service.cli.run.development_key import make_key
 from service.cli.run.exposed_files import announce_exposure
 from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
-from service.processes import embedded_server, parent_death
-from service.processes.embedded_server import Folder, FolderInUse
+from service.processes import data_folder, embedded_server, parent_death
+from service.processes.data_folder import Folder, FolderInUse
 from service.processes.supervisor import Child, Supervisor
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
@@ -109,13 +109,13 @@ def _server(program: Path, folder: Folder, settings: Settings) -> Child:
     return Child(
         name="server",
         command=embedded_server.command(program, folder, settings.max_memory),
-        grace=embedded_server.STOP_SECONDS,
+        grace=data_folder.STOP_SECONDS,
         # Where nothing ends it with `up`, it must not keep the lock: the next `up` stops it and takes its data over.
         descriptors=(folder.lock.fileno(),) if parent_death.ENDS_WITH_PARENT else (),
         umask=0o077,
         output=folder.log,
         before_exec=parent_death.die_with_parent(),
-        ready=partial(embedded_server.answers, folder.socket),
+        ready=partial(data_folder.answers, folder.socket),
         last_words=partial(embedded_server.last_words, folder.log),
     )
 
@@ -168,11 +168,11 @@ def _worker_admin_port(settings: Settings) -> int | None:
 def _claimed(settings: Settings) -> Iterator[Folder]:
     """The data folder, after the wait that the children of a killed `up` need to finish."""
     try:
-        folder = embedded_server.claim(settings.data)
+        folder = data_folder.claim(settings.data)
     except FolderInUse:
         patience = settings.grace
         log.warning("waiting for the data folder, which is in use", folder=str(settings.data), seconds=patience)
-        folder = embedded_server.claim(settings.data, wait=patience)
+        folder = data_folder.claim(settings.data, wait=patience)
     try:
         yield folder
     finally:

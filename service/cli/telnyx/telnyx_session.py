@@ -49,7 +49,7 @@ def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redi
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
-        service.processes.embedded_server.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """
     url = locate(settings)

@@ -1,0 +1,162 @@
+"""What exists only for arq: its options, stock arq's worker, and jobs in our queue that are no events of ours.
+
+Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more slowly: `process` then takes the lease.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+from urllib.parse import unquote
+
+import arq.worker
+import orjson
+import structlog
+from arq.connections import RedisSettings
+
+from service.messages.policy_file import policy_of
+from service.routing import Router
+from service.security.masking import describe_error
+from service.settings import Settings, load
+from service.store.connection import connect, locate
+from service.store.keys import Keys
+from service.worker.cron import cron_jobs
+from service.worker.load_router import load_router
+from service.worker.metrics import HandlerMetrics
+from service.worker.processor import Processor, open_processor
+
+log = structlog.get_logger(__name__)
+
+Hook = Callable[[dict[str, Any]], Awaitable[None]]
+
+COMMAND_SECONDS = 5.0
+"""Seconds that Redis may take to answer a command."""
+OUT_OF_REACH = 1_000_000_000
+"""arq's own count of tries must never end a job: how an event ends is decided by its record alone."""
+TIMEOUT_MARGIN = 60.0
+FOREIGN_HANDLER = "queue"
+"""What stands in the place of a handler in the dead event that keeps such a job (`quarantine.lua`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignJob:
+    """The function that a job asks for, if any; `reason` and `words` apply where nobody here knows it."""
+
+    name: str | None
+    reason: str
+    words: str
+
+
+NO_EVENT = ForeignJob("process", "no_event", "it asks to process an event of which there is no record")
+
+UNREADABLE = ForeignJob(None, "corrupt_job", "its id is no text in UTF-8, so that it is no job of anybody's")
+
+
+def asked_function(data: bytes | None) -> ForeignJob:
+    """Read a job's data, which anybody may have written: JSON only, never a pickle."""
+    if data is None:
+        return ForeignJob(None, "no_job", "the queue names it, and there is neither an event nor a job behind it")
+    try:
+        function = orjson.loads(data)["f"]
+    except (ValueError, TypeError, KeyError):
+        return ForeignJob(None, "corrupt_job", "its data is not the JSON of a job; pickles are never read")
+    if not isinstance(function, str):
+        return ForeignJob(None, "corrupt_job", "its data names no function")
+    if function == NO_EVENT.name:
+        return NO_EVENT
+    return ForeignJob(function, "unknown_function", f"no function of the name {function[:80]!r} is known here")
+
+
+async def process(ctx: dict[str, Any], event_id: str) -> None:
+    """Process one event as a job of stock arq, under a lease taken here.
+
+    Always ends in arq's Retry, which leaves the queue alone: the scripts have already put the event where it belongs.
+    """
+    processor: Processor = ctx["processor"]
+    number = processor.holdings.number_a_claim()
+    try:
+        alone = not processor.holdings.running
+        claimed = await processor.claim(number, limit=1, alone=alone, only=event_id)
+    finally:
+        processor.holdings.given_up(number)
+    for lease in claimed.leases:
+        await processor.handle(lease)
+    raise arq.worker.Retry
+
+
+def serialize(job: dict[str, Any]) -> bytes:
+    """JSON for the queue, never pickle; of a value that JSON does not know only its type."""
+    return orjson.dumps(job, default=lambda value: type(value).__name__)
+
+
+def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
+    """The options of arq's worker that keep its own opinions out of the way."""
+    keys = Keys.of(settings)
+    timeouts = [each.timeout or settings.handler_timeout for each in router.subscriptions.values()]
+    return {
+        "functions": [process],
+        "cron_jobs": cron_jobs(router, keys),
+        "timezone": UTC,
+        "queue_name": keys.queue,
+        "max_jobs": settings.concurrency,
+        "max_tries": OUT_OF_REACH,
+        "keep_result": 0,
+        "job_timeout": max(timeouts, default=settings.handler_timeout) + TIMEOUT_MARGIN,
+        "job_completion_wait": max(1, int(settings.grace)),
+        "job_serializer": serialize,
+        "job_deserializer": orjson.loads,
+        "health_check_interval": 30,
+    }
+
+
+def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
+    """The settings under which stock arq drains the queue."""
+    stack, router = AsyncExitStack(), router.configured(settings)
+
+    async def on_startup(ctx: dict[str, Any]) -> None:
+        redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)
+        stack.push_async_callback(redis.aclose)
+        ctx["processor"] = await stack.enter_async_context(
+            open_processor(settings, router, redis_url, redis=redis, handlers_redis=redis, metrics=HandlerMetrics())
+        )
+
+    async def on_shutdown(ctx: dict[str, Any]) -> None:  # noqa: ARG001 - arq's signature
+        await stack.aclose()
+
+    return {
+        **arq_options(settings, router),
+        "redis_settings": _redis_settings(redis_url),
+        "on_startup": on_startup,
+        "on_shutdown": on_shutdown,
+    }
+
+
+def _redis_settings(redis_url: str) -> RedisSettings:
+    """Arq's form of a URL; it forgets to decode the path of a socket."""
+    settings = RedisSettings.from_dsn(redis_url)
+    if settings.unix_socket_path is not None:
+        settings.unix_socket_path = unquote(settings.unix_socket_path)
+    return settings
+
+
+def worker_settings() -> dict[str, Any]:
+    """Return what stock arq needs to run our handlers, by the settings of this environment."""
+    settings = load()
+    policy_of(settings)
+    return stock_settings(settings, load_router(settings.handlers), locate(settings))
+
+
+def contained(hook: Hook | None) -> Hook | None:
+    """A hook whose errors are logged: they must neither end the worker nor strand the job."""
+    if hook is None:
+        return None
+
+    async def run(ctx: dict[str, Any]) -> None:
+        try:
+            await hook(ctx)
+        except Exception as error:  # noqa: BLE001 - the author's own code
+            where = describe_error(error)
+            log.error("a hook broke", job=ctx.get("job_id"), error=where)  # noqa: TRY400 - its text may be private
+
+    return run
