@@ -22,7 +22,7 @@ local function put_right(id)
   local ended_at = tonumber(redis.call('HGET', event, 'ended_at') or '') or now
   if state ~= 'dead' then redis.call('ZREM', ns .. ':dead', id) end
   if state ~= 'done' and state ~= 'ignored' then leave_end(id, 'done') end
-  if state == 'open' then return end
+  if state == 'open' then return add_job(id, tonumber(f[1]) or now) end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
   redis.call('ZADD', ns .. (state == 'dead' and ':dead' or ':ended'), 'NX', ended_at, id)
   if state ~= 'dead' and f[2] then redis.call('ZADD', ns .. ':bodies', 'NX', ended_at, id) end

@@ -87,7 +87,7 @@ local function settle(id, quietly, given_back)
 
   if after == 'open' then
     if score < tonumber(received_at) then score = tonumber(received_at) end
-    enqueue(id, score, received_at)
+    requeue(id, score, received_at)
     -- A waiting worker looks again after a second at the latest; what comes due before that has to be told.
     if score < now + 1000 and not quietly then wake() end
   end
