@@ -1,6 +1,19 @@
 """Ringback: what authors of handlers import."""
 
-from service.events import Event
-from service.routing import Context, Discard, Retry, Router
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from service.events import Event
+    from service.routing import Context, Discard, Retry, Router
 
 __all__ = ["Context", "Discard", "Event", "Retry", "Router"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: the command line needs none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module("service.events" if name == "Event" else "service.routing"), name)
+    globals()[name] = found
+    return found

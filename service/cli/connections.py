@@ -15,7 +15,7 @@ T = TypeVar("T")
 SECONDS = 30.0
 
 
-def with_redis(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+def with_redis(work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
     """Do some work with the Redis that the settings name, and answer what it answers.
 
     Raises:
@@ -27,7 +27,7 @@ def with_redis(work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
     return ask_at(locate(settings), Keys.of(settings), work)
 
 
-def ask_at(url: str, keys: Keys, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+def ask_at(url: str, keys: Keys, work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
     """Do some work with the Redis at `url`, and answer what it answers.
 
     Raises:
@@ -36,6 +36,6 @@ def ask_at(url: str, keys: Keys, work: Callable[["Redis", Keys], Awaitable[T]]) 
     return asyncio.run(_ask(url, keys, work))
 
 
-async def _ask(url: str, keys: Keys, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+async def _ask(url: str, keys: Keys, work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
     async with connect(url, timeout=SECONDS, connections=4) as redis:
         return await work(redis, keys)

@@ -6,16 +6,14 @@ finds every other way of printing in `service/cli`.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 import typer
-from typer.core import TyperGroup
+from rich.console import Console
+from rich.progress import Progress
 
 from service.security.printable import printable, printable_json, printable_lines
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 UNLIMITED = 10_000
 """Characters in a line where no terminal sets a limit."""
@@ -46,22 +44,8 @@ def ask_person(question: str, *, abort: bool = False, err: bool = False) -> bool
     return typer.confirm(printable(question), abort=abort, err=err)
 
 
-class CommandGroup(TyperGroup):
-    """All commands; Typer prints why a value is refused, which may quote a file or an answer of Telnyx's."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was named."""
-        try:
-            return super().invoke(ctx)
-        except typer.BadParameter as error:
-            told = printable_lines(error.message)
-            raise typer.BadParameter(told, ctx=error.ctx, param=error.param, param_hint=error.param_hint) from None
-
-
-def console(*, err: bool = False) -> "Console":
+def console(*, err: bool = False) -> Console:
     """Return Rich's console; where no terminal sets a limit, its lines are as long as they need to be."""
-    from rich.console import Console  # noqa: PLC0415 - other commands start without Rich
-
     found = Console(stderr=err, markup=False, emoji=False)
     return found if found.is_terminal else Console(stderr=err, markup=False, emoji=False, width=UNLIMITED)
 
@@ -96,7 +80,6 @@ def working(what: str) -> Iterator[None]:
 
 @contextmanager
 def _bar(what: str, total: int | None) -> Iterator[Callable[[int, int | None], None]]:
-    from rich.progress import Progress  # noqa: PLC0415 - other commands start without Rich
 
     screen = console(err=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:

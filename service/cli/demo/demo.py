@@ -4,20 +4,20 @@ from typing import Annotated
 
 import typer
 
+from service.cli.demo.stack import DemoFailed
+from service.cli.demo.table import run_and_show
 from service.cli.output import say_block
 
 
 def demo(
-    chaos: Annotated[bool, typer.Option(help="Kill the demo's own worker in the middle of a send.")] = True,  # noqa: FBT002
+    *,
+    chaos: Annotated[bool, typer.Option(help="Kill the demo's own worker in the middle of a send.")] = True,
 ) -> None:
     """Send signed webhooks through a real ingress and worker to a local Telnyx, and show what came of each.
 
     Needs no account. HANDLERS may name a router of yours to try; nothing else of the environment is used. Each row is
     computed twice, from the local Telnyx's books and from the event's ledger of effects. Exit codes: 0 all held, 1 not.
     """
-    from service.cli.demo.stack import DemoFailed  # noqa: PLC0415 - other commands start without it
-    from service.cli.demo.table import run_and_show  # noqa: PLC0415
-
     try:
         held = run_and_show(chaos=chaos)
     except DemoFailed as error:

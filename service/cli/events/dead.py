@@ -55,7 +55,7 @@ def list_dead(
     """
     selection = _wanted(event_type, handler, reason, since, until)
 
-    async def find_them(redis: "Redis", keys: Keys) -> list[EventRecord]:
+    async def find_them(redis: Redis, keys: Keys) -> list[EventRecord]:
         ids = await dead_ids(redis, keys, selection, limit=limit)
         pages = [await summaries(redis, keys, ids[start : start + PAGE]) for start in range(0, len(ids), PAGE)]
         return [record for page in pages for record in page]
@@ -119,7 +119,7 @@ def retry_dead(
     selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
     confirm(f"Retry {events(len(selected))}?", yes=yes or not selected)
 
-    async def retry_them(redis: "Redis", keys: Keys) -> list[RetryVerdict]:
+    async def retry_them(redis: Redis, keys: Keys) -> list[RetryVerdict]:
         async def step(some: Sequence[str]) -> list[RetryVerdict]:
             return await retry(redis, keys, some, word=word, handler=handler, reason=reason, trusted=trusted)
 
@@ -149,7 +149,7 @@ def drop_dead(
     selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
     confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
 
-    async def drop_them(redis: "Redis", keys: Keys) -> list[RetryVerdict]:
+    async def drop_them(redis: Redis, keys: Keys) -> list[RetryVerdict]:
         async def step(some: Sequence[str]) -> list[RetryVerdict]:
             return await drop(redis, keys, some, handler=handler, reason=reason)
 

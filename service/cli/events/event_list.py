@@ -5,6 +5,7 @@ from typing import Any
 
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
+from service.cli.tables import line_width, print_table
 from service.security.printable import shown_type
 from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord, HandlerRecord
@@ -49,7 +50,6 @@ def as_object(record: EventRecord) -> dict[str, Any]:
 
 
 def _print_table(records: Sequence[EventRecord], odd: OddRecords) -> None:
-    from service.cli.tables import line_width, print_table  # noqa: PLC0415 - other commands start without Rich
 
     if line_width() < NARROW:
         print_table(("id, type, state, received (UTC)", "handlers"), odd.each(records, _narrow_row, _odd_narrow_row))

@@ -54,7 +54,7 @@ def list_events(
 
     effort = ScanBudget(most=MOST_LOOKED_AT)
 
-    async def find_them(redis: "Redis", keys: Keys) -> list[EventRecord]:
+    async def find_them(redis: Redis, keys: Keys) -> list[EventRecord]:
         with progress("Looking at events", None) as effort.tell:
             return await search(redis, keys, selection, limit=limit, effort=effort)
 

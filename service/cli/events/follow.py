@@ -54,12 +54,12 @@ def follow(
 class _Teller:
     """Tells of each event what was not told before."""
 
-    redis: "Redis"
+    redis: Redis
     keys: Keys
     began: int
     as_json: bool
     odd: OddRecords = field(default_factory=OddRecords)
-    _known: "OrderedDict[str, set[Line]]" = field(default_factory=OrderedDict)
+    _known: OrderedDict[str, set[Line]] = field(default_factory=OrderedDict)
 
     async def tell_of(self, records: list[EventRecord]) -> None:
         """Print what happened to these events since the last time, in order."""
@@ -90,7 +90,7 @@ class _Teller:
         return fresh
 
 
-async def _follow(redis: "Redis", keys: Keys, selection: EventFilter, *, as_json: bool) -> None:
+async def _follow(redis: Redis, keys: Keys, selection: EventFilter, *, as_json: bool) -> None:
     watch, teller = Watch(redis, keys, selection), _Teller(redis, keys, await server_time(redis), as_json)
     away = False
     await watch.look()

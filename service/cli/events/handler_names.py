@@ -4,6 +4,7 @@ import typer
 
 from service.cli.output import say
 from service.settings import load
+from service.worker.load_router import load_router
 
 BAD_USAGE = 2
 
@@ -13,8 +14,6 @@ def check_handler(name: str) -> str:
 
     A misspelt name would pause nothing, or put events on a handler that no worker has.
     """
-    from service.worker.load_router import load_router  # noqa: PLC0415 - it may import the SDK, which takes a second
-
     names = sorted(load_router(load().handlers).subscriptions)
     if name not in names:
         say(f"HANDLERS has no handler {name!r}; it has {', '.join(names)}", err=True)

@@ -69,11 +69,11 @@ def replay_events(
         check_handler(name)
     trusted = yes_send or load().dry_run
 
-    async def find_and_count(redis: "Redis", keys: Keys) -> tuple[list[str], list[Replayed]]:
+    async def find_and_count(redis: Redis, keys: Keys) -> tuple[list[str], list[Replayed]]:
         found = list(dict.fromkeys(ids)) if ids else await gathered(matching(redis, keys, selection))
         return found, await run(redis, keys, found, act=False)
 
-    async def run(redis: "Redis", keys: Keys, found: list[str], *, act: bool) -> list[Replayed]:
+    async def run(redis: Redis, keys: Keys, found: list[str], *, act: bool) -> list[Replayed]:
         async def step(some: Sequence[str]) -> list[Replayed]:
             return await replay(redis, keys, some, handler=name, again=again is not None, trusted=trusted, act=act)
 

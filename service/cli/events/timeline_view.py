@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from service.cli.connections import with_redis
 from service.cli.events.event_list import as_object
 from service.cli.output import say, say_block, say_json, say_json_text
+from service.cli.tables import print_table
 from service.dashboard.timeline import Line, build, in_doubt
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
@@ -41,7 +42,7 @@ class Told:
 def look_up(event_id: str) -> Told:
     """Find an event; where none is remembered under this id, the command ends with exit code 1."""
 
-    async def look(redis: "Redis", keys: Keys) -> Told | None:
+    async def look(redis: Redis, keys: Keys) -> Told | None:
         record = await find(redis, keys, event_id)
         if record is None:
             return None
@@ -66,7 +67,6 @@ def show(told: Told, *, reveal: bool, as_json: bool) -> None:
 
 
 def _print(told: Told, *, reveal: bool) -> None:
-    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
 
     record = told.record
     say(record.id, f"{shown_type(record.type)}, {record.state}", "")

@@ -60,7 +60,7 @@ def export_events(
     with_redis(lambda redis, keys: _export(redis, keys, selection, disguise))
 
 
-async def _export(redis: "Redis", keys: Keys, selection: EventFilter, disguise: Anonymizer | None) -> None:
+async def _export(redis: Redis, keys: Keys, selection: EventFilter, disguise: Anonymizer | None) -> None:
     odd, seen = OddRecords(), set[str]()
     with progress("Exporting", None) as advance:
         async for page in matching(redis, keys, selection):

@@ -23,8 +23,9 @@ ADVICE = (
 
 
 def audit(
-    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,  # noqa: FBT002
-    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs, then look again.")] = False,  # noqa: FBT002
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs, then look again.")] = False,
 ) -> None:
     """Show that no event got lost: accepted = done + ignored + dead + open, and each event is where it belongs.
 
@@ -45,12 +46,12 @@ def audit(
         raise typer.Exit(1)
 
 
-async def _audit(redis: "Redis", keys: Keys) -> Audit:
+async def _audit(redis: Redis, keys: Keys) -> Audit:
     with progress("Looking at events", None) as looked_at:
         return await compare(redis, keys, looked_at=looked_at)
 
 
-async def _repaired(redis: "Redis", keys: Keys) -> Audit:
+async def _repaired(redis: Redis, keys: Keys) -> Audit:
     found = await _audit(redis, keys)
     if found.clean:
         return found

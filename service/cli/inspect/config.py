@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.cli.output import say, say_json
+from service.cli.tables import print_table
 from service.processes.redis_url import parse_redis_url
 from service.security.masking import mask_numbers
 from service.settings import Duration, Settings, Size, load, source_of
@@ -34,7 +35,8 @@ class Shown:
 
 
 def config(
-    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,  # noqa: FBT002
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,
 ) -> None:
     """Show every setting in force, from environment variables and a .env file here, and the Redis that is used.
 
@@ -127,7 +129,6 @@ def _value(field: FieldInfo, value: Any) -> str | int | None:
 
 
 def _print_table(variables: dict[str, Shown]) -> None:
-    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
 
     rows = [(name, "unset" if each.value is None else str(each.value), each.source) for name, each in variables.items()]
     print_table(("variable", "value", "from"), rows)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from telnyx import AsyncTelnyx
 
 from service import clock
 from service.cli.connections import with_redis
@@ -25,9 +26,6 @@ from service.store.memory_forecast import ENOUGH, forecast_memory
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import ServerFindings, check_server, trouble_working
-
-if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
 
 Check = Callable[[Settings], str]
 
@@ -58,12 +56,13 @@ class Finding:
 
 
 def doctor(
+    *,
     probe_idempotency: Annotated[
         str | None,
         typer.Option(metavar="TO", help="Send one SMS to this number twice under one key, to see whether two come."),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,  # noqa: FBT002
-    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
+    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,
 ) -> None:
     """Check the variables, Redis, the account, and what is known of how Telnyx treats a repeated send.
 
@@ -118,7 +117,7 @@ def _public_key(settings: Settings) -> str:
 def _account(settings: Settings) -> str:
     """Whether the API key is taken: reading one messaging profile changes nothing."""
 
-    async def read(telnyx: "AsyncTelnyx") -> None:
+    async def read(telnyx: AsyncTelnyx) -> None:
         await telnyx.messaging_profiles.list(page_size=1)
 
     with_telnyx(settings, read, telling=CheckFailed)
@@ -126,7 +125,7 @@ def _account(settings: Settings) -> str:
 
 
 def _redis(_: Settings) -> str:
-    async def look(redis: "Redis", keys: Keys) -> ServerFindings:
+    async def look(redis: Redis, keys: Keys) -> ServerFindings:
         if trouble := await trouble_working(redis, keys, worker_needs()):
             raise CheckFailed(trouble)
         return await check_server(redis)

@@ -2,10 +2,10 @@
 
 import re
 import secrets
-from typing import TYPE_CHECKING
 
 import typer
 from redis.asyncio import Redis
+from telnyx import AsyncTelnyx
 
 from service import clock
 from service.cli.output import ask_person, say
@@ -15,9 +15,6 @@ from service.security.masking import mask_number
 from service.settings import Settings
 from service.store.effects.idempotency_probe import Probe, remember
 from service.store.keys import Keys
-
-if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
 
 TEXT = "A test by Ringback: this message should come once."
 BAD_USAGE = 2
@@ -32,7 +29,7 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
             f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its word. Go on?", abort=True
         )
 
-    async def send_twice(telnyx: "AsyncTelnyx", redis: "Redis", keys: Keys) -> bool:
+    async def send_twice(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> bool:
         key = idempotency_key("probe", secrets.token_hex(16))
         answers = [await telnyx.messages.send(to=to, from_=sender, text=TEXT, idempotency_key=key) for _ in range(2)]
         first, second = (answer.data.id if answer.data else None for answer in answers)

@@ -2,20 +2,21 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from service import clock
+from service.cli.inspect.config import duration
 from service.cli.output import say, say_json
 from service.events import Event, InvalidBody, Message, read_envelope, read_event
+from service.messages.explanation import Explanation
+from service.messages.explanation import explain as explained
+from service.messages.policy import Policy, Rule
+from service.messages.policy_file import policy_of, read_policy
 from service.security.masking import mask_number
 from service.settings import Settings, load
-
-if TYPE_CHECKING:
-    from service.messages.explanation import Explanation
-    from service.messages.policy import Policy, Rule
 
 MASK = "•••"
 DURATIONS = frozenset({"undelivered_after", "max_age", "max_wait"})
@@ -29,14 +30,13 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 @policy.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A policy in TOML.", metavar="FILE")],
-    as_json: AsJson = False,  # noqa: FBT002
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Read a policy as a worker would at its start, and show its rules; RINGBACK_SMS_FROM sends where it names nobody.
 
     Exit codes: 0 it is fit, 2 it is not (told by file, line and field).
     """
-    from service.messages.policy_file import read_policy  # noqa: PLC0415 - other commands start without its libraries
-
     found = read_policy(file, sms_from=load().sms_from)
     shown = [_shown_rule(rule) for rule in found.rules]
     for rule in found.rules:
@@ -55,6 +55,7 @@ def check(
 @policy.command()
 def explain(
     event: Annotated[Path, typer.Argument(help="A body as Telnyx delivers it.", metavar="EVENT.json")],
+    *,
     file: Annotated[
         Path | None, typer.Option("--policy", help="A policy in TOML, instead of RINGBACK_POLICY.", metavar="FILE")
     ] = None,
@@ -65,8 +66,8 @@ def explain(
             formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"],
         ),
     ] = None,
-    as_json: AsJson = False,  # noqa: FBT002
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show texts and whole phone numbers.")] = False,  # noqa: FBT002
+    as_json: AsJson = False,
+    reveal: Annotated[bool, typer.Option("--reveal", help="Show texts and whole phone numbers.")] = False,
 ) -> None:
     """Show what the policy makes of an event: which rule, what is sent from whom and when, or why nothing is.
 
@@ -74,8 +75,6 @@ def explain(
 
     Exit codes: 0 explained, 2 the event or the policy is not fit.
     """
-    from service.messages.explanation import explain as explained  # noqa: PLC0415 - as above
-
     settings = load()
     found = _event(event)
     moment = _moment(found, at)
@@ -87,8 +86,7 @@ def explain(
             _print_fields(each)
 
 
-def _policy(settings: Settings, file: Path | None) -> "Policy | None":
-    from service.messages.policy_file import policy_of, read_policy  # noqa: PLC0415 - as above
+def _policy(settings: Settings, file: Path | None) -> Policy | None:
 
     return policy_of(settings) if file is None else read_policy(file, sms_from=settings.sms_from)
 
@@ -117,7 +115,7 @@ def _moment(event: Event[Message], at: datetime | None) -> float:
     return event.occurred_at.timestamp() if event.occurred_at is not None else clock.now()
 
 
-def _shown_rule(rule: "Rule") -> dict[str, Any]:
+def _shown_rule(rule: Rule) -> dict[str, Any]:
     conditions = {"agents": rule.agents, "messaging_profiles": rule.messaging_profiles}
     conditions |= {"tags": rule.tags, "countries": rule.countries}
     quiet = rule.quiet_hours
@@ -138,7 +136,7 @@ def _shown_rule(rule: "Rule") -> dict[str, Any]:
     }
 
 
-def _shown(found: "Explanation", *, reveal: bool) -> dict[str, Any]:
+def _shown(found: Explanation, *, reveal: bool) -> dict[str, Any]:
     draft = found.draft
     when = datetime.fromtimestamp(found.when, UTC).isoformat(timespec="seconds") if found.when is not None else None
     return {
@@ -161,7 +159,6 @@ def _number(number: str | None, *, reveal: bool = False) -> str | None:
 
 
 def _print_rule(rule: dict[str, Any]) -> None:
-    from service.cli.inspect.config import duration  # noqa: PLC0415 - other commands start without it
 
     for name, value in rule.items():
         if name == "warnings":

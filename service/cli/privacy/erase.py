@@ -24,9 +24,10 @@ MOST_SHOWN = 10
 
 def erase(
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not with_redis.")] = False,  # noqa: FBT002
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Take away what is kept of a number: the bodies that name it, what the ledger quotes, states, what was remembered.
+    """Erase personal data of a number: bodies that name it, texts in the ledger, message states, cached answers.
 
     That events were stays, without what they said, so that nothing is accepted or sent once more. Those that are open
     are erased by a worker when they have ended. What the number said about being written to stays: as a keyed hash
@@ -55,7 +56,7 @@ def erase(
         raise typer.Exit(1)
 
 
-async def _erase(redis: "Redis", keys: Keys, number: str) -> tuple[Erased, bool]:
+async def _erase(redis: Redis, keys: Keys, number: str) -> tuple[Erased, bool]:
     with progress("Looking through events", (await counts(redis, keys)).accepted) as advance:
         erased = await erasure.erase(redis, keys, number, progress=advance)
     return erased, await erasure.forget_old_writes(redis)

@@ -12,6 +12,7 @@ from service import clock
 from service.cli.connections import with_redis
 from service.cli.output import ask_person, progress, say, say_json
 from service.cli.privacy.opt_out_file import UnfitFile, read_number, read_opt_out_file
+from service.cli.tables import print_table
 from service.events.consent import ConsentChange
 from service.security.masking import mask_number
 from service.store.facts.consent import STEP, OptOut, consent_of, opt_outs, record_consent, remove_opt_out
@@ -25,8 +26,9 @@ optouts = typer.Typer(help="Look at who must not be written to, and change it.",
 
 @optouts.command("list")
 def list_opt_outs(
-    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
-    reveal: Reveal = False,  # noqa: FBT002
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,
+    reveal: Reveal = False,
 ) -> None:
     """List the numbers that are opted out, the latest first, and how each opt-out came to be known.
 
@@ -40,8 +42,6 @@ def list_opt_outs(
     if as_json:
         say_json(shown)
     elif shown:
-        from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
-
         print_table(("number", "since (UTC)", "known from"), [tuple(each.values()) for each in shown])
     else:
         say("No number is opted out.", err=True)
@@ -65,7 +65,8 @@ def add(number: Number) -> None:
 @optouts.command()
 def remove(
     number: Number,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not with_redis.")] = False,  # noqa: FBT002
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Let a number be written to again, as its own START would: only where the person has asked for it.
 
@@ -132,16 +133,16 @@ def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
     }
 
 
-async def _unreadable(redis: "Redis", keys: Keys, shown: str) -> OptOut | None:
+async def _unreadable(redis: Redis, keys: Keys, shown: str) -> OptOut | None:
     """The opt-out that is listed as `shown`, if its number cannot be read."""
     return next((each for each in await _all(redis, keys) if each.number == shown and not each.readable), None)
 
 
-async def _all(redis: "Redis", keys: Keys) -> list[OptOut]:
+async def _all(redis: Redis, keys: Keys) -> list[OptOut]:
     return [opt_out async for opt_out in opt_outs(redis, keys)]
 
 
-async def _import(redis: "Redis", keys: Keys, words: Sequence[ConsentChange]) -> int:
+async def _import(redis: Redis, keys: Keys, words: Sequence[ConsentChange]) -> int:
     news, now = 0, clock.now()
     with progress("Importing", len(words)) as advance:
         for start in range(0, len(words), STEP):

@@ -1,5 +1,7 @@
 """`ringback healthcheck`."""
 
+from http.client import HTTPConnection, HTTPException
+
 import typer
 
 from service.cli.output import say
@@ -43,7 +45,6 @@ def _trouble() -> str | None:
 
 
 def _answer(host: str, port: int) -> str | None:
-    from http.client import HTTPConnection, HTTPException  # noqa: PLC0415 - other commands start without it
 
     connection = HTTPConnection(host, port, timeout=SECONDS)
     try:

@@ -1,6 +1,7 @@
 """`ringback ingress`."""
 
 from service.cli.run.exposed_files import announce_exposure
+from service.ingress.app import serve
 from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.processes.parent_death import end_with_supervisor
 from service.settings import load_for_ingress
@@ -12,8 +13,6 @@ def ingress() -> None:
     Exit codes: 0 stopped, 1 the address or Redis cannot be had, 2 the configuration is not fit.
     """
     end_with_supervisor()
-    from service.ingress.app import serve  # noqa: PLC0415 - other commands start without it
-
     configure_logs()
     settings = load_for_ingress()
     announce_dry_run(settings)

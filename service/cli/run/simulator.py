@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.output import say
+from service.testing.simulator import Simulator, serve
 
 HOST = "127.0.0.1"
 
@@ -26,8 +27,6 @@ def simulator(
     Its webhooks are signed with a key of its own, which GET /_simulator/public_key tells. Exit codes: 0 stopped, 1 the
     port is taken, 2 bad usage.
     """
-    from service.testing.simulator import Simulator, serve  # noqa: PLC0415 - other commands start without it
-
     try:
         local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url, control_hosts=control_host or ())
     except ValueError as error:

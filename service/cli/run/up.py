@@ -17,6 +17,7 @@ import typer
 from service.cli.output import say
 from service.cli.run.development_key import make_key
 from service.cli.run.exposed_files import announce_exposure
+from service.messages.policy_file import policy_of
 from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.processes import data_folder, embedded_server, parent_death
 from service.processes.data_folder import Folder, FolderInUse
@@ -33,7 +34,8 @@ log = structlog.get_logger(__name__)
 
 
 def up(
-    dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False,  # noqa: FBT002
+    *,
+    dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False,
 ) -> None:
     """Run everything on this machine: the ingress, a worker and, unless REDIS_URL is set, an embedded server.
 
@@ -63,8 +65,6 @@ def _check_policy(settings: Settings) -> None:
     Raises:
         InvalidSettings: it does not fit.
     """
-    from service.messages.policy_file import policy_of  # noqa: PLC0415 - other commands start without its libraries
-
     policy_of(settings)
 
 

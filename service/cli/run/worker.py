@@ -4,6 +4,7 @@ from service.cli.run.exposed_files import announce_exposure
 from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.processes.parent_death import end_with_supervisor
 from service.settings import load
+from service.worker.worker import work
 
 
 def worker() -> None:
@@ -12,8 +13,6 @@ def worker() -> None:
     Exit codes: 0 stopped, 1 Redis or the admin port cannot be had, 2 the configuration or the handlers are not fit.
     """
     end_with_supervisor()
-    from service.worker.worker import work  # noqa: PLC0415 - it imports the Telnyx SDK, which takes a second
-
     configure_logs()
     settings = load()
     announce_dry_run(settings)

@@ -12,6 +12,21 @@ from service.cli.output import say
 from service.cli.telnyx.changing import load_for_change
 from service.cli.telnyx.hosted_list import show_eligibility, show_numbers, show_orders
 from service.cli.telnyx.telnyx_session import with_telnyx
+from service.registrations.hosted_orders import (
+    assign_profile,
+    check_eligibility,
+    create,
+    delete_hosted_number,
+    delete_order,
+    find,
+    find_number,
+    hosted_numbers,
+    send_codes,
+    unproven,
+    upload_papers,
+    validate_codes,
+)
+from service.registrations.hosted_orders import orders as all_orders
 from service.settings import load
 
 hosted = typer.Typer(
@@ -31,12 +46,13 @@ GONE = "there is none: deleted already, or never there"
 
 @hosted.command("list")
 def list_hosted(
+    *,
     status: Annotated[str | None, typer.Option(help="Only orders of this status.")] = None,
-    numbers: Annotated[  # noqa: FBT002
+    numbers: Annotated[
         bool, typer.Option("--numbers", help="List the numbers that are hosted, not the orders.")
     ] = False,
-    as_json: Json = False,  # noqa: FBT002
-    reveal: Reveal = False,  # noqa: FBT002
+    as_json: Json = False,
+    reveal: Reveal = False,
 ) -> None:
     """List all orders or, with --numbers, all hosted numbers.
 
@@ -45,8 +61,6 @@ def list_hosted(
     if numbers:
         _list_numbers(as_json=as_json, reveal=reveal)
         return
-
-    from service.registrations.hosted_orders import orders as all_orders  # noqa: PLC0415 - the SDK takes its time
 
     orders = [each for each in with_telnyx(load(), all_orders) if status in {None, each.status}]
     if as_json:
@@ -58,15 +72,14 @@ def list_hosted(
 @hosted.command("show")
 def show(
     order_or_number: Annotated[str, typer.Argument(help="An order's id, a hosted number, or its id.")],
-    as_json: Json = False,  # noqa: FBT002
-    reveal: Reveal = False,  # noqa: FBT002
+    *,
+    as_json: Json = False,
+    reveal: Reveal = False,
 ) -> None:
     """Show an order with its numbers and what it needs next, or one hosted number with its settings.
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    from service.registrations.hosted_orders import find, find_number  # noqa: PLC0415
-
     settings = load()
     order = None if order_or_number.startswith("+") else with_telnyx(settings, partial(find, order_id=order_or_number))
     number = None if order else with_telnyx(settings, partial(find_number, number=order_or_number))
@@ -83,13 +96,11 @@ def show(
 
 
 @hosted.command("eligibility")
-def eligibility(numbers: Numbers, as_json: Json = False, reveal: Reveal = False) -> None:  # noqa: FBT002
+def eligibility(numbers: Numbers, *, as_json: Json = False, reveal: Reveal = False) -> None:
     """Ask whether these numbers can be hosted. Changes nothing.
 
     Exit codes: 0 all can, 1 some cannot, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    from service.registrations.hosted_orders import check_eligibility  # noqa: PLC0415
-
     rows = with_telnyx(load(), partial(check_eligibility, numbers=numbers))
     if as_json:
         print_json([each.to_dict(mode="json") for each in rows], reveal=reveal)
@@ -102,16 +113,15 @@ def eligibility(numbers: Numbers, as_json: Json = False, reveal: Reveal = False)
 @hosted.command("order")
 def order(
     numbers: Numbers,
+    *,
     profile: Annotated[str | None, typer.Option(help="The messaging profile that the numbers are to have.")] = None,
-    yes: Yes = False,  # noqa: FBT002
-    reveal: Reveal = False,  # noqa: FBT002
+    yes: Yes = False,
+    reveal: Reveal = False,
 ) -> None:
     """Order that these numbers be hosted; refused unless all are eligible.
 
     Exit codes: 0 ordered, 1 refused or not confirmed, 2 bad usage.
     """
-    from service.registrations.hosted_orders import check_eligibility, create  # noqa: PLC0415
-
     settings = load_for_change()
     rows = with_telnyx(settings, partial(check_eligibility, numbers=numbers))
     show_eligibility(rows, reveal=reveal)
@@ -131,10 +141,11 @@ def order(
 @hosted.command("codes")
 def codes(
     order_id: OrderId,
+    *,
     numbers: Annotated[list[str] | None, typer.Argument(help="Only these of its numbers.", parser=e164)] = None,
     method: Annotated[Literal["sms", "call"], typer.Option(help="How the code reaches the number.")] = "sms",
-    yes: Yes = False,  # noqa: FBT002
-    reveal: Reveal = False,  # noqa: FBT002
+    yes: Yes = False,
+    reveal: Reveal = False,
 ) -> None:
     """Have Telnyx send or speak a code to the order's numbers, which proves whose they are.
 
@@ -142,8 +153,6 @@ def codes(
 
     Exit codes: 0 all sent, 1 some not, not confirmed, or Telnyx refuses, 2 bad usage.
     """
-    from service.registrations.hosted_orders import send_codes, unproven  # noqa: PLC0415
-
     settings = load_for_change()
     to = numbers or with_telnyx(settings, partial(unproven, order_id=order_id))
     if not to:
@@ -163,14 +172,13 @@ def codes(
 def validate(
     order_id: OrderId,
     pairs: Annotated[list[str], typer.Argument(help="NUMBER=CODE, such as +13125550001=123456.", metavar="PAIRS…")],
-    reveal: Reveal = False,  # noqa: FBT002
+    *,
+    reveal: Reveal = False,
 ) -> None:
     """Give back the codes that the numbers were sent.
 
     Exit codes: 0 all fit, 1 some do not, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    from service.registrations.hosted_orders import validate_codes  # noqa: PLC0415
-
     given = dict(_pair(each) for each in pairs)
     rows = with_telnyx(load_for_change(), partial(validate_codes, order_id=order_id, codes=given))
     for each in rows:
@@ -182,16 +190,15 @@ def validate(
 @hosted.command("upload")
 def upload(
     order_id: OrderId,
+    *,
     loa: Annotated[Path | None, Document] = None,
     bill: Annotated[Path | None, Document] = None,
-    reveal: Reveal = False,  # noqa: FBT002
+    reveal: Reveal = False,
 ) -> None:
     """Upload the signed letter of authorisation, the carrier's latest bill, or both.
 
     Exit codes: 0 taken, 1 not accepted, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    from service.registrations.hosted_orders import upload_papers  # noqa: PLC0415
-
     papers = {name: _pdf(path, name) for name, path in (("loa", loa), ("bill", bill)) if path is not None}
     if not papers:
         raise typer.BadParameter("give --loa, --bill or both")
@@ -205,15 +212,14 @@ def upload(
 def assign(
     number: HostedNumberId,
     profile: Annotated[str, typer.Option(help="The messaging profile that it is to have.")],
-    yes: Yes = False,  # noqa: FBT002
-    reveal: Reveal = False,  # noqa: FBT002
+    *,
+    yes: Yes = False,
+    reveal: Reveal = False,
 ) -> None:
     """Give a hosted number another messaging profile, and with it other webhook URLs.
 
     Exit codes: 0 changed, 1 there is none, not confirmed, or Telnyx refuses, 2 bad usage.
     """
-    from service.registrations.hosted_orders import assign_profile  # noqa: PLC0415
-
     settings = load_for_change()
     confirm(f"Move {shown_within(number, reveal=reveal)} to the messaging profile {profile}?", yes=yes)
     changed = with_telnyx(settings, partial(assign_profile, number=number, profile=profile))
@@ -221,13 +227,11 @@ def assign(
 
 
 @hosted.command("delete")
-def delete(order_id: OrderId, yes: Yes = False) -> None:  # noqa: FBT002
+def delete(order_id: OrderId, *, yes: Yes = False) -> None:
     """Delete an order, and with it the hosting of its numbers; one that is gone already is no error.
 
     Exit codes: 0 it is gone, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    from service.registrations.hosted_orders import delete_order  # noqa: PLC0415
-
     settings = load_for_change()
     confirm(f"Delete the order {order_id}, and stop hosting its numbers?", yes=yes)
     was_there = with_telnyx(settings, partial(delete_order, order_id=order_id))
@@ -235,13 +239,11 @@ def delete(order_id: OrderId, yes: Yes = False) -> None:  # noqa: FBT002
 
 
 @hosted.command("delete-number")
-def delete_number(number: HostedNumberId, yes: Yes = False, reveal: Reveal = False) -> None:  # noqa: FBT002
+def delete_number(number: HostedNumberId, *, yes: Yes = False, reveal: Reveal = False) -> None:
     """Stop hosting one number; one that is gone already is no error.
 
     Exit codes: 0 it is gone, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    from service.registrations.hosted_orders import delete_hosted_number  # noqa: PLC0415
-
     settings = load_for_change()
     name = shown_within(number, reveal=reveal)
     confirm(f"Stop hosting {name}? Its messages go back to its carrier.", yes=yes)
@@ -250,7 +252,6 @@ def delete_number(number: HostedNumberId, yes: Yes = False, reveal: Reveal = Fal
 
 
 def _list_numbers(*, as_json: bool, reveal: bool) -> None:
-    from service.registrations.hosted_orders import hosted_numbers  # noqa: PLC0415
 
     found = with_telnyx(load(), hosted_numbers)
     if as_json:

@@ -1,19 +1,18 @@
 """Hosted number orders and hosted numbers as tables, with what an order needs next."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+
+from telnyx.types.messaging_hosted_number_order_check_eligibility_response import PhoneNumber as Eligibility
+from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
 
 from service.cli.numbers import shown
 from service.cli.output import say
-
-if TYPE_CHECKING:
-    from telnyx.types.messaging_hosted_number_order_check_eligibility_response import PhoneNumber as Eligibility
-    from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
-
-    from service.cli.tables import Cell
+from service.cli.tables import Cell, print_table
+from service.registrations.hosted_numbers import next_step_of
+from service.registrations.hosted_orders import numbers_of
 
 
-def show_orders(orders: "Sequence[MessagingHostedNumberOrder]", *, reveal: bool) -> None:
+def show_orders(orders: Sequence[MessagingHostedNumberOrder], *, reveal: bool) -> None:
     """Print orders, and beneath them what those that wait for a person need."""
     if not orders:
         say("There are no such orders.", err=True)
@@ -23,7 +22,7 @@ def show_orders(orders: "Sequence[MessagingHostedNumberOrder]", *, reveal: bool)
         _show_next_step(each)
 
 
-def show_numbers(numbers: "Sequence[PhoneNumberWithMessagingSettings]", *, reveal: bool) -> None:
+def show_numbers(numbers: Sequence[PhoneNumberWithMessagingSettings], *, reveal: bool) -> None:
     """Print hosted numbers."""
     if not numbers:
         say("There are no hosted numbers.", err=True)
@@ -35,31 +34,28 @@ def show_numbers(numbers: "Sequence[PhoneNumberWithMessagingSettings]", *, revea
     _print_table(("id", "number", "type", "messaging profile"), rows)
 
 
-def show_eligibility(rows: "Sequence[Eligibility]", *, reveal: bool) -> None:
+def show_eligibility(rows: Sequence[Eligibility], *, reveal: bool) -> None:
     """Print which numbers can be hosted, and why others cannot."""
     told = [(shown(each.phone_number, reveal=reveal), _verdict(each), each.detail or "") for each in rows]
     _print_table(("number", "can be hosted", "detail"), told)
 
 
-def _print_table(columns: Sequence[str], rows: "Sequence[Sequence[Cell]]") -> None:
-    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
+def _print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
 
     print_table(columns, rows)
 
 
-def _verdict(row: "Eligibility") -> str:
+def _verdict(row: Eligibility) -> str:
     return "yes" if row.eligible else f"no ({row.eligible_status or 'unknown'})"
 
 
-def _order_row(order: "MessagingHostedNumberOrder", *, reveal: bool) -> "tuple[Cell, ...]":
-    from service.registrations.hosted_orders import numbers_of  # noqa: PLC0415 - other commands start without the SDK
+def _order_row(order: MessagingHostedNumberOrder, *, reveal: bool) -> tuple[Cell, ...]:
 
     numbers = [f"{shown(each.phone_number, reveal=reveal)} {each.status}" for each in numbers_of(order)]
     return order.id or "-", order.status or "-", numbers, order.messaging_profile_id or "-"
 
 
-def _show_next_step(order: "MessagingHostedNumberOrder") -> None:
-    from service.registrations.hosted_numbers import next_step_of  # noqa: PLC0415 - the SDK takes its time
+def _show_next_step(order: MessagingHostedNumberOrder) -> None:
 
     step = next_step_of(order)
     if step is not None:

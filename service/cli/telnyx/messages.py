@@ -3,24 +3,23 @@
 import re
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from redis.asyncio import Redis
+from telnyx import AsyncTelnyx
 
 from service import clock
 from service.cli.confirm import confirm
 from service.cli.numbers import Reveal, e164, print_json, shown
 from service.cli.output import say
+from service.cli.tables import print_table
 from service.cli.telnyx.changing import load_for_change
 from service.cli.telnyx.shorteners import warn_of_shorteners
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, first_rows, with_telnyx
 from service.settings import Settings, load
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-    from telnyx import AsyncTelnyx
-
-    from service.store.keys import Keys
+from service.store.facts.consent import opted_out
+from service.store.keys import Keys
 
 messages = typer.Typer(help="Look at messages at Telnyx, and schedule SMS.", no_args_is_help=True)
 
@@ -38,13 +37,14 @@ _PRIVATE = frozenset({"text", "subject", "body", "media"})
 
 @messages.command("list")
 def list_messages(
+    *,
     number: Annotated[str | None, typer.Option(help="Only messages to this number.", parser=e164)] = None,
     range_: Annotated[
         str, typer.Option("--range", help="today, yesterday, this_week, last_week, this_month or last_N_days.")
     ] = "today",
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
-    as_json: Json = False,  # noqa: FBT002
-    reveal: Reveal = False,  # noqa: FBT002
+    as_json: Json = False,
+    reveal: Reveal = False,
 ) -> None:
     """List what Telnyx keeps of messages that have ended, the newest first; one still under way is not among them.
 
@@ -56,8 +56,6 @@ def list_messages(
     if as_json:
         print_json(rows, reveal=reveal)
     elif rows:
-        from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
-
         print_table(
             ("id", "created (UTC)", "type", "from", "to", "status"), [_row(each, reveal=reveal) for each in rows]
         )
@@ -66,7 +64,7 @@ def list_messages(
 
 
 @messages.command("show")
-def show(message_id: MessageId, reveal: Reveal = False) -> None:  # noqa: FBT002
+def show(message_id: MessageId, *, reveal: Reveal = False) -> None:
     """Show a message of the last ten days as Telnyx has it, as JSON; what it says only with --reveal.
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
@@ -103,7 +101,7 @@ def schedule(
 
 
 @messages.command("cancel")
-def cancel(message_id: MessageId, yes: Yes = False) -> None:  # noqa: FBT002
+def cancel(message_id: MessageId, *, yes: Yes = False) -> None:
     """Cancel a scheduled message that goes out in more than a minute.
 
     Exit codes: 0 cancelled, 1 not confirmed, or Telnyx refuses, 2 bad usage.
@@ -114,20 +112,19 @@ def cancel(message_id: MessageId, yes: Yes = False) -> None:  # noqa: FBT002
     say("cancelled")
 
 
-async def _records(telnyx: "AsyncTelnyx", *, number: str | None, date_range: str, limit: int) -> list[dict[str, Any]]:
+async def _records(telnyx: AsyncTelnyx, *, number: str | None, date_range: str, limit: int) -> list[dict[str, Any]]:
     wanted: dict[str, Any] = {"record_type": "messaging", "date_range": date_range}
     wanted |= {"cld": number} if number else {}
     pages = telnyx.detail_records.list(filter=wanted, page_size=50, sort=["-created_at"])  # type: ignore[arg-type]
     return await first_rows(pages, "detail records", limit)
 
 
-async def _retrieve(telnyx: "AsyncTelnyx", *, message_id: str) -> dict[str, Any]:
+async def _retrieve(telnyx: AsyncTelnyx, *, message_id: str) -> dict[str, Any]:
     answer = await telnyx.messages.retrieve(message_id)
     return answer.data.to_dict(mode="json") if answer.data else {}
 
 
-async def _schedule(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, fields: dict[str, Any]) -> str:
-    from service.store.facts.consent import opted_out  # noqa: PLC0415
+async def _schedule(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, *, fields: dict[str, Any]) -> str:
 
     if await opted_out(redis, keys, fields["to"]):
         say("this number has said STOP: nothing was scheduled", err=True)
@@ -137,7 +134,7 @@ async def _schedule(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, fiel
     return str(answer.data.id) if answer.data else "?"
 
 
-async def _cancel(telnyx: "AsyncTelnyx", *, message_id: str) -> None:
+async def _cancel(telnyx: AsyncTelnyx, *, message_id: str) -> None:
     await telnyx.messages.cancel_scheduled(message_id)
 
 

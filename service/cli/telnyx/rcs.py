@@ -3,9 +3,14 @@
 import secrets
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from redis.asyncio import Redis
+from telnyx import AsyncTelnyx, omit
+from telnyx.types.messages.rc_send_params import SMSFallback
+from telnyx.types.rcs.rcs_agent import RcsAgent
+from telnyx.types.rcs_agent_message_param import ContentMessage
 
 from service.cli.confirm import confirm
 from service.cli.numbers import Reveal, e164, numbers_in, print_json, shown
@@ -15,18 +20,13 @@ from service.cli.telnyx.rcs_content import read_content
 from service.cli.telnyx.rcs_list import agent_as_json, show_agents, show_capabilities
 from service.cli.telnyx.shorteners import warn_of_shorteners
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
+from service.messages.rcs_capabilities import RcsCapabilities
+from service.messages.rcs_sending import Draft, Progress, follow, send
+from service.outbound.list_pages import rows_of
 from service.settings import load
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-    from telnyx import AsyncTelnyx
-    from telnyx.types.messages.rc_send_params import SMSFallback
-    from telnyx.types.rcs.rcs_agent import RcsAgent
-    from telnyx.types.rcs_agent_message_param import ContentMessage
-
-    from service.messages.rcs_sending import Draft, Progress
-    from service.store.facts.rcs_capabilities import Capability
-    from service.store.keys import Keys
+from service.store.facts.consent import opted_out
+from service.store.facts.rcs_capabilities import Capability
+from service.store.keys import Keys
 
 rcs = typer.Typer(help="RCS agents, what phones can do, and messages to try things with.", no_args_is_help=True)
 
@@ -37,7 +37,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print an array for machines.
 
 
 @rcs.command("agents")
-def agents(as_json: Json = False) -> None:  # noqa: FBT002
+def agents(*, as_json: Json = False) -> None:
     """List the account's agents, with their messaging profiles and webhook URLs.
 
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
@@ -95,7 +95,7 @@ def deeplink(
 
 
 @rcs.command("invite")
-def invite(agent: Agent, number: Number, yes: Yes = False, reveal: Reveal = False) -> None:  # noqa: FBT002
+def invite(agent: Agent, number: Number, *, yes: Yes = False, reveal: Reveal = False) -> None:
     """Invite a phone to try an agent that is not launched yet.
 
     Exit codes: 0 invited, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
@@ -107,7 +107,7 @@ def invite(agent: Agent, number: Number, yes: Yes = False, reveal: Reveal = Fals
 
 
 @rcs.command("send")
-def send(
+def send_message(
     agent: Agent,
     number: Number,
     *,
@@ -142,47 +142,41 @@ def send(
         raise typer.Exit(1)
 
 
-async def _agents(telnyx: "AsyncTelnyx") -> "list[RcsAgent]":
-    from service.outbound.list_pages import rows_of  # noqa: PLC0415
+async def _agents(telnyx: AsyncTelnyx) -> list[RcsAgent]:
 
     return [each async for each in rows_of(telnyx.messaging.rcs.agents.list(page_size=50), "RCS agents")]
 
 
 async def _look_up(
-    telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", *, agent: str, numbers: list[str], fresh: bool, progress: Any
-) -> "dict[str, Capability]":
-    from service.messages.rcs_capabilities import RcsCapabilities  # noqa: PLC0415 - the SDK takes its time
+    telnyx: AsyncTelnyx, redis: Redis, keys: Keys, *, agent: str, numbers: list[str], fresh: bool, progress: Any
+) -> dict[str, Capability]:
 
     return await RcsCapabilities(telnyx, redis, keys).look_up(agent, numbers, afresh=fresh, progress=progress)
 
 
-async def _deeplink(telnyx: "AsyncTelnyx", *, agent: str, number: str | None, body: str | None) -> str:
-    from telnyx import omit  # noqa: PLC0415
+async def _deeplink(telnyx: AsyncTelnyx, *, agent: str, number: str | None, body: str | None) -> str:
 
     answer = await telnyx.messages.rcs.generate_deeplink(agent, phone_number=number or omit, body=body or omit)
     return answer.data.url
 
 
-async def _invite(telnyx: "AsyncTelnyx", *, agent: str, number: str) -> str:
+async def _invite(telnyx: AsyncTelnyx, *, agent: str, number: str) -> str:
     answer = await telnyx.messaging.rcs.invite_test_number(number, id=agent)
     return answer.data.status or "invited"
 
 
 async def _draft(
-    telnyx: "AsyncTelnyx",
-    redis: "Redis",
-    keys: "Keys",
+    telnyx: AsyncTelnyx,
+    redis: Redis,
+    keys: Keys,
     *,
     agent: str,
     to: str,
     profile: str | None,
-    content: "ContentMessage",
-    fallback: "SMSFallback | None",
-) -> "Draft":
+    content: ContentMessage,
+    fallback: SMSFallback | None,
+) -> Draft:
     """What to send, unless the number has said STOP, or the agent cannot send; links that may be blocked are told."""
-    from service.messages.rcs_sending import Draft  # noqa: PLC0415
-    from service.store.facts.consent import opted_out  # noqa: PLC0415
-
     if await opted_out(redis, keys, to):
         _refuse("this number has said STOP: nothing was sent")
     known = (await telnyx.messaging.rcs.agents.retrieve(agent)).data
@@ -195,19 +189,18 @@ async def _draft(
     return Draft(agent, to, str(messaging_profile_id), content, fallback)
 
 
-async def _send_and_follow(telnyx: "AsyncTelnyx", *, draft: "Draft", seconds: float) -> "Progress":
-    from service.messages.rcs_sending import follow, send  # noqa: PLC0415
+async def _send_and_follow(telnyx: AsyncTelnyx, *, draft: Draft, seconds: float) -> Progress:
 
     message_id = await send(telnyx, draft, idempotency_key=f"rb-{secrets.token_hex(32)}")
     say(f"accepted: {message_id}")
     return await follow(telnyx, message_id, seconds=seconds, tell=_tell)
 
 
-def _tell(progress: "Progress") -> None:
+def _tell(progress: Progress) -> None:
     say(f"{progress.status} ({progress.channel})")
 
 
-def _fallback(sms_from: str | None, text: str | None) -> "SMSFallback | None":
+def _fallback(sms_from: str | None, text: str | None) -> SMSFallback | None:
     if text is None:
         return None
     if sms_from is None or sms_from == "profile":

@@ -2,12 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
-
-if TYPE_CHECKING:
-    from telnyx.types.rcs_agent_message_param import ContentMessage
+from telnyx.types.rcs_agent_message_param import ContentMessage
 
 CONTENTS = ("text", "rich_card", "content_info")
 """What a content message is one of. Source: OpenAPI `RCSContentMessage`."""
@@ -15,7 +13,7 @@ LONGEST_TEXT = 3072
 """Characters. Source: OpenAPI `RCSContentMessage`."""
 
 
-def read_content(text: str | None, file: str | None) -> "ContentMessage":
+def read_content(text: str | None, file: str | None) -> ContentMessage:
     """The content message that `--text` or `--file` give.
 
     Raises:
@@ -42,7 +40,7 @@ def _from_json(path: Path) -> Any:
     return content.get("content_message", content) if isinstance(content, dict) else content
 
 
-def _checked(content: Any, where: str) -> "ContentMessage":
+def _checked(content: Any, where: str) -> ContentMessage:
     named = [each for each in CONTENTS if isinstance(content, dict) and each in content]
     if len(named) != 1:
         raise typer.BadParameter(f"{where}: a content message has one of {', '.join(CONTENTS)}")

@@ -1,30 +1,27 @@
 """RCS agents and what phones can do, as tables."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from telnyx.types.rcs.rcs_agent import RcsAgent
 
 from service.cli.inspect.config import without_password
 from service.cli.numbers import shown
 from service.cli.output import say
-
-if TYPE_CHECKING:
-    from telnyx.types.rcs.rcs_agent import RcsAgent
-
-    from service.store.facts.rcs_capabilities import Capability
+from service.cli.tables import print_table
+from service.store.facts.rcs_capabilities import Capability
 
 TEXT_ONLY = ("GENERIC_RCS_FEATURE",)
 
 
-def agent_as_json(agent: "RcsAgent") -> dict[str, Any]:
+def agent_as_json(agent: RcsAgent) -> dict[str, Any]:
     """An agent for machines, the passwords in its URLs masked."""
     urls = {"webhook_url": _url(agent.webhook_url), "webhook_failover_url": _url(agent.webhook_failover_url)}
     return agent.to_dict(mode="json") | urls
 
 
-def show_agents(agents: "Sequence[RcsAgent]") -> None:
+def show_agents(agents: Sequence[RcsAgent]) -> None:
     """Print agents."""
-    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
-
     if not agents:
         say("The account has no RCS agents.", err=True)
         return
@@ -41,16 +38,14 @@ def show_agents(agents: "Sequence[RcsAgent]") -> None:
     print_table(("id", "name", "enabled", "messaging profile", "webhook URLs"), rows)
 
 
-def show_capabilities(found: "Mapping[str, Capability]", *, reveal: bool) -> None:
+def show_capabilities(found: Mapping[str, Capability], *, reveal: bool) -> None:
     """Print what phones can do, and how many can do anything."""
-    from service.cli.tables import print_table  # noqa: PLC0415
-
     print_table(("number", "RCS"), [(shown(number, reveal=reveal), _in_words(one)) for number, one in found.items()])
     capable = sum(one.capable for one in found.values())
     say(f"{capable} of {len(found)} can be reached by RCS", err=True)
 
 
-def _in_words(capability: "Capability") -> str:
+def _in_words(capability: Capability) -> str:
     if not capability.capable:
         return "no"
     if capability.features == TEXT_ONLY:

@@ -3,19 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import typer
 from redis.asyncio import Redis
+from telnyx import APIError, AsyncTelnyx
 
 from service.cli.connections import SECONDS
 from service.cli.output import progress_of_pages, say
+from service.outbound.client import open_reader
+from service.outbound.errors import classify_error
+from service.outbound.list_pages import ListDoesNotEnd, page_progress, rows_of
 from service.settings import Settings
 from service.store.connection import connect, locate
 from service.store.keys import Keys
-
-if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ ANSWER_SECONDS = 60.0
 
 def with_telnyx(
     settings: Settings,
-    work: Callable[["AsyncTelnyx"], Awaitable[T]],
+    work: Callable[[AsyncTelnyx], Awaitable[T]],
     *,
     telling: Callable[[str], Exception] | None = None,
 ) -> T:
@@ -44,7 +45,7 @@ def with_telnyx(
         return asyncio.run(working())
 
 
-def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redis", Keys], Awaitable[T]]) -> T:
+def at_telnyx_and_redis(settings: Settings, work: Callable[[AsyncTelnyx, Redis, Keys], Awaitable[T]]) -> T:
     """Do some work with the account and with the Redis that the settings name; otherwise like `with_telnyx`.
 
     Raises:
@@ -64,8 +65,6 @@ def at_telnyx_and_redis(settings: Settings, work: Callable[["AsyncTelnyx", "Redi
 
 async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict[str, Any]]:
     """Up to `limit` rows of a list of the SDK's, which asks for further pages as they are wanted."""
-    from service.outbound.list_pages import rows_of  # noqa: PLC0415
-
     rows: list[dict[str, Any]] = []
     async for each in rows_of(listed, name):
         if len(rows) == limit:
@@ -77,11 +76,6 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
 @contextmanager
 def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator[None]:
     """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1; or raise `telling`."""
-    from telnyx import APIError  # noqa: PLC0415 - the SDK takes most of a second, which other commands are spared
-
-    from service.outbound.errors import classify_error  # noqa: PLC0415
-    from service.outbound.list_pages import ListDoesNotEnd  # noqa: PLC0415
-
     try:
         with _page_progress():
             yield
@@ -96,8 +90,6 @@ def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator
 @contextmanager
 def _page_progress() -> Iterator[None]:
     """Show on a terminal how far a list is, once a second page is asked for."""
-    from service.outbound.list_pages import page_progress  # noqa: PLC0415 - the SDK takes its time
-
     with progress_of_pages("Reading pages") as show:
         token = page_progress.set(show)
         try:
@@ -107,8 +99,7 @@ def _page_progress() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator["AsyncTelnyx"]:
-    from service.outbound.client import open_reader  # noqa: PLC0415 - it imports the SDK, which takes a second
+async def _client(settings: Settings) -> AsyncIterator[AsyncTelnyx]:
 
     async with open_reader(settings, ANSWER_SECONDS) as telnyx:
         yield telnyx

@@ -3,21 +3,28 @@
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalServerError, NotFoundError, omit
 
 from service.cli.confirm import confirm
 from service.cli.output import say, say_json
 from service.cli.telnyx.telnyx_session import with_telnyx
 from service.cli.telnyx.tollfree_list import show_difference, show_request, show_requests, shown
+from service.outbound.list_pages import rows_of
+from service.registrations.status_changes import Status
+from service.registrations.toll_free import read_history
+from service.registrations.toll_free_resubmission import prepare, retrieve_raw
+from service.registrations.toll_free_resubmission import resubmit as send
+from service.registrations.toll_free_submission import (
+    InvalidSubmission,
+    Submission,
+    missing_registration,
+    read_submission,
+)
+from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in
 from service.settings import Settings, load
-
-if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
-
-    from service.registrations.status_changes import Status
-    from service.registrations.toll_free_submission import Submission
 
 BAD_USAGE = 2
 VERIFIED = "Verified"
@@ -81,13 +88,6 @@ def submit(
 
     Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file does not fit; nothing was sent then.
     """
-    from service.registrations.toll_free_submission import (  # noqa: PLC0415
-        InvalidSubmission,
-        missing_registration,
-        read_submission,
-    )
-    from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in  # noqa: PLC0415
-
     settings = load()
     try:
         submission = read_submission(_read(file))
@@ -127,10 +127,6 @@ def resubmit(
 
     Exit codes: 0 sent, 1 refused or not confirmed, 2 a field does not fit; nothing was sent then.
     """
-    from service.registrations.toll_free_resubmission import prepare, retrieve_raw  # noqa: PLC0415
-    from service.registrations.toll_free_resubmission import resubmit as send  # noqa: PLC0415
-    from service.registrations.toll_free_submission import InvalidSubmission, missing_registration  # noqa: PLC0415
-
     settings = load()
     try:
         prepare({}, changes)
@@ -185,7 +181,7 @@ def _warn(doubts: Iterable[str]) -> None:
         say(f"Telnyx may send this back: {each}", err=True)
 
 
-def _refuse_verified_numbers(settings: Settings, submission: "Submission") -> None:
+def _refuse_verified_numbers(settings: Settings, submission: Submission) -> None:
     """A second request for a verified number takes the place of the first (support.telnyx.com, 10729979)."""
     numbers = {each.phone_number for each in submission.phone_numbers}
     verified = with_telnyx(settings, lambda telnyx: _verified_among(telnyx, numbers))
@@ -195,7 +191,7 @@ def _refuse_verified_numbers(settings: Settings, submission: "Submission") -> No
         raise typer.Exit(1)
 
 
-async def _verified_among(telnyx: "AsyncTelnyx", numbers: set[str]) -> list[str]:
+async def _verified_among(telnyx: AsyncTelnyx, numbers: set[str]) -> list[str]:
     found = await _all(telnyx, status=VERIFIED)
     return [each["id"] for each in found if not numbers.isdisjoint(_numbers(each))]
 
@@ -204,25 +200,19 @@ def _numbers(request: dict[str, Any]) -> set[str]:
     return {each["phoneNumber"] for each in request.get("phoneNumbers") or ()}
 
 
-async def _all(telnyx: "AsyncTelnyx", *, status: str | None) -> list[dict[str, Any]]:
-    from telnyx import omit  # noqa: PLC0415
-
-    from service.outbound.list_pages import rows_of  # noqa: PLC0415
+async def _all(telnyx: AsyncTelnyx, *, status: str | None) -> list[dict[str, Any]]:
 
     wanted: Any = status or omit
     requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=100, status=wanted)
     return [each.to_dict(mode="json") async for each in rows_of(requests, "toll-free requests")]
 
 
-async def _with_history(telnyx: "AsyncTelnyx", request_id: str) -> "tuple[dict[str, Any], list[Status]]":
-    from service.registrations.toll_free import read_history  # noqa: PLC0415
-    from service.registrations.toll_free_resubmission import retrieve_raw  # noqa: PLC0415
+async def _with_history(telnyx: AsyncTelnyx, request_id: str) -> tuple[dict[str, Any], list[Status]]:
 
     return await retrieve_raw(telnyx, request_id), await read_history(telnyx, request_id)
 
 
-async def _create(telnyx: "AsyncTelnyx", submission: "Submission") -> Any:
-    from telnyx import APIConnectionError, InternalServerError  # noqa: PLC0415
+async def _create(telnyx: AsyncTelnyx, submission: Submission) -> Any:
 
     try:
         return await telnyx.messaging_tollfree.verification.requests.create(**submission.arguments())
@@ -231,10 +221,8 @@ async def _create(telnyx: "AsyncTelnyx", submission: "Submission") -> Any:
         raise
 
 
-async def _delete(telnyx: "AsyncTelnyx", request_id: str) -> bool:
+async def _delete(telnyx: AsyncTelnyx, request_id: str) -> bool:
     """Delete; answers whether it was there. One that is gone is deleted (OpenAPI `DeleteVerificationRequest`)."""
-    from telnyx import BadRequestError, NotFoundError  # noqa: PLC0415
-
     requests = telnyx.messaging_tollfree.verification.requests
     try:
         await requests.delete(request_id)

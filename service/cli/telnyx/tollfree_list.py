@@ -1,13 +1,12 @@
 """What commands show of toll-free verification requests, numbers and texts masked unless they are to be revealed."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.cli.output import say
+from service.cli.tables import print_table
+from service.registrations.status_changes import Status
 from service.security.masking import mask_number, mask_numbers
-
-if TYPE_CHECKING:
-    from service.registrations.status_changes import Status
 
 _NUMBERS = frozenset({"businessContactPhone"})
 _TEXTS = frozenset(
@@ -41,15 +40,13 @@ def in_words(value: Any) -> str:
 
 def show_requests(requests: Sequence[Mapping[str, Any]]) -> None:
     """A table of requests that may be shown."""
-    from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
-
     columns = ("id", "status", "business", "numbers", "changed", "reason")
     fields = ("id", "verificationStatus", "businessName", "phoneNumbers", "updatedAt", "reason")
     rows = [[in_words(each[field]) if each.get(field) else "" for field in fields] for each in requests]
     print_table(columns, rows)
 
 
-def show_request(request: Mapping[str, Any], history: "Sequence[Status]", *, reveal: bool) -> None:
+def show_request(request: Mapping[str, Any], history: Sequence[Status], *, reveal: bool) -> None:
     """Every field of a request that may be shown, and below them its history."""
     for field, value in request.items():
         if value is not None:

@@ -2,29 +2,29 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
+from telnyx import AsyncTelnyx
 
 from service import clock
 from service.cli.inspect.config import without_password
 from service.cli.numbers import print_json
 from service.cli.output import say
+from service.cli.tables import print_table
 from service.cli.telnyx.telnyx_session import first_rows, with_telnyx
 from service.settings import load
-
-if TYPE_CHECKING:
-    from telnyx import AsyncTelnyx
 
 _CARRIED = frozenset({"payload", "body", "headers"})
 
 
 def deliveries(
+    *,
     delivery_id: Annotated[str | None, typer.Argument(help="Show this one whole, with every attempt.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that came to nothing.")] = False,  # noqa: FBT002
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that came to nothing.")] = False,
     days: Annotated[int, typer.Option(help="How many days back.", min=1, max=30)] = 1,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,  # noqa: FBT002
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
 ) -> None:
     """List the webhooks that Telnyx has tried to deliver, the latest first; bodies are left out.
 
@@ -37,14 +37,12 @@ def deliveries(
     if as_json:
         print_json([_without_bodies(each) for each in rows], reveal=False)
     elif rows:
-        from service.cli.tables import print_table  # noqa: PLC0415 - other commands start without Rich
-
         print_table(("id", "event", "type", "status", "attempts", "started (UTC)"), [_row(each) for each in rows])
     else:
         say("There are no such deliveries.", err=True)
 
 
-async def _list(telnyx: "AsyncTelnyx", *, failed: bool, days: int, limit: int) -> list[dict[str, Any]]:
+async def _list(telnyx: AsyncTelnyx, *, failed: bool, days: int, limit: int) -> list[dict[str, Any]]:
     since = datetime.fromtimestamp(clock.now(), UTC) - timedelta(days=days)
     wanted: dict[str, Any] = {"started_at": {"gte": since.isoformat()}}
     wanted |= {"status": {"eq": "failed"}} if failed else {}
@@ -52,7 +50,7 @@ async def _list(telnyx: "AsyncTelnyx", *, failed: bool, days: int, limit: int) -
     return await first_rows(pages, "webhook deliveries", limit)
 
 
-async def _retrieve(telnyx: "AsyncTelnyx", *, delivery_id: str) -> dict[str, Any]:
+async def _retrieve(telnyx: AsyncTelnyx, *, delivery_id: str) -> dict[str, Any]:
     answer = await telnyx.webhook_deliveries.retrieve(delivery_id)
     return answer.data.to_dict(mode="json") if answer.data else {}
 

@@ -2,19 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from service.cli.inspect.config import without_password
 from service.cli.output import say
-
-if TYPE_CHECKING:
-    from service.registrations.webhook_urls import Comparison, TollFreeUrl
+from service.registrations.webhook_urls import Comparison, TollFreeUrl
 
 Change = tuple[str, str | None, str | None]
 """A field, its value now, and its value then."""
 
 
-def show_comparisons(compared: "Sequence[Comparison]") -> None:
+def show_comparisons(compared: Sequence[Comparison]) -> None:
     """One line for each destination, and the difference where it is ours to change."""
     for each in compared:
         found = each.destination
@@ -31,7 +29,7 @@ def show_changes(title: str, changes: Iterable[Change]) -> None:
         say(f"  + {field} {_shown(then)}")
 
 
-def show_toll_free(requests: "Sequence[TollFreeUrl]", declared: str) -> None:
+def show_toll_free(requests: Sequence[TollFreeUrl], declared: str) -> None:
     """One line for each toll-free request."""
     elsewhere = [each for each in requests if each.webhook_url != declared]
     for each in requests:
@@ -41,7 +39,7 @@ def show_toll_free(requests: "Sequence[TollFreeUrl]", declared: str) -> None:
         say("(A request's webhookUrl changes only with a resubmission, which un-verifies its numbers.)")
 
 
-def comparison_as_json(each: "Comparison") -> dict[str, Any]:
+def comparison_as_json(each: Comparison) -> dict[str, Any]:
     """One destination for machines."""
     found = each.destination
     named = {"kind": found.kind, "id": found.id, "name": found.name, "state": each.state}
@@ -50,7 +48,7 @@ def comparison_as_json(each: "Comparison") -> dict[str, Any]:
     return {**named, **values, "differences": differences}
 
 
-def toll_free_as_json(each: "TollFreeUrl", declared: str) -> dict[str, Any]:
+def toll_free_as_json(each: TollFreeUrl, declared: str) -> dict[str, Any]:
     """One toll-free request for machines."""
     state = "in step" if each.webhook_url == declared else "not managed"
     return {"kind": "toll_free_request", "id": each.id, "state": state, "webhook_url": _masked(each.webhook_url)}

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from redis.asyncio import Redis
+from telnyx import APIError, AsyncTelnyx
 
 from service.cli.confirm import confirm
 from service.cli.output import say, say_json
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
+from service.cli.telnyx.webhook_deliveries import deliveries
 from service.cli.telnyx.webhook_list import (
     comparison_as_json,
     show_changes,
@@ -16,15 +19,20 @@ from service.cli.telnyx.webhook_list import (
     show_toll_free,
     toll_free_as_json,
 )
+from service.outbound.errors import classify_error
+from service.registrations.webhook_probe import Unanswered
+from service.registrations.webhook_repair import Kept, NotTaken, kept_changes, let_go, mend, refuse_dead_ends, take_back
+from service.registrations.webhook_urls import (
+    Comparison,
+    Declared,
+    Destination,
+    TollFreeUrl,
+    all_destinations,
+    find_destination,
+    toll_free_urls,
+)
 from service.settings import Settings, load
-
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-    from telnyx import AsyncTelnyx
-
-    from service.registrations.webhook_repair import Kept
-    from service.registrations.webhook_urls import Comparison, Destination, TollFreeUrl
-    from service.store.keys import Keys
+from service.store.keys import Keys
 
 webhooks = typer.Typer(help="See and change where Telnyx delivers.", no_args_is_help=True)
 
@@ -33,7 +41,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 @webhooks.command("plan")
 def plan(
-    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,  # noqa: FBT002
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,
 ) -> None:
     """Compare every RCS agent and messaging profile with RINGBACK_PUBLIC_URL and RINGBACK_FAILOVER_URL.
 
@@ -105,15 +114,14 @@ def undo(
         raise typer.Exit(1)
 
 
-async def _look(telnyx: "AsyncTelnyx", settings: Settings) -> "tuple[list[Comparison], list[TollFreeUrl]]":
-    from service.registrations.webhook_urls import Declared, all_destinations, toll_free_urls  # noqa: PLC0415
+async def _look(telnyx: AsyncTelnyx, settings: Settings) -> tuple[list[Comparison], list[TollFreeUrl]]:
 
     declared = Declared.of(settings)
     compared = [declared.compare(each) for each in await all_destinations(telnyx)]
     return compared, await toll_free_urls(telnyx)
 
 
-def _tell_unknown_ids(settings: Settings, compared: "Sequence[Comparison]") -> bool:
+def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> bool:
     """Tell of ids that RINGBACK_MANAGE names in vain; answers whether there are any."""
     named = (settings.managed_ids() or frozenset()) - {"*"}
     unknown = sorted(named - {each.destination.id for each in compared})
@@ -123,8 +131,6 @@ def _tell_unknown_ids(settings: Settings, compared: "Sequence[Comparison]") -> b
 
 
 def _refuse_dead_ends(settings: Settings) -> None:
-    from service.registrations.webhook_probe import Unanswered  # noqa: PLC0415
-    from service.registrations.webhook_repair import refuse_dead_ends  # noqa: PLC0415
 
     try:
         asyncio.run(refuse_dead_ends(settings))
@@ -133,11 +139,8 @@ def _refuse_dead_ends(settings: Settings) -> None:
         raise typer.Exit(1) from None
 
 
-async def _kept_with_current(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys") -> "list[tuple[Kept, Destination]]":
+async def _kept_with_current(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> list[tuple[Kept, Destination]]:
     """Our changes beside what stands there now; those to what is gone are forgotten."""
-    from service.registrations.webhook_repair import kept_changes, let_go  # noqa: PLC0415
-    from service.registrations.webhook_urls import find_destination  # noqa: PLC0415
-
     found = []
     for kept in await kept_changes(redis, keys):
         current = await find_destination(telnyx, kept.kind, kept.id)
@@ -149,27 +152,18 @@ async def _kept_with_current(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys"
     return found
 
 
-async def _mend(telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", drifted: "Sequence[Comparison]") -> bool:
-    from service.registrations.webhook_repair import mend  # noqa: PLC0415
+async def _mend(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, drifted: Sequence[Comparison]) -> bool:
 
     return all([await _told(each.destination.key, "changed", mend(telnyx, redis, keys, each)) for each in drifted])
 
 
-async def _take_back(
-    telnyx: "AsyncTelnyx", redis: "Redis", keys: "Keys", ready: "Sequence[tuple[Kept, Destination]]"
-) -> bool:
-    from service.registrations.webhook_repair import take_back  # noqa: PLC0415
+async def _take_back(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, ready: Sequence[tuple[Kept, Destination]]) -> bool:
 
     return all([await _told(kept.key, "put back", take_back(telnyx, redis, keys, kept, now)) for kept, now in ready])
 
 
 async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
     """Make one change and tell how it went; one that fails is no reason to leave out the others."""
-    from telnyx import APIError  # noqa: PLC0415
-
-    from service.outbound.errors import classify_error  # noqa: PLC0415
-    from service.registrations.webhook_repair import NotTaken  # noqa: PLC0415
-
     what = key.replace(":", " ", 1)
     try:
         await change
@@ -179,3 +173,6 @@ async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
         return False
     say(f"{what} {done}")
     return True
+
+
+webhooks.command("deliveries")(deliveries)

@@ -1,0 +1,68 @@
+"""The group of all commands: it imports a command's module when that command, or its help, is asked for."""
+
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
+
+from service.cli.commands import COMMANDS
+from service.security.printable import printable_lines
+
+
+class CommandGroup(TyperGroup):
+    """A group that prints no raw text of a stranger: the reason for a refused value may quote one."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            told = printable_lines(error.message)
+            raise typer.BadParameter(told, ctx=error.ctx, param=error.param, param_hint=error.param_hint) from None
+
+
+class LazyGroup(CommandGroup):
+    """The commands of `COMMANDS`."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands: Any = LazyCommands()
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
+        """Return the names without an import."""
+        return list(self.commands)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Show the lines of the table, so that the list imports no command."""
+        lines: Any = {name: TyperCommand(name, help=line) for name, (_, line) in COMMANDS.items()}
+        listed = TyperGroup(name=self.name, commands=lines, help=self.help, params=self.params)
+        listed.format_help(ctx, formatter)
+
+
+class LazyCommands(Mapping[str, TyperCommand | TyperGroup]):
+    """Commands by name; each look-up imports one."""
+
+    def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        return _command(name, getattr(import_module(module), attribute))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _command(name: str, defined: Any) -> TyperCommand | TyperGroup:
+    """Return a group or a function as a command of this name."""
+    if isinstance(defined, typer.Typer):
+        command: Any = get_group(defined)
+    else:
+        alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        alone.command(name)(defined)
+        command = get_command(alone)
+    command.name = name
+    return command  # type: ignore[no-any-return]
