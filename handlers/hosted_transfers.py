@@ -56,7 +56,7 @@ async def _warn_before(ctx: Context, order_id: str, deadline: datetime) -> None:
 def _in_words(transfer: Transfer) -> str:
     if transfer.deadline is not None:
         until = f"{transfer.deadline.astimezone(UTC):%Y-%m-%d %H:%M}"
-        return f"approved by itself at {until} UTC unless it is decided in Mission Control before"
+        return f"Telnyx approves it at {until} UTC unless it is decided in Mission Control before"
     if transfer.decision.startswith("approved"):
         return f"{transfer.decision}; it ends the numbers' assignment to 10DLC campaigns, so assign them anew"
     return "its numbers are on another Telnyx account" if transfer.decision == "pending" else transfer.decision

@@ -1,4 +1,4 @@
-"""What was remembered of a phone's RCS is forgotten once a message shows it to be wrong."""
+"""Forget a phone's remembered RCS capabilities once a message shows them to be wrong."""
 
 from service import Context, Discard, Event, Router
 from service.events import Message

@@ -36,7 +36,7 @@ H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 
 
 class Outcome(Exception):  # noqa: N818 - an ending, not an error
-    """What a handler raises to end otherwise than by returning."""
+    """An exception by which a handler ends, other than by returning."""
 
 
 class Retry(Outcome):
@@ -111,10 +111,10 @@ class Cancel(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """What a handler may use while it reacts to one event."""
+    """The tools of a handler while it reacts to one event."""
 
     telnyx: "AsyncTelnyx"
-    """The official SDK; it does not retry by itself, the worker does."""
+    """The official SDK, without retries of its own: the worker retries."""
     redis: "Redis"
     """Answers bytes; keys under `<namespace>:user:` are yours."""
     log: "FilteringBoundLogger"
@@ -123,7 +123,7 @@ class Context:
     """1 for the first run, plus one for each run of this handler that ended in an error of its own."""
     settings: Settings
     state: Any
-    """What the `lifespan` of the handler's router yielded."""
+    """The value that the `lifespan` of the handler's router yielded."""
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
     reply: Reply
@@ -167,7 +167,7 @@ class Subscription:
 Times = int | AbstractSet[int] | None
 
 CRON = "ringback.cron."
-"""What the type of a periodic handler's event begins with; the handler's name follows."""
+"""The beginning of the type of a periodic handler's event; the handler's name follows."""
 
 _CALENDAR = MappingProxyType({"weekday": (0, 6), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)})
 
@@ -175,8 +175,7 @@ _CALENDAR = MappingProxyType({"weekday": (0, 6), "hour": (0, 23), "minute": (0, 
 class Router:
     """A set of handlers. Compose several by value: `Router(a, b)`.
 
-    `lifespan` is an async context manager without arguments; what it yields is `ctx.state` for the handlers of this
-    router, and for theirs alone.
+    `lifespan` is an async context manager without arguments. It yields `ctx.state` for this router's handlers.
     """
 
     def __init__(self, *routers: "Router", lifespan: Lifespan | None = None) -> None:
@@ -341,7 +340,7 @@ def _checked_patterns(types: tuple[str, ...], handler: Callable[..., Any]) -> tu
 
 
 def _payload_type(handler: Callable[..., Any]) -> TypeAdapter[Any] | None:
-    """What the annotation of the handler's first parameter asks for: `Event[Message]`, say; `Event` asks for a dict."""
+    """Return the payload type of the handler's first annotation, such as `Event[Message]`; `Event` asks for a dict."""
     parameters = list(inspect.signature(handler).parameters.values())
     if len(parameters) != 2:
         raise TypeError(f"{_home(handler)} must take two arguments, the event and the context")

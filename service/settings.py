@@ -41,12 +41,12 @@ _OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUS
 
 
 MAX_TOLERANCE = 900.0
-"""Seconds: whoever has seen a webhook can repeat it for so long."""
+"""Seconds: an observer of a webhook can repeat it for so long."""
 MIN_MEMORY = 4_000_000
 """Bytes: an embedded server with less would refuse the first event."""
 _SAMPLE_API_KEY = "KEY0123456789ABCDEF"
 _UNUSED_BY_INGRESS = frozenset({"TELNYX_API_KEY", "RINGBACK_NOTIFY", "RINGBACK_FORWARD_SECRET"})
-"""Secrets that the ingress has no use for, so that whoever breaks into it finds none."""
+"""Secrets that the ingress does not use, so that an intruder finds none."""
 
 
 class InvalidSettings(Exception):  # noqa: N818 - reads as a state, not as a crash
@@ -135,7 +135,7 @@ class SendLimits:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `sms=50,mms=15,rcs=1,whatsapp=80`; what is not given has its default.
+        """Read `sms=50,mms=15,rcs=1,whatsapp=80`; missing products have their defaults.
 
         Raises:
             ValueError: a part does not fit; the text names it.
@@ -474,7 +474,7 @@ class Settings(BaseSettings):
         return () if self.forward_secret is None else _secrets(self.forward_secret)
 
     def sealer(self) -> Sealer:
-        """What seals before it is stored; without `RINGBACK_ENCRYPTION_KEY` it leaves everything as it is."""
+        """The sealer of stored data; without `RINGBACK_ENCRYPTION_KEY` it changes nothing."""
         return sealer_of(None if self.encryption_key is None else self.encryption_key.get_secret_value())
 
     def probe_public_key(self) -> PublicKey | None:

@@ -1,6 +1,6 @@
-"""What an event says about being written to, read leniently from the raw payload. Pure.
+"""The consent that an event expresses (STOP, START), read leniently from the raw payload. Pure.
 
-Each field is taken by itself, and no other field can hide it: neither one that fits no model, nor one that is missing.
+Each field is read on its own, and no other field can hide it: neither one that fits no model, nor one that is missing.
 """
 
 import base64
@@ -120,7 +120,7 @@ def names_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def blocked_by_stop(errors: object) -> bool:
-    """Return whether `errors` hold 40300, as a text or as a number, in objects or by itself."""
+    """Return whether `errors` hold 40300, as a text or as a number, in objects or alone."""
     if isinstance(errors, list | tuple):
         return any(blocked_by_stop(each) for each in errors if not isinstance(each, list | tuple))
     code = errors.get("code") if isinstance(errors, Mapping) else errors

@@ -1,4 +1,4 @@
-"""The envelope of an event: which one a verified body is, and of which type. Pure."""
+"""The envelope of an event: identity and type of a verified body. Pure."""
 
 import hashlib
 import re
@@ -34,7 +34,7 @@ class InvalidBody(Exception):  # noqa: N818 - reads as a state
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What the ingress needs to know of a body: which event it is, and of which type.
+    """The facts about a body that the ingress needs: identity and type of its event.
 
     `by_content` says that Telnyx gave no id, so that `identity` is a hash of what was said. `words` are what the event
     says about consent, `message` the state of the message that it tells of: both hold from the moment at which the

@@ -8,7 +8,7 @@ from service.events.tolerant_model import ForgivingModel, Moment, list_of
 
 
 def _numbers(value: object) -> object:
-    """Numbers as texts, as objects, or as the names of an object; what is none of these is left out."""
+    """Numbers as texts, as objects, or as the names of an object; anything else is left out."""
     if isinstance(value, dict) and not value.keys() & {"value", "phone_number"}:
         value = [{**_fields(fields), "phone_number": number} for number, fields in value.items()]
     listed = list_of(value)

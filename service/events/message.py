@@ -75,7 +75,7 @@ class Media(ForgivingModel):
 
 
 class MessageBody(ForgivingModel):
-    """What an RCS message says; one of its kinds. Source: knowledge base, receiving RCS webhooks."""
+    """The content of an RCS message; one of its kinds. Source: knowledge base, receiving RCS webhooks."""
 
     text: Annotated[str | None, BeforeValidator(_text)] = None
     user_file: dict[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""The state of a message as one event tells it: its id, its recipients and their statuses, each read by itself. Pure.
+"""The state of a message as one event tells it: its id, its recipients and their statuses, each read on its own. Pure.
 
 No model reads them: a field elsewhere that fits no model must not hide a delivery.
 """

@@ -29,7 +29,7 @@ def leaves(value: Any) -> Iterator[Any]:
 def transform(value: Any, leaf: Callable[[Any, str], Any], key: Callable[[str], str] = str) -> Any:
     """Return a value of the same shape: `leaf(value, name)` in place of what holds no others, `key(name)` of names.
 
-    What stands in a list bears the name of the list's field.
+    Items of a list bear the name of the list's field.
     """
     root: list[Any] = [None]
     todo: list[tuple[Any, str, Any, Any]] = [(value, "", root, 0)]

@@ -1,4 +1,4 @@
-"""What all payload models share: they take whatever Telnyx sends, and print nothing private."""
+"""The base of all payload models: they take anything that Telnyx sends, and print nothing private."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -164,7 +164,7 @@ def served_app(admin_port: int | None = None, counts: Path | None = None) -> ASG
         # Left behind, it would go on holding the port, and the next ingress could not listen.
         end_with_parent(parent.pid)
     app = create_app(settings, counts=counts)
-    # What is alive now stays: not looking at it again costs a sixth less time per request and a third of the tail.
+    # Objects of the start live on. Freezing them saves a sixth of the time per request and a third of the tail.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
@@ -222,7 +222,7 @@ def _lifespan(
 ) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # Beside the start, which does not wait for Redis: what is wrong is told before Telnyx finds it.
+        # Beside the start, which does not wait for Redis: the log names trouble before Telnyx finds it.
         telling = asyncio.create_task(_tell_trouble(probe))
         async with metrics.shared():
             yield

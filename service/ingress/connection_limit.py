@@ -13,7 +13,7 @@ MAX_CONNECTIONS = 2000
 
 
 class Waiting(Enum):
-    """What a connection waits for."""
+    """The thing that a connection waits for."""
 
     FOR_CLIENT = "client"
     """To send a request or its body, or to read an answer: one that waits so long makes room for others."""

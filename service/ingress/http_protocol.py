@@ -115,7 +115,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refusal = 431
             self.send_400_response(_TOO_LARGE)
         if self._is_idle():
-            # Whatever came, a blank line between two requests say, has ended uvicorn's keep-alive timer.
+            # Any data, even a blank line between two requests, has ended uvicorn's keep-alive timer.
             self._expect_head()
 
     def on_message_begin(self) -> None:
@@ -219,7 +219,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._abort_if_unread()
 
     def close(self) -> None:
-        """End the connection; what the client does not read within 5 s is dropped."""
+        """End the connection; drop data that the client does not read within 5 s."""
         self._stop_head_timer()
         if not self.transport.is_closing():
             self.transport.close()
@@ -261,7 +261,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_timer = None
 
     def _linger(self) -> None:
-        """Say that no more will be answered, and drop what still comes (RFC 9112, 9.6)."""
+        """Announce the end of answers, and drop further data (RFC 9112, 9.6)."""
         self.lingers, self._stalled_bytes = True, 0
         self.transport.write_eof()
         self._head_timer = self._head_timer or self.loop.call_later(LINGER_SECONDS, self.close)

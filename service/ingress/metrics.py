@@ -1,8 +1,8 @@
-"""What the ingress counts: deliveries, accepted events, and how long both took; by one process or by several.
+"""Metrics of the ingress: deliveries, accepted events and their durations; of one process or several.
 
 Several processes share one port, so whichever is asked answers for all: each writes its numbers down once a second, in
-a slot of a private folder, and adds those of the others to its own. What was shown is written down before, so no number
-ever falls, whoever is asked next; a process that is killed takes its last second with it, and no more.
+a slot of a private folder, and adds those of the others to its own. A process writes its counts before it shows them, so no number
+ever falls, whichever process is asked next. A killed process loses its last second only.
 """
 
 import asyncio
@@ -77,7 +77,7 @@ class Tallies:
 
     @classmethod
     def read(cls, written: bytes) -> Self:
-        """What `written` made; none where it was made by a version that counts otherwise."""
+        """Return the counts that `dump` wrote; none where another version wrote them."""
         try:
             read = cls()
             add_all(read.all(), orjson.loads(written))
@@ -87,7 +87,7 @@ class Tallies:
 
 
 class IngressMetrics(Collector):
-    """What this process counts and, with a slot, what all those count that share its folder.
+    """The counts of this process and, with a slot, of all processes that share its folder.
 
     `registry` exposes it.
     """
@@ -96,7 +96,7 @@ class IngressMetrics(Collector):
         self._slot = slot
         self._tallies = Tallies() if slot is None else Tallies.read(slot.read())
         for status, arrived_by in product(("accepted", "duplicate"), ("webhook", "failover")):
-            # What begins at 1 has, for Prometheus, not risen: its first time would be missed.
+            # Prometheus sees no increase in a series that begins at 1: its first count would be missed.
             self._tallies.deliveries.numbers["200", status, arrived_by] += 0
         self._types = event_types(self._tallies.events.numbers)
         self._written = b""
@@ -157,7 +157,7 @@ class IngressMetrics(Collector):
         try:
             self._slot.write(content)
         except OSError as error:
-            # Reception goes on: what the other processes show of this one stays behind meanwhile.
+            # Reception goes on: meanwhile the other processes show older counts of this one.
             log.warning("the numbers for /metrics cannot be written down", error=type(error).__name__)
         else:
             self._written = content

@@ -1,6 +1,6 @@
 """Places in a folder that several processes share, each held by one process at a time for as long as it lives.
 
-What the holder of a slot writes there outlives it, and the next process to take the slot goes on from it: so there are
+The data in a slot outlives its holder, and the next holder goes on from it: so there are
 never more slots than processes at once, however often they are started again.
 """
 
@@ -20,7 +20,7 @@ class ProcessSlot:
         self._path = folder / f"{name}.json"
 
     def read(self) -> bytes:
-        """What was written here last, by this process or by those before; empty where nothing was."""
+        """Return the last data in this slot, of this process or earlier holders; empty where there is none."""
         with suppress(FileNotFoundError):
             return self._path.read_bytes()
         return b""
@@ -36,7 +36,7 @@ class ProcessSlot:
         draft.replace(self._path)
 
     def others(self) -> list[bytes]:
-        """What is written in all other slots, held or not."""
+        """Return the data of all other slots, held or not."""
         return [path.read_bytes() for path in sorted(self._folder.glob("*.json")) if path != self._path]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What is logged of refused requests: a line a second for each reason, with a count and the peer, never a line each."""
+"""The log of refused requests: a line a second for each reason, with a count and the peer."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ MAX_PEERS = 100
 
 @dataclass
 class _Refusals:
-    """What was refused for one reason and is not logged yet."""
+    """Refusals for one reason that are not logged yet."""
 
     level: int
     hints: dict[str, Any]

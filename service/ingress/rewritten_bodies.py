@@ -9,7 +9,7 @@ PAUSE_SECONDS = 10.0
 
 
 class RewriteCheck:
-    """Examines a small body once in ten seconds, whoever sends it and however many are refused."""
+    """Examines a small body once in ten seconds, however many are refused."""
 
     def __init__(self) -> None:
         self._next = 0.0

@@ -32,7 +32,7 @@ class CounterFamily:
         return family
 
     def written(self) -> Any:
-        """What `add` takes, as JSON has it."""
+        """Return the argument of `merge`, as JSON has it."""
         return list(self.numbers.items())
 
     def add(self, written: Any) -> None:
@@ -66,7 +66,7 @@ class HistogramFamily:
         return HistogramMetricFamily(self.name, self.help, buckets=buckets, sum_value=self.total)
 
     def written(self) -> Any:
-        """What `add` takes, as JSON has it."""
+        """Return the argument of `merge`, as JSON has it."""
         return [self.numbers, self.total]
 
     def add(self, written: Any) -> None:

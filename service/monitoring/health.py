@@ -1,4 +1,4 @@
-"""What a process says of itself: `/healthz` (it turns), `/readyz` (its work can be done on Redis) and `/metrics`."""
+"""The probes of a process: `/healthz` (it turns), `/readyz` (its work can be done on Redis) and `/metrics`."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -61,7 +61,7 @@ def health_routes(
 ) -> list[Route]:
     """The three routes, for an ingress or a worker's own port; `also` is asked where the probe finds no trouble.
 
-    What `warns` says keeps nobody from being ready. `redis` is for the metrics.
+    `warns` adds warnings, and does not affect readiness. `redis` is for the metrics.
     """
     exposition = Exposition(redis, keys, registry)
 

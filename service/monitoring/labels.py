@@ -28,7 +28,7 @@ class Labels:
 
 
 def event_types(known: Iterable[tuple[str, ...]] = ()) -> Labels:
-    """Labels for event types: whoever holds a signing key makes them up, and Telnyx adds some without notice.
+    """Labels for event types: holders of a signing key can invent types, and Telnyx adds some without notice.
 
     `known` are those that have been counted before.
     """

@@ -110,7 +110,7 @@ def message(notice: Notice) -> tuple[str, str]:
 
 
 def open_teller(settings: Settings) -> Channel:
-    """What brings messages to where `RINGBACK_NOTIFY` says; to the log where it is unset.
+    """The channel to the services that `RINGBACK_NOTIFY` names; the log where it is unset.
 
     Raises:
         service.settings.InvalidSettings: the extra `notify` is not installed, or a URL names no service of Apprise.

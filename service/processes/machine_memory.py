@@ -39,7 +39,7 @@ def _cgroup_limits(root: Path) -> Iterator[int]:
 def _limit_folders(root: Path) -> Iterator[tuple[Path, str]]:
     """The folders of this process's cgroup and of those around it, up to the mount.
 
-    Within a container the path may be the host's, of which the mount shows nothing: then the mount itself counts.
+    Within a container the path may be the host's, which the mount does not show: then the mount itself counts.
     """
     mount = root / "sys/fs/cgroup"
     for controllers, path in _memberships(root):

@@ -213,7 +213,7 @@ _OPTIONS: dict[str, Callable[[str], Any]] = {**_TLS, **_LOGIN, **dict.fromkeys(_
 
 
 def _query(query: str | None, *, tls: bool) -> dict[str, Any]:
-    """What stands after the question mark, by the fields of `RedisTarget`."""
+    """Return the options after the question mark, by the fields of `RedisTarget`."""
     given = dict(_option(part, number) for number, part in enumerate((query or "").split("&"), 1) if part)
     secured = {name: value for name, value in given.items() if name in _TLS}
     if secured and not tls:

@@ -1,1 +1,1 @@
-"""What handlers and commands share about agents, profiles, toll-free requests and hosted orders."""
+"""Agents, messaging profiles, toll-free requests and hosted orders, for handlers and commands."""

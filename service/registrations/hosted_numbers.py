@@ -22,7 +22,7 @@ CHANGED = f"{KIND}.status_changed"
 GONE = "deleted"
 
 _FAILED = "failed"
-"""What the statuses of numbers that failed begin with. Source: OpenAPI `HostedNumber`."""
+"""The beginnings of the statuses of failed numbers. Source: OpenAPI `HostedNumber`."""
 
 
 class OrderChange(TolerantModel):
@@ -38,7 +38,7 @@ class OrderChange(TolerantModel):
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What a status asks of a person, and the command for it."""
+    """The step that a status asks of a person, and the command for it."""
 
     text: str
     mend: str
@@ -80,7 +80,7 @@ NEEDS_PERSON = frozenset(NEXT_STEPS)
 
 
 def next_step(change: OrderChange) -> NextStep | None:
-    """What a change asks of a person: what its status asks or, where that says little, what failed numbers do."""
+    """Return the next step of a person: that of the status, else that of the failed numbers."""
     of_numbers = sorted({each.status for each in change.phone_numbers if each.status and _failed(each.status)})
     statuses = of_numbers if of_numbers and change.status == _FAILED else [change.status, *of_numbers]
     steps = (NEXT_STEPS.get(status) or (NEXT_STEPS[_FAILED] if _failed(status) else None) for status in statuses)
@@ -89,7 +89,7 @@ def next_step(change: OrderChange) -> NextStep | None:
 
 
 def next_step_of(order: MessagingHostedNumberOrder) -> NextStep | None:
-    """What an order asks of a person as it stands."""
+    """Return the next step of a person for the order's current status."""
     [status], details = reading_of(order).history, reading_of(order).details
     return next_step(OrderChange.model_validate({"id": order.id or "ID", "status": status.status, **details}))
 
@@ -100,7 +100,7 @@ def followed(redis: "Redis", keys: Keys) -> Followed:
 
 
 async def read_order(telnyx: AsyncTelnyx, order_id: str) -> Reading:
-    """What the API says of an order now; one that it knows no more was deleted."""
+    """Return the order's current reading; an order that the API does not find was deleted."""
     try:
         order = (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data
     except NotFoundError:
@@ -116,7 +116,7 @@ def reading_of(order: MessagingHostedNumberOrder) -> Reading:
 
 
 async def changed_orders(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> list[str]:
-    """The ids of the orders that are not as they were last seen, those that are listed no more included."""
+    """Return the ids of the orders that have changed or are missing since the last poll."""
     known = {each: Known.parse(stored) for each, stored in (await all_known(redis, keys, KIND)).items()}
     listed = {
         order.id: _status(order)

@@ -1,4 +1,4 @@
-"""What can be asked about hosted numbers, and done for them, at Telnyx."""
+"""The operations of Telnyx on hosted numbers and their orders."""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -34,7 +34,7 @@ async def find(telnyx: AsyncTelnyx, *, order_id: str) -> MessagingHostedNumberOr
 
 
 async def find_number(telnyx: AsyncTelnyx, *, number: str) -> PhoneNumberWithMessagingSettings | None:
-    """The hosted number, by itself or by its id; None where there is none."""
+    """Return the hosted number by number or id; None where there is none."""
     try:
         return (await telnyx.messaging_hosted_numbers.retrieve(number)).data
     except NotFoundError:
@@ -56,7 +56,7 @@ async def create(telnyx: AsyncTelnyx, *, numbers: Sequence[str], profile: str | 
 
 
 def numbers_of(order: MessagingHostedNumberOrder) -> list[HostedNumber]:
-    """Return the numbers of an order, each a text or an object; the SDK takes the API's answer as it is."""
+    """Return the numbers of an order, each a text or an object; the SDK does not check the API's answer."""
     listed = order.to_dict(mode="python", warnings=False).get("phone_numbers")
     return HostedNumberOrder.model_validate({"numbers": listed}).numbers
 

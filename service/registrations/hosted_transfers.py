@@ -1,6 +1,6 @@
 """Transfers of hosted numbers from one Telnyx account to another, which the account that loses them may refuse.
 
-It has 72 hours; then the transfer is approved by itself. Source: knowledge base, internal hosted SMS transfer.
+It has 72 hours; then Telnyx approves the transfer. Source: knowledge base, internal hosted SMS transfer.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from service.store.keys import Keys
 
 KIND = "hosted_number_transfer"
 APPROVAL_DUE = f"{KIND}.approval_due"
-"""What is raised a while before a deadline passes by which somebody may refuse."""
+"""The event that warns before the deadline of a transfer."""
 PENDING = "pending"
 HOURS_BEFORE = (24, 2)
 
@@ -58,12 +58,12 @@ class Transfer:
         return cls(fields["decision"], read_time(fields["deadline"]), datetime.fromisoformat(fields["heard_at"]))
 
     def dump(self) -> bytes:
-        """As it is stored."""
+        """Return the stored form."""
         return orjson.dumps({"decision": self.decision, "deadline": self.deadline, "heard_at": self.heard_at})
 
 
 def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
-    """What an event says of a transfer; None where it is not about one.
+    """Return the transfer that an event reports; None where it is about none.
 
     Older pages show transfers as `….updated` with `approval_decision`, and events without a time.
     """
@@ -76,7 +76,7 @@ def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
 
 
 async def current(redis: "Redis", keys: Keys, order_id: str) -> Transfer | None:
-    """What was last heard of the transfer of an order."""
+    """Return the last known state of an order's transfer."""
     stored = await snapshot(redis, keys, KIND, order_id)
     return Transfer.parse(stored) if stored else None
 

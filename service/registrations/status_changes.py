@@ -1,8 +1,7 @@
 """Status changes of what is registered at Telnyx, raised as events: once each, by whatever way they were learnt.
 
-Whoever hears of a change (a webhook, a poll, a person) reads the registration from the API and calls `raise_changes`.
-What was known is read before the API is; where somebody else has learnt something in between, the reading may be older
-than theirs, so it is thrown away and taken again.
+A webhook, a poll or a command reads the registration from the API and calls `raise_changes`. The known state is read
+before the API is. Where another process has stored a reading in between, this one may be older, so it is repeated.
 """
 
 import hashlib
@@ -46,7 +45,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the API says: the statuses, oldest first (one, where there is no history), and what events should tell.
+    """A reading of the API: the statuses, oldest first (one, where there is no history), and the details for events.
 
     `version` is any text that is another whenever the statuses may be, so that a list of many can be skipped over.
     """
@@ -76,7 +75,7 @@ class Known:
 
     @classmethod
     def parse(cls, stored: bytes) -> "Known":
-        """Read what `dump` wrote; what is damaged is no status that Telnyx has, so that it is read again."""
+        """Read the form of `dump`; a damaged one is a status unknown to Telnyx, so that the API is read again."""
         try:
             fields = orjson.loads(stored)
             at = datetime.fromisoformat(fields["at"]) if fields["at"] else None
@@ -88,7 +87,7 @@ class Known:
         return cls("unreadable", "", None, 0)
 
     def dump(self) -> bytes:
-        """As it is stored."""
+        """Return the stored form."""
         return orjson.dumps(asdict(self))
 
 
@@ -127,7 +126,7 @@ class Followed:
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
 
     async def known(self, subject: str) -> Known | None:
-        """What was last learnt of a registration."""
+        """Return the last known state of a registration."""
         stored = await snapshot(self.redis, self.keys, self.kind, subject)
         return Known.parse(stored) if stored else None
 
@@ -161,7 +160,7 @@ def new_changes(before: Known | None, history: Sequence[Status], needs_person: f
 
 
 def _after_known(before: Known, history: Sequence[Status]) -> Sequence[Status]:
-    """What comes after the entry that was dealt with last; where that is not found, what is later than it."""
+    """Return the entries after the last one dealt with; where that is missing, the entries later than it."""
     for position in range(len(history), 0, -1):
         entry = history[position - 1]
         if entry.mark == before.mark and entry.at == before.at:

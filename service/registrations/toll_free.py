@@ -35,12 +35,12 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def followed(redis: "Redis", keys: Keys) -> Followed:
-    """What is known of all requests."""
+    """Return the known states of all requests."""
     return Followed(redis, keys, KIND, NEEDS_PERSON)
 
 
 def named_requests(payload: Mapping[str, Any]) -> list[str]:
-    """What may be a request's id in the payload of an event, in whatever shape, the likeliest first."""
+    """Return the possible ids of a request in a payload of any shape, the likeliest first."""
     found = [(field, value) for part in _parts(payload, DEEPEST) for field, value in part.items()]
     ids = [value for wanted in _ID_FIELDS for field, value in found if field == wanted]
     return list(dict.fromkeys(each for each in ids if isinstance(each, str) and _ID.fullmatch(each)))[:MOST_NAMED]
@@ -103,7 +103,7 @@ async def read_request(telnyx: AsyncTelnyx, request_id: str) -> Reading:
 
 
 def _numbers(listed: object) -> list[str]:
-    """The numbers of a request, each a text or an object: the SDK takes the API's answer as it is."""
+    """The numbers of a request, each a text or an object: the SDK does not check the API's answer."""
     rows = listed if isinstance(listed, list) else []
     found = [each if isinstance(each, str) else getattr(each, "phone_number", None) for each in rows]
     return [each for each in found if isinstance(each, str)]
@@ -128,7 +128,7 @@ async def read_history(telnyx: AsyncTelnyx, request_id: str) -> list[Status]:
 
 
 def _oldest_first(history: list[Status], now: Status) -> list[Status]:
-    """Sort a history, of which nobody says which end comes first, and of which several may share their time."""
+    """Sort a history by time: its order is not documented, and several entries may share their time."""
     if history and (_is_later(history[0], history[-1]) or history[0].mark == now.mark != history[-1].mark):
         history.reverse()
     # Sorting keeps the order of those that share their time.

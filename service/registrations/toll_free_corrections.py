@@ -1,4 +1,4 @@
-"""What to correct in a toll-free verification request, from the reason that it was sent back for.
+"""Corrections of a toll-free verification request, from the reason of its rejection.
 
 Source: support.telnyx.com, 15138019, the frequent reasons for rejection.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """What a reason says, and what to do about it; `resubmit` is False where a resubmission does not help."""
+    """A pattern of reasons, and the correction; `resubmit` is False where a resubmission does not help."""
 
     said: re.Pattern[str]
     advice: str
@@ -58,5 +58,5 @@ CORRECTIONS = (
 
 
 def corrections(reason: str | None) -> list[Correction]:
-    """What the reason asks to be corrected, as far as it is one of the frequent ones."""
+    """Return the corrections that the reason asks for, where it is one of the frequent ones."""
     return [each for each in CORRECTIONS if reason and each.said.search(reason)]

@@ -1,4 +1,4 @@
-"""What a person is told of a toll-free verification request that waits for them."""
+"""Notifications of toll-free verification requests that wait for a person."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ REMIND_AFTER = (1, 3, 7)
 
 @dataclass(frozen=True, slots=True)
 class NoticeText:
-    """The words of a notification: what is wrong, what happened, and the command that mends it."""
+    """The words of a notification: the cause, the details, and the command that helps."""
 
     cause: str
     text: str
@@ -23,7 +23,7 @@ class NoticeText:
 
 
 def told_of(change: TollFreeStatusChanged) -> NoticeText:
-    """What to tell of a request that was sent back, with what to correct for the frequent reasons."""
+    """Return the notification of a rejected request, with corrections for the frequent reasons."""
     numbers = ", ".join(map(mask_number, change.phone_numbers[:MOST_NUMBERS]))
     others = len(change.phone_numbers) - MOST_NUMBERS
     more = f" and {others} more" if others > 0 else ""

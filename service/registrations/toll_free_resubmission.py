@@ -15,7 +15,7 @@ _BOOLEANS = {"true": True, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class Resubmission:
-    """A request as it is and as it is to be, by Telnyx's names; only fields that PATCH accepts."""
+    """The current and the new form of a request, by Telnyx's names; only fields that PATCH accepts."""
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
@@ -27,7 +27,7 @@ class Resubmission:
         return [each for each in fields if self.before.get(each) != self.after.get(each)]
 
     def doubts(self) -> list[str]:
-        """What Telnyx may refuse of the fields that stay as they are.
+        """Yield Telnyx's possible objections to the unchanged fields.
 
         Raises:
             InvalidSubmission: a field that was named does not fit, or a required one is missing.

@@ -1,4 +1,4 @@
-"""What a toll-free verification request must say, checked before it is sent.
+"""A toll-free verification request, checked before it is sent.
 
 Source: OpenAPI `TFVerificationRequest`, with the descriptions of its fields.
 """
@@ -150,7 +150,7 @@ class Submission(_Part):
         return self
 
     def arguments(self) -> dict[str, Any]:
-        """What the SDK's `create` takes."""
+        """Return the arguments of the SDK's `create`."""
         return self.model_dump(exclude_none=True)
 
 

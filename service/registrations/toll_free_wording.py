@@ -1,4 +1,4 @@
-"""What in the wording of a toll-free verification request is likely to have it sent back.
+"""Wording that Telnyx is likely to reject in a toll-free verification request.
 
 Source: support.telnyx.com, 15138019, the frequent reasons for rejection.
 """
@@ -61,7 +61,7 @@ def refuse_wrong_opt_in(submission: Submission) -> None:
 
 
 def doubts(submission: Submission) -> Iterator[str]:
-    """What may have the request sent back, though nothing forbids it."""
+    """Yield doubts about a request that nothing forbids."""
     return (f"{WIRE_NAMES[field]}: {doubt}" for field, applies, doubt in _DOUBTS if applies(submission))
 
 

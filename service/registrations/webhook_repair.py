@@ -45,7 +45,7 @@ class Kept:
         return f"{self.kind}:{self.id}"
 
     def is_undone(self, current: Destination) -> bool:
-        """Whether everything already is as it was before."""
+        """Return whether all values are the earlier ones already."""
         return all(current.values[name] == value for name, value in self.before.items())
 
     def was_touched(self, current: Destination) -> bool:

@@ -64,13 +64,13 @@ class Comparison:
 
     @property
     def wanted(self) -> dict[str, str]:
-        """What to change."""
+        """Return the fields to change, with their new values."""
         return {each.field: each.declared for each in self.differences}
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What the settings declare; `manage` holds the ids that are ours to change, `*` for all, None: none is named."""
+    """The declared URLs; `manage` holds the ids that are ours to change, `*` for all, None: none is named."""
 
     public_url: str
     failover_url: str | None
@@ -78,7 +78,7 @@ class Declared:
 
     @classmethod
     def of(cls, settings: Settings) -> "Declared":
-        """What these settings declare.
+        """Return the declaration of these settings.
 
         Raises:
             service.settings.InvalidSettings: `RINGBACK_PUBLIC_URL` is not set.

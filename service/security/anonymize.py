@@ -1,6 +1,6 @@
 """Bodies as others may see them: numbers replaced or masked, texts gone, the shape kept.
 
-What may stay is listed by the name of its field; of all else every string goes. A field that Telnyx adds tomorrow is
+A list names the fields that may stay; every other string goes. A field that Telnyx adds tomorrow is
 hidden until somebody decides otherwise. The ids of WhatsApp users, and of WhatsApp's messages, whose base64 holds a
 number, go wherever they stand.
 """
@@ -45,7 +45,7 @@ def masked(content: Any) -> Any:
 class Anonymizer:
     """Replaces each number by one that nobody has, always the same by the same, and each text by one of its length.
 
-    The secret lives as long as this object, so that what is replaced cannot be found out by trying all numbers.
+    The secret lives as long as this object, so that nobody finds the replaced numbers by trying all.
     """
 
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

@@ -60,7 +60,7 @@ class SealDamaged(Exception):  # noqa: N818 - a state
 
 
 class UnopenedText(str):
-    """Words in place of a text that could not be opened; `stored` is the text as it was stored."""
+    """Words in place of a text that could not be opened; `stored` is the sealed text."""
 
     __slots__ = ("stored",)
 
@@ -75,7 +75,7 @@ class UnopenedText(str):
 
 
 class Form(str):
-    """What something is kept under in the place of a number or a digest, marked plain or hidden (`Sealer.forms`)."""
+    """The name that stands for a number or a digest in Redis, marked plain or hidden (`Sealer.forms`)."""
 
     __slots__ = ()
 
@@ -139,7 +139,7 @@ class EncryptionKey:
 
     @cached_property
     def prefix(self) -> bytes:
-        """What everything begins with that this key has sealed."""
+        """The beginning of every text that this key has sealed."""
         return _MARK + bytes.fromhex(self.name)
 
     def hidden(self, text: str) -> Form:
@@ -218,7 +218,7 @@ class Sealer:
         raise MissingEncryptionKey(stored[len(_MARK) : _NONCE_AT].hex())
 
     def seal_text(self, text: str, place: bytes) -> str:
-        """Return what to store in the place of a text; one that could not be opened is stored as it was."""
+        """Return what to store in the place of a text; one that could not be opened keeps its stored form."""
         if isinstance(text, UnopenedText):
             return text.stored
         if self.keys and text:
@@ -286,9 +286,9 @@ def parse_keys(text: str) -> tuple[EncryptionKey, ...]:
 
 @lru_cache(maxsize=16)
 def sealer_of(text: str | None) -> Sealer:
-    """The sealer of a setting; made once, since what is derived from its keys is then at hand."""
+    """Return the sealer of a setting; made once, since deriving its keys takes time."""
     return Sealer(() if text is None else parse_keys(text))
 
 
 PLAIN = Sealer()
-"""Stores everything as it is."""
+"""Stores everything unchanged."""

@@ -1,6 +1,6 @@
 """Signing keys whose private half anybody can have: the simulator's, and those made of one byte repeated.
 
-Whoever can read this repository can sign with them, so they prove nothing about who has sent a webhook.
+Every reader of this repository can sign with them, so they prove nothing about the sender of a webhook.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What logs, metrics and kept errors may show: of a phone number, and of an exception."""
+"""The parts of phone numbers and exceptions that logs, metrics and kept errors may show."""
 
 import re
 import sysconfig
@@ -33,14 +33,14 @@ def mask_number(number: str) -> str:
 def mask_numbers(text: str) -> str:
     """Mask whatever in a foreign text (an error's detail, say) may be a phone number: 7 digits or more in a row.
 
-    The ids of WhatsApp users and messages are masked too. UUIDs stay, since what they name is to be looked for by them,
+    The ids of WhatsApp users and messages are masked too. UUIDs stay, since people search by them,
     and so do dates (`2026-11-22 07:15`).
     """
     return _NUMBER.sub(_masked_if_long, mask_ids(text))
 
 
 def mask_e164(text: str) -> str:
-    """Mask the numbers with a plus in a text of ours that must otherwise stay as it is, such as a command."""
+    """Mask the numbers with a plus in a text of ours that must otherwise stay unchanged, such as a command."""
     return _E164.sub(lambda match: mask_number(match[0]), text)
 
 

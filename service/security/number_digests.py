@@ -1,7 +1,7 @@
 """Phone numbers in a body, and the short digests by which events about a number are found again.
 
 Pure. Four bytes are enough to find by: among a million other numbers, one is confused with this one in 4,000 searches.
-Nothing but a list is decided by them. Where there is an encryption key they are keyed: else whoever has them could try
+Nothing but a list is decided by them. Where there is an encryption key they are keyed: else a reader could try
 all numbers.
 """
 

@@ -20,7 +20,7 @@ _NO_DIGIT = re.compile(r"\D")
 
 @dataclass(frozen=True, slots=True)
 class NumberMatcher:
-    """What a number looks like in texts."""
+    """The form of a number in texts."""
 
     pattern: "re.Pattern[str]"
 
@@ -32,7 +32,7 @@ class NumberMatcher:
         return cls(re.compile(rf"(?<!\d)(?:00{_BETWEEN})?{spelt}(?!\d)"))
 
     def within(self, content: bytes | None) -> bool:
-        """Whether some content names the number, be it JSON or not."""
+        """Return whether some content, JSON or not, names the number."""
         if not content:
             return False
         try:

@@ -1,4 +1,4 @@
-"""Who else on this machine can change or read what Ringback keeps: the data folder, key files, `.env`."""
+"""Find the other users of this machine who can change or read the data folder, key files or `.env`."""
 
 import stat
 from pathlib import Path
@@ -11,7 +11,7 @@ class Exposed(Exception):  # noqa: N818 - a state
 def require_private(path: Path, *, secret: bool = False) -> None:
     """Refuse a file or folder that everybody can write to; a `secret` one also where everybody can read it.
 
-    What is not there is private.
+    A missing file is private.
 
     Raises:
         Exposed: it is not.

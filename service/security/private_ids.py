@@ -31,7 +31,7 @@ def mask_ids(text: str) -> str:
 
 
 def decoded(text: str) -> Iterator[str]:
-    """What reads as base64 in a text, decoded; bytes that are no ASCII become letters that no number has."""
+    """Yield the base64 in a text, decoded; bytes that are no ASCII become letters that no number has."""
     for match in _BASE64.finditer(text):
         coded = match[0].translate(_URL_SAFE)
         whole = coded[: len(coded) - (len(coded) % 4 == 1)]

@@ -63,7 +63,7 @@ class PublicKey:
 
 @dataclass(frozen=True, slots=True)
 class SignatureHeaders:
-    """What the headers of one request claim, before the body has been read: well-formed and fresh, not yet proven."""
+    """The claim in the headers of one request, before its body is read: well-formed and fresh, not yet verified."""
 
     signature: bytes
     timestamp: bytes
