@@ -1,8 +1,8 @@
 """Metrics of the ingress: deliveries, accepted events and their durations; of one process or several.
 
 Several processes share one port, so whichever is asked answers for all: each writes its numbers down once a second, in
-a slot of a private folder, and adds those of the others to its own. A process writes its counts before it shows them, so no number
-ever falls, whichever process is asked next. A killed process loses its last second only.
+a slot of a private folder, and adds those of the others to its own. A process writes its counts before
+it shows them, so no number ever falls, whichever process is asked next. A killed process loses its last second only.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What `/metrics` answers: what this process counts, and the numbers of the whole deployment, read from Redis."""
+"""The answer of `/metrics`: the counts of this process, and the numbers of the whole deployment from Redis."""
 
 import asyncio
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ _ANY = "The same on every process: read from Redis when asked."
 
 @dataclass(frozen=True, slots=True)
 class MetricsReading:
-    """What Redis says at one moment."""
+    """The numbers in Redis at one moment."""
 
     totals: Totals
     queue: Queue
@@ -75,7 +75,7 @@ class Fixed(Collector):
 
 
 async def deployment(redis: "Redis", keys: Keys) -> Fixed:
-    """The numbers as they are now; where Redis does not answer in time, that is all there is to say."""
+    """Return the current numbers; only `ringback_redis_up` where Redis does not answer in time."""
     try:
         async with asyncio.timeout(TIMEOUT):
             reading = MetricsReading(await totals(redis, keys), await queue(redis, keys), await memory(redis))
@@ -93,7 +93,7 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
 
 
 class Exposition:
-    """Makes the text, once for all who want it at the same time: its cost is bounded whoever asks."""
+    """Makes the text, once for all requests at the same time: many scrapers do not multiply its cost."""
 
     def __init__(self, redis: "Redis", keys: Keys, registry: CollectorRegistry) -> None:
         self._redis = redis

@@ -45,7 +45,7 @@ def test_numbers_of_any_shape_do_not_keep_the_notice_back(stack: Stack, numbers:
     event["data"]["payload"]["numbers"] = numbers
     order_id = event["data"]["payload"]["order_id"]
     [text] = told(stack, event)
-    assert text.startswith(f"transfer of order {order_id}: approved by itself at 2033-05-18 03:33 UTC")
+    assert text.startswith(f"transfer of order {order_id}: Telnyx approves it at 2033-05-18 03:33 UTC")
 
 
 def test_an_order_without_numbers_is_told_of_too(stack: Stack) -> None:

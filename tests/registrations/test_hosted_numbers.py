@@ -228,7 +228,7 @@ def test_a_transfer_that_waits_for_approval_is_told_at_once_and_warned_of_twice(
     stack.simulator.transfer_order(order_id, step="approval_requested", shape=shape)
     text, mend = told(stack, "hosted numbers move between Telnyx accounts")
     deadline = datetime.now(UTC) + timedelta(hours=72)
-    assert text.startswith(f"transfer of order {order_id}: approved by itself at {deadline:%Y-%m-%d} ")
+    assert text.startswith(f"transfer of order {order_id}: Telnyx approves it at {deadline:%Y-%m-%d} ")
     assert mend == f"ringback hosted show {order_id}"
     assert waits(stack) == [(2, 70), (24, 48)]
 
@@ -259,7 +259,7 @@ def test_a_warning_comes_before_the_deadline(stack: Stack) -> None:
     bring_forward(stack, deadline)
     texts = [each for each in _told_of_transfers(stack) if "less than" in each]
     moment = datetime.fromtimestamp(deadline, UTC)
-    approved = f"approved by itself at {moment:%Y-%m-%d %H:%M} UTC unless it is decided in Mission Control before"
+    approved = f"Telnyx approves it at {moment:%Y-%m-%d %H:%M} UTC unless it is decided in Mission Control before"
     assert texts == [f"transfer of order o-1: less than 24 hours left; {approved}"]
 
 
