@@ -1,4 +1,4 @@
-"""What accepting a webhook costs the ingress of this checkout, beside that of another one.
+"""Measure the ingress's cost of accepting a webhook, in this checkout and another one.
 
 Run it with `python -m benchmarks.accept_cost <folder of the other checkout>`; with `.` it is this one without
 `RINGBACK_ENCRYPTION_KEY` that is the other, and with a key that is this. Both ingresses run at the same time, on

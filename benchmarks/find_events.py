@@ -105,7 +105,7 @@ async def ping(redis: "Redis", waits: list[float], found_it: asyncio.Event) -> N
 
 
 async def accepting(redis: "Redis") -> None:
-    """What the digests of numbers cost at acceptance."""
+    """Measure the cost of the digests of numbers at acceptance."""
     bodies = [orjson.dumps(envelope("message.received", inbound_sms(RARE))) for _ in range(20_000)]
     began = time.perf_counter()
     for body in bodies:

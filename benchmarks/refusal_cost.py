@@ -1,4 +1,4 @@
-"""What a refused request costs the ingress, beside an accepted event: processor time, in one run.
+"""Measure the ingress's processor time for a refused request, beside an accepted event.
 
 Run it with `python -m benchmarks.refusal_cost`, or with the folder of another checkout to measure that one. Each
 request comes over a connection of its own, as most answers to strangers close it; accepted events do so too.
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def large_accepted(key: SigningKey) -> bytes:
-    """A signed event of nearly 1 MB: the hash of so much costs more than all else, whoever signed it."""
+    """A signed event of nearly 1 MB: the hash of so much costs more than all else."""
     body = json.dumps({"data": {"id": uuid.uuid4().hex, "event_type": "test.x", "payload": "x" * 1_000_000}}).encode()
     return post(sign(body, key, int(time.time())), body)
 

@@ -26,7 +26,7 @@ PHRASES = (
     r"\bbe it\b",
     r"\bof which\b",
     r"\bno more\b(?! than)",
-    r"\b(?:just )?as (?:it|they) (?:is|are|was|were|stands?)\b",
+    r"(?<!far )(?<!soon )(?<!long )\bas (?:it|they) (?:is|are|was|were|stands?)\b",
     r"\bby (?:itself|themselves)\b",
     r"\bis amiss\b",
     r"\bbe they\b",

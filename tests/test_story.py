@@ -48,7 +48,7 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
     told = texts(build(record, [], T + 30))
     assert (10, None, "delivered once more, by webhook: a duplicate") in told
     assert (20, None, "delivered once more, by failover: a duplicate") in told
-    assert (20, None, "delivered 2 more times, of which only the number is kept") in told
+    assert (20, None, "delivered 2 more times, without details") in told
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What operators see of events."""
+"""Views of events for operators."""

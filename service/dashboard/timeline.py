@@ -55,7 +55,7 @@ class Line:
 
 
 def build(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]:
-    """The story as it is known at `now` (milliseconds), the earliest first."""
+    """Return the timeline at `now` (milliseconds), the earliest first."""
     lines = [
         *_arrival(record),
         *(_noted(note) for note in record.notes),
@@ -83,7 +83,7 @@ def _arrival(record: EventRecord) -> Iterator[Line]:
     untold = record.deliveries - 1 - len(record.again)
     if untold > 0:
         last = record.again[-1].at if record.again else record.received_at
-        yield Line(last, "delivered", f"delivered {untold} more times, of which only the number is kept")
+        yield Line(last, "delivered", f"delivered {untold} more times, without details")
 
 
 def _occurred_at(record: EventRecord) -> int | None:
@@ -217,5 +217,5 @@ def _span(milliseconds: int) -> str:
 
 
 def since(lines: Iterable[Line], at: int) -> list[Line]:
-    """What of a story happened at this time (ms) or later, and is over."""
+    """Return the lines at this time (ms) or later that are over."""
     return [line for line in lines if line.at >= at and line.kind not in ("wait", "happened")]

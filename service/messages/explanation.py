@@ -1,7 +1,7 @@
-"""What a policy makes of an event, in words: what would be sent to whom and when, or why nothing is.
+"""Explanations of a policy's decision on an event: text, recipient and time of an SMS, or why there is none.
 
-Pure, and about the event and the policy alone. What only Redis and Telnyx know may still forbid the SMS: that the
-message was delivered meanwhile, an opt-out, an SMS sent already, the budget of the hour.
+Pure, and about the event and the policy alone. Facts in Redis and at Telnyx may still forbid the SMS: a
+delivery of the message, an opt-out, an earlier SMS, the budget of the hour.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What becomes of one recipient; `when` is seconds since 1970.
+    """The decision on one recipient; `when` is seconds since 1970.
 
     `draft` is None where nothing is sent, and where only Telnyx knows what the message said.
     """
@@ -47,7 +47,7 @@ class Explanation:
 
 
 def explain(policy: Policy | None, event: Event[Message], at: float) -> list[Explanation]:
-    """What a policy makes of an event `at` a time: an explanation for each recipient, or one for all."""
+    """Explain a policy's decision on an event `at` a time: for each recipient, or once for all."""
     message = event.payload
     if policy is None:
         return [_nothing(None, "not_armed")]

@@ -1,4 +1,4 @@
-"""What the SMS fallback makes of an event: for each recipient the rule, the occasion, and the SMS itself.
+"""Decisions of the SMS fallback on an event: for each recipient the rule, the occasion, and the SMS itself.
 
 Pure, so that the handler and `ringback policy explain` cannot differ.
 """
@@ -73,7 +73,7 @@ class Case:
 
     @property
     def sent_at(self) -> datetime | None:
-        """When the message was sent: whoever said STOP since then has called off what was to come."""
+        """The time at which the message was sent: a STOP since then forbids the SMS."""
         return datetime.fromtimestamp(self.since, UTC) if self.since is not None else None
 
     @property
@@ -133,7 +133,7 @@ def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
 
 
 def content_of(message: Message | None) -> Mapping[str, Any]:
-    """What an event or an answer of the API says that the message said; empty where it leaves that out."""
+    """Return the content of a message in an event or an answer of the API; empty where it is left out."""
     if message is None:
         return {}
     if message.text:

@@ -1,4 +1,4 @@
-"""What is known of a message, and the right to send an SMS in its place."""
+"""The state of a message, and the right to send an SMS in its place."""
 
 from collections.abc import Iterable, Mapping
 

@@ -56,7 +56,7 @@ async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> List
     A number that is missing there is not lifted: it may have said STOP over RCS, or to a profile since deleted.
 
     Raises:
-        telnyx.APIError: Telnyx refused, or could not be reached; what was read so far is kept.
+        telnyx.APIError: Telnyx refused, or could not be reached; the opt-outs read so far are kept.
         service.outbound.list_pages.ListDoesNotEnd: the list repeats a page; the same.
         redis.exceptions.RedisError: Redis is away; the same.
     """

@@ -126,7 +126,7 @@ class QuietHours(Table):
 
 
 class Manner(Table):
-    """What `[defaults]` may say for all rules, and a rule for itself; durations are seconds."""
+    """Fields of `[defaults]` and of each rule; durations are seconds."""
 
     kind: Literal["otp", "transactional", "marketing"] = Field("transactional", alias="class")
     triggers: list[Trigger] = ["failed", "expired"]
@@ -157,7 +157,7 @@ class Rule(Manner):
     @classmethod
     def _by_class(cls, values: Any) -> Any:
         """How long things may take depends on what they are."""
-        # What is no class at all, an array say, is told of where the field is read.
+        # Where the field is read, an error names a value that is no class.
         kind = str(values.get("class", "transactional"))
         ages = {"max_age": _MAX_AGE.get(kind, "1h"), "max_wait": _MAX_WAIT.get(kind, "12h")}
         return {**ages, **values}
@@ -196,7 +196,7 @@ class Rule(Manner):
 
     @property
     def warnings(self) -> list[str]:
-        """What is allowed and rarely meant, in words."""
+        """Yield warnings of settings that are allowed and rarely meant."""
         quiet = self.quiet_hours
         if quiet is None or quiet.seconds <= self.max_wait:
             return []
@@ -229,7 +229,7 @@ class Rule(Manner):
 
 
 NO_RULE = Rule.model_validate({"name": "no rule", "triggers": []})
-"""What holds for a message that no rule of a policy fits: there is no occasion on which it is sent again."""
+"""The rule for a message that no rule of a policy matches: it has no occasion for an SMS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,5 +245,5 @@ class Policy:
 
 
 def default_policy(sms_from: str) -> Policy:
-    """What holds without a file: failed and expired messages become an SMS from this sender, within an hour."""
+    """Return the policy without a file: failed and expired messages become an SMS from this sender, within an hour."""
     return Policy((Rule.model_validate({"name": "default", "from": sms_from}),))

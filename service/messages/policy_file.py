@@ -159,7 +159,7 @@ def _told(path: Path, text: str, problem: _Problem) -> str:
 def line_of(text: str, location: Location) -> int:
     """The line in which a field begins or, where it is missing, in which what should hold it does.
 
-    tomllib tells no lines, but what of a file's beginning is TOML by itself tells what has been said by then.
+    tomllib tells no lines. Parsing ever longer beginnings of the file shows where a key appears.
     """
     lines = text.split("\n")
     found = _said_by(tomllib.loads(text), location)

@@ -39,10 +39,10 @@ class RcsCapabilities:
         afresh: bool = False,
         progress: Callable[[int], None] = lambda _: None,
     ) -> dict[str, Capability]:
-        """What each of these numbers can do, in their order; only those not remembered are asked for, in hundreds.
+        """Return the capability of each number, in order. Only unknown ones are asked for, in hundreds.
 
-        `afresh` asks for all of them. `progress` is told how many more are known. What was answered before an error
-        is remembered.
+        `afresh` asks for all of them. `progress` is told how many more are known. Answers before an error
+        are remembered.
 
         Raises:
             telnyx.APIError: Telnyx refused, or could not be reached.

@@ -1,7 +1,7 @@
 """RCS content as readable text, for phones that only take SMS.
 
-Pure. Field names are those of `agent_message.content_message` (OpenAPI `RCSContentMessage`). What does not have the
-published shape is left out rather than refused: half a message is better than none, and an empty answer says that
+Pure. Field names are those of `agent_message.content_message` (OpenAPI `RCSContentMessage`). Parts without the
+published shape are left out rather than refused: half a message is better than none, and an empty answer says that
 nothing could be read.
 """
 
@@ -12,7 +12,7 @@ _WEB = ("https://", "http://")
 
 
 def readable(content: Mapping[str, Any], *, pictures: bool = True) -> str:
-    """What an RCS message says, as plain text: cards, carousels and files, with the links and numbers of suggestions.
+    """Return an RCS message as plain text: cards, carousels and files, with the links and numbers of suggestions.
 
     `content` is a `content_message`, or the `body` of an RCS message in an event or in the answer of
     `GET /messages/{id}`; a whole `agent_message` is unwrapped. Suggested replies are left out, since an SMS has nothing

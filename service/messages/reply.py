@@ -40,7 +40,7 @@ REASONS = frozenset(
     {"unknown_channel", "no_number", "no_sender", "keyword", "opted_out", "window_closed", "loop"}
     | {"abroad", "over_budget"}
 )
-"""Why a reply was not sent, as it is counted."""
+"""The reasons against a reply, as label values."""
 REPLIES_REFUSED = Counter(
     "ringback_replies_refused", "Replies of handlers that were not sent, by reason.", ["reason"], registry=None
 )
@@ -48,7 +48,7 @@ REPLIES_REFUSED = Counter(
 
 @dataclass(frozen=True, slots=True)
 class _Cause:
-    """What a person is told of once an hour."""
+    """A notification that is sent once an hour."""
 
     name: str
     advice: str
@@ -68,7 +68,7 @@ _CAUSES = {
 
 @dataclass(frozen=True)
 class ReplyDecision:
-    """What `ctx.reply` needs to know of the event, the handler and the world; `accepted_at` is seconds since 1970."""
+    """The decision on a reply, from facts of the event and the handler; `accepted_at` is seconds since 1970."""
 
     event: Event[dict[str, Any]]
     effect_key: str
@@ -175,7 +175,7 @@ class ReplyDecision:
         )
 
     async def _by_whatsapp(self, address: Address, text: str, key: str) -> None:
-        """Who hides the number is answered by user id. Source: SDK 4.189, `MessagingInboundMessagePayload.body`."""
+        """Send to the user id of a sender without a number. Source: SDK 4.189, `MessagingInboundMessagePayload.body`."""
         await self.telnyx.messages.whatsapp(
             to=address.to,
             from_=address.sender,

@@ -6,7 +6,7 @@
 | RCS | the number that wrote | the agent that was written to |
 | WhatsApp | the number that wrote or, where that is hidden, the user's id | the number that was written to |
 
-Each field is read by itself, so that one which fits no model hides none of the others.
+Each field is read on its own, so that one which fits no model hides none of the others.
 """
 
 from collections.abc import Mapping

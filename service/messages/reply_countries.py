@@ -17,7 +17,7 @@ _PAGE = 250
 
 @dataclass(frozen=True)
 class ReplyCountries:
-    """What tells whether an answer goes abroad."""
+    """The countries that replies may go to."""
 
     telnyx: AsyncTelnyx
     redis: "Redis"

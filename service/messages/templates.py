@@ -21,7 +21,7 @@ class BadTemplate(ValueError):  # noqa: N818 - a state
 
 @dataclass(frozen=True, slots=True)
 class TemplateVariables:
-    """What a template may name: the readable text of the RCS message, and whose it was."""
+    """The variables of a template: the readable text of the RCS message, and its sender."""
 
     text: str
     agent_name: str

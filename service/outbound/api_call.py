@@ -1,4 +1,4 @@
-"""What a request to Telnyx is: which operation, for whom, and what may be done where its fate is unknown."""
+"""The facts about a request to Telnyx: operation, recipient, and whether it may be repeated."""
 
 import hashlib
 import re
@@ -149,7 +149,7 @@ def header_for(name: str, generation: int) -> str:
 def key_header(call: Call, name: str, generation: int) -> str | None:
     """Return the `Idempotency-Key` that Telnyx is to know a call by; None where it takes none and none was given.
 
-    The caller's own key arrives as it was given. One that Telnyx would refuse for its form, and the key of an effect
+    The caller's own key arrives unchanged. One that Telnyx would refuse for its form, and the key of an effect
     that was forgotten on purpose, arrive as a digest.
     """
     if call.own_key is not None and generation == 0 and _FIT_KEY.fullmatch(call.own_key):

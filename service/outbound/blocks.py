@@ -24,15 +24,15 @@ QUIET = 600.0
 """Seconds for which people are not told again of a cause that comes and goes."""
 
 _PROFILE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_RESUMES = "it is probed once a minute, and parked events resume by themselves"
+_RESUMES = "it is probed once a minute, and parked events resume afterwards"
 ADVICE: Mapping[str, str] = {
     OUTAGE: (
         "Telnyx does not answer, or fails (5xx): there is nothing to do here, see status.telnyx.com; it is probed every"
-        " few seconds, and parked events resume by themselves"
+        " few seconds, and parked events resume afterwards"
     ),
     "credentials": (
         "Telnyx refuses the API key (401): set TELNYX_API_KEY to a valid key and restart the worker; parked events"
-        " resume by themselves"
+        " resume afterwards"
     ),
     "permission": (
         "Telnyx does not let this account send here (403, 10010): have it enabled in Mission Control or by Telnyx's"
@@ -68,12 +68,12 @@ def concerning(call: Call) -> dict[str, str]:
 
 
 def words(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -> list[BlockSignal]:
-    """What an answer (None: there was none) says of each cause that concerns the call."""
+    """Return the signals of an answer (None: there was none) for each cause that concerns the call."""
     return [_word(kind, name, answer, account) for kind, name in concerning(call).items()]
 
 
 def is_alive(answer: TelnyxResponse | None) -> bool:
-    """Whether Telnyx works, be it that it refuses this call."""
+    """Return whether Telnyx works, even where it refuses this call."""
     return answer is not None and answer.status < 500
 
 
@@ -87,7 +87,7 @@ def _word(kind: str, name: str, answer: TelnyxResponse | None, account: Refusal 
 
 
 def _disproves(kind: str, answer: TelnyxResponse) -> bool:
-    """Whether an answer shows that a cause is gone: whoever is told that a request is wrong has a valid key."""
+    """Return whether an answer shows that a cause is gone: an answer about the request proves a valid key."""
     if kind == "credentials":
         return answer.status < 500 and answer.status not in (401, 408, 429)
     return 200 <= answer.status < 300
@@ -109,7 +109,7 @@ def _outage(answer: TelnyxResponse | None) -> BlockSignal:
 
 
 def _scope(call: Call) -> str:
-    """The profile of a call; what is no such id, and a sender without one, is known by a digest: it may be a number."""
+    """Return the profile of a call; another value, or a sender without a profile, as a digest: it may be a number."""
     profile = call.messaging_profile_id
     if profile is not None and _PROFILE_ID.fullmatch(profile):
         return profile

@@ -14,7 +14,7 @@ LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
 class _SharedClient(httpx.AsyncClient):
-    """What all handlers of a worker send by: one that closes its `ctx.telnyx` closes nobody else's."""
+    """The HTTP client of all handlers of a worker: one that closes its `ctx.telnyx` closes nobody else's."""
 
     async def aclose(self) -> None:
         if current_run.get() is None:

@@ -3,8 +3,8 @@
     look ── done ───────────────────────────────► the stored answer
      └─ else ─► gate ─► intent ─► request ─► answer kept ─► answer
 
-Whatever else happens on the way is noted on the run and raised as `Interrupted`, so that the SDK never sees it, nor
-repeats anything by itself.
+Whatever else happens on the way is noted on the run and raised as `Interrupted`, so that the SDK neither sees it
+nor repeats anything.
 """
 
 import asyncio
@@ -133,7 +133,7 @@ class Effect:
         return await self._request(entry, again=verdict.step == "send_again")
 
     async def _known(self, entry: Entry) -> Entry:
-        """What the ledger knows now; another run that has it in hand is waited for."""
+        """Return the entry's current form; wait for another run that has it in hand."""
         for _ in range(MOST_LOOKS):
             known = await self.journal.known(entry)
             if known is not None:
@@ -246,7 +246,7 @@ class Effect:
         return await self._take(verdict, entry)
 
     async def _found(self, entry: Entry) -> TelnyxResponse | None:
-        """What the request is found to have been answered, which settles it; None where nothing is found."""
+        """Return the answer that a look at Telnyx finds, which settles the effect; None where it finds none."""
         look_up = lookups.look_up_for(self.call)
         found = await look_up(self.call, entry, self._read) if look_up is not None else None
         if found is not None:

@@ -1,4 +1,4 @@
-"""What may be done about an effect, by what the ledger knows of it; and what an answer says of it.
+"""The rules of an effect: the next step by its entry in the ledger, and the outcome by an answer.
 
 Pure: the entry, the call and the time are arguments. DESIGN's table of effects, row by row, is this file.
 """
@@ -30,7 +30,7 @@ Resend = Literal["same-key", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next step, and why: `wait` is seconds until what was created can be looked for."""
+    """The next step, and why: `wait` is seconds until the created object can be looked up."""
 
     step: Step
     why: str = ""
@@ -38,7 +38,7 @@ class Decision:
 
 
 def decide(entry: Entry | None, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Decision:
-    """What to do about a call at `now` (milliseconds), given what is known of its effect."""
+    """Return the next step for a call at `now` (milliseconds), by its effect's entry."""
     if entry is None or entry.state in ("withdrawn", "forgotten", "would"):
         return Decision("send")
     if entry.state in ("done", "settled"):
@@ -86,7 +86,7 @@ def _of_another(entry: Entry, call: Call, now: int, *, can_look_up: bool) -> Dec
 
 
 def after_look_up(entry: Entry, call: Call, now: int, why: str) -> Decision:
-    """What to do where nothing was found: a toll-free request that differs may be sent again for a while."""
+    """Return the next step after an empty look-up: a differing toll-free request may be sent again for a while."""
     recent = now - entry.first_at <= MAY_BE_REPEATED and entry.body is not None
     if call.replaces_toll_free_request and recent:
         return Decision("send_again")
@@ -94,7 +94,7 @@ def after_look_up(entry: Entry, call: Call, now: int, why: str) -> Decision:
 
 
 def outcome_of(call: Call, answer: TelnyxResponse, *, again: bool) -> EffectOutcome:
-    """What an answer says of the request that it came to."""
+    """Return the outcome of a request by its answer."""
     if 200 <= answer.status < 300 or (again and call.method == "DELETE" and answer.status == 404):
         return "done"
     if is_rate_limit(answer):

@@ -1,4 +1,4 @@
-"""What Telnyx's refusals mean for the handler that met one.
+"""Classification of Telnyx's refusals, for the handler that met one.
 
 Source of the codes: knowledge base, messaging error code reference.
 """
@@ -30,7 +30,7 @@ LONGEST_WAIT = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class TelnyxResponse:
-    """What came back from Telnyx, whole."""
+    """An answer of Telnyx, whole."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -92,7 +92,7 @@ def classify_response(answer: TelnyxResponse, *, is_send: bool, conflict_is_fina
     known = _codes(errors)
     detail = _detail(answer.status, errors)
     if STOP in known:
-        # Whatever its status: public code shows 400, 403 and 409, and only the code is documented.
+        # With any status: public code shows 400, 403 and 409, and only the code is documented.
         return Refusal("hopeless", STOP, detail)
     reason = _reason_of_account(answer.status, known, is_send=is_send)
     if reason is not None:
@@ -135,7 +135,7 @@ def number_in(value: str | None) -> float | None:
 
 
 def _tails(path: str) -> list[str]:
-    """What a whole path may be without that of the base address."""
+    """Return the possible paths without that of the base address."""
     return [path[place:] for place, letter in enumerate(path) if letter == "/"]
 
 
@@ -171,7 +171,7 @@ def _detail(status: int, errors: list[dict[str, Any]]) -> str:
 
 
 def _plain(told: object) -> str:
-    """What Telnyx says as it can be kept: half an emoji, say, cannot be written as UTF-8."""
+    """Return a text of Telnyx that UTF-8 can hold: half an emoji, for example, cannot be written."""
     return str(told).encode(errors="replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""What stands before every call of a handler to Telnyx: the governor and the breaker.
+"""The gate before every call of a handler to Telnyx: rate limits and circuit breaker.
 
 The governor keeps all workers together within the account's limits. The breaker parks work while Telnyx is out, or
 refuses the account.
@@ -166,7 +166,7 @@ def _until_more_remain(answer: TelnyxResponse) -> float | None:
     if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
         return None
     wait = number_in(answer.headers.get("x-ratelimit-reset"))
-    # What is further off is a time of day rather than seconds: nobody else is to be held up by a misreading.
+    # A later moment is a time of day rather than seconds: a misreading must not hold up other calls.
     return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None
 
 

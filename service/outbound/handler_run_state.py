@@ -14,7 +14,7 @@ from service.store.inbox.leases import Lease, LeaseLost
 
 
 class Interrupted(BaseException):
-    """What the run is to end in is noted on it; nothing more may be done.
+    """The run must end; its note says how.
 
     No Exception, so that a handler's `except telnyx.APIError`, or `except Exception`, cannot swallow it; and where even
     this is caught, the worker trusts the note.
@@ -77,7 +77,7 @@ class Run:
         Raises:
             HandlerEnded: the handler has ended.
             LeaseLost: the lease is gone, so that no effect may begin.
-            Interrupted: what it ends in is already known.
+            Interrupted: its result is already noted.
         """
         if self.ended:
             raise HandlerEnded("the handler has ended, so its ctx.telnyx is closed: await what it starts")

@@ -120,7 +120,7 @@ def _total_pages(page: Any) -> int | None:
 
 
 def _mark(row: Any) -> str:
-    """What tells a row from others: its id or, where it has none, all that it says."""
+    """Return the identity of a row: its id or, where it has none, its whole content."""
     for name in ("id", "agent_id"):
         known = getattr(row, name, None)
         if isinstance(known, str):

@@ -1,4 +1,4 @@
-"""Looking an effect of unknown fate up at Telnyx: what is found settles it, what is not found proves nothing."""
+"""Look-ups of effects of unknown fate at Telnyx: presence settles them, absence proves nothing."""
 
 import json
 import re
@@ -65,7 +65,7 @@ async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> TelnyxRespon
 
 
 async def _replaced(call: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
-    """What a PATCH set, read back."""
+    """Read back the values that a PATCH set."""
     sent, answer = _sent(entry), await get(call.path)
     if not sent or answer.status != 200:
         return None
@@ -95,7 +95,7 @@ async def _deleted(call: Call, _: Entry, get: Get) -> TelnyxResponse | None:
 
 
 def gone(call: Call) -> TelnyxResponse:
-    """What a delete is answered that has taken effect already."""
+    """Return the answer of a delete that has taken effect already."""
     return _as_answer({"data": {"id": call.path.rpartition("/")[2]}})
 
 

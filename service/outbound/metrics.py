@@ -1,4 +1,4 @@
-"""What a worker counts of its calls to Telnyx: effects, and waits at the gate."""
+"""Metrics of a worker's calls to Telnyx: effects, and waits at the gate."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,7 +10,7 @@ from service.outbound.api_call import Call
 from service.store.effects.ledger import EffectOutcome
 
 Result = EffectOutcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
-"""What the ledger says of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.
+"""The ledger's outcome of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.
 
 Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`), is for a person to settle
 (`ambiguous`), was only written down (`would`), or was forbidden when its intent was to be written (`not_sent`).

@@ -21,7 +21,7 @@ _replies_per_hour: ContextVar[int | None] = ContextVar("replies_per_hour", defau
 
 @contextmanager
 def instead_of(message: InsteadOf) -> Iterator[None]:
-    """Send in the place of a message: what is sent within the block depends on the state of that message."""
+    """Send in the place of a message: sends within the block depend on the state of that message."""
     token = _current.set(message)
     try:
         yield
@@ -31,7 +31,7 @@ def instead_of(message: InsteadOf) -> Iterator[None]:
 
 @contextmanager
 def as_reply(*, replies_per_hour: int) -> Iterator[None]:
-    """Send an answer to a stranger: what is sent within the block counts against the budget of replies."""
+    """Send an answer to a stranger: sends within the block count against the budget of replies."""
     token = _replies_per_hour.set(replies_per_hour)
     try:
         yield

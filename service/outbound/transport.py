@@ -30,16 +30,16 @@ from service.store.scripts import is_script_error
 log = structlog.get_logger(__name__)
 
 NOT_AGAIN = {"x-should-retry": "false"}
-"""Tells the SDK (its `_should_retry`) not to repeat an effect by itself: that is the ledger's to say."""
+"""Tells the SDK (its `_should_retry`) not to repeat an effect: the ledger decides that."""
 NO_ANSWER = (httpx.RequestError, OSError)
-"""What comes instead of an answer; of what httpx does not wrap, only errors of the socket and of TLS."""
+"""Errors in place of an answer; beside httpx's own, only errors of the socket and of TLS."""
 _UNSENDABLE = Refusal("hopeless", "request", "the request cannot be sent: HTTP allows no such header")
 _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
 @dataclass(frozen=True)
 class LedgerSettings:
-    """What effects need beside the call: where the ledger is, how long and how boldly to use it, and who counts."""
+    """The settings of effects: the ledger, its retention, the rule for repetitions, and the metrics."""
 
     redis: Any
     keys: Keys
@@ -137,7 +137,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
         try:
             answer = await _answer(await self._transport.handle_async_request(request))
         except httpx.LocalProtocolError:
-            # The request is refused as it was made, before a byte of it leaves.
+            # httpx refuses the request before a byte of it leaves.
             wanted.left = False
             raise
         except NO_ANSWER as error:

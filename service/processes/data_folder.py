@@ -121,7 +121,7 @@ def url_of(path: Path) -> str:
 
 
 def answers(path: Path) -> bool:
-    """Whether a server listens on a socket, be it that it is still loading its data."""
+    """Return whether a server listens on a socket, even while it loads its data."""
     return ask_ping(path) != b""
 
 
@@ -178,7 +178,7 @@ def _fits(path: Path) -> bool:
 
 
 def _recorded_socket(data: Path) -> Path | None:
-    """The socket outside the folder, if its record names a private folder of whoever wrote the record."""
+    """Return the socket outside the folder, if its record names a private folder of the record's writer."""
     record = data / _SOCKET_RECORD
     try:
         path = Path(os.fsdecode(record.read_bytes()))
@@ -200,7 +200,7 @@ def _forget_socket(data: Path) -> None:
 
 
 def ask_ping(path: Path) -> bytes:
-    """What a server says to PING: `+PONG`, an error such as `-LOADING`, or nothing."""
+    """Return a server's answer to PING: `+PONG`, an error such as `-LOADING`, or nothing."""
     return _ask(path, b"PING")
 
 

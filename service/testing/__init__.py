@@ -1,4 +1,4 @@
-"""What runs handlers and whole deployments without Telnyx: the test kit, sample events and the simulator."""
+"""Run handlers and whole deployments without Telnyx: the test kit, sample events and the simulator."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

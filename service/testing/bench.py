@@ -102,7 +102,7 @@ class Result:
 
 @dataclass
 class Bench:
-    """A server and a local Telnyx for any number of runs; what one leaves behind, the next finds, until `reset`."""
+    """A server and a local Telnyx for any number of runs, which share their state until `reset`."""
 
     redis_url: str
     telnyx: Simulator
@@ -216,7 +216,7 @@ _SETTINGS = frozenset(str(each.validation_alias) for each in Settings.model_fiel
 
 
 def _alone(handler: Handler, router: Router | None, state: Any, raised: list[BaseException]) -> Router:
-    """A router with this handler only, as it is subscribed in `router`, which notes what it raises."""
+    """Return a router with this handler only, subscribed like in `router`, which notes its exceptions."""
     watched = _watched(handler, raised)
     if router is None:
         alone = Router(lifespan=_yielding(state))

@@ -1,4 +1,4 @@
-"""What exists only for arq: its options, stock arq's worker, and jobs in our queue that are no events of ours.
+"""Code that exists only for arq: its options, stock arq's worker, and jobs in our queue that are no events of ours.
 
 Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more slowly: `process` then takes the lease.
 """
@@ -36,7 +36,7 @@ OUT_OF_REACH = 1_000_000_000
 """arq's own count of tries must never end a job: how an event ends is decided by its record alone."""
 TIMEOUT_MARGIN = 60.0
 FOREIGN_HANDLER = "queue"
-"""What stands in the place of a handler in the dead event that keeps such a job (`quarantine.lua`)."""
+"""The handler's name in the dead event that keeps such a job (`quarantine.lua`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class ForeignJob:
     words: str
 
 
-NO_EVENT = ForeignJob("process", "no_event", "it asks to process an event of which there is no record")
+NO_EVENT = ForeignJob("process", "no_event", "it asks to process an event that has no record")
 
 UNREADABLE = ForeignJob(None, "corrupt_job", "its id is no text in UTF-8, so that it is no job of anybody's")
 

@@ -1,6 +1,6 @@
-"""Periodic handlers: arq's cron jobs, each of which raises an event at its time and does nothing else.
+"""Periodic handlers: arq's cron jobs, each raises an event at its time and does nothing else.
 
-What the handler does is then done under a lease, with retries and an end that is kept; the job itself takes one call.
+The handler then runs under a lease, with retries and a recorded end. The job itself takes one call.
 """
 
 from collections.abc import Iterable, Mapping

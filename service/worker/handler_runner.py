@@ -44,7 +44,7 @@ RATE_LIMIT = "rate_limit"
 
 @dataclass(frozen=True)
 class HandlerServices:
-    """What handlers work with: shared by all runs of a worker."""
+    """The services of handlers, shared by all runs of a worker."""
 
     settings: Settings
     router: Router
@@ -100,13 +100,13 @@ async def run_handler(
 
 
 def _parked(record: HandlerRecord, cause: str, limits: Limits, now: int) -> HandlerRecord:
-    """A paused handler does not run; what it would do waits."""
+    """Park a paused handler."""
     parked = after_refusal(record, Refusal("held", KIND, DETAIL, cause=cause), limits, now)
     return parked.after(RunRecord(now, now, parked.state, parked.reason, parked.error), ran=False)
 
 
 def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits: Limits, now: int) -> HandlerRecord:
-    """What an ending means; one that cannot be told (an outcome made wrongly, say) is an ordinary failure."""
+    """Return the record after a run. An exception that cannot be classified is an ordinary failure."""
     if error is None:
         return done(record, now)
     if isinstance(error, Refusal):
@@ -120,7 +120,7 @@ def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits
 async def _error_of(
     workshop: HandlerServices, running: ActiveEvent, subscription: Subscription, run: Run, bound: Any
 ) -> BaseException | None:
-    """Run the handler; whatever it raises comes back as a value, unless it is a cancellation of ours.
+    """Run the handler, and return its exception, unless that is a cancellation of ours.
 
     The run's own note of a lost lease counts, whatever the handler made of the exception.
     """

@@ -1,4 +1,4 @@
-"""What a worker holds: the claims it has asked for, and the leases of the events that it runs."""
+"""The claims and leases of a worker."""
 
 import asyncio
 import itertools
@@ -121,15 +121,15 @@ class HeldLeases:
         self._unanswered.discard(number)
 
     def given_up(self, number: int) -> None:
-        """A claim will not be repeated: what it took is to be handed back."""
+        """Note that a claim will not be repeated: its events are to be handed back."""
         self._unanswered.discard(number)
 
     def settled(self) -> int:
-        """The number of the last claim of which, like of all before it, the answer is known."""
+        """Return the number of the last claim that, like all before it, was answered or abandoned."""
         return min(self._unanswered, default=self._latest + 1) - 1
 
     def held(self) -> list[HeldLease]:
-        """What runs, for renewal; what is given up is no longer renewed."""
+        """Return the leases to renew; abandoned ones are not among them."""
         running = list(self.running.items())
         return [HeldLease(event_id, each.lease.token) for event_id, each in running if not each.lost]
 

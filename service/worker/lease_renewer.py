@@ -52,7 +52,7 @@ class LeaseRenewer(threading.Thread):
         self._redis.close()
 
     def end(self) -> None:
-        """Let the thread end; what is held is nobody's to renew any more."""
+        """Stop the thread. Leases are no longer renewed."""
         self._ended.set()
 
     def _rest(self) -> bool:

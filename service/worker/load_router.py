@@ -59,7 +59,7 @@ def put_working_directory_last() -> None:
 
 
 def _refuse_another_of_that_name(module_name: str, import_string: str) -> None:
-    """What was imported must be the file in the working directory, where there is one of that name."""
+    """Check that the import found the file in the working directory, where there is one of that name."""
     top = module_name.partition(".")[0]
     mine, loaded = _in_working_directory(top), _places(sys.modules[top].__spec__)
     if mine and not mine & loaded:

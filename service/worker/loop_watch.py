@@ -77,7 +77,7 @@ class LoopWatch:
         return since if blocked else None
 
     def _answer(self) -> None:
-        """The loop turns: what the others were kept waiting does not count towards their time-outs."""
+        """Note that the loop turns: the time of the blockage does not count towards the time-outs of the others."""
         blockage = self.holdings.blockage
         seconds, told = blockage.seconds(), self._told_next > FIRST_TOLD
         if seconds:

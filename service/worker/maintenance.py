@@ -41,7 +41,7 @@ EARLY_RETENTION = 48 * HOUR
 
 
 class _Memory(IntEnum):
-    """What has been done for want of memory, the mildest first."""
+    """The measures against a shortage of memory, the mildest first."""
 
     ROOM = 0
     BODIES = 1

@@ -1,4 +1,4 @@
-"""What a worker counts of its handlers, and of the events that end in its hands."""
+"""Metrics of a worker: its handlers, and the events that end in its hands."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -53,7 +53,7 @@ class HandlerMetrics:
 
 
 BY_TELNYX = frozenset({"webhook", "failover"})
-"""What else is accepted may be timed for later, so that its age says nothing."""
+"""Other events may be timed for later, so that their age says nothing."""
 
 
 class EventMetrics(Collector):

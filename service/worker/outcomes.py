@@ -1,4 +1,4 @@
-"""What an ending of a handler means for its record: done, again later, or dead.
+"""The new record of a handler after a run: done, again later, or dead.
 
 Pure but for the jitter: the time and the limits are arguments. An ordinary exception is an attempt and is retried
 `attempt**4` seconds later, a wait for something outside the event costs none, a hopeless refusal is final.
@@ -74,7 +74,7 @@ def done(record: HandlerRecord, now: int, reason: str | None = None) -> HandlerR
 
 
 def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
-    """What becomes of a handler that raised `error` at `now` (milliseconds)."""
+    """Return the record of a handler that raised `error` at `now` (milliseconds)."""
     error = _only_cause(error)
     if isinstance(error, Discard):
         return done(record, now, short(error.why))
@@ -109,14 +109,14 @@ def backoff(attempt: int) -> float:
 
 
 def _only_cause(error: BaseException) -> BaseException:
-    """What a task group wraps, where it is one thing only."""
+    """Return the exception that a task group wraps, where there is only one."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
 def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: int) -> HandlerRecord:
-    """What becomes of a handler that was refused by Telnyx, or by what stands before it, at `now` (milliseconds)."""
+    """Return the record of a handler that Telnyx, or the gate before it, refused at `now` (milliseconds)."""
     if refusal.kind in ("hopeless", "ambiguous"):
         return _dead(_counted(record), refusal.reason, refusal.detail, now)
     if refusal.kind == "bug":
@@ -127,7 +127,7 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
         wait = Wait("account", refusal.reason, refusal.detail, PARKED_PROBE, limits.max_wait)
         parked = _wait(record, wait, limits.max_wait, now)
         return parked if parked.ended else replace(parked, state="parked")
-    # Whoever has waited an outage out is not to run out of patience in the line of those who send.
+    # Waiting for the rate limit does not count towards the deadline of an outage.
     kind = RATE_LIMIT if refusal.reason == RATE_LIMIT else "outage"
     # Being asked to wait for no time at all is no reason to hammer.
     pause = refusal.after or min(2.0 ** min(_waits(record, kind), 10), LONGEST_PAUSE)

@@ -101,7 +101,7 @@ class Processor:
     async def handle(self, lease: Lease) -> None:
         """Run what is due of a claimed event, and give the lease back.
 
-        Cancelled (at shutdown), it hands the event back: what had not ended runs again, at no cost of an attempt.
+        Cancelled (at shutdown), it hands the event back: unfinished handlers run again, at no cost of an attempt.
         """
         running = self.holdings.running[lease.record.id]
         running.task = asyncio.current_task()
@@ -126,13 +126,13 @@ class Processor:
             self.holdings.let_go(running)
 
     async def announce_stop(self) -> None:
-        """Say that this worker is about to stop, so that what it runs is handed back and nothing held against it."""
+        """Announce this worker's stop, so that its events are handed back and no lapse counts."""
         self.holdings.stopping = True
         with suppress(RedisError, OSError):
             await announce_stop(self.redis, self.keys, self.holdings.worker)
 
     async def _give_back(self, running: ActiveEvent) -> None:
-        """Give a lease back with nothing to record; where that fails, it lapses by itself."""
+        """Give a lease back with nothing to record; where that fails, it lapses."""
         with suppress(LeaseLost):
             await self._record(running, {}, release=True, patience=HAND_BACK)
             log.info("handed back", event_id=running.lease.record.id)

@@ -1,4 +1,4 @@
-"""What a worker's work is parked for: in its `/readyz`, in its metrics, and as a notification."""
+"""Causes for which work is parked: in a worker's `/readyz`, in its metrics, and as a notification."""
 
 import asyncio
 from collections import Counter
@@ -47,9 +47,9 @@ class CauseMetrics:
 
 
 async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
-    """What a person has to do before all parked work can go on; None where there is nothing to do.
+    """Return the step of a person before all parked work can go on; None where there is nothing to do.
 
-    An outage at Telnyx is none: it passes by itself.
+    An outage at Telnyx asks for none: it passes.
     """
     try:
         async with asyncio.timeout(TIMEOUT):

@@ -1,4 +1,4 @@
-"""What a worker says at its start of what will not happen, though somebody may expect it to."""
+"""Warnings at a worker's start about features that are not armed."""
 
 from service.routing import Router
 from service.settings import Settings, unknown_variables

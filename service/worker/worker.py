@@ -239,7 +239,7 @@ class Worker(arq.worker.Worker):
             del self.tasks[job_id]
 
     async def _hand_back_unbegun(self) -> None:
-        """What was claimed and cancelled before its first step has nobody else to hand it back."""
+        """Hand back events whose task was cancelled before its first step."""
         if self._processor is not None and self._processor.holdings.stopping:
             for held in list(self._processor.holdings.running.values()):
                 await self._processor.hand_back(held.lease)
@@ -270,7 +270,7 @@ class Worker(arq.worker.Worker):
             await asyncio.sleep(SHORTEST_WAIT)
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
-        """Announce the stop before anything else, so that whatever is cut off is held against no event."""
+        """Announce the stop before anything else, so that a cut-off run counts against no event."""
         log.info("stopping", running=len(self.tasks), grace=self._job_completion_wait)
         if self._processor is not None:
             self._announcing = self.loop.create_task(self._processor.announce_stop())

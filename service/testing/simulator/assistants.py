@@ -1,6 +1,6 @@
 """`POST /ai/assistants/{id}/chat/sms` and `…/chat/whatsapp`: an assistant's first message to somebody.
 
-No assistant thinks here: what it was told to say goes out as it is.
+No assistant thinks here: the given text goes out unchanged.
 """
 
 from pydantic import Field

@@ -1,4 +1,4 @@
-"""What goes on at Telnyx after a request has been answered: messages on their way, webhooks being delivered."""
+"""Work at Telnyx after the answer to a request: messages on their way, webhooks being delivered."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Background:
-    """Runs work in the server's event loop; what is started before that loop runs waits for it."""
+    """Runs work in the server's event loop; earlier work waits for that loop."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None

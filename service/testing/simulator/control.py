@@ -50,7 +50,7 @@ class TimeOfDay(_Body):
 
 
 class CapabilityOfPhone(_Body):
-    """What a phone can do over RCS."""
+    """The RCS capability of a phone."""
 
     phone_number: PhoneNumber
     capability: Capability
@@ -71,7 +71,7 @@ class NumberOfProfile(_Body):
 
 
 class RateOfProduct(_Body):
-    """How fast the account may send, for which see `Rate`; what is not given stays."""
+    """The account's rate of sending, for which see `Rate`; missing fields stay."""
 
     product: MessageType
     per_second: float = Field(1, gt=0)

@@ -1,7 +1,7 @@
-"""Who may use the controls: programs on this machine, and no web page that its browser shows.
+"""Access to the controls: for programs on this machine, and for no web page in its browser.
 
 A page of any site can send requests to loopback, and a name of its own can resolve to it (DNS rebinding). So the host
-must be loopback or named by whoever started the simulator, the origin must be the simulator's own, and a body must be
+must be loopback or named at the simulator's start, the origin must be the simulator's own, and a body must be
 declared as JSON, which a page cannot do without the consent of the server.
 """
 

@@ -1,4 +1,4 @@
-"""What an account has before anything happens: three messaging profiles, three RCS agents, three domains for links."""
+"""The contents of a new account: three messaging profiles, three RCS agents, three domains for links."""
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.background import Background

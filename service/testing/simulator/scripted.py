@@ -29,7 +29,7 @@ class _Entry(Generic[Item]):
 
 
 class ScriptedAnswers(Generic[Item]):
-    """What is still to strike, in the order in which it was scripted.
+    """The faults still to strike, in the order of their scripting.
 
     Each `kind` of item has a sequence of chances of its own, so that webhooks do not change which requests are struck.
     """

@@ -74,7 +74,7 @@ class SimulatedClock:
         self._shift(0.0)
 
     async def until(self, time: float) -> None:
-        """Wait until the simulated time is `time`, be it by waiting or because somebody moves the clock."""
+        """Wait until the simulated time is `time`, by waiting or because somebody moves the clock."""
         sleeper = (asyncio.get_running_loop(), asyncio.Event())
         self._sleepers.add(sleeper)
         try:

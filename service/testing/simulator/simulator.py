@@ -35,8 +35,8 @@ class Simulator:
     `webhook_url` is where events go for which nothing else is configured. With `api_key`, only that key is let in; else
     any Bearer token is. The controls over HTTP answer to loopback and to the names in `control_hosts`.
 
-    Its methods may be called from any thread. What they script with keywords is described by the model that each names;
-    a keyword that does not fit raises `pydantic.ValidationError`.
+    Its methods may be called from any thread. The model that each names describes its keywords;
+    an invalid keyword raises `pydantic.ValidationError`.
 
     Raises:
         ValueError: `latency` is not a number of seconds, or `webhook_url` no http or https URL.
@@ -106,7 +106,7 @@ class Simulator:
         self.account.courier.faults.clear()
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated time by `seconds`; what was waiting for the time in between happens at once.
+        """Move the simulated time by `seconds`; events due in between happen at once.
 
         Raises:
             ValueError: it would be before 1970 or after 9998.

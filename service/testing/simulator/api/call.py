@@ -55,7 +55,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Answer:
-    """What an operation answers; `body` None is an answer without a body."""
+    """The answer of an operation; `body` None is an answer without a body."""
 
     body: Any
     status: int = 200

@@ -1,4 +1,4 @@
-"""What every API request goes through: log, scripted faults, authorization, Idempotency-Key, the operation itself."""
+"""The way of every API request: log, scripted faults, authorization, Idempotency-Key, the operation itself."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.testing.simulator.simulator import Simulator
 
 @dataclass(frozen=True)
 class CallOutcome:
-    """What becomes of a request: an answer, and the fault that spoils it; `answer` None: the connection is dropped."""
+    """The result of a request: an answer, and the fault that spoils it; `answer` None: the connection is dropped."""
 
     answer: Answer | None
     fault: Fault | None = None
@@ -104,7 +104,7 @@ async def _effect(passage: Passage) -> Answer:
 
 
 async def _spoiled(passage: Passage, answer: Answer | None) -> Answer | None:
-    """What the caller gets of `answer` if a fault strikes after the effect."""
+    """Return the caller's part of `answer` if a fault strikes after the effect."""
     if passage.fault is None or passage.struck("after", "reset"):
         return answer if passage.fault is None else None
     if passage.struck("after", "slow"):

@@ -33,7 +33,7 @@ class _Record:
 
 
 class IdempotencyKeys:
-    """What is remembered of the requests that bore a key."""
+    """The memory of requests with a key."""
 
     def __init__(self) -> None:
         self._records: dict[Scope, _Record] = {}

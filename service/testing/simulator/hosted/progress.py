@@ -1,4 +1,4 @@
-"""How a hosted number order comes to its end, by itself or as scripted."""
+"""How a hosted number order comes to its end, automatically or as scripted."""
 
 from dataclasses import replace
 from functools import partial

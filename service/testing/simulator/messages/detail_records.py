@@ -1,4 +1,4 @@
-"""`GET /detail_records`: what is kept of every message that has come to its end."""
+"""`GET /detail_records`: the records of messages that have ended."""
 
 import operator
 from typing import Any

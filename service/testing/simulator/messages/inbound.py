@@ -14,7 +14,7 @@ from service.testing.simulator.webhooks.events import Destination, new_event
 
 
 class InboundMessage(BaseModel):
-    """What somebody sends: `to` is a number, or for RCS the id of an agent.
+    """A message to the account: `to` is a number, or for RCS the id of an agent.
 
     An RCS message may carry a `body` other than a text: `user_file`, `location` or `suggestion_response`. For WhatsApp
     `body` adds to what Telnyx tells, such as an `edit`; there `user_id` may name who writes, and an empty `sender` is

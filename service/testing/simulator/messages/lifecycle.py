@@ -23,7 +23,7 @@ _FAILED: tuple[Status, ...] = ("delivery_failed", "sending_failed", "expired")
 
 
 def begin(account: Account, message: Message) -> Message:
-    """Put `message` in the queue, and let it go its way in the background; returns it as it is sent.
+    """Put `message` in the queue, and let it go its way in the background; returns its first form.
 
     Raises:
         ApiError: code 40318, the queue is full.

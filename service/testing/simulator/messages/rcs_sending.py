@@ -21,14 +21,14 @@ _CONTENTS = ("text", "rich_card", "content_info")
 
 
 class SmsFallback(RequestBody):
-    """What Telnyx sends as SMS instead. Source: OpenAPI `SMSFallback`."""
+    """The SMS that Telnyx sends instead. Source: OpenAPI `SMSFallback`."""
 
     sender: str = Field(alias="from")
     text: str = Field(max_length=LONGEST_TEXT)
 
 
 class MmsFallback(RequestBody):
-    """What Telnyx sends as MMS instead. Source: OpenAPI `MMSFallback`."""
+    """The MMS that Telnyx sends instead. Source: OpenAPI `MMSFallback`."""
 
     sender: str = Field(alias="from")
     text: str = ""

@@ -1,4 +1,4 @@
-"""What a WhatsApp message to us says beside its text: who wrote it, and Meta's own id of it."""
+"""The fields of a WhatsApp message to us beside its text: its writer, and Meta's own id of it."""
 
 import base64
 from typing import Any

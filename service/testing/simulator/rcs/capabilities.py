@@ -1,4 +1,4 @@
-"""What a phone can do over RCS: `GET /messaging/rcs/capabilities/…` and `POST /messaging/rcs/bulk_capabilities`."""
+"""The RCS capabilities of phones: `GET /messaging/rcs/capabilities/…` and `POST /messaging/rcs/bulk_capabilities`."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -46,7 +46,7 @@ class RcsCapabilities:
         self._capabilities[phone_number] = capability
 
     def of(self, phone_number: str) -> Capability:
-        """What that phone can do."""
+        """Return the phone's capability."""
         return self._capabilities.get(phone_number, "full")
 
 

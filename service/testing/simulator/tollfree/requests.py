@@ -27,7 +27,7 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequest:
-    """One request: what was submitted, and its history, the first entry first; the last one is its status."""
+    """One request: the submission, and its history, oldest first; the last entry is its status."""
 
     id: str
     fields: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What a toll-free verification request must say. Source: OpenAPI `TFVerificationRequest`."""
+"""The required content of a toll-free verification request. Source: OpenAPI `TFVerificationRequest`."""
 
 from typing import Annotated, Literal
 

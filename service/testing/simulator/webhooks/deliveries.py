@@ -1,4 +1,4 @@
-"""What Telnyx keeps of every webhook that it delivered, or tried to."""
+"""Telnyx's records of its attempts to deliver webhooks."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

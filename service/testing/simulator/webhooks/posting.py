@@ -19,7 +19,7 @@ _SHOWN = 1000
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What was sent and what came back; `status` None: nothing did within the deadline."""
+    """A request and its answer; `status` None: none came within the deadline."""
 
     request_headers: dict[str, str]
     status: int | None = None

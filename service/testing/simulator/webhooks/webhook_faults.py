@@ -1,4 +1,4 @@
-"""What goes wrong with webhooks on demand: they come twice, late, in another order, or not at all."""
+"""Faults of webhooks on demand: they come twice, late, in another order, or not at all."""
 
 from fnmatch import fnmatchcase
 from typing import Literal
