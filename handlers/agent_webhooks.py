@@ -1,7 +1,6 @@
 """Agents and messaging profiles whose webhooks go elsewhere than declared are reported or, if asked for, put right."""
 
 from service import Context, Discard, Event, Router
-from service.monitoring.notifications import notify
 from service.registrations.new_agents import new_agents, remember_agents
 from service.registrations.webhook_probe import Unanswered
 from service.registrations.webhook_repair import mend, refuse_dead_ends
@@ -83,4 +82,4 @@ async def _put_right(ctx: Context, comparison: Comparison) -> None:
 
 
 async def _tell(ctx: Context, cause: str, text: str, *, mend: str) -> None:
-    await notify(ctx.redis, Keys.of(ctx.settings), cause=cause, text=text, mend=mend)
+    await ctx.notify(cause=cause, text=text, mend=mend)

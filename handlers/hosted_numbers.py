@@ -4,7 +4,6 @@ from functools import partial
 
 from service import Context, Discard, Event, Router, clock
 from service.events import HostedNumberOrder
-from service.monitoring.notifications import notify
 from service.registrations.hosted_numbers import CHANGED, OrderChange, changed_orders, followed, next_step, read_order
 from service.store.keys import Keys
 
@@ -40,9 +39,7 @@ async def hosted_number_news(event: Event[OrderChange], ctx: Context) -> None:
     if step is None:
         raise Discard("needs_nobody")
     failures = f" ({change.reason})" if change.reason else ""
-    await notify(
-        ctx.redis,
-        Keys.of(ctx.settings),
+    await ctx.notify(
         cause=f"hosted number orders: {change.status}",
         text=f"order {change.id}{failures}: {step.text}",
         mend=step.mend,

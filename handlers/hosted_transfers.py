@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 
 from service import Context, Discard, Event, Router, clock
 from service.events import HostedNumberOrder
-from service.monitoring.notifications import notify
 from service.registrations.hosted_transfers import (
     APPROVAL_DUE,
     HOURS_BEFORE,
@@ -63,9 +62,7 @@ def _in_words(transfer: Transfer) -> str:
 
 
 async def _tell(ctx: Context, order_id: str, words: str) -> None:
-    await notify(
-        ctx.redis,
-        Keys.of(ctx.settings),
+    await ctx.notify(
         cause="hosted numbers move between Telnyx accounts",
         text=f"transfer of order {order_id}: {words}",
         mend=f"ringback hosted show {order_id}",

@@ -2,7 +2,6 @@
 
 from service import Context, Discard, Event, Router
 from service.events import TollFreeStatusChanged
-from service.monitoring.notifications import notify
 from service.registrations.toll_free import KIND, NEEDS_PERSON, WAITS, follow, followed
 from service.registrations.toll_free_notices import reminder_delay, told_of
 from service.store.keys import Keys
@@ -45,7 +44,7 @@ async def toll_free_reminder(event: Event[Reminder], ctx: Context) -> None:
 
 async def _tell(ctx: Context, change: TollFreeStatusChanged) -> None:
     told = told_of(change)
-    await notify(ctx.redis, Keys.of(ctx.settings), cause=told.cause, text=told.text, mend=told.mend)
+    await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
 
 
 async def _remind_later(ctx: Context, change: TollFreeStatusChanged, *, number: int) -> None:

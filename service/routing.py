@@ -70,43 +70,31 @@ class Dead(Outcome):
         super().__init__(detail)
 
 
-class Reply(Protocol):
-    """See `Context.reply`."""
+class Services(Protocol):
+    """What the methods of a `Context` work with. The worker brings one for each run."""
 
-    async def __call__(self, text: str) -> bool: ...  # noqa: D102
+    async def reply(self, text: str) -> bool: ...  # noqa: D102 - see the methods of `Context`
+    async def opted_out(self, number: str, since: datetime | None) -> bool: ...  # noqa: D102
+    async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None: ...  # noqa: D102
+    async def schedule(self, event_type: str, payload: Mapping[str, Any], after: float, key: str) -> None: ...  # noqa: D102
+    async def cancel(self, key: str) -> None: ...  # noqa: D102
+    async def notify(self, cause: str, text: str, mend: str) -> None: ...  # noqa: D102
+    async def rcs_capable(self, agent: str, number: str) -> bool: ...  # noqa: D102
 
 
-class OptedOut(Protocol):
-    """See `Context.opted_out`."""
+@dataclass(frozen=True, slots=True)
+class Rcs:
+    """What is known of the phones that RCS agents can reach; see `Context.rcs`."""
 
-    async def __call__(self, number: str, since: datetime | None = None) -> bool: ...  # noqa: D102
-
-
-class Rcs(Protocol):
-    """See `Context.rcs`."""
+    _services: Services
 
     async def capable(self, agent: str, number: str) -> bool:
-        """Whether this agent's messages can reach this number's phone by RCS."""
+        """Return whether this agent's messages can reach this number's phone by RCS.
 
-
-class Emit(Protocol):
-    """See `Context.emit`."""
-
-    async def __call__(self, event_type: str, payload: Mapping[str, Any], *, key: str) -> None: ...  # noqa: D102
-
-
-class Schedule(Protocol):
-    """See `Context.schedule`."""
-
-    async def __call__(  # noqa: D102
-        self, event_type: str, payload: Mapping[str, Any], *, after: float | timedelta, key: str
-    ) -> None: ...
-
-
-class Cancel(Protocol):
-    """See `Context.cancel`."""
-
-    async def __call__(self, key: str) -> None: ...  # noqa: D102
+        Raises:
+            telnyx.APIError: Telnyx refused, or could not be reached; left to the worker, it is tried again.
+        """
+        return await self._services.rcs_capable(agent, number)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,22 +114,70 @@ class Context:
     """The value that the `lifespan` of the handler's router yielded."""
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
-    reply: Reply
-    """Answers an inbound message on the channel it came by, once per event and handler. False where none may or can
-    be: to STOP, START and HELP, to an opted-out number, to what is no number, by a channel that is not known, to
-    WhatsApp after 24 hours, or where two machines seem to talk to each other."""
-    opted_out: OptedOut
-    """Whether this number has said STOP and not START after it. With `since`: whether it has said STOP from then on,
-    whatever it said later, so that a STOP calls off what was waiting when it came."""
-    rcs: Rcs
-    """Tells which phones an RCS agent can reach; what Telnyx answered is remembered for 31 days, or until a message
-    shows otherwise."""
-    emit: Emit
-    """Raises an event of Ringback's own, once per key."""
-    schedule: Schedule
-    """Raises an event of Ringback's own after a while, once per key; survives restarts."""
-    cancel: Cancel
-    """Calls off a scheduled event that has not begun, even one that is not yet scheduled."""
+    services: Services
+    """What the methods work with."""
+
+    async def reply(self, text: str) -> bool:
+        """Answer an inbound message on the channel it came by, once per event and handler.
+
+        Return False where no answer may or can be sent: to STOP, START and HELP, to an opted-out number, to what is no
+        number, by an unknown channel, to WhatsApp after 24 hours, or where two machines seem to talk to each other.
+
+        Raises:
+            ValueError: the event is no inbound message.
+            telnyx.APIError: Telnyx refused, or could not be reached; left to the worker, it is tried again.
+        """
+        return await self.services.reply(text)
+
+    async def opted_out(self, number: str, since: datetime | None = None) -> bool:
+        """Return whether this number has said STOP and not START after it.
+
+        With `since`: whether it has said STOP from then on, whatever it said later. So a STOP calls off what was
+        waiting when it came.
+        """
+        return await self.services.opted_out(number, since)
+
+    async def emit(self, event_type: str, payload: Mapping[str, Any], *, key: str) -> None:
+        """Raise an event of Ringback's own, once per key.
+
+        Raises:
+            ValueError: the key is not 1 to 200 printable characters.
+        """
+        await self.services.emit(event_type, payload, key)
+
+    async def schedule(
+        self, event_type: str, payload: Mapping[str, Any], *, after: float | timedelta, key: str
+    ) -> None:
+        """Raise an event of Ringback's own after a while, once per key; it survives restarts. `after` is in seconds.
+
+        Raises:
+            ValueError: the key is not 1 to 200 printable characters, or `after` is negative or not finite.
+        """
+        delay = after.total_seconds() if isinstance(after, timedelta) else float(after)
+        if not 0 <= delay < float("inf"):
+            raise ValueError(f"schedule(after=…) takes seconds, 0 or more, not {after!r}")
+        await self.services.schedule(event_type, payload, delay, key)
+
+    async def cancel(self, key: str) -> None:
+        """Call off a scheduled event that has not begun, even one that is not yet scheduled.
+
+        Raises:
+            ValueError: the key is not 1 to 200 printable characters.
+        """
+        await self.services.cancel(key)
+
+    async def notify(self, *, cause: str, text: str, mend: str) -> None:
+        """Let a person know that something needs them; it never waits for a delivery.
+
+        `cause` names what is wrong in a few words and without ids: equal causes within five minutes become one message.
+        `text` says what happened, without message texts. `mend` is the command that shows or mends it.
+        """
+        await self.services.notify(cause, text, mend)
+
+    @property
+    def rcs(self) -> Rcs:
+        """Phones that an RCS agent can reach, remembered for 31 days or until a message shows otherwise."""
+        return Rcs(self.services)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,13 +64,13 @@ def test_a_sweep_a_redelivery_and_a_cancel_while_an_event_runs_change_nothing(st
     router = Router()
 
     @router.on("test.timer")
-    async def timer(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def timer(event: Event, ctx: Context) -> None:
         runs.append(event.id)
         begun.set()
         await asyncio.to_thread(release.wait, 20)
 
     @router.on("test.start")
-    async def start(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def start(event: Event, ctx: Context) -> None:
         await ctx.schedule("test.timer", {}, after=0, key="timer")
 
     stack.start_worker(router)

@@ -35,7 +35,7 @@ def counting(runs: list[str]) -> Router:
     router = Router()
 
     @router.on("test.something")
-    async def count(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def count(event: Event, ctx: Context) -> None:
         runs.append(event.id)
 
     return router
@@ -81,7 +81,7 @@ def test_an_ordinary_exception(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.something")
-    async def fail_once(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def fail_once(event: Event, ctx: Context) -> None:
         runs.append(ctx.attempt)
         if len(runs) == 1:
             raise ValueError
@@ -231,7 +231,7 @@ def test_rolling_restarts(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.something")
-    async def slow(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def slow(event: Event, ctx: Context) -> None:
         attempts.append(ctx.attempt)
         if len(attempts) <= 10:
             await asyncio.Event().wait()

@@ -22,7 +22,7 @@ def one_handler(behave: Any, **options: Any) -> Router:
     router = Router()
 
     @router.on("test.*", **options)
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await behave(event, ctx)
 
     return router
@@ -137,11 +137,11 @@ def test_siblings_are_not_run_again(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.something")
-    async def steady(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def steady(event: Event, ctx: Context) -> None:
         runs.append("steady")
 
     @router.on("test.something", max_attempts=2)
-    async def failing(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def failing(event: Event, ctx: Context) -> None:
         runs.append("failing")
         raise ValueError
 
@@ -173,7 +173,7 @@ def test_a_payload_that_does_not_fit_goes_dead_with_the_field_named_for_that_han
     async def typed(event: Event[Order], ctx: Context) -> None: ...
 
     @router.on("test.something")
-    async def plain(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+    async def plain(event: Event, ctx: Context) -> None: ...
 
     stack.start_worker(router)
     event = envelope("test.something", {"total": "call +13125550001"})
@@ -277,11 +277,11 @@ def test_the_lifespan_of_a_router_is_the_state_of_its_handlers_alone(stack: Stac
     with_state, without = Router(lifespan=shared), Router()
 
     @with_state.on("test.something")
-    async def has(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def has(event: Event, ctx: Context) -> None:
         seen["has"] = ctx.state
 
     @without.on("test.something")
-    async def lacks(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def lacks(event: Event, ctx: Context) -> None:
         seen["lacks"] = ctx.state
 
     stack.start_worker(Router(with_state, without))
@@ -298,7 +298,7 @@ def test_emitted_and_scheduled_events_are_raised_once_per_key_and_can_be_called_
     router = Router()
 
     @router.on("test.something")
-    async def raising(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def raising(event: Event, ctx: Context) -> None:
         await ctx.cancel("never")
         await ctx.cancel("never")
         for _ in range(2):
@@ -309,7 +309,7 @@ def test_emitted_and_scheduled_events_are_raised_once_per_key_and_can_be_called_
         await ctx.cancel("called off")
 
     @router.on("derived.*")
-    async def derived(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def derived(event: Event, ctx: Context) -> None:
         raised.append(f"{event.type} {event.payload['n']} {event.arrived_by}")
 
     stack.start_worker(router)

@@ -48,12 +48,12 @@ def test_an_ending_that_can_hardly_be_told_is_recorded_and_its_sibling_is_not_ru
     router = Router()
 
     @router.on("test.something", max_attempts=1)
-    async def bad(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def bad(event: Event, ctx: Context) -> None:
         runs["bad"] += 1
         raise make()
 
     @router.on("test.something")
-    async def sibling(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def sibling(event: Event, ctx: Context) -> None:
         runs["sibling"] += 1
 
     stack.start_worker(router)
@@ -70,7 +70,7 @@ def test_a_handler_that_cancels_itself_has_failed(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.something", max_attempts=1)
-    async def lemming(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def lemming(event: Event, ctx: Context) -> None:
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
@@ -89,7 +89,7 @@ def test_an_event_that_comes_back_at_once_is_never_run_twice_at_the_same_time(st
     router = Router()
 
     @router.on("test.something")
-    async def again(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def again(event: Event, ctx: Context) -> None:
         runs[event.id] += 1
         if active[event.id]:
             overlapping.append(event.id)
@@ -117,7 +117,7 @@ def test_being_asked_to_wait_for_no_time_is_no_reason_to_hammer(stack: Stack, as
     router = Router()
 
     @router.on("test.something")
-    async def send(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def send(event: Event, ctx: Context) -> None:
         await ctx.telnyx.messages.send(to="+13125550001", from_="+13125550199", text="hello")
 
     stack.start_worker(router)
@@ -144,17 +144,17 @@ def test_a_timer_called_off_before_it_was_scheduled_stays_called_off(stack: Stac
     router = Router()
 
     @router.on("test.stop")
-    async def call_off(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def call_off(event: Event, ctx: Context) -> None:
         await ctx.cancel("timer")
 
     @router.on("test.go")
-    async def go(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def go(event: Event, ctx: Context) -> None:
         await ctx.schedule("test.timer", {}, after=0, key="timer")
         if ctx.attempt == 1:
             raise ValueError
 
     @router.on("test.timer")
-    async def timer(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def timer(event: Event, ctx: Context) -> None:
         fired.append(event.id)
 
     stack.start_worker(router)
@@ -313,7 +313,7 @@ def test_jobs_of_arqs_own_that_are_in_progress_do_not_hide_events(stack: Stack) 
     router = Router()
 
     @router.on("test.something")
-    async def quick(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+    async def quick(event: Event, ctx: Context) -> None: ...
 
     stack.start_worker(router, concurrency=3)
     stack.deliver(event := envelope("test.something", {}))

@@ -249,7 +249,7 @@ def test_a_handler_sees_replacement_characters_where_surrogates_stood_alone(stac
     router, seen = Router(), []
 
     @router.on("test.x")
-    async def look(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def look(event: Event, ctx: Context) -> None:
         seen.append(event.payload)
 
     stack.start_worker(router)

@@ -29,7 +29,7 @@ def test_a_router_without_parentheses_is_refused() -> None:
     with pytest.raises(TypeError, match="parentheses"):
 
         @router.on  # type: ignore[arg-type]
-        async def handler(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+        async def handler(event: Event, ctx: Context) -> None: ...
 
 
 def test_what_will_not_happen_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,7 +42,7 @@ def test_what_will_not_happen_is_said_at_the_start(monkeypatch: pytest.MonkeyPat
     router = Router()
 
     @router.on("message.received")
-    async def alone(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+    async def alone(event: Event, ctx: Context) -> None: ...
 
     told = warnings_for(router, armed)
     assert "no sms_fallback" in told[0]

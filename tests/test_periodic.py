@@ -25,7 +25,7 @@ def test_a_time_is_one_event_however_many_workers_run(stack: Stack) -> None:
     router, ran = Router(), list[Event[Any]]()
 
     @router.cron(minute=None, second=None)
-    async def tick(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def tick(event: Event, ctx: Context) -> None:
         ran.append(event)
 
     for _ in range(2):
@@ -43,7 +43,7 @@ def test_a_periodic_run_that_asks_for_another_is_run_again(stack: Stack) -> None
     router, runs = Router(), list[str]()
 
     @router.cron(minute=None, second=None)
-    async def tick(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def tick(event: Event, ctx: Context) -> None:
         runs.append(event.id)
         if runs.count(event.id) == 1:
             raise Retry(after=0)
@@ -60,7 +60,7 @@ def test_the_times_may_be_any_kind_of_set() -> None:
     router = Router()
 
     @router.cron(minute=frozenset({7, 37}))
-    async def tick(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+    async def tick(event: Event, ctx: Context) -> None: ...
 
     [job] = cron_jobs(router, Keys("here"))
     job.calculate_next(datetime(2026, 11, 22, 12, 10, tzinfo=UTC))
@@ -76,7 +76,7 @@ def ticking(ran: list[datetime | None]) -> Router:
     router = Router()
 
     @router.cron(minute=None, second=None)
-    async def tick(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def tick(event: Event, ctx: Context) -> None:
         ran.append(event.occurred_at)
 
     return router

@@ -10,7 +10,7 @@ from service.events import Message
 from tests.stack import make_settings
 
 
-async def handler(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+async def handler(event: Event, ctx: Context) -> None: ...
 
 
 def test_the_decorator_returns_the_handler_unchanged() -> None:
@@ -44,9 +44,9 @@ def test_a_pattern_that_is_none_is_refused(types: tuple[str, ...]) -> None:
 
 
 def test_what_is_no_handler_is_refused() -> None:
-    def plain(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+    def plain(event: Event, ctx: Context) -> None: ...
 
-    async def alone(event: Event) -> None: ...  # type: ignore[type-arg]
+    async def alone(event: Event) -> None: ...
 
     async def strange(event: int, ctx: Context) -> None: ...
 

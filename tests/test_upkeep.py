@@ -28,12 +28,12 @@ def three_ends() -> Router:
     router = Router()
 
     @router.on("test.something")
-    async def one(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def one(event: Event, ctx: Context) -> None:
         if event.payload["end"] == "dead":
             raise ValueError
 
     @router.on("test.something")
-    async def two(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def two(event: Event, ctx: Context) -> None:
         raise Discard("for_a_reason")
 
     return router

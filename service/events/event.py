@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
+
+from typing_extensions import TypeVar
 
 from service.events.envelope import read_object
 from service.events.tolerant_model import read_time
 
-Payload = TypeVar("Payload")
+Payload = TypeVar("Payload", default=dict[str, Any])
+"""The payload's type: a plain dict where `Event` stands alone."""
 
 
 @dataclass(frozen=True, slots=True)

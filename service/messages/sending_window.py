@@ -6,7 +6,6 @@ from typing import NoReturn
 from service import clock
 from service.messages.fallback import Case, Draft
 from service.messages.message_state import effect_key, hold
-from service.monitoring.notifications import notify
 from service.outbound.api_call import name_of_key
 from service.routing import Context, Retry
 from service.store.effects.sms_budget import room
@@ -75,4 +74,4 @@ async def _tell(ctx: Context, limit: int) -> None:
     ctx.log.error(HELD, advice=ADVICE, segments_per_hour=limit)
     if ctx.settings.notify is not None:
         text, mend = f"{ADVICE}: {limit} segments an hour are allowed", "ringback events list --handler sms_fallback"
-        await notify(ctx.redis, Keys.of(ctx.settings), cause=HELD, text=text, mend=mend)
+        await ctx.notify(cause=HELD, text=text, mend=mend)

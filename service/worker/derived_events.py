@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from redis.asyncio import Redis
@@ -23,18 +23,13 @@ class DerivedEvents:
     keys: Keys
     remember: float
 
-    async def emit(self, event_type: str, payload: Mapping[str, Any], *, key: str) -> None:
+    async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None:
         """Raise an event now, once per key."""
         await self._accept("emit", event_type, payload, key, 0.0)
 
-    async def schedule(
-        self, event_type: str, payload: Mapping[str, Any], *, after: float | timedelta, key: str
-    ) -> None:
+    async def schedule(self, event_type: str, payload: Mapping[str, Any], after: float, key: str) -> None:
         """Raise an event after `after` seconds, once per key."""
-        delay = after.total_seconds() if isinstance(after, timedelta) else float(after)
-        if not 0 <= delay < float("inf"):
-            raise ValueError(f"schedule(after=…) takes seconds, 0 or more, not {after!r}")
-        await self._accept("schedule", event_type, payload, key, delay)
+        await self._accept("schedule", event_type, payload, key, after)
 
     async def cancel(self, key: str) -> None:
         """Call off what is scheduled under `key`, or will be."""

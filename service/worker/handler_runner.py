@@ -16,7 +16,6 @@ from telnyx import AsyncTelnyx
 from service.events import Event, read_event
 from service.events.envelope import InvalidBody
 from service.events.opt_out_policy import opt_out_words
-from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.reply import ReplyDecision
 from service.messages.sent_regions import note_regions_of
 from service.outbound.errors import Refusal
@@ -25,7 +24,6 @@ from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
 from service.store.effects.pauses import ALL, DETAIL, KIND, cause_of
-from service.store.facts.consent import opted_out
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, RunRecord
 from service.store.keys import Keys
@@ -34,6 +32,7 @@ from service.worker.fair_timeout import fair_timeout
 from service.worker.held_leases import ActiveEvent
 from service.worker.metrics import HandlerMetrics
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
+from service.worker.run_services import RunServices
 
 log = structlog.get_logger(__name__)
 
@@ -196,7 +195,7 @@ def _context(
 ) -> Context:
     effect_key = f"{record.id}/{subscription.name}"
     derived = DerivedEvents(workshop.redis, workshop.keys, remember=workshop.settings.retention)
-    answer = ReplyDecision(
+    replies = ReplyDecision(
         event,
         effect_key,
         workshop.telnyx,
@@ -214,12 +213,7 @@ def _context(
         settings=workshop.settings,
         state=workshop.states.get(subscription.lifespan) if subscription.lifespan else None,
         effect_key=effect_key,
-        reply=answer.reply,
-        opted_out=partial(opted_out, workshop.redis, workshop.keys),
-        rcs=RcsCapabilities(workshop.telnyx, workshop.redis, workshop.keys),
-        emit=derived.emit,
-        schedule=derived.schedule,
-        cancel=derived.cancel,
+        services=RunServices(workshop.telnyx, workshop.redis, workshop.keys, replies, derived),
     )
 
 

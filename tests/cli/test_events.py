@@ -137,11 +137,11 @@ def test_attempts_count_every_run_also_once_the_body_is_let_go_of(stack: Stack) 
     router, began = Router(), []
 
     @router.on("test.once")
-    async def once(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def once(event: Event, ctx: Context) -> None:
         """Ends well."""
 
     @router.on("test.waits")
-    async def waits(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def waits(event: Event, ctx: Context) -> None:
         began.append(event.id)
         if len(began) < 3:
             raise Retry(after=0.01)

@@ -40,7 +40,7 @@ def two_handlers() -> Router:
     for name in ("greet", "thank"):
 
         @router.on("test.something", name=name)
-        async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        async def handler(event: Event, ctx: Context) -> None:
             """Nothing more."""
 
     return router

@@ -104,7 +104,7 @@ def counting(runs: list[str]) -> Router:
     router = Router()
 
     @router.on("test.something")
-    async def count(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def count(event: Event, ctx: Context) -> None:
         runs.append(event.id)
 
     return router
@@ -282,7 +282,7 @@ def test_a_handler_that_this_worker_does_not_know_is_put_off_while_the_others_ru
     router = counting(runs)
 
     @router.on("test.something")
-    async def brand_new(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def brand_new(event: Event, ctx: Context) -> None:
         runs.append("brand new")
 
     stack.start_worker(router)
@@ -297,11 +297,11 @@ def test_handlers_of_one_event_run_side_by_side(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.something", timeout=5)
-    async def one(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def one(event: Event, ctx: Context) -> None:
         await meeting.wait()
 
     @router.on("test.something", timeout=5)
-    async def other(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def other(event: Event, ctx: Context) -> None:
         await meeting.wait()
 
     stack.start_worker(router)
@@ -313,10 +313,10 @@ def test_a_finished_handler_is_recorded_before_its_sibling_ends(stack: Stack) ->
     router, release = Router(), asyncio.Event()
 
     @router.on("test.something")
-    async def quick(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+    async def quick(event: Event, ctx: Context) -> None: ...
 
     @router.on("test.something")
-    async def slow(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def slow(event: Event, ctx: Context) -> None:
         await release.wait()
 
     stack.start_worker(router)

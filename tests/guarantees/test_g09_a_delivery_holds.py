@@ -111,7 +111,7 @@ def test_a_handler_of_ones_own_cannot_send_after_a_stop(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.sends")
-    async def sends(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def sends(event: Event, ctx: Context) -> None:
         await ctx.telnyx.messages.send(to=event.payload["to"], from_=SMS_FROM, text="Hello")
 
     stack.start_worker(router)

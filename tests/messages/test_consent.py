@@ -197,7 +197,7 @@ def test_each_recipient_s_refusal_is_heeded_even_if_a_handler_swallows_it(stack:
     router, numbers = Router(), [fresh_number(), fresh_number()]
 
     @router.on("test.send")
-    async def swallows(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def swallows(event: Event, ctx: Context) -> None:
         for number in numbers:
             with suppress(APIError):
                 await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
@@ -219,7 +219,7 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
     router, number = Router(), fresh_number()
 
     @router.on("test.send")
-    async def twice(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def twice(event: Event, ctx: Context) -> None:
         with suppress(APIError):
             await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
         if ctx.attempt == 1:
@@ -247,7 +247,7 @@ def test_a_stop_calls_off_what_was_waiting_when_it_came_even_if_a_start_follows(
     router = Router()
 
     @router.on("test.ask")
-    async def asks(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def asks(event: Event, ctx: Context) -> None:
         now = await ctx.opted_out(number)
         waited = await ctx.opted_out(number, since=datetime.fromtimestamp(event.payload["since"], UTC))
         raise Discard(f"{now} {waited}")

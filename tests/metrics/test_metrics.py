@@ -69,11 +69,11 @@ def test_a_worker_counts_events_by_type_and_state_and_the_time_to_their_end(stac
     router = Router()
 
     @router.on("test.good")
-    async def good(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def good(event: Event, ctx: Context) -> None:
         await ctx.schedule("test.later", {}, after=0.1, key=event.id)
 
     @router.on("test.bad", max_attempts=1)
-    async def bad(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def bad(event: Event, ctx: Context) -> None:
         raise ValueError
 
     worker = stack.start_worker(router)
@@ -113,7 +113,7 @@ def test_what_a_dry_run_would_have_sent_is_counted_as_that(stack: Stack) -> None
     router = Router()
 
     @router.on("test.send")
-    async def send(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def send(event: Event, ctx: Context) -> None:
         await ctx.telnyx.messages.send(to=fresh_number(), from_=SMS_FROM, text="Hello")
         await ctx.telnyx.messaging_tollfree.verification.requests.delete("some-id")
 
@@ -154,7 +154,7 @@ def test_what_is_not_due_does_not_age(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.x")
-    async def later(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def later(event: Event, ctx: Context) -> None:
         await ctx.schedule("test.later", {}, after=3600, key=event.id)
 
     stack.start_worker(router)
@@ -240,7 +240,7 @@ def test_a_reason_with_a_discard_is_counted(stack: Stack) -> None:
     router = Router()
 
     @router.on("test.x")
-    async def choosy(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def choosy(event: Event, ctx: Context) -> None:
         raise Discard("not_armed")
 
     worker = stack.start_worker(router)

@@ -22,7 +22,7 @@ def sender() -> Router:
     router = Router()
 
     @router.on("test.send")
-    async def send(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def send(event: Event, ctx: Context) -> None:
         to, profile = event.payload["number"], event.payload.get("profile", PROFILE)
         await ctx.telnyx.messages.send(to=to, from_="+13125550199", text="hello", messaging_profile_id=profile)
 

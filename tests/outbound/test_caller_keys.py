@@ -50,7 +50,7 @@ def calling(call: Call, number: str) -> Router:
     router = Router()
 
     @router.on("test.call", name="handler")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await call(ctx, number)
 
     return router

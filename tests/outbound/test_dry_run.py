@@ -32,7 +32,7 @@ def test_a_made_up_answer_has_what_handlers_look_at_and_reads_go_through(stack: 
     number, router, seen = fresh_number(), Router(), list[Any]()
 
     @router.on("test.something")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         sent = await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="Hello")
         assert sent.data is not None
         assert sent.data.to is not None
@@ -56,7 +56,7 @@ def test_what_was_only_written_down_is_sent_once_it_is_meant(stack: Stack) -> No
     number, router, runs = fresh_number(), Router(), list[int]()
 
     @router.on("test.something")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         runs.append(ctx.attempt)
         await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="Hello")
         if len(runs) == 1:
@@ -89,7 +89,7 @@ def test_a_made_up_agent_and_chat_have_the_shape_of_their_answers(stack: Stack) 
     number, router, seen = fresh_number(), Router(), list[Any]()
 
     @router.on("test.something")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         create: Any = ctx.telnyx.rcs.agents.create
         draft = {"brand_id": "brand-1", "configuration": {}, "use_case": "OTP"}
         agent = await create(**draft, display_name="Diner", idempotency_key="agent-17")

@@ -108,7 +108,7 @@ def handler_of(stack: Stack, row: Row) -> tuple[HandlerRecord, str, str]:
     number, router = fresh_number(), Router()
 
     @router.on("test.something", timeout=row.timeout)
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await row.body(ctx, number)
 
     if row.fault:
@@ -143,7 +143,7 @@ def test_a_stop_is_never_asked_again(stack: Stack) -> None:
     number, router, runs = fresh_number(), Router(), list[int]()
 
     @router.on("test.something")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         runs.append(ctx.attempt)
         try:
             await send(ctx, number)

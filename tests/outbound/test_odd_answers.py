@@ -18,7 +18,7 @@ def sending(**options: Any) -> Router:
     router = Router()
 
     @router.on("test.something")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         telnyx = ctx.telnyx.with_options(max_retries=2)
         await telnyx.messages.send(to=event.payload["to"], from_=SMS_FROM, text="Hello", **options)
 
@@ -101,7 +101,7 @@ def test_a_success_without_a_body_is_the_same_from_the_ledger(stack: Stack) -> N
     router, seen = Router(), []
 
     @router.on("test.something")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         seen.append(await ctx.telnyx.delete("/messaging_hosted_numbers/abc", cast_to=object))
         if len(seen) == 1:
             raise ValueError

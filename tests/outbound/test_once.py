@@ -16,7 +16,7 @@ from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
 from tests.waiting import wait_for
 
-Handler = Callable[[Event, Context], Awaitable[None]]  # type: ignore[type-arg]
+Handler = Callable[[Event, Context], Awaitable[None]]
 
 
 def routed(handler: Handler, *types: str, **options: Any) -> Router:
@@ -63,7 +63,7 @@ FAULTS: dict[str, dict[str, Any]] = {
 def test_whatever_telnyx_does_to_a_send_it_happens_once(stack: Stack, fault: str) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number)
 
     stack.simulator.add_fault(path="/messages", **FAULTS[fault])
@@ -84,7 +84,7 @@ def test_whatever_telnyx_does_to_a_send_it_happens_once(stack: Stack, fault: str
 def test_a_retry_that_skips_one_recipient_does_not_mix_them_up(stack: Stack) -> None:
     first, second, runs = fresh_number(), fresh_number(), []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         runs.append(ctx.attempt)
         if len(runs) == 1:
             await send(ctx, first)
@@ -105,7 +105,7 @@ def test_alike_calls_in_any_order_find_their_own_entries(stack: Stack) -> None:
     number, runs = fresh_number(), []
     texts = ["one", "two", "three"]
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         runs.append(ctx.attempt)
         await asyncio.gather(*(send(ctx, number, text) for text in texts[:: -1 if len(runs) > 1 else 1]))
         if len(runs) < 3:
@@ -122,7 +122,7 @@ def test_alike_calls_in_any_order_find_their_own_entries(stack: Stack) -> None:
 def test_a_deploy_that_changes_the_text_between_attempts_sends_nothing_new(stack: Stack) -> None:
     done, unknown, texts = fresh_number(), fresh_number(), iter(["before", "after", "after"])
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         text = next(texts)
         await send(ctx, done, text)
         await send(ctx, unknown, text)
@@ -147,7 +147,7 @@ def test_nothing_is_sent_after_the_handler_ended(stack: Stack) -> None:
         escaped.append("still running")
         await send(ctx, number)
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         if not escaped:
             escaped.append("first run")
             await asyncio.gather(late(ctx), fail())
@@ -181,7 +181,7 @@ def test_a_client_that_outlives_its_handler_is_closed(stack: Stack) -> None:
         except telnyx.APIConnectionError as error:
             trouble.append(type(error.__cause__).__name__)
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         kept_task = asyncio.create_task(stubborn(ctx))
         await asyncio.sleep(0)
         assert not kept_task.done()
@@ -199,7 +199,7 @@ def test_a_client_that_outlives_its_handler_is_closed(stack: Stack) -> None:
 def test_the_sdks_own_retries_are_refused(stack: Stack, fault: str) -> None:
     number, seen = fresh_number(), []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         seen.append(len(requests_for(stack, number)))
         await ctx.telnyx.with_options(max_retries=2).messages.send(to=number, from_=SMS_FROM, text="Hello")
 
@@ -216,7 +216,7 @@ def test_the_sdks_own_retries_are_refused(stack: Stack, fault: str) -> None:
 def test_an_answer_that_asks_the_sdk_to_repeat_is_not_obeyed(stack: Stack) -> None:
     number, seen = fresh_number(), []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         try:
             await ctx.telnyx.with_options(max_retries=2).messages.send(to=number, from_=SMS_FROM, text="Hello")
         except telnyx.BadRequestError:
@@ -235,7 +235,7 @@ def test_an_answer_that_asks_the_sdk_to_repeat_is_not_obeyed(stack: Stack) -> No
 def test_a_callers_own_key_is_one_effect_for_all_events(stack: Stack) -> None:
     number, answers = fresh_number(), []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         answer = await send(ctx, number, event.id, idempotency_key="order 17")
         answers.append(answer.data.id)
 
@@ -257,7 +257,7 @@ def test_two_handlers_of_one_event_with_one_key_send_once(stack: Stack) -> None:
     for name in ("one", "two"):
 
         @router.on("test.something", name=name)
-        async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+        async def handler(event: Event, ctx: Context) -> None:
             await send(ctx, number, idempotency_key="shared")
 
     stack.simulator.add_fault(path="/messages", kind="slow", when="before", seconds=0.3)
@@ -273,7 +273,7 @@ def test_two_handlers_of_one_event_with_one_key_send_once(stack: Stack) -> None:
 def test_a_handler_that_catches_everything_is_put_off_all_the_same(stack: Stack) -> None:
     number, caught = fresh_number(), []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         try:
             await send(ctx, number)
         except telnyx.APIError:
@@ -296,7 +296,7 @@ def test_a_handler_that_catches_everything_is_put_off_all_the_same(stack: Stack)
 def test_other_bytes_under_a_known_key_are_ambiguous(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number)
 
     detail = "The Idempotency-Key was already used with a different request."
@@ -315,7 +315,7 @@ def test_other_bytes_under_a_known_key_are_ambiguous(stack: Stack) -> None:
 def test_a_lost_ledger_is_made_up_for_by_the_key(stack: Stack, *, changed: bool) -> None:
     number, runs = fresh_number(), []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         runs.append(ctx.attempt)
         await send(ctx, number, "other" if changed and len(runs) > 1 else "Hello")
         if len(runs) == 1:
@@ -338,7 +338,7 @@ def test_a_lost_ledger_is_made_up_for_by_the_key(stack: Stack, *, changed: bool)
 def test_a_connection_that_never_came_about_leaves_nothing_behind(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number)
 
     stack.start_worker(routed(handler), base_url="http://127.0.0.1:1/v2", resend="never")
@@ -354,7 +354,7 @@ def test_a_connection_that_never_came_about_leaves_nothing_behind(stack: Stack) 
 def test_a_person_settles_a_send_that_must_not_be_repeated(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number)
 
     stack.simulator.add_fault(path="/messages", kind="reset", when="after")
@@ -372,7 +372,7 @@ def test_a_person_settles_a_send_that_must_not_be_repeated(stack: Stack) -> None
 def test_a_first_refusal_is_the_handlers_and_one_after_doubt_proves_nothing(stack: Stack) -> None:
     certain, doubtful, seen = fresh_number(), fresh_number(), []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         number = certain if event.payload["certain"] else doubtful
         try:
             await send(ctx, number)
@@ -396,7 +396,7 @@ def test_a_first_refusal_is_the_handlers_and_one_after_doubt_proves_nothing(stac
 def test_two_events_with_one_key_send_once_though_an_answer_is_lost(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number, idempotency_key="shared by two")
 
     stack.simulator.add_fault(path="/messages", kind="reset", when="after")
@@ -411,7 +411,7 @@ def test_two_events_with_one_key_send_once_though_an_answer_is_lost(stack: Stack
 def test_entries_go_with_their_event_and_those_under_own_keys_expire(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number)
         await send(ctx, number, idempotency_key="mine")
 
@@ -436,7 +436,7 @@ def test_entries_go_with_their_event_and_those_under_own_keys_expire(stack: Stac
 def test_what_was_said_goes_from_the_ledger_with_the_body(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number, "a secret")
 
     stack.start_worker(routed(handler), body_retention=0.5)
@@ -456,7 +456,7 @@ def test_what_was_said_goes_from_the_ledger_with_the_body(stack: Stack) -> None:
 def test_the_ledger_holds_no_number_but_in_what_was_said(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await send(ctx, number)
 
     stack.start_worker(routed(handler))

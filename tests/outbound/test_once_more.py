@@ -26,7 +26,7 @@ TOO_MANY = b'{"errors":[{"code":"10011","title":"Too many requests"}]}'
 def test_a_call_that_a_handler_cut_off_itself_and_repeats_is_one_effect(stack: Stack) -> None:
     number = fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         try:
             await asyncio.wait_for(send(ctx, number), timeout=0.3)
         except TimeoutError:
@@ -44,7 +44,7 @@ def test_a_call_that_a_handler_cut_off_itself_and_repeats_is_one_effect(stack: S
 
 
 def test_what_is_too_big_to_keep_goes_again_after_a_rate_limit(stack: Stack) -> None:
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await ctx.telnyx.messaging_hosted_number_orders.actions.upload_file(
             "abc", loa=("loa.pdf", b"x" * 300_000, "application/pdf")
         )
@@ -61,7 +61,7 @@ def test_what_is_too_big_to_keep_goes_again_after_a_rate_limit(stack: Stack) -> 
 def test_an_upload_answered_from_the_ledger_is_no_other_upload(stack: Stack) -> None:
     runs: list[Any] = []
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         runs.append(None)
         for content in (b"one", b"two")[:: -1 if len(runs) > 1 else 1]:
             answer = await ctx.telnyx.messaging_hosted_number_orders.actions.upload_file("abc", loa=("f", content))
@@ -84,7 +84,7 @@ def test_an_upload_answered_from_the_ledger_is_no_other_upload(stack: Stack) -> 
 def test_a_look_up_that_fails_is_repeated_and_proves_nothing(stack: Stack) -> None:
     path, body = "/messaging_tollfree/verification/requests/abc", {"businessName": "Acme"}
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         await ctx.telnyx.patch(path, body=body, cast_to=object)
 
     away, there = raw(503, b"{}", JSON, b"retry-after: 0"), raw(200, b'{"businessName":"Acme"}', JSON)
@@ -117,7 +117,7 @@ def test_an_answer_noted_twice_settles_no_other_request(stack: Stack) -> None:
 def test_a_handler_cannot_close_the_client_of_all(stack: Stack) -> None:
     first, second = fresh_number(), fresh_number()
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         async with ctx.telnyx.with_options(max_retries=1) as client:
             await client.messages.send(to=event.payload["to"], from_="+13125550199", text="Hello")
 
@@ -135,7 +135,7 @@ def test_one_key_for_another_operation_sends_no_foreign_bytes(stack: Stack, key_
     number = fresh_number()
     own_key = "rb-" + secrets.token_hex(32) if key_of_ours else "one"
 
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         key = {"idempotency-key": own_key}
         if event.payload["first"]:
             await send(ctx, number, extra_headers=key)

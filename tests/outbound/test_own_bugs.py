@@ -21,7 +21,7 @@ def sending() -> Router:
     router = Router()
 
     @router.on("test.something")
-    async def handler(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def handler(event: Event, ctx: Context) -> None:
         if event.payload.get("reads"):
             await ctx.telnyx.messages.retrieve("a4d7a4e1-a4b7-4f1c-b4f7-a4d7a4e1a4b7")
         await ctx.telnyx.messages.send(to=event.payload["to"], from_=SMS_FROM, text="Hello")

@@ -304,7 +304,7 @@ def test_ten_thousand_parked_events_are_released_within_seconds(stack: Stack) ->
     router = Router()
 
     @router.on("test.one")
-    async def one(event: Event, ctx: Context) -> None: ...  # type: ignore[type-arg]
+    async def one(event: Event, ctx: Context) -> None: ...
 
     hear(stack, 401)
     stack.ask(parking(10_000, HELD))

@@ -34,7 +34,7 @@ def router() -> Router:
     made = Router()
 
     @made.on("test.something")
-    async def one(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def one(event: Event, ctx: Context) -> None:
         return
 
     return made

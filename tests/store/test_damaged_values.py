@@ -87,7 +87,7 @@ def test_a_damaged_entry_under_a_callers_key_ends_its_own_handler_at_once_and_se
     router = Router()
 
     @router.on("test.send", max_attempts=1)
-    async def sends(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def sends(event: Event, ctx: Context) -> None:
         to = event.payload["to"]
         await ctx.telnyx.messages.send(from_=SMS_FROM, to=to, text="Hello", idempotency_key=f"key-{to}")
 
