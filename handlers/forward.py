@@ -9,6 +9,7 @@ import httpx
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.outbound import retry_after
+from service.outbound.tls import tls_context
 from service.routing import Dead
 from service.security import standard_webhooks
 from service.security.telnyx_signature import TIMESTAMP_HEADER
@@ -42,7 +43,9 @@ class ReceiverRedirected(Exception):  # noqa: N818
 @asynccontextmanager
 async def client() -> AsyncIterator[httpx.AsyncClient]:
     """One client for all that a worker forwards. Proxies and logins of the environment are not its business."""
-    async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as opened:
+    async with httpx.AsyncClient(
+        verify=tls_context(), timeout=TIMEOUT, follow_redirects=False, trust_env=False
+    ) as opened:
         yield opened
 
 

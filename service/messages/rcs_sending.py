@@ -21,7 +21,7 @@ _LONGEST_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class RcsDraft:
     """A message to send; `content` is a content message, `fallback` the SMS that Telnyx sends where RCS cannot."""
 
     agent: str
@@ -49,7 +49,7 @@ class Progress:
         return self.status in REACHED
 
 
-async def send(telnyx: AsyncTelnyx, draft: Draft, *, idempotency_key: str) -> str:
+async def send(telnyx: AsyncTelnyx, draft: RcsDraft, *, idempotency_key: str) -> str:
     """Send it, once, even if an answer is lost on the way; answers the message's id.
 
     Raises:

@@ -5,6 +5,7 @@ from telnyx import AsyncTelnyx
 
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import current_run
+from service.outbound.tls import tls_context
 from service.outbound.transport import EffectTransport, LedgerSettings
 from service.settings import Settings
 
@@ -35,7 +36,7 @@ def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) ->
         base_url=settings.base_url,
         max_retries=0,
         timeout=timeout,
-        http_client=httpx.AsyncClient(timeout=timeout, limits=LIMITS, follow_redirects=False),
+        http_client=httpx.AsyncClient(verify=tls_context(), timeout=timeout, limits=LIMITS, follow_redirects=False),
     )
 
 
@@ -48,7 +49,7 @@ def open_client(settings: Settings, gate: Gate, ledgers: LedgerSettings) -> Asyn
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
     transport = EffectTransport(
-        httpx.AsyncHTTPTransport(limits=LIMITS),
+        httpx.AsyncHTTPTransport(verify=tls_context(), limits=LIMITS),
         base_path=httpx.URL(settings.base_url).path,
         gate=gate,
         ledgers=ledgers,

@@ -90,19 +90,19 @@ class _Part(BaseModel):
     )
 
 
-class TollFreeNumber(_Part):
+class SubmittedNumber(_Part):
     """One number to verify."""
 
     phone_number: TollFree
 
 
-class ImageUrl(_Part):
+class SampleImage(_Part):
     """The address of a picture of the opt-in."""
 
     url: Annotated[str, Field(max_length=2083), _matching(_URL, "must be an address with its scheme")]
 
 
-class Submission(_Part):
+class TollFreeSubmission(_Part):
     """A request, by Telnyx's names (`businessName`) or the SDK's (`business_name`); 18 fields are required."""
 
     business_name: Text
@@ -116,13 +116,13 @@ class Submission(_Part):
     business_contact_email: Annotated[Text, _matching(_EMAIL, "must be an e-mail address")]
     business_contact_phone: PhoneNumber
     message_volume: Annotated[str, _one_of(Volume)]
-    phone_numbers: Annotated[list[TollFreeNumber], _list_of("phone_number"), Field(min_length=1)]
+    phone_numbers: Annotated[list[SubmittedNumber], _list_of("phone_number"), Field(min_length=1)]
     use_case: Annotated[str, _one_of(UseCaseCategories)]
     use_case_summary: Text
     production_message_content: Annotated[str, Field(min_length=1, max_length=1000)]
     opt_in_workflow: Text
     opt_in_workflow_image_urls: Annotated[
-        list[ImageUrl], _list_of("url"), Field(min_length=1, alias="optInWorkflowImageURLs")
+        list[SampleImage], _list_of("url"), Field(min_length=1, alias="optInWorkflowImageURLs")
     ]
     additional_information: Text
 
@@ -143,7 +143,7 @@ class Submission(_Part):
     campaign_verify_authorization_token: Text | None = None
 
     @model_validator(mode="after")
-    def _political_needs_token(self) -> "Submission":
+    def _political_needs_token(self) -> "TollFreeSubmission":
         # Since 17 February 2026, says the description of the field in the OpenAPI document.
         if self.use_case == "Political" and not self.campaign_verify_authorization_token:
             raise ValueError("campaignVerifyAuthorizationToken: the use case Political needs one")
@@ -154,18 +154,18 @@ class Submission(_Part):
         return self.model_dump(exclude_none=True)
 
 
-WIRE_NAMES: Mapping[str, str] = {name: field.alias or name for name, field in Submission.model_fields.items()}
+WIRE_NAMES: Mapping[str, str] = {name: field.alias or name for name, field in TollFreeSubmission.model_fields.items()}
 """Telnyx's name of each field, by the SDK's."""
 
 
-def read_submission(fields: Mapping[str, Any]) -> Submission:
+def read_submission(fields: Mapping[str, Any]) -> TollFreeSubmission:
     """Check a submission.
 
     Raises:
         InvalidSubmission: a field is missing, unknown or does not fit.
     """
     try:
-        return Submission.model_validate(fields)
+        return TollFreeSubmission.model_validate(fields)
     except ValidationError as error:
         raise InvalidSubmission(_problems(error)) from None
 

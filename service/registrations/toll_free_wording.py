@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from service.registrations.toll_free_submission import WIRE_NAMES, InvalidSubmission, Submission
+from service.registrations.toll_free_submission import WIRE_NAMES, InvalidSubmission, TollFreeSubmission
 
 MOST_NUMBERS = 5
 
@@ -49,7 +49,7 @@ WRONG_OPT_INS = (
 _STOP = _said(r"\bSTOP\b|unsubscribe|opt out")
 
 
-def refuse_wrong_opt_in(submission: Submission) -> None:
+def refuse_wrong_opt_in(submission: TollFreeSubmission) -> None:
     """Make sure that the opt-in is not one that is always sent back.
 
     Raises:
@@ -60,23 +60,23 @@ def refuse_wrong_opt_in(submission: Submission) -> None:
             raise InvalidSubmission({WIRE_NAMES["opt_in_workflow"]: problem})
 
 
-def doubts(submission: Submission) -> Iterator[str]:
+def doubts(submission: TollFreeSubmission) -> Iterator[str]:
     """Yield doubts about a request that nothing forbids."""
     return (f"{WIRE_NAMES[field]}: {doubt}" for field, applies, doubt in _DOUBTS if applies(submission))
 
 
-def _lacks_stop(submission: Submission) -> bool:
+def _lacks_stop(submission: TollFreeSubmission) -> bool:
     said = (submission.production_message_content, submission.opt_in_confirmation_response, submission.opt_in_workflow)
     return not any(text and _STOP.search(text) for text in said)
 
 
-def _other_domain(submission: Submission) -> bool:
+def _other_domain(submission: TollFreeSubmission) -> bool:
     host = (urlsplit(submission.corporate_website).hostname or "").removeprefix("www.")
     domain = submission.business_contact_email.rpartition("@")[2].lower()
     return not (host == domain or host.endswith(f".{domain}") or domain.endswith(f".{host}"))
 
 
-def _unregistered(submission: Submission) -> bool:
+def _unregistered(submission: TollFreeSubmission) -> bool:
     return not (
         submission.business_registration_number
         and submission.business_registration_type
@@ -84,7 +84,7 @@ def _unregistered(submission: Submission) -> bool:
     )
 
 
-_DOUBTS: tuple[tuple[str, Callable[[Submission], bool], str], ...] = (
+_DOUBTS: tuple[tuple[str, Callable[[TollFreeSubmission], bool], str], ...] = (
     ("production_message_content", _lacks_stop, 'nothing says how to opt out ("Reply STOP to opt out")'),
     ("business_contact_email", _other_domain, "is not at the domain of corporateWebsite"),
     (

@@ -9,6 +9,7 @@ from nacl.signing import SigningKey
 
 from service import clock
 from service.events import PROBE_TYPE
+from service.outbound.tls import tls_context
 from service.security.telnyx_signature import SIGNATURE_HEADER, sign
 
 DEADLINE = 2.0
@@ -37,7 +38,7 @@ async def probe(url: str, key: SigningKey | None) -> None:
 async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, object]]:
     headers = {**headers, "content-type": "application/json"}
     try:
-        async with asyncio.timeout(DEADLINE), httpx.AsyncClient() as http:
+        async with asyncio.timeout(DEADLINE), httpx.AsyncClient(verify=tls_context()) as http:
             response = await http.post(url, content=body, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
         raise Unanswered(f"{url} does not answer within {DEADLINE:g} s ({type(error).__name__})") from None

@@ -23,7 +23,7 @@ from service.worker.readiness import trouble_with_account
 log = structlog.get_logger(__name__)
 
 
-class _Server(uvicorn.Server):
+class _HealthServer(uvicorn.Server):
     """uvicorn inside a loop that is another's: the signals stay with that one."""
 
     @contextlib.contextmanager
@@ -50,7 +50,7 @@ async def serving_health(
         probe = HealthProbe(working, keys, worker_needs())
         account = partial(trouble_with_account, redis, keys)
         app = Starlette(routes=health_routes(probe, redis, keys, registry, also=account))
-        server = _Server(bounded_config(app, keep_alive=settings.keep_alive))
+        server = _HealthServer(bounded_config(app, keep_alive=settings.keep_alive))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         log.info("worker's health on", host=settings.admin_host, port=listener.getsockname()[1])
         try:

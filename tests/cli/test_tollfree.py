@@ -9,7 +9,7 @@ import pytest
 import telnyx
 from telnyx.types.messaging_tollfree.verification import request_create_params, request_update_params
 
-from service.registrations.toll_free_submission import WIRE_NAMES, Submission, read_submission
+from service.registrations.toll_free_submission import WIRE_NAMES, TollFreeSubmission, read_submission
 from service.registrations.toll_free_wording import doubts
 from service.testing.simulator.tollfree.requests import VerificationStatus
 from tests.cli.at_stack import asked, run_at
@@ -95,7 +95,7 @@ def test_our_fields_are_those_of_the_sdk(params: Any) -> None:
         [info] = [each for each in inner.__metadata__ if isinstance(each, PropertyInfo)]
         names[name] = info.alias
     assert names == WIRE_NAMES
-    required = {name for name, field in Submission.model_fields.items() if field.is_required()}
+    required = {name for name, field in TollFreeSubmission.model_fields.items() if field.is_required()}
     assert required == {name for name, hint in params.__annotations__.items() if "Required[" in str(hint)}
     assert len(required) == 18
 

@@ -33,9 +33,9 @@ from service.testing.simulator.control import (
 )
 from service.testing.simulator.hosted.progress import OrderStep, TransferStep
 from service.testing.simulator.messages.inbound import InboundMessage
-from service.testing.simulator.messages.outcomes import Outcome, OutcomeStatus
+from service.testing.simulator.messages.outcomes import MessageOutcome, OutcomeStatus
 from service.testing.simulator.rcs.capabilities import Capability
-from service.testing.simulator.tollfree.decisions import Decision
+from service.testing.simulator.tollfree.decisions import ReviewDecision
 from service.testing.simulator.webhooks.webhook_faults import WebhookFault, WebhookFaultKind
 from tests.processes.running import clean_environment, running
 from tests.simulator.submission import SUBMISSION
@@ -50,7 +50,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/clock": TimeOfDay,
     "/faults": Fault,
     "/webhook_faults": WebhookFault,
-    "/outcomes": Outcome,
+    "/outcomes": MessageOutcome,
     "/inbound": InboundMessage,
     "/rates": RateOfProduct,
     "/capabilities": CapabilityOfPhone,
@@ -58,7 +58,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/numbers": NumberOfProfile,
     "/hosted_number_orders/{id}/steps": OrderStep,
     "/hosted_number_orders/{id}/transfer": TransferStep,
-    "/verification_requests/{id}/decisions": Decision,
+    "/verification_requests/{id}/decisions": ReviewDecision,
 }
 
 

@@ -34,7 +34,7 @@ class DemoRow:
 
 
 @dataclass(frozen=True)
-class Delivery:
+class DemoDelivery:
     """One webhook: what is sent, and what must come of it.
 
     `about` are all events that concern the same recipient: together they say how many SMS that number got, and the
@@ -87,7 +87,7 @@ class Delivery:
             return f"{error.code} refused"
 
 
-def deliveries(*, chaos: bool) -> Iterator[Delivery]:
+def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
     """The webhooks of the demo, in order; with `chaos`, the worker is killed in the middle of a send."""
     yield from _failures()
     if chaos:
@@ -98,44 +98,44 @@ def deliveries(*, chaos: bool) -> Iterator[Delivery]:
     yield _inbound()
 
 
-def _failures() -> Iterator[Delivery]:
+def _failures() -> Iterator[DemoDelivery]:
     first = envelope("message.finalized", outbound_rcs("delivery_failed", FAILED))
     again = copy.deepcopy(first)
     again["meta"]["attempt"] = 2
     other = envelope("message.finalized", first["data"]["payload"])
     ids = (first["data"]["id"], other["data"]["id"])
-    yield Delivery(
+    yield DemoDelivery(
         f"RCS to {mask_number(FAILED)} ended delivery_failed", first, FAILED, "200 accepted", 1, ids, _done(), own=1
     )
-    yield Delivery(
+    yield DemoDelivery(
         "The same, delivered again (meta.attempt 2)", again, FAILED, "200 duplicate", 1, ids, _done(2), own=1
     )
-    yield Delivery("A second failing event of that message", other, FAILED, "200 accepted", 1, ids, _done(), own=0)
+    yield DemoDelivery("A second failing event of that message", other, FAILED, "200 accepted", 1, ids, _done(), own=0)
 
 
-def _interrupted() -> Delivery:
+def _interrupted() -> DemoDelivery:
     event = envelope("message.finalized", outbound_rcs("delivery_failed", INTERRUPTED))
     title = "Another failure; the worker is killed after Telnyx took the SMS and before its answer"
     ids = (event["data"]["id"],)
-    return Delivery(title, event, INTERRUPTED, "200 accepted", 1, ids, _done(), own=1, kills=True)
+    return DemoDelivery(title, event, INTERRUPTED, "200 accepted", 1, ids, _done(), own=1, kills=True)
 
 
-def _reached() -> Delivery:
+def _reached() -> DemoDelivery:
     event = envelope("message.finalized", outbound_rcs("delivered", REACHED))
     title = f"RCS to {mask_number(REACHED)} was delivered"
-    return Delivery(title, event, REACHED, "200 accepted", 0, (event["data"]["id"],), _done(), own=0)
+    return DemoDelivery(title, event, REACHED, "200 accepted", 0, (event["data"]["id"],), _done(), own=0)
 
 
-def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> Delivery:
+def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> DemoDelivery:
     event = envelope("message.finalized", outbound_rcs("delivery_failed", number))
-    return Delivery(
+    return DemoDelivery(
         title, event, number, "401 refused", 0, (event["data"]["id"],), lambda record: record is None, age, key
     )
 
 
-def _inbound() -> Delivery:
+def _inbound() -> DemoDelivery:
     event = envelope("message.received", inbound_sms(INBOUND))
-    return Delivery(
+    return DemoDelivery(
         f"An inbound SMS from {mask_number(INBOUND)}",
         event,
         INBOUND,

@@ -21,7 +21,7 @@ from service.cli.telnyx.rcs_list import agent_as_json, show_agents, show_capabil
 from service.cli.telnyx.shorteners import warn_of_shorteners
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
 from service.messages.rcs_capabilities import RcsCapabilities
-from service.messages.rcs_sending import Draft, Progress, follow, send
+from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
 from service.settings import load
 from service.store.facts.consent import opted_out
@@ -175,7 +175,7 @@ async def _draft(
     profile: str | None,
     content: ContentMessage,
     fallback: SMSFallback | None,
-) -> Draft:
+) -> RcsDraft:
     """What to send, unless the number has said STOP, or the agent cannot send; links that may be blocked are told."""
     if await opted_out(redis, keys, to):
         _refuse("this number has said STOP: nothing was sent")
@@ -186,10 +186,10 @@ async def _draft(
     if messaging_profile_id is None:
         _refuse(f"the agent {agent} has no messaging profile: name one with --profile")
     await warn_of_shorteners(telnyx, redis, keys, text=fallback["text"] if fallback else "")
-    return Draft(agent, to, str(messaging_profile_id), content, fallback)
+    return RcsDraft(agent, to, str(messaging_profile_id), content, fallback)
 
 
-async def _send_and_follow(telnyx: AsyncTelnyx, *, draft: Draft, seconds: float) -> Progress:
+async def _send_and_follow(telnyx: AsyncTelnyx, *, draft: RcsDraft, seconds: float) -> Progress:
 
     message_id = await send(telnyx, draft, idempotency_key=f"rb-{secrets.token_hex(32)}")
     say(f"accepted: {message_id}")

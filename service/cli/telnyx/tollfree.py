@@ -19,7 +19,7 @@ from service.registrations.toll_free_resubmission import prepare, retrieve_raw
 from service.registrations.toll_free_resubmission import resubmit as send
 from service.registrations.toll_free_submission import (
     InvalidSubmission,
-    Submission,
+    TollFreeSubmission,
     missing_registration,
     read_submission,
 )
@@ -181,7 +181,7 @@ def _warn(doubts: Iterable[str]) -> None:
         say(f"Telnyx may send this back: {each}", err=True)
 
 
-def _refuse_verified_numbers(settings: Settings, submission: Submission) -> None:
+def _refuse_verified_numbers(settings: Settings, submission: TollFreeSubmission) -> None:
     """A second request for a verified number takes the place of the first (support.telnyx.com, 10729979)."""
     numbers = {each.phone_number for each in submission.phone_numbers}
     verified = with_telnyx(settings, lambda telnyx: _verified_among(telnyx, numbers))
@@ -212,7 +212,7 @@ async def _with_history(telnyx: AsyncTelnyx, request_id: str) -> tuple[dict[str,
     return await retrieve_raw(telnyx, request_id), await read_history(telnyx, request_id)
 
 
-async def _create(telnyx: AsyncTelnyx, submission: Submission) -> Any:
+async def _create(telnyx: AsyncTelnyx, submission: TollFreeSubmission) -> Any:
 
     try:
         return await telnyx.messaging_tollfree.verification.requests.create(**submission.arguments())

@@ -15,7 +15,7 @@ from service.testing.simulator.messages.outcomes import Outcomes
 from service.testing.simulator.profiles.messaging_profiles import MessagingProfiles
 from service.testing.simulator.profiles.url_domains import UrlDomain
 from service.testing.simulator.rcs.agents import RcsAgents
-from service.testing.simulator.rcs.capabilities import RcsCapabilities
+from service.testing.simulator.rcs.capabilities import PhoneCapabilities
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.tollfree.requests import VerificationRequests
 from service.testing.simulator.webhooks.courier import WebhookCourier
@@ -40,7 +40,7 @@ class Account:
     opt_outs: OptOuts = field(default_factory=OptOuts)
     rates: Rates = field(default_factory=Rates)
     agents: RcsAgents = field(default_factory=RcsAgents)
-    capabilities: RcsCapabilities = field(default_factory=RcsCapabilities)
+    capabilities: PhoneCapabilities = field(default_factory=PhoneCapabilities)
     invitations: set[tuple[str, str]] = field(default_factory=set)
     hosted_orders: HostedNumberOrders = field(default_factory=HostedNumberOrders)
     ownership_codes: OwnershipCodes = field(default_factory=OwnershipCodes)

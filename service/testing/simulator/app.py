@@ -14,7 +14,7 @@ from service.testing.simulator import control
 from service.testing.simulator.account import Account
 from service.testing.simulator.api import gateway
 from service.testing.simulator.api.api_error import not_found
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.dropped_connection import DroppedConnection
 from service.testing.simulator.api.faults import Fault
 from service.testing.simulator.api.operations import OPERATIONS, Operation
@@ -47,7 +47,7 @@ def create_app(simulator: Simulator) -> Starlette:
     return Starlette(routes=[*control.routes(simulator), *operations, elsewhere], lifespan=lifespan)
 
 
-def _unknown(_: Account, __: Call) -> Answer:
+def _unknown(_: Account, __: OperationCall) -> Answer:
     raise not_found()
 
 
@@ -63,8 +63,8 @@ def _endpoint(simulator: Simulator, operation: Operation) -> Endpoint:
     return endpoint
 
 
-async def _call(request: Request) -> Call:
-    return Call(
+async def _call(request: Request) -> OperationCall:
+    return OperationCall(
         method=request.method,
         path=request.url.path.removeprefix(PREFIX),
         content=await request.body(),

@@ -6,7 +6,7 @@ No assistant thinks here: the given text goes out unchanged.
 from pydantic import Field
 
 from service.testing.simulator.account import Account
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody
 from service.testing.simulator.messages import admission, lifecycle
 from service.testing.simulator.messages.message import Message, MessageType
@@ -28,7 +28,7 @@ class AssistantWhatsapp(RequestBody):
     content: str
 
 
-def send_sms(account: Account, call: Call) -> Answer:
+def send_sms(account: Account, call: OperationCall) -> Answer:
     """Let an assistant begin a conversation by SMS.
 
     Raises:
@@ -39,7 +39,7 @@ def send_sms(account: Account, call: Call) -> Answer:
     return Answer({"conversation_id": account.identifiers.uuid("conversation")})
 
 
-def send_whatsapp(account: Account, call: Call) -> Answer:
+def send_whatsapp(account: Account, call: OperationCall) -> Answer:
     """Let an assistant begin a conversation by WhatsApp, with a template: no window has to be open.
 
     Raises:

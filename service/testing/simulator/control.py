@@ -18,12 +18,12 @@ from service.testing.simulator.hosted.eligibility import EligibleStatus
 from service.testing.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
 from service.testing.simulator.messages.inbound import InboundMessage
 from service.testing.simulator.messages.message import MessageType
-from service.testing.simulator.messages.outcomes import Outcome
+from service.testing.simulator.messages.outcomes import MessageOutcome
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.rcs.capabilities import Capability
 from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.simulator import Simulator
-from service.testing.simulator.tollfree.decisions import Decision, decide
+from service.testing.simulator.tollfree.decisions import ReviewDecision, decide
 from service.testing.simulator.webhooks.webhook_faults import WebhookFault
 
 PREFIX = "/_simulator"
@@ -164,7 +164,7 @@ async def _set_clock(simulator: Simulator, request: Request) -> Any:
 
 
 async def _set_outcome(simulator: Simulator, request: Request) -> Any:
-    simulator.account.outcomes.set(Outcome.model_validate(await _json(request)))
+    simulator.account.outcomes.set(MessageOutcome.model_validate(await _json(request)))
     return simulator.summary()
 
 
@@ -209,7 +209,7 @@ async def _transfer_order(simulator: Simulator, request: Request) -> Any:
 
 
 async def _decide(simulator: Simulator, request: Request) -> Any:
-    decision = Decision.model_validate(await _json(request))
+    decision = ReviewDecision.model_validate(await _json(request))
     return decide(simulator.account, request.path_params["id"], decision).as_json()
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from service.testing.simulator.api.call import Call
+from service.testing.simulator.api.call import OperationCall
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class RequestLog:
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
 
-    def begin(self, call: Call, at: float) -> int:
+    def begin(self, call: OperationCall, at: float) -> int:
         """Note that `call` has arrived, and return its place in the log."""
         entry = LoggedRequest(at, call.method, call.path, dict(call.query), call.json, call.idempotency_key)
         self._requests.append(entry)

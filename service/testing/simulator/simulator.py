@@ -17,12 +17,12 @@ from service.testing.simulator.hosted.progress import OrderStep, TransferStep, m
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.messages.inbound import InboundMessage, receive
 from service.testing.simulator.messages.message import Message
-from service.testing.simulator.messages.outcomes import Outcome, OutcomeStatus
+from service.testing.simulator.messages.outcomes import MessageOutcome, OutcomeStatus
 from service.testing.simulator.new_account import new_account
 from service.testing.simulator.request_log import LoggedRequest, RequestLog
 from service.testing.simulator.scripted import ScriptedAnswers
 from service.testing.simulator.simulated_clock import SimulatedClock
-from service.testing.simulator.tollfree.decisions import Decision, decide
+from service.testing.simulator.tollfree.decisions import ReviewDecision, decide
 from service.testing.simulator.tollfree.requests import VerificationRequest
 from service.testing.simulator.webhooks.posting import WebhookPoster
 from service.testing.simulator.webhooks.webhook_faults import WebhookFault
@@ -114,8 +114,8 @@ class Simulator:
         self.clock.advance(seconds)
 
     def set_outcome(self, recipient: str, status: OutcomeStatus, **fields: Any) -> None:
-        """Let the messages to `recipient` (`*`: to anybody else) end with `status`, for which see `Outcome`."""
-        self.account.outcomes.set(Outcome(recipient=recipient, status=status, **fields))
+        """Let the messages to `recipient` (`*`: to anybody else) end with `status`, for which see `MessageOutcome`."""
+        self.account.outcomes.set(MessageOutcome(recipient=recipient, status=status, **fields))
 
     def receive(self, inbound: InboundMessage | None = None, **fields: Any) -> Message:
         """Let somebody send a message, for which see `InboundMessage`."""
@@ -138,12 +138,12 @@ class Simulator:
         return transfer(self.account, order_id, TransferStep(**fields))
 
     def decide(self, request_id: str, **fields: Any) -> VerificationRequest:
-        """Decide on a toll-free verification request, for which see `Decision`.
+        """Decide on a toll-free verification request, for which see `ReviewDecision`.
 
         Raises:
             ApiError: 404, there is no such request.
         """
-        return decide(self.account, request_id, Decision(**fields))
+        return decide(self.account, request_id, ReviewDecision(**fields))
 
     def summary(self) -> dict[str, Any]:
         """Counts of what there is and of what is still under way in the background, and the simulated time."""

@@ -14,7 +14,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Call:
+class OperationCall:
     """An API request; `path` is without `/v2`, `parameters` are the parts of the path that the operation names."""
 
     method: str

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.testing.simulator.api.api_error import ApiError, refusal
-from service.testing.simulator.api.call import Call
+from service.testing.simulator.api.call import OperationCall
 
 FaultKind = Literal["status", "reset", "slow", "slow_body", "garbled"]
 
@@ -50,7 +50,7 @@ class Fault(BaseModel):
     headers: Mapping[HeaderName, HeaderValue] = Field(default_factory=dict)
     seconds: float = Field(0.0, ge=0, le=86400)
 
-    def matches(self, call: Call) -> bool:
+    def matches(self, call: OperationCall) -> bool:
         """Whether `call` is of the kind that this fault strikes."""
         return (
             self.method in (None, call.method)

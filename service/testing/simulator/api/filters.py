@@ -4,11 +4,11 @@ import math
 from collections.abc import Callable
 
 from service.testing.simulator.api.api_error import refusal
-from service.testing.simulator.api.call import Call
+from service.testing.simulator.api.call import OperationCall
 from service.testing.simulator.simulated_clock import read_iso
 
 
-def time_filter(call: Call, earliest: str, latest: str, *, status: int = 400) -> Callable[[float], bool]:
+def time_filter(call: OperationCall, earliest: str, latest: str, *, status: int = 400) -> Callable[[float], bool]:
     """Whether a moment lies between the query parameters of these names, as far as they are given.
 
     Raises:
@@ -19,7 +19,7 @@ def time_filter(call: Call, earliest: str, latest: str, *, status: int = 400) ->
     return lambda moment: begin <= moment <= end
 
 
-def _moment(call: Call, name: str, default: float, status: int) -> float:
+def _moment(call: OperationCall, name: str, default: float, status: int) -> float:
     try:
         return read_iso(call.query[name]) if name in call.query else default
     except ValueError:

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from service.testing.simulator.api.api_error import ApiError, unauthenticated
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.faults import Fault, FaultKind
 from service.testing.simulator.api.idempotency import REPLAYED_HEADER
 from service.testing.simulator.api.operations import Operation
@@ -25,7 +25,7 @@ class Passage:
 
     simulator: Simulator
     operation: Operation
-    call: Call
+    call: OperationCall
     authorization: str | None
     fault: Fault | None
 
@@ -34,7 +34,9 @@ class Passage:
         return self.fault is not None and (self.fault.when, self.fault.kind) == (when, kind)
 
 
-async def handle(simulator: Simulator, operation: Operation, call: Call, authorization: str | None) -> CallOutcome:
+async def handle(
+    simulator: Simulator, operation: Operation, call: OperationCall, authorization: str | None
+) -> CallOutcome:
     """Perform `call`, log it, and say how it ends."""
     log = simulator.request_log
     place = log.begin(call, simulator.clock.now())

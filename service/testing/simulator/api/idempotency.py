@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from service.testing.simulator.api.api_error import bad_request, refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 
 REMEMBERED_FOR = 24 * 3600
 """Simulated seconds for which a success is replayed."""
@@ -38,7 +38,7 @@ class IdempotencyKeys:
     def __init__(self) -> None:
         self._records: dict[Scope, _Record] = {}
 
-    def claim(self, call: Call, now: float, *, reused: int = 422) -> Answer | None:
+    def claim(self, call: OperationCall, now: float, *, reused: int = 422) -> Answer | None:
         """The stored answer if `call` repeats a success; else None: the caller performs, then fulfils or forgets it.
 
         Raises:
@@ -51,11 +51,11 @@ class IdempotencyKeys:
             return None
         return _recall(record, fingerprint, reused)
 
-    def fulfil(self, call: Call, answer: Answer, now: float) -> None:
+    def fulfil(self, call: OperationCall, answer: Answer, now: float) -> None:
         """Remember the success of `call`."""
         self._records[_scope(call)] = _Record(_fingerprint(call), now, answer)
 
-    def forget(self, call: Call) -> None:
+    def forget(self, call: OperationCall) -> None:
         """Drop the claim of a request that failed, so that the key is free again."""
         self._records.pop(_scope(call), None)
 
@@ -76,13 +76,13 @@ def _recall(record: _Record, fingerprint: str, reused: int) -> Answer:
     return Answer(record.answer.body, record.answer.status, {**record.answer.headers, REPLAYED_HEADER: "true"})
 
 
-def _scope(call: Call) -> Scope:
+def _scope(call: OperationCall) -> Scope:
     key = call.idempotency_key or ""
     if not _KEY.fullmatch(key):
         raise bad_request("The Idempotency-Key must be 1 to 255 letters, digits, hyphens, underscores or colons.")
     return call.method, call.path, key
 
 
-def _fingerprint(call: Call) -> str:
+def _fingerprint(call: OperationCall) -> str:
     query = orjson.dumps(sorted(call.query.items()))
     return hashlib.sha256(query + b"\n" + call.content).hexdigest()

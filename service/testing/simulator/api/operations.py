@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from service.testing.simulator import assistants
 from service.testing.simulator.account import Account
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.hosted import code_operations, eligibility, number_operations, order_operations
 from service.testing.simulator.messages import (
     detail_records,
@@ -32,7 +32,7 @@ class Operation:
 
     method: str
     path: str
-    perform: Callable[[Account, Call], Answer]
+    perform: Callable[[Account, OperationCall], Answer]
     idempotent: bool = False
     single_error: tuple[int, ...] = ()
     reused_key: int = 422

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.testing.simulator.api.api_error import bad_request
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 250
@@ -14,7 +14,7 @@ LARGEST_SIZE = 250
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def page(call: Call, items: Sequence[Any], largest_size: int = LARGEST_SIZE) -> Answer:
+def page(call: OperationCall, items: Sequence[Any], largest_size: int = LARGEST_SIZE) -> Answer:
     """The page of `items` that `call` asks for; beyond the last page it is empty.
 
     Raises:
@@ -31,7 +31,7 @@ def page(call: Call, items: Sequence[Any], largest_size: int = LARGEST_SIZE) -> 
     return Answer({"data": list(items[(number - 1) * size : number * size]), "meta": meta})
 
 
-def whole_number(call: Call, name: str, default: int | None, largest: int | None = None) -> int:
+def whole_number(call: OperationCall, name: str, default: int | None, largest: int | None = None) -> int:
     """The query parameter `name`, at least 1; without a default it is required.
 
     Raises:

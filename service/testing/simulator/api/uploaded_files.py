@@ -4,10 +4,10 @@ from email.parser import BytesParser
 from email.policy import HTTP
 
 from service.testing.simulator.api.api_error import refusal
-from service.testing.simulator.api.call import Call
+from service.testing.simulator.api.call import OperationCall
 
 
-def uploaded_files(call: Call) -> dict[str, bytes]:
+def uploaded_files(call: OperationCall) -> dict[str, bytes]:
     """The content of each part, by the name of its field.
 
     Raises:

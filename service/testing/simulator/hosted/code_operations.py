@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from service.testing.simulator.account import Account
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody
 from service.testing.simulator.hosted.order_events import tell
 from service.testing.simulator.hosted.orders import HostedNumber, HostedNumberOrder
@@ -36,7 +36,7 @@ class ValidationCodesRequest(RequestBody):
     verification_codes: list[GivenCode] = Field(min_length=1)
 
 
-def create_verification_codes(account: Account, call: Call) -> Answer:
+def create_verification_codes(account: Account, call: OperationCall) -> Answer:
     """Send a code to each number of the order; one that is not in the order gets an `error` instead.
 
     Raises:
@@ -48,7 +48,7 @@ def create_verification_codes(account: Account, call: Call) -> Answer:
     return Answer({"data": rows})
 
 
-def validate_codes(account: Account, call: Call) -> Answer:
+def validate_codes(account: Account, call: OperationCall) -> Answer:
     """Check the codes; each number is then `verified`, `rejected` or `already_verified`.
 
     Raises:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody
 from service.testing.simulator.phone_numbers import is_e164
 
@@ -35,7 +35,7 @@ class EligibilityNumbersRequest(RequestBody):
     phone_numbers: list[str] = Field(min_length=1)
 
 
-def check_eligibility(account: "Account", call: Call) -> Answer:
+def check_eligibility(account: "Account", call: OperationCall) -> Answer:
     """Say of each number whether it can be hosted; the answer has no `data` around it.
 
     Raises:

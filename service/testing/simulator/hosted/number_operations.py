@@ -7,7 +7,7 @@ from pydantic import Field
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import not_found
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody
 from service.testing.simulator.api.pages import page
 from service.testing.simulator.hosted.order_events import tell
@@ -24,7 +24,7 @@ class NumberUpdate(RequestBody):
     tags: list[str] = Field(default_factory=list)
 
 
-def list_numbers(account: Account, call: Call) -> Answer:
+def list_numbers(account: Account, call: OperationCall) -> Answer:
     """List the numbers of successful orders that fit the filters.
 
     Raises:
@@ -36,7 +36,7 @@ def list_numbers(account: Account, call: Call) -> Answer:
     return page(call, [_shown(number) for number in found])
 
 
-def retrieve_number(account: Account, call: Call) -> Answer:
+def retrieve_number(account: Account, call: OperationCall) -> Answer:
     """Show a number by its id or as phone number.
 
     Raises:
@@ -45,7 +45,7 @@ def retrieve_number(account: Account, call: Call) -> Answer:
     return Answer({"data": _shown(_hosted(account, call)[1])})
 
 
-def update_number(account: Account, call: Call) -> Answer:
+def update_number(account: Account, call: OperationCall) -> Answer:
     """Change a number's settings, as far as they are given.
 
     Raises:
@@ -60,7 +60,7 @@ def update_number(account: Account, call: Call) -> Answer:
     return Answer({"data": _shown(changed)})
 
 
-def delete_number(account: Account, call: Call) -> Answer:
+def delete_number(account: Account, call: OperationCall) -> Answer:
     """Delete a number, whatever the state of its order, which is the answer; send the webhook about it.
 
     Raises:
@@ -77,14 +77,14 @@ def delete_number(account: Account, call: Call) -> Answer:
     return Answer({"data": changed.as_json()})
 
 
-def _hosted(account: Account, call: Call) -> tuple[HostedNumberOrder, HostedNumber]:
+def _hosted(account: Account, call: OperationCall) -> tuple[HostedNumberOrder, HostedNumber]:
     found = account.hosted_orders.of_number(call.parameters["id"])
     if found is None or found[1].status != "successful":
         raise not_found()
     return found
 
 
-def _fits(number: HostedNumber, call: Call) -> bool:
+def _fits(number: HostedNumber, call: OperationCall) -> bool:
     return (
         number.status == "successful"
         and call.query.get("filter[messaging_profile_id]") in (None, number.messaging_profile_id)

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody
 from service.testing.simulator.api.pages import page
 from service.testing.simulator.api.uploaded_files import uploaded_files
@@ -24,7 +24,7 @@ class CreateOrderRequest(RequestBody):
     phone_numbers: list[PhoneNumber] = Field(min_length=1)
 
 
-def list_orders(account: Account, call: Call) -> Answer:
+def list_orders(account: Account, call: OperationCall) -> Answer:
     """List the orders.
 
     Raises:
@@ -33,7 +33,7 @@ def list_orders(account: Account, call: Call) -> Answer:
     return page(call, [order.as_json() for order in account.hosted_orders])
 
 
-def create_order(account: Account, call: Call) -> Answer:
+def create_order(account: Account, call: OperationCall) -> Answer:
     """Order that these numbers be hosted, and send the webhook about it.
 
     Raises:
@@ -47,7 +47,7 @@ def create_order(account: Account, call: Call) -> Answer:
     return Answer({"data": order.as_json()})
 
 
-def retrieve_order(account: Account, call: Call) -> Answer:
+def retrieve_order(account: Account, call: OperationCall) -> Answer:
     """Show one order.
 
     Raises:
@@ -56,7 +56,7 @@ def retrieve_order(account: Account, call: Call) -> Answer:
     return Answer({"data": known_order(account, call.parameters["id"]).as_json()})
 
 
-def delete_order(account: Account, call: Call) -> Answer:
+def delete_order(account: Account, call: OperationCall) -> Answer:
     """Delete an order and its numbers, and send the webhook about it.
 
     Raises:
@@ -69,7 +69,7 @@ def delete_order(account: Account, call: Call) -> Answer:
     return Answer({"data": deleted.as_json()})
 
 
-def upload_file(account: Account, call: Call) -> Answer:
+def upload_file(account: Account, call: OperationCall) -> Answer:
     """Take the letter of authorization and the bill, both PDF, and send the webhook about it.
 
     Raises:

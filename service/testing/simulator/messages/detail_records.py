@@ -5,7 +5,7 @@ from typing import Any
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.pages import page
 from service.testing.simulator.messages.date_range import days
 from service.testing.simulator.messages.message import Message, Status
@@ -28,7 +28,7 @@ _RECORD_TYPES = ("messaging", "message_detail_record")
 _COMPARISONS = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
 
 
-def search_detail_records(account: Account, call: Call) -> Answer:
+def search_detail_records(account: Account, call: OperationCall) -> Answer:
     """List the messages that fit the filters; one that is still on its way has no record yet.
 
     Source: OpenAPI `MessageDetailRecord`; that queued messages are missing: knowledge base, rate limiting. Only
@@ -56,7 +56,7 @@ def search_detail_records(account: Account, call: Call) -> Answer:
 Filter = tuple[str, str, str]
 
 
-def _filters(call: Call) -> list[Filter]:
+def _filters(call: OperationCall) -> list[Filter]:
     """Field, comparison and value of every filter on a field."""
     found = []
     for name, value in call.query.items():

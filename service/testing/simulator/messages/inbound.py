@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.testing.simulator.account import Account
 from service.testing.simulator.messages import text
 from service.testing.simulator.messages.message import Message, MessageType
-from service.testing.simulator.messages.opt_outs import OptOut, autoresponse_type
+from service.testing.simulator.messages.opt_outs import ReceivedOptOut, autoresponse_type
 from service.testing.simulator.messages.payload import inbound_payload
 from service.testing.simulator.messages.whatsapp_inbound import whatsapp_body
-from service.testing.simulator.webhooks.events import Destination, new_event
+from service.testing.simulator.webhooks.events import WebhookTarget, new_event
 
 
 class InboundMessage(BaseModel):
@@ -38,7 +38,7 @@ def receive(account: Account, inbound: InboundMessage) -> Message:
     account.messages.add(message)
     _heed(account, message)
     event = new_event(account.clock, account.identifiers, "message.received", inbound_payload(message))
-    account.courier.send(event, Destination(message.webhook_url, message.webhook_failover_url))
+    account.courier.send(event, WebhookTarget(message.webhook_url, message.webhook_failover_url))
     return message
 
 
@@ -83,7 +83,7 @@ def _heed(account: Account, message: Message) -> None:
     profile_id = message.messaging_profile_id
     if message.autoresponse_type == "STOP":
         keyword = _keyword(message)
-        account.opt_outs.add(OptOut(message.to, message.sender, keyword, profile_id, account.clock.now()))
+        account.opt_outs.add(ReceivedOptOut(message.to, message.sender, keyword, profile_id, account.clock.now()))
     if message.autoresponse_type == "START":
         account.opt_outs.lift(profile_id, message.sender)
 

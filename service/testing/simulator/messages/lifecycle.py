@@ -6,10 +6,10 @@ from functools import partial
 from service.testing.simulator.account import Account
 from service.testing.simulator.messages import fallback
 from service.testing.simulator.messages.message import Message, Status
-from service.testing.simulator.messages.outcomes import Outcome
+from service.testing.simulator.messages.outcomes import MessageOutcome
 from service.testing.simulator.messages.payload import outbound_payload
 from service.testing.simulator.simulated_clock import read_iso
-from service.testing.simulator.webhooks.events import Destination, new_event
+from service.testing.simulator.webhooks.events import WebhookTarget, new_event
 
 _NO_RCS = (
     {
@@ -53,7 +53,7 @@ async def _go(account: Account, message_id: str) -> None:
         await _end(account, message_id, outcome, due)
 
 
-async def _end(account: Account, message_id: str, outcome: Outcome, due: float) -> None:
+async def _end(account: Account, message_id: str, outcome: MessageOutcome, due: float) -> None:
     message = account.messages.known(message_id)
     await account.clock.until((message.sent_at or due) + _time_left(message, outcome))
     ended = account.messages.change(
@@ -70,13 +70,13 @@ async def _end(account: Account, message_id: str, outcome: Outcome, due: float) 
         begin(account, instead)
 
 
-def _outcome(account: Account, message: Message) -> Outcome:
+def _outcome(account: Account, message: Message) -> MessageOutcome:
     if message.type == "RCS" and account.capabilities.of(message.to) == "none":
-        return Outcome(recipient=message.to, status="sending_failed", errors=_NO_RCS)
+        return MessageOutcome(recipient=message.to, status="sending_failed", errors=_NO_RCS)
     return account.outcomes.of(message)
 
 
-def _time_left(message: Message, outcome: Outcome) -> float:
+def _time_left(message: Message, outcome: MessageOutcome) -> float:
     if outcome.after is not None:
         return outcome.after
     return _lifetime(message) if outcome.status == "expired" else 0.0
@@ -94,9 +94,9 @@ async def _tell(account: Account, event_type: str, message: Message) -> None:
     await account.courier.deliver(event, _destination(account, message))
 
 
-def _destination(account: Account, message: Message) -> Destination:
+def _destination(account: Account, message: Message) -> WebhookTarget:
     """Where the webhooks about `message` go: to its own URLs, or those of its profile."""
     of_profile = account.profiles.destination(message.messaging_profile_id)
     if not message.use_profile_webhooks:
-        of_profile = Destination()
-    return Destination(message.webhook_url or of_profile.url, message.webhook_failover_url or of_profile.failover_url)
+        of_profile = WebhookTarget()
+    return WebhookTarget(message.webhook_url or of_profile.url, message.webhook_failover_url or of_profile.failover_url)

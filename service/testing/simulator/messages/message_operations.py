@@ -2,7 +2,7 @@
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import not_found, refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.messages.message import Message
 from service.testing.simulator.messages.payload import outbound_payload, payload
 
@@ -13,7 +13,7 @@ CANCELLABLE_UNTIL = 60
 """Seconds before `send_at` up to which a scheduled message can be cancelled. Source: OpenAPI `CancelMessage`."""
 
 
-def retrieve(account: Account, call: Call) -> Answer:
+def retrieve(account: Account, call: OperationCall) -> Answer:
     """Show a message that is at most ten days old.
 
     Raises:
@@ -22,7 +22,7 @@ def retrieve(account: Account, call: Call) -> Answer:
     return Answer({"data": payload(_known(account, call))})
 
 
-def cancel(account: Account, call: Call) -> Answer:
+def cancel(account: Account, call: OperationCall) -> Answer:
     """Cancel a scheduled message; the answer is the message itself, without `data`.
 
     Raises:
@@ -35,7 +35,7 @@ def cancel(account: Account, call: Call) -> Answer:
     return Answer(outbound_payload(account.messages.change(message.id, status="cancelled")))
 
 
-def _known(account: Account, call: Call) -> Message:
+def _known(account: Account, call: OperationCall) -> Message:
     message = account.messages.find(call.parameters["id"])
     if message is None or account.clock.now() - message.received_at > RETRIEVABLE_FOR:
         raise not_found()

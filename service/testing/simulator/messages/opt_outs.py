@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from service.testing.simulator.api.api_error import refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.filters import time_filter
 from service.testing.simulator.api.pages import page
 from service.testing.simulator.simulated_clock import iso
@@ -30,7 +30,7 @@ def autoresponse_type(text: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class OptOut:
+class ReceivedOptOut:
     """One block: `to` opted out of messages from `sender`. Source: the SDK's `MessagingOptoutListResponse`."""
 
     sender: str
@@ -54,12 +54,12 @@ class OptOuts:
     """The blocks in force, by messaging profile and number."""
 
     def __init__(self) -> None:
-        self._opt_outs: dict[tuple[str, str], OptOut] = {}
+        self._opt_outs: dict[tuple[str, str], ReceivedOptOut] = {}
 
-    def __iter__(self) -> Iterator[OptOut]:
+    def __iter__(self) -> Iterator[ReceivedOptOut]:
         return iter(list(self._opt_outs.values()))
 
-    def add(self, opt_out: OptOut) -> None:
+    def add(self, opt_out: ReceivedOptOut) -> None:
         """Block the messages of that profile to that number."""
         self._opt_outs[opt_out.messaging_profile_id, opt_out.to] = opt_out
 
@@ -80,7 +80,7 @@ class OptOuts:
             raise refusal(403, "40300", "Blocked due to STOP message", detail, "/to")
 
 
-def list_opt_outs(account: "Account", call: Call) -> Answer:
+def list_opt_outs(account: "Account", call: OperationCall) -> Answer:
     """List the blocks that fit the filters.
 
     Raises:
@@ -91,7 +91,7 @@ def list_opt_outs(account: "Account", call: Call) -> Answer:
     return page(call, [opt_out.as_json() for opt_out in found])
 
 
-def _fits(opt_out: OptOut, call: Call) -> bool:
+def _fits(opt_out: ReceivedOptOut, call: OperationCall) -> bool:
     return call.query.get("filter[messaging_profile_id]") in (None, opt_out.messaging_profile_id) and call.query.get(
         "filter[from]"
     ) in (None, opt_out.sender)

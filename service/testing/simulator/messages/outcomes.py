@@ -19,7 +19,7 @@ _ERRORS = {
 """Codes of SMS and MMS. Source: Telnyx's page on messaging error codes; those of RCS are not published."""
 
 
-class Outcome(BaseModel):
+class MessageOutcome(BaseModel):
     """How the messages to a recipient (`*`: to anybody else) end.
 
     `type` confines it to SMS, MMS, RCS or WHATSAPP. With `sent` or `queued` they never get further than that. The last
@@ -49,17 +49,17 @@ class Outcomes:
     """The outcomes that were scripted; the latest word on a recipient holds."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[tuple[str, MessageType | None], Outcome] = {}
+        self._outcomes: dict[tuple[str, MessageType | None], MessageOutcome] = {}
 
-    def set(self, outcome: Outcome) -> None:
+    def set(self, outcome: MessageOutcome) -> None:
         """Let messages end so from now on."""
         self._outcomes[outcome.recipient, outcome.type] = outcome
 
-    def of(self, message: Message) -> Outcome:
+    def of(self, message: Message) -> MessageOutcome:
         """How `message` ends: by recipient before `*`, by type before any type."""
         for recipient in (message.to, "*"):
             for message_type in (message.type, None):
                 outcome = self._outcomes.get((recipient, message_type))
                 if outcome is not None:
                     return outcome
-        return Outcome(recipient="*", status="delivered")
+        return MessageOutcome(recipient="*", status="delivered")

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request, refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.messages import admission, lifecycle
 from service.testing.simulator.messages.message import Fallback, Message
@@ -49,7 +49,7 @@ class RcsMessageRequest(RequestBody):
     mms_fallback: MmsFallback | None = None
 
 
-def send_rcs(account: Account, call: Call) -> Answer:
+def send_rcs(account: Account, call: OperationCall) -> Answer:
     """Accept an RCS message, and let it go its way.
 
     An agent that is not known is taken to be one of the account's. A phone without RCS gets the `sms_fallback` at

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request, missing_parameter, refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.messages import admission, lifecycle, text
 from service.testing.simulator.messages.message import Message, MessageType
@@ -51,7 +51,7 @@ class CreateMessageRequest(RequestBody):
     send_at: Date | None = None
 
 
-def send(account: Account, call: Call) -> Answer:
+def send(account: Account, call: OperationCall) -> Answer:
     """Accept an SMS or MMS, and let it go its way.
 
     Raises:
@@ -68,7 +68,7 @@ def send(account: Account, call: Call) -> Answer:
     return Answer({"data": outbound_payload(accepted)}, headers=headers)
 
 
-def schedule(account: Account, call: Call) -> Answer:
+def schedule(account: Account, call: OperationCall) -> Answer:
     """Accept an SMS or MMS for later; as `send`, but `send_at` is required.
 
     Raises:

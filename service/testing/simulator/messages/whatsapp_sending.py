@@ -6,7 +6,7 @@ from pydantic import Field
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request, missing_parameter, refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody, WebAddress
 from service.testing.simulator.messages import admission, lifecycle
 from service.testing.simulator.messages.message import Message
@@ -43,7 +43,7 @@ class WhatsappRequest(RequestBody):
     webhook_url: WebAddress | None = None
 
 
-def send_whatsapp(account: Account, call: Call) -> Answer:
+def send_whatsapp(account: Account, call: OperationCall) -> Answer:
     """Accept a WhatsApp message, and let it go its way.
 
     Raises:

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.testing.simulator.api.api_error import not_found
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.api.pages import page
-from service.testing.simulator.webhooks.events import Destination
+from service.testing.simulator.webhooks.events import WebhookTarget
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account
@@ -67,7 +67,7 @@ class MessagingProfiles:
     """The profiles by id, and which number belongs to which."""
 
     def __init__(self, default_webhook_url: str | None) -> None:
-        self._default = Destination(default_webhook_url)
+        self._default = WebhookTarget(default_webhook_url)
         self._profiles: dict[str, MessagingProfile] = {}
         self._numbers: dict[str, str] = {}
 
@@ -99,13 +99,13 @@ class MessagingProfiles:
         """The id of the first profile."""
         return next(iter(self._profiles))
 
-    def destination(self, profile_id: str) -> Destination:
+    def destination(self, profile_id: str) -> WebhookTarget:
         """Where the webhooks of that profile go; those of one that is not known go to the simulator's own URL."""
         profile = self._profiles.get(profile_id)
-        return self._default if profile is None else Destination(profile.webhook_url, profile.webhook_failover_url)
+        return self._default if profile is None else WebhookTarget(profile.webhook_url, profile.webhook_failover_url)
 
 
-def list_profiles(account: "Account", call: Call) -> Answer:
+def list_profiles(account: "Account", call: OperationCall) -> Answer:
     """List the profiles whose names fit the filters.
 
     Raises:
@@ -121,7 +121,7 @@ def list_profiles(account: "Account", call: Call) -> Answer:
     return page(call, found)
 
 
-def retrieve_profile(account: "Account", call: Call) -> Answer:
+def retrieve_profile(account: "Account", call: OperationCall) -> Answer:
     """Show one profile.
 
     Raises:
@@ -130,7 +130,7 @@ def retrieve_profile(account: "Account", call: Call) -> Answer:
     return Answer({"data": _known(account, call).model_dump()})
 
 
-def update_profile(account: "Account", call: Call) -> Answer:
+def update_profile(account: "Account", call: OperationCall) -> Answer:
     """Change the fields that are given.
 
     Raises:
@@ -143,7 +143,7 @@ def update_profile(account: "Account", call: Call) -> Answer:
     return Answer({"data": changed.model_dump()})
 
 
-def _known(account: "Account", call: Call) -> MessagingProfile:
+def _known(account: "Account", call: OperationCall) -> MessagingProfile:
     profile = account.profiles.find(call.parameters["id"])
     if profile is None:
         raise not_found()

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import phonenumbers
 
 from service.testing.simulator.api.api_error import not_found
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.pages import page
 from service.testing.simulator.phone_numbers import is_e164
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from service.testing.simulator.account import Account
 
 
-def list_phone_numbers(account: "Account", call: Call) -> Answer:
+def list_phone_numbers(account: "Account", call: OperationCall) -> Answer:
     """List the numbers of a profile, with their countries. Source: SDK 4.189, `PhoneNumberWithMessagingSettings`.
 
     Raises:
@@ -35,7 +35,7 @@ def list_phone_numbers(account: "Account", call: Call) -> Answer:
     return page(call, rows)
 
 
-def list_short_codes(account: "Account", call: Call) -> Answer:
+def list_short_codes(account: "Account", call: OperationCall) -> Answer:
     """List the short codes of a profile. Source: SDK 4.189, `ShortCode`.
 
     Raises:
@@ -56,7 +56,7 @@ def list_short_codes(account: "Account", call: Call) -> Answer:
     return page(call, rows)
 
 
-def _profile_id(account: "Account", call: Call) -> str:
+def _profile_id(account: "Account", call: OperationCall) -> str:
     profile = account.profiles.find(call.parameters["id"])
     if profile is None:
         raise not_found()

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.pages import page
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class UrlDomain:
     record_type: str = "messaging_url_domain"
 
 
-def list_url_domains(account: "Account", call: Call) -> Answer:
+def list_url_domains(account: "Account", call: OperationCall) -> Answer:
     """List the domains.
 
     Raises:

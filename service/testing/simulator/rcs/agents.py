@@ -5,11 +5,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from service.testing.simulator.api.api_error import not_found
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.api.pages import page
 from service.testing.simulator.webhooks.deliveries import USER_ID
-from service.testing.simulator.webhooks.events import Destination
+from service.testing.simulator.webhooks.events import WebhookTarget
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account
@@ -30,9 +30,9 @@ class RcsAgent:
     user_id: str = USER_ID
 
     @property
-    def destination(self) -> Destination:
+    def destination(self) -> WebhookTarget:
         """Where its inbound messages go."""
-        return Destination(self.webhook_url, self.webhook_failover_url)
+        return WebhookTarget(self.webhook_url, self.webhook_failover_url)
 
 
 class RcsAgentUpdate(RequestBody):
@@ -61,7 +61,7 @@ class RcsAgents:
         return self._agents.get(agent_id)
 
 
-def list_agents(account: "Account", call: Call) -> Answer:
+def list_agents(account: "Account", call: OperationCall) -> Answer:
     """List the agents.
 
     Raises:
@@ -70,7 +70,7 @@ def list_agents(account: "Account", call: Call) -> Answer:
     return page(call, [asdict(agent) for agent in account.agents])
 
 
-def retrieve_agent(account: "Account", call: Call) -> Answer:
+def retrieve_agent(account: "Account", call: OperationCall) -> Answer:
     """Show one agent.
 
     Raises:
@@ -79,7 +79,7 @@ def retrieve_agent(account: "Account", call: Call) -> Answer:
     return Answer({"data": asdict(known_agent(account, call.parameters["id"]))})
 
 
-def update_agent(account: "Account", call: Call) -> Answer:
+def update_agent(account: "Account", call: OperationCall) -> Answer:
     """Change the profile and the webhook URLs, as far as they are given.
 
     Raises:

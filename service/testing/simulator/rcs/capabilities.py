@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from service.testing.simulator.api.api_error import refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody
 from service.testing.simulator.phone_numbers import is_e164
 from service.testing.simulator.rcs.agents import RcsAgent, known_agent
@@ -35,7 +35,7 @@ _NOT_CAPABLE = "RCS is disabled or agent is not provisioned for the carrier"
 _MOST_NUMBERS = 100
 
 
-class RcsCapabilities:
+class PhoneCapabilities:
     """Which phones can do what; one that nobody spoke of can do everything."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class CapabilityListRequest(RequestBody):
     phone_numbers: list[PhoneNumber] = Field(min_length=1, max_length=_MOST_NUMBERS)
 
 
-def retrieve_capabilities(account: "Account", call: Call) -> Answer:
+def retrieve_capabilities(account: "Account", call: OperationCall) -> Answer:
     """Say what one phone can do.
 
     Raises:
@@ -69,7 +69,7 @@ def retrieve_capabilities(account: "Account", call: Call) -> Answer:
     return Answer({"data": _shown(account, agent, number)})
 
 
-def list_bulk_capabilities(account: "Account", call: Call) -> Answer:
+def list_bulk_capabilities(account: "Account", call: OperationCall) -> Answer:
     """Say what each of several phones can do.
 
     Raises:

@@ -4,12 +4,12 @@ from urllib.parse import quote, urlencode
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.phone_numbers import is_e164
 from service.testing.simulator.rcs.agents import known_agent
 
 
-def generate_deeplink(account: Account, call: Call) -> Answer:
+def generate_deeplink(account: Account, call: OperationCall) -> Answer:
     """Make the link; for a phone without RCS it falls back to `phone_number`. Source: OpenAPI `RCSDeeplinkResponse`.
 
     Raises:

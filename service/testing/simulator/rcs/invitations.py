@@ -2,12 +2,12 @@
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.phone_numbers import is_e164
 from service.testing.simulator.rcs.agents import known_agent
 
 
-def invite_test_number(account: Account, call: Call) -> Answer:
+def invite_test_number(account: Account, call: OperationCall) -> Answer:
     """Invite the phone; a repeated invitation changes nothing. Source: OpenAPI `RCSTestNumberInviteResponse`.
 
     Raises:

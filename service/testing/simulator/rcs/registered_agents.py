@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from service.testing.simulator.api.api_error import missing_header
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class AgentDraft(RequestBody):
     profile_id: str | None = None
 
 
-def create_agent(account: "Account", call: Call) -> Answer:
+def create_agent(account: "Account", call: OperationCall) -> Answer:
     """Create a draft under a brand, which may be any.
 
     Raises:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import not_found
 from service.testing.simulator.tollfree.requests import StatusChange, VerificationRequest, VerificationStatus
-from service.testing.simulator.webhooks.events import Destination, new_event
+from service.testing.simulator.webhooks.events import WebhookTarget, new_event
 
 Shape = Literal[
     "toll_free_verification.status_update",
@@ -21,7 +21,7 @@ Shape = Literal[
 ]
 
 
-class Decision(BaseModel):
+class ReviewDecision(BaseModel):
     """A new status, the reason for it, and which event type the webhook has; without `shape` none is sent."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,7 +31,7 @@ class Decision(BaseModel):
     shape: Shape | None = "toll_free_verification.status_update"
 
 
-def decide(account: Account, request_id: str, decision: Decision) -> VerificationRequest:
+def decide(account: Account, request_id: str, decision: ReviewDecision) -> VerificationRequest:
     """Note the decision, and send the webhook to the request's `webhookUrl`.
 
     Raises:
@@ -44,11 +44,11 @@ def decide(account: Account, request_id: str, decision: Decision) -> Verificatio
     account.verification_requests.put(decided)
     if decision.shape is not None:
         event = new_event(account.clock, account.identifiers, decision.shape, _payload(decided, decision))
-        account.courier.send(event, Destination(decided.fields.get("webhookUrl")))
+        account.courier.send(event, WebhookTarget(decided.fields.get("webhookUrl")))
     return decided
 
 
-def _payload(request: VerificationRequest, decision: Decision) -> dict[str, Any]:
+def _payload(request: VerificationRequest, decision: ReviewDecision) -> dict[str, Any]:
     if decision.shape == "toll_free_verification.status_update":
         return {"id": request.id, "status": decision.status.lower(), "rejectionReason": decision.reason}
     return {

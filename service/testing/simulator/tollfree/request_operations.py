@@ -5,14 +5,14 @@ from typing import Any
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request, not_found
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.filters import time_filter
 from service.testing.simulator.api.pages import LARGEST_SIZE, whole_number
 from service.testing.simulator.tollfree.requests import StatusChange, VerificationRequest
 from service.testing.simulator.tollfree.submission import Submission
 
 
-def list_requests(account: Account, call: Call) -> Answer:
+def list_requests(account: Account, call: OperationCall) -> Answer:
     """List the requests that fit the filters; `page` and `page_size` are required, a size too large is lowered.
 
     Raises:
@@ -27,7 +27,7 @@ def list_requests(account: Account, call: Call) -> Answer:
     return _records(found, whole_number(call, "page", None), whole_number(call, "page_size", None))
 
 
-def submit_request(account: Account, call: Call) -> Answer:
+def submit_request(account: Account, call: OperationCall) -> Answer:
     """Submit a request; one about a number that is verified already takes the old one's place and un-verifies it.
 
     Raises:
@@ -42,7 +42,7 @@ def submit_request(account: Account, call: Call) -> Answer:
     return Answer(request.submitted())
 
 
-def retrieve_request(account: Account, call: Call) -> Answer:
+def retrieve_request(account: Account, call: OperationCall) -> Answer:
     """Show one request with its status and the reason for it.
 
     Raises:
@@ -51,7 +51,7 @@ def retrieve_request(account: Account, call: Call) -> Answer:
     return Answer(_known(account, call).as_json())
 
 
-def update_request(account: Account, call: Call) -> Answer:
+def update_request(account: Account, call: OperationCall) -> Answer:
     """Replace the whole request, which goes back into review and is no longer verified.
 
     Raises:
@@ -62,7 +62,7 @@ def update_request(account: Account, call: Call) -> Answer:
     return Answer(request.submitted())
 
 
-def delete_request(account: Account, call: Call) -> Answer:
+def delete_request(account: Account, call: OperationCall) -> Answer:
     """Delete a request that was rejected. Source: OpenAPI `DeleteVerificationRequest`.
 
     Raises:
@@ -75,7 +75,7 @@ def delete_request(account: Account, call: Call) -> Answer:
     return Answer(None)
 
 
-def retrieve_history(account: Account, call: Call) -> Answer:
+def retrieve_history(account: Account, call: OperationCall) -> Answer:
     """List the status changes of one request, the latest first.
 
     Raises:
@@ -90,7 +90,7 @@ def _records(entries: list[Any], number: int, size: int) -> Answer:
     return Answer({"records": entries[(number - 1) * size : number * size], "total_records": len(entries)})
 
 
-def _fields(call: Call) -> dict[str, Any]:
+def _fields(call: OperationCall) -> dict[str, Any]:
     return call.read(Submission).model_dump(by_alias=True, exclude_none=True)
 
 
@@ -98,14 +98,14 @@ def _queued(account: Account) -> StatusChange:
     return StatusChange("In Progress", account.clock.now())
 
 
-def _known(account: Account, call: Call) -> VerificationRequest:
+def _known(account: Account, call: OperationCall) -> VerificationRequest:
     request = account.verification_requests.find(call.parameters["id"])
     if request is None:
         raise not_found()
     return request
 
 
-def _fits(request: VerificationRequest, call: Call) -> bool:
+def _fits(request: VerificationRequest, call: OperationCall) -> bool:
     return (
         call.query.get("status") in (None, request.status)
         and ("phone_number" not in call.query or call.query["phone_number"] in request.phone_numbers)

@@ -15,7 +15,7 @@ from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.scripted import ScriptedAnswers
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.webhooks.deliveries import Attempt, WebhookDeliveries
-from service.testing.simulator.webhooks.events import Destination, WebhookEvent
+from service.testing.simulator.webhooks.events import WebhookEvent, WebhookTarget
 from service.testing.simulator.webhooks.posting import WebhookPoster
 from service.testing.simulator.webhooks.webhook_faults import WebhookFault
 
@@ -48,18 +48,18 @@ class WebhookCourier:
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.faults: ScriptedAnswers[WebhookFault] = ScriptedAnswers(identifiers, "webhook fault")
 
-    def send(self, event: WebhookEvent, destination: Destination) -> None:
+    def send(self, event: WebhookEvent, destination: WebhookTarget) -> None:
         """Deliver `event` in the background."""
         self._background.start(partial(self._deliver, event, destination, self._fault(event)))
 
-    async def deliver(self, event: WebhookEvent, destination: Destination) -> None:
+    async def deliver(self, event: WebhookEvent, destination: WebhookTarget) -> None:
         """Deliver `event`, as the faults that strike it allow, and return after the first attempt; the rest goes on."""
         await self._deliver(event, destination, self._fault(event))
 
     def _fault(self, event: WebhookEvent) -> WebhookFault | None:
         return self.faults.take(lambda fault: fault.matches(event.type))
 
-    async def _deliver(self, event: WebhookEvent, destination: Destination, fault: WebhookFault | None) -> None:
+    async def _deliver(self, event: WebhookEvent, destination: WebhookTarget, fault: WebhookFault | None) -> None:
         if fault is not None and fault.kind == "lost":
             return
         if fault is not None and fault.kind in ("late", "reordered"):
@@ -69,7 +69,7 @@ class WebhookCourier:
         if fault is not None and fault.kind == "duplicate":
             await self._begin(event, destination)
 
-    async def _deliver_later(self, event: WebhookEvent, destination: Destination, fault: WebhookFault) -> None:
+    async def _deliver_later(self, event: WebhookEvent, destination: WebhookTarget, fault: WebhookFault) -> None:
         if fault.kind == "late":
             await self._clock.until(event.occurred_at + fault.seconds)
         else:
@@ -78,7 +78,7 @@ class WebhookCourier:
             await overtaken.wait()
         await self._begin(event, destination)
 
-    async def _begin(self, event: WebhookEvent, destination: Destination) -> None:
+    async def _begin(self, event: WebhookEvent, destination: WebhookTarget) -> None:
         attempted = asyncio.Event()
         async with self._turns[event.subject]:
             self._background.start(partial(self._attempt_all, event, destination, attempted))
@@ -87,7 +87,7 @@ class WebhookCourier:
         for overtaken in held:
             overtaken.set()
 
-    async def _attempt_all(self, event: WebhookEvent, destination: Destination, attempted: asyncio.Event) -> None:
+    async def _attempt_all(self, event: WebhookEvent, destination: WebhookTarget, attempted: asyncio.Event) -> None:
         delivery_id, last = self._identifiers.uuid("delivery"), self._clock.now()
         try:
             for number, (url, pause) in enumerate(_plan(destination), start=1):
@@ -107,7 +107,7 @@ class WebhookCourier:
         return Attempt(url, started_at, self._clock.now(), exchange)
 
 
-def _plan(destination: Destination) -> list[tuple[str, float]]:
+def _plan(destination: WebhookTarget) -> list[tuple[str, float]]:
     """Each attempt's URL, and how long to pause before it."""
     pauses = [0.0, *(FIRST_PAUSE * 2**n for n in range(ATTEMPTS_PER_URL - 1))]
     return [(url, pause) for url in destination.urls() for pause in pauses]

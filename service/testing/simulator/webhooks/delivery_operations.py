@@ -6,13 +6,13 @@ import orjson
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import not_found, refusal
-from service.testing.simulator.api.call import Answer, Call
+from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.filters import time_filter
 from service.testing.simulator.api.pages import page
 from service.testing.simulator.webhooks.deliveries import WebhookDelivery
 
 
-def list_deliveries(account: Account, call: Call) -> Answer:
+def list_deliveries(account: Account, call: OperationCall) -> Answer:
     """List the deliveries that fit the filters, the latest first.
 
     Raises:
@@ -29,7 +29,7 @@ def list_deliveries(account: Account, call: Call) -> Answer:
     return page(call, found[::-1])
 
 
-def retrieve_delivery(account: Account, call: Call) -> Answer:
+def retrieve_delivery(account: Account, call: OperationCall) -> Answer:
     """Show one delivery with all its attempts.
 
     Raises:
@@ -41,12 +41,12 @@ def retrieve_delivery(account: Account, call: Call) -> Answer:
     return Answer({"data": delivery.as_json()})
 
 
-def _check_status(call: Call) -> None:
+def _check_status(call: OperationCall) -> None:
     if call.query.get("filter[status][eq]", "delivered") not in ("delivered", "failed"):
         raise refusal(422, "10015", "Bad Request", "The status must be delivered or failed.")
 
 
-def _fits(delivery: WebhookDelivery, call: Call) -> bool:
+def _fits(delivery: WebhookDelivery, call: OperationCall) -> bool:
     query, types = call.query, call.query.get("filter[event_type]")
     return (
         query.get("filter[status][eq]") in (None, delivery.status)

@@ -40,7 +40,7 @@ class WebhookEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
+class WebhookTarget:
     """Where the webhooks about something go: the URL, and the one to turn to when that fails; None: nowhere."""
 
     url: str | None = None

@@ -9,6 +9,7 @@ import httpx
 from nacl.signing import SigningKey
 
 from service import clock
+from service.outbound.tls import tls_context
 from service.security.telnyx_signature import sign
 
 DEADLINE = 2.0
@@ -41,7 +42,7 @@ class WebhookPoster:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Hold connections to receivers until the block ends."""
-        async with httpx.AsyncClient(trust_env=False, timeout=None) as client:  # noqa: S113 - the deadline is below
+        async with httpx.AsyncClient(verify=tls_context(), trust_env=False, timeout=None) as client:  # noqa: S113 - the deadline is below
             self._client = client
             yield
         self._client = None
