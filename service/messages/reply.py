@@ -175,7 +175,7 @@ class ReplyDecision:
         )
 
     async def _by_whatsapp(self, address: Address, text: str, key: str) -> None:
-        """Send to the user id of a sender without a number. Source: SDK 4.189, `MessagingInboundMessagePayload.body`."""
+        """Send to the user id of a hidden number. Source: SDK 4.189, `MessagingInboundMessagePayload.body`."""
         await self.telnyx.messages.whatsapp(
             to=address.to,
             from_=address.sender,

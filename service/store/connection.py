@@ -71,7 +71,7 @@ def connect(url: str, *, timeout: float, connections: int) -> "Redis":
         kind = _SentinelTlsConnection if target.tls is not None else _SentinelConnection
         through_sentinel: Redis = sentinel.master_for(target.master, connection_class=kind, **options)
         return through_sentinel
-    # Whoever finds all connections in use waits for one, as long as for a command.
+    # A caller that finds all connections in use waits for one, as long as for a command.
     pool = BlockingConnectionPool(
         connection_class=_kind(target, _SocketConnection, _TlsConnection, _PlainConnection),
         timeout=timeout,  # type: ignore[arg-type]
@@ -133,7 +133,7 @@ def _target(url: str) -> RedisTarget:
 
 
 def _options(url: str, target: RedisTarget, timeout: float) -> dict[str, Any]:
-    """What a connection of any kind is given."""
+    """Return the options of every connection."""
     place: dict[str, Any] = {}
     if target.path is not None:
         place = {"path": target.path}

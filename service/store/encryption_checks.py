@@ -1,4 +1,4 @@
-"""What is stored under encryption keys that are not here, or in the clear although there is one."""
+"""Checks for data under missing encryption keys, or in the clear although there is a key."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class EncryptionFindings:
 
     @property
     def missing(self) -> Iterator[str]:
-        """What is missing, in words."""
+        """Yield the missing keys, in words."""
         for name in sorted(self.opt_outs | self.bodies):
             yield (
                 f"the encryption key {name} is missing, under which {self.opt_outs[name]} opted-out numbers and"

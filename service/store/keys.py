@@ -64,10 +64,10 @@ class Keys:
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
     | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
     | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
-    | `<ns>:known:<kind>` | hash | for ever, by id: what was last known of a registration of that kind |
-    | `<ns>:turn:<name>` | string | whose turn it is to do what may be done once in a while |
-    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: what the phone can do over RCS, and when that was asked |
-    | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that wants no more |
+    | `<ns>:known:<kind>` | hash | for ever, by id: the last known state of a registration of that kind |
+    | `<ns>:turn:<name>` | string | the holder of a throttle: an action that may happen once in a while |
+    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and when it was asked |
+    | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """

@@ -1,4 +1,4 @@
-"""What Redis must allow: taken from the scripts themselves, so that it cannot fall behind them."""
+"""The rights that Redis must give: taken from the scripts themselves, so that the list cannot fall behind."""
 
 import json
 import re
@@ -33,10 +33,10 @@ WORKER_COMMANDS = frozenset(
     | {"SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME", "UNWATCH", "WATCH", "ZADD", "ZCARD", "ZCOUNT"}
     | {"ZINCRBY", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE", "ZSCAN", "ZSCORE"}
 )
-"""Commands that workers and the command line send by themselves, those of arq for its jobs and cron among them."""
+"""Commands that workers and the command line send outside scripts, those of arq for its jobs and cron among them."""
 
 CONNECTION_COMMANDS = frozenset({"EVALSHA", "PING", "SCRIPT LOAD", "SELECT"})
-"""Commands that every connection needs; whoever may not run them is told so by the server."""
+"""Commands that every connection needs; the server itself refuses a user without them."""
 
 _CALL = re.compile(r"redis\.p?call\('([A-Z]+)'")
 _OUR_KEY = re.compile(r"\bns\s*\.\.\s*'(:[a-z_]+:?)")
@@ -48,7 +48,7 @@ _VARIADIC = frozenset({"DEL", "EXISTS", "MGET", "UNLINK", "WATCH"})
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a role needs: the texts of its scripts, the commands that it sends by themselves, and room in the memory."""
+    """The needs of a role: the texts of its scripts, its commands outside scripts, and room in the memory."""
 
     texts: tuple[str, ...]
     commands: frozenset[str] = frozenset()

@@ -125,7 +125,7 @@ _ADVICE = (
     ("READONLY", "nothing if a failover is under way: the name is asked again; else let REDIS_URL name the primary"),
     ("MISCONF", "make room on the server's disk; its log has the reason"),
     ("OOM", "raise maxmemory, or shorten RINGBACK_RETENTION and RINGBACK_BODY_RETENTION"),
-    ("LOADING", "wait: it answers by itself"),
+    ("LOADING", "wait: it answers once its data is loaded"),
     ("sentinel", "check the sentinels and the master's name in REDIS_URL"),
     ("WRONGTYPE", "find who else writes under RINGBACK_NAMESPACE; another namespace avoids it"),
 )

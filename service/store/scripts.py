@@ -62,7 +62,7 @@ def all_texts() -> tuple[str, ...]:
 
 
 def is_script_error(error: BaseException) -> bool:
-    """Return whether a script failed by itself or met a damaged value, rather than the server refusing its work."""
+    """Return whether a script has a bug or met a damaged value, rather than the server refusing its work."""
     damaged = ("user_script:", "WRONGTYPE", "hash value is not an integer", "value is not an integer")
     return isinstance(error, ResponseError) and str(error).startswith(damaged)
 

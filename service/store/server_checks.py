@@ -1,4 +1,4 @@
-"""What a Redis that is set up otherwise than it should be puts at risk, and whether it can be used at all."""
+"""Checks of a Redis server: the risks of its settings, and whether it can be used at all."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ _CLUSTER = (
 
 @dataclass(frozen=True, slots=True)
 class ServerFindings:
-    """What is wrong with a server: `risks` lose events, `warnings` are to be known."""
+    """The findings about a server: `risks` lose events, `warnings` do not."""
 
     risks: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -42,7 +42,7 @@ class Cause:
 
     @property
     def kind(self) -> str:
-        """What sort of cause it is, whatever it is about."""
+        """The kind of the cause, without its subject."""
         return kind_of(self.name)
 
     @property
@@ -57,7 +57,7 @@ def kind_of(name: str) -> str:
 
 
 async def open_causes(redis: "Redis", keys: Keys) -> list[Cause]:
-    """What work is parked for at this moment, the oldest first."""
+    """Return the open causes, the oldest first."""
     answers = await run(redis, BLOCKS, keys.namespace)
     return sorted((_cause(each, keys) for each in answers), key=lambda cause: cause.since)
 

@@ -1,4 +1,4 @@
-"""What is known of whether Telnyx answers a repetition under its `Idempotency-Key` from memory: the last probe."""
+"""The last probe of Telnyx's memory of `Idempotency-Key`."""
 
 from dataclasses import asdict, dataclass
 

@@ -1,4 +1,4 @@
-"""The ledger: what is known of each effect, written before its request leaves and when its answer has come."""
+"""The ledger: the entry of each effect, written before its request leaves and when its answer has come."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ SETTLE = script("effects_settle")
 FORGET = script("effects_forget")
 
 SETTLED_ANSWER = b'{"data":{"id":null}}'
-"""What a handler is answered about an effect of which a person has said that it was sent."""
+"""The answer to a handler about an effect that an operator has marked as sent."""
 
 EntryState = Literal["started", "done", "refused", "withdrawn", "settled", "forgotten", "would"]
 EffectOutcome = Literal["done", "refused", "withdrawn", "put_off", "unknown"]
@@ -39,7 +39,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """What Telnyx answered, as the ledger keeps it."""
+    """An answer of Telnyx, in the ledger's form."""
 
     status: int
     content_type: str = ""
@@ -53,7 +53,7 @@ class Entry:
     `name` is the digest of its key. `own_key` says that the caller gave the key: then it is the same effect for every
     event. `target` is the digest of method, path and recipient, by which calls are matched; `path` and `recipient` are
     for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is. Read back, both
-    digests are as they were stored (`Sealer.forms`). `unread` says that the rest cannot be opened: `sealed_under` names
+    digests have their stored form (`Sealer.forms`). `unread` says that the rest cannot be opened: `sealed_under` names
     the key that is missing. Without that name, the entry is damaged. `doubtful` counts requests that may or may not
     have taken effect, `generation` how often a new key was wanted on purpose. A `started` entry is in flight, or of
     unknown fate; `run` is the latest that had it in hand.
@@ -89,7 +89,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the ledger knows under a caller's own key; `busy` where another run that lives has it in hand."""
+    """The ledger's entry under a caller's own key; `busy` where another live run has it in hand."""
 
     entry: Entry | None
     busy: bool
@@ -102,7 +102,7 @@ async def effects_of(redis: "Redis", keys: Keys, event_id: str) -> list[Entry]:
 
 
 async def look(redis: "Redis", keys: Keys, event_id: str, name: str, run_id: str) -> Found:
-    """What is known of one effect, whichever event began it."""
+    """Return the entry of one effect of any event."""
     busy, *fields = await run(redis, LOOK, keys.namespace, event_id, name, run_id)
     return Found(_entry(name, fields, keys.sealer) if fields else None, busy == b"1")
 
@@ -180,7 +180,7 @@ def _place(name: str, field_name: str) -> bytes:
 
 
 def _short(name: str, answer: StoredAnswer, sealer: Sealer) -> bytes:
-    """What stays of a sealed answer when bodies are let go of: its id. The script finds that in a plain one itself."""
+    """Return the part of a sealed answer that outlives its body: the id. The script finds that in a plain answer."""
     if not sealer.active:
         return b""
     try:
@@ -195,7 +195,7 @@ def _short(name: str, answer: StoredAnswer, sealer: Sealer) -> bytes:
 
 
 def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
-    """What a new intent consists of."""
+    """Return the fields of a new intent."""
     fields: dict[str, Argument] = {
         "event": entry.event_id,
         "handler": entry.handler,
@@ -220,7 +220,7 @@ def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
 
 
 def _hidden(digest: str, sealer: Sealer) -> str:
-    """A digest as it is stored; one that was read back is so already."""
+    """Return the stored form of a digest; one that was read back has it already."""
     return digest if isinstance(digest, Form) else sealer.hide(digest)
 
 

@@ -1,4 +1,4 @@
-"""Pauses: handlers that a person has stopped for a while. What comes due for them is parked, as by any cause."""
+"""Pauses: handlers that a person has stopped for a while. Their due events are parked, as by any cause."""
 
 from redis.asyncio import Redis
 
@@ -33,6 +33,6 @@ async def resume(redis: "Redis", keys: Keys, handler: str) -> int | None:
 
 
 async def paused(redis: "Redis", keys: Keys) -> set[str]:
-    """What is paused."""
+    """Return the names of the paused handlers."""
     members: set[bytes] = await redis.smembers(keys.paused)  # type: ignore[misc]
     return {each.decode() for each in members}

@@ -1,4 +1,4 @@
-"""What the workers together know of the way to Telnyx: who may go when, and what came back."""
+"""The workers' shared state of the way to Telnyx: rate limits, circuit breaker, and reports of answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -61,7 +61,7 @@ class Blocked:
 
 @dataclass(frozen=True, slots=True)
 class BlockSignal:
-    """What an answer says of one cause: it `lifts` it, it `fails` for it, or it is `unclear`.
+    """The signal of an answer for one cause: it `lifts` it, it `fails` for it, or it is `unclear`.
 
     One that fails opens the cause once `strikes` distinct events did `within` so many ms, and the cause is then probed
     after `interval`, doubled with each failure to at most `longest` ms. People are told again after `quiet` ms.
@@ -80,7 +80,7 @@ class BlockSignal:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """What an answer says: of causes, whether Telnyx is `alive` and, of a send, about the limits of its `product`.
+    """The report of an answer: of causes, whether Telnyx is `alive` and, of a send, about the limits of its `product`.
 
     `good`: it was taken. `limited`: it was refused since there were too many; the next may go after `wait` ms. `limit`
     is what Telnyx allows a second, to be believed for `limit_lasts` ms.

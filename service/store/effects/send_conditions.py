@@ -27,7 +27,7 @@ class InsteadOf:
 
 @dataclass(frozen=True, slots=True)
 class SendConditions:
-    """What must hold of the recipients of a send when its intent is written.
+    """The conditions on the recipients of a send when its intent is written.
 
     A reply counts against `replies_per_hour`. `regions` are those that it is noted to go to.
     """

@@ -1,1 +1,1 @@
-"""What is known of numbers, messages and registrations."""
+"""Facts about numbers, messages and registrations."""

@@ -1,4 +1,4 @@
-"""What numbers have said about being written to, and how often they were answered lately."""
+"""The consent of numbers, and the count of recent replies to them."""
 
 import math
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +24,7 @@ REMOVE = script("optout_remove")
 REPLY = script("reply")
 
 _USER = "whatsapp:"
-"""What the name of a WhatsApp user begins with: an id is no number, and never taken for one."""
+"""The beginning of the name of a WhatsApp user: an id is no number, and never taken for one."""
 NOTHING_SAID = "[]"
 STEP = 500
 """Words that one script may take: a millisecond or two in which the server does nothing else."""
@@ -52,7 +52,7 @@ class Opposed:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What is known of a number: what it `said` itself, by whatever way that came, and what a person `put` there.
+    """The consent of a number: `said` by its owner on any channel, or `put` there by an operator.
 
     A START lifts what the number said. Only a person lifts what an operator or an import put there.
     """
@@ -114,7 +114,7 @@ class KeyMissing(Retry):
 class OptOut:
     """A number that must not be written to; of one that cannot be read, the form that it is kept under.
 
-    `form` is the latter as it is stored. `readable` says that the number is one, `hidden` that it is a keyed hash.
+    `form` is the latter's stored form. `readable` says that the number is one, `hidden` that it is a keyed hash.
     """
 
     number: str
@@ -134,7 +134,7 @@ def milliseconds(at: float) -> int:
 
 
 async def record_consent(redis: "Redis", keys: Keys, words: Sequence[ConsentChange], *, now: float) -> int:
-    """Keep what numbers said; answers how many words changed what is known. What is no number is passed over.
+    """Record the words of numbers, and return how many changed the consent. Other senders are passed over.
 
     Raises:
         redis.exceptions.RedisError: it is not known what was kept; doing it again is harmless.
@@ -207,7 +207,7 @@ async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
 
 
 async def remove_opt_out(redis: "Redis", keys: Keys, opt_out: OptOut) -> None:
-    """Forget an opt-out of which the number cannot be read, and what else is kept under its form."""
+    """Remove an opt-out whose number cannot be read, with all data under its form."""
     await run(redis, REMOVE, keys.namespace, opt_out.form)
 
 
@@ -292,7 +292,7 @@ def _form(field: bytes) -> Form:
 
 
 def _sealed(number: str, keys: Keys) -> str:
-    """A number as it stands beside the form that it is hidden under; empty where it is not hidden."""
+    """Return the sealed number that stands beside its hidden form; empty where it is not hidden."""
     return keys.sealer.seal_text(number, _place(keys.sealer.hide(number))) if keys.sealer.active else ""
 
 

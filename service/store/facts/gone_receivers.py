@@ -1,4 +1,4 @@
-"""Receivers of forwarded events that answered 410: they want no more, whichever worker asks."""
+"""Receivers of forwarded events that answered 410: no worker forwards to them."""
 
 from redis.asyncio import Redis
 

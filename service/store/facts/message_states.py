@@ -74,7 +74,7 @@ async def ask(
 ) -> MessageState:
     """Return what is known of a message, after merging what is `said` of it, for the event `by`.
 
-    `purpose` notes more: that what is to be sent waits from `at` on (`hold`), or that it was `sent`.
+    `purpose` notes more: that the SMS waits from `at` on (`hold`), or that it was `sent`.
 
     Raises:
         KeyMissing: recipients are hidden under an encryption key that is not here.

@@ -1,4 +1,4 @@
-"""What a person should be told: noted by whoever meets it, told by one worker, grouped by cause across all of them."""
+"""Notifications for people: noted by any worker, sent by one, grouped by cause across all of them."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +15,7 @@ TAKE = script("notices_take")
 TOLD = script("notices_told")
 
 SHORTEST_PAUSE = 300.0
-"""Seconds between two messages about one cause: what it brings meanwhile goes into the second."""
+"""Seconds between two messages about one cause: the second tells of all occurrences meanwhile."""
 LONGEST_PAUSE = 86400.0
 MOST_ENTRIES = 50
 """Different things that are told apart about one cause; others are counted."""
@@ -26,10 +26,10 @@ AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message to be: what a cause has brought since the last, each entry with its number of occurrences.
+    """One message to send: the entries of a cause since the last, each with its number of occurrences.
 
-    `stored` is the same as it is stored; what none of our keys opens stands there alone.
-    `tries` counts how often it was taken to be told, this time included; `others` what was not told apart.
+    `stored` is the stored form; entries that none of our keys opens stand there alone.
+    `tries` counts how often it was taken to be told, this time included; `others` the occurrences without an entry.
     """
 
     cause: str
@@ -50,7 +50,7 @@ async def note(redis: "Redis", keys: Keys, cause: str, entry: bytes) -> bool:
 
 
 async def take(redis: "Redis", keys: Keys) -> list[Notice]:
-    """What is to be told now, for this worker to tell."""
+    """Take the notifications that are due, for this worker to send."""
     answers = await run(redis, TAKE, keys.namespace, AT_ONCE, int(TIMEOUT * 1000))
     return [
         _notice(cause, tries, others, dict(zip(entries[::2], entries[1::2], strict=True)), keys.sealer)

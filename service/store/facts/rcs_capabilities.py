@@ -1,4 +1,4 @@
-"""What phones could do over RCS when they were last asked, by number and agent."""
+"""The remembered RCS capabilities of phones, by number and agent."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ REMEMBERED = 31 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a phone can do with the messages of one agent; no features: it has no RCS there.
+    """A phone's capability for the messages of one agent; without features it has no RCS there.
 
     Source: knowledge base, RCS capabilities and deeplinks: `features` is null without RCS, `GENERIC_RCS_FEATURE` alone
     where the phone takes text only.
@@ -31,7 +31,7 @@ class Capability:
 
 
 async def recall(redis: "Redis", keys: Keys, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
-    """What is remembered of these numbers; those of which nothing is are left out."""
+    """Return the remembered capabilities of these numbers; unknown ones are left out."""
     asked = [(number, form) for number in dict.fromkeys(numbers) for form in keys.sealer.forms(number)]
     async with redis.pipeline(transaction=False) as pipeline:
         for _, form in asked:

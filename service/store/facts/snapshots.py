@@ -1,4 +1,4 @@
-"""What was last known of agents, requests and orders: kept for ever, changed in one step with the events it raises."""
+"""Last known states of agents, requests and orders: kept for ever, changed in one step with the events they raise."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ COMPARE_AND_SET = script("compare_and_set", when_full=False)
 
 
 async def snapshot(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
-    """What was last learnt of a subject of this kind; None where nothing was."""
+    """Return the last known state of a subject of this kind; None where there is none."""
     stored: bytes | None = await redis.hget(keys.known(kind), subject)  # type: ignore[misc]
     return stored
 
 
 async def all_known(redis: "Redis", keys: Keys, kind: str) -> dict[str, bytes]:
-    """What was last learnt of every subject of this kind."""
+    """Return the last known state of every subject of this kind."""
     stored: dict[bytes, bytes] = await redis.hgetall(keys.known(kind))  # type: ignore[misc]
     return {subject.decode(): value for subject, value in stored.items()}
 
@@ -35,7 +35,7 @@ async def compare_and_set(
     after: bytes,
     raised: Sequence[NewEvent] = (),
 ) -> bool:
-    """Replace what was known, and raise events, in one step; False, and nothing done, where `before` is known no more.
+    """Replace the state and raise events in one step. Return False and change nothing if it is no longer `before`.
 
     Raises:
         redis.exceptions.RedisError: it is not known whether it is stored; look again, and decide anew.

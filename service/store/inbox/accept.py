@@ -78,7 +78,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What became of an arrival, and the id under which its event is recorded."""
+    """The outcome of an arrival, and the id of its event's record."""
 
     status: Literal["accepted", "duplicate", "cancelled"]
     event_id: str
@@ -106,7 +106,7 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[NewEvent]) -> li
 
 
 def accept_arguments(keys: Keys, arrivals: Sequence[NewEvent]) -> list[Argument]:
-    """What ACCEPT is given, sealed where there is a key."""
+    """Return the arguments of ACCEPT, sealed where there is a key."""
     args: list[Argument] = []
     for arrival in arrivals:
         args += (
@@ -134,7 +134,7 @@ async def find(redis: "Redis", keys: Keys, event_id: str) -> EventRecord | None:
 
 
 async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
-    """The whole records of events, bodies too; those of which nothing is remembered are left out."""
+    """Return whole records of events, bodies too; unknown events are left out."""
     async with redis.pipeline(transaction=False) as pipe:
         for event_id in ids:
             pipe.hgetall(keys.event(event_id))
@@ -143,7 +143,7 @@ async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[Event
 
 
 def _record(event_id: str, answer: Mapping[bytes, bytes] | Exception, keys: Keys) -> EventRecord:
-    """Read one answer to HGETALL; a key that holds no hash is a record of which nothing can be read.
+    """Read one answer to HGETALL; a key that holds no hash is an unreadable record.
 
     Raises:
         redis.exceptions.RedisError: the server refused.
@@ -156,14 +156,14 @@ def _record(event_id: str, answer: Mapping[bytes, bytes] | Exception, keys: Keys
 
 
 async def counts(redis: "Redis", keys: Keys) -> Counts:
-    """The counters as they stand."""
+    """Return the counters."""
     stored: Mapping[bytes, bytes] = await redis.hgetall(keys.counts)  # type: ignore[misc]
     known = {name.decode(errors="replace"): value for name, value in stored.items()}
     return Counts(**{each.name: whole_number(known.get(each.name)) or 0 for each in dataclass_fields(Counts)})
 
 
 async def summaries(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
-    """The records of events (at most `PAGE`), without bodies; those of which nothing is remembered are left out."""
+    """Return the records of events (at most `PAGE`), without bodies; unknown events are left out."""
     if not ids:
         return []
     answers = await run(redis, SUMMARIES, keys.namespace, *ids)

@@ -46,7 +46,7 @@ class Totals:
         return sum(abs(counted - number) for _, counted, _, number in self._pairs())
 
     def _pairs(self) -> tuple[tuple[str, int, str, int], ...]:
-        """What must be equal: of what how many are counted, and what another witness says."""
+        """Yield the pairs that must be equal: a counter, and another witness's count."""
         known = self.counters
         parts = known.done + known.ignored + known.dead + known.open
         return (
@@ -67,7 +67,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """What an audit found. `counted` is False where events came and went too fast for a full count to be compared."""
+    """The findings of an audit. `counted` is False where events changed too fast for a full count to be compared."""
 
     totals: Totals
     differences: tuple[Difference, ...]
@@ -168,7 +168,7 @@ async def _count(redis: "Redis", keys: Keys, looked_at: Callable[[int], None]) -
 
 
 async def _look_again(redis: "Redis", keys: Keys, event_id: bytes) -> Difference:
-    """What differs about one event now; what was but a moment's is gone."""
+    """Return the current differences of one event, without those of a moment."""
     [(_, *findings)] = await _examine(redis, keys, event_id)
     return Difference(event_id.decode(errors="replace"), tuple(findings))
 

@@ -1,6 +1,6 @@
-"""What a person has done with ended events: retried, dropped or replayed, each in one atomic step.
+"""An operator's actions on ended events: retry, drop, replay, each in one atomic step.
 
-An event that is open is always left as it is, so that none of this can disturb a run.
+An open event is never changed, so that no action disturbs a run.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ RetryVerdict = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What became of one event, and how many of its effects were forgotten."""
+    """The outcome for one event, and how many of its effects were forgotten."""
 
     verdict: RetryVerdict
     forgotten: int
@@ -104,7 +104,7 @@ async def replay(
 
 
 async def new_causes(redis: "Redis", keys: Keys, *, remember: float) -> tuple[int, list[DeadCause]]:
-    """Why events went dead since this was last asked, each cause once in `remember` seconds, whoever asks.
+    """Return the causes of death since the last call, each once in `remember` seconds for all callers.
 
     Also answers how many events were looked at: at most `STEP`.
     """

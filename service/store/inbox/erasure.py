@@ -28,7 +28,7 @@ _OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "doubled", "apa
 
 @dataclass
 class Erased:
-    """What was found of a number and taken away.
+    """The erased data of a number.
 
     The events `still_open` are erased when they end, `unread` ones no key opens. `failed` says why others could not be
     read. `opt_out` says how an opt-out or

@@ -59,7 +59,7 @@ class ExportedEvent(BaseModel):
 
 
 def to_line(record: EventRecord, disguise: Anonymizer | None) -> bytes:
-    """One event as a line; without a disguise as it is."""
+    """Return one event as a line; unchanged without an anonymizer."""
     hide = disguise.name if disguise is not None else str
     line = {
         "id": hide(record.id),
@@ -76,7 +76,7 @@ def to_line(record: EventRecord, disguise: Anonymizer | None) -> bytes:
 
 
 def read_line(line: bytes, *, longest_body: int) -> ImportedEvent:
-    """Read one line, whoever wrote it.
+    """Read one line of any writer.
 
     Raises:
         UnfitLine: it is no exported event.
@@ -154,5 +154,5 @@ def _explain(error: ValidationError) -> str:
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    # The name of a handler is a key that whoever wrote the line chose; it is left out where it does not fit.
+    # The name of a handler is a key that the line's writer chose; it is left out where it does not fit.
     return ".".join(map(str, loc[:1])) or "the line"

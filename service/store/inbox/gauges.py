@@ -17,8 +17,8 @@ QUEUE = script("queue")
 class Queue:
     """How many events are in the queue, how many of them wait for a worker, and the first of those for how long.
 
-    `age` is seconds since the earliest due time; 0 where nothing is due. What a worker holds while its event loop is
-    blocked counts as due since then; `blocked_workers` is the number of such workers.
+    `age` is seconds since the earliest due time; 0 where nothing is due. The events of a worker whose event loop is
+    blocked count as due since then; `blocked_workers` is the number of such workers.
     """
 
     length: int

@@ -37,10 +37,9 @@ class ImportedEvent:
 async def store(
     redis: "Redis", keys: Keys, events: Sequence[ImportedEvent], *, run_them: bool, keep: float
 ) -> list[Literal["imported", "known"]]:
-    """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones are left as they are.
+    """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones stay unchanged.
 
-    What they tell of the state of a message is kept for `keep` seconds, of known ones too. What they say about consent
-    counts from when it was said.
+    Their message states are kept for `keep` seconds, of known ones too. Their consent counts from its own time.
 
     Raises:
         redis.exceptions.RedisError: it is not known which are stored; storing them again is harmless.
@@ -69,7 +68,7 @@ async def store(
 
 
 def _told(event: ImportedEvent) -> Envelope | None:
-    """What an event of Telnyx tells of a message and of consent; a derived event tells nothing."""
+    """Return the message state and consent in an event of Telnyx; a derived event has none."""
     if event.body is None or event.arrived_by not in FROM_TELNYX:
         return None
     try:
@@ -79,7 +78,7 @@ def _told(event: ImportedEvent) -> Envelope | None:
 
 
 def _words(event: ImportedEvent, envelope: Envelope | None) -> list[ConsentChange]:
-    """What is said about consent; a word without a time is of the event's arrival."""
+    """Return the words about consent; a word without a time is of the event's arrival."""
     received_at = event.received_at / 1000
     words = envelope.words if envelope is not None else ()
     return [word if word.at is not None else replace(word, at=received_at) for word in words]

@@ -17,7 +17,7 @@ CLAIM = script("claim")
 FINISH = script("finish")
 RENEW = script("renew")
 DRAINING_IS_REMEMBERED = 86_400_000
-"""Milliseconds; longer than any lease, so that what a stopped worker leaves behind is never held against an event."""
+"""Milliseconds; longer than any lease, so that a stopped worker's leases never count as lapses of an event."""
 
 
 class LeaseLost(BaseException):
@@ -29,7 +29,7 @@ class LeaseLost(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One event, claimed: its record as it was then, and the token that proves the claim.
+    """One event, claimed: its record at the claim, and the token that proves the claim.
 
     `alone` marks a suspect: an event during which workers vanished, so that nothing else runs beside it. `claimed_at`
     is the server's time (milliseconds since 1970), `monotonic` that of this process (seconds).
@@ -66,7 +66,7 @@ class ClaimedEvents:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequest:
-    """What a claim asks for: up to `limit` due events for `lease` seconds.
+    """A request for a claim: up to `limit` due events for `lease` seconds.
 
     `number` counts a worker's claims; one whose reply was lost is repeated under its number. `routes` fixes the
     handlers of events that were never claimed before. `alone` says that the worker runs nothing else.
@@ -83,7 +83,7 @@ class ClaimRequest:
 
 @dataclass(frozen=True, slots=True)
 class HandlerResults:
-    """What there is to record of one event: handlers' records, and with `release` that the lease is given back."""
+    """The results of one event: handlers' records, and with `release` that the lease is given back."""
 
     lease: Lease
     handlers: Mapping[str, bytes]
@@ -156,7 +156,7 @@ def renewal(
 ) -> list[Argument]:
     """Return the arguments of RENEW: extend by `lease` seconds what is held, give back what is not run though claimed.
 
-    `settled` is the number of the last claim of which, like of all before it, the worker knows the answer. `blocked`
+    `settled` is the number of the last claim that, like all before it, was answered. `blocked`
     says for how many seconds the worker's event loop has been blocked, and by whose code.
     """
     told = orjson.dumps({"seconds": round(blocked[0], 1), "place": blocked[1]}) if blocked else b""

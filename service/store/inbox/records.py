@@ -1,4 +1,4 @@
-"""What the inbox knows of an event, and of each handler's dealings with it."""
+"""The inbox record of an event, and of each of its handlers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -64,8 +64,8 @@ class RunRecord:
 class HandlerRecord:
     """How far one handler is with one event; times are milliseconds since 1970.
 
-    `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. What costs no
-    attempt is waited for: `waiting_for` says for what kind of thing, `waiting_since` and `waits` since
+    `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. A wait costs no
+    attempt: `waiting_for` says for what kind of thing, `waiting_since` and `waits` since
     when and how often in a row, `first_waiting` since when anything was waited for after the last attempt.
     `held_by` names the cause outside the event whose end sets it free. `runs` is its history.
     """
@@ -86,12 +86,12 @@ class HandlerRecord:
 
     @property
     def runs_counted(self) -> int:
-        """How often it ran, as far as is known: what was imported tells of its attempts alone."""
+        """The number of runs, as far as is known: an imported record has its attempts alone."""
         return max(self.ran, self.attempts)
 
     @property
     def ended(self) -> bool:
-        """Whether this handler will not run again by itself."""
+        """Whether this handler has ended."""
         return self.state in ("done", "dead")
 
     def after(self, run: RunRecord, *, ran: bool = True) -> "HandlerRecord":
@@ -117,7 +117,7 @@ class HandlerRecord:
         return replace(self, error=error, runs=tuple(each.told_by(say) for each in self.runs))
 
     def to_json(self) -> bytes:
-        """The form in which Redis keeps it; what has its default is left out."""
+        """Return the form in which Redis keeps it; fields with their defaults are left out."""
         kept = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) != _DEFAULTS[name]}
         return orjson.dumps({"state": self.state, **kept})
 
@@ -198,7 +198,7 @@ class EventRecord:
     `signature_headers` are those that came with this very body, where they were kept: while events are forwarded.
     `due` is when handlers could see it first. `again` holds the first further deliveries, `notes` the latest of what
     was done to it from outside. Until `leased_until` a worker has it. `imported` says that its past lies elsewhere.
-    `damaged` names fields that cannot be read, and handlers of which nothing can.
+    `damaged` names fields that cannot be read, and unreadable handlers.
     `blocked` holds, by handler, where it blocked the event loop of a worker until the lease ended.
     """
 
@@ -333,7 +333,7 @@ class _Reading:
             return HandlerRecord("dead", reason=UNREADABLE, error=_DAMAGED)
 
     def outcomes(self) -> dict[str, HandlerRecord]:
-        """What `let_go_bodies` leaves: of each handler its name, its attempts and its reason."""
+        """Read the remains after `prune_bodies`: of each handler its name, its attempts and its reason."""
         try:
             told = orjson.loads(self.fields[b"kept"])
             return {

@@ -1,9 +1,9 @@
 """Looking for events, by what their records say.
 
-No index has an entry for each event: it would cost memory for every one, and time at its acceptance. What stands in a
-type or number are a few bytes in a string per minute (`minute.lua`), which tell where to look. There, and for what has
-no such mark, the records are looked through in the server, page by page, the newest first: some seconds for a million,
-of which the server spends milliseconds at a time.
+No index has an entry for each event: it would cost memory for every one, and time at its acceptance. A string
+per minute holds a few bytes for each type and number (`minute.lua`), which tell where to look. There, and for filters
+without such bytes, scripts look through the records, page by page, the newest first: some seconds for a million, in
+steps of milliseconds.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -33,7 +33,7 @@ FEW = 20_000
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events are looked for; what is None does not matter.
+    """The wanted events; a None matches everything.
 
     `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be
     found by. `since` and `until` are milliseconds:
@@ -70,7 +70,7 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """What one look found: ids with their times of arrival (ms)."""
+    """The result of one look: ids with their times of arrival (ms)."""
 
     looked_at: int
     found: list[tuple[str, int]]
@@ -94,7 +94,7 @@ class ScanBudget:
 
     @property
     def is_enough(self) -> bool:
-        """Whether no more are to be looked at."""
+        """Whether the budget of events to look at is spent."""
         return self.spent >= self.most
 
     def __call__(self, more: int) -> None:

@@ -15,14 +15,14 @@ from service.store.inbox.search import EventFilter, filter_ids
 from service.store.keys import Keys
 
 MOST_AT_ONCE = 1000
-"""Events that one look takes from each index; what is beyond is only counted."""
+"""Events that one look takes from each index; further ones are only counted."""
 MOST_OPEN = 500
 """Open events that are looked at again each time, those that arrived last."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What changed since the look before: records without bodies, and how many changed ones were passed over."""
+    """Changes since the last look: records without bodies, and how many changed ones were passed over."""
 
     records: list[EventRecord]
     passed_over: int
@@ -39,7 +39,7 @@ class Watch:
     _known: "OrderedDict[str, EventRecord]" = field(default_factory=OrderedDict)
 
     async def look(self) -> Changes:
-        """What has changed since the last look; the first one sees nothing.
+        """Return the changes since the last look; the first one sees nothing.
 
         Raises:
             redis.exceptions.RedisError: Redis cannot be reached; look again later.
@@ -52,6 +52,7 @@ class Watch:
         try:
             ids, passed_over = await self._moved(since, until)
         except BaseException:
+            # A cancelled look counts as none too: its changes must be in the next one.
             self._seen_until = since
             raise
         still_open = [each.id for each in self._known.values() if each.state == "open"][-MOST_OPEN:]
