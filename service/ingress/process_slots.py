@@ -54,6 +54,7 @@ def _take(folder: Path) -> tuple[BinaryIO | None, str]:
     for number in count():
         lock = (folder / f"{number}.lock").open("ab")
         try:
+            # The kernel frees this lock when its process dies, even by kill -9: the next process takes the slot.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.close()

@@ -40,6 +40,7 @@ class HealthProbe:
         """Return in words why it cannot within 1.5 s; None where it can."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._ask())
+        # Several probes share one check: one that goes away must not cancel it for the others.
         return await asyncio.shield(self._asking)
 
     async def _ask(self) -> str | None:

@@ -105,6 +105,7 @@ class Exposition:
         """All metrics, in Prometheus's text format."""
         if self._making is None or self._making.done():
             self._making = asyncio.create_task(self._make())
+        # Several scrapes share one text: one that goes away must not cancel it for the others.
         return await asyncio.shield(self._making)
 
     async def _make(self) -> bytes:

@@ -91,6 +91,7 @@ class Effect:
         """
         entry = await self.journal.entry_of(self.call)
         try:
+            # Concurrent calls of a run under one key are one effect: the second waits for the answer of the first.
             async with self.run.turns[entry.name]:
                 await self.journal.taken_back(entry)
                 return await self._bring_about(entry)
@@ -196,6 +197,7 @@ class Effect:
         request = EffectRequest(call, self.journal.header(entry, self.call))
         try:
             return request, await self.send(request)
+        # Whatever cut the request off: only a request that has not left may be withdrawn.
         except (asyncio.CancelledError, Exception):
             if not request.left:
                 self.journal.take_back(entry)

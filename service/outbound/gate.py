@@ -74,6 +74,7 @@ class Gate:
         for _ in range(MOST_SLOTS):
             asked_at = time.monotonic()
             try:
+                # A cancelled handler must not leave a half-read reply on the connection.
                 answer = await asyncio.shield(run_uncancelled(rate_limits.acquire(self.redis, self.keys, asked)))
             except (RedisError, OSError) as error:
                 return _redis_is_away(error)
@@ -91,6 +92,7 @@ class Gate:
         account = _of_account(call, answer)
         heard = _heard(call, answer, account)
         try:
+            # Shielded like `acquire`. Other workers need the report even if this handler was cancelled.
             changed = await asyncio.shield(run_uncancelled(rate_limits.report(self.redis, self.keys, event_id, heard)))
         except (RedisError, OSError) as error:
             log.warning("what Telnyx answered was not told to the other workers", error=describe_cause(error))

@@ -59,6 +59,7 @@ class RunLedger:
             return _blank(
                 self.run, name_of_key(call.own_key, call.method, call.path), call, self.keys.sealer, own_key=True
             )
+        # Calls of one run may be concurrent: without the lock two would read the entries and take the same one.
         async with self.run.turns[""]:
             if self.run.entries is None:
                 self.run.entries = await self._own_entries()
@@ -105,6 +106,7 @@ class RunLedger:
         """
         writing = run_uncancelled(self._begin(entry, conditions, again=again))
         try:
+            # The intent may be in Redis although the handler is cancelled: then it has to be withdrawn.
             begun = await asyncio.shield(writing)
         except asyncio.CancelledError:
             self.take_back(entry, writing)
@@ -129,6 +131,7 @@ class RunLedger:
         Raises:
             LeaseLost: Redis is away for so long that somebody else may have the event; the answer is noted later.
         """
+        # An answer is true even without the lease, so neither cancellation nor a lost lease ends its writing.
         writing = run_uncancelled(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
         while not writing.done() and self.run.holds_lease():
             await asyncio.wait({writing}, timeout=PAUSE)
@@ -190,6 +193,7 @@ class RunLedger:
         """
         while True:
             try:
+                # A cancelled handler must not leave a half-read reply on the connection.
                 return await asyncio.shield(run_uncancelled(step()))
             except (RedisError, OSError) as error:
                 # No waiting mends a damaged value.

@@ -133,6 +133,7 @@ def _locked(data: Path, wait: float) -> BinaryIO:
         lock = undo.enter_context((data / "lock").open("ab"))
         while True:
             with suppress(BlockingIOError):
+                # The kernel frees this lock when its process dies, even by kill -9: no stale lock is left.
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             if time.monotonic() > deadline:

@@ -144,6 +144,7 @@ async def _error_of(
         if running.stopping:
             raise
         failure = error
+    # A handler may raise SystemExit or KeyboardInterrupt too: that ends its run, not the worker.
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends
         failure = TookTooLong(seconds) if expired else error
     finally:

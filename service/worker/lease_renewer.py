@@ -89,6 +89,7 @@ class LeaseRenewer(threading.Thread):
         """Renew once, after what had ended of those given up is recorded; answers whether Redis took it."""
         try:
             if self._endings:
+                # Before the renewal, which gives these leases up: without a lease nothing is recorded.
                 run_blocking(self._redis, FINISH, self._keys.namespace, *finishing(self._endings))
                 self._endings = []
             self._renew()

@@ -113,6 +113,7 @@ class Processor:
             if running.lost:
                 log.warning("lease lost, nothing recorded", event_id=lease.record.id)
             elif self.holdings.stopping:
+                # A second cancellation must not cut the hand-back off: the event would wait for its lease to lapse.
                 await asyncio.shield(self._give_back(running))
             # Else the loop itself has been brought down, by this event perhaps: its lease lapses, and that counts.
         finally:
@@ -239,6 +240,7 @@ async def open_processor(
         watch = LoopWatch(asyncio.get_running_loop(), holdings, router)
         keeper = LeaseRenewer(redis_url, keys, holdings, watch)
         keeper.start()
+        # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
         stack.callback(keeper.join)
         stack.callback(keeper.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}

@@ -135,6 +135,7 @@ class Worker(arq.worker.Worker):
             task.cancel()
         if running:
             await asyncio.wait(running, timeout=LAST_WORDS)
+        # After the tasks have ended: only events that no task hands back are left. The pools close last.
         await self._hand_back_unbegun()
         await self._stack.aclose()
         self._pool = None
@@ -208,6 +209,7 @@ class Worker(arq.worker.Worker):
             return ClaimedEvents([], [], None)
         claiming = asyncio.create_task(self._claim_once(free))
         try:
+            # The claim may have taken events although this task is cancelled: they have to be handed back.
             claimed = await asyncio.shield(claiming)
         except asyncio.CancelledError:
             await self._hand_back(claiming)

@@ -59,6 +59,7 @@ class Batcher(Generic[Item, Answer]):
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, answer))
         if self._flushing is None:
+            # A task of its own: a caller that is cancelled must not cut the batch of the others off.
             self._flushing = asyncio.create_task(self._flush())
         return await answer
 
@@ -85,6 +86,7 @@ class Batcher(Generic[Item, Answer]):
             size += self._size(self._waiting[0].item)
             if batch and size > self._most_bytes:
                 break
+            # In order of arrival, so that no item waits for later ones.
             waiting = self._waiting.popleft()
             if not waiting.answer.done():
                 batch.append(waiting)
