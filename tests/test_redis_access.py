@@ -280,7 +280,7 @@ def told(monkeypatch: pytest.MonkeyPatch, url: str) -> str:
     import json
 
     [finding] = [each for each in json.loads(ended.stdout) if each["check"] == "redis"]
-    assert not finding["well"]
+    assert finding["status"] == "failed"
     assert PASSWORD not in ended.output
     return str(finding["told"])
 

@@ -35,7 +35,7 @@ def test_an_event_that_went_well_from_its_occurrence_to_its_end() -> None:
     )
     sent = effect(sent=(Sent(T + 6, 200, T + 90),), status=200)
     assert texts(build(record, [sent], T + 1000)) == [
-        (-500, None, "happened, says its sender"),
+        (-500, None, "occurred (per Telnyx)"),
         (0, None, "accepted"),
         (90, "greet", "POST /messages for +1312•••0001: answered 200 after 84 ms"),
         (95, "greet", "ran: done (nothing_to_say), after 91 ms"),
@@ -56,11 +56,11 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
     [
         (
             {"state": "started", "doubtful": 1, "sends": 1},
-            "nobody knows whether it took effect; requests of unknown fate: 1",
+            "nobody knows whether it took effect; unconfirmed requests: 1",
         ),
         ({"state": "started", "doubtful": 0}, "it has not happened, and the same is to be sent again"),
         ({"state": "withdrawn", "why": "ConnectError"}, "intended, and not sent (ConnectError)"),
-        ({"state": "settled", "answered_at": T + 50}, "took effect, by a person's word"),
+        ({"state": "settled", "answered_at": T + 50}, "took effect, says an operator"),
         ({"state": "started", "doubtful": 1, "sent": (Sent(T, 0, T + 9),)}, "no answer within 9 ms"),
         (
             {"state": "refused", "sent": (Sent(T, 403, T + 9),), "why": "403 · 40300", "answer": StoredAnswer(403)},
@@ -77,7 +77,7 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
 def test_what_is_known_of_an_effect(changes: dict[str, Any], words: str) -> None:
     lines = build(event(), [effect(**changes)], T + 100)
     assert any(words in line.text for line in lines if line.kind == "effect"), lines
-    assert in_doubt(effect(**changes)) == ("unknown" in words or "no answer" in words)
+    assert in_doubt(effect(**changes)) == ("unconfirmed" in words or "no answer" in words)
 
 
 def test_a_handler_that_waits_says_why_and_until_when() -> None:
@@ -87,7 +87,7 @@ def test_a_handler_that_waits_says_why_and_until_when() -> None:
         "next": HandlerRecord(),
     }
     told = {line.handler: line.text for line in build(event(handlers=handlers), [], T + 30_000)}
-    assert told["late"] == "waits until in 1 min 0 s (rate_limit)"
+    assert told["late"] == "will retry in 1 min 0 s (rate_limit)"
     assert told["held"] == "held by credentials (credentials)"
     assert told["next"] == "is due"
 
@@ -113,7 +113,7 @@ def test_what_persons_and_workers_did_is_told() -> None:
         Note(T + 5, "a note of a later version"),
     )
     told = [line.text for line in build(event(notes=notes), [], T)]
-    assert "a person had it retried: greet (ValueError), thank" in told
+    assert "retried by an operator: greet (ValueError), thank" in told
     assert "set free: credentials is over" in told
     assert any("vanished (w1)" in text for text in told)
     assert "a note of a later version" in told

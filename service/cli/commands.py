@@ -33,19 +33,19 @@ COMMANDS = {
         "service.cli.events.trigger:trigger",
         "Deliver a signed event to the Ringback that `ringback up --dev` runs on this machine.",
     ),
-    "events": ("service.cli.events.events:events", "Look at what was received, and at what became of it."),
+    "events": ("service.cli.events.events:events", "List received events, and what each handler did with them."),
     "dead": (
         "service.cli.events.dead:dead",
-        "Look at what was given up on, and kept; retry it or let it go.",
+        "List dead events; retry or drop them.",
     ),
-    "optouts": ("service.cli.privacy.optouts:optouts", "Look at who must not be written to, and change it."),
+    "optouts": ("service.cli.privacy.optouts:optouts", "List the numbers that are opted out, and change them."),
     "policy": ("service.cli.inspect.policy:policy", "Look at the policy of the SMS fallback before it is in force."),
     "audit": (
         "service.cli.inspect.audit:audit",
         "Show that no event got lost: accepted = done + ignored + dead + open, and each event is where it belongs.",
     ),
     "webhooks": ("service.cli.telnyx.webhooks:webhooks", "See and change where Telnyx delivers."),
-    "tollfree": ("service.cli.telnyx.tollfree:tollfree", "Toll-free verification: see, submit and mend requests."),
+    "tollfree": ("service.cli.telnyx.tollfree:tollfree", "Toll-free verification: list, submit and correct requests."),
     "hosted": (
         "service.cli.telnyx.hosted:hosted",
         "Numbers that stay with their carrier while Telnyx takes over their messages.",
@@ -62,15 +62,15 @@ COMMANDS = {
     ),
     "pause": (
         "service.cli.events.pause:pause",
-        "Let a handler, or all of them, run no more until `ringback resume`; reception goes on.",
+        "Pause a handler, or all of them, until `ringback resume`; reception continues.",
     ),
     "resume": (
         "service.cli.events.pause:resume",
-        "Let a handler go on that was paused; without a name, whatever is paused.",
+        "Resume a paused handler; without a name, all that are paused.",
     ),
     "doctor": (
         "service.cli.inspect.doctor:doctor",
-        "Check the variables, Redis, the account, and what is known of how Telnyx treats a repeated send.",
+        "Check the variables, handlers, Redis, the account, and whether Telnyx answers a repeated send from memory.",
     ),
     "healthcheck": (
         "service.cli.run.healthcheck:healthcheck",

@@ -19,7 +19,7 @@ def with_redis(work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
     """Do some work with the Redis that the settings name, and answer what it answers.
 
     Raises:
-        service.settings.InvalidSettings: a variable does not fit.
+        service.settings.InvalidSettings: a variable is invalid.
         service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """

@@ -25,14 +25,14 @@ _NOTES = {
     " which counts against the event",
     "overdue": "it ran longer than its handlers may ({worker}): the lease ended, which counts against the event",
     "condemned": "it brought down its worker once more while nothing else ran there: what did so is dead",
-    "sent": "a person said of the effects of unknown fate that they took effect",
-    "not_sent": "a person said of the effects of unknown fate that they did not take effect",
+    "sent": "an operator said that the unconfirmed effects took effect",
+    "not_sent": "an operator said that the unconfirmed effects did not take effect",
     "released": "set free: {cause} is over",
-    "retried": "a person had it retried: {handlers}",
-    "replayed": "a person had it replayed: {handlers}",
-    "replayed_again": "a person had it replayed, and its effects forgotten, so that they may happen again: {handlers}",
-    "imported": "a person imported it, as it had ended elsewhere",
-    "imported_to_run": "a person imported it, to be processed here",
+    "retried": "retried by an operator: {handlers}",
+    "replayed": "replayed by an operator: {handlers}",
+    "replayed_again": "replayed by an operator, its effects forgotten, so they may happen again: {handlers}",
+    "imported": "imported by an operator, as it had ended elsewhere",
+    "imported_to_run": "imported by an operator, to be processed here",
 }
 _ARRIVED = {
     "webhook": "accepted",
@@ -75,7 +75,7 @@ def in_doubt(entry: Entry) -> bool:
 def _arrival(record: EventRecord) -> Iterator[Line]:
     happened = _occurred_at(record)
     if happened is not None:
-        yield Line(happened, "happened", "happened, says its sender")
+        yield Line(happened, "happened", "occurred (per Telnyx)")
     how = _ARRIVED.get(record.arrived_by, f"arrived by {record.arrived_by}")
     yield Line(record.received_at, "accepted", how)
     for again in record.again:
@@ -121,7 +121,7 @@ def _in_words(run: RunRecord) -> str:
 
 
 def _ending(state: str, reason: str | None, error: str | None) -> str:
-    word = {"waiting": "to run again later", "pending": "not begun"}.get(state, state)
+    word = {"waiting": "will retry", "pending": "not begun"}.get(state, state)
     return f"{word}{f' ({reason})' if reason else ''}{f': {error}' if error else ''}"
 
 
@@ -140,14 +140,14 @@ def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
         yield line(sent.answered_at, f"{what}: {_answered(entry, sent)}", sent.at)
     if in_doubt(entry):
         why = f" ({entry.why})" if entry.why else ""
-        unknown = f"requests of unknown fate: {entry.doubtful}"
+        unknown = f"unconfirmed requests: {entry.doubtful}"
         yield line(entry.last_at, f"{what}: nobody knows whether it took effect{why}; {unknown}")
     elif entry.state == "started":
         yield line(entry.last_at, f"{what}: it has not happened, and the same is to be sent again")
     elif entry.state == "withdrawn" and not entry.sent:
         yield line(entry.last_at, f"{what}: intended, and not sent{f' ({entry.why})' if entry.why else ''}")
     elif entry.state == "settled":
-        yield line(entry.answered_at or entry.last_at, f"{what}: took effect, by a person's word")
+        yield line(entry.answered_at or entry.last_at, f"{what}: took effect, says an operator")
 
 
 def _answered(entry: Entry, sent: Sent) -> str:
@@ -180,11 +180,11 @@ def _standing(record: EventRecord, now: int) -> Iterator[Line]:
     if record.state != "open":
         return
     if record.leased_until is not None and record.leased_until > now:
-        yield Line(now, "wait", f"a worker has it, until {_at(record.leased_until, now)}")
+        yield Line(now, "wait", f"leased, {_span(record.leased_until - now)} left")
         return
     if not record.handlers:
         due = record.due or now
-        yield Line(max(due, now), "wait", f"waits until {_at(due, now)}" if due > now else "waits for a worker")
+        yield Line(max(due, now), "wait", f"will run in {_span(due - now)}" if due > now else "waits for a worker")
     for name, handler in record.handlers.items():
         if not handler.ended:
             yield Line(max(handler.due, now), "wait", _waiting(handler, now), name)
@@ -195,12 +195,8 @@ def _waiting(handler: HandlerRecord, now: int) -> str:
     if handler.held_by:
         return f"held by {handler.held_by}{reason}"
     if handler.due > now:
-        return f"waits until {_at(handler.due, now)}{reason}"
+        return f"will retry in {_span(handler.due - now)}{reason}"
     return f"is due{reason}"
-
-
-def _at(moment: int, now: int) -> str:
-    return f"in {_span(moment - now)}" if moment > now else "now"
 
 
 def _span(milliseconds: int) -> str:

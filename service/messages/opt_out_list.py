@@ -43,11 +43,11 @@ REDIS_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class ListReading:
-    """How many numbers the list held, how many of them were news, and how many rows could not be read."""
+    """How many numbers the list held, how many of them were new, and how many rows could not be read."""
 
     numbers: int = 0
-    news: int = 0
-    unread: int = 0
+    new: int = 0
+    failed: int = 0
 
 
 async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> ListReading:
@@ -63,10 +63,8 @@ async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> List
     reading = ListReading()
     async for rows in pages(telnyx.messaging_optouts.list(page_size=PAGE), "opt-outs"):
         words = [word for word in map(_word, rows) if word is not None]
-        news = await record_consent(redis, keys, words, now=clock.now())
-        reading = ListReading(
-            reading.numbers + len(words), reading.news + news, reading.unread + len(rows) - len(words)
-        )
+        new = await record_consent(redis, keys, words, now=clock.now())
+        reading = ListReading(reading.numbers + len(words), reading.new + new, reading.failed + len(rows) - len(words))
     await note_list_read(redis, keys, at=clock.now())
     return reading
 
@@ -119,7 +117,7 @@ async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
     except Exception as error:  # noqa: BLE001 - whatever Telnyx sends, the next reading may be better
         log.error("reading Telnyx's opt-outs broke", error=describe_error(error))  # noqa: TRY400
     else:
-        log.info("Telnyx's opt-outs read", numbers=reading.numbers, news=reading.news, unread=reading.unread)
+        log.info("Telnyx's opt-outs read", numbers=reading.numbers, new=reading.new, failed=reading.failed)
         return True
     return False
 

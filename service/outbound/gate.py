@@ -115,7 +115,7 @@ class Gate:
     def _refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
         if isinstance(answer, Deferred):
             self.metrics.put_off(call.product)
-            return Refusal("later", "rate_limit", f"waits for its turn to send ({call.product})", answer.wait)
+            return Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)
         kind = kind_of(answer.cause)
         reason = blocks.OUTAGE_REASON if kind == OUTAGE else kind
         return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)

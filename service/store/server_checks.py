@@ -142,7 +142,7 @@ async def check_server(redis: "Redis") -> ServerFindings:
     if denied:
         names = " and ".join(dict.fromkeys(denied))
         found.warnings.append(
-            f"the Redis user may not run {names}: everything works, but whether Redis keeps what it is given, and how"
+            f"the Redis user may not run {names}: everything works, but whether Redis persists its data, and how"
             " full its memory is, cannot be seen"
         )
     return found

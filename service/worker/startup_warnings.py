@@ -1,5 +1,6 @@
 """Warnings at a worker's start about features that are not armed."""
 
+from service.events.known_types import nearest_type
 from service.routing import Router
 from service.settings import Settings, unknown_variables
 
@@ -39,4 +40,15 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
         found.append(
             "HANDLERS has no consent handler: opt-out words of your own are not heeded, only STOP, END and the like"
         )
-    return found
+    return found + misspelt_types(router, settings)
+
+
+def misspelt_types(router: Router, settings: Settings) -> list[str]:
+    """Return a line for each event type that is near a known one: nothing arrives under a misspelt type."""
+    subscriptions = [each.configured(settings) for each in router.subscriptions.values()]
+    return [
+        f"the handler {each.name} is on {pattern!r}, which Telnyx is not known to send: is {near} meant?"
+        for each in subscriptions
+        for pattern in each.types
+        if (near := nearest_type(pattern)) is not None
+    ]

@@ -40,7 +40,7 @@ def test_people_get_the_error_and_how_to_go_on(deployment: Deployment) -> None:
     assert "greet dead after 8 attempts (ValueError): ValueError at greetings.py:7 in greet" in first
     assert second.strip() == "thank done (too_old)"
     assert ran.code == 0
-    assert "mend what its error names" in ran.stderr
+    assert "fix what its error names" in ran.stderr
 
 
 def test_an_empty_list_says_so_in_words(deployment: Deployment) -> None:

@@ -43,7 +43,7 @@ def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
 def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = doctor(stack, monkeypatch)
     assert ran.code == 0, ran
-    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["well"] * len(_CHECKS)
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == ["ok"] * len(_CHECKS)
     assert {each.method for each in stack.simulator.requests} == {"GET"}
 
 
@@ -63,7 +63,7 @@ def test_what_is_not_well_is_named(
     ran = doctor(stack, monkeypatch, "--json", **variables)
     assert ran.code == 1, ran
     findings: list[dict[str, Any]] = json.loads(ran.stdout)
-    unwell = {each["check"]: each["told"] for each in findings if not each["well"]}
+    unwell = {each["check"]: each["told"] for each in findings if each["status"] == "failed"}
     assert told in unwell[check]
 
 
@@ -71,7 +71,7 @@ def test_a_refused_key_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -
     stack.simulator.add_fault(kind="status", status=401)
     ran = doctor(stack, monkeypatch)
     assert ran.code == 1
-    assert "NOT   account: Telnyx: 401" in ran.stdout
+    assert "failed   account: Telnyx: 401" in ran.stdout
 
 
 def test_a_probe_sends_one_message_and_is_remembered(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_a_redis_without_a_limit_is_told_of_and_how_long_its_memory_lasts(
     assert ran.code == 0, ran
     lines = {line.split(":")[0]: line for line in ran.stdout.splitlines()}
     assert "Redis has no maxmemory" in lines["warning  redis"]
-    assert re.search(r"today's 1 events of [\d,]+ bytes leave room for [\d,.]+ days", lines["well  memory"])
+    assert re.search(r"today's 1 events of [\d,]+ bytes leave room for [\d,.]+ days", lines["ok       memory"])
 
     used = own_stack.ask(lambda redis, _: redis.info("memory"))["used_memory"]
     own_stack.ask(lambda redis, _: redis.config_set("maxmemory", int(used * 1.1)))
@@ -154,9 +154,9 @@ def test_a_worker_whose_event_loop_is_blocked_is_named_with_the_place(
     tell((7.0, "my_handlers.py:12 in slow"))
     ran = doctor(stack, monkeypatch)
     assert ran.code == 1
-    assert "NOT   workers: the event loop is blocked at my_handlers.py:12 in slow: " in ran.stdout
+    assert "failed   workers: the event loop is blocked at my_handlers.py:12 in slow: " in ran.stdout
     tell(None)
-    assert "well  workers: no event loop is blocked" in doctor(stack, monkeypatch).stdout
+    assert "ok       workers: no event loop is blocked" in doctor(stack, monkeypatch).stdout
 
 
 def test_a_missing_encryption_key_is_named_by_doctor_and_readyz(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,8 +169,25 @@ def test_a_missing_encryption_key_is_named_by_doctor_and_readyz(stack: Stack, mo
 
     worker_says = stack.ask(opt_out)
     ran = doctor(stack, monkeypatch)
-    [line] = [line for line in ran.stdout.splitlines() if line.startswith("NOT")]
+    [line] = [line for line in ran.stdout.splitlines() if line.startswith("failed")]
     ingress = stack.http.get("/readyz")
     assert (ran.code, ingress.status_code, ingress.json()["status"]) == (1, 200, "ready"), "reception needs no key"
     for told in (line, str(worker_says), ingress.json()["warning"]):
         assert f"the encryption key {lost.name} is missing" in told
+
+
+def test_a_misspelt_event_type_and_handlers_that_cannot_be_loaded_are_told(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("misspelt_handlers.py").write_text(
+        "from service import Context, Event, Router\nrouter = Router()\n"
+        '@router.on("mesage.received")\nasync def greet(event: Event, ctx: Context) -> None: ...\n'
+    )
+    told = doctor(stack, monkeypatch, HANDLERS="misspelt_handlers:router")
+    assert told.code == 0, told
+    assert "warning  handlers: the handler greet is on 'mesage.received'" in told.stdout
+    assert "is message.received meant?" in told.stdout
+    refused = doctor(stack, monkeypatch, HANDLERS="nothing_there:router")
+    assert refused.code == 1
+    assert "failed   handlers: " in refused.stdout

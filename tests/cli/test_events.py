@@ -117,10 +117,17 @@ def test_a_narrow_terminal_folds_but_cuts_nothing(deployment: Deployment, monkey
         assert text in table
 
 
-@pytest.mark.parametrize("options", [(), ("--state", "dead"), ("--type", "message.sent")])
-def test_an_empty_list_says_so_in_words(deployment: Deployment, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "No events yet."),
+        (("--state", "dead"), "No event matches."),
+        (("--type", "message.sent"), "No event matches."),
+    ],
+)
+def test_an_empty_list_says_so_in_words(deployment: Deployment, options: tuple[str, ...], words: str) -> None:
     ran = deployment.run("events", "list", *options)
-    assert (ran.code, ran.stdout, ran.stderr) == (0, "", "No such event is remembered.\n")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "", f"{words}\n")
     assert listed(deployment, *options) == []
 
 

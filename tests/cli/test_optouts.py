@@ -80,7 +80,7 @@ def test_a_file_is_imported_with_its_times(deployment: Deployment, tmp_path: Pat
         "\ufeffnumber,opted out\n# from the old system\n\n+1 312-555-0101,2026-01-05T12:00:00Z\n+13125550102\n12345\n"
     )
     ran = deployment.run_process("optouts", "import", str(file))
-    assert (ran.code, ran.stdout, ran.stderr) == (0, "3 opt-outs read, 3 of them news.\n", "")
+    assert (ran.code, ran.stdout, ran.stderr) == (0, "3 opt-outs read, 3 new.\n", "")
     assert known(deployment) == Consent(put=Opposed(SAID_AT, None, "import"))
     assert known(deployment, "+13125550102").opted_out
     assert known(deployment, "12345").opted_out

@@ -72,7 +72,7 @@ def test_all_handlers_run_again_and_nothing_is_sent_again(stack: Stack, operator
     assert sorted(sending.runs) == ["look", "send"]
     assert len(stack.sent_to(number)) == 1
     assert any("answered from the ledger" in remark for run in record.handlers["send"].runs for remark in run.remarks)
-    assert "a person had it replayed" in operator.run("events", "show", event["data"]["id"]).stdout
+    assert "replayed by an operator" in operator.run("events", "show", event["data"]["id"]).stdout
 
 
 @pytest.mark.usefixtures("handlers")
@@ -125,13 +125,13 @@ def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> Non
         "open": "still open",
         "leased": "still open",
         "nothing": "nothing",
-        "called off": "called off",
+        "called off": "cancelled",
     }.items():
         ran = deployment.run("events", "replay", event_id, "--yes")
         assert (ran.code, ran.stdout) == (1, "replayed: 0 events.\n")
         assert why in ran.stderr
     deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
-    assert "its body was let go of" in deployment.run("events", "replay", "done", "--yes").stderr
+    assert "its body has expired" in deployment.run("events", "replay", "done", "--yes").stderr
     assert deployment.run("audit").stdout == before
     assert deployment.run("events", "replay", "--all", "--yes").stdout == "replayed: 1 event.\n"
     assert deployment.run("audit").code == 0

@@ -122,7 +122,7 @@ def test_an_effect_of_unknown_fate_waits_for_a_persons_word(stack: Stack, operat
     assert messages_to(stack, number) == 1
     assert [note.what for note in record.notes] == ["sent", "retried"]
     shown = operator.run("events", "show", event_id).stdout
-    assert "by a person's word" in shown
+    assert "says an operator" in shown
     assert number not in shown
 
 
@@ -202,7 +202,7 @@ def test_an_open_event_is_left_as_it_is(deployment: Deployment) -> None:
         ran = deployment.run("dead", "retry", event_id, "--yes")
         assert (ran.code, ran.stderr) == (1, f"{event_id}: not dead (any more)\n")
         assert deployment.run("dead", "drop", event_id, "--yes").code == 1
-    assert "nothing is remembered" in deployment.run("dead", "retry", "nothing", "--yes").stderr
+    assert "there is no such event" in deployment.run("dead", "retry", "nothing", "--yes").stderr
     assert deployment.run("audit").stdout == "5 accepted = 1 done + 1 ignored + 1 dead + 2 open\n0 differ\n"
 
 

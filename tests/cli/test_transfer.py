@@ -76,7 +76,7 @@ def test_what_is_exported_raw_comes_back_as_it_was(stack: Stack, deployment: Dep
     again = deployment.run("events", "import", str(file))
     assert (again.stdout, again.code) == ("imported: 0 events.\n", 0)
     assert "since they are known: 1 event." in again.stderr
-    assert "a person imported it" in deployment.run("events", "show", body["data"]["id"]).stdout
+    assert "imported by an operator" in deployment.run("events", "show", body["data"]["id"]).stdout
 
 
 async def _found(redis: Any, keys: Any, body: Any) -> Any:

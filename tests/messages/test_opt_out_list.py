@@ -50,11 +50,11 @@ def test_all_pages_are_read_and_every_opt_out_is_known_with_its_time(stack: Stac
     numbers = [f"+1312555{each:04d}" for each in range(601)]
     listed(stack, *numbers)
 
-    assert read(stack) == ListReading(numbers=601, news=601)
+    assert read(stack) == ListReading(numbers=601, new=601)
     assert known(stack, numbers[0]) == known(stack, numbers[600]) == Consent(Opposed(SAID_AT, None, "telnyx_list"))
     pages = [each.query["page[number]"] for each in stack.simulator.requests if "page[number]" in each.query]
     assert pages[-2:] == ["2", "3"]
-    assert read(stack) == ListReading(numbers=601, news=0)
+    assert read(stack) == ListReading(numbers=601, new=0)
 
 
 def test_a_start_that_came_after_the_listed_stop_stays(stack: Stack) -> None:

@@ -91,3 +91,12 @@ def test_an_env_file_that_is_there_stays(tmp_path: Path) -> None:
         TEST,
     )
     assert "HANDLERS=my_handlers:router\n" in ENVIRONMENT
+
+
+def test_the_handler_that_it_writes_has_the_guard_of_the_readme() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    body = """    if event.payload.autoresponse_type is None:  # STOP, START and HELP are Telnyx's to answer
+        await ctx.reply("Thanks, we will call you back.")
+"""
+    assert body in readme
+    assert body in HANDLERS

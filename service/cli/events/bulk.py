@@ -15,11 +15,11 @@ WHY_NOT = {
     "not_dead": "not dead (any more)",
     "open": "still open: nothing to be replayed yet",
     "other": "no handler is dead for that",
-    "gone": "nothing is remembered of it",
-    "no_body": "its body was let go of (RINGBACK_BODY_RETENTION), so that it cannot be processed",
+    "gone": "there is no such event",
+    "no_body": "its body has expired (RINGBACK_BODY_RETENTION), so it cannot be processed",
     "foreign": "no event but a job that was found in the queue: drop it when you have looked at it",
     "imported": "imported: what it sent elsewhere is not known here; set RINGBACK_DRY_RUN, or say --yes-send",
-    "cancelled": "it was called off",
+    "cancelled": "it was cancelled",
     "in_doubt": (
         "whether an effect of it happened is not known: look at Telnyx, then say it with"
         " ringback dead retry ID --sent, or --not-sent"

@@ -33,7 +33,7 @@ from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids
 from service.store.keys import Keys
 
-dead = typer.Typer(help="Look at what was given up on, and kept; retry it or let it go.", no_args_is_help=True)
+dead = typer.Typer(help="List dead events; retry or drop them.", no_args_is_help=True)
 
 
 @dead.command("list")
@@ -51,7 +51,7 @@ def list_dead(
 
     Times are those of death.
 
-    Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
+    Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
     """
     selection = _wanted(event_type, handler, reason, since, until)
 
@@ -63,7 +63,7 @@ def list_dead(
     show_events(
         with_redis(find_them),
         as_json=as_json,
-        none="No event is dead." if selection == EventFilter() else "No such event is dead.",
+        none="No event is dead." if selection == EventFilter() else "No dead event matches.",
     )
 
 
@@ -76,7 +76,7 @@ def show_dead(
 ) -> None:
     """Show the story of a dead event, as `ringback events show` does.
 
-    Exit codes: 0 shown, 1 there is no such dead event or Redis cannot be had, 2 bad usage.
+    Exit codes: 0 shown, 1 there is no such dead event or Redis is unreachable, 2 bad usage.
     """
     told = look_up(event_id)
     if told.record.state != "dead":
@@ -95,8 +95,8 @@ def retry_dead(
     since: SinceOption = None,
     until: UntilOption = None,
     everything: AllOption = False,
-    sent: Annotated[bool, typer.Option("--sent", help="Effects of unknown fate did happen.")] = False,
-    not_sent: Annotated[bool, typer.Option("--not-sent", help="Effects of unknown fate did not happen.")] = False,
+    sent: Annotated[bool, typer.Option("--sent", help="Unconfirmed effects did happen.")] = False,
+    not_sent: Annotated[bool, typer.Option("--not-sent", help="Unconfirmed effects did not happen.")] = False,
     yes: YesOption = False,
     yes_send: YesSendOption = False,
 ) -> None:
@@ -108,7 +108,7 @@ def retry_dead(
     An event of which it is not known whether an effect happened is left as it is, until a person says --sent or
     --not-sent of it by its id.
 
-    Exit codes: 0 retried, 1 not all that were named, not confirmed, or Redis cannot be had, 2 bad usage.
+    Exit codes: 0 retried, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     if sent and not_sent:
         raise typer.BadParameter("say either --sent or --not-sent")
@@ -144,7 +144,7 @@ def drop_dead(
 
     Were one delivered once more, it would be a new event.
 
-    Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis cannot be had, 2 bad usage.
+    Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
     confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)

@@ -13,7 +13,7 @@ from service.store.inbox.records import EventRecord, HandlerRecord
 NARROW = 120
 """Characters in a line below which an event's five columns become two."""
 DEAD_NOTE = (
-    "A dead event does not run again by itself: mend what its error names (the handler, the account or the sender's"
+    "A dead event does not run again: fix what its error names (the handler, the account or the sender's"
     " data), then ringback dead retry ID. What led to it: ringback dead show ID."
 )
 

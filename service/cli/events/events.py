@@ -24,12 +24,12 @@ from service.cli.events.timeline_view import look_up, show
 from service.cli.events.transfer import export_events, import_events
 from service.cli.output import progress, say
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import ScanBudget, search
+from service.store.inbox.search import EventFilter, ScanBudget, search
 from service.store.keys import Keys
 
 MOST_LOOKED_AT = 250_000
 
-events = typer.Typer(help="Look at what was received, and at what became of it.", no_args_is_help=True)
+events = typer.Typer(help="List received events, and what each handler did with them.", no_args_is_help=True)
 
 
 @events.command("list")
@@ -48,18 +48,18 @@ def list_events(
 
     Where few events fit, no more than the newest 250,000 of those that might are looked at; --until goes further back.
 
-    Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
+    Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
     """
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
 
     effort = ScanBudget(most=MOST_LOOKED_AT)
 
     async def find_them(redis: Redis, keys: Keys) -> list[EventRecord]:
-        with progress("Looking at events", None) as effort.tell:
+        with progress("Reading events", None) as effort.tell:
             return await search(redis, keys, selection, limit=limit, effort=effort)
 
     found = with_redis(find_them)
-    show_events(found, as_json=as_json, none="No such event is remembered.")
+    show_events(found, as_json=as_json, none="No events yet." if selection == EventFilter() else "No event matches.")
     if effort.is_enough and len(found) < limit:
         say(f"Only {effort.spent:,} events were looked at, the newest: say --until when, to go further back.", err=True)
 
@@ -73,7 +73,7 @@ def show_event(
 ) -> None:
     """Show the story of an event: deliveries, runs, waits, effects, and what persons did, to the millisecond.
 
-    Exit codes: 0 shown, 1 nothing is remembered of it or Redis cannot be had, 2 bad usage.
+    Exit codes: 0 shown, 1 there is no such event or Redis is unreachable, 2 bad usage.
     """
     show(look_up(event_id), reveal=reveal, as_json=as_json)
 

@@ -41,7 +41,7 @@ def follow(
 
     Looks twice a second; where more happens than can be shown, it says how much was passed over.
 
-    Exit codes: 0 ended by Ctrl-C, 1 Redis cannot be had, 2 bad usage.
+    Exit codes: 0 ended by Ctrl-C, 1 Redis is unreachable, 2 bad usage.
     """
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=None, until=None)
     try:
@@ -102,7 +102,7 @@ async def _follow(redis: Redis, keys: Keys, selection: EventFilter, *, as_json: 
             await teller.tell_of(changes.records)
         except (RedisError, OSError):
             if not away:
-                say("Redis is away: waiting for it.", err=True)
+                say("Redis is unreachable: waiting for it.", err=True)
             away = True
             continue
         away = False

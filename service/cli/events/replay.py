@@ -56,9 +56,9 @@ def replay_events(
 
     Calls that a handler made before are answered from the ledger: what was sent is not sent again. Only --again forgets
     what one handler has sent; how much that is, is counted before it asks. Events that are still open are left as they
-    are, and so are those whose body was let go of.
+    are, and so are those whose body has expired.
 
-    Exit codes: 0 replayed, 1 not all that were named, not confirmed, or Redis cannot be had, 2 bad usage.
+    Exit codes: 0 replayed, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     if only and again:
         raise typer.BadParameter("--again runs its handler only: leave --only out")

@@ -51,7 +51,7 @@ def look_up(event_id: str) -> Told:
 
     told = with_redis(look)
     if told is None:
-        say("No event is remembered under this id: ringback events list shows those that are.", err=True)
+        say("There is no event with this id: ringback events list shows all.", err=True)
         raise typer.Exit(1)
     return told
 
@@ -91,7 +91,7 @@ def _row(line: Line) -> Sequence[str]:
 def _no_body(record: EventRecord) -> str:
     if "body" in record.damaged:
         return str(SealDamaged())
-    return "let go of" if record.sealed_under is None else str(MissingEncryptionKey(record.sealed_under))
+    return "expired (retention)" if record.sealed_under is None else str(MissingEncryptionKey(record.sealed_under))
 
 
 def body_of(record: EventRecord, *, reveal: bool) -> Any:

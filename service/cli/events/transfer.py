@@ -53,7 +53,7 @@ def export_events(
     Each number is replaced by one of country code 999, which nobody has, the same by the same within one export; texts
     by as many letters x. With --raw everything is as it came: keep such a file as you keep the messages themselves.
 
-    Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis cannot be had, 2 bad usage.
+    Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis is unreachable, 2 bad usage.
     """
     selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
     disguise = None if raw else Anonymizer()
@@ -89,7 +89,7 @@ def import_events(
     With --run they are processed by the handlers deployed here, in a ledger that knows nothing of what they sent
     elsewhere. That is refused without RINGBACK_DRY_RUN (which the workers must have too), or --yes-send.
 
-    Exit codes: 0 imported, 1 not confirmed or Redis cannot be had, 2 bad usage, or a line that is no event: nothing is
+    Exit codes: 0 imported, 1 not confirmed or Redis is unreachable, 2 bad usage, or a line that is no event: nothing is
     stored then.
     """
     settings = load()

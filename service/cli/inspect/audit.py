@@ -33,7 +33,7 @@ def audit(
 
     Changes nothing without --repair, and may run under load: what differs is looked at again before it is named.
 
-    Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis cannot be had, 2 bad usage.
+    Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis is unreachable, 2 bad usage.
     """
     found = with_redis(_repaired if repair else _audit)
     if as_json:
@@ -47,7 +47,7 @@ def audit(
 
 
 async def _audit(redis: Redis, keys: Keys) -> Audit:
-    with progress("Looking at events", None) as looked_at:
+    with progress("Reading events", None) as looked_at:
         return await compare(redis, keys, looked_at=looked_at)
 
 

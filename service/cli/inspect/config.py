@@ -42,7 +42,7 @@ def config(
 
     Secrets are masked, as are phone numbers.
 
-    Exit codes: 0 shown, 2 a variable does not fit.
+    Exit codes: 0 shown, 2 a variable is invalid.
     """
     settings = load()
     variables, redis = shown(settings), redis_in_words(settings)

@@ -1,8 +1,8 @@
-"""`ringback doctor`: what stands between this configuration and a working deployment."""
+"""`ringback doctor`: checks of this configuration and deployment."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from redis.asyncio import Redis
@@ -26,33 +26,27 @@ from service.store.memory_forecast import ENOUGH, forecast_memory
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import ServerFindings, check_server, trouble_working
+from service.worker.load_router import CannotLoadHandlers, load_router
+from service.worker.startup_warnings import misspelt_types
 
 Check = Callable[[Settings], str]
 
 
 class CheckFailed(Exception):  # noqa: N818 - a state
-    """A check has found something; the text says what, and what to do."""
+    """A check failed; the text says why, and what to do."""
 
 
 class Warned(Exception):  # noqa: N818 - a state
-    """A check has found something to know of, which is no failure; the text says what, and what to do."""
+    """A check found a risk that is no failure; the text says which, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check has found; a warning is well."""
+    """The result of one check."""
 
     check: str
-    well: bool
+    status: Literal["ok", "warning", "failed"]
     told: str
-    warning: bool = False
-
-    @property
-    def word(self) -> str:
-        """The first word of its line."""
-        if self.warning:
-            return "warning"
-        return "well" if self.well else "NOT"
 
 
 def doctor(
@@ -64,11 +58,11 @@ def doctor(
     yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,
 ) -> None:
-    """Check the variables, Redis, the account, and what is known of how Telnyx treats a repeated send.
+    """Check the variables, handlers, Redis, the account, and whether Telnyx answers a repeated send from memory.
 
     Nothing is sent, unless --probe-idempotency asks for it.
 
-    Exit codes: 0 all is well, or there are warnings alone; 1 something is not well; 2 bad usage.
+    Exit codes: 0 no check failed (there may be warnings), 1 a check failed, 2 bad usage.
     """
     settings = load()
     if probe_idempotency is not None:
@@ -79,20 +73,20 @@ def doctor(
         say_json(findings)
     else:
         for each in findings:
-            say(f"{each.word:<4}  {each.check}: {each.told}")
-    if not all(each.well for each in findings):
+            say(f"{each.status:<7}  {each.check}: {each.told}")
+    if any(each.status == "failed" for each in findings):
         raise typer.Exit(1)
 
 
 def _finding(name: str, check: Check, settings: Settings) -> Finding:
     try:
-        return Finding(name, well=True, told=check(settings))
-    except (CheckFailed, InvalidSettings, EmbeddedServerError) as error:
-        return Finding(name, well=False, told=str(error))
+        return Finding(name, "ok", check(settings))
     except Warned as warned:
-        return Finding(name, well=True, told=str(warned), warning=True)
+        return Finding(name, "warning", str(warned))
+    except (CheckFailed, InvalidSettings, CannotLoadHandlers, EmbeddedServerError) as error:
+        return Finding(name, "failed", str(error))
     except RedisError as error:
-        return Finding(name, well=False, told=describe_redis_error(error, redis_address(settings)))
+        return Finding(name, "failed", describe_redis_error(error, redis_address(settings)))
 
 
 def _variables(_: Settings) -> str:
@@ -107,6 +101,13 @@ def _files(settings: Settings) -> str:
     if warnings := exposure_warnings(settings):
         raise Warned("; ".join(warnings))
     return "nobody else can change them"
+
+
+def _handlers(settings: Settings) -> str:
+    router = load_router(settings.handlers)
+    if misspelt := misspelt_types(router, settings):
+        raise Warned("; ".join(misspelt))
+    return f"HANDLERS has {', '.join(router.subscriptions) or 'none'}"
 
 
 def _public_key(settings: Settings) -> str:
@@ -135,7 +136,7 @@ def _redis(_: Settings) -> str:
         raise CheckFailed("; ".join([*found.risks, *found.warnings]))
     if found.warnings:
         raise Warned("; ".join(found.warnings))
-    return "keeps what it is given"
+    return "persistence is on"
 
 
 def _memory(_: Settings) -> str:
@@ -169,7 +170,7 @@ def _encryption(settings: Settings) -> str:
     return "bodies are sealed" if settings.encryption_key else "off: bodies are stored in the clear"
 
 
-def _repetitions(settings: Settings) -> str:
+def _idempotency(settings: Settings) -> str:
     known = with_redis(latest)
     if known is None:
         return "not tried: ringback doctor --probe-idempotency TO sends one SMS twice under one key"
@@ -180,19 +181,20 @@ def _repetitions(settings: Settings) -> str:
     raise CheckFailed("Telnyx sent twice under one key when it was tried: set RINGBACK_RESEND=never")
 
 
-def _sending(settings: Settings) -> str:
-    return "RINGBACK_DRY_RUN is on: nothing is sent" if settings.dry_run else "on"
+def _dry_run(settings: Settings) -> str:
+    return "on: nothing is sent (RINGBACK_DRY_RUN)" if settings.dry_run else "off"
 
 
 _CHECKS: dict[str, Check] = {
     "variables": _variables,
     "files": _files,
+    "handlers": _handlers,
     "public key": _public_key,
     "account": _account,
     "redis": _redis,
     "memory": _memory,
     "workers": _workers,
     "encryption": _encryption,
-    "sending": _sending,
-    "repetitions": _repetitions,
+    "dry run": _dry_run,
+    "idempotency": _idempotency,
 }

@@ -35,7 +35,7 @@ def check(
 ) -> None:
     """Read a policy as a worker would at its start, and show its rules; RINGBACK_SMS_FROM sends where it names nobody.
 
-    Exit codes: 0 it is fit, 2 it is not (told by file, line and field).
+    Exit codes: 0 valid, 2 invalid (file, line and field are named).
     """
     found = read_policy(file, sms_from=load().sms_from)
     shown = [_shown_rule(rule) for rule in found.rules]
@@ -45,7 +45,7 @@ def check(
     if as_json:
         say_json({"file": str(file), "rules": shown, "opt_out_words": found.opt_out_words})
     else:
-        say(f"{file} is fit. The first rule that fits a message decides:", "")
+        say(f"{file} is valid. The first rule that matches a message decides:", "")
         for each in shown:
             _print_rule(each)
         if found.opt_out_words:
@@ -73,7 +73,7 @@ def explain(
 
     Nothing is sent, and neither Redis nor Telnyx is asked: an opt-out or a delivery known there may still forbid it.
 
-    Exit codes: 0 explained, 2 the event or the policy is not fit.
+    Exit codes: 0 explained, 2 the event or the policy is invalid.
     """
     settings = load()
     found = _event(event)

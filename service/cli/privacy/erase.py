@@ -30,10 +30,10 @@ def erase(
     """Erase personal data of a number: bodies that name it, texts in the ledger, message states, cached answers.
 
     That events were stays, without what they said, so that nothing is accepted or sent once more. Those that are open
-    are erased by a worker when they have ended. What the number said about being written to stays: as a keyed hash
+    are erased by a worker when they have ended. The number's opt-out or opt-in stays: as a keyed hash
     where RINGBACK_ENCRYPTION_KEY is set, else under the number itself. What Telnyx keeps is not touched.
 
-    Exit codes: 0 erased, 1 you said no, Redis cannot be had, or some bodies could not be read, 2 it is no number.
+    Exit codes: 0 erased, 1 you said no, Redis is unreachable, or some bodies could not be read, 2 it is no number.
     """
     try:
         wanted = read_number(number)
@@ -87,9 +87,9 @@ def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
     yield "Kept of each erased event: its id, type and times, how its handlers ended, and which effects it had."
     yield "Not searched: backups, logs, exports, what handlers keep for themselves, and what Telnyx keeps."
     if erased.opt_out == "hidden":
-        yield "Kept, under a keyed hash: what the number said about being written to."
+        yield "Kept, under a keyed hash: the number's opt-out or opt-in."
     if erased.opt_out == "plain":
-        yield "Kept, under the number itself: what it said about being written to. RINGBACK_ENCRYPTION_KEY hides it."
+        yield "Kept, under the number itself: its opt-out or opt-in. RINGBACK_ENCRYPTION_KEY hides it."
     if rewritten:
         yield "The server writes its append-only file anew; until that is done, the old one tells of what was erased."
     else:

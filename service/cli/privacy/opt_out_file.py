@@ -33,7 +33,7 @@ def read_opt_out_file(path: Path) -> list[ConsentChange]:
     """The opt-outs in a file; blank lines, lines that begin with `#` and a first line of column names are left out.
 
     Raises:
-        UnfitFile: it cannot be read, or a line does not fit.
+        UnfitFile: it cannot be read, or a line is invalid.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()

@@ -21,7 +21,7 @@ from service.store.keys import Keys
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]
 Reveal = Annotated[bool, typer.Option("--reveal", help="Show whole numbers.")]
 
-optouts = typer.Typer(help="Look at who must not be written to, and change it.", no_args_is_help=True)
+optouts = typer.Typer(help="List the numbers that are opted out, and change them.", no_args_is_help=True)
 
 
 @optouts.command("list")
@@ -35,7 +35,7 @@ def list_opt_outs(
     From a message (`message`), Telnyx's refusal (`40300`), Telnyx's own list (`telnyx_list`), a person (`operator`) or
     a file (`import`). Numbers are masked unless --reveal.
 
-    Exit codes: 0 listed, 1 Redis cannot be had, 2 bad usage.
+    Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
     """
     found = sorted(with_redis(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
     shown = [_shown(opt_out, reveal=reveal) for opt_out in found]
@@ -49,9 +49,9 @@ def list_opt_outs(
 
 @optouts.command()
 def add(number: Number) -> None:
-    """Opt a number out; what waits to be sent to it is called off. Its START does not lift that, only `remove` does.
+    """Opt a number out; messages that wait for it are cancelled. Only `remove` lifts that, its START does not.
 
-    Exit codes: 0 opted out, 1 Redis cannot be had, 2 the number cannot be read.
+    Exit codes: 0 opted out, 1 Redis is unreachable, 2 the number cannot be read.
     """
     wanted = _checked(number)
     with_redis(
@@ -68,13 +68,13 @@ def remove(
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Let a number be written to again, as its own START would: only where the person has asked for it.
+    """Opt a number in again, as its own START would: only where the person has asked for it.
 
     Telnyx's own block, if there is one, stays until the person sends START.
 
     Takes whatever `optouts list --reveal` shows, also an entry whose number cannot be read.
 
-    Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis cannot be had, 2 it cannot be read.
+    Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis is unreachable, 2 it cannot be read.
     """
     unreadable = with_redis(lambda redis, keys: _unreadable(redis, keys, number))
     if unreadable is not None:
@@ -90,23 +90,23 @@ def remove(
         say(f"{mask_number(wanted)} is not opted out.", err=True)
         raise typer.Exit(1)
     if not yes:
-        ask_person(f"Has {mask_number(wanted)} asked to be written to again?", abort=True, err=True)
+        ask_person(f"Has {mask_number(wanted)} asked to get messages again?", abort=True, err=True)
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
     at = max(clock.now(), latest + 0.001)
     with_redis(lambda redis, keys: record_consent(redis, keys, [ConsentChange(wanted, "in", at, "operator")], now=at))
-    say(f"{mask_number(wanted)} may be written to again.")
+    say(f"{mask_number(wanted)} is opted in again.")
 
 
 @optouts.command("import")
 def import_opt_outs(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A number on each line, and after a comma its time.")],
 ) -> None:
-    """Opt out every number in a file; one line that does not fit, and nothing is changed.
+    """Opt out every number in a file; one invalid line, and nothing is changed.
 
     Each line holds a number and, if it is known, when it opted out (ISO 8601; UTC unless it says otherwise). Without a
     time, the opt-out is of now. A START does not lift it, only `optouts remove` does.
 
-    Exit codes: 0 imported, 1 Redis cannot be had, 2 the file does not fit.
+    Exit codes: 0 imported, 1 Redis is unreachable, 2 the file is invalid.
     """
     try:
         words = read_opt_out_file(file)
@@ -114,7 +114,7 @@ def import_opt_outs(
         say(str(error), err=True)
         raise typer.Exit(2) from None
     news = with_redis(lambda redis, keys: _import(redis, keys, words))
-    say(f"{len(words)} opt-outs read, {news} of them news.")
+    say(f"{len(words)} opt-outs read, {news} new.")
 
 
 def _checked(number: str) -> str:

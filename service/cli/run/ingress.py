@@ -10,7 +10,7 @@ from service.settings import load_for_ingress
 def ingress() -> None:
     """Receive webhooks: POST /webhooks and /webhooks/failover, on RINGBACK_HOST and RINGBACK_PORT.
 
-    Exit codes: 0 stopped, 1 the address or Redis cannot be had, 2 the configuration is not fit.
+    Exit codes: 0 stopped, 1 the address is taken or Redis is unreachable, 2 the configuration is invalid.
     """
     end_with_supervisor()
     configure_logs()

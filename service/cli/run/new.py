@@ -15,13 +15,14 @@ import handlers
 from service import Context, Event, Router
 from service.events import Message
 
-router = Router(handlers.router)  # the built-in handlers stay: the SMS fallback, STOP and START, forwarding
+router = Router(handlers.router)  # the built-in handlers stay: the SMS fallback, STOP and START
 
 
 @router.on("message.received")
 async def auto_reply(event: Event[Message], ctx: Context) -> None:
-    """Answer whoever writes to us; STOP, START and HELP are left to Telnyx."""
-    await ctx.reply("Thanks, we will call you back.")
+    """Answer inbound messages."""
+    if event.payload.autoresponse_type is None:  # STOP, START and HELP are Telnyx's to answer
+        await ctx.reply("Thanks, we will call you back.")
 '''
 
 TEST = """\
@@ -41,7 +42,7 @@ def test_a_stop_is_not_answered(run_handler):
 """
 
 ENVIRONMENT = """\
-# Mission Control > Keys & Credentials > Public Key
+# Mission Control > Keys & Credentials > Public Key; nothing starts without it
 TELNYX_PUBLIC_KEY=
 # Mission Control > Keys & Credentials > API Keys
 TELNYX_API_KEY=

@@ -39,10 +39,10 @@ def up(
 ) -> None:
     """Run everything on this machine: the ingress, a worker and, unless REDIS_URL is set, an embedded server.
 
-    What dies is started again. SIGTERM or Ctrl-C stops all of it, within RINGBACK_GRACE; a second Ctrl-C hurries. With
-    --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
+    Crashed processes are restarted. SIGTERM or Ctrl-C stops all of it within RINGBACK_GRACE. A second Ctrl-C hurries.
+    With --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
 
-    Exit codes: 0 stopped, 1 the data folder is in use or no server can run, 2 the configuration is not fit.
+    Exit codes: 0 stopped, 1 the data folder is in use or no server can run, 2 the configuration is invalid.
     """
     configure_logs()
     if os.name != "posix":
@@ -63,7 +63,7 @@ def _check_policy(settings: Settings) -> None:
     """Read the policy as the worker will.
 
     Raises:
-        InvalidSettings: it does not fit.
+        InvalidSettings: it is invalid.
     """
     policy_of(settings)
 
@@ -83,7 +83,7 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
     """Supervise `<ringback> ingress`, `<ringback> worker` and their server until asked to stop; the exit code.
 
     Raises:
-        EmbeddedServerError: the server's program or folder cannot be had.
+        EmbeddedServerError: the server's program is missing or its folder cannot be used.
         InvalidSettings: there is no admin port for the worker, or `REDIS_URL` names a server that cannot be used.
     """
     _worker_admin_port(settings)

@@ -10,7 +10,8 @@ from service.worker.worker import work
 def worker() -> None:
     """Run the handlers that HANDLERS names on the events that were received.
 
-    Exit codes: 0 stopped, 1 Redis or the admin port cannot be had, 2 the configuration or the handlers are not fit.
+    Exit codes: 0 stopped, 1 Redis is unreachable or the admin port is taken, 2 invalid
+    configuration or handlers.
     """
     end_with_supervisor()
     configure_logs()

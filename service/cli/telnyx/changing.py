@@ -8,7 +8,7 @@ def load_for_change() -> Settings:
     """The settings that are in force; with `RINGBACK_DRY_RUN` the command ends here, before anything is asked.
 
     Raises:
-        service.settings.InvalidSettings: a variable does not fit.
+        service.settings.InvalidSettings: a variable is invalid.
     """
     settings = load()
     if settings.dry_run:

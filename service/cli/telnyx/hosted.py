@@ -177,7 +177,7 @@ def validate(
 ) -> None:
     """Give back the codes that the numbers were sent.
 
-    Exit codes: 0 all fit, 1 some do not, or Telnyx refuses or cannot be reached, 2 bad usage.
+    Exit codes: 0 all are right, 1 some are wrong, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
     given = dict(_pair(each) for each in pairs)
     rows = with_telnyx(load_for_change(), partial(validate_codes, order_id=order_id, codes=given))

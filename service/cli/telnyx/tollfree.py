@@ -30,7 +30,7 @@ BAD_USAGE = 2
 VERIFIED = "Verified"
 REJECTED = "Rejected"
 
-tollfree = typer.Typer(help="Toll-free verification: see, submit and mend requests.", no_args_is_help=True)
+tollfree = typer.Typer(help="Toll-free verification: list, submit and correct requests.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a request, as `list` shows it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
@@ -86,7 +86,7 @@ def submit(
 ) -> None:
     """Check a request field by field, and submit it for review.
 
-    Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file does not fit; nothing was sent then.
+    Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file is invalid; nothing was sent then.
     """
     settings = load()
     try:
@@ -125,7 +125,7 @@ def resubmit(
 
     Lists take commas between their entries; an empty value clears an optional field.
 
-    Exit codes: 0 sent, 1 refused or not confirmed, 2 a field does not fit; nothing was sent then.
+    Exit codes: 0 sent, 1 refused or not confirmed, 2 a field is invalid; nothing was sent then.
     """
     settings = load()
     try:

@@ -21,7 +21,7 @@ _CARRIED = frozenset({"payload", "body", "headers"})
 def deliveries(
     *,
     delivery_id: Annotated[str | None, typer.Argument(help="Show this one whole, with every attempt.")] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those that came to nothing.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed.")] = False,
     days: Annotated[int, typer.Option(help="How many days back.", min=1, max=30)] = 1,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
