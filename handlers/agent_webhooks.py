@@ -3,7 +3,7 @@
 from service import Context, Discard, Event, Router
 from service.registrations.new_agents import new_agents, remember_agents
 from service.registrations.webhook_probe import Unanswered
-from service.registrations.webhook_repair import mend, refuse_dead_ends
+from service.registrations.webhook_repair import may_look, refuse_dead_ends, repair
 from service.registrations.webhook_urls import (
     Comparison,
     Declared,
@@ -12,11 +12,6 @@ from service.registrations.webhook_urls import (
     named_destinations,
 )
 from service.settings import Settings
-from service.store.facts.snapshots import acquire_throttle
-from service.store.keys import Keys
-
-ONCE_PER = 3600.0
-"""Seconds between two looks at the same agent or profile, however many events come by another way."""
 
 router = Router()
 
@@ -33,7 +28,7 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
     if event.delivered_to is None or event.delivered_to in declared.urls:
         raise Discard("in_place")
     for kind, each in named_destinations(event.payload):
-        if await _has_turn(event, ctx, f"{kind}:{each}"):
+        if await may_look(ctx, f"{kind}:{each}", event.id):
             found = await find_destination(ctx.telnyx, kind, each)
             if found is not None:
                 await _put_right(ctx, declared.compare(found))
@@ -42,26 +37,22 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
 @router.cron(hour=6)
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
     """Look at all of them once a day, and tell of agents that are new."""
-    declared, keys = _declared(ctx), Keys.of(ctx.settings)
+    declared = _declared(ctx)
     found = await all_destinations(ctx.telnyx)
     for each in found:
-        if await _has_turn(event, ctx, each.key):
+        if await may_look(ctx, each.key, event.id):
             await _put_right(ctx, declared.compare(each))
     agents = {each.id: declared.compare(each).state for each in found if each.kind == "agent"}
-    for new in await new_agents(ctx.redis, keys, agents):
+    for new in await new_agents(ctx, agents):
         await _tell(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
     # Told first, remembered then: a crash in between tells twice, and never not at all.
-    await remember_agents(ctx.redis, keys, agents)
+    await remember_agents(ctx, agents)
 
 
 def _declared(ctx: Context) -> Declared:
     if ctx.settings.public_url is None:
         raise Discard("not_armed")
     return Declared.of(ctx.settings)
-
-
-async def _has_turn(event: Event[dict[str, object]], ctx: Context, key: str) -> bool:
-    return await acquire_throttle(ctx.redis, Keys.of(ctx.settings), f"webhooks:{key}", event.id, seconds=ONCE_PER)
 
 
 async def _put_right(ctx: Context, comparison: Comparison) -> None:
@@ -77,7 +68,7 @@ async def _put_right(ctx: Context, comparison: Comparison) -> None:
     except Unanswered as error:
         await _tell(ctx, "webhooks cannot be repaired", f"{what}: {error}", mend="ringback webhooks apply")
         return
-    await mend(ctx.telnyx, ctx.redis, Keys.of(ctx.settings), comparison)
+    await repair(ctx, comparison)
     await _tell(ctx, "webhooks were repaired", f"{what}: {fields} as declared", mend="ringback webhooks undo")
 
 

@@ -2,11 +2,8 @@
 
 from typing import Any
 
-from service import Context, Discard, Event, Router, clock
-from service.events.consent import words_of
-from service.events.opt_out_policy import opt_out_words
-from service.store.facts.consent import record_consent
-from service.store.keys import Keys
+from service import Context, Discard, Event, Router
+from service.messages.consent import record_words
 
 router = Router()
 
@@ -18,9 +15,7 @@ async def consent(event: Event[dict[str, Any]], ctx: Context) -> None:
     It was recorded when the event was accepted, too: to record it again changes nothing. The payload is a plain dict,
     so that a field that fits no model hides no STOP.
     """
-    now = clock.now()
-    words = words_of(event.type, event.payload, event.occurred_at, opt_out_words(ctx.settings.policy), now=now)
+    words = await record_words(ctx, event.type, event.payload, event.occurred_at)
     if not words:
         raise Discard("nothing_said")
-    await record_consent(ctx.redis, Keys.of(ctx.settings), words, now=now)
     ctx.log.info("consent", said=words[0].said)

@@ -9,15 +9,13 @@ import httpx
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.outbound import retry_after
+from service.outbound.forwarding import find_event, is_gone, note_gone
 from service.outbound.tls import tls_context
 from service.routing import Dead
 from service.security import standard_webhooks
 from service.security.telnyx_signature import TIMESTAMP_HEADER
 from service.settings import Settings
-from service.store.facts.gone_receivers import is_gone, note_gone
-from service.store.inbox.accept import find
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds; the specification of Standard Webhooks recommends 15 to 30."""
@@ -60,16 +58,15 @@ router = Router(lifespan=client)
 @router.on(types_from=forwarded_types)
 async def forward(event: Event[Any], ctx: Context) -> None:
     """POST the raw body, byte for byte, with Telnyx's signature headers and Standard Webhooks headers of ours."""
-    keys = Keys.of(ctx.settings)
     url = _armed_url(event, ctx.settings)
-    if await is_gone(ctx.redis, keys, url):
+    if await is_gone(ctx, url):
         raise Discard("receiver_gone")
-    record = await find(ctx.redis, keys, event.id)
+    record = await find_event(ctx, event.id)
     if record is None or record.body is None:
         raise Dead("no_body", "the body of this event was let go of, so there is nothing to forward")
     answer = await _post(ctx.state, url, record.body, _headers(record, record.body, ctx.settings))
     if answer.status_code == httpx.codes.GONE:
-        await note_gone(ctx.redis, keys, url)
+        await note_gone(ctx, url)
         ctx.log.error("the receiver answered 410: nothing more is forwarded to this RINGBACK_FORWARD_URL")
         raise Discard("receiver_gone")
     _refuse_failure(answer, record, ctx)

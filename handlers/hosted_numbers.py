@@ -5,7 +5,6 @@ from functools import partial
 from service import Context, Discard, Event, Router, clock
 from service.events import HostedNumberOrder
 from service.registrations.hosted_numbers import CHANGED, OrderChange, changed_orders, followed, next_step, read_order
-from service.store.keys import Keys
 
 POLL_MINUTES = frozenset({7, 22, 37, 52})
 LATE = 900.0
@@ -27,7 +26,7 @@ async def hosted_numbers_poll(event: Event[dict[str, object]], ctx: Context) -> 
     """Look for changes whose webhooks never came."""
     if event.occurred_at is not None and clock.now() - event.occurred_at.timestamp() > LATE:
         raise Discard("too_old")
-    for order_id in await changed_orders(ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
+    for order_id in await changed_orders(ctx):
         await _raise_changes(ctx, order_id)
 
 
@@ -47,6 +46,6 @@ async def hosted_number_news(event: Event[OrderChange], ctx: Context) -> None:
 
 
 async def _raise_changes(ctx: Context, order_id: str) -> None:
-    orders = followed(ctx.redis, Keys.of(ctx.settings))
+    orders = followed(ctx)
     for change in await orders.raise_changes(order_id, partial(read_order, ctx.telnyx, order_id)):
         ctx.log.info("hosted number order", order_id=order_id, status=change.now.status)

@@ -13,7 +13,6 @@ from service.registrations.hosted_transfers import (
     heard_of,
     remember,
 )
-from service.store.keys import Keys
 
 router = Router()
 
@@ -24,7 +23,7 @@ async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> Non
     order_id, heard = event.payload.order_id, heard_of(event)
     if heard is None or order_id is None:
         raise Discard("no_transfer")
-    if not await remember(ctx.redis, Keys.of(ctx.settings), order_id, heard):
+    if not await remember(ctx, order_id, heard):
         raise Discard("older_than_known")
     if heard.deadline is not None:
         await _warn_before(ctx, order_id, heard.deadline)
@@ -35,7 +34,7 @@ async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> Non
 async def hosted_transfer_due(event: Event[ApprovalDue], ctx: Context) -> None:
     """Warn, unless the transfer was decided meanwhile, or has another deadline by now."""
     due = event.payload
-    transfer = await current(ctx.redis, Keys.of(ctx.settings), due.order_id)
+    transfer = await current(ctx, due.order_id)
     if transfer is None or not transfer.is_open or transfer.deadline != due.approval_deadline:
         raise Discard("decided")
     if due.approval_deadline.timestamp() <= clock.now():

@@ -3,7 +3,6 @@
 from service import Context, Discard, Event, Router
 from service.events import Message
 from service.messages.rcs_capabilities import contradict
-from service.store.keys import Keys
 
 router = Router()
 
@@ -16,7 +15,6 @@ async def rcs_capabilities(event: Event[Message], ctx: Context) -> None:
     if message.direction != "outbound" or message.type != "RCS" or agent is None:
         raise Discard("not_rcs")
     ended = [(to.phone_number, to.status) for to in message.to if to.phone_number and to.status]
-    keys = Keys.of(ctx.settings)
-    wrong = [number for number, status in ended if await contradict(ctx.redis, keys, agent, number, status)]
+    wrong = [number for number, status in ended if await contradict(ctx, agent, number, status)]
     if not wrong:
         raise Discard("as_known")

@@ -4,7 +4,6 @@ from telnyx import PermissionDeniedError
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.registrations.toll_free import KIND, follow, follow_all, named_requests, speaks_of_verification
-from service.store.keys import Keys
 
 UNTIL_NEXT_POLL = 900.0
 TYPES = (KIND, f"{KIND}.*", "verification_request", "verification_request.*", f"messaging_profile.{KIND}.*", "unknown")
@@ -20,9 +19,8 @@ async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
         raise Discard("our_own")
     if event.type == "unknown" and not speaks_of_verification(event.payload):
         raise Discard("not_about_us")
-    keys = Keys.of(ctx.settings)
     for each in named_requests(event.payload):
-        if await follow(ctx.telnyx, ctx.redis, keys, each) is not None:
+        if await follow(ctx, each) is not None:
             return
     await _follow_all(ctx)
 
@@ -39,5 +37,5 @@ async def toll_free_poll(event: Event[dict[str, object]], ctx: Context) -> None:
 
 
 async def _follow_all(ctx: Context) -> None:
-    if not await follow_all(ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
+    if not await follow_all(ctx):
         raise Retry(after=0, reason="more_to_read")

@@ -4,7 +4,6 @@ from service import Context, Discard, Event, Router
 from service.events import TollFreeStatusChanged
 from service.registrations.toll_free import KIND, NEEDS_PERSON, WAITS, follow, followed
 from service.registrations.toll_free_notices import reminder_delay, told_of
-from service.store.keys import Keys
 
 REMINDER = "ringback.toll_free_reminder"
 
@@ -32,10 +31,10 @@ async def toll_free_notice(event: Event[TollFreeStatusChanged], ctx: Context) ->
 @router.on(REMINDER)
 async def toll_free_reminder(event: Event[Reminder], ctx: Context) -> None:
     """Tell once more of a request for which Telnyx still waits, and again later."""
-    change, keys = event.payload, Keys.of(ctx.settings)
-    if await follow(ctx.telnyx, ctx.redis, keys, change.id) is None:
+    change = event.payload
+    if await follow(ctx, change.id) is None:
         raise Discard("deleted")
-    latest = await followed(ctx.redis, keys).known(change.id)
+    latest = await followed(ctx).known(change.id)
     if latest is None or latest.status != change.status or latest.at not in (None, change.changed_at):
         raise Discard("settled")
     await _tell(ctx, change)

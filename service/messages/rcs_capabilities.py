@@ -8,6 +8,7 @@ from telnyx import AsyncTelnyx
 
 from service.messages.message_state import REACHED
 from service.messages.rcs_sending import FAILED
+from service.routing import Context
 from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
 from service.store.keys import Keys
 
@@ -68,10 +69,11 @@ class RcsCapabilities:
         return {each.phone_number: Capability(tuple(each.features or ())) for each in rows if each.phone_number}
 
 
-async def contradict(redis: "Redis", keys: Keys, agent: str, number: str, status: str) -> bool:
+async def contradict(ctx: Context, agent: str, number: str, status: str) -> bool:
     """Forget what a message's end (`status`) shows to be wrong; answers whether anything was."""
-    known = (await recall(redis, keys, agent, [number])).get(number)
+    keys = Keys.of(ctx.settings)
+    known = (await recall(ctx.redis, keys, agent, [number])).get(number)
     if known is None or status not in (FAILED if known.capable else REACHED):
         return False
-    await forget(redis, keys, agent, number)
+    await forget(ctx.redis, keys, agent, number)
     return True

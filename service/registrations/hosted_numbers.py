@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pydantic import Field
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, NotFoundError
 from telnyx.types.shared import MessagingHostedNumberOrder
 
@@ -14,6 +13,7 @@ from service.events import HostedNumber, TolerantModel
 from service.outbound.list_pages import rows_of
 from service.registrations.hosted_orders import numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
+from service.routing import Context
 from service.store.facts.snapshots import all_known
 from service.store.keys import Keys
 
@@ -94,9 +94,9 @@ def next_step_of(order: MessagingHostedNumberOrder) -> NextStep | None:
     return next_step(OrderChange.model_validate({"id": order.id or "ID", "status": status.status, **details}))
 
 
-def followed(redis: "Redis", keys: Keys) -> Followed:
+def followed(ctx: Context) -> Followed:
     """The orders as a kind of registration whose changes become events."""
-    return Followed(redis, keys, KIND, NEEDS_PERSON)
+    return Followed(ctx.redis, Keys.of(ctx.settings), KIND, NEEDS_PERSON)
 
 
 async def read_order(telnyx: AsyncTelnyx, order_id: str) -> Reading:
@@ -115,12 +115,14 @@ def reading_of(order: MessagingHostedNumberOrder) -> Reading:
     return Reading([_status(order)], details)
 
 
-async def changed_orders(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> list[str]:
+async def changed_orders(ctx: Context) -> list[str]:
     """Return the ids of the orders that have changed or are missing since the last poll."""
-    known = {each: Known.parse(stored) for each, stored in (await all_known(redis, keys, KIND)).items()}
+    known = {
+        each: Known.parse(stored) for each, stored in (await all_known(ctx.redis, Keys.of(ctx.settings), KIND)).items()
+    }
     listed = {
         order.id: _status(order)
-        async for order in rows_of(telnyx.messaging_hosted_number_orders.list(page_size=50), "hosted number orders")
+        async for order in rows_of(ctx.telnyx.messaging_hosted_number_orders.list(page_size=50), "hosted number orders")
         if order.id
     }
     changed = [each for each, status in listed.items() if each not in known or known[each].mark != status.mark]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
-from redis.asyncio import Redis
 
 from service import clock
 from service.events import Event, HostedNumberOrder, TolerantModel, read_time
+from service.routing import Context
 from service.store.facts.snapshots import compare_and_set, snapshot
 from service.store.keys import Keys
 
@@ -75,17 +75,17 @@ def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
     return Transfer(decision, order.approval_deadline if decision == PENDING else None, heard_at)
 
 
-async def current(redis: "Redis", keys: Keys, order_id: str) -> Transfer | None:
+async def current(ctx: Context, order_id: str) -> Transfer | None:
     """Return the last known state of an order's transfer."""
-    stored = await snapshot(redis, keys, KIND, order_id)
+    stored = await snapshot(ctx.redis, Keys.of(ctx.settings), KIND, order_id)
     return Transfer.parse(stored) if stored else None
 
 
-async def remember(redis: "Redis", keys: Keys, order_id: str, heard: Transfer) -> bool:
+async def remember(ctx: Context, order_id: str, heard: Transfer) -> bool:
     """Put what was heard in the place of what was known; False where that is newer."""
     while True:
-        stored = await snapshot(redis, keys, KIND, order_id)
+        stored = await snapshot(ctx.redis, Keys.of(ctx.settings), KIND, order_id)
         if stored and Transfer.parse(stored).heard_at > heard.heard_at:
             return False
-        if await compare_and_set(redis, keys, KIND, order_id, before=stored, after=heard.dump()):
+        if await compare_and_set(ctx.redis, Keys.of(ctx.settings), KIND, order_id, before=stored, after=heard.dump()):
             return True

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, NotFoundError
 
 from service.outbound.list_pages import PageCheck, rows_of
 from service.registrations.status_changes import Change, Followed, Reading, Status
+from service.routing import Context
 from service.store.keys import Keys
 
 KIND = "toll_free_verification"
@@ -34,9 +34,9 @@ _ID_FIELDS = ("verificationRequestId", "verification_request_id", "requestId", "
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def followed(redis: "Redis", keys: Keys) -> Followed:
+def followed(ctx: Context) -> Followed:
     """Return the known states of all requests."""
-    return Followed(redis, keys, KIND, NEEDS_PERSON)
+    return Followed(ctx.redis, Keys.of(ctx.settings), KIND, NEEDS_PERSON)
 
 
 def named_requests(payload: Mapping[str, Any]) -> list[str]:
@@ -51,7 +51,7 @@ def speaks_of_verification(payload: Mapping[str, Any]) -> bool:
     return any(not _OWN_FIELDS.isdisjoint(part) for part in _parts(payload, DEEPEST))
 
 
-async def follow(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, request_id: str) -> list[Change] | None:
+async def follow(ctx: Context, request_id: str) -> list[Change] | None:
     """Read a request and raise what has changed; answers what was raised, or None where there is no such request.
 
     Raises:
@@ -60,27 +60,27 @@ async def follow(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, request_id: st
     """
 
     async def read() -> Reading:
-        return await read_request(telnyx, request_id)
+        return await read_request(ctx.telnyx, request_id)
 
     try:
-        return await followed(redis, keys).raise_changes(request_id, read)
+        return await followed(ctx).raise_changes(request_id, read)
     except NotFoundError:
         return None
 
 
-async def follow_all(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
+async def follow_all(ctx: Context) -> bool:
     """Follow requests that are others than when they were last read; answers whether these were all of them.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
         service.registrations.status_changes.TooMuchChange: others kept learning of one meanwhile.
     """
-    versions = await followed(redis, keys).versions()
-    requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=PAGE)
+    versions = await followed(ctx).versions()
+    requests = ctx.telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=PAGE)
     rows = rows_of(requests, "toll-free requests")
     changed = [each.id async for each in rows if versions.get(each.id) != _version(each)]
     for each in changed[:MOST_AT_ONCE]:
-        await follow(telnyx, redis, keys, each)
+        await follow(ctx, each)
     return len(changed) <= MOST_AT_ONCE
 
 

@@ -17,12 +17,17 @@ from service.registrations.webhook_urls import (
     change_destination,
     find_destination,
 )
+from service.routing import Context
 from service.settings import Settings
-from service.store.facts.snapshots import all_known, compare_and_set, forget, snapshot
+from service.store.facts.snapshots import acquire_throttle, all_known, compare_and_set, forget, snapshot
 from service.store.keys import Keys
 
 CHANGED = "webhooks_changed"
 """The kind under which old values are kept, for ever."""
+
+
+ONCE_PER = 3600.0
+"""Seconds between two looks at the same agent or profile, however many events come by another way."""
 
 
 class NotTaken(Exception):  # noqa: N818 - reads as a state
@@ -79,6 +84,16 @@ async def mend(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, comparison: Comp
     kept = Kept(destination.kind, destination.id, destination.name, before, dict(wanted))
     await _keep(redis, keys, kept)
     await _change(telnyx, destination, kept.after)
+
+
+async def repair(ctx: Context, comparison: Comparison) -> None:
+    """Change what differs, as `mend` does, for a handler."""
+    await mend(ctx.telnyx, ctx.redis, Keys.of(ctx.settings), comparison)
+
+
+async def may_look(ctx: Context, key: str, by: str) -> bool:
+    """Return whether the event `by` may look at an agent or profile: one event may within `ONCE_PER` seconds."""
+    return await acquire_throttle(ctx.redis, Keys.of(ctx.settings), f"webhooks:{key}", by, seconds=ONCE_PER)
 
 
 async def kept_changes(redis: "Redis", keys: Keys) -> list[Kept]:

@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
+from service import Context
 from service.messages import opt_out_list
 from service.outbound import list_pages
 from service.outbound.client import open_reader
@@ -97,8 +99,8 @@ def ever_new(number: int, path: str) -> tuple[int, dict[str, str], Any]:
     return rows(path, f"row-{number}", total_pages=3)
 
 
-async def sees_all(telnyx: Any, *_: Any) -> None:
-    await all_destinations(telnyx)
+async def sees_all(ctx: Context) -> None:
+    await all_destinations(ctx.telnyx)
 
 
 @pytest.fixture(autouse=True)
@@ -157,9 +159,19 @@ def test_a_poll_of_a_handler_ends_with_an_error(stack: Stack, poll: Callable[...
     with serving(repeating) as api:
         settings = stack.settings.model_copy(update={"base_url": api.url})
 
-        async def read(redis: Any, keys: Any) -> None:
+        async def read(redis: Any, _: Any) -> None:
             async with open_reader(settings) as telnyx:
-                await poll(telnyx, redis, keys)
+                ctx = Context(
+                    telnyx=telnyx,
+                    redis=redis,
+                    log=structlog.get_logger(),
+                    attempt=1,
+                    settings=settings,
+                    state=None,
+                    effect_key="event/poll",
+                    services=cast("Any", None),
+                )
+                await poll(ctx)
 
         with pytest.raises(ListDoesNotEnd):
             stack.ask(read)
