@@ -56,7 +56,7 @@ def test_a_type_near_a_known_one_is_told(written: str, meant: str) -> None:
     router = Router()
 
     @router.on(written)
-    async def greet(event: Event, ctx: Context) -> None:  # type: ignore[type-arg]
+    async def greet(event: Event, ctx: Context) -> None:
         """Nothing."""
 
     assert nearest_type(written) == meant
