@@ -1,5 +1,5 @@
--- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step. What a
--- message says about consent is kept in the same step, so that no handler that begins later can miss a STOP. So is the state of
+-- accept: make events durable, once each, and queue them; dedupe, record, queue and wake-up are one atomic step. The
+-- consent in a message is recorded in the same step, so that no handler that begins later can miss a STOP. So is the state of
 -- a message that an event tells of. Both are merged on every arrival, with the time of the first, and before the record is
 -- written: an arrival that failed half-way is completed by the next.
 --

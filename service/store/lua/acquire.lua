@@ -1,4 +1,4 @@
--- gate_admit: may this call go to Telnyx, and when? No, while a cause that concerns it is open, unless the time has come for a
+-- acquire: may this call go to Telnyx, and when? No, while a cause that concerns it is open, unless the time has come for a
 -- probe and none is on its way. Then a send is given a slot such that no window of a second holds more of them than the
 -- limit. Where the next slot is too far off, it is given a place in a line instead, to come back at: there are two, and who
 -- comes back goes before who is new.
@@ -33,7 +33,7 @@ local function concerned()
   return probed
 end
 
--- rate: how many slots (`most`) any window of so many ms may hold. What Telnyx has told of a lower limit counts for a while.
+-- rate: how many slots (`most`) any window of so many ms may hold. A lower limit of Telnyx's counts for a while.
 local function rate(f)
   local limit = tonumber(ARGV[6])
   if f[2] and tonumber(f[3]) > now then limit = math.min(limit, tonumber(f[2])) end

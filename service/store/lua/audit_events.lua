@@ -1,4 +1,4 @@
--- examine: is each event in the state, and in the places, that its record adds up to?
+-- audit_events: is each event in the state, and in the places, that its record adds up to?
 --
 -- requires: handlers
 -- Keys:   those of settle, <ns>:events; none is written

@@ -1,4 +1,4 @@
--- causes: what work is parked for, and how many events are.
+-- blocks: what work is parked for, and how many events are.
 --
 -- Keys:   <ns>:causes, <ns>:cause:<name>, <ns>:parked:<name>; none is written
 -- Answer: for each open cause {name, number of parked events, field, value, field, value …}

@@ -1,5 +1,5 @@
--- holds_probe: of each open cause whose time to be probed has come and of which nothing new came along, make the oldest
--- parked event due: it is the probe.
+-- blocks_probe: make the oldest parked event of each open cause due as its probe, where the time has come and no new call
+-- came along.
 --
 -- requires: holds
 -- Keys:   those of holds

@@ -1,4 +1,4 @@
--- holds_release: make some events due that lifted causes held. Not while many are due already: those who come now would
+-- blocks_release: make some events due that lifted causes held. Not while many are due already: those who come now would
 -- have to wait for all of them.
 --
 -- requires: holds

@@ -1,5 +1,5 @@
 -- claim: take due events under one lease. The score of each moves to the lease's end, so that the events of a crashed worker
--- come due by themselves. The handlers of an event are fixed here, when it is claimed for the first time. An event whose
+-- come due without help. The handlers of an event are fixed here, when it is claimed for the first time. An event whose
 -- lease lapsed twice is a suspect, and given only to a worker that runs nothing else; lapsed once more while alone, it is dead.
 -- A claim whose reply was lost is repeated under its number, and answered with what it took then.
 --

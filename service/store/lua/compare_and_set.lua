@@ -1,4 +1,4 @@
--- learn: put what is now known of something in the place of what was known, and raise the events that tell of the
+-- compare_and_set: put what is now known of something in the place of what was known, and raise the events that tell of the
 -- difference, in one step; refused where somebody else has learnt something meanwhile, who then raised its events.
 --
 -- requires: record
@@ -12,6 +12,6 @@ for i = 5, #ARGV, 4 do
   local first_at = first_arrival(ARGV[i])
   record(ARGV[i], ARGV[i], first_at, ARGV[i + 1], ARGV[i + 2], 'emit', 0, ARGV[i + 3])
 end
--- Last, so that whoever tries again raises what was not raised.
+-- Last, so that a repetition raises the missing events.
 redis.call('HSET', known, ARGV[2], ARGV[4])
 return 1

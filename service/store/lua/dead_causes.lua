@@ -1,4 +1,4 @@
--- dead_causes: why events went dead since this was last asked, each cause (handler and reason) once an hour, whoever asks.
+-- dead_causes: the causes of death since the last call, each (handler and reason) once an hour for all callers.
 --
 -- requires: dead_handlers handlers
 -- Keys:   <ns>:dead, <ns>:dead_seen, <ns>:event:<id>, <ns>:dead_told:<digest of the cause>

@@ -1,5 +1,5 @@
 -- dead_drop: forget dead events for good, and lower both sides of the sum in the same step. One that is not dead (any more) is
--- left as it is.
+-- left unchanged.
 --
 -- requires: dead_handlers delete_event ends
 -- Keys:   those of forget, <ns>:dead

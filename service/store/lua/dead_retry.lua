@@ -1,5 +1,5 @@
--- dead_retry: let dead handlers of dead events run again, against the ledger: what was sent is not sent again. An event that
--- is not dead (any more) is left as it is, so that this may come at any time and more than once.
+-- dead_retry: let dead handlers of dead events run again, against the ledger: nothing is sent twice. An event that
+-- is not dead (any more) stays unchanged, so that this may come at any time and more than once.
 --
 -- requires: dead_handlers note run_again settle unresolved_effects
 -- Keys:   those of settle, note, fates, anew and dead_handlers

@@ -1,4 +1,4 @@
--- effect_begin: write the intent of a request before it leaves. Refused to whoever has lost the lease, and where the entry is no
+-- effect_begin: write the intent of a request before it leaves. Refused without the lease, and where the entry is no
 -- longer what the caller has seen. A send is refused too where a recipient is opted out and, if it takes the place of a message,
 -- where that has been delivered, another event holds the right to send, or the hour's segments are used up. Right and segments
 -- are taken here. A request that is only noted (a dry run) is written with its answer.

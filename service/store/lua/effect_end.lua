@@ -1,5 +1,5 @@
--- effect_end: note what came of a request. Always allowed: an answer is true whoever holds the lease by now, and one that came
--- stays. What did not happen gives its segments of the SMS budget back.
+-- effect_end: note what came of a request. Always allowed: an answer is true without the lease too, and one that came
+-- stays. A request that had no effect gives its segments of the SMS budget back.
 --
 -- requires: budget
 -- Keys:   <ns>:effect:<name>, those of budget
@@ -7,13 +7,13 @@
 --         may differ) | 'put_off' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
 --         content type, answer, why, note (random, of what came of one request: noted again, as the reply was lost, it counts once),
 --         what stays of the answer when bodies are let go of ('' where that is found in the answer itself)
--- Answer: {state of the entry, requests of which it is not known whether they took effect}
+-- Answer: {state of the entry, requests of unknown fate}
 -- Cost:   O(1)
 local entry = ns .. ':effect:' .. ARGV[1]
 local outcome, sent_at, status = ARGV[2], ARGV[3], ARGV[4]
 local MOST_TOLD, MOST_NOTES = 2000, 170
 
--- All of it is one write, so that an answer is noted or not; what the bytes held goes after it.
+-- All of it is one write, so that an answer is noted or not; the request's bytes go after it.
 local fields = {}
 local function set(...)
   for _, each in ipairs({ ... }) do fields[#fields + 1] = each end

@@ -1,4 +1,4 @@
--- effect_look: what the ledger knows of one effect by its name, and whether another run that lives has it in hand. It is noted
+-- effect_look: the ledger's entry of one effect by its name, and whether another run that lives has it in hand. It is noted
 -- among the effects of the event that asks.
 --
 -- Keys:   <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id of the event that has it in hand>

@@ -8,7 +8,7 @@ local answers = {}
 for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. ARGV[1], 0, -1)) do
   local key = ns .. ':effect:' .. name
   local kind = redis.call('TYPE', key).ok
-  -- A value that is no entry is shown as an entry of which nothing can be read.
+  -- A value that is no entry is shown as an unreadable entry.
   local entry = kind == 'hash' and redis.call('HGETALL', key) or kind ~= 'none' and { 'event', ARGV[1] } or {}
   if #entry > 0 then
     table.insert(entry, 1, name)

@@ -5,7 +5,7 @@
 -- requires: handlers redact_answers
 -- Keys:   those of answers, <ns>:event:<id>, <ns>:erasing
 -- ARGV:   ids (at most 50)
--- Answer: for each id: {'erased', had a body ('1' | '0'), effects of which texts were taken away} | {'open'} | {'gone'}
+-- Answer: for each id: {'erased', had a body ('1' | '0'), effects that lost texts} | {'open'} | {'gone'}
 -- Cost:   O(ids × (handlers + effects))
 
 -- quiet: take the words out of a handler's record

@@ -1,9 +1,9 @@
--- select: which events of one page of an index, or of those named, are looked for.
+-- filter_ids: which events of one page of an index, or of those named, are looked for.
 --
 -- requires: dead_handlers minute
 -- Keys:   <ns>:events, <ns>:dead, <ns>:ended, <ns>:queue, <ns>:event:<id>; none is written
--- ARGV:   filters (JSON: state, type (`10dlc.*` for a family), handler, about (digests in hex, any of which), since and until (ms of
---         arrival), died (the name of a dead handler), reason (of its death); what is missing does not matter), index
+-- ARGV:   filters (JSON: state, type (`10dlc.*` for a family), handler, about (digests in hex: any), since and until (ms of
+--         arrival), died (the name of a dead handler), reason (of its death); a missing one matches everything), index
 --         ('events' | 'dead' | 'ended' | 'queue'; '' for the ids that follow), first rank from the newest or the last due on, limit
 --         (at most 500), then ids
 -- Answer: {looked at, then for each that fits: id, received at (ms)}
@@ -28,7 +28,7 @@ local function has_handler(handlers, kept)
   return (kept or handlers or ''):find('"' .. filters.handler .. '"', 1, true) ~= nil
 end
 
--- tests: what is to be looked at of each record, the likeliest to fail first
+-- tests: the checks of each record, the likeliest to fail first
 local tests = {}
 local function test(wanted, field, passes)
   if wanted then tests[#tests + 1] = { field = field, passes = passes } end

@@ -1,5 +1,5 @@
--- finish: record how handlers ended and, if asked, give leases back; many events at once. Refused to whoever has lost the
--- lease: nothing of that event is recorded.
+-- finish: record how handlers ended and, if asked, give leases back; many events at once. Without the
+-- lease nothing of an event is recorded.
 --
 -- requires: lease settle
 -- Keys:   those of settle and lease
@@ -20,7 +20,7 @@ while i <= #ARGV do
     if count > 0 then redis.call('HSET', event, unpack(fields)) end
     if release and count > 0 then redis.call('HDEL', event, 'lapses', 'blames') end
     answers[#answers + 1] = settle(id, false, release)
-    -- Last, so that whoever holds the lease can record again what failed half-way.
+    -- Last, so that the lease's holder can repeat a call that failed half-way.
     if release then let_go(id, token) end
   end
   i = i + 4 + 2 * count

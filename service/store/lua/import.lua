@@ -1,5 +1,5 @@
 -- import: store events of another deployment (or of a past of this one) as ended, or with `run` as just arrived. One that is
--- already remembered is left as it is. The state of a message that an event tells of is merged before its record is written.
+-- already remembered stays unchanged. The state of a message that an event tells of is merged before its record is written.
 --
 -- requires: counters ends handlers message_state minute note queue
 -- Keys:   those of settle, message_state, note and minute, <ns>:events

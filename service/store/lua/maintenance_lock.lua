@@ -1,4 +1,4 @@
--- upkeep_lock: let one worker at a time do the upkeep; whoever has the lock keeps it by asking again in time.
+-- maintenance_lock: let one worker at a time do the maintenance; its holder keeps the lock by asking again in time.
 --
 -- Keys:   <ns>:upkeep
 -- ARGV:   worker, for how long (ms)

@@ -17,6 +17,6 @@ elseif news and redis.call('HEXISTS', notice, 'taken') == 0 then
   local soonest = (redis.call('HGET', notice, 'told_at') or now) + pause
   redis.call('ZADD', notices, 'LT', soonest, cause)
 end
--- Last, so that what is noted again after a failure counts once.
+-- Last, so that a repetition after a failure counts once.
 redis.call('HINCRBY', notice, apart and 'new:' .. entry or 'others', 1)
 return news and 1 or 0

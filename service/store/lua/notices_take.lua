@@ -1,8 +1,8 @@
--- notices_take: what is to be told now, for one worker to tell; it comes up again if that worker does not say that it was
--- told. A cause that brought nothing new for a whole pause is forgotten, so that the next of it is told at once.
+-- notices_take: take the due notifications for one worker; they come up again if that worker does not report them
+-- sent. A cause that brought nothing new for a whole pause is forgotten, so that the next of it is told at once.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
--- ARGV:   limit (causes), patience (ms until what was taken and not told comes up again)
+-- ARGV:   limit (causes), patience (ms until a taken and unsent one comes up again)
 -- Answer: for each cause {cause, tries (this one counted), others (occurrences not told apart), entry, occurrences, entry, …}
 -- Cost:   O(limit × (entries of a cause + log causes))
 local limit, patience = ARGV[1], tonumber(ARGV[2])

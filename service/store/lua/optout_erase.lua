@@ -1,4 +1,4 @@
--- optout_erase: keep what a number said, and the number no more: under its keyed hash alone.
+-- optout_erase: keep the consent of a number without the number: under its keyed hash alone.
 --
 -- requires: consent
 -- Keys:   those of consent

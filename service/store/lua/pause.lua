@@ -1,4 +1,4 @@
--- pause: let one handler, or all, run no more. What comes due for them is parked, and never probed.
+-- pause: stop one handler, or all. Their due events are parked, and never probed.
 --
 -- Keys:   <ns>:cause:<name>, <ns>:causes, <ns>:paused
 -- ARGV:   name of the cause, handler ('*': all), detail, advice

@@ -1,4 +1,4 @@
--- let_go_bodies: of events that ended well long enough ago, keep what is needed to know them again and how they ended, in
+-- prune_bodies: of events that ended well long enough ago, keep what is needed to know them again and how they ended, in
 -- at most 200 bytes; the oldest first.
 --
 -- requires: handlers redact_answers
@@ -33,7 +33,7 @@ local function compact(id)
   shorten_answers(id)
   if size + #kept > MOST then kept = '{}' end
   local f, stay = redis.call('HMGET', event, 'about', 'kept'), { kept = true }
-  -- One that was begun before has its handlers no more.
+  -- An event that was begun before has lost its handlers.
   kept = f[2] or kept
   redis.call('HSET', event, 'kept', kept, unpack(record))
   for _, name in ipairs(KEPT) do stay[name] = true end

@@ -1,4 +1,4 @@
--- queue: how long the queue is, and how long it keeps due events waiting. What is leased, timed or put off is not due, unless the
+-- queue: how long the queue is, and how long it keeps due events waiting. Leased, timed and deferred events are not due, unless the
 -- event loop of the worker that has it is blocked: nobody makes progress with that.
 --
 -- Keys:   <ns>:queue, <ns>:blocked, <ns>:held:<worker>; none is written

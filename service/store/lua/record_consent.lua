@@ -1,4 +1,4 @@
--- hear: keep what numbers said about being written to, or what others say for them.
+-- record_consent: keep what numbers said about being written to, or what others say for them.
 --
 -- requires: consent
 -- Keys:   those of consent

@@ -3,7 +3,7 @@
 --
 -- requires: lease note settle
 -- Keys:   those of settle and lease, <ns>:blocked
--- ARGV:   worker, lease (ms), settled (number of the last claim of which, like of all before, the worker knows the answer),
+-- ARGV:   worker, lease (ms), settled (number of the last claim that, like all before, was answered),
 --         blocked ('' | JSON {seconds, place}: its event loop is blocked), then for each event that it runs: id, token, wish
 --         ('extend' | 'overdue': the lease ends, which counts though the worker is alive), about ('' | JSON {handler, place}:
 --         what blocks the event loop)

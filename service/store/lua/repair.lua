@@ -1,5 +1,5 @@
--- repair: put events where their records say they belong. What the indexes hold of an event of which there is no record is
--- removed: its acceptance, or its end, failed half-way. A record that cannot be read is left as it is.
+-- repair: put events where their records say they belong. Entries of the indexes without a record are
+-- removed: an acceptance, or an end, failed half-way. An unreadable record stays unchanged.
 --
 -- requires: ends queue settle
 -- Keys:   those of settle, <ns>:events

@@ -1,5 +1,5 @@
 -- replay: process ended events once more, against the ledger; or only say what that would come to. Without a handler's name
--- the handlers are those that are subscribed by then; with one, it alone runs. One that is still open is left as it is.
+-- the handlers are those that are subscribed by then; with one, it alone runs. An open event stays unchanged.
 --
 -- requires: handlers run_again settle unresolved_effects
 -- Keys:   those of settle, note, fates and anew

@@ -1,11 +1,11 @@
--- gate_hear: what came back from Telnyx changes the causes that concern the call, and the bucket of its product.
+-- report: what came back from Telnyx changes the causes that concern the call, and the bucket of its product.
 --
 -- requires: holds
 -- Keys:   those of holds, <ns>:failures, <ns>:bucket:<product>
 -- ARGV:   event id, word (JSON): {causes = {{name, word = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
 --         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, and for a send: product,
 --         good, limited, wait (ms), limit, limit_lasts (ms)}
--- Answer: {opened, lifted}: names; opened = those of which people are to be told
+-- Answer: {opened, lifted}: names; opened = those to notify people of
 -- Cost:   O(causes + events that a lifted one frees × (handlers + log queue))
 local event_id, heard = ARGV[1], cjson.decode(ARGV[2])
 local FREED_AT_ONCE, LONGEST_PAUSE, UNCLEAR_PAUSE, LONGEST_BLOCK = 50, 60000, 5000, 3600000
@@ -45,7 +45,7 @@ local function unclear(key)
   if f[1] == event_id then probe_again(key, math.min(UNCLEAR_PAUSE, tonumber(f[2])), f[2]) end
 end
 
--- What a cause held that was lifted before is freed with each success, so that it goes on even where nobody does the upkeep.
+-- Each success frees events of lifted causes, so that they go on even where no worker does the maintenance.
 local function lifts(cause, is_open)
   if is_open then
     lift_cause(cause.name)

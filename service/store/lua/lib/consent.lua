@@ -27,7 +27,7 @@ local function words_of(value)
   return fields
 end
 
--- known_words: what is known under all forms, merged: the six fields of a value; and how many other forms than the first
+-- known_words: the words under all forms, merged: the six fields of a value; and how many other forms than the first
 -- hold something
 local function known_words(forms)
   local known, others = { '-', '-', '-', '-', '-', '-' }, 0

@@ -1,10 +1,10 @@
--- forget(id): remove an ended event, and lower both sides of the sum.
+-- delete_event(id): remove an ended event, and lower both sides of the sum.
 --
 -- requires: counters ends
 -- Keys:   those of settle, <ns>:events, <ns>:effects:<id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event + log events)
 
--- forget_effects: those under a caller's own key are other events' too, and expire by themselves
+-- forget_effects: those under a caller's own key are other events' too, and have an expiry
 local function forget_effects(id)
   local effects = ns .. ':effects:' .. id
   if redis.call('EXISTS', effects) == 0 then return end

@@ -1,4 +1,4 @@
--- handlers: what the records of an event's handlers say, one by one and together.
+-- handlers: reads the records of an event's handlers, one by one and together.
 --
 -- Keys:   <ns>:event:<id>; none is written
 -- Cost:   O(handlers of the event)

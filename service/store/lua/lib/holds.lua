@@ -1,5 +1,5 @@
 -- holds(…): the pieces that open, probe and lift causes. A cause is a reason outside the events for which work is parked: an
--- outage, a wrong API key, a pause. While it is open, one call at a time goes through as a probe; what it holds is due when
+-- outage, a wrong API key, a pause. While it is open, one call at a time goes through as a probe; its parked events are due when
 -- it is lifted. A cause whose `probe_at` is -1 is never probed.
 --
 -- requires: handlers note settle

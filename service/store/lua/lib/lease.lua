@@ -1,5 +1,5 @@
 -- lease(…): the pieces that claim, renew and finish share. A token is <worker>:<number of the claim>; a worker is a random
--- name, new at each start. What a worker holds is also kept in a set of its own, so that it can be held against what it runs.
+-- name, new at each start. A worker's leases are also in a set of its own, to compare with the events that it runs.
 --
 -- requires: handlers note
 -- Keys:   those of note, <ns>:held:<worker>, <ns>:blamed:<worker>, <ns>:draining:<worker>
@@ -17,13 +17,13 @@ local function hold(worker, id)
   redis.call('PEXPIRE', ns .. ':held:' .. worker, DAY)
 end
 
--- let_go: end a lease, whoever has it. The lease itself goes last: where that fails, its holder may do all of it again.
+-- let_go: end a lease of any worker. The lease itself goes last: where that fails, its holder may do all of it again.
 local function let_go(id, token)
   redis.call('SREM', ns .. ':held:' .. worker_of(token), id)
   redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
 end
 
--- given_up: the record of a handler that is dead after so many lapses, each of which was a run; `place` is where it blocked the
+-- given_up: the record of a handler that is dead after so many lapses, each a run; `place` is where it blocked the
 -- event loop, if it did
 local function given_up(handler, lapses, place)
   handler.state, handler.due, handler.ended_at, handler.held_by = 'dead', nil, now, nil

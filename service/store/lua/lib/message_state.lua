@@ -1,6 +1,6 @@
 -- message_state: the state of a message per recipient, merged from all that is said of it. The furthest status counts, so neither
 -- order nor repetition matters. Where numbers are hidden, a recipient may be known under several forms: as itself, and under
--- each encryption key. Their state is the furthest of all; what is merged moves to the first form.
+-- each encryption key. Their state is the furthest of all; merged states move to the first form.
 --
 -- Fields of <ns>:message:<id>:
 --   of                            the most recipients that one event named
@@ -114,8 +114,8 @@ local function missing_keys(fields, names)
   return missing
 end
 
--- recipient_state: what is known of one recipient: {status, carrier, right, held, sent, unreadable}, each nil where nothing is.
--- What is said of a recipient whose number cannot be read counts for the message's only one; among several, `unreadable` is
+-- recipient_state: the state of one recipient: {status, carrier, right, held, sent, unreadable}, each nil where nothing is.
+-- A status of an unreadable number counts for the message's only recipient; among several, `unreadable` is
 -- true where one that may be this one has the message.
 local function recipient_state(fields, forms)
   local state, others = {}, 0

@@ -1,5 +1,5 @@
 -- minute: an index so small that every event can have a place in it: for each minute, which types and numbers there were among
--- the events accepted in it, as digests of 4 bytes side by side. What is looked for is then looked for in few minutes.
+-- the events accepted in it, as digests of 4 bytes side by side. A search then looks into few minutes only.
 --
 -- Keys:   <ns>:minute:<minutes since 1970>
 -- Cost:   O(digests)

@@ -1,4 +1,4 @@
--- quarantine_record(id): end an event whose record is damaged, alone. What can be read of it stays; what had not ended
+-- quarantine_record(id): end an event whose record is damaged, alone. Its readable parts stay; a handler that had not ended
 -- is dead, for a person to look at and to retry. A value that is no record is moved to <ns>:damaged:<id>.
 --
 -- requires: handlers settle

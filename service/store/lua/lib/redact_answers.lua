@@ -1,4 +1,4 @@
--- answers: letting go of what the ledger quotes, when the bodies of events go.
+-- redact_answers: letting go of what the ledger quotes, when the bodies of events go.
 --
 -- Keys:   <ns>:effects:<id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event)

@@ -1,4 +1,4 @@
--- anew: what retry and replay share: letting an ended event be processed once more, its history kept.
+-- run_again: what retry and replay share: letting an ended event be processed once more, its history kept.
 --
 -- requires: handlers note
 -- Keys:   <ns>:event:<id>

@@ -33,7 +33,7 @@ local function set_free(event, field, handler)
 end
 
 -- park: note an event with the causes that hold its handlers, and with no others. A handler whose cause is gone by now is
--- free at once: whoever lifted it could not know of this one. Answers whether there was such a handler, and what is to be done
+-- free at once: its lifting could not know of this one. Answers whether there was such a handler, and what is to be done
 -- once the event is in its place: until then it is found among those that the cause holds.
 local function park(id, received_at, parked, held_by)
   local event, holding, names, freed = ns .. ':event:' .. id, {}, {}, false

@@ -1,4 +1,4 @@
--- fates: what the scripts share that act on an ended event's effects by a person's word.
+-- unresolved_effects: shared by the scripts that act on an ended event's effects by an operator's word.
 --
 -- Keys:   <ns>:effects:<event id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event) each
