@@ -171,7 +171,7 @@ def open_stack(host: Host, *, webhooks: bool = False, **changes: Any) -> Iterato
     redis = connect(host.redis_url, timeout=10, connections=20)
     with (
         host.serving(create_app(settings)),
-        httpx.Client(base_url=host.url, timeout=10, trust_env=False) as http,
+        httpx.Client(base_url=host.url, timeout=10, trust_env=False, verify=False) as http,
     ):
         opened = Stack(settings, key, host, redis, http)
         with opened.workers:

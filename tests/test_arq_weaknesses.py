@@ -139,6 +139,7 @@ def stack_functions(stack: Stack) -> list[Any]:
     return list(arq_options(stack.settings, Router())["functions"])
 
 
+@pytest.mark.slow
 def test_a_hundred_jobs_orphaned_by_crashes(stack: Stack) -> None:
     async def plain(redis: ArqRedis, queue: str) -> None:
         runs: list[int] = []
@@ -207,6 +208,7 @@ def test_a_job_older_than_a_day(stack: Stack) -> None:
     assert stack.ended(event).state == "done", "and even without it the record is enough"
 
 
+@pytest.mark.slow
 def test_rolling_restarts(stack: Stack) -> None:
     async def plain(redis: ArqRedis, queue: str) -> None:
         runs: list[int] = []

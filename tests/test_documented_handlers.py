@@ -145,6 +145,7 @@ def test_the_tests_of_the_page_pass_in_a_folder_of_their_own(tmp_path: Path, cod
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@pytest.mark.slow
 def test_the_first_command_of_the_page_is_one(tmp_path: Path) -> None:
     new = blocks(PAGE, "sh")[0].splitlines()[0]
     assert ringback(*new.split()[1:], cwd=tmp_path).returncode == 0

@@ -20,6 +20,7 @@ from service.store.connection import connect, connect_blocking
 from service.store.redis_errors import WrongServer
 from tests.events import envelope
 from tests.processes.fleet import NAMESPACE, open_fleet
+from tests.tiers import slow
 from tests.waiting import wait_for
 
 HANDLERS = """
@@ -138,6 +139,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         ports = [free_port(), free_port()]
         for redis, port in zip(redis_of, ports, strict=True):
             redis.config_set("port", port)
+            redis.config_set("shutdown-timeout", 0)  # a primary waits up to 10 s for a replica that lags
         name = Name(primary.folder.socket)
         stack.enter_context(name.served())
         redis_of[1].replicaof("127.0.0.1", ports[0])
@@ -180,6 +182,7 @@ def state(redis: "Redis", event: dict[str, Any]) -> bytes | None:
     return redis.hget(f"{NAMESPACE}:event:{event['data']['id']}", "state")  # type: ignore[return-value]
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_one_pool_that_meets_the_wrong_server_takes_all_others_along(pair: Pair) -> None:
     url = pair.name.url
@@ -204,6 +207,7 @@ async def test_one_pool_that_meets_the_wrong_server_takes_all_others_along(pair:
         thread.close()
 
 
+@pytest.mark.slow
 @pytest.mark.anyio
 async def test_a_thread_that_meets_the_wrong_server_takes_the_others_along_too(pair: Pair) -> None:
     url = f"{pair.name.url}?db=0"
@@ -224,7 +228,7 @@ async def test_a_thread_that_meets_the_wrong_server_takes_the_others_along_too(p
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "answer", ["READONLY", "MASTERDOWN", "MOVED 1 a:1", "UNBLOCKED", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS"]
+    "answer", ["READONLY", *slow("MASTERDOWN", "MOVED 1 a:1", "UNBLOCKED", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS")]
 )
 async def test_each_answer_of_a_wrong_server_drops_the_connection(pair: Pair, answer: str) -> None:
     redis = connect(pair.name.url, timeout=2, connections=4)

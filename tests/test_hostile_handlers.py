@@ -241,6 +241,7 @@ def test_a_handler_that_ignores_its_cancellation_does_not_keep_its_worker_alive(
         assert time.monotonic() - began < 1 + 15
 
 
+@pytest.mark.slow
 def test_a_worker_that_waits_for_redis_at_its_start_ends_on_sigterm(tmp_path: Path) -> None:
     with open_fleet(tmp_path, STUBBORN) as fleet:
         worker = fleet.start("worker", REDIS_URL="redis://127.0.0.1:1/0")

@@ -60,6 +60,7 @@ def test_requests_in_one_connection_are_answered_in_order(own_stack: Stack) -> N
     assert [part.split(b'"')[3] for part in answers.split(b"\r\n\r\n")[1:]] == [b"accepted", b"accepted", b"duplicate"]
 
 
+@pytest.mark.slow
 def test_a_hung_server_never_answers_one_request_with_the_reply_to_another(
     own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:

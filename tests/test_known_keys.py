@@ -85,6 +85,7 @@ def test_doctor_names_the_key() -> None:
         doctor_looks_at(settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["up", "ingress"])
 @pytest.mark.parametrize("key", [Simulator().public_key, base64.b64encode(bytes(32)).decode(), "<your public key>"])
 def test_a_role_that_receives_ends_with_2(tmp_path: Path, role: str, key: str) -> None:

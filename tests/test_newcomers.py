@@ -85,6 +85,7 @@ async def x(event, ctx): ...
 """
 
 
+@pytest.mark.slow
 def test_a_lifespan_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     with open_fleet(tmp_path, LIFESPAN) as fleet:
         worker = fleet.start("worker")
@@ -95,6 +96,7 @@ def test_a_lifespan_that_fails_is_told_in_a_line(tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_named_with_its_variable(tmp_path: Path) -> None:
     with open_fleet(tmp_path, "from service import Router\nrouter = Router()\n") as fleet:
         fleet.start_ingress()
@@ -104,6 +106,7 @@ def test_a_port_that_is_taken_is_named_with_its_variable(tmp_path: Path) -> None
         wait_for(lambda: "set RINGBACK_PORT to another" in log.read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -116,6 +119,7 @@ def test_a_value_that_cannot_work_is_refused(tmp_path: Path, variables: dict[str
     assert (ended.returncode, said in ended.stderr) == (2, True)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"RINGBACK_SMS_FROM=\xff\n")
     ended = ringback("config", cwd=tmp_path)

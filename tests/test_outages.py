@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 
 from handlers import router as built_in
@@ -101,6 +102,7 @@ def test_a_full_memory_is_a_503_with_its_reason_and_what_is_queued_still_ends(
     assert own_stack.deliver(event()).status_code == 200
 
 
+@pytest.mark.slow
 def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goes_on(
     own_stack: Stack, own_server: embedded_server.EmbeddedServer
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from service.processes.redis_url import parse_redis_url
 from service.settings import InvalidSettings, load
 from tests.cli.deployment import run_process
+from tests.tiers import slow
 
 SECRET = "hunter2"
 
@@ -72,7 +73,7 @@ def test_a_mistake_is_told_with_what_to_write_and_without_the_password(
     assert raised.value.__cause__ is None
 
 
-@pytest.mark.parametrize("command", ["config", "doctor", "audit", "events list", "ingress", "worker"])
+@pytest.mark.parametrize("command", ["config", *slow("doctor", "audit", "events list", "ingress", "worker")])
 def test_every_command_ends_with_2_and_names_the_variable(command: str) -> None:
     ran = run_process(*command.split(), REDIS_URL=f"rediss://:pa/{SECRET}@host", TELNYX_API_KEY="KEY")
     assert (ran.code, ran.stdout) == (2, "")
@@ -80,6 +81,7 @@ def test_every_command_ends_with_2_and_names_the_variable(command: str) -> None:
     assert SECRET not in ran.stderr
 
 
+@pytest.mark.slow
 def test_up_ends_with_2_before_anything_runs() -> None:
     ran = run_process("up", REDIS_URL=f"rediss://:pa/{SECRET}@host")
     assert (ran.code, "REDIS_URL: " in ran.stderr, SECRET in ran.stderr) == (2, True, False)

@@ -20,6 +20,7 @@ def _own_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["phonenumbers", "httpx", "pydantic_core", "tomllib", "telnyx", "segno"])
 def test_no_module_of_the_working_directory_stands_in_for_an_installed_one(tmp_path: Path, module: str) -> None:
     (tmp_path / f"{module}.py").write_text(TRAP)
@@ -73,6 +74,7 @@ def test_handlers_named_as_an_installed_module_are_refused(tmp_path: Path) -> No
         load_router("colorsys:router")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker", "pause"])
 def test_a_command_ends_with_2(tmp_path: Path, role: str) -> None:
     (tmp_path / "handlers.py").write_text(ROUTER)

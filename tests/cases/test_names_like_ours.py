@@ -48,6 +48,7 @@ def test_a_recipient_that_looks_hidden_holds_no_fallback_up(stack: Stack, sender
     assert len(stack.sent_to(number)) == 1
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sender=SENDERS)
 @example(sender="h:deadbeef:")

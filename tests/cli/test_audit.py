@@ -223,6 +223,7 @@ def test_repair_puts_events_and_counters_right(deployment: Deployment) -> None:
     assert deployment.run("audit").code == 0
 
 
+@pytest.mark.slow
 def test_a_real_process_fails_too(deployment: Deployment) -> None:
     deployment.one_of_each()
     deployment.redis.zrem(deployment.keys.queue, deployment.keys.job_id("open"))

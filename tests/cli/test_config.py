@@ -144,6 +144,7 @@ def test_the_receiver_of_forwarded_events_is_shown_without_its_secrets() -> None
     )
 
 
+@pytest.mark.slow
 def test_the_encryption_key_is_masked() -> None:
     key = base64.b64encode(bytes(range(32))).decode()
     table, as_json = (run_process("config", *each, RINGBACK_ENCRYPTION_KEY=key) for each in ((), ("--json",)))

@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
+
 from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 
 FAILED = HandlerRecord("dead", attempts=8, reason="ValueError", error="ValueError at greetings.py:7 in greet")
 
 
+@pytest.mark.slow
 def test_a_real_process_prints_dead_events_only(deployment: Deployment) -> None:
     deployment.one_of_each()
     ran = deployment.run_process("dead", "list", "--json")

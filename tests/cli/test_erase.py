@@ -189,6 +189,7 @@ def test_bodies_whose_key_is_away_are_told_of(deployment: Deployment, monkeypatc
     assert "1 events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold" in ran.stderr
 
 
+@pytest.mark.slow
 def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
     async def fill_and_erase(redis: Any, keys: Keys) -> Erased:
         for start in range(0, 700, 100):
@@ -202,6 +203,7 @@ def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
     assert (erased.looked_at, len(erased.still_open)) == (700, 100)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgotten", [1, 49, 50, 120])
 def test_expiry_that_goes_on_meanwhile_hides_no_older_event(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, forgotten: int

@@ -61,6 +61,7 @@ def test_arrivals_runs_and_ends_appear_and_what_was_before_does_not(deployment: 
     assert len(told) == len(set(told)), "nothing is told twice"
 
 
+@pytest.mark.slow
 def test_people_get_a_line_each(deployment: Deployment, tmp_path: Path) -> None:
     with following(deployment, tmp_path) as out:
         deployment.accept("one")

@@ -13,6 +13,7 @@ from tests.processes.running import RINGBACK, clean_environment
 FULL = Path("/dev/full")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FULL.exists(), reason="only Linux has a device that is always full")
 def test_a_command_whose_output_does_not_fit_says_so(tmp_path: Path) -> None:
 

@@ -25,6 +25,7 @@ def known(deployment: Deployment, number: str = NUMBER) -> Consent:
     return deployment.ask(lambda redis, keys: consent_of(redis, keys, number))
 
 
+@pytest.mark.slow
 def test_a_real_process_opts_out_lists_and_lifts(deployment: Deployment) -> None:
     added = deployment.run_process("optouts", "add", "+1 (312) 555-0101")
     assert (added.code, added.stdout, added.stderr) == (0, "+1312•••0101 is opted out.\n", "")

@@ -87,6 +87,7 @@ def test_a_pause_of_all_survives_a_restart(stack: Stack) -> None:
     assert {stack.ended(each).state for each in (event, other)} == {"done"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("handlers")
 def test_many_parked_events_resume_within_seconds(stack: Stack) -> None:
     ringback("pause")

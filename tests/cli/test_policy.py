@@ -220,6 +220,7 @@ def test_the_timer_of_the_fallback_can_be_explained() -> None:
     assert DUE in TYPES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["worker", "up"])
 def test_neither_a_worker_nor_up_starts_with_a_policy_that_is_not_fit(tmp_path: Path, role: str) -> None:
     path = write_policy(tmp_path, "[[rules]]\nname = 'a'\nclass = 'marketing'\n")

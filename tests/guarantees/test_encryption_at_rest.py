@@ -64,6 +64,7 @@ def rewrite(fleet: Fleet) -> None:
         redis.save()
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [120, pytest.param(1000, marks=pytest.mark.soak)])
 def test_nothing_on_disk_tells_a_number_or_a_text(tmp_path: Path, count: int) -> None:
@@ -77,6 +78,7 @@ def test_nothing_on_disk_tells_a_number_or_a_text(tmp_path: Path, count: int) ->
         assert private.found_in(on_disk(fleet)) == set()
 
 
+@pytest.mark.slow
 def test_without_a_key_the_same_search_finds_them(tmp_path: Path) -> None:
     private = Private()
     with open_fleet(tmp_path, HANDLERS, RINGBACK_SMS_FROM=SMS_FROM) as fleet:
@@ -114,6 +116,7 @@ def all_hidden(fleet: Fleet, keys: Keys, count: int) -> bool:
         return counted == {keys.sealer.names[0].encode(): str(count).encode()}
 
 
+@pytest.mark.slow
 def test_without_its_key_a_body_goes_dead_and_with_the_key_back_it_is_retried(tmp_path: Path) -> None:
     lost, other = new_key(), new_key()
     number = Private().number()
@@ -150,6 +153,7 @@ def _ours(fleet: Fleet) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["ingress", "worker", "up"])
 def test_a_malformed_key_is_refused_and_not_told(tmp_path: Path, role: str) -> None:
     short = base64.b64encode(secrets.token_bytes(16)).decode()

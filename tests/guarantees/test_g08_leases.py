@@ -202,6 +202,7 @@ def test_a_worker_that_shows_up_again_takes_the_blame_back(stack: Stack) -> None
     assert lapses(stack, lease) == 0
 
 
+@pytest.mark.slow
 def test_two_workers_run_each_event_once(stack: Stack) -> None:
     runs: list[str] = []
     for _ in range(2):

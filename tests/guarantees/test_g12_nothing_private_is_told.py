@@ -164,6 +164,7 @@ async def reprs(redis: "Redis", keys: Keys, ids: list[str]) -> str:
     return repr(records) + repr([await effects_of(redis, keys, each) for each in ids])
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("count", [60, pytest.param(1000, marks=pytest.mark.soak)])
 def test_nothing_is_told_of_very_many_on_every_path(tmp_path: Path, count: int) -> None:

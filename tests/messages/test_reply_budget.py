@@ -46,6 +46,7 @@ def answers(stack: Stack) -> int:
     return len([each for each in stack.simulator.requests if each.method == "POST"])
 
 
+@pytest.mark.slow
 def test_a_premium_range_abroad_gets_no_answer(stack: Stack) -> None:
     before = refused("abroad")
     replies = Replies()

@@ -165,6 +165,7 @@ def test_without_a_folder_for_temporary_files_several_processes_do_not_start(tmp
     assert "TMPDIR" in ended.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", ["1", "2"])
 def test_admin_port_0_is_a_free_port_that_has_all_admin_routes(tmp_path: Path, processes: str) -> None:
     with open_fleet(tmp_path, EMPTY, RINGBACK_ADMIN_PORT="0", RINGBACK_INGRESS_PROCESSES=processes) as fleet:

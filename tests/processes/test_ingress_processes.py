@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from service.cli.demo.stack import free_port
 from tests.events import envelope
@@ -36,6 +37,7 @@ def listens(port: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_two_processes_serve_one_port_and_end_on_sigterm(tmp_path: Path) -> None:
     with open_fleet(tmp_path, EMPTY, RINGBACK_INGRESS_PROCESSES="2") as fleet:
         ingress = fleet.start_ingress()
@@ -49,6 +51,7 @@ def test_two_processes_serve_one_port_and_end_on_sigterm(tmp_path: Path) -> None
         assert not listens(fleet.port)
 
 
+@pytest.mark.slow
 def test_a_killed_ingress_leaves_no_process_that_holds_its_port(tmp_path: Path) -> None:
     with open_fleet(tmp_path, EMPTY, RINGBACK_INGRESS_PROCESSES="2") as fleet:
         ingress = fleet.start_ingress()
@@ -60,6 +63,7 @@ def test_a_killed_ingress_leaves_no_process_that_holds_its_port(tmp_path: Path) 
         fleet.start_ingress()
 
 
+@pytest.mark.slow
 def test_the_admin_port_takes_readiness_and_metrics_away_from_the_public_one(tmp_path: Path) -> None:
     admin = free_port()
     with open_fleet(tmp_path, EMPTY, RINGBACK_ADMIN_PORT=str(admin)) as fleet:

@@ -105,6 +105,7 @@ def test_the_three_steps(tmp_path: Path) -> None:
         assert len(receiver.posted) == 2
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page(tmp_path: Path) -> None:
     make_secret, show, start = block_with(PAGE, "sh", "ringback up").splitlines()
     made = subprocess.run(make_secret, shell=True, capture_output=True, text=True, check=True).stdout.strip()

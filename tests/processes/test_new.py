@@ -49,6 +49,7 @@ def test_the_test_that_it_writes_can_fail(tmp_path: Path) -> None:
     assert "ValueError: Thanks, we will call you back." in ran.stdout, "the author sees the traceback"
 
 
+@pytest.mark.slow
 def test_the_settings_that_it_writes_are_read_and_secret(tmp_path: Path) -> None:
     ringback("new", cwd=tmp_path)
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
@@ -58,6 +59,7 @@ def test_the_settings_that_it_writes_are_read_and_secret(tmp_path: Path) -> None
     assert "TELNYX_PUBLIC_KEY is not set" in ringback("up", cwd=tmp_path).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["my_handlers.py", "test_my_handlers.py"])
 def test_what_is_there_stays_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
@@ -67,12 +69,14 @@ def test_what_is_there_stays_and_nothing_is_written(tmp_path: Path, name: str) -
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
+@pytest.mark.slow
 def test_two_files_that_are_there_exist(tmp_path: Path) -> None:
     for name in ("my_handlers.py", "test_my_handlers.py"):
         (tmp_path / name).write_text("mine")
     assert "my_handlers.py and test_my_handlers.py exist here already" in ringback("new", cwd=tmp_path).stderr
 
 
+@pytest.mark.slow
 def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path: Path) -> None:
     (tmp_path / "my_handlers.py").symlink_to(tmp_path / "elsewhere.py")
     assert ringback("new", cwd=tmp_path).returncode == 1

@@ -117,6 +117,7 @@ def test_the_settings_of_the_readme_are_in_force(tmp_path: Path) -> None:
     assert "KEY0123456789ABCDEF" not in shown.stdout
 
 
+@pytest.mark.slow
 def test_up_as_the_readme_shows_it_sends_the_fallback_and_its_operation_commands_answer(tmp_path: Path) -> None:
     with installed(tmp_path) as ringback_:
         number = fresh_number()
@@ -132,6 +133,7 @@ def test_up_as_the_readme_shows_it_sends_the_fallback_and_its_operation_commands
             assert ended.returncode == 0, (command, ended.stderr)
 
 
+@pytest.mark.slow
 def test_the_handler_of_the_readme_answers_from_a_folder_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "my_handlers.py").write_text(blocks("python")[0])
     assert "HANDLERS=my_handlers:router ringback up" in commands()
@@ -144,6 +146,7 @@ def test_the_handler_of_the_readme_answers_from_a_folder_of_its_own(tmp_path: Pa
         assert [body["text"] for body in ringback_.messages_to(number)] == ["Thanks, we will call you back."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["up", "ingress", "worker"])
 def test_the_roles_of_the_image_refuse_to_start_unconfigured(tmp_path: Path, role: str) -> None:
     ended = ringback(role, cwd=tmp_path)

@@ -13,6 +13,7 @@ from tests.processes.running import clean_environment, ringback, running
 from tests.waiting import wait_for
 
 
+@pytest.mark.slow
 def test_a_triggered_failure_becomes_an_sms(tmp_path: Path) -> None:
     simulator, port = Simulator(), free_port()
     with simulating(simulator) as telnyx:
@@ -41,6 +42,7 @@ def test_a_triggered_failure_becomes_an_sms(tmp_path: Path) -> None:
         assert (nobody.returncode, "ringback up --dev" in nobody.stderr) == (1, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
 def test_a_development_key_is_refused_beyond_loopback(tmp_path: Path, host: str) -> None:
     ended = ringback("up", "--dev", cwd=tmp_path, RINGBACK_HOST=host)

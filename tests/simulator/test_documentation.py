@@ -160,6 +160,7 @@ def test_everything_that_can_be_scripted_is_named(kinds: Any) -> None:
     assert set(get_args(kinds)) <= set(re.findall(r"\w+", controls))
 
 
+@pytest.mark.slow
 def test_the_command_runs_and_its_options_are_all_there(tmp_path: Path) -> None:
     (line,) = commands("ringback")
     parameters = inspect.signature(command).parameters
@@ -171,6 +172,7 @@ def test_the_command_runs_and_its_options_are_all_there(tmp_path: Path) -> None:
         assert re.fullmatch(r"simulator: http://127\.0\.0\.1:\d+/v2\n", log.read_text())
 
 
+@pytest.mark.slow
 def test_a_handler_is_developed_as_the_document_shows(tmp_path: Path) -> None:
     settings, inbound = blocks("ini")[0], commands("curl")[1]
     assert "`HANDLERS=my_handlers:router ringback up`" in DOCUMENT
@@ -210,6 +212,7 @@ def test_the_sdk_is_pointed_at_it_by_the_environment(
     assert all(f"`{agent.agent_id}`" in DOCUMENT for agent in simulator.account.agents)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("edit", "outcome"), [("", "1 passed"), (', idempotency_key="hi-1"', "1 failed")])
 def test_the_example_of_a_test_runs_and_fails_without_the_key(tmp_path: Path, edit: str, outcome: str) -> None:
     (plugins,) = re.findall(r"`(pytest_plugins = .*?)`", DOCUMENT)

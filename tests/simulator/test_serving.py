@@ -71,6 +71,7 @@ def test_it_says_where_it_listens_and_stops_when_told(number: signal.Signals) ->
         assert (process.returncode, rest, errors) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_it_stops_while_a_request_is_being_served() -> None:
     with _process() as process:
         address = _address(process)
@@ -90,6 +91,7 @@ def test_an_address_in_use_is_an_error() -> None:
             serve(Simulator(), host="127.0.0.1", port=port)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -109,6 +111,7 @@ def test_the_command_refuses_what_it_cannot_use(tmp_path: Path, arguments: list[
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.slow
 def test_the_command_says_that_its_port_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         ended = ringback("simulator", "--port", str(taken.getsockname()[1]), cwd=tmp_path)

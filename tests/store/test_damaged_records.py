@@ -92,6 +92,7 @@ def test_a_worker_ends_each_damaged_event_alone_and_tells_of_it(stack: Stack) ->
     assert {each.state for each in records if each is not None} <= {"done", "dead", "ignored"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processed", [False, True], ids=["as they are", "after a worker"])
 def test_no_command_and_no_step_of_the_upkeep_fails_of_damaged_records(stack: Stack, processed: bool) -> None:  # noqa: FBT001
     deliver_and_mar(stack)
