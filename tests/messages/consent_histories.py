@@ -33,6 +33,7 @@ from service.settings import Settings
 from service.store.facts.consent import record_consent
 from service.store.inbox.accept import ACCEPT, NewEvent, accept, find
 from service.store.inbox.leases import Lease
+from service.store.inbox.packed_events import identity_of
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
 from service.worker.handler_runner import HandlerServices, run_handler
@@ -65,7 +66,7 @@ class PipeliningRedis(Redis):
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         if args[:2] == ("EVALSHA", ACCEPT.digest) and (history := history_now.get(None)) is not None:
-            history.announced.append(str(args[4]))
+            history.announced.append(identity_of(args[4]))
         return await answer
 
     async def _flush(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import orjson
 from redis.asyncio import Redis
@@ -25,7 +25,6 @@ REPLY = script("reply")
 
 _USER = "whatsapp:"
 """The beginning of the name of a WhatsApp user: an id is no number, and never taken for one."""
-NOTHING_SAID = "[]"
 STEP = 500
 """Words that one script may take: a millisecond or two in which the server does nothing else."""
 
@@ -142,12 +141,12 @@ async def record_consent(redis: "Redis", keys: Keys, words: Sequence[ConsentChan
     changed = 0
     for start in range(0, len(words), STEP):
         heard = encode_words(words[start : start + STEP], keys, now=now)
-        changed += await run(redis, RECORD_CONSENT, keys.namespace, heard) if heard != NOTHING_SAID else 0
+        changed += await run(redis, RECORD_CONSENT, keys.namespace, orjson.dumps(heard)) if heard else 0
     return changed
 
 
-def encode_words(words: Sequence[ConsentChange], keys: Keys, *, now: float | None = None) -> str:
-    """Return words as the scripts take them: a JSON array of [forms, sealed number, said, at (ms), source].
+def encode_words(words: Sequence[ConsentChange], keys: Keys, *, now: float | None = None) -> list[list[Any]]:
+    """Return words as the scripts take them: a list of [forms, sealed number, said, at (ms), source].
 
     The forms are those of the number, that of today first. Without `now`, a word that bears no time gets -1: the
     script then takes the time at which the event was accepted.
@@ -161,7 +160,7 @@ def encode_words(words: Sequence[ConsentChange], keys: Keys, *, now: float | Non
             encoded.append(
                 [keys.sealer.forms(plain), sealed, word.said, -1 if at is None else milliseconds(at), word.source]
             )
-    return orjson.dumps(encoded).decode()
+    return encoded
 
 
 def number_forms(number: str, keys: Keys) -> tuple[str, str]:

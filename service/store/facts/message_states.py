@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 from redis.asyncio import Redis
@@ -80,7 +80,7 @@ async def ask(
         KeyMissing: recipients are hidden under an encryption key that is not here.
     """
     args: list[Argument] = [message_id, _milliseconds(keep), purpose, by, int(at * 1000)]
-    args += (orjson.dumps(keys.sealer.names), state_argument(said, keys, keep=keep))
+    args += (orjson.dumps(keys.sealer.names), orjson.dumps(encode_status(said, keys, keep=keep)) if said else b"")
     for each in recipients:
         args += (orjson.dumps(keys.sealer.forms(each.number)), each.effect)
     missing, doubled, *answers = await run(redis, MESSAGE, keys.namespace, *args)
@@ -90,15 +90,13 @@ async def ask(
     return MessageState(states, tuple(each.decode() for each in doubled))
 
 
-def state_argument(said: MessageStatus | None, keys: Keys, *, keep: float) -> bytes:
-    """Return the state of a message as the scripts merge it; empty where nothing is said."""
-    if said is None:
-        return b""
+def encode_status(said: MessageStatus, keys: Keys, *, keep: float) -> dict[str, Any]:
+    """Return the state of a message as the scripts merge it."""
     to = [
         (keys.sealer.forms(each.number) if each.number is not None else (), each.status, each.carrier)
         for each in said.recipients
     ]
-    return orjson.dumps({"id": said.id, "type": said.type, "keep": _milliseconds(keep), "to": to})
+    return {"id": said.id, "type": said.type, "keep": _milliseconds(keep), "to": to}
 
 
 def _milliseconds(keep: float) -> int:

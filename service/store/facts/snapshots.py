@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from service.store.inbox.accept import NewEvent
-from service.store.inbox.records import body_place
-from service.store.inbox.search_index import index_terms
+from service.store.inbox.accept import NewEvent, pack_event
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
 
@@ -41,13 +39,7 @@ async def compare_and_set(
         redis.exceptions.RedisError: it is not known whether it is stored; look again, and decide anew.
     """
     args: list[Argument] = [kind, subject, before or b"", after]
-    for arrival in raised:
-        args += (
-            arrival.identity,
-            arrival.type,
-            keys.sealer.seal(arrival.body, body_place(arrival.identity)),
-            index_terms(arrival.type, arrival.body, keys.sealer),
-        )
+    args += (pack_event(arrival, keys) for arrival in raised)
     return bool(await run(redis, COMPARE_AND_SET, keys.namespace, *args))
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
-from typing import Literal
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
@@ -12,7 +12,8 @@ from service.events.consent import ConsentChange
 from service.events.message_status import MessageStatus
 from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
-from service.store.facts.message_states import DEFAULT_KEEP, state_argument
+from service.store.facts.message_states import DEFAULT_KEEP, encode_status
+from service.store.inbox.packed_events import pack
 from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
 from service.store.inbox.search_index import index_terms
 from service.store.keys import Keys
@@ -106,21 +107,25 @@ async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[NewEvent]) -> li
 
 
 def accept_arguments(keys: Keys, arrivals: Sequence[NewEvent]) -> list[Argument]:
-    """Return the arguments of ACCEPT, sealed where there is a key."""
-    args: list[Argument] = []
-    for arrival in arrivals:
-        args += (
-            arrival.identity,
-            arrival.type,
-            keys.sealer.seal(arrival.body, body_place(arrival.identity)),
-            encode_source(arrival.arrived_by, arrival.claim),
-            arrival.delay,
-            arrival.remember,
-            encode_words(arrival.words, keys),
-            index_terms(arrival.type, arrival.body, keys.sealer),
-            state_argument(arrival.message, keys, keep=arrival.keep),
-        )
-    return args
+    """Return the arguments of ACCEPT: one for each event."""
+    return [pack_event(each, keys) for each in arrivals]
+
+
+def pack_event(arrival: NewEvent, keys: Keys) -> bytes:
+    """Return an event as one argument of a script; its body is sealed where there is a key."""
+    more: dict[str, Any] = {}
+    if arrival.delay:
+        more["delay"] = arrival.delay
+    if arrival.remember:
+        more["remember"] = arrival.remember
+    if arrival.words:
+        more["words"] = encode_words(arrival.words, keys)
+    if arrival.message is not None:
+        more["message"] = encode_status(arrival.message, keys, keep=arrival.keep)
+    body = keys.sealer.seal(arrival.body, body_place(arrival.identity))
+    terms = index_terms(arrival.type, arrival.body, keys.sealer)
+    source = encode_source(arrival.arrived_by, arrival.claim)
+    return pack(arrival.identity, arrival.type, source, terms=terms, more=more, body=body)
 
 
 async def cancel(redis: "Redis", keys: Keys, event_id: str, *, remember: int) -> None:

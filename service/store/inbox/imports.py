@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from redis.asyncio import Redis
 
 from service.events import Envelope, InvalidBody, read_envelope
 from service.events.consent import ConsentChange
 from service.store.facts.consent import record_consent
-from service.store.facts.message_states import state_argument
+from service.store.facts.message_states import encode_status
 from service.store.inbox.accept import FROM_TELNYX
+from service.store.inbox.packed_events import pack
 from service.store.inbox.records import HandlerRecord, body_place
 from service.store.inbox.search_index import index_terms
 from service.store.keys import Keys
@@ -49,22 +50,25 @@ async def store(
     # First, so that no handler of an event that is to run can miss a STOP.
     await record_consent(redis, keys, words, now=0)
     args: list[Argument] = [int(run_them)]
-    for event, envelope in zip(events, told, strict=True):
-        body = event.body or b""
-        args += (
-            event.id,
-            event.type,
-            keys.sealer.seal(body, body_place(event.id)) if body else b"",
-            event.arrived_by,
-            event.received_at,
-            event.deliveries,
-            index_terms(event.type, body, keys.sealer),
-            state_argument(envelope.message if envelope else None, keys, keep=keep),
-        )
-        args.append(len(event.handlers))
-        for name, record in event.handlers.items():
-            args += (name, record.sealed(keys.sealer, event.id, name).to_json())
+    args += (_packed(event, envelope, keys, keep=keep) for event, envelope in zip(events, told, strict=True))
     return [answer.decode() for answer in await run(redis, IMPORT, keys.namespace, *args)]
+
+
+def _packed(event: ImportedEvent, envelope: Envelope | None, keys: Keys, *, keep: float) -> bytes:
+    body = event.body or b""
+    more: dict[str, Any] = {
+        "received_at": event.received_at,
+        "deliveries": event.deliveries,
+        "handlers": [
+            (name, record.sealed(keys.sealer, event.id, name).to_json().decode())
+            for name, record in event.handlers.items()
+        ],
+    }
+    if envelope is not None and envelope.message is not None:
+        more["message"] = encode_status(envelope.message, keys, keep=keep)
+    sealed = keys.sealer.seal(body, body_place(event.id)) if body else b""
+    terms = index_terms(event.type, body, keys.sealer)
+    return pack(event.id, event.type, event.arrived_by, terms=terms, more=more, body=sealed)
 
 
 def _told(event: ImportedEvent) -> Envelope | None:

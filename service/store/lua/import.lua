@@ -1,10 +1,10 @@
 -- import: store events of another deployment (or of a past of this one) as ended, or with `run` as just arrived. One that is
 -- already remembered stays unchanged. The state of a message that an event tells of is merged before its record is written.
 --
--- requires: counters ends handlers message_state minute note queue
+-- requires: counters ends handlers message_state minute note packed_event queue
 -- Keys:   those of settle, message_state, note and minute, <ns>:events
--- ARGV:   run ('1' | '0'), then for each event: id, type, body ('' for none), arrived_by, received at (ms), deliveries, marks
---         and state of a message (see accept), number of handlers, then name, JSON for each of those
+-- ARGV:   run ('1' | '0'), then each event, packed (its body is '' where there is none) with more = {received_at (ms), deliveries,
+--         handlers = {{name, record as JSON} …}, message as for merge_message}
 -- Answer: for each event: 'imported' | 'known'
 -- Cost:   O(events × (handlers + log events))
 local run = ARGV[1] == '1'
@@ -17,33 +17,28 @@ local function mark(at, marks)
   if others == 0 or redis.call('EXISTS', minute_key(at)) == 1 then mark_minute(at, marks) end
 end
 
--- handlers_of: the names, the fields and the records (JSON) of an event's handlers
-local function handlers_of(i, number)
-  local names, fields, records = {}, {}, {}
-  for j = i + 9, i + 8 + 2 * number, 2 do
-    names[#names + 1], fields[#fields + 1], records[#records + 1] = ARGV[j], 'h:' .. ARGV[j], ARGV[j + 1]
-  end
-  return names, fields, records
-end
-
 -- store: like `record`, it ends with the one write of the whole record
-local function store(id, i, number)
-  local received_at = math.min(tonumber(ARGV[i + 4]), now)
-  local fields = { 'type', ARGV[i + 1], 'arrived_by', ARGV[i + 3], 'received_at', received_at, 'due', now,
-    'deliveries', ARGV[i + 5], 'about', ARGV[i + 6]:sub(5), 'notes', noted('', run and 'imported_to_run' or 'imported') }
+local function store(event)
+  local id, more = event.identity, event.more
+  local received_at = math.min(more.received_at, now)
+  local fields = { 'type', event.type, 'arrived_by', event.arrived_by, 'received_at', received_at, 'due', now, 'deliveries',
+    more.deliveries, 'about', event.terms:sub(5), 'notes', noted('', run and 'imported_to_run' or 'imported') }
   local function add(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
-  if ARGV[i + 2] ~= '' then add('body', ARGV[i + 2]) end
+  if event.body ~= '' then add('body', event.body) end
   local state, due = 'open', now
   counters()
   if not run then
-    local names, of_handlers, records = handlers_of(i, number)
+    local names, of_handlers, records = {}, {}, {}
+    for i, handler in ipairs(more.handlers) do
+      names[i], of_handlers[i], records[i] = handler[1], 'h:' .. handler[1], handler[2]
+      add(of_handlers[i], records[i])
+    end
     state, due = 'ignored', nil
-    if number > 0 then state, due = sum_up(of_handlers, records) end
-    for j, field in ipairs(of_handlers) do add(field, records[j]) end
+    if #names > 0 then state, due = sum_up(of_handlers, records) end
     add('imported', '1')
-    add('handlers', number > 0 and cjson.encode(names) or '[]')
+    add('handlers', #names > 0 and cjson.encode(names) or '[]')
   end
-  mark(received_at, ARGV[i + 6])
+  mark(received_at, event.terms)
   if state == 'open' then
     enqueue(id, math.max(due, received_at), received_at)
     wake()
@@ -57,13 +52,11 @@ local function store(id, i, number)
 end
 
 local answers = {}
-local i = 2
-while i <= #ARGV do
-  local id, number = ARGV[i], tonumber(ARGV[i + 8])
-  if ARGV[i + 7] ~= '' then merge_message(cjson.decode(ARGV[i + 7]), id) end
-  local known = redis.call('HEXISTS', ns .. ':event:' .. id, 'state') == 1
-  if not known then store(id, i, number) end
+for i = 2, #ARGV do
+  local event = unpack_event(ARGV[i])
+  if event.more.message then merge_message(event.more.message, event.identity) end
+  local known = redis.call('HEXISTS', ns .. ':event:' .. event.identity, 'state') == 1
+  if not known then store(event) end
   answers[#answers + 1] = known and 'known' or 'imported'
-  i = i + 9 + 2 * number
 end
 return answers

@@ -81,10 +81,10 @@ local function hear(forms, sealed, said, at, source)
   return news
 end
 
--- hear_all: keep the words in a JSON array of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
+-- hear_all: keep words: a list of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
 local function hear_all(words, now)
   local news = 0
-  for _, word in ipairs(cjson.decode(words)) do
+  for _, word in ipairs(words) do
     local at = word[4] < 0 and tonumber(now) or word[4]
     if hear(word[1], word[2], word[3], at, word[5]) then news = news + 1 end
   end

@@ -26,24 +26,25 @@ local function delivered_again(id, arrived_by)
   end
 end
 
--- record(id, identity, first_at, type, body, arrived_by, delay, marks): `identity` is what the event was delivered under,
--- which its body may be sealed for. `first_at` is what first_arrival said of this id, `marks` are digests of 4 bytes, of its type
--- and then of the numbers in it. Answers 'accepted' | 'duplicate' | 'cancelled'.
-local function record(id, identity, first_at, type, body, arrived_by, delay, marks)
+-- record(id, event, first_at): `event` is an unpacked event: its `identity`, which its body may be sealed for, type, arrived_by
+-- and more.delay (ms until it is due; nil: none). `first_at` is what first_arrival said of this id. Answers 'accepted' | 'duplicate' |
+-- 'cancelled'.
+local function record(id, event, first_at)
   if first_at then
-    delivered_again(id, arrived_by)
+    delivered_again(id, event.arrived_by)
     return 'duplicate'
   end
   if redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then return 'cancelled' end
   -- Where the counters cannot be read, nothing is begun.
   counters()
-  mark_minute(now, marks)
-  enqueue(id, now + delay, now)
-  if delay < 1000 then wake() end
+  mark_minute(now, event.terms)
+  local due = now + (event.more.delay or 0)
+  enqueue(id, due, now)
+  if due < now + 1000 then wake() end
   redis.call('ZADD', ns .. ':events', now, id)
   count(nil, 'open')
-  local renamed = id ~= identity and { 'identity', identity } or {}
-  redis.call('HSET', ns .. ':event:' .. id, 'type', type, 'body', body, 'arrived_by', arrived_by, 'received_at', now, 'due',
-    now + delay, 'deliveries', 1, 'about', marks:sub(5), 'state', 'open', unpack(renamed))
+  local renamed = id ~= event.identity and { 'identity', event.identity } or {}
+  redis.call('HSET', ns .. ':event:' .. id, 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by,
+    'received_at', now, 'due', due, 'deliveries', 1, 'about', event.terms:sub(5), 'state', 'open', unpack(renamed))
   return 'accepted'
 end
