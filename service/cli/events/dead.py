@@ -13,18 +13,17 @@ from service.cli.events.filters import (
     AllOption,
     DeadHandlerOption,
     Ids,
-    JsonOption,
     LimitOption,
     ReasonOption,
     SinceOption,
     TypeOption,
     UntilOption,
-    YesOption,
     YesSendOption,
     check_order,
     check_selection,
 )
 from service.cli.events.timeline_view import look_up, show
+from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import say
 from service.settings import load
 from service.store.inbox.accept import PAGE, summaries
@@ -71,7 +70,7 @@ def list_dead(
 def show_dead(
     *,
     event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of a dead event.")],
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show numbers and texts as they are.")] = False,
+    reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the story of a dead event, as `ringback events show` does.

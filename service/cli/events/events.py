@@ -9,7 +9,6 @@ from service.cli.connections import with_redis
 from service.cli.events.event_list import show_events
 from service.cli.events.filters import (
     HandlerOption,
-    JsonOption,
     LimitOption,
     NumberOption,
     SinceOption,
@@ -22,6 +21,7 @@ from service.cli.events.follow import follow
 from service.cli.events.replay import replay_events
 from service.cli.events.timeline_view import look_up, show
 from service.cli.events.transfer import export_events, import_events
+from service.cli.options import JsonOption, RevealOption
 from service.cli.output import progress, say
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, ScanBudget, search
@@ -68,7 +68,7 @@ def list_events(
 def show_event(
     *,
     event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an event.")],
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show numbers and texts as they are.")] = False,
+    reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the story of an event: deliveries, runs, waits, effects, and what persons did, to the millisecond.

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from service import clock
-from service.security.number_digests import digests_of, is_number
+from service.cli.numbers import searched_number
+from service.security.number_digests import digests_of
 from service.settings import load, seconds
 from service.store.inbox.search import EventFilter
 
@@ -39,12 +40,6 @@ def parse_moment(text: str) -> int:
     return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _number(text: str) -> str:
-    if not is_number(text):
-        raise typer.BadParameter("give a number such as +13125550001, or a short code")
-    return text
-
-
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of events.", show_default=False)]
 StateOption = Annotated[State | None, typer.Option("--state", help="Only events in this state.")]
 TypeOption = Annotated[
@@ -61,7 +56,8 @@ ReasonOption = Annotated[
     str | None, typer.Option("--reason", metavar="REASON", help="Only where a handler is dead for this reason.")
 ]
 NumberOption = Annotated[
-    str | None, typer.Option("--number", metavar="NUMBER", parser=_number, help="Only events about this phone number.")
+    str | None,
+    typer.Option("--number", metavar="NUMBER", parser=searched_number, help="Only events about this phone number."),
 ]
 SinceOption = Annotated[
     int | None,
@@ -73,8 +69,6 @@ UntilOption = Annotated[
     int | None, typer.Option("--until", metavar="TIME", parser=parse_moment, help="Up to then, in the same forms.")
 ]
 LimitOption = Annotated[int, typer.Option(help="How many at most.", min=1)]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print it for machines.")]
-YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
 YesSendOption = Annotated[
     bool, typer.Option("--yes-send", help="Imported events too, though what they sent elsewhere may be sent again.")

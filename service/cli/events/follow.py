@@ -3,15 +3,15 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.cli.connections import with_redis
 from service.cli.events.filters import HandlerOption, NumberOption, StateOption, TypeOption, wanted
 from service.cli.odd_records import OddRecords
+from service.cli.options import JsonOption
 from service.cli.output import say, say_json
 from service.dashboard.timeline import Line, build, since
 from service.security.printable import shown_type
@@ -35,7 +35,7 @@ def follow(
     event_type: TypeOption = None,
     handler: HandlerOption = None,
     number: NumberOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an object a line, for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what happens to events while it happens, until Ctrl-C.
 

@@ -18,12 +18,12 @@ from service.cli.events.filters import (
     StateOption,
     TypeOption,
     UntilOption,
-    YesOption,
     YesSendOption,
     check_selection,
     wanted,
 )
 from service.cli.events.handler_names import check_handler
+from service.cli.options import YesOption
 from service.cli.output import say
 from service.settings import load
 from service.store.inbox.dead_letters import Replayed, replay

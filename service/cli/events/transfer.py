@@ -22,10 +22,10 @@ from service.cli.events.filters import (
     StateOption,
     TypeOption,
     UntilOption,
-    YesOption,
     wanted,
 )
 from service.cli.odd_records import OddRecords
+from service.cli.options import YesOption
 from service.cli.output import progress, say, say_json_text
 from service.security.anonymize import Anonymizer
 from service.settings import load

@@ -8,6 +8,7 @@ import typer
 from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
+from service.cli.options import JsonOption
 from service.cli.output import progress, say, say_json
 from service.store.inbox.audit import Audit
 from service.store.inbox.audit import audit as compare
@@ -24,7 +25,7 @@ ADVICE = (
 
 def audit(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,
+    as_json: JsonOption = False,
     repair: Annotated[bool, typer.Option("--repair", help="Put right what differs, then look again.")] = False,
 ) -> None:
     """Show that no event got lost: accepted = done + ignored + dead + open, and each event is where it belongs.

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
-import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from service.cli.options import JsonOption
 from service.cli.output import say, say_json
 from service.cli.tables import print_table
 from service.processes.redis_url import parse_redis_url
@@ -36,7 +36,7 @@ class Shown:
 
 def config(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an object for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show every setting in force, from environment variables and a .env file here, and the Redis that is used.
 

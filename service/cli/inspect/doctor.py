@@ -13,6 +13,8 @@ from service import clock
 from service.cli.connections import with_redis
 from service.cli.inspect.config import redis_address
 from service.cli.inspect.idempotency_probe import probe
+from service.cli.numbers import e164
+from service.cli.options import JsonOption, YesOption
 from service.cli.output import say, say_json
 from service.cli.run.exposed_files import exposure_warnings
 from service.cli.telnyx.telnyx_session import with_telnyx
@@ -53,10 +55,12 @@ def doctor(
     *,
     probe_idempotency: Annotated[
         str | None,
-        typer.Option(metavar="TO", help="Send one SMS to this number twice under one key, to see whether two come."),
+        typer.Option(
+            metavar="TO", parser=e164, help="Send one SMS to this number twice under one key, to see whether two come."
+        ),
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Send without asking.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check the variables, handlers, Redis, the account, and whether Telnyx answers a repeated send from memory.
 

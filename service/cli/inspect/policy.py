@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from service import clock
 from service.cli.inspect.config import duration
+from service.cli.options import JsonOption, RevealOption
 from service.cli.output import say, say_json
 from service.events import Event, InvalidBody, Message, read_envelope, read_event
 from service.messages.explanation import Explanation
@@ -24,14 +25,12 @@ TYPES = ("message.sent", "message.finalized", "message.read", "sms_fallback.due"
 
 policy = typer.Typer(help="Look at the policy of the SMS fallback before it is in force.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
 
 @policy.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A policy in TOML.", metavar="FILE")],
     *,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Read a policy as a worker would at its start, and show its rules; RINGBACK_SMS_FROM sends where it names nobody.
 
@@ -66,8 +65,8 @@ def explain(
             formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"],
         ),
     ] = None,
-    as_json: AsJson = False,
-    reveal: Annotated[bool, typer.Option("--reveal", help="Show texts and whole phone numbers.")] = False,
+    as_json: JsonOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Show what the policy makes of an event: which rule, what is sent from whom and when, or why nothing is.
 

@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from service.cli.confirm import confirm
 from service.cli.connections import with_redis
+from service.cli.numbers import number_argument
+from service.cli.options import YesOption
 from service.cli.output import progress, say
-from service.cli.privacy.opt_out_file import read_number
 from service.security.masking import mask_number
 from service.settings import load
 from service.store.inbox import erasure
@@ -25,7 +26,7 @@ MOST_SHOWN = 10
 def erase(
     number: Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")],
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Erase personal data of a number: bodies that name it, texts in the ledger, message states, cached answers.
 
@@ -35,10 +36,7 @@ def erase(
 
     Exit codes: 0 erased, 1 you said no, Redis is unreachable, or some bodies could not be read, 2 it is no number.
     """
-    try:
-        wanted = read_number(number)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="NUMBER") from None
+    wanted = number_argument(number)
     confirm(f"Erase what is kept of {mask_number(wanted)}? This cannot be undone.", yes=yes)
     erased, rewritten = with_redis(lambda redis, keys: _erase(redis, keys, wanted))
     say(_receipt(wanted))

@@ -1,32 +1,15 @@
 """Files of opt-outs: a number on each line and, after a comma, when it opted out."""
 
 import csv
-import re
 from pathlib import Path
 
+from service.cli.numbers import number_or_short_code
 from service.events import read_time
 from service.events.consent import ConsentChange
-
-NUMBER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}")
-HOW = "+ and the country code, such as +13125550001, or a short code of 3 to 8 digits"
-
-_PUNCTUATION = str.maketrans("", "", " ()-.\u00a0")
 
 
 class UnfitFile(Exception):  # noqa: N818 - reads as a state
     """A file that cannot be imported; the text names file, line and field, and quotes no number."""
-
-
-def read_number(text: str) -> str:
-    """A number as people write it, without punctuation.
-
-    Raises:
-        ValueError: it is no number in international form, and no short code.
-    """
-    number = text.strip().translate(_PUNCTUATION)
-    if not NUMBER.fullmatch(number):
-        raise ValueError(f"give {HOW}")
-    return number
 
 
 def read_opt_out_file(path: Path) -> list[ConsentChange]:
@@ -55,7 +38,7 @@ def _word(path: Path, place: int, line: str) -> ConsentChange:
     number, *others = next(csv.reader([line]))
     when = others[0].strip() if others else ""
     try:
-        opted_out = read_number(number)
+        opted_out = number_or_short_code(number)
     except ValueError as error:
         raise UnfitFile(f"{path}, line {place}, number: {error}") from None
     since = read_time(when) if when else None

@@ -10,8 +10,10 @@ from redis.asyncio import Redis
 
 from service import clock
 from service.cli.connections import with_redis
+from service.cli.numbers import number_argument
+from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import ask_person, progress, say, say_json
-from service.cli.privacy.opt_out_file import UnfitFile, read_number, read_opt_out_file
+from service.cli.privacy.opt_out_file import UnfitFile, read_opt_out_file
 from service.cli.tables import print_table
 from service.events.consent import ConsentChange
 from service.security.masking import mask_number
@@ -19,7 +21,6 @@ from service.store.facts.consent import STEP, OptOut, consent_of, opt_outs, reco
 from service.store.keys import Keys
 
 Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show whole numbers.")]
 
 optouts = typer.Typer(help="List the numbers that are opted out, and change them.", no_args_is_help=True)
 
@@ -27,8 +28,8 @@ optouts = typer.Typer(help="List the numbers that are opted out, and change them
 @optouts.command("list")
 def list_opt_outs(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,
-    reveal: Reveal = False,
+    as_json: JsonOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """List the numbers that are opted out, the latest first, and how each opt-out came to be known.
 
@@ -53,7 +54,7 @@ def add(number: Number) -> None:
 
     Exit codes: 0 opted out, 1 Redis is unreachable, 2 the number cannot be read.
     """
-    wanted = _checked(number)
+    wanted = number_argument(number)
     with_redis(
         lambda redis, keys: record_consent(
             redis, keys, [ConsentChange(wanted, "out", None, "operator")], now=clock.now()
@@ -66,7 +67,7 @@ def add(number: Number) -> None:
 def remove(
     number: Number,
     *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
 ) -> None:
     """Opt a number in again, as its own START would: only where the person has asked for it.
 
@@ -83,7 +84,7 @@ def remove(
         with_redis(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
         say("The entry is removed.")
         return
-    wanted = _checked(number)
+    wanted = number_argument(number)
     known = with_redis(lambda redis, keys: consent_of(redis, keys, wanted))
     latest = max(known.said.out_at or 0, known.put.out_at or 0)
     if not known.opted_out:
@@ -115,13 +116,6 @@ def import_opt_outs(
         raise typer.Exit(2) from None
     news = with_redis(lambda redis, keys: _import(redis, keys, words))
     say(f"{len(words)} opt-outs read, {news} new.")
-
-
-def _checked(number: str) -> str:
-    try:
-        return read_number(number)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="NUMBER") from None
 
 
 def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:

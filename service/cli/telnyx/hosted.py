@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import typer
 
 from service.cli.confirm import confirm
-from service.cli.numbers import Reveal, e164, print_json, shown, shown_within
+from service.cli.numbers import e164, print_json, shown, shown_within
+from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import say
 from service.cli.telnyx.changing import load_for_change
 from service.cli.telnyx.hosted_list import show_eligibility, show_numbers, show_orders
@@ -36,8 +37,6 @@ hosted = typer.Typer(
 Numbers = Annotated[list[str], typer.Argument(help="Numbers such as +13125550001.", parser=e164)]
 OrderId = Annotated[str, typer.Argument(help="The order's id, from `ringback hosted list`.")]
 HostedNumberId = Annotated[str, typer.Argument(help="A hosted number, or its id.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Document = typer.Option(help="A PDF file.", exists=True, dir_okay=False, readable=True)
 
 _PDF = b"%PDF"
@@ -51,8 +50,8 @@ def list_hosted(
     numbers: Annotated[
         bool, typer.Option("--numbers", help="List the numbers that are hosted, not the orders.")
     ] = False,
-    as_json: Json = False,
-    reveal: Reveal = False,
+    as_json: JsonOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """List all orders or, with --numbers, all hosted numbers.
 
@@ -73,8 +72,8 @@ def list_hosted(
 def show(
     order_or_number: Annotated[str, typer.Argument(help="An order's id, a hosted number, or its id.")],
     *,
-    as_json: Json = False,
-    reveal: Reveal = False,
+    as_json: JsonOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Show an order with its numbers and what it needs next, or one hosted number with its settings.
 
@@ -96,7 +95,7 @@ def show(
 
 
 @hosted.command("eligibility")
-def eligibility(numbers: Numbers, *, as_json: Json = False, reveal: Reveal = False) -> None:
+def eligibility(numbers: Numbers, *, as_json: JsonOption = False, reveal: RevealOption = False) -> None:
     """Ask whether these numbers can be hosted. Changes nothing.
 
     Exit codes: 0 all can, 1 some cannot, or Telnyx refuses or cannot be reached, 2 bad usage.
@@ -115,8 +114,8 @@ def order(
     numbers: Numbers,
     *,
     profile: Annotated[str | None, typer.Option(help="The messaging profile that the numbers are to have.")] = None,
-    yes: Yes = False,
-    reveal: Reveal = False,
+    yes: YesOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Order that these numbers be hosted; refused unless all are eligible.
 
@@ -144,8 +143,8 @@ def codes(
     *,
     numbers: Annotated[list[str] | None, typer.Argument(help="Only these of its numbers.", parser=e164)] = None,
     method: Annotated[Literal["sms", "call"], typer.Option(help="How the code reaches the number.")] = "sms",
-    yes: Yes = False,
-    reveal: Reveal = False,
+    yes: YesOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Have Telnyx send or speak a code to the order's numbers, which proves whose they are.
 
@@ -173,7 +172,7 @@ def validate(
     order_id: OrderId,
     pairs: Annotated[list[str], typer.Argument(help="NUMBER=CODE, such as +13125550001=123456.", metavar="PAIRS…")],
     *,
-    reveal: Reveal = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Give back the codes that the numbers were sent.
 
@@ -193,7 +192,7 @@ def upload(
     *,
     loa: Annotated[Path | None, Document] = None,
     bill: Annotated[Path | None, Document] = None,
-    reveal: Reveal = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Upload the signed letter of authorisation, the carrier's latest bill, or both.
 
@@ -213,8 +212,8 @@ def assign(
     number: HostedNumberId,
     profile: Annotated[str, typer.Option(help="The messaging profile that it is to have.")],
     *,
-    yes: Yes = False,
-    reveal: Reveal = False,
+    yes: YesOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Give a hosted number another messaging profile, and with it other webhook URLs.
 
@@ -227,7 +226,7 @@ def assign(
 
 
 @hosted.command("delete")
-def delete(order_id: OrderId, *, yes: Yes = False) -> None:
+def delete(order_id: OrderId, *, yes: YesOption = False) -> None:
     """Delete an order, and with it the hosting of its numbers; one that is gone already is no error.
 
     Exit codes: 0 it is gone, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
@@ -239,7 +238,7 @@ def delete(order_id: OrderId, *, yes: Yes = False) -> None:
 
 
 @hosted.command("delete-number")
-def delete_number(number: HostedNumberId, *, yes: Yes = False, reveal: Reveal = False) -> None:
+def delete_number(number: HostedNumberId, *, yes: YesOption = False, reveal: RevealOption = False) -> None:
     """Stop hosting one number; one that is gone already is no error.
 
     Exit codes: 0 it is gone, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.

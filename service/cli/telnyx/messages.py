@@ -11,7 +11,8 @@ from telnyx import AsyncTelnyx
 
 from service import clock
 from service.cli.confirm import confirm
-from service.cli.numbers import Reveal, e164, print_json, shown
+from service.cli.numbers import e164, print_json, shown
+from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import say
 from service.cli.tables import print_table
 from service.cli.telnyx.changing import load_for_change
@@ -24,8 +25,6 @@ from service.store.keys import Keys
 messages = typer.Typer(help="Look at messages at Telnyx, and schedule SMS.", no_args_is_help=True)
 
 MessageId = Annotated[str, typer.Argument(help="The message's id.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 SOONEST, LATEST = timedelta(minutes=5), timedelta(days=5)
 """How far ahead a message may be scheduled. Source: OpenAPI `CreateScheduledMessageRequest`."""
@@ -43,8 +42,8 @@ def list_messages(
         str, typer.Option("--range", help="today, yesterday, this_week, last_week, this_month or last_N_days.")
     ] = "today",
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
-    as_json: Json = False,
-    reveal: Reveal = False,
+    as_json: JsonOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """List what Telnyx keeps of messages that have ended, the newest first; one still under way is not among them.
 
@@ -64,7 +63,7 @@ def list_messages(
 
 
 @messages.command("show")
-def show(message_id: MessageId, *, reveal: Reveal = False) -> None:
+def show(message_id: MessageId, *, reveal: RevealOption = False) -> None:
     """Show a message of the last ten days as Telnyx has it, as JSON; what it says only with --reveal.
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
@@ -80,8 +79,8 @@ def schedule(
     text: Annotated[str, typer.Option(help="The message.")],
     at: Annotated[str, typer.Option(help="When, such as 2030-01-01T09:00:00Z: 5 minutes to 5 days ahead.")],
     sender: Annotated[str | None, typer.Option("--from", help="A number of yours; else RINGBACK_SMS_FROM.")] = None,
-    yes: Yes = False,
-    reveal: Reveal = False,
+    yes: YesOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Let Telnyx send one SMS at a later time.
 
@@ -101,7 +100,7 @@ def schedule(
 
 
 @messages.command("cancel")
-def cancel(message_id: MessageId, *, yes: Yes = False) -> None:
+def cancel(message_id: MessageId, *, yes: YesOption = False) -> None:
     """Cancel a scheduled message that goes out in more than a minute.
 
     Exit codes: 0 cancelled, 1 not confirmed, or Telnyx refuses, 2 bad usage.

@@ -13,7 +13,8 @@ from telnyx.types.rcs.rcs_agent import RcsAgent
 from telnyx.types.rcs_agent_message_param import ContentMessage
 
 from service.cli.confirm import confirm
-from service.cli.numbers import Reveal, e164, numbers_in, print_json, shown
+from service.cli.numbers import e164, numbers_in, print_json, shown
+from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import progress, say
 from service.cli.telnyx.changing import load_for_change
 from service.cli.telnyx.rcs_content import read_content
@@ -32,12 +33,10 @@ rcs = typer.Typer(help="RCS agents, what phones can do, and messages to try thin
 
 Agent = Annotated[str, typer.Argument(help="The agent's id, from `ringback rcs agents`.")]
 Number = Annotated[str, typer.Argument(help="A number such as +13125550001.", parser=e164)]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Json = Annotated[bool, typer.Option("--json", help="Print an array for machines.")]
 
 
 @rcs.command("agents")
-def agents(*, as_json: Json = False) -> None:
+def agents(*, as_json: JsonOption = False) -> None:
     """List the account's agents, with their messaging profiles and webhook URLs.
 
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
@@ -60,8 +59,8 @@ def capabilities(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ask Telnyx also about numbers whose answer is remembered.")
     ] = False,
-    as_json: Json = False,
-    reveal: Reveal = False,
+    as_json: JsonOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Tell which phones the agent can reach by RCS, and what these can show. Answers are remembered for 31 days.
 
@@ -95,7 +94,7 @@ def deeplink(
 
 
 @rcs.command("invite")
-def invite(agent: Agent, number: Number, *, yes: Yes = False, reveal: Reveal = False) -> None:
+def invite(agent: Agent, number: Number, *, yes: YesOption = False, reveal: RevealOption = False) -> None:
     """Invite a phone to try an agent that is not launched yet.
 
     Exit codes: 0 invited, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
@@ -121,8 +120,8 @@ def send_message(
     ] = None,
     profile: Annotated[str | None, typer.Option(help="The messaging profile, unless it is the agent's.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to follow it for at most.", min=0)] = 120,
-    yes: Yes = False,
-    reveal: Reveal = False,
+    yes: YesOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Send one message to a phone, and follow it until it has ended.
 

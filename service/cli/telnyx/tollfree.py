@@ -9,6 +9,7 @@ import typer
 from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalServerError, NotFoundError, omit
 
 from service.cli.confirm import confirm
+from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import say, say_json
 from service.cli.telnyx.telnyx_session import with_telnyx
 from service.cli.telnyx.tollfree_list import show_difference, show_request, show_requests, shown
@@ -33,17 +34,14 @@ REJECTED = "Rejected"
 tollfree = typer.Typer(help="Toll-free verification: list, submit and correct requests.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a request, as `list` shows it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print for machines.")]
-Reveal = Annotated[bool, typer.Option("--reveal", help="Show numbers and texts in full.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @tollfree.command("list")
 def list_requests(
     *,
     status: Annotated[str | None, typer.Option(help='Only these, "Rejected" for example.')] = None,
-    as_json: Json = False,
-    reveal: Reveal = False,
+    as_json: JsonOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """List all verification requests.
 
@@ -59,7 +57,7 @@ def list_requests(
 
 
 @tollfree.command("show")
-def show(request_id: Id, *, as_json: Json = False, reveal: Reveal = False) -> None:
+def show(request_id: Id, *, as_json: JsonOption = False, reveal: RevealOption = False) -> None:
     """Show everything that a request says, and its history.
 
     Exit codes: 0 shown, 1 there is none of that id or Telnyx refuses, 2 bad usage.
@@ -82,7 +80,7 @@ def submit(
         bool,
         typer.Option("--force", help="Also where it un-verifies a number, or the business registration is missing."),
     ] = False,
-    yes: Yes = False,
+    yes: YesOption = False,
 ) -> None:
     """Check a request field by field, and submit it for review.
 
@@ -118,8 +116,8 @@ def resubmit(
             "--force", help="Also a verified one, which un-verifies its numbers, and without the business registration."
         ),
     ] = False,
-    yes: Yes = False,
-    reveal: Reveal = False,
+    yes: YesOption = False,
+    reveal: RevealOption = False,
 ) -> None:
     """Change fields of a request and send it back for review, all its other fields as they are.
 
@@ -150,7 +148,7 @@ def resubmit(
 
 
 @tollfree.command("delete")
-def delete(request_id: Id, *, yes: Yes = False) -> None:
+def delete(request_id: Id, *, yes: YesOption = False) -> None:
     """Delete a request that was rejected.
 
     Exit codes: 0 deleted, or there is none, 1 refused or not confirmed, 2 bad usage.

@@ -10,6 +10,7 @@ from telnyx import AsyncTelnyx
 from service import clock
 from service.cli.inspect.config import without_password
 from service.cli.numbers import print_json
+from service.cli.options import JsonOption
 from service.cli.output import say
 from service.cli.tables import print_table
 from service.cli.telnyx.telnyx_session import first_rows, with_telnyx
@@ -24,7 +25,7 @@ def deliveries(
     failed: Annotated[bool, typer.Option("--failed", help="Only those that failed.")] = False,
     days: Annotated[int, typer.Option(help="How many days back.", min=1, max=30)] = 1,
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the webhooks that Telnyx has tried to deliver, the latest first; bodies are left out.
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
 from service.cli.confirm import confirm
+from service.cli.options import JsonOption, YesOption
 from service.cli.output import say, say_json
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
 from service.cli.telnyx.webhook_deliveries import deliveries
@@ -36,13 +37,11 @@ from service.store.keys import Keys
 
 webhooks = typer.Typer(help="See and change where Telnyx delivers.", no_args_is_help=True)
 
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-
 
 @webhooks.command("plan")
 def plan(
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="Print an array for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Compare every RCS agent and messaging profile with RINGBACK_PUBLIC_URL and RINGBACK_FAILOVER_URL.
 
@@ -65,7 +64,7 @@ def plan(
 
 
 @webhooks.command("apply")
-def apply(*, yes: Yes = False) -> None:
+def apply(*, yes: YesOption = False) -> None:
     """Change what is ours and differs, keep what stood there, and make sure of each change.
 
     Refuses a URL that is not https, or at which no Ringback answers.
@@ -89,7 +88,7 @@ def apply(*, yes: Yes = False) -> None:
 @webhooks.command("undo")
 def undo(
     *,
-    yes: Yes = False,
+    yes: YesOption = False,
     force: Annotated[bool, typer.Option("--force", help="Also where somebody else has changed it since.")] = False,
 ) -> None:
     """Put back what stood there before the latest change of ours, by `apply` or by a repair.
