@@ -139,11 +139,13 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         ports = [free_port(), free_port()]
         for redis, port in zip(redis_of, ports, strict=True):
             redis.config_set("port", port)
-            redis.config_set("shutdown-timeout", 0)  # a primary waits up to 10 s for a replica that lags
+            redis.config_set("repl-diskless-sync-delay", 0)  # seconds that a primary waits for more replicas
         name = Name(primary.folder.socket)
         stack.enter_context(name.served())
         redis_of[1].replicaof("127.0.0.1", ports[0])
         wait_for(lambda: redis_of[1].info("replication")["master_link_status"] == "up")
+        # A server that writes its first file refuses to stop.
+        wait_for(lambda: not redis_of[1].info("persistence")["aof_rewrite_in_progress"])
         yield Pair(name, primary, replica, redis_of[0], redis_of[1], ports[0], ports[1])
 
 
