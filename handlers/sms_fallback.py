@@ -5,12 +5,11 @@ from telnyx import APIError
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
 from service.messages.fallback import DUE, Case, cases
+from service.messages.fallback_io import look_up, write
 from service.messages.instead import send_instead
-from service.messages.look_up import look_up
 from service.messages.message_state import look, merge_shown, note_sent, remark_holder
 from service.messages.policy_file import policy_of
 from service.messages.sending_window import check_sending_window, wait_for_budget
-from service.messages.writing import write
 from service.routing import Outcome
 from service.store.facts.message_states import RecipientState
 
