@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-START = r"(?:^|(?<=[.!?:;] )|(?<=[.!?:;]\n))[-*#>\s\"'(\[]*"
+START = r"(?:\A|\n[ \t]*\n|[.!?:;][ \n]|\n[ \t]*(?:[-*#>|]|\d+\.)[ \t])[-*#>\s\"'(\[]*"
+"""A sentence begins with a text, a paragraph, a list item or a heading, or after the end of another."""
 CLAUSES = (
-    rf"{START}(?:What|Whatever)\b(?!')[^.?!\n|]*[^.?!]*(?![^.!?]*\?)",
-    r"\b(?:because|since|that|while|until|:|;) what(?:ever)? (?:is|was|are|has|had|they|it|he|one|we|you|no|a|the)\b",
-    rf"{START}(?:Who|The one who) (?!asks\b)[^.?!]*[.!\n|]",
+    rf"{START}(?P<found>(?:What|Whatever)\b(?!')[^.?!\n|]*[^.?!]*(?![^.!?]*\?))",
+    rf"{START}(?P<found>Who (?!asks\b)[^.?!]*[.!\n|])",
+    r"\b(?:because|since|that|until|:|;) (?P<found>what(?:ever)? (?:is|was|are|has|had|they|it|we|you|no|a|the)\b)",
 )
 PHRASES = (
     r"\bwhoever\b",
@@ -71,9 +72,10 @@ def _tracked() -> list[Path]:
 def _findings(text: Text) -> Iterator[tuple[int, str]]:
     # Code and quotations keep their place, so that positions still give lines, and lose their words.
     prose = QUOTES.sub(lambda quote: re.sub(r"[^\n]", "_", quote.group()), text.words)
-    found = {(each.start(), " ".join(each.group().split())[:70]) for rule in RULES for each in rule.finditer(prose)}
-    for start, words in sorted(found):
-        yield text.line + prose.count("\n", 0, start + len(prose[start:]) - len(prose[start:].lstrip())), words
+    matches = (each for rule in RULES for each in rule.finditer(prose))
+    found = {each.span("found" if "found" in each.re.groupindex else 0) for each in matches}
+    for start, end in sorted(found):
+        yield text.line + prose.count("\n", 0, start), " ".join(prose[start:end].split())[:70]
 
 
 def _python(source: str) -> Iterator[Text]:

@@ -71,7 +71,7 @@ class Dead(Outcome):
 
 
 class Services(Protocol):
-    """What the methods of a `Context` work with. The worker brings one for each run."""
+    """The services behind the methods of a `Context`. The worker brings one for each run."""
 
     async def reply(self, text: str) -> bool: ...  # noqa: D102 - see the methods of `Context`
     async def opted_out(self, number: str, since: datetime | None) -> bool: ...  # noqa: D102
@@ -84,7 +84,7 @@ class Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rcs:
-    """What is known of the phones that RCS agents can reach; see `Context.rcs`."""
+    """Knowledge of the phones that RCS agents can reach; see `Context.rcs`."""
 
     _services: Services
 
@@ -115,7 +115,7 @@ class Context:
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
     services: Services
-    """What the methods work with."""
+    """The services behind the methods."""
 
     async def reply(self, text: str) -> bool:
         """Answer an inbound message on the channel it came by, once per event and handler.

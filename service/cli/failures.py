@@ -1,4 +1,4 @@
-"""What a command that failed says, and the exit code that it ends with."""
+"""The message and the exit code of a failed command."""
 
 import sys
 from typing import NoReturn

@@ -1,4 +1,4 @@
-"""Records that cannot be shown or written, each told of by itself: no command's whole output depends on one of them."""
+"""Records that cannot be shown or written, each named alone: no command's whole output depends on one of them."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field

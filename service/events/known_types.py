@@ -37,7 +37,7 @@ hosted_number_transfer.approval_due
 """
 
 TYPES = frozenset(_TELNYX.split()) | frozenset(_RINGBACK.split())
-"""What Telnyx sends, and what Ringback itself raises for handlers."""
+"""Types of Telnyx, and types that Ringback itself raises for handlers."""
 
 _CUTOFF = 0.85
 """Similarity from which a spelling counts as meant: two wrong letters in `message.received`."""

@@ -1,4 +1,4 @@
-"""What a message says about consent, recorded by a handler."""
+"""Records the consent in a message, for a handler."""
 
 from collections.abc import Sequence
 from datetime import datetime

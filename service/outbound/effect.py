@@ -3,7 +3,7 @@
     look ── done ───────────────────────────────► the stored answer
      └─ else ─► gate ─► intent ─► request ─► answer kept ─► answer
 
-Whatever else happens on the way is noted on the run and raised as `Interrupted`, so that the SDK neither sees it
+Every other result is noted on the run and raised as `Interrupted`, so that the SDK neither sees it
 nor repeats anything.
 """
 
@@ -197,7 +197,7 @@ class Effect:
         request = EffectRequest(call, self.journal.header(entry, self.call))
         try:
             return request, await self.send(request)
-        # Whatever cut the request off: only a request that has not left may be withdrawn.
+        # However the request was cut off: only one that has not left may be withdrawn.
         except (asyncio.CancelledError, Exception):
             if not request.left:
                 self.journal.take_back(entry)

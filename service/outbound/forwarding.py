@@ -1,4 +1,4 @@
-"""What forwarding knows: the event as it came, and the receivers that want no more."""
+"""The facts for forwarding: the original event, and the receivers that answered 410."""
 
 from service.routing import Context
 from service.store.facts import gone_receivers

@@ -1,4 +1,4 @@
-"""What the methods of a `Context` work with, in one run of one handler."""
+"""The services behind the methods of a `Context`, in one run of one handler."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

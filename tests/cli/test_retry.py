@@ -113,7 +113,7 @@ def test_an_effect_of_unknown_fate_waits_for_a_persons_word(stack: Stack, operat
     assert f"ringback dead retry {event_id} --sent, or --not-sent" in refused.stderr
     skipped = operator.run("dead", "retry", "--all", "--yes")
     assert skipped.stdout == "retried: 0 events.\n"
-    assert "Left as they were: 1 event (whether an effect of it happened is not known" in skipped.stderr
+    assert "Unchanged: 1 event (whether an effect of it happened is not known" in skipped.stderr
     assert "nobody knows whether it took effect" in operator.run("events", "show", event_id).stdout
 
     operator.run("dead", "retry", event_id, "--sent", "--yes")

@@ -88,7 +88,7 @@ def test_an_env_file_that_is_there_stays(tmp_path: Path) -> None:
     ended = ringback("new", cwd=tmp_path)
 
     assert ended.returncode == 0
-    assert ".env stays as it is: add HANDLERS=my_handlers:router" in ended.stdout
+    assert ".env stays unchanged: add HANDLERS=my_handlers:router" in ended.stdout
     assert (tmp_path / ".env").read_text() == "TELNYX_API_KEY=KEY\n"
     assert ((tmp_path / "my_handlers.py").read_text(), (tmp_path / "test_my_handlers.py").read_text()) == (
         HANDLERS,

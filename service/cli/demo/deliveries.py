@@ -1,4 +1,4 @@
-"""What the demo delivers, what it expects to come of each, and how it tells whether that held."""
+"""The deliveries of the demo, the expected result of each, and the check of it."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ class DemoRow:
 
 @dataclass(frozen=True)
 class DemoDelivery:
-    """One webhook: what is sent, and what must come of it.
+    """One webhook: the body, and the expected result.
 
     `about` are all events that concern the same recipient: together they say how many SMS that number got, and the
     local Telnyx must have just as many. `sms` is how many that must be, and `own` how many of them by this event; None

@@ -31,7 +31,7 @@ T = TypeVar("T")
 NAMESPACE = "demo"
 SMS_FROM = "+13125550199"
 LEASE = "2s"
-"""Short, so that what a killed worker was at goes on soon."""
+"""Short, so that a killed worker's event goes on soon."""
 HOLD = 3.0
 """Seconds for which the local Telnyx keeps the answer back while the worker is killed."""
 SECONDS = 30.0
@@ -44,7 +44,7 @@ class DemoFailed(Exception):  # noqa: N818 - a state
 
 @dataclass(frozen=True)
 class DemoStack:
-    """What runs during the demo."""
+    """The processes of the demo."""
 
     ingress_url: str
     redis_url: str
@@ -83,11 +83,11 @@ class DemoStack:
         return sum(each.to == number and each.direction == "outbound" for each in self.simulator.account.messages)
 
     def record(self, event_id: str) -> EventRecord | None:
-        """The record of an event as it stands."""
+        """Return the current record of an event."""
         return ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: find(redis, keys, event_id))
 
     def ended(self, event_id: str) -> EventRecord | None:
-        """The record of an event once it has ended, or as it is when patience runs out."""
+        """The record of an event once it has ended, or its last form when the time is up."""
 
         def has_ended() -> bool:
             record = self.record(event_id)

@@ -17,7 +17,7 @@ def run_and_show(*, chaos: bool) -> bool:
     """
     with working("Starting a server, an ingress, a worker and a local Telnyx …"), demo_stack() as stack:
         told = [delivery.tell(stack) for delivery in deliveries(chaos=chaos)]
-    columns = ("What arrived", "Answer", "The event's record", "SMS: ledger / Telnyx / expected", "")
+    columns = ("Webhook", "Answer", "The event's record", "SMS: ledger / Telnyx / expected", "")
     print_boxed_table(columns, map(_row, told), width=WIDTH)
     failed = [each.title for each in told if not each.held]
     if failed:

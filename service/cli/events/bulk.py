@@ -18,7 +18,7 @@ WHY_NOT = {
     "gone": "there is no such event",
     "no_body": "its body has expired (RINGBACK_BODY_RETENTION), so it cannot be processed",
     "foreign": "no event but a job that was found in the queue: drop it when you have looked at it",
-    "imported": "imported: what it sent elsewhere is not known here; set RINGBACK_DRY_RUN, or say --yes-send",
+    "imported": "imported: its effects elsewhere are not known here; set RINGBACK_DRY_RUN, or say --yes-send",
     "cancelled": "it was cancelled",
     "in_doubt": (
         "whether an effect of it happened is not known: look at Telnyx, then say it with"
@@ -54,7 +54,7 @@ def report(verdicts: Sequence[str], did: str, ids: Sequence[str], *, named: bool
                 say(f"{event_id}: {WHY_NOT[verdict].replace(' ID ', f' {event_id} ')}", err=True)
     else:
         for verdict, count in counts.items():
-            say(f"Left as they were: {events(count)} ({WHY_NOT[verdict]}).", err=True)
+            say(f"Unchanged: {events(count)} ({WHY_NOT[verdict]}).", err=True)
     if named and counts:
         raise typer.Exit(1)
 

@@ -101,11 +101,11 @@ def retry_dead(
 ) -> None:
     """Run the dead handlers of dead events again; the others stay as they ended.
 
-    The history stays, and attempts are counted anew. What was sent is not sent again: calls are answered from the
-    ledger. What Telnyx refused is asked for once more, even where the reason was the recipient's STOP.
+    The history stays, and attempts are counted anew. Nothing is sent twice: the ledger answers earlier
+    calls. A call that Telnyx refused is made once more, even where the reason was the recipient's STOP.
 
-    An event of which it is not known whether an effect happened is left as it is, until a person says --sent or
-    --not-sent of it by its id.
+    An event with an effect of unknown fate stays unchanged, until a person says --sent or --not-sent of it by its
+    id.
 
     Exit codes: 0 retried, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """

@@ -14,7 +14,7 @@ NARROW = 120
 """Characters in a line below which an event's five columns become two."""
 DEAD_NOTE = (
     "A dead event does not run again: fix what its error names (the handler, the account or the sender's"
-    " data), then ringback dead retry ID. What led to it: ringback dead show ID."
+    " data), then ringback dead retry ID. Its history: ringback dead show ID."
 )
 
 

@@ -84,7 +84,7 @@ def wanted(
     since: int | None,
     until: int | None,
 ) -> EventFilter:
-    """What these options ask for.
+    """Return the filter of these options.
 
     Raises:
         typer.BadParameter: `since` is after `until`.

@@ -26,7 +26,7 @@ from service.store.keys import Keys
 PAUSE = 0.5
 """Seconds between two looks."""
 MOST_REMEMBERED = 4000
-"""Events of which it is remembered what was told."""
+"""Events whose shown lines are remembered."""
 
 
 def follow(

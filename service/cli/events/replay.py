@@ -54,9 +54,8 @@ def replay_events(
 ) -> None:
     """Process ended events once more, with the handlers that are deployed now.
 
-    Calls that a handler made before are answered from the ledger: what was sent is not sent again. Only --again forgets
-    what one handler has sent; how much that is, is counted before it asks. Events that are still open are left as they
-    are, and so are those whose body has expired.
+    The ledger answers calls that a handler made before: nothing is sent twice. Only --again forgets the effects of one
+    handler, and counts them before it asks. Open events, and those whose body has expired, stay unchanged.
 
     Exit codes: 0 replayed, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
@@ -94,4 +93,4 @@ def _announce(counted: Sequence[Replayed], again: str | None) -> None:
         effects = sum(each.forgotten for each in counted)
         say(f"Effects of {again} that may happen again, with no protection against doubles: {effects:,}.", err=True)
     for verdict, count in verdicts.items():
-        say(f"To be left as they are: {events(count)} ({WHY_NOT[verdict]}).", err=True)
+        say(f"To stay unchanged: {events(count)} ({WHY_NOT[verdict]}).", err=True)

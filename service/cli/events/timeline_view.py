@@ -57,7 +57,7 @@ def look_up(event_id: str) -> Told:
 
 
 def show(told: Told, *, reveal: bool, as_json: bool) -> None:
-    """Print it to standard output; with `reveal` the body, and what went to Telnyx and came back, as they are."""
+    """Print it to standard output; with `reveal` the body, requests and answers unmasked."""
     if as_json:
         say_json(_as_object(told, reveal=reveal))
         return
@@ -95,7 +95,7 @@ def _no_body(record: EventRecord) -> str:
 
 
 def body_of(record: EventRecord, *, reveal: bool) -> Any:
-    """The body as JSON, masked unless `reveal`; what is no JSON only with `reveal`, as a text."""
+    """The body as JSON, masked unless `reveal`; another body only with `reveal`, as a text."""
     if record.body is None:
         return None
     try:

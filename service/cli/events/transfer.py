@@ -46,7 +46,7 @@ def export_events(
     number: NumberOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    raw: Annotated[bool, typer.Option("--raw", help="With numbers, texts and errors as they are.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="With whole numbers, texts and errors.")] = False,
 ) -> None:
     """Print events as JSON lines, the newest first, for `ringback events import`.
 
@@ -75,16 +75,16 @@ async def _export(redis: Redis, keys: Keys, selection: EventFilter, disguise: An
 
 def import_events(
     *,
-    file: Annotated[Path, typer.Argument(help="What `ringback events export` has printed; - for standard input.")],
+    file: Annotated[Path, typer.Argument(help="The output of `ringback events export`; - for standard input.")],
     run_them: Annotated[
         bool, typer.Option("--run", help="Process them here, rather than store them as ended.")
     ] = False,
     yes_send: Annotated[
-        bool, typer.Option("--yes-send", help="Let --run send: what was sent elsewhere is sent once more.")
+        bool, typer.Option("--yes-send", help="Let --run send, although these events may have sent elsewhere.")
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Store exported events as they ended, so that they can be looked at; events that are known stay as they are.
+    """Store exported events as they ended, so that they can be looked at; known events stay unchanged.
 
     With --run they are processed by the handlers deployed here, in a ledger that knows nothing of what they sent
     elsewhere. That is refused without RINGBACK_DRY_RUN (which the workers must have too), or --yes-send.
@@ -111,7 +111,7 @@ def import_events(
         )
     say(f"imported: {events(answers['imported'])}.")
     if answers["known"]:
-        say(f"Left as they were, since they are known: {events(answers['known'])}.", err=True)
+        say(f"Unchanged, since they are known: {events(answers['known'])}.", err=True)
 
 
 async def _import(

@@ -88,7 +88,7 @@ def without_secrets(url: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as the variables take them: `30s`, `22h`, `7d`, in the largest unit of which they are a whole number."""
+    """Seconds as the variables take them: `30s`, `22h`, `7d`, in the largest unit that divides them."""
     return _in_units(seconds, _DAY_TO_SECOND) or f"{seconds}s"
 
 

@@ -30,9 +30,9 @@ def erase(
 ) -> None:
     """Erase personal data of a number: bodies that name it, texts in the ledger, message states, cached answers.
 
-    That events were stays, without what they said, so that nothing is accepted or sent once more. Those that are open
-    are erased by a worker when they have ended. The number's opt-out or opt-in stays: as a keyed hash
-    where RINGBACK_ENCRYPTION_KEY is set, else under the number itself. What Telnyx keeps is not touched.
+    The events stay, without their content, so that nothing is accepted or sent once more. A worker erases open events
+    when they have ended. The number's opt-out or opt-in stays: as a keyed hash
+    where RINGBACK_ENCRYPTION_KEY is set, else under the number itself. Telnyx's own records are not touched.
 
     Exit codes: 0 erased, 1 you said no, Redis is unreachable, or some bodies could not be read, 2 it is no number.
     """
@@ -68,7 +68,7 @@ def _receipt(number: str) -> str:
 
 
 def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
-    """What was taken away, and what stays."""
+    """Yield the lines of the receipt: erased data, and data that stays."""
     yield f"Looked through {erased.looked_at} events."
     yield f"Erased: {erased.bodies} bodies, the texts of {erased.effects} effects, {erased.states} message states,"
     yield f"  {erased.remembered} other things that were remembered of the number."

@@ -35,7 +35,7 @@ def address(settings: Settings) -> tuple[str, int]:
 
 
 def _trouble() -> str | None:
-    """What is wrong, in one line; None where nothing is."""
+    """Return the trouble in one line; None where there is none."""
     try:
         settings = load()
     except InvalidSettings as error:

@@ -67,7 +67,7 @@ def new() -> None:
         _write(code, HANDLERS, _PUBLIC)
         _write(test, TEST, _PUBLIC)
         if os.path.lexists(environment):
-            say(".env stays as it is: add HANDLERS=my_handlers:router")
+            say(".env stays unchanged: add HANDLERS=my_handlers:router")
         else:
             _write(environment, ENVIRONMENT, _SECRET)
     except OSError as error:
@@ -77,7 +77,7 @@ def new() -> None:
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Make a new file; one that has appeared meanwhile stays as it is."""
+    """Make a new file; an existing one stays unchanged."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)

@@ -75,7 +75,7 @@ def _with_development_key(settings: Settings) -> Settings:
         InvalidSettings: Ringback is bound to more than loopback.
     """
     key = public_key_text(make_key(settings))
-    log.warning("a development key is in force: whoever reads it can forge events", folder=str(settings.data))
+    log.warning("a development key is in force: its readers can forge events", folder=str(settings.data))
     return settings.model_copy(update={"public_key": f"{settings.public_key},{key}" if settings.public_key else key})
 
 
@@ -94,7 +94,7 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
-        # They hold the folder's lock too: whoever comes after a killed `up` waits until they have finished.
+        # They hold the folder's lock too: a process after a killed `up` waits until they have finished.
         stages = [[_server(program, folder, settings)], _clients(settings, ringback, folder.lock.fileno())]
         return asyncio.run(Supervisor(stages).run())
 
@@ -142,7 +142,7 @@ def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> di
     port = _worker_admin_port(settings)
     if port is None:
         return environment
-    # Whatever `.env` says, and however the variable is written there, the environment wins.
+    # The environment wins over `.env`, in any spelling of the variable.
     rest = {name: value for name, value in environment.items() if name.upper() != "RINGBACK_ADMIN_PORT"}
     return {**rest, "RINGBACK_ADMIN_PORT": str(port)}
 

@@ -64,7 +64,7 @@ def list_messages(
 
 @messages.command("show")
 def show(message_id: MessageId, *, reveal: RevealOption = False) -> None:
-    """Show a message of the last ten days as Telnyx has it, as JSON; what it says only with --reveal.
+    """Show a message of the last ten days as Telnyx has it, as JSON; its text only with --reveal.
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """

@@ -84,7 +84,7 @@ def capabilities(
 def deeplink(
     agent: Agent,
     number: Annotated[str | None, typer.Option(help="Where a phone without RCS writes to.", parser=e164)] = None,
-    body: Annotated[str | None, typer.Option(help="What the message begins with.")] = None,
+    body: Annotated[str | None, typer.Option(help="The beginning of the message.")] = None,
 ) -> None:
     """Print a link that opens a conversation with the agent; whole, since a masked one would lead nowhere.
 
@@ -175,7 +175,7 @@ async def _draft(
     content: ContentMessage,
     fallback: SMSFallback | None,
 ) -> RcsDraft:
-    """What to send, unless the number has said STOP, or the agent cannot send; links that may be blocked are told."""
+    """Return the message, unless the number said STOP or the agent cannot send; warn of links that may be blocked."""
     if await opted_out(redis, keys, to):
         _refuse("this number has said STOP: nothing was sent")
     known = (await telnyx.messaging.rcs.agents.retrieve(agent)).data

@@ -1,4 +1,4 @@
-"""What an RCS message of the command line says: a text, a file at a URL, or a content message from a JSON file."""
+"""The content of an RCS message of the command line: a text, a file at a URL, or a content message from a JSON file."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 from telnyx.types.rcs_agent_message_param import ContentMessage
 
 CONTENTS = ("text", "rich_card", "content_info")
-"""What a content message is one of. Source: OpenAPI `RCSContentMessage`."""
+"""The kinds of a content message. Source: OpenAPI `RCSContentMessage`."""
 LONGEST_TEXT = 3072
 """Characters. Source: OpenAPI `RCSContentMessage`."""
 

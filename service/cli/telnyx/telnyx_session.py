@@ -31,7 +31,7 @@ def with_telnyx(
 ) -> T:
     """Do some work with the account that the settings name, and answer what it answers.
 
-    Whatever Telnyx refuses is told in a line, and ends the command with exit code 1; or it is raised as `telling`.
+    A refusal of Telnyx is told in a line, and ends the command with exit code 1; or it is raised as `telling`.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
@@ -64,7 +64,7 @@ def at_telnyx_and_redis(settings: Settings, work: Callable[[AsyncTelnyx, Redis, 
 
 
 async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict[str, Any]]:
-    """Up to `limit` rows of a list of the SDK's, which asks for further pages as they are wanted."""
+    """Up to `limit` rows of a list of the SDK's, which asks for further pages on demand."""
     rows: list[dict[str, Any]] = []
     async for each in rows_of(listed, name):
         if len(rows) == limit:

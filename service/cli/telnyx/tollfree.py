@@ -119,7 +119,7 @@ def resubmit(
     yes: YesOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """Change fields of a request and send it back for review, all its other fields as they are.
+    """Change fields of a request and send it back for review, with all its other fields unchanged.
 
     Lists take commas between their entries; an empty value clears an optional field.
 

@@ -1,4 +1,4 @@
-"""What commands show of toll-free verification requests, numbers and texts masked unless they are to be revealed."""
+"""Lists and details of toll-free verification requests, numbers and texts masked unless they are to be revealed."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ _TEXTS = frozenset(
         "campaignVerifyAuthorizationToken",
     }
 )
-"""What is sent to people, and the one secret."""
+"""Fields that are sent to people, and the one secret."""
 _PLAIN = frozenset(
     {"id", "verificationRequestId", "createdAt", "updatedAt", "businessZip", "businessRegistrationNumber"}
 )
@@ -61,7 +61,7 @@ def show_request(request: Mapping[str, Any], history: Sequence[Status], *, revea
 def show_difference(
     before: Mapping[str, Any], after: Mapping[str, Any], changed: Sequence[str], *, reveal: bool
 ) -> None:
-    """Each field that changes, as it is and as it will be."""
+    """Yield each changed field, with its old and new value."""
     was, will_be = shown(before, reveal=reveal), shown(after, reveal=reveal)
     for field in changed:
         say(f"- {field}: {in_words(was.get(field))}")

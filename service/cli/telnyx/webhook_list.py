@@ -1,4 +1,4 @@
-"""What commands show of where Telnyx delivers."""
+"""Lists of the URLs to which Telnyx delivers."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -22,7 +22,7 @@ def show_comparisons(compared: Sequence[Comparison]) -> None:
 
 
 def show_changes(title: str, changes: Iterable[Change]) -> None:
-    """A title, and below it each field as it is and as it will be."""
+    """Print a title, and below it each field with its old and new value."""
     say(title)
     for field, now, then in changes:
         say(f"  - {field} {_shown(now)}")

@@ -1,4 +1,4 @@
--- delete_event(id): remove an ended event, and lower both sides of the sum.
+-- delete_event: forget(id) removes an ended event, and lowers both sides of the sum.
 --
 -- requires: counters ends
 -- Keys:   those of settle, <ns>:events, <ns>:effects:<id>, <ns>:effect:<name>
