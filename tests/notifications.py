@@ -4,6 +4,7 @@ import orjson
 from redis.asyncio import Redis
 
 from service.store.keys import Keys
+from tests.pending import pending
 from tests.stack import Stack
 
 
@@ -14,7 +15,7 @@ def noted(stack: Stack) -> dict[str, list[tuple[str, str]]]:
         causes = await redis.zrange(f"{keys.namespace}:notices", 0, -1)
         found: dict[str, list[tuple[str, str]]] = {}
         for cause in causes:
-            fields: list[bytes] = await redis.hkeys(f"{keys.namespace}:notice:{cause.decode()}")  # type: ignore[misc]
+            fields: list[bytes] = await pending(redis.hkeys(f"{keys.namespace}:notice:{cause.decode()}"))
             entries = {field.partition(b":")[2] for field in fields if field.startswith((b"new:", b"told:"))}
             found[cause.decode()] = sorted((text, mend) for text, mend in map(orjson.loads, entries))
         return found

@@ -79,6 +79,12 @@ class Stack:
         """The record of an event."""
         return self.ask(lambda redis, keys: accept.find(redis, keys, event_id))
 
+    def recorded(self, event_id: str) -> EventRecord:
+        """The record of an event that there is."""
+        record = self.record(event_id)
+        assert record is not None
+        return record
+
     def effects(self, body: Any) -> list[Entry]:
         """What the ledger knows of an event's effects."""
         event_id = body if isinstance(body, str) else body["data"]["id"]

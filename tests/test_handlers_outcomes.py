@@ -338,7 +338,7 @@ def test_what_runs_at_shutdown_is_handed_back_at_no_cost(stack: Stack) -> None:
 
     wait_for(lambda: runs)
     stack.workers.close()
-    assert stack.record(event["data"]["id"]).state == "open"  # type: ignore[union-attr]
+    assert stack.recorded(event["data"]["id"]).state == "open"
     stack.start_worker(one_handler(slow))
 
     record = stack.ended(event)

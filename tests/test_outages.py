@@ -116,15 +116,15 @@ def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goe
     dead = envelope("message.finalized", finalized_rcs("delivery_failed", fresh_number(), text=None))
     own_stack.deliver(dead)
     assert own_stack.ended(dead).state == "dead"
-    assert own_stack.record(ended[0]["data"]["id"]).body is not None  # type: ignore[union-attr]
+    assert own_stack.recorded(ended[0]["data"]["id"]).body is not None
 
     async def nearly_fill(redis: "Redis", keys: Keys) -> None:
         used = (await redis.info("memory"))["used_memory"]
         await redis.config_set("maxmemory", int(used / 0.9))
 
     own_stack.ask(nearly_fill)
-    wait_for(lambda: own_stack.record(ended[0]["data"]["id"]).body is None)  # type: ignore[union-attr]
-    assert own_stack.record(dead["data"]["id"]).body is not None  # type: ignore[union-attr]
+    wait_for(lambda: own_stack.recorded(ended[0]["data"]["id"]).body is None)
+    assert own_stack.recorded(dead["data"]["id"]).body is not None
     assert own_stack.deliver(event()).status_code == 200
     assert own_stack.ask(audit).clean
 

@@ -326,7 +326,7 @@ def test_a_finished_handler_is_recorded_before_its_sibling_ends(stack: Stack) ->
     assert record.handlers["slow"].state == "pending"
     assert stack.ask(accept.counts).open == 1
     stack.workers.close()
-    assert stack.record(event["data"]["id"]).handlers["quick"].state == "done"  # type: ignore[union-attr]
+    assert stack.recorded(event["data"]["id"]).handlers["quick"].state == "done"
 
 
 def test_a_suspect_that_waits_is_no_difference_for_the_audit(stack: Stack) -> None:

@@ -39,6 +39,7 @@ from service.store.keys import Keys
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
 from service.worker.metrics import HandlerMetrics
+from tests.pending import pending
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 FAILED = ("delivery_failed", "sending_failed", "expired")
@@ -267,7 +268,7 @@ class World:
     async def lease(self, event_id: str, token: str) -> None:
         """Hold an event, so that effects may begin."""
         holding = {"lease": token, "lease_until": 2**52}
-        await self.redis.hset(self.keys.event(event_id), mapping=holding)  # type: ignore[misc]
+        await pending(self.redis.hset(self.keys.event(event_id), mapping=holding))
 
     def handlers_of(self, event_type: str) -> Iterator[str]:
         """The names of the handlers that react to a type."""

@@ -15,6 +15,7 @@ from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
 from service.store.effects.blocks import open_causes, probe
 from service.store.keys import Keys
+from tests.pending import pending
 from tests.stack import Stack
 
 T = TypeVar("T")
@@ -65,12 +66,12 @@ class Way:
 
     async def pass_time(self, name: str) -> None:
         """Let the time of the next probe come."""
-        await self.redis.hset(f"{self.keys.namespace}:cause:{name}", "probe_at", "0")  # type: ignore[misc]
+        await pending(self.redis.hset(f"{self.keys.namespace}:cause:{name}", "probe_at", "0"))
 
     async def until_probe(self, name: str) -> float:
         """Seconds until the next probe."""
         seconds, micros = await self.redis.time()
-        at = await self.redis.hget(f"{self.keys.namespace}:cause:{name}", "probe_at")  # type: ignore[misc]
+        at = await pending(self.redis.hget(f"{self.keys.namespace}:cause:{name}", "probe_at"))
         return float(int(at or 0) / 1000 - seconds - micros / 1e6)
 
 

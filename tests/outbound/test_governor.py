@@ -17,6 +17,7 @@ from service.settings import SendLimits
 from service.store.effects import rate_limits as store
 from service.store.effects.rate_limits import AdmissionRequest, Deferred, Granted
 from service.store.keys import Keys
+from tests.pending import pending
 from tests.stack import Stack
 
 T = TypeVar("T")
@@ -94,7 +95,7 @@ def test_who_comes_back_goes_before_who_is_new(stack: Stack) -> None:
         # Time passes: all slots that were given away are used, and the first in line come back.
         slots, (seconds, _) = f"{keys.namespace}:slots:sms", await redis.time()
         await redis.delete(slots)
-        await redis.rpush(slots, *(seconds * 1000 - 55 * ago for ago in range(20, 0, -1)))  # type: ignore[misc]
+        await pending(redis.rpush(slots, *(seconds * 1000 - 55 * ago for ago in range(20, 0, -1))))
         new = await store.acquire(redis, keys, asked(20))
         return new, await store.acquire(redis, keys, asked(20, back=True))
 
@@ -126,10 +127,10 @@ def test_products_have_limits_of_their_own(stack: Stack) -> None:
 def test_a_clock_that_is_put_back_stops_nothing(stack: Stack) -> None:
     async def put_back(redis: "Redis", keys: Keys) -> Any:
         seconds, _ = await redis.time()
-        await redis.rpush(f"{keys.namespace}:slots:sms", (seconds + 3600) * 1000)  # type: ignore[misc]
+        await pending(redis.rpush(f"{keys.namespace}:slots:sms", (seconds + 3600) * 1000))
         bucket = f"{keys.namespace}:bucket:sms"
         for name in ("new", "blocked_until"):
-            await redis.hset(bucket, name, str((seconds + 7200) * 1000))  # type: ignore[misc]
+            await pending(redis.hset(bucket, name, str((seconds + 7200) * 1000)))
         return await store.acquire(redis, keys, asked(20))
 
     assert stack.ask(put_back) == Granted(0)
@@ -239,12 +240,12 @@ def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_paus
             for in_flight in range(3):
                 await gate.heard(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id=f"e{number}.{in_flight}")
             seconds, micros = await redis.time()
-            until = float(await redis.hget(bucket, "blocked_until") or 0)  # type: ignore[misc]
-            pauses.append(until / 1000 - seconds - micros / 1e6)
-            await redis.hset(bucket, "blocked_until", "0")  # type: ignore[misc]
+            until = await pending(redis.hget(bucket, "blocked_until"))
+            pauses.append(float(until or 0) / 1000 - seconds - micros / 1e6)
+            await pending(redis.hset(bucket, "blocked_until", "0"))
         await gate.heard(sms(), TelnyxResponse(200), event_id="good")
         await gate.heard(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id="bad")
-        refusals = await redis.hget(bucket, "refusals")  # type: ignore[misc]
+        refusals = await pending(redis.hget(bucket, "refusals"))
         return [*pauses, float(refusals or 0)]
 
     *pauses, refusals = stack.ask(work)
@@ -259,7 +260,7 @@ def test_a_limit_of_telnyx_below_ours_lowers_ours_while_it_lasts(stack: Stack) -
             sms(), TelnyxResponse(200, {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4"}), event_id="e"
         )
         lowered = await answers(redis, keys, asked(50), 20)
-        await redis.hset(f"{keys.namespace}:bucket:sms", "told_until", "1")  # type: ignore[misc]
+        await pending(redis.hset(f"{keys.namespace}:bucket:sms", "told_until", "1"))
         await redis.delete(f"{keys.namespace}:slots:sms")
         ours = await answers(redis, keys, asked(50), 20)
         return sum(told == Granted(0) for _, told in lowered), sum(told == Granted(0) for _, told in ours)

@@ -29,6 +29,7 @@ from service.worker.maintenance import Upkeep
 from service.worker.readiness import notify_of_cause
 from tests.events import envelope
 from tests.outbound.parking import PROFILE, causes, parking, requests, sender, sends
+from tests.pending import pending
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -264,7 +265,7 @@ def test_an_event_that_ends_otherwise_is_parked_no_more(stack: Stack) -> None:
 
     async def drop(redis: "Redis", keys: Keys) -> None:
         dropped = HandlerRecord("dead", reason="dropped").to_json().decode()
-        await redis.hset(keys.event("e000000"), "h:one", dropped)  # type: ignore[misc]
+        await pending(redis.hset(keys.event("e000000"), "h:one", dropped))
         await redis.zrem(keys.queue, keys.job_id("e000000"))
         assert (await retention.sweep(redis, keys, first=0)).put_back == 1
 

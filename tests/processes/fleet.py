@@ -25,6 +25,7 @@ from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
+from tests.pending import pending
 from tests.processes.running import RINGBACK, clean_environment
 from tests.waiting import wait_for
 
@@ -130,7 +131,7 @@ class Fleet:
         """Whether a worker has the event."""
 
         async def leased(redis: "Redis", keys: Keys) -> bool:
-            return bool(await redis.hexists(keys.event(body["data"]["id"]), "lease"))  # type: ignore[misc]
+            return bool(await pending(redis.hexists(keys.event(body["data"]["id"]), "lease")))
 
         return ask_at(self.server.url, Keys(NAMESPACE), leased)
 

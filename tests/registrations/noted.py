@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from service.store.inbox.accept import NewEvent, accept
 from service.store.keys import Keys
+from tests.pending import pending
 from tests.stack import Stack
 
 
@@ -15,7 +16,7 @@ def noted(stack: Stack) -> str:
 
     async def notices(redis: "Redis", keys: Keys) -> str:
         found = [key async for key in redis.scan_iter(f"{keys.namespace}:notice:*")]
-        return "\n".join([f"{key} {await redis.hgetall(key)}" for key in found])  # type: ignore[misc]
+        return "\n".join([f"{key} {await pending(redis.hgetall(key))}" for key in found])
 
     return stack.ask(notices)
 

@@ -21,6 +21,7 @@ from service.store.keys import Keys
 from service.testing.simulator.hosted.orders import NumberStatus, OrderStatus
 from tests.events import envelope
 from tests.notifications import noted
+from tests.pending import pending
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -238,7 +239,7 @@ def bring_forward(stack: Stack, deadline: int, hours: int = 24) -> EventRecord:
     event_id = f"schedule:hosted_transfer:o-1:{deadline}:{hours}h"
 
     async def due_now(redis: "Redis", keys: Keys) -> None:
-        await redis.hset(keys.event(event_id), "due", "0")  # type: ignore[misc]
+        await pending(redis.hset(keys.event(event_id), "due", "0"))
         await redis.zadd(keys.queue, {keys.job_id(event_id): 0})
 
     stack.ask(due_now)

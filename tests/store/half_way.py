@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from service.store.keys import ARQ_JOB, Keys
+from tests.pending import pending
 
 T = 1_790_000_000_000
 """The time (ms) at which every script runs: so that two runs can be compared, field by field."""
@@ -58,7 +59,7 @@ class FaultyRedis:
         }
         shebang, _, text = self.texts[digest].partition("\n")
         try:
-            return await self.redis.eval(f"{shebang}\n{head}{text}", number_of_keys, *args)  # type: ignore[misc]
+            return await pending(self.redis.eval(f"{shebang}\n{head}{text}", number_of_keys, *args))
         except ResponseError as error:
             if REFUSED in str(error):
                 self.refused.append(str(error).partition(f"{REFUSED}: ")[2])

@@ -15,6 +15,7 @@ from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
 from tests.events import envelope, finalized_rcs, fresh_number, received_sms
+from tests.pending import pending
 from tests.stack import Host, Stack, open_stack
 
 
@@ -40,9 +41,9 @@ def swap(stack: Stack, key: str, first: str, second: str, *fields: str) -> None:
     async def exchange(redis: "Redis", keys: Keys) -> None:
         names = [f"{keys.namespace}:{key}:{each}" for each in (first, second)]
         for field in fields:
-            one, other = [await redis.hget(name, field) for name in names]  # type: ignore[misc]
+            one, other = [await pending(redis.hget(name, field)) for name in names]
             for name, value in zip(names, (other, one), strict=True):
-                await (redis.hset(name, field, value) if value is not None else redis.hdel(name, field))  # type: ignore[misc]
+                await pending(redis.hset(name, field, value) if value is not None else redis.hdel(name, field))
 
     stack.ask(exchange)
 
@@ -65,7 +66,7 @@ def test_no_identity_can_be_written_that_lets_another_events_body_be_read(sealed
 
     async def claim_to_be(redis: "Redis", keys: Keys) -> None:
         for each, other in ((first, second), (second, first)):
-            await redis.hset(keys.event(each), "identity", other)  # type: ignore[misc]
+            await pending(redis.hset(keys.event(each), "identity", other))
 
     swap(sealed, "event", first, second, "body")
     sealed.ask(claim_to_be)
@@ -123,7 +124,7 @@ def test_a_body_in_the_clear_is_read_and_told_of_and_a_missing_key_is_named(seal
     event_id, lost = accepted(sealed, "one"), EncryptionKey(secrets.token_bytes(32))
 
     async def meddle(redis: "Redis", keys: Keys) -> None:
-        await redis.hset(keys.event(event_id), "body", '{"data":{}}')  # type: ignore[misc]
+        await pending(redis.hset(keys.event(event_id), "body", '{"data":{}}'))
         arrival = accept.NewEvent("other", "x.y", b'{"data":{}}', "webhook")
         await accept.accept(redis, Keys(keys.namespace, Sealer((lost,))), [arrival])
 

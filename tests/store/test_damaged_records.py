@@ -12,6 +12,7 @@ from service.store.keys import Keys
 from service.worker.maintenance import Upkeep
 from tests.cli.at_stack import run_at
 from tests.events import envelope
+from tests.pending import pending
 from tests.stack import Stack
 from tests.waiting import wait_for
 
@@ -56,16 +57,16 @@ async def mar(redis: "Redis", keys: Keys, event_id: str, field: str, junk: bytes
         if field == "a string":
             await redis.set(key, "junk")
         elif field == "a list":
-            await redis.rpush(key, "junk")  # type: ignore[misc]
+            await pending(redis.rpush(key, "junk"))
         else:
-            await redis.hset(key, "state", "open")  # type: ignore[misc]
+            await pending(redis.hset(key, "state", "open"))
         return
     if field.startswith("h:"):
-        await redis.hset(key, "handlers", '["one"]')  # type: ignore[misc]
+        await pending(redis.hset(key, "handlers", '["one"]'))
     if field == "lease":
-        await redis.hset(key, "lease_until", "1")  # type: ignore[misc]
+        await pending(redis.hset(key, "lease_until", "1"))
     if field == "lease_until":
-        await redis.hset(key, "lease", "worker:1")  # type: ignore[misc]
+        await pending(redis.hset(key, "lease", "worker:1"))
     await redis.hset(key, field, junk)  # type: ignore[arg-type, misc]
 
 

@@ -11,6 +11,7 @@ from service.store.effects.ledger import effects_of
 from service.store.facts.consent import consent_of, opt_outs
 from service.store.keys import Keys
 from tests.events import envelope, fresh_number, received_sms
+from tests.pending import pending
 from tests.stack import SMS_FROM, Stack
 
 ANN, BOB = "+13125550101", "+13125550102"
@@ -20,7 +21,7 @@ JUNK = [b"\xff\xfe", b"junk", b"", b"x y z x y z", b"{broken", b"1 2 3"]
 @pytest.mark.parametrize("junk", JUNK)
 def test_a_damaged_consent_counts_as_an_opt_out_until_a_start(stack: Stack, junk: bytes) -> None:
     async def mar(redis: "Redis", keys: Keys) -> tuple[bool, set[str]]:
-        await redis.hset(keys.optouts, mapping={f"p:{ANN}": junk, f"p:{BOB}": "1 - message - - -"})  # type: ignore[misc]
+        await pending(redis.hset(keys.optouts, mapping={f"p:{ANN}": junk, f"p:{BOB}": "1 - message - - -"}))
         listed = {each.number async for each in opt_outs(redis, keys)}
         return (await consent_of(redis, keys, ANN)).opted_out, listed
 
@@ -36,7 +37,7 @@ def test_a_damaged_entry_of_the_ledger_is_shown_beside_its_neighbours(stack: Sta
     async def mar(redis: "Redis", keys: Keys) -> list[tuple[str, bool]]:
         for each in ("a", "b"):
             await redis.zadd(f"{keys.namespace}:effects:event", {each: 1})
-            await redis.hset(f"{keys.namespace}:effect:{each}", mapping={"event": "event", "state": "done"})  # type: ignore[misc]
+            await pending(redis.hset(f"{keys.namespace}:effect:{each}", mapping={"event": "event", "state": "done"}))
         await redis.hset(f"{keys.namespace}:effect:a", name, junk)  # type: ignore[arg-type, misc]
         await redis.zadd(f"{keys.namespace}:effects:event", {"c": 2})
         await redis.set(f"{keys.namespace}:effect:c", "no hash")
@@ -77,9 +78,9 @@ async def mar_entry(redis: "Redis", entry: str, state: str, damage: str) -> None
     if damage == "no hash":
         await redis.set(entry, "junk")
         return
-    await redis.hset(entry, mapping=fields if kind else {**fields, name: b"\xffjunk"})  # type: ignore[misc]
+    await pending(redis.hset(entry, mapping=fields if kind else {**fields, name: b"\xffjunk"}))
     if kind:
-        await redis.hdel(entry, name)  # type: ignore[misc]
+        await pending(redis.hdel(entry, name))
 
 
 def test_a_damaged_entry_under_a_callers_key_ends_its_own_handler_at_once_and_sends_nothing_twice(stack: Stack) -> None:
@@ -113,10 +114,10 @@ def test_a_damaged_snapshot_is_read_as_another_status(junk: bytes) -> None:
 
 def test_a_damaged_cause_hides_no_other(stack: Stack) -> None:
     async def mar(redis: "Redis", keys: Keys) -> list[str]:
-        await redis.sadd(f"{keys.namespace}:causes", "credentials", "permission")  # type: ignore[misc]
+        await pending(redis.sadd(f"{keys.namespace}:causes", "credentials", "permission"))
         await redis.hset(f"{keys.namespace}:cause:credentials", "since", b"\xff")  # type: ignore[arg-type, misc]
-        await redis.hset(  # type: ignore[misc]
-            f"{keys.namespace}:cause:permission", mapping={"since": 1, "detail": "d", "advice": "a"}
+        await pending(
+            redis.hset(f"{keys.namespace}:cause:permission", mapping={"since": 1, "detail": "d", "advice": "a"})
         )
         return sorted(each.name for each in await open_causes(redis, keys))
 

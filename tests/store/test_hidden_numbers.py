@@ -28,6 +28,7 @@ from service.store.facts.message_states import MessageState, Recipient, ask
 from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
 from service.store.inbox.accept import NewEvent, accept
 from service.store.keys import Keys
+from tests.pending import pending
 
 T = TypeVar("T")
 
@@ -162,8 +163,8 @@ def test_the_latest_word_counts_whoever_wrote_it_under_whatever_keys(redis_url: 
                     await move_opt_outs(redis, keys)
                 else:
                     await record_consent(redis, keys, [ConsentChange(ANN, step, at)], now=0)
-            counted: dict[bytes, bytes] = await redis.hgetall(f"{namespace}:optout_keys")  # type: ignore[misc]
-            forms: list[bytes] = await redis.hkeys(f"{namespace}:optouts")  # type: ignore[misc]
+            counted: dict[bytes, bytes] = await pending(redis.hgetall(f"{namespace}:optout_keys"))
+            forms: list[bytes] = await pending(redis.hkeys(f"{namespace}:optouts"))
             for key in (A, B):
                 hidden = sum(form.startswith(f"h:{key.name}:".encode()) for form in forms)
                 assert int(counted.get(key.name.encode(), b"0")) == hidden, "the count by key is exact"

@@ -19,6 +19,7 @@ from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.imports import ImportedEvent, store
 from service.store.keys import Keys
 from tests.events import Body, envelope, finalized_rcs
+from tests.pending import pending
 
 ANN, BOB, MASKED = "+13125550101", "+13125550102", "+1312555****"
 RANK = ("a_new_one", "b_new_one", "queued", "sending", "sent", "delivery_unconfirmed", "expired", "sending_failed")
@@ -76,7 +77,7 @@ class States:
 
 
 async def _read(redis: "Redis", name: str) -> dict[bytes, bytes]:
-    return await redis.hgetall(name)  # type: ignore[misc, no-any-return]
+    return await pending(redis.hgetall(name))
 
 
 async def _delete(redis: "Redis", name: str) -> None:
@@ -88,7 +89,7 @@ async def _left(redis: "Redis", name: str) -> int:
 
 
 async def _write(redis: "Redis", name: str, fields: dict[str, str | int]) -> None:
-    await redis.hset(name, mapping=fields)  # type: ignore[misc]
+    await pending(redis.hset(name, mapping=fields))
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from service.store.effects.sms_budget import WINDOW, Room, room
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimRequest, claim
 from service.store.keys import Keys
+from tests.pending import pending
 
 T = TypeVar("T")
 ANN = "+13125550101"
@@ -72,7 +73,7 @@ class Budget:
 
     def sum(self) -> int:
         async def read(redis: "Redis", keys: Keys) -> int:
-            return int(await redis.hget(f"{keys.namespace}:sms_budget:segments", "sum") or 0)  # type: ignore[misc]
+            return int(await pending(redis.hget(f"{keys.namespace}:sms_budget:segments", "sum")) or 0)
 
         return self.ask(read)
 
