@@ -4,7 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -86,7 +86,7 @@ CALLS = calls()
 USERS = {
     *commands(typer.main.get_command(app), "ringback"),
     *router.subscriptions,
-    *(f"ctx.{field.name}" for field in fields(Context)),
+    *(f"ctx.{name}" for name in {*dir(Context), *Context.__annotations__} if not name.startswith("_")),
 }
 
 
