@@ -1,4 +1,4 @@
-"""What the SMS in place of an RCS message says, from its event or from what Telnyx shows of the message."""
+"""The content of the SMS in place of an RCS message, from its event or from what Telnyx shows of the message."""
 
 from pydantic import ValidationError
 from telnyx import AsyncTelnyx, NotFoundError
