@@ -1,6 +1,6 @@
 """`ringback dead`."""
 
-from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -11,23 +11,18 @@ from service.cli.events.bulk import confirm, events, in_batches, report
 from service.cli.events.event_list import show_events
 from service.cli.events.filters import (
     AllOption,
-    DeadHandlerOption,
     Ids,
     LimitOption,
-    ReasonOption,
-    SinceOption,
-    TypeOption,
-    UntilOption,
     YesSendOption,
-    check_order,
     check_selection,
+    selects_dead_events,
 )
 from service.cli.events.timeline_view import look_up, show
 from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import say
 from service.settings import load
 from service.store.inbox.accept import PAGE, summaries
-from service.store.inbox.dead_letters import OperatorVerdict, RetryVerdict, drop, retry
+from service.store.inbox.dead_letters import OperatorVerdict, drop, retry
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids
 from service.store.keys import Keys
@@ -36,13 +31,10 @@ dead = typer.Typer(help="List dead events; retry or drop them.", no_args_is_help
 
 
 @dead.command("list")
+@selects_dead_events
 def list_dead(
     *,
-    event_type: TypeOption = None,
-    handler: DeadHandlerOption = None,
-    reason: ReasonOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
+    selection: EventFilter,
     limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
@@ -52,7 +44,6 @@ def list_dead(
 
     Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
     """
-    selection = _wanted(event_type, handler, reason, since, until)
 
     async def find_them(redis: Redis, keys: Keys) -> list[EventRecord]:
         ids = await dead_ids(redis, keys, selection, limit=limit)
@@ -85,14 +76,11 @@ def show_dead(
 
 
 @dead.command("retry")
+@selects_dead_events
 def retry_dead(
     *,
     ids: Ids = None,
-    event_type: TypeOption = None,
-    handler: DeadHandlerOption = None,
-    reason: ReasonOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
+    selection: EventFilter,
     everything: AllOption = False,
     sent: Annotated[bool, typer.Option("--sent", help="Unconfirmed effects did happen.")] = False,
     not_sent: Annotated[bool, typer.Option("--not-sent", help="Unconfirmed effects did not happen.")] = False,
@@ -115,27 +103,20 @@ def retry_dead(
     if word and not ids:
         raise typer.BadParameter("--sent and --not-sent are said of events by their ids")
     trusted = yes_send or load().dry_run
-    selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
+    selected = _selected(ids, selection, everything=everything)
     confirm(f"Retry {events(len(selected))}?", yes=yes or not selected)
 
-    async def retry_them(redis: Redis, keys: Keys) -> list[RetryVerdict]:
-        async def step(some: Sequence[str]) -> list[RetryVerdict]:
-            return await retry(redis, keys, some, word=word, handler=handler, reason=reason, trusted=trusted)
-
-        return await in_batches(selected, step, "Retrying")
-
-    report(with_redis(retry_them), "retried", selected, named=bool(ids))
+    step = partial(retry, word=word, handler=selection.died, reason=selection.reason, trusted=trusted)
+    verdicts = with_redis(lambda redis, keys: in_batches(selected, partial(step, redis, keys), "Retrying"))
+    report(verdicts, "retried", selected, named=bool(ids))
 
 
 @dead.command("drop")
+@selects_dead_events
 def drop_dead(
     *,
     ids: Ids = None,
-    event_type: TypeOption = None,
-    handler: DeadHandlerOption = None,
-    reason: ReasonOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
+    selection: EventFilter,
     everything: AllOption = False,
     yes: YesOption = False,
 ) -> None:
@@ -145,23 +126,12 @@ def drop_dead(
 
     Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
-    selected = _selected(ids, _wanted(event_type, handler, reason, since, until), everything=everything)
+    selected = _selected(ids, selection, everything=everything)
     confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
 
-    async def drop_them(redis: Redis, keys: Keys) -> list[RetryVerdict]:
-        async def step(some: Sequence[str]) -> list[RetryVerdict]:
-            return await drop(redis, keys, some, handler=handler, reason=reason)
-
-        return await in_batches(selected, step, "Dropping")
-
-    report(with_redis(drop_them), "dropped", selected, named=bool(ids))
-
-
-def _wanted(
-    event_type: str | None, handler: str | None, reason: str | None, since: int | None, until: int | None
-) -> EventFilter:
-    check_order(since, until)
-    return EventFilter(type=event_type, died=handler, reason=reason, since=since, until=until)
+    step = partial(drop, handler=selection.died, reason=selection.reason)
+    verdicts = with_redis(lambda redis, keys: in_batches(selected, partial(step, redis, keys), "Dropping"))
+    report(verdicts, "dropped", selected, named=bool(ids))
 
 
 def _selected(ids: list[str] | None, selection: EventFilter, *, everything: bool) -> list[str]:

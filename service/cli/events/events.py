@@ -7,16 +7,7 @@ from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.event_list import show_events
-from service.cli.events.filters import (
-    HandlerOption,
-    LimitOption,
-    NumberOption,
-    SinceOption,
-    StateOption,
-    TypeOption,
-    UntilOption,
-    wanted,
-)
+from service.cli.events.filters import LimitOption, selects_events
 from service.cli.events.follow import follow
 from service.cli.events.replay import replay_events
 from service.cli.events.timeline_view import look_up, show
@@ -33,14 +24,10 @@ events = typer.Typer(help="List received events, and what each handler did with 
 
 
 @events.command("list")
+@selects_events
 def list_events(
     *,
-    state: StateOption = None,
-    event_type: TypeOption = None,
-    handler: HandlerOption = None,
-    number: NumberOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
+    selection: EventFilter,
     limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
@@ -50,8 +37,6 @@ def list_events(
 
     Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
     """
-    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
-
     effort = ScanBudget(most=MOST_LOOKED_AT)
 
     async def find_them(redis: Redis, keys: Keys) -> list[EventRecord]:

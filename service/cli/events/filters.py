@@ -9,6 +9,7 @@ import typer
 
 from service import clock
 from service.cli.numbers import searched_number
+from service.cli.options import takes_options_of
 from service.security.number_digests import digests_of
 from service.settings import load, seconds
 from service.store.inbox.search import EventFilter
@@ -77,12 +78,12 @@ YesSendOption = Annotated[
 
 def wanted(
     *,
-    state: State | None,
-    event_type: str | None,
-    handler: str | None,
-    number: str | None,
-    since: int | None,
-    until: int | None,
+    state: StateOption = None,
+    event_type: TypeOption = None,
+    handler: HandlerOption = None,
+    number: NumberOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
 ) -> EventFilter:
     """Return the filter of these options.
 
@@ -92,6 +93,34 @@ def wanted(
     check_order(since, until)
     about = None if number is None else digests_of(number, load().sealer())
     return EventFilter(state, event_type, handler, about, since, until)
+
+
+def wanted_now(
+    *,
+    state: StateOption = None,
+    event_type: TypeOption = None,
+    handler: HandlerOption = None,
+    number: NumberOption = None,
+) -> EventFilter:
+    """Return the filter that these options ask for, whatever the time."""
+    return wanted(state=state, event_type=event_type, handler=handler, number=number)
+
+
+def dead_wanted(
+    *,
+    event_type: TypeOption = None,
+    handler: DeadHandlerOption = None,
+    reason: ReasonOption = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+) -> EventFilter:
+    """Return the filter of dead events that these options ask for.
+
+    Raises:
+        typer.BadParameter: `since` is after `until`.
+    """
+    check_order(since, until)
+    return EventFilter(type=event_type, died=handler, reason=reason, since=since, until=until)
 
 
 def check_order(since: int | None, until: int | None) -> None:
@@ -107,3 +136,8 @@ def check_selection(ids: list[str] | None, selection: EventFilter, *, everything
         raise typer.BadParameter("say which: ids, conditions such as --type, or --all")
     if ids and (everything or conditions):
         raise typer.BadParameter("give either ids or conditions")
+
+
+selects_events = takes_options_of(wanted, argument="selection")
+selects_present_events = takes_options_of(wanted_now, argument="selection")
+selects_dead_events = takes_options_of(dead_wanted, argument="selection")

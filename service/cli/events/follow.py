@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.cli.connections import with_redis
-from service.cli.events.filters import HandlerOption, NumberOption, StateOption, TypeOption, wanted
+from service.cli.events.filters import selects_present_events
 from service.cli.odd_records import OddRecords
 from service.cli.options import JsonOption
 from service.cli.output import say, say_json
@@ -29,12 +29,10 @@ MOST_REMEMBERED = 4000
 """Events whose shown lines are remembered."""
 
 
+@selects_present_events
 def follow(
     *,
-    state: StateOption = None,
-    event_type: TypeOption = None,
-    handler: HandlerOption = None,
-    number: NumberOption = None,
+    selection: EventFilter,
     as_json: JsonOption = False,
 ) -> None:
     """Show what happens to events while it happens, until Ctrl-C.
@@ -43,7 +41,6 @@ def follow(
 
     Exit codes: 0 ended by Ctrl-C, 1 Redis is unreachable, 2 bad usage.
     """
-    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=None, until=None)
     try:
         with_redis(lambda redis, keys: _follow(redis, keys, selection, as_json=as_json))
     except KeyboardInterrupt:

@@ -1,7 +1,8 @@
 """`ringback events replay`."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -9,37 +10,21 @@ from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import WHY_NOT, confirm, events, gathered, in_batches, report
-from service.cli.events.filters import (
-    AllOption,
-    HandlerOption,
-    Ids,
-    NumberOption,
-    SinceOption,
-    StateOption,
-    TypeOption,
-    UntilOption,
-    YesSendOption,
-    check_selection,
-    wanted,
-)
+from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_events
 from service.cli.events.handler_names import check_handler
 from service.cli.options import YesOption
 from service.cli.output import say
 from service.settings import load
 from service.store.inbox.dead_letters import Replayed, replay
-from service.store.inbox.search import matching
+from service.store.inbox.search import EventFilter, matching
 from service.store.keys import Keys
 
 
+@selects_events
 def replay_events(
     *,
     ids: Ids = None,
-    state: StateOption = None,
-    event_type: TypeOption = None,
-    handler: HandlerOption = None,
-    number: NumberOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
+    selection: EventFilter,
     everything: AllOption = False,
     only: Annotated[
         str | None,
@@ -61,28 +46,26 @@ def replay_events(
     """
     if only and again:
         raise typer.BadParameter("--again runs its handler only: leave --only out")
-    name = again or only
-    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
     check_selection(ids, selection, everything=everything)
-    if name is not None:
-        check_handler(name)
-    trusted = yes_send or load().dry_run
-
-    async def find_and_count(redis: Redis, keys: Keys) -> tuple[list[str], list[Replayed]]:
-        found = list(dict.fromkeys(ids)) if ids else await gathered(matching(redis, keys, selection))
-        return found, await run(redis, keys, found, act=False)
-
-    async def run(redis: Redis, keys: Keys, found: list[str], *, act: bool) -> list[Replayed]:
-        async def step(some: Sequence[str]) -> list[Replayed]:
-            return await replay(redis, keys, some, handler=name, again=again is not None, trusted=trusted, act=act)
-
-        return await in_batches(found, step, "Replaying" if act else "Counting")
-
-    found, counted = with_redis(find_and_count)
+    if again or only:
+        check_handler(again or only or "")
+    found = list(dict.fromkeys(ids)) if ids else with_redis(partial(_matching, selection=selection))
+    step = partial(replay, handler=again or only, again=again is not None, trusted=yes_send or load().dry_run)
+    counted = with_redis(partial(_run, found=found, step=partial(step, act=False), what="Counting"))
     _announce(counted, again)
     confirm("Go on?", yes=yes or not any(each.verdict == "replayed" for each in counted))
-    done = with_redis(lambda redis, keys: run(redis, keys, found, act=True))
+    done = with_redis(partial(_run, found=found, step=partial(step, act=True), what="Replaying"))
     report([each.verdict for each in done], "replayed", found, named=bool(ids))
+
+
+async def _matching(redis: Redis, keys: Keys, *, selection: EventFilter) -> list[str]:
+    return await gathered(matching(redis, keys, selection))
+
+
+async def _run(
+    redis: Redis, keys: Keys, *, found: list[str], step: Callable[..., Awaitable[list[Replayed]]], what: str
+) -> list[Replayed]:
+    return await in_batches(found, partial(step, redis, keys), what)
 
 
 def _announce(counted: Sequence[Replayed], again: str | None) -> None:

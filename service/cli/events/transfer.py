@@ -15,15 +15,7 @@ from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import confirm, events
-from service.cli.events.filters import (
-    HandlerOption,
-    NumberOption,
-    SinceOption,
-    StateOption,
-    TypeOption,
-    UntilOption,
-    wanted,
-)
+from service.cli.events.filters import selects_events
 from service.cli.odd_records import OddRecords
 from service.cli.options import YesOption
 from service.cli.output import progress, say, say_json_text
@@ -38,14 +30,10 @@ from service.store.keys import Keys
 STDIN = Path("-")
 
 
+@selects_events
 def export_events(
     *,
-    state: StateOption = None,
-    event_type: TypeOption = None,
-    handler: HandlerOption = None,
-    number: NumberOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
+    selection: EventFilter,
     raw: Annotated[bool, typer.Option("--raw", help="With whole numbers, texts and errors.")] = False,
 ) -> None:
     """Print events as JSON lines, the newest first, for `ringback events import`.
@@ -55,7 +43,6 @@ def export_events(
 
     Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis is unreachable, 2 bad usage.
     """
-    selection = wanted(state=state, event_type=event_type, handler=handler, number=number, since=since, until=until)
     disguise = None if raw else Anonymizer()
     with_redis(lambda redis, keys: _export(redis, keys, selection, disguise))
 

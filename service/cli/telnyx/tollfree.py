@@ -1,7 +1,7 @@
 """`ringback tollfree`."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -16,7 +16,7 @@ from service.cli.telnyx.tollfree_list import show_difference, show_request, show
 from service.outbound.list_pages import rows_of
 from service.registrations.status_changes import Status
 from service.registrations.toll_free import read_history
-from service.registrations.toll_free_resubmission import prepare, retrieve_raw
+from service.registrations.toll_free_resubmission import Resubmission, prepare, retrieve_raw
 from service.registrations.toll_free_resubmission import resubmit as send
 from service.registrations.toll_free_submission import (
     InvalidSubmission,
@@ -92,9 +92,7 @@ def submit(
         refuse_wrong_opt_in(submission)
     except InvalidSubmission as error:
         _refuse_each((f"{file}: {field}: {said}" for field, said in error.problems.items()))
-    missing = missing_registration(submission.model_dump(by_alias=True))
-    if missing and not force:
-        _refuse_each(f"{file}: {field}: {said}" for field, said in missing.items())
+    _refuse_missing_registration(submission.model_dump(by_alias=True), force=force, prefix=f"{file}: ")
     _warn(doubts(submission))
     if not force:
         _refuse_verified_numbers(settings, submission)
@@ -126,18 +124,10 @@ def resubmit(
     Exit codes: 0 sent, 1 refused or not confirmed, 2 a field is invalid; nothing was sent then.
     """
     settings = load()
-    try:
-        prepare({}, changes)
-        raw = with_telnyx(settings, lambda telnyx: retrieve_raw(telnyx, request_id))
-        resubmission = prepare(raw, changes)
-        _warn(resubmission.doubts())
-    except InvalidSubmission as error:
-        _refuse_each(f"{field}: {said}" for field, said in error.problems.items())
+    raw, resubmission = _prepared(settings, request_id, changes)
     if not resubmission.changed:
         _refuse_each([f"nothing would change in {request_id}"])
-    missing = missing_registration(resubmission.after)
-    if missing and not force:
-        _refuse_each(f"{field}: {said}" for field, said in missing.items())
+    _refuse_missing_registration(resubmission.after, force=force)
     show_difference(resubmission.before, resubmission.after, resubmission.changed, reveal=reveal)
     if raw.get("verificationStatus") == VERIFIED and not force:
         say("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)
@@ -157,6 +147,26 @@ def delete(request_id: Id, *, yes: YesOption = False) -> None:
     confirm(f"Delete {request_id}?", yes=yes, dry_run=settings.dry_run)
     was_there = with_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
     say(f"{request_id} deleted" if was_there else f"{request_id}: there is none, deleted already or never there")
+
+
+def _prepared(settings: Settings, request_id: str, changes: list[str]) -> tuple[dict[str, Any], Resubmission]:
+    """Return a request as it stands, and with the changes; doubts about them are told."""
+    try:
+        # Before Telnyx is asked: the changes alone may be invalid.
+        prepare({}, changes)
+        raw = with_telnyx(settings, lambda telnyx: retrieve_raw(telnyx, request_id))
+        resubmission = prepare(raw, changes)
+        _warn(resubmission.doubts())
+    except InvalidSubmission as error:
+        _refuse_each(f"{field}: {said}" for field, said in error.problems.items())
+    return raw, resubmission
+
+
+def _refuse_missing_registration(fields: Mapping[str, Any], *, force: bool, prefix: str = "") -> None:
+    """End the command where the business registration is missing, unless that is forced."""
+    missing = missing_registration(fields)
+    if missing and not force:
+        _refuse_each(f"{prefix}{field}: {said}" for field, said in missing.items())
 
 
 def _read(file: Path) -> dict[str, Any]:
