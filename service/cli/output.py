@@ -39,9 +39,9 @@ def say_json_text(text: bytes) -> None:
     typer.echo(printable_json(text.decode()), nl=False)
 
 
-def ask_person(question: str, *, abort: bool = False, err: bool = False) -> bool:
-    """Ask a person; with `abort` anything but a yes ends the command with exit code 1."""
-    return typer.confirm(printable(question), abort=abort, err=err)
+def ask_person(question: str) -> bool:
+    """Ask a person on standard error, so that the output stays whole; nobody to ask ends the command with code 1."""
+    return typer.confirm(printable(question), err=True)
 
 
 def console(*, err: bool = False) -> Console:

@@ -18,7 +18,8 @@ from typer.testing import CliRunner
 import service.cli
 from service.cli import app
 from service.cli.command_group import CommandGroup
-from service.cli.events.bulk import confirm, report
+from service.cli.confirm import confirm
+from service.cli.events.bulk import report
 from service.cli.events.follow import _in_words
 from service.cli.tables import print_table
 from service.dashboard.timeline import Line

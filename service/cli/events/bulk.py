@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import typer
 
-from service.cli.output import ask_person, progress, say
+from service.cli.output import progress, say
 from service.store.inbox.dead_letters import STEP
 
 T = TypeVar("T")
@@ -36,12 +36,6 @@ async def in_batches(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitabl
             answers += done
             advance(len(done))
     return answers
-
-
-def confirm(question: str, *, yes: bool) -> None:
-    """Ask a person, unless `yes`; anything but a yes ends the command with exit code 1, and so does nobody to ask."""
-    if not yes:
-        ask_person(question, abort=True, err=True)
 
 
 def report(verdicts: Sequence[str], did: str, ids: Sequence[str], *, named: bool) -> None:

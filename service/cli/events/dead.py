@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
+from service.cli.confirm import confirm
 from service.cli.connections import with_redis
-from service.cli.events.bulk import confirm, events, in_batches, report
+from service.cli.events.bulk import events, in_batches, report
 from service.cli.events.event_list import show_events
 from service.cli.events.filters import (
     AllOption,

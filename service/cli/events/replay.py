@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 from redis.asyncio import Redis
 
+from service.cli.confirm import confirm
 from service.cli.connections import with_redis
-from service.cli.events.bulk import WHY_NOT, confirm, events, gathered, in_batches, report
+from service.cli.events.bulk import WHY_NOT, events, gathered, in_batches, report
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_events
 from service.cli.events.handler_names import check_handler
 from service.cli.options import YesOption

@@ -13,8 +13,9 @@ from typing import IO, Annotated
 import typer
 from redis.asyncio import Redis
 
+from service.cli.confirm import confirm
 from service.cli.connections import with_redis
-from service.cli.events.bulk import confirm, events
+from service.cli.events.bulk import events
 from service.cli.events.filters import selects_events
 from service.cli.odd_records import OddRecords
 from service.cli.options import YesOption

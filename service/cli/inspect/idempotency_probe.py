@@ -7,7 +7,8 @@ from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service import clock
-from service.cli.output import ask_person, say
+from service.cli.confirm import confirm
+from service.cli.output import say
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis
 from service.outbound.idempotency_keys import idempotency_key
 from service.security.masking import mask_number
@@ -22,10 +23,7 @@ BAD_USAGE = 2
 def probe(settings: Settings, to: str, *, yes: bool) -> None:
     """Send the SMS twice, tell what came of it, and remember that."""
     sender = _sender(settings)
-    if not yes:
-        ask_person(
-            f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its word. Go on?", abort=True
-        )
+    confirm(f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its word. Go on?", yes=yes)
 
     async def send_twice(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> bool:
         key = idempotency_key("probe", secrets.token_hex(16))

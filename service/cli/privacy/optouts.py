@@ -9,10 +9,11 @@ import typer
 from redis.asyncio import Redis
 
 from service import clock
+from service.cli.confirm import confirm
 from service.cli.connections import with_redis
 from service.cli.numbers import number_argument
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import ask_person, progress, say, say_json
+from service.cli.output import progress, say, say_json
 from service.cli.privacy.opt_out_file import UnfitFile, read_opt_out_file
 from service.cli.tables import print_table
 from service.events.consent import ConsentChange
@@ -79,8 +80,7 @@ def remove(
     """
     unreadable = with_redis(lambda redis, keys: _unreadable(redis, keys, number))
     if unreadable is not None:
-        if not yes:
-            ask_person("Its number cannot be read. Forget this opt-out?", abort=True, err=True)
+        confirm("Its number cannot be read. Forget this opt-out?", yes=yes)
         with_redis(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
         say("The entry is removed.")
         return
@@ -90,8 +90,7 @@ def remove(
     if not known.opted_out:
         say(f"{mask_number(wanted)} is not opted out.", err=True)
         raise typer.Exit(1)
-    if not yes:
-        ask_person(f"Has {mask_number(wanted)} asked to get messages again?", abort=True, err=True)
+    confirm(f"Has {mask_number(wanted)} asked to get messages again?", yes=yes)
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
     at = max(clock.now(), latest + 0.001)
     with_redis(lambda redis, keys: record_consent(redis, keys, [ConsentChange(wanted, "in", at, "operator")], now=at))

@@ -150,7 +150,7 @@ def delete(request_id: Id, *, yes: YesOption = False) -> None:
 
 
 def _prepared(settings: Settings, request_id: str, changes: list[str]) -> tuple[dict[str, Any], Resubmission]:
-    """Return a request as it stands, and with the changes; doubts about them are told."""
+    """Return a request and its resubmission with the changes, and tell the doubts about them."""
     try:
         # Before Telnyx is asked: the changes alone may be invalid.
         prepare({}, changes)
