@@ -4,12 +4,11 @@ from telnyx import APIError
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
-from service.messages.fallback import DUE, Case, cases
-from service.messages.fallback_io import look_up, write
-from service.messages.instead import send_instead
-from service.messages.message_state import look, merge_shown, note_sent, remark_holder
+from service.messages.fallback import DUE, Case, cases, content_of
+from service.messages.fallback_io import look_up, send_instead, write
+from service.messages.message_state import look, note_sent, remark_holder
 from service.messages.policy_file import policy_of
-from service.messages.sending_window import check_sending_window, wait_for_budget
+from service.messages.sending_window import check_sending_window, prospect, wait_for_budget
 from service.routing import Outcome
 from service.store.facts.message_states import RecipientState
 
@@ -26,7 +25,7 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     if policy is None:
         raise Discard("not_armed")
     found = list(cases(policy, event))
-    known = await look(ctx, message.id, [case.number for case in found], by=event.id)
+    known = await look(ctx, message.id, {case.number: prospect(ctx, case) for case in found}, by=event.id)
     reasons: list[str | None] = []
     troubles: list[Outcome | APIError] = []
     for case in found:
@@ -63,26 +62,18 @@ async def _watch(ctx: Context, case: Case, patience: float) -> None:
 async def _fall_back(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
     """Send the SMS in place of a message, or answer why not.
 
-    One that was perhaps sent already is not asked about here: the script that writes its intent asks again.
+    What makes it wait is known before Telnyx is read. What Telnyx shows decides in the script that writes the intent,
+    which asks everything again.
     """
-    if not known.begun and await ctx.opted_out(case.number, since=case.sent_at):
-        return "opted_out"
-    wanted = await write(ctx, case)
-    if not known.begun:
-        reason = await check_sending_window(ctx, case, wanted, known, by=by) or await _reason_now(ctx, case, by)
-        if reason is not None:
-            return reason
-    reason = await send_instead(ctx, case, wanted)
+    shown, message_id = None, str(case.message.id)
+    if not known.begun and (reason := await check_sending_window(ctx, case, known, by=by)) is not None:
+        return reason
+    if not known.begun or not content_of(case.message):
+        shown = await look_up(ctx.telnyx, message_id)
+    wanted = await write(ctx, case, shown)
+    reason = await send_instead(ctx, case, wanted, shown)
     if reason == "over_budget":
         await wait_for_budget(ctx, case, wanted, by=by)
     if reason is None:
-        await note_sent(ctx, str(case.message.id), case.number, by=by)
+        await note_sent(ctx, message_id, case.number, by=by)
     return reason
-
-
-async def _reason_now(ctx: Context, case: Case, by: str) -> str | None:
-    """Why not, by what Telnyx shows and the recipient has said: asked last of all, since what waited may be settled."""
-    message_id = str(case.message.id)
-    shown = await look_up(ctx.telnyx, message_id)
-    reason = (await merge_shown(ctx, message_id, shown, case.number, by=by)).reason if shown is not None else None
-    return reason or ("opted_out" if await ctx.opted_out(case.number, since=case.sent_at) else None)

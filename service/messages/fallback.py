@@ -82,6 +82,11 @@ class Case:
         return self.rule.undelivered_after
 
     @property
+    def fresh_until(self) -> float | None:
+        """Seconds since 1970 until which an SMS in its place is of use."""
+        return None if self.since is None else self.since + self.rule.max_age
+
+    @property
     def under_way(self) -> bool:
         """Whether its end is still to come."""
         return self.occasion is None and self.status in _UNDER_WAY
@@ -165,6 +170,15 @@ def draft(case: Case, content: Mapping[str, Any]) -> Draft:
             " give it a shorter template, or more max_segments",
         )
     return Draft("SMS", str(rule.sender), text, count)
+
+
+def sketch(case: Case) -> Draft | None:
+    """Return the draft where the event itself says what it needs; None where Telnyx is to be asked, or it fails."""
+    content = content_of(case.message)
+    try:
+        return draft(case, content) if content else None
+    except Dead:
+        return None
 
 
 def request(case: Case, wanted: Draft) -> dict[str, Any]:

@@ -1,20 +1,17 @@
 """The state of a message, and the right to send an SMS in its place."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Mapping
 
 from prometheus_client import Counter
 
 from service import clock
-from service.events import Message
-from service.events.consent import words_of
-from service.events.message_status import MessageStatus, read_message_status
 from service.monitoring.labels import Labels
 from service.outbound.api_call import name_of_key
-from service.outbound.handler_run_state import current_run
+from service.outbound.handler_run_state import CLEAR_FOR, current_run
 from service.outbound.idempotency_keys import idempotency_key
 from service.routing import Context
-from service.store.facts.consent import record_consent
-from service.store.facts.message_states import Purpose, Recipient, RecipientState, ask
+from service.store.facts.message_states import Prospect, Purpose, Recipient, RecipientState, ask
 from service.store.keys import Keys
 
 REACHED = frozenset({"delivered", "read"})
@@ -30,24 +27,26 @@ DOUBLE_DELIVERIES = Counter(
 _CARRIERS = Labels(r"[^\x00-\x1f]{1,60}", most=100)
 
 
-async def look(ctx: Context, message_id: str, numbers: Iterable[str], *, by: str) -> Mapping[str, RecipientState]:
-    """Return what is known of a message, by recipient, as the event `by` sees it."""
-    return await _ask(ctx, message_id, numbers, "look", by)
+async def look(
+    ctx: Context, message_id: str, prospects: Mapping[str, Prospect | None], *, by: str
+) -> Mapping[str, RecipientState]:
+    """Return what is known of a message by recipient, and whether what would be sent can go, as the event `by` sees it.
 
-
-async def merge_shown(ctx: Context, message_id: str, shown: Message, number: str, *, by: str) -> RecipientState:
-    """Merge what Telnyx shows of a message, and record whom a STOP blocks; return the state of one recipient."""
-    payload, now = {**shown.model_dump(by_alias=True), "id": message_id}, clock.now()
-    await record_consent(
-        ctx.redis, Keys.of(ctx.settings), words_of("message.finalized", payload, None, now=now), now=now
-    )
-    said = read_message_status("message.finalized", payload)
-    return (await _ask(ctx, message_id, [number], "look", by, said=said))[number]
+    Raises:
+        KeyMissing: recipients are hidden under an encryption key that is not here.
+    """
+    states = await _ask(ctx, message_id, prospects, "look", by)
+    if (run := current_run.get()) is not None:
+        outlooks = {number: each.outlook for number, each in states.items() if each.outlook is not None}
+        run.absent |= {effect_name(message_id, number) for number, each in outlooks.items() if not each.known}
+        if any(each.clear for each in outlooks.values()):
+            run.clear_until = time.monotonic() + CLEAR_FOR
+    return states
 
 
 async def hold(ctx: Context, message_id: str, number: str, *, by: str) -> None:
     """Remember since when the SMS to a recipient waits: what waits on purpose does not grow too old meanwhile."""
-    await _ask(ctx, message_id, [number], "hold", by)
+    await _ask(ctx, message_id, {number: None}, "hold", by)
 
 
 def remark_holder(ctx: Context, known: RecipientState) -> None:
@@ -61,7 +60,7 @@ def remark_holder(ctx: Context, known: RecipientState) -> None:
 async def note_sent(ctx: Context, message_id: str, number: str, *, by: str) -> None:
     """Remember that an SMS went out, so that a delivery of the message itself can be told to be the second."""
     if not ctx.settings.dry_run:
-        await _ask(ctx, message_id, [number], "sent", by)
+        await _ask(ctx, message_id, {number: None}, "sent", by)
 
 
 def effect_key(message_id: str, number: str) -> str:
@@ -69,25 +68,23 @@ def effect_key(message_id: str, number: str) -> str:
     return idempotency_key("sms_fallback", message_id, number)
 
 
+def effect_name(message_id: str, number: str) -> str:
+    """Return the name in the ledger of the SMS in place of a message to a number."""
+    return name_of_key(effect_key(message_id, number))
+
+
 async def _ask(
-    ctx: Context,
-    message_id: str,
-    numbers: Iterable[str],
-    purpose: Purpose,
-    by: str,
-    *,
-    said: MessageStatus | None = None,
+    ctx: Context, message_id: str, prospects: Mapping[str, Prospect | None], purpose: Purpose, by: str
 ) -> Mapping[str, RecipientState]:
     state = await ask(
         ctx.redis,
         Keys.of(ctx.settings),
         message_id,
-        [Recipient(number, name_of_key(effect_key(message_id, number))) for number in numbers],
+        [Recipient(number, effect_name(message_id, number), each) for number, each in prospects.items()],
         by=by,
         keep=ctx.settings.retention,
         purpose=purpose,
         at=clock.now(),
-        said=said,
     )
     for carrier in map(_CARRIERS.of, state.doubled):
         DOUBLE_DELIVERIES.labels(carrier).inc()

@@ -101,7 +101,7 @@ class Effect:
             raise
 
     async def _bring_about(self, entry: Entry) -> TelnyxResponse:
-        if entry.own_key:
+        if entry.own_key and not self._is_absent(entry):
             entry = await self._known(entry)
         for _ in range(MOST_TURNS):
             self.run.check()
@@ -112,6 +112,15 @@ class Effect:
                 return answer
             entry = await self._known(entry)
         raise self.run.interrupt(_IN_OTHER_HANDS)
+
+    def _is_absent(self, entry: Entry) -> bool:
+        """Whether the run has looked for it just before, and the ledger did not know it: that is believed once.
+
+        Where it is known by now, the intent is refused as one of a changed entry.
+        """
+        absent = entry.name in self.run.absent
+        self.run.absent.discard(entry.name)
+        return absent
 
     def _step(self, entry: Entry) -> effect_rules.Decision:
         known = entry if entry.version else None

@@ -70,7 +70,7 @@ class Gate:
         `returning` says that the handler was put off before, so that its turn has come. The refusal is of kind `held`,
         with the cause that parks it, or `later`, with the seconds until its turn.
         """
-        began, asked = time.monotonic(), self._asked(call, event_id, returning)
+        began, asked = time.monotonic(), self.request(call, event_id=event_id, returning=returning)
         for _ in range(MOST_SLOTS):
             asked_at = time.monotonic()
             try:
@@ -79,7 +79,7 @@ class Gate:
             except (RedisError, OSError) as error:
                 return _redis_is_away(error)
             if not isinstance(answer, Granted):
-                return self._refusal(call, answer)
+                return self.refusal(call, answer)
             await asyncio.sleep(answer.wait)
             if call.product is None or time.monotonic() - asked_at - answer.wait <= GOOD_FOR:
                 break
@@ -87,10 +87,17 @@ class Gate:
         self.metrics.waited(call.product, time.monotonic() - began)
         return None
 
-    async def heard(self, call: Call, answer: TelnyxResponse | None, *, event_id: str) -> Refusal | None:
-        """Take in what came back (None: nothing did); answers a refusal of the account with the cause that it opens."""
+    async def heard(
+        self, call: Call, answer: TelnyxResponse | None, *, event_id: str, clear: bool = False
+    ) -> Refusal | None:
+        """Take in what came back (None: nothing did); answers a refusal of the account with the cause that it opens.
+
+        `clear` says that no cause and no failure was known right before a read: its success then changes nothing.
+        """
         account = _of_account(call, answer)
         heard = _heard(call, answer, account)
+        if clear and heard.alive and not any(each.word == "fails" for each in heard.causes):
+            return account
         try:
             # Shielded like `acquire`. Other workers need the report even if this handler was cancelled.
             changed = await asyncio.shield(run_uncancelled(rate_limits.report(self.redis, self.keys, event_id, heard)))
@@ -100,7 +107,8 @@ class Gate:
             await self._tell(heard, changed)
         return account
 
-    def _asked(self, call: Call, event_id: str, returning: bool) -> AdmissionRequest:  # noqa: FBT001
+    def request(self, call: Call, *, event_id: str, returning: bool) -> AdmissionRequest:
+        """Return what a call asks to be let go."""
         return AdmissionRequest(
             ticket=secrets.token_hex(8),
             event_id=event_id,
@@ -112,7 +120,8 @@ class Gate:
             probe_patience=PROBE_PATIENCE,
         )
 
-    def _refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
+    def refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
+        """Return what the handler of a call that may not go is to end in."""
         if isinstance(answer, Deferred):
             self.metrics.put_off(call.product)
             return Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)

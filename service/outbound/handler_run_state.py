@@ -9,8 +9,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 from service.outbound.errors import Refusal
+from service.outbound.gate import Gate
 from service.store.effects.ledger import Entry
 from service.store.inbox.leases import Lease, LeaseLost
+
+CLEAR_FOR = 2.0
+"""Seconds for which a way to Telnyx that was found clear is taken to be so."""
 
 
 class Interrupted(BaseException):
@@ -29,22 +33,27 @@ class HandlerEnded(RuntimeError):  # noqa: N818 - a state
 class Run:
     """One run of one handler of one event.
 
-    `note` is what the run ends in, whatever the handler makes of the exception; `lease_lost` that it ends in nothing.
-    `returning` says that it was put off before because of a rate limit. `entries` is what the ledger knew when the run
-    first asked and what was added since, `used` the names among them that calls of this run have taken. `remarks` are
-    for the event's story, `taking_back` what is being noted of calls that were cut off before they were sent. `task` is
-    the one that the handler runs in; `blocked` for how many seconds others blocked the event loop since it `began`
-    (monotonic seconds).
+    `gate` is the way to Telnyx. It is known to be clear until `clear_until` (monotonic seconds), and `absent` names
+    effects that the ledger did not know when it was last looked at. `note` is what the run ends in, whatever the
+    handler makes of the exception; `lease_lost` that it ends in nothing. `returning` says that it was put off
+    before because of a rate limit. `entries` is what the ledger knew when the run first asked and what was added
+    since, `used` the names among them that calls of this run have taken. `remarks` are for the event's story,
+    `taking_back` what is being noted of calls that were cut off before they were sent. `task` is the one that the
+    handler runs in; `blocked` for how many seconds others blocked the event loop since it `began` (monotonic
+    seconds).
     """
 
     lease: Lease
     handler: str
     holds_lease: Callable[[], bool]
+    gate: Gate
     returning: bool = False
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     note: Refusal | None = None
     lease_lost: bool = False
     ended: bool = False
+    clear_until: float = 0.0
+    absent: set[str] = field(default_factory=set)
     entries: list[Entry] | None = None
     used: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
@@ -59,6 +68,11 @@ class Run:
     def event_id(self) -> str:
         """The event that the handler reacts to."""
         return self.lease.record.id
+
+    @property
+    def way_is_clear(self) -> bool:
+        """Whether a read of Telnyx need neither ask nor, if it succeeds, tell the gate."""
+        return time.monotonic() < self.clear_until
 
     def interrupt(self, refusal: Refusal) -> Interrupted:
         """Note what the run ends in, the first of several; to be raised."""

@@ -104,7 +104,8 @@ class EffectTransport(httpx.AsyncBaseTransport):
 
     async def _read(self, run: Run, call: Call, request: httpx.Request) -> httpx.Response:
         """A read changes nothing: only what parks all work parks it too."""
-        refusal = await self._gate.admit(call, event_id=run.event_id, returning=run.returning)
+        clear = run.way_is_clear
+        refusal = None if clear else await self._gate.admit(call, event_id=run.event_id, returning=run.returning)
         if refusal is not None:
             raise run.interrupt(refusal)
         try:
@@ -115,7 +116,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
         except NO_ANSWER:
             await self._gate.heard(call, None, event_id=run.event_id)
             raise
-        account = await self._gate.heard(call, answer, event_id=run.event_id)
+        account = await self._gate.heard(call, answer, event_id=run.event_id, clear=clear)
         if account is not None:
             raise run.interrupt(account)
         return _response(answer)

@@ -43,6 +43,7 @@ class Keys:
     | `<ns>:told:<name>` | string | people were told of this cause lately |
     | `<ns>:failures` | sorted set | ids of the events that Telnyx failed last, by time (ms) |
     | `<ns>:bucket:<product>` | hash | how far sends of a product are blocked, slowed down and lined up |
+    | `<ns>:coming:<product>` | sorted set | events that read Telnyx before they take a slot, by their end (ms) |
     | `<ns>:slots:<product>` | list | the last moments (ms) at which sends were let through |
     | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
     | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |

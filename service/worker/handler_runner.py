@@ -19,6 +19,7 @@ from service.events.opt_out_policy import opt_out_words
 from service.messages.reply import ReplyDecision
 from service.messages.sent_regions import note_regions_of
 from service.outbound.errors import Refusal
+from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Run, current_run
 from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
@@ -50,6 +51,7 @@ class HandlerServices:
     redis: "Redis"
     keys: Keys
     telnyx: AsyncTelnyx
+    gate: Gate
     states: Mapping[Lifespan, Any]
     metrics: HandlerMetrics
 
@@ -85,7 +87,8 @@ async def run_handler(
         return _told(bound, unknown_handler(before, lease.now()), lease)
     if paused & {name, ALL}:
         return _parked(before, cause_of(name if name in paused else ALL), workshop.limits(subscription), lease.now())
-    run = Run(lease, name, running.holds_lease, returning=before.reason == RATE_LIMIT, task=asyncio.current_task())
+    returning, task = before.reason == RATE_LIMIT, asyncio.current_task()
+    run = Run(lease, name, running.holds_lease, workshop.gate, returning=returning, task=task)
     running.runs.append(run)
     current_run.set(run)
     began, began_at = time.perf_counter(), lease.now()

@@ -25,7 +25,8 @@ class ActiveEvent:
 
     `timeout` is the longest of its handlers'. Until `held_until` nobody else can have it. `finishing` says that the
     lease is being given back, `stopping` that its handlers are being cancelled by us. `ended` is what is to be recorded
-    of handlers that have ended. `blocked` is for how long handlers of other events have blocked the event loop.
+    of handlers that have ended; `unrecorded` those of them that the loop has not recorded yet. `blocked` is for how
+    long handlers of other events have blocked the event loop.
     """
 
     lease: Lease
@@ -40,6 +41,7 @@ class ActiveEvent:
     began: float = field(default_factory=time.monotonic)
     runs: list[Run] = field(default_factory=list)
     ended: dict[str, HandlerRecord] = field(default_factory=dict)
+    unrecorded: dict[str, HandlerRecord] = field(default_factory=dict)
 
     def culprit(self) -> Run | None:
         """Return the run of a handler of this event that blocks the event loop at this moment."""

@@ -50,6 +50,11 @@ UNSEALED = (
     "a body is stored in the clear although RINGBACK_ENCRYPTION_KEY is set: it came before the key did, or from a"
     " process without one, or somebody else wrote it (told once: ringback doctor counts them)"
 )
+LINGER = 1.0
+"""Seconds for which the ending of a handler that discarded its event waits for the others', to be recorded with them.
+
+It did nothing, so a crash that has it run again does no harm.
+"""
 STUBBORN = 1.0
 """Seconds that a handler may take to end when it is cancelled."""
 HAND_BACK = 2.0
@@ -133,9 +138,9 @@ class Processor:
             await announce_stop(self.redis, self.keys, self.holdings.worker)
 
     async def _give_back(self, running: ActiveEvent) -> None:
-        """Give a lease back with nothing to record; where that fails, it lapses."""
+        """Give a lease back with what had ended before; where that fails, it lapses."""
         with suppress(LeaseLost):
-            await self._record(running, {}, release=True, patience=HAND_BACK)
+            await self._record(running, running.unrecorded, release=True, patience=HAND_BACK)
             log.info("handed back", event_id=running.lease.record.id)
 
     @cached_property
@@ -175,11 +180,16 @@ class Processor:
     async def _record_as_they_end(
         self, running: ActiveEvent, runs: Mapping["asyncio.Task[HandlerRecord]", str], *, last: bool
     ) -> None:
+        """Record endings at once, but for those of handlers that discarded the event, which wait for the others."""
         pending = set(runs)
         while pending:
-            finished, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            timeout = LINGER if running.unrecorded else None
+            finished, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
             ended = {runs[task]: self._result(running, runs[task], task) for task in finished}
-            await self._record(running, ended, release=last and not pending)
+            running.unrecorded |= ended
+            if not (pending and finished and all(each.is_discarded for each in ended.values())):
+                await self._record(running, running.unrecorded, release=last and not pending)
+                running.unrecorded = {}
 
     def _result(self, running: ActiveEvent, name: str, task: "asyncio.Task[HandlerRecord]") -> HandlerRecord:
         """Return a handler's new record; where our own code around it failed, that is an attempt."""
@@ -245,7 +255,7 @@ async def open_processor(
         stack.callback(keeper.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
-        workshop = HandlerServices(settings, router, handlers_redis, keys, telnyx, states, metrics)
+        workshop = HandlerServices(settings, router, handlers_redis, keys, telnyx, gate, states, metrics)
         finishing: Batcher[HandlerResults, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
         yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))

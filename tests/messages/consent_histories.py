@@ -28,6 +28,7 @@ from service import clock
 from service.events import read_envelope
 from service.events.consent import ConsentChange
 from service.outbound.errors import STOP
+from service.outbound.gate import Gate
 from service.routing import Router
 from service.settings import Settings
 from service.store.facts.consent import record_consent
@@ -247,8 +248,9 @@ class World:
     def __post_init__(self) -> None:
         self.keys = Keys.of(self.settings)
         self.histories: dict[str, History] = {}
+        gate = Gate(self.redis, self.keys, self.settings)
         self.workshop = HandlerServices(
-            self.settings, self.router, self.redis, self.keys, self.sdk(self), states={}, metrics=HandlerMetrics()
+            self.settings, self.router, self.redis, self.keys, self.sdk(self), gate, states={}, metrics=HandlerMetrics()
         )
 
     async def unfold(self, seeds: range) -> list[History]:

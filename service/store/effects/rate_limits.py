@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 from redis.asyncio import Redis
@@ -124,6 +124,11 @@ async def acquire(redis: "Redis", keys: Keys, asked: AdmissionRequest) -> Grante
         asked.unused,
         *asked.causes,
     )
+    return parse_admission(answer, keys)
+
+
+def parse_admission(answer: Sequence[Any], keys: Keys) -> Granted | Deferred | Blocked:
+    """Read the scripts' answer to a call that wants to go."""
     if answer[0] == b"held":
         cause, detail, advice = (each.decode() for each in answer[1:])
         return Blocked(cause, keys.sealer.open_text(detail, detail_place(cause)), advice)

@@ -6,16 +6,28 @@ from typing import Any
 
 import orjson
 
+from service.events.consent import ConsentChange
+from service.events.message_status import MessageStatus
 from service.store.effects.sms_budget import WINDOW
-from service.store.facts.message_states import MIN_KEEP
+from service.store.facts.consent import encode_words
+from service.store.facts.message_states import MIN_KEEP, encode_status
 from service.store.keys import Keys
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What Telnyx has just shown of a message: its state, and whom a STOP blocks. The intent's script keeps both."""
+
+    state: MessageStatus
+    consent: tuple[ConsentChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class InsteadOf:
     """The message in whose place something is sent; `since` is when it was sent (seconds since 1970).
 
-    `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds.
+    `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds. `shown` is
+    what Telnyx shows of it.
     """
 
     message_id: str
@@ -23,6 +35,7 @@ class InsteadOf:
     segments: int
     limit: int
     keep: float
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,11 @@ def conditions_argument(conditions: SendConditions | None, keys: Keys, *, only_a
             "window": int(WINDOW * 1000),
             "keep": int(max(instead_of.keep, MIN_KEEP) * 1000),
         }
+        if instead_of.shown is not None:
+            written["shown"] = {
+                "words": encode_words(instead_of.shown.consent, keys),
+                "state": encode_status(instead_of.shown.state, keys, keep=instead_of.keep),
+            }
     return orjson.dumps(written)
 
 

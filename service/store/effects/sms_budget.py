@@ -1,5 +1,6 @@
 """How much may be sent within an hour, for all workers together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -26,5 +27,10 @@ async def room(redis: "Redis", keys: Keys, effect: str, *, segments: int, limit:
     Nothing is taken: the script that writes the intent takes them.
     """
     args = (effect, segments, limit, int(WINDOW * 1000))
-    granted, wait, tell = await run(redis, SMS_BUDGET, keys.namespace, *args)
+    return parse_room(await run(redis, SMS_BUDGET, keys.namespace, *args))
+
+
+def parse_room(answer: Sequence[int]) -> Room:
+    """Read the scripts' answer."""
+    granted, wait, tell = answer
     return Room(granted == 1, wait / 1000, tell == 1)

@@ -8,6 +8,8 @@ import orjson
 from redis.asyncio import Redis
 
 from service.events.message_status import MessageStatus
+from service.store.effects.rate_limits import AdmissionRequest, Blocked, Deferred, Granted, parse_admission
+from service.store.effects.sms_budget import WINDOW, Room, parse_room
 from service.store.facts.consent import KeyMissing
 from service.store.keys import Keys
 from service.store.scripts import Argument, run, script
@@ -22,14 +24,49 @@ Purpose = Literal["look", "hold", "sent"]
 
 
 @dataclass(frozen=True, slots=True)
+class Prospect:
+    """What would be sent to a recipient, so that it is asked whether it could go; nothing is taken.
+
+    `awake` is false in quiet hours: then only consent is asked. `since` is when the message was sent, `fresh_until`
+    when it is too old for something in its place (seconds since 1970; None: never). `segments` count against the
+    `limit` of an hour.
+    """
+
+    awake: bool
+    since: float | None
+    fresh_until: float | None
+    segments: int
+    limit: int
+    admission: AdmissionRequest
+
+
+@dataclass(frozen=True, slots=True)
 class Recipient:
     """One recipient of a message; `effect` is the ledger's name of the effect that would send in its place."""
 
     number: str
     effect: str
+    prospect: Prospect | None = None
 
     def __repr__(self) -> str:
         return f"Recipient(effect={self.effect!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """Whether what would be sent to a recipient could go now.
+
+    `known`: the ledger knows its effect. `consent_missing` names encryption keys without which nobody can tell who is
+    `opted_out`. `room` and `admission` are None where something stands against it before. `clear`: no cause and no
+    failure is known, so that a read of Telnyx need not ask.
+    """
+
+    known: bool
+    opted_out: bool
+    consent_missing: tuple[str, ...]
+    room: Room | None
+    admission: Granted | Deferred | Blocked | None
+    clear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +83,7 @@ class RecipientState:
     right: str
     held: float | None
     begun: bool
+    outlook: Outlook | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +120,11 @@ async def ask(
     args: list[Argument] = [message_id, _milliseconds(keep), purpose, by, int(at * 1000)]
     args += (orjson.dumps(keys.sealer.names), orjson.dumps(encode_status(said, keys, keep=keep)) if said else b"")
     for each in recipients:
-        args += (orjson.dumps(keys.sealer.forms(each.number)), each.effect)
+        args += (orjson.dumps(keys.sealer.forms(each.number)), each.effect, _prospect(each.prospect))
     missing, doubled, *answers = await run(redis, MESSAGE, keys.namespace, *args)
     if missing:
         raise KeyMissing([each.decode() for each in missing])
-    states = {each.number: _state(answer) for each, answer in zip(recipients, answers, strict=True)}
+    states = {each.number: _state(answer, keys) for each, answer in zip(recipients, answers, strict=True)}
     return MessageState(states, tuple(each.decode() for each in doubled))
 
 
@@ -103,6 +141,46 @@ def _milliseconds(keep: float) -> int:
     return int(max(keep, MIN_KEEP) * 1000)
 
 
-def _state(answer: Sequence[bytes]) -> RecipientState:
-    status, reason, right, held, begun = (each.decode() for each in answer)
-    return RecipientState(status, reason, right, int(held) / 1000 if held else None, begun == "1")
+def _prospect(prospect: Prospect | None) -> bytes:
+    if prospect is None:
+        return b""
+    asked = prospect.admission
+    admission = {
+        "event": asked.event_id,
+        "ticket": asked.ticket,
+        "causes": asked.causes,
+        "product": asked.product,
+        "limit": asked.limit,
+        "back": asked.back,
+        "patience": int(asked.patience * 1000),
+    }
+    return orjson.dumps(
+        {
+            "awake": prospect.awake,
+            "since": -1 if prospect.since is None else int(prospect.since * 1000),
+            "fresh_until": -1 if prospect.fresh_until is None else int(prospect.fresh_until * 1000),
+            "segments": prospect.segments,
+            "limit": prospect.limit,
+            "window": int(WINDOW * 1000),
+            "admission": admission,
+        }
+    )
+
+
+def _state(answer: Sequence[Any], keys: Keys) -> RecipientState:
+    *texts, outlook = answer
+    status, reason, right, held, begun = (each.decode() for each in texts)
+    found = _outlook(outlook, keys) if outlook else None
+    return RecipientState(status, reason, right, int(held) / 1000 if held else None, begun == "1", found)
+
+
+def _outlook(answer: Sequence[Any], keys: Keys) -> Outlook:
+    known, out, missing, room, admission = answer
+    return Outlook(
+        known=known == 1,
+        opted_out=out == 1,
+        consent_missing=tuple(each.decode() for each in missing),
+        room=parse_room(room) if room else None,
+        admission=parse_admission(admission, keys) if admission else None,
+        clear=bool(admission) and admission[0] == b"go" and admission[2] == b"1",
+    )

@@ -94,6 +94,11 @@ class HandlerRecord:
         """Whether this handler has ended."""
         return self.state in ("done", "dead")
 
+    @property
+    def is_discarded(self) -> bool:
+        """Whether the handler found nothing to do, and said why."""
+        return self.state == "done" and self.reason is not None
+
     def after(self, run: RunRecord, *, ran: bool = True) -> "HandlerRecord":
         """This record, with one more run in its history; `ran` is False where a pause kept the handler from running."""
         last = self.runs[-1].joined(run) if self.runs else None

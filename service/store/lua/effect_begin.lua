@@ -8,7 +8,8 @@
 -- ARGV:   event id, token of the lease, name, version seen (0: there was no entry), run, keep (ms that the entry lives; 0: as
 --         long as its event), again ('1': the stored bytes go once more; '0': what follows is new), conditions of a send (JSON, or
 --         ''): {keys = {names of the caller's encryption keys}, recipients = {forms of each number}, only_asks, message = {id,
---         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}, reply = {limit, window (ms)} of the budget of replies,
+--         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}, shown = {words (as for hear_all),
+--         state (as for merge_message)}: what Telnyx has just shown of that message, which is kept, reply = {limit, window (ms)} of the budget of replies,
 --         regions = {where it goes}}, then field, value …
 -- Answer: {'begun'}, {'lost'}, {'changed'}, or why it may not be sent: {'opted_out'}, {'already_delivered'}, {'native_fallback'},
 --         {'recipient_unreadable'}, {'already_sent' or 'right_held', the event that holds the right}, {'over_budget'},
@@ -16,16 +17,6 @@
 -- Cost:   O(fields + log effects of the event + fields of the message)
 local id, token, name, version, run, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local entry = ns .. ':effect:' .. name
-
--- unreadable_consent: the encryption keys that opt-outs are hidden under and the caller does not have
-local function unreadable_consent(names)
-  local have, missing = {}, {}
-  for _, each in ipairs(names) do have[each] = true end
-  for _, each in ipairs(redis.call('HKEYS', ns .. ':optout_keys')) do
-    if not have[each] then missing[#missing + 1] = each end
-  end
-  return missing
-end
 
 -- message_refuses: why nothing may be sent in a message's place now; nil where it may
 local function message_refuses(message, wanted)
@@ -66,6 +57,11 @@ if lease[1] ~= token or (tonumber(lease[2]) or 0) <= now then return { 'lost' } 
 if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
 if ARGV[8] ~= '' then
   local wanted = cjson.decode(ARGV[8])
+  if wanted.shown then
+    -- Kept whatever follows: it is true of the message, be the SMS sent or not.
+    hear_all(wanted.shown.words, now)
+    merge_message(wanted.shown.state, id)
+  end
   local why = refused(wanted)
   if why then return why end
   if wanted.message and not wanted.only_asks then take(wanted) end

@@ -1,24 +1,28 @@
 -- message: answer what is known of a message, and why nothing may be sent in its place; note that this waits, or went out.
+-- Of what would be sent it answers too whether it could go now: consent, the budget and the way to Telnyx. Nothing is taken.
 --
--- requires: message_state
--- Keys:   those of message_state, <ns>:effect:<name>
+-- requires: admission budget consent message_state
+-- Keys:   those of message_state, consent, budget and admission, <ns>:effect:<name>
 -- ARGV:   message id, keep (ms), purpose ('look' | 'hold' | 'sent'), by (the event that asks; '' where nobody will send),
 --         at (ms), names of the caller's encryption keys (JSON), what else is said of the message (JSON as for merge_message, or
 --         ''), then for each recipient: forms of the number (JSON, that of today first), name of the effect that would send in
---         the message's place
+--         the message's place, and what would be sent (JSON; '': nothing would): {awake (else only consent is asked), since
+--         (ms when the message was sent; -1: unknown), fresh_until (ms; -1: always), segments, limit, window (ms) of the budget, admission = asked of admission}
 -- Answer: {missing keys, doubled, {status, reason, right, held, begun} …}: doubled = the carriers (or 'unknown') of the recipients
 --         of whom this call found out that the message was delivered and something was sent in its place too; for each
 --         recipient the reason against sending (''), the event that holds the right to (''), since when it waits (ms, ''),
---         begun = '1' if this event's effect was carried out, or may have been
--- Cost:   O(recipients × fields of the message)
-local id, purpose, by, at = ARGV[1], ARGV[3], ARGV[4], ARGV[5]
+--         begun = '1' if this event's effect was carried out, or may have been; and of what would be sent {the ledger knows
+--         the effect (1 | 0), opted out (1 | 0), keys that consent is hidden under and the caller lacks, answer of
+--         room_in_budget, answer of look_ahead}: the last two are empty where something stands against it before
+-- Cost:   O(recipients × (fields of the message + cost of admission))
+local id, purpose, by, at, names = ARGV[1], ARGV[3], ARGV[4], ARGV[5], cjson.decode(ARGV[6])
 local key = message_key(id)
 if ARGV[7] ~= '' then merge_message(cjson.decode(ARGV[7]), by) end
 
 local recipients = {}
-for i = 8, #ARGV, 2 do
+for i = 8, #ARGV, 3 do
   local forms = cjson.decode(ARGV[i])
-  recipients[#recipients + 1] = { forms, ARGV[i + 1] }
+  recipients[#recipients + 1] = { forms, ARGV[i + 1], ARGV[i + 2] }
   adopt_forms(key, forms)
   if purpose == 'hold' then redis.call('HSETNX', key, 'held:' .. forms[1], at) end
   if purpose == 'sent' then redis.call('HSET', key, 'sent:' .. forms[1], by) end
@@ -34,10 +38,24 @@ for field in pairs(fields) do
     doubled[#doubled + 1] = state.carrier or 'unknown'
   end
 end
+
+-- prospects: whether what would be sent to a recipient could go now; `free`: the message's state does not stand against it
+local function prospects(forms, effect, wanted, state, free)
+  local since = wanted.since >= 0 and wanted.since or nil
+  local missing = unreadable_consent(names)
+  local found = { redis.call('EXISTS', ns .. ':effect:' .. effect), opted_out(forms, since) and 1 or 0, missing, {}, {} }
+  local too_old = wanted.fresh_until >= 0 and tonumber(state.held or at) > wanted.fresh_until
+  if not free or not wanted.awake or too_old or #missing > 0 or found[2] == 1 then return found end
+  found[4] = room_in_budget(effect, wanted.segments, wanted.limit, wanted.window)
+  if found[4][1] == 1 then found[5] = look_ahead(wanted.admission, exact_now()) end
+  return found
+end
+
 for _, each in ipairs(recipients) do
   local state, begun = recipient_state(fields, each[1]), effect_begun(each[2])
   local mine = begun and state.right == by
   local reason = mine and '' or reason_against(fields, state, by, begun)
-  answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '' }
+  local sending = each[3] == '' and {} or prospects(each[1], each[2], cjson.decode(each[3]), state, reason == '' and not mine)
+  answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '', sending }
 end
-return { missing_keys(fields, cjson.decode(ARGV[6])), doubled, unpack(answers) }
+return { missing_keys(fields, names), doubled, unpack(answers) }

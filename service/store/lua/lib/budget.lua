@@ -55,3 +55,12 @@ local function reserve_budget(effect, segments, window)
   redis.call('ZADD', key, now, effect)
   redis.call('PEXPIRE', key, window * 2)
 end
+
+-- room_in_budget: {can be had (1 | 0), ms until the earliest reservation lapses, 1 if a person is to be told, once per window};
+-- nothing is taken
+local function room_in_budget(effect, segments, limit, window)
+  if budget_has_room(effect, segments, limit, window) then return { 1, 0, 0 } end
+  local earliest = redis.call('ZRANGE', ns .. ':sms_budget', 0, 0, 'WITHSCORES')
+  local wait = earliest[2] and tonumber(earliest[2]) + window - now or window
+  return { 0, wait, redis.call('SET', ns .. ':sms_budget:told', '1', 'NX', 'PX', window) and 1 or 0 }
+end

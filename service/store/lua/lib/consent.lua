@@ -90,3 +90,13 @@ local function hear_all(words, now)
   end
   return news
 end
+
+-- unreadable_consent: the encryption keys that opt-outs are hidden under and the caller does not have
+local function unreadable_consent(names)
+  local have, missing = {}, {}
+  for _, each in ipairs(names) do have[each] = true end
+  for _, each in ipairs(redis.call('HKEYS', ns .. ':optout_keys')) do
+    if not have[each] then missing[#missing + 1] = each end
+  end
+  return missing
+end
