@@ -5,10 +5,14 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from service.processes import embedded_server
 from tests.stack import Host, Stack, open_host, open_stack
+
+hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine stops any example for 200 ms
+hypothesis.settings.load_profile("busy")
 
 
 def pytest_configure() -> None:

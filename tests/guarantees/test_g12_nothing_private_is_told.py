@@ -96,6 +96,7 @@ def everything_told(fleet: Fleet, admin: int, environment: dict[str, str]) -> di
     return told
 
 
+@pytest.mark.slow
 def test_nothing_private_is_told(tmp_path: Path) -> None:
     number, text, api_key = fresh_number(), f"secret {uuid.uuid4().hex}", f"KEY{uuid.uuid4().hex}"
     admin = free_port()
