@@ -1,6 +1,7 @@
 """Connections, over raw sockets: what an honest proxy may do, and what ends whoever sends or holds too much.
 
-Each attack is tried on the port that Telnyx delivers to, on its admin port and on a worker's own.
+Each attack is tried on the port that Telnyx delivers to, on its admin port, on a worker's own, and on a port that two
+processes serve.
 """
 
 import resource
@@ -21,22 +22,25 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.slow
 
 EMPTY = "from service import Router\nrouter = Router()\n"
-PATHS = {"public": "/webhooks", "admin": "/readyz", "worker": "/healthz"}
+PATHS = {"public": "/webhooks", "admin": "/readyz", "worker": "/healthz", "several": "/webhooks"}
+LIKE_ANOTHER = ("admin", "several")
+"""Ports of a kind of process that another port has too: what takes seconds is tried on them by hand."""
 
 
 @pytest.fixture(scope="module")
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """The three ports, each answered by a process."""
+    """The ports, each answered by a process or, the last one, by two."""
     with open_fleet(tmp_path_factory.mktemp("connections"), EMPTY) as fleet:
-        admin, worker = free_port(), free_port()
+        admin, worker, several = free_port(), free_port(), free_port()
         fleet.start("ingress", RINGBACK_ADMIN_PORT=str(admin))
+        fleet.start("ingress", RINGBACK_PORT=str(several), RINGBACK_INGRESS_PROCESSES="2")
         fleet.start_worker(RINGBACK_ADMIN_PORT=str(worker))
-        opened = {"public": fleet.port, "admin": admin, "worker": worker}
+        opened = {"public": fleet.port, "admin": admin, "worker": worker, "several": several}
         wait_for(lambda: all(map(answers, opened.values())))
         yield opened
 
 
-@pytest.fixture(params=[pytest.param(each, marks=[pytest.mark.soak] if each == "admin" else []) for each in PATHS])
+@pytest.fixture(params=[pytest.param(each, marks=[pytest.mark.soak] if each in LIKE_ANOTHER else []) for each in PATHS])
 def timed_port(request: pytest.FixtureRequest, ports: dict[str, int]) -> int:
     """A port of each kind of process, for what takes seconds; the ingress has two of one kind."""
     return ports[request.param]
