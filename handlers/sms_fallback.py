@@ -62,8 +62,8 @@ async def _watch(ctx: Context, case: Case, patience: float) -> None:
 async def _fall_back(ctx: Context, case: Case, known: RecipientState, by: str) -> str | None:
     """Send the SMS in place of a message, or answer why not.
 
-    What makes it wait is known before Telnyx is read. What Telnyx shows decides in the script that writes the intent,
-    which asks everything again.
+    Whether it has to wait is known before Telnyx is read. The script that writes the intent asks everything again, and
+    takes the state that Telnyx shows into account.
     """
     shown, message_id = None, str(case.message.id)
     if not known.begun and (reason := await check_sending_window(ctx, case, known, by=by)) is not None:

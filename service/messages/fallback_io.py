@@ -1,4 +1,4 @@
-"""What the SMS fallback asks of Telnyx: what it shows of the message, and to send the SMS in its place."""
+"""Requests of the SMS fallback to Telnyx: read the message, and send the SMS in its place."""
 
 from pydantic import ValidationError
 from telnyx import APIError, AsyncTelnyx, NotFoundError

@@ -16,7 +16,7 @@ from service.store.keys import Keys
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What Telnyx has just shown of a message: its state, and whom a STOP blocks. The intent's script keeps both."""
+    """A message as Telnyx has just shown it: its state, and whom a STOP blocks. The intent's script keeps both."""
 
     state: MessageStatus
     consent: tuple[ConsentChange, ...]

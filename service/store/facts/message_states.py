@@ -25,7 +25,7 @@ Purpose = Literal["look", "hold", "sent"]
 
 @dataclass(frozen=True, slots=True)
 class Prospect:
-    """What would be sent to a recipient, so that it is asked whether it could go; nothing is taken.
+    """The message that would go to a recipient. The look asks whether it could go, and takes nothing.
 
     `awake` is false in quiet hours: then only consent is asked. `since` is when the message was sent, `fresh_until`
     when it is too old for something in its place (seconds since 1970; None: never). `segments` count against the

@@ -96,7 +96,7 @@ local function admit(asked, unused, probe_patience, now)
   local answer, slots, keep = { 'go', 0, '' }, nil, nil
   if asked.product ~= '' then
     if unused ~= '' then redis.call('LREM', ns .. ':slots:' .. asked.product, -1, unused) end
-    -- It came before those who stand in the line by now.
+    -- It came before the present members of the line.
     asked.back = redis.call('ZREM', ns .. ':coming:' .. asked.product, asked.event) == 1 or asked.back
     answer, slots, keep = find_slot(asked, 0, now)
   end
