@@ -46,7 +46,12 @@ def unfolded(url: str, seeds: range, router: Router = built_in, *, real_sdk: boo
         return histories
 
     settings = make_settings(
-        api_key="KEY", namespace="histories", sms_from=SMS_FROM, sms_per_hour=10 * MANY, policy=POLICY
+        api_key="KEY",
+        namespace="histories",
+        sms_from=SMS_FROM,
+        sms_per_hour=10 * MANY,
+        policy=POLICY,
+        limits=SendLimits(sms=10_000),
     )
     with quiet():
         return asyncio.run(unfold())
