@@ -17,7 +17,6 @@ from service.routing import Context
 from service.store.keys import Keys
 
 KIND = "toll_free_verification"
-STATUS_CHANGED = f"{KIND}.status_changed"
 WAITS = "Waiting For Customer"
 NEEDS_PERSON = frozenset({"Rejected", WAITS})
 """Statuses in which nothing goes on until a person does something. Source: support.telnyx.com, 10729979."""
