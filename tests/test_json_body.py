@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.security.number_matcher import NumberMatcher
 
 ANY_TEXT = st.text(st.characters())  # surrogates too, which `st.text()` leaves out

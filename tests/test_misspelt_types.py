@@ -8,7 +8,7 @@ import pytest
 from telnyx.types import UnwrapWebhookEvent
 
 from service import Context, Event, Router
-from service.events.known_types import TYPES, nearest_type
+from service.events.event_types import TYPES, nearest_type
 from service.settings import Settings
 from service.worker.startup_warnings import warnings_for
 

@@ -13,7 +13,7 @@ from handlers import router
 from service import Context, Event, Router
 from service.dashboard.timeline import build
 from service.events import InvalidBody, read_envelope, read_event
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.events.nested_json import dump_json, transform
 from service.security.anonymize import Anonymizer, masked
 from service.security.encryption import Sealer

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.security.printable import printable, printable_json, printable_lines, shown_type
+from service.security.masking import printable, printable_json, printable_lines, shown_type
 
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 ANY_TEXT = st.text(st.characters())

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from service.cli.commands import COMMANDS
-from service.security.printable import printable_lines
+from service.security.masking import printable_lines
 
 
 class CommandGroup(TyperGroup):

@@ -8,9 +8,8 @@ import typer
 from service.cli.output import say_json
 from service.events.nested_json import transform
 from service.events.phone_number import canonical_number
-from service.security.masking import mask_e164, mask_number
+from service.security.masking import mask_e164, mask_ids, mask_number
 from service.security.number_digests import is_number
-from service.security.private_ids import mask_ids
 
 HOW = "+ and the country code, such as +13125550001, or a short code of 3 to 6 digits"
 

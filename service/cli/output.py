@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from service.security.printable import printable, printable_json, printable_lines
+from service.security.masking import printable, printable_json, printable_lines
 
 UNLIMITED = 10_000
 """Characters in a line where no terminal sets a limit."""

@@ -6,7 +6,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from service.cli.output import console
-from service.security.printable import printable
+from service.security.masking import printable
 
 Cell = str | Sequence[str] | Text
 """A text on one line, several lines, or what `coloured` returns."""

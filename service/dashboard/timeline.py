@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.events import InvalidBody, read_event
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.messages.segments import segments
 from service.security.masking import mask_number
 from service.store.effects.ledger import Entry, Sent

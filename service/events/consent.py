@@ -12,7 +12,7 @@ from typing import Any, Literal
 from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, OPT_OUT_WORDS, Said, forms_of
 from service.events.phone_number import canonical_number
 from service.events.tolerant_model import read_time
-from service.events.whatsapp import user_id_of
+from service.security.masking import is_user_id
 
 Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
 """How an opt-out came to be known: from a message, Telnyx's refusal, Telnyx's list, a person, a file."""
@@ -117,6 +117,17 @@ def sender_of(payload: Mapping[str, Any]) -> str | None:
 def names_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
     """Return what is known of an inbound message's sender: the number, and the id of the WhatsApp user."""
     return tuple(each for each in (sender_of(payload), user_id_of(payload)) if each is not None)
+
+
+def user_id_of(payload: Mapping[str, Any]) -> str | None:
+    """Return the id of the WhatsApp user who wrote a message; None where it bears none.
+
+    Source: SDK 4.189, `MessagingInboundMessagePayload.body` and `MessageWhatsappParams`.
+    """
+    body, channel = payload.get("body"), payload.get("type")
+    user_id = body.get("from_user_id") if isinstance(body, Mapping) else None
+    by_whatsapp = isinstance(channel, str) and channel.strip().upper() == "WHATSAPP"
+    return user_id if by_whatsapp and isinstance(user_id, str) and is_user_id(user_id) else None
 
 
 def blocked_by_stop(errors: object) -> bool:

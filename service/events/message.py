@@ -1,10 +1,22 @@
-"""The payload of `message.*`, for SMS, MMS, RCS and what else comes by that name."""
+"""The payload of `message.*`: a model for handlers, and the state of the message, each field read on its own. Pure.
 
+No model reads the state: a field elsewhere that fits no model must not hide a delivery.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
 
+from service.events.phone_number import canonical_number
 from service.events.tolerant_model import ForgivingModel, Moment, list_of
+
+MAX_LENGTH = 200
+"""Characters of an id, a status or a carrier; a longer text is none of Telnyx's."""
+_CHANNELS = frozenset({"SMS", "MMS", "RCS"})
+_FAMILY = "message."
+_INBOUND = "message.received"
 
 
 def _party(value: object) -> object:
@@ -15,8 +27,7 @@ def _party(value: object) -> object:
 
 
 def _parties(value: object) -> object:
-    parties = list_of(value)
-    return [_party(each) for each in parties] if isinstance(parties, list) else parties
+    return [_party(each) for each in list_of(value)]
 
 
 def _error(value: object) -> object:
@@ -27,8 +38,7 @@ def _error(value: object) -> object:
 
 
 def _errors(value: object) -> object:
-    errors = list_of(value)
-    return [_error(each) for each in errors if each is not None] if isinstance(errors, list) else errors
+    return [_error(each) for each in list_of(value) if each is not None]
 
 
 def _body(value: object) -> object:
@@ -36,8 +46,7 @@ def _body(value: object) -> object:
 
 
 def _texts(value: object) -> object:
-    texts = list_of(value)
-    return [each for each in texts if isinstance(each, str)] if isinstance(texts, list) else texts
+    return [each for each in list_of(value) if isinstance(each, str)]
 
 
 def _text(value: object) -> object:
@@ -112,3 +121,56 @@ class Message(ForgivingModel):
     def said(self) -> str | None:
         """The text, wherever this kind of message carries it; None for files, cards and places."""
         return self.text if self.text is not None else self.body.text if self.body else None
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientStatus:
+    """One recipient of a message; `number` is None where it cannot be read, as after redaction."""
+
+    number: str | None
+    status: str = ""
+    carrier: str = ""
+
+    def __repr__(self) -> str:
+        return f"RecipientStatus(status={self.status!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStatus:
+    """All recipients of a message that one event names; `type` is SMS, MMS, RCS or empty."""
+
+    id: str
+    type: str
+    recipients: tuple[RecipientStatus, ...]
+
+
+def read_message_status(event_type: str, payload: object) -> MessageStatus | None:
+    """Read the payload of an outbound `message.*` event; None where it names no message or no recipient."""
+    if not event_type.startswith(_FAMILY) or event_type == _INBOUND or not isinstance(payload, Mapping):
+        return None
+    message_id, kind = _short_text(payload.get("id")), _short_text(payload.get("type"))
+    recipients = tuple(_recipients(payload.get("to")))
+    if not message_id or not recipients:
+        return None
+    return MessageStatus(message_id, kind if kind in _CHANNELS else "", recipients)
+
+
+def _recipients(to: object) -> Iterator[RecipientStatus]:
+    for each in to if isinstance(to, list) else [to]:
+        if isinstance(each, Mapping):
+            yield _recipient(each)
+        elif isinstance(each, str):
+            yield RecipientStatus(canonical_number(each))
+
+
+def _recipient(party: Mapping[str, Any]) -> RecipientStatus:
+    number = canonical_number(party.get("phone_number"))
+    return RecipientStatus(number, _short_text(party.get("status")), _short_text(party.get("carrier")))
+
+
+def _short_text(value: object) -> str:
+    """A short text as it can be stored; empty where it is none."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    text = str(value).encode(errors="replace").decode()
+    return text if len(text) <= MAX_LENGTH else ""

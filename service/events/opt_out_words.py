@@ -1,15 +1,27 @@
-"""The words that opt out, opt in or ask for help, and how they are recognised in what a person wrote. Pure."""
+"""The words that opt out, opt in or ask for help, and how they are recognised in what a person wrote.
+
+A policy file may add opt-out words. The ingress and the handlers read it in one way, and the ingress reads no more of
+it: a mistake elsewhere in the file does not stop reception.
+"""
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Literal
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 Said = Literal["out", "in"]
 
 _LONGEST_TEXT = 8192
 """Characters; longer texts are sentences. WhatsApp takes 4,096, RCS 3,072, SMS fewer."""
+_POLICY_FIELD = "opt_out_words"
 MAX_PARTS = 12
 """Parts of a word such as `opt out`; a longer text is a sentence."""
 _DOTLESS = str.maketrans({"\u0131": "i"})
@@ -102,3 +114,23 @@ def _is_unseen(character: str) -> bool:
 def _is_accent(character: str) -> bool:
     code = ord(character)
     return any(first <= code <= last for first, last in _ACCENTS) or 0x180B <= code <= 0x180F
+
+
+@cache
+def opt_out_words(policy: Path | None) -> frozenset[str]:
+    """Return the words in normal form that a policy adds; the file is read once in a process.
+
+    A file that cannot be read adds none, and the log says so: the words that the law names are heeded all the same.
+    """
+    if policy is None:
+        return frozenset()
+    try:
+        words = tomllib.loads(policy.read_bytes().decode()).get(_POLICY_FIELD, [])
+    except (OSError, ValueError) as error:
+        log.error(  # noqa: TRY400 - the place in our code helps nobody
+            "the opt-out words of RINGBACK_POLICY cannot be read: mend the file and start again",
+            file=str(policy),
+            error=type(error).__name__,
+        )
+        return frozenset()
+    return normalise_all([each for each in words if isinstance(each, str)] if isinstance(words, list) else [])

@@ -21,10 +21,10 @@ _LATEST_SECONDS = 1e11
 
 
 class TolerantModel(BaseModel):
-    """Keeps unknown fields, and never prints what it was given when it does not fit.
+    """A model that keeps unknown fields, and prints no value that does not fit.
 
-    Telnyx adds fields and values without notice and its own samples leave some out: unknown fields are kept, unknown
-    values accepted, and what a sample misses is optional.
+    Telnyx adds fields and values without notice, and its own samples leave some out. So unknown fields are kept,
+    unknown values accepted, and a field that a sample lacks is optional.
     """
 
     model_config = ConfigDict(
@@ -32,14 +32,14 @@ class TolerantModel(BaseModel):
     )
 
     printable: ClassVar[frozenset[str]] = frozenset({"id", "direction", "type", "status", "code"})
-    """The fields that may be seen in a log: never numbers, names or texts."""
+    """The fields that a log may show: never numbers, names or texts."""
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         return [(name, value) for name, value in super().__repr_args__() if name in self.printable]
 
 
 class ForgivingModel(TolerantModel):
-    """Takes a field that does not fit for one that is absent, so that it hides none of the others.
+    """A model that treats a field that does not fit as absent, so that it hides none of the others.
 
     Fields that are required, or `essential`, must fit.
     """
@@ -52,7 +52,8 @@ class ForgivingModel(TolerantModel):
         """A field of several names is read under the first that holds something."""
         if not isinstance(content, Mapping):
             return content
-        names = {name for field in cls.model_fields.values() for name in _names(field.validation_alias)}
+        aliases = [field.validation_alias for field in cls.model_fields.values()]
+        names = {name for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices}
         return {name: value for name, value in content.items() if value is not None or name not in names}
 
     @field_validator("*", mode="wrap")
@@ -67,12 +68,8 @@ class ForgivingModel(TolerantModel):
             return field.get_default(call_default_factory=True)
 
 
-def _names(alias: object) -> list[object]:
-    return list(alias.choices) if isinstance(alias, AliasChoices) else []
-
-
 def read_time(value: object) -> datetime | None:
-    """A time as Telnyx writes it, or None where it cannot be read: a handler rarely needs it, and may go without.
+    """Return a time as Telnyx writes it; None where it cannot be read, since a handler rarely needs it.
 
     ISO 8601, mostly with `Z` or an offset; without one it is UTC. Deadlines of hosted orders are seconds since 1970, as
     a number or a text.
@@ -92,8 +89,8 @@ def read_time(value: object) -> datetime | None:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def list_of(value: object) -> object:
-    """A list, where Telnyx sends null for an empty one or a lone item for one of one."""
+def list_of(value: object) -> list[Any]:
+    """Return a list: Telnyx sends null for an empty one, or the item alone for one of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

@@ -22,7 +22,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
-from service.events.opt_out_policy import opt_out_words
+from service.events.opt_out_words import opt_out_words
 from service.ingress.body_budget import BodyBudget
 from service.ingress.http_protocol import bounded_config
 from service.ingress.metrics import IngressMetrics

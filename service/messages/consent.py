@@ -6,7 +6,7 @@ from typing import Any
 
 from service import clock
 from service.events.consent import ConsentChange, words_of
-from service.events.opt_out_policy import opt_out_words
+from service.events.opt_out_words import opt_out_words
 from service.routing import Context
 from service.store.facts.consent import record_consent
 from service.store.keys import Keys

@@ -6,7 +6,7 @@ from telnyx import APIError, AsyncTelnyx, NotFoundError
 from service import clock
 from service.events import Message
 from service.events.consent import words_of
-from service.events.message_status import read_message_status
+from service.events.message import read_message_status
 from service.messages.fallback import Case, Draft, content_of, draft, request
 from service.messages.links import shorteners_to_warn_of
 from service.messages.message_state import effect_key

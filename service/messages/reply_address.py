@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
+from service.events.consent import user_id_of
 from service.events.phone_number import canonical_number
 from service.events.tolerant_model import list_of
-from service.events.whatsapp import user_id_of
 
 Channel = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
 Obstacle = Literal["unknown_channel", "no_number", "no_sender"]

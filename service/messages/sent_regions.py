@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.events import Event
-from service.events.message_status import read_message_status
+from service.events.message import read_message_status
 from service.outbound.phone_numbers import country_of
 from service.store.inbox.accept import FROM_TELNYX
 from service.store.keys import Keys

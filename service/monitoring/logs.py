@@ -9,9 +9,7 @@ from typing import Any
 
 import structlog
 
-from service.security.masking import describe_error, mask_numbers
-from service.security.printable import printable, shown_type
-from service.security.private_ids import mask_ids
+from service.security.masking import describe_error, mask_ids, mask_numbers, printable, shown_type
 from service.settings import Settings
 
 _QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import httpx
 
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.security.masking import mask_number, mask_numbers
 
 Product = Literal["sms", "mms", "rcs", "whatsapp"]

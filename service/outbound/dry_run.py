@@ -5,7 +5,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.outbound.api_call import Call
 from service.outbound.errors import TelnyxResponse
 from service.outbound.run_ledger import RunLedger

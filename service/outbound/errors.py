@@ -11,7 +11,7 @@ from typing import Any, Literal
 from telnyx import APIConnectionError, APIError, APIResponseValidationError, APIStatusError
 
 from service import clock
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.outbound.api_call import answers_conflict, is_send
 from service.outbound.retry_after import until_date
 from service.security.masking import mask_numbers

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.events.tolerant_model import read_time
 from service.outbound.api_call import Call
 from service.outbound.errors import TelnyxResponse

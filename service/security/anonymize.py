@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.events.nested_json import transform
-from service.security.masking import mask_number
+from service.security.masking import gives_away, mask_number
 from service.security.number_digests import is_number
-from service.security.private_ids import gives_away
 
 HIDDEN = "•••"
 

@@ -1,12 +1,15 @@
-"""The parts of phone numbers and exceptions that logs, metrics and kept errors may show."""
+"""Texts as logs, terminals and other people may see them: numbers and ids masked, control characters escaped. Pure."""
 
+import base64
+import hashlib
 import re
 import sysconfig
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from service.events.whatsapp import is_user_id
-from service.security.private_ids import mask_ids
+LONGEST_TYPE = 128
+"""Characters of an event type; a longer one is shortened."""
 
 _UUID = r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"
@@ -14,10 +17,25 @@ _NUMBER = re.compile(rf"(?P<kept>{_UUID}|{_TIME})|\+?\d[\d\s().-]{{5,18}}\d")
 _E164 = re.compile(r"\+\d{7,15}")
 _DIGITS = re.compile(r"\D")
 _HERE = Path(__file__).parents[1]
+_USER_ID = re.compile(r"[A-Z]{2}\.(?:ENT\.)?[A-Za-z0-9]{1,128}")
+_MESSAGE_ID = r"wamid\.[A-Za-z0-9+/=_-]*"
+_USER_ID_IN_TEXT = r"(?<![A-Za-z0-9.])[A-Z]{2}\.(?:ENT\.)?(?=[A-Za-z]*\d{4})[A-Za-z0-9]{6,128}(?![A-Za-z0-9])"
+_PRIVATE_ID = re.compile(f"(?i:{_MESSAGE_ID})|{_USER_ID_IN_TEXT}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}")
+_LONG_NUMBER = re.compile(r"\d{7,15}")
+_URL_SAFE = str.maketrans("-_", "+/")
+_DIGEST = 12
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # Cc: C0, DEL and C1
+    "\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e007f"  # Cf: zero width, bidirectional, tags
+    "\u2028\u2029\ud800-\udfff]"  # line and paragraph separators, lone surrogates
+)
 
 
 def mask_number(number: str) -> str:
-    """`+13125550001` as `+1312•••0001`; of a short one (up to 8 characters) only the last two stay.
+    """Return `+1312•••0001` for `+13125550001`; of up to 8 characters, only the last two stay.
 
     Other addresses of people are masked too: `US.•••1918` of a WhatsApp user, `•••@example.com` of an e-mail.
     """
@@ -28,6 +46,14 @@ def mask_number(number: str) -> str:
     if is_user_id(number):
         return f"{number[:3]}•••{number[-4:]}"
     return f"{number[:5]}•••{number[-4:]}"
+
+
+def is_user_id(text: object) -> bool:
+    """Return whether this is a WhatsApp user's id (BSUID), such as `US.13491208655302741918`.
+
+    Source: SDK 4.189, `MessagingInboundMessagePayload.body`.
+    """
+    return isinstance(text, str) and _USER_ID.fullmatch(text) is not None
 
 
 def mask_numbers(text: str) -> str:
@@ -45,14 +71,14 @@ def mask_e164(text: str) -> str:
 
 
 def describe_error(error: BaseException) -> str:
-    """An exception as logs and records may tell of it: `KeyError at my_handlers.py:12 in auto_reply`."""
+    """Return an error's type and place, for logs and records: `KeyError at my_handlers.py:12 in auto_reply`."""
     return f"{type(error).__name__} at {place(error)}"
 
 
 def place(error: BaseException) -> str:
-    """Where an error was raised, in the author's own code if it passed there: `my_handlers.py:12 in auto_reply`.
+    """Return the place that raised an error: `my_handlers.py:12 in auto_reply`.
 
-    Else in Ringback's own code, if it passed there. The error's text is left out: it may quote a message or a number.
+    The author's own code comes first, then Ringback's. The error's text is left out: it may quote a message.
     """
     if isinstance(error, SyntaxError) and error.filename is not None:
         # Its frames are those of Python's own import.
@@ -80,3 +106,71 @@ def _masked_if_long(match: re.Match[str]) -> str:
     if match["kept"] or len(digits) < 7:
         return match[0]
     return mask_number(("+" if match[0].startswith("+") else "") + digits)
+
+
+def gives_away(text: str) -> bool:
+    """Return whether a text holds the id of a WhatsApp user or message, or base64 with a phone number in it."""
+    return _PRIVATE_ID.search(text) is not None or any(_LONG_NUMBER.search(each) for each in decoded(text))
+
+
+def replace_ids(text: str, replace: Callable[[str], str]) -> str:
+    """Return a text with another one in the place of each id."""
+    return _PRIVATE_ID.sub(lambda match: replace(match[0]), text)
+
+
+def mask_ids(text: str) -> str:
+    """Return a text with its ids masked: `US.•••1918`, `wamid.•••`."""
+    return replace_ids(text, _masked_id)
+
+
+def decoded(text: str) -> Iterator[str]:
+    """Yield the base64 in a text, decoded; bytes that are no ASCII become letters that no number has."""
+    for match in _BASE64.finditer(text):
+        coded = match[0].translate(_URL_SAFE)
+        whole = coded[: len(coded) - (len(coded) % 4 == 1)]
+        yield base64.b64decode(whole + "=" * (-len(whole) % 4)).decode("latin-1")
+
+
+def _masked_id(found: str) -> str:
+    return "wamid.•••" if found.lower().startswith("wamid.") else f"{found[:3]}•••{found[-4:]}"
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line, each control and format character as an escape: `\n`, `\x1b`, `\u202e`."""
+    return _UNSAFE.sub(_escaped, text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text of ours that may have several lines, with each line made printable."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_json(text: str) -> str:
+    """Return JSON that says the same, its control and format characters as JSON's own escapes; line breaks stay.
+
+    Between its strings JSON holds no such character but a line break, so each one stands in a string.
+    """
+    return _UNSAFE.sub(_json_escaped, text)
+
+
+def shown_type(event_type: str) -> str:
+    """Return an event type for people to read: at most 128 printable characters.
+
+    A longer one ends in a digest, so that two of them differ.
+    """
+    text = printable(event_type)
+    if len(text) <= LONGEST_TYPE:
+        return text
+    digest = hashlib.sha256(event_type.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
+    return f"{text[: LONGEST_TYPE - _DIGEST - 1]}…{digest}"
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    return found[0].encode("unicode_escape").decode()
+
+
+def _json_escaped(found: "re.Match[str]") -> str:
+    if found[0] == "\n":
+        return "\n"
+    units = found[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[start : start + 2].hex()}" for start in range(0, len(units), 2))

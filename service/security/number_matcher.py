@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from service.events.json_body import parse_json
+from service.events.event import parse_json
 from service.events.nested_json import leaves
-from service.security.private_ids import decoded
+from service.security.masking import decoded
 
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
 _NO_DIGIT = re.compile(r"\D")

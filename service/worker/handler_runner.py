@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service.events import Event, read_event
-from service.events.envelope import InvalidBody
-from service.events.opt_out_policy import opt_out_words
+from service.events.event import InvalidBody
+from service.events.opt_out_words import opt_out_words
 from service.messages.reply import ReplyDecision
 from service.messages.sent_regions import note_regions_of
 from service.outbound.errors import Refusal

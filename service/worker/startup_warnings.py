@@ -1,6 +1,6 @@
 """Warnings at a worker's start about features that are not armed."""
 
-from service.events.known_types import nearest_type
+from service.events.event_types import nearest_type
 from service.routing import Router
 from service.settings import Settings, unknown_variables
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from service.events.consent import ConsentChange
-from service.events.message_status import MessageStatus, RecipientStatus
+from service.events.message import MessageStatus, RecipientStatus
 from service.security.encryption import Sealer, parse_keys
 from service.settings import Settings
 from service.store.effects import ledger

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from handlers import router as built_in
 from service import Context, Event, Router
-from service.events.opt_out_policy import opt_out_words
+from service.events.opt_out_words import opt_out_words
 from service.messages.policy_file import InvalidPolicy, read_policy
 from service.store.facts.consent import opted_out
 from tests.events import envelope, fresh_number, received_rcs, received_sms

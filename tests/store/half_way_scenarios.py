@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from service.events.consent import ConsentChange
-from service.events.message_status import MessageStatus, RecipientStatus
+from service.events.message import MessageStatus, RecipientStatus
 from service.store.effects import blocks, ledger, pauses, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.effects.send_conditions import InsteadOf, SendConditions

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from service.events.consent import ConsentChange
-from service.events.message_status import MessageStatus, RecipientStatus
+from service.events.message import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.facts.consent import (

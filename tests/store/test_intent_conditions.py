@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from service.events.consent import ConsentChange
-from service.events.message_status import MessageStatus, RecipientStatus
+from service.events.message import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry

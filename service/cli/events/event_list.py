@@ -6,7 +6,7 @@ from typing import Any
 from service.cli.odd_records import OddRecords
 from service.cli.output import say, say_json
 from service.cli.tables import line_width, print_table
-from service.security.printable import shown_type
+from service.security.masking import shown_type
 from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord, HandlerRecord
 

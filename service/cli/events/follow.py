@@ -14,7 +14,7 @@ from service.cli.odd_records import OddRecords
 from service.cli.options import JsonOption
 from service.cli.output import say, say_json
 from service.dashboard.timeline import Line, build, since
-from service.security.printable import shown_type
+from service.security.masking import shown_type
 from service.store.connection import server_time
 from service.store.effects.ledger import effects_of
 from service.store.inbox.event_export import format_timestamp

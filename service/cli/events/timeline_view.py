@@ -16,7 +16,7 @@ from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
 from service.security.anonymize import masked
 from service.security.encryption import MissingEncryptionKey, SealDamaged
-from service.security.printable import shown_type
+from service.security.masking import shown_type
 from service.store.connection import server_time
 from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox.accept import find

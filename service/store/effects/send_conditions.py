@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from service.events.consent import ConsentChange
-from service.events.message_status import MessageStatus
+from service.events.message import MessageStatus
 from service.store.effects.sms_budget import WINDOW
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import MIN_KEEP, encode_status

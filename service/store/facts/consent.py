@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
-from service.events.whatsapp import is_user_id
 from service.routing import Retry
 from service.security.encryption import Form, UnopenedText, place_of
+from service.security.masking import is_user_id
 from service.store.keys import Keys
 from service.store.scripts import run, script
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import orjson
 from redis.asyncio import Redis
 
-from service.events.message_status import MessageStatus
+from service.events.message import MessageStatus
 from service.store.effects.rate_limits import AdmissionRequest, Blocked, Deferred, Granted, parse_admission
 from service.store.effects.sms_budget import WINDOW, Room, parse_room
 from service.store.facts.consent import KeyMissing

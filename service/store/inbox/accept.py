@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from service.events import Envelope
 from service.events.consent import ConsentChange
-from service.events.message_status import MessageStatus
+from service.events.message import MessageStatus
 from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status

@@ -1,0 +1,107 @@
+"""The payloads of events about registrations: toll-free requests, 10DLC campaigns, hosted number orders."""
+
+from datetime import datetime
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AliasChoices, BeforeValidator, Field
+
+from service.events.tolerant_model import ForgivingModel, Moment, TolerantModel, list_of
+
+
+class TollFreeUpdate(ForgivingModel):
+    """A hint that a verification request has changed: read the request itself before acting on it.
+
+    Telnyx publishes neither the event's type nor its payload; the names here are those of its samples and of the
+    request itself (OpenAPI `TFVerificationRequest`), in the casings seen.
+    """
+
+    printable: ClassVar[frozenset[str]] = frozenset({"id", "status"})
+
+    id: str | None = Field(
+        None, validation_alias=AliasChoices("id", "verification_request_id", "verificationRequestId", "request_id")
+    )
+    status: str | None = Field(
+        None, validation_alias=AliasChoices("verificationStatus", "verification_status", "status")
+    )
+    reason: str | None = Field(None, validation_alias=AliasChoices("reason", "rejectionReason", "rejection_reason"))
+
+
+class TollFreeStatusChanged(TolerantModel):
+    """One change of a verification request's status, raised once; `previous` is None where none was known."""
+
+    id: str
+    status: str
+    previous: str | None = None
+    reason: str | None = None
+    changed_at: datetime | None = None
+    phone_numbers: list[str] = Field(default_factory=list)
+    business_name: str | None = None
+
+
+def _reasons(value: object) -> object:
+    told = [{"description": each} if isinstance(each, str) else each for each in list_of(value)]
+    return [each for each in told if isinstance(each, dict | Reason)]
+
+
+class Reason(ForgivingModel):
+    """Why something was refused, and which fields are meant."""
+
+    description: str | None = None
+    fields: Annotated[list[str], BeforeValidator(list_of)] = Field(default_factory=list)
+
+
+class TenDlcUpdate(ForgivingModel):
+    """A change to a brand, a campaign or a number of one.
+
+    Telnyx publishes two forms, and both are read: within `data.payload` (knowledge base, 10DLC event notifications)
+    and flat (OpenAPI `CampaignStatusUpdateEvent`). `status` is `ACCEPTED`, `REJECTED`, `DORMANT`, `success` or `failed`
+    of a campaign, `type` what kind of change it is, such as `REGISTRATION` or `MNO_REVIEW`.
+    """
+
+    printable: ClassVar[frozenset[str]] = frozenset({"brand_id", "campaign_id", "type", "status"})
+
+    brand_id: str | None = Field(None, validation_alias=AliasChoices("brandId", "brand_id"))
+    campaign_id: str | None = Field(None, validation_alias=AliasChoices("campaignId", "campaign_id"))
+    phone_number: str | None = Field(None, validation_alias=AliasChoices("phoneNumber", "phone_number"))
+    type: str | None = None
+    status: str | None = None
+    description: str | None = None
+    reasons: Annotated[list[Reason], BeforeValidator(_reasons)] = Field(default_factory=list)
+
+
+def _numbers(value: object) -> object:
+    """Numbers as texts, as objects, or as the names of an object; anything else is left out."""
+    if isinstance(value, dict) and not value.keys() & {"value", "phone_number"}:
+        value = [{**_fields(fields), "phone_number": number} for number, fields in value.items()]
+    numbers = [{"phone_number": each} if isinstance(each, str | int) else each for each in list_of(value)]
+    return [each for each in numbers if isinstance(each, dict | HostedNumber)]
+
+
+def _fields(told: object) -> dict[str, Any]:
+    return told if isinstance(told, dict) else {"status": told}
+
+
+class HostedNumber(ForgivingModel):
+    """One number of an order."""
+
+    phone_number: str | None = Field(None, validation_alias=AliasChoices("value", "phone_number"))
+    status: str | None = None
+
+
+class HostedNumberOrder(ForgivingModel):
+    """A hosted number order as its webhooks tell of it. Source: OpenAPI `HostedNumberOrderEventPayload`.
+
+    Older pages call `decision` `approval_decision`; `approval_deadline` is there while a transfer within Telnyx waits.
+    """
+
+    printable: ClassVar[frozenset[str]] = frozenset({"order_id", "order_status", "decision", "status"})
+
+    order_id: str | None = Field(None, validation_alias=AliasChoices("order_id", "id"))
+    order_status: str | None = Field(None, validation_alias=AliasChoices("order_status", "status"))
+    messaging_profile_id: str | None = Field(None, validation_alias=AliasChoices("profile_id", "messaging_profile_id"))
+    user_id: str | None = None
+    numbers: Annotated[list[HostedNumber], BeforeValidator(_numbers)] = Field(
+        default_factory=list, validation_alias=AliasChoices("numbers", "phone_numbers")
+    )
+    decision: str | None = Field(None, validation_alias=AliasChoices("decision", "approval_decision"))
+    approval_deadline: Moment = None
