@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import InvalidSettings, SendLimits, Settings, load, load_for_ingress
+from service.settings import InvalidSettings, Settings, load, load_for_ingress
+from service.settings.send_limits import SendLimits
 from tests.stack import make_settings
 
 DOCUMENTED = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text()

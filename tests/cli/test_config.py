@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from service.cli.inspect.config import duration, shown, size, without_password
-from service.settings import Settings, seconds
-from service.settings import size as parsed_size
+from service.settings import Settings
+from service.settings.values import seconds
+from service.settings.values import size as parsed_size
 from tests.cli.deployment import run_process
 
 PROBE_KEY = base64.b64encode(b"p" * 32).decode()

@@ -15,7 +15,7 @@ from service.events import Message
 from service.outbound.gate import Gate
 from service.outbound.transport import EffectTransport, LedgerSettings
 from service.processes import embedded_server
-from service.settings import SendLimits
+from service.settings.send_limits import SendLimits
 from tests.messages.consent_histories import History, NetworkOfHistories, PipeliningRedis, SdkOfHistories, World, quiet
 from tests.stack import SMS_FROM, make_settings
 

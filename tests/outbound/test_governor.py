@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from service.outbound.api_call import Call, Product
 from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate
-from service.settings import SendLimits
+from service.settings.send_limits import SendLimits
 from service.store.effects import rate_limits as store
 from service.store.effects.rate_limits import AdmissionRequest, Deferred, Granted
 from service.store.keys import Keys

@@ -11,7 +11,8 @@ from service import clock
 from service.cli.numbers import searched_number
 from service.cli.options import takes_options_of
 from service.security.number_digests import digests_of
-from service.settings import load, seconds
+from service.settings import load
+from service.settings.values import seconds
 from service.store.inbox.search import EventFilter
 
 _BARE = re.compile(r"\s*[\d.]+\s*")
@@ -30,7 +31,7 @@ def parse_moment(text: str) -> int:
     """Read `15m`, `2h` or `7d` as so long ago, or an ISO time (in UTC, unless it says otherwise), as milliseconds."""
     try:
         if not _BARE.fullmatch(text):
-            return int((clock.now() - float(str(seconds(text)))) * 1000)
+            return int((clock.now() - seconds(text)) * 1000)
     except ValueError:
         pass
     try:

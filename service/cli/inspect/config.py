@@ -13,7 +13,8 @@ from service.cli.output import say, say_json
 from service.cli.tables import print_table
 from service.processes.redis_url import parse_redis_url
 from service.security.masking import mask_numbers
-from service.settings import Duration, Settings, Size, load, source_of
+from service.settings import Settings, load, source_of
+from service.settings.values import Duration, Size
 
 Source = Literal["default", "environment", ".env"]
 
