@@ -47,7 +47,7 @@ def test_one_line_per_cause_with_the_command(deployment: Deployment) -> None:  #
 def test_after_the_hour_it_is_told_again(deployment: Deployment) -> None:  # noqa: F811
     die(deployment, "a", greet=HandlerRecord("dead", reason="ValueError"))
     assert len(told(deployment)) == 1
-    [key] = deployment.redis.scan_iter(f"{deployment.keys.namespace}:dead_told:*")
+    [key] = deployment.redis.scan_iter(f"{deployment.keys.namespace}:dead_notified:*")
     assert 3_500_000 < deployment.redis.pttl(key) <= 3_600_000  # type: ignore[operator]
     deployment.redis.delete(key)
     die(deployment, "b", greet=HandlerRecord("dead", reason="ValueError"))

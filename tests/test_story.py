@@ -55,13 +55,13 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
     ("changes", "words"),
     [
         (
-            {"state": "started", "doubtful": 1, "sends": 1},
+            {"state": "started", "unconfirmed": 1, "sends": 1},
             "nobody knows whether it took effect; unconfirmed requests: 1",
         ),
-        ({"state": "started", "doubtful": 0}, "it has not happened, and the same is to be sent again"),
+        ({"state": "started", "unconfirmed": 0}, "it has not happened, and the same is to be sent again"),
         ({"state": "withdrawn", "why": "ConnectError"}, "intended, and not sent (ConnectError)"),
         ({"state": "settled", "answered_at": T + 50}, "took effect, says an operator"),
-        ({"state": "started", "doubtful": 1, "sent": (Sent(T, 0, T + 9),)}, "no answer within 9 ms"),
+        ({"state": "started", "unconfirmed": 1, "sent": (Sent(T, 0, T + 9),)}, "no answer within 9 ms"),
         (
             {"state": "refused", "sent": (Sent(T, 403, T + 9),), "why": "403 · 40300", "answer": StoredAnswer(403)},
             "answered 403 after 9 ms: 403 · 40300",

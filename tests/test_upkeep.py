@@ -60,7 +60,7 @@ def keeping_up(stack: Stack, **changes: Any) -> None:
     settings = stack.settings.model_copy(update=changes)
 
     async def turn(redis: "Redis", keys: Keys) -> None:
-        await redis.delete(f"{keys.namespace}:upkeep")
+        await redis.delete(f"{keys.namespace}:maintenance")
         await Upkeep(settings, redis, keys, "worker").turn()
 
     stack.ask(turn)

@@ -69,7 +69,7 @@ def build(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]
 
 def in_doubt(entry: Entry) -> bool:
     """Whether nobody knows if an effect happened; one that Telnyx put off did not."""
-    return entry.state == "started" and entry.doubtful > 0
+    return entry.state == "started" and entry.unconfirmed > 0
 
 
 def _arrival(record: EventRecord) -> Iterator[Line]:
@@ -140,7 +140,7 @@ def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
         yield line(sent.answered_at, f"{what}: {_answered(entry, sent)}", sent.at)
     if in_doubt(entry):
         why = f" ({entry.why})" if entry.why else ""
-        unknown = f"unconfirmed requests: {entry.doubtful}"
+        unknown = f"unconfirmed requests: {entry.unconfirmed}"
         yield line(entry.last_at, f"{what}: nobody knows whether it took effect{why}; {unknown}")
     elif entry.state == "started":
         yield line(entry.last_at, f"{what}: it has not happened, and the same is to be sent again")

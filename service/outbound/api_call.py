@@ -51,14 +51,14 @@ _FIT_KEY = re.compile(r"[A-Za-z0-9_:-]{1,255}")
 class Call:
     """One request of a handler, read before it is sent; `path` is without that of the base address.
 
-    `own_key` is the `Idempotency-Key` that the caller gave. `product` says whose limits a send counts against.
+    `caller_key` is the `Idempotency-Key` that the caller gave. `product` says whose limits a send counts against.
     """
 
     method: str
     path: str
     body: bytes = field(default=b"", repr=False)
     content_type: str = ""
-    own_key: str | None = field(default=None, repr=False)
+    caller_key: str | None = field(default=None, repr=False)
     product: Product | None = None
     recipient: str | None = field(default=None, repr=False)
     messaging_profile_id: str | None = None
@@ -152,9 +152,9 @@ def key_header(call: Call, name: str, generation: int) -> str | None:
     The caller's own key arrives unchanged. One that Telnyx would refuse for its form, and the key of an effect
     that was forgotten on purpose, arrive as a digest.
     """
-    if call.own_key is not None and generation == 0 and _FIT_KEY.fullmatch(call.own_key):
-        return call.own_key
-    return header_for(name, generation) if call.keyed or call.own_key is not None else None
+    if call.caller_key is not None and generation == 0 and _FIT_KEY.fullmatch(call.caller_key):
+        return call.caller_key
+    return header_for(name, generation) if call.keyed or call.caller_key is not None else None
 
 
 async def read_call(request: httpx.Request, base_path: str) -> Call:
@@ -168,7 +168,7 @@ async def read_call(request: httpx.Request, base_path: str) -> Call:
         path=target if request.method not in SAFE_METHODS else path,
         body=body,
         content_type=request.headers.get("content-type", ""),
-        own_key=request.headers.get("idempotency-key") or None,
+        caller_key=request.headers.get("idempotency-key") or None,
         product=_product(request.method, path, fields),
         recipient=_recipient(fields) if is_send(request.method, path) else None,
         messaging_profile_id=_text(fields.get("messaging_profile_id")),

@@ -101,7 +101,7 @@ class Effect:
             raise
 
     async def _bring_about(self, entry: Entry) -> TelnyxResponse:
-        if entry.own_key and not self._is_absent(entry):
+        if entry.caller_key and not self._is_absent(entry):
             entry = await self._known(entry)
         for _ in range(MOST_TURNS):
             self.run.check()
@@ -178,12 +178,12 @@ class Effect:
         """Answer that it may not be sent; a request of unknown fate is looked for at Telnyx, and never repeated."""
         if refused.reason == MISSING_KEY:
             raise self.run.interrupt(_missing_key(refused))
-        if entry.doubtful and (found := await self._found(entry)) is not None:
+        if entry.unconfirmed and (found := await self._found(entry)) is not None:
             return found
-        if entry.state == "started" and not entry.doubtful:
+        if entry.state == "started" and not entry.unconfirmed:
             await self.journal.end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why=refused.reason)
         self.ended("not_sent")
-        fate_of_it = " fate=unknown" if entry.doubtful else ""
+        fate_of_it = " fate=unknown" if entry.unconfirmed else ""
         held_by = f" by {refused.about[0]}" if refused.about else ""
         shown = entry.recipient or self.call.shown_recipient
         remark = f"{entry.method} {entry.path} for {shown} was not sent: {refused.reason}{held_by}{fate_of_it}"

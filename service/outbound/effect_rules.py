@@ -50,9 +50,9 @@ def decide(entry: Entry | None, call: Call, now: int, *, resend: Resend, can_loo
 
 
 def _of_one_under_way(entry: Entry, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Decision:
-    if entry.own_key and (entry.method, entry.path) != (call.method, call.shown_path):
+    if entry.caller_key and (entry.method, entry.path) != (call.method, call.shown_path):
         return Decision("give_up", "its key is that of another operation, which is under way")
-    if entry.doubtful == 0:
+    if entry.unconfirmed == 0:
         return Decision("send" if entry.body is None else "send_again")
     if call.keyed:
         return _of_a_keyed_one(entry, now, resend)

@@ -55,9 +55,9 @@ class RunLedger:
 
     async def entry_of(self, call: Call) -> Entry:
         """The entry that a call belongs to, from now on taken by it; a blank one (version 0) where there is none."""
-        if call.own_key is not None:
+        if call.caller_key is not None:
             return _blank(
-                self.run, name_of_key(call.own_key, call.method, call.path), call, self.keys.sealer, own_key=True
+                self.run, name_of_key(call.caller_key, call.method, call.path), call, self.keys.sealer, caller_key=True
             )
         # Calls of one run may be concurrent: without the lock two would read the entries and take the same one.
         async with self.run.turns[""]:
@@ -141,13 +141,13 @@ class RunLedger:
 
     async def _own_entries(self) -> list[Entry]:
         effects = await self._insist(lambda: ledger.effects_of(self.redis, self.keys, self.run.event_id))
-        return [each for each in effects if each.handler == self.run.handler and not each.own_key]
+        return [each for each in effects if each.handler == self.run.handler and not each.caller_key]
 
     def _new_entry(self, entries: list[Entry], call: Call) -> Entry:
         targets = self.keys.sealer.forms(call.target)
         ordinal = sum(each.target in targets for each in entries)
         name = digest("effect", self.run.event_id, self.run.handler, call.target, str(ordinal))
-        entry = _blank(self.run, name, call, self.keys.sealer, own_key=False)
+        entry = _blank(self.run, name, call, self.keys.sealer, caller_key=False)
         entries.append(entry)
         return entry
 
@@ -204,12 +204,12 @@ class RunLedger:
                 await asyncio.sleep(PAUSE)
 
 
-def _blank(run: Run, name: str, call: Call, sealer: Sealer, *, own_key: bool) -> Entry:
+def _blank(run: Run, name: str, call: Call, sealer: Sealer, *, caller_key: bool) -> Entry:
     return Entry(
         name=name,
         event_id=run.event_id,
         handler=run.handler,
-        own_key=own_key,
+        caller_key=caller_key,
         method=call.method,
         path=call.shown_path,
         recipient=call.shown_recipient,

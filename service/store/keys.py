@@ -29,28 +29,28 @@ class Keys:
     | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |
     | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
-    | `<ns>:blamed:<worker>` | set | ids of events whose lease lapsed in its hands |
+    | `<ns>:lapsed:<worker>` | set | ids of events whose lease lapsed in its hands |
     | `<ns>:blocked` | hash | worker → since when its event loop is blocked, and by whose code (JSON) |
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
-    | `<ns>:dead_seen` | string | up to when (ms) dead events were looked at, to tell of their causes |
-    | `<ns>:dead_told:<digest>` | string | this cause of death was told of within the hour |
+    | `<ns>:dead_checked_until` | string | up to when (ms) dead events were looked at, to tell of their causes |
+    | `<ns>:dead_notified:<digest>` | string | this cause of death was told of within the hour |
     | `<ns>:erasing` | set | ids of open events that are to be erased when they have ended |
-    | `<ns>:upkeep` | string | the worker that does the upkeep |
-    | `<ns>:causes` | set | names of causes for which work is parked, or was and is not yet all set free |
-    | `<ns>:cause:<name>` | hash | one open cause: since when, when it is probed, what to do |
+    | `<ns>:maintenance` | string | the worker that does the upkeep |
+    | `<ns>:blocks` | set | names of causes for which work is parked, or was and is not yet all set free |
+    | `<ns>:block:<name>` | hash | one open cause: since when, when it is probed, what to do |
     | `<ns>:parked:<name>` | sorted set | ids of the events that a cause holds, by the time of acceptance (ms) |
-    | `<ns>:told:<name>` | string | people were told of this cause lately |
+    | `<ns>:notified:<name>` | string | people were told of this cause lately |
     | `<ns>:failures` | sorted set | ids of the events that Telnyx failed last, by time (ms) |
     | `<ns>:bucket:<product>` | hash | how far sends of a product are blocked, slowed down and lined up |
-    | `<ns>:coming:<product>` | sorted set | events that read Telnyx before they take a slot, by their end (ms) |
+    | `<ns>:lookahead:<product>` | sorted set | events that read Telnyx before they take a slot, by their end (ms) |
     | `<ns>:slots:<product>` | list | the last moments (ms) at which sends were let through |
     | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
     | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
     | `<ns>:sms_budget` | sorted set | fallbacks of the last hour by the time of their reservation (ms) |
     | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
-    | `<ns>:sms_budget:told` | string | a person has been told that fallbacks are held |
+    | `<ns>:sms_budget:notified` | string | a person has been told that fallbacks are held |
     | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in, the source, and the number sealed |
     | `<ns>:optout_keys` | hash | name of an encryption key → how many of these are hidden under it |
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
@@ -65,10 +65,10 @@ class Keys:
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
     | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
     | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
-    | `<ns>:known:<kind>` | hash | for ever, by id: the last known state of a registration of that kind |
-    | `<ns>:turn:<name>` | string | the holder of a throttle: an action that may happen once in a while |
+    | `<ns>:snapshot:<kind>` | hash | for ever, by id: the last known state of a registration of that kind |
+    | `<ns>:throttle:<name>` | string | the holder of a throttle: an action that may happen once in a while |
     | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and when it was asked |
-    | `<ns>:gone:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
+    | `<ns>:gone_receiver:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -148,11 +148,11 @@ class Keys:
     def profile_countries(self, profile_id: str) -> str:
         return f"{self.namespace}:profile_countries:{hashlib.sha256(profile_id.encode()).hexdigest()[:32]}"
 
-    def known(self, kind: str) -> str:
-        return f"{self.namespace}:known:{kind}"
+    def snapshot(self, kind: str) -> str:
+        return f"{self.namespace}:snapshot:{kind}"
 
-    def turn(self, name: str) -> str:
-        return f"{self.namespace}:turn:{name}"
+    def throttle(self, name: str) -> str:
+        return f"{self.namespace}:throttle:{name}"
 
     @property
     def blocked(self) -> str:
@@ -161,8 +161,8 @@ class Keys:
     def draining(self, worker: str) -> str:
         return f"{self.namespace}:draining:{worker}"
 
-    def gone(self, url: str) -> str:
-        return f"{self.namespace}:gone:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
+    def gone_receiver(self, url: str) -> str:
+        return f"{self.namespace}:gone_receiver:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
     def event(self, event_id: str) -> str:
         return f"{self.namespace}:event:{event_id}"

@@ -66,12 +66,12 @@ class Way:
 
     async def pass_time(self, name: str) -> None:
         """Let the time of the next probe come."""
-        await pending(self.redis.hset(f"{self.keys.namespace}:cause:{name}", "probe_at", "0"))
+        await pending(self.redis.hset(f"{self.keys.namespace}:block:{name}", "probe_at", "0"))
 
     async def until_probe(self, name: str) -> float:
         """Seconds until the next probe."""
         seconds, micros = await self.redis.time()
-        at = await pending(self.redis.hget(f"{self.keys.namespace}:cause:{name}", "probe_at"))
+        at = await pending(self.redis.hget(f"{self.keys.namespace}:block:{name}", "probe_at"))
         return float(int(at or 0) / 1000 - seconds - micros / 1e6)
 
 
@@ -254,7 +254,7 @@ def test_a_cause_that_comes_and_goes_is_not_told_again_and_again(stack: Stack, m
 
     assert on(stack, work) == ["credentials"]
     monkeypatch.setattr(blocks, "QUIET", 0.001)
-    assert on(stack, lambda way: way.redis.delete(f"{way.keys.namespace}:told:credentials")) == 1
+    assert on(stack, lambda way: way.redis.delete(f"{way.keys.namespace}:notified:credentials")) == 1
     assert len(on(stack, work)) > 1
 
 

@@ -27,7 +27,7 @@ def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) 
         name="name",
         event_id="event",
         handler="handler",
-        own_key=False,
+        caller_key=False,
         method="POST",
         path="/messages",
         recipient="+1312•••0001",
@@ -38,7 +38,7 @@ def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) 
         body=SEND.body,
         version=1,
         sends=1,
-        doubtful=1,
+        unconfirmed=1,
         first_at=sent,
         last_at=sent,
     )
@@ -52,7 +52,7 @@ def step(known: Entry | None, call: Call = SEND, *, resend: str = "same-key", ca
 @pytest.mark.parametrize("state", ["withdrawn", "forgotten", "would", "refused"])
 def test_what_did_not_happen_is_sent(state: str) -> None:
     assert step(None) == "send"
-    assert step(entry(state, doubtful=0)) == "send"
+    assert step(entry(state, unconfirmed=0)) == "send"
 
 
 @pytest.mark.parametrize("state", ["done", "settled"])
@@ -63,7 +63,7 @@ def test_what_happened_is_answered_from_the_ledger(state: str, call: Call) -> No
 
 def test_a_stop_is_never_asked_again() -> None:
     body = orjson.dumps({"errors": [{"code": "40300"}]})
-    assert step(entry("refused", doubtful=0, answer=StoredAnswer(403, "application/json", body))) == "return"
+    assert step(entry("refused", unconfirmed=0, answer=StoredAnswer(403, "application/json", body))) == "return"
 
 
 def test_a_send_of_unknown_fate_goes_again_while_its_key_is_honoured() -> None:
@@ -81,8 +81,8 @@ def test_whatever_telnyx_knows_by_its_key_goes_again_as_sends_do(call: Call) -> 
 
 
 def test_a_send_that_telnyx_only_put_off_goes_again_whatever_the_setting() -> None:
-    assert step(entry(doubtful=0), resend="never") == "send_again"
-    assert step(entry(doubtful=0), CODES) == "send_again"
+    assert step(entry(unconfirmed=0), resend="never") == "send_again"
+    assert step(entry(unconfirmed=0), CODES) == "send_again"
 
 
 @pytest.mark.parametrize("call", [AGENT, DELETE])

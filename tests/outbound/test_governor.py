@@ -260,7 +260,7 @@ def test_a_limit_of_telnyx_below_ours_lowers_ours_while_it_lasts(stack: Stack) -
             sms(), TelnyxResponse(200, {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4"}), event_id="e"
         )
         lowered = await answers(redis, keys, asked(50), 20)
-        await pending(redis.hset(f"{keys.namespace}:bucket:sms", "told_until", "1"))
+        await pending(redis.hset(f"{keys.namespace}:bucket:sms", "reported_until", "1"))
         await redis.delete(f"{keys.namespace}:slots:sms")
         ours = await answers(redis, keys, asked(50), 20)
         return sum(told == Granted(0) for _, told in lowered), sum(told == Granted(0) for _, told in ours)

@@ -348,7 +348,7 @@ def test_a_connection_that_never_came_about_leaves_nothing_behind(stack: Stack) 
     record = stack.when(event, lambda record: any(each.state == "waiting" for each in record.handlers.values()))
     assert record.handlers["handler"].reason == "telnyx_unreachable"
     [effect] = stack.effects(event)
-    assert (effect.state, effect.doubtful, effect.sent) == ("withdrawn", 0, ())
+    assert (effect.state, effect.unconfirmed, effect.sent) == ("withdrawn", 0, ())
 
 
 def test_a_person_settles_a_send_that_must_not_be_repeated(stack: Stack) -> None:
@@ -366,7 +366,7 @@ def test_a_person_settles_a_send_that_must_not_be_repeated(stack: Stack) -> None
     assert (record.state, record.handlers["handler"].reason) == ("dead", "ambiguous")
     assert len(requests_for(stack, number)) == 1
     [effect] = stack.effects(event)
-    assert (effect.state, effect.doubtful) == ("started", 1)
+    assert (effect.state, effect.unconfirmed) == ("started", 1)
 
 
 def test_a_first_refusal_is_the_handlers_and_one_after_doubt_proves_nothing(stack: Stack) -> None:

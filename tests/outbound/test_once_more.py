@@ -111,7 +111,7 @@ async def doubted(redis: "Redis", keys: Keys) -> Entry:
 
 def test_an_answer_noted_twice_settles_no_other_request(stack: Stack) -> None:
     entry = stack.ask(doubted)
-    assert (entry.state, entry.sends, entry.doubtful) == ("started", 2, 1)
+    assert (entry.state, entry.sends, entry.unconfirmed) == ("started", 2, 1)
 
 
 def test_a_handler_cannot_close_the_client_of_all(stack: Stack) -> None:

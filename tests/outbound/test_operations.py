@@ -84,7 +84,7 @@ def test_one_key_of_a_callers_is_another_effect_for_another_operation() -> None:
 
 @pytest.mark.parametrize("path", ["/messages", "/rcs/agents", "/messaging_hosted_number_orders", "/email_messages"])
 def test_a_callers_own_key_arrives_at_every_operation(path: str) -> None:
-    call = replace(call_of("POST", path), own_key="order-17:a_b")
+    call = replace(call_of("POST", path), caller_key="order-17:a_b")
     assert key_header(call, "ab" * 32, 0) == "order-17:a_b"
     # After `events replay --again` the same key would bring back the answer of before.
     assert key_header(call, "ab" * 32, 1) == header_for("ab" * 32, 1)
@@ -92,12 +92,12 @@ def test_a_callers_own_key_arrives_at_every_operation(path: str) -> None:
 
 def test_a_key_that_telnyx_would_refuse_arrives_as_a_digest() -> None:
     for key in ("order 17", "x" * 256, "ä"):
-        assert key_header(replace(call_of("POST", "/messages"), own_key=key), "ab" * 32, 0) == "rb-" + "ab" * 32
+        assert key_header(replace(call_of("POST", "/messages"), caller_key=key), "ab" * 32, 0) == "rb-" + "ab" * 32
 
 
 def test_an_empty_key_is_none() -> None:
     request = httpx.Request("POST", "https://api.telnyx.com/v2/messages", json={}, headers={"Idempotency-Key": ""})
-    assert asyncio.run(read_call(request, "/v2")).own_key is None
+    assert asyncio.run(read_call(request, "/v2")).caller_key is None
 
 
 def test_without_a_key_of_the_callers_only_what_takes_one_bears_one() -> None:
@@ -111,7 +111,7 @@ def made(name: str, call: Call) -> Entry:
         name=name,
         event_id="event",
         handler="handler",
-        own_key=False,
+        caller_key=False,
         method=call.method,
         path=call.path,
         recipient="",

@@ -221,7 +221,7 @@ def test_what_is_parked_costs_no_claim_and_is_set_free_in_steps(stack: Stack) ->
     while stack.ask(release):
         pass
     assert due_now(stack) == 1000
-    assert stack.ask(lambda redis, keys: redis.exists(f"{keys.namespace}:causes")) == 0
+    assert stack.ask(lambda redis, keys: redis.exists(f"{keys.namespace}:blocks")) == 0
     assert stack.ask(audit).clean
 
 
@@ -316,7 +316,7 @@ def test_ten_thousand_parked_events_are_released_within_seconds(stack: Stack) ->
     stack.ended(fresh)
     began = time.monotonic()
     hear(stack, 200)
-    wait_for(lambda: stack.ask(lambda redis, keys: redis.exists(f"{keys.namespace}:causes")) == 0, seconds=30)
+    wait_for(lambda: stack.ask(lambda redis, keys: redis.exists(f"{keys.namespace}:blocks")) == 0, seconds=30)
     released = time.monotonic() - began
     wait_for(lambda: stack.ask(accept.counts).done >= 10_001, seconds=60)
     done = time.monotonic() - began

@@ -110,7 +110,7 @@ ENTRY = Entry(
     name="e-1",
     event_id="one",
     handler="greet",
-    own_key=False,
+    caller_key=False,
     method="POST",
     path="/messages",
     recipient=NUMBER,
@@ -196,7 +196,7 @@ SCENARIOS = (
     Scenario("import ended", nothing, calling(imports.store, [foreign_event("one")], run_them=False, keep=9e5)),
     Scenario("import to run", nothing, calling(imports.store, [foreign_event("one")], run_them=True, keep=9e5)),
     Scenario(
-        "learn",
+        "compare_and_set",
         nothing,
         calling(snapshots.compare_and_set, "kind", "id", before=None, after=b"x", raised=[RAISED]),
         ignored=("ns:event:raised|deliveries", "ns:event:raised|again"),
@@ -209,12 +209,12 @@ SCENARIOS = (
         at(60_000, claiming("greet", worker="x", number=7, alone=True)),
     ),
     Scenario(
-        "claim condemns",
+        "claim kills poison",
         then(LEASED, putting("hset", "event:one", mapping={"lapses": 2, "alone": 1})),
         at(60_000, claiming("greet", worker="x", number=7)),
     ),
     Scenario(
-        "renew absolves",
+        "renew clears lapses",
         then(LEASED, at(60_000, claiming("greet", worker="x"))),
         at(61_000, renewing(HeldLease("one", "w:1"))),
     ),
@@ -226,7 +226,7 @@ SCENARIOS = (
         at(61_000, renewing(BLOCKING)),
     ),
     Scenario(
-        "renew condemns",
+        "renew kills poison",
         then(LEASED, putting("hset", "event:one", mapping={"lapses": 2, "alone": 1})),
         at(5_000, renewing(BLOCKING)),
     ),
@@ -245,7 +245,7 @@ SCENARIOS = (
     ),
     Scenario("finish without release", LEASED, ending("waiting", due=T + 5_000, release=False)),
     Scenario("effect_begin", LEASED, beginning(ENTRY)),
-    Scenario("effect_begin under an own key", LEASED, beginning(replace(ENTRY, own_key=True))),
+    Scenario("effect_begin under a caller's key", LEASED, beginning(replace(ENTRY, caller_key=True))),
     Scenario(
         "effect_begin once more",
         then(BEGUN, answering("put_off", 429)),
@@ -296,7 +296,7 @@ SCENARIOS = (
         "expire the dead", DEAD, at(DAY, calling(retention.expire, retention=1, dead_retention=1)), same_answer=False
     ),
     Scenario(
-        "let_go_bodies",
+        "prune_bodies",
         then(BEGUN, answering("done", 200), ending("done")),
         at(DAY, calling(retention.prune_bodies, older_than=1)),
         same_answer=False,
@@ -305,7 +305,7 @@ SCENARIOS = (
     Scenario(
         "quarantine", then(OPEN, cut), calling(quarantines.quarantine, "stray", "no_job", "error"), same_answer=False
     ),
-    Scenario("hear", nothing, calling(consent.record_consent, [STOP], now=T / 1000)),
+    Scenario("record_consent", nothing, calling(consent.record_consent, [STOP], now=T / 1000)),
     Scenario(
         "message hold",
         accepting(replace(EVENT, message=STATUS)),
@@ -325,11 +325,9 @@ SCENARIOS = (
         then(LEASED, beginning(ENTRY, conditions=FALLBACK)),
         answering("refused", 400),
     ),
+    Scenario("report opens", LEASED, calling(rate_limits.report, "one", rate_limits.CallReport([OUTAGE], alive=False))),
     Scenario(
-        "gate_hear opens", LEASED, calling(rate_limits.report, "one", rate_limits.CallReport([OUTAGE], alive=False))
-    ),
-    Scenario(
-        "gate_hear strikes",
+        "report strikes",
         LEASED,
         calling(
             rate_limits.report,
@@ -338,14 +336,14 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        "gate_hear lifts",
+        "report lifts",
         PARKED,
         calling(rate_limits.report, "one", rate_limits.CallReport([LIFT], alive=True)),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),
     Scenario(
-        "gate_hear limits",
+        "report limits",
         LEASED,
         calling(
             rate_limits.report,
@@ -353,12 +351,12 @@ SCENARIOS = (
             rate_limits.CallReport([], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000),
         ),
     ),
-    Scenario("gate_admit", LEASED, calling(rate_limits.acquire, SEND)),
-    Scenario("gate_admit a probe", PARKED, at(5000, calling(rate_limits.acquire, SEND))),
-    Scenario("holds_probe", PARKED, at(5000, calling(blocks.probe, at_once=True)), same_answer=False),
+    Scenario("acquire", LEASED, calling(rate_limits.acquire, SEND)),
+    Scenario("acquire a probe", PARKED, at(5000, calling(rate_limits.acquire, SEND))),
+    Scenario("blocks_probe", PARKED, at(5000, calling(blocks.probe, at_once=True)), same_answer=False),
     Scenario(
-        "holds_release",
-        then(PARKED, putting("delete", "cause:outage")),
+        "blocks_release",
+        then(PARKED, putting("delete", "block:outage")),
         calling(blocks.release),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),

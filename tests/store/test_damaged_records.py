@@ -26,7 +26,7 @@ JUNK = {
 }
 FIELDS = (
     *("body", "type", "state", "received_at", "arrived_by", "deliveries", "due", "handlers", "h:one", "notes", "again"),
-    *("lease", "lease_until", "lapses", "held_by", "about", "alone", "ended_at", "kept"),
+    *("lease", "lease_until", "lapses", "held_by", "numbers", "alone", "ended_at", "pruned"),
 )
 WHOLE = ("a string", "a list", "an empty record")
 
@@ -89,7 +89,7 @@ def test_a_worker_ends_each_damaged_event_alone_and_tells_of_it(stack: Stack) ->
     assert not [each for each in logs if each["event"] in ("processing broke", "a job broke", "Redis is away")]
     told = {each["event_id"] for each in logs if "damaged" in each["event"]}
     assert {"h-one-0", "h-one-1", "handlers-1", "a-string", "a-list"} <= told
-    records = [stack.record(each) for each in ids if each != "kept"]
+    records = [stack.record(each) for each in ids if each != "pruned"]
     assert {each.state for each in records if each is not None} <= {"done", "dead", "ignored"}
 
 
@@ -110,7 +110,7 @@ def test_no_command_and_no_step_of_the_upkeep_fails_of_damaged_records(stack: St
     assert run_at(stack, "events", "list", "--number", "+13125550101").code == 0
 
     async def turn(redis: "Redis", keys: Keys) -> None:
-        await redis.delete(f"{keys.namespace}:upkeep")
+        await redis.delete(f"{keys.namespace}:maintenance")
         settings = stack.settings.model_copy(update={"body_retention": 0.0})
         await Upkeep(settings, redis, keys, "worker").turn()
 

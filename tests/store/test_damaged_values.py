@@ -49,7 +49,19 @@ def test_a_damaged_entry_of_the_ledger_is_shown_beside_its_neighbours(stack: Sta
 
 
 DECIDING = (
-    *("state", "version", "doubtful", "sends", "first_at", "status", "holder", "run", "token", "notes", "own_key"),
+    *(
+        "state",
+        "version",
+        "unconfirmed",
+        "sends",
+        "first_at",
+        "status",
+        "holder",
+        "run",
+        "token",
+        "notes",
+        "caller_key",
+    ),
     *("no hash", "no state", "no holder"),
 )
 
@@ -59,13 +71,13 @@ async def mar_entry(redis: "Redis", entry: str, state: str, damage: str) -> None
     fields: dict[str, str | int | bytes] = {
         "event": "gone",
         "handler": "sends",
-        "own_key": 1,
+        "caller_key": 1,
         "method": "POST",
         "path": "/messages",
         "version": 1,
         "state": state,
         "sends": 1,
-        "doubtful": int(state == "started"),
+        "unconfirmed": int(state == "started"),
         "first_at": 1,
         "run": "r",
         "holder": "gone",
@@ -114,10 +126,10 @@ def test_a_damaged_snapshot_is_read_as_another_status(junk: bytes) -> None:
 
 def test_a_damaged_cause_hides_no_other(stack: Stack) -> None:
     async def mar(redis: "Redis", keys: Keys) -> list[str]:
-        await pending(redis.sadd(f"{keys.namespace}:causes", "credentials", "permission"))
-        await redis.hset(f"{keys.namespace}:cause:credentials", "since", b"\xff")  # type: ignore[arg-type, misc]
+        await pending(redis.sadd(f"{keys.namespace}:blocks", "credentials", "permission"))
+        await redis.hset(f"{keys.namespace}:block:credentials", "since", b"\xff")  # type: ignore[arg-type, misc]
         await pending(
-            redis.hset(f"{keys.namespace}:cause:permission", mapping={"since": 1, "detail": "d", "advice": "a"})
+            redis.hset(f"{keys.namespace}:block:permission", mapping={"since": 1, "detail": "d", "advice": "a"})
         )
         return sorted(each.name for each in await open_causes(redis, keys))
 

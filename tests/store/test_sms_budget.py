@@ -118,7 +118,7 @@ def test_what_did_not_happen_gives_its_segments_back(budget: Budget, outcome: Ef
 def test_a_person_is_told_once_an_hour(budget: Budget) -> None:
     budget.begin("e0", segments=1, limit=1)
     assert [budget.room(f"e{n}", segments=1, limit=1).tell for n in range(1, 4)] == [True, False, False]
-    budget.ask(lambda redis, keys: redis.delete(f"{keys.namespace}:sms_budget:told"))
+    budget.ask(lambda redis, keys: redis.delete(f"{keys.namespace}:sms_budget:notified"))
     assert budget.room("e9", segments=1, limit=1).tell
 
 

@@ -50,19 +50,19 @@ class StoredAnswer:
 class Entry:
     """One effect; times are milliseconds since 1970.
 
-    `name` is the digest of its key. `own_key` says that the caller gave the key: then it is the same effect for every
-    event. `target` is the digest of method, path and recipient, by which calls are matched; `path` and `recipient` are
-    for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is. Read back, both
-    digests have their stored form (`Sealer.forms`). `unread` says that the rest cannot be opened: `sealed_under` names
-    the key that is missing. Without that name, the entry is damaged. `doubtful` counts requests that may or may not
-    have taken effect, `generation` how often a new key was wanted on purpose. A `started` entry is in flight, or of
-    unknown fate; `run` is the latest that had it in hand.
+    `name` is the digest of its key. `caller_key` says that the caller gave the key: then it is the same effect for
+    every event. `target` is the digest of method, path and recipient, by which calls are matched; `path` and
+    `recipient` are for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is.
+    Read back, both digests have their stored form (`Sealer.forms`). `unread` says that the rest cannot be opened:
+    `sealed_under` names the key that is missing. Without that name, the entry is damaged. `unconfirmed` counts
+    requests that may or may not have taken effect, `generation` how often a new key was wanted on purpose. A
+    `started` entry is in flight, or of unknown fate; `run` is the latest that had it in hand.
     """
 
     name: str
     event_id: str
     handler: str
-    own_key: bool
+    caller_key: bool
     method: str
     path: str
     recipient: str
@@ -74,7 +74,7 @@ class Entry:
     version: int = 0
     generation: int = 0
     sends: int = 0
-    doubtful: int = 0
+    unconfirmed: int = 0
     first_at: int = 0
     last_at: int = 0
     status: int = 0
@@ -126,7 +126,7 @@ async def begin(
     Raises:
         redis.exceptions.RedisError: it is not known whether the intent is written; nothing was sent.
     """
-    kept = int(keep * 1000) if entry.own_key else 0
+    kept = int(keep * 1000) if entry.caller_key else 0
     args: list[Argument] = [lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
     args += (int(again), conditions_argument(conditions, keys, only_asks=entry.state == "would"))
     answer: list[bytes] = await run(
@@ -159,8 +159,8 @@ async def end(
     sealed = keys.sealer.seal(answer.body, _place(name, "answer"))
     told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, sealed)
     told = (*told, keys.sealer.seal_text(why, _place(name, "why")), note, _short(name, answer, keys.sealer))
-    state, doubtful = await run(redis, END, keys.namespace, name, *told)
-    return state.decode(), doubtful
+    state, unconfirmed = await run(redis, END, keys.namespace, name, *told)
+    return state.decode(), unconfirmed
 
 
 async def settle(redis: "Redis", keys: Keys, event_id: str, word: Literal["sent", "not_sent"]) -> int:
@@ -199,7 +199,7 @@ def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
     fields: dict[str, Argument] = {
         "event": entry.event_id,
         "handler": entry.handler,
-        "own_key": int(entry.own_key),
+        "caller_key": int(entry.caller_key),
         "method": entry.method,
         "path": sealer.seal_text(entry.path, _place(entry.name, "path")),
         "recipient": sealer.seal_text(entry.recipient, _place(entry.name, "recipient")),
@@ -215,7 +215,7 @@ def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
         kept = entry.answer
         sealed = sealer.seal(kept.body, _place(entry.name, "answer"))
         fields |= {"status": kept.status, "answer": sealed, "answer_type": kept.content_type}
-        fields["answer_short"] = _short(entry.name, kept, sealer)
+        fields["redacted_answer"] = _short(entry.name, kept, sealer)
     return [part for pair in fields.items() for part in pair]
 
 
@@ -248,7 +248,7 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
         name=name,
         event_id=text(b"event"),
         handler=text(b"handler"),
-        own_key=text(b"own_key") == "1",
+        caller_key=text(b"caller_key") == "1",
         method=text(b"method"),
         path=sealer.open_text(text(b"path"), _place(name, "path")),
         recipient=sealer.open_text(text(b"recipient"), _place(name, "recipient")),
@@ -260,7 +260,7 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
         version=number(b"version"),
         generation=number(b"generation"),
         sends=number(b"sends"),
-        doubtful=number(b"doubtful"),
+        unconfirmed=number(b"unconfirmed"),
         first_at=number(b"first_at"),
         last_at=number(b"last_at"),
         status=number(b"status"),
@@ -276,7 +276,7 @@ def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
 
 def _is_damaged(fields: Mapping[bytes, bytes]) -> bool:
     """Return whether what decides about the next request of an entry cannot be read."""
-    numbers = (b"version", b"generation", b"sends", b"doubtful", b"first_at", b"last_at", b"status")
+    numbers = (b"version", b"generation", b"sends", b"unconfirmed", b"first_at", b"last_at", b"status")
     states = {each.encode() for each in get_args(EntryState)}
     return fields.get(b"state") not in states or any(
         each in fields and whole_number(fields[each]) is None for each in numbers

@@ -129,10 +129,10 @@ async def acquire(redis: "Redis", keys: Keys, asked: AdmissionRequest) -> Grante
 
 def parse_admission(answer: Sequence[Any], keys: Keys) -> Granted | Deferred | Blocked:
     """Read the scripts' answer to a call that wants to go."""
-    if answer[0] == b"held":
+    if answer[0] == b"blocked":
         cause, detail, advice = (each.decode() for each in answer[1:])
         return Blocked(cause, keys.sealer.open_text(detail, detail_place(cause)), advice)
-    return Granted(answer[1] / 1000, answer[2]) if answer[0] == b"go" else Deferred(answer[1] / 1000)
+    return Granted(answer[1] / 1000, answer[2]) if answer[0] == b"granted" else Deferred(answer[1] / 1000)
 
 
 async def report(redis: "Redis", keys: Keys, event_id: str, heard: CallReport) -> Changed:

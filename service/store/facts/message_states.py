@@ -182,5 +182,5 @@ def _outlook(answer: Sequence[Any], keys: Keys) -> Outlook:
         consent_missing=tuple(each.decode() for each in missing),
         room=parse_room(room) if room else None,
         admission=parse_admission(admission, keys) if admission else None,
-        clear=bool(admission) and admission[0] == b"go" and admission[2] == b"1",
+        clear=bool(admission) and admission[0] == b"granted" and admission[2] == b"1",
     )

@@ -13,13 +13,13 @@ COMPARE_AND_SET = script("compare_and_set", when_full=False)
 
 async def snapshot(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
     """Return the last known state of a subject of this kind; None where there is none."""
-    stored: bytes | None = await redis.hget(keys.known(kind), subject)  # type: ignore[misc]
+    stored: bytes | None = await redis.hget(keys.snapshot(kind), subject)  # type: ignore[misc]
     return stored
 
 
 async def all_known(redis: "Redis", keys: Keys, kind: str) -> dict[str, bytes]:
     """Return the last known state of every subject of this kind."""
-    stored: dict[bytes, bytes] = await redis.hgetall(keys.known(kind))  # type: ignore[misc]
+    stored: dict[bytes, bytes] = await redis.hgetall(keys.snapshot(kind))  # type: ignore[misc]
     return {subject.decode(): value for subject, value in stored.items()}
 
 
@@ -45,10 +45,10 @@ async def compare_and_set(
 
 async def forget(redis: "Redis", keys: Keys, kind: str, subject: str) -> None:
     """Know nothing of a subject any more."""
-    await redis.hdel(keys.known(kind), subject)  # type: ignore[misc]
+    await redis.hdel(keys.snapshot(kind), subject)  # type: ignore[misc]
 
 
 async def acquire_throttle(redis: "Redis", keys: Keys, name: str, holder: str, *, seconds: float) -> bool:
     """Whether it is this holder's turn: the first to ask has it for `seconds`, and each time that it asks again."""
-    had: bytes | None = await redis.set(keys.turn(name), holder, nx=True, get=True, px=int(seconds * 1000))
+    had: bytes | None = await redis.set(keys.throttle(name), holder, nx=True, get=True, px=int(seconds * 1000))
     return had is None or had == holder.encode()

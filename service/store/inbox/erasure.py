@@ -23,7 +23,7 @@ ERASE_OPT_OUT = script("optout_erase")
 PAGE = 50
 """Events read in one go, and erased by one script."""
 SCAN = 500
-_OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "doubled", "apart")
+_OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "doubled", "excluded_events")
 
 
 @dataclass

@@ -246,7 +246,7 @@ def _blocked(text: bytes) -> Mapping[str, str]:
 def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -> EventRecord:
     """Read the hash of an event, whole or after its body was let go of, and open what is sealed."""
     reading = _Reading(fields)
-    outcomes = reading.outcomes() if b"kept" in fields else None
+    outcomes = reading.outcomes() if b"pruned" in fields else None
     arrived_by, *signed = reading.text(b"arrived_by", "webhook").split() or ["webhook"]
     body, sealed_under = reading.body(event_id, sealer)
     handlers = reading.handlers(sealer, event_id) if outcomes is None else outcomes
@@ -340,13 +340,13 @@ class _Reading:
     def outcomes(self) -> dict[str, HandlerRecord]:
         """Read the remains after `prune_bodies`: of each handler its name, its attempts and its reason."""
         try:
-            told = orjson.loads(self.fields[b"kept"])
+            told = orjson.loads(self.fields[b"pruned"])
             return {
                 name: HandlerRecord("done", attempts=int(attempts), reason=str(reason) or None)
                 for name, (attempts, reason) in told.items()
             }
         except (ValueError, TypeError, AttributeError):
-            self.damaged.add("kept")
+            self.damaged.add("pruned")
             return {}
 
 

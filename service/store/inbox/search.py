@@ -55,7 +55,7 @@ class EventFilter:
             name: getattr(self, name) for name in ("state", "type", "handler", "died", "reason") if getattr(self, name)
         }
         if self.about is not None:
-            told["about"] = _either(self.about)
+            told["numbers"] = _either(self.about)
         if with_times:
             told |= {name: getattr(self, name) for name in ("since", "until") if getattr(self, name) is not None}
         return orjson.dumps(told)

@@ -31,7 +31,7 @@ for i, packed in ipairs(ARGV) do
   local id = resolve(event.identity, event.type, event.more.remember)
   local first_at = first_arrival(id)
   local words, message = event.more.words, event.more.message
-  if words then hear_all(words, first_at or now) end
+  if words then record_changes(words, first_at or now) end
   if message then merge_message(message, id) end
   answers[i] = { record(id, event, first_at), id }
 end

@@ -6,7 +6,7 @@
 -- ARGV:   ticket (of this call, however often it asks), event id, patience (ms until the slot), probe's patience (ms),
 --         product ('': no limit concerns it), limit (a second), coming back ('1' | '0'), slot (one that it was given and did
 --         not use, or ''), then names of causes
--- Answer: {'go', ms until the slot, slot} | {'held', name, detail, advice} | {'put_off', ms until its turn}
+-- Answer: {'granted', ms until the slot, slot} | {'blocked', name, detail, advice} | {'deferred', ms until its turn}
 -- Cost:   O(causes + limit)
 local asked = { ticket = ARGV[1], event = ARGV[2], patience = tonumber(ARGV[3]), product = ARGV[5],
   limit = tonumber(ARGV[6]), back = ARGV[7] == '1', causes = {} }

@@ -8,13 +8,13 @@
 -- Cost:   O(causes × (handlers + log queue))
 local at_once = ARGV[1] == '1'
 local freed = 0
-for _, name in ipairs(redis.call('SMEMBERS', ns .. ':causes')) do
-  local cause = ns .. ':cause:' .. name
+for _, name in ipairs(redis.call('SMEMBERS', ns .. ':blocks')) do
+  local cause = ns .. ':block:' .. name
   local probe_at = tonumber(redis.call('HGET', cause, 'probe_at') or '-1')
   if probe_at >= 0 and at_once then
     redis.call('HSET', cause, 'probe_at', now)
     probe_at = now
   end
-  if probe_at >= 0 and probe_at <= now then freed = freed + free_for_probe(name) end
+  if probe_at >= 0 and probe_at <= now then freed = freed + start_probe(name) end
 end
 return freed

@@ -9,9 +9,9 @@
 local limit = tonumber(ARGV[1])
 if redis.call('ZCOUNT', ns .. ':queue', '-inf', now) >= tonumber(ARGV[2]) then return 0 end
 local freed = 0
-for _, name in ipairs(redis.call('SMEMBERS', ns .. ':causes')) do
-  if freed < limit and redis.call('EXISTS', ns .. ':cause:' .. name) == 0 then
-    freed = freed + free_some(name, limit - freed)
+for _, name in ipairs(redis.call('SMEMBERS', ns .. ':blocks')) do
+  if freed < limit and redis.call('EXISTS', ns .. ':block:' .. name) == 0 then
+    freed = freed + release_parked(name, limit - freed)
   end
 end
 return freed

@@ -15,7 +15,7 @@
 local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local limit, alone, routes = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6])
 local prefix, token = ns .. ':', worker .. ':' .. number
-local SUSPECT, MOST_PASSED, MOST_LOOKED_AT = 2, 500, 5000
+local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED = 2, 500, 5000
 local claimed, foreign, suspects, damaged = {}, {}, 0, {}
 
 local function fits(pattern, type)
@@ -37,25 +37,25 @@ local function subscribed(type)
   return #names > 0 and cjson.encode(names) or '[]'
 end
 
-local function give(id, event)
+local function add_record(id, event)
   local record = redis.call('HGETALL', event)
   table.insert(record, 1, id)
   claimed[#claimed + 1] = record
 end
 
--- verdict_on: 'free' to be taken, 'suspect' to be taken alone, 'own' to be renewed or given up by this worker's own renewal, or
+-- claimability: 'free' to be taken, 'suspect' to be taken alone, 'own' to be renewed or given up by this worker's own renewal, or
 -- 'settle': not for anybody now. A lapsed lease is ended.
-local function verdict_on(id, event)
+local function claimability(id, event)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until')
   if f[1] ~= 'open' or (f[2] and (tonumber(f[3]) or 0) > now) then return 'settle' end
   if f[2] then
     if worker_of(f[2]) == worker then return 'own' end
-    blame(id, f[2])
-    condemn_if_hopeless(id)
-    let_go(id, f[2])
-    if verdict(event, names_of(redis.call('HGET', event, 'handlers'))) ~= 'open' then return 'settle' end
+    record_lapse(id, f[2])
+    kill_poison_if_hopeless(id)
+    release_lease(id, f[2])
+    if combined_state(event, names_of(redis.call('HGET', event, 'handlers'))) ~= 'open' then return 'settle' end
   end
-  return (tonumber(redis.call('HGET', event, 'lapses') or '0') or 0) >= SUSPECT and 'suspect' or 'free'
+  return (tonumber(redis.call('HGET', event, 'lapses') or '0') or 0) >= POISON_SUSPECT and 'suspect' or 'free'
 end
 
 local function take(id, event, more)
@@ -65,22 +65,22 @@ local function take(id, event, more)
   hold(worker, id)
   redis.call('HSET', event, 'handlers', handlers, 'lease', token, 'lease_until', now + lease, unpack(more or {}))
   settle(id)
-  give(id, event)
+  add_record(id, event)
 end
 
--- consider: take a due job if it may be taken. Answers whether it is still due, and whether nothing more may be taken.
-local function consider(job)
+-- try_claim: take a due job if it may be taken. Answers whether it is still due, and whether nothing more may be taken.
+local function try_claim(job)
   local id = job:sub(#prefix + 1)
   local event = ns .. ':event:' .. id
   if job:sub(1, #prefix) ~= prefix or redis.call('EXISTS', event) == 0 then
     if redis.call('EXISTS', 'arq:in-progress:' .. job) == 0 then foreign[#foreign + 1] = job end
     return true, false
   end
-  local verdict = verdict_on(id, event)
-  if verdict == 'own' then return true, false end
-  if verdict == 'settle' then
+  local claimable = claimability(id, event)
+  if claimable == 'own' then return true, false end
+  if claimable == 'settle' then
     settle(id)
-  elseif verdict == 'free' then
+  elseif claimable == 'free' then
     take(id, event)
   elseif alone and #claimed == 0 then
     take(id, event, { 'alone', '1' })
@@ -93,9 +93,9 @@ local function consider(job)
   return false, false
 end
 
--- consider_alone: a damaged record ends alone, and hinders no other event
-local function consider_alone(job)
-  local fine, still_due, enough = pcall(consider, job)
+-- try_claim_safely: a damaged record ends alone, and hinders no other event
+local function try_claim_safely(job)
+  local fine, still_due, enough = pcall(try_claim, job)
   if fine then return still_due, enough end
   local id = job:sub(#prefix + 1)
   if not is_damage(ns .. ':event:' .. id, still_due) then error(still_due) end
@@ -112,11 +112,11 @@ local function claim_due()
       or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, limit - #claimed)
     looked = looked + #jobs
     for _, job in ipairs(jobs) do
-      local still_due, enough = consider_alone(job)
+      local still_due, enough = try_claim_safely(job)
       if still_due then passed = passed + 1 end
       if enough then return end
     end
-  until ARGV[7] or #jobs == 0 or #claimed >= limit or passed >= MOST_PASSED or looked >= MOST_LOOKED_AT
+  until ARGV[7] or #jobs == 0 or #claimed >= limit or passed >= MAX_SKIPPED or looked >= MAX_SCANNED
 end
 
 local function repeat_claim()
@@ -125,7 +125,7 @@ local function repeat_claim()
     local f = redis.call('HMGET', event, 'lease', 'lease_until')
     if f[1] == token and (tonumber(f[2]) or 0) > now then
       settle(id)
-      give(id, event)
+      add_record(id, event)
     end
   end
 end

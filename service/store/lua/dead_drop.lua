@@ -19,7 +19,7 @@ for i = 3, #ARGV do
   elseif #dead_handlers(event, wanted, reason) == 0 then
     answers[#answers + 1] = 'other'
   else
-    forget(ARGV[i])
+    delete_event(ARGV[i])
     answers[#answers + 1] = 'dropped'
   end
 end

@@ -14,18 +14,18 @@ local function retry(id)
   local event = ns .. ':event:' .. id
   local state = redis.call('HGET', event, 'state')
   if state ~= 'dead' then return state and 'not_dead' or 'gone' end
-  local why_not = hindrance(event, trusted)
+  local why_not = why_not_rerunnable(event, trusted)
   if why_not then return why_not end
-  if is_half_anew(event) then
+  if is_half_rerun(event) then
     settle(id)
     return 'retried'
   end
   local names = dead_handlers(event, wanted, reason)
   if #names == 0 then return 'other' end
-  if word == '' and count_doubtful(id) > 0 then return 'in_doubt' end
+  if word == '' and count_unconfirmed(id) > 0 then return 'in_doubt' end
   if word ~= '' and settle_effects(id, word, answer) > 0 then note(id, word) end
-  let_go_of_refusals(id)
-  run_anew(event, names, 'retried')
+  withdraw_refused_effects(id)
+  rerun_handlers(event, names, 'retried')
   settle(id)
   return 'retried'
 end

@@ -8,7 +8,7 @@
 -- ARGV:   event id, token of the lease, name, version seen (0: there was no entry), run, keep (ms that the entry lives; 0: as
 --         long as its event), again ('1': the stored bytes go once more; '0': what follows is new), conditions of a send (JSON, or
 --         ''): {keys = {names of the caller's encryption keys}, recipients = {forms of each number}, only_asks, message = {id,
---         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}, shown = {words (as for hear_all),
+--         since (ms when it was sent; -1: unknown), segments, limit, window (ms), keep (ms)}, shown = {words (as for record_changes),
 --         state (as for merge_message)}: what Telnyx has just shown of that message, which is kept, reply = {limit, window (ms)} of the budget of replies,
 --         regions = {where it goes}}, then field, value …
 -- Answer: {'begun'}, {'lost'}, {'changed'}, or why it may not be sent: {'opted_out'}, {'already_delivered'}, {'native_fallback'},
@@ -46,7 +46,7 @@ end
 -- take: the right to send in a message's place, and the segments for it
 local function take(wanted)
   local message, key = wanted.message, message_key(wanted.message.id)
-  adopt_forms(key, wanted.recipients[1])
+  merge_forms(key, wanted.recipients[1])
   redis.call('HSET', key, 'right:' .. wanted.recipients[1][1], id)
   redis.call('PEXPIRE', key, message.keep)
   reserve_budget(name, message.segments, message.window)
@@ -59,7 +59,7 @@ if ARGV[8] ~= '' then
   local wanted = cjson.decode(ARGV[8])
   if wanted.shown then
     -- Kept whatever follows: it is true of the message, be the SMS sent or not.
-    hear_all(wanted.shown.words, now)
+    record_changes(wanted.shown.words, now)
     merge_message(wanted.shown.state, id)
   end
   local why = refused(wanted)
@@ -71,13 +71,13 @@ if ARGV[8] ~= '' then
   end
 end
 -- The intent is one write, and the last: where that fails, there is none.
-local known = redis.call('HMGET', entry, 'state', 'sends', 'doubtful')
+local known = redis.call('HMGET', entry, 'state', 'sends', 'unconfirmed')
 local fields = { 'run', run, 'holder', id, 'token', token, 'last_at', now, 'version', tonumber(version) + 1 }
-local state, sends, doubtful = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
+local state, sends, unconfirmed = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
 if ARGV[7] == '0' then
-  redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'answer_short', 'answered_at', 'why', 'bytes')
-  sends, doubtful = 0, 0
+  redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'redacted_answer', 'answered_at', 'why', 'bytes')
+  sends, unconfirmed = 0, 0
   fields[#fields + 1], fields[#fields + 2] = 'first_at', now
   for i = 9, #ARGV, 2 do
     fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 1]
@@ -90,5 +90,5 @@ if keep > 0 then
   if version == '0' then redis.call('HSET', entry, 'version', '0') end
   redis.call('PEXPIRE', entry, keep)
 end
-redis.call('HSET', entry, 'sends', sends + going, 'doubtful', doubtful + going, unpack(fields))
+redis.call('HSET', entry, 'sends', sends + going, 'unconfirmed', unconfirmed + going, unpack(fields))
 return { 'begun' }

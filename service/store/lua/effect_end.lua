@@ -11,7 +11,7 @@
 -- Cost:   O(1)
 local entry = ns .. ':effect:' .. ARGV[1]
 local outcome, sent_at, status = ARGV[2], ARGV[3], ARGV[4]
-local MOST_TOLD, MOST_NOTES = 2000, 170
+local MAX_SENT, MAX_NOTES = 2000, 170
 
 -- All of it is one write, so that an answer is noted or not; the request's bytes go after it.
 local fields = {}
@@ -21,10 +21,10 @@ end
 
 local function keep_answer()
   set('answer_type', ARGV[5], 'answer', ARGV[6], 'answered_at', now)
-  if ARGV[9] ~= '' then set('answer_short', ARGV[9]) end
+  if ARGV[9] ~= '' then set('redacted_answer', ARGV[9]) end
 end
 
-local f = redis.call('HMGET', entry, 'state', 'doubtful', 'sent', 'notes', 'version')
+local f = redis.call('HMGET', entry, 'state', 'unconfirmed', 'sent', 'notes', 'version')
 if not f[1] then return { 'gone', 0 } end
 local notes = f[4] or ''
 if notes:find(ARGV[8], 1, true) then
@@ -32,21 +32,21 @@ if notes:find(ARGV[8], 1, true) then
   return { f[1], tonumber(f[2]) }
 end
 local sent = (f[3] or '') .. sent_at .. ' ' .. status .. ' ' .. now .. ';'
-if #sent <= MOST_TOLD and (status ~= '0' or outcome == 'unknown') then set('sent', sent) end
-local state, doubtful = f[1], tonumber(f[2])
+if #sent <= MAX_SENT and (status ~= '0' or outcome == 'unknown') then set('sent', sent) end
+local state, unconfirmed = f[1], tonumber(f[2])
 if state == 'started' and outcome ~= 'unknown' then
-  doubtful = math.max(0, doubtful - 1)
+  unconfirmed = math.max(0, unconfirmed - 1)
   if outcome == 'done' then
     state = 'done'
     keep_answer()
-  elseif doubtful == 0 and outcome ~= 'put_off' then
+  elseif unconfirmed == 0 and outcome ~= 'put_off' then
     state = outcome
     if outcome == 'refused' then keep_answer() end
     release_budget(ARGV[1])
   end
-  set('state', state, 'doubtful', doubtful)
+  set('state', state, 'unconfirmed', unconfirmed)
 end
-set('status', status, 'why', ARGV[7], 'notes', (notes .. ARGV[8] .. ';'):sub(-MOST_NOTES))
+set('status', status, 'why', ARGV[7], 'notes', (notes .. ARGV[8] .. ';'):sub(-MAX_NOTES))
 redis.call('HSET', entry, 'version', tonumber(f[5] or '0') + 1, unpack(fields))
 if state ~= 'started' and f[1] == 'started' then redis.call('HDEL', entry, 'bytes') end
-return { state, doubtful }
+return { state, unconfirmed }

@@ -6,4 +6,4 @@
 -- ARGV:   event id, handler, forget ('1' | '0': only count)
 -- Answer: how many effects
 -- Cost:   O(effects of the event)
-return forget_effects_of(ARGV[1], ARGV[2], ARGV[3] == '1')
+return reset_effects(ARGV[1], ARGV[2], ARGV[3] == '1')

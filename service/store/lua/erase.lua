@@ -8,8 +8,8 @@
 -- Answer: for each id: {'erased', had a body ('1' | '0'), effects that lost texts} | {'open'} | {'gone'}
 -- Cost:   O(ids × (handlers + effects))
 
--- quiet: take the words out of a handler's record
-local function quiet(event, name)
+-- redact_handler: take the words out of a handler's record
+local function redact_handler(event, name)
   local field = 'h:' .. name
   local known = redis.call('HGET', event, field)
   if not known then return end
@@ -29,7 +29,7 @@ local function erase_effects(id)
   for _, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)) do
     local entry = ns .. ':effect:' .. name
     if redis.call('EXISTS', entry) == 1 and not in_use(entry) then
-      shorten(entry)
+      redact(entry)
       redis.call('HDEL', entry, 'bytes', 'recipient', 'why')
       erased = erased + 1
     end
@@ -51,9 +51,9 @@ local function erase(id)
     return { 'gone' }
   end
   local had = redis.call('HDEL', event, 'body')
-  redis.call('HDEL', event, 'about')
+  redis.call('HDEL', event, 'numbers')
   if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+')) end
-  for _, name in ipairs(names_of(f[3] or '[]') or {}) do quiet(event, name) end
+  for _, name in ipairs(names_of(f[3] or '[]') or {}) do redact_handler(event, name) end
   local erased = erase_effects(id)
   redis.call('SREM', ns .. ':erasing', id)
   return { 'erased', tostring(had), erased }

@@ -18,7 +18,7 @@ local forgotten = 0
 for index, retention in pairs({ [':ended'] = tonumber(ARGV[1]), [':dead'] = tonumber(ARGV[2]) }) do
   for _, id in ipairs(redis.call('ZRANGEBYSCORE', ns .. index, '-inf', now - retention, 'LIMIT', 0, limit)) do
     if belongs(index, id) then
-      forget(id)
+      delete_event(id)
       redis.call('ZREM', ns .. index, id)
       forgotten = forgotten + 1
     else

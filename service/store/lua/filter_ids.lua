@@ -11,7 +11,7 @@
 local filters, index, first, limit = cjson.decode(ARGV[1]), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local prefix = ns .. ':'
 
-local about = filters.about and from_hex(filters.about)
+local about = filters.numbers and from_hex(filters.numbers)
 
 local function of_type(type)
   local wanted = filters.type
@@ -33,7 +33,7 @@ local tests = {}
 local function test(wanted, field, passes)
   if wanted then tests[#tests + 1] = { field = field, passes = passes } end
 end
-test(about, 'about', is_about)
+test(about, 'numbers', is_about)
 test(filters.type, 'type', of_type)
 test(filters.state, 'state', function(state) return state == filters.state end)
 test(filters.since, 'received_at', function(at) return (tonumber(at) or 0) >= filters.since end)
@@ -45,7 +45,7 @@ local function fits(event)
     local value = redis.call('HGET', event, each.field)
     if not value or not each.passes(value) then return false end
   end
-  if filters.handler and not has_handler(unpack(redis.call('HMGET', event, 'handlers', 'kept'))) then return false end
+  if filters.handler and not has_handler(unpack(redis.call('HMGET', event, 'handlers', 'pruned'))) then return false end
   if filters.died or filters.reason then return #dead_handlers(event, filters.died or '', filters.reason or '') > 0 end
   return true
 end

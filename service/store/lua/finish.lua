@@ -18,10 +18,10 @@ while i <= #ARGV do
     local fields = {}
     for j = i + 4, i + 3 + 2 * count, 2 do fields[#fields + 1], fields[#fields + 2] = 'h:' .. ARGV[j], ARGV[j + 1] end
     if count > 0 then redis.call('HSET', event, unpack(fields)) end
-    if release and count > 0 then redis.call('HDEL', event, 'lapses', 'blames') end
+    if release and count > 0 then redis.call('HDEL', event, 'lapses', 'lapse_tokens') end
     answers[#answers + 1] = settle(id, false, release)
     -- Last, so that the lease's holder can repeat a call that failed half-way.
-    if release then let_go(id, token) end
+    if release then release_lease(id, token) end
   end
   i = i + 4 + 2 * count
 end

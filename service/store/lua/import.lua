@@ -9,12 +9,12 @@
 -- Cost:   O(events × (handlers + log events))
 local run = ARGV[1] == '1'
 
--- mark: a minute whose index has gone must not be given one that knows of this event only
-local function mark(at, marks)
+-- index_past_minute: a minute whose index has gone must not be given one that knows of this event only
+local function index_past_minute(at, terms)
   if at < now - MINUTES_KEPT then return end
   local from = at - at % MINUTE
   local others = redis.call('ZCOUNT', ns .. ':events', from, '(' .. from + MINUTE)
-  if others == 0 or redis.call('EXISTS', minute_key(at)) == 1 then mark_minute(at, marks) end
+  if others == 0 or redis.call('EXISTS', minute_key(at)) == 1 then index_minute(at, terms) end
 end
 
 -- store: like `record`, it ends with the one write of the whole record
@@ -22,7 +22,7 @@ local function store(event)
   local id, more = event.identity, event.more
   local received_at = math.min(more.received_at, now)
   local fields = { 'type', event.type, 'arrived_by', event.arrived_by, 'received_at', received_at, 'due', now, 'deliveries',
-    more.deliveries, 'about', event.terms:sub(5), 'notes', noted('', run and 'imported_to_run' or 'imported') }
+    more.deliveries, 'numbers', event.terms:sub(5), 'notes', noted('', run and 'imported_to_run' or 'imported') }
   local function add(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
   if event.body ~= '' then add('body', event.body) end
   local state, due = 'open', now
@@ -34,11 +34,11 @@ local function store(event)
       add(of_handlers[i], records[i])
     end
     state, due = 'ignored', nil
-    if #names > 0 then state, due = sum_up(of_handlers, records) end
+    if #names > 0 then state, due = combine_states(of_handlers, records) end
     add('imported', '1')
     add('handlers', #names > 0 and cjson.encode(names) or '[]')
   end
-  mark(received_at, event.terms)
+  index_past_minute(received_at, event.terms)
   if state == 'open' then
     enqueue(id, math.max(due, received_at), received_at)
     wake()

@@ -23,7 +23,7 @@ local recipients = {}
 for i = 8, #ARGV, 3 do
   local forms = cjson.decode(ARGV[i])
   recipients[#recipients + 1] = { forms, ARGV[i + 1], ARGV[i + 2] }
-  adopt_forms(key, forms)
+  merge_forms(key, forms)
   if purpose == 'hold' then redis.call('HSETNX', key, 'held:' .. forms[1], at) end
   if purpose == 'sent' then redis.call('HSET', key, 'sent:' .. forms[1], by) end
 end
@@ -34,7 +34,7 @@ local doubled, answers = {}, {}
 for field in pairs(fields) do
   local form = field:match('^sent:(.*)$')
   local state = form and recipient_state(fields, { form })
-  if state and reached(state.status) and redis.call('HSETNX', key, 'doubled:' .. form, '1') == 1 then
+  if state and is_delivered(state.status) and redis.call('HSETNX', key, 'doubled:' .. form, '1') == 1 then
     doubled[#doubled + 1] = state.carrier or 'unknown'
   end
 end

@@ -5,9 +5,9 @@
 -- ARGV:   first minute (since 1970), how many (at most 2000), then digests (in hex; of several with commas
 --         between, any)
 -- Answer: {minutes looked at, then from and to (minutes) of each stretch that may hold such events, the latest first}
--- Cost:   O(minutes + digests in them), at most MOST_BYTES and one minute's
+-- Cost:   O(minutes + digests in them), at most MAX_BYTES and one minute's
 local first, count = tonumber(ARGV[1]), tonumber(ARGV[2])
-local MOST_BYTES = 1048576
+local MAX_BYTES = 1048576
 
 local wanted = {}
 for i = 3, #ARGV do wanted[#wanted + 1] = from_hex(ARGV[i]) end
@@ -24,7 +24,7 @@ local function may_hold(minute, digests)
 end
 
 local answer, looked_at, bytes = { 0 }, 0, 0
-while looked_at < count and bytes < MOST_BYTES do
+while looked_at < count and bytes < MAX_BYTES do
   local minute = first - looked_at
   local digests = redis.call('GET', minute_key(minute * MINUTE))
   bytes = bytes + #(digests or '')

@@ -10,7 +10,7 @@ local notice = ns .. ':notice:' .. cause
 local before = {}
 local fields = redis.call('HKEYS', notice)
 for _, field in ipairs(fields) do
-  if field:sub(1, 5) == 'told:' then
+  if field:sub(1, 5) == 'sent:' then
     before[field:sub(6)] = true
     redis.call('HDEL', notice, field)
   end
@@ -21,7 +21,7 @@ for i = 5, #ARGV, 2 do
   local entry = ARGV[i]
   told[entry] = true
   news = news or not before[entry]
-  redis.call('HSET', notice, 'told:' .. entry, 1)
+  redis.call('HSET', notice, 'sent:' .. entry, 1)
   if redis.call('HINCRBY', notice, 'new:' .. entry, -tonumber(ARGV[i + 1])) <= 0 then
     redis.call('HDEL', notice, 'new:' .. entry)
   end
@@ -32,6 +32,6 @@ end
 local pause = shortest
 if not news then pause = math.min(2 * (redis.call('HGET', notice, 'pause') or shortest), longest) end
 redis.call('HDEL', notice, 'taken')
-redis.call('HSET', notice, 'pause', pause, 'told_at', now)
+redis.call('HSET', notice, 'pause', pause, 'sent_at', now)
 redis.call('ZADD', ns .. ':notices', now + pause, cause)
 return pause

@@ -6,7 +6,7 @@
 -- Answer: 1, or 0 where it has said nothing
 -- Cost:   O(forms)
 local forms = cjson.decode(ARGV[1])
-local known = known_words(forms)
+local known = known_consent(forms)
 if table.concat(known) == '------' then return 0 end
-write_words(forms, '', known)
+write_consent(forms, '', known)
 return 1

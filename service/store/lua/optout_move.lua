@@ -8,9 +8,9 @@
 local moved = 0
 for i = 1, #ARGV, 2 do
   local forms = cjson.decode(ARGV[i])
-  local known, others = known_words(forms)
+  local known, others = known_consent(forms)
   if others > 0 then
-    write_words(forms, ARGV[i + 1], known)
+    write_consent(forms, ARGV[i + 1], known)
     moved = moved + 1
   end
 end

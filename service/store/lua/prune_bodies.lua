@@ -7,8 +7,8 @@
 -- Answer: how many were let go of
 -- Cost:   O(limit × (handlers + effects + log events))
 local limit = tonumber(ARGV[2])
-local MOST = 200
-local KEPT = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
+local MAX_SIZE = 200
+local LASTING = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
 
 -- outcomes: of each handler its runs and its reason, as JSON
 local function outcomes(event, names)
@@ -21,23 +21,23 @@ local function outcomes(event, names)
   return #names > 0 and cjson.encode(told) or '{}'
 end
 
-local function compact(id)
+local function prune(id)
   local event = ns .. ':event:' .. id
-  local values = redis.call('HMGET', event, unpack(KEPT))
+  local values = redis.call('HMGET', event, unpack(LASTING))
   local kept = outcomes(event, names_of(redis.call('HGET', event, 'handlers') or '[]') or {})
-  local record, size = {}, #'kept'
-  for i, name in ipairs(KEPT) do
+  local record, size = {}, #'pruned'
+  for i, name in ipairs(LASTING) do
     record[#record + 1], record[#record + 2] = name, values[i] or ''
     size = size + #name + #record[#record]
   end
-  shorten_answers(id)
-  if size + #kept > MOST then kept = '{}' end
-  local f, stay = redis.call('HMGET', event, 'about', 'kept'), { kept = true }
+  redact_answers(id)
+  if size + #kept > MAX_SIZE then kept = '{}' end
+  local f, stay = redis.call('HMGET', event, 'numbers', 'pruned'), { pruned = true }
   -- An event that was begun before has lost its handlers.
   kept = f[2] or kept
-  redis.call('HSET', event, 'kept', kept, unpack(record))
-  for _, name in ipairs(KEPT) do stay[name] = true end
-  stay.about = f[1] and f[1] ~= '' and size + #kept + #'about' + #f[1] <= MOST
+  redis.call('HSET', event, 'pruned', kept, unpack(record))
+  for _, name in ipairs(LASTING) do stay[name] = true end
+  stay.numbers = f[1] and f[1] ~= '' and size + #kept + #'numbers' + #f[1] <= MAX_SIZE
   local gone = {}
   for _, name in ipairs(redis.call('HKEYS', event)) do
     if not stay[name] then gone[#gone + 1] = name end
@@ -46,6 +46,6 @@ local function compact(id)
 end
 
 local ids = redis.call('ZRANGEBYSCORE', ns .. ':bodies', '-inf', now - tonumber(ARGV[1]), 'LIMIT', 0, limit)
-for _, id in ipairs(ids) do compact(id) end
+for _, id in ipairs(ids) do prune(id) end
 if #ids > 0 then redis.call('ZREM', ns .. ':bodies', unpack(ids)) end
 return #ids

@@ -13,17 +13,17 @@ local worker, lease, settled = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local FIRST = 5
 local lost, runs = {}, {}
 
--- count_overdue: count a lapse, once, for good: under a token that is not absolved
-local function count_overdue(event, token, blocked)
-  local f = redis.call('HMGET', event, 'blames', 'lapses', 'notes')
-  local blames, known = f[1] or '', blocked_places(event)
-  if blames:find('overdue/' .. token .. ' ', 1, true) then return end
-  local at, till = blames:find(token .. ' ', 1, true)
+-- record_overdue: count a lapse, once, for good: under a token that is not absolved
+local function record_overdue(event, token, blocked)
+  local f = redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes')
+  local lapse_tokens, known = f[1] or '', blocked_places(event)
+  if lapse_tokens:find('overdue/' .. token .. ' ', 1, true) then return end
+  local at, till = lapse_tokens:find(token .. ' ', 1, true)
   local lapses = (tonumber(f[2] or '0') or 0) + (at and 0 or 1)
-  if at then blames = blames:sub(1, at - 1) .. blames:sub(till + 1) end
+  if at then lapse_tokens = lapse_tokens:sub(1, at - 1) .. lapse_tokens:sub(till + 1) end
   local about = { worker = worker, handler = blocked and blocked.handler, place = blocked and blocked.place }
   if blocked then known[blocked.handler] = blocked.place end
-  redis.call('HSET', event, 'blames', (blames .. 'overdue/' .. token .. ' '):sub(-MOST_BLAMES), 'lapses', lapses,
+  redis.call('HSET', event, 'lapse_tokens', (lapse_tokens .. 'overdue/' .. token .. ' '):sub(-MAX_LAPSE_TOKENS), 'lapses', lapses,
     'notes', noted(f[3], blocked and 'blocked' or 'overdue', about), 'blocked', cjson.encode(known))
 end
 
@@ -32,19 +32,19 @@ end
 local function overdue(id, token, about)
   local event = ns .. ':event:' .. id
   local blocked = about ~= '' and cjson.decode(about) or nil
-  local f = redis.call('HMGET', event, 'lease', 'blames')
+  local f = redis.call('HMGET', event, 'lease', 'lapse_tokens')
   local ours = f[1] == token
   if not ours and not (f[2] or ''):find(token .. ' ', 1, true) then return end
-  count_overdue(event, token, blocked)
+  record_overdue(event, token, blocked)
   if not ours then return end
-  condemn_if_hopeless(id, blocked)
+  kill_poison_if_hopeless(id, blocked)
   settle(id, false, true)
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
   redis.call('SREM', ns .. ':held:' .. worker, id)
 end
 
--- tell_blocked: who reads the queue is to know that what this worker holds makes no progress
-local function tell_blocked()
+-- publish_blocked: who reads the queue is to know that what this worker holds makes no progress
+local function publish_blocked()
   if ARGV[4] == '' then
     redis.call('HDEL', ns .. ':blocked', worker)
     return
@@ -58,7 +58,7 @@ end
 for i = FIRST, #ARGV, 4 do
   if ARGV[i + 2] == 'overdue' then overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
 end
-absolve(worker)
+clear_lapses(worker)
 for i = FIRST, #ARGV, 4 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
   runs[id] = true
@@ -79,5 +79,5 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
     redis.call('SREM', ns .. ':held:' .. worker, id)
   end
 end
-tell_blocked()
+publish_blocked()
 return lost

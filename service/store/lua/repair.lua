@@ -7,7 +7,7 @@
 -- Answer: how many were put right
 -- Cost:   O(ids × (handlers + log events))
 
-local function put_right(id)
+local function repair_event(id)
   local event = ns .. ':event:' .. id
   if redis.call('EXISTS', event) == 0 then
     leave_end(id, 'dead')
@@ -30,6 +30,6 @@ end
 
 local repaired = 0
 for i = 1, #ARGV do
-  if pcall(put_right, ARGV[i]) then repaired = repaired + 1 end
+  if pcall(repair_event, ARGV[i]) then repaired = repaired + 1 end
 end
 return repaired

@@ -17,19 +17,19 @@ local function contains(names, wanted)
   return false
 end
 
--- let_one_run: the others stay as they ended
-local function let_one_run(event, names, what)
+-- rerun_one: the others stay as they ended
+local function rerun_one(event, names, what)
   local more = {}
   if not contains(names, only) then
     names[#names + 1] = only
     more = { 'handlers', cjson.encode(names) }
   end
-  run_anew(event, { only }, what, more)
+  rerun_handlers(event, { only }, what, more)
 end
 
--- let_all_run: the handlers are fixed anew when it is claimed
-local function let_all_run(event, names, what)
-  run_anew(event, names, what, { 'due', now })
+-- rerun_all: the handlers are fixed anew when it is claimed
+local function rerun_all(event, names, what)
+  rerun_handlers(event, names, what, { 'due', now })
   redis.call('HDEL', event, 'handlers')
 end
 
@@ -38,19 +38,19 @@ local function replay(id)
   local state = redis.call('HGET', event, 'state')
   if not state then return { 'gone', 0 } end
   if state == 'open' then return { 'open', 0 } end
-  local why_not = hindrance(event, trusted)
+  local why_not = why_not_rerunnable(event, trusted)
   if why_not then return { why_not, 0 } end
-  if not again and count_doubtful(id) > 0 then return { 'in_doubt', 0 } end
-  local forgotten = again and forget_effects_of(id, only, act) or 0
+  if not again and count_unconfirmed(id) > 0 then return { 'in_doubt', 0 } end
+  local forgotten = again and reset_effects(id, only, act) or 0
   if not act then return { 'replayed', forgotten } end
   local what = again and 'replayed_again' or 'replayed'
   local names = names_of(redis.call('HGET', event, 'handlers') or '[]') or {}
-  if is_half_anew(event) then
+  if is_half_rerun(event) then
     if only == '' then redis.call('HDEL', event, 'handlers') end
   elseif only ~= '' then
-    let_one_run(event, names, what)
+    rerun_one(event, names, what)
   else
-    let_all_run(event, names, what)
+    rerun_all(event, names, what)
   end
   settle(id)
   return { 'replayed', forgotten }

@@ -7,12 +7,12 @@
 --         good, limited, wait (ms), limit, limit_lasts (ms)}
 -- Answer: {opened, lifted}: names; opened = those to notify people of
 -- Cost:   O(causes + events that a lifted one frees × (handlers + log queue))
-local event_id, heard = ARGV[1], cjson.decode(ARGV[2])
-local FREED_AT_ONCE, LONGEST_PAUSE, UNCLEAR_PAUSE, LONGEST_BLOCK = 50, 60000, 5000, 3600000
+local event_id, report = ARGV[1], cjson.decode(ARGV[2])
+local FREED_AT_ONCE, MAX_PAUSE, UNCLEAR_PAUSE, MAX_BLOCK = 50, 60000, 5000, 3600000
 local opened, lifted = {}, {}
 
--- struck: whether so many distinct events have failed within a while, and none has succeeded, that this is an outage
-local function struck(cause)
+-- is_outage: whether so many distinct events have failed within a while, and none has succeeded, that this is an outage
+local function is_outage(cause)
   if cause.strikes <= 1 then return true end
   local failures = ns .. ':failures'
   redis.call('ZADD', failures, now, event_id)
@@ -29,12 +29,12 @@ end
 
 local function fails(cause, key, is_open)
   if not is_open then
-    if struck(cause) and open_cause(cause.name, cause) then opened[#opened + 1] = cause.name end
+    if is_outage(cause) and open_block(cause.name, cause) then opened[#opened + 1] = cause.name end
     return
   end
-  local f = redis.call('HMGET', key, 'prober', 'interval', 'longest', 'untold')
+  local f = redis.call('HMGET', key, 'prober', 'interval', 'longest', 'unnotified')
   -- It was opened by a call that failed before anybody was told.
-  if f[4] == '1' and tell_of(cause.name, cause.quiet) then opened[#opened + 1] = cause.name end
+  if f[4] == '1' and mark_notified(cause.name, cause.quiet) then opened[#opened + 1] = cause.name end
   if f[1] ~= event_id then return end
   local interval = math.min(2 * tonumber(f[2]), tonumber(f[3]))
   probe_again(key, interval, interval)
@@ -48,16 +48,16 @@ end
 -- Each success frees events of lifted causes, so that they go on even where no worker does the maintenance.
 local function lifts(cause, is_open)
   if is_open then
-    lift_cause(cause.name)
+    lift_block(cause.name)
     lifted[#lifted + 1] = cause.name
   end
-  free_some(cause.name, FREED_AT_ONCE)
+  release_parked(cause.name, FREED_AT_ONCE)
 end
 
-local function hear_of_causes()
-  local any = redis.call('EXISTS', ns .. ':causes') == 1
-  for _, cause in ipairs(heard.causes) do
-    local key = ns .. ':cause:' .. cause.name
+local function update_blocks()
+  local any = redis.call('EXISTS', ns .. ':blocks') == 1
+  for _, cause in ipairs(report.causes) do
+    local key = ns .. ':block:' .. cause.name
     local is_open = any and redis.call('EXISTS', key) == 1
     if cause.word == 'fails' then
       fails(cause, key, is_open)
@@ -74,7 +74,7 @@ local function block(bucket, wait, f, more)
   local before, last_place = tonumber(f[1] or 0), tonumber(f[2] or 0)
   local until_then = now + wait
   -- The server's clock was put back.
-  if before > now + LONGEST_BLOCK then before = 0 end
+  if before > now + MAX_BLOCK then before = 0 end
   if until_then <= before then return end
   local fields = more or {}
   if last_place > now then
@@ -83,21 +83,21 @@ local function block(bucket, wait, f, more)
   redis.call('HSET', bucket, 'blocked_until', until_then, unpack(fields))
 end
 
-local function hear_of_limits(bucket)
+local function update_bucket(bucket)
   local f = redis.call('HMGET', bucket, 'blocked_until', 'new', 'refusals')
   local refusals = tonumber(f[3] or 0)
-  if heard.wait then
-    block(bucket, heard.wait, f)
-  elseif heard.limited and tonumber(f[1] or 0) <= now then
+  if report.wait then
+    block(bucket, report.wait, f)
+  elseif report.limited and tonumber(f[1] or 0) <= now then
     -- Those that were on their way when the block began count once.
-    block(bucket, math.min(1000 * 2 ^ refusals, LONGEST_PAUSE), f, { 'refusals', math.min(refusals + 1, 10) })
+    block(bucket, math.min(1000 * 2 ^ refusals, MAX_PAUSE), f, { 'refusals', math.min(refusals + 1, 10) })
   end
-  if heard.good and refusals > 0 then redis.call('HDEL', bucket, 'refusals') end
-  if heard.limit then redis.call('HSET', bucket, 'told_limit', heard.limit, 'told_until', now + heard.limit_lasts) end
+  if report.good and refusals > 0 then redis.call('HDEL', bucket, 'refusals') end
+  if report.limit then redis.call('HSET', bucket, 'reported_limit', report.limit, 'reported_until', now + report.limit_lasts) end
   redis.call('PEXPIRE', bucket, 7200000)
 end
 
-hear_of_causes()
-if heard.alive then redis.call('DEL', ns .. ':failures') end
-if heard.product then hear_of_limits(ns .. ':bucket:' .. heard.product) end
+update_blocks()
+if report.alive then redis.call('DEL', ns .. ':failures') end
+if report.product then update_bucket(ns .. ':bucket:' .. report.product) end
 return { opened, lifted }

@@ -8,8 +8,8 @@
 local name = ARGV[1]
 if redis.call('SISMEMBER', ns .. ':paused', ARGV[2]) == 0 then return { 0, 0 } end
 local held = redis.call('ZCARD', ns .. ':parked:' .. name)
-lift_cause(name)
-free_some(name, tonumber(ARGV[3]))
+lift_block(name)
+release_parked(name, tonumber(ARGV[3]))
 -- Last: while it is there, this can be asked for again.
 redis.call('SREM', ns .. ':paused', ARGV[2])
 return { 1, held }

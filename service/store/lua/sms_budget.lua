@@ -1,7 +1,7 @@
 -- sms_budget: whether segments can be had; nothing is taken. They are reserved by the script that writes the intent.
 --
 -- requires: budget
--- Keys:   those of budget, <ns>:sms_budget:told
+-- Keys:   those of budget, <ns>:sms_budget:notified
 -- ARGV:   effect, segments, limit, window (ms)
 -- Answer: {can be had (1 | 0), ms until the earliest reservation lapses, 1 if a person is to be told, which is once per window}
 -- Cost:   O(reservations that have lapsed × log reservations)

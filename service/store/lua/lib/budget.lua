@@ -62,5 +62,5 @@ local function room_in_budget(effect, segments, limit, window)
   if budget_has_room(effect, segments, limit, window) then return { 1, 0, 0 } end
   local earliest = redis.call('ZRANGE', ns .. ':sms_budget', 0, 0, 'WITHSCORES')
   local wait = earliest[2] and tonumber(earliest[2]) + window - now or window
-  return { 0, wait, redis.call('SET', ns .. ':sms_budget:told', '1', 'NX', 'PX', window) and 1 or 0 }
+  return { 0, wait, redis.call('SET', ns .. ':sms_budget:notified', '1', 'NX', 'PX', window) and 1 or 0 }
 end

@@ -18,8 +18,8 @@ end
 
 local function is_later(at, than) return at ~= '-' and (than == '-' or tonumber(at) > tonumber(than)) end
 
--- words_of: the six fields of a value; a damaged one counts as an opt-out, which a START lifts
-local function words_of(value)
+-- parse_consent: the six fields of a value; a damaged one counts as an opt-out, which a START lifts
+local function parse_consent(value)
   local fields = { value:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)') }
   for _, at in ipairs({ 1, 2, 4, 5 }) do
     if not fields[at] or (fields[at] ~= '-' and not fields[at]:find('^%d+$')) then return { '1', '-', 'unreadable', '-', '-', '-' } end
@@ -27,13 +27,13 @@ local function words_of(value)
   return fields
 end
 
--- known_words: the words under all forms, merged: the six fields of a value; and how many other forms than the first
+-- known_consent: the words under all forms, merged: the six fields of a value; and how many other forms than the first
 -- hold something
-local function known_words(forms)
+local function known_consent(forms)
   local known, others = { '-', '-', '-', '-', '-', '-' }, 0
   for i, value in ipairs(redis.call('HMGET', ns .. ':optouts', unpack(forms))) do
     if value then
-      local theirs = words_of(value)
+      local theirs = parse_consent(value)
       for at = 1, #theirs, 3 do
         if is_later(theirs[at], known[at]) then known[at], known[at + 2] = theirs[at], theirs[at + 2] end
         if is_later(theirs[at + 1], known[at + 1]) then known[at + 1] = theirs[at + 1] end
@@ -44,8 +44,8 @@ local function known_words(forms)
   return known, others
 end
 
--- write_words: keep what is known of a number under its first form alone
-local function write_words(forms, sealed, known)
+-- write_consent: keep what is known of a number under its first form alone
+local function write_consent(forms, sealed, known)
   local value = table.concat(known, ' ') .. (sealed ~= '' and ' ' .. sealed or '')
   if redis.call('HSET', ns .. ':optouts', forms[1], value) == 1 then count_form(forms[1], 1) end
   for i = 2, #forms do
@@ -55,7 +55,7 @@ end
 
 -- opted_out: whether a number must not be written to; with `since` (ms), also whether it opted out from then on
 local function opted_out(forms, since)
-  local known = known_words(forms)
+  local known = known_consent(forms)
   for at = 1, 4, 3 do
     if known[at] ~= '-' and not is_later(known[at + 1], known[at]) then return true end
     if since and known[at] ~= '-' and tonumber(known[at]) >= since then return true end
@@ -63,10 +63,10 @@ local function opted_out(forms, since)
   return false
 end
 
--- hear: keep a word; forms = the number's, that of today first; sealed = the number itself, sealed ('' where it is not
+-- record_change: keep a word; forms = the number's, that of today first; sealed = the number itself, sealed ('' where it is not
 -- hidden); at is ms. Answers whether anything changed.
-local function hear(forms, sealed, said, at, source)
-  local known, others = known_words(forms)
+local function record_change(forms, sealed, said, at, source)
+  local known, others = known_consent(forms)
   local by_person = source == 'operator' or source == 'import'
   local time, news = string.format('%d', at), false
   for first = 1, 4, 3 do
@@ -77,16 +77,16 @@ local function hear(forms, sealed, said, at, source)
       if said == 'out' then known[first + 2] = source end
     end
   end
-  if news or others > 0 then write_words(forms, sealed, known) end
+  if news or others > 0 then write_consent(forms, sealed, known) end
   return news
 end
 
--- hear_all: keep words: a list of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
-local function hear_all(words, now)
+-- record_changes: keep words: a list of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
+local function record_changes(words, now)
   local news = 0
   for _, word in ipairs(words) do
     local at = word[4] < 0 and tonumber(now) or word[4]
-    if hear(word[1], word[2], word[3], at, word[5]) then news = news + 1 end
+    if record_change(word[1], word[2], word[3], at, word[5]) then news = news + 1 end
   end
   return news
 end

@@ -4,23 +4,23 @@
 -- Keys:   those of settle, <ns>:events, <ns>:effects:<id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event + log events)
 
--- forget_effects: those under a caller's own key are other events' too, and have an expiry
-local function forget_effects(id)
+-- delete_effects: those under a caller's own key are other events' too, and have an expiry
+local function delete_effects(id)
   local effects = ns .. ':effects:' .. id
   if redis.call('EXISTS', effects) == 0 then return end
   for _, name in ipairs(redis.call('ZRANGE', effects, 0, -1)) do
     local entry = ns .. ':effect:' .. name
-    if redis.call('HGET', entry, 'own_key') == '0' then redis.call('DEL', entry) end
+    if redis.call('HGET', entry, 'caller_key') == '0' then redis.call('DEL', entry) end
   end
   redis.call('DEL', effects)
 end
 
 -- The record goes last but for the index by which the caller found the event: one that failed half-way is found once more.
-local function forget(id)
+local function delete_event(id)
   local event = ns .. ':event:' .. id
   local state = redis.call('HGET', event, 'state')
   if state then counters() end
-  forget_effects(id)
+  delete_effects(id)
   redis.call('ZREM', ns .. ':events', id)
   if state then count(state, nil) end
   redis.call('DEL', event)

@@ -23,9 +23,9 @@ local function names_of(stored)
   return names
 end
 
--- sum_up(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due time
+-- combine_states(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due time
 -- and the handlers that a cause holds, by their fields
-local function sum_up(fields, handlers)
+local function combine_states(fields, handlers)
   local due, dead, parked
   for i, known in ipairs(handlers) do
     local handler = handler_of(known)
@@ -44,11 +44,11 @@ local function sum_up(fields, handlers)
   return dead and 'dead' or 'done'
 end
 
--- verdict(event, names): likewise, of the handlers of these names
-local function verdict(event, names)
+-- combined_state(event, names): likewise, of the handlers of these names
+local function combined_state(event, names)
   if not names then return 'dead' end
   if #names == 0 then return 'ignored' end
   local fields = {}
   for i, name in ipairs(names) do fields[i] = 'h:' .. name end
-  return sum_up(fields, redis.call('HMGET', event, unpack(fields)))
+  return combine_states(fields, redis.call('HMGET', event, unpack(fields)))
 end

@@ -10,18 +10,18 @@
 --   held:<form>                   since when that waits (ms)
 --   sent:<form>, doubled:<form>   it was sent; that the message was delivered too has been told
 --   unreadable:<event>            the furthest status that an event tells of recipients whose number cannot be read
---   apart:<form>                  events whose unreadable recipients are not this one, as they name this one too (lines)
+--   excluded_events:<form>                  events whose unreadable recipients are not this one, as they name this one too (lines)
 -- Cost:   O(fields of the message)
 local STATUS_RANK = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 4, expired = 5, sending_failed = 6,
   delivery_failed = 7, delivered = 8, read = 9 }
-local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled', 'apart' }
+local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled', 'excluded_events' }
 
 local function message_key(id) return ns .. ':message:' .. id end
 
-local function reached(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
+local function is_delivered(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
 
--- further: whether a status says more than another; between two that say nothing, the order of their names decides.
-local function further(status, known)
+-- is_further: whether a status says more than another; between two that say nothing, the order of their names decides.
+local function is_further(status, known)
   if not known then return true end
   local mine, other = STATUS_RANK[status] or 0, STATUS_RANK[known] or 0
   return mine > other or (mine == other and status > known)
@@ -37,22 +37,22 @@ local function add_line(lines, line)
   return table.concat(all, '\n')
 end
 
--- joined: what two forms of one recipient say together, for one of its fields
-local function joined(name, mine, theirs)
+-- merge_values: what two forms of one recipient say together, for one of its fields
+local function merge_values(name, mine, theirs)
   if not mine or not theirs then return mine or theirs end
-  if name == 'status' then return further(theirs, mine) and theirs or mine end
+  if name == 'status' then return is_further(theirs, mine) and theirs or mine end
   if name == 'carrier' then return theirs < mine and theirs or mine end
-  return name == 'apart' and add_line(mine, theirs) or mine
+  return name == 'excluded_events' and add_line(mine, theirs) or mine
 end
 
--- adopt_forms: keep under the first form what is known under the others
-local function adopt_forms(key, forms)
+-- merge_forms: keep under the first form what is known under the others
+local function merge_forms(key, forms)
   for other = 2, #forms do
     for _, name in ipairs(RECIPIENT_FIELDS) do
       local theirs = redis.call('HGET', key, name .. ':' .. forms[other])
       if theirs then
         local field = name .. ':' .. forms[1]
-        redis.call('HSET', key, field, joined(name, redis.call('HGET', key, field), theirs))
+        redis.call('HSET', key, field, merge_values(name, redis.call('HGET', key, field), theirs))
         redis.call('HDEL', key, name .. ':' .. forms[other])
       end
     end
@@ -62,7 +62,7 @@ end
 local function merge_field(key, name, of, value)
   local field = name .. ':' .. of
   local known = redis.call('HGET', key, field)
-  local value_now = joined(name, known, value)
+  local value_now = merge_values(name, known, value)
   if value_now ~= known then redis.call('HSET', key, field, value_now) end
 end
 
@@ -76,19 +76,19 @@ local function merge_message(said, event)
   for _, each in ipairs(said.to) do
     local forms, status, carrier = each[1], each[2], each[3]
     if #forms == 0 then
-      if status ~= '' and further(status, unreadable) then unreadable = status end
+      if status ~= '' and is_further(status, unreadable) then unreadable = status end
     else
-      adopt_forms(key, forms)
+      merge_forms(key, forms)
       named[#named + 1] = forms[1]
       if status ~= '' then merge_field(key, 'status', forms[1], status) end
       if carrier ~= '' then merge_field(key, 'carrier', forms[1], carrier) end
     end
   end
   if unreadable then
-    for _, form in ipairs(named) do merge_field(key, 'apart', form, event) end
+    for _, form in ipairs(named) do merge_field(key, 'excluded_events', form, event) end
     local field = 'unreadable:' .. event
     local known = redis.call('HGET', key, field)
-    if further(unreadable, known) then redis.call('HSET', key, field, unreadable) end
+    if is_further(unreadable, known) then redis.call('HSET', key, field, unreadable) end
   end
   redis.call('PEXPIRE', key, said.keep)
 end
@@ -120,7 +120,7 @@ end
 local function recipient_state(fields, forms)
   local state, others = {}, 0
   for _, name in ipairs(RECIPIENT_FIELDS) do
-    for _, form in ipairs(forms) do state[name] = joined(name, state[name], fields[name .. ':' .. form]) end
+    for _, form in ipairs(forms) do state[name] = merge_values(name, state[name], fields[name .. ':' .. form]) end
   end
   for field in pairs(fields) do
     if field:match('^status:') or field:match('^carrier:') then
@@ -130,12 +130,12 @@ local function recipient_state(fields, forms)
     end
   end
   local only = tonumber(fields.of or 0) <= 1 and others == 0
-  local apart = '\n' .. (state.apart or '') .. '\n'
+  local excluded_events = '\n' .. (state.excluded_events or '') .. '\n'
   for field, status in pairs(fields) do
     local event = field:match('^unreadable:(.*)$')
     if event and only then
-      state.status = joined('status', state.status, status)
-    elseif event and reached(status) and not apart:find('\n' .. event .. '\n', 1, true) then
+      state.status = merge_values('status', state.status, status)
+    elseif event and is_delivered(status) and not excluded_events:find('\n' .. event .. '\n', 1, true) then
       state.unreadable = true
     end
   end
@@ -144,13 +144,13 @@ end
 
 -- effect_begun: whether an effect was carried out, or may have been
 local function effect_begun(effect)
-  local f = redis.call('HMGET', ns .. ':effect:' .. effect, 'state', 'doubtful')
+  local f = redis.call('HMGET', ns .. ':effect:' .. effect, 'state', 'unconfirmed')
   return f[1] == 'done' or f[1] == 'settled' or (f[1] == 'started' and tonumber(f[2] or 0) > 0)
 end
 
 -- reason_against: why the event `by` may not send in the message's place ('' where it may)
 local function reason_against(fields, state, by, begun)
-  if reached(state.status) then return 'already_delivered' end
+  if is_delivered(state.status) then return 'already_delivered' end
   if state.right and state.right ~= by then return begun and 'already_sent' or 'right_held' end
   if state.unreadable then return 'recipient_unreadable' end
   return (fields['type:SMS'] or fields['type:MMS']) and 'native_fallback' or ''

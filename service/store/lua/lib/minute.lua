@@ -11,7 +11,7 @@ local function minute_key(at)
   return ns .. ':minute:' .. string.format('%.0f', math.floor(at / MINUTE))
 end
 
-local function mark_minute(at, digests)
+local function index_minute(at, digests)
   if digests == '' then return end
   local key = minute_key(at)
   -- The first write brings its end with it, so that none is left without.

@@ -4,22 +4,22 @@
 --
 -- Keys:   <ns>:event:<id>
 -- Cost:   O(1)
-local MOST_NOTES = 4000
-local MOST_ABOUT = 1000
+local MAX_NOTES = 4000
+local MAX_ABOUT = 1000
 
 -- noted(notes, what, about): notes with one more
 local function noted(notes, what, about)
   local told = about and next(about) and cjson.encode(about) or '{}'
   local line = cjson.encode({ at = now, what = what })
-  if #told <= MOST_ABOUT then line = line:sub(1, -2) .. ',"about":' .. told .. '}' end
+  if #told <= MAX_ABOUT then line = line:sub(1, -2) .. ',"about":' .. told .. '}' end
   notes = (notes or '') .. line .. '\n'
-  while #notes > MOST_NOTES do notes = notes:sub(notes:find('\n', 1, true) + 1) end
+  while #notes > MAX_NOTES do notes = notes:sub(notes:find('\n', 1, true) + 1) end
   return notes
 end
 
 local function note(id, what, about)
   local event = ns .. ':event:' .. id
-  local f = redis.call('HMGET', event, 'notes', 'kept', 'type')
+  local f = redis.call('HMGET', event, 'notes', 'pruned', 'type')
   if f[2] or not f[3] then return end
   redis.call('HSET', event, 'notes', noted(f[1], what, about))
 end

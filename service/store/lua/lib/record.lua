@@ -14,11 +14,11 @@ end
 
 -- delivered_again: count it, and of the first ones keep the time and the way
 local function delivered_again(id, arrived_by)
-  local MOST_TOLD = 21
+  local MAX_SENT = 21
   local event = ns .. ':event:' .. id
-  local f = redis.call('HMGET', event, 'deliveries', 'again', 'kept')
+  local f = redis.call('HMGET', event, 'deliveries', 'again', 'pruned')
   local deliveries = tonumber(f[1] or '0') + 1
-  if deliveries > MOST_TOLD or f[3] then
+  if deliveries > MAX_SENT or f[3] then
     redis.call('HSET', event, 'deliveries', deliveries)
   else
     local again = (f[2] or '') .. now .. ' ' .. arrived_by:match('^%S*') .. ';'
@@ -37,7 +37,7 @@ local function record(id, event, first_at)
   if redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then return 'cancelled' end
   -- Where the counters cannot be read, nothing is begun.
   counters()
-  mark_minute(now, event.terms)
+  index_minute(now, event.terms)
   local due = now + (event.more.delay or 0)
   enqueue(id, due, now)
   if due < now + 1000 then wake() end
@@ -45,6 +45,6 @@ local function record(id, event, first_at)
   count(nil, 'open')
   local renamed = id ~= event.identity and { 'identity', event.identity } or {}
   redis.call('HSET', ns .. ':event:' .. id, 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by,
-    'received_at', now, 'due', due, 'deliveries', 1, 'about', event.terms:sub(5), 'state', 'open', unpack(renamed))
+    'received_at', now, 'due', due, 'deliveries', 1, 'numbers', event.terms:sub(5), 'state', 'open', unpack(renamed))
   return 'accepted'
 end

@@ -5,9 +5,9 @@
 -- Cost:   O(record)
 local FOREIGN = 'ringback.foreign_job'
 
--- hindrance: why an event that ended cannot be processed once more, or nil. `trusted`: an imported one may be, though what it
+-- why_not_rerunnable: why an event that ended cannot be processed once more, or nil. `trusted`: an imported one may be, though what it
 -- sent elsewhere is in no ledger of ours.
-local function hindrance(event, trusted)
+local function why_not_rerunnable(event, trusted)
   local f = redis.call('HMGET', event, 'type', 'imported', 'cancelled')
   if redis.call('HEXISTS', event, 'body') == 0 then return 'no_body' end
   if f[1] == FOREIGN then return 'foreign' end
@@ -15,8 +15,8 @@ local function hindrance(event, trusted)
   return f[3] and 'cancelled' or nil
 end
 
--- let_run: a handler's record (JSON) that lets it run again as if for the first time, and the reason of its end so far
-local function let_run(event, name)
+-- reset_handler: a handler's record (JSON) that lets it run again as if for the first time, and the reason of its end so far
+local function reset_handler(event, name)
   local known = redis.call('HGET', event, 'h:' .. name)
   local handler = known and handler_of(known) or {}
   local fresh = { state = 'pending', due = now }
@@ -24,12 +24,12 @@ local function let_run(event, name)
   return cjson.encode(fresh), type(handler.reason) == 'string' and handler.reason or ''
 end
 
--- run_anew: let handlers run again, in one write with `more` fields and the note of it, so that it happened or did not. An
+-- rerun_handlers: let handlers run again, in one write with `more` fields and the note of it, so that it happened or did not. An
 -- event that made its workers vanish is given one more chance, alone.
-local function run_anew(event, names, what, more)
+local function rerun_handlers(event, names, what, more)
   local fields, were = more or {}, {}
   for _, name in ipairs(names) do
-    local fresh, reason = let_run(event, name)
+    local fresh, reason = reset_handler(event, name)
     fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, fresh
     were[name] = reason
   end
@@ -39,8 +39,8 @@ local function run_anew(event, names, what, more)
   redis.call('HSET', event, 'notes', noted(f[2], what, were), unpack(fields))
 end
 
--- is_half_anew: whether an ended event was let run by a script that failed before it settled it
-local function is_half_anew(event)
-  local f = redis.call('HMGET', event, 'handlers', 'kept')
-  return not f[2] and (not f[1] or verdict(event, names_of(f[1])) == 'open')
+-- is_half_rerun: whether an ended event was let run by a script that failed before it settled it
+local function is_half_rerun(event)
+  local f = redis.call('HMGET', event, 'handlers', 'pruned')
+  return not f[2] and (not f[1] or combined_state(event, names_of(f[1])) == 'open')
 end

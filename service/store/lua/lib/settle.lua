@@ -7,7 +7,7 @@
 -- is made up for by any settle.
 --
 -- requires: counters ends handlers queue
--- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, <ns>:cause:<name>,
+-- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, <ns>:block:<name>,
 --         <ns>:parked:<name>, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
@@ -26,8 +26,8 @@ local function change_state(id, before, after)
   end
 end
 
--- set_free: let a parked handler run again
-local function set_free(event, field, handler)
+-- unpark_handler: let a parked handler run again
+local function unpark_handler(event, field, handler)
   handler.state, handler.held_by, handler.due = 'waiting', nil, now
   redis.call('HSET', event, field, cjson.encode(handler))
 end
@@ -38,8 +38,8 @@ end
 local function park(id, received_at, parked, held_by)
   local event, holding, names, freed = ns .. ':event:' .. id, {}, {}, false
   for field, handler in pairs(parked or {}) do
-    if redis.call('EXISTS', ns .. ':cause:' .. handler.held_by) == 0 then
-      set_free(event, field, handler)
+    if redis.call('EXISTS', ns .. ':block:' .. handler.held_by) == 0 then
+      unpark_handler(event, field, handler)
       freed = true
     elseif not holding[handler.held_by] then
       holding[handler.held_by], names[#names + 1] = true, handler.held_by
@@ -57,10 +57,10 @@ end
 
 local function settle(id, quietly, given_back)
   local event = ns .. ':event:' .. id
-  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'kept', 'held_by')
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'held_by')
   -- Of an event whose body was let go of, only the end is known, and it stays.
   if f[7] and f[1] ~= 'done' and f[1] ~= 'ignored' and f[1] ~= 'dead' then
-    redis.call('HDEL', event, 'kept')
+    redis.call('HDEL', event, 'pruned')
   elseif f[7] then
     dequeue(id)
     return f[1]
@@ -75,7 +75,7 @@ local function settle(id, quietly, given_back)
   if leased then
     after, score = 'open', tonumber(f[3])
   elseif f[4] then
-    after, score, parked = verdict(event, names_of(f[4]))
+    after, score, parked = combined_state(event, names_of(f[4]))
     if parked or f[8] then
       local freed
       freed, unpark = park(id, received_at, parked, f[8])

@@ -6,17 +6,17 @@ local function effects_of(id)
   return redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)
 end
 
--- is_doubtful: nobody knows whether it took effect. That holds too of an effect under a caller's own key that is so old that
+-- is_unconfirmed: nobody knows whether it took effect. That holds too of an effect under a caller's own key that is so old that
 -- the ledger has forgotten it. One that Telnyx put off has not happened, though it is still to be sent.
-local function is_doubtful(state, doubtful)
-  return not state or (state == 'started' and tonumber(doubtful or '0') > 0)
+local function is_unconfirmed(state, unconfirmed)
+  return not state or (state == 'started' and tonumber(unconfirmed or '0') > 0)
 end
 
-local function count_doubtful(id)
+local function count_unconfirmed(id)
   local count = 0
   for _, name in ipairs(effects_of(id)) do
-    local f = redis.call('HMGET', ns .. ':effect:' .. name, 'state', 'doubtful')
-    if is_doubtful(f[1], f[2]) then count = count + 1 end
+    local f = redis.call('HMGET', ns .. ':effect:' .. name, 'state', 'unconfirmed')
+    if is_unconfirmed(f[1], f[2]) then count = count + 1 end
   end
   return count
 end
@@ -27,18 +27,18 @@ local function settle_effects(id, word, answer)
   local settled = 0
   for _, name in ipairs(effects_of(id)) do
     local entry = ns .. ':effect:' .. name
-    local f = redis.call('HMGET', entry, 'state', 'doubtful', 'status', 'version', 'generation')
-    if is_doubtful(f[1], f[2]) then
+    local f = redis.call('HMGET', entry, 'state', 'unconfirmed', 'status', 'version', 'generation')
+    if is_unconfirmed(f[1], f[2]) then
       settled = settled + 1
       local fields = { 'version', tonumber(f[4] or '0') + 1 }
       local function set(...)
         for _, each in ipairs({ ... }) do fields[#fields + 1] = each end
       end
-      if not f[1] then set('event', id, 'own_key', '0', 'first_at', now, 'last_at', now) end
+      if not f[1] then set('event', id, 'caller_key', '0', 'first_at', now, 'last_at', now) end
       if word == 'sent' then
         set('state', 'settled', 'status', 200, 'answer_type', 'application/json', 'answer', answer, 'answered_at', now)
       else
-        set('state', 'withdrawn', 'doubtful', 0)
+        set('state', 'withdrawn', 'unconfirmed', 0)
         -- The key stays, so that Telnyx itself may still know better; only where it refused the key is there a new one.
         if f[3] == '422' then set('generation', tonumber(f[5] or '0') + 1) end
       end
@@ -50,8 +50,8 @@ local function settle_effects(id, word, answer)
   return settled
 end
 
--- let_go_of_refusals: what Telnyx refused for good may be asked for once more, also where the recipient's STOP was the reason
-local function let_go_of_refusals(id)
+-- withdraw_refused_effects: what Telnyx refused for good may be asked for once more, also where the recipient's STOP was the reason
+local function withdraw_refused_effects(id)
   for _, name in ipairs(effects_of(id)) do
     local entry = ns .. ':effect:' .. name
     local f = redis.call('HMGET', entry, 'state', 'version')
@@ -61,9 +61,9 @@ end
 
 local FORGOTTEN = { forgotten = true, withdrawn = true, refused = true, would = true }
 
--- forget_effects_of: let a handler's effects be as if they had never been, so that they happen once more under keys that
+-- reset_effects: let a handler's effects be as if they had never been, so that they happen once more under keys that
 -- Telnyx has not seen; without `act` only count them
-local function forget_effects_of(id, handler, act)
+local function reset_effects(id, handler, act)
   local count = 0
   for _, name in ipairs(effects_of(id)) do
     local entry = ns .. ':effect:' .. name
@@ -72,7 +72,7 @@ local function forget_effects_of(id, handler, act)
     if f[1] == handler and not FORGOTTEN[f[2]] then
       count = count + 1
       if act then
-        redis.call('HSET', entry, 'state', 'forgotten', 'doubtful', 0, 'version', tonumber(f[3] or '0') + 1,
+        redis.call('HSET', entry, 'state', 'forgotten', 'unconfirmed', 0, 'version', tonumber(f[3] or '0') + 1,
           'generation', tonumber(f[4] or '0') + 1)
         redis.call('HDEL', entry, 'bytes')
       end
