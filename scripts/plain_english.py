@@ -19,7 +19,6 @@ ROOT = Path(__file__).parents[1]
 NOT_YET_CLEAN = (
     "benchmarks",
     "deploy",
-    "docs",
     "handlers",
     "service",
     "CHANGELOG.md",
