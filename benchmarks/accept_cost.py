@@ -27,8 +27,8 @@ from redis import Redis
 from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.security.telnyx_signature import public_key_text, sign
-from tests.events import envelope, received_sms
 from tests.processes.running import clean_environment
+from tests.telnyx_events import envelope, received_sms
 from tests.waiting import wait_for
 
 ROUNDS = int(os.environ.get("ROUNDS", "60"))

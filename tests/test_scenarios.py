@@ -7,8 +7,8 @@ import pytest
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.events import Message
-from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 
 
 def test_an_rcs_message_that_was_not_delivered_becomes_one_sms(stack: Stack) -> None:

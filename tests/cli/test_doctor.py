@@ -20,8 +20,8 @@ from service.store.keys import Keys
 from service.store.scripts import run
 from service.worker.readiness import trouble_with_account
 from tests.cli.deployment import Ran
-from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 
 
 def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **variables: str) -> Ran:

@@ -27,7 +27,7 @@ from service.store.inbox.retention import prune_bodies
 from service.store.keys import Keys
 from service.worker.maintenance import Upkeep
 from tests.cli.deployment import Deployment
-from tests.events import envelope, received_sms
+from tests.telnyx_events import envelope, received_sms
 
 ANN, BOB = "+13125550101", "+13125550102"
 KEY = base64.b64encode(secrets.token_bytes(32)).decode()

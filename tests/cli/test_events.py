@@ -13,8 +13,8 @@ from service.store.inbox.accept import PAGE
 from service.store.inbox.records import HandlerRecord
 from service.store.inbox.retention import prune_bodies
 from tests.cli.deployment import Deployment
-from tests.events import envelope
 from tests.stack import Stack
+from tests.telnyx_events import envelope
 
 
 def listed(deployment: Deployment, *options: str) -> list[dict[str, Any]]:

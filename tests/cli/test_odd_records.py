@@ -10,9 +10,9 @@ from service.events.nested_json import dump_json
 from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
-from tests.events import envelope
+from tests.events.test_nested_json import SHAPES, arrays, objects
 from tests.stack import Stack
-from tests.test_nested_events import SHAPES, arrays, objects
+from tests.telnyx_events import envelope
 
 
 @pytest.mark.slow

@@ -139,8 +139,8 @@ def test_what_follow_prints_is_one_line(deployment: Deployment, capsys: pytest.C
 
 
 def test_an_explanation_shows_no_text_raw(tmp_path: Path) -> None:
-    from tests.events import envelope, finalized_rcs
     from tests.messages.policies import SMS_FROM
+    from tests.telnyx_events import envelope, finalized_rcs
 
     event = tmp_path / "event.json"
     event.write_text(

@@ -8,8 +8,8 @@ from service.cli import app
 from service.store.inbox.audit import audit
 from tests.cli.deployment import Ran
 from tests.cli.own_module import own_module
-from tests.events import envelope
 from tests.stack import Stack
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 HANDLERS = """

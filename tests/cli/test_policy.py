@@ -14,9 +14,9 @@ from service.messages.fallback import DUE
 from service.messages.policy_file import InvalidPolicy
 from service.security.telnyx_signature import public_key_text
 from tests.cli.deployment import run_process
-from tests.events import envelope, finalized_rcs
 from tests.messages.policies import SMS_FROM, write_policy
 from tests.processes.running import ringback
+from tests.telnyx_events import envelope, finalized_rcs
 
 NUMBER = "+13125550101"
 TEXT = "Your table is ready"

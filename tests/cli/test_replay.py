@@ -8,8 +8,8 @@ from service import Context, Event, Router
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.cli.own_module import own_module
-from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 
 HANDLERS = """
 from service import Context, Event, Router

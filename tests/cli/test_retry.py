@@ -12,8 +12,8 @@ from service.store.inbox import dead_letters
 from service.store.inbox.records import EventRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
-from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
 

@@ -12,9 +12,9 @@ from service.security.number_digests import digests
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.records import HandlerRecord
 from service.store.inbox.retention import prune_bodies
-from tests.cases.case_input import case
 from tests.cli.deployment import Deployment
-from tests.events import envelope, finalized_rcs, fresh_number, received_sms
+from tests.reported import case
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 
 
 def ids(deployment: Deployment, *options: str, command: str = "events") -> list[str]:

@@ -8,8 +8,8 @@ from service.store.inbox.leases import ClaimRequest, claim
 from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
-from tests.events import envelope, fresh_number, received_sms
 from tests.stack import Stack
+from tests.telnyx_events import envelope, fresh_number, received_sms
 
 TEXT = "the words of a message"
 

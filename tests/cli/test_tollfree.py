@@ -14,8 +14,8 @@ from service.registrations.toll_free_wording import doubts
 from service.testing.simulator.tollfree.requests import VerificationStatus
 from tests.cli.at_stack import asked, run_at
 from tests.cli.deployment import Ran
-from tests.simulator.submission import SUBMISSION
 from tests.stack import Stack
+from tests.testing.simulator.submission import SUBMISSION
 
 REQUESTS = "/messaging_tollfree/verification/requests"
 

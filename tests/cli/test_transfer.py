@@ -13,8 +13,8 @@ from service.store.facts.consent import opted_out, record_consent
 from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
-from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.stack import Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 
 
 def fill(stack: Stack, *bodies: Any) -> None:

@@ -18,7 +18,7 @@ from redis import Redis
 from service.cli.run.up import ringback_command
 from service.processes import data_folder
 from service.security.telnyx_signature import public_key_text
-from tests.embedded.processes import ROOT, runs
+from tests.processes.children import ROOT, runs
 from tests.waiting import wait_for
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")

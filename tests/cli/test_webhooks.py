@@ -9,8 +9,8 @@ import pytest
 
 from tests.cli.at_stack import asked, environment_of, run_at
 from tests.cli.deployment import Ran, run_process
-from tests.simulator.submission import SUBMISSION
 from tests.stack import Stack, open_stack
+from tests.testing.simulator.submission import SUBMISSION
 
 ELSEWHERE = "https://elsewhere.example/hook"
 AGENTS = ("acme_agent", "acme_alerts_agent", "acme_support_agent")

@@ -13,9 +13,9 @@ import orjson
 from telnyx import Telnyx
 
 from service.security.telnyx_signature import sign
-from tests.events import Body, envelope, finalized_rcs, received_rcs, received_sms
 from tests.processes.fleet import Fleet
-from tests.simulator.submission import SUBMISSION
+from tests.telnyx_events import Body, envelope, finalized_rcs, received_rcs, received_sms
+from tests.testing.simulator.submission import SUBMISSION
 
 HANDLERS = """
 from handlers import router as built_in

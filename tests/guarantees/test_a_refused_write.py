@@ -9,8 +9,8 @@ from redis import Redis
 from service import Context, Event, Router
 from service.store.facts.consent import opted_out
 from service.store.inbox.audit import audit
-from tests.events import envelope, fresh_number, received_sms
 from tests.stack import Stack, open_host, open_stack
+from tests.telnyx_events import envelope, fresh_number, received_sms
 
 OTHERS = ("queue", "events", "counts", "wake", "optouts")
 

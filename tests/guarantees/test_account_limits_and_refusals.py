@@ -13,8 +13,8 @@ from service.cli.connections import ask_at
 from service.store.effects.blocks import Cause, open_causes
 from service.store.inbox import accept as inbox
 from service.store.keys import Keys
-from tests.events import envelope, fresh_number
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
+from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
 pytestmark = [

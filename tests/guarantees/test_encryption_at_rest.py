@@ -14,10 +14,10 @@ from service.store.inbox import accept
 from service.store.inbox.accept import find
 from service.store.inbox.audit import audit
 from service.store.keys import Keys
-from tests.events import envelope, finalized_rcs, received_sms
 from tests.guarantees.private_events import HANDLERS, Private, add_faults, deliver_all, register
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.running import ringback
+from tests.telnyx_events import envelope, finalized_rcs, received_sms
 from tests.waiting import wait_for
 
 SMS_FROM = "+13125550199"

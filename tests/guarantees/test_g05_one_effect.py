@@ -9,8 +9,8 @@ import httpx
 import pytest
 import structlog
 
-from tests.events import envelope, fresh_number
 from tests.processes.fleet import Fleet, open_fleet
+from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
 HANDLERS = """

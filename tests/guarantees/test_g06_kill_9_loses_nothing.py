@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.events import envelope, finalized_rcs, fresh_number
 from tests.processes.fleet import open_fleet
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow  # real processes, killed and started again

@@ -26,9 +26,9 @@ from service.store.inbox.leases import (
 )
 from service.store.inbox.records import HandlerRecord
 from service.store.scripts import run
-from tests.events import envelope, finalized_rcs, fresh_number
 from tests.processes.fleet import Fleet, open_fleet
 from tests.stack import Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 from tests.waiting import wait_for
 
 HANDLERS = """

@@ -9,9 +9,9 @@ import pytest
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.store.inbox.records import EventRecord
-from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.processes.fleet import open_fleet
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.waiting import wait_for
 
 STOPPABLE = """

@@ -19,11 +19,11 @@ from service.security.telnyx_signature import sign
 from service.store.effects.ledger import effects_of
 from service.store.inbox import accept
 from service.store.keys import Keys
-from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.guarantees.private_events import HANDLERS as OF_EVERY_KIND
 from tests.guarantees.private_events import Private, add_faults, deliver_all, register
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.running import ringback
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.waiting import wait_for
 
 HANDLERS = """

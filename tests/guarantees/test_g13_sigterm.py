@@ -9,8 +9,8 @@ import orjson
 import pytest
 
 from service.security.telnyx_signature import sign
-from tests.events import envelope
 from tests.processes.fleet import open_fleet
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow  # real processes, killed and started again

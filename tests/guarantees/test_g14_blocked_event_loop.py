@@ -10,8 +10,8 @@ from service.cli.connections import ask_at
 from service.store.inbox.gauges import Queue, blocked_workers, queue
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from tests.events import envelope
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -6,8 +6,8 @@ from subprocess import Popen
 
 import pytest
 
-from tests.events import envelope
 from tests.processes.fleet import Fleet, open_fleet
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 HANDLERS = """

@@ -13,8 +13,8 @@ from service.store.connection import connect
 from service.store.effects import ledger, rate_limits, sms_budget
 from service.store.facts import consent, message_states
 from service.store.inbox import accept, leases
-from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 from tests.waiting import wait_for
 
 SCRIPTS = {

@@ -28,9 +28,9 @@ from service.settings import InvalidSettings, Settings, load
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.inbox.retention import prune_bodies
 from service.worker.startup_warnings import warnings_for
-from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import Receiver, receiving, served
 from tests.stack import Host, Stack, make_settings, open_stack
+from tests.telnyx_events import envelope, fresh_number, received_sms
 
 SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 

@@ -17,9 +17,9 @@ from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
 from service.worker import outcomes
 from tests.documented import block_with, executed
-from tests.events import envelope, fresh_number, received_sms
 from tests.handlers.receiving import served
 from tests.stack import Host, open_stack
+from tests.telnyx_events import envelope, fresh_number, received_sms
 from tests.waiting import wait_for
 
 PAGE = "migrate.md"

@@ -19,10 +19,10 @@ from service import clock
 from service.messages.message_state import DOUBLE_DELIVERIES
 from service.store.facts.consent import opted_out
 from service.store.inbox.records import EventRecord
-from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.messages.policies import write_policy
-from tests.simulator.receiver import receiving
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
+from tests.testing.simulator.receiver import receiving
 from tests.waiting import wait_for
 
 Start = Callable[..., Any]

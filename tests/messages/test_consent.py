@@ -22,8 +22,8 @@ from service.events.opt_out_words import normalise_all
 from service.store.connection import connect
 from service.store.facts.consent import Consent, consent_of, opted_out, record_consent
 from service.store.keys import Keys
-from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 
 NUMBER = "+13125550101"
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -6,8 +6,8 @@ import pytest
 
 from service.events.consent import ConsentChange, Source
 from service.store.facts.consent import consent_of, opt_outs, opted_out, record_consent
-from tests.events import envelope, fresh_number, received_sms
 from tests.stack import Stack
+from tests.telnyx_events import envelope, fresh_number, received_sms
 
 NOON = 1_767_614_400.0
 BY_PERSON = ("operator", "import")

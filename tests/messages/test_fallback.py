@@ -9,8 +9,8 @@ from service.events import Event, Message
 from service.messages.fallback import DUE, Case, cases, content_of, draft, request
 from service.messages.policy import Policy, default_policy
 from service.routing import Dead
-from tests.events import finalized_rcs
 from tests.messages.policies import SMS_FROM, policy
+from tests.telnyx_events import finalized_rcs
 
 US, FR = "+13125550101", "+33612345678"
 IMAGE = "https://diner.example/menu.jpg"

@@ -16,8 +16,8 @@ from service.messages.opt_out_list import ListReading, read_opt_outs, reading_op
 from service.outbound.client import open_reader
 from service.store.facts.consent import Consent, Opposed, consent_of, list_read_at, record_consent
 from service.testing.simulator.messages.opt_outs import ReceivedOptOut
-from tests.events import fresh_number
 from tests.stack import Stack
+from tests.telnyx_events import fresh_number
 from tests.waiting import wait_for
 
 T = TypeVar("T")

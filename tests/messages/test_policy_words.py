@@ -12,9 +12,9 @@ from service import Context, Event, Router
 from service.events.opt_out_words import opt_out_words
 from service.messages.policy_file import InvalidPolicy, read_policy
 from service.store.facts.consent import opted_out
-from tests.events import envelope, fresh_number, received_rcs, received_sms
 from tests.messages.policies import SMS_FROM, policy, write_policy
 from tests.stack import Host, Stack, open_stack
+from tests.telnyx_events import envelope, fresh_number, received_rcs, received_sms
 
 WORDS = 'opt_out_words = ["ARRÊT", "no más"]\n\n[[rules]]\nname = "all"\n'
 SPELT = ["arrêt", "ARRET!", "«Arrêt»", "no mas", "No  más…"]

@@ -11,9 +11,9 @@ from service.outbound.phone_numbers import one_spelling
 from service.store.facts.notices import take
 from service.store.keys import Keys
 from service.store.sent_regions import has_sent_to, note_sent
-from tests.cases.whatsapp_replies import Replies
-from tests.events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
+from tests.messages.whatsapp_replies import Replies
 from tests.stack import SMS_FROM, Host, Stack, open_stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 
 PREMIUM = [f"+3719{each:07}" for each in range(300)]
 

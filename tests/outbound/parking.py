@@ -11,8 +11,8 @@ from service.store.inbox import accept
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from tests.events import envelope, fresh_number
 from tests.stack import Stack
+from tests.telnyx_events import envelope, fresh_number
 
 PROFILE = "83d2343b-553f-4c5f-b8c8-fd27004f94bf"
 

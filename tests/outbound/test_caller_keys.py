@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from service import Context, Event, Router
-from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 
 Call = Callable[[Context, str], Awaitable[Any]]
 

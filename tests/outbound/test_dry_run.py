@@ -10,8 +10,8 @@ import handlers
 from service import Context, Event, Retry, Router
 from service.monitoring import logs
 from service.monitoring.logs import announce_dry_run, configure_logs
-from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import SMS_FROM, Stack, make_settings
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 
 
 def test_the_fallback_is_written_down_and_not_sent(stack: Stack) -> None:

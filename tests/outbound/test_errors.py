@@ -10,8 +10,8 @@ import pytest
 from service import Context, Discard, Event, Retry, Router
 from service.store.inbox.records import HandlerRecord
 from tests.cli.at_stack import run_at
-from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 
 Body = Callable[[Context, str], Awaitable[Any]]
 

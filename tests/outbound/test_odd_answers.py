@@ -6,9 +6,9 @@ import pytest
 
 from service import Context, Event, Router
 from service.store.effects.blocks import open_causes
-from tests.events import envelope, fresh_number
 from tests.outbound.odd_telnyx import JSON, SENT, Odd, odd_telnyx, raw
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 
 DEEP = b"[" * 100_000
 LONE_SURROGATE = b'{"errors":[{"code":"40310","title":"Invalid \\ud83d","detail":"\\ud83d"}]}'

@@ -12,8 +12,8 @@ from service import Context, Event, Retry, Router
 from service.store.effects.ledger import EFFECTS
 from service.store.inbox import accept
 from service.store.scripts import run
-from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
 Handler = Callable[[Event, Context], Awaitable[None]]

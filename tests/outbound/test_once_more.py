@@ -15,10 +15,10 @@ from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimRequest, claim
 from service.store.keys import Keys
-from tests.events import envelope, fresh_number
 from tests.outbound.odd_telnyx import JSON, SENT, odd_telnyx, raw
 from tests.outbound.test_once import messages_to, requests_for, routed, send, something
 from tests.stack import Stack
+from tests.telnyx_events import envelope, fresh_number
 
 TOO_MANY = b'{"errors":[{"code":"10011","title":"Too many requests"}]}'
 

@@ -13,8 +13,8 @@ from service.outbound.gate import Gate
 from service.outbound.run_ledger import RunLedger
 from service.outbound.transport import EffectTransport
 from service.store.effects.blocks import open_causes
-from tests.events import envelope, fresh_number
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
 
 
 def sending() -> Router:

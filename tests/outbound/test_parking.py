@@ -27,10 +27,10 @@ from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
 from service.worker.maintenance import Upkeep
 from service.worker.readiness import notify_of_cause
-from tests.events import envelope
 from tests.outbound.parking import PROFILE, causes, parking, requests, sender, sends
 from tests.pending import pending
 from tests.stack import Stack
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 READ = Call("GET", "/messages/1")

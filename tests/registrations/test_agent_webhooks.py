@@ -8,9 +8,9 @@ import pytest
 from handlers import agent_webhooks
 from service.events import read_event
 from service.registrations.webhook_urls import named_destinations
-from tests.events import Body, envelope, fresh_number, received_rcs, received_sms
 from tests.registrations.noted import arrive, noted
 from tests.stack import Stack
+from tests.telnyx_events import Body, envelope, fresh_number, received_rcs, received_sms
 
 ELSEWHERE = "https://elsewhere.example/hook"
 DAILY = "ringback.cron.agent_webhooks_daily"

@@ -19,10 +19,10 @@ from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
 from service.testing.simulator.hosted.orders import NumberStatus, OrderStatus
-from tests.events import envelope
 from tests.notifications import noted
 from tests.pending import pending
 from tests.stack import Stack
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 PAYLOADS = Path(__file__).parents[1] / "payloads"

@@ -15,8 +15,8 @@ from service.messages.rcs_capabilities import RcsCapabilities
 from service.store.facts.rcs_capabilities import REMEMBERED, Capability
 from service.store.keys import Keys
 from tests.cli.at_stack import asked
-from tests.events import envelope, finalized_rcs, fresh_number
 from tests.stack import Stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 
 AGENT = "acme_agent"
 

@@ -19,10 +19,10 @@ from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
 from service.testing.simulator.tollfree.requests import StatusChange, VerificationStatus
-from tests.events import envelope
 from tests.registrations.noted import arrive, noted
-from tests.simulator.submission import SUBMISSION
 from tests.stack import Stack
+from tests.telnyx_events import envelope
+from tests.testing.simulator.submission import SUBMISSION
 from tests.waiting import wait_for
 
 ROUTER = Router(toll_free.router, toll_free_notices.router)

@@ -14,9 +14,9 @@ from service.store.encryption_checks import check_encryption
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
-from tests.events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.pending import pending
 from tests.stack import Host, Stack, open_stack
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 
 
 def new_key() -> str:

@@ -11,9 +11,9 @@ from service.store.inbox.records import HandlerRecord, RunRecord, parse_record
 from service.store.keys import Keys
 from service.worker.maintenance import Upkeep
 from tests.cli.at_stack import run_at
-from tests.events import envelope
 from tests.pending import pending
 from tests.stack import Stack
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 JUNK = {

@@ -10,9 +10,9 @@ from service.store.effects.blocks import open_causes
 from service.store.effects.ledger import effects_of
 from service.store.facts.consent import consent_of, opt_outs
 from service.store.keys import Keys
-from tests.events import envelope, fresh_number, received_sms
 from tests.pending import pending
 from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number, received_sms
 
 ANN, BOB = "+13125550101", "+13125550102"
 JUNK = [b"\xff\xfe", b"junk", b"", b"x y z x y z", b"{broken", b"1 2 3"]

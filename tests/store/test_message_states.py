@@ -18,8 +18,8 @@ from service.store.facts.message_states import MessageState, Purpose, Recipient,
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.imports import ImportedEvent, store
 from service.store.keys import Keys
-from tests.events import Body, envelope, finalized_rcs
 from tests.pending import pending
+from tests.telnyx_events import Body, envelope, finalized_rcs
 
 ANN, BOB, MASKED = "+13125550101", "+13125550102", "+1312555****"
 RANK = ("a_new_one", "b_new_one", "queued", "sending", "sent", "delivery_unconfirmed", "expired", "sending_failed")

@@ -1,0 +1,31 @@
+"""Failures whose recipients or texts are odd."""
+
+import json
+
+from handlers import router as built_in
+from tests.reported import case, case_text
+from tests.stack import Stack
+from tests.telnyx_events import fresh_number
+
+
+def test_recipients_without_a_number_are_passed_over(stack: Stack) -> None:
+    number = fresh_number()
+    event = case("09", replacing={"+13125550109": number})
+    stack.start_worker(built_in)
+    stack.deliver(event)
+
+    record = stack.ended(event)
+    assert (record.state, record.handlers["sms_fallback"].reason) == ("done", None)
+    posted = [each.body["to"] for each in stack.simulator.requests if each.method == "POST"]
+    assert posted == [number]
+
+
+def test_half_an_emoji_goes_out_as_a_replacement_character(stack: Stack) -> None:
+    number = fresh_number()
+    text = case_text("17", **{"+13125550114": number})
+    stack.start_worker(built_in)
+    assert stack.deliver(text.encode()).status_code == 200
+
+    assert stack.ended(json.loads(text)["data"]["id"]).handlers["sms_fallback"].reason is None
+    [sms] = stack.sent_to(number)
+    assert sms.body["text"] == "half \ufffd"
