@@ -1,4 +1,4 @@
-"""docs/architecture.md and CONTRIBUTING.md name files, functions and classes that exist."""
+"""The pages name files, functions and classes that exist, and their links lead somewhere."""
 
 import ast
 import re
@@ -7,15 +7,25 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("docs/architecture.md", "CONTRIBUTING.md")
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+LINKS = re.compile(r"\]\((?!https?:)([^()#\s]*)(?:#([^()\s]*))?\)")
 NAMED = re.compile(
     r"`((?:service|handlers|tests|scripts|deploy|benchmarks|docs|\.ci)/[\w./*-]*|[\w-]+\.(?:md|toml))(?::([\w.]+))?`"
 )
 
 
 def named() -> list[tuple[str, str]]:
-    texts = [(ROOT / page).read_text() for page in PAGES]
-    return sorted({(path, name) for text in texts for path, name in NAMED.findall(text)})
+    return sorted({(path, name) for page in PAGES for path, name in NAMED.findall(page.read_text())})
+
+
+def links() -> list[tuple[Path, str, str]]:
+    """Every relative link of a page: the page, the file (empty: the page itself) and the heading (may be empty)."""
+    return [(page, file, heading) for page in PAGES for file, heading in LINKS.findall(page.read_text())]
+
+
+def anchors(page: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def defined(path: Path) -> set[str]:
@@ -39,6 +49,13 @@ def test_what_the_pages_name_exists(path: str, name: str) -> None:
     assert list(ROOT.glob(path.rstrip("/"))) != [], "no such file"
     if name:
         assert name in defined(ROOT / path)
+
+
+@pytest.mark.parametrize(("page", "file", "heading"), links(), ids=lambda each: getattr(each, "name", each) or "-")
+def test_a_link_leads_to_a_file_and_a_heading(page: Path, file: str, heading: str) -> None:
+    target = page.parent / file if file else page
+    assert target.is_file()
+    assert not heading or heading in anchors(target)
 
 
 def test_the_walk_names_many_functions() -> None:
