@@ -26,15 +26,15 @@ SHORTEST_WAIT = 1.0
 DERIVED = frozenset({"emit", "schedule"})
 
 
-class ReceiverFailed(Exception):  # noqa: N818 - a state
+class ReceiverFailed(Exception):
     """The receiver answered 5xx."""
 
 
-class ReceiverRefused(Exception):  # noqa: N818
+class ReceiverRefused(Exception):
     """The receiver answered 4xx: it may not trust the signature, or not know the path."""
 
 
-class ReceiverRedirected(Exception):  # noqa: N818
+class ReceiverRedirected(Exception):
     """The receiver answered 3xx, which is not followed: set RINGBACK_FORWARD_URL to where it points."""
 
 

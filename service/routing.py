@@ -35,7 +35,7 @@ TypesFrom = Callable[[Settings], Sequence[str]]
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 
 
-class Outcome(Exception):  # noqa: N818 - an ending, not an error
+class Outcome(Exception):
     """An exception by which a handler ends, other than by returning."""
 
 
@@ -70,23 +70,23 @@ class Dead(Outcome):
         super().__init__(detail)
 
 
-class Services(Protocol):
+class _Services(Protocol):
     """The services behind the methods of a `Context`. The worker brings one for each run."""
 
-    async def reply(self, text: str) -> bool: ...  # noqa: D102 - see the methods of `Context`
-    async def opted_out(self, number: str, since: datetime | None) -> bool: ...  # noqa: D102
-    async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None: ...  # noqa: D102
-    async def schedule(self, event_type: str, payload: Mapping[str, Any], after: float, key: str) -> None: ...  # noqa: D102
-    async def cancel(self, key: str) -> None: ...  # noqa: D102
-    async def notify(self, cause: str, text: str, mend: str) -> None: ...  # noqa: D102
-    async def rcs_capable(self, agent: str, number: str) -> bool: ...  # noqa: D102
+    async def reply(self, text: str) -> bool: ...
+    async def opted_out(self, number: str, since: datetime | None) -> bool: ...
+    async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None: ...
+    async def schedule(self, event_type: str, payload: Mapping[str, Any], after: float, key: str) -> None: ...
+    async def cancel(self, key: str) -> None: ...
+    async def notify(self, cause: str, text: str, mend: str) -> None: ...
+    async def rcs_capable(self, agent: str, number: str) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Rcs:
     """Knowledge of the phones that RCS agents can reach; see `Context.rcs`."""
 
-    _services: Services
+    _services: _Services
 
     async def capable(self, agent: str, number: str) -> bool:
         """Return whether this agent's messages can reach this number's phone by RCS.
@@ -114,7 +114,7 @@ class Context:
     """The value that the `lifespan` of the handler's router yielded."""
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
-    services: Services
+    services: _Services
     """The services behind the methods."""
 
     async def reply(self, text: str) -> bool:

@@ -79,7 +79,7 @@ class Envelope:
     occurred_at: datetime | None = None
 
 
-class InvalidBody(Exception):  # noqa: N818 - reads as a state
+class InvalidBody(Exception):
     """The body is signed, but no event; `reason` is safe to answer with."""
 
     def __init__(self, reason: str) -> None:

@@ -127,7 +127,7 @@ def opt_out_words(policy: Path | None) -> frozenset[str]:
     try:
         words = tomllib.loads(policy.read_bytes().decode()).get(_POLICY_FIELD, [])
     except (OSError, ValueError) as error:
-        log.error(  # noqa: TRY400 - the place in our code helps nobody
+        log.error(
             "the opt-out words of RINGBACK_POLICY cannot be read: mend the file and start again",
             file=str(policy),
             error=type(error).__name__,

@@ -20,11 +20,11 @@ FREE_SECONDS = 1.0
 MIN_BYTES_PER_SECOND = 1024
 
 
-class NoRoom(Exception):  # noqa: N818 - a state
+class NoRoom(Exception):
     """There is no room for a body, or it gave way to another one."""
 
 
-class TooSlow(Exception):  # noqa: N818 - a state
+class TooSlow(Exception):
     """A body took too long as a whole, or came too slowly."""
 
 

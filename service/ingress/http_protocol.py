@@ -34,11 +34,11 @@ MAX_PIPELINED = 8
 _TOO_LARGE = "the head of the request is too large"
 
 
-class HeadTooLarge(Exception):  # noqa: N818 - a state
+class HeadTooLarge(Exception):
     """The head of a request has too many headers or bytes."""
 
 
-class TooManyPipelined(Exception):  # noqa: N818 - a state
+class TooManyPipelined(Exception):
     """Too many requests wait behind one that is not answered yet."""
 
 

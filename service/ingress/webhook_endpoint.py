@@ -31,7 +31,7 @@ UNREAD = frozenset({401, 405, 408, 413})
 """Answers that may come before the body was read to its end; the connection is closed, so nobody reads the rest."""
 
 
-class Refused(Exception):  # noqa: N818 - an answer
+class Refused(Exception):
     """The answer is an error: its status, its reason, and for the log alone what may help."""
 
     def __init__(self, status: int, reason: str, **hints: Any) -> None:
@@ -41,7 +41,7 @@ class Refused(Exception):  # noqa: N818 - an answer
         self.hints = hints
 
 
-class Disconnected(Exception):  # noqa: N818 - a state
+class Disconnected(Exception):
     """The client has gone; there is nobody to answer."""
 
 

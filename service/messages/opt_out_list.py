@@ -111,11 +111,11 @@ async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
     except APIError as error:
         log.warning("Telnyx's opt-outs could not be read", reason=classify_error(error).reason)
     except ListDoesNotEnd as error:
-        log.error("Telnyx's opt-outs could not be read to their end", error=str(error))  # noqa: TRY400
+        log.error("Telnyx's opt-outs could not be read to their end", error=str(error))
     except (RedisError, OSError) as error:
         log.warning("Telnyx's opt-outs wait for Redis", error=describe_cause(error))
     except Exception as error:  # noqa: BLE001 - whatever Telnyx sends, the next reading may be better
-        log.error("reading Telnyx's opt-outs broke", error=describe_error(error))  # noqa: TRY400
+        log.error("reading Telnyx's opt-outs broke", error=describe_error(error))
     else:
         log.info("Telnyx's opt-outs read", numbers=reading.numbers, new=reading.new, failed=reading.failed)
         return True

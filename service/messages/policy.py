@@ -43,7 +43,7 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 def _duration(value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError('give a duration in quotes, such as "90s", "15m" or "12h"')  # noqa: TRY004 - for pydantic
+        raise ValueError('give a duration in quotes, such as "90s", "15m" or "12h"')
     return seconds(value)
 
 

@@ -15,7 +15,7 @@ _ENVIRONMENT.globals.clear()
 _UNWRITABLE = (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 
 
-class BadTemplate(ValueError):  # noqa: N818 - a state
+class BadTemplate(ValueError):
     """The text says what is wrong with a template, and quotes nothing that it was filled with."""
 
 

@@ -72,7 +72,7 @@ class NotificationSender:
             except (RedisError, OSError) as error:
                 log.warning("notifications wait for Redis", error=describe_cause(error))
             except Exception as error:  # noqa: BLE001 - whatever a service's plugin does, the next message may go out
-                log.error("telling broke", error=describe_error(error))  # noqa: TRY400
+                log.error("telling broke", error=describe_error(error))
             check_cancelled()
             await asyncio.sleep(PAUSE)
 

@@ -25,7 +25,7 @@ class Interrupted(BaseException):
     """
 
 
-class HandlerEnded(RuntimeError):  # noqa: N818 - a state
+class HandlerEnded(RuntimeError):
     """The handler has ended, so its `ctx.telnyx` is closed."""
 
 

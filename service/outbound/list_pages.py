@@ -27,7 +27,7 @@ page_progress: ContextVar[PageProgress | None] = ContextVar("page_progress", def
 """Where a command shows how far a list is."""
 
 
-class ListDoesNotEnd(Exception):  # noqa: N818 - reads as a state
+class ListDoesNotEnd(Exception):
     """The API repeats a page, or goes on beyond the number of pages that it names."""
 
 

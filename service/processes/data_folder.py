@@ -33,19 +33,19 @@ class EmbeddedServerError(Exception):
     """The embedded server cannot be had; the text says what to do."""
 
 
-class NoServer(EmbeddedServerError):  # noqa: N818 - reads as a state, not as a crash
+class NoServer(EmbeddedServerError):
     """This machine has no server program to run."""
 
 
-class FolderInUse(EmbeddedServerError):  # noqa: N818
+class FolderInUse(EmbeddedServerError):
     """Another Ringback runs on the data folder."""
 
 
-class ServerFailed(EmbeddedServerError):  # noqa: N818
+class ServerFailed(EmbeddedServerError):
     """The server does not come up."""
 
 
-class NotRunning(EmbeddedServerError):  # noqa: N818
+class NotRunning(EmbeddedServerError):
     """No server runs on the data folder."""
 
 

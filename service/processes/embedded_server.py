@@ -127,7 +127,7 @@ def _candidates() -> Iterator[Path]:
 def _major_version(program: Path) -> int:
     """The program's version, 0 where it does not run on this machine or does not say."""
     with suppress(OSError, subprocess.TimeoutExpired):
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
         if match := re.search(r"\bv=(\d+)", said.stdout):
             return int(match[1])
     return 0
@@ -135,7 +135,7 @@ def _major_version(program: Path) -> int:
 
 def _spawn(command: Sequence[str], folder: Folder, *, dies_with_parent: bool) -> subprocess.Popen[bytes]:
     with folder.log.open("ab") as log:
-        return subprocess.Popen(  # noqa: S603
+        return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -4,7 +4,7 @@ import os
 import socket
 
 
-class CannotListen(Exception):  # noqa: N818 - a state
+class CannotListen(Exception):
     """The address is taken or not ours; the text says what to do."""
 
 

@@ -57,7 +57,7 @@ class Child:
             OSError, subprocess.SubprocessError: the system has no such program, or no room for another process.
         """
         with self.output.open("ab") if self.output else nullcontext() as output:
-            return subprocess.Popen(  # noqa: S603
+            return subprocess.Popen(
                 self.command,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -146,7 +146,7 @@ class Supervisor:
                 if process.poll() is None:
                     await self._end(child, process)
         except (OSError, subprocess.SubprocessError) as error:
-            log.error("cannot start", child=child.name, error=str(error))  # noqa: TRY400 - the text says it all
+            log.error("cannot start", child=child.name, error=str(error))
             return None
         return process.returncode
 

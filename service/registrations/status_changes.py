@@ -21,7 +21,7 @@ from service.store.keys import Keys
 MOST_READINGS = 10
 
 
-class TooMuchChange(Exception):  # noqa: N818 - reads as a state
+class TooMuchChange(Exception):
     """Others kept learning of the same registration; look again later."""
 
 

@@ -23,7 +23,7 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _URL = re.compile(r"https?://[^\s/]+\S*")
 
 
-class InvalidSubmission(Exception):  # noqa: N818 - reads as a state
+class InvalidSubmission(Exception):
     """A submission does not fit; `problems` has a line for each field, which begins with the field's name."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:

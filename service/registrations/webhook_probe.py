@@ -16,7 +16,7 @@ DEADLINE = 2.0
 """Seconds that Telnyx waits for an answer (knowledge base, receiving webhooks)."""
 
 
-class Unanswered(Exception):  # noqa: N818 - reads as a state
+class Unanswered(Exception):
     """No Ringback answers there; the text says what came instead."""
 
 

@@ -30,7 +30,7 @@ ONCE_PER = 3600.0
 """Seconds between two looks at the same agent or profile, however many events come by another way."""
 
 
-class NotTaken(Exception):  # noqa: N818 - reads as a state
+class NotTaken(Exception):
     """Telnyx took a change and shows something else; the text says what."""
 
 

@@ -42,7 +42,7 @@ _PLAIN_MARK = "p:"
 _HIDDEN_BYTES = 16
 
 
-class MissingEncryptionKey(Exception):  # noqa: N818 - a state
+class MissingEncryptionKey(Exception):
     """No key at hand opens this; `key` is the name of the one that does."""
 
     def __init__(self, key: str) -> None:
@@ -52,7 +52,7 @@ class MissingEncryptionKey(Exception):  # noqa: N818 - a state
         self.key = key
 
 
-class SealDamaged(Exception):  # noqa: N818 - a state
+class SealDamaged(Exception):
     """The key is at hand and does not open this: it was altered, or belongs to another record or field."""
 
     def __init__(self) -> None:

@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 
-class Exposed(Exception):  # noqa: N818 - a state
+class Exposed(Exception):
     """Everybody on this machine can change a file, or read a key; the text says what to do."""
 
 

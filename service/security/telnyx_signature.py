@@ -26,7 +26,7 @@ _WHERE = "copy the account's from Mission Control, Keys & Credentials, Public Ke
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
-class InvalidSignature(Exception):  # noqa: N818 - the name that the field uses
+class InvalidSignature(Exception):
     """The request is not provably from Telnyx; `reason` is terse and safe to answer with."""
 
     def __init__(self, reason: str) -> None:

@@ -44,7 +44,7 @@ _UNUSED_BY_INGRESS = frozenset({"TELNYX_API_KEY", "RINGBACK_NOTIFY", "RINGBACK_F
 """Secrets that the ingress does not use, so that an intruder finds none."""
 
 
-class InvalidSettings(Exception):  # noqa: N818 - reads as a state, not as a crash
+class InvalidSettings(Exception):
     """The environment is invalid; the text names each variable and its fault."""
 
 

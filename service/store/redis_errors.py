@@ -12,14 +12,14 @@ from collections.abc import Iterator
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
-    ConnectionError,  # noqa: A004 - the driver's
+    ConnectionError,
     InvalidResponse,
     NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
-    TimeoutError,  # noqa: A004
+    TimeoutError,
 )
 from redis.sentinel import MasterNotFoundError
 
@@ -34,7 +34,7 @@ _CLUSTER = ("same slot", "non local key", "undeclared key")
 _TLS_RECORDS = ("\\x15", "\x15", "b'\\x15", "\\x16", "\x16")
 
 
-class WrongServer(ConnectionError):  # noqa: N818 - a state
+class WrongServer(ConnectionError):
     """The server is not, or no longer, the one to ask; the connection to it has been dropped."""
 
     def __init__(self, code: str) -> None:

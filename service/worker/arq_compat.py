@@ -157,6 +157,6 @@ def contained(hook: Hook | None) -> Hook | None:
             await hook(ctx)
         except Exception as error:  # noqa: BLE001 - the author's own code
             where = describe_error(error)
-            log.error("a hook broke", job=ctx.get("job_id"), error=where)  # noqa: TRY400 - its text may be private
+            log.error("a hook broke", job=ctx.get("job_id"), error=where)
 
     return run

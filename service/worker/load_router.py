@@ -9,7 +9,7 @@ from service.routing import Router
 from service.security.masking import describe_error
 
 
-class CannotLoadHandlers(Exception):  # noqa: N818 - a state
+class CannotLoadHandlers(Exception):
     """The text says why, and what to do."""
 
 

@@ -50,14 +50,14 @@ class Wait:
     patience: float
 
 
-class TookTooLong(TimeoutError):  # noqa: N818 - a state
+class TookTooLong(TimeoutError):
     """A handler ran longer than it may."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"took longer than {seconds:g} s")
 
 
-class UnfitPayload(Exception):  # noqa: N818 - a state
+class UnfitPayload(Exception):
     """The payload does not fit the model that the handler's annotation asks for."""
 
     def __init__(self, error: ValidationError) -> None:

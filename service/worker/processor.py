@@ -198,7 +198,7 @@ class Processor:
         except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
             record = running.lease.record
             told = {"error": describe_error(error), "event_id": record.id, "handler": name}
-            log.error("a handler's run met a bug of Ringback", **told)  # noqa: TRY400 - a trace may hold texts
+            log.error("a handler's run met a bug of Ringback", **told)
             limits = self.workshop.limits(self.workshop.router.subscriptions.get(name))
             return after_error(record.handlers[name], error, limits, running.lease.now())
 

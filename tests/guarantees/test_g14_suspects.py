@@ -145,7 +145,7 @@ def test_deploys_that_end_in_sigkill_make_no_suspects(tmp_path: Path) -> None:
             log = tmp_path / f"worker-{len(fleet.processes) - 1}.log"
             worker.send_signal(signal.SIGTERM)
             wait_for(lambda log=log: b'"stopping"' in log.read_bytes())  # type: ignore[misc]
-            wait_for(lambda: fleet.server_has("draining:*", at_least=deploy))  # noqa: B023
+            wait_for(lambda: fleet.server_has("draining:*", at_least=deploy))
             worker.kill()
             worker.wait()
         fleet.start_worker()

@@ -79,9 +79,9 @@ class DemoDelivery:
         raw = json.dumps(self.body).encode()
         signed = sign(raw, self.key or stack.signing_key, int(time.time()) - self.age)
         headers = {**signed, "content-type": "application/json"}
-        request = urllib.request.Request(f"{stack.ingress_url}/webhooks", raw, headers)  # noqa: S310 - our own address
+        request = urllib.request.Request(f"{stack.ingress_url}/webhooks", raw, headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=10) as response:
                 return f"{response.status} {json.load(response)['status']}"
         except urllib.error.HTTPError as error:
             return f"{error.code} refused"

@@ -38,7 +38,7 @@ SECONDS = 30.0
 """How long anything in the demo may take before it is called failed."""
 
 
-class DemoFailed(Exception):  # noqa: N818 - a state
+class DemoFailed(Exception):
     """The demo could not be run; the text quotes the process that failed."""
 
 
@@ -171,7 +171,7 @@ def _environment(key: SigningKey, simulator_url: str, redis_url: str, port: int)
 @contextmanager
 def _child(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (folder / f"{name}.log").open("wb") as log:
-        child = subprocess.Popen(  # noqa: S603 - our own command
+        child = subprocess.Popen(
             [*ringback_command(), name],
             env=environment_of_child(environment),
             cwd=folder,
@@ -188,7 +188,7 @@ def _child(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

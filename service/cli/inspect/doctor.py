@@ -34,11 +34,11 @@ from service.worker.startup_warnings import misspelt_types
 Check = Callable[[Settings], str]
 
 
-class CheckFailed(Exception):  # noqa: N818 - a state
+class CheckFailed(Exception):
     """A check failed; the text says why, and what to do."""
 
 
-class Warned(Exception):  # noqa: N818 - a state
+class Warned(Exception):
     """A check found a risk that is no failure; the text says which, and what to do."""
 
 

@@ -8,7 +8,7 @@ from service.events import read_time
 from service.events.consent import ConsentChange
 
 
-class UnfitFile(Exception):  # noqa: N818 - reads as a state
+class UnfitFile(Exception):
     """A file that cannot be imported; the text names file, line and field, and quotes no number."""
 
 

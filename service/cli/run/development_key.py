@@ -54,7 +54,7 @@ def refuse_public_development_key(settings: Settings) -> None:
     Raises:
         InvalidSettings: Ringback listens beyond loopback and takes the key in `RINGBACK_DATA`.
     """
-    if is_loopback(settings.host) or settings.public_key is None or not os.path.exists(key_file(settings)):  # noqa: PTH110
+    if is_loopback(settings.host) or settings.public_key is None or not os.path.exists(key_file(settings)):
         return
     if public_key_text(known_key(settings)) in settings.public_key.split(","):
         raise InvalidSettings(

@@ -26,7 +26,7 @@ _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
 UNENDED = "it had not ended where it was exported: ringback dead retry runs it here"
 
 
-class UnfitLine(Exception):  # noqa: N818 - reads as a state
+class UnfitLine(Exception):
     """A line is no exported event; the text says what is wrong with it, and quotes nothing of it."""
 
 

@@ -5,7 +5,7 @@ import builtins
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
-from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError  # noqa: A004
+from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
 from service.store.inbox.accept import Acceptance, NewEvent, accept
 from service.store.inbox.batching import Batcher
@@ -17,7 +17,7 @@ MOST_WAITING = 10_000
 _PASSING = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
 
 
-class NotAccepted(Exception):  # noqa: N818 - an answer, not a crash
+class NotAccepted(Exception):
     """Redis did not take the event in time. It may still be stored: a redelivery will be answered by what is there."""
 
     def __init__(self, reason: str) -> None:
