@@ -5,10 +5,18 @@ from telnyx import APIError
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
 from service.messages.fallback import DUE, Case, cases, content_of
-from service.messages.fallback_io import look_up, send_instead, write
-from service.messages.message_state import look, note_sent, remark_holder
+from service.messages.fallback_sending import (
+    check_sending_window,
+    look,
+    look_up,
+    note_sent,
+    prospect,
+    remark_holder,
+    send_instead,
+    wait_for_budget,
+    write,
+)
 from service.messages.policy_file import policy_of
-from service.messages.sending_window import check_sending_window, prospect, wait_for_budget
 from service.routing import Outcome
 from service.store.facts.message_states import RecipientState
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from service.events import InvalidBody, read_event
 from service.events.event import parse_json
-from service.messages.segments import segments
+from service.messages.sms_text import segments
 from service.security.masking import mask_number
 from service.store.effects.ledger import Entry, Sent
 from service.store.inbox.records import MOST_RUNS, EventRecord, HandlerRecord, Note, RunRecord

@@ -12,6 +12,8 @@ from pydantic import BeforeValidator, Field
 from service.events.phone_number import canonical_number
 from service.events.tolerant_model import ForgivingModel, Moment, list_of
 
+REACHED = frozenset({"delivered", "read"})
+"""Statuses of a message that its recipient has. Source: OpenAPI, `to[].status`; for `read` the SDK."""
 MAX_LENGTH = 200
 """Characters of an id, a status or a carrier; a longer text is none of Telnyx's."""
 _CHANNELS = frozenset({"SMS", "MMS", "RCS"})

@@ -12,11 +12,10 @@ from typing import Any, Literal
 
 from service.events import Event, Message
 from service.events.consent import blocked_recipients
+from service.events.message import REACHED
 from service.events.phone_number import canonical_number
-from service.messages.message_state import REACHED
 from service.messages.policy import NO_RULE, Occasion, Policy, Rule
-from service.messages.rendering import readable
-from service.messages.segments import segments
+from service.messages.sms_text import readable, segments
 from service.messages.templates import BadTemplate, TemplateVariables
 from service.outbound.phone_numbers import country_of
 from service.routing import Dead

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
-from service.messages.message_state import REACHED
+from service.events.message import REACHED
 from service.messages.rcs_sending import FAILED
 from service.routing import Context
 from service.store.facts.rcs_capabilities import Capability, forget, recall, remember

@@ -8,7 +8,7 @@ from telnyx import AsyncTelnyx, omit
 from telnyx.types.messages.rc_send_params import SMSFallback
 from telnyx.types.rcs_agent_message_param import ContentMessage
 
-from service.messages.message_state import REACHED
+from service.events.message import REACHED
 
 FAILED = frozenset({"delivery_failed", "sending_failed", "expired"})
 """Statuses in which a message has ended without reaching its recipient. Source: OpenAPI, `to[].status`."""

@@ -16,9 +16,9 @@ from service.events.consent import is_keyword, names_of
 from service.messages.reply_address import Address, address_of
 from service.messages.reply_countries import ReplyCountries
 from service.monitoring.notifications import notify
-from service.outbound.idempotency_keys import idempotency_key
+from service.outbound.api_call import idempotency_key
+from service.outbound.effect_rules import as_reply, not_sent_reason
 from service.outbound.phone_numbers import one_spelling
-from service.outbound.send_conditions import as_reply, not_sent_reason
 from service.settings import Settings
 from service.store.facts.consent import opted_out, reason_against_answer, take_back_answer
 from service.store.facts.snapshots import acquire_throttle

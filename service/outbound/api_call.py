@@ -204,3 +204,11 @@ def _recipient(fields: Mapping[str, Any]) -> str | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def idempotency_key(*parts: str) -> str:
+    """The `Idempotency-Key` of an effect: the same for the same parts, and of the form that Telnyx takes.
+
+    Source: OpenAPI `components.parameters.IdempotencyKey`, 1 to 255 of `[A-Za-z0-9_-]`.
+    """
+    return f"rb-{digest(*parts)}"

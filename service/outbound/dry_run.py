@@ -7,9 +7,9 @@ from typing import Any
 
 from service.events.event import parse_json
 from service.outbound.api_call import Call
+from service.outbound.effect_rules import answer_not_sent, conditions_of
 from service.outbound.errors import TelnyxResponse
 from service.outbound.run_ledger import RunLedger
-from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.effects.ledger import StoredAnswer
 from service.store.effects.send_conditions import NotAllowed
 

@@ -13,14 +13,22 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from service.outbound import effect_rules, lookups
+from service.outbound import lookups
 from service.outbound.api_call import Call
+from service.outbound.effect_rules import (
+    Decision,
+    Resend,
+    Result,
+    after_look_up,
+    answer_not_sent,
+    conditions_of,
+    decide,
+    outcome_of,
+)
 from service.outbound.errors import Refusal, TelnyxResponse, classify_response, is_idempotency_conflict, unreachable
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Interrupted, Run
-from service.outbound.metrics import Result
 from service.outbound.run_ledger import RunLedger
-from service.outbound.send_conditions import answer_not_sent, conditions_of
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.effects.send_conditions import NotAllowed
 
@@ -79,7 +87,7 @@ class Effect:
     gate: Gate
     send: Send
     get: Read
-    resend: effect_rules.Resend
+    resend: Resend
     ended: Callable[[Result], None]
 
     async def answer(self) -> TelnyxResponse:
@@ -107,7 +115,7 @@ class Effect:
             self.run.check()
             if entry.unread:
                 raise self.run.interrupt(_DAMAGED if entry.sealed_under is None else _SEALED)
-            answer = await self._take(self._step(entry), entry)
+            answer = await self._perform(decide(entry, self.call, self.run.lease.now(), resend=self.resend), entry)
             if answer is not None:
                 return answer
             entry = await self._known(entry)
@@ -122,13 +130,7 @@ class Effect:
         self.run.absent.discard(entry.name)
         return absent
 
-    def _step(self, entry: Entry) -> effect_rules.Decision:
-        known = entry if entry.version else None
-        can_look_up = lookups.look_up_for(self.call) is not None
-        now = self.run.lease.now()
-        return effect_rules.decide(known, self.call, now, resend=self.resend, can_look_up=can_look_up)
-
-    async def _take(self, verdict: effect_rules.Decision, entry: Entry) -> TelnyxResponse | None:
+    async def _perform(self, verdict: Decision, entry: Entry) -> TelnyxResponse | None:
         """One step; None where the entry has changed meanwhile."""
         if verdict.step == "return":
             return self._stored(entry)
@@ -192,7 +194,7 @@ class Effect:
         return answer_not_sent(refused)
 
     async def _pass_gate(self, call: Call) -> None:
-        refusal = await self.gate.admit(call, event_id=self.run.event_id, returning=self.run.returning)
+        refusal = await self.gate.acquire(call, event_id=self.run.event_id, returning=self.run.returning)
         self.run.check()
         if refusal is not None:
             raise self.run.interrupt(refusal)
@@ -214,12 +216,12 @@ class Effect:
 
     async def _answered(self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool) -> TelnyxResponse:
         """Keep an answer, and give it to the handler or end the run as it asks."""
-        outcome = effect_rules.outcome_of(self.call, answer, again=again)
+        outcome = outcome_of(self.call, answer, again=again)
         self.ended(outcome)
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
         state = await self._keep(entry, outcome, answer, sent_at)
-        account = await self.gate.heard(self.call, answer, event_id=self.run.event_id)
+        account = await self.gate.report(self.call, answer, event_id=self.run.event_id)
         if outcome == "done" or state in ("refused", "gone"):
             return answer
         refusal = account or self._judge(answer, again=again)
@@ -240,7 +242,7 @@ class Effect:
         outcome: EffectOutcome = "unknown" if request.left else "withdrawn"
         self.ended(outcome)
         await self.journal.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
-        await self.gate.heard(self.call, None, event_id=self.run.event_id)
+        await self.gate.report(self.call, None, event_id=self.run.event_id)
         return self.run.interrupt(unreachable(request.error))
 
     async def _keep(self, entry: Entry, outcome: EffectOutcome, answer: TelnyxResponse, sent_at: int) -> str:
@@ -248,13 +250,13 @@ class Effect:
         stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
         return await self.journal.end(entry, outcome, stored, sent_at=sent_at, why=why)
 
-    async def _look_up(self, verdict: effect_rules.Decision, entry: Entry) -> TelnyxResponse | None:
+    async def _look_up(self, verdict: Decision, entry: Entry) -> TelnyxResponse | None:
         """Settle it by what is found at Telnyx."""
         found = await self._found(entry)
         if found is not None:
             return found
-        verdict = effect_rules.after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
-        return await self._take(verdict, entry)
+        verdict = after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
+        return await self._perform(verdict, entry)
 
     async def _found(self, entry: Entry) -> TelnyxResponse | None:
         """Return the answer that a look at Telnyx finds, which settles the effect; None where it finds none."""
@@ -270,7 +272,7 @@ class Effect:
         reading = Call("GET", path.partition("?")[0])
         await self._pass_gate(reading)
         answer = await self.get(path)
-        account = await self.gate.heard(reading, answer, event_id=self.run.event_id)
+        account = await self.gate.report(reading, answer, event_id=self.run.event_id)
         if answer is None:
             raise self.run.interrupt(unreachable("while looking up what became of a request"))
         refusal = account or classify_response(answer, is_send=False)

@@ -3,9 +3,16 @@
 Pure: the entry, the call and the time are arguments. DESIGN's table of effects, row by row, is this file.
 """
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
+from telnyx import APIError, APIStatusError
+
+from service.events.phone_number import canonical_number
 from service.outbound.api_call import Call
 from service.outbound.errors import (
     STOP,
@@ -15,7 +22,10 @@ from service.outbound.errors import (
     is_idempotency_conflict,
     is_rate_limit,
 )
+from service.outbound.lookups import look_up_for
+from service.outbound.phone_numbers import country_of
 from service.store.effects.ledger import EffectOutcome, Entry
+from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 
 KEY_IS_HONOURED = 23 * 3600 * 1000
 """Milliseconds after the first send for which a repetition is safe. Source: Telnyx's page on idempotency, 24 h."""
@@ -24,6 +34,12 @@ MAY_BE_REPEATED = 5 * 60 * 1000
 SHOWS_AT_TELNYX = 60 * 1000
 """Milliseconds after which what a request created can be expected to be found."""
 
+Result = EffectOutcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
+"""The ledger's outcome of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.
+
+Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`), is for a person to settle
+(`ambiguous`), was only written down (`would`), or was forbidden when its intent was to be written (`not_sent`).
+"""
 Step = Literal["return", "send", "send_again", "look_up", "wait", "give_up"]
 Resend = Literal["same-key", "never"]
 
@@ -37,7 +53,7 @@ class Decision:
     wait: float = 0.0
 
 
-def decide(entry: Entry | None, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Decision:
+def decide(entry: Entry | None, call: Call, now: int, *, resend: Resend) -> Decision:
     """Return the next step for a call at `now` (milliseconds), by its effect's entry."""
     if entry is None or entry.state in ("withdrawn", "forgotten", "would"):
         return Decision("send")
@@ -46,17 +62,17 @@ def decide(entry: Entry | None, call: Call, now: int, *, resend: Resend, can_loo
     if entry.state == "refused":
         stopped = entry.answer is not None and STOP in codes(entry.answer.body)
         return Decision("return" if stopped else "send")
-    return _of_one_under_way(entry, call, now, resend=resend, can_look_up=can_look_up)
+    return _of_one_under_way(entry, call, now, resend=resend)
 
 
-def _of_one_under_way(entry: Entry, call: Call, now: int, *, resend: Resend, can_look_up: bool) -> Decision:
+def _of_one_under_way(entry: Entry, call: Call, now: int, *, resend: Resend) -> Decision:
     if entry.caller_key and (entry.method, entry.path) != (call.method, call.shown_path):
         return Decision("give_up", "its key is that of another operation, which is under way")
     if entry.unconfirmed == 0:
         return Decision("send" if entry.body is None else "send_again")
     if call.keyed:
         return _of_a_keyed_one(entry, now, resend)
-    return _of_another(entry, call, now, can_look_up=can_look_up)
+    return _of_another(entry, call, now)
 
 
 def _of_a_keyed_one(entry: Entry, now: int, resend: Resend) -> Decision:
@@ -71,13 +87,13 @@ def _of_a_keyed_one(entry: Entry, now: int, resend: Resend) -> Decision:
     return Decision("send_again")
 
 
-def _of_another(entry: Entry, call: Call, now: int, *, can_look_up: bool) -> Decision:
+def _of_another(entry: Entry, call: Call, now: int) -> Decision:
     recent = now - entry.first_at <= MAY_BE_REPEATED and entry.body is not None
     if call.repeatable and recent:
         return Decision("send_again")
     if call.replaces_toll_free_request or call.repeatable:
         return Decision("look_up", "what is found there is not what was sent")
-    if not can_look_up:
+    if look_up_for(call) is None:
         return Decision("give_up", "there is nothing at Telnyx to tell it by")
     wait = entry.last_at + SHOWS_AT_TELNYX - now
     if wait > 0:
@@ -105,3 +121,57 @@ def outcome_of(call: Call, answer: TelnyxResponse, *, again: bool) -> EffectOutc
     if refusal.kind == "hopeless":
         return "unknown" if call.keyed and is_idempotency_conflict(answer) else "refused"
     return "unknown"
+
+
+OPTED_OUT = "opted_out"
+_HEADER = "x-ringback-not-sent"
+_current: ContextVar[InsteadOf | None] = ContextVar("instead_of", default=None)
+_replies_per_hour: ContextVar[int | None] = ContextVar("replies_per_hour", default=None)
+
+
+@contextmanager
+def instead_of(message: InsteadOf) -> Iterator[None]:
+    """Send in the place of a message: sends within the block depend on the state of that message."""
+    token = _current.set(message)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def as_reply(*, replies_per_hour: int) -> Iterator[None]:
+    """Send an answer to a stranger: sends within the block count against the budget of replies."""
+    token = _replies_per_hour.set(replies_per_hour)
+    try:
+        yield
+    finally:
+        _replies_per_hour.reset(token)
+
+
+def conditions_of(call: Call) -> SendConditions | None:
+    """Return what must hold when the intent of a call is written; None where it sends nothing to a number."""
+    if not call.is_send or call.recipient is None:
+        return None
+    names = (canonical_number(each) for each in call.recipient.split(","))
+    known = tuple(name for name in names if name is not None)
+    budget = _replies_per_hour.get()
+    if budget is not None:
+        # A stranger chose where it goes: that opens no country for other strangers.
+        return SendConditions(known, replies_per_hour=budget)
+    countries = (country_of(name) for name in known)
+    regions = tuple(dict.fromkeys(each for each in countries if each is not None))
+    return SendConditions(known, _current.get(), regions=regions) if known else None
+
+
+def answer_not_sent(refused: NotAllowed) -> TelnyxResponse:
+    """Return what a handler is answered: for a STOP what Telnyx itself would answer, which handlers know."""
+    code = STOP if refused.reason == OPTED_OUT else refused.reason
+    error = {"code": code, "title": "Not sent", "detail": f"Ringback did not send it: {refused.reason}"}
+    headers = {"content-type": "application/json", _HEADER: refused.reason}
+    return TelnyxResponse(403, headers, json.dumps({"errors": [error]}).encode())
+
+
+def not_sent_reason(error: APIError) -> str | None:
+    """Return why Ringback itself did not send; None where Telnyx refused."""
+    return error.response.headers.get(_HEADER) if isinstance(error, APIStatusError) else None

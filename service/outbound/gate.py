@@ -1,23 +1,23 @@
 """The gate before every call of a handler to Telnyx: rate limits and circuit breaker.
 
-The governor keeps all workers together within the account's limits. The breaker parks work while Telnyx is out, or
-refuses the account.
+The rate limits keep all workers together within the account's. The breaker parks work while Telnyx is out, or refuses
+the account.
 """
 
 import asyncio
+import hashlib
+import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.outbound import blocks
 from service.outbound.api_call import Call
-from service.outbound.blocks import BlockNotice
 from service.outbound.errors import (
     LONGEST_WAIT,
     Refusal,
@@ -27,57 +27,120 @@ from service.outbound.errors import (
     number_in,
     retry_after,
 )
-from service.outbound.metrics import GateMetrics
-from service.outbound.uncancellable import run_uncancelled
 from service.settings import Settings
+from service.store.cancellation import run_uncancelled
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
-from service.store.effects.rate_limits import AdmissionRequest, Blocked, CallReport, Deferred, Granted
+from service.store.effects.rate_limits import AdmissionRequest, Blocked, BlockSignal, CallReport, Deferred, Granted
 from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 TIMEOUT = 2.0
 """Seconds for which a call waits for its slot; one that would wait longer puts its handler off."""
-PROBE_PATIENCE = 30.0
-"""Seconds after which a probe that was not heard of again is thought lost; the client waits less for an answer."""
+PROBE_TIMEOUT = 30.0
+"""Seconds after which a probe without a report counts as lost; the client waits less for an answer."""
 GOOD_FOR = 0.03
 """Seconds past its slot for which a call may go: a later one asks again, as it would arrive together with the next."""
-MOST_SLOTS = 3
+MAX_SLOTS = 3
 LIMIT_LASTS = 60.0
-"""Seconds for which a limit that an answer tells of is believed."""
+"""Seconds for which a limit that an answer names is believed."""
 REDIS_PAUSE = 1.0
+ACCOUNT_PROBE = 60.0
+"""Seconds between two probes of a block of the account."""
+OUTAGE_PROBES = (1.0, 10.0)
+"""Seconds until the first probe in an outage, and at most until each later one: 1, 2, 4, 8, 10, 10 …"""
+OUTAGE_STRIKES = 5
+"""Distinct events that have to fail, with no success in between, before it is an outage."""
+OUTAGE_WITHIN = 10.0
+"""Seconds within which they do."""
+QUIET = 600.0
+"""Seconds for which people are not told again of a block that comes and goes."""
+
+_PROFILE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_RESUMES = "it is probed once a minute, and parked events resume afterwards"
+ADVICE: Mapping[str, str] = {
+    OUTAGE: (
+        "Telnyx does not answer, or fails (5xx): there is nothing to do here, see status.telnyx.com; it is probed every"
+        " few seconds, and parked events resume afterwards"
+    ),
+    "credentials": (
+        "Telnyx refuses the API key (401): set TELNYX_API_KEY to a valid key and restart the worker; parked events"
+        " resume afterwards"
+    ),
+    "permission": (
+        "Telnyx does not let this account send here (403, 10010): have it enabled in Mission Control or by Telnyx's"
+        f" support, or use a key that may; {_RESUMES}"
+    ),
+    "profile_disabled": (
+        f"the messaging profile is disabled (40312): enable it in Mission Control, Messaging; {_RESUMES}"
+    ),
+    "spending_limit": (
+        "the spending limit of the messaging profile is reached (40333): raise it in Mission Control, or wait until it"
+        f" begins anew; {_RESUMES}"
+    ),
+}
+
+
+@dataclass
+class GateMetrics:
+    """Waits of calls for their slot, and calls that put their handler off."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self._seconds = Histogram(
+            "ringback_gate_wait_seconds",
+            "Time that a call to Telnyx waited to be let through.",
+            ["product"],
+            buckets=(0.005, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5),
+            registry=self.registry,
+        )
+        self._put_off = Counter(
+            "ringback_gate_put_off",
+            "Calls to Telnyx whose handler was put off to its turn.",
+            ["product"],
+            registry=self.registry,
+        )
+
+    def waited(self, product: str | None, seconds: float) -> None:
+        """Count a call that was let through."""
+        self._seconds.labels(product or "other").observe(seconds)
+
+    def put_off(self, product: str | None) -> None:
+        """Count a call that has to come back."""
+        self._put_off.labels(product or "other").inc()
 
 
 @dataclass(frozen=True)
 class Gate:
-    """The way to Telnyx, for one worker.
+    """The rate limiter and circuit breaker of one worker.
 
-    The worker that meets a cause first tells of it in its log: at ERROR, and by `notify`, where a person has to act.
+    The worker that meets a block first logs it: at ERROR, and by `notify`, where a person has to act.
     """
 
     redis: "Redis"
     keys: Keys
     settings: Settings
     metrics: GateMetrics = field(default_factory=GateMetrics)
-    notify: Callable[[BlockNotice], Awaitable[None]] | None = None
+    notify: Callable[[BlockSignal], Awaitable[None]] | None = None
 
-    async def admit(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
-        """Let a call go, after at most two seconds (None); or say what its handler is to end in.
+    async def acquire(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
+        """Return None once a call may go, after at most two seconds; else the refusal that its handler ends in.
 
         `returning` says that the handler was put off before, so that its turn has come. The refusal is of kind `held`,
         with the cause that parks it, or `later`, with the seconds until its turn.
         """
         began, asked = time.monotonic(), self.request(call, event_id=event_id, returning=returning)
-        for _ in range(MOST_SLOTS):
+        for _ in range(MAX_SLOTS):
             asked_at = time.monotonic()
             try:
                 # A cancelled handler must not leave a half-read reply on the connection.
                 answer = await asyncio.shield(run_uncancelled(rate_limits.acquire(self.redis, self.keys, asked)))
             except (RedisError, OSError) as error:
-                return _redis_is_away(error)
+                detail = f"Redis does not say whether it may go ({describe_cause(error)})"
+                return Refusal("later", "redis_away", detail, REDIS_PAUSE)
             if not isinstance(answer, Granted):
                 return self.refusal(call, answer)
             await asyncio.sleep(answer.wait)
@@ -87,81 +150,93 @@ class Gate:
         self.metrics.waited(call.product, time.monotonic() - began)
         return None
 
-    async def heard(
+    async def report(
         self, call: Call, answer: TelnyxResponse | None, *, event_id: str, clear: bool = False
     ) -> Refusal | None:
-        """Take in what came back (None: nothing did); answers a refusal of the account with the cause that it opens.
+        """Report an answer (None: there was none), and return a refusal of the account with the cause that it opens.
 
-        `clear` says that no cause and no failure was known right before a read: its success then changes nothing.
+        `clear` says that no block and no failure was known right before a read: its success then changes nothing.
         """
-        account = _of_account(call, answer)
-        heard = _heard(call, answer, account)
-        if clear and heard.alive and not any(each.word == "fails" for each in heard.causes):
-            return account
+        refusal = _account_refusal(call, answer)
+        report = _call_report(call, answer, refusal)
+        if clear and report.alive and not any(each.word == "fails" for each in report.causes):
+            return refusal
         try:
             # Shielded like `acquire`. Other workers need the report even if this handler was cancelled.
-            changed = await asyncio.shield(run_uncancelled(rate_limits.report(self.redis, self.keys, event_id, heard)))
+            changed = await asyncio.shield(run_uncancelled(rate_limits.report(self.redis, self.keys, event_id, report)))
         except (RedisError, OSError) as error:
-            log.warning("what Telnyx answered was not told to the other workers", error=describe_cause(error))
-        else:
-            await self._tell(heard, changed)
-        return account
+            log.warning("an answer of Telnyx was not reported to the other workers", error=describe_cause(error))
+            return refusal
+        for signal in report.causes:
+            if signal.name in changed.opened:
+                await self._announce(signal)
+        for name in changed.lifted:
+            log.info("parked work resumes", cause=name)
+        return refusal
 
     def request(self, call: Call, *, event_id: str, returning: bool) -> AdmissionRequest:
-        """Return what a call asks to be let go."""
+        """Return the request for a call's slot."""
         return AdmissionRequest(
             ticket=secrets.token_hex(8),
             event_id=event_id,
-            causes=list(blocks.concerning(call).values()),
+            causes=list(blocks_of(call).values()),
             product=call.product,
             limit=self.settings.limits.of(call.product) if call.product else 0.0,
             back=returning,
             patience=TIMEOUT,
-            probe_patience=PROBE_PATIENCE,
+            probe_patience=PROBE_TIMEOUT,
         )
 
     def refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
-        """Return what the handler of a call that may not go is to end in."""
+        """Return the refusal of a call that may not go now."""
         if isinstance(answer, Deferred):
             self.metrics.put_off(call.product)
             return Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)
         kind = kind_of(answer.cause)
-        reason = blocks.OUTAGE_REASON if kind == OUTAGE else kind
+        reason = "telnyx_outage" if kind == OUTAGE else kind
         return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)
 
-    async def _tell(self, heard: CallReport, changed: rate_limits.Changed) -> None:
-        for word in heard.causes:
-            if word.name in changed.opened:
-                await self._tell_of(BlockNotice(word.name, word.advice, word.detail))
-        for name in changed.lifted:
-            log.info("parked work resumes", cause=name)
-
-    async def _tell_of(self, notice: BlockNotice) -> None:
-        if notice.cause == OUTAGE:
-            log.warning(notice.advice, cause=notice.cause, detail=notice.detail)
+    async def _announce(self, opened: BlockSignal) -> None:
+        if opened.name == OUTAGE:
+            log.warning(opened.advice, cause=opened.name, detail=opened.detail)
             return
-        log.error(notice.advice, cause=notice.cause, detail=notice.detail)
+        log.error(opened.advice, cause=opened.name, detail=opened.detail)
         if self.notify is not None:
-            await self.notify(notice)
+            await self.notify(opened)
 
 
-def _of_account(call: Call, answer: TelnyxResponse | None) -> Refusal | None:
-    """The refusal for a reason of the account, with the cause that it opens."""
+def blocks_of(call: Call) -> dict[str, str]:
+    """Return the names of the blocks that a call depends on, by kind; those of a profile concern no other profile."""
+    names = {OUTAGE: OUTAGE, "credentials": "credentials"}
+    if call.is_effect:
+        profile = call.messaging_profile_id
+        if profile is None or not _PROFILE_ID.fullmatch(profile):
+            # A digest, since another value, or a sender without a profile, may be a number.
+            profile = hashlib.sha256(f"{profile}/{call.sender}".encode()).hexdigest()[:16]
+        names["permission"] = f"permission:{call.shown_path.partition('?')[0]}"
+        names |= {kind: f"{kind}:{profile}" for kind in ("profile_disabled", "spending_limit")}
+    return names
+
+
+def _account_refusal(call: Call, answer: TelnyxResponse | None) -> Refusal | None:
+    """Return the refusal for a reason of the account, with the cause that it opens."""
     if answer is None or answer.status < 400:
         return None
     refusal = classify_response(answer, is_send=call.is_send)
-    cause = blocks.concerning(call).get(refusal.reason) if refusal.kind == "account" else None
+    cause = blocks_of(call).get(refusal.reason) if refusal.kind == "account" else None
     return replace(refusal, cause=cause) if cause else None
 
 
-def _heard(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -> CallReport:
-    words, alive = blocks.words(call, answer, account), blocks.is_alive(answer)
+def _call_report(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -> CallReport:
+    # Telnyx works even where it refuses this call.
+    alive = answer is not None and answer.status < 500
+    signals = [_signal(kind, name, answer, account) for kind, name in blocks_of(call).items()]
     if call.product is None or answer is None:
-        return CallReport(words, alive)
+        return CallReport(signals, alive)
     limited = is_rate_limit(answer)
     wait = retry_after(answer.headers) if limited else _until_more_remain(answer)
     return CallReport(
-        words,
+        signals,
         alive,
         product=call.product,
         good=200 <= answer.status < 300,
@@ -172,16 +247,37 @@ def _heard(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -
     )
 
 
+def _signal(kind: str, name: str, answer: TelnyxResponse | None, account: Refusal | None) -> BlockSignal:
+    """Return the signal of an answer for one block: an answer about the request proves a valid key."""
+    status = answer.status if answer is not None else 0
+    if kind == OUTAGE:
+        return BlockSignal(name, "lifts") if 0 < status < 500 else _outage(str(status or "no answer"))
+    if account is not None and account.reason == kind:
+        every, quiet = int(ACCOUNT_PROBE * 1000), int(QUIET * 1000)
+        return BlockSignal(name, "fails", account.detail, ADVICE[kind], interval=every, longest=every, quiet=quiet)
+    lifts = 0 < status < 500 and status not in (401, 408, 429) if kind == "credentials" else 200 <= status < 300
+    return BlockSignal(name, "lifts" if lifts else "unclear")
+
+
+def _outage(detail: str) -> BlockSignal:
+    first, longest = (int(each * 1000) for each in OUTAGE_PROBES)
+    return BlockSignal(
+        OUTAGE,
+        "fails",
+        detail,
+        ADVICE[OUTAGE],
+        interval=first,
+        longest=longest,
+        quiet=int(QUIET * 1000),
+        strikes=OUTAGE_STRIKES,
+        within=int(OUTAGE_WITHIN * 1000),
+    )
+
+
 def _until_more_remain(answer: TelnyxResponse) -> float | None:
-    """Seconds until the next request may go, where this was the last of the window (knowledge base, rate limiting)."""
+    """Return seconds until the next request may go after the last of a window (knowledge base, rate limiting)."""
     if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
         return None
     wait = number_in(answer.headers.get("x-ratelimit-reset"))
     # A later moment is a time of day rather than seconds: a misreading must not hold up other calls.
     return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None
-
-
-def _redis_is_away(error: Exception) -> Refusal:
-    return Refusal(
-        "later", "redis_away", f"Redis does not say whether it may go ({describe_cause(error)})", REDIS_PAUSE
-    )

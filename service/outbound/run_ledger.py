@@ -13,8 +13,8 @@ from redis.exceptions import RedisError
 
 from service.outbound.api_call import Call, digest, key_header, name_of_key
 from service.outbound.handler_run_state import Run
-from service.outbound.uncancellable import run_uncancelled
 from service.security.encryption import PLAIN, Sealer
+from service.store.cancellation import run_uncancelled
 from service.store.effects import ledger
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.effects.send_conditions import NotAllowed, SendConditions

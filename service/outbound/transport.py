@@ -9,18 +9,19 @@ from typing import Any
 
 import httpx
 import structlog
+from prometheus_client import CollectorRegistry, Counter
 from redis.exceptions import RedisError
 
 from service import clock
 from service.events.consent import ConsentChange
+from service.monitoring.labels import Labels
 from service.outbound import dry_run
 from service.outbound.api_call import Call, read_call
 from service.outbound.effect import Effect, EffectRequest
-from service.outbound.effect_rules import Resend
+from service.outbound.effect_rules import Resend, Result
 from service.outbound.errors import STOP, Refusal, TelnyxResponse, codes
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import HandlerEnded, Run, current_run
-from service.outbound.metrics import EffectMetrics
 from service.outbound.run_ledger import RunLedger
 from service.security.masking import describe_error
 from service.store.facts.consent import record_consent
@@ -35,6 +36,28 @@ NO_ANSWER = (httpx.RequestError, OSError)
 """Errors in place of an answer; beside httpx's own, only errors of the socket and of TLS."""
 _UNSENDABLE = Refusal("hopeless", "request", "the request cannot be sent: HTTP allows no such header")
 _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
+
+
+@dataclass
+class EffectMetrics:
+    """Effects by what they were to do and what came of them."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self._operations = Labels(r"[A-Z]+ /[a-z0-9_]{1,40}", most=50)
+        self._effects = Counter(
+            "ringback_effects",
+            "Calls that change something at Telnyx, by operation and result.",
+            ["operation", "result"],
+            registry=self.registry,
+        )
+
+    def ended(self, call: Call, result: Result) -> None:
+        """This came of a call, or of one of its requests."""
+        # Further segments name things; a method and a resource are few.
+        resource = call.path.lstrip("/").partition("?")[0].partition("/")[0]
+        self._effects.labels(self._operations.of(f"{call.method} /{resource}"), result).inc()
 
 
 @dataclass(frozen=True)
@@ -105,7 +128,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
     async def _read(self, run: Run, call: Call, request: httpx.Request) -> httpx.Response:
         """A read changes nothing: only what parks all work parks it too."""
         clear = run.way_is_clear
-        refusal = None if clear else await self._gate.admit(call, event_id=run.event_id, returning=run.returning)
+        refusal = None if clear else await self._gate.acquire(call, event_id=run.event_id, returning=run.returning)
         if refusal is not None:
             raise run.interrupt(refusal)
         try:
@@ -114,9 +137,9 @@ class EffectTransport(httpx.AsyncBaseTransport):
         except httpx.LocalProtocolError:
             raise run.interrupt(_UNSENDABLE) from None
         except NO_ANSWER:
-            await self._gate.heard(call, None, event_id=run.event_id)
+            await self._gate.report(call, None, event_id=run.event_id)
             raise
-        account = await self._gate.heard(call, answer, event_id=run.event_id, clear=clear)
+        account = await self._gate.report(call, answer, event_id=run.event_id, clear=clear)
         if account is not None:
             raise run.interrupt(account)
         return _response(answer)

@@ -1,6 +1,9 @@
 """Cancellation that cannot get lost."""
 
 import asyncio
+import contextvars
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 
 def check_cancelled() -> None:
@@ -12,3 +15,23 @@ def check_cancelled() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+T = TypeVar("T")
+
+_tasks: "set[asyncio.Task[Any]]" = set()
+
+
+def run_uncancelled(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Start it in a task of its own, outside the handler's context; to be awaited under `asyncio.shield`."""
+    task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+    _tasks.add(task)
+    task.add_done_callback(_done)
+    return task
+
+
+def _done(task: "asyncio.Task[Any]") -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        # Looked at, so that the loop does not report what its caller is told.
+        _ = task.exception()

@@ -42,8 +42,8 @@ from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from service.testing.simulator.request_log import LoggedRequest
 from service.worker.arq_compat import process
-from service.worker.metrics import HandlerMetrics
-from service.worker.processor import open_processor
+from service.worker.handler_runner import HandlerMetrics
+from service.worker.open_processor import open_processor
 
 _SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
     {

@@ -2,13 +2,15 @@
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic import ValidationError
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
@@ -16,8 +18,10 @@ from telnyx import AsyncTelnyx
 from service.events import Event, read_event
 from service.events.event import InvalidBody
 from service.events.opt_out_words import opt_out_words
-from service.messages.reply import ReplyDecision
-from service.messages.sent_regions import note_regions_of
+from service.messages.fallback_sending import DOUBLE_DELIVERIES
+from service.messages.reply import REPLIES_REFUSED, ReplyDecision
+from service.messages.reply_countries import note_regions_of
+from service.monitoring.labels import Labels
 from service.outbound.errors import Refusal
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Run, current_run
@@ -28,18 +32,51 @@ from service.store.effects.pauses import ALL, DETAIL, KIND, cause_of
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, RunRecord
 from service.store.keys import Keys
-from service.worker.derived_events import DerivedEvents
-from service.worker.fair_timeout import fair_timeout
-from service.worker.held_leases import ActiveEvent
-from service.worker.metrics import HandlerMetrics
+from service.worker.held_leases import ActiveEvent, fair_timeout
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
-from service.worker.run_services import RunServices
+from service.worker.run_services import DerivedEvents, RunServices
 
 log = structlog.get_logger(__name__)
 
 LEFT_BEHIND = 0.5
 """Seconds that a task which a handler has left behind may take to end when it is cancelled."""
 RATE_LIMIT = "rate_limit"
+
+
+def _reasons() -> Labels:
+    """Reasons that can be counted: words and codes; an author's sentence would make a series of its own each time."""
+    return Labels(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}", most=50)
+
+
+@dataclass
+class HandlerMetrics:
+    """Runs of handlers by how they ended, and how long they took."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self._reasons: defaultdict[str, Labels] = defaultdict(_reasons)
+        self._runs = Counter(
+            "ringback_handler_runs",
+            "Runs of handlers by how they ended and why.",
+            ["handler", "state", "reason"],
+            registry=self.registry,
+        )
+        self._seconds = Histogram(
+            "ringback_handler_seconds",
+            "Duration of one run of a handler.",
+            ["handler"],
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+            registry=self.registry,
+        )
+        self.registry.register(DOUBLE_DELIVERIES)
+        self.registry.register(REPLIES_REFUSED)
+
+    def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
+        """One run has ended."""
+        reason = self._reasons[handler].of(record.reason) if record.reason else ""
+        self._runs.labels(handler, record.state, reason).inc()
+        self._seconds.labels(handler).observe(seconds)
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,65 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from service.outbound.handler_run_state import Run
 from service.store.inbox.leases import HeldLease, Lease
 from service.store.inbox.records import HandlerRecord
-from service.worker.blockage import Blockage
+
+
+@asynccontextmanager
+async def fair_timeout(seconds: float, blocked: Callable[[], float]) -> AsyncIterator[asyncio.Timeout]:
+    """Cancel the block after `seconds`, to which are added those for which others `blocked` the loop meanwhile.
+
+    Raises:
+        TimeoutError: the time is up.
+    """
+    loop = asyncio.get_running_loop()
+    ends_at = time.monotonic() + seconds - blocked()
+    async with asyncio.timeout(None) as timeout:
+        timer: asyncio.TimerHandle
+
+        def check() -> None:
+            nonlocal timer
+            left = ends_at + blocked() - time.monotonic()
+            if left > 0:
+                timer = loop.call_later(left, check)
+            else:
+                timeout.reschedule(loop.time())
+
+        timer = loop.call_later(seconds, check)
+        try:
+            yield timeout
+        finally:
+            timer.cancel()
+
+
+SHORTEST = 1.0
+"""Seconds from which on a loop that does not turn counts as blocked. Then the time-outs of others stand still."""
+
+
+@dataclass
+class Blockage:
+    """The latest question whether the loop turns: `asked_at` (monotonic seconds) until it is answered.
+
+    `culprits` are the ids of the runs of handlers that occupy the loop, `place` where their code stands. Each attribute
+    is replaced whole and has one writer at a time, so that no lock is needed.
+    """
+
+    asked_at: float | None = None
+    culprits: frozenset[str] = frozenset()
+    place: str = ""
+
+    def seconds(self) -> float:
+        """Return for how long the loop has been blocked; 0 where it is not."""
+        asked_at = self.asked_at
+        blocked = 0.0 if asked_at is None else time.monotonic() - asked_at
+        return blocked if blocked >= SHORTEST else 0.0
+
 
 OVERDUE = 5.0
 """Seconds past its handlers' time-outs for which an event keeps its lease."""

@@ -15,8 +15,7 @@ import structlog
 from service.outbound.handler_run_state import Run
 from service.routing import Router
 from service.security.masking import is_authors
-from service.worker.blockage import SHORTEST
-from service.worker.held_leases import HeldLeases
+from service.worker.held_leases import SHORTEST, HeldLeases
 
 log = structlog.get_logger(__name__)
 

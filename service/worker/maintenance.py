@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shlex
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -17,16 +18,19 @@ from service.settings import Settings
 from service.store.cancellation import check_cancelled
 from service.store.effects.blocks import open_causes, probe, release
 from service.store.facts.consent import move_opt_outs
+from service.store.inbox import dead_letters
+from service.store.inbox.dead_letters import DeadCause, new_causes
 from service.store.inbox.erasure import erase_ended
 from service.store.inbox.retention import STEP, expire, memory_share, prune_bodies, sweep, take_lock
 from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
-from service.worker.dead_event_alerts import tell_of_dead
+from service.worker.arq_compat import FOREIGN_HANDLER
 from service.worker.readiness import CauseMetrics
 
 log = structlog.get_logger(__name__)
+
 
 PAUSE = 1.0
 HOUR = 3600.0
@@ -34,6 +38,7 @@ LOCK = 10.0
 MOST_STEPS = 100
 """Steps of one kind in a row, before the others have their turn."""
 
+MOST_DEAD_STEPS = 20
 ROOM_AGAIN = 0.7
 """Share below which the next shortage is told of anew."""
 EARLY_RETENTION = 48 * HOUR
@@ -212,3 +217,38 @@ class Upkeep:
         self._rank = self._rank + swept.looked_at if swept.looked_at else 0
         if swept.put_back:
             log.error("open events were missing from the queue and are back", number=swept.put_back)
+
+
+async def tell_of_dead(redis: "Redis", keys: Keys) -> None:
+    """Log what killed events since this was last called, by whichever worker."""
+    for _ in range(MOST_DEAD_STEPS):
+        looked_at, causes = await new_causes(redis, keys, remember=HOUR)
+        for cause in causes:
+            _tell(cause)
+        if looked_at < dead_letters.STEP:
+            return
+
+
+def _tell(cause: DeadCause) -> None:
+    log.error(
+        "events go dead: told once an hour for each cause",
+        handler=cause.handler,
+        reason=cause.reason,
+        first=cause.event_id,
+        look=_command("events show", cause.event_id),
+        retry=_retry(cause),
+    )
+
+
+def _retry(cause: DeadCause) -> str:
+    """The command that lets them run again, once what its error names is mended."""
+    if cause.handler == FOREIGN_HANDLER:
+        return _command("dead drop", cause.event_id)
+    if cause.reason == "ambiguous":
+        return _command("dead retry", cause.event_id) + " --sent (or --not-sent)"
+    reason = ("--reason", cause.reason) if cause.reason else ()
+    return _command("dead retry", "--handler", cause.handler, *reason)
+
+
+def _command(command: str, *arguments: str) -> str:
+    return f"ringback {command} {shlex.join(arguments)}"

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 from redis.exceptions import RedisError
 from telnyx import APIConnectionError, APIError
 
+from service.outbound.effect_rules import not_sent_reason
 from service.outbound.errors import Refusal, classify_error
-from service.outbound.send_conditions import not_sent_reason
 from service.routing import Dead, Discard, Retry
 from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of

@@ -2,25 +2,22 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
 
 import structlog
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.outbound.client import open_client
-from service.outbound.gate import Gate
-from service.outbound.handler_run_state import note_tasks
-from service.outbound.metrics import EffectMetrics, GateMetrics
-from service.outbound.transport import LedgerSettings
-from service.routing import Lifespan, Router
+from service.monitoring.counters import CounterFamily, HistogramFamily
+from service.monitoring.labels import event_types
 from service.security.masking import describe_error
-from service.settings import Settings
 from service.store.inbox.batching import Batcher
 from service.store.inbox.leases import (
     ClaimedEvents,
@@ -30,19 +27,12 @@ from service.store.inbox.leases import (
     LeaseLost,
     announce_stop,
     claim,
-    finish,
 )
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.worker.fair_timeout import fair_timeout
 from service.worker.handler_runner import HandlerServices, run_handler
-from service.worker.held_leases import ActiveEvent, HeldLeases
-from service.worker.lease_renewer import LeaseRenewer
-from service.worker.load_router import CannotLoadHandlers
-from service.worker.loop_watch import LoopWatch
-from service.worker.metrics import EventMetrics, HandlerMetrics
+from service.worker.held_leases import ActiveEvent, HeldLeases, fair_timeout
 from service.worker.outcomes import after_error
-from service.worker.readiness import notify_of_cause
 
 log = structlog.get_logger(__name__)
 
@@ -61,8 +51,41 @@ HAND_BACK = 2.0
 """Seconds that Redis may take for a hand-back: a worker that stops does not wait for it to come back."""
 RENEWAL_SOON = 0.05
 """Seconds between looks whether a lease that seems to have lapsed is renewed: nobody else may have taken it."""
-SLOW_LIFESPAN = 5.0
-"""Seconds after which the log says which lifespan the worker waits for; then after twice as long each time."""
+
+
+BY_TELNYX = frozenset({"webhook", "failover"})
+"""Other events may be timed for later, so that their age says nothing."""
+
+
+class EventMetrics(Collector):
+    """Events by type and state, and how long they took from being accepted to their end."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._types = event_types()
+        self._ended = CounterFamily(
+            "ringback_events_ended",
+            "Events that ended in the hands of this worker, by type and state.",
+            ("type", "state"),
+        )
+        self._seconds = HistogramFamily(
+            "ringback_accepted_to_ended_seconds",
+            "From the acceptance of an event that Telnyx delivered to its end: done, ignored or dead.",
+            (0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86400.0),
+        )
+        registry.register(self)
+
+    def recorded(self, lease: Lease, state: str) -> None:
+        """An event is in this state since now."""
+        if state not in ("done", "ignored", "dead"):
+            return
+        record = lease.record
+        self._ended.numbers[self._types.of(record.type), state] += 1
+        if record.arrived_by in BY_TELNYX:
+            self._seconds.took(max(0, lease.now() - record.received_at) / 1000)
+
+    def collect(self) -> Iterable[Metric]:
+        """The numbers."""
+        return self._ended.family(), self._seconds.family()
 
 
 @dataclass(frozen=True)
@@ -224,66 +247,6 @@ class Processor:
         if state == "lost":
             raise LeaseLost
         self.metrics.recorded(running.lease, state)
-
-
-@asynccontextmanager
-async def open_processor(
-    settings: Settings,
-    router: Router,
-    redis_url: str,
-    *,
-    redis: "Redis",
-    handlers_redis: "Redis",
-    metrics: HandlerMetrics,
-) -> AsyncIterator[Processor]:
-    """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
-    keys, holdings = Keys.of(settings), HeldLeases(settings.lease)
-    note_tasks(asyncio.get_running_loop())
-    async with AsyncExitStack() as stack:
-        effects = EffectMetrics(metrics.registry)
-        ledgers = LedgerSettings(redis, keys, settings.retention, settings.resend, settings.dry_run, effects)
-        # Without RINGBACK_NOTIFY the log is where people are told, and the gate has written it there.
-        telling = partial(notify_of_cause, redis, keys) if settings.notify else None
-        gate = Gate(redis, keys, settings, GateMetrics(metrics.registry), telling)
-        telnyx = open_client(settings, gate, ledgers)
-        stack.push_async_callback(telnyx.close)
-        watch = LoopWatch(asyncio.get_running_loop(), holdings, router)
-        keeper = LeaseRenewer(redis_url, keys, holdings, watch)
-        keeper.start()
-        # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
-        stack.callback(keeper.join)
-        stack.callback(keeper.end)
-        lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
-        states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
-        workshop = HandlerServices(settings, router, handlers_redis, keys, telnyx, gate, states, metrics)
-        finishing: Batcher[HandlerResults, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
-        stack.push_async_callback(finishing.close, patience=1.0)
-        yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))
-
-
-async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:
-    watch.opening = name = getattr(lifespan, "__qualname__", type(lifespan).__name__)
-    telling = asyncio.create_task(_tell_that_we_wait(name))
-    try:
-        return await stack.enter_async_context(lifespan())
-    except Exception as error:  # noqa: BLE001 - the author's own code
-        raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {describe_error(error)}") from None
-    finally:
-        watch.opening = None
-        telling.cancel()
-
-
-async def _tell_that_we_wait(lifespan: str) -> None:
-    """Say again and again that the worker does not start because a lifespan does not yield."""
-    waited, pause = 0.0, SLOW_LIFESPAN
-    while True:
-        await asyncio.sleep(pause)
-        waited, pause = waited + pause, min(2 * pause, 60.0)
-        log.warning("the worker does not start before its lifespan yields", lifespan=lifespan, seconds=waited)
-
-
-async def _finish(redis: "Redis", keys: Keys, endings: Sequence[HandlerResults]) -> Sequence[str]:
-    return await finish(redis, keys, endings)
 
 
 async def _stop(tasks: "set[asyncio.Task[HandlerRecord]]") -> None:

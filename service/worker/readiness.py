@@ -1,21 +1,31 @@
 """Causes for which work is parked: in a worker's `/readyz`, in its metrics, and as a notification."""
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
+import structlog
+import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
+from starlette.applications import Starlette
 
-from service.monitoring.health import TIMEOUT
+from service.ingress.http_protocol import bounded_config
+from service.monitoring.health import TIMEOUT, HealthProbe, health_routes
 from service.monitoring.notifications import notify
-from service.outbound.blocks import BlockNotice
+from service.processes.sockets import listen
+from service.settings import Settings
 from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
+from service.store.effects.rate_limits import BlockSignal
 from service.store.encryption_checks import trouble_with_encryption
 from service.store.keys import Keys
+from service.store.permissions import worker_needs
 
 
 @dataclass
@@ -61,12 +71,52 @@ async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
     return "; ".join([*troubles, *([encryption] if encryption else [])]) or None
 
 
-async def notify_of_cause(redis: "Redis", keys: Keys, notice: BlockNotice) -> None:
+async def notify_of_cause(redis: "Redis", keys: Keys, opened: BlockSignal) -> None:
     """Let a person know what work is parked for, and what to do."""
-    text = f"{notice.advice} ({notice.cause}: {notice.detail})"
-    await notify(redis, keys, cause=f"work is parked ({kind_of(notice.cause)})", text=text, mend="ringback events list")
+    text = f"{opened.advice} ({opened.name}: {opened.detail})"
+    await notify(redis, keys, cause=f"work is parked ({kind_of(opened.name)})", text=text, mend="ringback events list")
 
 
 def _in_words(cause: Cause) -> str:
     since = datetime.fromtimestamp(cause.since / 1000, UTC).isoformat(timespec="seconds")
     return f"{cause.name} since {since}: {cause.advice}"
+
+
+log = structlog.get_logger(__name__)
+
+
+class _HealthServer(uvicorn.Server):
+    """uvicorn inside a loop that is another's: the signals stay with that one."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+@asynccontextmanager
+async def serving_health(
+    settings: Settings, working: "Redis", redis: "Redis", keys: Keys, registry: CollectorRegistry
+) -> AsyncIterator[None]:
+    """Serve on `RINGBACK_ADMIN_PORT` of `RINGBACK_ADMIN_HOST`, where it is set, until the block ends.
+
+    `working` is the client of the work, on which readiness is proven; `redis` is for everything else.
+
+    Raises:
+        service.processes.sockets.CannotListen: the address is taken or not ours.
+    """
+    if settings.admin_port is None:
+        yield
+        return
+    with listen(settings.admin_host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
+        probe = HealthProbe(working, keys, worker_needs())
+        account = partial(trouble_with_account, redis, keys)
+        app = Starlette(routes=health_routes(probe, redis, keys, registry, also=account))
+        server = _HealthServer(bounded_config(app, keep_alive=settings.keep_alive))
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        log.info("worker's health on", host=settings.admin_host, port=listener.getsockname()[1])
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            await serving

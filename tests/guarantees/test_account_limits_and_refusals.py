@@ -25,9 +25,9 @@ pytestmark = [
 
 HANDLERS = """
 from service import Context, Event, Router
-from service.outbound import blocks
+from service.outbound import gate
 
-blocks.ACCOUNT_PROBE, blocks.OUTAGE_PROBES = 1.0, (0.5, 1.0)  # minutes are seconds here
+gate.ACCOUNT_PROBE, gate.OUTAGE_PROBES = 1.0, (0.5, 1.0)  # minutes are seconds here
 router = Router()
 
 @router.on("test.send")

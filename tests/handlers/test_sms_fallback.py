@@ -16,7 +16,7 @@ from telnyx import Telnyx
 
 from handlers import router as built_in
 from service import clock
-from service.messages.message_state import DOUBLE_DELIVERIES
+from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.store.facts.consent import opted_out
 from service.store.inbox.records import EventRecord
 from tests.messages.policies import write_policy

@@ -37,9 +37,8 @@ from service.store.inbox.leases import Lease
 from service.store.inbox.packed_events import identity_of
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.keys import Keys
-from service.worker.handler_runner import HandlerServices, run_handler
+from service.worker.handler_runner import HandlerMetrics, HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
-from service.worker.metrics import HandlerMetrics
 from tests.pending import pending
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from service.messages.rendering import readable
+from service.messages.sms_text import readable
 
 
 def action(text: str | None = "Book a table", **kind: Any) -> dict[str, Any]:

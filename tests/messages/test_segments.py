@@ -2,7 +2,7 @@
 
 import pytest
 
-from service.messages.segments import segments
+from service.messages.sms_text import segments
 
 
 @pytest.mark.parametrize(

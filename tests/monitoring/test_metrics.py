@@ -15,7 +15,7 @@ from service.store.effects.blocks import Cause
 from service.store.inbox import accept
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
-from service.worker.metrics import HandlerMetrics
+from service.worker.handler_runner import HandlerMetrics
 from service.worker.readiness import CauseMetrics
 from service.worker.worker import Worker
 from tests.monitoring.scraping import Scrape

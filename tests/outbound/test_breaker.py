@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import pytest
 from redis.asyncio import Redis
 
-from service.outbound import blocks
+from service.outbound import gate
 from service.outbound.api_call import Call
-from service.outbound.blocks import BlockNotice
 from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
 from service.store.effects.blocks import open_causes, probe
+from service.store.effects.rate_limits import BlockSignal
 from service.store.keys import Keys
 from tests.pending import pending
 from tests.stack import Stack
@@ -43,14 +43,14 @@ class Way:
     """A gate, with what people were told."""
 
     def __init__(self, stack: Stack, redis: "Redis", keys: Keys) -> None:
-        self.redis, self.keys, self.told = redis, keys, list[BlockNotice]()
+        self.redis, self.keys, self.told = redis, keys, list[BlockSignal]()
         self.gate = Gate(redis, keys, stack.settings, notify=self.tell)
 
-    async def tell(self, notice: BlockNotice) -> None:
+    async def tell(self, notice: BlockSignal) -> None:
         self.told.append(notice)
 
     async def admit(self, call: Call, event_id: str = "asking") -> Refusal | None:
-        return await self.gate.admit(call, event_id=event_id, returning=False)
+        return await self.gate.acquire(call, event_id=event_id, returning=False)
 
     async def goes(self, call: Call, event_id: str = "asking") -> bool:
         return await self.admit(call, event_id) is None
@@ -58,7 +58,7 @@ class Way:
     async def heard(self, answer: TelnyxResponse | None, *event_ids: str, call: Call | None = None) -> Refusal | None:
         refusal = None
         for event_id in event_ids or ("asking",):
-            refusal = await self.gate.heard(call or send(), answer, event_id=event_id)
+            refusal = await self.gate.report(call or send(), answer, event_id=event_id)
         return refusal
 
     async def open(self) -> list[str]:
@@ -178,7 +178,7 @@ def test_a_wrong_key_concerns_every_call_and_is_told_once(stack: Stack) -> None:
             refusal = await way.admit(call)
             assert refusal is not None
             assert (refusal.kind, refusal.cause) == ("held", "credentials")
-        assert [notice.cause for notice in way.told] == ["credentials"]
+        assert [notice.name for notice in way.told] == ["credentials"]
         assert "set TELNYX_API_KEY to a valid key and restart the worker" in way.told[0].advice
         assert 55 < await way.until_probe("credentials") <= 60
 
@@ -250,10 +250,10 @@ def test_a_cause_that_comes_and_goes_is_not_told_again_and_again(stack: Stack, m
         for _ in range(5):
             await way.heard(WRONG_KEY)
             await way.heard(GOOD)
-        return [notice.cause for notice in way.told]
+        return [notice.name for notice in way.told]
 
     assert on(stack, work) == ["credentials"]
-    monkeypatch.setattr(blocks, "QUIET", 0.001)
+    monkeypatch.setattr(gate, "QUIET", 0.001)
     assert on(stack, lambda way: way.redis.delete(f"{way.keys.namespace}:notified:credentials")) == 1
     assert len(on(stack, work)) > 1
 

@@ -45,8 +45,8 @@ def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) 
     return replace(known, **changes)  # type: ignore[arg-type]
 
 
-def step(known: Entry | None, call: Call = SEND, *, resend: str = "same-key", can_look_up: bool = False) -> str:
-    return decide(known, call, NOW, resend=resend, can_look_up=can_look_up).step  # type: ignore[arg-type]
+def step(known: Entry | None, call: Call = SEND, *, resend: str = "same-key") -> str:
+    return decide(known, call, NOW, resend=resend).step  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("state", ["withdrawn", "forgotten", "would", "refused"])
@@ -100,8 +100,8 @@ def test_a_toll_free_request_is_read_back_before_it_goes_again() -> None:
 
 def test_all_else_is_looked_for_after_a_minute_and_never_sent_blindly() -> None:
     recent, old = entry(sent=NOW - 59_000), entry(sent=NOW - 60_000)
-    assert decide(recent, ORDER, NOW, resend="same-key", can_look_up=True).wait == 1.0
-    assert step(old, ORDER, can_look_up=True) == "look_up"
+    assert decide(recent, ORDER, NOW, resend="same-key").wait == 1.0
+    assert step(old, ORDER) == "look_up"
     assert after_look_up(old, ORDER, NOW, "why").step == "give_up"
     assert step(recent, CODES) == "give_up"
 

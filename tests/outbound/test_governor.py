@@ -139,8 +139,8 @@ def test_a_clock_that_is_put_back_stops_nothing(stack: Stack) -> None:
 def test_a_reset_that_is_a_time_of_day_blocks_nobody(stack: Stack) -> None:
     async def work(gate: Gate) -> Any:
         headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1900000000"}
-        await gate.heard(sms(), TelnyxResponse(200, headers), event_id="e")
-        return await gate.admit(sms(), event_id="e", returning=False)
+        await gate.report(sms(), TelnyxResponse(200, headers), event_id="e")
+        return await gate.acquire(sms(), event_id="e", returning=False)
 
     assert at_gate(stack, work) is None
 
@@ -150,15 +150,15 @@ def test_a_call_waits_for_its_slot_and_one_without_a_product_for_none(stack: Sta
         loop = asyncio.get_running_loop()
 
         async def wait() -> float:
-            assert await gate.admit(sms(), event_id="e", returning=False) is None
+            assert await gate.acquire(sms(), event_id="e", returning=False) is None
             return loop.time()
 
         began = loop.time()
         waited = [each - began for each in await asyncio.gather(wait(), wait(), wait())]
         read = Call("GET", "/messages/1")
         for _ in range(20):
-            assert await gate.admit(read, event_id="e", returning=False) is None
-        return sorted(waited), await gate.admit(sms(), event_id="e", returning=False)
+            assert await gate.acquire(read, event_id="e", returning=False) is None
+        return sorted(waited), await gate.acquire(sms(), event_id="e", returning=False)
 
     waited, refusal = at_gate(stack, work, sms=2)
     assert waited[1] < 0.5
@@ -168,8 +168,8 @@ def test_a_call_waits_for_its_slot_and_one_without_a_product_for_none(stack: Sta
 
 def test_a_call_that_would_wait_too_long_is_later_with_the_seconds_until_its_turn(stack: Stack) -> None:
     async def work(gate: Gate) -> Any:
-        assert await gate.admit(sms(), event_id="e", returning=False) is None
-        return await gate.admit(sms(), event_id="e", returning=False)
+        assert await gate.acquire(sms(), event_id="e", returning=False) is None
+        return await gate.acquire(sms(), event_id="e", returning=False)
 
     refusal = at_gate(stack, work, sms=0.1)
     assert (refusal.kind, refusal.reason) == ("later", "rate_limit")
@@ -181,7 +181,7 @@ def test_what_follows_a_call_that_was_late_keeps_its_distance(stack: Stack) -> N
         loop, went = asyncio.get_running_loop(), []
         loop.call_later(1.1, time.sleep, 0.4)
         for _ in range(3):
-            assert await gate.admit(sms(), event_id="e", returning=False) is None
+            assert await gate.acquire(sms(), event_id="e", returning=False) is None
             went.append(loop.time())
         return went
 
@@ -197,7 +197,7 @@ def heard_then_asked(stack: Stack, *heard: TelnyxResponse, **limits: float) -> l
         settings = stack.settings.model_copy(update={"limits": SendLimits(**limits)})
         gate, told = Gate(redis, keys, settings), []
         for number, answer in enumerate(heard):
-            assert await gate.heard(sms(), answer, event_id=f"e{number}") is None
+            assert await gate.report(sms(), answer, event_id=f"e{number}") is None
             told.append(await store.acquire(redis, keys, asked(gate.settings.limits.sms)))
         return told
 
@@ -238,13 +238,13 @@ def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_paus
         bucket = f"{keys.namespace}:bucket:sms"
         for number in range(8):
             for in_flight in range(3):
-                await gate.heard(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id=f"e{number}.{in_flight}")
+                await gate.report(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id=f"e{number}.{in_flight}")
             seconds, micros = await redis.time()
             until = await pending(redis.hget(bucket, "blocked_until"))
             pauses.append(float(until or 0) / 1000 - seconds - micros / 1e6)
             await pending(redis.hset(bucket, "blocked_until", "0"))
-        await gate.heard(sms(), TelnyxResponse(200), event_id="good")
-        await gate.heard(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id="bad")
+        await gate.report(sms(), TelnyxResponse(200), event_id="good")
+        await gate.report(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id="bad")
         refusals = await pending(redis.hget(bucket, "refusals"))
         return [*pauses, float(refusals or 0)]
 
@@ -256,7 +256,7 @@ def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_paus
 def test_a_limit_of_telnyx_below_ours_lowers_ours_while_it_lasts(stack: Stack) -> None:
     async def work(redis: "Redis", keys: Keys) -> tuple[int, int]:
         gate = Gate(redis, keys, stack.settings)
-        await gate.heard(
+        await gate.report(
             sms(), TelnyxResponse(200, {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4"}), event_id="e"
         )
         lowered = await answers(redis, keys, asked(50), 20)
@@ -271,7 +271,7 @@ def test_a_limit_of_telnyx_below_ours_lowers_ours_while_it_lasts(stack: Stack) -
 def test_a_limit_of_telnyx_above_ours_changes_nothing(stack: Stack) -> None:
     async def work(redis: "Redis", keys: Keys) -> int:
         gate = Gate(redis, keys, stack.settings)
-        await gate.heard(
+        await gate.report(
             sms(), TelnyxResponse(200, {"x-ratelimit-limit": "500", "x-ratelimit-remaining": "4"}), event_id="e"
         )
         return sum(told == Granted(0) for _, told in await answers(redis, keys, asked(3), 20))
@@ -281,8 +281,8 @@ def test_a_limit_of_telnyx_above_ours_changes_nothing(stack: Stack) -> None:
 
 def test_redis_away_is_later_at_no_cost(own_stack: Stack) -> None:
     async def work(gate: Gate) -> Any:
-        refusal = await gate.admit(sms(), event_id="e", returning=False)
-        assert await gate.heard(sms(), TelnyxResponse(200), event_id="e") is None
+        refusal = await gate.acquire(sms(), event_id="e", returning=False)
+        assert await gate.report(sms(), TelnyxResponse(200), event_id="e") is None
         return refusal
 
     own_stack.ask(lambda redis, _: redis.config_set("requirepass", "secret"))

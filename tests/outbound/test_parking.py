@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from service.cli.demo.stack import free_port
-from service.outbound import blocks as causes_module
+from service.outbound import gate as causes_module
 from service.outbound.api_call import Call
 from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate
@@ -41,7 +41,7 @@ HELD = HandlerRecord("parked", due=LATER, reason="credentials", held_by="credent
 def hear(stack: Stack, status: int) -> None:
     async def heard(redis: "Redis", keys: Keys) -> None:
         gate = Gate(redis, keys, stack.settings)
-        await gate.heard(READ, TelnyxResponse(status), event_id="any")
+        await gate.report(READ, TelnyxResponse(status), event_id="any")
 
     stack.ask(heard)
 
@@ -109,8 +109,8 @@ def test_a_cause_of_the_account_notifies_a_person_once(stack: Stack) -> None:
     async def work(redis: "Redis", keys: Keys) -> list[notices.Notice]:
         gate = Gate(redis, keys, stack.settings, notify=partial(notify_of_cause, redis, keys))
         for number in range(10):
-            await gate.heard(READ, TelnyxResponse(401), event_id=f"e{number}")
-            await gate.heard(READ, TelnyxResponse(500), event_id=f"e{number}")
+            await gate.report(READ, TelnyxResponse(401), event_id=f"e{number}")
+            await gate.report(READ, TelnyxResponse(500), event_id=f"e{number}")
         return await notices.take(redis, keys)
 
     [notice] = stack.ask(work)
@@ -200,7 +200,7 @@ def test_a_cause_that_is_lifted_while_another_handler_of_the_event_still_runs_se
         await accept.accept(redis, keys, [accept.NewEvent("e", "test.one", b"{}", "webhook")])
         [lease] = (await claim(redis, keys, ClaimRequest("w", 1, 60, 1, {"one": ["*"], "two": ["*"]}))).leases
         await finish(redis, keys, [HandlerResults.of(lease, {"one": HELD}, release=False)])
-        await Gate(redis, keys, stack.settings).heard(READ, TelnyxResponse(200), event_id="any")
+        await Gate(redis, keys, stack.settings).report(READ, TelnyxResponse(200), event_id="any")
         assert await redis.zscore(keys.queue, keys.job_id("e")) > time.time() * 1000 + 30_000
         await finish(redis, keys, [HandlerResults.of(lease, {"two": HandlerRecord("done")}, release=True)])
 
@@ -282,7 +282,7 @@ def test_a_release_may_be_cut_short_at_any_moment(stack: Stack) -> None:
     stack.ask(parking(1000, HELD))
 
     async def cut(redis: "Redis", keys: Keys) -> None:
-        await Gate(redis, keys, stack.settings).heard(READ, TelnyxResponse(200), event_id="any")
+        await Gate(redis, keys, stack.settings).report(READ, TelnyxResponse(200), event_id="any")
         for steps in range(30):
             task = asyncio.create_task(Upkeep(stack.settings, redis, keys, "worker").turn())
             for _ in range(steps):

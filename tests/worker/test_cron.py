@@ -15,8 +15,7 @@ from service import Context, Event, Retry, Router
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
 from service.store.keys import Keys
-from service.worker.arq_compat import stock_settings
-from service.worker.cron import cron_jobs
+from service.worker.arq_compat import cron_jobs, stock_settings
 from tests.stack import Stack
 from tests.waiting import wait_for
 

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 
 from service.store.inbox.records import HandlerRecord
-from service.worker.dead_event_alerts import tell_of_dead
+from service.worker.maintenance import tell_of_dead
 from tests.cli.conftest import deployment  # noqa: F401 - a fixture
 from tests.cli.deployment import Deployment
 

@@ -10,7 +10,7 @@ from service import clock
 from service.cli.confirm import confirm
 from service.cli.output import say
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis
-from service.outbound.idempotency_keys import idempotency_key
+from service.outbound.api_call import idempotency_key
 from service.security.masking import mask_number
 from service.settings import Settings
 from service.store.effects.idempotency_probe import Probe, remember

@@ -4,7 +4,7 @@ from service.cli.run.exposed_files import announce_exposure
 from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
 from service.processes.parent_death import end_with_supervisor
 from service.settings import load
-from service.worker.worker import work
+from service.worker.worker_process import work
 
 
 def worker() -> None:

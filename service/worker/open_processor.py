@@ -1,0 +1,98 @@
+"""Opening what a worker processes events with: client, lifespans, lease keeper."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.outbound.client import open_client
+from service.outbound.gate import Gate, GateMetrics
+from service.outbound.handler_run_state import note_tasks
+from service.outbound.transport import EffectMetrics, LedgerSettings
+from service.routing import Lifespan, Router
+from service.security.masking import describe_error
+from service.settings import Settings
+from service.store.inbox.batching import Batcher
+from service.store.inbox.leases import (
+    HandlerResults,
+    finish,
+)
+from service.store.keys import Keys
+from service.worker.handler_runner import HandlerMetrics, HandlerServices
+from service.worker.held_leases import HeldLeases
+from service.worker.lease_renewer import LeaseRenewer
+from service.worker.load_router import CannotLoadHandlers
+from service.worker.loop_watch import LoopWatch
+from service.worker.processor import EventMetrics, Processor
+from service.worker.readiness import notify_of_cause
+
+log = structlog.get_logger(__name__)
+
+
+SLOW_LIFESPAN = 5.0
+"""Seconds after which the log says which lifespan the worker waits for; then after twice as long each time."""
+
+
+@asynccontextmanager
+async def open_processor(
+    settings: Settings,
+    router: Router,
+    redis_url: str,
+    *,
+    redis: "Redis",
+    handlers_redis: "Redis",
+    metrics: HandlerMetrics,
+) -> AsyncIterator[Processor]:
+    """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
+    keys, holdings = Keys.of(settings), HeldLeases(settings.lease)
+    note_tasks(asyncio.get_running_loop())
+    async with AsyncExitStack() as stack:
+        effects = EffectMetrics(metrics.registry)
+        ledgers = LedgerSettings(redis, keys, settings.retention, settings.resend, settings.dry_run, effects)
+        # Without RINGBACK_NOTIFY the log is where people are told, and the gate has written it there.
+        telling = partial(notify_of_cause, redis, keys) if settings.notify else None
+        gate = Gate(redis, keys, settings, GateMetrics(metrics.registry), telling)
+        telnyx = open_client(settings, gate, ledgers)
+        stack.push_async_callback(telnyx.close)
+        watch = LoopWatch(asyncio.get_running_loop(), holdings, router)
+        keeper = LeaseRenewer(redis_url, keys, holdings, watch)
+        keeper.start()
+        # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
+        stack.callback(keeper.join)
+        stack.callback(keeper.end)
+        lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
+        states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
+        workshop = HandlerServices(settings, router, handlers_redis, keys, telnyx, gate, states, metrics)
+        finishing: Batcher[HandlerResults, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
+        stack.push_async_callback(finishing.close, patience=1.0)
+        yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))
+
+
+async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:
+    watch.opening = name = getattr(lifespan, "__qualname__", type(lifespan).__name__)
+    telling = asyncio.create_task(_tell_that_we_wait(name))
+    try:
+        return await stack.enter_async_context(lifespan())
+    except Exception as error:  # noqa: BLE001 - the author's own code
+        raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {describe_error(error)}") from None
+    finally:
+        watch.opening = None
+        telling.cancel()
+
+
+async def _tell_that_we_wait(lifespan: str) -> None:
+    """Say again and again that the worker does not start because a lifespan does not yield."""
+    waited, pause = 0.0, SLOW_LIFESPAN
+    while True:
+        await asyncio.sleep(pause)
+        waited, pause = waited + pause, min(2 * pause, 60.0)
+        log.warning("the worker does not start before its lifespan yields", lifespan=lifespan, seconds=waited)
+
+
+async def _finish(redis: "Redis", keys: Keys, endings: Sequence[HandlerResults]) -> Sequence[str]:
+    return await finish(redis, keys, endings)

@@ -1,0 +1,71 @@
+"""The process of a worker: its event loop, from the settings to its end."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+
+import structlog
+
+from service.messages.opt_out_list import reading_opt_outs
+from service.messages.policy_file import policy_of
+from service.monitoring.logs import tell_no_texts
+from service.routing import Router
+from service.settings import Settings
+from service.store.connection import locate
+from service.worker.load_router import load_router
+from service.worker.worker import LAST_WORDS, Worker
+
+log = structlog.get_logger(__name__)
+
+
+async def run(settings: Settings, router: Router, redis_url: str) -> None:
+    """Work until SIGTERM or SIGINT: then no new work, and what runs is finished or handed back within the grace."""
+    tell_no_texts()
+    worker = Worker(settings, router, redis_url)
+    try:
+        async with reading_opt_outs(settings, redis_url):
+            await worker.async_run()
+    except asyncio.CancelledError:
+        log.info("worker stopped")
+    finally:
+        await worker.close()
+        await _leave_nobody_behind()
+
+
+async def _leave_nobody_behind() -> None:
+    """End the process where a handler ignores its cancellation: the loop would wait for it for ever."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    if others:
+        _, stubborn = await asyncio.wait(others, timeout=LAST_WORDS)
+        if stubborn:
+            log.error("ending in spite of handlers that ignore their cancellation", number=len(stubborn))
+            logging.shutdown()
+            os._exit(0)
+
+
+def work(settings: Settings) -> None:
+    """Load the handlers and run a worker on an event loop of its own, until a signal ends it.
+
+    Raises:
+        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
+        service.worker.load_router.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
+        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+    """
+    settings.require_api_key()
+    policy_of(settings)
+    router = load_router(settings.handlers)
+    redis_url = locate(settings)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(run(settings, router, redis_url))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where there is one for this machine."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
