@@ -46,7 +46,7 @@ def kept(deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: py
         ran = RunRecord(1, 2, "dead", "error", "what went wrong", remarks=("what was remarked",))
         sent_for(deployment, f"{name}-done", number)
         finish(deployment, f"{name}-dead", HandlerRecord("dead", attempts=2, error="what went wrong", runs=(ran,)))
-        deployment.ask(lambda redis, keys, number=number: know(redis, keys, number))  # type: ignore[misc]
+        deployment.ask(lambda redis, keys: know(redis, keys, number))
     return deployment
 
 
@@ -91,7 +91,7 @@ async def know(redis: Any, keys: Keys, number: str) -> None:
 def bodies(deployment: Deployment) -> set[str]:
     found = set()
     for event_id in (f"{name}-{state}" for name in ("ann", "bob") for state in ("done", "dead", "open")):
-        record = deployment.ask(lambda redis, keys, event_id=event_id: find(redis, keys, event_id))  # type: ignore[misc]
+        record = deployment.ask(lambda redis, keys: find(redis, keys, event_id))
         assert record is not None
         if record.body is not None:
             found.add(event_id)
@@ -112,7 +112,7 @@ def test_what_is_kept_of_one_number_goes_and_of_others_stays(kept: Deployment) -
     assert ANN not in ran.stdout + ran.stderr
     assert bodies(kept) == {"ann-open", "bob-done", "bob-dead", "bob-open"}
     for name in ("ann", "bob"):
-        [effect] = kept.ask(lambda redis, keys, name=name: ledger.effects_of(redis, keys, f"{name}-done"))  # type: ignore[misc]
+        [effect] = kept.ask(lambda redis, keys: ledger.effects_of(redis, keys, f"{name}-done"))
         assert effect.state == "done", "so that nothing is sent once more"
         assert effect.answer is not None
         assert orjson.loads(effect.answer.body)["data"]["id"] == "m-1"

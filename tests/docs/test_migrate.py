@@ -49,7 +49,7 @@ class Deployment:
             wait_for(lambda: self._status("GET", "/readyz") == 200)
             for body in bodies:
                 assert self._deliver(body) == 200
-            return [wait_for(lambda body=body: self._ending(body["data"]["id"])) for body in bodies]  # type: ignore[misc]
+            return [wait_for(lambda: self._ending(body["data"]["id"])) for body in bodies]
 
     def _deliver(self, body: dict[str, Any]) -> int:
         raw = orjson.dumps(body)

@@ -335,7 +335,7 @@ def test_a_suspect_that_waits_is_no_difference_for_the_audit(stack: Stack) -> No
     stack.deliver(something())
     for worker in ("one", "other", "third"):
         numbers = iter(range(1, 10_000))
-        wait_for(lambda w=worker, n=numbers: claimed(stack, w, next(n), lease=0.001) or w == "third")  # type: ignore[misc]
+        wait_for(lambda: claimed(stack, worker, next(numbers), lease=0.001) or worker == "third")
     numbers = iter(range(10_001, 20_000))
     wait_for(lambda: suspects_passed_over(stack, next(numbers)))
     assert stack.ask(audit).clean

@@ -70,7 +70,7 @@ def test_an_exit_in_a_task_that_a_handler_left_behind_counts_against_its_event(t
         fleet.accepted(event)
         for _ in range(6):
             worker = fleet.start_worker()
-            wait_for(lambda worker=worker: worker.poll() is not None or fleet.counts().open == 0)  # type: ignore[misc]
+            wait_for(lambda: worker.poll() is not None or fleet.counts().open == 0)
             if fleet.counts().open == 0:
                 break
         record = fleet.ended(event)
@@ -102,7 +102,7 @@ def kept_running(fleet: Fleet, condition: object, *, most: int = 12) -> int:
     assert callable(condition)
     for died in range(most):
         worker: Popen[bytes] = fleet.start_worker()
-        wait_for(lambda worker=worker: condition() or worker.poll() is not None, seconds=40)  # type: ignore[misc]
+        wait_for(lambda: condition() or worker.poll() is not None, seconds=40)
         if condition():
             return died
         assert worker.returncode == -signal.SIGKILL
@@ -141,10 +141,10 @@ def test_deploys_that_end_in_sigkill_make_no_suspects(tmp_path: Path) -> None:
         fleet.accepted(event)
         for deploy in range(1, 4):
             worker = fleet.start_worker()
-            wait_for(lambda deploy=deploy: len(fleet.written("endless")) == deploy)  # type: ignore[misc]
+            wait_for(lambda: len(fleet.written("endless")) == deploy)
             log = tmp_path / f"worker-{len(fleet.processes) - 1}.log"
             worker.send_signal(signal.SIGTERM)
-            wait_for(lambda log=log: b'"stopping"' in log.read_bytes())  # type: ignore[misc]
+            wait_for(lambda: b'"stopping"' in log.read_bytes())
             wait_for(lambda: fleet.server_has("draining:*", at_least=deploy))
             worker.kill()
             worker.wait()

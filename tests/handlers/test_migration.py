@@ -82,10 +82,7 @@ def test_a_service_that_is_down_for_a_while_gets_every_event_once(host: Host, mo
             stack.when(event, has_failed)
         with served(service.app, port=port):
             # The second attempt comes after a second, the third after 16: a slow machine may need that one.
-            ended = [
-                wait_for(lambda event=event: _ended(stack.record(event["data"]["id"])), seconds=40)  # type: ignore[misc]
-                for event in meanwhile
-            ]
+            ended = [wait_for(lambda: _ended(stack.record(event["data"]["id"])), seconds=40) for event in meanwhile]
 
         assert {record.state for record in ended} == {"done"}
         assert sorted(service.ids) == sorted(event["data"]["id"] for event in (*before, *meanwhile))

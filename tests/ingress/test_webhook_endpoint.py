@@ -112,7 +112,7 @@ def test_scanners_are_neither_counted_nor_logged(stack: Stack) -> None:
 def test_a_path_is_told_again_after_an_hour_and_at_most_a_hundred_are(stack: Stack) -> None:
     began = time.time()
     for moment, told in ((0, 100), (3599, 0), (3601, 100)):
-        with clock.moved(lambda moment=moment: began + moment), capture_logs() as lines:  # type: ignore[misc]
+        with clock.moved(lambda: began + moment), capture_logs() as lines:
             for number in range(103):
                 stack.deliver(b"{}", path=f"/no-{number}")
         assert len(lines) == told

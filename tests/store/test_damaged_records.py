@@ -75,7 +75,7 @@ def deliver_and_mar(stack: Stack) -> list[str]:
     for event_id in [*ids, "neighbour"]:
         stack.deliver(envelope("test.something", {"number": "+13125550101"}, event_id=event_id))
     for event_id, (field, junk) in victims().items():
-        stack.ask(lambda redis, keys, args=(event_id, field, junk): mar(redis, keys, *args))  # type: ignore[misc]
+        stack.ask(lambda redis, keys: mar(redis, keys, event_id, field, junk))
     return ids
 
 

@@ -106,7 +106,7 @@ def test_a_damaged_entry_under_a_callers_key_ends_its_own_handler_at_once_and_se
 
     for number, (state, damage) in marred.items():
         entry = f"{stack.keys.namespace}:effect:{name_of_key(f'key-{number}', 'POST', '/messages')}"
-        stack.ask(lambda redis, _, args=(entry, state, damage): mar_entry(redis, *args))  # type: ignore[misc]
+        stack.ask(lambda redis, _: mar_entry(redis, entry, state, damage))
     neighbour = fresh_number()
     events = {each: envelope("test.send", {"to": each}) for each in (*marred, neighbour)}
     assert {stack.deliver(each).status_code for each in events.values()} == {200}

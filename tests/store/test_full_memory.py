@@ -83,7 +83,7 @@ def test_bodies_go_first_and_every_event_is_taken(small_stack: Stack) -> None:
     others = [big() for _ in range(5 * MEMORY // 4 // BODY)]
     for event in others:
         # Telnyx delivers again: the upkeep frees memory once a second.
-        wait_for(lambda event=event: small_stack.deliver(event).status_code == 200, seconds=10)  # type: ignore[misc]
+        wait_for(lambda: small_stack.deliver(event).status_code == 200, seconds=10)
     small_stack.ended(others[-1])
 
     assert find(small_stack, first).body is None

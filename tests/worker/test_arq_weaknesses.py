@@ -242,7 +242,7 @@ def test_rolling_restarts(stack: Stack) -> None:
     stack.deliver(event)
     for restart in range(1, 11):
         stack.start_worker(router)
-        wait_for(lambda restart=restart: len(attempts) == restart)  # type: ignore[misc]
+        wait_for(lambda: len(attempts) == restart)
         stack.workers.close()
     stack.start_worker(router)
     record = stack.ended(event)
