@@ -1,4 +1,4 @@
-"""The group of all commands: it imports a command's module when that command, or its help, is asked for."""
+"""The group of all commands. It imports a command's module when that command, or its help, is asked for."""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -13,15 +13,15 @@ from service.security.masking import printable_lines
 
 
 class CommandGroup(TyperGroup):
-    """A group that prints no raw text of a stranger: the reason for a refused value may quote one."""
+    """A group that prints no foreign text raw: the reason for a refused value may quote one."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was named."""
         try:
             return super().invoke(ctx)
         except typer.BadParameter as error:
-            told = printable_lines(error.message)
-            raise typer.BadParameter(told, ctx=error.ctx, param=error.param, param_hint=error.param_hint) from None
+            error.message = printable_lines(error.message)
+            raise
 
 
 class LazyGroup(CommandGroup):
@@ -43,11 +43,10 @@ class LazyGroup(CommandGroup):
 
 
 class LazyCommands(Mapping[str, TyperCommand | TyperGroup]):
-    """Commands by name; each look-up imports one."""
+    """Commands by name. Each look-up imports one."""
 
     def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
-        module, _, attribute = COMMANDS[name][0].partition(":")
-        return _command(name, getattr(import_module(module), attribute))
+        return _command(name, getattr(import_module(COMMANDS[name][0]), name))
 
     def __iter__(self) -> Iterator[str]:
         return iter(COMMANDS)

@@ -1,4 +1,4 @@
-"""One command's conversation with Redis."""
+"""One command's connection to Redis, and the settings of a command that changes something at Telnyx."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,7 +6,8 @@ from typing import TypeVar
 
 from redis.asyncio import Redis
 
-from service.settings import load
+from service.cli.output import end_dry_run
+from service.settings import Settings, load
 from service.store.connection import connect, locate
 from service.store.keys import Keys
 
@@ -16,7 +17,7 @@ SECONDS = 30.0
 
 
 def with_redis(work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
-    """Do some work with the Redis that the settings name, and answer what it answers.
+    """Return the result of work with the Redis that the settings name.
 
     Raises:
         service.settings.InvalidSettings: a variable is invalid.
@@ -28,14 +29,26 @@ def with_redis(work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
 
 
 def ask_at(url: str, keys: Keys, work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
-    """Do some work with the Redis at `url`, and answer what it answers.
+    """Return the result of work with the Redis at `url`.
 
     Raises:
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """
-    return asyncio.run(_ask(url, keys, work))
+
+    async def ask() -> T:
+        async with connect(url, timeout=SECONDS, connections=4) as redis:
+            return await work(redis, keys)
+
+    return asyncio.run(ask())
 
 
-async def _ask(url: str, keys: Keys, work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
-    async with connect(url, timeout=SECONDS, connections=4) as redis:
-        return await work(redis, keys)
+def load_for_change() -> Settings:
+    """Return the settings in force. With `RINGBACK_DRY_RUN` the command ends here, before anything is asked.
+
+    Raises:
+        service.settings.InvalidSettings: a variable is invalid.
+    """
+    settings = load()
+    if settings.dry_run:
+        end_dry_run()
+    return settings

@@ -1,4 +1,4 @@
-"""Records that cannot be shown or written, each named alone: no command's whole output depends on one of them."""
+"""Records that cannot be shown or written. A command names each, and shows the others."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -22,8 +22,14 @@ class OddRecords:
     def each(
         self, records: Iterable[EventRecord], make: Callable[[EventRecord], T], instead: Callable[[str, str], T]
     ) -> list[T]:
-        """Return what `make` makes of each record, or `instead(id, error)` where it fails, which is told of."""
-        return [self._one(record, make, instead) for record in records]
+        """Return `make(record)` of each record. Where that fails, tell so and take `instead(id, reason)`."""
+        made = []
+        for record in records:
+            try:
+                made.append(make(record))
+            except Exception as error:  # noqa: BLE001 - a record of any kind must not hide the others
+                made.append(instead(record.id, self.tell(record.id, error)))
+        return made
 
     def tell(self, event_id: str, error: Exception) -> str:
         """Note that a record failed, say so on standard error, and return why."""
@@ -36,9 +42,3 @@ class OddRecords:
         """End the command with exit code 1 where a record failed."""
         if self.ids:
             raise typer.Exit(1)
-
-    def _one(self, record: EventRecord, make: Callable[[EventRecord], T], instead: Callable[[str, str], T]) -> T:
-        try:
-            return make(record)
-        except Exception as error:  # noqa: BLE001 - a record of any kind must not hide the others
-            return instead(record.id, self.tell(record.id, error))

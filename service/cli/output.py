@@ -1,27 +1,38 @@
-"""All output of commands: nothing reaches a terminal but through here, since texts of strangers may steer it.
+"""All output of commands, and their questions. No other module prints, since foreign text may steer a terminal.
 
-Control and format characters are written as escapes, and markup of Rich's is none. A command cannot forget that: a test
-finds every other way of printing in `service/cli`.
+Control and format characters are written as escapes, and Rich's markup is off. A test finds every other way of printing
+in `service/cli`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
+from rich.table import Column, Table
+from rich.text import Text
 
 from service.security.masking import printable, printable_json, printable_lines
 
+Cell = str | Sequence[str] | Text
+"""A text on one line, several lines, or a coloured text."""
 UNLIMITED = 10_000
 """Characters in a line where no terminal sets a limit."""
 
 
 def say(*lines: str, err: bool = False) -> None:
-    """Print lines; what breaks a line within one of them is an escape, so that no text can pretend to be a line."""
+    """Print lines. A line break within one of them is an escape, so that no text can pretend to be a line."""
     typer.echo("\n".join(map(printable, lines)), err=err)
+
+
+def fail(*lines: str, code: int = 1) -> NoReturn:
+    """Print lines on standard error, and end the command with an exit code."""
+    say(*lines, err=True)
+    raise typer.Exit(code)
 
 
 def say_block(text: str, *, err: bool = False) -> None:
@@ -35,53 +46,86 @@ def say_json(value: Any, *, indent: bool = True) -> None:
 
 
 def say_json_text(text: bytes) -> None:
-    """Print what is JSON, or lines of JSON, already."""
+    """Print JSON, or lines of JSON."""
     typer.echo(printable_json(text.decode()), nl=False)
 
 
-def ask_person(question: str) -> bool:
-    """Ask a person on standard error, so that the output stays whole; nobody to ask ends the command with code 1."""
-    return typer.confirm(printable(question), err=True)
+def confirm(question: str, *, yes: bool, dry_run: bool = False) -> None:
+    """Continue if a person agrees, or did so by --yes. Otherwise end the command with exit code 1.
+
+    Without input nobody has agreed. In a dry run nobody is asked, since nothing may be changed.
+    """
+    if dry_run:
+        end_dry_run()
+    # Asked on standard error, so that the output stays whole.
+    if not yes and not typer.confirm(printable(question), err=True):
+        say("Nothing was changed.")
+        raise typer.Exit(1)
+
+
+def end_dry_run() -> NoReturn:
+    """End a command that would change something, and say why it did not."""
+    fail("RINGBACK_DRY_RUN is set: nothing was changed.")
 
 
 def console(*, err: bool = False) -> Console:
-    """Return Rich's console; where no terminal sets a limit, its lines are as long as they need to be."""
+    """Return Rich's console. Where no terminal sets a limit, its lines are as long as they need to be."""
     found = Console(stderr=err, markup=False, emoji=False)
     return found if found.is_terminal else Console(stderr=err, markup=False, emoji=False, width=UNLIMITED)
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar on standard error if that is a terminal; without a total it only counts."""
-    done = 0
-
-    def advance(more: int) -> None:
-        nonlocal done
-        done += more
-        update(done, total)
-
-    with _bar(what, total) as update:
-        yield advance
+def progress(doing: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error if that is a terminal. Without a total it only counts."""
+    with _bar(doing, total) as (bar, task):
+        yield partial(bar.advance, task)
 
 
 @contextmanager
-def progress_of_pages(what: str) -> Iterator[Callable[[int, int | None], None]]:
+def progress_of_pages(doing: str) -> Iterator[Callable[[int, int | None], None]]:
     """Show how many pages of how many were read, once it is known that there are several."""
-    with _bar(what, 1) as update:
-        yield update
+    with _bar(doing, 1) as (bar, task):
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=total != 1)
 
 
 @contextmanager
-def working(what: str) -> Iterator[None]:
-    """Show on a terminal that something takes its time."""
-    with console().status(printable(what)):
-        yield
-
-
-@contextmanager
-def _bar(what: str, total: int | None) -> Iterator[Callable[[int, int | None], None]]:
-
+def _bar(doing: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
     screen = console(err=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task(printable(what), total=total, visible=total != 1)
-        yield lambda done, of: bar.update(task, completed=done, total=of, visible=of != 1)
+        yield bar, bar.add_task(printable(doing), total=total, visible=total != 1)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print a table. A text that is too long is folded, in the first column last, and never cut."""
+    first, *others = (Column(name, overflow="fold") for name in columns)
+    first.no_wrap = True
+    _print_rows(Table(first, *others, box=None, pad_edge=False), rows)
+
+
+def print_boxed_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, width: int) -> None:
+    """Print a table with lines around it, `width` characters wide where no terminal sets another width."""
+    _print_rows(Table(*columns), rows, width=width)
+
+
+def _print_rows(table: Table, rows: Iterable[Sequence[Cell]], *, width: int | None = None) -> None:
+    for row in rows:
+        table.add_row(*map(_as_text, row))
+    screen = console()
+    screen.print(table, width=None if screen.is_terminal else width)
+
+
+def print_coloured(*texts: Cell) -> None:
+    """Print texts on one line."""
+    console().print(*map(_as_text, texts), highlight=False, soft_wrap=True)
+
+
+def coloured(text: str, colour: str) -> Text:
+    """Return a text in a colour, for terminals with colours."""
+    return Text(printable(text), style=colour)
+
+
+def _as_text(cell: Cell) -> Text:
+    # As Text, since brackets in an id or an error are no markup.
+    if isinstance(cell, Text):
+        return cell
+    return Text("\n".join(map(printable, [cell] if isinstance(cell, str) else cell)))

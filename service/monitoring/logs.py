@@ -27,14 +27,6 @@ def announce_dry_run(settings: Settings) -> None:
         structlog.get_logger(__name__).warning("RINGBACK_DRY_RUN is on: what would be sent is only written down")
 
 
-def announce_insecure_api(settings: Settings) -> None:
-    """Warn where the API key crosses a network in the clear."""
-    if settings.is_api_insecure():
-        structlog.get_logger(__name__).warning(
-            "RINGBACK_INSECURE_API is on, and TELNYX_BASE_URL is http://: the network can read the API key"
-        )
-
-
 def configure_logs() -> None:
     """Set up structlog and the standard library's logging, on standard error."""
     shared: list[Any] = [

@@ -7,7 +7,7 @@ import pytest
 from nacl.signing import SigningKey
 
 from service.cli.run.development_key import make_key
-from service.cli.run.exposed_files import exposure_warnings
+from service.cli.run.startup import exposure_warnings
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings
 from tests.processes.running import ringback

@@ -2,9 +2,6 @@
 
 import copy
 import json
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +9,9 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from service.cli.demo.stack import DemoStack
+from service.cli.signed_delivery import deliver
 from service.security.masking import mask_number
-from service.security.telnyx_signature import TOLERANCE, sign
+from service.security.telnyx_signature import TOLERANCE
 from service.store.inbox.records import EventRecord
 from service.testing.samples import envelope, inbound_sms, outbound_rcs
 
@@ -27,54 +25,57 @@ class DemoRow:
     title: str
     answer: str
     record: str
-    recorded: int
-    seen: int
-    expected: str
+    counts: str
     held: bool
 
 
-@dataclass(frozen=True)
+def _is_done(record: EventRecord | None, deliveries: int = 1) -> bool:
+    return record is not None and record.state in {"done", "ignored"} and record.deliveries == deliveries
+
+
+@dataclass(frozen=True, kw_only=True)
 class DemoDelivery:
     """One webhook: the body, and the expected result.
 
-    `about` are all events that concern the same recipient: together they say how many SMS that number got, and the
-    local Telnyx must have just as many. `sms` is how many that must be, and `own` how many of them by this event; None
-    leaves it to the handlers. `kills` has the worker killed after the local Telnyx took the SMS and before its answer.
+    `about` are all events of the same recipient, or none for this one alone. Their ledgers count the SMS to that
+    number, and the local Telnyx must count the same. `sms` is the expected number of SMS, and `own` how many of them
+    are this event's. None leaves it to the handlers. With `kills` the worker is killed after the local Telnyx took the
+    SMS and before its answer.
     """
 
     title: str
     body: dict[str, Any]
     number: str
-    answer: str
     sms: int | None
-    about: tuple[str, ...]
-    expects: Callable[[EventRecord | None], bool]
+    own: int | None = None
+    answer: str = "200 accepted"
+    about: tuple[str, ...] = ()
+    expects: Callable[[EventRecord | None], bool] = _is_done
     age: int = 0
     key: SigningKey | None = None
-    own: int | None = None
     kills: bool = False
 
     def tell(self, stack: DemoStack) -> DemoRow:
-        """Deliver, wait for the end, and compare the two witnesses with each other and with what must be."""
+        """Deliver, wait for the end, and compare ledger, local Telnyx and expectation."""
         if self.kills:
             stack.hold_answers_to(self.number)
-        answer = self._deliver(stack)
+        status, text = deliver(f"{stack.ingress_url}/webhooks", self.body, self.key or stack.signing_key, age=self.age)
+        answer = f"{status} {json.loads(text)['status'] if status == 200 else 'refused'}"
         event_id = self.body["data"]["id"]
         killed = stack.kill_worker_mid_send(event_id, self.number) if self.kills else True
-        record = stack.ended(event_id) if answer.startswith("200") else stack.record(event_id)
-        recorded = sum(map(stack.sends, self.about))
+        record = stack.ended(event_id) if status == 200 else stack.record(event_id)
+        recorded = sum(map(stack.sends, self.about or (event_id,)))
         seen = stack.messages_to(self.number)
         counted = recorded == seen and self.sms in {None, seen} and self.own in {None, stack.sends(event_id)}
         return DemoRow(
             title=self.title,
             answer=answer,
             record=_described(record),
-            recorded=recorded,
-            seen=seen,
-            expected="any" if self.sms is None else str(self.sms),
+            counts=f"{recorded} / {seen} / {'any' if self.sms is None else self.sms}",
             held=answer == self.answer and self.expects(record) and counted and killed,
         )
 
+<<<<<<< HEAD
     def _deliver(self, stack: DemoStack) -> str:
         raw = json.dumps(self.body).encode()
         signed = sign(raw, self.key or stack.signing_key, int(time.time()) - self.age)
@@ -86,83 +87,71 @@ class DemoDelivery:
         except urllib.error.HTTPError as error:
             return f"{error.code} refused"
 
+=======
+>>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
-    """The webhooks of the demo, in order; with `chaos`, the worker is killed in the middle of a send."""
+    """Yield the webhooks of the demo, in order. With `chaos`, the worker is killed in the middle of a send."""
     yield from _failures()
     if chaos:
-        yield _interrupted()
-    yield _reached()
+        title = "Another failure; the worker is killed after Telnyx took the SMS and before its answer"
+        yield DemoDelivery(title=title, body=_rcs(INTERRUPTED), number=INTERRUPTED, sms=1, own=1, kills=True)
+    title = f"RCS to {mask_number(REACHED)} was delivered"
+    yield DemoDelivery(title=title, body=_rcs(REACHED, "delivered"), number=REACHED, sms=0, own=0)
     yield _refused("A forged webhook (signed by another key)", FORGED, key=SigningKey.generate())
     yield _refused(f"A stale webhook (signed {TOLERANCE + 1} s ago)", STALE, age=TOLERANCE + 1)
-    yield _inbound()
+    yield DemoDelivery(
+        title=f"An inbound SMS from {mask_number(INBOUND)}",
+        body=envelope("message.received", inbound_sms(INBOUND)),
+        number=INBOUND,
+        sms=None,
+        expects=lambda record: record is not None and record.state == "done",
+    )
 
 
 def _failures() -> Iterator[DemoDelivery]:
-    first = envelope("message.finalized", outbound_rcs("delivery_failed", FAILED))
+    first = _rcs(FAILED)
     again = copy.deepcopy(first)
     again["meta"]["attempt"] = 2
     other = envelope("message.finalized", first["data"]["payload"])
     ids = (first["data"]["id"], other["data"]["id"])
+    title = f"RCS to {mask_number(FAILED)} ended delivery_failed"
+    yield DemoDelivery(title=title, body=first, number=FAILED, sms=1, own=1, about=ids)
     yield DemoDelivery(
-        f"RCS to {mask_number(FAILED)} ended delivery_failed", first, FAILED, "200 accepted", 1, ids, _done(), own=1
+        title="The same, delivered again (meta.attempt 2)",
+        body=again,
+        number=FAILED,
+        sms=1,
+        own=1,
+        answer="200 duplicate",
+        about=ids,
+        expects=lambda record: _is_done(record, deliveries=2),
     )
-    yield DemoDelivery(
-        "The same, delivered again (meta.attempt 2)", again, FAILED, "200 duplicate", 1, ids, _done(2), own=1
-    )
-    yield DemoDelivery("A second failing event of that message", other, FAILED, "200 accepted", 1, ids, _done(), own=0)
-
-
-def _interrupted() -> DemoDelivery:
-    event = envelope("message.finalized", outbound_rcs("delivery_failed", INTERRUPTED))
-    title = "Another failure; the worker is killed after Telnyx took the SMS and before its answer"
-    ids = (event["data"]["id"],)
-    return DemoDelivery(title, event, INTERRUPTED, "200 accepted", 1, ids, _done(), own=1, kills=True)
-
-
-def _reached() -> DemoDelivery:
-    event = envelope("message.finalized", outbound_rcs("delivered", REACHED))
-    title = f"RCS to {mask_number(REACHED)} was delivered"
-    return DemoDelivery(title, event, REACHED, "200 accepted", 0, (event["data"]["id"],), _done(), own=0)
+    title = "A second failing event of that message"
+    yield DemoDelivery(title=title, body=other, number=FAILED, sms=1, own=0, about=ids)
 
 
 def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> DemoDelivery:
-    event = envelope("message.finalized", outbound_rcs("delivery_failed", number))
     return DemoDelivery(
-        title, event, number, "401 refused", 0, (event["data"]["id"],), lambda record: record is None, age, key
+        title=title,
+        body=_rcs(number),
+        number=number,
+        sms=0,
+        answer="401 refused",
+        expects=lambda record: record is None,
+        age=age,
+        key=key,
     )
 
 
-def _inbound() -> DemoDelivery:
-    event = envelope("message.received", inbound_sms(INBOUND))
-    return DemoDelivery(
-        f"An inbound SMS from {mask_number(INBOUND)}",
-        event,
-        INBOUND,
-        "200 accepted",
-        None,
-        (event["data"]["id"],),
-        _reached_a_handler,
-    )
-
-
-def _done(deliveries: int = 1) -> Callable[[EventRecord | None], bool]:
-    """Done, after so many deliveries."""
-
-    def expects(record: EventRecord | None) -> bool:
-        return record is not None and record.state in {"done", "ignored"} and record.deliveries == deliveries
-
-    return expects
-
-
-def _reached_a_handler(record: EventRecord | None) -> bool:
-    return record is not None and record.state == "done"
+def _rcs(number: str, status: str = "delivery_failed") -> dict[str, Any]:
+    return envelope("message.finalized", outbound_rcs(status, number))
 
 
 def _described(record: EventRecord | None) -> str:
     if record is None:
         return "none"
-    handlers = (
+    handlers = [
         f"{name} {each.state}{f' ({each.reason})' if each.reason else ''}" for name, each in record.handlers.items()
-    )
-    return f"{record.state}: {', '.join(handlers)}" if record.handlers else record.state
+    ]
+    return f"{record.state}: {', '.join(handlers)}" if handlers else record.state

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack, contextmanager
@@ -33,13 +32,18 @@ SMS_FROM = "+13125550199"
 LEASE = "2s"
 """Short, so that a killed worker's event goes on soon."""
 HOLD = 3.0
-"""Seconds for which the local Telnyx keeps the answer back while the worker is killed."""
+"""Seconds for which the local Telnyx delays its answer while the worker is killed."""
 SECONDS = 30.0
-"""How long anything in the demo may take before it is called failed."""
+"""Seconds after which each step of the demo has failed."""
 
 
+<<<<<<< HEAD
 class DemoFailed(Exception):
     """The demo could not be run; the text quotes the process that failed."""
+=======
+class DemoFailed(Exception):  # noqa: N818 - a state
+    """The demo cannot run. The text quotes the failed process."""
+>>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 
 @dataclass(frozen=True)
@@ -55,31 +59,27 @@ class DemoStack:
     start: Callable[[str], subprocess.Popen[bytes]]
 
     def sends(self, event_id: str) -> int:
-        """Messages that the event's handlers sent, by its ledger."""
+        """Return how many messages the event's handlers sent, by its ledger."""
         effects = ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: effects_of(redis, keys, event_id))
         return sum(
             each.event_id == event_id and each.path.startswith("/messages") and each.state == "done" for each in effects
         )
 
     def hold_answers_to(self, number: str) -> None:
-        """Let the local Telnyx take the next SMS for a number, and not answer for a while."""
+        """Let the local Telnyx take the next SMS for a number, and delay the answer."""
         self.simulator.add_fault(kind="slow", when="after", recipient=number, path="/messages", seconds=HOLD)
 
     def kill_worker_mid_send(self, event_id: str, number: str) -> bool:
-        """Kill the worker once the local Telnyx has an SMS for a number, and start another; False if none comes."""
-
-        def sent_or_ended() -> bool:
-            record = self.record(event_id)
-            return self.messages_to(number) > 0 or (record is not None and record.state != "open")
-
-        came = self._wait(sent_or_ended) and self.messages_to(number) > 0
+        """Kill the worker once the local Telnyx has an SMS to a number, and start another. Return whether one came."""
+        self._wait(lambda: self.messages_to(number) > 0 or self._has_ended(event_id))
+        came = self.messages_to(number) > 0
         self.children["worker"].kill()
         self.children["worker"].wait()
         self.children["worker"] = self.start("worker")
         return came
 
     def messages_to(self, number: str) -> int:
-        """Messages to a number, by the local Telnyx's own books."""
+        """Return how many messages to a number the local Telnyx has."""
         return sum(each.to == number and each.direction == "outbound" for each in self.simulator.account.messages)
 
     def record(self, event_id: str) -> EventRecord | None:
@@ -87,20 +87,19 @@ class DemoStack:
         return ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: find(redis, keys, event_id))
 
     def ended(self, event_id: str) -> EventRecord | None:
-        """The record of an event once it has ended, or its last form when the time is up."""
-
-        def has_ended() -> bool:
-            record = self.record(event_id)
-            return record is not None and record.state != "open"
-
-        self._wait(has_ended)
+        """Return the record of an event once it has ended, or its last form when the time is up."""
+        self._wait(lambda: self._has_ended(event_id))
         return self.record(event_id)
+
+    def _has_ended(self, event_id: str) -> bool:
+        record = self.record(event_id)
+        return record is not None and record.state != "open"
 
     def await_reception(self) -> None:
         """Wait until webhooks are taken.
 
         Raises:
-            DemoFailed: the ingress does not come up.
+            DemoFailed: the ingress does not start.
         """
         if not self._wait(lambda: _answers(f"{self.ingress_url}/readyz")):
             raise DemoFailed(f"the ingress does not answer:\n{embedded_server.last_words(self.folder / 'ingress.log')}")
@@ -126,7 +125,7 @@ def demo_stack() -> Iterator[DemoStack]:
     """Start everything, and stop it at the end of the block.
 
     Raises:
-        DemoFailed: a process does not come up.
+        DemoFailed: a process does not start.
         service.processes.data_folder.EmbeddedServerError: no server can be run on this machine.
     """
     key, simulator = SigningKey.generate(), Simulator()
@@ -147,7 +146,7 @@ def demo_stack() -> Iterator[DemoStack]:
 
 
 def _environment(key: SigningKey, simulator_url: str, redis_url: str, port: int) -> dict[str, str]:
-    """Only what the demo decides, and HANDLERS: no variable and no `.env` of the user's may point it at real things."""
+    """Return the demo's own variables, and HANDLERS. None of the user's may point it at a real account."""
     ours = ("RINGBACK_", "TELNYX_")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours) and name != "REDIS_URL"}
     # The children work in a folder of their own: handlers of the user's are found by this path alone.
@@ -190,11 +189,11 @@ def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except OSError:
         return False
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listened on a moment ago."""
+    """Return a port on loopback that nobody listened on a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])

@@ -1,7 +1,7 @@
-"""Doing something to many events, in steps of a few milliseconds each, and saying what became of it."""
+"""Commands on many events, in batches of a few milliseconds each, and their results."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import typer
@@ -27,10 +27,10 @@ WHY_NOT = {
 }
 
 
-async def in_batches(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitable[Sequence[T]]], what: str) -> list[T]:
-    """Hand ids to `act` in steps, with a progress bar on a terminal; the answers, one for each."""
+async def in_batches(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitable[Sequence[T]]], doing: str) -> list[T]:
+    """Return the answers of `act`, one for each id. It gets the ids in batches."""
     answers: list[T] = []
-    with progress(what, len(ids)) as advance:
+    with progress(doing, len(ids)) as advance:
         for start in range(0, len(ids), STEP):
             done = await act(ids[start : start + STEP])
             answers += done
@@ -39,7 +39,7 @@ async def in_batches(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitabl
 
 
 def report(verdicts: Sequence[str], did: str, ids: Sequence[str], *, named: bool) -> None:
-    """Say of how many it was done, and of how many not and why; exit code 1 if a named one is among those."""
+    """Say how many events were changed, and how many not and why. End with exit code 1 if a named one was not."""
     counts = Counter(verdicts)
     say(f"{did}: {events(counts.pop(did, 0))}.")
     if named:
@@ -54,13 +54,5 @@ def report(verdicts: Sequence[str], did: str, ids: Sequence[str], *, named: bool
 
 
 def events(number: int) -> str:
-    """`1 event`, `1,234 events`."""
+    """Return `1 event` or `1,234 events`."""
     return f"{number:,} event{'' if number == 1 else 's'}"
-
-
-async def gathered(pages: AsyncIterator[list[str]]) -> list[str]:
-    """All ids of some pages, each once."""
-    ids: dict[str, None] = {}
-    async for page in pages:
-        ids |= dict.fromkeys(page)
-    return list(ids)

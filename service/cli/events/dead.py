@@ -1,26 +1,19 @@
 """`ringback dead`."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Annotated
 
 import typer
 from redis.asyncio import Redis
 
-from service.cli.confirm import confirm
 from service.cli.connections import with_redis
 from service.cli.events.bulk import events, in_batches, report
 from service.cli.events.event_list import show_events
-from service.cli.events.filters import (
-    AllOption,
-    Ids,
-    LimitOption,
-    YesSendOption,
-    check_selection,
-    selects_dead_events,
-)
+from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_dead_events
 from service.cli.events.timeline_view import look_up, show
-from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import say
+from service.cli.options import JsonOption, LimitOption, RevealOption, YesOption
+from service.cli.output import confirm, fail
 from service.settings import load
 from service.store.inbox.accept import PAGE, summaries
 from service.store.inbox.dead_letters import OperatorVerdict, drop, retry
@@ -65,14 +58,13 @@ def show_dead(
     reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the story of a dead event, as `ringback events show` does.
+    """Show the timeline of a dead event, as `ringback events show` does.
 
     Exit codes: 0 shown, 1 there is no such dead event or Redis is unreachable, 2 bad usage.
     """
     told = look_up(event_id)
     if told.record.state != "dead":
-        say(f"{event_id} is {told.record.state}, not dead: ringback events show {event_id}", err=True)
-        raise typer.Exit(1)
+        fail(f"{event_id} is {told.record.state}, not dead: ringback events show {event_id}")
     show(told, reveal=reveal, as_json=as_json)
 
 
@@ -88,13 +80,12 @@ def retry_dead(
     yes: YesOption = False,
     yes_send: YesSendOption = False,
 ) -> None:
-    """Run the dead handlers of dead events again; the others stay as they ended.
+    """Run the dead handlers of dead events again. Handlers that ended otherwise do not run.
 
-    The history stays, and attempts are counted anew. Nothing is sent twice: the ledger answers earlier
-    calls. A call that Telnyx refused is made once more, even where the reason was the recipient's STOP.
+    The history stays, and attempts are counted anew. Nothing is sent twice: the ledger answers earlier calls. A call
+    that Telnyx refused is repeated, even where the reason was the recipient's STOP.
 
-    An event with an effect of unknown fate stays unchanged, until a person says --sent or --not-sent of it by its
-    id.
+    An event with an unconfirmed effect stays unchanged until a person gives its id with --sent or --not-sent.
 
     Exit codes: 0 retried, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
@@ -103,13 +94,10 @@ def retry_dead(
     word: OperatorVerdict = "sent" if sent else "not_sent" if not_sent else ""
     if word and not ids:
         raise typer.BadParameter("--sent and --not-sent are said of events by their ids")
-    trusted = yes_send or load().dry_run
+    step = partial(retry, word=word, trusted=yes_send or load().dry_run)
     selected = _selected(ids, selection, everything=everything)
     confirm(f"Retry {events(len(selected))}?", yes=yes or not selected)
-
-    step = partial(retry, word=word, handler=selection.died, reason=selection.reason, trusted=trusted)
-    verdicts = with_redis(lambda redis, keys: in_batches(selected, partial(step, redis, keys), "Retrying"))
-    report(verdicts, "retried", selected, named=bool(ids))
+    report(_run(step, selected, selection, "Retrying"), "retried", selected, named=bool(ids))
 
 
 @dead.command("drop")
@@ -121,24 +109,29 @@ def drop_dead(
     everything: AllOption = False,
     yes: YesOption = False,
 ) -> None:
-    """Forget dead events for good, with all that is known of them; there is no way back.
+    """Forget dead events for good, with all data of theirs. This cannot be undone.
 
-    Were one delivered once more, it would be a new event.
+    One that is delivered again is a new event.
 
     Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     selected = _selected(ids, selection, everything=everything)
     confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
-
-    step = partial(drop, handler=selection.died, reason=selection.reason)
-    verdicts = with_redis(lambda redis, keys: in_batches(selected, partial(step, redis, keys), "Dropping"))
-    report(verdicts, "dropped", selected, named=bool(ids))
+    report(_run(drop, selected, selection, "Dropping"), "dropped", selected, named=bool(ids))
 
 
 def _selected(ids: list[str] | None, selection: EventFilter, *, everything: bool) -> list[str]:
-    """The ids that were named, each once, or those of the dead events that fit."""
+    """Return the ids that were named, each once, or those of the dead events that match."""
     narrowed = EventFilter(type=selection.type, since=selection.since, until=selection.until) if ids else selection
     check_selection(ids, narrowed, everything=everything)
     if ids:
         return list(dict.fromkeys(ids))
     return with_redis(lambda redis, keys: dead_ids(redis, keys, selection))
+
+
+def _run(
+    step: Callable[..., Awaitable[Sequence[str]]], ids: list[str], selection: EventFilter, doing: str
+) -> Sequence[str]:
+    """Return the verdict on each event."""
+    only = partial(step, handler=selection.died, reason=selection.reason)
+    return with_redis(lambda redis, keys: in_batches(ids, partial(only, redis, keys), doing))

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.cli.odd_records import OddRecords
-from service.cli.output import say, say_json
-from service.cli.tables import line_width, print_table
+from service.cli.output import console, print_table, say, say_json
 from service.security.masking import shown_type
 from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord, HandlerRecord
+
+Row = tuple[str, str, str, str, list[str]]
 
 NARROW = 120
 """Characters in a line below which an event's five columns become two."""
@@ -19,7 +20,7 @@ DEAD_NOTE = (
 
 
 def show_events(records: Sequence[EventRecord], *, as_json: bool, none: str) -> None:
-    """Print events to standard output; where there are none, people are told so in the words of `none`."""
+    """Print events to standard output, or `none` for people if there are none."""
     odd = OddRecords()
     if as_json:
         say_json(odd.each(records, as_object, lambda event_id, why: {"id": event_id, "error": why}))
@@ -31,7 +32,7 @@ def show_events(records: Sequence[EventRecord], *, as_json: bool, none: str) -> 
 
 
 def as_object(record: EventRecord) -> dict[str, Any]:
-    """An event as lists for machines tell of it."""
+    """Return an event as lists for machines show it."""
     return {
         "id": record.id,
         "type": record.type,
@@ -50,38 +51,29 @@ def as_object(record: EventRecord) -> dict[str, Any]:
 
 
 def _print_table(records: Sequence[EventRecord], odd: OddRecords) -> None:
-
-    if line_width() < NARROW:
-        print_table(("id, type, state, received (UTC)", "handlers"), odd.each(records, _narrow_row, _odd_narrow_row))
+    rows = odd.each(records, _row, lambda event_id, why: (event_id, "", "", "", [why]))
+    if console().width < NARROW:
+        print_table(("id, type, state, received (UTC)", "handlers"), map(_narrow, rows))
     else:
-        print_table(("id", "type", "state", "received (UTC)", "handlers"), odd.each(records, _row, _odd_row))
+        print_table(("id", "type", "state", "received (UTC)", "handlers"), rows)
     if any(record.state == "dead" for record in records):
         say(DEAD_NOTE, err=True)
 
 
-def _row(record: EventRecord) -> tuple[str, str, str, str, list[str]]:
+def _row(record: EventRecord) -> Row:
     received = format_timestamp(record.received_at)[:19].replace("T", " ")
     handlers = [_in_words(name, handler) for name, handler in record.handlers.items()]
     return record.id, shown_type(record.type), record.state, received, handlers
 
 
-def _odd_row(event_id: str, why: str) -> tuple[str, str, str, str, list[str]]:
-    return event_id, "", "", "", [why]
-
-
-def _odd_narrow_row(event_id: str, why: str) -> tuple[list[str], list[str]]:
-    return [event_id], [why]
-
-
-def _narrow_row(record: EventRecord) -> tuple[list[str], list[str]]:
-    event_id, event_type, state, received, handlers = _row(record)
-    return [event_id, f"  {event_type}", f"  {state}, {received}"], handlers
+def _narrow(row: Row) -> tuple[list[str], list[str]]:
+    event_id, event_type, state, received, handlers = row
+    return [event_id, *([f"  {event_type}", f"  {state}, {received}"] if state else ())], handlers
 
 
 def _in_words(name: str, handler: HandlerRecord) -> str:
-    """Such as `sms_fallback waiting after 2 attempts (rate_limit): too many requests`."""
+    """Return a text such as `sms_fallback waiting after 2 attempts (rate_limit): too many requests`."""
     runs = handler.runs_counted
     attempts = f" after {runs} attempt{'s' if runs > 1 else ''}" if runs else ""
     reason = f" ({handler.reason})" if handler.reason else ""
-    error = f": {handler.error}" if handler.error else ""
-    return f"{name} {handler.state}{attempts}{reason}{error}"
+    return f"{name} {handler.state}{attempts}{reason}" + (f": {handler.error}" if handler.error else "")

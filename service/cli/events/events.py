@@ -7,12 +7,12 @@ from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.event_list import show_events
-from service.cli.events.filters import LimitOption, selects_events
+from service.cli.events.filters import selects_events
 from service.cli.events.follow import follow
 from service.cli.events.replay import replay_events
 from service.cli.events.timeline_view import look_up, show
 from service.cli.events.transfer import export_events, import_events
-from service.cli.options import JsonOption, RevealOption
+from service.cli.options import JsonOption, LimitOption, RevealOption
 from service.cli.output import progress, say
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, ScanBudget, search
@@ -20,7 +20,7 @@ from service.store.keys import Keys
 
 MOST_LOOKED_AT = 250_000
 
-events = typer.Typer(help="List received events, and what each handler did with them.", no_args_is_help=True)
+events = typer.Typer(help="List received events, with the state of each handler.", no_args_is_help=True)
 
 
 @events.command("list")
@@ -31,9 +31,9 @@ def list_events(
     limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List events by the time of their arrival, the newest first, with what each handler made of them.
+    """List events by the time of their arrival, the newest first, with the state of each handler.
 
-    Where few events fit, no more than the newest 250,000 of those that might are looked at; --until goes further back.
+    Where few events match, only the newest 250,000 candidates are read. --until goes further back.
 
     Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
     """
@@ -46,7 +46,7 @@ def list_events(
     found = with_redis(find_them)
     show_events(found, as_json=as_json, none="No events yet." if selection == EventFilter() else "No event matches.")
     if effort.is_enough and len(found) < limit:
-        say(f"Only {effort.spent:,} events were looked at, the newest: say --until when, to go further back.", err=True)
+        say(f"Only the newest {effort.spent:,} events were looked at: give --until to go further back.", err=True)
 
 
 @events.command("show")
@@ -56,7 +56,7 @@ def show_event(
     reveal: RevealOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the story of an event: deliveries, runs, waits, effects, and what persons did, to the millisecond.
+    """Show the timeline of an event: deliveries, runs, waits, effects, and operators' commands, to the millisecond.
 
     Exit codes: 0 shown, 1 there is no such event or Redis is unreachable, 2 bad usage.
     """

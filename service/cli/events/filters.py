@@ -1,19 +1,23 @@
-"""The options that say which events are meant; the same in every command that takes them."""
+"""The options that select events, the same in every command that takes them."""
 
+import functools
+import inspect
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from service import clock
 from service.cli.numbers import searched_number
-from service.cli.options import takes_options_of
 from service.security.number_digests import digests_of
 from service.settings import load
 from service.settings.values import seconds
 from service.store.inbox.search import EventFilter
+
+Command = Callable[..., None]
 
 _BARE = re.compile(r"\s*[\d.]+\s*")
 
@@ -28,7 +32,7 @@ class State(StrEnum):
 
 
 def parse_moment(text: str) -> int:
-    """Read `15m`, `2h` or `7d` as so long ago, or an ISO time (in UTC, unless it says otherwise), as milliseconds."""
+    """Return a time in milliseconds: `15m`, `2h` or `7d` ago, or an ISO time, in UTC unless it names a zone."""
     try:
         if not _BARE.fullmatch(text):
             return int((clock.now() - seconds(text)) * 1000)
@@ -49,7 +53,7 @@ TypeOption = Annotated[
     typer.Option("--type", metavar="TYPE", help="Only events of this type, such as message.finalized, or 10dlc.*"),
 ]
 HandlerOption = Annotated[
-    str | None, typer.Option("--handler", metavar="NAME", help="Only events that this handler has to do with.")
+    str | None, typer.Option("--handler", metavar="NAME", help="Only events that this handler takes part in.")
 ]
 DeadHandlerOption = Annotated[
     str | None, typer.Option("--handler", metavar="NAME", help="Only where this handler is dead.")
@@ -70,7 +74,6 @@ SinceOption = Annotated[
 UntilOption = Annotated[
     int | None, typer.Option("--until", metavar="TIME", parser=parse_moment, help="Up to then, in the same forms.")
 ]
-LimitOption = Annotated[int, typer.Option(help="How many at most.", min=1)]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
 YesSendOption = Annotated[
     bool, typer.Option("--yes-send", help="Imported events too, though what they sent elsewhere may be sent again.")
@@ -82,6 +85,8 @@ def wanted(
     state: StateOption = None,
     event_type: TypeOption = None,
     handler: HandlerOption = None,
+    died: DeadHandlerOption = None,
+    reason: ReasonOption = None,
     number: NumberOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
@@ -89,56 +94,43 @@ def wanted(
     """Return the filter of these options.
 
     Raises:
-        typer.BadParameter: `since` is after `until`.
+        typer.BadParameter: `since` is after `until`, so that no event could match.
     """
-    check_order(since, until)
-    about = None if number is None else digests_of(number, load().sealer())
-    return EventFilter(state, event_type, handler, about, since, until)
-
-
-def wanted_now(
-    *,
-    state: StateOption = None,
-    event_type: TypeOption = None,
-    handler: HandlerOption = None,
-    number: NumberOption = None,
-) -> EventFilter:
-    """Return the filter that these options ask for, whatever the time."""
-    return wanted(state=state, event_type=event_type, handler=handler, number=number)
-
-
-def dead_wanted(
-    *,
-    event_type: TypeOption = None,
-    handler: DeadHandlerOption = None,
-    reason: ReasonOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-) -> EventFilter:
-    """Return the filter of dead events that these options ask for.
-
-    Raises:
-        typer.BadParameter: `since` is after `until`.
-    """
-    check_order(since, until)
-    return EventFilter(type=event_type, died=handler, reason=reason, since=since, until=until)
-
-
-def check_order(since: int | None, until: int | None) -> None:
-    """Refuse a time that ends before it begins: nothing can be in it, which would read as if nothing had happened."""
     if since is not None and until is not None and since > until:
         raise typer.BadParameter("--since is after --until: with 15m or 2h, the larger one is the earlier")
+    about = None if number is None else digests_of(number, load().sealer())
+    return EventFilter(state, event_type, handler, about, since, until, died=died, reason=reason)
+
+
+def selects(*names: str) -> Callable[[Command], Command]:
+    """Give a command these options of `wanted` in place of its argument `selection`."""
+    options = inspect.signature(wanted).parameters
+
+    def decorate(command: Command) -> Command:
+        own = list(inspect.signature(command).parameters.values())
+        place = [each.name for each in own].index("selection")
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            selection = wanted(**{name: given.pop(name) for name in names})
+            command(**given, selection=selection)
+
+        parameters = [*own[:place], *(options[name] for name in names), *own[place + 1 :]]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+selects_events = selects("state", "event_type", "handler", "number", "since", "until")
+selects_present_events = selects("state", "event_type", "handler", "number")
+selects_dead_events = selects("event_type", "died", "reason", "since", "until")
 
 
 def check_selection(ids: list[str] | None, selection: EventFilter, *, everything: bool) -> None:
     """Refuse to take events that nobody has named: there must be ids, conditions or `--all`, and one of these only."""
     conditions = selection != EventFilter()
-    if sum((bool(ids), conditions, everything)) == 0:
+    if not (ids or conditions or everything):
         raise typer.BadParameter("say which: ids, conditions such as --type, or --all")
     if ids and (everything or conditions):
         raise typer.BadParameter("give either ids or conditions")
-
-
-selects_events = takes_options_of(wanted, argument="selection")
-selects_present_events = takes_options_of(wanted_now, argument="selection")
-selects_dead_events = takes_options_of(dead_wanted, argument="selection")

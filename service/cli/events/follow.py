@@ -35,9 +35,9 @@ def follow(
     selection: EventFilter,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what happens to events while it happens, until Ctrl-C.
+    """Show changes to events when they happen, until Ctrl-C.
 
-    Looks twice a second; where more happens than can be shown, it says how much was passed over.
+    Looks twice a second. Where there are more changes than it can show, it says how many it left out.
 
     Exit codes: 0 ended by Ctrl-C, 1 Redis is unreachable, 2 bad usage.
     """
@@ -49,7 +49,7 @@ def follow(
 
 @dataclass
 class _Teller:
-    """Tells of each event what was not told before."""
+    """A printer of each event's new lines."""
 
     redis: Redis
     keys: Keys
@@ -59,7 +59,7 @@ class _Teller:
     _known: OrderedDict[str, set[Line]] = field(default_factory=OrderedDict)
 
     async def tell_of(self, records: list[EventRecord]) -> None:
-        """Print what happened to these events since the last time, in order."""
+        """Print the new lines of these events, in order."""
         fresh = [(line, record) for record in records for line in await self._told(record)]
         for line, record in sorted(fresh, key=lambda each: each[0].at):
             if self.as_json:

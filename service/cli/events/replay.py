@@ -1,20 +1,19 @@
 """`ringback events replay`."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated
 
 import typer
 from redis.asyncio import Redis
 
-from service.cli.confirm import confirm
 from service.cli.connections import with_redis
-from service.cli.events.bulk import WHY_NOT, events, gathered, in_batches, report
+from service.cli.events.bulk import WHY_NOT, events, in_batches, report
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_events
 from service.cli.events.handler_names import check_handler
 from service.cli.options import YesOption
-from service.cli.output import say
+from service.cli.output import confirm, say
 from service.settings import load
 from service.store.inbox.dead_letters import Replayed, replay
 from service.store.inbox.search import EventFilter, matching
@@ -29,7 +28,7 @@ def replay_events(
     everything: AllOption = False,
     only: Annotated[
         str | None,
-        typer.Option("--only", metavar="HANDLER", help="Run this handler only; the others stay as they ended."),
+        typer.Option("--only", metavar="HANDLER", help="Run this handler only. The others stay as they ended."),
     ] = None,
     again: Annotated[
         str | None,
@@ -38,7 +37,7 @@ def replay_events(
     yes: YesOption = False,
     yes_send: YesSendOption = False,
 ) -> None:
-    """Process ended events once more, with the handlers that are deployed now.
+    """Process ended events again, with the handlers that are deployed now.
 
     The ledger answers calls that a handler made before: nothing is sent twice. Only --again forgets the effects of one
     handler, and counts them before it asks. Open events, and those whose body has expired, stay unchanged.
@@ -48,29 +47,27 @@ def replay_events(
     if only and again:
         raise typer.BadParameter("--again runs its handler only: leave --only out")
     check_selection(ids, selection, everything=everything)
-    if again or only:
-        check_handler(again or only or "")
-    found = list(dict.fromkeys(ids)) if ids else with_redis(partial(_matching, selection=selection))
-    step = partial(replay, handler=again or only, again=again is not None, trusted=yes_send or load().dry_run)
-    counted = with_redis(partial(_run, found=found, step=partial(step, act=False), what="Counting"))
+    handler = again or only
+    if handler:
+        check_handler(handler)
+    found = list(dict.fromkeys(ids or with_redis(lambda redis, keys: _matching(redis, keys, selection))))
+
+    def run(doing: str, *, act: bool) -> list[Replayed]:
+        step = partial(replay, handler=handler, again=again is not None, trusted=yes_send or load().dry_run, act=act)
+        return with_redis(lambda redis, keys: in_batches(found, partial(step, redis, keys), doing))
+
+    counted = run("Counting", act=False)
     _announce(counted, again)
     confirm("Go on?", yes=yes or not any(each.verdict == "replayed" for each in counted))
-    done = with_redis(partial(_run, found=found, step=partial(step, act=True), what="Replaying"))
-    report([each.verdict for each in done], "replayed", found, named=bool(ids))
+    report([each.verdict for each in run("Replaying", act=True)], "replayed", found, named=bool(ids))
 
 
-async def _matching(redis: Redis, keys: Keys, *, selection: EventFilter) -> list[str]:
-    return await gathered(matching(redis, keys, selection))
-
-
-async def _run(
-    redis: Redis, keys: Keys, *, found: list[str], step: Callable[..., Awaitable[list[Replayed]]], what: str
-) -> list[Replayed]:
-    return await in_batches(found, partial(step, redis, keys), what)
+async def _matching(redis: Redis, keys: Keys, selection: EventFilter) -> list[str]:
+    return [event_id async for page in matching(redis, keys, selection) for event_id in page]
 
 
 def _announce(counted: Sequence[Replayed], again: str | None) -> None:
-    """Say, before anything is done, what it comes to."""
+    """Say what a replay would change, before it changes anything."""
     verdicts = Counter(each.verdict for each in counted)
     say(f"To be replayed: {events(verdicts.pop('replayed', 0))}.", err=True)
     if again is not None:

@@ -1,16 +1,13 @@
-"""One event as a person or a machine may see it: its story, its effects, and its body."""
+"""One event for people and for machines: its timeline, its effects, and its body."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import typer
 from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.event_list import as_object
-from service.cli.output import say, say_block, say_json, say_json_text
-from service.cli.tables import print_table
+from service.cli.output import fail, print_table, say, say_block, say_json, say_json_text
 from service.dashboard.timeline import Line, build, in_doubt
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
@@ -32,7 +29,7 @@ DOUBT = (
 
 @dataclass(frozen=True)
 class Told:
-    """An event, its effects and its story."""
+    """An event, its effects and its timeline."""
 
     record: EventRecord
     effects: list[Entry]
@@ -40,7 +37,7 @@ class Told:
 
 
 def look_up(event_id: str) -> Told:
-    """Find an event; where none is remembered under this id, the command ends with exit code 1."""
+    """Return an event and its timeline. End the command with exit code 1 where there is no such event."""
 
     async def look(redis: Redis, keys: Keys) -> Told | None:
         record = await find(redis, keys, event_id)
@@ -51,13 +48,12 @@ def look_up(event_id: str) -> Told:
 
     told = with_redis(look)
     if told is None:
-        say("There is no event with this id: ringback events list shows all.", err=True)
-        raise typer.Exit(1)
+        fail("There is no event with this id: ringback events list shows all.")
     return told
 
 
 def show(told: Told, *, reveal: bool, as_json: bool) -> None:
-    """Print it to standard output; with `reveal` the body, requests and answers unmasked."""
+    """Print an event to standard output. With `reveal` the body, requests and answers are not masked."""
     if as_json:
         say_json(_as_object(told, reveal=reveal))
         return
@@ -67,25 +63,22 @@ def show(told: Told, *, reveal: bool, as_json: bool) -> None:
 
 
 def _print(told: Told, *, reveal: bool) -> None:
-
     record = told.record
     say(record.id, f"{shown_type(record.type)}, {record.state}", "")
-    print_table(("time (UTC)", "handler", "what happened"), (_row(line) for line in told.lines))
+    rows = [
+        (format_timestamp(line.at).replace("T", " ").rstrip("Z"), line.handler or "", line.text) for line in told.lines
+    ]
+    print_table(("time (UTC)", "handler", "what happened"), rows)
     say("", "body")
     if record.body is None:
         say(_no_body(record))
     else:
         say_json_text(dump_json(body_of(record, reveal=reveal), indent=True) + b"\n")
-    if reveal:
-        for entry in told.effects:
-            for name, kept in (("request", entry.body), ("answer", entry.answer.body if entry.answer else None)):
-                if kept:
-                    say("", f"{name} of {entry.method} {entry.path}")
-                    say_block(kept.decode(errors="replace"))
-
-
-def _row(line: Line) -> Sequence[str]:
-    return format_timestamp(line.at).replace("T", " ").rstrip("Z"), line.handler or "", line.text
+    for entry in told.effects if reveal else ():
+        for name, text in _texts(entry).items():
+            if text:
+                say("", f"{name} of {entry.method} {entry.path}")
+                say_block(text)
 
 
 def _no_body(record: EventRecord) -> str:
@@ -95,7 +88,7 @@ def _no_body(record: EventRecord) -> str:
 
 
 def body_of(record: EventRecord, *, reveal: bool) -> Any:
-    """The body as JSON, masked unless `reveal`; another body only with `reveal`, as a text."""
+    """Return the body as JSON, masked unless `reveal`. Return a body that is no JSON only with `reveal`, as a text."""
     if record.body is None:
         return None
     try:
@@ -141,8 +134,10 @@ def _effect(entry: Entry, *, reveal: bool) -> dict[str, Any]:
         ],
         "why": entry.why or None,
     }
-    if not reveal:
-        return told
-    answer = entry.answer.body if entry.answer else None
-    texts = {"request": entry.body, "answer": answer}
-    return told | {name: None if kept is None else kept.decode(errors="replace") for name, kept in texts.items()}
+    return told | (_texts(entry) if reveal else {})
+
+
+def _texts(entry: Entry) -> dict[str, str | None]:
+    """Return the request and the answer, as far as they are kept."""
+    kept = {"request": entry.body, "answer": entry.answer.body if entry.answer else None}
+    return {name: None if body is None else body.decode(errors="replace") for name, body in kept.items()}

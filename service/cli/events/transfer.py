@@ -13,13 +13,12 @@ from typing import IO, Annotated
 import typer
 from redis.asyncio import Redis
 
-from service.cli.confirm import confirm
 from service.cli.connections import with_redis
 from service.cli.events.bulk import events
 from service.cli.events.filters import selects_events
 from service.cli.odd_records import OddRecords
 from service.cli.options import YesOption
-from service.cli.output import progress, say, say_json_text
+from service.cli.output import confirm, progress, say, say_json_text
 from service.security.anonymize import Anonymizer
 from service.settings import load
 from service.store.inbox.accept import find_all
@@ -39,8 +38,8 @@ def export_events(
 ) -> None:
     """Print events as JSON lines, the newest first, for `ringback events import`.
 
-    Each number is replaced by one of country code 999, which nobody has, the same by the same within one export; texts
-    by as many letters x. With --raw everything is as it came: keep such a file as you keep the messages themselves.
+    Each number is replaced by one of country code 999, which nobody has, the same by the same within one export. Texts
+    become as many letters x. With --raw nothing is replaced: keep such a file as you keep the messages themselves.
 
     Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis is unreachable, 2 bad usage.
     """
@@ -63,7 +62,7 @@ async def _export(redis: Redis, keys: Keys, selection: EventFilter, disguise: An
 
 def import_events(
     *,
-    file: Annotated[Path, typer.Argument(help="The output of `ringback events export`; - for standard input.")],
+    file: Annotated[Path, typer.Argument(help="The output of `ringback events export`, or - for standard input.")],
     run_them: Annotated[
         bool, typer.Option("--run", help="Process them here, rather than store them as ended.")
     ] = False,
@@ -72,13 +71,13 @@ def import_events(
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Store exported events as they ended, so that they can be looked at; known events stay unchanged.
+    """Store exported events as they ended, so that they can be looked at. Known events stay unchanged.
 
-    With --run they are processed by the handlers deployed here, in a ledger that knows nothing of what they sent
-    elsewhere. That is refused without RINGBACK_DRY_RUN (which the workers must have too), or --yes-send.
+    With --run the handlers here process them, in a ledger that does not know what they sent elsewhere. That is refused
+    without --yes-send or RINGBACK_DRY_RUN, which the workers must have too.
 
-    Exit codes: 0 imported, 1 not confirmed or Redis is unreachable, 2 bad usage, or a line that is no event: nothing is
-    stored then.
+    Exit codes: 0 imported, 1 not confirmed or Redis is unreachable, 2 bad usage, or a line is no event
+    and nothing is stored.
     """
     settings = load()
     if run_them and not (settings.dry_run or yes_send):
@@ -116,7 +115,7 @@ async def _import(
 
 
 def _opened(file: Path) -> IO[bytes]:
-    """A file that can be read twice: it is checked to its end before anything is stored."""
+    """Open a file that can be read twice. It is checked to its end before anything is stored."""
     try:
         if file != STDIN:
             return file.open("rb")

@@ -1,34 +1,33 @@
 """`ringback trigger`."""
 
 import json
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from service.cli.output import say
+from service.cli.output import fail, say
 from service.cli.run.development_key import known_key
-from service.security.telnyx_signature import sign
-from service.settings import Settings, load
+from service.cli.signed_delivery import deliver
+from service.settings import load
 from service.testing.samples import NUMBER, SAMPLES
-
-SECONDS = 5.0
 
 
 def trigger(
-    event: Annotated[str, typer.Argument(help=f"A sample ({', '.join(SAMPLES)}), or a file that holds a body.")],
+    event: Annotated[str, typer.Argument(help=f"A sample ({', '.join(SAMPLES)}), or a file with a body.")],
     number: Annotated[str, typer.Option(help="The number that a sample is about.")] = NUMBER,
 ) -> None:
-    """Deliver a signed event to the Ringback that `ringback up --dev` runs on this machine.
+    """Deliver a signed event to the Ringback that `ringback up --dev` runs here.
 
     Exit codes: 0 accepted, 1 refused or nobody answers, 2 there is no such sample, or no development key.
     """
     settings = load()
-    body = json.dumps(_body(event, number)).encode()
-    status, answer = _deliver(settings, body)
+    body, url = _body(event, number), f"http://{settings.host}:{settings.port}/webhooks"
+    key = known_key(settings)
+    try:
+        status, answer = deliver(url, body, key)
+    except OSError:
+        fail(f"nobody answers at {url}: start `ringback up --dev`")
     say(f"{status} {answer}")
     if status != 200:
         raise typer.Exit(1)
@@ -43,16 +42,3 @@ def _body(event: str, number: str) -> Any:
         raise typer.BadParameter(
             f"{event!r} is no sample ({', '.join(SAMPLES)}) and no file that holds JSON ({type(error).__name__})"
         ) from None
-
-
-def _deliver(settings: Settings, body: bytes) -> tuple[int, str]:
-    url = f"http://{settings.host}:{settings.port}/webhooks"
-    headers = {**sign(body, known_key(settings), int(time.time())), "content-type": "application/json"}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=SECONDS) as response:
-            return int(response.status), response.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-    except OSError:
-        say(f"nobody answers at {url}: start `ringback up --dev`", err=True)
-        raise typer.Exit(1) from None

@@ -15,9 +15,9 @@ from service.store.inbox.audit import audit as compare
 from service.store.inbox.audit import repair as put_right
 from service.store.keys import Keys
 
-MOVED = "Events came and went during every full count: only what can be read in one moment was compared with it."
+MOVED = "Events came and went during every full count: it was compared only with numbers that are read in one moment."
 ADVICE = (
-    "Something other than Ringback changed what it keeps: look for evicted keys (maxmemory-policy must be noeviction),"
+    "Something other than Ringback changed its data: look for evicted keys (maxmemory-policy must be noeviction),"
     " a backup that was restored, or commands given by hand. A write that Redis refused half-way shows here too."
     " `ringback audit --repair` puts events where their records say they belong, and counts anew."
 )
@@ -26,21 +26,23 @@ ADVICE = (
 def audit(
     *,
     as_json: JsonOption = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Put right what differs, then look again.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair the differences, then look again.")] = False,
 ) -> None:
-    """Show that no event got lost: accepted = done + ignored + dead + open, and each event is where it belongs.
+    """Show that no event got lost: accepted = done + ignored + dead + open.
 
     Compares the counters with a full count, and each event's state and place in the queue with its record.
 
-    Changes nothing without --repair, and may run under load: what differs is looked at again before it is named.
+    Changes nothing without --repair, and may run under load: it looks at each difference again before it names it.
 
     Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis is unreachable, 2 bad usage.
     """
     found = with_redis(_repaired if repair else _audit)
+    known = found.totals.counters
     if as_json:
-        say_json(_as_object(found), indent=False)
+        say_json({**asdict(known), "difference": [each.event_id for each in found.differences]}, indent=False)
     else:
-        say(*_as_sum(found))
+        ended = f"{known.done} done + {known.ignored} ignored + {known.dead} dead"
+        say(f"{known.accepted} accepted = {ended} + {known.open} open", f"{len(found.differences)} differ")
     for remark in _remarks(found):
         say(remark, err=True)
     if not found.clean:
@@ -58,16 +60,6 @@ async def _repaired(redis: Redis, keys: Keys) -> Audit:
         return found
     await put_right(redis, keys, found)
     return await _audit(redis, keys)
-
-
-def _as_object(found: Audit) -> dict[str, object]:
-    return {**asdict(found.totals.counters), "difference": [each.event_id for each in found.differences]}
-
-
-def _as_sum(found: Audit) -> tuple[str, str]:
-    known = found.totals.counters
-    ended = f"{known.done} done + {known.ignored} ignored + {known.dead} dead"
-    return f"{known.accepted} accepted = {ended} + {known.open} open", f"{len(found.differences)} differ"
 
 
 def _remarks(found: Audit) -> Iterator[str]:

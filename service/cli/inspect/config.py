@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.cli.options import JsonOption
-from service.cli.output import say, say_json
-from service.cli.tables import print_table
+from service.cli.output import print_table, say, say_json
 from service.processes.redis_url import parse_redis_url
 from service.security.masking import mask_numbers
 from service.settings import Settings, load, source_of
@@ -29,7 +28,7 @@ _PASSWORD_PARAMETER = re.compile(r"([?&][^=&]*(?:pass|user|secret|token|key)[^=&
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A variable as it may be shown: its value (None: unset) in the form that the variable takes, and whence it is."""
+    """A variable as it may be shown: its value in the variable's own form (None: unset), and the value's source."""
 
     value: str | int | None
     source: Source
@@ -39,24 +38,26 @@ def config(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every setting in force, from environment variables and a .env file here, and the Redis that is used.
+    """Show every setting in force, and the Redis in use.
 
-    Secrets are masked, as are phone numbers.
+    Reads environment variables and a .env file in this folder. Secrets and phone numbers are masked.
 
     Exit codes: 0 shown, 2 a variable is invalid.
     """
     settings = load()
     variables, redis = shown(settings), redis_in_words(settings)
     if as_json:
-        told = {"settings": {name: asdict(each) for name, each in variables.items()}, "redis": redis}
-        say_json(told)
+        say_json({"settings": variables, "redis": redis})
     else:
-        _print_table(variables)
+        rows = [
+            (name, "unset" if each.value is None else str(each.value), each.source) for name, each in variables.items()
+        ]
+        print_table(("variable", "value", "from"), rows)
         say("", f"Redis: {redis}")
 
 
 def shown(settings: Settings) -> dict[str, Shown]:
-    """Every variable by its name, in the order of the settings."""
+    """Return every variable by its name, in the order of the settings."""
     return {
         str(field.validation_alias): Shown(_value(field, getattr(settings, name)), source_of(settings, name))
         for name, field in Settings.model_fields.items()
@@ -64,37 +65,37 @@ def shown(settings: Settings) -> dict[str, Shown]:
 
 
 def redis_in_words(settings: Settings) -> str:
-    """Which Redis a command with these settings uses, without its password."""
+    """Return the Redis that a command with these settings uses, without its password."""
     if settings.redis_url is None:
         return f"embedded in {settings.data.resolve()}, since REDIS_URL is unset"
     return without_password(settings.redis_url)
 
 
 def redis_address(settings: Settings) -> str:
-    """Where the Redis of these settings is, for errors: host and port, or a path."""
+    """Return the address of the Redis of these settings, for errors: host and port, or a path."""
     if settings.redis_url is None:
         return f"the embedded server in {settings.data.resolve()}"
     return str(parse_redis_url(settings.redis_url.get_secret_value()))
 
 
 def without_password(url: str | SecretStr) -> str:
-    """A URL whose login is masked as a whole, and so is what parameters hold of one."""
+    """Return a URL with its login masked, also where parameters hold one."""
     text = url.get_secret_value() if isinstance(url, SecretStr) else url
     return _PASSWORD_PARAMETER.sub(rf"\1{MASK}", _LOGIN.sub(f"{MASK}@", text))
 
 
 def without_secrets(url: str) -> str:
-    """A URL without its login, and whose query is masked: a receiver's token often stands there."""
+    """Return a URL with its login and its query masked: a query often holds a receiver's token."""
     return _QUERY.sub(MASK, without_password(url))
 
 
 def duration(seconds: float) -> str:
-    """Seconds as the variables take them: `30s`, `22h`, `7d`, in the largest unit that divides them."""
+    """Return seconds as the variables take them: `30s`, `22h`, `7d`, in the largest unit that divides them."""
     return _in_units(seconds, _DAY_TO_SECOND) or f"{seconds}s"
 
 
 def size(number: int) -> str:
-    """Bytes as the variables take them: `512KiB`, `1MiB`."""
+    """Return bytes as the variables take them: `512KiB`, `1MiB`."""
     return _in_units(number, _MIB_TO_BYTE) or f"{number}B"
 
 
@@ -127,9 +128,3 @@ def _value(field: FieldInfo, value: Any) -> str | int | None:
     if _SIZE in field.metadata:
         return size(value)
     return value if isinstance(value, int) else str(value)
-
-
-def _print_table(variables: dict[str, Shown]) -> None:
-
-    rows = [(name, "unset" if each.value is None else str(each.value), each.source) for name, each in variables.items()]
-    print_table(("variable", "value", "from"), rows)

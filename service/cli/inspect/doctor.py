@@ -16,7 +16,7 @@ from service.cli.inspect.idempotency_probe import probe
 from service.cli.numbers import e164
 from service.cli.options import JsonOption, YesOption
 from service.cli.output import say, say_json
-from service.cli.run.exposed_files import exposure_warnings
+from service.cli.run.startup import exposure_warnings
 from service.cli.telnyx.telnyx_session import with_telnyx
 from service.processes.data_folder import EmbeddedServerError
 from service.settings import InvalidSettings, Settings, load, unknown_variables
@@ -34,12 +34,21 @@ from service.worker.startup_warnings import misspelt_types
 Check = Callable[[Settings], str]
 
 
+<<<<<<< HEAD
 class CheckFailed(Exception):
     """A check failed; the text says why, and what to do."""
 
 
 class Warned(Exception):
     """A check found a risk that is no failure; the text says which, and what to do."""
+=======
+class CheckFailed(Exception):  # noqa: N818 - a state
+    """A failed check. The text says why, and what to do."""
+
+
+class Warned(Exception):  # noqa: N818 - a state
+    """A risk that is no failure. The text names it, and says what to do."""
+>>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ def doctor(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Check the variables, handlers, Redis, the account, and whether Telnyx answers a repeated send from memory.
+    """Check variables, handlers, Redis, the account and its idempotency.
 
     Nothing is sent, unless --probe-idempotency asks for it.
 
@@ -94,14 +103,13 @@ def _finding(name: str, check: Check, settings: Settings) -> Finding:
 
 
 def _variables(_: Settings) -> str:
-    unknown = unknown_variables()
-    if unknown:
+    if unknown := unknown_variables():
         raise CheckFailed("; ".join(unknown))
     return "all are known"
 
 
 def _files(settings: Settings) -> str:
-    """Whether others on this machine can change the data folder, a key file or `.env`."""
+    """Look whether others on this machine can change the data folder, a key file or `.env`."""
     if warnings := exposure_warnings(settings):
         raise Warned("; ".join(warnings))
     return "nobody else can change them"
@@ -119,13 +127,13 @@ def _public_key(settings: Settings) -> str:
     return f"{len(keys)} in force, {', '.join(key.fingerprint for key in keys)}"
 
 
-def _account(settings: Settings) -> str:
-    """Whether the API key is taken: reading one messaging profile changes nothing."""
+def _account(_: Settings) -> str:
+    """Try the API key. Reading a messaging profile changes nothing."""
 
     async def read(telnyx: AsyncTelnyx) -> None:
         await telnyx.messaging_profiles.list(page_size=1)
 
-    with_telnyx(settings, read, telling=CheckFailed)
+    with_telnyx(read, telling=CheckFailed)
     return "Telnyx takes TELNYX_API_KEY"
 
 
@@ -144,7 +152,7 @@ def _redis(_: Settings) -> str:
 
 
 def _memory(_: Settings) -> str:
-    """How long the memory lasts; that there is no limit is told under redis."""
+    """Forecast how long the memory lasts. The check of Redis tells of a missing limit."""
     found = with_redis(lambda redis, keys: forecast_memory(redis, keys, clock.now()))
     if found is None:
         return "Redis does not let this user see it"
@@ -154,18 +162,17 @@ def _memory(_: Settings) -> str:
 
 
 def _workers(_: Settings) -> str:
-    places = with_redis(blocked_workers)
-    if places:
+    if places := with_redis(blocked_workers):
         raise CheckFailed(
-            f"the event loop is blocked at {', '.join(places)}: call what blocks with await asyncio.to_thread(...)"
+            f"the event loop is blocked at {', '.join(places)}: make blocking calls by await asyncio.to_thread(...)"
         )
     return "no event loop is blocked"
 
 
 def _encryption(settings: Settings) -> str:
     found = with_redis(check_encryption)
-    if missing := [*found.missing]:
-        raise CheckFailed("; ".join(missing))
+    if missing := "; ".join(found.missing):
+        raise CheckFailed(missing)
     if found.unsealed:
         raise Warned(
             f"{found.unsealed} bodies are stored in the clear: they came before the key did, or from a process without"

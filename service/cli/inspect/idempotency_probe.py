@@ -1,4 +1,4 @@
-"""`ringback doctor --probe-idempotency`: one SMS, sent twice under one key, tells whether Telnyx keeps its word."""
+"""`ringback doctor --probe-idempotency`: one SMS, sent twice under one idempotency key."""
 
 import secrets
 
@@ -7,10 +7,16 @@ from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service import clock
+<<<<<<< HEAD
 from service.cli.confirm import confirm
 from service.cli.output import say
 from service.cli.telnyx.telnyx_session import at_telnyx_and_redis
 from service.outbound.api_call import idempotency_key
+=======
+from service.cli.output import confirm, fail, say
+from service.cli.telnyx.telnyx_session import with_telnyx_and_redis
+from service.outbound.idempotency_keys import idempotency_key
+>>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 from service.security.masking import mask_number
 from service.settings import Settings
 from service.store.effects.idempotency_probe import Probe, remember
@@ -21,9 +27,9 @@ BAD_USAGE = 2
 
 
 def probe(settings: Settings, to: str, *, yes: bool) -> None:
-    """Send the SMS twice, tell what came of it, and remember that."""
+    """Send the SMS twice, tell the result, and remember it."""
     sender = _sender(settings)
-    confirm(f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its word. Go on?", yes=yes)
+    confirm(f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its promise. Go on?", yes=yes)
 
     async def send_twice(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> bool:
         key = idempotency_key("probe", secrets.token_hex(16))
@@ -33,8 +39,10 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
         await remember(redis, keys, Probe(clock.now(), replayed))
         return replayed
 
-    if not at_telnyx_and_redis(settings, send_twice):
-        say("Telnyx sent two messages under one key: set RINGBACK_RESEND=never, and see to doubts by hand")
+    if not with_telnyx_and_redis(send_twice):
+        say(
+            "Telnyx sent two messages under one key: set RINGBACK_RESEND=never, and resolve unconfirmed effects by hand"
+        )
         raise typer.Exit(1)
     say("Telnyx answered the second from memory: one message, as promised. RINGBACK_RESEND=same-key is safe.")
 
@@ -42,13 +50,8 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
 def _sender(settings: Settings) -> str:
     """Return the sender, or end the command where nothing can be sent."""
     if settings.dry_run:
-        _refuse("RINGBACK_DRY_RUN is on, so nothing can be sent: unset it for this")
+        fail("RINGBACK_DRY_RUN is on, so nothing can be sent: unset it for this", code=BAD_USAGE)
     sender = settings.sms_from
     if sender is None or sender == "profile":
-        _refuse("RINGBACK_SMS_FROM must name a number or short code of yours to send from")
-    return str(sender)
-
-
-def _refuse(why: str) -> None:
-    say(why, err=True)
-    raise typer.Exit(BAD_USAGE)
+        fail("RINGBACK_SMS_FROM must name a number or short code of yours to send from", code=BAD_USAGE)
+    return sender

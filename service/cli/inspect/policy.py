@@ -8,18 +8,17 @@ import typer
 from pydantic import ValidationError
 
 from service import clock
-from service.cli.inspect.config import duration
+from service.cli.inspect.config import MASK, duration
 from service.cli.options import JsonOption, RevealOption
 from service.cli.output import say, say_json
 from service.events import Event, InvalidBody, Message, read_envelope, read_event
 from service.messages.explanation import Explanation
 from service.messages.explanation import explain as explained
-from service.messages.policy import Policy, Rule
+from service.messages.policy import Rule
 from service.messages.policy_file import policy_of, read_policy
 from service.security.masking import mask_number
-from service.settings import Settings, load
+from service.settings import load
 
-MASK = "•••"
 DURATIONS = frozenset({"undelivered_after", "max_age", "max_wait"})
 TYPES = ("message.sent", "message.finalized", "message.read", "sms_fallback.due")
 
@@ -32,7 +31,7 @@ def check(
     *,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a policy as a worker would at its start, and show its rules; RINGBACK_SMS_FROM sends where it names nobody.
+    """Read a policy as a worker does at its start, and show its rules. RINGBACK_SMS_FROM is the default sender.
 
     Exit codes: 0 valid, 2 invalid (file, line and field are named).
     """
@@ -46,7 +45,7 @@ def check(
     else:
         say(f"{file} is valid. The first rule that matches a message decides:", "")
         for each in shown:
-            _print_rule(each)
+            _print_fields({name: value for name, value in each.items() if name != "warnings"}, width=18)
         if found.opt_out_words:
             say(f"Opt-out words that it adds: {', '.join(found.opt_out_words)}")
 
@@ -68,7 +67,7 @@ def explain(
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """Show what the policy makes of an event: which rule, what is sent from whom and when, or why nothing is.
+    """Show the policy's decision on an event: the rule, and the SMS with its sender and time, or why none is sent.
 
     Nothing is sent, and neither Redis nor Telnyx is asked: an opt-out or a delivery known there may still forbid it.
 
@@ -76,18 +75,13 @@ def explain(
     """
     settings = load()
     found = _event(event)
-    moment = _moment(found, at)
-    shown = [_shown(each, reveal=reveal) for each in explained(_policy(settings, file), found, moment)]
+    policy = policy_of(settings) if file is None else read_policy(file, sms_from=settings.sms_from)
+    shown = [_shown(each, reveal=reveal) for each in explained(policy, found, _moment(found, at))]
     if as_json:
         say_json(shown)
     else:
         for each in shown:
-            _print_fields(each)
-
-
-def _policy(settings: Settings, file: Path | None) -> Policy | None:
-
-    return policy_of(settings) if file is None else read_policy(file, sms_from=settings.sms_from)
+            _print_fields({name: value for name, value in each.items() if value not in (None, [])}, width=10)
 
 
 def _event(path: Path) -> Event[Message]:
@@ -115,13 +109,12 @@ def _moment(event: Event[Message], at: datetime | None) -> float:
 
 
 def _shown_rule(rule: Rule) -> dict[str, Any]:
-    conditions = {"agents": rule.agents, "messaging_profiles": rule.messaging_profiles}
-    conditions |= {"tags": rule.tags, "countries": rule.countries}
+    conditions = ("agents", "messaging_profiles", "tags", "countries")
     quiet = rule.quiet_hours
     return {
         "rule": rule.name,
         "class": rule.kind,
-        "for": {name: wanted for name, wanted in conditions.items() if wanted},
+        "for": {name: wanted for name in conditions if (wanted := getattr(rule, name))},
         "triggers": list(rule.triggers),
         "undelivered_after": rule.undelivered_after,
         "from": _number(rule.sender),
@@ -138,18 +131,22 @@ def _shown_rule(rule: Rule) -> dict[str, Any]:
 def _shown(found: Explanation, *, reveal: bool) -> dict[str, Any]:
     draft = found.draft
     when = datetime.fromtimestamp(found.when, UTC).isoformat(timespec="seconds") if found.when is not None else None
-    return {
+    decision = {
         "to": _number(found.number, reveal=reveal),
         "rule": found.rule,
         "verdict": found.verdict,
         "reason": found.reason,
         "why": found.why,
         "when": when,
-        "as": draft.type.lower() if draft is not None else None,
-        "from": _number(draft.sender, reveal=reveal) if draft is not None else None,
-        "segments": draft.segments if draft is not None else None,
-        "text": (draft.text if reveal else MASK) if draft is not None else None,
-        "media_urls": [url if reveal else MASK for url in draft.media_urls] if draft is not None else [],
+    }
+    if draft is None:
+        return decision | dict.fromkeys(("as", "from", "segments", "text")) | {"media_urls": []}
+    return decision | {
+        "as": draft.type.lower(),
+        "from": _number(draft.sender, reveal=reveal),
+        "segments": draft.segments,
+        "text": draft.text if reveal else MASK,
+        "media_urls": [url if reveal else MASK for url in draft.media_urls],
     }
 
 
@@ -157,20 +154,10 @@ def _number(number: str | None, *, reveal: bool = False) -> str | None:
     return number if reveal or number is None or number == "profile" else mask_number(number)
 
 
-def _print_rule(rule: dict[str, Any]) -> None:
-
-    for name, value in rule.items():
-        if name == "warnings":
-            continue
-        is_duration = name in DURATIONS and value is not None
-        say(f"{name + ':':18} {duration(value) if is_duration else _word(value)}")
-    say("")
-
-
-def _print_fields(fields: dict[str, Any]) -> None:
+def _print_fields(fields: dict[str, Any], *, width: int) -> None:
     for name, value in fields.items():
-        if value not in (None, []):
-            say(f"{name + ':':10} {_word(value)}")
+        is_duration = name in DURATIONS and value is not None
+        say(f"{name + ':':{width}} {duration(value) if is_duration else _word(value)}")
     say("")
 
 

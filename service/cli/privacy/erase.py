@@ -3,16 +3,14 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Annotated
 
 import typer
 from redis.asyncio import Redis
 
-from service.cli.confirm import confirm
 from service.cli.connections import with_redis
-from service.cli.numbers import number_argument
-from service.cli.options import YesOption
-from service.cli.output import progress, say
+from service.cli.numbers import number_or_short_code
+from service.cli.options import NumberArgument, YesOption
+from service.cli.output import confirm, progress, say
 from service.security.masking import mask_number
 from service.settings import load
 from service.store.inbox import erasure
@@ -24,24 +22,22 @@ MOST_SHOWN = 10
 
 
 def erase(
-    number: Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")],
+    number: NumberArgument,
     *,
     yes: YesOption = False,
 ) -> None:
-    """Erase personal data of a number: bodies that name it, texts in the ledger, message states, cached answers.
+    """Erase a number's data: bodies, texts in the ledger, states, cached answers.
 
-    The events stay, without their content, so that nothing is accepted or sent once more. A worker erases open events
-    when they have ended. The number's opt-out or opt-in stays: as a keyed hash
-    where RINGBACK_ENCRYPTION_KEY is set, else under the number itself. Telnyx's own records are not touched.
+    The events stay, without their content, so that nothing is accepted or sent again. A worker erases open events when
+    they have ended. The number's opt-out or opt-in stays: as a keyed hash where RINGBACK_ENCRYPTION_KEY is set, else
+    under the number itself. Telnyx's own records are not touched.
 
     Exit codes: 0 erased, 1 you said no, Redis is unreachable, or some bodies could not be read, 2 it is no number.
     """
-    wanted = number_argument(number)
-    confirm(f"Erase what is kept of {mask_number(wanted)}? This cannot be undone.", yes=yes)
+    wanted = number_or_short_code(number)
+    confirm(f"Erase all stored data of {mask_number(wanted)}? This cannot be undone.", yes=yes)
     erased, rewritten = with_redis(lambda redis, keys: _erase(redis, keys, wanted))
-    say(_receipt(wanted))
-    for line in _told(erased, rewritten=rewritten):
-        say(line)
+    say(_receipt(wanted), *_told(erased, rewritten=rewritten))
     for event_id, why in erased.failed.items():
         say(f"{event_id}: cannot be read ({why}), so nobody can tell whether it names the number", err=True)
     if erased.unread:
@@ -73,17 +69,15 @@ def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
     yield f"Erased: {erased.bodies} bodies, the texts of {erased.effects} effects, {erased.states} message states,"
     yield f"  {erased.remembered} other things that were remembered of the number."
     if erased.still_open:
-        shown = ", ".join(erased.still_open[:MOST_SHOWN])
         more = len(erased.still_open) - MOST_SHOWN
-        yield f"Erased by a worker when they end: {len(erased.still_open)} open events, {shown}" + (
-            f" and {more} more." if more > 0 else "."
-        )
-    if erased.still_found:
-        shown = ", ".join(sorted(set(erased.still_found))[:MOST_SHOWN])
-        yield f"Still found by the number (events list --number): {len(set(erased.still_found))} events, {shown}."
+        shown = ", ".join(erased.still_open[:MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        yield f"Erased by a worker when they end: {len(erased.still_open)} open events, {shown}."
+    if found := sorted(set(erased.still_found)):
+        shown = ", ".join(found[:MOST_SHOWN])
+        yield f"Still found by the number (events list --number): {len(found)} events, {shown}."
         yield "  They are open, or keep a digest of the number beside their type and outcome until they expire."
     yield "Kept of each erased event: its id, type and times, how its handlers ended, and which effects it had."
-    yield "Not searched: backups, logs, exports, what handlers keep for themselves, and what Telnyx keeps."
+    yield "Not searched: backups, logs, exports, data that handlers store themselves, and Telnyx's records."
     if erased.opt_out == "hidden":
         yield "Kept, under a keyed hash: the number's opt-out or opt-in."
     if erased.opt_out == "plain":

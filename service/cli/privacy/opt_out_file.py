@@ -3,17 +3,24 @@
 import csv
 from pathlib import Path
 
+import typer
+
 from service.cli.numbers import number_or_short_code
 from service.events import read_time
 from service.events.consent import ConsentChange
 
 
+<<<<<<< HEAD
 class UnfitFile(Exception):
     """A file that cannot be imported; the text names file, line and field, and quotes no number."""
+=======
+class UnfitFile(Exception):  # noqa: N818 - reads as a state
+    """A file that cannot be imported. The text names file, line and field, and quotes no number."""
+>>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 
 def read_opt_out_file(path: Path) -> list[ConsentChange]:
-    """The opt-outs in a file; blank lines, lines that begin with `#` and a first line of column names are left out.
+    """Return the opt-outs in a file, without blank lines, lines that begin with `#` and a first line of column names.
 
     Raises:
         UnfitFile: it cannot be read, or a line is invalid.
@@ -39,8 +46,8 @@ def _word(path: Path, place: int, line: str) -> ConsentChange:
     when = others[0].strip() if others else ""
     try:
         opted_out = number_or_short_code(number)
-    except ValueError as error:
-        raise UnfitFile(f"{path}, line {place}, number: {error}") from None
+    except typer.BadParameter as error:
+        raise UnfitFile(f"{path}, line {place}, number: {error.message}") from None
     since = read_time(when) if when else None
     if when and since is None:
         raise UnfitFile(f"{path}, line {place}, time: give an ISO 8601 date, such as 2026-01-31T12:00:00Z, or none")

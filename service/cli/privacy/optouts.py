@@ -9,19 +9,16 @@ import typer
 from redis.asyncio import Redis
 
 from service import clock
-from service.cli.confirm import confirm
 from service.cli.connections import with_redis
-from service.cli.numbers import number_argument
-from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import progress, say, say_json
+from service.cli.masked_output import show_list
+from service.cli.numbers import number_or_short_code
+from service.cli.options import JsonOption, NumberArgument, RevealOption, YesOption
+from service.cli.output import confirm, fail, progress, say
 from service.cli.privacy.opt_out_file import UnfitFile, read_opt_out_file
-from service.cli.tables import print_table
 from service.events.consent import ConsentChange
 from service.security.masking import mask_number
 from service.store.facts.consent import STEP, OptOut, consent_of, opt_outs, record_consent, remove_opt_out
 from service.store.keys import Keys
-
-Number = Annotated[str, typer.Argument(metavar="NUMBER", help="A number such as +13125550001, or a short code.")]
 
 optouts = typer.Typer(help="List the numbers that are opted out, and change them.", no_args_is_help=True)
 
@@ -32,7 +29,7 @@ def list_opt_outs(
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """List the numbers that are opted out, the latest first, and how each opt-out came to be known.
+    """List the numbers that are opted out, the latest first, with the source of each opt-out.
 
     From a message (`message`), Telnyx's refusal (`40300`), Telnyx's own list (`telnyx_list`), a person (`operator`) or
     a file (`import`). Numbers are masked unless --reveal.
@@ -41,32 +38,27 @@ def list_opt_outs(
     """
     found = sorted(with_redis(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
     shown = [_shown(opt_out, reveal=reveal) for opt_out in found]
-    if as_json:
-        say_json(shown)
-    elif shown:
-        print_table(("number", "since (UTC)", "known from"), [tuple(each.values()) for each in shown])
-    else:
-        say("No number is opted out.", err=True)
+    columns = ("number", "since (UTC)", "known from")
+    none = "No number is opted out."
+    # The numbers are masked already.
+    show_list(shown, columns, lambda each: tuple(each.values()), none=none, as_json=as_json, reveal=True)
 
 
 @optouts.command()
-def add(number: Number) -> None:
-    """Opt a number out; messages that wait for it are cancelled. Only `remove` lifts that, its START does not.
+def add(number: NumberArgument) -> None:
+    """Opt a number out, and cancel messages that wait for it. Only `remove` lifts that, its START does not.
 
     Exit codes: 0 opted out, 1 Redis is unreachable, 2 the number cannot be read.
     """
-    wanted = number_argument(number)
-    with_redis(
-        lambda redis, keys: record_consent(
-            redis, keys, [ConsentChange(wanted, "out", None, "operator")], now=clock.now()
-        )
-    )
+    wanted = number_or_short_code(number)
+    change = ConsentChange(wanted, "out", None, "operator")
+    with_redis(lambda redis, keys: record_consent(redis, keys, [change], now=clock.now()))
     say(f"{mask_number(wanted)} is opted out.")
 
 
 @optouts.command()
 def remove(
-    number: Number,
+    number: NumberArgument,
     *,
     yes: YesOption = False,
 ) -> None:
@@ -74,7 +66,7 @@ def remove(
 
     Telnyx's own block, if there is one, stays until the person sends START.
 
-    Takes whatever `optouts list --reveal` shows, also an entry whose number cannot be read.
+    Takes each entry of `optouts list --reveal`, also one whose number cannot be read.
 
     Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis is unreachable, 2 it cannot be read.
     """
@@ -84,12 +76,11 @@ def remove(
         with_redis(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
         say("The entry is removed.")
         return
-    wanted = number_argument(number)
+    wanted = number_or_short_code(number)
     known = with_redis(lambda redis, keys: consent_of(redis, keys, wanted))
     latest = max(known.said.out_at or 0, known.put.out_at or 0)
     if not known.opted_out:
-        say(f"{mask_number(wanted)} is not opted out.", err=True)
-        raise typer.Exit(1)
+        fail(f"{mask_number(wanted)} is not opted out.")
     confirm(f"Has {mask_number(wanted)} asked to get messages again?", yes=yes)
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
     at = max(clock.now(), latest + 0.001)
@@ -101,9 +92,9 @@ def remove(
 def import_opt_outs(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A number on each line, and after a comma its time.")],
 ) -> None:
-    """Opt out every number in a file; one invalid line, and nothing is changed.
+    """Opt out every number in a file. If a line is invalid, nothing is changed.
 
-    Each line holds a number and, if it is known, when it opted out (ISO 8601; UTC unless it says otherwise). Without a
+    Each line holds a number and, if it is known, when it opted out (ISO 8601, in UTC unless it names a zone). Without a
     time, the opt-out is of now. A START does not lift it, only `optouts remove` does.
 
     Exit codes: 0 imported, 1 Redis is unreachable, 2 the file is invalid.
@@ -111,8 +102,7 @@ def import_opt_outs(
     try:
         words = read_opt_out_file(file)
     except UnfitFile as error:
-        say(str(error), err=True)
-        raise typer.Exit(2) from None
+        fail(str(error), code=2)
     news = with_redis(lambda redis, keys: _import(redis, keys, words))
     say(f"{len(words)} opt-outs read, {news} new.")
 
@@ -127,7 +117,7 @@ def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
 
 
 async def _unreadable(redis: Redis, keys: Keys, shown: str) -> OptOut | None:
-    """The opt-out that is listed as `shown`, if its number cannot be read."""
+    """Return the opt-out that is listed as `shown`, if its number cannot be read."""
     return next((each for each in await _all(redis, keys) if each.number == shown and not each.readable), None)
 
 

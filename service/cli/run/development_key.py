@@ -15,7 +15,7 @@ _FILE = "development.key"
 
 
 def make_key(settings: Settings) -> SigningKey:
-    """The key in the data folder, made if there is none.
+    """Return the key in the data folder. Make one if there is none.
 
     Raises:
         InvalidSettings: Ringback is bound to more than loopback, where such a key would let strangers in.
@@ -32,7 +32,7 @@ def make_key(settings: Settings) -> SigningKey:
 
 
 def known_key(settings: Settings) -> SigningKey:
-    """The key that `ringback up --dev` has made.
+    """Return the key that `ringback up --dev` has made.
 
     Raises:
         InvalidSettings: there is none.
@@ -44,12 +44,12 @@ def known_key(settings: Settings) -> SigningKey:
 
 
 def key_file(settings: Settings) -> Path:
-    """Return where `ringback up --dev` keeps its key."""
+    """Return the path of the key."""
     return settings.data / _FILE
 
 
 def refuse_public_development_key(settings: Settings) -> None:
-    """Take the development key on loopback only, also where its public half was copied into `TELNYX_PUBLIC_KEY`.
+    """Refuse the development key beyond loopback, also where its public half was copied into `TELNYX_PUBLIC_KEY`.
 
     Raises:
         InvalidSettings: Ringback listens beyond loopback and takes the key in `RINGBACK_DATA`.

@@ -2,9 +2,7 @@
 
 from http.client import HTTPConnection, HTTPException
 
-import typer
-
-from service.cli.output import say
+from service.cli.output import fail
 from service.settings import InvalidSettings, Settings, load
 
 SECONDS = 2.0
@@ -12,21 +10,24 @@ _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is bound 
 
 
 def healthcheck() -> None:
-    """Ask the process that runs beside this one for /healthz, as the image's HEALTHCHECK does.
+    """Ask the process on this machine for /healthz, as the image's HEALTHCHECK does.
 
     Asks on RINGBACK_ADMIN_HOST and RINGBACK_ADMIN_PORT if that port is set, else on RINGBACK_HOST and RINGBACK_PORT.
     Waits for 2 s.
 
     Exit codes: 0 it answers 200, 1 it does not (standard error says why).
     """
-    trouble = _trouble()
-    if trouble is not None:
-        say(trouble, err=True)
-        raise typer.Exit(1)
+    try:
+        settings = load()
+    except InvalidSettings as error:
+        # Exit code 1, unlike elsewhere: Docker keeps the others for itself.
+        fail("; ".join(str(error).splitlines()))
+    if (trouble := _trouble(*address(settings))) is not None:
+        fail(trouble)
 
 
 def address(settings: Settings) -> tuple[str, int]:
-    """The host and port to ask, of a process with these settings on this machine."""
+    """Return the host and port of a process with these settings on this machine."""
     if settings.admin_port is None:
         host, port = settings.host, settings.port
     else:
@@ -34,18 +35,8 @@ def address(settings: Settings) -> tuple[str, int]:
     return _LOOPBACK.get(host, host), port
 
 
-def _trouble() -> str | None:
-    """Return the trouble in one line; None where there is none."""
-    try:
-        settings = load()
-    except InvalidSettings as error:
-        # Exit code 1, unlike elsewhere: Docker keeps the others for itself.
-        return "; ".join(str(error).splitlines())
-    return _answer(*address(settings))
-
-
-def _answer(host: str, port: int) -> str | None:
-
+def _trouble(host: str, port: int) -> str | None:
+    """Return the trouble in one line, or None."""
     connection = HTTPConnection(host, port, timeout=SECONDS)
     try:
         connection.request("GET", "/healthz")

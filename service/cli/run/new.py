@@ -3,9 +3,7 @@
 import os
 from pathlib import Path
 
-import typer
-
-from service.cli.output import say
+from service.cli.output import fail, say
 from service.processes.disk_space import describe_failed_write
 
 HANDLERS = '''\
@@ -55,14 +53,14 @@ _SECRET, _PUBLIC = 0o600, 0o644
 
 
 def new() -> None:
-    """Write my_handlers.py, a test of it and a .env into this folder; nothing that is there is overwritten.
+    """Write my_handlers.py, a test of it and a .env into this folder. Existing files stay.
 
     Exit codes: 0 written, 1 there are handlers here already, or the folder cannot be written to.
     """
     code, test, environment = Path("my_handlers.py"), Path("test_my_handlers.py"), Path(".env")
     if there := [str(path) for path in (code, test) if os.path.lexists(path)]:
         exists = "exists" if len(there) == 1 else "exist"
-        _end(f"{' and '.join(there)} {exists} here already: run `ringback new` in another folder")
+        fail(f"{' and '.join(there)} {exists} here already: run `ringback new` in another folder")
     try:
         _write(code, HANDLERS, _PUBLIC)
         _write(test, TEST, _PUBLIC)
@@ -72,18 +70,13 @@ def new() -> None:
             _write(environment, ENVIRONMENT, _SECRET)
     except OSError as error:
         why = describe_failed_write(error, "run `ringback new` in another folder")
-        _end(f"{Path.cwd()} cannot be written to: {why}")
+        fail(f"{Path.cwd()} cannot be written to: {why}")
     say("next: `pip install pytest && pytest`, then fill in .env, then `ringback up`")
 
 
 def _write(path: Path, text: str, mode: int) -> None:
-    """Make a new file; an existing one stays unchanged."""
+    """Make a new file. An existing one stays unchanged."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     say(f"{path} written")
-
-
-def _end(text: str) -> None:
-    say(text, err=True)
-    raise typer.Exit(1)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.output import say
+from service.cli.output import fail
 from service.testing.simulator import Simulator, serve
 
 HOST = "127.0.0.1"
@@ -22,10 +22,12 @@ def simulator(
         list[str] | None, typer.Option(help="A name beside loopback by which the controls are reached.")
     ] = None,
 ) -> None:
-    """Run a local Telnyx to try handlers against: set TELNYX_BASE_URL to the address that it prints.
+    """Run a local Telnyx to try handlers against.
 
-    Its webhooks are signed with a key of its own, which GET /_simulator/public_key tells. Exit codes: 0 stopped, 1 the
-    port is taken, 2 bad usage.
+    Set TELNYX_BASE_URL to the address that it prints. Its webhooks are signed with a key of its own. Ask it for that
+    by GET /_simulator/public_key.
+
+    Exit codes: 0 stopped, 1 the port is taken, 2 bad usage.
     """
     try:
         local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url, control_hosts=control_host or ())
@@ -34,5 +36,4 @@ def simulator(
     try:
         serve(local, host=HOST, port=port)
     except OSError as error:
-        say(f"cannot listen on {HOST}:{port} ({os.strerror(error.errno or 0)}): give another --port", err=True)
-        raise typer.Exit(1) from None
+        fail(f"cannot listen on {HOST}:{port} ({os.strerror(error.errno or 0)}): give another --port")

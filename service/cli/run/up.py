@@ -14,11 +14,11 @@ from typing import Annotated
 import structlog
 import typer
 
-from service.cli.output import say
+from service.cli.output import fail
 from service.cli.run.development_key import make_key
-from service.cli.run.exposed_files import announce_exposure
+from service.cli.run.startup import announce
 from service.messages.policy_file import policy_of
-from service.monitoring.logs import announce_dry_run, announce_insecure_api, configure_logs
+from service.monitoring.logs import configure_logs
 from service.processes import data_folder, embedded_server, parent_death
 from service.processes.data_folder import Folder, FolderInUse
 from service.processes.supervisor import Child, Supervisor
@@ -37,7 +37,7 @@ def up(
     *,
     dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False,
 ) -> None:
-    """Run everything on this machine: the ingress, a worker and, unless REDIS_URL is set, an embedded server.
+    """Run the ingress, a worker and, unless REDIS_URL is set, an embedded server.
 
     Crashed processes are restarted. SIGTERM or Ctrl-C stops all of it within RINGBACK_GRACE. A second Ctrl-C hurries.
     With --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
@@ -46,30 +46,18 @@ def up(
     """
     configure_logs()
     if os.name != "posix":
-        say("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead", err=True)
-        raise typer.Exit(1)
+        fail("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead")
     settings = _with_development_key(load()) if dev else load()
-    # The ingress or the worker would refuse to start without them: better said once, and before anything runs.
+    # The ingress or the worker refuses to start without these: better told once, and before anything runs.
     settings.require_public_keys()
     settings.require_api_key()
-    _check_policy(settings)
-    announce_dry_run(settings)
-    announce_insecure_api(settings)
-    announce_exposure(settings)
+    policy_of(settings)
+    announce(settings)
     raise typer.Exit(run(settings, ringback_command()))
 
 
-def _check_policy(settings: Settings) -> None:
-    """Read the policy as the worker will.
-
-    Raises:
-        InvalidSettings: it is invalid.
-    """
-    policy_of(settings)
-
-
 def _with_development_key(settings: Settings) -> Settings:
-    """Settings under which the development key is one more public key.
+    """Return settings with the development key as one more public key.
 
     Raises:
         InvalidSettings: Ringback is bound to more than loopback.
@@ -80,7 +68,7 @@ def _with_development_key(settings: Settings) -> Settings:
 
 
 def run(settings: Settings, ringback: Sequence[str]) -> int:
-    """Supervise `<ringback> ingress`, `<ringback> worker` and their server until asked to stop; the exit code.
+    """Supervise `<ringback> ingress`, `<ringback> worker` and their server until asked to stop. Return the exit code.
 
     Raises:
         EmbeddedServerError: the server's program is missing or its folder cannot be used.
@@ -94,13 +82,13 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
-        # They hold the folder's lock too: a process after a killed `up` waits until they have finished.
+        # They hold the folder's lock too: the next `up` after a killed one waits until they have finished.
         stages = [[_server(program, folder, settings)], _clients(settings, ringback, folder.lock.fileno())]
         return asyncio.run(Supervisor(stages).run())
 
 
 def ringback_command() -> list[str]:
-    """How to call `ringback` with the interpreter and the installation that run now."""
+    """Return the command `ringback` of the interpreter and the installation that run now."""
     script = shutil.which("ringback", path=sysconfig.get_path("scripts"))
     return [sys.executable, script] if script else [sys.executable, "-P", "-m", "service.cli"]
 
@@ -138,7 +126,7 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
 
 
 def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> dict[str, str]:
-    """The worker's environment: beside the ingress it takes the next admin port, as both cannot have the same."""
+    """Return the worker's environment with the admin port after the ingress's, as both cannot have the same."""
     port = _worker_admin_port(settings)
     if port is None:
         return environment
@@ -148,7 +136,7 @@ def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> di
 
 
 def _worker_admin_port(settings: Settings) -> int | None:
-    """The port on which the worker serves its probes and metrics; 0 is any free one.
+    """Return the port on which the worker serves its probes and metrics. 0 is any free one.
 
     Raises:
         InvalidSettings: there is none after the ingress's, or the ingress has that too.
@@ -166,7 +154,7 @@ def _worker_admin_port(settings: Settings) -> int | None:
 
 @contextmanager
 def _claimed(settings: Settings) -> Iterator[Folder]:
-    """The data folder, after the wait that the children of a killed `up` need to finish."""
+    """Claim the data folder. Wait while the children of a killed `up` finish."""
     try:
         folder = data_folder.claim(settings.data)
     except FolderInUse:

@@ -1,34 +1,22 @@
 """`ringback hosted`."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from telnyx.types.messaging_hosted_number_order_check_eligibility_response import PhoneNumber as Eligibility
+from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
 
-from service.cli.confirm import confirm
-from service.cli.numbers import e164, print_json, shown, shown_within
+from service.cli.connections import load_for_change
+from service.cli.masked_output import print_json, show_list, shown, shown_within
+from service.cli.numbers import e164
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import say
-from service.cli.telnyx.changing import load_for_change
-from service.cli.telnyx.hosted_list import show_eligibility, show_numbers, show_orders
+from service.cli.output import confirm, fail, say
 from service.cli.telnyx.telnyx_session import with_telnyx
-from service.registrations.hosted_orders import (
-    assign_profile,
-    check_eligibility,
-    create,
-    delete_hosted_number,
-    delete_order,
-    find,
-    find_number,
-    hosted_numbers,
-    send_codes,
-    unproven,
-    upload_papers,
-    validate_codes,
-)
-from service.registrations.hosted_orders import orders as all_orders
-from service.settings import load
+from service.registrations import hosted_orders
+from service.registrations.hosted_numbers import next_step_of
 
 hosted = typer.Typer(
     help="Numbers that stay with their carrier while Telnyx takes over their messages.", no_args_is_help=True
@@ -38,9 +26,6 @@ Numbers = Annotated[list[str], typer.Argument(help="Numbers such as +13125550001
 OrderId = Annotated[str, typer.Argument(help="The order's id, from `ringback hosted list`.")]
 HostedNumberId = Annotated[str, typer.Argument(help="A hosted number, or its id.")]
 Document = typer.Option(help="A PDF file.", exists=True, dir_okay=False, readable=True)
-
-_PDF = b"%PDF"
-GONE = "there is none: deleted already, or never there"
 
 
 @hosted.command("list")
@@ -58,14 +43,10 @@ def list_hosted(
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if numbers:
-        _list_numbers(as_json=as_json, reveal=reveal)
-        return
-
-    orders = [each for each in with_telnyx(load(), all_orders) if status in {None, each.status}]
-    if as_json:
-        print_json([each.to_dict(mode="json") for each in orders], reveal=reveal)
+        _show_numbers(with_telnyx(hosted_orders.hosted_numbers), as_json=as_json, reveal=reveal)
     else:
-        show_orders(orders, reveal=reveal)
+        orders = [each for each in with_telnyx(hosted_orders.orders) if status in {None, each.status}]
+        _show_orders(orders, as_json=as_json, reveal=reveal)
 
 
 @hosted.command("show")
@@ -75,23 +56,21 @@ def show(
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """Show an order with its numbers and what it needs next, or one hosted number with its settings.
+    """Show an order with its numbers and its next step, or one hosted number with its settings.
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    settings = load()
-    order = None if order_or_number.startswith("+") else with_telnyx(settings, partial(find, order_id=order_or_number))
-    number = None if order else with_telnyx(settings, partial(find_number, number=order_or_number))
-    found = order or number
-    if found is None:
-        say(f"{shown_within(order_or_number, reveal=reveal)} is no order and no hosted number", err=True)
-        raise typer.Exit(1)
-    if as_json:
-        print_json(found.to_dict(mode="json"), reveal=reveal)
+    is_number = order_or_number.startswith("+")
+    order = None if is_number else with_telnyx(partial(hosted_orders.find, order_id=order_or_number))
+    number = None if order else with_telnyx(partial(hosted_orders.find_number, number=order_or_number))
+    if as_json and (order or number):
+        print_json(order or number, reveal=reveal)
     elif order is not None:
-        show_orders([order], reveal=reveal)
+        _show_orders([order], reveal=reveal)
     elif number is not None:
-        show_numbers([number], reveal=reveal)
+        _show_numbers([number], reveal=reveal)
+    else:
+        fail(f"{shown_within(order_or_number, reveal=reveal)} is no order and no hosted number")
 
 
 @hosted.command("eligibility")
@@ -100,12 +79,7 @@ def eligibility(numbers: Numbers, *, as_json: JsonOption = False, reveal: Reveal
 
     Exit codes: 0 all can, 1 some cannot, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    rows = with_telnyx(load(), partial(check_eligibility, numbers=numbers))
-    if as_json:
-        print_json([each.to_dict(mode="json") for each in rows], reveal=reveal)
-    else:
-        show_eligibility(rows, reveal=reveal)
-    if not all(each.eligible for each in rows):
+    if not _check_eligibility(numbers, as_json=as_json, reveal=reveal):
         raise typer.Exit(1)
 
 
@@ -117,19 +91,16 @@ def order(
     yes: YesOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """Order that these numbers be hosted; refused unless all are eligible.
+    """Order that these numbers be hosted. Refused unless all are eligible.
 
     Exit codes: 0 ordered, 1 refused or not confirmed, 2 bad usage.
     """
-    settings = load_for_change()
-    rows = with_telnyx(settings, partial(check_eligibility, numbers=numbers))
-    show_eligibility(rows, reveal=reveal)
-    if not all(each.eligible for each in rows):
-        say("Not all of them can be hosted: nothing was ordered.", err=True)
-        raise typer.Exit(1)
+    load_for_change()
+    if not _check_eligibility(numbers, as_json=False, reveal=reveal):
+        fail("Not all of them can be hosted: nothing was ordered.")
     confirm(f"Let Telnyx take over the messages of these numbers ({len(numbers)} in all)?", yes=yes)
     try:
-        ordered = with_telnyx(settings, partial(create, numbers=numbers, profile=profile))
+        ordered = with_telnyx(partial(hosted_orders.create, numbers=numbers, profile=profile))
     except typer.Exit:
         say("Where no answer came, it may be ordered all the same: see `ringback hosted list` first.", err=True)
         raise
@@ -152,14 +123,14 @@ def codes(
 
     Exit codes: 0 all sent, 1 some not, not confirmed, or Telnyx refuses, 2 bad usage.
     """
-    settings = load_for_change()
-    to = numbers or with_telnyx(settings, partial(unproven, order_id=order_id))
+    load_for_change()
+    to = numbers or with_telnyx(partial(hosted_orders.unproven, order_id=order_id))
     if not to:
         say("No number of this order waits to be proven.")
         return
     how = "Telnyx will call" if method == "call" else "Telnyx will send an SMS to"
     confirm(f"{how} {', '.join(shown(each, reveal=reveal) for each in to)}. Go on?", yes=yes)
-    rows = with_telnyx(settings, partial(send_codes, order_id=order_id, numbers=to, method=method))
+    rows = with_telnyx(partial(hosted_orders.send_codes, order_id=order_id, numbers=to, method=method))
     for each in rows:
         say(f"{shown(each.phone_number, reveal=reveal)}: {each.error or 'on its way'}")
     if any(each.error for each in rows):
@@ -178,8 +149,9 @@ def validate(
 
     Exit codes: 0 all are right, 1 some are wrong, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    given = dict(_pair(each) for each in pairs)
-    rows = with_telnyx(load_for_change(), partial(validate_codes, order_id=order_id, codes=given))
+    given = dict(map(_pair, pairs))
+    load_for_change()
+    rows = with_telnyx(partial(hosted_orders.validate_codes, order_id=order_id, codes=given))
     for each in rows:
         say(f"{shown(each.phone_number, reveal=reveal)}: {each.status.replace('_', ' ')}")
     if len(rows) < len(given) or any(each.status == "rejected" for each in rows):
@@ -201,8 +173,9 @@ def upload(
     papers = {name: _pdf(path, name) for name, path in (("loa", loa), ("bill", bill)) if path is not None}
     if not papers:
         raise typer.BadParameter("give --loa, --bill or both")
-    uploaded = with_telnyx(load_for_change(), partial(upload_papers, order_id=order_id, papers=papers))
-    show_orders([uploaded], reveal=reveal)
+    load_for_change()
+    uploaded = with_telnyx(partial(hosted_orders.upload_papers, order_id=order_id, papers=papers))
+    _show_orders([uploaded], reveal=reveal)
     if uploaded.status == "loa_file_invalid":
         raise typer.Exit(1)
 
@@ -219,44 +192,75 @@ def assign(
 
     Exit codes: 0 changed, 1 there is none, not confirmed, or Telnyx refuses, 2 bad usage.
     """
-    settings = load_for_change()
+    load_for_change()
     confirm(f"Move {shown_within(number, reveal=reveal)} to the messaging profile {profile}?", yes=yes)
-    changed = with_telnyx(settings, partial(assign_profile, number=number, profile=profile))
-    show_numbers([changed], reveal=reveal)
+    changed = with_telnyx(partial(hosted_orders.assign_profile, number=number, profile=profile))
+    _show_numbers([changed], reveal=reveal)
 
 
 @hosted.command("delete")
 def delete(order_id: OrderId, *, yes: YesOption = False) -> None:
-    """Delete an order, and with it the hosting of its numbers; one that is gone already is no error.
+    """Delete an order, and with it the hosting of its numbers. A deleted one is no error.
 
     Exit codes: 0 it is gone, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    settings = load_for_change()
+    load_for_change()
     confirm(f"Delete the order {order_id}, and stop hosting its numbers?", yes=yes)
-    was_there = with_telnyx(settings, partial(delete_order, order_id=order_id))
-    say("deleted" if was_there else GONE)
+    _say_deleted(was_there=with_telnyx(partial(hosted_orders.delete_order, order_id=order_id)))
 
 
 @hosted.command("delete-number")
 def delete_number(number: HostedNumberId, *, yes: YesOption = False, reveal: RevealOption = False) -> None:
-    """Stop hosting one number; one that is gone already is no error.
+    """Stop hosting one number. A deleted one is no error.
 
     Exit codes: 0 it is gone, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    settings = load_for_change()
+    load_for_change()
     name = shown_within(number, reveal=reveal)
     confirm(f"Stop hosting {name}? Its messages go back to its carrier.", yes=yes)
-    was_there = with_telnyx(settings, partial(delete_hosted_number, number=number))
-    say("deleted" if was_there else GONE)
+    _say_deleted(was_there=with_telnyx(partial(hosted_orders.delete_hosted_number, number=number)))
 
 
-def _list_numbers(*, as_json: bool, reveal: bool) -> None:
+def _show_orders(orders: Sequence[MessagingHostedNumberOrder], *, as_json: bool = False, reveal: bool) -> None:
+    """Print orders and, for people, the next step of those that wait for one."""
 
-    found = with_telnyx(load(), hosted_numbers)
-    if as_json:
-        print_json([each.to_dict(mode="json") for each in found], reveal=reveal)
-    else:
-        show_numbers(found, reveal=reveal)
+    def row(order: MessagingHostedNumberOrder) -> tuple[str, str, list[str], str]:
+        numbers = [
+            f"{shown(each.phone_number, reveal=reveal)} {each.status}" for each in hosted_orders.numbers_of(order)
+        ]
+        return order.id or "-", order.status or "-", numbers, order.messaging_profile_id or "-"
+
+    columns = ("id", "status", "numbers", "messaging profile")
+    show_list(orders, columns, row, none="There are no such orders.", as_json=as_json, reveal=reveal)
+    for each in () if as_json else orders:
+        if (step := next_step_of(each)) is not None:
+            say("", f"{each.id}: {step.text}", f"→ {step.mend}")
+
+
+def _show_numbers(numbers: Sequence[PhoneNumberWithMessagingSettings], *, as_json: bool = False, reveal: bool) -> None:
+    def row(number: PhoneNumberWithMessagingSettings) -> tuple[str, ...]:
+        in_full = shown(number.phone_number, reveal=reveal)
+        return number.id or "-", in_full, number.type or "-", number.messaging_profile_id or "-"
+
+    columns = ("id", "number", "type", "messaging profile")
+    show_list(numbers, columns, row, none="There are no hosted numbers.", as_json=as_json, reveal=reveal)
+
+
+def _check_eligibility(numbers: Sequence[str], *, as_json: bool, reveal: bool) -> bool:
+    """Print which numbers can be hosted, and why others cannot. Return whether all can."""
+
+    def row(each: Eligibility) -> tuple[str, str, str]:
+        verdict = "yes" if each.eligible else f"no ({each.eligible_status or 'unknown'})"
+        return shown(each.phone_number, reveal=reveal), verdict, each.detail or ""
+
+    rows = with_telnyx(partial(hosted_orders.check_eligibility, numbers=numbers))
+    columns = ("number", "can be hosted", "detail")
+    show_list(rows, columns, row, none="Telnyx did not say.", as_json=as_json, reveal=reveal)
+    return all(each.eligible for each in rows)
+
+
+def _say_deleted(*, was_there: bool) -> None:
+    say("deleted" if was_there else "there is none: deleted already, or never there")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -268,6 +272,6 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _pdf(path: Path, name: str) -> bytes:
     content = path.read_bytes()
-    if not content.startswith(_PDF):
+    if not content.startswith(b"%PDF"):
         raise typer.BadParameter(f"--{name}: {path.name} is no PDF file")
     return content

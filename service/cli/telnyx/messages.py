@@ -2,7 +2,6 @@
 
 import re
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -10,16 +9,19 @@ from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service import clock
-from service.cli.confirm import confirm
-from service.cli.numbers import e164, print_json, shown
+from service.cli.connections import load_for_change
+from service.cli.masked_output import print_json, show_list, shown
+from service.cli.numbers import e164
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import say
-from service.cli.tables import print_table
-from service.cli.telnyx.changing import load_for_change
-from service.cli.telnyx.shorteners import warn_of_shorteners
-from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, first_rows, with_telnyx
-from service.settings import Settings, load
-from service.store.facts.consent import opted_out
+from service.cli.output import confirm, say
+from service.cli.telnyx.telnyx_session import (
+    first_rows,
+    refuse_opted_out,
+    sender_of,
+    warn_of_shorteners,
+    with_telnyx,
+    with_telnyx_and_redis,
+)
 from service.store.keys import Keys
 
 messages = typer.Typer(help="Look at messages at Telnyx, and schedule SMS.", no_args_is_help=True)
@@ -45,30 +47,38 @@ def list_messages(
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """List what Telnyx keeps of messages that have ended, the newest first; one still under way is not among them.
+    """List Telnyx's records of messages that have ended, the newest first. A message under way is not among them.
 
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if not _RANGE.fullmatch(range_):
         raise typer.BadParameter("--range: today, yesterday, this_week, last_week, this_month or last_N_days")
-    rows = with_telnyx(load(), partial(_records, number=number, date_range=range_, limit=limit))
-    if as_json:
-        print_json(rows, reveal=reveal)
-    elif rows:
-        print_table(
-            ("id", "created (UTC)", "type", "from", "to", "status"), [_row(each, reveal=reveal) for each in rows]
+    wanted: dict[str, Any] = {"record_type": "messaging", "date_range": range_} | ({"cld": number} if number else {})
+    rows = with_telnyx(
+        lambda telnyx: first_rows(
+            telnyx.detail_records.list(filter=wanted, page_size=50, sort=["-created_at"]),  # type: ignore[arg-type]
+            "detail records",
+            limit,
         )
-    else:
-        say("There are no such messages.", err=True)
+    )
+    show_list(
+        rows,
+        ("id", "created (UTC)", "type", "from", "to", "status"),
+        lambda each: _row(each, reveal=reveal),
+        none="There are no such messages.",
+        as_json=as_json,
+        reveal=reveal,
+    )
 
 
 @messages.command("show")
 def show(message_id: MessageId, *, reveal: RevealOption = False) -> None:
-    """Show a message of the last ten days as Telnyx has it, as JSON; its text only with --reveal.
+    """Show a message of the last ten days as JSON, its text only with --reveal.
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    found = with_telnyx(load(), partial(_retrieve, message_id=message_id))
+    answer = with_telnyx(lambda telnyx: telnyx.messages.retrieve(message_id))
+    found = answer.data.to_dict(mode="json") if answer.data else {}
     print_json({name: each for name, each in found.items() if reveal or name not in _PRIVATE}, reveal=reveal)
 
 
@@ -88,11 +98,20 @@ def schedule(
     """
     if not text.strip():
         raise typer.BadParameter("--text: there is nothing to say")
-    send_at, settings = _moment(at), load_for_change()
-    fields = {"to": number, "from_": _sender(sender, settings), "text": text, "send_at": send_at}
+    send_at = _moment(at)
+    settings = load_for_change()
+    how = "give --from, or set RINGBACK_SMS_FROM to a number or short code of yours"
+    from_ = sender_of(sender or settings.sms_from, how)
+
+    async def send_later(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> str:
+        await refuse_opted_out(redis, keys, number, "scheduled")
+        await warn_of_shorteners(telnyx, redis, keys, text=text)
+        answer = await telnyx.messages.schedule(to=number, from_=from_, text=text, send_at=send_at)
+        return str(answer.data.id) if answer.data else "?"
+
     confirm(f"Send an SMS to {shown(number, reveal=reveal)} at {send_at:%Y-%m-%d %H:%M} UTC?", yes=yes)
     try:
-        message_id = at_telnyx_and_redis(settings, partial(_schedule, fields=fields))
+        message_id = with_telnyx_and_redis(send_later)
     except typer.Exit:
         say("Where no answer came, it may be scheduled all the same: do not just repeat it.", err=True)
         raise
@@ -105,36 +124,10 @@ def cancel(message_id: MessageId, *, yes: YesOption = False) -> None:
 
     Exit codes: 0 cancelled, 1 not confirmed, or Telnyx refuses, 2 bad usage.
     """
-    settings = load_for_change()
+    load_for_change()
     confirm(f"Cancel the message {message_id}?", yes=yes)
-    with_telnyx(settings, partial(_cancel, message_id=message_id))
+    with_telnyx(lambda telnyx: telnyx.messages.cancel_scheduled(message_id))
     say("cancelled")
-
-
-async def _records(telnyx: AsyncTelnyx, *, number: str | None, date_range: str, limit: int) -> list[dict[str, Any]]:
-    wanted: dict[str, Any] = {"record_type": "messaging", "date_range": date_range}
-    wanted |= {"cld": number} if number else {}
-    pages = telnyx.detail_records.list(filter=wanted, page_size=50, sort=["-created_at"])  # type: ignore[arg-type]
-    return await first_rows(pages, "detail records", limit)
-
-
-async def _retrieve(telnyx: AsyncTelnyx, *, message_id: str) -> dict[str, Any]:
-    answer = await telnyx.messages.retrieve(message_id)
-    return answer.data.to_dict(mode="json") if answer.data else {}
-
-
-async def _schedule(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, *, fields: dict[str, Any]) -> str:
-
-    if await opted_out(redis, keys, fields["to"]):
-        say("this number has said STOP: nothing was scheduled", err=True)
-        raise typer.Exit(1)
-    await warn_of_shorteners(telnyx, redis, keys, text=fields["text"])
-    answer = await telnyx.messages.schedule(**fields)
-    return str(answer.data.id) if answer.data else "?"
-
-
-async def _cancel(telnyx: AsyncTelnyx, *, message_id: str) -> None:
-    await telnyx.messages.cancel_scheduled(message_id)
 
 
 def _moment(text: str) -> datetime:
@@ -148,13 +141,6 @@ def _moment(text: str) -> datetime:
     if not SOONEST <= ahead <= LATEST:
         raise typer.BadParameter("--at: it must be 5 minutes to 5 days ahead")
     return moment.astimezone(UTC)
-
-
-def _sender(given: str | None, settings: Settings) -> str:
-    sender = given or settings.sms_from
-    if sender is None or sender == "profile":
-        raise typer.BadParameter("give --from, or set RINGBACK_SMS_FROM to a number or short code of yours")
-    return sender
 
 
 def _row(record: dict[str, Any], *, reveal: bool) -> tuple[str, ...]:

@@ -9,27 +9,31 @@ import typer
 from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, omit
 from telnyx.types.messages.rc_send_params import SMSFallback
-from telnyx.types.rcs.rcs_agent import RcsAgent
 from telnyx.types.rcs_agent_message_param import ContentMessage
 
-from service.cli.confirm import confirm
-from service.cli.numbers import e164, numbers_in, print_json, shown
+from service.cli.connections import load_for_change
+from service.cli.inspect.config import without_password
+from service.cli.masked_output import show_list, shown
+from service.cli.numbers import e164, numbers_in
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import progress, say
-from service.cli.telnyx.changing import load_for_change
+from service.cli.output import Cell, confirm, fail, progress, say
 from service.cli.telnyx.rcs_content import read_content
-from service.cli.telnyx.rcs_list import agent_as_json, show_agents, show_capabilities
-from service.cli.telnyx.shorteners import warn_of_shorteners
-from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
+from service.cli.telnyx.telnyx_session import (
+    refuse_opted_out,
+    sender_of,
+    warn_of_shorteners,
+    with_telnyx,
+    with_telnyx_and_redis,
+)
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
-from service.settings import load
-from service.store.facts.consent import opted_out
 from service.store.facts.rcs_capabilities import Capability
 from service.store.keys import Keys
 
-rcs = typer.Typer(help="RCS agents, what phones can do, and messages to try things with.", no_args_is_help=True)
+rcs = typer.Typer(help="RCS agents, the RCS features of phones, and test messages.", no_args_is_help=True)
+
+_URLS = ("webhook_url", "webhook_failover_url")
 
 Agent = Annotated[str, typer.Argument(help="The agent's id, from `ringback rcs agents`.")]
 Number = Annotated[str, typer.Argument(help="A number such as +13125550001.", parser=e164)]
@@ -41,11 +45,14 @@ def agents(*, as_json: JsonOption = False) -> None:
 
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    found = with_telnyx(load(), _agents)
-    if as_json:
-        print_json([agent_as_json(each) for each in found], reveal=True)
-    else:
-        show_agents(found)
+    show_list(
+        with_telnyx(_agents),
+        ("id", "name", "enabled", "messaging profile", "webhook URLs"),
+        _agent_row,
+        none="The account has no RCS agents.",
+        as_json=as_json,
+        reveal=True,
+    )
 
 
 @rcs.command("capabilities")
@@ -62,22 +69,32 @@ def capabilities(
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """Tell which phones the agent can reach by RCS, and what these can show. Answers are remembered for 31 days.
+    """Tell which phones the agent can reach by RCS, and their features. Answers are remembered for 31 days.
 
     Exit codes: 0 told, 1 Telnyx or Redis refuses or cannot be reached, 2 bad usage.
     """
     wanted = [*(numbers or ()), *(numbers_in(file) if file else ())]
     if not wanted:
         raise typer.BadParameter("give numbers, --file or both")
-    settings = load()
     with progress("Asking", len(set(wanted))) as advance:
-        look_up = partial(_look_up, agent=agent, numbers=wanted, fresh=fresh, progress=advance)
-        found = at_telnyx_and_redis(settings, look_up)
-    if as_json:
-        rows = [{"phone_number": each, "capable": one.capable, "features": one.features} for each, one in found.items()]
-        print_json(rows, reveal=reveal)
-    else:
-        show_capabilities(found, reveal=reveal)
+        found = with_telnyx_and_redis(
+            lambda telnyx, redis, keys: RcsCapabilities(telnyx, redis, keys).look_up(
+                agent, wanted, afresh=fresh, progress=advance
+            )
+        )
+    rows: list[dict[str, Any]] = [
+        {"phone_number": each, "capable": one.capable, "features": one.features} for each, one in found.items()
+    ]
+    show_list(
+        rows,
+        ("number", "RCS"),
+        lambda each: (shown(each["phone_number"], reveal=reveal), _features(found[each["phone_number"]])),
+        none="",
+        as_json=as_json,
+        reveal=reveal,
+    )
+    if not as_json:
+        say(f"{sum(one.capable for one in found.values())} of {len(found)} can be reached by RCS", err=True)
 
 
 @rcs.command("deeplink")
@@ -86,11 +103,14 @@ def deeplink(
     number: Annotated[str | None, typer.Option(help="Where a phone without RCS writes to.", parser=e164)] = None,
     body: Annotated[str | None, typer.Option(help="The beginning of the message.")] = None,
 ) -> None:
-    """Print a link that opens a conversation with the agent; whole, since a masked one would lead nowhere.
+    """Print a link that opens a conversation with the agent. It is whole, since a masked link leads nowhere.
 
     Exit codes: 0 printed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    say(with_telnyx(load(), partial(_deeplink, agent=agent, number=number, body=body)))
+    answer = with_telnyx(
+        lambda telnyx: telnyx.messages.rcs.generate_deeplink(agent, phone_number=number or omit, body=body or omit)
+    )
+    say(answer.data.url)
 
 
 @rcs.command("invite")
@@ -99,10 +119,10 @@ def invite(agent: Agent, number: Number, *, yes: YesOption = False, reveal: Reve
 
     Exit codes: 0 invited, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    settings = load_for_change()
+    load_for_change()
     confirm(f"Invite {shown(number, reveal=reveal)} to try {agent}?", yes=yes)
-    status = with_telnyx(settings, partial(_invite, agent=agent, number=number))
-    say(f"{shown(number, reveal=reveal)}: {status.lower()}")
+    answer = with_telnyx(lambda telnyx: telnyx.messaging.rcs.invite_test_number(number, id=agent))
+    say(f"{shown(number, reveal=reveal)}: {(answer.data.status or 'invited').lower()}")
 
 
 @rcs.command("send")
@@ -128,40 +148,50 @@ def send_message(
     Exit codes: 0 delivered or read, 1 not so, not confirmed, or Telnyx refuses, 2 bad usage.
     """
     content = read_content(text, file)
-    settings = load_for_change()
-    fallback = _fallback(settings.sms_from, fallback_text)
-    draft = at_telnyx_and_redis(
-        settings, partial(_draft, agent=agent, to=number, profile=profile, content=content, fallback=fallback)
+    sms_from = load_for_change().sms_from
+    fallback: SMSFallback | None = None
+    if fallback_text is not None:
+        how = "--fallback-text takes a number or short code of yours in RINGBACK_SMS_FROM"
+        fallback = {"from": sender_of(sms_from, how), "text": fallback_text}
+    draft = with_telnyx_and_redis(
+        partial(_draft, agent=agent, to=number, profile=profile, content=content, fallback=fallback)
     )
     confirm(f"Send one message to {shown(number, reveal=reveal)} by {agent}?", yes=yes)
-    last = with_telnyx(settings, partial(_send_and_follow, draft=draft, seconds=wait))
+    last = with_telnyx(partial(_send_and_follow, draft=draft, seconds=wait))
     if not last.ended:
         say(f"not ended after {wait:g} s; its webhooks tell the rest", err=True)
     if not last.reached:
         raise typer.Exit(1)
 
 
-async def _agents(telnyx: AsyncTelnyx) -> list[RcsAgent]:
-
-    return [each async for each in rows_of(telnyx.messaging.rcs.agents.list(page_size=50), "RCS agents")]
-
-
-async def _look_up(
-    telnyx: AsyncTelnyx, redis: Redis, keys: Keys, *, agent: str, numbers: list[str], fresh: bool, progress: Any
-) -> dict[str, Capability]:
-
-    return await RcsCapabilities(telnyx, redis, keys).look_up(agent, numbers, afresh=fresh, progress=progress)
-
-
-async def _deeplink(telnyx: AsyncTelnyx, *, agent: str, number: str | None, body: str | None) -> str:
-
-    answer = await telnyx.messages.rcs.generate_deeplink(agent, phone_number=number or omit, body=body or omit)
-    return answer.data.url
+async def _agents(telnyx: AsyncTelnyx) -> list[dict[str, Any]]:
+    """Return the account's agents, the passwords in their URLs masked."""
+    found = [
+        each.to_dict(mode="json")
+        async for each in rows_of(telnyx.messaging.rcs.agents.list(page_size=50), "RCS agents")
+    ]
+    for each in found:
+        each |= {name: each.get(name) and without_password(each[name]) for name in _URLS}
+    return found
 
 
-async def _invite(telnyx: AsyncTelnyx, *, agent: str, number: str) -> str:
-    answer = await telnyx.messaging.rcs.invite_test_number(number, id=agent)
-    return answer.data.status or "invited"
+def _agent_row(agent: dict[str, Any]) -> tuple[Cell, ...]:
+    id_, name, profile = (agent.get(each) or "-" for each in ("agent_id", "agent_name", "profile_id"))
+    return (
+        id_,
+        name,
+        "yes" if agent.get("enabled") else "no",
+        profile,
+        [url for each in _URLS if (url := agent[each])] or "-",
+    )
+
+
+def _features(capability: Capability) -> str:
+    if not capability.capable:
+        return "no"
+    if capability.features == ("GENERIC_RCS_FEATURE",):
+        return "text only"
+    return ", ".join(feature.lower().replace("_", " ") for feature in capability.features)
 
 
 async def _draft(
@@ -175,38 +205,21 @@ async def _draft(
     content: ContentMessage,
     fallback: SMSFallback | None,
 ) -> RcsDraft:
-    """Return the message, unless the number said STOP or the agent cannot send; warn of links that may be blocked."""
-    if await opted_out(redis, keys, to):
-        _refuse("this number has said STOP: nothing was sent")
+    """Return the message, unless the number said STOP or the agent cannot send. Warn of links that may be blocked."""
+    await refuse_opted_out(redis, keys, to, "sent")
     known = (await telnyx.messaging.rcs.agents.retrieve(agent)).data
     if known is not None and known.enabled is False:
-        _refuse(f"the agent {agent} is disabled: nothing was sent")
+        fail(f"the agent {agent} is disabled: nothing was sent")
     messaging_profile_id = profile or (known.profile_id if known else None)
     if messaging_profile_id is None:
-        _refuse(f"the agent {agent} has no messaging profile: name one with --profile")
+        fail(f"the agent {agent} has no messaging profile: name one with --profile")
     await warn_of_shorteners(telnyx, redis, keys, text=fallback["text"] if fallback else "")
-    return RcsDraft(agent, to, str(messaging_profile_id), content, fallback)
+    return RcsDraft(agent, to, messaging_profile_id, content, fallback)
 
 
 async def _send_and_follow(telnyx: AsyncTelnyx, *, draft: RcsDraft, seconds: float) -> Progress:
-
     message_id = await send(telnyx, draft, idempotency_key=f"rb-{secrets.token_hex(32)}")
     say(f"accepted: {message_id}")
-    return await follow(telnyx, message_id, seconds=seconds, tell=_tell)
-
-
-def _tell(progress: Progress) -> None:
-    say(f"{progress.status} ({progress.channel})")
-
-
-def _fallback(sms_from: str | None, text: str | None) -> SMSFallback | None:
-    if text is None:
-        return None
-    if sms_from is None or sms_from == "profile":
-        raise typer.BadParameter("--fallback-text takes a number or short code of yours in RINGBACK_SMS_FROM")
-    return {"from": sms_from, "text": text}
-
-
-def _refuse(why: str) -> None:
-    say(why, err=True)
-    raise typer.Exit(1)
+    return await follow(
+        telnyx, message_id, seconds=seconds, tell=lambda progress: say(f"{progress.status} ({progress.channel})")
+    )

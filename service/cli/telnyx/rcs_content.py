@@ -14,10 +14,10 @@ LONGEST_TEXT = 3072
 
 
 def read_content(text: str | None, file: str | None) -> ContentMessage:
-    """The content message that `--text` or `--file` give.
+    """Return the content message that `--text` or `--file` give.
 
     Raises:
-        typer.BadParameter: neither or both are given, or what is given cannot be sent.
+        typer.BadParameter: neither or both are given, or the content cannot be sent.
     """
     if (text is None) == (file is None):
         raise typer.BadParameter("give either --text or --file")

@@ -1,8 +1,7 @@
-"""One command's conversation with Telnyx."""
+"""One command's connection to Telnyx."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import typer
@@ -10,12 +9,14 @@ from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
 from service.cli.connections import SECONDS
-from service.cli.output import progress_of_pages, say
+from service.cli.output import fail, progress_of_pages, say
+from service.messages.links import shorteners_to_warn_of
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd, page_progress, rows_of
-from service.settings import Settings
+from service.settings import load
 from service.store.connection import connect, locate
+from service.store.facts.consent import opted_out
 from service.store.keys import Keys
 
 T = TypeVar("T")
@@ -23,48 +24,52 @@ T = TypeVar("T")
 ANSWER_SECONDS = 60.0
 
 
-def with_telnyx(
-    settings: Settings,
-    work: Callable[[AsyncTelnyx], Awaitable[T]],
-    *,
-    telling: Callable[[str], Exception] | None = None,
-) -> T:
-    """Do some work with the account that the settings name, and answer what it answers.
+def with_telnyx(work: Callable[[AsyncTelnyx], Awaitable[T]], *, telling: Callable[[str], Exception] | None = None) -> T:
+    """Return the result of work with the account that the settings name.
 
-    A refusal of Telnyx is told in a line, and ends the command with exit code 1; or it is raised as `telling`.
+    A refusal of Telnyx is told in a line, and ends the command with exit code 1, or is raised as `telling`.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
+    settings = load()
 
-    async def working() -> T:
-        async with _client(settings) as telnyx:
-            return await work(telnyx)
+    async def run() -> T:
+        # Shows on a terminal how far a list is, once a second page is asked for.
+        with progress_of_pages("Reading pages") as show:
+            page_progress.set(show)
+            async with open_reader(settings, ANSWER_SECONDS) as telnyx:
+                return await work(telnyx)
 
-    with refusals_told(telling):
-        return asyncio.run(working())
+    try:
+        return asyncio.run(run())
+    except (APIError, ListDoesNotEnd) as error:
+        told = f"Telnyx: {classify_error(error).detail if isinstance(error, APIError) else error}"
+        if telling is not None:
+            raise telling(told) from None
+        fail(told)
 
 
-def at_telnyx_and_redis(settings: Settings, work: Callable[[AsyncTelnyx, Redis, Keys], Awaitable[T]]) -> T:
-    """Do some work with the account and with the Redis that the settings name; otherwise like `with_telnyx`.
+def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Redis, Keys], Awaitable[T]]) -> T:
+    """Return the result of work with the account and with the Redis that the settings name, like `with_telnyx`.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
         service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """
+    settings = load()
     url = locate(settings)
 
-    async def working() -> T:
-        async with connect(url, timeout=SECONDS, connections=4) as redis, _client(settings) as telnyx:
+    async def run(telnyx: AsyncTelnyx) -> T:
+        async with connect(url, timeout=SECONDS, connections=4) as redis:
             return await work(telnyx, redis, Keys.of(settings))
 
-    with refusals_told():
-        return asyncio.run(working())
+    return with_telnyx(run)
 
 
 async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict[str, Any]]:
-    """Up to `limit` rows of a list of the SDK's, which asks for further pages on demand."""
+    """Return up to `limit` rows of a list of the SDK's, which asks for further pages on demand."""
     rows: list[dict[str, Any]] = []
     async for each in rows_of(listed, name):
         if len(rows) == limit:
@@ -73,33 +78,24 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
     return rows
 
 
-@contextmanager
-def refusals_told(telling: Callable[[str], Exception] | None = None) -> Iterator[None]:
-    """Tell a person of what Telnyx refused, or that it did not answer, and end with exit code 1; or raise `telling`."""
-    try:
-        with _page_progress():
-            yield
-    except (APIError, ListDoesNotEnd) as error:
-        told = f"Telnyx: {classify_error(error).detail if isinstance(error, APIError) else error}"
-        if telling is not None:
-            raise telling(told) from None
-        say(told, err=True)
-        raise typer.Exit(1) from None
+async def refuse_opted_out(redis: Redis, keys: Keys, number: str, undone: str) -> None:
+    """End the command where a number said STOP; `undone` says which act is left out."""
+    if await opted_out(redis, keys, number):
+        fail(f"this number has said STOP: nothing was {undone}")
 
 
-@contextmanager
-def _page_progress() -> Iterator[None]:
-    """Show on a terminal how far a list is, once a second page is asked for."""
-    with progress_of_pages("Reading pages") as show:
-        token = page_progress.set(show)
-        try:
-            yield
-        finally:
-            page_progress.reset(token)
+async def warn_of_shorteners(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, *, text: str) -> None:
+    """Tell a person of public link shorteners in an SMS that are no domain of the account."""
+    for host in await shorteners_to_warn_of(text, telnyx, redis, keys):
+        say(f"warning: carriers may block links by {host}, a public shortener", err=True)
 
 
-@asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator[AsyncTelnyx]:
+def sender_of(given: str | None, how: str) -> str:
+    """Return a number or short code of ours that may send.
 
-    async with open_reader(settings, ANSWER_SECONDS) as telnyx:
-        yield telnyx
+    Raises:
+        typer.BadParameter: there is none; the text is `how` to give it.
+    """
+    if given is None or given == "profile":
+        raise typer.BadParameter(how)
+    return given

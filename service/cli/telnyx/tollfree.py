@@ -1,18 +1,17 @@
 """`ringback tollfree`."""
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalServerError, NotFoundError, omit
 
-from service.cli.confirm import confirm
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import say, say_json
+from service.cli.output import confirm, fail, print_table, say, say_json
 from service.cli.telnyx.telnyx_session import with_telnyx
-from service.cli.telnyx.tollfree_list import show_difference, show_request, show_requests, shown
+from service.cli.telnyx.tollfree_fields import in_words, shown
 from service.outbound.list_pages import rows_of
 from service.registrations.status_changes import Status
 from service.registrations.toll_free import read_history
@@ -25,7 +24,8 @@ from service.registrations.toll_free_submission import (
     read_submission,
 )
 from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in
-from service.settings import Settings, load
+from service.security.masking import mask_numbers
+from service.settings import load
 
 BAD_USAGE = 2
 VERIFIED = "Verified"
@@ -47,29 +47,34 @@ def list_requests(
 
     Exit codes: 0 listed, 1 Telnyx refuses, 2 bad usage.
     """
-    found = [shown(each, reveal=reveal) for each in with_telnyx(load(), lambda telnyx: _all(telnyx, status=status))]
+    found = [shown(each, reveal=reveal) for each in with_telnyx(lambda telnyx: _all(telnyx, status=status))]
     if as_json:
         say_json(found)
     elif found:
-        show_requests(found)
+        columns = ("id", "status", "business", "numbers", "changed", "reason")
+        fields = ("id", "verificationStatus", "businessName", "phoneNumbers", "updatedAt", "reason")
+        print_table(columns, [[in_words(each.get(field) or "") for field in fields] for each in found])
     else:
         say("There are no verification requests.")
 
 
 @tollfree.command("show")
 def show(request_id: Id, *, as_json: JsonOption = False, reveal: RevealOption = False) -> None:
-    """Show everything that a request says, and its history.
+    """Show all fields of a request, and its history.
 
     Exit codes: 0 shown, 1 there is none of that id or Telnyx refuses, 2 bad usage.
     """
-    request, history = with_telnyx(load(), lambda telnyx: _with_history(telnyx, request_id))
+    request, history = with_telnyx(lambda telnyx: _with_history(telnyx, request_id))
     visible = shown(request, reveal=reveal)
     if as_json:
         entries = [{"verificationStatus": each.status, "reason": each.reason, "updatedAt": each.at} for each in history]
-        told = visible | {"statusHistory": [shown(each, reveal=reveal) for each in entries]}
-        say_json(told)
-    else:
-        show_request(visible, history, reveal=reveal)
+        say_json(visible | {"statusHistory": [shown(each, reveal=reveal) for each in entries]})
+        return
+    say(*(f"{field}: {in_words(value)}" for field, value in visible.items() if value is not None), "history:")
+    for each in history:
+        reason = each.reason if reveal or not each.reason else mask_numbers(each.reason)
+        at = each.at.isoformat(timespec="seconds") if each.at else "at an unknown time"
+        say(f"  {at}  {each.status}" + (f": {reason}" if reason else ""))
 
 
 @tollfree.command("submit")
@@ -84,20 +89,21 @@ def submit(
 ) -> None:
     """Check a request field by field, and submit it for review.
 
-    Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file is invalid; nothing was sent then.
+    Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file is invalid and nothing was sent.
     """
-    settings = load()
     try:
         submission = read_submission(_read(file))
         refuse_wrong_opt_in(submission)
     except InvalidSubmission as error:
-        _refuse_each((f"{file}: {field}: {said}" for field, said in error.problems.items()))
-    _refuse_missing_registration(submission.model_dump(by_alias=True), force=force, prefix=f"{file}: ")
+        _refuse_fields(error.problems, f"{file}: ")
+        raise
+    if not force:
+        _refuse_fields(missing_registration(submission.model_dump(by_alias=True)), f"{file}: ")
     _warn(doubts(submission))
     if not force:
-        _refuse_verified_numbers(settings, submission)
-    confirm(f"Submit this for {submission.business_name}?", yes=yes, dry_run=settings.dry_run)
-    created = with_telnyx(settings, lambda telnyx: _create(telnyx, submission))
+        _refuse_verified_numbers({each.phone_number for each in submission.phone_numbers})
+    confirm(f"Submit this for {submission.business_name}?", yes=yes, dry_run=load().dry_run)
+    created = with_telnyx(lambda telnyx: _create(telnyx, submission))
     say(f"{created.id} submitted: {created.verification_status}")
 
 
@@ -106,7 +112,7 @@ def resubmit(
     request_id: Id,
     *,
     changes: Annotated[
-        list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value; may be repeated.")
+        list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value. May be repeated.")
     ],
     force: Annotated[
         bool,
@@ -119,69 +125,63 @@ def resubmit(
 ) -> None:
     """Change fields of a request and send it back for review, with all its other fields unchanged.
 
-    Lists take commas between their entries; an empty value clears an optional field.
+    Lists take commas between their entries. An empty value clears an optional field.
 
-    Exit codes: 0 sent, 1 refused or not confirmed, 2 a field is invalid; nothing was sent then.
+    Exit codes: 0 sent, 1 refused or not confirmed, 2 a field is invalid and nothing was sent.
     """
-    settings = load()
-    raw, resubmission = _prepared(settings, request_id, changes)
+    raw, resubmission = _prepared(request_id, changes)
     if not resubmission.changed:
-        _refuse_each([f"nothing would change in {request_id}"])
-    _refuse_missing_registration(resubmission.after, force=force)
-    show_difference(resubmission.before, resubmission.after, resubmission.changed, reveal=reveal)
+        fail(f"nothing would change in {request_id}", code=BAD_USAGE)
+    if not force:
+        _refuse_fields(missing_registration(resubmission.after))
+    was, will_be = shown(resubmission.before, reveal=reveal), shown(resubmission.after, reveal=reveal)
+    for field in resubmission.changed:
+        say(f"- {field}: {in_words(was.get(field))}", f"+ {field}: {in_words(will_be.get(field))}")
     if raw.get("verificationStatus") == VERIFIED and not force:
-        say("This request is Verified: sending it back un-verifies its numbers. --force does it.", err=True)
-        raise typer.Exit(1)
-    confirm(f"Send {request_id} back for review?", yes=yes, dry_run=settings.dry_run)
-    with_telnyx(settings, lambda telnyx: send(telnyx, request_id, resubmission))
+        fail("This request is Verified: sending it back un-verifies its numbers. --force does it.")
+    confirm(f"Send {request_id} back for review?", yes=yes, dry_run=load().dry_run)
+    with_telnyx(lambda telnyx: send(telnyx, request_id, resubmission))
     say(f"{request_id} sent back for review")
 
 
 @tollfree.command("delete")
 def delete(request_id: Id, *, yes: YesOption = False) -> None:
-    """Delete a request that was rejected.
+    """Delete a rejected request.
 
     Exit codes: 0 deleted, or there is none, 1 refused or not confirmed, 2 bad usage.
     """
-    settings = load()
-    confirm(f"Delete {request_id}?", yes=yes, dry_run=settings.dry_run)
-    was_there = with_telnyx(settings, lambda telnyx: _delete(telnyx, request_id))
+    confirm(f"Delete {request_id}?", yes=yes, dry_run=load().dry_run)
+    was_there = with_telnyx(lambda telnyx: _delete(telnyx, request_id))
     say(f"{request_id} deleted" if was_there else f"{request_id}: there is none, deleted already or never there")
 
 
-def _prepared(settings: Settings, request_id: str, changes: list[str]) -> tuple[dict[str, Any], Resubmission]:
+def _prepared(request_id: str, changes: list[str]) -> tuple[dict[str, Any], Resubmission]:
     """Return a request and its resubmission with the changes, and tell the doubts about them."""
     try:
         # Before Telnyx is asked: the changes alone may be invalid.
         prepare({}, changes)
-        raw = with_telnyx(settings, lambda telnyx: retrieve_raw(telnyx, request_id))
+        raw = with_telnyx(lambda telnyx: retrieve_raw(telnyx, request_id))
         resubmission = prepare(raw, changes)
         _warn(resubmission.doubts())
     except InvalidSubmission as error:
-        _refuse_each(f"{field}: {said}" for field, said in error.problems.items())
+        _refuse_fields(error.problems)
+        raise
     return raw, resubmission
 
 
-def _refuse_missing_registration(fields: Mapping[str, Any], *, force: bool, prefix: str = "") -> None:
-    """End the command where the business registration is missing, unless that is forced."""
-    missing = missing_registration(fields)
-    if missing and not force:
-        _refuse_each(f"{prefix}{field}: {said}" for field, said in missing.items())
+def _refuse_fields(problems: Mapping[str, str], prefix: str = "") -> None:
+    """End the command where a field has a problem."""
+    if problems:
+        fail(*(f"{prefix}{field}: {said}" for field, said in problems.items()), code=BAD_USAGE)
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        _refuse_each([f"{file} cannot be read ({type(error).__name__})"])
+        fail(f"{file} cannot be read ({type(error).__name__})", code=BAD_USAGE)
     except tomllib.TOMLDecodeError as error:
-        _refuse_each([f"{file} is no TOML: {error}"])
-
-
-def _refuse_each(problems: Iterable[str]) -> NoReturn:
-    for each in problems:
-        say(each, err=True)
-    raise typer.Exit(BAD_USAGE)
+        fail(f"{file} is no TOML: {error}", code=BAD_USAGE)
 
 
 def _warn(doubts: Iterable[str]) -> None:
@@ -189,39 +189,37 @@ def _warn(doubts: Iterable[str]) -> None:
         say(f"Telnyx may send this back: {each}", err=True)
 
 
-def _refuse_verified_numbers(settings: Settings, submission: TollFreeSubmission) -> None:
-    """A second request for a verified number takes the place of the first (support.telnyx.com, 10729979)."""
-    numbers = {each.phone_number for each in submission.phone_numbers}
-    verified = with_telnyx(settings, lambda telnyx: _verified_among(telnyx, numbers))
-    for each in verified:
-        say(f"request {each} is Verified for one of these numbers: submitting un-verifies it (--force)", err=True)
-    if verified:
-        raise typer.Exit(1)
+def _refuse_verified_numbers(numbers: set[str]) -> None:
+    """End the command where a number is verified: a second request takes the place of the first.
+
+    Source: support.telnyx.com, 10729979.
+    """
+    verified = with_telnyx(lambda telnyx: _all(telnyx, status=VERIFIED))
+    ids = [each["id"] for each in verified if not numbers.isdisjoint(_numbers(each))]
+    if ids:
+        fail(
+            *(
+                f"request {each} is Verified for one of these numbers: submitting un-verifies it (--force)"
+                for each in ids
+            )
+        )
 
 
-async def _verified_among(telnyx: AsyncTelnyx, numbers: set[str]) -> list[str]:
-    found = await _all(telnyx, status=VERIFIED)
-    return [each["id"] for each in found if not numbers.isdisjoint(_numbers(each))]
-
-
-def _numbers(request: dict[str, Any]) -> set[str]:
-    return {each["phoneNumber"] for each in request.get("phoneNumbers") or ()}
+def _numbers(request: Mapping[str, Any]) -> Sequence[str]:
+    return [each["phoneNumber"] for each in request.get("phoneNumbers") or ()]
 
 
 async def _all(telnyx: AsyncTelnyx, *, status: str | None) -> list[dict[str, Any]]:
-
     wanted: Any = status or omit
     requests = telnyx.messaging_tollfree.verification.requests.list(page=1, page_size=100, status=wanted)
     return [each.to_dict(mode="json") async for each in rows_of(requests, "toll-free requests")]
 
 
 async def _with_history(telnyx: AsyncTelnyx, request_id: str) -> tuple[dict[str, Any], list[Status]]:
-
     return await retrieve_raw(telnyx, request_id), await read_history(telnyx, request_id)
 
 
 async def _create(telnyx: AsyncTelnyx, submission: TollFreeSubmission) -> Any:
-
     try:
         return await telnyx.messaging_tollfree.verification.requests.create(**submission.arguments())
     except (APIConnectionError, InternalServerError):
@@ -230,7 +228,7 @@ async def _create(telnyx: AsyncTelnyx, submission: TollFreeSubmission) -> Any:
 
 
 async def _delete(telnyx: AsyncTelnyx, request_id: str) -> bool:
-    """Delete; answers whether it was there. One that is gone is deleted (OpenAPI `DeleteVerificationRequest`)."""
+    """Delete a request, and return whether it was there. Source: OpenAPI `DeleteVerificationRequest`."""
     requests = telnyx.messaging_tollfree.verification.requests
     try:
         await requests.delete(request_id)
@@ -240,6 +238,5 @@ async def _delete(telnyx: AsyncTelnyx, request_id: str) -> bool:
         status = (await requests.retrieve(request_id)).verification_status
         if status == REJECTED:
             raise
-        say(f"{request_id} is {status}: Telnyx deletes only what is Rejected", err=True)
-        raise typer.Exit(1) from None
+        fail(f"{request_id} is {status}: Telnyx deletes only what is Rejected")
     return True

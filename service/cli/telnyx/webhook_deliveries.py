@@ -1,20 +1,15 @@
-"""`ringback webhooks deliveries`: what Telnyx says of its attempts to deliver."""
+"""`ringback webhooks deliveries`: Telnyx's records of its attempts to deliver."""
 
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any
 
 import typer
-from telnyx import AsyncTelnyx
 
 from service import clock
 from service.cli.inspect.config import without_password
-from service.cli.numbers import print_json
+from service.cli.masked_output import print_json, show_list
 from service.cli.options import JsonOption
-from service.cli.output import say
-from service.cli.tables import print_table
 from service.cli.telnyx.telnyx_session import first_rows, with_telnyx
-from service.settings import load
 
 _CARRIED = frozenset({"payload", "body", "headers"})
 
@@ -27,37 +22,36 @@ def deliveries(
     limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
     as_json: JsonOption = False,
 ) -> None:
-    """List the webhooks that Telnyx has tried to deliver, the latest first; bodies are left out.
+    """List the webhooks that Telnyx has tried to deliver, the latest first. Bodies are left out.
 
     Exit codes: 0 listed, 1 there is none of that id, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if delivery_id is not None:
-        print_json(_without_bodies(with_telnyx(load(), partial(_retrieve, delivery_id=delivery_id))), reveal=False)
+        answer = with_telnyx(lambda telnyx: telnyx.webhook_deliveries.retrieve(delivery_id))
+        print_json(_without_bodies(answer.data.to_dict(mode="json") if answer.data else {}), reveal=False)
         return
-    rows = with_telnyx(load(), partial(_list, failed=failed, days=days, limit=limit))
-    if as_json:
-        print_json([_without_bodies(each) for each in rows], reveal=False)
-    elif rows:
-        print_table(("id", "event", "type", "status", "attempts", "started (UTC)"), [_row(each) for each in rows])
-    else:
-        say("There are no such deliveries.", err=True)
-
-
-async def _list(telnyx: AsyncTelnyx, *, failed: bool, days: int, limit: int) -> list[dict[str, Any]]:
     since = datetime.fromtimestamp(clock.now(), UTC) - timedelta(days=days)
     wanted: dict[str, Any] = {"started_at": {"gte": since.isoformat()}}
     wanted |= {"status": {"eq": "failed"}} if failed else {}
-    pages = telnyx.webhook_deliveries.list(filter=wanted, page_size=50)  # type: ignore[arg-type]
-    return await first_rows(pages, "webhook deliveries", limit)
-
-
-async def _retrieve(telnyx: AsyncTelnyx, *, delivery_id: str) -> dict[str, Any]:
-    answer = await telnyx.webhook_deliveries.retrieve(delivery_id)
-    return answer.data.to_dict(mode="json") if answer.data else {}
+    rows = with_telnyx(
+        lambda telnyx: first_rows(
+            telnyx.webhook_deliveries.list(filter=wanted, page_size=50),  # type: ignore[arg-type]
+            "webhook deliveries",
+            limit,
+        )
+    )
+    show_list(
+        [_without_bodies(each) for each in rows],
+        ("id", "event", "type", "status", "attempts", "started (UTC)"),
+        _row,
+        none="There are no such deliveries.",
+        as_json=as_json,
+        reveal=False,
+    )
 
 
 def _without_bodies(value: Any) -> Any:
-    """A delivery without what it carried: payloads, bodies and headers hold texts, numbers and signatures."""
+    """Return a delivery without payloads, bodies and headers, which hold texts, numbers and signatures."""
     if isinstance(value, dict):
         return {name: _without_bodies(each) for name, each in value.items() if name not in _CARRIED}
     if isinstance(value, list):

@@ -1,25 +1,19 @@
 """`ringback webhooks`."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Annotated
+from collections.abc import Awaitable, Iterable, Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
 
 import typer
 from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
-from service.cli.confirm import confirm
+from service.cli.inspect.config import without_password
 from service.cli.options import JsonOption, YesOption
-from service.cli.output import say, say_json
-from service.cli.telnyx.telnyx_session import at_telnyx_and_redis, with_telnyx
+from service.cli.output import confirm, fail, say, say_json
+from service.cli.telnyx.telnyx_session import with_telnyx, with_telnyx_and_redis
 from service.cli.telnyx.webhook_deliveries import deliveries
-from service.cli.telnyx.webhook_list import (
-    comparison_as_json,
-    show_changes,
-    show_comparisons,
-    show_toll_free,
-    toll_free_as_json,
-)
 from service.outbound.errors import classify_error
 from service.registrations.webhook_probe import Unanswered
 from service.registrations.webhook_repair import Kept, NotTaken, kept_changes, let_go, mend, refuse_dead_ends, take_back
@@ -35,7 +29,7 @@ from service.registrations.webhook_urls import (
 from service.settings import Settings, load
 from service.store.keys import Keys
 
-webhooks = typer.Typer(help="See and change where Telnyx delivers.", no_args_is_help=True)
+webhooks = typer.Typer(help="See and change the URLs to which Telnyx delivers.", no_args_is_help=True)
 
 
 @webhooks.command("plan")
@@ -45,43 +39,46 @@ def plan(
 ) -> None:
     """Compare every RCS agent and messaging profile with RINGBACK_PUBLIC_URL and RINGBACK_FAILOVER_URL.
 
-    Changes nothing. RINGBACK_MANAGE names what is ours to change; toll-free requests are only listed.
+    Changes nothing. RINGBACK_MANAGE names the ones that are ours to change. Toll-free requests are only listed.
 
     Exit codes: 0 all in step, 1 something differs or Telnyx refuses, 2 bad usage.
     """
     settings = load()
     declared = settings.require_public_url()
-    compared, toll_free = with_telnyx(settings, lambda telnyx: _look(telnyx, settings))
+    compared = with_telnyx(lambda telnyx: _compare(telnyx, settings))
+    toll_free = with_telnyx(toll_free_urls)
     if as_json:
-        rows = [comparison_as_json(each) for each in compared]
-        rows += [toll_free_as_json(each, declared) for each in toll_free]
-        say_json(rows)
+        rows = [_comparison_as_json(each) for each in compared]
+        say_json(rows + [_toll_free_as_json(each, declared) for each in toll_free])
     else:
-        show_comparisons(compared)
-        show_toll_free(toll_free, declared)
+        _show_comparisons(compared)
+        _show_toll_free(toll_free, declared)
     if _tell_unknown_ids(settings, compared) or any(each.state == "drift" for each in compared):
         raise typer.Exit(1)
 
 
 @webhooks.command("apply")
 def apply(*, yes: YesOption = False) -> None:
-    """Change what is ours and differs, keep what stood there, and make sure of each change.
+    """Change each URL of ours that differs, keep its old value, and verify each change.
 
     Refuses a URL that is not https, or at which no Ringback answers.
 
     Exit codes: 0 all in step, 1 refused, not confirmed or not all done, 2 bad usage.
     """
     settings = load()
-    compared, _ = with_telnyx(settings, lambda telnyx: _look(telnyx, settings))
+    compared = with_telnyx(lambda telnyx: _compare(telnyx, settings))
     drifted = [each for each in compared if each.state == "drift"]
     _tell_unknown_ids(settings, compared)
     if not drifted:
         say("Nothing of ours differs.")
         return
-    show_comparisons(drifted)
-    _refuse_dead_ends(settings)
+    _show_comparisons(drifted)
+    try:
+        asyncio.run(refuse_dead_ends(settings))
+    except Unanswered as error:
+        fail(f"{error}. Nothing was changed.")
     confirm(f"Change this at Telnyx ({len(drifted)} in all)?", yes=yes, dry_run=settings.dry_run)
-    if not at_telnyx_and_redis(settings, lambda telnyx, redis, keys: _mend(telnyx, redis, keys, drifted)):
+    if not with_telnyx_and_redis(lambda telnyx, redis, keys: _mend(telnyx, redis, keys, drifted)):
         raise typer.Exit(1)
 
 
@@ -91,37 +88,34 @@ def undo(
     yes: YesOption = False,
     force: Annotated[bool, typer.Option("--force", help="Also where somebody else has changed it since.")] = False,
 ) -> None:
-    """Put back what stood there before the latest change of ours, by `apply` or by a repair.
+    """Put back the values before our latest change, by `apply` or by a repair.
 
     Exit codes: 0 all put back, 1 not confirmed or not all done, 2 bad usage.
     """
-    settings = load()
-    found = at_telnyx_and_redis(settings, _kept_with_current)
+    found = with_telnyx_and_redis(_kept_with_current)
     ready = [(kept, current) for kept, current in found if force or not kept.was_touched(current)]
     for kept, current in found:
         if (kept, current) in ready:
             changes = [(name, current.values[name], value) for name, value in kept.before.items()]
-            show_changes(f"{kept.kind} {kept.id} ({kept.name}): to be put back", changes)
+            _show_changes(f"{kept.kind} {kept.id} ({kept.name}): to be put back", changes)
         else:
             say(f"{kept.kind} {kept.id} was changed by somebody else since: --force puts it back", err=True)
     if not found:
         say("Nothing to put back.")
     if ready:
-        confirm(f"Put this back at Telnyx ({len(ready)} in all)?", yes=yes, dry_run=settings.dry_run)
-    done = at_telnyx_and_redis(settings, lambda telnyx, redis, keys: _take_back(telnyx, redis, keys, ready))
+        confirm(f"Put this back at Telnyx ({len(ready)} in all)?", yes=yes, dry_run=load().dry_run)
+    done = with_telnyx_and_redis(lambda telnyx, redis, keys: _take_back(telnyx, redis, keys, ready))
     if not done or len(ready) < len(found):
         raise typer.Exit(1)
 
 
-async def _look(telnyx: AsyncTelnyx, settings: Settings) -> tuple[list[Comparison], list[TollFreeUrl]]:
-
+async def _compare(telnyx: AsyncTelnyx, settings: Settings) -> list[Comparison]:
     declared = Declared.of(settings)
-    compared = [declared.compare(each) for each in await all_destinations(telnyx)]
-    return compared, await toll_free_urls(telnyx)
+    return [declared.compare(each) for each in await all_destinations(telnyx)]
 
 
 def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> bool:
-    """Tell of ids that RINGBACK_MANAGE names in vain; answers whether there are any."""
+    """Tell of ids in RINGBACK_MANAGE that the account does not have, and return whether there are any."""
     named = (settings.managed_ids() or frozenset()) - {"*"}
     unknown = sorted(named - {each.destination.id for each in compared})
     for each in unknown:
@@ -129,17 +123,8 @@ def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> boo
     return bool(unknown)
 
 
-def _refuse_dead_ends(settings: Settings) -> None:
-
-    try:
-        asyncio.run(refuse_dead_ends(settings))
-    except Unanswered as error:
-        say(f"{error}. Nothing was changed.", err=True)
-        raise typer.Exit(1) from None
-
-
 async def _kept_with_current(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> list[tuple[Kept, Destination]]:
-    """Our changes beside what stands there now; those to what is gone are forgotten."""
+    """Return our changes beside the current values. Forget changes to deleted ones."""
     found = []
     for kept in await kept_changes(redis, keys):
         current = await find_destination(telnyx, kept.kind, kept.id)
@@ -152,17 +137,15 @@ async def _kept_with_current(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> l
 
 
 async def _mend(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, drifted: Sequence[Comparison]) -> bool:
-
     return all([await _told(each.destination.key, "changed", mend(telnyx, redis, keys, each)) for each in drifted])
 
 
 async def _take_back(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, ready: Sequence[tuple[Kept, Destination]]) -> bool:
-
     return all([await _told(kept.key, "put back", take_back(telnyx, redis, keys, kept, now)) for kept, now in ready])
 
 
 async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
-    """Make one change and tell how it went; one that fails is no reason to leave out the others."""
+    """Make one change and tell its result. A failed change does not prevent the others."""
     what = key.replace(":", " ", 1)
     try:
         await change
@@ -172,6 +155,46 @@ async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
         return False
     say(f"{what} {done}")
     return True
+
+
+def _show_comparisons(compared: Sequence[Comparison]) -> None:
+    """Print a line for each destination, and the difference where it is ours to change."""
+    for each in compared:
+        found = each.destination
+        ours = each.state != "not managed"
+        changes = [(one.field, one.now, one.declared) for one in each.differences if ours]
+        _show_changes(f"{found.kind} {found.id} ({found.name}): {each.state}", changes)
+
+
+def _show_changes(title: str, changes: Iterable[tuple[str, str | None, str | None]]) -> None:
+    """Print a title, and below it each field with its old and new value."""
+    say(title)
+    for field, now, then in changes:
+        say(f"  - {field} {_masked(now) or 'unset'}", f"  + {field} {_masked(then) or 'unset'}")
+
+
+def _show_toll_free(requests: Sequence[TollFreeUrl], declared: str) -> None:
+    for each in requests:
+        elsewhere = f"not managed, webhookUrl {_masked(each.webhook_url) or 'unset'}"
+        say(f"toll_free_request {each.id}: {'in step' if each.webhook_url == declared else elsewhere}")
+    if any(each.webhook_url != declared for each in requests):
+        say("(A request's webhookUrl changes only with a resubmission, which un-verifies its numbers.)")
+
+
+def _comparison_as_json(each: Comparison) -> dict[str, Any]:
+    found = each.destination
+    named = {"kind": found.kind, "id": found.id, "name": found.name, "state": each.state}
+    values = {name: _masked(value) for name, value in found.values.items()}
+    return {**named, **values, "differences": [asdict(one) | {"now": _masked(one.now)} for one in each.differences]}
+
+
+def _toll_free_as_json(each: TollFreeUrl, declared: str) -> dict[str, Any]:
+    state = "in step" if each.webhook_url == declared else "not managed"
+    return {"kind": "toll_free_request", "id": each.id, "state": state, "webhook_url": _masked(each.webhook_url)}
+
+
+def _masked(url: str | None) -> str | None:
+    return None if url is None else without_password(url)
 
 
 webhooks.command("deliveries")(deliveries)

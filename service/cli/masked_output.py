@@ -1,0 +1,51 @@
+"""Telnyx's answers as tables and JSON, with the numbers in them masked unless they are to be shown."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from service.cli.output import Cell, print_table, say, say_json
+from service.events.nested_json import transform
+from service.security.masking import mask_e164, mask_ids, mask_number
+
+T = TypeVar("T")
+
+
+def show_list(
+    found: Sequence[T],
+    columns: Sequence[str],
+    row: Callable[[T], Sequence[Cell]],
+    *,
+    none: str,
+    as_json: bool,
+    reveal: bool,
+) -> None:
+    """Print a list as JSON or as a table, or `none` for people if it is empty. `row` masks its own numbers."""
+    if as_json:
+        print_json([_plain(each) for each in found], reveal=reveal)
+    elif found:
+        print_table(columns, map(row, found))
+    else:
+        say(none, err=True)
+
+
+def print_json(value: Any, *, reveal: bool) -> None:
+    """Print an answer of Telnyx's, which may be a model of its SDK."""
+    say_json(shown_within(_plain(value), reveal=reveal))
+
+
+def shown(number: str | None, *, reveal: bool) -> str:
+    """Return a number as it may be shown, or `-` where there is none."""
+    if number is None:
+        return "-"
+    return number if reveal else mask_number(number)
+
+
+def shown_within(value: Any, *, reveal: bool) -> Any:
+    """Return a value with the numbers in its texts as they may be shown."""
+    if reveal:
+        return value
+    return transform(value, lambda leaf, _: mask_e164(mask_ids(leaf)) if isinstance(leaf, str) else leaf)
+
+
+def _plain(value: Any) -> Any:
+    return value.to_dict(mode="json") if hasattr(value, "to_dict") else value
