@@ -75,20 +75,6 @@ class DemoDelivery:
             held=answer == self.answer and self.expects(record) and counted and killed,
         )
 
-<<<<<<< HEAD
-    def _deliver(self, stack: DemoStack) -> str:
-        raw = json.dumps(self.body).encode()
-        signed = sign(raw, self.key or stack.signing_key, int(time.time()) - self.age)
-        headers = {**signed, "content-type": "application/json"}
-        request = urllib.request.Request(f"{stack.ingress_url}/webhooks", raw, headers)
-        try:
-            with urllib.request.urlopen(request, timeout=10) as response:
-                return f"{response.status} {json.load(response)['status']}"
-        except urllib.error.HTTPError as error:
-            return f"{error.code} refused"
-
-=======
->>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
     """Yield the webhooks of the demo, in order. With `chaos`, the worker is killed in the middle of a send."""

@@ -37,13 +37,8 @@ SECONDS = 30.0
 """Seconds after which each step of the demo has failed."""
 
 
-<<<<<<< HEAD
 class DemoFailed(Exception):
-    """The demo could not be run; the text quotes the process that failed."""
-=======
-class DemoFailed(Exception):  # noqa: N818 - a state
     """The demo cannot run. The text quotes the failed process."""
->>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 
 @dataclass(frozen=True)

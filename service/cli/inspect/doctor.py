@@ -34,21 +34,12 @@ from service.worker.startup_warnings import misspelt_types
 Check = Callable[[Settings], str]
 
 
-<<<<<<< HEAD
 class CheckFailed(Exception):
-    """A check failed; the text says why, and what to do."""
-
-
-class Warned(Exception):
-    """A check found a risk that is no failure; the text says which, and what to do."""
-=======
-class CheckFailed(Exception):  # noqa: N818 - a state
     """A failed check. The text says why, and what to do."""
 
 
-class Warned(Exception):  # noqa: N818 - a state
+class Warned(Exception):
     """A risk that is no failure. The text names it, and says what to do."""
->>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 
 @dataclass(frozen=True, slots=True)

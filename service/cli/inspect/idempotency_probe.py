@@ -7,16 +7,9 @@ from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service import clock
-<<<<<<< HEAD
-from service.cli.confirm import confirm
-from service.cli.output import say
-from service.cli.telnyx.telnyx_session import at_telnyx_and_redis
-from service.outbound.api_call import idempotency_key
-=======
 from service.cli.output import confirm, fail, say
 from service.cli.telnyx.telnyx_session import with_telnyx_and_redis
-from service.outbound.idempotency_keys import idempotency_key
->>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
+from service.outbound.api_call import idempotency_key
 from service.security.masking import mask_number
 from service.settings import Settings
 from service.store.effects.idempotency_probe import Probe, remember

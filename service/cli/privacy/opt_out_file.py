@@ -10,13 +10,8 @@ from service.events import read_time
 from service.events.consent import ConsentChange
 
 
-<<<<<<< HEAD
 class UnfitFile(Exception):
-    """A file that cannot be imported; the text names file, line and field, and quotes no number."""
-=======
-class UnfitFile(Exception):  # noqa: N818 - reads as a state
     """A file that cannot be imported. The text names file, line and field, and quotes no number."""
->>>>>>> 04d1c97 (Commands share their output, their refusals and their lists)
 
 
 def read_opt_out_file(path: Path) -> list[ConsentChange]:

@@ -57,7 +57,7 @@ def exposure_warnings(settings: Settings) -> list[str]:
 
 def _files(settings: Settings) -> Iterator[tuple[str, Path, bool]]:
     """Yield each file with the variable that names it, and whether nobody else may read it."""
-    if settings.redis_url is None or os.path.exists(key_file(settings)):  # noqa: PTH110 - a folder that may not be read is no error
+    if settings.redis_url is None or os.path.exists(key_file(settings)):
         yield "RINGBACK_DATA", settings.data, False
         yield "RINGBACK_DATA", key_file(settings), True
     yield "the settings", Path(ENV_FILE), False
