@@ -1,7 +1,7 @@
 """The words that opt out, opt in or ask for help, and how they are recognised in what a person wrote.
 
-A policy file may add opt-out words. The ingress and the handlers read it in one way, and the ingress reads nothing else of
-it: a mistake elsewhere in the file does not stop reception.
+A policy file may add opt-out words. The ingress and the handlers read them in one way, and the ingress reads no other
+field of it: a mistake elsewhere in the file does not stop reception.
 """
 
 import re

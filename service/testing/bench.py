@@ -40,7 +40,7 @@ from service.store.keys import Keys
 from service.testing.samples import NUMBER, inbound_sms, outbound_rcs
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
-from service.testing.simulator.request_log import LoggedRequest
+from service.testing.simulator.api.call import LoggedRequest
 from service.worker.arq_compat import process
 from service.worker.handler_runner import HandlerMetrics
 from service.worker.open_processor import open_processor

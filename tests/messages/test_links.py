@@ -4,7 +4,7 @@ import pytest
 
 from service.messages.links import public_shorteners, shorteners_to_warn_of
 from service.outbound.client import open_reader
-from service.testing.simulator.profiles.url_domains import UrlDomain
+from service.testing.simulator.profiles import UrlDomain
 from tests.stack import Stack
 
 TEXT = "Your table: https://bit.ly/3xYz, or tinyurl.com/table."

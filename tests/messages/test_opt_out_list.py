@@ -15,7 +15,7 @@ from service.messages import opt_out_list
 from service.messages.opt_out_list import ListReading, read_opt_outs, reading_opt_outs
 from service.outbound.client import open_reader
 from service.store.facts.consent import Consent, Opposed, consent_of, list_read_at, record_consent
-from service.testing.simulator.messages.opt_outs import ReceivedOptOut
+from service.testing.simulator.messages.inbound import ReceivedOptOut
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number
 from tests.waiting import wait_for
@@ -27,7 +27,7 @@ SAID_AT = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()
 
 def listed(stack: Stack, *numbers: str, at: float = SAID_AT, profile: str = "profile-1") -> None:
     for number in numbers:
-        stack.simulator.account.opt_outs.add(ReceivedOptOut("+13125550199", number, "STOP", profile, at))
+        stack.simulator.account.opt_outs.put(ReceivedOptOut("+13125550199", number, "STOP", profile, at))
 
 
 def asked(stack: Stack, work: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:

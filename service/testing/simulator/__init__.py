@@ -1,7 +1,7 @@
 """A local Telnyx: the API operations with their rules and faults, and signed webhooks sent back."""
 
+from service.testing.simulator.api.call import LoggedRequest
 from service.testing.simulator.app import create_app
-from service.testing.simulator.request_log import LoggedRequest
 from service.testing.simulator.server import running, serve
 from service.testing.simulator.simulator import Simulator
 

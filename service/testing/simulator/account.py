@@ -5,21 +5,24 @@ from typing import Any
 
 from service.testing.simulator.api.rates import Rates
 from service.testing.simulator.background import Background
-from service.testing.simulator.hosted.eligibility import EligibleStatus
-from service.testing.simulator.hosted.orders import HostedNumberOrders
-from service.testing.simulator.hosted.ownership_codes import OwnershipCodes
+from service.testing.simulator.hosted.numbers import EligibleStatus
+from service.testing.simulator.hosted.orders import HostedNumberOrders, OwnershipCodes
 from service.testing.simulator.identifiers import Identifiers
+from service.testing.simulator.messages.inbound import OptOuts
+from service.testing.simulator.messages.lifecycle import Outcomes
 from service.testing.simulator.messages.message import Messages
-from service.testing.simulator.messages.opt_outs import OptOuts
-from service.testing.simulator.messages.outcomes import Outcomes
-from service.testing.simulator.profiles.messaging_profiles import MessagingProfiles
-from service.testing.simulator.profiles.url_domains import UrlDomain
-from service.testing.simulator.rcs.agents import RcsAgents
-from service.testing.simulator.rcs.capabilities import PhoneCapabilities
+from service.testing.simulator.messages.payload import ORGANIZATION_ID
+from service.testing.simulator.profiles import MessagingProfile, MessagingProfiles, UrlDomain
+from service.testing.simulator.rcs import PhoneCapabilities, RcsAgent
+from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.tollfree.requests import VerificationRequests
-from service.testing.simulator.webhooks.courier import WebhookCourier
+from service.testing.simulator.webhooks.courier import WebhookCourier, WebhookPoster
 from service.testing.simulator.webhooks.deliveries import WebhookDeliveries
+
+_PROFILES = ("Marketing", "Alerts", "Support")
+_AGENTS = (("acme_agent", "Acme"), ("acme_alerts_agent", "Acme Alerts"), ("acme_support_agent", "Acme Support"))
+_DOMAINS = (("acme.link", "marketing"), ("acme.info", "alerts"), ("acme.help", "support"))
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Account:
     outcomes: Outcomes = field(default_factory=Outcomes)
     opt_outs: OptOuts = field(default_factory=OptOuts)
     rates: Rates = field(default_factory=Rates)
-    agents: RcsAgents = field(default_factory=RcsAgents)
+    agents: Resources[RcsAgent] = field(default_factory=lambda: Resources(lambda agent: agent.agent_id))
     capabilities: PhoneCapabilities = field(default_factory=PhoneCapabilities)
     invitations: set[tuple[str, str]] = field(default_factory=set)
     hosted_orders: HostedNumberOrders = field(default_factory=HostedNumberOrders)
@@ -49,3 +52,21 @@ class Account:
     verification_requests: VerificationRequests = field(default_factory=VerificationRequests)
     agent_drafts: list[dict[str, Any]] = field(default_factory=list)
     url_domains: list[UrlDomain] = field(default_factory=list)
+
+
+def new_account(
+    clock: SimulatedClock, identifiers: Identifiers, background: Background, poster: WebhookPoster, url: str | None
+) -> Account:
+    """Return a new account with three profiles, agents and domains; its webhooks go to `url`."""
+    deliveries, now = WebhookDeliveries(), clock.iso()
+    courier = WebhookCourier(clock, identifiers, background, poster, deliveries)
+    account = Account(clock, identifiers, background, courier, deliveries, MessagingProfiles(url))
+    shared: dict[str, Any] = {"webhook_url": url, "created_at": now, "updated_at": now}
+    for name in _PROFILES:
+        profile_id = identifiers.uuid("messaging profile")
+        account.profiles.put(MessagingProfile(id=profile_id, name=name, organization_id=ORGANIZATION_ID, **shared))
+    for agent_id, name in _AGENTS:
+        account.agents.put(RcsAgent(agent_id, name, profile_id=account.profiles.default_id, **shared))
+    for domain, use_case in _DOMAINS:
+        account.url_domains.append(UrlDomain(identifiers.uuid("url domain"), domain, use_case))
+    return account

@@ -1,6 +1,9 @@
-"""The HTTP face: the API under `/v2`, the controls under `/_simulator`."""
+"""The HTTP face: the API under `/v2`, the controls under `/_simulator`, and connections that a fault drops."""
 
 import asyncio
+import os
+import socket
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -9,27 +12,31 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from service.testing.simulator import control
 from service.testing.simulator.account import Account
 from service.testing.simulator.api import gateway
 from service.testing.simulator.api.api_error import not_found
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.dropped_connection import DroppedConnection
 from service.testing.simulator.api.faults import Fault
 from service.testing.simulator.api.operations import OPERATIONS, Operation
 from service.testing.simulator.simulator import Simulator
 
 PREFIX = "/v2"
+EXTENSION = "ringback.drop_connection"
+"""The ASGI extension through which the server lets the app drop the connection of a request."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _GARBLED = b'{"data": <html><body>Bad Gateway'
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(simulator: Simulator) -> Starlette:
-    """The simulator as an ASGI app; the SDK's `base_url` is its address with `/v2`.
+    """Return the simulator as an ASGI app; the SDK's `base_url` is its address with `/v2`.
 
     Webhooks are delivered while the app's lifespan lasts.
     """
@@ -37,7 +44,7 @@ def create_app(simulator: Simulator) -> Starlette:
         Route(PREFIX + operation.path, _endpoint(simulator, operation), methods=[operation.method])
         for operation in OPERATIONS
     ]
-    elsewhere = Route(PREFIX + "/{path:path}", _endpoint(simulator, _ELSEWHERE), methods=_METHODS)
+    elsewhere = Route(PREFIX + "/{path:path}", _endpoint(simulator, Operation("*", "*", _unknown)), methods=_METHODS)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -51,14 +58,10 @@ def _unknown(_: Account, __: OperationCall) -> Answer:
     raise not_found()
 
 
-_ELSEWHERE = Operation("*", "*", _unknown)
-
-
 def _endpoint(simulator: Simulator, operation: Operation) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         call = await _call(request)
-        outcome = await gateway.handle(simulator, operation, call, request.headers.get("authorization"))
-        return _response(outcome)
+        return _response(*await gateway.handle(simulator, operation, call, request.headers.get("authorization")))
 
     return endpoint
 
@@ -75,8 +78,7 @@ async def _call(request: Request) -> OperationCall:
     )
 
 
-def _response(outcome: gateway.CallOutcome) -> Response:
-    answer, fault = outcome.answer, outcome.fault
+def _response(answer: Answer | None, fault: Fault | None) -> Response:
     if answer is None:
         return DroppedConnection()
     content = b"" if answer.body is None else orjson.dumps(answer.body)
@@ -95,3 +97,40 @@ def _slow_response(answer: Answer, content: bytes, fault: Fault) -> Response:
         yield content[half:]
 
     return StreamingResponse(pieces(), answer.status, dict(answer.headers), "application/json")
+
+
+class DroppableProtocol(HttpToolsProtocol):
+    """uvicorn's HTTP protocol, which also offers `EXTENSION` to the app."""
+
+    def on_message_begin(self) -> None:
+        """Begin a request, and add the extension to its scope."""
+        super().on_message_begin()
+        self.scope["extensions"] = {EXTENSION: {"drop": _dropper(self.transport)}}
+
+
+class DroppedConnection(Response):
+    """A response that resets the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        """Drop the connection.
+
+        Raises:
+            ConnectionResetError: the server cannot drop a connection, as is the case without one.
+        """
+        extension = scope.get("extensions", {}).get(EXTENSION)
+        if extension is None:
+            raise ConnectionResetError("the simulator dropped the connection")
+        extension["drop"]()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+def _dropper(transport: asyncio.Transport) -> Callable[[], None]:
+    def drop() -> None:
+        connection = transport.get_extra_info("socket")
+        # The event loop lends its socket without its options; a duplicate of the descriptor sets them.
+        with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        transport.abort()
+
+    return drop

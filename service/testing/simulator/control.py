@@ -1,76 +1,77 @@
-"""The controls under `/_simulator`: scripting what happens, moving the clock, reading what happened."""
+"""The controls under `/_simulator`: scripting what happens, moving the clock, reading what happened.
+
+They answer programs on this machine, and no web page in its browser. A page of any site can send requests to loopback,
+and a name of its own can resolve to it (DNS rebinding). So the host must be loopback or named at the simulator's start,
+the origin must be the simulator's own, and a body must be declared as JSON, which a page cannot do without the consent
+of the server.
+"""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from service.testing.simulator.api.api_error import ApiError, bad_request, from_validation, not_found
-from service.testing.simulator.api.faults import Fault
-from service.testing.simulator.api.fields import PhoneNumber
-from service.testing.simulator.control_access import check_access
-from service.testing.simulator.hosted.eligibility import EligibleStatus
+from service.processes.loopback import is_loopback
+from service.testing.simulator.api.api_error import ApiError, bad_request, from_validation, not_found, refusal
+from service.testing.simulator.api.faults import Fault, WebhookFault
+from service.testing.simulator.api.fields import PhoneNumber, Script
+from service.testing.simulator.hosted.numbers import EligibleStatus
 from service.testing.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
 from service.testing.simulator.messages.inbound import InboundMessage
+from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import MessageType
-from service.testing.simulator.messages.outcomes import MessageOutcome
 from service.testing.simulator.messages.payload import payload
-from service.testing.simulator.rcs.capabilities import Capability
+from service.testing.simulator.rcs import Capability
 from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.simulator import Simulator
-from service.testing.simulator.tollfree.decisions import ReviewDecision, decide
-from service.testing.simulator.webhooks.webhook_faults import WebhookFault
+from service.testing.simulator.tollfree.requests import ReviewDecision, decide
 
 PREFIX = "/_simulator"
 
-Control = Callable[[Simulator, Request], Awaitable[Any]]
+Control = Callable[[Simulator, Any, Request], Any]
+"""A control: from the simulator, the body and the request to the answer; None answers with the state."""
 
 
-class _Body(BaseModel):
-    """The body of a control: a field that it does not know is an error, so that a typo is not taken for a script."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Advance(_Body):
-    """By how many seconds the simulated time moves."""
+class Advance(Script):
+    """The seconds by which the simulated time moves."""
 
     seconds: float
 
 
-class TimeOfDay(_Body):
-    """Which time it is from now on, as an ISO 8601 date."""
+class TimeOfDay(Script):
+    """The time from now on, as an ISO 8601 date."""
 
     now: str
 
 
-class CapabilityOfPhone(_Body):
+class CapabilityOfPhone(Script):
     """The RCS capability of a phone."""
 
     phone_number: PhoneNumber
     capability: Capability
 
 
-class EligibilityOfNumber(_Body):
-    """Whether a number can be hosted."""
+class EligibilityOfNumber(Script):
+    """The eligibility of a number for hosting."""
 
     phone_number: PhoneNumber
     eligible_status: EligibleStatus
 
 
-class NumberOfProfile(_Body):
-    """Which messaging profile a number belongs to."""
+class NumberOfProfile(Script):
+    """The messaging profile of a number."""
 
     phone_number: PhoneNumber
     messaging_profile_id: str
 
 
-class RateOfProduct(_Body):
+class RateOfProduct(Script):
     """The account's rate of sending, for which see `Rate`; missing fields stay."""
 
     product: MessageType
@@ -80,17 +81,44 @@ class RateOfProduct(_Body):
 
 
 def routes(simulator: Simulator) -> list[Route]:
-    """The routes of the controls."""
+    """Return the routes of the controls."""
     return [
-        Route(PREFIX + path, _endpoint(simulator, control), methods=[method]) for method, path, control in _CONTROLS
+        Route(PREFIX + path, _endpoint(simulator, model, control), methods=[method])
+        for (method, path), (model, control) in CONTROLS.items()
     ]
 
 
-def _endpoint(simulator: Simulator, control: Control) -> Callable[[Request], Awaitable[Response]]:
+async def check_access(request: Request, hosts: frozenset[str]) -> None:
+    """Let a request pass that comes from a program on this machine, or is for one of `hosts`.
+
+    Raises:
+        ApiError: it is for another host (403) or from another page (403), or its body is not declared as JSON (415).
+    """
+    host = request.headers.get("host", "")
+    if not _is_known(host, hosts) or len(request.headers.getlist("host")) != 1:
+        raise _refused(403, "The Host header must be loopback: give another name by --control-host.")
+    origins = request.headers.getlist("origin")
+    is_cross_site = request.headers.get("sec-fetch-site", "none") not in {"none", "same-origin"}
+    if is_cross_site or any(urlsplit(each).netloc.lower() != host.lower() for each in origins):
+        raise _refused(403, "The controls are not for pages of other origins.")
+    declared = request.headers.get("content-type")
+    media_type = (declared or "").partition(";")[0].strip().lower()
+    if (declared is not None or await request.body()) and media_type != "application/json":
+        raise _refused(415, "The Content-Type must be application/json, as curl --json sets it.")
+
+
+def _endpoint(
+    simulator: Simulator, model: type[BaseModel] | None, control: Control
+) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
         try:
             await check_access(request, simulator.control_hosts)
-            answer, status = await control(simulator, request), 200
+            body = None if model is None else model.model_validate(_json(await request.body()))
+            answer, status = control(simulator, body, request), 200
+            if isinstance(answer, Awaitable):
+                answer = await answer
+            if answer is None:
+                answer = simulator.summary()
         except ValidationError as error:
             answer, status = from_validation(error).as_json(), 400
         except ApiError as error:
@@ -100,137 +128,101 @@ def _endpoint(simulator: Simulator, control: Control) -> Callable[[Request], Awa
     return endpoint
 
 
-async def _json(request: Request) -> Any:
+def _json(body: bytes) -> Any:
     try:
-        return orjson.loads(await request.body())
+        return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise bad_request("The body must be JSON.") from None
 
 
-async def _state(simulator: Simulator, _: Request) -> Any:
-    return simulator.summary()
+def _is_known(host: str, hosts: frozenset[str]) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return "@" not in host and (is_loopback(name) or name in hosts)
 
 
-async def _public_key(simulator: Simulator, _: Request) -> Any:
-    return {"public_key": simulator.public_key}
+def _refused(status: int, detail: str) -> ApiError:
+    return refusal(status, "10005", "Not a request for the controls", detail)
 
 
-async def _requests(simulator: Simulator, request: Request) -> Any:
+async def _reset(simulator: Simulator, _body: None, _request: Request) -> None:
+    await simulator.background.cancelled()
+    simulator.reset()
+
+
+def _requests(simulator: Simulator, _body: None, request: Request) -> Any:
     found = simulator.request_log.matching(request.query_params.get("method"), request.query_params.get("path"))
     return [asdict(entry) for entry in found]
 
 
-async def _ownership_codes(simulator: Simulator, request: Request) -> Any:
+def _ownership_codes(simulator: Simulator, _body: None, request: Request) -> Any:
     return [asdict(code) for code in simulator.account.ownership_codes.of_order(request.path_params["id"])]
 
 
-async def _reset(simulator: Simulator, _: Request) -> Any:
-    await simulator.background.cancelled()
-    simulator.reset()
-    return simulator.summary()
-
-
-async def _add_fault(simulator: Simulator, request: Request) -> Any:
-    simulator.add_fault(Fault.model_validate(await _json(request)))
-    return simulator.summary()
-
-
-async def _add_webhook_fault(simulator: Simulator, request: Request) -> Any:
-    simulator.add_webhook_fault(WebhookFault.model_validate(await _json(request)))
-    return simulator.summary()
-
-
-async def _clear_faults(simulator: Simulator, _: Request) -> Any:
-    simulator.clear_faults()
-    return simulator.summary()
-
-
-async def _advance(simulator: Simulator, request: Request) -> Any:
-    seconds = Advance.model_validate(await _json(request)).seconds
+def _advance(simulator: Simulator, body: Advance, _request: Request) -> None:
     try:
-        simulator.advance(seconds)
+        simulator.advance(body.seconds)
     except ValueError:
         raise bad_request("The time must stay between 1970 and 9999.", "/seconds") from None
-    return simulator.summary()
 
 
-async def _set_clock(simulator: Simulator, request: Request) -> Any:
-    now = TimeOfDay.model_validate(await _json(request)).now
+def _set_clock(simulator: Simulator, body: TimeOfDay, _request: Request) -> None:
     try:
-        simulator.clock.set(read_iso(now))
+        simulator.clock.set(read_iso(body.now))
     except ValueError:
         raise bad_request("The time must be an ISO 8601 date between 1970 and 9999.", "/now") from None
-    return simulator.summary()
 
 
-async def _set_outcome(simulator: Simulator, request: Request) -> Any:
-    simulator.account.outcomes.set(MessageOutcome.model_validate(await _json(request)))
-    return simulator.summary()
+def _set_eligibility(simulator: Simulator, body: EligibilityOfNumber, _request: Request) -> None:
+    simulator.account.eligibility[body.phone_number] = body.eligible_status
 
 
-async def _set_capability(simulator: Simulator, request: Request) -> Any:
-    phone = CapabilityOfPhone.model_validate(await _json(request))
-    simulator.account.capabilities.set(phone.phone_number, phone.capability)
-    return simulator.summary()
-
-
-async def _set_eligibility(simulator: Simulator, request: Request) -> Any:
-    number = EligibilityOfNumber.model_validate(await _json(request))
-    simulator.account.eligibility[number.phone_number] = number.eligible_status
-    return simulator.summary()
-
-
-async def _assign_number(simulator: Simulator, request: Request) -> Any:
-    number = NumberOfProfile.model_validate(await _json(request))
-    if simulator.account.profiles.find(number.messaging_profile_id) is None:
+def _assign_number(simulator: Simulator, body: NumberOfProfile, _request: Request) -> None:
+    if simulator.account.profiles.find(body.messaging_profile_id) is None:
         raise not_found("There is no such messaging profile.")
-    simulator.account.profiles.assign(number.phone_number, number.messaging_profile_id)
-    return simulator.summary()
+    simulator.account.profiles.assign(body.phone_number, body.messaging_profile_id)
 
 
-async def _set_rate(simulator: Simulator, request: Request) -> Any:
-    rate = RateOfProduct.model_validate(await _json(request))
-    simulator.account.rates.change(rate.product, **rate.model_dump(exclude={"product"}, exclude_unset=True))
-    return simulator.summary()
+def _set_rate(simulator: Simulator, body: RateOfProduct, _request: Request) -> None:
+    simulator.account.rates.change(body.product, **body.model_dump(exclude={"product"}, exclude_unset=True))
 
 
-async def _receive(simulator: Simulator, request: Request) -> Any:
-    return {"data": payload(simulator.receive(InboundMessage.model_validate(await _json(request))))}
+def _move_order(simulator: Simulator, body: OrderStep, request: Request) -> Any:
+    return {"data": move(simulator.account, request.path_params["id"], body).as_json()}
 
 
-async def _move_order(simulator: Simulator, request: Request) -> Any:
-    step = OrderStep.model_validate(await _json(request))
-    return {"data": move(simulator.account, request.path_params["id"], step).as_json()}
+def _transfer_order(simulator: Simulator, body: TransferStep, request: Request) -> Any:
+    return {"data": transfer(simulator.account, request.path_params["id"], body).as_json()}
 
 
-async def _transfer_order(simulator: Simulator, request: Request) -> Any:
-    step = TransferStep.model_validate(await _json(request))
-    return {"data": transfer(simulator.account, request.path_params["id"], step).as_json()}
+def _decide(simulator: Simulator, body: ReviewDecision, request: Request) -> Any:
+    return decide(simulator.account, request.path_params["id"], body).as_json()
 
 
-async def _decide(simulator: Simulator, request: Request) -> Any:
-    decision = ReviewDecision.model_validate(await _json(request))
-    return decide(simulator.account, request.path_params["id"], decision).as_json()
-
-
-_CONTROLS: tuple[tuple[str, str, Control], ...] = (
-    ("GET", "/state", _state),
-    ("GET", "/public_key", _public_key),
-    ("GET", "/requests", _requests),
-    ("GET", "/hosted_number_orders/{id}/ownership_codes", _ownership_codes),
-    ("POST", "/reset", _reset),
-    ("POST", "/faults", _add_fault),
-    ("POST", "/webhook_faults", _add_webhook_fault),
-    ("DELETE", "/faults", _clear_faults),
-    ("POST", "/advance", _advance),
-    ("POST", "/clock", _set_clock),
-    ("POST", "/outcomes", _set_outcome),
-    ("POST", "/capabilities", _set_capability),
-    ("POST", "/eligibility", _set_eligibility),
-    ("POST", "/numbers", _assign_number),
-    ("POST", "/rates", _set_rate),
-    ("POST", "/inbound", _receive),
-    ("POST", "/hosted_number_orders/{id}/steps", _move_order),
-    ("POST", "/hosted_number_orders/{id}/transfer", _transfer_order),
-    ("POST", "/verification_requests/{id}/decisions", _decide),
-)
+CONTROLS: dict[tuple[str, str], tuple[type[BaseModel] | None, Control]] = {
+    ("GET", "/state"): (None, lambda _, _body, _request: None),
+    ("GET", "/public_key"): (None, lambda simulator, _body, _request: {"public_key": simulator.public_key}),
+    ("GET", "/requests"): (None, _requests),
+    ("GET", "/hosted_number_orders/{id}/ownership_codes"): (None, _ownership_codes),
+    ("POST", "/reset"): (None, _reset),
+    ("POST", "/faults"): (Fault, lambda simulator, body, _: simulator.add_fault(body)),
+    ("POST", "/webhook_faults"): (WebhookFault, lambda simulator, body, _: simulator.add_webhook_fault(body)),
+    ("DELETE", "/faults"): (None, lambda simulator, _body, _request: simulator.clear_faults()),
+    ("POST", "/advance"): (Advance, _advance),
+    ("POST", "/clock"): (TimeOfDay, _set_clock),
+    ("POST", "/outcomes"): (MessageOutcome, lambda simulator, body, _: simulator.account.outcomes.set(body)),
+    ("POST", "/capabilities"): (
+        CapabilityOfPhone,
+        lambda simulator, body, _: simulator.account.capabilities.set(body.phone_number, body.capability),
+    ),
+    ("POST", "/eligibility"): (EligibilityOfNumber, _set_eligibility),
+    ("POST", "/numbers"): (NumberOfProfile, _assign_number),
+    ("POST", "/rates"): (RateOfProduct, _set_rate),
+    ("POST", "/inbound"): (InboundMessage, lambda simulator, body, _: {"data": payload(simulator.receive(body))}),
+    ("POST", "/hosted_number_orders/{id}/steps"): (OrderStep, _move_order),
+    ("POST", "/hosted_number_orders/{id}/transfer"): (TransferStep, _transfer_order),
+    ("POST", "/verification_requests/{id}/decisions"): (ReviewDecision, _decide),
+}
+"""The body's model and the function of each control, by method and path."""

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from service.processes.signals import end_quietly_on_signals
-from service.testing.simulator.api.dropped_connection import DroppableProtocol
-from service.testing.simulator.app import PREFIX, create_app
+from service.testing.simulator.app import PREFIX, DroppableProtocol, create_app
 from service.testing.simulator.simulator import Simulator
 
 _GRACE = 1

@@ -7,8 +7,9 @@ from typing import Any
 
 from service.security.known_keys import simulator_key
 from service.security.telnyx_signature import public_key_text
-from service.testing.simulator.account import Account
-from service.testing.simulator.api.faults import Fault
+from service.testing.simulator.account import Account, new_account
+from service.testing.simulator.api.call import LoggedRequest, RequestLog
+from service.testing.simulator.api.faults import Fault, ScriptedAnswers, WebhookFault
 from service.testing.simulator.api.fields import is_web_address
 from service.testing.simulator.api.idempotency import IdempotencyKeys
 from service.testing.simulator.background import Background
@@ -16,16 +17,11 @@ from service.testing.simulator.hosted.orders import HostedNumberOrder
 from service.testing.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.messages.inbound import InboundMessage, receive
+from service.testing.simulator.messages.lifecycle import MessageOutcome, OutcomeStatus
 from service.testing.simulator.messages.message import Message
-from service.testing.simulator.messages.outcomes import MessageOutcome, OutcomeStatus
-from service.testing.simulator.new_account import new_account
-from service.testing.simulator.request_log import LoggedRequest, RequestLog
-from service.testing.simulator.scripted import ScriptedAnswers
 from service.testing.simulator.simulated_clock import SimulatedClock
-from service.testing.simulator.tollfree.decisions import ReviewDecision, decide
-from service.testing.simulator.tollfree.requests import VerificationRequest
-from service.testing.simulator.webhooks.posting import WebhookPoster
-from service.testing.simulator.webhooks.webhook_faults import WebhookFault
+from service.testing.simulator.tollfree.requests import ReviewDecision, VerificationRequest, decide
+from service.testing.simulator.webhooks.courier import WebhookPoster
 
 
 class Simulator:

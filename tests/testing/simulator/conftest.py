@@ -7,7 +7,7 @@ import pytest
 import telnyx
 
 from service.testing.simulator import Simulator, running
-from service.testing.simulator.webhooks.posting import DEADLINE
+from service.testing.simulator.webhooks.courier import DEADLINE
 from tests.testing.simulator.asking import Client
 from tests.testing.simulator.openapi_document import DOCUMENT
 from tests.testing.simulator.receiver import Receiver, receiving

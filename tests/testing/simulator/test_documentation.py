@@ -19,10 +19,10 @@ from service.cli.demo.stack import free_port
 from service.cli.run.simulator import simulator as command
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
-from service.testing.simulator.api.faults import Fault, FaultKind
+from service.testing.simulator.api.faults import Fault, FaultKind, WebhookFault, WebhookFaultKind
 from service.testing.simulator.api.operations import OPERATIONS
 from service.testing.simulator.control import (
-    _CONTROLS,
+    CONTROLS,
     PREFIX,
     Advance,
     CapabilityOfPhone,
@@ -33,10 +33,9 @@ from service.testing.simulator.control import (
 )
 from service.testing.simulator.hosted.progress import OrderStep, TransferStep
 from service.testing.simulator.messages.inbound import InboundMessage
-from service.testing.simulator.messages.outcomes import MessageOutcome, OutcomeStatus
-from service.testing.simulator.rcs.capabilities import Capability
-from service.testing.simulator.tollfree.decisions import ReviewDecision
-from service.testing.simulator.webhooks.webhook_faults import WebhookFault, WebhookFaultKind
+from service.testing.simulator.messages.lifecycle import MessageOutcome, OutcomeStatus
+from service.testing.simulator.rcs import Capability
+from service.testing.simulator.tollfree.requests import ReviewDecision
 from tests.processes.running import clean_environment, running
 from tests.testing.simulator.submission import SUBMISSION
 from tests.waiting import wait_for
@@ -138,7 +137,7 @@ def test_the_operations_are_those_that_are_served() -> None:
 
 def test_the_controls_are_those_that_are_served() -> None:
     documented = [tuple(cells[0].replace("`", "").split()) for cells in rows("control")]
-    assert sorted(documented) == sorted((method, path) for method, path, _ in _CONTROLS)
+    assert sorted(documented) == sorted((method, path) for method, path in CONTROLS)
 
 
 @pytest.mark.parametrize("path", BODIES)
@@ -151,7 +150,7 @@ def test_the_body_of_a_control_has_the_fields_of_the_document(path: str) -> None
 
 
 def test_every_control_with_a_body_is_checked() -> None:
-    assert {path for method, path, _ in _CONTROLS if method == "POST"} - set(BODIES) == {"/reset"}
+    assert {path for method, path in CONTROLS if method == "POST"} - set(BODIES) == {"/reset"}
 
 
 @pytest.mark.parametrize("kinds", [FaultKind, WebhookFaultKind, OutcomeStatus, Capability])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service.testing.simulator import Simulator
-from service.testing.simulator.rcs.agents import RcsAgent
+from service.testing.simulator.rcs import RcsAgent
 from tests.testing.simulator.asking import Client, answer, everything, first_page, refusal
 from tests.testing.simulator.receiver import Receiver
 

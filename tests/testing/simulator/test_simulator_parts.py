@@ -8,11 +8,11 @@ from anyio import wait_all_tasks_blocked
 
 from service import clock
 from service.testing.simulator.api.api_error import ApiError
+from service.testing.simulator.api.fields import is_alphanumeric, is_e164, is_sender, is_toll_free
 from service.testing.simulator.background import Background
 from service.testing.simulator.identifiers import Identifiers
-from service.testing.simulator.messages import text
-from service.testing.simulator.messages.date_range import days
-from service.testing.simulator.phone_numbers import is_alphanumeric, is_e164, is_sender, is_toll_free
+from service.testing.simulator.messages.detail_records import days
+from service.testing.simulator.messages.message import encoding_of, parts_of
 from service.testing.simulator.simulated_clock import SimulatedClock, iso, read_iso
 
 NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC).timestamp()
@@ -35,8 +35,8 @@ NOW = datetime(2026, 11, 22, 15, 30, tzinfo=UTC).timestamp()
     ],
 )
 def test_a_text_is_split_as_its_encoding_needs(content: str, encoding: str, parts: int) -> None:
-    assert text.encoding(content) == encoding
-    assert text.parts(content, encoding) == parts
+    assert encoding_of(content) == encoding
+    assert parts_of(content, encoding) == parts
 
 
 @pytest.mark.parametrize(

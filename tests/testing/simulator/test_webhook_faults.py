@@ -7,9 +7,8 @@ import telnyx
 from pydantic import ValidationError
 
 from service.testing.simulator import Simulator
+from service.testing.simulator.api.faults import ScriptedAnswers, WebhookFault
 from service.testing.simulator.identifiers import Identifiers
-from service.testing.simulator.scripted import ScriptedAnswers
-from service.testing.simulator.webhooks.webhook_faults import WebhookFault
 from tests.testing.simulator.receiver import Receiver
 from tests.waiting import wait_for
 

@@ -1,14 +1,16 @@
-"""One API request as the operations see it, and what they answer."""
+"""One API request as the operations see it, their answers, and the log of all requests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.parser import BytesParser
+from email.policy import HTTP
 from functools import cached_property
 from typing import Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from service.testing.simulator.api.api_error import bad_request, from_validation
+from service.testing.simulator.api.api_error import bad_request, from_validation, refusal
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -35,12 +37,12 @@ class OperationCall:
 
     @property
     def recipient(self) -> str | None:
-        """The number that the request would send to."""
+        """Return the number that the request would send to."""
         to = self.json.get("to") if isinstance(self.json, dict) else None
         return to if isinstance(to, str) else None
 
     def read(self, model: type[Model]) -> Model:
-        """The body as `model`.
+        """Return the body as `model`.
 
         Raises:
             ApiError: 400, the body is not a JSON object or a field does not fit.
@@ -63,7 +65,69 @@ class Answer:
 
     @property
     def id(self) -> str | None:
-        """The id of the resource that was made or shown, if the answer is about one."""
+        """The id of the resource that the answer is about, if any."""
         data = self.body.get("data", self.body) if isinstance(self.body, dict) else None
         found = data.get("id") if isinstance(data, dict) else None
         return found if isinstance(found, str) else None
+
+
+def uploaded_files(call: OperationCall) -> dict[str, bytes]:
+    """Return the content of each part, by the name of its field.
+
+    Raises:
+        ApiError: 400, the request is not multipart/form-data.
+    """
+    if not call.content_type.startswith("multipart/form-data"):
+        raise refusal(400, "10014", "Unsupported Media Type", "The files must be sent as multipart/form-data.")
+    header = f"Content-Type: {call.content_type}\r\n\r\n".encode()
+    message = BytesParser(policy=HTTP).parsebytes(header + call.content)
+    found = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        content = part.get_payload(decode=True)
+        if isinstance(name, str) and isinstance(content, bytes):
+            found[name] = content
+    return found
+
+
+@dataclass(frozen=True)
+class LoggedRequest:
+    """One API request and its answer.
+
+    `path` is without `/v2`; `at` is simulated seconds since 1970. `status` is None while the request is being served
+    and where the connection was dropped. `id` is then still that of the resource, if the effect took place.
+    `replayed` is true where the answer was remembered under an `Idempotency-Key`. `fault` is the kind of the scripted
+    fault that struck. The Authorization header is not kept.
+    """
+
+    at: float
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    idempotency_key: str | None
+    status: int | None = None
+    id: str | None = None
+    replayed: bool = False
+    fault: str | None = None
+
+
+class RequestLog:
+    """The log of requests; the end of a request replaces its beginning."""
+
+    def __init__(self) -> None:
+        self._requests: list[LoggedRequest] = []
+
+    def begin(self, call: OperationCall, at: float) -> int:
+        """Note that `call` has arrived, and return its place in the log."""
+        entry = LoggedRequest(at, call.method, call.path, dict(call.query), call.json, call.idempotency_key)
+        self._requests.append(entry)
+        return len(self._requests) - 1
+
+    def end(self, place: int, **outcome: Any) -> None:
+        """Complete the entry at `place` with status, id, replayed and fault."""
+        self._requests[place] = replace(self._requests[place], **outcome)
+
+    def matching(self, method: str | None = None, path: str | None = None) -> list[LoggedRequest]:
+        """Return the requests of that method and exact path; None matches all."""
+        return [entry for entry in self._requests if method in (None, entry.method) and path in (None, entry.path)]

@@ -1,15 +1,19 @@
-"""Faults on demand: what goes wrong with the next requests, at random or exactly."""
+"""Faults on demand: what goes wrong with the next requests and webhooks, at random or exactly."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from service.testing.simulator.api.api_error import ApiError, refusal
 from service.testing.simulator.api.call import OperationCall
+from service.testing.simulator.api.fields import Script
+from service.testing.simulator.identifiers import Identifiers
 
 FaultKind = Literal["status", "reset", "slow", "slow_body", "garbled"]
+WebhookFaultKind = Literal["duplicate", "late", "reordered", "lost"]
 
 _ERRORS = {
     401: ("10009", "Authentication failed", "The required authentication headers were either invalid or not included."),
@@ -18,31 +22,30 @@ _ERRORS = {
 }
 _UNEXPECTED = ("10007", "Unexpected error", "An unexpected error occured.")
 
-
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[ -~]*$")]
 
 
-class Fault(BaseModel):
+class _Limited(Script):
+    times: int | None = Field(1, ge=1)
+    rate: float = Field(1.0, ge=0, le=1)
+
+
+class Fault(_Limited):
     """One scripted fault.
 
     `status` answers with that status and error; `reset` drops the connection without an answer; `slow` waits
     `seconds`; `slow_body` answers at once and then takes `seconds` over the body; `garbled` answers with text that is
-    no JSON. `when` says whether that happens before the effect (which `status` and `reset` then prevent) or after it,
-    so that the work is done and its answer lost. It strikes the next `times` requests (null: all) that match
-    `method`, `path` (a pattern with `*`, without `/v2`) and `recipient`, each with the probability `rate`, which is
-    drawn from the seed.
+    no JSON. With `when="before"` the fault comes before the effect, which `status` and `reset` then prevent. With
+    `after` the work is done and its answer lost. It strikes the next `times` requests (null: all) that match `method`,
+    `path` (a pattern with `*`, without `/v2`) and `recipient`. The seed decides each strike by its probability `rate`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: FaultKind = "status"
     when: Literal["before", "after"] = "before"
     method: str | None = None
     path: str = "*"
     recipient: str | None = None
-    times: int | None = Field(1, ge=1)
-    rate: float = Field(1.0, ge=0, le=1)
     status: int = Field(500, ge=400, le=599)
     code: str | None = None
     title: str | None = None
@@ -51,15 +54,71 @@ class Fault(BaseModel):
     seconds: float = Field(0.0, ge=0, le=86400)
 
     def matches(self, call: OperationCall) -> bool:
-        """Whether `call` is of the kind that this fault strikes."""
-        return (
-            self.method in (None, call.method)
-            and self.recipient in (None, call.recipient)
-            and fnmatchcase(call.path, self.path)
-        )
+        """Return whether this fault can strike `call`."""
+        wanted = self.method in (None, call.method) and self.recipient in (None, call.recipient)
+        return wanted and fnmatchcase(call.path, self.path)
 
     def error(self) -> ApiError:
-        """The error that a fault of kind `status` answers with."""
+        """Return the error that a fault of kind `status` answers with."""
         code, title, detail = _ERRORS.get(self.status, _UNEXPECTED)
         error = refusal(self.status, self.code or code, self.title or title, self.detail or detail)
         return ApiError(error.status, error.problems, self.headers)
+
+
+class WebhookFault(_Limited):
+    """One scripted fault of webhooks.
+
+    `duplicate` delivers the event once more; `late` delivers it after `seconds` of simulated time; `reordered` delivers
+    it after another event; `lost` never delivers it and keeps no record. It strikes the next `times` events (null: all)
+    whose type matches `event_type` (a pattern with `*`), each with the probability `rate`.
+    """
+
+    kind: WebhookFaultKind
+    event_type: str = "*"
+    seconds: float = Field(0.0, ge=0)
+
+    def matches(self, event_type: str) -> bool:
+        """Return whether this fault can strike events of that type."""
+        return fnmatchcase(event_type, self.event_type)
+
+
+Item = TypeVar("Item", bound=_Limited)
+
+
+@dataclass
+class _Entry(Generic[Item]):
+    item: Item
+    left: int | None
+
+
+class ScriptedAnswers(Generic[Item]):
+    """The faults still to strike, in the order of their scripting.
+
+    Each `kind` of item has a sequence of chances of its own, so that webhooks do not change which requests are struck.
+    """
+
+    def __init__(self, identifiers: Identifiers, kind: str) -> None:
+        self._identifiers = identifiers
+        self._kind = kind
+        self._entries: list[_Entry[Item]] = []
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, item: Item) -> None:
+        """Let `item` strike from now on."""
+        self._entries.append(_Entry(item, item.times))
+
+    def clear(self) -> None:
+        """Drop every fault that is still to come."""
+        self._entries.clear()
+
+    def take(self, matches: Callable[[Item], bool]) -> Item | None:
+        """Return the first item that matches and strikes, which is then used up by one; None where there is none."""
+        for entry in self._entries:
+            if matches(entry.item) and self._identifiers.chance(self._kind, entry.item.rate):
+                if entry.left is not None:
+                    entry.left -= 1
+                self._entries = [each for each in self._entries if each.left != 0]
+                return entry.item
+        return None

@@ -12,14 +12,6 @@ from service.testing.simulator.simulator import Simulator
 
 
 @dataclass(frozen=True)
-class CallOutcome:
-    """The result of a request: an answer, and the fault that spoils it; `answer` None: the connection is dropped."""
-
-    answer: Answer | None
-    fault: Fault | None = None
-
-
-@dataclass(frozen=True)
 class Passage:
     """One request on its way through the gateway."""
 
@@ -29,37 +21,37 @@ class Passage:
     authorization: str | None
     fault: Fault | None
 
-    def struck(self, when: str, kind: FaultKind) -> bool:
-        """Whether a fault of that kind strikes before or after the effect."""
-        return self.fault is not None and (self.fault.when, self.fault.kind) == (when, kind)
+    def struck(self, when: str, kind: FaultKind) -> Fault | None:
+        """Return the fault if it is of that kind and strikes before or after the effect."""
+        return self.fault if self.fault and (self.fault.when, self.fault.kind) == (when, kind) else None
 
 
 async def handle(
     simulator: Simulator, operation: Operation, call: OperationCall, authorization: str | None
-) -> CallOutcome:
-    """Perform `call`, log it, and say how it ends."""
+) -> tuple[Answer | None, Fault | None]:
+    """Perform and log `call`. Return its answer (None: drop the connection) and the fault that struck it."""
     log = simulator.request_log
     place = log.begin(call, simulator.clock.now())
     fault = simulator.faults.take(lambda fault: fault.matches(call))
     passage = Passage(simulator, operation, call, authorization, fault)
-    answer = await _answer(passage)
-    outcome = CallOutcome(await _spoiled(passage, answer), fault)
+    done = await _answer(passage)
+    answer = await _spoiled(passage, done)
     log.end(
         place,
-        status=None if outcome.answer is None else outcome.answer.status,
-        id=None if answer is None else answer.id,
-        replayed=answer is not None and REPLAYED_HEADER in answer.headers,
-        fault=None if fault is None else fault.kind,
+        status=answer and answer.status,
+        id=done and done.id,
+        replayed=done is not None and REPLAYED_HEADER in done.headers,
+        fault=fault and fault.kind,
     )
-    return outcome
+    return answer, fault
 
 
 async def _answer(passage: Passage) -> Answer | None:
     if passage.struck("before", "reset"):
         return None
     try:
-        if passage.fault is not None and passage.struck("before", "status"):
-            raise passage.fault.error()
+        if fault := passage.struck("before", "status"):
+            raise fault.error()
         _authorize(passage)
         return await _perform(passage)
     except ApiError as error:
@@ -75,9 +67,8 @@ def _refused(error: ApiError, operation: Operation) -> Answer:
 
 def _authorize(passage: Passage) -> None:
     scheme, _, token = (passage.authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise unauthenticated()
-    if passage.simulator.api_key is not None and token.strip() != passage.simulator.api_key:
+    known = passage.simulator.api_key in (None, token.strip())
+    if scheme.lower() != "bearer" or not token.strip() or not known:
         raise unauthenticated()
 
 
@@ -91,6 +82,7 @@ async def _perform(passage: Passage) -> Answer:
     try:
         answer = await _effect(passage)
     except BaseException:
+        # A cancelled request too frees its key, else every later one would meet 409.
         keys.forget(call)
         raise
     keys.fulfil(call, answer, passage.simulator.clock.now())
@@ -100,17 +92,17 @@ async def _perform(passage: Passage) -> Answer:
 async def _effect(passage: Passage) -> Answer:
     # A slow request holds its Idempotency-Key while it waits, so that a concurrent one meets 409.
     await asyncio.sleep(passage.simulator.latency)
-    if passage.fault is not None and passage.struck("before", "slow"):
-        await asyncio.sleep(passage.fault.seconds)
+    if fault := passage.struck("before", "slow"):
+        await asyncio.sleep(fault.seconds)
     return passage.operation.perform(passage.simulator.account, passage.call)
 
 
 async def _spoiled(passage: Passage, answer: Answer | None) -> Answer | None:
     """Return the caller's part of `answer` if a fault strikes after the effect."""
-    if passage.fault is None or passage.struck("after", "reset"):
-        return answer if passage.fault is None else None
-    if passage.struck("after", "slow"):
-        await asyncio.sleep(passage.fault.seconds)
-    if passage.struck("after", "status"):
-        return _refused(passage.fault.error(), passage.operation)
+    if passage.struck("after", "reset"):
+        return None
+    if fault := passage.struck("after", "slow"):
+        await asyncio.sleep(fault.seconds)
+    if fault := passage.struck("after", "status"):
+        return _refused(fault.error(), passage.operation)
     return answer

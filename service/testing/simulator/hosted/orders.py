@@ -1,8 +1,11 @@
 """Hosted number orders: numbers that stay with their carrier while Telnyx takes over their messages."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from service.testing.simulator.api.api_error import not_found
+from service.testing.simulator.resources import Resources
 
 OrderStatus = Literal[
     "pending",
@@ -37,7 +40,7 @@ NumberStatus = Literal[
 
 @dataclass(frozen=True, slots=True)
 class HostedNumber:
-    """One number of an order; `verified`: its ownership code was given; the settings hold once it is hosted."""
+    """One number of an order; `verified` is true once its ownership code was given."""
 
     id: str
     phone_number: str
@@ -52,7 +55,7 @@ class HostedNumber:
 
 @dataclass(frozen=True, slots=True)
 class HostedNumberOrder:
-    """One order with its numbers; `documents` are the names of the files that were uploaded and accepted."""
+    """One order with its numbers; `documents` are the names of the accepted files."""
 
     id: str
     messaging_profile_id: str | None
@@ -61,60 +64,64 @@ class HostedNumberOrder:
     documents: frozenset[str] = frozenset()
 
     def as_json(self) -> dict[str, Any]:
-        """The order as Telnyx shows it."""
+        """Return the order as Telnyx shows it."""
+        shown = {"record_type": "messaging_hosted_number"}
+        numbers = [shown | {"id": x.id, "phone_number": x.phone_number, "status": x.status} for x in self.numbers]
         return {
             "record_type": "messaging_hosted_number_order",
             "id": self.id,
             "messaging_profile_id": self.messaging_profile_id,
             "status": self.status,
-            "phone_numbers": [
-                {
-                    "record_type": "messaging_hosted_number",
-                    "id": number.id,
-                    "phone_number": number.phone_number,
-                    "status": number.status,
-                }
-                for number in self.numbers
-            ],
+            "phone_numbers": numbers,
         }
 
     def number(self, phone_number: str) -> HostedNumber | None:
-        """The entry of that phone number."""
+        """Return the entry of that phone number, or None."""
         return next((number for number in self.numbers if number.phone_number == phone_number), None)
 
     def with_numbers(self, change: Callable[[HostedNumber], HostedNumber]) -> "HostedNumberOrder":
-        """The order with `change` applied to each of its numbers."""
+        """Return the order with `change` applied to each of its numbers."""
         return replace(self, numbers=tuple(change(number) for number in self.numbers))
 
 
-class HostedNumberOrders:
+class HostedNumberOrders(Resources[HostedNumberOrder]):
     """The orders by id; deleted ones are gone."""
 
-    def __init__(self) -> None:
-        self._orders: dict[str, HostedNumberOrder] = {}
+    def of_number(self, number: str) -> tuple[HostedNumberOrder, HostedNumber]:
+        """Return the number of that id or phone number, and its order.
 
-    def __iter__(self) -> Iterator[HostedNumberOrder]:
-        return iter(list(self._orders.values()))
+        Raises:
+            ApiError: 404, there is none.
+        """
+        found = self.find_number(number)
+        if found is None:
+            raise not_found()
+        return found
 
-    def __len__(self) -> int:
-        return len(self._orders)
-
-    def put(self, order: HostedNumberOrder) -> None:
-        """Add an order, or replace the one of that id."""
-        self._orders[order.id] = order
-
-    def remove(self, order_id: str) -> None:
-        """Forget the order of that id."""
-        self._orders.pop(order_id, None)
-
-    def find(self, order_id: str) -> HostedNumberOrder | None:
-        """The order of that id."""
-        return self._orders.get(order_id)
-
-    def of_number(self, number: str) -> tuple[HostedNumberOrder, HostedNumber] | None:
-        """The number that has that id or is that phone number, and its order."""
+    def find_number(self, number: str) -> tuple[HostedNumberOrder, HostedNumber] | None:
+        """Return the number of that id or phone number, and its order; None where there is none."""
         for order in self:
             for hosted in order.numbers:
                 if number in (hosted.id, hosted.phone_number) and hosted.status != "deleted":
                     return order, hosted
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnershipCode:
+    """The latest code that was sent to a number of an order."""
+
+    order_id: str
+    phone_number: str
+    code: str
+
+
+class OwnershipCodes(Resources[OwnershipCode]):
+    """The codes by which the owner of a number proves to be its owner."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda code: (code.order_id, code.phone_number))
+
+    def of_order(self, order_id: str) -> list[OwnershipCode]:
+        """Return the codes of one order."""
+        return [code for code in self if code.order_id == order_id]

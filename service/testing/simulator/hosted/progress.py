@@ -1,90 +1,110 @@
-"""How a hosted number order comes to its end, automatically or as scripted."""
+"""The progress of hosted number orders, automatic or scripted, and the webhooks about them.
+
+The webhooks go to the URLs of the order's messaging profile. Source: OpenAPI `HostedNumberOrderEvent`. Older pages show
+internal transfers as `….updated` with `approval_decision`, and bodies without id, time and `meta`.
+"""
 
 from dataclasses import replace
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from service.testing.simulator.account import Account
-from service.testing.simulator.api.api_error import not_found
-from service.testing.simulator.hosted.order_events import EventName, Shape, tell
+from service.testing.simulator.api.fields import Script
 from service.testing.simulator.hosted.orders import HostedNumber, HostedNumberOrder, NumberStatus, OrderStatus
+from service.testing.simulator.webhooks.deliveries import USER_ID
+from service.testing.simulator.webhooks.events import WebhookEvent, new_event
 
+if TYPE_CHECKING:
+    from service.testing.simulator.account import Account
+
+PREFIX = "messaging_hosted_numbers_orders."
 APPROVAL_TIME = 72 * 3600
 """Seconds that the losing owner of an internal transfer has. Source: knowledge base, internal hosted SMS transfer."""
-
 DOCUMENTS = frozenset({"loa", "bill"})
 
+Shape = Literal["current", "older"]
 
-class OrderStep(BaseModel):
+
+class OrderStep(Script):
     """A step of the review: the order's new status, that of its numbers, and the form of the webhook."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: OrderStatus
     number_status: NumberStatus | None = None
     shape: Shape = "current"
 
 
-class TransferStep(BaseModel):
-    """A step of a transfer from another Telnyx account; a request that nobody decides is approved in the end."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class TransferStep(Script):
+    """A step of a transfer from another Telnyx account; a request without a decision is approved in the end."""
 
     step: Literal["detected", "approval_requested", "approved", "rejected"]
     shape: Shape = "current"
 
 
-def known_order(account: Account, order_id: str) -> HostedNumberOrder:
-    """The order of that id.
+def send_order_event(
+    account: "Account",
+    name: str,
+    order: HostedNumberOrder,
+    *,
+    shape: Shape = "current",
+    number_statuses: dict[str, str] | None = None,
+    **transfer: Any,
+) -> None:
+    """Send an event in the background; `number_statuses` are shown in place of those of the order."""
+    profile_id = order.messaging_profile_id or account.profiles.default_id
+    statuses = {number.phone_number: number.status for number in order.numbers} | (number_statuses or {})
+    payload = {
+        "order_id": order.id,
+        "order_status": order.status,
+        "profile_id": profile_id,
+        "user_id": USER_ID,
+        "numbers": [{"value": each.phone_number, "status": statuses[each.phone_number]} for each in order.numbers],
+        **transfer,
+    }
+    event = new_event(account.clock, account.identifiers, PREFIX + name, payload)
+    account.courier.send(_older(event) if shape == "older" else event, account.profiles.destination(profile_id))
 
-    Raises:
-        ApiError: 404, there is none.
-    """
-    order = account.hosted_orders.find(order_id)
-    if order is None:
-        raise not_found()
-    return order
 
-
-def move(account: Account, order_id: str, step: OrderStep) -> HostedNumberOrder:
+def move(account: "Account", order_id: str, step: OrderStep) -> HostedNumberOrder:
     """Take `step`, and send the webhook about it.
 
     Raises:
         ApiError: 404, there is no such order.
     """
-    order = _with_status(known_order(account, order_id), step.status, step.number_status)
+
+    def changed(number: HostedNumber) -> HostedNumber:
+        status = number.status if number.status == "deleted" else step.number_status or number.status
+        return replace(number, status=status)
+
+    order = replace(account.hosted_orders.known(order_id), status=step.status).with_numbers(changed)
     account.hosted_orders.put(order)
-    tell(account, "updated", order, shape=step.shape)
+    send_order_event(account, "updated", order, shape=step.shape)
     return order
 
 
-def transfer(account: Account, order_id: str, step: TransferStep) -> HostedNumberOrder:
+def transfer(account: "Account", order_id: str, step: TransferStep) -> HostedNumberOrder:
     """Take a step of an internal transfer, and send the webhook about it.
 
     Raises:
         ApiError: 404, there is no such order.
     """
-    order = known_order(account, order_id)
+    order = account.hosted_orders.known(order_id)
     account.transfers[order_id] = step.step
-    if step.step == "approval_requested":
-        deadline = account.clock.now() + APPROVAL_TIME
-        _tell_transfer(account, order, step, deadline)
-        account.background.start(partial(_approve_in_the_end, account, order_id, step.shape, deadline))
-    else:
-        _tell_transfer(account, order, step, None)
+    decision = step.step if step.step in ("approved", "rejected") else "pending"
+    due = account.clock.now() + APPROVAL_TIME if step.step == "approval_requested" else None
+    told: dict[str, Any] = {"decision": decision, "approval_deadline": due and int(due)}
+    send_order_event(account, f"internal_transfer_{step.step}", order, shape=step.shape, **told)
+    if due is not None:
+        account.background.start(partial(_approve_in_the_end, account, order_id, step.shape, due))
     return order
 
 
-def settle(account: Account, order_id: str) -> None:
+def settle(account: "Account", order_id: str) -> None:
     """Let the order succeed in the background once all its numbers are verified and both documents are there."""
-    order = known_order(account, order_id)
+    order = account.hosted_orders.known(order_id)
     if order.documents >= DOCUMENTS and all(number.verified for number in order.numbers):
         account.background.start(partial(_succeed, account, order_id))
 
 
-async def _succeed(account: Account, order_id: str) -> None:
+async def _succeed(account: "Account", order_id: str) -> None:
     for step in (
         OrderStep(status="provisioning", number_status="provisioning"),
         OrderStep(status="successful", number_status="successful"),
@@ -93,30 +113,18 @@ async def _succeed(account: Account, order_id: str) -> None:
             move(account, order_id, step)
 
 
-async def _approve_in_the_end(account: Account, order_id: str, shape: Shape, deadline: float) -> None:
+async def _approve_in_the_end(account: "Account", order_id: str, shape: Shape, deadline: float) -> None:
     await account.clock.until(deadline)
     order = account.hosted_orders.find(order_id)
     if order is not None and account.transfers.get(order_id) == "approval_requested":
         account.transfers[order_id] = "auto_approved"
-        tell(
-            account, "internal_transfer_auto_approved", order, shape=shape, decision="approved", approval_deadline=None
-        )
+        told: dict[str, Any] = {"decision": "approved", "approval_deadline": None}
+        send_order_event(account, "internal_transfer_auto_approved", order, shape=shape, **told)
 
 
-def _tell_transfer(account: Account, order: HostedNumberOrder, step: TransferStep, deadline: float | None) -> None:
-    names: dict[str, EventName] = {
-        "detected": "internal_transfer_detected",
-        "approval_requested": "internal_transfer_approval_requested",
-        "approved": "internal_transfer_approved",
-        "rejected": "internal_transfer_rejected",
-    }
-    decision = step.step if step.step in ("approved", "rejected") else "pending"
-    approval_deadline = None if deadline is None else int(deadline)
-    tell(account, names[step.step], order, shape=step.shape, decision=decision, approval_deadline=approval_deadline)
-
-
-def _with_status(order: HostedNumberOrder, status: OrderStatus, number: NumberStatus | None) -> HostedNumberOrder:
-    def changed(hosted: HostedNumber) -> HostedNumber:
-        return hosted if number is None or hosted.status == "deleted" else replace(hosted, status=number)
-
-    return replace(order, status=status).with_numbers(changed)
+def _older(event: WebhookEvent) -> WebhookEvent:
+    payload, event_type = dict(event.data["payload"]), event.type
+    if "decision" in payload:
+        payload["approval_decision"] = payload.pop("decision")
+        event_type = f"{PREFIX}updated"
+    return WebhookEvent({"event_type": event_type, "payload": payload}, event.occurred_at, with_meta=False)

@@ -1,15 +1,17 @@
 """`GET /detail_records`: the records of messages that have ended."""
 
+import math
 import operator
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.pages import page
-from service.testing.simulator.messages.date_range import days
+from service.testing.simulator.api.lists import page
 from service.testing.simulator.messages.message import Message, Status
-from service.testing.simulator.simulated_clock import iso, read_iso
+from service.testing.simulator.simulated_clock import is_iso, iso, read_iso
 from service.testing.simulator.webhooks.deliveries import USER_ID
 
 LARGEST_PAGE = 50
@@ -26,6 +28,16 @@ _STATUSES: dict[Status, str] = {
 }
 _RECORD_TYPES = ("messaging", "message_detail_record")
 _COMPARISONS = {"eq": operator.eq, "gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
+_FIELD_NAMES = """
+uuid user_id cli cld direction message_type status delivery_status parts profile_id profile_name created_at sent_at
+completed_at updated_at cost currency tags on_net
+"""
+_FIELDS = frozenset(_FIELD_NAMES.split())
+_LAST_DAYS = re.compile(r"last_(\d{1,3})_days")
+_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
+_WHICH = {"last": -1, "this": 0, "next": 1}
+
+Filter = tuple[str, str, str]
 
 
 def search_detail_records(account: Account, call: OperationCall) -> Answer:
@@ -33,10 +45,6 @@ def search_detail_records(account: Account, call: OperationCall) -> Answer:
 
     Source: OpenAPI `MessageDetailRecord`; that queued messages are missing: knowledge base, rate limiting. Only
     messages have records here, other record types give none.
-
-    Raises:
-        ApiError: 400, `filter[record_type]` is missing, a filter names no field or no range of days, or a page is out
-            of range.
     """
     filters = _filters(call)
     if "filter[record_type]" not in call.query:
@@ -53,11 +61,42 @@ def search_detail_records(account: Account, call: OperationCall) -> Answer:
     return page(call, _sorted(found, call.query.get("sort", call.query.get("sort[]", "-created_at"))), LARGEST_PAGE)
 
 
-Filter = tuple[str, str, str]
+def days(name: str | None, now: float) -> tuple[float, float]:
+    """Return the begin and end of a range of whole days in UTC, in seconds since 1970; None is all of time.
+
+    Source: OpenAPI `SearchDetailRecords`, and for `last_N_days` the SDK's description of the filter.
+
+    Raises:
+        ApiError: 400, there is no such range.
+    """
+    if name is None:
+        return -math.inf, math.inf
+    begin, end = _range(name, datetime.fromtimestamp(now, UTC).replace(hour=0, minute=0, second=0, microsecond=0))
+    return begin.timestamp(), end.timestamp()
+
+
+def _range(name: str, today: datetime) -> tuple[datetime, datetime]:
+    which, _, unit = name.partition("_")
+    if match := _LAST_DAYS.fullmatch(name):
+        return today - timedelta(days=int(match[1])), today + timedelta(days=1)
+    if name in _DAYS:
+        begin = today + timedelta(days=_DAYS[name])
+        return begin, begin + timedelta(days=1)
+    if which in _WHICH and unit == "week":
+        monday = today + timedelta(days=7 * _WHICH[which] - today.weekday())
+        return monday, monday + timedelta(days=7)
+    if which in _WHICH and unit == "month":
+        return _month(today, _WHICH[which]), _month(today, _WHICH[which] + 1)
+    raise bad_request("The filter date_range names no range of days.")
+
+
+def _month(today: datetime, offset: int) -> datetime:
+    years, month = divmod(today.month - 1 + offset, 12)
+    return today.replace(year=today.year + years, month=month + 1, day=1)
 
 
 def _filters(call: OperationCall) -> list[Filter]:
-    """Field, comparison and value of every filter on a field."""
+    """Return field, comparison and value of every filter on a field."""
     found = []
     for name, value in call.query.items():
         if name.startswith("filter[") and name not in ("filter[record_type]", "filter[date_range]"):
@@ -69,24 +108,14 @@ def _filters(call: OperationCall) -> list[Filter]:
 def _checked(field: str, comparison: str, value: str) -> Filter:
     if field not in _FIELDS or comparison not in _COMPARISONS:
         raise bad_request(f"The filter {field} does not exist for this record type.")
-    if field.endswith("_at"):
-        _check_date(field, value)
+    if field.endswith("_at") and not is_iso(value):
+        raise bad_request(f"The filter {field} must be an ISO 8601 date.")
     return field, comparison, value
 
 
-def _check_date(field: str, value: str) -> None:
-    try:
-        read_iso(value)
-    except ValueError:
-        raise bad_request(f"The filter {field} must be an ISO 8601 date.") from None
-
-
 def _fits(record: dict[str, Any], field: str, comparison: str, value: str) -> bool:
-    held: Any = str(record[field])
-    wanted: Any = value
-    if field.endswith("_at"):
-        held, wanted = read_iso(held), read_iso(value)
-    return bool(_COMPARISONS[comparison](held, wanted))
+    read: Any = read_iso if field.endswith("_at") else str
+    return bool(_COMPARISONS[comparison](read(str(record[field])), read(value)))
 
 
 def _sorted(records: list[dict[str, Any]], order: str) -> list[dict[str, Any]]:
@@ -98,7 +127,7 @@ def _sorted(records: list[dict[str, Any]], order: str) -> list[dict[str, Any]]:
 
 def _record(account: Account, message: Message) -> dict[str, Any]:
     profile = account.profiles.find(message.messaging_profile_id)
-    created_at = iso(message.received_at)
+    created_at, status = iso(message.received_at), _STATUSES[message.status]
     completed_at = created_at if message.completed_at is None else iso(message.completed_at)
     return {
         "record_type": "message_detail_record",
@@ -108,8 +137,8 @@ def _record(account: Account, message: Message) -> dict[str, Any]:
         "cld": message.to,
         "direction": message.direction,
         "message_type": message.type,
-        "status": _STATUSES[message.status],
-        "delivery_status": _STATUSES[message.status],
+        "status": status,
+        "delivery_status": status,
         "errors": [error["code"] for error in message.errors],
         "parts": message.parts,
         "profile_id": message.messaging_profile_id,
@@ -123,28 +152,3 @@ def _record(account: Account, message: Message) -> dict[str, Any]:
         "tags": "",
         "on_net": False,
     }
-
-
-_FIELDS = frozenset(
-    {
-        "uuid",
-        "user_id",
-        "cli",
-        "cld",
-        "direction",
-        "message_type",
-        "status",
-        "delivery_status",
-        "parts",
-        "profile_id",
-        "profile_name",
-        "created_at",
-        "sent_at",
-        "completed_at",
-        "updated_at",
-        "cost",
-        "currency",
-        "tags",
-        "on_net",
-    }
-)

@@ -1,8 +1,9 @@
-"""The messages of the account, and what has become of them."""
+"""The messages of the account, and the encoding of their texts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
+
+from service.testing.simulator.resources import Resources
 
 MessageType = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
 Status = Literal[
@@ -20,6 +21,12 @@ Status = Literal[
     "received",
 ]
 """`to[].status`. Source: OpenAPI `OutboundMessagePayload` and `OutboundMessagePayloadCancelled`; for `read` the SDK."""
+
+_GSM7 = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM7_EXTENDED = set("^{}\\[~]|€\f")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,31 +77,25 @@ class Message:
     user_id: str | None = None
 
 
-class Messages:
-    """Holds every message by its id, in the order in which they came."""
-
-    def __init__(self) -> None:
-        self._messages: dict[str, Message] = {}
-
-    def __iter__(self) -> Iterator[Message]:
-        return iter(list(self._messages.values()))
-
-    def __len__(self) -> int:
-        return len(self._messages)
-
-    def add(self, message: Message) -> None:
-        """Keep a new message."""
-        self._messages[message.id] = message
-
-    def find(self, message_id: str) -> Message | None:
-        """The message of that id."""
-        return self._messages.get(message_id)
-
-    def known(self, message_id: str) -> Message:
-        """The message of that id, which is known to be there."""
-        return self._messages[message_id]
+class Messages(Resources[Message]):
+    """The messages by id."""
 
     def change(self, message_id: str, **changes: Any) -> Message:
-        """Change the message of that id, and return it as it now is."""
-        self._messages[message_id] = replace(self._messages[message_id], **changes)
-        return self._messages[message_id]
+        """Change the message of that id, and return its new form."""
+        changed = replace(self.known(message_id), **changes)
+        self.put(changed)
+        return changed
+
+
+def encoding_of(text: str) -> str:
+    """Return `GSM-7` if every character of `text` is in that alphabet, else `UCS-2`."""
+    return "GSM-7" if set(text) <= _GSM7 | _GSM7_EXTENDED else "UCS-2"
+
+
+def parts_of(text: str, encoding: str) -> int:
+    """Return how many SMS carry `text`: 160 septets or 70 UTF-16 units in one, 153 or 67 in each of several."""
+    if encoding == "GSM-7":
+        length, single, multiple = len(text) + sum(c in _GSM7_EXTENDED for c in text), 160, 153
+    else:
+        length, single, multiple = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if length <= single else -(-length // multiple)

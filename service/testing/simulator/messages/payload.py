@@ -10,22 +10,19 @@ ORGANIZATION_ID = "9d76d591-1b7d-405d-8c64-1320ee070245"
 
 _CARRIER = {"carrier": "T-MOBILE USA, INC.", "line_type": "Wireless"}
 _TELNYX = {"carrier": "Telnyx", "line_type": "Wireless"}
-_CURRENCY = "USD"
 _RATE = 0.00205
 _CARRIER_FEE = 0.00305
 
 
-def outbound_payload(message: Message) -> dict[str, Any]:
-    """An outbound message. Source: OpenAPI `OutboundMessagePayload`; for RCS the SDK's, which knows `body`."""
-    return {
-        "record_type": "message",
-        "direction": "outbound",
-        "id": message.id,
-        "type": message.type,
-        "organization_id": ORGANIZATION_ID,
-        "messaging_profile_id": message.messaging_profile_id,
-        "from": _sender(message),
-        "to": [recipient(message)],
+def payload(message: Message) -> dict[str, Any]:
+    """Return the message as webhooks and most answers carry it.
+
+    Source: OpenAPI `OutboundMessagePayload` and `InboundMessagePayload`; knowledge base, receiving RCS webhooks. For
+    RCS and WhatsApp the SDK's payloads, where `to` of an inbound WhatsApp message is a text.
+    """
+    shown = {
+        **_head(message),
+        **(_outbound_parties(message) if message.direction == "outbound" else _inbound_parties(message)),
         "cc": [],
         **_content(message),
         **_times(message),
@@ -35,72 +32,60 @@ def outbound_payload(message: Message) -> dict[str, Any]:
         "webhook_url": message.webhook_url,
         "webhook_failover_url": message.webhook_failover_url,
     }
+    return shown if message.autoresponse_type is None else shown | {"autoresponse_type": message.autoresponse_type}
 
 
-def inbound_payload(message: Message) -> dict[str, Any]:
-    """An inbound message.
+def accepted_payload(message: Message, sender: dict[str, Any], body: Any) -> dict[str, Any]:
+    """Return the answer to a send by RCS or WhatsApp. Source: SDK 4.189, `MessageWhatsappResponse` and RCS's."""
+    return {
+        **_head(message),
+        "from": {**sender, "carrier": "Telnyx"},
+        "to": [_recipient(message)],
+        "body": body,
+        "encoding": message.encoding,
+        "received_at": iso(message.received_at),
+        "wait_seconds": message.wait_seconds,
+    }
 
-    Source: OpenAPI `InboundMessagePayload`; knowledge base, receiving RCS webhooks; for WhatsApp the SDK's
-    `MessagingInboundMessagePayload`, where `to` is a text and `body` says who wrote.
-    """
-    shown = {
+
+def _head(message: Message) -> dict[str, Any]:
+    return {
         "record_type": "message",
-        "direction": "inbound",
+        "direction": message.direction,
         "id": message.id,
         "type": message.type,
         "organization_id": ORGANIZATION_ID,
         "messaging_profile_id": message.messaging_profile_id,
-        "from": {**_CARRIER, "phone_number": message.sender, "status": "received"},
-        "to": message.to if message.type == "WHATSAPP" else [_addressee(message)],
-        "cc": [],
-        **_content(message),
-        **_times(message),
-        **_costs(message),
-        "errors": [],
-        "tags": [],
-        "webhook_url": message.webhook_url,
-        "webhook_failover_url": message.webhook_failover_url,
     }
-    return shown if message.autoresponse_type is None else shown | {"autoresponse_type": message.autoresponse_type}
 
 
-def payload(message: Message) -> dict[str, Any]:
-    """The message in the form of its direction."""
-    return outbound_payload(message) if message.direction == "outbound" else inbound_payload(message)
-
-
-def recipient(message: Message) -> dict[str, Any]:
-    """The one entry of `to` of an outbound message."""
+def _recipient(message: Message) -> dict[str, Any]:
     return {**_CARRIER, "phone_number": message.to, "status": message.status}
 
 
-def _sender(message: Message) -> dict[str, Any]:
-    if message.type == "RCS":
-        return {"agent_id": message.sender, "agent_name": message.agent_name or message.sender}
-    return {**_TELNYX, "phone_number": message.sender}
+def _outbound_parties(message: Message) -> dict[str, Any]:
+    sender = _agent(message, message.sender) or {**_TELNYX, "phone_number": message.sender}
+    return {"from": sender, "to": [_recipient(message)]}
 
 
-def _addressee(message: Message) -> dict[str, Any]:
-    if message.type == "RCS":
-        return {"agent_id": message.to, "agent_name": message.agent_name or message.to}
-    return {**_TELNYX, "phone_number": message.to, "status": "webhook_delivered"}
+def _inbound_parties(message: Message) -> dict[str, Any]:
+    ours = _agent(message, message.to) or {**_TELNYX, "phone_number": message.to, "status": "webhook_delivered"}
+    sender = {**_CARRIER, "phone_number": message.sender, "status": "received"}
+    return {"from": sender, "to": message.to if message.type == "WHATSAPP" else [ours]}
+
+
+def _agent(message: Message, agent_id: str) -> dict[str, Any] | None:
+    return {"agent_id": agent_id, "agent_name": message.agent_name or agent_id} if message.type == "RCS" else None
 
 
 def _content(message: Message) -> dict[str, Any]:
-    if message.type == "WHATSAPP":
-        return _whatsapp_content(message)
-    if message.type != "RCS":
+    if message.type in ("SMS", "MMS"):
         return _text_fields(message)
     if message.direction == "inbound":
         return {"body": message.content}
-    return {"body": message.content.get("content_message", {}), "wait_seconds": message.wait_seconds}
-
-
-def _whatsapp_content(message: Message) -> dict[str, Any]:
-    """Source: SDK 4.189, the `Body` of both payloads."""
-    if message.direction == "inbound":
-        return {"body": message.content}
-    return {"body": {"whatsapp_message": message.content}, "wait_seconds": message.wait_seconds}
+    rich = {"whatsapp_message": message.content}
+    body = rich if message.type == "WHATSAPP" else message.content.get("content_message", {})
+    return {"body": body, "wait_seconds": message.wait_seconds}
 
 
 def _text_fields(message: Message) -> dict[str, Any]:
@@ -126,16 +111,13 @@ def _medium(message: Message, url: str) -> dict[str, Any]:
 
 
 def _times(message: Message) -> dict[str, Any]:
+    waits = not message.sent_at and message.direction == "outbound"
     return {
         "received_at": iso(message.received_at),
-        "sent_at": _maybe(message.sent_at),
-        "completed_at": _maybe(message.completed_at),
-        "valid_until": None if message.sent_at or message.direction == "inbound" else iso(message.received_at + 3600),
+        "sent_at": message.sent_at and iso(message.sent_at),
+        "completed_at": message.completed_at and iso(message.completed_at),
+        "valid_until": iso(message.received_at + 3600) if waits else None,
     }
-
-
-def _maybe(seconds: float | None) -> str | None:
-    return None if seconds is None else iso(seconds)
 
 
 def _costs(message: Message) -> dict[str, Any]:
@@ -146,4 +128,4 @@ def _costs(message: Message) -> dict[str, Any]:
 
 
 def _amount(amount: float) -> dict[str, str]:
-    return {"amount": f"{amount:.5f}", "currency": _CURRENCY}
+    return {"amount": f"{amount:.5f}", "currency": "USD"}

@@ -1,36 +1,37 @@
-"""`POST /messages` and `POST /messages/schedule`."""
+"""Sends of SMS and MMS, by requests and assistants; showing and cancelling of messages."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from service.testing.simulator.account import Account
-from service.testing.simulator.api.api_error import bad_request, missing_parameter, refusal
+from service.testing.simulator.api.api_error import bad_request, missing_parameter, not_found, refusal
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import RequestBody, WebAddress
-from service.testing.simulator.messages import admission, lifecycle, text
-from service.testing.simulator.messages.message import Message, MessageType
-from service.testing.simulator.messages.payload import outbound_payload
-from service.testing.simulator.phone_numbers import is_alphanumeric, is_sender
+from service.testing.simulator.api.fields import (
+    Date,
+    PhoneNumber,
+    RequestBody,
+    WebAddress,
+    is_alphanumeric,
+    is_e164,
+    is_sender,
+    is_whatsapp_user_id,
+)
+from service.testing.simulator.messages.lifecycle import begin
+from service.testing.simulator.messages.message import Message, MessageType, encoding_of, parts_of
+from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.simulated_clock import read_iso
 
 POOL_NUMBER = "+13125550000"
 """The number that a message from a number pool goes out from."""
-
 EARLIEST_SCHEDULE, LATEST_SCHEDULE = 300, 5 * 86400
 """Seconds for which a message can be scheduled ahead. Source: Telnyx's page on scheduling messages."""
-
 MOST_PARTS = 10
 """Parts of one SMS. Source: OpenAPI `OutboundMessagePayload`."""
-
-
-def _is_date(value: str | None) -> str | None:
-    if value is not None:
-        read_iso(value)
-    return value
-
-
-Date = Annotated[str, AfterValidator(_is_date)]
+RETRIEVABLE_FOR = 10 * 86400
+"""Simulated seconds for which a message can be retrieved. Source: OpenAPI `GetMessage`."""
+CANCELLABLE_UNTIL = 60
+"""Seconds before `send_at` up to which a scheduled message can be cancelled. Source: OpenAPI `CancelMessage`."""
 
 
 class CreateMessageRequest(RequestBody):
@@ -51,29 +52,55 @@ class CreateMessageRequest(RequestBody):
     send_at: Date | None = None
 
 
-def send(account: Account, call: OperationCall) -> Answer:
-    """Accept an SMS or MMS, and let it go its way.
+class AssistantSms(RequestBody):
+    """The body of an assistant's SMS. Source: SDK 4.189, `AssistantSendSMSParams`."""
+
+    sender: PhoneNumber = Field(alias="from")
+    to: str
+    text: str = "Hello"
+
+
+class AssistantWhatsapp(RequestBody):
+    """The body of an assistant's WhatsApp message. Source: SDK 4.189, `AssistantWhatsappParams`."""
+
+    sender: PhoneNumber = Field(alias="from")
+    to: str
+    content: str
+
+
+def admit(account: Account, message: Message) -> dict[str, str]:
+    """Check the rules that SMS, MMS, RCS and WhatsApp share; return the `x-ratelimit-*` headers of the answer.
 
     Raises:
-        ApiError: 400, a field is missing or does not fit; 403, the profile is disabled, the number opted out or the
-        sender is
-            not verified; 429, too fast or the queue is full.
+        ApiError: 400, the recipient is no phone number; 403 with 40312 (profile disabled), 40300 (STOP) or 40329
+            (toll-free number not verified); 429 with 10011, too many requests. The status of the 403s is not
+            documented.
     """
+    headers = account.rates.admit(message.type, account.clock.now())
+    if not (is_e164(message.to) or (message.type == "WHATSAPP" and is_whatsapp_user_id(message.to))):
+        raise refusal(400, "40310", "Invalid 'to' address", "The 'to' address must be in +E.164 format.", "/to")
+    profile = account.profiles.find(message.messaging_profile_id)
+    if profile is not None and not profile.enabled:
+        raise refusal(403, "40312", "Messaging profile is disabled", "The messaging profile has been disabled.")
+    account.opt_outs.check(message.messaging_profile_id, message.to)
+    if account.verification_requests.is_unverified(message.sender):
+        detail = "The toll-free number is not verified and cannot send messages."
+        raise refusal(403, "40329", "Toll-free number not verified", detail, "/from")
+    return headers
+
+
+def send(account: Account, call: OperationCall) -> Answer:
+    """Accept an SMS or MMS, and send it in the background."""
     request = call.read(CreateMessageRequest)
     _check_sender(request)
     _check_content(request)
     message = _message(account, request)
-    headers = admission.admit(account, message)
-    accepted = lifecycle.begin(account, message)
-    return Answer({"data": outbound_payload(accepted)}, headers=headers)
+    headers = admit(account, message)
+    return Answer({"data": payload(begin(account, message))}, headers=headers)
 
 
 def schedule(account: Account, call: OperationCall) -> Answer:
-    """Accept an SMS or MMS for later; as `send`, but `send_at` is required.
-
-    Raises:
-        ApiError: as `send`.
-    """
+    """Accept an SMS or MMS for later; `send_at` is required."""
     if call.read(CreateMessageRequest).send_at is None:
         raise missing_parameter("/send_at")
     return send(account, call)
@@ -94,9 +121,9 @@ def _check_content(request: CreateMessageRequest) -> None:
         raise missing_parameter("/media_urls")
     if _type(request) == "SMS" and not content:
         raise missing_parameter("/text")
-    if request.encoding == "gsm7" and text.encoding(content) != "GSM-7":
+    if request.encoding == "gsm7" and encoding_of(content) != "GSM-7":
         raise bad_request("The text has characters that GSM-7 cannot encode.", "/text")
-    if _type(request) == "SMS" and text.parts(content, _encoding(request)) > MOST_PARTS:
+    if _type(request) == "SMS" and parts_of(content, _encoding(request)) > MOST_PARTS:
         raise refusal(400, "40302", "Message too large", "The message is split into too many parts.", "/text")
 
 
@@ -105,7 +132,7 @@ def _type(request: CreateMessageRequest) -> MessageType:
 
 
 def _encoding(request: CreateMessageRequest) -> str:
-    return "UCS-2" if request.encoding == "ucs2" else text.encoding(request.text or "")
+    return "UCS-2" if request.encoding == "ucs2" else encoding_of(request.text or "")
 
 
 def _message(account: Account, request: CreateMessageRequest) -> Message:
@@ -121,7 +148,7 @@ def _message(account: Account, request: CreateMessageRequest) -> Message:
         subject=request.subject,
         media_urls=tuple(request.media_urls),
         encoding=encoding,
-        parts=min(MOST_PARTS, text.parts(request.text or "", encoding)),
+        parts=min(MOST_PARTS, parts_of(request.text or "", encoding)),
         webhook_url=request.webhook_url,
         webhook_failover_url=request.webhook_failover_url,
         use_profile_webhooks=request.use_profile_webhooks,
@@ -137,3 +164,55 @@ def _send_at(account: Account, request: CreateMessageRequest) -> float | None:
     if not EARLIEST_SCHEDULE <= moment - account.clock.now() <= LATEST_SCHEDULE:
         raise bad_request("A message can be scheduled from five minutes to five days ahead.", "/send_at")
     return moment
+
+
+def retrieve(account: Account, call: OperationCall) -> Answer:
+    """Show a message that is at most ten days old."""
+    return Answer({"data": payload(_known_message(account, call))})
+
+
+def cancel(account: Account, call: OperationCall) -> Answer:
+    """Cancel a message that goes out in more than a minute; the answer is the message itself, without `data`."""
+    message = _known_message(account, call)
+    if message.status != "scheduled" or (message.send_at or 0) - account.clock.now() <= CANCELLABLE_UNTIL:
+        detail = "Only messages that are scheduled for more than a minute from now can be cancelled."
+        raise refusal(403, "10010", "Authorization failed", detail)
+    return Answer(payload(account.messages.change(message.id, status="cancelled")))
+
+
+def _known_message(account: Account, call: OperationCall) -> Message:
+    message = account.messages.find(call.parameters["id"])
+    if message is None or account.clock.now() - message.received_at > RETRIEVABLE_FOR:
+        raise not_found()
+    return message
+
+
+def send_assistant_sms(account: Account, call: OperationCall) -> Answer:
+    """Let an assistant begin a conversation by SMS; the given text goes out unchanged."""
+    request = call.read(AssistantSms)
+    _begin_conversation(account, request, "SMS", request.text)
+    return Answer({"conversation_id": account.identifiers.uuid("conversation")})
+
+
+def send_assistant_whatsapp(account: Account, call: OperationCall) -> Answer:
+    """Let an assistant begin a conversation by WhatsApp, with a template: no window has to be open."""
+    request = call.read(AssistantWhatsapp)
+    message_id = _begin_conversation(account, request, "WHATSAPP", request.content)
+    return Answer({"conversation_id": account.identifiers.uuid("conversation"), "message_id": message_id})
+
+
+def _begin_conversation(
+    account: Account, request: AssistantSms | AssistantWhatsapp, kind: MessageType, text: str
+) -> str:
+    message = Message(
+        id=account.identifiers.uuid("message"),
+        type=kind,
+        sender=request.sender,
+        to=request.to,
+        received_at=account.clock.now(),
+        messaging_profile_id=account.profiles.of_number(request.sender),
+        text=text,
+        content={"type": "template", "template": {"name": "assistant"}} if kind == "WHATSAPP" else {},
+    )
+    admit(account, message)
+    return begin(account, message).id

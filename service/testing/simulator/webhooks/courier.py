@@ -6,54 +6,96 @@ described as exponential backoff and not published: here one second, then two, o
 
 import asyncio
 from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 
+import httpx
 import orjson
+from nacl.signing import SigningKey
 
+from service import clock
+from service.outbound.tls import tls_context
+from service.security.telnyx_signature import sign
+from service.testing.simulator.api.faults import ScriptedAnswers, WebhookFault
 from service.testing.simulator.background import Background
 from service.testing.simulator.identifiers import Identifiers
-from service.testing.simulator.scripted import ScriptedAnswers
 from service.testing.simulator.simulated_clock import SimulatedClock
-from service.testing.simulator.webhooks.deliveries import Attempt, WebhookDeliveries
+from service.testing.simulator.webhooks.deliveries import Attempt, Exchange, WebhookDeliveries
 from service.testing.simulator.webhooks.events import WebhookEvent, WebhookTarget
-from service.testing.simulator.webhooks.posting import WebhookPoster
-from service.testing.simulator.webhooks.webhook_faults import WebhookFault
+
+DEADLINE = 2.0
+"""Real seconds that a receiver has for its answer. Source: knowledge base, receiving webhooks for messaging."""
 
 ATTEMPTS_PER_URL = 3
 FIRST_PAUSE = 1.0
 """Simulated seconds between the first attempt at a URL and the second; each further pause is twice as long."""
+_SHOWN = 1000
+"""Characters of an answer that are kept."""
 
 
-class WebhookCourier:
-    """Delivers events, and notes every attempt.
+class WebhookPoster:
+    """The poster signs and posts webhooks.
 
-    Telnyx promises no order. Here the first attempts of events about the same thing go out one after the other, so
-    that a test sees the same order each time; another order is scripted by a fault.
+    The signature bears the real time, not the simulated one: the receiver's clock is not the simulator's to move.
     """
 
-    def __init__(
-        self,
-        clock: SimulatedClock,
-        identifiers: Identifiers,
-        background: Background,
-        poster: WebhookPoster,
-        deliveries: WebhookDeliveries,
-    ) -> None:
-        self._clock = clock
-        self._identifiers = identifiers
-        self._background = background
-        self._poster = poster
-        self._deliveries = deliveries
+    def __init__(self, signing_key: SigningKey) -> None:
+        self.deadline = DEADLINE
+        self._signing_key = signing_key
+        self._client: httpx.AsyncClient | None = None
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Hold connections to receivers until the block ends."""
+        async with httpx.AsyncClient(verify=tls_context(), trust_env=False, timeout=None) as client:  # noqa: S113 - the deadline is below
+            self._client = client
+            yield
+        self._client = None
+
+    async def post(self, url: str, body: bytes) -> Exchange:
+        """Post `body` to `url`, and wait for the answer until the deadline."""
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "telnyx-webhooks",
+            **sign(body, self._signing_key, int(clock.now())),
+        }
+        if self._client is None:
+            return Exchange(headers)
+        try:
+            async with asyncio.timeout(self.deadline):
+                response = await self._client.post(url, content=body, headers=headers)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
+            return Exchange(headers)
+        return Exchange(headers, response.status_code, dict(response.headers), response.text[:_SHOWN])
+
+
+@dataclass
+class WebhookCourier:
+    """The courier delivers events, and notes every attempt.
+
+    Telnyx promises no order. Here the first attempts of events about the same thing go out one after the other. A fault
+    can script another order.
+    """
+
+    clock: SimulatedClock
+    identifiers: Identifiers
+    background: Background
+    poster: WebhookPoster
+    deliveries: WebhookDeliveries
+
+    def __post_init__(self) -> None:
         self._held: list[asyncio.Event] = []
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.faults: ScriptedAnswers[WebhookFault] = ScriptedAnswers(identifiers, "webhook fault")
+        self.faults: ScriptedAnswers[WebhookFault] = ScriptedAnswers(self.identifiers, "webhook fault")
 
     def send(self, event: WebhookEvent, destination: WebhookTarget) -> None:
         """Deliver `event` in the background."""
-        self._background.start(partial(self._deliver, event, destination, self._fault(event)))
+        self.background.start(partial(self._deliver, event, destination, self._fault(event)))
 
     async def deliver(self, event: WebhookEvent, destination: WebhookTarget) -> None:
-        """Deliver `event`, as the faults that strike it allow, and return after the first attempt; the rest goes on."""
+        """Deliver `event` as its faults allow; return after the first attempt, while further ones go on."""
         await self._deliver(event, destination, self._fault(event))
 
     def _fault(self, event: WebhookEvent) -> WebhookFault | None:
@@ -63,7 +105,7 @@ class WebhookCourier:
         if fault is not None and fault.kind == "lost":
             return
         if fault is not None and fault.kind in ("late", "reordered"):
-            self._background.start(partial(self._deliver_later, event, destination, fault))
+            self.background.start(partial(self._deliver_later, event, destination, fault))
             return
         await self._begin(event, destination)
         if fault is not None and fault.kind == "duplicate":
@@ -71,7 +113,7 @@ class WebhookCourier:
 
     async def _deliver_later(self, event: WebhookEvent, destination: WebhookTarget, fault: WebhookFault) -> None:
         if fault.kind == "late":
-            await self._clock.until(event.occurred_at + fault.seconds)
+            await self.clock.until(event.occurred_at + fault.seconds)
         else:
             overtaken = asyncio.Event()
             self._held.append(overtaken)
@@ -80,20 +122,21 @@ class WebhookCourier:
 
     async def _begin(self, event: WebhookEvent, destination: WebhookTarget) -> None:
         attempted = asyncio.Event()
+        # Events about one thing start in their order, so that a test sees the same order each time.
         async with self._turns[event.subject]:
-            self._background.start(partial(self._attempt_all, event, destination, attempted))
+            self.background.start(partial(self._attempt_all, event, destination, attempted))
             await attempted.wait()
         held, self._held = self._held, []
         for overtaken in held:
             overtaken.set()
 
     async def _attempt_all(self, event: WebhookEvent, destination: WebhookTarget, attempted: asyncio.Event) -> None:
-        delivery_id, last = self._identifiers.uuid("delivery"), self._clock.now()
+        delivery_id, last = self.identifiers.uuid("delivery"), self.clock.now()
         try:
             for number, (url, pause) in enumerate(_plan(destination), start=1):
-                await self._clock.until(last + pause)
+                await self.clock.until(last + pause)
                 attempt = await self._attempt(event, url, number)
-                self._deliveries.add_attempt(delivery_id, event.data, attempt)
+                self.deliveries.add_attempt(delivery_id, event.data, attempt)
                 last = attempt.finished_at
                 attempted.set()
                 if attempt.status == "delivered":
@@ -102,12 +145,12 @@ class WebhookCourier:
             attempted.set()
 
     async def _attempt(self, event: WebhookEvent, url: str, number: int) -> Attempt:
-        started_at = self._clock.now()
-        exchange = await self._poster.post(url, orjson.dumps(event.body(number, url)))
-        return Attempt(url, started_at, self._clock.now(), exchange)
+        started_at = self.clock.now()
+        exchange = await self.poster.post(url, orjson.dumps(event.body(number, url)))
+        return Attempt(url, started_at, self.clock.now(), exchange)
 
 
 def _plan(destination: WebhookTarget) -> list[tuple[str, float]]:
-    """Each attempt's URL, and how long to pause before it."""
+    """Return each attempt's URL, and the pause before it in seconds."""
     pauses = [0.0, *(FIRST_PAUSE * 2**n for n in range(ATTEMPTS_PER_URL - 1))]
     return [(url, pause) for url in destination.urls() for pause in pauses]

@@ -1,14 +1,33 @@
-"""Telnyx's records of its attempts to deliver webhooks."""
+"""Telnyx's records of its attempts to deliver webhooks: `GET /webhook_deliveries`, `GET /webhook_deliveries/{id}`."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
+import orjson
+
+from service.testing.simulator.api.api_error import refusal
+from service.testing.simulator.api.call import Answer, OperationCall
+from service.testing.simulator.api.lists import page, time_filter
+from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import iso
-from service.testing.simulator.webhooks.posting import Exchange
+
+if TYPE_CHECKING:
+    from service.testing.simulator.account import Account
 
 USER_ID = "b448f9cc-a842-4784-98e9-03c1a5872950"
 """The user of the simulated account."""
+
+Status = Literal["delivered", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its answer; `status` is None where none came within the deadline."""
+
+    request_headers: dict[str, str]
+    status: int | None = None
+    response_headers: dict[str, str] = field(default_factory=dict)
+    response_body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,31 +40,20 @@ class Attempt:
     exchange: Exchange
 
     @property
-    def status(self) -> Literal["delivered", "failed"]:
-        """Whether the answer was any 2xx. Source: knowledge base, receiving webhooks for messaging."""
+    def status(self) -> Status:
+        """The result: any 2xx is a success. Source: knowledge base, receiving webhooks for messaging."""
         answer = self.exchange.status
         return "delivered" if answer is not None and answer // 100 == 2 else "failed"
 
     def as_json(self) -> dict[str, Any]:
-        """The attempt as Telnyx shows it. Source: OpenAPI `attempt`."""
-        return {
-            "status": self.status,
-            "started_at": iso(self.started_at),
-            "finished_at": iso(self.finished_at),
-            "http": self._http(),
-            "errors": [],
-        }
-
-    def _http(self) -> dict[str, Any]:
-        request = {"url": self.url, "headers": _pairs(self.exchange.request_headers)}
-        if self.exchange.status is None:
-            return {"request": request}
-        response = {
-            "status": self.exchange.status,
-            "headers": _pairs(self.exchange.response_headers),
-            "body": self.exchange.response_body,
-        }
-        return {"request": request, "response": response}
+        """Return the attempt as Telnyx shows it. Source: OpenAPI `attempt`."""
+        exchange = self.exchange
+        http: dict[str, Any] = {"request": {"url": self.url, "headers": _pairs(exchange.request_headers)}}
+        if exchange.status is not None:
+            headers = _pairs(exchange.response_headers)
+            http["response"] = {"status": exchange.status, "headers": headers, "body": exchange.response_body}
+        times = {"started_at": iso(self.started_at), "finished_at": iso(self.finished_at)}
+        return {"status": self.status, **times, "http": http, "errors": []}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +65,22 @@ class WebhookDelivery:
     attempts: tuple[Attempt, ...]
 
     @property
-    def status(self) -> Literal["delivered", "failed"]:
-        """How the last attempt ended."""
+    def status(self) -> Status:
+        """The result of the last attempt."""
         return self.attempts[-1].status
 
     @property
     def started_at(self) -> float:
-        """When the first attempt began, in simulated time."""
+        """The begin of the first attempt, in simulated time."""
         return self.attempts[0].started_at
 
     @property
     def finished_at(self) -> float:
-        """When the last attempt ended, in simulated time."""
+        """The end of the last attempt, in simulated time."""
         return self.attempts[-1].finished_at
 
     def as_json(self) -> dict[str, Any]:
-        """The delivery as Telnyx shows it, latest attempt first. Source: OpenAPI `webhook_delivery`."""
+        """Return the delivery as Telnyx shows it, latest attempt first. Source: OpenAPI `webhook_delivery`."""
         return {
             "record_type": "webhook_delivery",
             "id": self.id,
@@ -85,26 +93,46 @@ class WebhookDelivery:
         }
 
 
-class WebhookDeliveries:
+class WebhookDeliveries(Resources[WebhookDelivery]):
     """Every delivery by its id, in the order of the first attempts."""
-
-    def __init__(self) -> None:
-        self._deliveries: dict[str, WebhookDelivery] = {}
-
-    def __iter__(self) -> Iterator[WebhookDelivery]:
-        return iter(list(self._deliveries.values()))
-
-    def __len__(self) -> int:
-        return len(self._deliveries)
 
     def add_attempt(self, delivery_id: str, webhook: dict[str, Any], attempt: Attempt) -> None:
         """Note one more attempt of the delivery of that id, which is new at its first."""
-        known = self._deliveries.get(delivery_id, WebhookDelivery(delivery_id, webhook, ()))
-        self._deliveries[delivery_id] = replace(known, attempts=(*known.attempts, attempt))
+        known = self.find(delivery_id) or WebhookDelivery(delivery_id, webhook, ())
+        self.put(replace(known, attempts=(*known.attempts, attempt)))
 
-    def find(self, delivery_id: str) -> WebhookDelivery | None:
-        """The delivery of that id."""
-        return self._deliveries.get(delivery_id)
+
+def list_deliveries(account: "Account", call: OperationCall) -> Answer:
+    """List the deliveries that fit the filters, the latest first."""
+    if call.query.get("filter[status][eq]", "delivered") not in ("delivered", "failed"):
+        raise refusal(422, "10015", "Bad Request", "The status must be delivered or failed.")
+    started = time_filter(call, "filter[started_at][gte]", "filter[started_at][lte]", status=422)
+    finished = time_filter(call, "filter[finished_at][gte]", "filter[finished_at][lte]", status=422)
+    found = [
+        delivery.as_json()
+        for delivery in account.webhook_deliveries
+        if started(delivery.started_at) and finished(delivery.finished_at) and _fits(delivery, call)
+    ]
+    return page(call, found[::-1])
+
+
+def retrieve_delivery(account: "Account", call: OperationCall) -> Answer:
+    """Show one delivery with all its attempts."""
+    return Answer({"data": account.webhook_deliveries.known(call.parameters["id"]).as_json()})
+
+
+def _fits(delivery: WebhookDelivery, call: OperationCall) -> bool:
+    query, types = call.query, call.query.get("filter[event_type]")
+    return (
+        query.get("filter[status][eq]") in (None, delivery.status)
+        and (types is None or delivery.webhook.get("event_type") in types.split(","))
+        and query.get("filter[webhook][contains]", "") in _text(delivery.webhook)
+        and query.get("filter[attempts][contains]", "") in _text(delivery.as_json()["attempts"])
+    )
+
+
+def _text(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _pairs(headers: dict[str, str]) -> list[list[str]]:
