@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from service.outbound.blocks import ADVICE, OUTAGE_REASON
+from service.store.effects.blocks import OUTAGE
 from service.store.inbox import reasons
 from tests.documented import DOCS
 
@@ -63,3 +65,7 @@ def test_a_listed_reason_stands_in_the_code(reason: str) -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_page_explains_each_listed_reason_once_and_no_other(section: str) -> None:
     assert explained(section) == sorted(SECTIONS[section])
+
+
+def test_each_reason_for_parking_has_advice_for_a_person() -> None:
+    assert {*ADVICE} - {OUTAGE} | {OUTAGE_REASON, "paused"} == reasons.PARKED
