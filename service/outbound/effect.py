@@ -8,9 +8,9 @@ nor repeats anything.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+import httpx
 import structlog
 
 from service.outbound import lookups
@@ -18,7 +18,6 @@ from service.outbound.api_call import Call
 from service.outbound.effect_rules import (
     Decision,
     Resend,
-    Result,
     after_look_up,
     answer_not_sent,
     conditions_of,
@@ -29,6 +28,7 @@ from service.outbound.errors import Refusal, TelnyxResponse, classify_response, 
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Interrupted, Run
 from service.outbound.run_ledger import RunLedger
+from service.outbound.sender import EffectMetrics, EffectRequest, Sender
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.effects.send_conditions import NotAllowed
 
@@ -58,37 +58,18 @@ MISSING_KEY = "encryption_key_missing"
 MISSING_KEY_PAUSE = 60.0
 
 
-@dataclass
-class EffectRequest:
-    """One request: the call, and its `Idempotency-Key` if it has one.
-
-    `left` says whether a byte of it has left, `error` what came instead of an answer.
-    """
-
-    call: Call
-    key: str | None
-    left: bool = False
-    error: str = ""
-
-
-Send = Callable[[EffectRequest], Awaitable[TelnyxResponse | None]]
-"""Sends a request once, and notes on it how far it got; None where no answer came."""
-Read = Callable[[str], Awaitable[TelnyxResponse | None]]
-"""Reads a path at Telnyx; None where no answer came."""
-
-
 @dataclass(frozen=True)
 class Effect:
     """A call of a run that may change something at Telnyx."""
 
     call: Call
     run: Run
-    journal: RunLedger
+    ledger: RunLedger
     gate: Gate
-    send: Send
-    get: Read
+    sender: Sender
+    original: httpx.Request
     resend: Resend
-    ended: Callable[[Result], None]
+    metrics: EffectMetrics
 
     async def answer(self) -> TelnyxResponse:
         """Bring it about, or learn that it was, and answer what Telnyx answered.
@@ -97,11 +78,11 @@ class Effect:
             Interrupted: the run's note says what it is to end in.
             LeaseLost: the lease is gone.
         """
-        entry = await self.journal.entry_of(self.call)
+        entry = await self.ledger.entry_of(self.call)
         try:
             # Concurrent calls of a run under one key are one effect: the second waits for the answer of the first.
             async with self.run.turns[entry.name]:
-                await self.journal.taken_back(entry)
+                await self.ledger.taken_back(entry)
                 return await self._bring_about(entry)
         except asyncio.CancelledError:
             # A handler that cuts its call off, and makes it again, means the same effect.
@@ -147,16 +128,16 @@ class Effect:
     async def _known(self, entry: Entry) -> Entry:
         """Return the entry's current form; wait for another run that has it in hand."""
         for _ in range(MOST_LOOKS):
-            known = await self.journal.known(entry)
+            known = await self.ledger.known(entry)
             if known is not None:
                 return known
             await asyncio.sleep(LOOK_AGAIN)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
     def _stored(self, entry: Entry) -> TelnyxResponse:
-        self.ended("stored")
+        self.metrics.ended(self.call, "stored")
         kept = entry.answer or StoredAnswer(entry.status)
-        differs = not self.journal.has_bytes_of(entry, self.call)
+        differs = not self.ledger.has_bytes_of(entry, self.call)
         remark = f"{entry.method} {entry.path} was answered from the ledger"
         self.run.remarks.append(remark + (", though this run would have sent something else" if differs else ""))
         return TelnyxResponse(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
@@ -164,8 +145,8 @@ class Effect:
     async def _request(self, entry: Entry, *, again: bool) -> TelnyxResponse | None:
         await self._pass_gate(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
-        intended = entry if again else self.journal.intended(entry, self.call)
-        begun = await self.journal.begin(intended, again=again, conditions=conditions_of(self.call))
+        intended = entry if again else self.ledger.intended(entry, self.call)
+        begun = await self.ledger.begin(intended, again=again, conditions=conditions_of(self.call))
         if isinstance(begun, NotAllowed):
             return await self._not_sent(entry, begun)
         if begun == "changed":
@@ -183,8 +164,8 @@ class Effect:
         if entry.unconfirmed and (found := await self._found(entry)) is not None:
             return found
         if entry.state == "started" and not entry.unconfirmed:
-            await self.journal.end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why=refused.reason)
-        self.ended("not_sent")
+            await self.ledger.end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why=refused.reason)
+        self.metrics.ended(self.call, "not_sent")
         fate_of_it = " fate=unknown" if entry.unconfirmed else ""
         held_by = f" by {refused.about[0]}" if refused.about else ""
         shown = entry.recipient or self.call.shown_recipient
@@ -202,22 +183,22 @@ class Effect:
     async def _sent(self, entry: Entry) -> tuple[EffectRequest, TelnyxResponse | None]:
         """Send the entry's bytes; where the lease has gone meanwhile, nothing is sent."""
         if not self.run.holds_lease():
-            self.journal.take_back(entry)
+            self.ledger.take_back(entry)
             raise self.run.lose_lease()
         call = replace(self.call, body=entry.body or self.call.body, content_type=entry.content_type)
-        request = EffectRequest(call, self.journal.header(entry, self.call))
+        request = EffectRequest(call, self.ledger.header(entry, self.call))
         try:
-            return request, await self.send(request)
+            return request, await self.sender.send(self.original, request)
         # However the request was cut off: only one that has not left may be withdrawn.
         except (asyncio.CancelledError, Exception):
             if not request.left:
-                self.journal.take_back(entry)
+                self.ledger.take_back(entry)
             raise
 
     async def _answered(self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool) -> TelnyxResponse:
         """Keep an answer, and give it to the handler or end the run as it asks."""
         outcome = outcome_of(self.call, answer, again=again)
-        self.ended(outcome)
+        self.metrics.ended(self.call, outcome)
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
         state = await self._keep(entry, outcome, answer, sent_at)
@@ -240,15 +221,15 @@ class Effect:
 
     async def _unanswered(self, entry: Entry, request: EffectRequest, sent_at: int) -> Interrupted:
         outcome: EffectOutcome = "unknown" if request.left else "withdrawn"
-        self.ended(outcome)
-        await self.journal.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
+        self.metrics.ended(self.call, outcome)
+        await self.ledger.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
         await self.gate.report(self.call, None, event_id=self.run.event_id)
         return self.run.interrupt(unreachable(request.error))
 
     async def _keep(self, entry: Entry, outcome: EffectOutcome, answer: TelnyxResponse, sent_at: int) -> str:
         why = "" if outcome == "done" else classify_response(answer, is_send=self.call.is_send).detail
         stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
-        return await self.journal.end(entry, outcome, stored, sent_at=sent_at, why=why)
+        return await self.ledger.end(entry, outcome, stored, sent_at=sent_at, why=why)
 
     async def _look_up(self, verdict: Decision, entry: Entry) -> TelnyxResponse | None:
         """Settle it by what is found at Telnyx."""
@@ -263,7 +244,7 @@ class Effect:
         look_up = lookups.look_up_for(self.call)
         found = await look_up(self.call, entry, self._read) if look_up is not None else None
         if found is not None:
-            self.ended("found")
+            self.metrics.ended(self.call, "found")
             await self._keep(entry, "done", found, entry.last_at)
         return found
 
@@ -271,7 +252,7 @@ class Effect:
         """Read at Telnyx; a read that fails proves nothing, and the handler comes back for it."""
         reading = Call("GET", path.partition("?")[0])
         await self._pass_gate(reading)
-        answer = await self.get(path)
+        answer = await self.sender.get(self.original, path)
         account = await self.gate.report(reading, answer, event_id=self.run.event_id)
         if answer is None:
             raise self.run.interrupt(unreachable("while looking up what became of a request"))
@@ -281,7 +262,7 @@ class Effect:
         return answer
 
     def _ambiguous(self, entry: Entry, why: str) -> Interrupted:
-        self.ended("ambiguous")
+        self.metrics.ended(self.call, "ambiguous")
         what = f"{entry.method} {entry.path}" + (f" for {entry.recipient}" if entry.recipient else "")
         detail = (
             f"whether {what} took effect is not known: {why}. Look at Telnyx, then say it:"

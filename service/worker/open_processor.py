@@ -13,7 +13,8 @@ from redis.exceptions import RedisError
 from service.outbound.client import open_client
 from service.outbound.gate import Gate, GateMetrics
 from service.outbound.handler_run_state import note_tasks
-from service.outbound.transport import EffectMetrics, LedgerSettings
+from service.outbound.sender import EffectMetrics
+from service.outbound.transport import LedgerSettings
 from service.routing import Lifespan, Router
 from service.security.masking import describe_error
 from service.settings import Settings

@@ -18,7 +18,7 @@ import asyncio, os, signal
 from pathlib import Path
 
 from service import Context, Event, Router
-from service.outbound import effect_rules, run_ledger, transport
+from service.outbound import effect_rules, run_ledger, sender
 
 effect_rules.SHOWS_AT_TELNYX = 300
 router = Router()
@@ -47,7 +47,7 @@ def dying(cls, name, before=None, after=None):
 dying(run_ledger.RunLedger, "entry_of", after="looked up")
 dying(run_ledger.RunLedger, "begin", after="intent written")
 dying(run_ledger.RunLedger, "end", before="answer received", after="answer stored")
-send = transport.EffectTransport._send
+send = sender.Sender.send
 
 
 async def dying_mid_send(self, original, wanted):
@@ -58,7 +58,7 @@ async def dying_mid_send(self, original, wanted):
     return await sending
 
 
-transport.EffectTransport._send = dying_mid_send
+sender.Sender.send = dying_mid_send
 
 
 @router.on("test.sms")

@@ -8,10 +8,9 @@ from redis.exceptions import ResponseError
 from structlog.testing import capture_logs
 
 from service import Context, Event, Router
-from service.outbound import transport
 from service.outbound.gate import Gate
 from service.outbound.run_ledger import RunLedger
-from service.outbound.transport import EffectTransport
+from service.outbound.sender import Sender
 from service.store.effects.blocks import open_causes
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
@@ -47,8 +46,8 @@ def failing(error: Exception) -> Any:
         (Gate, "acquire", 1),
         (Gate, "report", 0),
         (Gate, "report", 1),
-        (EffectTransport, "_heed_stop", 0),
-        (transport, "_answer", 0),
+        (Sender, "_record_opt_out", 0),
+        (Sender, "read", 0),
     ],
 )
 def test_a_bug_in_the_path_of_a_call_is_an_error_with_its_place_and_an_attempt(

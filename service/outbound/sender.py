@@ -1,0 +1,132 @@
+"""Requests to Telnyx: each leaves once, and its answer is read whole."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+from redis.exceptions import RedisError
+
+from service import clock
+from service.events.consent import ConsentChange
+from service.monitoring.labels import Labels
+from service.outbound.api_call import Call
+from service.outbound.effect_rules import Result
+from service.outbound.errors import STOP, TelnyxResponse, codes
+from service.store.facts.consent import record_consent
+from service.store.keys import Keys
+
+log = structlog.get_logger(__name__)
+
+NO_ANSWER = (httpx.RequestError, OSError)
+"""Errors in place of an answer; beside httpx's own, only errors of the socket and of TLS."""
+
+
+@dataclass
+class EffectMetrics:
+    """Effects by operation and result."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self._operations = Labels(r"[A-Z]+ /[a-z0-9_]{1,40}", most=50)
+        self._effects = Counter(
+            "ringback_effects",
+            "Calls that change something at Telnyx, by operation and result.",
+            ["operation", "result"],
+            registry=self.registry,
+        )
+
+    def ended(self, call: Call, result: Result) -> None:
+        """Count the result of a call, or of one of its requests."""
+        # Further segments name things; a method and a resource are few.
+        resource = call.path.lstrip("/").partition("?")[0].partition("/")[0]
+        self._effects.labels(self._operations.of(f"{call.method} /{resource}"), result).inc()
+
+
+@dataclass
+class EffectRequest:
+    """One request: the call, and its `Idempotency-Key` if it has one.
+
+    `left` says whether a byte of it has left, `error` names the error in place of an answer.
+    """
+
+    call: Call
+    key: str | None
+    left: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Sender:
+    """The way of requests to Telnyx through a transport of httpx."""
+
+    transport: httpx.AsyncBaseTransport
+    base_path: str
+    redis: Any
+    keys: Keys
+
+    async def read(self, request: httpx.Request) -> TelnyxResponse:
+        """Return the answer to a request, read to its end: one that breaks off is none."""
+        response = await self.transport.handle_async_request(request)
+        try:
+            body = await response.aread()
+        finally:
+            await response.aclose()
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return TelnyxResponse(response.status_code, headers, body)
+
+    async def send(self, original: httpx.Request, wanted: EffectRequest) -> TelnyxResponse | None:
+        """Send once, and note how far that got; None where no answer came.
+
+        `original` gives the address and the credentials, `wanted` the bytes and the key.
+        """
+
+        async def trace(event: str, _: Mapping[str, Any]) -> None:
+            if event.endswith("send_request_headers.started"):
+                wanted.left = True
+
+        headers = original.headers.copy()
+        for name in ("idempotency-key", "content-length", "transfer-encoding"):
+            headers.pop(name, None)
+        if wanted.call.content_type:
+            headers["content-type"] = wanted.call.content_type
+        if wanted.key is not None:
+            headers["idempotency-key"] = wanted.key
+        extensions = {**original.extensions, "trace": trace}
+        try:
+            answer = await self.read(
+                httpx.Request(
+                    original.method, original.url, headers=headers, content=wanted.call.body, extensions=extensions
+                )
+            )
+        except httpx.LocalProtocolError:
+            # httpx refuses the request before a byte of it leaves.
+            wanted.left = False
+            raise
+        except NO_ANSWER as error:
+            wanted.error = type(error).__name__
+            return None
+        await self._record_opt_out(wanted.call, answer)
+        return answer
+
+    async def get(self, original: httpx.Request, path: str) -> TelnyxResponse | None:
+        """Read a path with the credentials of a request; None where no answer came."""
+        url = original.url.copy_with(raw_path=(self.base_path + path).encode())
+        headers = {"authorization": original.headers.get("authorization", ""), "host": original.headers["host"]}
+        try:
+            return await self.read(httpx.Request("GET", url, headers=headers, extensions=original.extensions))
+        except NO_ANSWER:
+            return None
+
+    async def _record_opt_out(self, call: Call, answer: TelnyxResponse) -> None:
+        """Record a 40300, the recipient's own STOP, whatever the handler makes of it."""
+        if answer.status < 400 or call.recipient is None or "," in call.recipient or STOP not in codes(answer.body):
+            return
+        stop = ConsentChange(call.recipient, "out", None, "40300")
+        try:
+            await record_consent(self.redis, self.keys, [stop], now=clock.now())
+        except (RedisError, OSError) as trouble:
+            log.warning("an opt-out was not recorded; Telnyx's own list still holds it", error=type(trouble).__name__)
