@@ -39,7 +39,7 @@ def test_no_two_libraries_define_the_same_name() -> None:
 
 def test_a_library_stands_once_in_a_script_and_below_what_it_requires() -> None:
     text = scripts.script("claim").text
-    heads = [text.index(f"-- {name}") for name in ("start:", "handlers:", "counters:", "settle(", "lease(", "claim:")]
+    heads = [text.index(f"-- {name}") for name in ("start:", "handlers:", "changes:", "settle(", "lease:", "claim:")]
     assert text.count("local function settle(") == 1
     assert heads[0] < heads[1] < heads[3] < heads[5]
     assert heads[2] < heads[3]

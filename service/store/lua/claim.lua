@@ -1,9 +1,9 @@
 -- claim: take due events under one lease. The score of each moves to the lease's end, so that the events of a crashed worker
 -- come due without help. The handlers of an event are fixed here, when it is claimed for the first time. An event whose
--- lease lapsed twice is a suspect, and given only to a worker that runs nothing else; lapsed once more while alone, it is dead.
--- A claim whose reply was lost is repeated under its number, and answered with what it took then.
+-- lease lapsed twice is a poison suspect, and given only to a worker that runs nothing else. Lapsed once more while alone, it is
+-- dead. A claim whose reply was lost is repeated under its number, and answered with the events that it took then.
 --
--- requires: handlers lease quarantine_record settle
+-- requires: changes handlers lease quarantine_record settle
 -- Keys:   those of settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), optionally one event id: then only this one
@@ -13,17 +13,17 @@
 --         damaged = ids of events that were ended because their records are damaged
 -- Cost:   O(limit × (log queue + record))
 local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local limit, alone, routes = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6])
-local prefix, token = ns .. ':', worker .. ':' .. number
-local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED = 2, 500, 5000
-local claimed, foreign, suspects, damaged = {}, {}, 0, {}
+local limit, alone, routes, only = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6]), ARGV[7]
+local prefix, token, held = ns .. ':', worker .. ':' .. number, ns .. ':held:' .. worker
+local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED, MAX_PAGE = 2, 500, 5000, 1000
+local claimed, chosen, foreign, suspects, damaged, subscriptions = {}, {}, {}, 0, {}, {}
 
 local function fits(pattern, type)
   if pattern == '*' or pattern == type then return true end
   return pattern:sub(-2) == '.*' and type:sub(1, #pattern - 1) == pattern:sub(1, -2)
 end
 
-local function subscribed(type)
+local function find_subscribed(type)
   local names = {}
   for name, patterns in pairs(routes) do
     for _, pattern in ipairs(patterns) do
@@ -43,54 +43,80 @@ local function add_record(id, event)
   claimed[#claimed + 1] = record
 end
 
--- claimability: 'free' to be taken, 'suspect' to be taken alone, 'own' to be renewed or given up by this worker's own renewal, or
--- 'settle': not for anybody now. A lapsed lease is ended.
-local function claimability(id, event)
-  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until')
-  if f[1] ~= 'open' or (f[2] and (tonumber(f[3]) or 0) > now) then return 'settle' end
-  if f[2] then
-    if worker_of(f[2]) == worker then return 'own' end
-    record_lapse(id, f[2])
-    kill_poison_if_hopeless(id)
-    release_lease(id, f[2])
-    if combined_state(event, names_of(redis.call('HGET', event, 'handlers'))) ~= 'open' then return 'settle' end
-  end
-  return (tonumber(redis.call('HGET', event, 'lapses') or '0') or 0) >= POISON_SUSPECT and 'suspect' or 'free'
+-- read: what decides about a claim, and what settle reads
+local function read(event)
+  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'lapses', 'handlers', 'type', 'received_at')
+  return { state = f[1], lease = f[2], leased = f[2] and (tonumber(f[3]) or 0) > now, lapses = tonumber(f[4] or '0') or 0,
+    handlers = f[5], type = f[6], received_at = tonumber(f[7]) }
 end
 
-local function take(id, event, more)
-  local handlers = redis.call('HGET', event, 'handlers') or subscribed(redis.call('HGET', event, 'type'))
+local function choose(id, event, record, more)
+  local type = record.type
+  if not record.handlers then subscriptions[type] = subscriptions[type] or find_subscribed(type) end
+  local handlers = record.handlers or subscriptions[type]
   if not names_of(handlers) then error('its list of handlers cannot be read') end
-  -- Noted as held before it is: the repetition of this claim looks for what it took among these.
-  hold(worker, id)
-  redis.call('HSET', event, 'handlers', handlers, 'lease', token, 'lease_until', now + lease, unpack(more or {}))
-  settle(id)
-  add_record(id, event)
+  chosen[#chosen + 1] = { id = id, event = event, received_at = record.received_at,
+    fields = { 'handlers', handlers, 'lease', token, 'lease_until', now + lease, unpack(more or {}) } }
 end
 
--- try_claim: take a due job if it may be taken. Answers whether it is still due, and whether nothing more may be taken.
+-- lease_chosen: lease the chosen events. They are noted as held before they are: the repetition of this claim looks for its events
+-- among these. The places in the queue come last, so that they are found there until they have leases.
+local function lease_chosen()
+  local ids = {}
+  for i, each in ipairs(chosen) do ids[i] = each.id end
+  if #ids == 0 then return end
+  redis.call('SADD', held, unpack(ids))
+  redis.call('PEXPIRE', held, DAY)
+  for _, each in ipairs(chosen) do
+    redis.call('HSET', each.event, unpack(each.fields))
+    if only or not each.received_at then
+      settle(each.id)
+    else
+      requeue(each.id, math.max(now + lease, each.received_at), true)
+    end
+    add_record(each.id, each.event)
+  end
+  chosen = {}
+  write_changes()
+end
+
+-- end_lapsed: end a lease that lapsed in the hands of another worker
+local function end_lapsed(id, lapsed)
+  record_lapse(id, lapsed)
+  kill_poison(id)
+  collect_release(id, lapsed)
+  write_changes()
+end
+
+-- try_claim: choose a due job if it may be claimed. Answers whether it is still due, and whether nothing more may be claimed.
 local function try_claim(job)
   local id = job:sub(#prefix + 1)
   local event = ns .. ':event:' .. id
-  if job:sub(1, #prefix) ~= prefix or redis.call('EXISTS', event) == 0 then
+  local record = job:sub(1, #prefix) == prefix and read(event)
+  if not record or not record.state and redis.call('EXISTS', event) == 0 then
     if redis.call('EXISTS', 'arq:in-progress:' .. job) == 0 then foreign[#foreign + 1] = job end
     return true, false
   end
-  local claimable = claimability(id, event)
-  if claimable == 'own' then return true, false end
-  if claimable == 'settle' then
+  local claimable = record.state == 'open' and not record.leased
+  if claimable and record.lease then
+    -- It is renewed or given up by this worker's own renewal.
+    if worker_of(record.lease) == worker then return true, false end
+    end_lapsed(id, record.lease)
+    record = read(event)
+    claimable = combined_state(event, names_of(record.handlers)) == 'open'
+  end
+  if not claimable then
     settle(id)
-  elseif claimable == 'free' then
-    take(id, event)
-  elseif alone and #claimed == 0 then
-    take(id, event, { 'alone', '1' })
-    return false, true
-  else
+    return false, false
+  end
+  local is_suspect = record.lapses >= POISON_SUSPECT
+  if is_suspect and not (alone and #claimed + #chosen == 0) then
     suspects = suspects + 1
-    settle(id, true)
+    settle(id, false, true)
     return true, false
   end
-  return false, false
+  choose(id, event, record, is_suspect and { 'alone', '1' })
+  return false, is_suspect
 end
 
 -- try_claim_safely: a damaged record ends alone, and hinders no other event
@@ -104,26 +130,28 @@ local function try_claim_safely(job)
   return false, false
 end
 
--- claim_due: page after page, since what stays due without being taken must not hide what comes after it
+-- claim_due: page after page, since jobs that stay due without being taken must not hide those after them
 local function claim_due()
-  local passed, looked = 0, 0
+  local passed, looked, enough = 0, 0, false
   repeat
-    local jobs = ARGV[7] and { prefix .. ARGV[7] }
-      or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, limit - #claimed)
+    local jobs = only and { prefix .. only }
+      or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, math.min(limit - #claimed, MAX_PAGE))
     looked = looked + #jobs
     for _, job in ipairs(jobs) do
-      local still_due, enough = try_claim_safely(job)
+      local still_due
+      still_due, enough = try_claim_safely(job)
       if still_due then passed = passed + 1 end
-      if enough then return end
+      if enough then break end
     end
-  until ARGV[7] or #jobs == 0 or #claimed >= limit or passed >= MAX_SKIPPED or looked >= MAX_SCANNED
+    lease_chosen()
+  until only or enough or #jobs == 0 or #claimed >= limit or passed >= MAX_SKIPPED or looked >= MAX_SCANNED
 end
 
 local function repeat_claim()
-  for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
+  for _, id in ipairs(redis.call('SMEMBERS', held)) do
     local event = ns .. ':event:' .. id
-    local f = redis.call('HMGET', event, 'lease', 'lease_until')
-    if f[1] == token and (tonumber(f[2]) or 0) > now then
+    local record = read(event)
+    if record.lease == token and record.leased then
       settle(id)
       add_record(id, event)
     end
@@ -138,6 +166,7 @@ else
   redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY)
   claim_due()
 end
+write_changes()
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
 return { claimed, foreign, wait, now, suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged }

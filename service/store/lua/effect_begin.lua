@@ -17,14 +17,14 @@
 -- Cost:   O(fields + log effects of the event + fields of the message)
 local id, token, name, version, run, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local entry = ns .. ':effect:' .. name
+local stored
 
 -- message_refuses: why nothing may be sent in a message's place now; nil where it may
 local function message_refuses(message, wanted)
-  local fields = read_message(message.id)
-  local missing = missing_keys(fields, wanted.keys)
+  local missing = missing_keys(stored.fields, wanted.keys)
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
-  local state = recipient_state(fields, wanted.recipients[1])
-  local reason = reason_against(fields, state, id, effect_begun(name))
+  local state = recipient_state(stored.fields, wanted.recipients[1])
+  local reason = reason_against(stored.fields, state, id, effect_begun(name))
   if reason ~= '' then return { reason, state.right ~= id and state.right or nil } end
   if not budget_has_room(name, message.segments, message.limit, message.window) then return { 'over_budget' } end
 end
@@ -45,10 +45,10 @@ end
 
 -- take: the right to send in a message's place, and the segments for it
 local function take(wanted)
-  local message, key = wanted.message, message_key(wanted.message.id)
-  merge_forms(key, wanted.recipients[1])
-  redis.call('HSET', key, 'right:' .. wanted.recipients[1][1], id)
-  redis.call('PEXPIRE', key, message.keep)
+  local message = wanted.message
+  merge_forms(stored, wanted.recipients[1])
+  set_field(stored, 'right:' .. wanted.recipients[1][1], id)
+  save_message(stored, message.keep)
   reserve_budget(name, message.segments, message.window)
 end
 
@@ -57,10 +57,12 @@ if lease[1] ~= token or (tonumber(lease[2]) or 0) <= now then return { 'lost' } 
 if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
 if ARGV[8] ~= '' then
   local wanted = cjson.decode(ARGV[8])
+  if wanted.message then stored = open_message(wanted.message.id) end
   if wanted.shown then
     -- Kept whatever follows: it is true of the message, be the SMS sent or not.
     record_changes(wanted.shown.words, now)
-    merge_message(wanted.shown.state, id)
+    merge_message(stored, wanted.shown.state, id)
+    save_message(stored, wanted.shown.state.keep)
   end
   local why = refused(wanted)
   if why then return why end

@@ -1,7 +1,7 @@
 -- import: store events of another deployment (or of a past of this one) as ended, or with `run` as just arrived. One that is
 -- already remembered stays unchanged. The state of a message that an event tells of is merged before its record is written.
 --
--- requires: counters ends handlers message_state minute note packed_event queue
+-- requires: changes handlers message_state minute note record
 -- Keys:   those of settle, message_state, note and minute, <ns>:events
 -- ARGV:   run ('1' | '0'), then each event, packed (its body is '' where there is none) with more = {received_at (ms), deliveries,
 --         handlers = {{name, record as JSON} …}, message as for merge_message}
@@ -26,7 +26,6 @@ local function store(event)
   local function add(name, value) fields[#fields + 1], fields[#fields + 2] = name, value end
   if event.body ~= '' then add('body', event.body) end
   local state, due = 'open', now
-  counters()
   if not run then
     local names, of_handlers, records = {}, {}, {}
     for i, handler in ipairs(more.handlers) do
@@ -41,22 +40,28 @@ local function store(event)
   index_past_minute(received_at, event.terms)
   if state == 'open' then
     enqueue(id, math.max(due, received_at), received_at)
-    wake()
   else
     index_end(id, state)
     add('ended_at', now)
   end
-  redis.call('ZADD', ns .. ':events', received_at, id)
+  collect('ZADD', ':events', received_at, id)
   count(nil, state)
-  redis.call('HSET', ns .. ':event:' .. id, 'state', state, unpack(fields))
+  add('state', state)
+  collect_record(id, fields)
 end
 
 local answers = {}
 for i = 2, #ARGV do
   local event = unpack_event(ARGV[i])
-  if event.more.message then merge_message(event.more.message, event.identity) end
-  local known = redis.call('HEXISTS', ns .. ':event:' .. event.identity, 'state') == 1
+  local message = event.more.message
+  if message then
+    local state = open_message(message.id)
+    merge_message(state, message, event.identity)
+    save_message(state, message.keep)
+  end
+  local known = records[event.identity] or redis.call('HEXISTS', ns .. ':event:' .. event.identity, 'state') == 1
   if not known then store(event) end
   answers[#answers + 1] = known and 'known' or 'imported'
 end
+write_changes()
 return answers

@@ -16,28 +16,30 @@
 --         room_in_budget, answer of look_ahead}: the last two are empty where something stands against it before
 -- Cost:   O(recipients × (fields of the message + cost of admission))
 local id, purpose, by, at, names = ARGV[1], ARGV[3], ARGV[4], ARGV[5], cjson.decode(ARGV[6])
-local key = message_key(id)
-if ARGV[7] ~= '' then merge_message(cjson.decode(ARGV[7]), by) end
+local message = open_message(id)
+local fields = message.fields
+if ARGV[7] ~= '' then merge_message(message, cjson.decode(ARGV[7]), by) end
 
 local recipients = {}
 for i = 8, #ARGV, 3 do
   local forms = cjson.decode(ARGV[i])
   recipients[#recipients + 1] = { forms, ARGV[i + 1], ARGV[i + 2] }
-  merge_forms(key, forms)
-  if purpose == 'hold' then redis.call('HSETNX', key, 'held:' .. forms[1], at) end
-  if purpose == 'sent' then redis.call('HSET', key, 'sent:' .. forms[1], by) end
+  merge_forms(message, forms)
+  if purpose == 'hold' and not fields['held:' .. forms[1]] then set_field(message, 'held:' .. forms[1], at) end
+  if purpose == 'sent' then set_field(message, 'sent:' .. forms[1], by) end
 end
 
-local fields = read_message(id)
-if next(fields) then redis.call('PEXPIRE', key, ARGV[2]) end
-local doubled, answers = {}, {}
+local doubled, duplicated, answers = {}, {}, {}
 for field in pairs(fields) do
   local form = field:match('^sent:(.*)$')
   local state = form and recipient_state(fields, { form })
-  if state and is_delivered(state.status) and redis.call('HSETNX', key, 'doubled:' .. form, '1') == 1 then
-    doubled[#doubled + 1] = state.carrier or 'unknown'
+  if state and is_delivered(state.status) and not fields['doubled:' .. form] then
+    doubled[#doubled + 1], duplicated[#duplicated + 1] = state.carrier or 'unknown', form
   end
 end
+save_message(message, ARGV[2])
+-- Last, so that a repetition finds it out too.
+for _, form in ipairs(duplicated) do redis.call('HSET', message.key, 'doubled:' .. form, '1') end
 
 -- prospects: whether what would be sent to a recipient could go now; `free`: the message's state does not stand against it
 local function prospects(forms, effect, wanted, state, free)

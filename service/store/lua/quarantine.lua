@@ -1,6 +1,6 @@
 -- quarantine: keep a job that is in our queue and nobody's, as a dead event with a reason.
 --
--- requires: counters ends
+-- requires: changes
 -- Keys:   those of settle, <ns>:events, arq:in-progress:<job>
 -- ARGV:   job id, reason, error (words for a person), name (the job id as a text)
 -- Answer: 1, or 0 where the job has left the queue meanwhile
@@ -14,15 +14,15 @@ local own = job:sub(1, #ns + 1) == ns .. ':' and job:sub(#ns + 2)
 if own and name == job and redis.call('EXISTS', ns .. ':event:' .. own) == 1 then return 0 end
 local blob = redis.call('GET', 'arq:job:' .. job) or ''
 local before = redis.call('HGET', event, 'state')
-counters()
 if before and before ~= 'dead' then leave_end(id, before) end
-redis.call('ZADD', ns .. ':events', now, id)
+collect('ZADD', ':events', now, id)
 index_end(id, 'dead')
 if before ~= 'dead' then count(before, 'dead') end
--- The record first, then the job: one that failed half-way is still in the queue.
-redis.call('HSET', event, 'type', 'ringback.foreign_job', 'body', blob, 'arrived_by', 'queue', 'received_at', now, 'due', now,
+collect_record(id, { 'type', 'ringback.foreign_job', 'body', blob, 'arrived_by', 'queue', 'received_at', now, 'due', now,
   'deliveries', 1, 'handlers', '["queue"]', 'state', 'dead', 'ended_at', now,
-  'h:queue', cjson.encode({ state = 'dead', reason = reason, error = said, attempts = 0, ended_at = now }))
-redis.call('ZREM', ns .. ':queue', job)
-redis.call('DEL', 'arq:job:' .. job, 'arq:retry:' .. job, 'arq:in-progress:' .. job)
+  'h:queue', cjson.encode({ state = 'dead', reason = reason, error = said, attempts = 0, ended_at = now }) })
+collect('ZREM', ':queue', job)
+collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job)
+collect('DEL', '', 'arq:in-progress:' .. job)
+write_changes()
 return 1

@@ -1,7 +1,7 @@
 -- recount: set the counters to what the indexes hold. Those of done and of ignored events share one index: how many of its events
 -- are ignored is taken from a full count or, where there is none, from the counter.
 --
--- requires: counters
+-- requires: changes
 -- Keys:   <ns>:counts, <ns>:events, <ns>:ended, <ns>:dead
 -- ARGV:   number of ignored events ('': what the counter says)
 -- Answer: 1 if a counter changed, else 0

@@ -1,10 +1,10 @@
--- renew: extend the leases of what a worker runs, end those that it gives up, and take back what Redis says it holds although it
--- does not run it: the jobs of a claim whose reply was lost. A lease that lapsed and that nobody else has taken is ours again.
+-- renew: extend the leases of what a worker runs, end those that it gives up, and take back events that Redis says it holds
+-- although it does not run them: the jobs of a claim whose reply was lost. A lapsed lease that nobody else has taken is extended.
 --
 -- requires: lease note settle
 -- Keys:   those of settle and lease, <ns>:blocked
 -- ARGV:   worker, lease (ms), settled (number of the last claim that, like all before, was answered),
---         blocked ('' | JSON {seconds, place}: its event loop is blocked), then for each event that it runs: id, token, wish
+--         blocked ('' | JSON {seconds, place}: its event loop is blocked), then for each event that it runs: id, token, action
 --         ('extend' | 'overdue': the lease ends, which counts though the worker is alive), about ('' | JSON {handler, place}:
 --         what blocks the event loop)
 -- Answer: the ids whose lease was lost
@@ -13,23 +13,23 @@ local worker, lease, settled = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local FIRST = 5
 local lost, runs = {}, {}
 
--- record_overdue: count a lapse, once, for good: under a token that is not absolved
+-- record_overdue: count a lapse, once, for good: under a token that clear_lapses leaves
 local function record_overdue(event, token, blocked)
   local f = redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes')
-  local lapse_tokens, known = f[1] or '', blocked_places(event)
-  if lapse_tokens:find('overdue/' .. token .. ' ', 1, true) then return end
-  local at, till = lapse_tokens:find(token .. ' ', 1, true)
+  local tokens, places = f[1] or '', blocked_places(event)
+  if tokens:find('overdue/' .. token .. ' ', 1, true) then return end
+  local at, till = tokens:find(token .. ' ', 1, true)
   local lapses = (tonumber(f[2] or '0') or 0) + (at and 0 or 1)
-  if at then lapse_tokens = lapse_tokens:sub(1, at - 1) .. lapse_tokens:sub(till + 1) end
+  if at then tokens = tokens:sub(1, at - 1) .. tokens:sub(till + 1) end
   local about = { worker = worker, handler = blocked and blocked.handler, place = blocked and blocked.place }
-  if blocked then known[blocked.handler] = blocked.place end
-  redis.call('HSET', event, 'lapse_tokens', (lapse_tokens .. 'overdue/' .. token .. ' '):sub(-MAX_LAPSE_TOKENS), 'lapses', lapses,
-    'notes', noted(f[3], blocked and 'blocked' or 'overdue', about), 'blocked', cjson.encode(known))
+  if blocked then places[blocked.handler] = blocked.place end
+  redis.call('HSET', event, 'lapse_tokens', (tokens .. 'overdue/' .. token .. ' '):sub(-MAX_LAPSE_TOKENS), 'lapses', lapses,
+    'notes', noted(f[3], blocked and 'blocked' or 'overdue', about), 'blocked', cjson.encode(places))
 end
 
--- overdue: an event ran longer than it may. That the worker is alive does not speak for it: the lapse stays. The lease ends last,
--- so that the repetition of what failed half-way completes it.
-local function overdue(id, token, about)
+-- end_overdue: an event ran longer than it may. Its worker is alive, but the lapse stays. The lease ends last, so that the
+-- repetition of what failed half-way completes it.
+local function end_overdue(id, token, about)
   local event = ns .. ':event:' .. id
   local blocked = about ~= '' and cjson.decode(about) or nil
   local f = redis.call('HMGET', event, 'lease', 'lapse_tokens')
@@ -37,28 +37,42 @@ local function overdue(id, token, about)
   if not ours and not (f[2] or ''):find(token .. ' ', 1, true) then return end
   record_overdue(event, token, blocked)
   if not ours then return end
-  kill_poison_if_hopeless(id, blocked)
-  settle(id, false, true)
-  redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
-  redis.call('SREM', ns .. ':held:' .. worker, id)
+  kill_poison(id, blocked)
+  collect_release(id, token)
+  settle(id, true)
 end
 
--- publish_blocked: who reads the queue is to know that what this worker holds makes no progress
-local function publish_blocked()
-  if ARGV[4] == '' then
-    redis.call('HDEL', ns .. ':blocked', worker)
-    return
+-- clear_lapses: this worker has not vanished, so that the lapses of its leases do not count
+local function clear_lapses()
+  local lapsed = ns .. ':lapsed:' .. worker
+  for _, id in ipairs(redis.call('SMEMBERS', lapsed)) do
+    local event, tokens, any = ns .. ':event:' .. id, '', false
+    local f = redis.call('TYPE', event).ok == 'hash' and redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes') or {}
+    local lapses = tonumber(f[2] or '0') or 0
+    for token in (f[1] or ''):gmatch('%S+') do
+      if worker_of(token) == worker then any = true else tokens = tokens .. token .. ' ' end
+    end
+    if lapses > 0 and any then
+      local notes = noted(f[3], 'absolved', { worker = worker })
+      redis.call('HSET', event, 'lapse_tokens', tokens, 'lapses', lapses - 1, 'notes', notes)
+    end
   end
-  local told = cjson.decode(ARGV[4])
-  local known = { since = now - told.seconds * 1000, till = now + lease, place = told.place }
+  redis.call('DEL', lapsed)
+end
+
+-- publish_blocked: let readers of the queue know that events of this worker make no progress
+local function publish_blocked()
+  if ARGV[4] == '' then return redis.call('HDEL', ns .. ':blocked', worker) end
+  local blocked = cjson.decode(ARGV[4])
+  local known = { since = now - blocked.seconds * 1000, till = now + lease, place = blocked.place }
   redis.call('HSET', ns .. ':blocked', worker, cjson.encode(known))
   redis.call('PEXPIRE', ns .. ':blocked', lease)
 end
 
 for i = FIRST, #ARGV, 4 do
-  if ARGV[i + 2] == 'overdue' then overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
+  if ARGV[i + 2] == 'overdue' then end_overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
 end
-clear_lapses(worker)
+clear_lapses()
 for i = FIRST, #ARGV, 4 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
   runs[id] = true
@@ -71,13 +85,13 @@ for i = FIRST, #ARGV, 4 do
 end
 for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
   local token = redis.call('HGET', ns .. ':event:' .. id, 'lease')
-  if not token or worker_of(token) ~= worker then
-    redis.call('SREM', ns .. ':held:' .. worker, id)
-  elseif not runs[id] and tonumber(token:match(':(%d+)$')) <= settled then
-    settle(id, false, true)
+  local ours = token and worker_of(token) == worker
+  if ours and not runs[id] and tonumber(token:match(':(%d+)$')) <= settled then
+    settle(id, true)
     redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
-    redis.call('SREM', ns .. ':held:' .. worker, id)
+    ours = false
   end
+  if not ours then redis.call('SREM', ns .. ':held:' .. worker, id) end
 end
 publish_blocked()
 return lost

@@ -1,7 +1,7 @@
 -- repair: put events where their records say they belong. Entries of the indexes without a record are
 -- removed: an acceptance, or an end, failed half-way. An unreadable record stays unchanged.
 --
--- requires: ends queue settle
+-- requires: changes settle
 -- Keys:   those of settle, <ns>:events
 -- ARGV:   ids (at most 100)
 -- Answer: how many were put right
@@ -13,6 +13,7 @@ local function repair_event(id)
     leave_end(id, 'dead')
     leave_end(id, 'done')
     dequeue(id)
+    write_changes()
     redis.call('ZREM', ns .. ':events', id)
     return
   end
@@ -22,7 +23,9 @@ local function repair_event(id)
   local ended_at = tonumber(redis.call('HGET', event, 'ended_at') or '') or now
   if state ~= 'dead' then redis.call('ZREM', ns .. ':dead', id) end
   if state ~= 'done' and state ~= 'ignored' then leave_end(id, 'done') end
-  if state == 'open' then return add_job(id, tonumber(f[1]) or now) end
+  if state == 'open' then add_job(id, tonumber(f[1]) or now) end
+  write_changes()
+  if state == 'open' then return end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
   redis.call('ZADD', ns .. (state == 'dead' and ':dead' or ':ended'), 'NX', ended_at, id)
   if state ~= 'dead' and f[2] then redis.call('ZADD', ns .. ':bodies', 'NX', ended_at, id) end

@@ -21,8 +21,9 @@ end
 local function rerun_one(event, names, what)
   local more = {}
   if not contains(names, only) then
-    names[#names + 1] = only
-    more = { 'handlers', cjson.encode(names) }
+    local all = { unpack(names) }
+    all[#all + 1] = only
+    more = { 'handlers', cjson.encode(all) }
   end
   rerun_handlers(event, { only }, what, more)
 end

@@ -1,6 +1,6 @@
 -- delete_event: forget(id) removes an ended event, and lowers both sides of the sum.
 --
--- requires: counters ends
+-- requires: changes
 -- Keys:   those of settle, <ns>:events, <ns>:effects:<id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event + log events)
 
@@ -19,10 +19,11 @@ end
 local function delete_event(id)
   local event = ns .. ':event:' .. id
   local state = redis.call('HGET', event, 'state')
-  if state then counters() end
+  if state then count(state, nil) end
   delete_effects(id)
   redis.call('ZREM', ns .. ':events', id)
-  if state then count(state, nil) end
+  write_changes()
   redis.call('DEL', event)
   leave_end(id, state or 'done')
+  write_changes()
 end

@@ -2,29 +2,34 @@
 --
 -- Keys:   <ns>:event:<id>; none is written
 -- Cost:   O(handlers of the event)
--- handler_of: a handler's record; one that cannot be read counts as dead, and a field of another type as missing
 local UNREADABLE = 'unreadable'
+local lists = {}
+
+-- handler_of: a handler's record. One that cannot be read counts as dead, and a field of another type as missing.
 local function handler_of(known)
   if not known then return { state = 'pending' } end
   local readable, handler = pcall(cjson.decode, known)
   if not readable or type(handler) ~= 'table' then return { state = 'dead', reason = UNREADABLE } end
   if type(handler.due) ~= 'number' then handler.due = nil end
   if type(handler.held_by) ~= 'string' then handler.held_by = nil end
+  if type(handler.reason) ~= 'string' then handler.reason = nil end
   return handler
 end
 
--- names_of: the names of an event's handlers; nil where the list cannot be read
+-- names_of: the names of an event's handlers (not to be changed), nil where the list cannot be read
 local function names_of(stored)
+  if stored and lists[stored] then return lists[stored] end
   local readable, names = pcall(cjson.decode, stored)
   if not readable or type(names) ~= 'table' then return nil end
   for _, name in ipairs(names) do
     if type(name) ~= 'string' then return nil end
   end
+  lists[stored] = names
   return names
 end
 
--- combine_states(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due time
--- and the handlers that a cause holds, by their fields
+-- combine_states(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due
+-- time and the handlers that a block holds, by their fields
 local function combine_states(fields, handlers)
   local due, dead, parked
   for i, known in ipairs(handlers) do
@@ -32,8 +37,7 @@ local function combine_states(fields, handlers)
     if handler.state == 'dead' then
       dead = true
     elseif handler.state ~= 'done' then
-      local mine = handler.due or 0
-      if not due or mine < due then due = mine end
+      due = math.min(due or math.huge, handler.due or 0)
       if handler.held_by then
         parked = parked or {}
         parked[fields[i]] = handler
@@ -44,11 +48,19 @@ local function combine_states(fields, handlers)
   return dead and 'dead' or 'done'
 end
 
--- combined_state(event, names): likewise, of the handlers of these names
-local function combined_state(event, names)
+-- combined_state(event, names, results): likewise, of the handlers of these names. `results` are records (JSON) by field that
+-- take the place of those in Redis.
+local function combined_state(event, names, results)
   if not names then return 'dead' end
   if #names == 0 then return 'ignored' end
-  local fields = {}
-  for i, name in ipairs(names) do fields[i] = 'h:' .. name end
-  return combine_states(fields, redis.call('HMGET', event, unpack(fields)))
+  local fields, handlers, all = {}, {}, true
+  for i, name in ipairs(names) do
+    fields[i] = 'h:' .. name
+    handlers[i] = results and results[fields[i]]
+    all = all and handlers[i]
+  end
+  if not all then
+    for i, stored in ipairs(redis.call('HMGET', event, unpack(fields))) do handlers[i] = handlers[i] or stored end
+  end
+  return combine_states(fields, handlers)
 end

@@ -46,7 +46,7 @@ local function unpark_event(id, name, names)
   local _, _, parked = combined_state(event, names_of(names))
   for field, handler in pairs(parked or {}) do
     if handler.held_by == name then
-      unpark_handler(event, field, handler)
+      redis.call('HSET', event, field, unparked(handler))
       any = true
     end
   end

@@ -16,8 +16,6 @@ local STATUS_RANK = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 
   delivery_failed = 7, delivered = 8, read = 9 }
 local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled', 'excluded_events' }
 
-local function message_key(id) return ns .. ':message:' .. id end
-
 local function is_delivered(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
 
 -- is_further: whether a status says more than another; between two that say nothing, the order of their names decides.
@@ -45,59 +43,71 @@ local function merge_values(name, mine, theirs)
   return name == 'excluded_events' and add_line(mine, theirs) or mine
 end
 
--- merge_forms: keep under the first form what is known under the others
-local function merge_forms(key, forms)
+-- open_message: a message's fields by name, and the changes to them that save_message writes
+local function open_message(id)
+  local message = { key = ns .. ':message:' .. id, fields = {}, changed = {}, removed = {} }
+  local flat = redis.call('HGETALL', message.key)
+  for i = 1, #flat, 2 do message.fields[flat[i]] = flat[i + 1] end
+  return message
+end
+
+local function set_field(message, field, value)
+  if message.fields[field] == value then return end
+  message.fields[field] = value
+  message.changed[#message.changed + 1] = field
+  message.changed[#message.changed + 1] = value
+end
+
+local function merge_field(message, name, of, value)
+  local field = name .. ':' .. of
+  set_field(message, field, merge_values(name, message.fields[field], value))
+end
+
+-- save_message: write the changes of a message; it is kept for `keep` ms from now on
+local function save_message(message, keep)
+  if #message.changed > 0 then redis.call('HSET', message.key, unpack(message.changed)) end
+  if #message.removed > 0 then redis.call('HDEL', message.key, unpack(message.removed)) end
+  if next(message.fields) then redis.call('PEXPIRE', message.key, keep) end
+  message.changed, message.removed = {}, {}
+end
+
+-- merge_forms: move the fields under other forms to the first form
+local function merge_forms(message, forms)
   for other = 2, #forms do
     for _, name in ipairs(RECIPIENT_FIELDS) do
-      local theirs = redis.call('HGET', key, name .. ':' .. forms[other])
-      if theirs then
-        local field = name .. ':' .. forms[1]
-        redis.call('HSET', key, field, merge_values(name, redis.call('HGET', key, field), theirs))
-        redis.call('HDEL', key, name .. ':' .. forms[other])
+      local field = name .. ':' .. forms[other]
+      local value = message.fields[field]
+      if value then
+        merge_field(message, name, forms[1], value)
+        message.fields[field] = nil
+        message.removed[#message.removed + 1] = field
       end
     end
   end
 end
 
-local function merge_field(key, name, of, value)
-  local field = name .. ':' .. of
-  local known = redis.call('HGET', key, field)
-  local value_now = merge_values(name, known, value)
-  if value_now ~= known then redis.call('HSET', key, field, value_now) end
-end
-
--- merge_message(said, event): said = {id, type, keep (ms), to = {{forms, status, carrier} …}}; forms are empty where the
--- number cannot be read, a status or carrier that was not said is ''
-local function merge_message(said, event)
-  local key = message_key(said.id)
-  if said.type ~= '' then redis.call('HSET', key, 'type:' .. said.type, '1') end
-  if tonumber(redis.call('HGET', key, 'of') or 0) < #said.to then redis.call('HSET', key, 'of', #said.to) end
+-- merge_message(message, said, event): said = {id, type, keep (ms), to = {{forms, status, carrier} …}}. Forms are empty where the
+-- number cannot be read, a status or carrier that was not said is ''.
+local function merge_message(message, said, event)
+  if said.type ~= '' then set_field(message, 'type:' .. said.type, '1') end
+  if tonumber(message.fields.of or 0) < #said.to then set_field(message, 'of', tostring(#said.to)) end
   local unreadable, named = nil, {}
   for _, each in ipairs(said.to) do
     local forms, status, carrier = each[1], each[2], each[3]
     if #forms == 0 then
       if status ~= '' and is_further(status, unreadable) then unreadable = status end
     else
-      merge_forms(key, forms)
+      merge_forms(message, forms)
       named[#named + 1] = forms[1]
-      if status ~= '' then merge_field(key, 'status', forms[1], status) end
-      if carrier ~= '' then merge_field(key, 'carrier', forms[1], carrier) end
+      if status ~= '' then merge_field(message, 'status', forms[1], status) end
+      if carrier ~= '' then merge_field(message, 'carrier', forms[1], carrier) end
     end
   end
   if unreadable then
-    for _, form in ipairs(named) do merge_field(key, 'excluded_events', form, event) end
+    for _, form in ipairs(named) do merge_field(message, 'excluded_events', form, event) end
     local field = 'unreadable:' .. event
-    local known = redis.call('HGET', key, field)
-    if is_further(unreadable, known) then redis.call('HSET', key, field, unreadable) end
+    if is_further(unreadable, message.fields[field]) then set_field(message, field, unreadable) end
   end
-  redis.call('PEXPIRE', key, said.keep)
-end
-
--- read_message: all fields of a message, by name
-local function read_message(id)
-  local fields, flat = {}, redis.call('HGETALL', message_key(id))
-  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
-  return fields
 end
 
 -- missing_keys: the encryption keys that recipients are hidden under and the caller (with the keys `names`) does not have

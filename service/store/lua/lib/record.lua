@@ -2,23 +2,35 @@
 -- record is written last, whole and with its state: where that write did not come about there is no event, and the next
 -- arrival makes everything anew. So what an event says about other things has to be kept before it is recorded.
 --
--- requires: counters minute queue
--- Keys:   those of settle and minute, <ns>:event:<id>, <ns>:events, <ns>:cancelled:<id>
+-- requires: changes
+-- Keys:   those of changes, <ns>:cancelled:<id>
 -- Cost:   O(log queue)
+local NO_OPTIONS = {}
 
--- first_arrival: when (ms) an event was accepted; nil where none of this id was
+-- unpack_event: an event as Python packs it: five parts, each behind its length in 4 bytes, then its body, which JSON cannot
+-- hold. The parts are its identity, its type, arrived_by, its index terms (digests of 4 bytes, of its type and then of the
+-- numbers in it), and a JSON object of what only some events have, which is `more` ('' where there is nothing).
+local function unpack_event(packed)
+  local identity, type, arrived_by, terms, more, body_at = struct.unpack('>I4c0I4c0I4c0I4c0I4c0', packed)
+  return { identity = identity, type = type, arrived_by = arrived_by, terms = terms, body = packed:sub(body_at),
+    more = more ~= '' and cjson.decode(more) or NO_OPTIONS }
+end
+
+-- first_arrival: when (ms) an event was accepted, nil where none of this id was; and its type. What was collected for it is
+-- written before.
 local function first_arrival(id)
-  local f = redis.call('HMGET', ns .. ':event:' .. id, 'state', 'received_at')
-  return f[1] and tonumber(f[2])
+  if records[id] then write_changes() end
+  local f = redis.call('HMGET', ns .. ':event:' .. id, 'state', 'received_at', 'type')
+  return f[1] and tonumber(f[2]), f[3]
 end
 
 -- delivered_again: count it, and of the first ones keep the time and the way
 local function delivered_again(id, arrived_by)
-  local MAX_SENT = 21
+  local MAX_DETAILED = 21
   local event = ns .. ':event:' .. id
   local f = redis.call('HMGET', event, 'deliveries', 'again', 'pruned')
   local deliveries = tonumber(f[1] or '0') + 1
-  if deliveries > MAX_SENT or f[3] then
+  if deliveries > MAX_DETAILED or f[3] then
     redis.call('HSET', event, 'deliveries', deliveries)
   else
     local again = (f[2] or '') .. now .. ' ' .. arrived_by:match('^%S*') .. ';'
@@ -26,25 +38,23 @@ local function delivered_again(id, arrived_by)
   end
 end
 
--- record(id, event, first_at): `event` is an unpacked event: its `identity`, which its body may be sealed for, type, arrived_by
--- and more.delay (ms until it is due; nil: none). `first_at` is what first_arrival said of this id. Answers 'accepted' | 'duplicate' |
--- 'cancelled'.
+-- record(id, event, first_at): collect an event that write_changes records. `event` is an unpacked event. Its body may be sealed
+-- for its `identity`. more.delay is ms until it is due (nil: none). `first_at` is the answer of first_arrival for this id.
+-- Answers 'accepted' | 'duplicate' | 'cancelled'.
 local function record(id, event, first_at)
   if first_at then
     delivered_again(id, event.arrived_by)
     return 'duplicate'
   end
-  if redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then return 'cancelled' end
-  -- Where the counters cannot be read, nothing is begun.
-  counters()
-  index_minute(now, event.terms)
+  if event.arrived_by == 'schedule' and redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then return 'cancelled' end
   local due = now + (event.more.delay or 0)
-  enqueue(id, due, now)
-  if due < now + 1000 then wake() end
-  redis.call('ZADD', ns .. ':events', now, id)
   count(nil, 'open')
-  local renamed = id ~= event.identity and { 'identity', event.identity } or {}
-  redis.call('HSET', ns .. ':event:' .. id, 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by,
-    'received_at', now, 'due', due, 'deliveries', 1, 'numbers', event.terms:sub(5), 'state', 'open', unpack(renamed))
+  terms[#terms + 1] = event.terms
+  enqueue(id, due, now)
+  collect('ZADD', ':events', now, id)
+  local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now, 'due', due,
+    'deliveries', 1, 'numbers', event.terms:sub(5), 'state', 'open' }
+  if id ~= event.identity then fields[#fields + 1], fields[#fields + 2] = 'identity', event.identity end
+  collect_record(id, fields)
   return 'accepted'
 end

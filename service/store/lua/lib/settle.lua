@@ -1,98 +1,104 @@
--- settle(id, quietly, given_back): the one place where an event's state, its place in the queue and the counters are
--- computed, from nothing but its record. Every script that changes a record ends here, so that they cannot disagree.
--- `given_back` says that the lease does not count: its holder is about to end it.
+-- settle(id): the one place where an event's state, its place in the queue and the counters are computed, from nothing but its
+-- record. Every script that changes a record ends here, so that they cannot disagree.
 --
--- Redis does not undo a script that fails half-way. So the places come first, then the counters, and last the write of `state`
--- into the record, which makes the rest count. All before it can be repeated, and what follows it (the job leaves the queue)
--- is made up for by any settle.
---
--- requires: counters ends handlers queue
--- Keys:   <ns>:event:<id>, <ns>:queue, <ns>:counts, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:wake, <ns>:block:<name>,
---         <ns>:parked:<name>, arq:job:<ns>:<id>, arq:retry:<ns>:<id>
+-- requires: changes handlers
+-- Keys:   those of changes, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
--- change_state: its write of the record is what makes a new state count
-local function change_state(id, before, after)
-  local event = ns .. ':event:' .. id
-  if before and before ~= 'open' then leave_end(id, before) end
-  if after == 'open' then
-    if before then redis.call('HDEL', event, 'ended_at') end
-    count(before, after)
-    redis.call('HSET', event, 'state', after)
-  else
-    index_end(id, after)
-    count(before, after)
-    redis.call('HSET', event, 'state', after, 'ended_at', now)
-  end
-end
+local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'held_by' }
 
--- unpark_handler: let a parked handler run again
-local function unpark_handler(event, field, handler)
+-- unparked: a parked handler's record that lets it run again
+local function unparked(handler)
   handler.state, handler.held_by, handler.due = 'waiting', nil, now
-  redis.call('HSET', event, field, cjson.encode(handler))
+  return cjson.encode(handler)
 end
 
--- park: note an event with the causes that hold its handlers, and with no others. A handler whose cause is gone by now is
--- free at once: its lifting could not know of this one. Answers whether there was such a handler, and what is to be done
--- once the event is in its place: until then it is found among those that the cause holds.
-local function park(id, received_at, parked, held_by)
+-- park: list an event with the blocks that hold its handlers, and with no others. A handler whose block is gone by now is
+-- free at once: its lifting did not see this one. Answers whether there was such a handler. The event leaves the lists of other
+-- blocks once its record is written: until then it is found there.
+local function park(id, received_at, parked, held_by, fields)
   local event, holding, names, freed = ns .. ':event:' .. id, {}, {}, false
   for field, handler in pairs(parked or {}) do
-    if redis.call('EXISTS', ns .. ':block:' .. handler.held_by) == 0 then
-      unpark_handler(event, field, handler)
+    local name = handler.held_by
+    if redis.call('EXISTS', ns .. ':block:' .. name) == 0 then
+      fields[#fields + 1], fields[#fields + 2] = field, unparked(handler)
       freed = true
-    elseif not holding[handler.held_by] then
-      holding[handler.held_by], names[#names + 1] = true, handler.held_by
-      redis.call('ZADD', ns .. ':parked:' .. handler.held_by, received_at, id)
+    elseif not holding[name] then
+      holding[name], names[#names + 1] = true, name
+      redis.call('ZADD', ns .. ':parked:' .. name, received_at, id)
     end
   end
-  if #names > 0 then redis.call('HSET', event, 'held_by', table.concat(names, '\n')) end
-  return freed, function()
+  if #names > 0 then fields[#fields + 1], fields[#fields + 2] = 'held_by', table.concat(names, '\n') end
+  afterwards[#afterwards + 1] = function()
     if #names == 0 then redis.call('HDEL', event, 'held_by') end
     for name in (held_by or ''):gmatch('[^\n]+') do
       if not holding[name] then redis.call('ZREM', ns .. ':parked:' .. name, id) end
     end
   end
+  return freed
 end
 
-local function settle(id, quietly, given_back)
-  local event = ns .. ':event:' .. id
-  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'held_by')
-  -- Of an event whose body was let go of, only the end is known, and it stays.
-  if f[7] and f[1] ~= 'done' and f[1] ~= 'ignored' and f[1] ~= 'dead' then
-    redis.call('HDEL', event, 'pruned')
-  elseif f[7] then
+-- change_state: the write of the new state into the record is what makes it count
+local function change_state(id, before, after, fields)
+  if before and before ~= 'open' then leave_end(id, before) end
+  count(before, after)
+  fields[#fields + 1], fields[#fields + 2] = 'state', after
+  if after ~= 'open' then
+    index_end(id, after)
+    fields[#fields + 1], fields[#fields + 2] = 'ended_at', now
+  elseif before then
+    redis.call('HDEL', ns .. ':event:' .. id, 'ended_at')
+  end
+end
+
+-- read_settled: the fields of SETTLED of a record. What was collected for it is written before.
+local function read_settled(id)
+  if records[id] then write_changes() end
+  return redis.call('HMGET', ns .. ':event:' .. id, unpack(SETTLED))
+end
+
+-- collect_settlement: collect what settles an event. `f` are the fields of SETTLED, `results` new records (JSON) of handlers by
+-- field. `given_back` says that the lease does not count, since its holder is about to end it.
+local function collect_settlement(id, f, results, given_back, quietly)
+  local event, fields = ns .. ':event:' .. id, {}
+  local before, received_at = f[1], tonumber(f[6]) and f[6] or string.format('%.0f', now)
+  for field, record in pairs(results or {}) do fields[#fields + 1], fields[#fields + 2] = field, record end
+  -- Of a pruned event only the end is known, and it stays.
+  if f[7] and (before == 'done' or before == 'ignored' or before == 'dead') then
     dequeue(id)
-    return f[1]
+    return before
+  elseif f[7] then
+    redis.call('HDEL', event, 'pruned')
   end
-  local before, leased = f[1], f[2] and not given_back and (tonumber(f[3]) or 0) > now
-  local received_at = tonumber(f[6]) and f[6] or string.format('%.0f', now)
   if before and (before == 'accepted' or not counters()[before]) then
-    redis.call('HSET', event, 'state', 'open')
-    before = 'open'
+    before, fields[#fields + 1], fields[#fields + 2] = 'open', 'state', 'open'
   end
-  local after, score, parked, unpark
-  if leased then
-    after, score = 'open', tonumber(f[3])
+  local after, score, parked = 'open', tonumber(f[5]) or now, nil
+  if f[2] and not given_back and (tonumber(f[3]) or 0) > now then
+    score = tonumber(f[3])
   elseif f[4] then
-    after, score, parked = combined_state(event, names_of(f[4]))
-    if parked or f[8] then
-      local freed
-      freed, unpark = park(id, received_at, parked, f[8])
-      if freed then score = math.min(score, now) end
+    after, score, parked = combined_state(event, names_of(f[4]), results)
+    if (parked or f[8]) and park(id, received_at, parked, f[8], fields) then score = math.min(score, now) end
+  end
+  if after == 'open' then
+    score = math.max(score, tonumber(received_at))
+    local known = redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id)
+    -- Stock arq may have taken it out of the queue, with its job.
+    if not known then
+      enqueue(id, score, received_at, quietly)
+    elseif tonumber(known) ~= score then
+      requeue(id, score, quietly)
     end
   else
-    after, score = 'open', tonumber(f[5]) or now
+    dequeue(id)
   end
-
-  if after == 'open' then
-    if score < tonumber(received_at) then score = tonumber(received_at) end
-    requeue(id, score, received_at)
-    -- A waiting worker looks again after a second at the latest; what comes due before that has to be told.
-    if score < now + 1000 and not quietly then wake() end
-  end
-  if after ~= before then change_state(id, before, after) end
-  if unpark then unpark() end
-  if after ~= 'open' then dequeue(id) end
+  if after ~= before then change_state(id, before, after, fields) end
+  if #fields > 0 then collect_record(id, fields) end
   return after
+end
+
+local function settle(id, given_back, quietly)
+  local state = collect_settlement(id, read_settled(id), nil, given_back, quietly)
+  write_changes()
+  return state
 end

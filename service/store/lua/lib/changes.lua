@@ -1,0 +1,113 @@
+-- changes: collects what a script changes for events, and writes it with one command for each structure.
+--
+-- Redis does not undo a script that fails half-way. So the places of events are written first, then the counters, and last
+-- the records, whose `state` makes the rest count. Everything before can be repeated. What follows (jobs leave the queue) is
+-- repeated by any settle.
+--
+-- requires: minute
+-- Keys:   <ns>:counts, <ns>:queue, <ns>:wake, <ns>:events, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:event:<id>, arq:job:<ns>:<id>,
+--         arq:retry:<ns>:<id>, those of minute
+-- Cost:   O(changes × log queue)
+local COUNTERS = { 'accepted', 'done', 'ignored', 'dead', 'open' }
+local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'MSET', '' }, { 'ZADD', ':queue' },
+  { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
+local departures = { { 'ZREM', ':queue' }, { 'DEL', '' } }
+local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
+local collected, records, order, afterwards, terms, due_soon = {}, {}, {}, {}, {}, 0
+local counted, recounted
+
+-- collect: add two arguments to the command that changes one structure ('': the command names its keys)
+local function collect(command, index, first, second)
+  local args = collected[command .. index] or {}
+  collected[command .. index] = args
+  args[#args + 1] = first
+  args[#args + 1] = second
+end
+
+-- collect_record: set the fields and values that are written into an event's record
+local function collect_record(id, fields)
+  records[id], order[#order + 1] = fields, id
+end
+
+-- counters: how many events were accepted, and how many are in each state, read once in a script
+local function counters()
+  if counted then return counted end
+  counted = {}
+  for i, value in ipairs(redis.call('HMGET', ns .. ':counts', unpack(COUNTERS))) do
+    counted[COUNTERS[i]] = tonumber(value or '0')
+  end
+  return counted
+end
+
+-- count: an event is in one state and no longer in another. Without `before` it is accepted, without `after` deleted.
+local function count(before, after)
+  recounted = counters()
+  recounted[before or 'accepted'] = recounted[before or 'accepted'] + (before and -1 or 1)
+  recounted[after or 'accepted'] = recounted[after or 'accepted'] + (after and 1 or -1)
+end
+
+-- add_job: write what stock arq reads of a job. Our own workers claim events without it.
+local function add_job(id, received_at)
+  collect('MSET', '', 'arq:job:' .. ns .. ':' .. id,
+    '{"t":null,"f":"process","a":[' .. cjson.encode(id) .. '],"k":{},"et":' .. received_at .. '}')
+end
+
+-- requeue: give an event its place in the queue. A waiting worker looks again after a second at the latest: it is woken for
+-- what comes due before that, unless `quietly`.
+local function requeue(id, score, quietly)
+  collect('ZADD', ':queue', score, ns .. ':' .. id)
+  if score < now + 1000 and not quietly then due_soon = due_soon + 1 end
+end
+
+-- enqueue: queue an event that comes or comes back. The job is written first, so that the queue holds none without it.
+local function enqueue(id, score, received_at, quietly)
+  add_job(id, received_at)
+  requeue(id, score, quietly)
+end
+
+local function dequeue(id)
+  local job = ns .. ':' .. id
+  collect('ZREM', ':queue', job)
+  collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job)
+end
+
+-- index_end, leave_end: put an event into the indexes of its end, and take it out of them
+local function index_end(id, state)
+  collect('ZADD', state == 'dead' and ':dead' or ':ended', now, id)
+  if state ~= 'dead' then collect('ZADD', ':bodies', now, id) end
+end
+
+local function leave_end(id, state)
+  collect('ZREM', state == 'dead' and ':dead' or ':ended', id)
+  if state ~= 'dead' then collect('ZREM', ':bodies', id) end
+end
+
+local function write(steps)
+  for _, step in ipairs(steps) do
+    local args = collected[step[1] .. step[2]] or {}
+    for i = 1, #args, MAX_ARGUMENTS do
+      local some = { unpack(args, i, math.min(i + MAX_ARGUMENTS - 1, #args)) }
+      if step[2] ~= '' then table.insert(some, 1, ns .. step[2]) end
+      redis.call(step[1], unpack(some))
+    end
+    collected[step[1] .. step[2]] = nil
+  end
+end
+
+-- write_changes: write what was collected. The functions in `afterwards` are called when the records are written.
+local function write_changes()
+  index_minute(now, table.concat(terms))
+  write(PLACES)
+  for _ = 1, due_soon > 0 and math.min(due_soon, MAX_TOKENS - redis.call('LLEN', ns .. ':wake')) or 0 do
+    redis.call('RPUSH', ns .. ':wake', '1')
+  end
+  if recounted then
+    local args = {}
+    for name, number in pairs(recounted) do args[#args + 1], args[#args + 2] = name, number end
+    redis.call('HSET', ns .. ':counts', unpack(args))
+  end
+  for _, id in ipairs(order) do redis.call('HSET', ns .. ':event:' .. id, unpack(records[id])) end
+  write(departures)
+  for _, finish in ipairs(afterwards) do finish() end
+  records, order, afterwards, terms, due_soon, recounted = {}, {}, {}, {}, 0, nil
+end
