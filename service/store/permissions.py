@@ -38,8 +38,8 @@ WORKER_COMMANDS = frozenset(
 CONNECTION_COMMANDS = frozenset({"EVALSHA", "PING", "SCRIPT LOAD", "SELECT"})
 """Commands that every connection needs; the server itself refuses a user without them."""
 
-_CALL = re.compile(r"redis\.p?call\('([A-Z]+)'")
-_OUR_KEY = re.compile(r"\bns\s*\.\.\s*'(:[a-z_]+:?)")
+_CALL = re.compile(r"(?:redis\.p?call|collect)\('([A-Z]+)'")
+_OUR_KEY = re.compile(r"(?:\bns\s*\.\.\s*|'[A-Z]+', )'(:[a-z_]+:?)")
 _ARQ_KEY = re.compile(r"'(arq:[a-z-]+:)")
 _KEYLESS = frozenset({"EXEC", "MULTI", "TIME", "UNWATCH"})
 _VARIADIC = frozenset({"DEL", "EXISTS", "MGET", "UNLINK", "WATCH"})
@@ -108,6 +108,6 @@ def _arguments(command: str, key: str) -> list[str]:
     name = f"{key}x" if key.endswith(":") else key
     if command == "RENAME":
         return [key, key]
-    if command == "BLPOP":
+    if command in ("BLPOP", "MSET"):
         return [name, "1"]
     return [name] if command in _VARIADIC else [name, "1", "1", "1"]
