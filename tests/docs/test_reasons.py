@@ -68,4 +68,4 @@ def test_the_page_explains_each_listed_reason_once_and_no_other(section: str) ->
 
 
 def test_each_reason_for_parking_has_advice_for_a_person() -> None:
-    assert {*ADVICE} - {OUTAGE} | {OUTAGE_REASON, "paused"} == reasons.PARKED
+    assert {*ADVICE} - {OUTAGE} | {"telnyx_outage", "paused"} == reasons.PARKED
