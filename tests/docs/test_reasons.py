@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from service.outbound.blocks import ADVICE, OUTAGE_REASON
 
+from service.outbound.gate import ADVICE
 from service.store.effects.blocks import OUTAGE
 from service.store.inbox import reasons
 from tests.documented import DOCS
