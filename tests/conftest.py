@@ -8,7 +8,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from service.outbound import list_pages
 from service.processes import embedded_server
+from service.worker import outcomes
 from tests.stack import Host, Stack, open_host, open_stack
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine stops any example for 200 ms
@@ -29,6 +31,20 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         if name.startswith(("RINGBACK_", "TELNYX_")) or name in {"REDIS_URL", "HANDLERS"}:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """No test waits in real time for a retry or for the next page, unless it asks for `real_pauses`."""
+    if "real_pauses" not in request.fixturenames:
+        monkeypatch.setattr(outcomes, "FIRST_BACKOFF", 0.05)
+        monkeypatch.setattr(outcomes, "FIRST_PAUSE", 0.05)
+        monkeypatch.setattr(list_pages, "PAUSE", 0.01)
+
+
+@pytest.fixture
+def real_pauses() -> None:
+    """For a test that measures the pauses themselves."""
 
 
 @pytest.fixture(scope="session")

@@ -21,8 +21,10 @@ from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.inbox.records import HandlerRecord
 
 LONGEST_WORD = 300
+FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 3600.0
 JITTER = 0.1
+FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 60.0
 PARKED_PROBE = 60.0
 RATE_LIMIT = "rate_limit"
@@ -105,7 +107,7 @@ def short(text: object) -> str:
 
 def backoff(attempt: int) -> float:
     """Seconds before the next run after `attempt` failed ones: `attempt**4`, at most an hour, ±10 %."""
-    return float(min(attempt**4, LONGEST_BACKOFF) * random.uniform(1 - JITTER, 1 + JITTER))
+    return float(min(FIRST_BACKOFF * attempt**4, LONGEST_BACKOFF) * random.uniform(1 - JITTER, 1 + JITTER))
 
 
 def _only_cause(error: BaseException) -> BaseException:
@@ -130,7 +132,7 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
     # Waiting for the rate limit does not count towards the deadline of an outage.
     kind = RATE_LIMIT if refusal.reason == RATE_LIMIT else "outage"
     # Being asked to wait for no time at all is no reason to hammer.
-    pause = refusal.after or min(2.0 ** min(_waits(record, kind), 10), LONGEST_PAUSE)
+    pause = refusal.after or min(FIRST_PAUSE * 2 ** min(_waits(record, kind), 10), LONGEST_PAUSE)
     wait = Wait(kind, refusal.reason, refusal.detail, pause, limits.outage_patience)
     return _wait(record, wait, limits.max_wait, now)
 

@@ -123,6 +123,7 @@ def handler_of(stack: Stack, row: Row) -> tuple[HandlerRecord, str, str]:
 
 
 @pytest.mark.parametrize("name", ROWS)
+@pytest.mark.usefixtures("real_pauses")
 def test_an_error_becomes_what_the_table_says(stack: Stack, name: str) -> None:
     row = ROWS[name]
     handler, number, shown = handler_of(stack, row)

@@ -111,6 +111,7 @@ def test_an_event_that_comes_back_at_once_is_never_run_twice_at_the_same_time(st
 
 
 @pytest.mark.parametrize("asked", ["0", "-5", "nonsense", None])
+@pytest.mark.usefixtures("real_pauses")
 def test_being_asked_to_wait_for_no_time_is_no_reason_to_hammer(stack: Stack, asked: str | None) -> None:
     headers = {} if asked is None else {"retry-after": asked}
     stack.simulator.add_fault(kind="status", status=503, path="/messages", times=None, headers=headers)

@@ -32,6 +32,7 @@ def waiting(record: EventRecord) -> bool:
     return record.handlers.get("handler") is not None and record.handlers["handler"].state != "pending"
 
 
+@pytest.mark.usefixtures("real_pauses")
 def test_an_ordinary_exception_is_retried_after_about_a_second_then_dead_and_kept(stack: Stack) -> None:
     attempts: list[int] = []
 
