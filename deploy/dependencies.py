@@ -1,6 +1,6 @@
-"""Which packages Ringback needs on the machine that it is being installed on.
+"""The packages that Ringback needs on the machine of its installation.
 
-It is read by older Pythons too: pip asks for the dependencies before it compares `requires-python`.
+Older Pythons read this file too: pip asks for the dependencies before it compares `requires-python`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ OLDEST = (3, 11)
 
 
 class Dependencies(MetadataHookInterface):
-    """Adds the embedded server's wheel where one exists: no environment marker can tell musl from glibc."""
+    """A build hook that adds the embedded server's wheel where one exists. No environment marker knows musl."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Fill in `project.dependencies` from the lists beside this hook's name in `pyproject.toml`."""
@@ -24,7 +24,7 @@ class Dependencies(MetadataHookInterface):
 
 
 def refuse_old_python(version: tuple[int, ...]) -> None:
-    """Say what is needed, where pip would name a package that does not exist for this Python.
+    """Name the oldest Python that works. pip would name a missing package instead.
 
     Raises:
         SystemExit: the version is too old.
@@ -34,7 +34,7 @@ def refuse_old_python(version: tuple[int, ...]) -> None:
 
 
 def dependencies(config: dict[str, Any], platform: str, libc: str) -> list[str]:
-    """The requirements for a platform such as `linux-x86_64`, with `musl` or another C library."""
+    """Return the requirements for a platform such as `linux-x86_64`, with `musl` or another C library."""
     everywhere: list[str] = list(config["everywhere"])
     if platform.startswith("linux") and libc == "musl":
         return everywhere

@@ -18,7 +18,6 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 NOT_YET_CLEAN = (
     "benchmarks",
-    "deploy",
     "handlers",
     "service",
 )
