@@ -1,27 +1,19 @@
-"""Routers (which handlers react to which event types), the context that a handler receives, and how it may end.
-
-    Outcome (what a handler may raise on purpose)
-    ├── Retry     later; costs no attempt
-    ├── Discard   done, with a reason
-    └── Dead      given up at once, kept for a person
+"""Routers, the context that a handler receives, and the outcomes that it may raise: Retry, Discard, Dead.
 
 Pure: nothing here performs I/O. The worker fills in a `Context`.
 """
 
-import inspect
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
 from service.events import Event
-from service.events.event_types import is_pattern
+from service.handler_checks import Times, check_options, check_times, checked_patterns, home, payload_type
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,10 +21,10 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
     from telnyx import AsyncTelnyx
 
+H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 TypesFrom = Callable[[Settings], Sequence[str]]
-H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 
 
 class Outcome(Exception):
@@ -40,10 +32,7 @@ class Outcome(Exception):
 
 
 class Retry(Outcome):
-    """Run this handler again later; costs no attempt, ends as dead after `RINGBACK_MAX_WAIT`.
-
-    `after` is seconds or a timedelta.
-    """
+    """Run this handler again after seconds or a timedelta; costs no attempt, ends as dead after `RINGBACK_MAX_WAIT`."""
 
     def __init__(self, *, after: float | timedelta, reason: str = "") -> None:
         self.after = after.total_seconds() if isinstance(after, timedelta) else float(after)
@@ -54,7 +43,7 @@ class Retry(Outcome):
 
 
 class Discard(Outcome):
-    """Nothing is to be done about this event; `why` is kept with it, so leave out numbers and texts."""
+    """End as done without acting; `why` is kept with the event, so leave out numbers and texts."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -62,7 +51,7 @@ class Discard(Outcome):
 
 
 class Dead(Outcome):
-    """No further run can help: kept as dead, with a reason to count and a detail for a person."""
+    """End as dead at once: no further run can help. `reason` is counted, `detail` is for a person."""
 
     def __init__(self, reason: str, detail: str) -> None:
         self.reason = reason
@@ -115,13 +104,12 @@ class Context:
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
     services: _Services
-    """The services behind the methods."""
 
     async def reply(self, text: str) -> bool:
         """Answer an inbound message on the channel it came by, once per event and handler.
 
-        Return False where no answer may or can be sent: to STOP, START and HELP, to an opted-out number, to what is no
-        number, by an unknown channel, to WhatsApp after 24 hours, or where two machines seem to talk to each other.
+        Return False where no answer may or can be sent: to STOP, START and HELP, to an opted-out number, to an address
+        that is no number, by an unknown channel, to WhatsApp after 24 hours, or where two machines seem to talk.
 
         Raises:
             ValueError: the event is no inbound message.
@@ -132,8 +120,7 @@ class Context:
     async def opted_out(self, number: str, since: datetime | None = None) -> bool:
         """Return whether this number has said STOP and not START after it.
 
-        With `since`: whether it has said STOP from then on, whatever it said later. So a STOP calls off what was
-        waiting when it came.
+        With `since`: whether it has said STOP from then on, even if START came later. So a STOP cancels what waited.
         """
         return await self.services.opted_out(number, since)
 
@@ -159,7 +146,7 @@ class Context:
         await self.services.schedule(event_type, payload, delay, key)
 
     async def cancel(self, key: str) -> None:
-        """Call off a scheduled event that has not begun, even one that is not yet scheduled.
+        """Cancel a scheduled event that has not begun, even one that is not yet scheduled.
 
         Raises:
             ValueError: the key is not 1 to 200 printable characters.
@@ -167,10 +154,10 @@ class Context:
         await self.services.cancel(key)
 
     async def notify(self, *, cause: str, text: str, mend: str) -> None:
-        """Let a person know that something needs them; it never waits for a delivery.
+        """Notify a person, without waiting for the delivery.
 
-        `cause` names what is wrong in a few words and without ids: equal causes within five minutes become one message.
-        `text` says what happened, without message texts. `mend` is the command that shows or mends it.
+        `cause` names the problem in a few words and without ids: equal causes within five minutes become one message.
+        `text` holds the details, without message texts. `mend` is the command that shows or mends it.
         """
         await self.services.notify(cause, text, mend)
 
@@ -194,18 +181,14 @@ class Subscription:
     types_from: TypesFrom | None = None
 
     def configured(self, settings: Settings) -> "Subscription":
-        """With the event types that the settings decide, where they do."""
+        """Return the subscription with the event types that the settings decide, where they do."""
         if self.types_from is None:
             return self
-        return replace(self, types=_checked_patterns(tuple(self.types_from(settings)), self.handler))
+        return replace(self, types=checked_patterns(self.types_from(settings), self.handler))
 
-
-Times = int | AbstractSet[int] | None
 
 CRON = "ringback.cron."
 """The beginning of the type of a periodic handler's event; the handler's name follows."""
-
-_CALENDAR = MappingProxyType({"weekday": (0, 6), "hour": (0, 23), "minute": (0, 59), "second": (0, 59)})
 
 
 class Router:
@@ -234,10 +217,7 @@ class Router:
         return MappingProxyType(self._periodic)
 
     def configured(self, settings: Settings) -> "Router":
-        """The same handlers, with the event types that the settings decide.
-
-        A handler that they leave without any is given no new events, and still ends those that it had begun.
-        """
+        """Return the same handlers, with the event types of these settings; one without any ends its begun events."""
         router = Router()
         for subscription in self._subscriptions.values():
             router._add(subscription.configured(settings))
@@ -266,18 +246,14 @@ class Router:
             raise TypeError('write @router.on("message.received"), with the event types in parentheses')
 
         def subscribe(handler: H) -> H:
-            self._add(
-                Subscription(
-                    name=_checked_name(name or handler.__name__),
-                    types=() if types_from and not types else _checked_types(types, handler, types_from),
-                    handler=_checked_handler(handler),
-                    payload=_payload_type(handler),
-                    max_attempts=_checked_max_attempts(max_attempts, handler),
-                    timeout=_checked_timeout(timeout, handler),
-                    lifespan=self._lifespan,
-                    types_from=types_from,
-                )
-            )
+            if types and types_from:
+                raise ValueError(f"{home(handler)}: give @router.on(…) event types or types_from, not both")
+            if not types and not types_from:
+                raise ValueError(f"{home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
+            own_name, patterns = name or handler.__name__, checked_patterns(types, handler)
+            check_options(handler, name=own_name, max_attempts=max_attempts, timeout=timeout)
+            options = (payload_type(handler), max_attempts, timeout, self._lifespan, types_from)
+            self._add(Subscription(own_name, patterns, handler, *options))
             return handler
 
         return subscribe
@@ -307,9 +283,9 @@ class Router:
 
         def subscribe(handler: H) -> H:
             own_name = name or handler.__name__
-            checked = _checked_times(times, handler)
+            check_times(times, handler)
             self.on(CRON + own_name, name=own_name, max_attempts=max_attempts, timeout=timeout)(handler)
-            self._periodic[own_name] = checked
+            self._periodic[own_name] = MappingProxyType(times)
             return handler
 
         return subscribe
@@ -318,88 +294,7 @@ class Router:
         other = self._subscriptions.get(subscription.name)
         if other is not None:
             raise ValueError(
-                f"two handlers are named {subscription.name!r} ({_home(other.handler)} and"
-                f" {_home(subscription.handler)}): give one a name of its own, @router.on(…, name=…)"
+                f"two handlers are named {subscription.name!r} ({home(other.handler)} and"
+                f" {home(subscription.handler)}): give one a name of its own, @router.on(…, name=…)"
             )
         self._subscriptions[subscription.name] = subscription
-
-
-def _checked_handler(handler: H) -> H:
-    is_async: bool = inspect.iscoroutinefunction(handler)
-    if not is_async:
-        raise TypeError(f"{_home(handler)} must be an `async def`")
-    return handler
-
-
-def _checked_max_attempts(max_attempts: int | None, handler: Callable[..., Any]) -> int | None:
-    if max_attempts is not None and max_attempts < 1:
-        raise ValueError(f"{_home(handler)}: max_attempts counts runs, so it is 1 or more")
-    return max_attempts
-
-
-def _checked_timeout(timeout: float | None, handler: Callable[..., Any]) -> float | None:
-    if timeout is not None and not 0 < timeout < float("inf"):
-        raise ValueError(f"{_home(handler)}: timeout is seconds, more than 0 and not infinite")
-    return timeout
-
-
-def _checked_times(times: Mapping[str, Times], handler: Callable[..., Any]) -> Mapping[str, Times]:
-    for unit, wanted in times.items():
-        first, last = _CALENDAR[unit]
-        several = {wanted} if isinstance(wanted, int) else wanted
-        if several is not None and not (several and all(first <= each <= last for each in several)):
-            raise ValueError(f"{_home(handler)}: @router.cron({unit}=…) takes numbers from {first} to {last}")
-    return MappingProxyType(dict(times))
-
-
-def _checked_name(name: str) -> str:
-    if not name.isidentifier():
-        raise ValueError(f"a handler's name is letters, digits and underscores, not {name!r}")
-    return name
-
-
-def _checked_types(
-    types: tuple[str, ...], handler: Callable[..., Any], types_from: TypesFrom | None
-) -> tuple[str, ...]:
-    if types_from is not None:
-        raise ValueError(f"{_home(handler)}: give @router.on(…) event types or types_from, not both")
-    if not types:
-        raise ValueError(f"{_home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
-    return _checked_patterns(types, handler)
-
-
-def _checked_patterns(types: tuple[str, ...], handler: Callable[..., Any]) -> tuple[str, ...]:
-    for pattern in types:
-        if not is_pattern(pattern):
-            raise ValueError(f"{_home(handler)}: {pattern!r} is no event type, no family such as 10dlc.*, and not *")
-    return types
-
-
-def _payload_type(handler: Callable[..., Any]) -> TypeAdapter[Any] | None:
-    """Return the payload type of the handler's first annotation, such as `Event[Message]`; `Event` asks for a dict."""
-    parameters = list(inspect.signature(handler).parameters.values())
-    if len(parameters) != 2:
-        raise TypeError(f"{_home(handler)} must take two arguments, the event and the context")
-    annotation = _evaluated(parameters[0].annotation, handler)
-    if annotation in (inspect.Parameter.empty, Any, Event):
-        return None
-    if get_origin(annotation) is not Event:
-        raise TypeError(f"{_home(handler)}: annotate the first argument with Event or Event[SomePayload]")
-    (payload,) = get_args(annotation)
-    return None if payload is Any or get_origin(payload) is dict or payload is dict else TypeAdapter(payload)
-
-
-def _evaluated(annotation: Any, handler: Callable[..., Any]) -> Any:
-    if not isinstance(annotation, str):
-        return annotation
-    try:
-        return eval(annotation, vars(sys.modules[handler.__module__]))  # noqa: S307 - the author's own annotation
-    except NameError as error:
-        raise TypeError(
-            f"{_home(handler)}: {error} in the annotation of the event; import it at the top of the module,"
-            " outside `if TYPE_CHECKING`"
-        ) from None
-
-
-def _home(handler: Callable[..., Any]) -> str:
-    return f"{handler.__module__}.{handler.__qualname__}"

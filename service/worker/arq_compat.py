@@ -17,8 +17,9 @@ import structlog
 from arq.connections import RedisSettings
 from arq.cron import CronJob, cron
 
+from service.handler_checks import Times
 from service.messages.policy_file import policy_of
-from service.routing import CRON, Router, Times
+from service.routing import CRON, Router
 from service.security.masking import describe_error
 from service.settings import Settings, load
 from service.store.connection import connect, locate
