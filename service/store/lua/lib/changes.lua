@@ -1,7 +1,7 @@
 -- changes: collects what a script changes for events, and writes it with one command for each structure.
 --
 -- Redis does not undo a script that fails half-way. So the places of events are written first, then the counters, and last
--- the records, whose `state` makes the rest count. Everything before can be repeated. What follows (jobs leave the queue) is
+-- the records, whose `state` makes the rest count. Everything before can be repeated. Later writes (jobs leave the queue) are
 -- repeated by any settle.
 --
 -- requires: minute

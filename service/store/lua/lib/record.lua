@@ -16,7 +16,7 @@ local function unpack_event(packed)
     more = more ~= '' and cjson.decode(more) or NO_OPTIONS }
 end
 
--- first_arrival: when (ms) an event was accepted, nil where none of this id was; and its type. What was collected for it is
+-- first_arrival: when (ms) an event was accepted, nil where none of this id was; and its type. Its collected changes are
 -- written before.
 local function first_arrival(id)
   if records[id] then write_changes() end

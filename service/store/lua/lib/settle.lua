@@ -51,7 +51,7 @@ local function change_state(id, before, after, fields)
   end
 end
 
--- read_settled: the fields of SETTLED of a record. What was collected for it is written before.
+-- read_settled: the fields of SETTLED of a record. Its collected changes are written before.
 local function read_settled(id)
   if records[id] then write_changes() end
   return redis.call('HMGET', ns .. ':event:' .. id, unpack(SETTLED))
