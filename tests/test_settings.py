@@ -1,5 +1,6 @@
 """The environment: what is read, and how a mistake is told."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,24 @@ DOCUMENTED = (Path(__file__).parents[1] / "docs" / "configuration.md").read_text
 def test_defaults_are_those_of_the_documentation(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load()
     assert (settings.port, settings.lease, settings.retention, settings.max_body) == (8080, 15, 604_800, 1024**2)
+
+
+def documented_defaults() -> list[tuple[str, str]]:
+    """Variables whose row gives a value as the default, and that value."""
+    rows = re.findall(r"^\| (`.+?`) \| (`.+?`) \|", DOCUMENTED, re.MULTILINE)
+    pairs = [zip(re.findall(r"`(\w+)`", names), re.findall(r"`(.+?)`", values), strict=True) for names, values in rows]
+    return [pair for each in pairs for pair in each]
+
+
+@pytest.mark.parametrize(("name", "value"), documented_defaults())
+def test_a_documented_default_is_the_default(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    defaults = load()
+    monkeypatch.setenv(name, value)
+    assert load() == defaults
+
+
+def test_most_variables_have_a_documented_default() -> None:
+    assert len(documented_defaults()) > 25
 
 
 @pytest.mark.parametrize("name", [str(field.validation_alias) for field in Settings.model_fields.values()])
