@@ -29,7 +29,7 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     message = event.payload
     if message.direction != "outbound" or message.type != "RCS" or not message.id:
         raise Discard("not_rcs")
-    policy = policy_of(ctx.settings)
+    policy = policy_of(ctx.settings.policy, ctx.settings.sms_from)
     if policy is None:
         raise Discard("not_armed")
     found = list(cases(policy, event))

@@ -28,10 +28,6 @@ def _party(value: object) -> object:
     return {"phone_number": value} if isinstance(value, str) else value
 
 
-def _parties(value: object) -> object:
-    return [_party(each) for each in list_of(value)]
-
-
 def _error(value: object) -> object:
     """A bare code or text where an error is expected."""
     if isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal()):
@@ -39,16 +35,16 @@ def _error(value: object) -> object:
     return {"detail": value} if isinstance(value, str) else value
 
 
-def _errors(value: object) -> object:
-    return [_error(each) for each in list_of(value) if each is not None]
+def _errors(values: list[object]) -> list[object]:
+    return [_error(each) for each in values if each is not None]
 
 
 def _body(value: object) -> object:
     return {"text": value} if isinstance(value, str) else value
 
 
-def _texts(value: object) -> object:
-    return [each for each in list_of(value) if isinstance(each, str)]
+def _texts(values: list[object]) -> list[object]:
+    return [each for each in values if isinstance(each, str)]
 
 
 def _text(value: object) -> object:
@@ -107,14 +103,18 @@ class Message(ForgivingModel):
     type: str | None = None
     messaging_profile_id: str | None = None
     from_: Annotated[Party, BeforeValidator(_party)] = Field(default_factory=Party, alias="from")
-    to: Annotated[list[Party], BeforeValidator(_parties)] = Field(default_factory=list)
+    to: Annotated[list[Annotated[Party, BeforeValidator(_party)]], BeforeValidator(list_of)] = Field(
+        default_factory=list
+    )
     text: Annotated[str | None, BeforeValidator(_text)] = None
     subject: str | None = None
     media: Annotated[list[Media], BeforeValidator(list_of)] = Field(default_factory=list)
     body: Annotated[MessageBody | None, BeforeValidator(_body)] = None
     autoresponse_type: str | None = None
-    errors: Annotated[list[MessageError], BeforeValidator(_errors)] = Field(default_factory=list)
-    tags: Annotated[list[str], BeforeValidator(_texts)] = Field(default_factory=list)
+    errors: Annotated[list[MessageError], BeforeValidator(_errors), BeforeValidator(list_of)] = Field(
+        default_factory=list
+    )
+    tags: Annotated[list[str], BeforeValidator(_texts), BeforeValidator(list_of)] = Field(default_factory=list)
     received_at: Moment = None
     sent_at: Moment = None
     completed_at: Moment = None

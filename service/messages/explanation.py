@@ -11,8 +11,8 @@ from typing import Literal
 
 from service.events import Event, Message
 from service.messages.fallback import Case, Draft, cases, content_of, draft
-from service.messages.links import public_shorteners
 from service.messages.policy import NO_RULE, Policy
+from service.messages.sms_text import public_shorteners
 from service.routing import Dead
 
 PolicyDecision = Literal["send", "watch", "nothing"]

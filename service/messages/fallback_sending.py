@@ -15,6 +15,7 @@ from service.events.consent import words_of
 from service.events.message import read_message_status
 from service.messages.fallback import Case, Draft, content_of, draft, request, sketch
 from service.messages.links import shorteners_to_warn_of
+from service.messages.sms_text import public_shorteners
 from service.monitoring.labels import Labels
 from service.outbound.api_call import Call, idempotency_key, name_of_key
 from service.outbound.effect_rules import instead_of, not_sent_reason
@@ -242,8 +243,9 @@ async def write(ctx: Context, case: Case, shown: Message | None) -> Draft:
         telnyx.APIError: Telnyx could not be asked which domains are the account's own.
     """
     wanted = draft(case, content_of(case.message) or content_of(shown))
-    for host in await shorteners_to_warn_of(wanted.text, ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
-        ctx.log.warning("an SMS links to a public shortener, which carriers block", host=host, rule=case.rule.name)
+    if public_shorteners(wanted.text):
+        for host in await shorteners_to_warn_of(wanted.text, ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
+            ctx.log.warning("an SMS links to a public shortener, which carriers block", host=host, rule=case.rule.name)
     return wanted
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import Field, ValidationError
 
 from service.messages.policy import Manner, OptOutWord, Policy, Rule, Table, default_policy
-from service.settings import InvalidSettings, Settings
+from service.settings import InvalidSettings
 
 LARGEST = 64 * 1024
 _TOML_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
@@ -41,17 +41,13 @@ class _File(Table):
     opt_out_words: list[OptOutWord] = Field(default_factory=list)
 
 
-def policy_of(settings: Settings) -> Policy | None:
-    """The policy in force; None where nothing arms the fallback. The file is read once in a process.
+@cache
+def policy_of(path: Path | None, sms_from: str | None) -> Policy | None:
+    """Return the policy in force; None where nothing arms the fallback. The file is read once in a process.
 
     Raises:
         InvalidPolicy: the file cannot be read, or does not fit.
     """
-    return _policy_of(settings.policy, settings.sms_from)
-
-
-@cache
-def _policy_of(path: Path | None, sms_from: str | None) -> Policy | None:
     if path is not None:
         return read_policy(path, sms_from=sms_from)
     return default_policy(sms_from) if sms_from is not None else None

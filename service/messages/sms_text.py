@@ -1,11 +1,12 @@
-"""RCS content as readable text, for phones that only take SMS.
+"""The text of an SMS: RCS content made readable, its segments, and links that carriers block.
 
 Pure. Field names are those of `agent_message.content_message` (OpenAPI `RCSContentMessage`). Parts without the
 published shape are left out rather than refused: half a message is better than none, and an empty answer says that
 nothing could be read.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _WEB = ("https://", "http://")
@@ -128,3 +129,25 @@ def _parts(sizes: Iterable[int], part: int) -> int:
             count, used = count + 1, 0
         used += size
     return count
+
+
+_SHARED = """
+adf.ly alturl.com app.link bc.vc bit.do bit.ly bitly.com bitly.ws bl.ink budurl.com buff.ly clck.ru clicky.me cutt.ly
+dlvr.it fb.me goo.gl goo.su is.gd kutt.it lc.chat linki.la lnkd.in mcaf.ee minm.xyz ow.ly qr.ae qrco.de rb.gy rebrand.ly
+reurl.cc rotf.lol s.id s2r.co shorturl.at shrtco.de snip.ly soo.gd surl.li t.co t.ly t2m.io tiny.cc tiny.one tinyurl.com
+trib.al u.to urlz.fr v.gd vurl.com x.co
+"""
+PUBLIC_SHORTENERS = frozenset(_SHARED.split())
+"""Shorteners that everybody may use: US carriers block them, and ask for a domain of one's own (T-Mobile's code of
+conduct)."""
+
+_LINK = re.compile(
+    r"(?:https?://|(?<![\w/.@-]))((?:[a-z0-9-]+\.)+[a-z]{2,24})(?=[/:?#\s]|[.,;!)]*(?:\s|$)|\"|')", re.IGNORECASE
+)
+
+
+def public_shorteners(text: str, own_domains: Collection[str] = ()) -> tuple[str, ...]:
+    """The public shorteners that a text links to, each once, without those that are domains of the account."""
+    own = {domain.lower().removeprefix("www.") for domain in own_domains}
+    hosts = (host.lower().removeprefix("www.") for host in _LINK.findall(text))
+    return tuple(dict.fromkeys(host for host in hosts if host in PUBLIC_SHORTENERS and host not in own))

@@ -180,7 +180,7 @@ def _redis_settings(redis_url: str) -> RedisSettings:
 def worker_settings() -> dict[str, Any]:
     """Return what stock arq needs to run our handlers, by the settings of this environment."""
     settings = load()
-    policy_of(settings)
+    policy_of(settings.policy, settings.sms_from)
     return stock_settings(settings, load_router(settings.handlers), locate(settings))
 
 

@@ -1,7 +1,7 @@
 """Opening what a worker processes events with: client, lifespans, lease keeper."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -69,7 +69,7 @@ async def open_processor(
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
         workshop = HandlerServices(settings, router, handlers_redis, keys, telnyx, gate, states, metrics)
-        finishing: Batcher[HandlerResults, str] = Batcher(partial(_finish, redis, keys), passing=(RedisError, OSError))
+        finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, redis, keys), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
         yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))
 
@@ -93,7 +93,3 @@ async def _tell_that_we_wait(lifespan: str) -> None:
         await asyncio.sleep(pause)
         waited, pause = waited + pause, min(2 * pause, 60.0)
         log.warning("the worker does not start before its lifespan yields", lifespan=lifespan, seconds=waited)
-
-
-async def _finish(redis: "Redis", keys: Keys, endings: Sequence[HandlerResults]) -> Sequence[str]:
-    return await finish(redis, keys, endings)

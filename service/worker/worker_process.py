@@ -55,7 +55,7 @@ def work(settings: Settings) -> None:
         service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings.require_api_key()
-    policy_of(settings)
+    policy_of(settings.policy, settings.sms_from)
     router = load_router(settings.handlers)
     redis_url = locate(settings)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:

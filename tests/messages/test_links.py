@@ -2,7 +2,8 @@
 
 import pytest
 
-from service.messages.links import public_shorteners, shorteners_to_warn_of
+from service.messages.links import shorteners_to_warn_of
+from service.messages.sms_text import public_shorteners
 from service.outbound.client import open_reader
 from service.testing.simulator.profiles import UrlDomain
 from tests.stack import Stack

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from service.messages.policy import NO_RULE, QuietHours, Rule
 from service.messages.policy_file import InvalidPolicy, line_of, policy_of, read_policy
 from tests.messages.policies import policy, write_policy
-from tests.stack import make_settings
 
 
 def problems(folder: Path, text: str, *, sms_from: str | None = "+13125550199") -> list[str]:
@@ -20,7 +19,7 @@ def problems(folder: Path, text: str, *, sms_from: str | None = "+13125550199") 
 
 
 def test_without_a_file_failed_and_expired_messages_fall_back_within_an_hour() -> None:
-    found = policy_of(make_settings(sms_from="+13125550199"))
+    found = policy_of(None, "+13125550199")
     assert found is not None
     [rule] = found.rules
     assert (rule.kind, rule.triggers, rule.undelivered_after) == ("transactional", ["failed", "expired"], None)
@@ -29,7 +28,7 @@ def test_without_a_file_failed_and_expired_messages_fall_back_within_an_hour() -
 
 
 def test_with_neither_a_file_nor_a_sender_nothing_is_armed() -> None:
-    assert policy_of(make_settings()) is None
+    assert policy_of(None, None) is None
 
 
 def test_a_rule_takes_what_it_leaves_out_from_the_defaults(tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ def explain(
     """
     settings = load()
     found = _event(event)
-    policy = policy_of(settings) if file is None else read_policy(file, sms_from=settings.sms_from)
+    policy = (
+        policy_of(settings.policy, settings.sms_from) if file is None else read_policy(file, sms_from=settings.sms_from)
+    )
     shown = [_shown(each, reveal=reveal) for each in explained(policy, found, _moment(found, at))]
     if as_json:
         say_json(shown)

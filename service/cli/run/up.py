@@ -51,7 +51,7 @@ def up(
     # The ingress or the worker refuses to start without these: better told once, and before anything runs.
     settings.require_public_keys()
     settings.require_api_key()
-    policy_of(settings)
+    policy_of(settings.policy, settings.sms_from)
     announce(settings)
     raise typer.Exit(run(settings, ringback_command()))
 
