@@ -1,4 +1,4 @@
-"""The way of one `message.finalized` from the socket to the SMS: how many files it crosses, and that it goes one way."""
+"""The way of one `message.finalized` from the socket to the SMS: it crosses few files, and goes one way."""
 
 import sys
 import threading
