@@ -5,16 +5,18 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.processes.data_folder import STOP_SECONDS, Folder, NoServer, ServerFailed, ask_ping, claim, url_of
+from service.processes.data_folder import STOP_SECONDS, Folder, NoServer, ServerFailed, answers, ask_ping, claim, url_of
 from service.processes.machine_memory import default_max_memory
 from service.processes.parent_death import die_with_parent
+from service.processes.supervisor import Child, end
 
 OLDEST_VERSION = 7
 START_SECONDS = 60.0
@@ -22,19 +24,19 @@ START_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class EmbeddedServer:
-    """A running server; as a context manager, one that is stopped at the end."""
+    """A running server. As a context manager it stops at the end of the block."""
 
     folder: Folder
     process: subprocess.Popen[bytes]
 
     @property
     def url(self) -> str:
-        """Where it listens, as `redis.from_url` takes it."""
+        """The address, as `redis.from_url` takes it."""
         return url_of(self.folder.socket)
 
     def stop(self) -> None:
-        """End the server by SIGTERM, or after 10 seconds by SIGKILL, and give the folder back."""
-        _end(self.process)
+        """End the server by SIGTERM, or after 10 seconds by SIGKILL, and release the folder."""
+        end(self.process, STOP_SECONDS)
         self.folder.release()
 
     def __enter__(self) -> Self:
@@ -49,9 +51,9 @@ def start(
 ) -> EmbeddedServer:
     """Start the server on a folder, and return once it takes commands.
 
-    `wait` is how many seconds to wait for another Ringback to let go of the folder. With `dies_with_parent` (Linux
-    only), the server ends when the calling *thread* does: call it from one that lives as long as the server should.
-    `max_memory` is in bytes; without it, a share of what the machine or the container has.
+    `wait` is how many seconds to wait for another Ringback to release the folder. With `dies_with_parent` (Linux only),
+    the server ends when the calling *thread* does: call it from one that lives as long as the server should.
+    `max_memory` is in bytes. Without it, the limit is a share of the memory of the machine or the container.
 
     Raises:
         NoServer: this machine has no server program to run.
@@ -62,15 +64,15 @@ def start(
     with ExitStack() as undo:
         folder = claim(data, wait=wait)
         undo.callback(folder.release)
-        process = _spawn(command(program, folder, max_memory), folder, dies_with_parent=dies_with_parent)
-        undo.callback(_end, process)
+        process = child(program, folder, max_memory, dies_with_parent=dies_with_parent).start()
+        undo.callback(end, process, STOP_SECONDS)
         _await_commands(process, folder)
         undo.pop_all()
     return EmbeddedServer(folder, process)
 
 
 def find_server() -> Path:
-    """The server program: the wheel's, else one on PATH.
+    """Return the server program: the wheel's, else one on PATH.
 
     Raises:
         NoServer: there is none, or none that is new enough.
@@ -86,10 +88,7 @@ def find_server() -> Path:
 
 
 def command(program: Path, folder: Folder, max_memory: int | None = None) -> tuple[str, ...]:
-    """The server's command line: reached by its socket only, and every write on disk before it is answered.
-
-    `max_memory` is in bytes; without it, a share of what the machine or the container has.
-    """
+    """Return the server's command line: reached by its socket only, and every write on disk before it is answered."""
     flags = {
         "--port": "0",
         "--unixsocket": str(folder.socket),
@@ -107,8 +106,30 @@ def command(program: Path, folder: Folder, max_memory: int | None = None) -> tup
     return (str(program), *(word for flag in flags.items() for word in flag))
 
 
+def child(
+    program: Path,
+    folder: Folder,
+    max_memory: int | None = None,
+    *,
+    dies_with_parent: bool = True,
+    keeps_lock: bool = True,
+) -> Child:
+    """Return the server as a child process. With `keeps_lock` the folder stays locked until it ends."""
+    return Child(
+        name="server",
+        command=command(program, folder, max_memory),
+        grace=STOP_SECONDS,
+        descriptors=(folder.lock.fileno(),) if keeps_lock else (),
+        umask=0o077,
+        output=folder.log,
+        before_exec=die_with_parent() if dies_with_parent else None,
+        ready=partial(answers, folder.socket),
+        last_words=partial(last_words, folder.log),
+    )
+
+
 def last_words(log: Path) -> str:
-    """The last lines that a server logged, for an error's text; empty where there are none."""
+    """Return the last lines that a server logged, for an error's text. Empty where there are none."""
     with suppress(OSError):
         return "\n".join(log.read_text(errors="replace").splitlines()[-5:])
     return ""
@@ -125,7 +146,7 @@ def _candidates() -> Iterator[Path]:
 
 
 def _major_version(program: Path) -> int:
-    """The program's version, 0 where it does not run on this machine or does not say."""
+    """Return the program's version, or 0 where it does not run on this machine or does not say."""
     with suppress(OSError, subprocess.TimeoutExpired):
         said = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False)
         if match := re.search(r"\bv=(\d+)", said.stdout):
@@ -133,39 +154,14 @@ def _major_version(program: Path) -> int:
     return 0
 
 
-def _spawn(command: Sequence[str], folder: Folder, *, dies_with_parent: bool) -> subprocess.Popen[bytes]:
-    with folder.log.open("ab") as log:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(folder.lock.fileno(),),
-            preexec_fn=die_with_parent() if dies_with_parent else None,  # noqa: PLW1509
-            # A session of its own: a terminal's Ctrl-C must not end it before its clients.
-            start_new_session=True,
-            umask=0o077,
-        )
-
-
 def _await_commands(process: subprocess.Popen[bytes], folder: Folder) -> None:
     deadline = time.monotonic() + START_SECONDS
     while not ask_ping(folder.socket).startswith(b"+PONG"):
         if process.poll() is not None:
-            raise ServerFailed(_failure(f"the server ended with code {process.returncode}", folder))
-        if time.monotonic() > deadline:
-            raise ServerFailed(_failure(f"the server takes no commands after {START_SECONDS:.0f} s", folder))
-        time.sleep(0.005)
-
-
-def _failure(what: str, folder: Folder) -> str:
-    return f"{what}: see {folder.log}, which ends\n{last_words(folder.log)}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+            failure = f"the server ended with code {process.returncode}"
+        elif time.monotonic() > deadline:
+            failure = f"the server takes no commands after {START_SECONDS:.0f} s"
+        else:
+            time.sleep(0.005)
+            continue
+        raise ServerFailed(f"{failure}: see {folder.log}, which ends\n{last_words(folder.log)}")

@@ -1,4 +1,4 @@
-"""Supervision: children kept alive in stages, each on top of the one before, and ended in the reverse order."""
+"""Supervision: children kept alive in stages, each after the one before, and ended in the reverse order."""
 
 import asyncio
 import signal
@@ -22,7 +22,7 @@ log = structlog.get_logger(__name__)
 
 
 def next_pause(previous: float, lived: float) -> float:
-    """Seconds to wait before the next start: 0.1, doubling to 5, and from the beginning after 30 seconds of life."""
+    """Return the seconds until the next start: 0.1, doubling to 5, and 0.1 again after 30 seconds of life."""
     if previous == 0 or lived >= STEADY_SECONDS:
         return FIRST_PAUSE
     return min(previous * 2, LONGEST_PAUSE)
@@ -32,16 +32,16 @@ def next_pause(previous: float, lived: float) -> float:
 class Child:
     """A program to keep alive.
 
-    `grace` is how many seconds it has between SIGTERM and SIGKILL. The next stage begins once `ready` says so; a child
-    that ends before it was ever ready, or with a code that is `hopeless`, ends the whole. `before_exec` is what its
-    process runs before exec. `output` takes what it prints, where that is not for the terminal, and `last_words`
-    quotes it when it has ended.
+    `grace` is the seconds between SIGTERM and SIGKILL. The next stage begins once `ready` is true. A child that ends
+    before it was ever ready, or with a `hopeless` code, ends all. Its process calls `before_exec` before exec. It
+    prints to `output` if that is set, and `last_words` quotes its last lines.
     """
 
     name: str
     command: Sequence[str]
     grace: float
     environment: Mapping[str, str] | None = None
+    folder: Path | None = None
     descriptors: Sequence[int] = ()
     umask: int = -1
     output: Path | None = None
@@ -60,6 +60,7 @@ class Child:
             return subprocess.Popen(
                 self.command,
                 env=self.environment,
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -72,7 +73,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs stages of children until SIGTERM, SIGINT or SIGHUP; a SIGINT after that hurries."""
+    """A supervisor of stages of children, until SIGTERM, SIGINT or SIGHUP. A SIGINT after that hurries."""
 
     def __init__(self, stages: Sequence[Sequence[Child]]) -> None:
         self._stages = stages
@@ -83,16 +84,16 @@ class Supervisor:
         self._changed = asyncio.Event()
 
     async def run(self) -> int:
-        """Keep the children alive until asked to stop; the exit code is 0, or what made it give up.
+        """Keep the children alive until asked to stop. Return 0, or the exit code of a hopeless child.
 
-        To be run in the main thread, since it handles signals. When it returns, no child is left.
+        Needs the main thread, since it handles signals. When it returns, no child runs.
         """
         with self._signals():
             await self._climb(self._stages)
         return self._code
 
     def stop(self, code: int = 0) -> None:
-        """Begin the end, with an exit code; later calls change nothing."""
+        """Begin to stop, with an exit code. Later calls change nothing."""
         if not self._stopping:
             log.info("stopping")
             self._code = code
@@ -100,7 +101,7 @@ class Supervisor:
             self._notify()
 
     async def _climb(self, stages: Sequence[Sequence[Child]]) -> None:
-        """Run these stages; the first ends only after all above it have."""
+        """Run these stages. The first ends only after all later ones have."""
         if not stages or self._stopping:
             await self._until(lambda: self._stopping)
             return
@@ -123,24 +124,21 @@ class Supervisor:
         pause = 0.0
         while not over.is_set():
             born = time.monotonic()
-            end = await self._live(child, over)
+            code = await self._live(child, over)
             if over.is_set():
                 return
-            if self._is_final(child, end):
-                log.error("gave up", **_obituary(child, end))
-                self.stop(end if end in child.hopeless else 1)
+            if code in child.hopeless or child.name not in self._established:
+                log.error("gave up", **_facts(child, code))
+                self.stop(code if code in child.hopeless else 1)
                 return
             pause = next_pause(pause, time.monotonic() - born)
-            log.warning("died", **_obituary(child, end), again_in=pause)
+            log.warning("died", **_facts(child, code), again_in=pause)
             await self._until(over.is_set, seconds=pause)
 
-    def _is_final(self, child: Child, end: int | None) -> bool:
-        return end in child.hopeless or child.name not in self._established
-
     async def _live(self, child: Child, over: asyncio.Event) -> int | None:
-        """One life of a child; its exit code, or None where it could not be started."""
+        """Run a child once. Return its exit code, or None where it could not be started."""
         try:
-            with _no_survivor(child.start()) as process:
+            with _killed_at_exit(child.start()) as process:
                 log.info("started", child=child.name, pid=process.pid)
                 await self._until(lambda: process.poll() is not None or over.is_set())
                 if process.poll() is None:
@@ -151,20 +149,17 @@ class Supervisor:
         return process.returncode
 
     async def _end(self, child: Child, process: subprocess.Popen[bytes]) -> None:
-        def ended() -> bool:
-            return process.poll() is not None
-
         process.terminate()
-        await self._until(lambda: ended() or self._hurried, seconds=child.grace)
+        await self._until(lambda: process.poll() is not None or self._hurried, seconds=child.grace)
         if self._hurried:
-            await self._until(ended, seconds=HURRIED_SECONDS)
-        if ended():
+            await self._until(lambda: process.poll() is not None, seconds=HURRIED_SECONDS)
+        if process.poll() is not None:
             log.info("stopped", child=child.name, code=process.returncode)
         else:
             log.warning("killed", child=child.name, why="it did not stop in time")
 
     async def _until(self, condition: Callable[[], bool], *, seconds: float | None = None) -> None:
-        """Wait for something that a signal or a call of `stop` brings about, or until the time is up."""
+        """Wait for a condition that a signal or a call of `stop` changes, or until the time is up."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while not condition():
@@ -199,15 +194,23 @@ class Supervisor:
                 loop.remove_signal_handler(number)
 
 
-def _obituary(child: Child, end: int | None) -> dict[str, object]:
-    facts: dict[str, object] = {"child": child.name, "code": end}
-    if words := child.last_words():
-        facts["last_words"] = words
-    return facts
+def end(process: subprocess.Popen[bytes], grace: float) -> None:
+    """End a process by SIGTERM, or after `grace` seconds by SIGKILL."""
+    process.terminate()
+    try:
+        process.wait(grace)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _facts(child: Child, code: int | None) -> Mapping[str, object]:
+    words = child.last_words()
+    return {"child": child.name, "code": code} | ({"last_words": words} if words else {})
 
 
 @contextmanager
-def _no_survivor(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+def _killed_at_exit(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]:
     try:
         yield process
     finally:

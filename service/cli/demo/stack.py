@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from service.cli.connections import ask_at
 from service.cli.run.up import ringback_command
 from service.processes import embedded_server
 from service.processes.parent_death import environment_of_child
+from service.processes.supervisor import Child, end
 from service.security.telnyx_signature import public_key_text
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
@@ -132,7 +133,17 @@ def demo_stack() -> Iterator[DemoStack]:
         environment = _environment(key, simulator_url, server.url, port)
 
         def start(name: str) -> subprocess.Popen[bytes]:
-            return stack.enter_context(_child(name, environment, folder))
+            child = Child(
+                name=name,
+                command=[*ringback_command(), name],
+                grace=SECONDS,
+                environment=environment_of_child(environment),
+                folder=folder,
+                output=folder / f"{name}.log",
+            )
+            process = child.start()
+            stack.callback(end, process, child.grace)
+            return process
 
         children = {name: start(name) for name in ("ingress", "worker")}
         demo = DemoStack(f"http://127.0.0.1:{port}", server.url, key, simulator, children, folder, start)
@@ -160,24 +171,6 @@ def _environment(key: SigningKey, simulator_url: str, redis_url: str, port: int)
         "RINGBACK_GRACE": "2",
         "RINGBACK_LEASE": LEASE,
     }
-
-
-@contextmanager
-def _child(name: str, environment: Mapping[str, str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (folder / f"{name}.log").open("wb") as log:
-        child = subprocess.Popen(
-            [*ringback_command(), name],
-            env=environment_of_child(environment),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.wait()
 
 
 def _answers(url: str) -> bool:

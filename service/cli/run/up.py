@@ -8,7 +8,6 @@ import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Annotated
 
 import structlog
@@ -82,8 +81,10 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
-        # They hold the folder's lock too: the next `up` after a killed one waits until they have finished.
-        stages = [[_server(program, folder, settings)], _clients(settings, ringback, folder.lock.fileno())]
+        # Where nothing ends the server with `up`, it must not keep the lock: the next `up` stops it and uses its data.
+        server = embedded_server.child(program, folder, settings.max_memory, keeps_lock=parent_death.ENDS_WITH_PARENT)
+        # The clients hold the folder's lock too: the next `up` after a killed one waits until they have finished.
+        stages = [[server], _clients(settings, ringback, folder.lock.fileno())]
         return asyncio.run(Supervisor(stages).run())
 
 
@@ -91,21 +92,6 @@ def ringback_command() -> list[str]:
     """Return the command `ringback` of the interpreter and the installation that run now."""
     script = shutil.which("ringback", path=sysconfig.get_path("scripts"))
     return [sys.executable, script] if script else [sys.executable, "-P", "-m", "service.cli"]
-
-
-def _server(program: Path, folder: Folder, settings: Settings) -> Child:
-    return Child(
-        name="server",
-        command=embedded_server.command(program, folder, settings.max_memory),
-        grace=data_folder.STOP_SECONDS,
-        # Where nothing ends it with `up`, it must not keep the lock: the next `up` stops it and takes its data over.
-        descriptors=(folder.lock.fileno(),) if parent_death.ENDS_WITH_PARENT else (),
-        umask=0o077,
-        output=folder.log,
-        before_exec=parent_death.die_with_parent(),
-        ready=partial(data_folder.answers, folder.socket),
-        last_words=partial(embedded_server.last_words, folder.log),
-    )
 
 
 def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> list[Child]:
