@@ -25,13 +25,13 @@ from service.security.encryption import PLAIN
 from service.security.number_digests import digests, digests_of
 from service.store.connection import connect
 from service.store.inbox.accept import NewEvent, accept
-from service.store.inbox.imports import STEP, ImportedEvent, store
+from service.store.inbox.imports import STEP, ImportedEvent, import_events
 from service.store.inbox.records import HandlerRecord
 from service.store.inbox.search import EventFilter, ScanBudget, search
-from service.store.keys import Keys
+from service.store.store import Store
 from service.testing.samples import envelope, inbound_sms
 
-KEYS = Keys("ringback")
+NAMESPACE = "ringback"
 RARE = "+13125550777"
 DAYS = 7
 T = TypeVar("T")
@@ -85,7 +85,7 @@ async def timed(redis: "Redis", name: str, wanted: EventFilter) -> None:
     pinging = asyncio.create_task(ping(redis, waits, found_it))
     began = time.monotonic()
     effort = ScanBudget()
-    found = await search(redis, KEYS, wanted, limit=50, effort=effort)
+    found = await search(Store(redis, NAMESPACE, PLAIN), wanted, limit=50, effort=effort)
     seconds = time.monotonic() - began
     found_it.set()
     await pinging
@@ -113,14 +113,17 @@ async def accepting(redis: "Redis") -> None:
     each = (time.perf_counter() - began) / len(bodies)
     began = time.perf_counter()
     for some in batched(bodies, 256):
-        await accept(redis, KEYS, [NewEvent(str(uuid.uuid4()), "message.received", body, "webhook") for body in some])
+        await accept(
+            Store(redis, NAMESPACE, PLAIN),
+            [NewEvent(str(uuid.uuid4()), "message.received", body, "webhook") for body in some],
+        )
     print(f"marks: {each * 1e6:.1f} us of {(time.perf_counter() - began) / len(bodies) * 1e6:.1f} us at acceptance")
 
 
 async def fill(redis: "Redis", number: int) -> None:
     """Store events of the last seven days."""
     for some in batched(events(number), STEP):
-        await store(redis, KEYS, some, run_them=False, keep=DAYS * 86_400.0)
+        await import_events(Store(redis, NAMESPACE, PLAIN), some, run_them=False, keep=DAYS * 86_400.0)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
     from telnyx import AsyncTelnyx
 
+    from service.store.store import Store
+
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
@@ -62,6 +64,8 @@ class Dead(Outcome):
 class _Services(Protocol):
     """The services behind the methods of a `Context`. The worker brings one for each run."""
 
+    @property
+    def store(self) -> "Store": ...
     async def reply(self, text: str) -> bool: ...
     async def opted_out(self, number: str, since: datetime | None) -> bool: ...
     async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None: ...

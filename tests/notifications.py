@@ -1,9 +1,8 @@
 """What people were told, read from where it waits for a worker's courier."""
 
 import orjson
-from redis.asyncio import Redis
 
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 from tests.stack import Stack
 
@@ -11,11 +10,11 @@ from tests.stack import Stack
 def noted(stack: Stack) -> dict[str, list[tuple[str, str]]]:
     """By cause, what was noted (told or not yet), each with the command that mends it."""
 
-    async def read(redis: "Redis", keys: Keys) -> dict[str, list[tuple[str, str]]]:
-        causes = await redis.zrange(f"{keys.namespace}:notices", 0, -1)
+    async def read(store: Store) -> dict[str, list[tuple[str, str]]]:
+        causes = await store.redis.zrange(f"{store.namespace}:notices", 0, -1)
         found: dict[str, list[tuple[str, str]]] = {}
         for cause in causes:
-            fields: list[bytes] = await pending(redis.hkeys(f"{keys.namespace}:notice:{cause.decode()}"))
+            fields: list[bytes] = await pending(store.redis.hkeys(f"{store.namespace}:notice:{cause.decode()}"))
             entries = {field.partition(b":")[2] for field in fields if field.startswith((b"new:", b"told:"))}
             found[cause.decode()] = sorted((text, mend) for text, mend in map(orjson.loads, entries))
         return found

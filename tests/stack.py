@@ -28,6 +28,7 @@ from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
 from service.store.keys import Keys
+from service.store.store import Store
 from service.testing.simulator import Simulator, running
 from service.worker.worker import Worker
 from tests.waiting import wait_for
@@ -50,7 +51,11 @@ class Stack:
 
     @property
     def keys(self) -> Keys:
-        return Keys.of(self.settings)
+        return Keys(self.settings.namespace)
+
+    @property
+    def store(self) -> Store:
+        return Store.of(self.redis, self.settings)
 
     @property
     def simulator(self) -> Simulator:
@@ -67,17 +72,17 @@ class Stack:
         settings = self.settings.model_copy(update=changes)
         return self.workers.enter_context(_working(settings, router, self.host.redis_url, worker_options or {}))
 
-    def ask(self, work: Callable[["Redis", Keys], Awaitable[T]]) -> T:
+    def ask(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """Do some work with Redis."""
 
         async def ask() -> T:
-            return await work(self.redis, self.keys)
+            return await work(self.store)
 
         return self.host.portal.call(ask)
 
     def record(self, event_id: str) -> EventRecord | None:
         """The record of an event."""
-        return self.ask(lambda redis, keys: accept.find(redis, keys, event_id))
+        return self.ask(lambda store: accept.find(store, event_id))
 
     def recorded(self, event_id: str) -> EventRecord:
         """The record of an event that there is."""
@@ -88,7 +93,7 @@ class Stack:
     def effects(self, body: Any) -> list[Entry]:
         """What the ledger knows of an event's effects."""
         event_id = body if isinstance(body, str) else body["data"]["id"]
-        return self.ask(lambda redis, keys: effects_of(redis, keys, event_id))
+        return self.ask(lambda store: effects_of(store, event_id))
 
     def ended(self, body: Any) -> EventRecord:
         """The record of an event, once it has ended."""

@@ -4,19 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from redis.asyncio import Redis
-
 from service.cli.output import end_dry_run
+from service.security.encryption import Sealer
 from service.settings import Settings, load
 from service.store.connection import connect, locate
-from service.store.keys import Keys
+from service.store.store import Store
 
 T = TypeVar("T")
 
 SECONDS = 30.0
 
 
-def with_redis(work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
+def with_redis(work: Callable[[Store], Awaitable[T]]) -> T:
     """Return the result of work with the Redis that the settings name.
 
     Raises:
@@ -25,10 +24,10 @@ def with_redis(work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
     """
     settings = load()
-    return ask_at(locate(settings), Keys.of(settings), work)
+    return ask_at(locate(settings), settings.namespace, settings.sealer(), work)
 
 
-def ask_at(url: str, keys: Keys, work: Callable[[Redis, Keys], Awaitable[T]]) -> T:
+def ask_at(url: str, namespace: str, encryption: Sealer, work: Callable[[Store], Awaitable[T]]) -> T:
     """Return the result of work with the Redis at `url`.
 
     Raises:
@@ -37,7 +36,7 @@ def ask_at(url: str, keys: Keys, work: Callable[[Redis, Keys], Awaitable[T]]) ->
 
     async def ask() -> T:
         async with connect(url, timeout=SECONDS, connections=4) as redis:
-            return await work(redis, keys)
+            return await work(Store(redis, namespace, encryption))
 
     return asyncio.run(ask())
 

@@ -42,9 +42,9 @@ from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.store.connection import connect, locate
 from service.store.encryption_checks import trouble_with_encryption
 from service.store.inbox.group_commit import GroupCommit
-from service.store.keys import Keys
 from service.store.permissions import ingress_needs
 from service.store.server_checks import require_usable_at
+from service.store.store import Store
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -65,13 +65,13 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     """
     settings = settings or load_for_ingress()
     public_keys = settings.require_public_keys()
-    keys = Keys.of(settings)
     url = locate(settings)
     accepting = connect(url, timeout=TIMEOUT, connections=4)
     probing = connect(url, timeout=TIMEOUT, connections=4)
-    inbox = GroupCommit(accepting, keys, patience=TIMEOUT)
+    store, probed = Store.of(accepting, settings), Store.of(probing, settings)
+    inbox = GroupCommit(store, patience=TIMEOUT)
     added_words = opt_out_words(settings.policy)
-    probe = HealthProbe(accepting, keys, ingress_needs())
+    probe = HealthProbe(store, ingress_needs())
     metrics = IngressMetrics(ProcessSlot(counts) if counts else None)
     budget, refusals, rewrite_check = BodyBudget(), RefusalLog(), RewriteCheck()
     wrong_address = WrongAddress(metrics)
@@ -99,14 +99,14 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         routes=[
             *_with_or_without_slash("/webhooks", reception("webhook")),
             *_with_or_without_slash("/webhooks/failover", reception("failover")),
-            *_public_health(settings, probe, probing, keys, metrics.registry),
+            *_public_health(settings, probe, probed, metrics.registry),
         ],
         exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
         lifespan=_lifespan(metrics, inbox, probe, refusals, accepting, probing),
     )
     app.router.redirect_slashes = False
-    warns = partial(trouble_with_encryption, probing, keys)
-    app.state.admin = Starlette(routes=health_routes(probe, probing, keys, metrics.registry, warns=warns))
+    warns = partial(trouble_with_encryption, probed)
+    app.state.admin = Starlette(routes=health_routes(probe, probed, metrics.registry, warns=warns))
     return app
 
 
@@ -196,10 +196,8 @@ def _counts(settings: Settings) -> Iterator[Path | None]:
         yield Path(path)
 
 
-def _public_health(
-    settings: Settings, probe: HealthProbe, redis: "Redis", keys: Keys, registry: CollectorRegistry
-) -> list[Route]:
-    routes = health_routes(probe, redis, keys, registry, warns=partial(trouble_with_encryption, redis, keys))
+def _public_health(settings: Settings, probe: HealthProbe, store: Store, registry: CollectorRegistry) -> list[Route]:
+    routes = health_routes(probe, store, registry, warns=partial(trouble_with_encryption, store))
     if settings.admin_port is None and is_loopback(settings.host):
         return [each if each.path == "/healthz" else Route(each.path, _on_loopback(each.endpoint)) for each in routes]
     return [route for route in routes if route.path == "/healthz"]

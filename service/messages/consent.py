@@ -9,7 +9,6 @@ from service.events.consent import ConsentChange, words_of
 from service.events.opt_out_words import opt_out_words
 from service.routing import Context
 from service.store.facts.consent import record_consent
-from service.store.keys import Keys
 
 
 async def record_words(
@@ -23,5 +22,5 @@ async def record_words(
     now = clock.now()
     words = words_of(event_type, payload, occurred_at, opt_out_words(ctx.settings.policy), now=now)
     if words:
-        await record_consent(ctx.redis, Keys.of(ctx.settings), words, now=now)
+        await record_consent(ctx.services.store, words, now=now)
     return words

@@ -26,7 +26,6 @@ from service.store.effects.send_conditions import InsteadOf, Shown
 from service.store.effects.sms_budget import Room, room
 from service.store.facts.consent import KeyMissing
 from service.store.facts.message_states import Outlook, Prospect, Purpose, Recipient, RecipientState, ask
-from service.store.keys import Keys
 
 DOUBLE_DELIVERIES = Counter(
     "ringback_double_deliveries",
@@ -89,8 +88,7 @@ async def _ask(
     ctx: Context, message_id: str, prospects: Mapping[str, Prospect | None], purpose: Purpose, by: str
 ) -> Mapping[str, RecipientState]:
     state = await ask(
-        ctx.redis,
-        Keys.of(ctx.settings),
+        ctx.services.store,
         message_id,
         [Recipient(number, effect_name(message_id, number), each) for number, each in prospects.items()],
         by=by,
@@ -166,7 +164,7 @@ async def wait_for_budget(ctx: Context, case: Case, wanted: Draft, *, by: str) -
         Retry: always (`over_budget`).
     """
     name, limit = effect_name(str(case.message.id), case.number), ctx.settings.sms_per_hour
-    found = await room(ctx.redis, Keys.of(ctx.settings), name, segments=wanted.segments, limit=limit)
+    found = await room(ctx.services.store, name, segments=wanted.segments, limit=limit)
     pause = await _over_budget(ctx, found, wanted.segments)
     await hold(ctx, str(case.message.id), case.number, by=by)
     raise Retry(after=SHORTEST_PAUSE if pause is None else pause, reason="over_budget")
@@ -244,7 +242,7 @@ async def write(ctx: Context, case: Case, shown: Message | None) -> Draft:
     """
     wanted = draft(case, content_of(case.message) or content_of(shown))
     if public_shorteners(wanted.text):
-        for host in await shorteners_to_warn_of(wanted.text, ctx.telnyx, ctx.redis, Keys.of(ctx.settings)):
+        for host in await shorteners_to_warn_of(wanted.text, ctx.telnyx, ctx.services.store):
             ctx.log.warning("an SMS links to a public shortener, which carriers block", host=host, rule=case.rule.name)
     return wanted
 

@@ -2,18 +2,17 @@
 
 from urllib.parse import urlsplit
 
-from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
 from service.messages.sms_text import public_shorteners
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
 from service.store.facts.url_domains import known_url_domains, remember_url_domains
-from service.store.keys import Keys
+from service.store.store import Store
 
 _PAGE = 250
 
 
-async def shorteners_to_warn_of(text: str, telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> tuple[str, ...]:
+async def shorteners_to_warn_of(text: str, telnyx: AsyncTelnyx, store: Store) -> tuple[str, ...]:
     """The public shorteners in a text that are no domain of the account (`GET /messaging_url_domains`).
 
     Telnyx is asked only where there is one, and at most once an hour; where it cannot tell, all of them are answered:
@@ -21,13 +20,13 @@ async def shorteners_to_warn_of(text: str, telnyx: AsyncTelnyx, redis: "Redis", 
     """
     if not public_shorteners(text):
         return ()
-    own = await known_url_domains(redis, keys)
+    own = await known_url_domains(store)
     if own is None:
         try:
             own = await _account_domains(telnyx)
         except (APIError, ListDoesNotEnd):
             return public_shorteners(text)
-        await remember_url_domains(redis, keys, own)
+        await remember_url_domains(store, own)
     return public_shorteners(text, own)
 
 

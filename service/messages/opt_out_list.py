@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
 from telnyx.types import MessagingOptoutListResponse
@@ -26,8 +25,8 @@ from service.settings import Settings
 from service.store.cancellation import check_cancelled
 from service.store.connection import connect
 from service.store.facts.consent import list_read_at, note_list_read, record_consent, take_list_lock
-from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
+from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +49,7 @@ class ListReading:
     failed: int = 0
 
 
-async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> ListReading:
+async def read_opt_outs(telnyx: AsyncTelnyx, store: Store) -> ListReading:
     """Keep every opt-out in Telnyx's list, page by page.
 
     A number that is missing there is not lifted: it may have said STOP over RCS, or to a profile since deleted.
@@ -63,9 +62,9 @@ async def read_opt_outs(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> List
     reading = ListReading()
     async for rows in pages(telnyx.messaging_optouts.list(page_size=PAGE), "opt-outs"):
         words = [word for word in map(_word, rows) if word is not None]
-        new = await record_consent(redis, keys, words, now=clock.now())
+        new = await record_consent(store, words, now=clock.now())
         reading = ListReading(reading.numbers + len(words), reading.new + new, reading.failed + len(rows) - len(words))
-    await note_list_read(redis, keys, at=clock.now())
+    await note_list_read(store, at=clock.now())
     return reading
 
 
@@ -82,19 +81,19 @@ async def reading_opt_outs(settings: Settings, redis_url: str) -> AsyncIterator[
 
 async def _keep_reading(settings: Settings, redis_url: str) -> None:
     """Read at once, and then whenever nobody has for a day."""
-    keys = Keys.of(settings)
     async with open_reader(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
-        await _read_patiently(telnyx, redis, keys)
+        store = Store.of(redis, settings)
+        await _read_patiently(telnyx, store)
         while True:
             await _rest(LOOK)
-            if await _is_due(redis, keys):
-                await _read_patiently(telnyx, redis, keys)
+            if await _is_due(store):
+                await _read_patiently(telnyx, store)
 
 
-async def _read_patiently(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> None:
+async def _read_patiently(telnyx: AsyncTelnyx, store: Store) -> None:
     """Read the list, again and again until that has gone well."""
     pause = FIRST_PAUSE
-    while not await _read(telnyx, redis, keys):
+    while not await _read(telnyx, store):
         await _rest(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -104,10 +103,10 @@ async def _rest(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
+async def _read(telnyx: AsyncTelnyx, store: Store) -> bool:
     """Read the list; whether that went well."""
     try:
-        reading = await read_opt_outs(telnyx, redis, keys)
+        reading = await read_opt_outs(telnyx, store)
     except APIError as error:
         log.warning("Telnyx's opt-outs could not be read", reason=classify_error(error).reason)
     except ListDoesNotEnd as error:
@@ -122,12 +121,12 @@ async def _read(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys) -> bool:
     return False
 
 
-async def _is_due(redis: "Redis", keys: Keys) -> bool:
+async def _is_due(store: Store) -> bool:
     """Whether the list was not read for a day, and nobody else reads it now."""
     try:
-        read_at = await list_read_at(redis, keys)
+        read_at = await list_read_at(store)
         overdue = read_at is None or clock.now() - read_at >= DAY
-        return overdue and await take_list_lock(redis, keys, seconds=LONGEST_PAUSE)
+        return overdue and await take_list_lock(store, seconds=LONGEST_PAUSE)
     except (RedisError, OSError):
         return False
 

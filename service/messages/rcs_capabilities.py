@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service.events.message import REACHED
 from service.messages.rcs_sending import FAILED
 from service.routing import Context
 from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
-from service.store.keys import Keys
+from service.store.store import Store
 
 MOST_AT_ONCE = 100
 """Numbers in one bulk query. Source: knowledge base, RCS capabilities and deeplinks."""
@@ -21,8 +20,7 @@ class RcsCapabilities:
     """The look-ups of a worker or a command; `ctx.rcs` is one."""
 
     telnyx: AsyncTelnyx
-    redis: "Redis"
-    keys: Keys
+    store: Store
 
     async def capable(self, agent: str, number: str) -> bool:
         """Whether this agent's messages can reach this number's phone by RCS.
@@ -48,13 +46,13 @@ class RcsCapabilities:
         Raises:
             telnyx.APIError: Telnyx refused, or could not be reached.
         """
-        found = {} if afresh else await recall(self.redis, self.keys, agent, numbers)
+        found = {} if afresh else await recall(self.store, agent, numbers)
         progress(len(found))
         missing = [number for number in dict.fromkeys(numbers) if number not in found]
         for start in range(0, len(missing), MOST_AT_ONCE):
             batch = missing[start : start + MOST_AT_ONCE]
             answered = await self._ask(agent, batch)
-            await remember(self.redis, self.keys, agent, answered)
+            await remember(self.store, agent, answered)
             found |= answered
             progress(len(batch))
         return {number: found.get(number, Capability(())) for number in dict.fromkeys(numbers)}
@@ -71,9 +69,9 @@ class RcsCapabilities:
 
 async def contradict(ctx: Context, agent: str, number: str, status: str) -> bool:
     """Forget what a message's end (`status`) shows to be wrong; answers whether anything was."""
-    keys = Keys.of(ctx.settings)
-    known = (await recall(ctx.redis, keys, agent, [number])).get(number)
+    store = ctx.services.store
+    known = (await recall(store, agent, [number])).get(number)
     if known is None or status not in (FAILED if known.capable else REACHED):
         return False
-    await forget(ctx.redis, keys, agent, number)
+    await forget(store, agent, number)
     return True

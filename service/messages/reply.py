@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from prometheus_client import Counter
-from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx, omit
 
 from service import clock
@@ -22,7 +21,7 @@ from service.outbound.phone_numbers import one_spelling
 from service.settings import Settings
 from service.store.facts.consent import opted_out, reason_against_answer, take_back_answer
 from service.store.facts.snapshots import acquire_throttle
-from service.store.keys import Keys
+from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -73,8 +72,7 @@ class ReplyDecision:
     event: Event[dict[str, Any]]
     effect_key: str
     telnyx: AsyncTelnyx
-    redis: "Redis"
-    keys: Keys
+    store: Store
     accepted_at: float
     settings: Settings
     opt_out_words: frozenset[str] = frozenset()
@@ -97,7 +95,7 @@ class ReplyDecision:
             with as_reply(replies_per_hour=self.settings.replies_per_hour):
                 await self._send(address, text, idempotency_key("reply", self.effect_key))
         except APIError as error:
-            await take_back_answer(self.redis, self.keys, one_spelling(address.to), effect_key=self.effect_key)
+            await take_back_answer(self.store, one_spelling(address.to), effect_key=self.effect_key)
             if (reason := not_sent_reason(error)) is None:
                 raise
             await self._refused(reason)
@@ -110,26 +108,25 @@ class ReplyDecision:
         REPLIES_REFUSED.labels(reason if reason in REASONS else "other").inc()
         cause = _CAUSES.get(reason)
         if cause is None or not await acquire_throttle(
-            self.redis, self.keys, f"reply_{reason}", secrets.token_hex(8), seconds=WINDOW
+            self.store, f"reply_{reason}", secrets.token_hex(8), seconds=WINDOW
         ):
             return
         log.error(cause.name, advice=cause.advice, event_id=self.event.id)
         if self.settings.notify is not None:
             mend = "ringback events list --type message.received"
-            await notify(self.redis, self.keys, cause=cause.name, text=cause.advice, mend=mend)
+            await notify(self.store, cause=cause.name, text=cause.advice, mend=mend)
 
     async def _reason_against(self, address: Address) -> str | None:
         if is_keyword(self.event.payload, self.opt_out_words):
             return "keyword"
-        if any([await opted_out(self.redis, self.keys, name) for name in names_of(self.event.payload)]):
+        if any([await opted_out(self.store, name) for name in names_of(self.event.payload)]):
             return "opted_out"
         if address.channel == "WHATSAPP" and clock.now() - self._written_at() > WHATSAPP_WINDOW:
             return "window_closed"
-        if await ReplyCountries(self.telnyx, self.redis, self.keys, self.settings).is_abroad(address):
+        if await ReplyCountries(self.telnyx, self.store, self.settings).is_abroad(address):
             return "abroad"
         return await reason_against_answer(
-            self.redis,
-            self.keys,
+            self.store,
             one_spelling(address.to),
             effect_key=self.effect_key,
             limit=MOST_ANSWERS,

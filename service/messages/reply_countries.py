@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from telnyx import AsyncTelnyx, NotFoundError
 
@@ -16,8 +15,8 @@ from service.outbound.list_pages import ListDoesNotEnd, rows_of
 from service.outbound.phone_numbers import country_of
 from service.settings import Settings
 from service.store.inbox.accept import FROM_TELNYX
-from service.store.keys import Keys
 from service.store.sent_regions import has_sent_to, known_profile_countries, note_sent, remember_profile_countries
+from service.store.store import Store
 
 _PAGE = 250
 
@@ -27,8 +26,7 @@ class ReplyCountries:
     """The countries that replies may go to."""
 
     telnyx: AsyncTelnyx
-    redis: "Redis"
-    keys: Keys
+    store: Store
     settings: Settings
 
     async def is_abroad(self, address: Address) -> bool:
@@ -47,7 +45,7 @@ class ReplyCountries:
         home = country_of(address.sender) if address.sender.startswith("+") else None
         if region is None:
             return True
-        if region == home or await has_sent_to(self.redis, self.keys, region, within=self.settings.retention):
+        if region == home or await has_sent_to(self.store, region, within=self.settings.retention):
             return False
         if home is not None or address.messaging_profile_id is None:
             return True
@@ -56,10 +54,10 @@ class ReplyCountries:
         return bool(countries) and region not in countries
 
     async def _profile_countries(self, profile_id: str) -> frozenset[str]:
-        known = await known_profile_countries(self.redis, self.keys, profile_id)
+        known = await known_profile_countries(self.store, profile_id)
         if known is None:
             known = await self._asked(profile_id)
-            await remember_profile_countries(self.redis, self.keys, profile_id, known)
+            await remember_profile_countries(self.store, profile_id, known)
         return known
 
     async def _asked(self, profile_id: str) -> frozenset[str]:
@@ -81,7 +79,7 @@ _PAUSE = 3600.0
 _noted: dict[tuple[str, str], float] = {}
 
 
-async def note_regions_of(redis: "Redis", keys: Keys, event: Event[dict[str, Any]]) -> None:
+async def note_regions_of(store: Store, event: Event[dict[str, Any]]) -> None:
     """Note the regions of the recipients, if the event tells of a message of ours."""
     if event.type not in _TYPES or event.arrived_by not in FROM_TELNYX:
         return
@@ -91,9 +89,9 @@ async def note_regions_of(redis: "Redis", keys: Keys, event: Event[dict[str, Any
         return
     countries = {country_of(each.number) for each in message.recipients if each.number is not None}
     now = time.monotonic()
-    latest = {each: _noted.get((keys.namespace, each)) for each in countries if each is not None}
+    latest = {each: _noted.get((store.namespace, each)) for each in countries if each is not None}
     regions = [each for each, at in latest.items() if at is None or at < now - _PAUSE]
     # Where Redis is away, the next message notes them.
     with suppress(RedisError, OSError):
-        await note_sent(redis, keys, regions)
-        _noted.update({(keys.namespace, each): now for each in regions})
+        await note_sent(store, regions)
+        _noted.update({(store.namespace, each): now for each in regions})

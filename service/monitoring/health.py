@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -13,9 +12,9 @@ from starlette.routing import Route
 
 from service.monitoring.metrics_endpoint import Exposition
 from service.store.connection import address_of
-from service.store.keys import Keys
 from service.store.permissions import Needs
 from service.store.server_checks import trouble_working
+from service.store.store import Store
 
 TIMEOUT = 1.5
 
@@ -30,9 +29,8 @@ class HealthProbe:
     It asks on the connections of the work itself: one of its own might reach a server that the work does not.
     """
 
-    def __init__(self, redis: "Redis", keys: Keys, needs: Needs) -> None:
-        self._redis = redis
-        self._keys = keys
+    def __init__(self, store: Store, needs: Needs) -> None:
+        self._store = store
         self._needs = needs
         self._asking: asyncio.Task[str | None] | None = None
 
@@ -46,15 +44,14 @@ class HealthProbe:
     async def _ask(self) -> str | None:
         try:
             async with asyncio.timeout(TIMEOUT):
-                return await trouble_working(self._redis, self._keys, self._needs)
+                return await trouble_working(self._store, self._needs)
         except TimeoutError:
-            return f"Redis at {address_of(self._redis)} does not answer within {TIMEOUT:g} s"
+            return f"Redis at {address_of(self._store.redis)} does not answer within {TIMEOUT:g} s"
 
 
 def health_routes(
     probe: HealthProbe,
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     registry: CollectorRegistry,
     *,
     also: Check | None = None,
@@ -62,9 +59,9 @@ def health_routes(
 ) -> list[Route]:
     """The three routes, for an ingress or a worker's own port; `also` is asked where the probe finds no trouble.
 
-    `warns` adds warnings, and does not affect readiness. `redis` is for the metrics.
+    `warns` adds warnings, and does not affect readiness. `store` is for the metrics.
     """
-    exposition = Exposition(redis, keys, registry)
+    exposition = Exposition(store, registry)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "alive"})

@@ -7,12 +7,11 @@ from dataclasses import asdict, dataclass
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.store.inbox.audit import Totals, totals
 from service.store.inbox.gauges import Memory, Queue, memory, queue
-from service.store.keys import Keys
+from service.store.store import Store
 
 TIMEOUT = 1.5
 """Seconds that Redis may take for all of them: a scrape goes on without them, rather than fail."""
@@ -74,11 +73,11 @@ class Fixed(Collector):
         return self._families
 
 
-async def deployment(redis: "Redis", keys: Keys) -> Fixed:
+async def deployment(store: Store) -> Fixed:
     """Return the current numbers; only `ringback_redis_up` where Redis does not answer in time."""
     try:
         async with asyncio.timeout(TIMEOUT):
-            reading = MetricsReading(await totals(redis, keys), await queue(redis, keys), await memory(redis))
+            reading = MetricsReading(await totals(store), await queue(store), await memory(store.redis))
     except (TimeoutError, RedisError, OSError):
         return Fixed([_answers(0)])
     return Fixed([_answers(1), *reading.families()])
@@ -95,9 +94,8 @@ def _gauge(name: str, meaning: str, value: float) -> Metric:
 class Exposition:
     """Makes the text, once for all requests at the same time: many scrapers do not multiply its cost."""
 
-    def __init__(self, redis: "Redis", keys: Keys, registry: CollectorRegistry) -> None:
-        self._redis = redis
-        self._keys = keys
+    def __init__(self, store: Store, registry: CollectorRegistry) -> None:
+        self._store = store
         self._registry = registry
         self._making: asyncio.Task[bytes] | None = None
 
@@ -110,5 +108,5 @@ class Exposition:
 
     async def _make(self) -> bytes:
         whole = CollectorRegistry()
-        whole.register(await deployment(self._redis, self._keys))
+        whole.register(await deployment(self._store))
         return generate_latest(self._registry) + generate_latest(whole)

@@ -10,7 +10,6 @@ from typing import Protocol
 
 import orjson
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.security.masking import describe_error, mask_e164, mask_numbers
@@ -18,8 +17,8 @@ from service.settings import InvalidSettings, Settings
 from service.store.cancellation import check_cancelled
 from service.store.facts import notices
 from service.store.facts.notices import Notice
-from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
+from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -33,7 +32,7 @@ LONGEST_TEXT = 500
 LONGEST_CAUSE = 200
 
 
-async def notify(redis: "Redis", keys: Keys, *, cause: str, text: str, mend: str) -> None:
+async def notify(store: Store, *, cause: str, text: str, mend: str) -> None:
     """Let a person know that something needs them; never raises for want of a Redis, and never waits for a delivery.
 
     `cause` names what is wrong in a few words and without ids: everything noted under one cause within five minutes
@@ -43,7 +42,7 @@ async def notify(redis: "Redis", keys: Keys, *, cause: str, text: str, mend: str
     entry = orjson.dumps([mask_numbers(text)[:LONGEST_TEXT], mask_e164(mend)])
     try:
         async with asyncio.timeout(NOTING):
-            await notices.note(redis, keys, mask_numbers(cause)[:LONGEST_CAUSE], entry)
+            await notices.note(store, mask_numbers(cause)[:LONGEST_CAUSE], entry)
     except (RedisError, OSError, TimeoutError) as error:
         told_here = {"cause": cause, "text": mask_numbers(text), "mend": mask_e164(mend)}
         log.warning("a notification could not be noted", **told_here, error=describe_cause(error))
@@ -60,8 +59,7 @@ class Channel(Protocol):
 class NotificationSender:
     """Tells what was noted; every worker has one, and each message is one's to tell."""
 
-    redis: "Redis"
-    keys: Keys
+    store: Store
     tell: Channel
 
     async def keep_telling(self) -> None:
@@ -78,9 +76,9 @@ class NotificationSender:
 
     async def turn(self) -> None:
         """Tell everything that is due."""
-        for notice in await notices.take(self.redis, self.keys):
+        for notice in await notices.take(self.store):
             if await self._told(notice):
-                await notices.told(self.redis, self.keys, notice)
+                await notices.told(self.store, notice)
 
     async def _told(self, notice: Notice) -> bool:
         title, body = message(notice)

@@ -4,19 +4,18 @@ from service.routing import Context
 from service.store.facts import gone_receivers
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
 
 
 async def find_event(ctx: Context, event_id: str) -> EventRecord | None:
     """Return an event with the raw body and the signature headers with which it came."""
-    return await accept.find(ctx.redis, Keys.of(ctx.settings), event_id)
+    return await accept.find(ctx.services.store, event_id)
 
 
 async def is_gone(ctx: Context, url: str) -> bool:
     """Return whether this URL wants nothing more."""
-    return await gone_receivers.is_gone(ctx.redis, Keys.of(ctx.settings), url)
+    return await gone_receivers.is_gone(ctx.services.store, url)
 
 
 async def note_gone(ctx: Context, url: str) -> None:
     """Remember, without an end, that this URL wants nothing more."""
-    await gone_receivers.note_gone(ctx.redis, Keys.of(ctx.settings), url)
+    await gone_receivers.note_gone(ctx.services.store, url)

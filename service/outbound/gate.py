@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.outbound.api_call import Call
@@ -32,8 +31,8 @@ from service.store.cancellation import run_uncancelled
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.effects.rate_limits import AdmissionRequest, Blocked, BlockSignal, CallReport, Deferred, Granted
-from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
+from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -120,8 +119,7 @@ class Gate:
     The worker that meets a block first logs it: at ERROR, and by `notify`, where a person has to act.
     """
 
-    redis: "Redis"
-    keys: Keys
+    store: Store
     settings: Settings
     metrics: GateMetrics = field(default_factory=GateMetrics)
     notify: Callable[[BlockSignal], Awaitable[None]] | None = None
@@ -137,7 +135,7 @@ class Gate:
             asked_at = time.monotonic()
             try:
                 # A cancelled handler must not leave a half-read reply on the connection.
-                answer = await asyncio.shield(run_uncancelled(rate_limits.acquire(self.redis, self.keys, asked)))
+                answer = await asyncio.shield(run_uncancelled(rate_limits.acquire(self.store, asked)))
             except (RedisError, OSError) as error:
                 detail = f"Redis does not say whether it may go ({describe_cause(error)})"
                 return Refusal("later", "redis_away", detail, REDIS_PAUSE)
@@ -163,7 +161,7 @@ class Gate:
             return refusal
         try:
             # Shielded like `acquire`. Other workers need the report even if this handler was cancelled.
-            changed = await asyncio.shield(run_uncancelled(rate_limits.report(self.redis, self.keys, event_id, report)))
+            changed = await asyncio.shield(run_uncancelled(rate_limits.report(self.store, event_id, report)))
         except (RedisError, OSError) as error:
             log.warning("an answer of Telnyx was not reported to the other workers", error=describe_cause(error))
             return refusal

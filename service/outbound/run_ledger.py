@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.outbound.api_call import Call, digest, key_header, name_of_key
@@ -18,8 +17,8 @@ from service.store.cancellation import run_uncancelled
 from service.store.effects import ledger
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.effects.send_conditions import NotAllowed, SendConditions
-from service.store.keys import Keys
 from service.store.scripts import is_script_error
+from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -48,8 +47,7 @@ def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer 
 class RunLedger:
     """The ledger, for one run; entries under callers' own keys are kept for `retention` seconds, at least 48 hours."""
 
-    redis: "Redis"
-    keys: Keys
+    store: Store
     run: Run
     retention: float
 
@@ -57,13 +55,17 @@ class RunLedger:
         """The entry that a call belongs to, from now on taken by it; a blank one (version 0) where there is none."""
         if call.caller_key is not None:
             return _blank(
-                self.run, name_of_key(call.caller_key, call.method, call.path), call, self.keys.sealer, caller_key=True
+                self.run,
+                name_of_key(call.caller_key, call.method, call.path),
+                call,
+                self.store.encryption,
+                caller_key=True,
             )
         # Calls of one run may be concurrent: without the lock two would read the entries and take the same one.
         async with self.run.turns[""]:
             if self.run.entries is None:
                 self.run.entries = await self._own_entries()
-        entry = choose(self.run.entries, call, self.run.used, self.keys.sealer)
+        entry = choose(self.run.entries, call, self.run.used, self.store.encryption)
         if entry is None:
             entry = self._new_entry(self.run.entries, call)
         self.run.used.add(entry.name)
@@ -71,7 +73,7 @@ class RunLedger:
 
     async def known(self, entry: Entry) -> Entry | None:
         """The entry as the ledger has it now; None while another run that lives has it in hand."""
-        asking = self.redis, self.keys, self.run.event_id, entry.name, self.run.id
+        asking = self.store, self.run.event_id, entry.name, self.run.id
         found = await self._insist(lambda: ledger.look(*asking))
         return None if found.busy else found.entry or replace(entry, version=0, state="withdrawn")
 
@@ -83,14 +85,14 @@ class RunLedger:
             path=call.shown_path,
             recipient=call.shown_recipient,
             content_type=call.content_type,
-            digest=self.keys.sealer.hide(call.digest),
+            digest=self.store.encryption.hide(call.digest),
             body=call.body if len(call.body) <= MOST_BYTES else None,
             answer=None,
         )
 
     def has_bytes_of(self, entry: Entry, call: Call) -> bool:
         """Whether an entry is of just this call's bytes."""
-        return entry.digest in self.keys.sealer.forms(call.digest)
+        return entry.digest in self.store.encryption.forms(call.digest)
 
     def header(self, entry: Entry, call: Call) -> str | None:
         """Return the `Idempotency-Key` that Telnyx is to know the request by; None where it takes none."""
@@ -140,20 +142,20 @@ class RunLedger:
         return state
 
     async def _own_entries(self) -> list[Entry]:
-        effects = await self._insist(lambda: ledger.effects_of(self.redis, self.keys, self.run.event_id))
+        effects = await self._insist(lambda: ledger.effects_of(self.store, self.run.event_id))
         return [each for each in effects if each.handler == self.run.handler and not each.caller_key]
 
     def _new_entry(self, entries: list[Entry], call: Call) -> Entry:
-        targets = self.keys.sealer.forms(call.target)
+        targets = self.store.encryption.forms(call.target)
         ordinal = sum(each.target in targets for each in entries)
         name = digest("effect", self.run.event_id, self.run.handler, call.target, str(ordinal))
-        entry = _blank(self.run, name, call, self.keys.sealer, caller_key=False)
+        entry = _blank(self.run, name, call, self.store.encryption, caller_key=False)
         entries.append(entry)
         return entry
 
     async def _begin(self, entry: Entry, conditions: SendConditions | None, *, again: bool) -> Begun:
         keep = max(self.retention, AT_LEAST_KEPT)
-        begin = self.redis, self.keys, self.run.lease, entry, self.run.id
+        begin = self.store, self.run.lease, entry, self.run.id
         begun: Begun = await self._insist(lambda: ledger.begin(*begin, again=again, keep=keep, conditions=conditions))
         if begun == "changed" and await self._is_ours(entry):
             # The reply to an intent of ours was lost, and it was written again.
@@ -161,7 +163,7 @@ class RunLedger:
         return begun
 
     async def _is_ours(self, entry: Entry) -> bool:
-        asking = self.redis, self.keys, self.run.event_id, entry.name, self.run.id
+        asking = self.store, self.run.event_id, entry.name, self.run.id
         found = (await self._insist(lambda: ledger.look(*asking))).entry
         return found is not None and found.run == self.run.id and found.version == entry.version + 1
 
@@ -173,7 +175,7 @@ class RunLedger:
         self, entry: Entry, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str
     ) -> str | None:
         deadline, note = time.monotonic() + ANSWER_PATIENCE, secrets.token_hex(8)
-        told = self.redis, self.keys, entry.name, outcome, answer
+        told = self.store, entry.name, outcome, answer
         while time.monotonic() < deadline:
             try:
                 return (await ledger.end(*told, sent_at=sent_at, why=why, note=note))[0]

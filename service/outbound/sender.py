@@ -16,7 +16,7 @@ from service.outbound.api_call import Call
 from service.outbound.effect_rules import Result
 from service.outbound.errors import STOP, TelnyxResponse, codes
 from service.store.facts.consent import record_consent
-from service.store.keys import Keys
+from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -65,8 +65,7 @@ class Sender:
 
     transport: httpx.AsyncBaseTransport
     base_path: str
-    redis: Any
-    keys: Keys
+    store: Store
 
     async def read(self, request: httpx.Request) -> TelnyxResponse:
         """Return the answer to a request, read to its end: one that breaks off is none."""
@@ -127,6 +126,6 @@ class Sender:
             return
         stop = ConsentChange(call.recipient, "out", None, "40300")
         try:
-            await record_consent(self.redis, self.keys, [stop], now=clock.now())
+            await record_consent(self.store, [stop], now=clock.now())
         except (RedisError, OSError) as trouble:
             log.warning("an opt-out was not recorded; Telnyx's own list still holds it", error=type(trouble).__name__)

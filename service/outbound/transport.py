@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
 
 import httpx
 import structlog
@@ -20,8 +19,8 @@ from service.outbound.handler_run_state import HandlerEnded, Run, current_run
 from service.outbound.run_ledger import RunLedger
 from service.outbound.sender import NO_ANSWER, EffectMetrics, Sender
 from service.security.masking import describe_error
-from service.store.keys import Keys
 from service.store.scripts import is_script_error
+from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +34,7 @@ _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-e
 class LedgerSettings:
     """The settings of effects: the ledger, its retention, the rule for repetitions, and the metrics."""
 
-    redis: Any
-    keys: Keys
+    store: Store
     retention: float
     resend: Resend = "same-key"
     dry_run: bool = False
@@ -49,7 +47,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
     def __init__(
         self, transport: httpx.AsyncBaseTransport, *, base_path: str, gate: Gate, ledgers: LedgerSettings
     ) -> None:
-        self._sender = Sender(transport, base_path.rstrip("/"), ledgers.redis, ledgers.keys)
+        self._sender = Sender(transport, base_path.rstrip("/"), ledgers.store)
         self._gate = gate
         self._ledgers = ledgers
 
@@ -83,7 +81,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
         return await dry_run.pretend(self._ledger(run), call)
 
     def _ledger(self, run: Run) -> RunLedger:
-        return RunLedger(self._ledgers.redis, self._ledgers.keys, run, self._ledgers.retention)
+        return RunLedger(self._ledgers.store, run, self._ledgers.retention)
 
     async def _read(self, run: Run, call: Call, request: httpx.Request) -> httpx.Response:
         """Read: that changes nothing, so that only a block of all work parks it."""

@@ -15,7 +15,6 @@ from service.registrations.hosted_orders import numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.routing import Context
 from service.store.facts.snapshots import all_known
-from service.store.keys import Keys
 
 KIND = "hosted_number_order"
 CHANGED = f"{KIND}.status_changed"
@@ -96,7 +95,7 @@ def next_step_of(order: MessagingHostedNumberOrder) -> NextStep | None:
 
 def followed(ctx: Context) -> Followed:
     """The orders as a kind of registration whose changes become events."""
-    return Followed(ctx.redis, Keys.of(ctx.settings), KIND, NEEDS_PERSON)
+    return Followed(ctx.services.store, KIND, NEEDS_PERSON)
 
 
 async def read_order(telnyx: AsyncTelnyx, order_id: str) -> Reading:
@@ -117,9 +116,7 @@ def reading_of(order: MessagingHostedNumberOrder) -> Reading:
 
 async def changed_orders(ctx: Context) -> list[str]:
     """Return the ids of the orders that have changed or are missing since the last poll."""
-    known = {
-        each: Known.parse(stored) for each, stored in (await all_known(ctx.redis, Keys.of(ctx.settings), KIND)).items()
-    }
+    known = {each: Known.parse(stored) for each, stored in (await all_known(ctx.services.store, KIND)).items()}
     listed = {
         order.id: _status(order)
         async for order in rows_of(ctx.telnyx.messaging_hosted_number_orders.list(page_size=50), "hosted number orders")

@@ -12,7 +12,6 @@ from service import clock
 from service.events import Event, HostedNumberOrder, TolerantModel, read_time
 from service.routing import Context
 from service.store.facts.snapshots import compare_and_set, snapshot
-from service.store.keys import Keys
 
 KIND = "hosted_number_transfer"
 APPROVAL_DUE = f"{KIND}.approval_due"
@@ -77,15 +76,15 @@ def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
 
 async def current(ctx: Context, order_id: str) -> Transfer | None:
     """Return the last known state of an order's transfer."""
-    stored = await snapshot(ctx.redis, Keys.of(ctx.settings), KIND, order_id)
+    stored = await snapshot(ctx.services.store, KIND, order_id)
     return Transfer.parse(stored) if stored else None
 
 
 async def remember(ctx: Context, order_id: str, heard: Transfer) -> bool:
     """Put what was heard in the place of what was known; False where that is newer."""
     while True:
-        stored = await snapshot(ctx.redis, Keys.of(ctx.settings), KIND, order_id)
+        stored = await snapshot(ctx.services.store, KIND, order_id)
         if stored and Transfer.parse(stored).heard_at > heard.heard_at:
             return False
-        if await compare_and_set(ctx.redis, Keys.of(ctx.settings), KIND, order_id, before=stored, after=heard.dump()):
+        if await compare_and_set(ctx.services.store, KIND, order_id, before=stored, after=heard.dump()):
             return True

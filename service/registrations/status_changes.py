@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis
 
 from service import clock
 from service.store.facts.snapshots import all_known, compare_and_set, snapshot
 from service.store.inbox.accept import NewEvent
-from service.store.keys import Keys
+from service.store.store import Store
 
 MOST_READINGS = 10
 
@@ -98,8 +97,7 @@ class Followed:
     `needs_person` holds the statuses that are raised even at the first sight of a registration.
     """
 
-    redis: "Redis"
-    keys: Keys
+    store: Store
     kind: str
     needs_person: frozenset[str]
 
@@ -111,7 +109,7 @@ class Followed:
             redis.exceptions.RedisError: it is not known whether the changes are raised; doing it again is harmless.
         """
         for _ in range(MOST_READINGS):
-            stored = await snapshot(self.redis, self.keys, self.kind, subject)
+            stored = await snapshot(self.store, self.kind, subject)
             before = Known.parse(stored) if stored else None
             reading = await read()
             changes = new_changes(before, reading.history, self.needs_person)
@@ -119,20 +117,18 @@ class Followed:
             if after is None or after == before:
                 return []
             raised = self._arrivals(subject, reading.details, changes, first=after.changes - len(changes) + 1)
-            if await compare_and_set(
-                self.redis, self.keys, self.kind, subject, before=stored, after=after.dump(), raised=raised
-            ):
+            if await compare_and_set(self.store, self.kind, subject, before=stored, after=after.dump(), raised=raised):
                 return list(changes)
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
 
     async def known(self, subject: str) -> Known | None:
         """Return the last known state of a registration."""
-        stored = await snapshot(self.redis, self.keys, self.kind, subject)
+        stored = await snapshot(self.store, self.kind, subject)
         return Known.parse(stored) if stored else None
 
     async def versions(self) -> dict[str, str]:
         """The version of every registration of this kind that was read."""
-        stored = await all_known(self.redis, self.keys, self.kind)
+        stored = await all_known(self.store, self.kind)
         return {subject: Known.parse(value).version for subject, value in stored.items()}
 
     def _arrivals(

@@ -14,7 +14,6 @@ from telnyx import AsyncTelnyx, NotFoundError
 from service.outbound.list_pages import PageCheck, rows_of
 from service.registrations.status_changes import Change, Followed, Reading, Status
 from service.routing import Context
-from service.store.keys import Keys
 
 KIND = "toll_free_verification"
 WAITS = "Waiting For Customer"
@@ -35,7 +34,7 @@ _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 def followed(ctx: Context) -> Followed:
     """Return the known states of all requests."""
-    return Followed(ctx.redis, Keys.of(ctx.settings), KIND, NEEDS_PERSON)
+    return Followed(ctx.services.store, KIND, NEEDS_PERSON)
 
 
 def named_requests(payload: Mapping[str, Any]) -> list[str]:

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
 import orjson
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service.processes.loopback import is_loopback
@@ -20,7 +19,7 @@ from service.registrations.webhook_urls import (
 from service.routing import Context
 from service.settings import Settings
 from service.store.facts.snapshots import acquire_throttle, all_known, compare_and_set, forget, snapshot
-from service.store.keys import Keys
+from service.store.store import Store
 
 CHANGED = "webhooks_changed"
 """The kind under which old values are kept, for ever."""
@@ -71,7 +70,7 @@ async def refuse_dead_ends(settings: Settings) -> None:
         await probe(url, settings.probe_signing_key())
 
 
-async def mend(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, comparison: Comparison) -> None:
+async def mend(telnyx: AsyncTelnyx, store: Store, comparison: Comparison) -> None:
     """Change what differs, having kept what stood there, and make sure that it is changed.
 
     Raises:
@@ -82,32 +81,32 @@ async def mend(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, comparison: Comp
     destination, wanted = comparison.destination, comparison.wanted
     before = {name: destination.values[name] for name in wanted}
     kept = Kept(destination.kind, destination.id, destination.name, before, dict(wanted))
-    await _keep(redis, keys, kept)
+    await _keep(store, kept)
     await _change(telnyx, destination, kept.after)
 
 
 async def repair(ctx: Context, comparison: Comparison) -> None:
     """Change what differs, as `mend` does, for a handler."""
-    await mend(ctx.telnyx, ctx.redis, Keys.of(ctx.settings), comparison)
+    await mend(ctx.telnyx, ctx.services.store, comparison)
 
 
 async def may_look(ctx: Context, key: str, by: str) -> bool:
     """Return whether the event `by` may look at an agent or profile: one event may within `ONCE_PER` seconds."""
-    return await acquire_throttle(ctx.redis, Keys.of(ctx.settings), f"webhooks:{key}", by, seconds=ONCE_PER)
+    return await acquire_throttle(ctx.services.store, f"webhooks:{key}", by, seconds=ONCE_PER)
 
 
-async def kept_changes(redis: "Redis", keys: Keys) -> list[Kept]:
+async def kept_changes(store: Store) -> list[Kept]:
     """The latest change of ours to each agent and profile that was not taken back."""
-    stored = await all_known(redis, keys, CHANGED)
+    stored = await all_known(store, CHANGED)
     return [Kept(**orjson.loads(value)) for _, value in sorted(stored.items())]
 
 
-async def let_go(redis: "Redis", keys: Keys, kept: Kept) -> None:
+async def let_go(store: Store, kept: Kept) -> None:
     """Forget a change of ours to what is gone from the account."""
-    await forget(redis, keys, CHANGED, kept.key)
+    await forget(store, CHANGED, kept.key)
 
 
-async def take_back(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, kept: Kept, current: Destination) -> None:
+async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: Destination) -> None:
     """Put back what stood there before, make sure that it is back, and forget the change.
 
     Raises:
@@ -117,14 +116,14 @@ async def take_back(telnyx: AsyncTelnyx, redis: "Redis", keys: Keys, kept: Kept,
     """
     if not kept.is_undone(current):
         await _change(telnyx, current, kept.before)
-    await forget(redis, keys, CHANGED, kept.key)
+    await forget(store, CHANGED, kept.key)
 
 
-async def _keep(redis: "Redis", keys: Keys, kept: Kept) -> None:
+async def _keep(store: Store, kept: Kept) -> None:
     """Store a change before it is made."""
     while True:
-        before = await snapshot(redis, keys, CHANGED, kept.key)
-        if await compare_and_set(redis, keys, CHANGED, kept.key, before=before, after=orjson.dumps(asdict(kept))):
+        before = await snapshot(store, CHANGED, kept.key)
+        if await compare_and_set(store, CHANGED, kept.key, before=before, after=orjson.dumps(asdict(kept))):
             return
 
 

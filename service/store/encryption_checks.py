@@ -4,10 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
-
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 BODY_SEALS = script("body_seals")
 PAGE = 500
@@ -31,34 +29,34 @@ class EncryptionFindings:
             )
 
 
-async def keys_missing_for_opt_outs(redis: "Redis", keys: Keys) -> Counter[str]:
+async def keys_missing_for_opt_outs(store: Store) -> Counter[str]:
     """Return the keys that are not here and hide numbers that have opted out, with how many each hides.
 
     While there is one, nothing is sent: nobody can tell who must not be written to.
     """
-    counted: dict[bytes, bytes] = await redis.hgetall(keys.optout_keys)  # type: ignore[misc]
+    counted: dict[bytes, bytes] = await store.redis.hgetall(store.keys.optout_keys)  # type: ignore[misc]
     names = {name.decode(errors="replace"): number for name, number in counted.items()}
-    return Counter({name: int(number) for name, number in names.items() if name not in keys.sealer.names})
+    return Counter({name: int(number) for name, number in names.items() if name not in store.encryption.names})
 
 
-async def trouble_with_encryption(redis: "Redis", keys: Keys) -> str | None:
+async def trouble_with_encryption(store: Store) -> str | None:
     """Return why nothing can be sent for want of an encryption key; None where none is missing."""
-    missing = await keys_missing_for_opt_outs(redis, keys)
+    missing = await keys_missing_for_opt_outs(store)
     return "; ".join(EncryptionFindings(opt_outs=missing).missing) or None
 
 
-async def check_encryption(redis: "Redis", keys: Keys) -> EncryptionFindings:
+async def check_encryption(store: Store) -> EncryptionFindings:
     """Look at the seals of all bodies, and at the keys that hide opted-out numbers."""
     seals = Counter[str]()
     cursor = 0
     while True:
-        cursor, found = await redis.zscan(keys.events, cursor, count=PAGE)
+        cursor, found = await store.redis.zscan(store.keys.events, cursor, count=PAGE)
         ids = [event_id for event_id, _ in found]
         for start in range(0, len(ids), PAGE):
-            names = await run(redis, BODY_SEALS, keys.namespace, *ids[start : start + PAGE])
+            names = await store.run(BODY_SEALS, *ids[start : start + PAGE])
             seals.update(name.decode() for name in names)
         if cursor == 0:
             break
-    unsealed = seals.pop("", 0) if keys.sealer.active else 0
-    bodies = Counter({name: number for name, number in seals.items() if name and name not in keys.sealer.names})
-    return EncryptionFindings(await keys_missing_for_opt_outs(redis, keys), bodies, unsealed)
+    unsealed = seals.pop("", 0) if store.encryption.active else 0
+    bodies = Counter({name: number for name, number in seals.items() if name and name not in store.encryption.names})
+    return EncryptionFindings(await keys_missing_for_opt_outs(store), bodies, unsealed)

@@ -1,11 +1,7 @@
 """The names of all keys of ours in Redis; nobody else names one."""
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import Self
-
-from service.security.encryption import PLAIN, Sealer
-from service.settings import Settings
+from dataclasses import dataclass
 
 ARQ_JOB = "arq:job:"
 """arq's prefix for a job's data; it is global, so our job ids bear the namespace."""
@@ -13,9 +9,9 @@ ARQ_JOB = "arq:job:"
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Key names of one deployment, and what seals that which is stored under them.
+    """Key names of one deployment.
 
-    Where a number is part of a key or of a field, it is hidden where there is an encryption key (`Sealer.forms`).
+    A number that is part of a key or a field is hidden if there is an encryption key (`Sealer.forms`).
 
     | key | type | holds |
     |---|---|---|
@@ -74,12 +70,6 @@ class Keys:
     """
 
     namespace: str
-    sealer: Sealer = field(default=PLAIN, repr=False)
-
-    @classmethod
-    def of(cls, settings: Settings) -> Self:
-        """Those of the deployment that the settings describe."""
-        return cls(settings.namespace, settings.sealer())
 
     @property
     def queue(self) -> str:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from service.store.keys import Keys
+from service.store.store import Store
 
 DAY = 86_400
 ENOUGH = 0.8
@@ -37,18 +36,18 @@ class MemoryForecast:
         )
 
 
-async def forecast_memory(redis: "Redis", keys: Keys, now: float) -> MemoryForecast | None:
+async def forecast_memory(store: Store, now: float) -> MemoryForecast | None:
     """Return the forecast, `now` in seconds since 1970; None where the server does not let this user see its memory.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
     """
     try:
-        memory = await redis.info("memory")
+        memory = await store.redis.info("memory")
     except ResponseError:
         return None
-    known: int = await redis.zcard(keys.events)
-    today: int = await redis.zcount(keys.events, (now - DAY) * 1000, "+inf")
+    known: int = await store.redis.zcard(store.keys.events)
+    today: int = await store.redis.zcount(store.keys.events, (now - DAY) * 1000, "+inf")
     used = int(memory["used_memory"])
     kept = max(0, used - int(memory.get("used_memory_startup", 0)))
     limit = int(memory.get("maxmemory", 0)) or int(memory.get("total_system_memory", 0))

@@ -5,11 +5,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from service.store.inbox.accept import ACCEPT
 from service.store.keys import Keys
-from service.store.scripts import all_texts, run, script
+from service.store.scripts import all_texts, script
+from service.store.store import Store
 
 PERMISSIONS = script("permissions")
 PERMISSIONS_WITH_ROOM = script("permissions", when_full=False)
@@ -69,15 +68,15 @@ def worker_needs() -> Needs:
     return Needs(all_texts(), WORKER_COMMANDS)
 
 
-async def refusals(redis: "Redis", keys: Keys, needs: Needs) -> list[str]:
+async def refusals(store: Store, needs: Needs) -> list[str]:
     """Return in words which commands and keys the user is refused; empty where none is. Marks the time of looking.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, takes no writes, or refuses even to look.
     """
-    asked = [*_about_commands(keys, needs), *_about_keys(keys, needs.texts)]
+    asked = [*_about_commands(store.keys, needs), *_about_keys(store.keys, needs.texts)]
     asking = PERMISSIONS_WITH_ROOM if needs.room else PERMISSIONS
-    refused = await run(redis, asking, keys.namespace, *(json.dumps(command) for _, command in asked))
+    refused = await store.run(asking, *(json.dumps(command) for _, command in asked))
     return list(dict.fromkeys(asked[number - 1][0] for number in refused))
 
 

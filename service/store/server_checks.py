@@ -9,9 +9,9 @@ from redis.exceptions import RedisError, ResponseError
 
 from service.settings import InvalidSettings
 from service.store.connection import address_of, connect
-from service.store.keys import Keys
 from service.store.permissions import Needs, refusals
 from service.store.redis_errors import describe_redis_error
+from service.store.store import Store
 
 OLDEST_VERSION = 7
 START_SECONDS = 1.5
@@ -84,18 +84,18 @@ async def _require_usable_at(url: str) -> None:
         await redis.aclose()
 
 
-async def trouble_working(redis: "Redis", keys: Keys, needs: Needs) -> str | None:
+async def trouble_working(store: Store, needs: Needs) -> str | None:
     """Return in words why the work cannot be done on this client's connections; None where it can.
 
     Asks by scripts that take the same way as the work. Raises nothing for the server's sake.
     """
     try:
-        if trouble := await unusable(redis):
+        if trouble := await unusable(store.redis):
             return trouble
-        refused = await refusals(redis, keys, needs)
+        refused = await refusals(store, needs)
     except (RedisError, OSError) as error:
-        return describe_redis_error(error, address_of(redis))
-    return describe_refusals(redis, refused)
+        return describe_redis_error(error, address_of(store.redis))
+    return describe_refusals(store.redis, refused)
 
 
 def describe_refusals(redis: "Redis", refused: list[str]) -> str | None:

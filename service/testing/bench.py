@@ -36,7 +36,7 @@ from service.store.connection import connect
 from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
-from service.store.keys import Keys
+from service.store.store import Store
 from service.testing.samples import NUMBER, inbound_sms, outbound_rcs
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
@@ -140,19 +140,20 @@ class Bench:
         return self.portal.call(self._run, alone, _arrival(event), self._settings(settings or {}), raised)
 
     async def _run(self, router: Router, arrival: NewEvent, settings: Settings, raised: list[BaseException]) -> Result:
-        keys, [name] = Keys.of(settings), router.subscriptions
+        [name] = router.subscriptions
         async with connect(self.redis_url, timeout=_SECONDS, connections=20) as redis:
-            earlier, seen = await _derived(redis, keys), len(self.telnyx.requests)
-            [accepted] = await accept(redis, keys, [arrival])
+            store = Store.of(redis, settings)
+            earlier, seen = await _derived(store), len(self.telnyx.requests)
+            [accepted] = await accept(store, [arrival])
             await self._process(router.configured(settings), accepted.event_id, settings, redis)
-            record = await find(redis, keys, accepted.event_id)
+            record = await find(store, accepted.event_id)
             if record is None or (record.handlers and name not in record.handlers):
                 raise ValueError(f"event {accepted.event_id!r} went to another handler before: make one of its own")
-            emitted = [each for each in await _derived(redis, keys) if each not in earlier]
+            emitted = [each for each in await _derived(store) if each not in earlier]
             return Result(
                 **_ending(record, name, now=await _now(redis)),
                 requests=tuple(self.telnyx.requests[seen:]),
-                emitted=tuple([await _event(redis, keys, each) for each in reversed(emitted)]),
+                emitted=tuple([await _event(store, each) for each in reversed(emitted)]),
                 exception=raised[0] if raised else None,
             )
 
@@ -279,14 +280,14 @@ def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> NewEvent:
     return NewEvent.from_envelope(read_envelope(body), body, event.arrived_by)
 
 
-async def _derived(redis: "Redis", keys: Keys) -> list[str]:
+async def _derived(store: Store) -> list[str]:
     """The events of Ringback's own that are known, the newest first."""
-    records = await search(redis, keys, EventFilter(), limit=_MOST_EMITTED)
+    records = await search(store, EventFilter(), limit=_MOST_EMITTED)
     return [record.id for record in records if record.arrived_by in _DERIVED]
 
 
-async def _event(redis: "Redis", keys: Keys, event_id: str) -> Event[dict[str, Any]]:
-    record = await find(redis, keys, event_id)
+async def _event(store: Store, event_id: str) -> Event[dict[str, Any]]:
+    record = await find(store, event_id)
     if record is None or record.body is None:
         raise ValueError(f"event {event_id!r} is gone")
     return read_event(record.id, record.type, record.body, record.arrived_by)

@@ -25,15 +25,18 @@ from service.settings import Settings, load
 from service.store.connection import connect, locate
 from service.store.inbox.accept import NewEvent, accept
 from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics
 from service.worker.load_router import load_router
 from service.worker.open_processor import open_processor
 from service.worker.processor import Processor
 
 
-def cron_jobs(router: Router, keys: Keys) -> list[CronJob]:
+def cron_jobs(router: Router, settings: Settings) -> list[CronJob]:
     """Return one job for each periodic handler of the router, under a name of this deployment."""
-    return in_deployment((_cron_job(name, times, keys) for name, times in router.periodic.items()), keys)
+    return in_deployment(
+        (_cron_job(name, times, settings) for name, times in router.periodic.items()), Keys(settings.namespace)
+    )
 
 
 def in_deployment(jobs: Iterable[CronJob], keys: Keys) -> list[CronJob]:
@@ -41,11 +44,11 @@ def in_deployment(jobs: Iterable[CronJob], keys: Keys) -> list[CronJob]:
     return [replace(job, name=keys.job_id(job.name), job_id=job.job_id and keys.job_id(job.job_id)) for job in jobs]
 
 
-def _cron_job(name: str, times: Mapping[str, Times], keys: Keys) -> CronJob:
+def _cron_job(name: str, times: Mapping[str, Times], settings: Settings) -> CronJob:
     async def raise_event(ctx: dict[str, Any]) -> None:
         # arq ends the job's id with the time it is for, so that all workers speak of the same event.
         _, _, milliseconds = ctx["job_id"].rpartition(":")
-        await accept(ctx["redis"], keys, [_arrival(name, int(milliseconds))])
+        await accept(Store.of(ctx["redis"], settings), [_arrival(name, int(milliseconds))])
 
     # Not the event's own name: arq, done with this job, would delete the event's beside it.
     return cron(raise_event, name=f"raise:{name}", **_in_arqs_types(times))
@@ -129,13 +132,12 @@ def serialize(job: dict[str, Any]) -> bytes:
 
 def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
     """The options of arq's worker that keep its own opinions out of the way."""
-    keys = Keys.of(settings)
     timeouts = [each.timeout or settings.handler_timeout for each in router.subscriptions.values()]
     return {
         "functions": [process],
-        "cron_jobs": cron_jobs(router, keys),
+        "cron_jobs": cron_jobs(router, settings),
         "timezone": UTC,
-        "queue_name": keys.queue,
+        "queue_name": Keys(settings.namespace).queue,
         "max_jobs": settings.concurrency,
         "max_tries": OUT_OF_REACH,
         "keep_result": 0,

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic import ValidationError
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service.events import Event, read_event
@@ -31,7 +30,7 @@ from service.settings import Settings
 from service.store.effects.pauses import ALL, DETAIL, KIND, cause_of
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, RunRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.held_leases import ActiveEvent, fair_timeout
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.worker.run_services import DerivedEvents, RunServices
@@ -85,8 +84,7 @@ class HandlerServices:
 
     settings: Settings
     router: Router
-    redis: "Redis"
-    keys: Keys
+    store: Store
     telnyx: AsyncTelnyx
     gate: Gate
     states: Mapping[Lifespan, Any]
@@ -170,7 +168,7 @@ async def _error_of(
     try:
         _refuse_sealed(record)
         plain = _read(record)
-        await note_regions_of(workshop.redis, workshop.keys, plain)
+        await note_regions_of(workshop.store, plain)
         event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
         try:
             async with fair_timeout(seconds, partial(running.blocked_beside, run)) as timeout:
@@ -235,26 +233,25 @@ def _context(
     workshop: HandlerServices, event: Event[dict[str, Any]], record: EventRecord, subscription: Subscription, bound: Any
 ) -> Context:
     effect_key = f"{record.id}/{subscription.name}"
-    derived = DerivedEvents(workshop.redis, workshop.keys, remember=workshop.settings.retention)
+    derived = DerivedEvents(workshop.store, remember=workshop.settings.retention)
     replies = ReplyDecision(
         event,
         effect_key,
         workshop.telnyx,
-        workshop.redis,
-        workshop.keys,
+        workshop.store,
         record.received_at / 1000,
         workshop.settings,
         opt_out_words(workshop.settings.policy),
     )
     return Context(
         telnyx=workshop.telnyx,
-        redis=workshop.redis,
+        redis=workshop.store.redis,
         log=bound,
         attempt=record.handlers[subscription.name].attempts + 1,
         settings=workshop.settings,
         state=workshop.states.get(subscription.lifespan) if subscription.lifespan else None,
         effect_key=effect_key,
-        services=RunServices(workshop.telnyx, workshop.redis, workshop.keys, replies, derived),
+        services=RunServices(workshop.telnyx, workshop.store, replies, derived),
     )
 
 

@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 
 from service.store.connection import connect_blocking
 from service.store.inbox.leases import FINISH, RENEW, HandlerResults, HeldLease, finishing, renewal
-from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
+from service.store.store import Store
 from service.worker.held_leases import ActiveEvent, HeldLeases
 from service.worker.loop_watch import FIRST_TOLD, LoopWatch
 
@@ -29,9 +29,9 @@ LONGEST_TICK = 0.5
 class LeaseRenewer(threading.Thread):
     """Renews every third of a lease, and after an error of Redis as soon as it is back."""
 
-    def __init__(self, url: str, keys: Keys, holdings: HeldLeases, watch: LoopWatch) -> None:
+    def __init__(self, url: str, store: Store, holdings: HeldLeases, watch: LoopWatch) -> None:
         super().__init__(name="lease keeper", daemon=True)
-        self._keys = keys
+        self._store = store
         self._holdings = holdings
         self._watch = watch
         self._redis = connect_blocking(url, timeout=min(LONGEST_COMMAND, holdings.lease / 3))
@@ -74,7 +74,7 @@ class LeaseRenewer(threading.Thread):
         lease, innocent = running.lease, running.is_kept_waiting()
         ended = dict(running.ended)
         if ended or innocent:
-            self._endings.append(HandlerResults.of(lease, ended, release=innocent, sealer=self._keys.sealer))
+            self._endings.append(HandlerResults.of(lease, ended, release=innocent, sealer=self._store.encryption))
         if innocent:
             return
         culprit = running.culprit()
@@ -90,7 +90,7 @@ class LeaseRenewer(threading.Thread):
         try:
             if self._endings:
                 # Before the renewal, which gives these leases up: without a lease nothing is recorded.
-                run_blocking(self._redis, FINISH, self._keys.namespace, *finishing(self._endings))
+                run_blocking(self._redis, FINISH, self._store.namespace, *finishing(self._endings))
                 self._endings = []
             self._renew()
         except (RedisError, OSError) as error:
@@ -111,7 +111,7 @@ class LeaseRenewer(threading.Thread):
             settled=settled,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
         )
-        lost: list[bytes] = run_blocking(self._redis, RENEW, self._keys.namespace, *args)
+        lost: list[bytes] = run_blocking(self._redis, RENEW, self._store.namespace, *args)
         self._told_blocked = is_blocked
         gone = {event_id.decode() for event_id in lost}
         self._holdings.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.monitoring.notifications import notify
@@ -22,10 +21,10 @@ from service.store.inbox import dead_letters
 from service.store.inbox.dead_letters import DeadCause, new_causes
 from service.store.inbox.erasure import erase_ended
 from service.store.inbox.retention import STEP, expire, memory_share, prune_bodies, sweep, take_lock
-from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
+from service.store.store import Store
 from service.worker.arq_compat import FOREIGN_HANDLER
 from service.worker.readiness import CauseMetrics
 
@@ -68,8 +67,7 @@ class Upkeep:
     """Forgets and mends, a little every second."""
 
     settings: Settings
-    redis: "Redis"
-    keys: Keys
+    store: Store
     worker: str
     metrics: CauseMetrics = field(default_factory=CauseMetrics)
     _rank: int = 0
@@ -130,55 +128,55 @@ class Upkeep:
             log.error("a step of the upkeep fails, the others go on", step=name, error=describe_error(error))
 
     async def _lock(self) -> bool:
-        return await take_lock(self.redis, self.keys, self.worker, seconds=LOCK)
+        return await take_lock(self.store, self.worker, seconds=LOCK)
 
     async def _show_causes(self) -> None:
-        self.metrics.show(await open_causes(self.redis, self.keys))
+        self.metrics.show(await open_causes(self.store))
 
     async def _probe(self) -> None:
-        await probe(self.redis, self.keys)
+        await probe(self.store)
 
     async def _tell_of_dead(self) -> None:
-        await tell_of_dead(self.redis, self.keys)
+        await tell_of_dead(self.store)
 
     async def _erase_ended(self) -> None:
-        await erase_ended(self.redis, self.keys)
+        await erase_ended(self.store)
 
     async def _probe_at_start(self) -> None:
         """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""
         if self._has_probed:
             return
-        for cause in await open_causes(self.redis, self.keys):
+        for cause in await open_causes(self.store):
             describe_error = {"cause": cause.name, "events": cause.parked, "advice": cause.advice}
             log.warning("work was parked before this start", **describe_error)
-        await probe(self.redis, self.keys, at_once=True)
+        await probe(self.store, at_once=True)
         self._has_probed = True
 
     async def _release(self) -> None:
         """Set free what lifted causes held, until enough is due."""
         for _ in range(MOST_STEPS):
-            if await release(self.redis, self.keys) == 0:
+            if await release(self.store) == 0:
                 return
 
     async def _forget(self) -> None:
         retention, dead_retention = self.settings.retention, self.settings.dead_retention
         for _ in range(MOST_STEPS):
-            if await expire(self.redis, self.keys, retention=retention, dead_retention=dead_retention) < STEP:
+            if await expire(self.store, retention=retention, dead_retention=dead_retention) < STEP:
                 return
 
     async def _let_go(self) -> None:
         for _ in range(MOST_STEPS):
-            if await prune_bodies(self.redis, self.keys, older_than=self.settings.body_retention) < STEP:
+            if await prune_bodies(self.store, older_than=self.settings.body_retention) < STEP:
                 return
 
     async def _make_room(self) -> None:
         for _ in range(MOST_STEPS):
-            share = await memory_share(self.redis)
+            share = await memory_share(self.store.redis)
             if share < ROOM_AGAIN:
                 self._memory_told = _Memory.ROOM
             if share < ENOUGH:
                 return
-            if await prune_bodies(self.redis, self.keys, older_than=0):
+            if await prune_bodies(self.store, older_than=0):
                 await self._tell_of_memory(_Memory.BODIES)
             elif await self._forget_early():
                 await self._tell_of_memory(_Memory.RECORDS)
@@ -189,7 +187,7 @@ class Upkeep:
     async def _forget_early(self) -> int:
         """Forget ended events before their retention is over; dead ones stay, since they wait for a person."""
         retention = min(EARLY_RETENTION, self.settings.retention)
-        return await expire(self.redis, self.keys, retention=retention, dead_retention=self.settings.dead_retention)
+        return await expire(self.store, retention=retention, dead_retention=self.settings.dead_retention)
 
     async def _tell_of_memory(self, level: "_Memory") -> None:
         """Tell of each level once, until there is room again."""
@@ -199,30 +197,28 @@ class Upkeep:
         log.log(
             logging.ERROR if level is _Memory.NOTHING_LEFT else logging.WARNING, _MEMORY_WORDS[level], next=_MORE_ROOM
         )
-        await notify(
-            self.redis, self.keys, cause="Redis is nearly full", text=_MEMORY_WORDS[level], mend="ringback doctor"
-        )
+        await notify(self.store, cause="Redis is nearly full", text=_MEMORY_WORDS[level], mend="ringback doctor")
 
     async def _move_opt_outs(self) -> None:
         """Keep opt-outs under the first encryption key, so that another one can be taken away."""
         if time.monotonic() < self._moves_at:
             return
-        moved = await move_opt_outs(self.redis, self.keys)
+        moved = await move_opt_outs(self.store)
         self._moves_at = time.monotonic() + HOUR
         if moved:
             log.info("opt-outs moved to the first encryption key", number=moved)
 
     async def _sweep(self) -> None:
-        swept = await sweep(self.redis, self.keys, first=self._rank)
+        swept = await sweep(self.store, first=self._rank)
         self._rank = self._rank + swept.looked_at if swept.looked_at else 0
         if swept.put_back:
             log.error("open events were missing from the queue and are back", number=swept.put_back)
 
 
-async def tell_of_dead(redis: "Redis", keys: Keys) -> None:
+async def tell_of_dead(store: Store) -> None:
     """Log what killed events since this was last called, by whichever worker."""
     for _ in range(MOST_DEAD_STEPS):
-        looked_at, causes = await new_causes(redis, keys, remember=HOUR)
+        looked_at, causes = await new_causes(store, remember=HOUR)
         for cause in causes:
             _tell(cause)
         if looked_at < dead_letters.STEP:

@@ -23,7 +23,7 @@ from service.store.inbox.leases import (
     HandlerResults,
     finish,
 )
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices
 from service.worker.held_leases import HeldLeases
 from service.worker.lease_renewer import LeaseRenewer
@@ -50,28 +50,28 @@ async def open_processor(
     metrics: HandlerMetrics,
 ) -> AsyncIterator[Processor]:
     """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
-    keys, holdings = Keys.of(settings), HeldLeases(settings.lease)
+    store, holdings = Store.of(redis, settings), HeldLeases(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         effects = EffectMetrics(metrics.registry)
-        ledgers = LedgerSettings(redis, keys, settings.retention, settings.resend, settings.dry_run, effects)
+        ledgers = LedgerSettings(store, settings.retention, settings.resend, settings.dry_run, effects)
         # Without RINGBACK_NOTIFY the log is where people are told, and the gate has written it there.
-        telling = partial(notify_of_cause, redis, keys) if settings.notify else None
-        gate = Gate(redis, keys, settings, GateMetrics(metrics.registry), telling)
+        telling = partial(notify_of_cause, store) if settings.notify else None
+        gate = Gate(store, settings, GateMetrics(metrics.registry), telling)
         telnyx = open_client(settings, gate, ledgers)
         stack.push_async_callback(telnyx.close)
         watch = LoopWatch(asyncio.get_running_loop(), holdings, router)
-        keeper = LeaseRenewer(redis_url, keys, holdings, watch)
+        keeper = LeaseRenewer(redis_url, store, holdings, watch)
         keeper.start()
         # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
         stack.callback(keeper.join)
         stack.callback(keeper.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
-        workshop = HandlerServices(settings, router, handlers_redis, keys, telnyx, gate, states, metrics)
-        finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, redis, keys), passing=(RedisError, OSError))
+        workshop = HandlerServices(settings, router, Store.of(handlers_redis, settings), telnyx, gate, states, metrics)
+        finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
-        yield Processor(workshop, redis, keys, holdings, finishing, EventMetrics(metrics.registry))
+        yield Processor(workshop, store, holdings, finishing, EventMetrics(metrics.registry))
 
 
 async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:

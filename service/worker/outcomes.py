@@ -18,6 +18,7 @@ from service.outbound.errors import Refusal, classify_error
 from service.routing import Dead, Discard, Retry
 from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of
+from service.store.facts.consent import KeyMissing
 from service.store.inbox.records import HandlerRecord
 
 LONGEST_WORD = 300
@@ -29,6 +30,7 @@ LONGEST_PAUSE = 60.0
 PARKED_PROBE = 60.0
 RATE_LIMIT = "rate_limit"
 UNKNOWN_HANDLER_PAUSE = 60.0
+MISSING_KEY_PAUSE = 60.0
 UNKNOWN_HANDLER_PATIENCE = 86_400.0
 
 
@@ -80,6 +82,8 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
     error = _only_cause(error)
     if isinstance(error, Discard):
         return done(record, now, short(error.why))
+    if isinstance(error, KeyMissing):
+        error = Retry(after=MISSING_KEY_PAUSE, reason="encryption_key_missing")
     if isinstance(error, Retry):
         reason = short(error.reason) or "retry"
         return _wait(record, Wait("retry", reason, None, error.after, limits.max_wait), limits.max_wait, now)

@@ -12,7 +12,6 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.monitoring.counters import CounterFamily, HistogramFamily
@@ -29,7 +28,7 @@ from service.store.inbox.leases import (
     claim,
 )
 from service.store.inbox.records import HandlerRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent, HeldLeases, fair_timeout
 from service.worker.outcomes import after_error
@@ -93,8 +92,7 @@ class Processor:
     """Claims and processes events for one worker."""
 
     workshop: HandlerServices
-    redis: "Redis"
-    keys: Keys
+    store: Store
     holdings: HeldLeases
     finishing: "Batcher[HandlerResults, str]"
     metrics: EventMetrics
@@ -108,7 +106,7 @@ class Processor:
         request = ClaimRequest(
             self.holdings.worker, number, self.holdings.lease, limit=limit, routes=self._routes, alone=alone, only=only
         )
-        claimed = await claim(self.redis, self.keys, request)
+        claimed = await claim(self.store, request)
         self.holdings.paused = claimed.paused
         for event_id in claimed.damaged:
             log.error("an event's record is damaged: it is dead, others go on", event_id=event_id)
@@ -158,7 +156,7 @@ class Processor:
         """Announce this worker's stop, so that its events are handed back and no lapse counts."""
         self.holdings.stopping = True
         with suppress(RedisError, OSError):
-            await announce_stop(self.redis, self.keys, self.holdings.worker)
+            await announce_stop(self.store, self.holdings.worker)
 
     async def _give_back(self, running: ActiveEvent) -> None:
         """Give a lease back with what had ended before; where that fails, it lapses."""
@@ -236,7 +234,7 @@ class Processor:
         if running.lost:
             raise LeaseLost
         running.finishing = release
-        ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.keys.sealer)
+        ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.store.encryption)
         try:
             async with fair_timeout(patience or self.holdings.lease, self.holdings.blockage.seconds):
                 while not running.holds_lease() and not running.lost:  # noqa: ASYNC110 - a thread renews it

@@ -12,7 +12,6 @@ from functools import partial
 import structlog
 import uvicorn
 from prometheus_client import CollectorRegistry, Gauge
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
 
@@ -24,8 +23,8 @@ from service.settings import Settings
 from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
 from service.store.effects.rate_limits import BlockSignal
 from service.store.encryption_checks import trouble_with_encryption
-from service.store.keys import Keys
 from service.store.permissions import worker_needs
+from service.store.store import Store
 
 
 @dataclass
@@ -56,25 +55,25 @@ class CauseMetrics:
             self._parked.labels(kind).set(parked[kind])
 
 
-async def trouble_with_account(redis: "Redis", keys: Keys) -> str | None:
+async def trouble_with_account(store: Store) -> str | None:
     """Return the step of a person before all parked work can go on; None where there is nothing to do.
 
     An outage at Telnyx asks for none: it passes.
     """
     try:
         async with asyncio.timeout(TIMEOUT):
-            causes = await open_causes(redis, keys)
-            encryption = await trouble_with_encryption(redis, keys)
+            causes = await open_causes(store)
+            encryption = await trouble_with_encryption(store)
     except (TimeoutError, RedisError, OSError):
         return "Redis does not say what work is parked for"
     troubles = [_in_words(cause) for cause in causes if cause.is_of_account]
     return "; ".join([*troubles, *([encryption] if encryption else [])]) or None
 
 
-async def notify_of_cause(redis: "Redis", keys: Keys, opened: BlockSignal) -> None:
+async def notify_of_cause(store: Store, opened: BlockSignal) -> None:
     """Let a person know what work is parked for, and what to do."""
     text = f"{opened.advice} ({opened.name}: {opened.detail})"
-    await notify(redis, keys, cause=f"work is parked ({kind_of(opened.name)})", text=text, mend="ringback events list")
+    await notify(store, cause=f"work is parked ({kind_of(opened.name)})", text=text, mend="ringback events list")
 
 
 def _in_words(cause: Cause) -> str:
@@ -96,11 +95,11 @@ class _HealthServer(uvicorn.Server):
 
 @asynccontextmanager
 async def serving_health(
-    settings: Settings, working: "Redis", redis: "Redis", keys: Keys, registry: CollectorRegistry
+    settings: Settings, working: Store, store: Store, registry: CollectorRegistry
 ) -> AsyncIterator[None]:
     """Serve on `RINGBACK_ADMIN_PORT` of `RINGBACK_ADMIN_HOST`, where it is set, until the block ends.
 
-    `working` is the client of the work, on which readiness is proven; `redis` is for everything else.
+    `working` has the client of the work, on which readiness is proven. `store` is for everything else.
 
     Raises:
         service.processes.sockets.CannotListen: the address is taken or not ours.
@@ -109,9 +108,9 @@ async def serving_health(
         yield
         return
     with listen(settings.admin_host, settings.admin_port, "RINGBACK_ADMIN_PORT") as listener:
-        probe = HealthProbe(working, keys, worker_needs())
-        account = partial(trouble_with_account, redis, keys)
-        app = Starlette(routes=health_routes(probe, redis, keys, registry, also=account))
+        probe = HealthProbe(working, worker_needs())
+        account = partial(trouble_with_account, store)
+        app = Starlette(routes=health_routes(probe, store, registry, also=account))
         server = _HealthServer(bounded_config(app, keep_alive=settings.keep_alive))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         log.info("worker's health on", host=settings.admin_host, port=listener.getsockname()[1])

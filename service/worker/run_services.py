@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service import clock
@@ -15,7 +14,7 @@ from service.messages.reply import ReplyDecision
 from service.monitoring.notifications import notify
 from service.store.facts.consent import opted_out
 from service.store.inbox.accept import NewEvent, accept, cancel
-from service.store.keys import Keys
+from service.store.store import Store
 
 LONGEST_KEY = 200
 
@@ -24,8 +23,7 @@ LONGEST_KEY = 200
 class DerivedEvents:
     """Raises events that are accepted, queued and remembered like Telnyx's; `remember` is seconds."""
 
-    redis: "Redis"
-    keys: Keys
+    store: Store
     remember: float
 
     async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None:
@@ -38,12 +36,12 @@ class DerivedEvents:
 
     async def cancel(self, key: str) -> None:
         """Call off what is scheduled under `key`, or will be."""
-        await cancel(self.redis, self.keys, _identity("schedule", key), remember=int(self.remember * 1000))
+        await cancel(self.store, _identity("schedule", key), remember=int(self.remember * 1000))
 
     async def _accept(self, how: str, event_type: str, payload: Mapping[str, Any], key: str, delay: float) -> None:
         identity = _identity(how, key)
         body = _body(identity, event_type, payload)
-        await accept(self.redis, self.keys, [NewEvent(identity, event_type, body, how, delay=int(delay * 1000))])
+        await accept(self.store, [NewEvent(identity, event_type, body, how, delay=int(delay * 1000))])
 
 
 def _identity(how: str, key: str) -> str:
@@ -69,8 +67,7 @@ class RunServices:
     """Replies, consent, derived events, notifications and capabilities: the `Services` of a worker."""
 
     telnyx: AsyncTelnyx
-    redis: "Redis"
-    keys: Keys
+    store: Store
     replies: ReplyDecision
     derived: DerivedEvents
 
@@ -80,7 +77,7 @@ class RunServices:
 
     async def opted_out(self, number: str, since: datetime | None) -> bool:
         """Return whether this number has said STOP."""
-        return await opted_out(self.redis, self.keys, number, since)
+        return await opted_out(self.store, number, since)
 
     async def emit(self, event_type: str, payload: Mapping[str, Any], key: str) -> None:
         """Raise an event now, once per key."""
@@ -96,8 +93,8 @@ class RunServices:
 
     async def notify(self, cause: str, text: str, mend: str) -> None:
         """Let a person know that something needs them."""
-        await notify(self.redis, self.keys, cause=cause, text=text, mend=mend)
+        await notify(self.store, cause=cause, text=text, mend=mend)
 
     async def rcs_capable(self, agent: str, number: str) -> bool:
         """Return whether this agent's messages can reach this number's phone by RCS."""
-        return await RcsCapabilities(self.telnyx, self.redis, self.keys).capable(agent, number)
+        return await RcsCapabilities(self.telnyx, self.store).capable(agent, number)

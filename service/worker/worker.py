@@ -27,6 +27,7 @@ from service.store.keys import ARQ_JOB, Keys
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
+from service.store.store import Store
 from service.worker.arq_compat import (
     COMMAND_SECONDS,
     NO_EVENT,
@@ -60,7 +61,7 @@ class Worker(arq.worker.Worker):
     """arq's worker, which claims our events in batches; cron jobs and plain arq functions go arq's own way."""
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
-        self._keys = Keys.of(settings)
+        self._keys = Keys(settings.namespace)
         if "cron_jobs" in options:
             options["cron_jobs"] = in_deployment(options["cron_jobs"], self._keys)
         super().__init__(**{**arq_options(settings, router), **options})
@@ -81,7 +82,9 @@ class Worker(arq.worker.Worker):
         """Work until cancelled; an outage of Redis is waited out."""
         self._open_pools()
         await self._stack.enter_async_context(
-            serving_health(self._settings, self.pool, self._probing_redis, self._keys, self._metrics.registry)
+            serving_health(
+                self._settings, self._store, Store.of(self._probing_redis, self._settings), self._metrics.registry
+            )
         )
         await self._patiently(self._check_server)
         self._processor = await self._stack.enter_async_context(
@@ -103,10 +106,14 @@ class Worker(arq.worker.Worker):
         while not await self._patiently(self._turn):
             check_cancelled()
 
+    @property
+    def _store(self) -> Store:
+        return Store.of(self.pool, self._settings)
+
     async def _check_server(self) -> None:
         """Refuse a server that cannot be used; say what this user is refused, since no waiting mends that."""
         await require_usable(self.pool)
-        if trouble := describe_refusals(self.pool, await refusals(self.pool, self._keys, worker_needs())):
+        if trouble := describe_refusals(self.pool, await refusals(self._store, worker_needs())):
             log.error(trouble)
 
     async def _warn(self) -> None:
@@ -117,10 +124,10 @@ class Worker(arq.worker.Worker):
 
     def _upkeep(self) -> Upkeep:
         metrics = CauseMetrics(self._metrics.registry)
-        return Upkeep(self._settings, self.pool, self._keys, self.processor.holdings.worker, metrics)
+        return Upkeep(self._settings, self._store, self.processor.holdings.worker, metrics)
 
     def _courier(self) -> NotificationSender:
-        return NotificationSender(self.pool, self._keys, self._tell)
+        return NotificationSender(self._store, self._tell)
 
     async def close(self) -> None:
         """Hand back what still runs, then let go of what it used."""
@@ -215,7 +222,7 @@ class Worker(arq.worker.Worker):
             task.add_done_callback(partial(self._forget, job_id))
         await self._start_foreign(claimed.foreign)
         for odd in claimed.unreadable:
-            if await quarantine(self.pool, self._keys, odd, UNREADABLE.reason, UNREADABLE.words):
+            if await quarantine(self._store, odd, UNREADABLE.reason, UNREADABLE.words):
                 log.error("a foreign job in our queue is kept as dead", job=repr(odd), reason=UNREADABLE.reason)
         return claimed
 
@@ -253,7 +260,7 @@ class Worker(arq.worker.Worker):
             asked = asked_function(await self.pool.get(ARQ_JOB + job))
             if asked.name in self.functions and asked is not NO_EVENT:
                 await self.start_jobs([job.encode()])
-            elif await quarantine(self.pool, self._keys, job, asked.reason, asked.words):
+            elif await quarantine(self._store, job, asked.reason, asked.words):
                 log.error("a foreign job in our queue is kept as dead", job=job, reason=asked.reason)
 
     async def _wait(self, next_in: float | None) -> None:

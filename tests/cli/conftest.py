@@ -4,7 +4,6 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from service.store.keys import Keys
 from tests.cli.deployment import Deployment
 
 
@@ -12,4 +11,4 @@ from tests.cli.deployment import Deployment
 def deployment(redis_url: str) -> Iterator[Deployment]:
     """A namespace that no other test uses."""
     with Redis.from_url(redis_url) as redis:
-        yield Deployment(redis_url, Keys(f"cli-{uuid.uuid4().hex}"), redis)
+        yield Deployment(redis_url, f"cli-{uuid.uuid4().hex}", redis)

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 from typer.testing import CliRunner
 
 import service
 from service.cli import app
 from service.cli.connections import ask_at
+from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import Keys
+from service.store.store import Store
 
 T = TypeVar("T")
 
@@ -42,24 +43,29 @@ class Deployment:
     """One deployment's keys; `redis` is for whoever meddles with them."""
 
     url: str
-    keys: Keys
+    namespace: str
     redis: "Redis"
+    encryption: Sealer = PLAIN
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.namespace)
 
     def accept(self, *ids: str, event_type: str = "message.received", delay: int = 0) -> None:
         arrivals = [NewEvent(event_id, event_type, b'{"data":{}}', "webhook", delay) for event_id in ids]
-        self.ask(lambda redis, keys: accept(redis, keys, arrivals))
+        self.ask(lambda store: accept(store, arrivals))
 
     def claim(self, event_id: str, *handlers: str) -> Lease:
         routes = {name: ["*"] for name in handlers}
         request = ClaimRequest("worker", next(NUMBERS), lease=60, limit=1, routes=routes, only=event_id)
-        [lease] = self.ask(lambda redis, keys: claim(redis, keys, request)).leases
+        [lease] = self.ask(lambda store: claim(store, request)).leases
         return lease
 
     def finish(self, event_id: str, **ended: HandlerRecord) -> None:
         self.end(self.claim(event_id, *ended), **ended)
 
     def end(self, lease: Lease, **ended: HandlerRecord) -> None:
-        self.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(lease, ended, release=True)]))
+        self.ask(lambda store: finish(store, [HandlerResults.of(lease, ended, release=True)]))
 
     def one_of_each(self) -> None:
         """An event in each state: `open`, `leased`, `done`, `ignored` and `dead`."""
@@ -69,12 +75,12 @@ class Deployment:
         self.finish("ignored")
         self.finish("dead", greet=HandlerRecord("dead", attempts=8), thank=HandlerRecord("done"))
 
-    def ask(self, work: "Callable[[AsyncRedis, Keys], Awaitable[T]]") -> T:
-        return ask_at(self.url, self.keys, work)
+    def ask(self, work: "Callable[[Store], Awaitable[T]]") -> T:
+        return ask_at(self.url, self.namespace, self.encryption, work)
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"REDIS_URL": self.url, "RINGBACK_NAMESPACE": self.keys.namespace}
+        return {"REDIS_URL": self.url, "RINGBACK_NAMESPACE": self.namespace}
 
     def run(self, *arguments: str) -> Ran:
         """A command in this process."""

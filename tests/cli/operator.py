@@ -24,7 +24,7 @@ class Operator:
         url = stack.host.redis_url
         redis = Redis.from_url(url)
         stack.workers.callback(redis.close)
-        return cls(stack, Deployment(url, stack.keys, redis))
+        return cls(stack, Deployment(url, stack.settings.namespace, redis))
 
     def run(self, *arguments: str, code: int = 0) -> Ran:
         """A command that ends with this code; whatever it did, nothing may be out of its place."""

@@ -3,10 +3,9 @@
 import asyncio
 import json
 from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
-from redis import Redis
-from redis.asyncio import Redis as AsyncRedis
 
 from service.store.connection import connect
 from service.store.inbox.accept import ACCEPT, Counts, NewEvent, accept, accept_arguments, cancel
@@ -14,9 +13,10 @@ from service.store.inbox.audit import MOST_COUNTS, PAGE, audit
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import ARQ_JOB, Keys
+from service.store.store import Store
 from tests.cli.deployment import Deployment
 
-Meddling = Callable[["Redis", Keys], object]
+Meddling = Callable[[Store], object]
 
 
 @pytest.fixture
@@ -43,11 +43,11 @@ def test_waits_half_done_runs_cancellations_and_duplicates_are_where_they_belong
     deployment.accept("twice")
     deployment.accept("twice", event_type="message.sent")
     deployment.accept("cancelled", delay=60_000)
-    deployment.ask(lambda redis, keys: cancel(redis, keys, "cancelled", remember=60_000))
+    deployment.ask(lambda store: cancel(store, "cancelled", remember=60_000))
     deployment.finish("soon", greet=HandlerRecord("waiting", due=1))
     deployment.finish("late", greet=HandlerRecord("parked", due=2**42), thank=HandlerRecord("dead"))
     half, ended = deployment.claim("half", "greet", "thank"), {"greet": HandlerRecord("done")}
-    deployment.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(half, ended, release=False)]))
+    deployment.ask(lambda store: finish(store, [HandlerResults.of(half, ended, release=False)]))
     ran = deployment.run("audit", "--json")
     assert (ran.code, ran.stderr) == (0, "")
     assert json.loads(ran.stdout) == {"accepted": 6, "done": 0, "ignored": 1, "dead": 0, "open": 5, "difference": []}
@@ -62,7 +62,7 @@ def test_a_lease_that_lapsed_before_all_was_given_back_is_no_difference(deployme
     deployment.accept("one")
     lease = deployment.claim("one", "greet")
     ended = {"greet": HandlerRecord("done")}
-    deployment.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(lease, ended, release=False)]))
+    deployment.ask(lambda store: finish(store, [HandlerResults.of(lease, ended, release=False)]))
     deployment.redis.hset(deployment.keys.event("one"), "lease_until", "1")
     received = int(deployment.redis.hget(deployment.keys.event("one"), "received_at") or 0)  # type: ignore[arg-type]
     deployment.redis.zadd(deployment.keys.queue, {deployment.keys.job_id("one"): received})
@@ -81,91 +81,93 @@ def test_it_changes_nothing(deployment: Deployment) -> None:
     ("meddle", "event_id", "words"),
     [
         pytest.param(
-            lambda redis, keys: redis.delete(keys.event("open")),
+            lambda store: store.redis.delete(store.keys.event("open")),
             "open",
             "its record is gone, though it is in the index of events",
             id="a record deleted",
         ),
         pytest.param(
-            lambda redis, keys: redis.zrem(keys.queue, keys.job_id("open")),
+            lambda store: store.redis.zrem(store.keys.queue, store.keys.job_id("open")),
             "open",
             "it is not in the queue, though open",
             id="an open event taken from the queue",
         ),
         pytest.param(
-            lambda redis, keys: redis.zrem(keys.queue, keys.job_id("leased")),
+            lambda store: store.redis.zrem(store.keys.queue, store.keys.job_id("leased")),
             "leased",
             "it is not in the queue, though open",
             id="a running event taken from the queue",
         ),
         pytest.param(
-            lambda redis, keys: redis.delete(ARQ_JOB + keys.job_id("open")),
+            lambda store: store.redis.delete(ARQ_JOB + store.keys.job_id("open")),
             "open",
             "it is not in the jobs of arq, though open",
             id="an open event's job deleted",
         ),
         pytest.param(
-            lambda redis, keys: redis.zincrby(keys.queue, 86_400_000, keys.job_id("open")),
+            lambda store: store.redis.zincrby(store.keys.queue, 86_400_000, store.keys.job_id("open")),
             "open",
             "it is due in the queue at ",
             id="an open event put off",
         ),
         pytest.param(
-            lambda redis, keys: redis.hset(keys.event("open"), "state", "done"),
+            lambda store: store.redis.hset(store.keys.event("open"), "state", "done"),
             "open",
             "its state is done, though its record adds up to open",
             id="an open event called done",
         ),
         pytest.param(
-            lambda redis, keys: redis.hset(keys.event("dead"), "state", "done"),
+            lambda store: store.redis.hset(store.keys.event("dead"), "state", "done"),
             "dead",
             "its state is done, though its record adds up to dead",
             id="a dead event called done",
         ),
         pytest.param(
-            lambda redis, keys: redis.hset(keys.event("done"), "h:greet", '{"state":"pending"}'),
+            lambda store: store.redis.hset(store.keys.event("done"), "h:greet", '{"state":"pending"}'),
             "done",
             "its state is done, though its record adds up to open",
             id="a handler that is yet to run",
         ),
         pytest.param(
-            lambda redis, keys: redis.hdel(keys.event("done"), "state"),
+            lambda store: store.redis.hdel(store.keys.event("done"), "state"),
             "done",
             "its state is missing, though its record adds up to done",
             id="no state at all",
         ),
         pytest.param(
-            lambda redis, keys: redis.hset(keys.event("done"), "handlers", "[[["),
+            lambda store: store.redis.hset(store.keys.event("done"), "handlers", "[[["),
             "done",
             "its state is done, though its record adds up to dead",
             id="a record that is damaged",
         ),
         pytest.param(
-            lambda redis, keys: redis.zadd(keys.queue, {keys.job_id("done"): 1}),
+            lambda store: store.redis.zadd(store.keys.queue, {store.keys.job_id("done"): 1}),
             "done",
             "it is in the queue, though done",
             id="an ended event put into the queue",
         ),
         pytest.param(
-            lambda redis, keys: redis.zrem(keys.dead, "dead"),
+            lambda store: store.redis.zrem(store.keys.dead, "dead"),
             "dead",
             "it is not in the index of dead events, though dead",
             id="a dead event that no list shows",
         ),
         pytest.param(
-            lambda redis, keys: redis.zadd(keys.dead, {"ignored": 1}),
+            lambda store: store.redis.zadd(store.keys.dead, {"ignored": 1}),
             "ignored",
             "it is in the index of dead events, though ignored",
             id="an ignored event among the dead",
         ),
         pytest.param(
-            lambda redis, keys: redis.zrem(keys.events, "done"),
+            lambda store: store.redis.zrem(store.keys.events, "done"),
             "done",
             "it is not in the index of events, though done",
             id="an event that the index lost",
         ),
         pytest.param(
-            lambda redis, keys: redis.hset(keys.event("stray"), mapping={"type": "x", "due": 1, "received_at": 1}),
+            lambda store: store.redis.hset(
+                store.keys.event("stray"), mapping={"type": "x", "due": 1, "received_at": 1}
+            ),
             "stray",
             "it is not in the index of events, though open",
             id="a record that was never accepted",
@@ -176,7 +178,7 @@ def test_what_was_done_behind_its_back_is_named(
     deployment: Deployment, meddle: Meddling, event_id: str, words: str
 ) -> None:
     deployment.one_of_each()
-    meddle(deployment.redis, deployment.keys)
+    meddle(cast("Store", deployment))
     ran = deployment.run("audit", "--json")
     assert ran.code == 1
     assert json.loads(ran.stdout)["difference"] == [event_id]
@@ -238,7 +240,7 @@ def test_every_page_is_looked_at(deployment: Deployment) -> None:
     gone = {ids[0], ids[PAGE], ids[-1]}
     deployment.redis.delete(*map(deployment.keys.event, gone))
     pages: list[int] = []
-    found = deployment.ask(lambda redis, keys: audit(redis, keys, looked_at=pages.append))
+    found = deployment.ask(lambda store: audit(store, looked_at=pages.append))
     assert {each.event_id for each in found.differences} == gone
     assert max(pages) <= PAGE
     assert sum(pages) == MOST_COUNTS * len(ids)
@@ -257,9 +259,10 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
     def meanwhile(_: int) -> None:
         event_id = f"event-{deployment.redis.zcard(deployment.keys.events)}"
         arrival = NewEvent(event_id, "message.received", b"{}", "webhook")
-        deployment.redis.eval(ACCEPT.text, 1, deployment.keys.counts, *accept_arguments(deployment.keys, [arrival]))  # type: ignore[arg-type]
+        packed: list[Any] = accept_arguments(deployment.encryption, [arrival])
+        deployment.redis.eval(ACCEPT.text, 1, deployment.keys.counts, *packed)
 
-    found = deployment.ask(lambda redis, keys: audit(redis, keys, looked_at=meanwhile))
+    found = deployment.ask(lambda store: audit(store, looked_at=meanwhile))
     assert found.clean
     assert not found.counted
     assert found.totals.counters == Counts(accepted=1 + MOST_COUNTS, open=1 + MOST_COUNTS)
@@ -268,34 +271,34 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
 @pytest.mark.anyio
 @pytest.mark.slow
 async def test_under_load_nothing_is_called_a_difference(deployment: Deployment) -> None:
-    keys = deployment.keys
     async with connect(deployment.url, timeout=10, connections=4) as redis:
-        working = asyncio.create_task(work(redis, keys, 2_000))
+        store = Store(redis, deployment.namespace, deployment.encryption)
+        working = asyncio.create_task(work(store, 2_000))
         audits = 0
         while not working.done():
-            found = await audit(redis, keys)
+            found = await audit(store)
             assert found.clean, found
             audits += 1
         await working
-        found = await audit(redis, keys)
+        found = await audit(store)
     assert audits > 1
     assert (found.clean, found.counted) == (True, True)
     assert found.totals.counters == Counts(accepted=2_000, done=1_500, dead=500)
 
 
-async def work(redis: "AsyncRedis", keys: Keys, number: int) -> None:
+async def work(store: Store, number: int) -> None:
     """Accept events and end them, every fourth as dead."""
     for start in range(0, number, 20):
         arrivals = [
             NewEvent(f"event-{each}", "message.received", b"{}", "webhook") for each in range(start, start + 20)
         ]
-        await accept(redis, keys, arrivals)
+        await accept(store, arrivals)
         request = ClaimRequest("worker", start + 1, lease=60, limit=20, routes={"greet": ["*"]})
-        claimed = await claim(redis, keys, request)
+        claimed = await claim(store, request)
         for lease in claimed.leases:
             dies = int(lease.record.id.removeprefix("event-")) % 4 == 0
             ended = {"greet": HandlerRecord("dead" if dies else "done")}
-            await finish(redis, keys, [HandlerResults.of(lease, ended, release=True)])
+            await finish(store, [HandlerResults.of(lease, ended, release=True)])
 
 
 def contents(deployment: Deployment) -> dict[bytes, bytes]:

@@ -3,11 +3,11 @@
 import json
 import re
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from service.cli import app
@@ -16,8 +16,7 @@ from service.events.consent import ConsentChange
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.facts.consent import record_consent
 from service.store.inbox.leases import RENEW, renewal
-from service.store.keys import Keys
-from service.store.scripts import run
+from service.store.store import Store
 from service.worker.readiness import trouble_with_account
 from tests.cli.deployment import Ran
 from tests.stack import SMS_FROM, Stack
@@ -132,15 +131,15 @@ def test_a_redis_without_a_limit_is_told_of_and_how_long_its_memory_lasts(
     own_stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own_stack.deliver(envelope("test.something", {"text": "x" * 2000}))
-    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", 0))
+    own_stack.ask(lambda store: store.redis.config_set("maxmemory", 0))
     ran = doctor(own_stack, monkeypatch)
     assert ran.code == 0, ran
     lines = {line.split(":")[0]: line for line in ran.stdout.splitlines()}
     assert "Redis has no maxmemory" in lines["warning  redis"]
     assert re.search(r"today's 1 events of [\d,]+ bytes leave room for [\d,.]+ days", lines["ok       memory"])
 
-    used = own_stack.ask(lambda redis, _: redis.info("memory"))["used_memory"]
-    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", int(used * 1.1)))
+    used = own_stack.ask(lambda store: store.redis.info("memory"))["used_memory"]
+    own_stack.ask(lambda store: store.redis.config_set("maxmemory", int(used * 1.1)))
     assert "warning  memory: " in doctor(own_stack, monkeypatch).stdout
 
 
@@ -149,7 +148,7 @@ def test_a_worker_whose_event_loop_is_blocked_is_named_with_the_place(
 ) -> None:
     def tell(blocked: tuple[float, str] | None) -> None:
         told = renewal("worker", (), lease=60, settled=0, blocked=blocked)
-        stack.ask(lambda redis, keys: run(redis, RENEW, keys.namespace, *told))
+        stack.ask(lambda store: store.run(RENEW, *told))
 
     tell((7.0, "my_handlers.py:12 in slow"))
     ran = doctor(stack, monkeypatch)
@@ -162,10 +161,10 @@ def test_a_worker_whose_event_loop_is_blocked_is_named_with_the_place(
 def test_a_missing_encryption_key_is_named_by_doctor_and_readyz(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     lost = EncryptionKey(secrets.token_bytes(32))
 
-    async def opt_out(redis: "Redis", keys: Keys) -> str | None:
-        there = Keys(keys.namespace, Sealer((lost,)))
-        await record_consent(redis, there, [ConsentChange("+13125550101", "out", 1.0)], now=1)
-        return await trouble_with_account(redis, keys)
+    async def opt_out(store: Store) -> str | None:
+        there = replace(store, encryption=Sealer((lost,)))
+        await record_consent(there, [ConsentChange("+13125550101", "out", 1.0)], now=1)
+        return await trouble_with_account(store)
 
     worker_says = stack.ask(opt_out)
     ran = doctor(stack, monkeypatch)

@@ -24,7 +24,7 @@ from service.store.inbox.audit import audit
 from service.store.inbox.erasure import Erased
 from service.store.inbox.records import HandlerRecord, RunRecord
 from service.store.inbox.retention import prune_bodies
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.maintenance import Upkeep
 from tests.cli.deployment import Deployment
 from tests.telnyx_events import envelope, received_sms
@@ -38,7 +38,7 @@ def kept(deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: py
     """A deployment that knows much of Ann and of Bob."""
     if request.param == "with a key":
         monkeypatch.setenv("RINGBACK_ENCRYPTION_KEY", KEY)
-        deployment = replace(deployment, keys=Keys(deployment.keys.namespace, Sealer(parse_keys(KEY))))
+        deployment = replace(deployment, encryption=Sealer(parse_keys(KEY)))
     for name, number in (("ann", ANN), ("bob", BOB)):
         arrive(deployment, f"{name}-done", {"from": {"phone_number": number}, "text": f"it is {name}"})
         arrive(deployment, f"{name}-dead", {"text": f"call {number[:2]} ({number[2:5]}) {number[5:]}"})
@@ -46,17 +46,17 @@ def kept(deployment: Deployment, request: pytest.FixtureRequest, monkeypatch: py
         ran = RunRecord(1, 2, "dead", "error", "what went wrong", remarks=("what was remarked",))
         sent_for(deployment, f"{name}-done", number)
         finish(deployment, f"{name}-dead", HandlerRecord("dead", attempts=2, error="what went wrong", runs=(ran,)))
-        deployment.ask(lambda redis, keys: know(redis, keys, number))
+        deployment.ask(lambda store: know(store, number))
     return deployment
 
 
 def arrive(deployment: Deployment, event_id: str, payload: dict[str, Any]) -> None:
     body = orjson.dumps(envelope("message.received", payload, event_id=event_id))
-    deployment.ask(lambda redis, keys: accept(redis, keys, [NewEvent(event_id, "message.received", body, "webhook")]))
+    deployment.ask(lambda store: accept(store, [NewEvent(event_id, "message.received", body, "webhook")]))
 
 
 def finish(deployment: Deployment, event_id: str, record: HandlerRecord) -> None:
-    deployment.finish(event_id, greet=record.sealed(deployment.keys.sealer, event_id, "greet"))
+    deployment.finish(event_id, greet=record.sealed(deployment.encryption, event_id, "greet"))
 
 
 def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
@@ -72,26 +72,26 @@ def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
     )
     answer = StoredAnswer(200, "application/json", orjson.dumps({"data": {"id": "m-1", "to": number}}))
 
-    async def write(redis: Any, keys: Keys) -> None:
-        assert await ledger.begin(redis, keys, lease, entry, "run", again=False, keep=60) == "begun"
-        await ledger.end(redis, keys, entry.name, "done", answer, sent_at=1, why="", note="n")
+    async def write(store: Store) -> None:
+        assert await ledger.begin(store, lease, entry, "run", again=False, keep=60) == "begun"
+        await ledger.end(store, entry.name, "done", answer, sent_at=1, why="", note="n")
 
     deployment.ask(write)
     deployment.end(lease, greet=HandlerRecord("done"))
 
 
-async def know(redis: Any, keys: Keys, number: str) -> None:
-    await record_consent(redis, keys, [ConsentChange(number, "out", 10.0)], now=0)
+async def know(store: Store, number: str) -> None:
+    await record_consent(store, [ConsentChange(number, "out", 10.0)], now=0)
     said = MessageStatus("m", "RCS", (RecipientStatus(number, "delivered", "T"),))
-    await ask(redis, keys, "m", [], by="e", said=said)
-    await remember(redis, keys, "agent", {number: Capability(("X",))})
-    await reason_against_answer(redis, keys, number, effect_key="1", limit=1, budget=9, window=60)
+    await ask(store, "m", [], by="e", said=said)
+    await remember(store, "agent", {number: Capability(("X",))})
+    await reason_against_answer(store, number, effect_key="1", limit=1, budget=9, window=60)
 
 
 def bodies(deployment: Deployment) -> set[str]:
     found = set()
     for event_id in (f"{name}-{state}" for name in ("ann", "bob") for state in ("done", "dead", "open")):
-        record = deployment.ask(lambda redis, keys: find(redis, keys, event_id))
+        record = deployment.ask(lambda store: find(store, event_id))
         assert record is not None
         if record.body is not None:
             found.add(event_id)
@@ -112,12 +112,12 @@ def test_what_is_kept_of_one_number_goes_and_of_others_stays(kept: Deployment) -
     assert ANN not in ran.stdout + ran.stderr
     assert bodies(kept) == {"ann-open", "bob-done", "bob-dead", "bob-open"}
     for name in ("ann", "bob"):
-        [effect] = kept.ask(lambda redis, keys: ledger.effects_of(redis, keys, f"{name}-done"))
+        [effect] = kept.ask(lambda store: ledger.effects_of(store, f"{name}-done"))
         assert effect.state == "done", "so that nothing is sent once more"
         assert effect.answer is not None
         assert orjson.loads(effect.answer.body)["data"]["id"] == "m-1"
         assert (b"+1312" in effect.answer.body, effect.recipient != "") == (name == "bob", name == "bob")
-    dead = kept.ask(lambda redis, keys: find(redis, keys, "ann-dead"))
+    dead = kept.ask(lambda store: find(store, "ann-dead"))
     assert dead is not None
     assert (dead.state, dead.handlers["greet"].attempts, dead.handlers["greet"].state) == ("dead", 2, "dead")
     assert (dead.handlers["greet"].error, dead.handlers["greet"].runs) == (None, ())
@@ -128,14 +128,14 @@ def test_states_go_and_an_opt_out_stays(kept: Deployment) -> None:
     kept.run("erase", ANN, "--yes")
     for number, known in ((ANN, False), (BOB, True)):
 
-        async def look(redis: Any, keys: Keys, number: str = number) -> tuple[Any, ...]:
-            state = (await ask(redis, keys, "m", [Recipient(number, "sms")], by="e")).recipients[number]
-            again = await reason_against_answer(redis, keys, number, effect_key="2", limit=1, budget=9, window=60)
+        async def look(store: Store, number: str = number) -> tuple[Any, ...]:
+            state = (await ask(store, "m", [Recipient(number, "sms")], by="e")).recipients[number]
+            again = await reason_against_answer(store, number, effect_key="2", limit=1, budget=9, window=60)
             return (
                 state.status,
-                await recall(redis, keys, "agent", [number]),
+                await recall(store, "agent", [number]),
                 again is None,
-                await opted_out(redis, keys, number),
+                await opted_out(store, number),
             )
 
         assert kept.ask(look) == (
@@ -148,7 +148,7 @@ def test_what_was_open_is_erased_when_it_has_ended(kept: Deployment) -> None:
     assert kept.ask(erasure.erase_ended) == 0
     finish(kept, "ann-open", HandlerRecord("done"))
     settings = Settings(_env_file=None, namespace=kept.keys.namespace)
-    kept.ask(lambda redis, keys: Upkeep(settings, redis, keys, "worker").turn())
+    kept.ask(lambda store: Upkeep(settings, store, "worker").turn())
     assert bodies(kept) == {"bob-done", "bob-dead", "bob-open"}
     assert kept.ask(audit).clean
 
@@ -162,15 +162,15 @@ def test_erased_dead_events_are_not_run_again(kept: Deployment) -> None:
 
 
 def test_with_a_key_nothing_of_the_number_is_left_in_what_opt_outs_hold(deployment: Deployment) -> None:
-    keys = Keys(deployment.keys.namespace, Sealer(parse_keys(KEY)))
-    hidden = replace(deployment, keys=keys)
-    deployment.ask(lambda redis, plain: record_consent(redis, plain, [ConsentChange(ANN, "out", 10.0)], now=0))
-    assert hidden.ask(lambda redis, keys: erasure.erase(redis, keys, ANN)).opt_out == "hidden"
-    stored = deployment.redis.hgetall(keys.optouts)
-    assert stored == {keys.sealer.hide(ANN).encode(): b"10000 - message - - -"}
-    assert hidden.ask(lambda redis, keys: consent_of(redis, keys, ANN)).opted_out
+    encryption = Sealer(parse_keys(KEY))
+    hidden = replace(deployment, encryption=encryption)
+    deployment.ask(lambda store: record_consent(store, [ConsentChange(ANN, "out", 10.0)], now=0))
+    assert hidden.ask(lambda store: erasure.erase(store, ANN)).opt_out == "hidden"
+    stored = deployment.redis.hgetall(deployment.keys.optouts)
+    assert stored == {encryption.hide(ANN).encode(): b"10000 - message - - -"}
+    assert hidden.ask(lambda store: consent_of(store, ANN)).opted_out
     listed = orjson.loads(hidden.run("optouts", "list", "--json", "--reveal").stdout or "[]")
-    assert [each["number"] for each in listed] == [keys.sealer.hide(ANN)]
+    assert [each["number"] for each in listed] == [encryption.hide(ANN)]
 
 
 def test_nobody_is_erased_without_asking_and_nothing_without_a_number(kept: Deployment) -> None:
@@ -181,7 +181,7 @@ def test_nobody_is_erased_without_asking_and_nothing_without_a_number(kept: Depl
 
 
 def test_bodies_whose_key_is_away_are_told_of(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    sealed = replace(deployment, keys=Keys(deployment.keys.namespace, Sealer(parse_keys(KEY))))
+    sealed = replace(deployment, encryption=Sealer(parse_keys(KEY)))
     arrive(sealed, "1", received_sms(ANN, "hello"))
     monkeypatch.setenv("RINGBACK_ENCRYPTION_KEY", base64.b64encode(secrets.token_bytes(32)).decode())
     ran = deployment.run("erase", ANN, "--yes")
@@ -191,13 +191,13 @@ def test_bodies_whose_key_is_away_are_told_of(deployment: Deployment, monkeypatc
 
 @pytest.mark.slow
 def test_very_many_events_are_looked_through(deployment: Deployment) -> None:
-    async def fill_and_erase(redis: Any, keys: Keys) -> Erased:
+    async def fill_and_erase(store: Store) -> Erased:
         for start in range(0, 700, 100):
             numbers = [ANN if each % 7 == 0 else BOB for each in range(start, start + 100)]
             made = [orjson.dumps(envelope("test.x", {"to": number})) for number in numbers]
             arrivals = [NewEvent(f"{start}-{at}", "test.x", body, "webhook") for at, body in enumerate(made)]
-            await accept(redis, keys, arrivals)
-        return await erasure.erase(redis, keys, ANN)
+            await accept(store, arrivals)
+        return await erasure.erase(store, ANN)
 
     erased = deployment.ask(fill_and_erase)
     assert (erased.looked_at, len(erased.still_open)) == (700, 100)
@@ -212,7 +212,7 @@ def test_expiry_that_goes_on_meanwhile_hides_no_older_event(
         arrive(deployment, f"event-{number:03}", {"from": {"phone_number": ANN if number < 50 else BOB}})
         deployment.end(deployment.claim(f"event-{number:03}", "greet"), greet=HandlerRecord("done"))
     monkeypatch.setattr(erasure, "find", expiring_before(forgotten))
-    erased = deployment.ask(lambda redis, keys: erasure.erase(redis, keys, ANN))
+    erased = deployment.ask(lambda store: erasure.erase(store, ANN))
     assert erased.bodies == 50
 
 
@@ -220,12 +220,12 @@ def expiring_before(number: int) -> Any:
     """`find` that first lets the newest events expire, once."""
     left = [number]
 
-    async def find_later(redis: Any, keys: Keys, event_id: str) -> Any:
+    async def find_later(store: Store, event_id: str) -> Any:
         while left:
-            newest = await redis.zrange(keys.events, 0, left.pop() - 1, desc=True)
-            await redis.zrem(keys.events, *newest)
-            await redis.delete(*(keys.event(each.decode()) for each in newest))
-        return await find(redis, keys, event_id)
+            newest = await store.redis.zrange(store.keys.events, 0, left.pop() - 1, desc=True)
+            await store.redis.zrem(store.keys.events, *newest)
+            await store.redis.delete(*(store.keys.event(each.decode()) for each in newest))
+        return await find(store, event_id)
 
     return find_later
 
@@ -233,7 +233,7 @@ def expiring_before(number: int) -> Any:
 def test_the_receipt_names_events_that_a_search_for_the_number_still_finds(deployment: Deployment) -> None:
     arrive(deployment, "compact", {"from": {"phone_number": ANN}})
     deployment.end(deployment.claim("compact", "greet"), greet=HandlerRecord("done"))
-    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=0))
+    deployment.ask(lambda store: prune_bodies(store, older_than=0))
     ran = deployment.run("erase", ANN, "--yes")
     assert "Still found by the number (events list --number): 1 events, compact." in ran.stdout
     found = deployment.run("events", "list", "--number", ANN, "--json")

@@ -163,6 +163,6 @@ def test_attempts_count_every_run_also_once_the_body_is_let_go_of(stack: Stack) 
         return [handler["attempts"] for each in shown for handler in each["handlers"].values()]
 
     assert attempts() == [1, 3]
-    stack.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=0))
+    stack.ask(lambda store: prune_bodies(store, older_than=0))
     assert stack.ended(events[0]).body is None
     assert attempts() == [1, 3]

@@ -14,6 +14,7 @@ import pytest
 from service.store.inbox.records import HandlerRecord
 from service.store.inbox.search import EventFilter
 from service.store.inbox.watch import MOST_AT_ONCE, Watch
+from service.store.store import Store
 from tests.cli.deployment import ROOT, Deployment
 from tests.waiting import wait_for
 
@@ -70,13 +71,13 @@ def test_people_get_a_line_each(deployment: Deployment, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_too_much_at_once_is_counted(deployment: Deployment) -> None:
-    async def look(redis: Any, keys: Any) -> tuple[int, int]:
+    async def look(store: Store) -> tuple[int, int]:
         from service.store.inbox.accept import NewEvent, accept
 
-        watch = Watch(redis, keys, EventFilter())
+        watch = Watch(store, EventFilter())
         await watch.look()
         for start in range(0, MOST_AT_ONCE + 200, 100):
-            await accept(redis, keys, [NewEvent(f"e{start + n}", "test.x", b"{}", "webhook") for n in range(100)])
+            await accept(store, [NewEvent(f"e{start + n}", "test.x", b"{}", "webhook") for n in range(100)])
         changes = await watch.look()
         while not changes.records:
             changes = await watch.look()

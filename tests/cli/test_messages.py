@@ -59,7 +59,7 @@ def test_messages_that_have_ended_are_listed(stack: Stack) -> None:
 
 
 def test_a_number_that_said_stop_is_not_written_to_later_either(stack: Stack) -> None:
-    stack.ask(lambda redis, keys: record_consent(redis, keys, [ConsentChange(NUMBER, "out", 0.0, "operator")], now=0.0))
+    stack.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", 0.0, "operator")], now=0.0))
     words = ("messages", "schedule", NUMBER, "--text", TEXT, "--at", later(days=1), "--from", SMS_FROM, "--yes")
     ran = run_at(stack, *words)
     assert (ran.code, "has said STOP: nothing was scheduled" in ran.stderr) == (1, True)

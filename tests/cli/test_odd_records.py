@@ -8,6 +8,7 @@ import pytest
 
 from service.events.nested_json import dump_json
 from service.store.inbox.records import HandlerRecord
+from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.events.test_nested_json import SHAPES, arrays, objects
@@ -84,10 +85,10 @@ def test_a_record_that_fails_keeps_no_other_from_being_erased(
         deployment.finish(name, greet=HandlerRecord("done"))
     real = find_record
 
-    async def find(redis: Any, keys: Any, event_id: str) -> Any:
+    async def find(store: Store, event_id: str) -> Any:
         if event_id == "bad":
             raise ZeroDivisionError
-        return await real(redis, keys, event_id)
+        return await real(store, event_id)
 
     monkeypatch.setattr(erasure, "find", find)
     ran = deployment.run("erase", "+13125550999", "--yes")

@@ -22,14 +22,14 @@ def listed(deployment: Deployment, *options: str) -> Any:
 
 
 def known(deployment: Deployment, number: str = NUMBER) -> Consent:
-    return deployment.ask(lambda redis, keys: consent_of(redis, keys, number))
+    return deployment.ask(lambda store: consent_of(store, number))
 
 
 @pytest.mark.slow
 def test_a_real_process_opts_out_lists_and_lifts(deployment: Deployment) -> None:
     added = deployment.run_process("optouts", "add", "+1 (312) 555-0101")
     assert (added.code, added.stdout, added.stderr) == (0, "+1312•••0101 is opted out.\n", "")
-    assert deployment.ask(lambda redis, keys: opted_out(redis, keys, NUMBER))
+    assert deployment.ask(lambda store: opted_out(store, NUMBER))
 
     listed = deployment.run_process("optouts", "list")
     assert listed.code == 0
@@ -38,13 +38,13 @@ def test_a_real_process_opts_out_lists_and_lifts(deployment: Deployment) -> None
 
     removed = deployment.run_process("optouts", "remove", NUMBER, "--yes")
     assert (removed.code, removed.stderr) == (0, "")
-    assert not deployment.ask(lambda redis, keys: opted_out(redis, keys, NUMBER))
+    assert not deployment.ask(lambda store: opted_out(store, NUMBER))
     assert deployment.run("optouts", "list", "--json").stdout == "[]\n"
 
 
 def test_numbers_are_masked_unless_revealed_and_the_latest_come_first(deployment: Deployment) -> None:
     words = [ConsentChange(f"+1312555010{each}", "out", SAID_AT + each) for each in range(3)]
-    deployment.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
+    deployment.ask(lambda store: record_consent(store, words, now=0))
 
     assert listed(deployment)[0] == {"number": "+1312•••0102", "since": "2026-01-05T12:00:02Z", "source": "message"}
     assert [each["number"] for each in listed(deployment, "--reveal")] == [word.number for word in reversed(words)]
@@ -52,7 +52,7 @@ def test_numbers_are_masked_unless_revealed_and_the_latest_come_first(deployment
 
 def test_whoever_said_start_is_not_listed(deployment: Deployment) -> None:
     words = [ConsentChange(NUMBER, "out", SAID_AT), ConsentChange(NUMBER, "in", SAID_AT + 1)]
-    deployment.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
+    deployment.ask(lambda store: record_consent(store, words, now=0))
     assert listed(deployment) == []
 
 
@@ -65,7 +65,7 @@ def test_nobody_is_opted_out_without_asking_and_lifting_asks_first(deployment: D
 
 def test_lifting_holds_even_if_telnyx_runs_ahead_of_this_clock(deployment: Deployment) -> None:
     future = datetime.now(UTC).timestamp() + 600
-    deployment.ask(lambda redis, keys: record_consent(redis, keys, [ConsentChange(NUMBER, "out", future)], now=0))
+    deployment.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", future)], now=0))
     assert deployment.run("optouts", "remove", NUMBER, "--yes").code == 0
     assert not known(deployment).opted_out
 
@@ -90,7 +90,7 @@ def test_a_file_is_imported_with_its_times(deployment: Deployment, tmp_path: Pat
 
 def test_a_start_does_not_lift_what_was_imported(deployment: Deployment, tmp_path: Path) -> None:
     start = ConsentChange(NUMBER, "in", SAID_AT + 60)
-    deployment.ask(lambda redis, keys: record_consent(redis, keys, [start], now=0))
+    deployment.ask(lambda store: record_consent(store, [start], now=0))
     file = tmp_path / "optouts.csv"
     file.write_text(f"{NUMBER},2026-01-05 12:00:00\n")
     assert deployment.run("optouts", "import", str(file)).code == 0
@@ -144,4 +144,4 @@ def test_whatever_is_listed_can_be_removed(deployment: Deployment, form: str) ->
     assert ran.code == 0, ran
     assert [each["number"] for each in listed(deployment, "--reveal")] == ["+13125550102"]
     assert not deployment.redis.exists(deployment.keys.optout_keys)
-    assert not deployment.ask(lambda redis, keys: opted_out(redis, keys, "+13125550103")), "nobody waits for a key"
+    assert not deployment.ask(lambda store: opted_out(store, "+13125550103")), "nobody waits for a key"

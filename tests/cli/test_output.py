@@ -25,7 +25,7 @@ from service.dashboard.timeline import Line
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.inbox.records import HandlerRecord, RunRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.terminal import on_terminal
 
@@ -89,9 +89,9 @@ def write_effect(deployment: Deployment, lease: Any, text: str) -> None:
     entry = Entry(*words, content_type="application/json", digest="digest", state="started", body=text.encode())
     answer = StoredAnswer(400, "text/plain", text.encode())
 
-    async def write(redis: Any, keys: Keys) -> None:
-        assert await ledger.begin(redis, keys, lease, entry, "run", again=False, keep=60) == "begun"
-        await ledger.end(redis, keys, entry.name, "refused", answer, sent_at=1, why=text, note="n")
+    async def write(store: Store) -> None:
+        assert await ledger.begin(store, lease, entry, "run", again=False, keep=60) == "begun"
+        await ledger.end(store, entry.name, "refused", answer, sent_at=1, why=text, note="n")
 
     deployment.ask(write)
 
@@ -101,7 +101,7 @@ def write_effect(deployment: Deployment, lease: Any, text: str) -> None:
 @given(HOSTILE)
 def test_no_reading_command_lets_a_text_steer_the_terminal(redis_url: str, text: str) -> None:
     with Redis.from_url(redis_url) as redis:
-        deployment = Deployment(redis_url, Keys(f"cli-{uuid.uuid4().hex}"), redis)
+        deployment = Deployment(redis_url, f"cli-{uuid.uuid4().hex}", redis)
         fill(deployment, text)
         for command in READING:
             result = CliRunner().invoke(app, command, env=deployment.environment, catch_exceptions=False)
@@ -129,7 +129,7 @@ def test_what_follow_prints_is_one_line(deployment: Deployment, capsys: pytest.C
     from service.store.inbox.accept import find
 
     fill(deployment, f"{STEERING}\n{FORGED}")
-    record = deployment.ask(lambda redis, keys: find(redis, keys, "dead"))
+    record = deployment.ask(lambda store: find(store, "dead"))
     assert record is not None
     say(_in_words(Line(1, "run", f"{STEERING}\n{FORGED}"), record))
     shown = capsys.readouterr().out

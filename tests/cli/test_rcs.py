@@ -117,7 +117,7 @@ def test_a_file_is_sent_by_its_url_and_a_card_from_json(stack: Stack, form: str)
 
 
 def test_a_number_that_said_stop_is_not_written_to(stack: Stack) -> None:
-    stack.ask(lambda redis, keys: record_consent(redis, keys, [ConsentChange(NUMBER, "out", 0.0, "operator")], now=0.0))
+    stack.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", 0.0, "operator")], now=0.0))
     ran = run_at(stack, "rcs", "send", AGENT, NUMBER, "--text", TEXT, "--yes")
     assert (ran.code, ran.stderr) == (1, "this number has said STOP: nothing was sent\n")
     assert stack.sent_to(NUMBER) == []

@@ -119,7 +119,7 @@ def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> Non
 
     deployment.one_of_each()
     deployment.accept("called off", delay=60_000)
-    deployment.ask(lambda redis, keys: cancel(redis, keys, "called off", remember=60_000))
+    deployment.ask(lambda store: cancel(store, "called off", remember=60_000))
     before = deployment.run("audit").stdout
     for event_id, why in {
         "open": "still open",
@@ -130,7 +130,7 @@ def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> Non
         ran = deployment.run("events", "replay", event_id, "--yes")
         assert (ran.code, ran.stdout) == (1, "replayed: 0 events.\n")
         assert why in ran.stderr
-    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda store: prune_bodies(store, older_than=-1))
     assert "its body has expired" in deployment.run("events", "replay", "done", "--yes").stderr
     assert deployment.run("audit").stdout == before
     assert deployment.run("events", "replay", "--all", "--yes").stdout == "replayed: 1 event.\n"

@@ -10,6 +10,7 @@ from service import Context, Event, Router
 from service.routing import Dead
 from service.store.inbox import dead_letters
 from service.store.inbox.records import EventRecord
+from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.stack import SMS_FROM, Stack
@@ -247,7 +248,7 @@ def test_a_quarantined_job_is_not_retried_but_dropped(deployment: Deployment) ->
     from service.store.inbox.quarantine import quarantine
 
     deployment.redis.zadd(deployment.keys.queue, {"somebody": 1})
-    deployment.ask(lambda redis, keys: quarantine(redis, keys, "somebody", "no_job", "nobody's"))
+    deployment.ask(lambda store: quarantine(store, "somebody", "no_job", "nobody's"))
     assert deployment.run("dead", "retry", "foreign:somebody", "--yes").code == 1
     assert deployment.run("dead", "drop", "foreign:somebody", "--yes").stdout == "dropped: 1 event.\n"
     assert deployment.run("audit").stdout.startswith("0 accepted")
@@ -264,14 +265,14 @@ def test_persons_at_once_while_workers_run_do_no_harm(stack: Stack, operator: Op
         stack.deliver(body)
     ids = [body["data"]["id"] for body in bodies]
 
-    async def person(redis: Any, keys: Any, *, replays: bool) -> None:
+    async def person(store: Store, *, replays: bool) -> None:
         for _ in range(60):
             for start in range(0, len(ids), 50):
                 some = ids[start : start + 50]
-                await (dead_letters.replay(redis, keys, some) if replays else dead_letters.retry(redis, keys, some))
+                await (dead_letters.replay(store, some) if replays else dead_letters.retry(store, some))
 
-    async def persons(redis: Any, keys: Any) -> None:
-        await asyncio.gather(*(person(redis, keys, replays=replays) for replays in (False, False, True)))
+    async def persons(store: Store) -> None:
+        await asyncio.gather(*(person(store, replays=replays) for replays in (False, False, True)))
 
     stack.ask(persons)
     flaky.failures = 0

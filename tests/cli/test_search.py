@@ -25,7 +25,7 @@ def ids(deployment: Deployment, *options: str, command: str = "events") -> list[
 
 def receive(deployment: Deployment, event_id: str, payload: Any, event_type: str = "message.received") -> None:
     body = orjson.dumps(envelope(event_type, payload))
-    deployment.ask(lambda redis, keys: accept(redis, keys, [NewEvent(event_id, event_type, body, "webhook")]))
+    deployment.ask(lambda store: accept(store, [NewEvent(event_id, event_type, body, "webhook")]))
 
 
 def test_a_number_is_found_wherever_it_stands_and_however_it_is_written(deployment: Deployment) -> None:
@@ -44,7 +44,7 @@ def test_a_number_is_found_wherever_it_stands_and_however_it_is_written(deployme
 def test_a_number_without_its_plus_is_found(deployment: Deployment) -> None:
     body = orjson.dumps(case("14"))
     arrival = NewEvent("clicked", "link_clicked", body, "webhook")
-    deployment.ask(lambda redis, keys: accept(redis, keys, [arrival]))
+    deployment.ask(lambda store: accept(store, [arrival]))
     receive(deployment, "number", {"from": 13125550411, "to": ["001 312 555 0411"]})
     receive(deployment, "other", {"message_id": "13125550411", "to": "13125550412"})
     for spelt in ("+13125550411", "13125550411", "0013125550411"):
@@ -55,7 +55,7 @@ def test_a_number_is_found_when_the_body_is_gone_and_stands_nowhere_in_the_clear
     number = fresh_number()
     receive(deployment, "one", received_sms(number, "hi"))
     deployment.finish("one", greet=HandlerRecord("done"))
-    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda store: prune_bodies(store, older_than=-1))
     assert ids(deployment, "--number", number) == ["one"]
     stored = b"".join(
         key + (deployment.redis.dump(key) or b"")
@@ -76,7 +76,7 @@ def test_handlers_are_found_before_and_after_the_body_is_gone(deployment: Deploy
     deployment.finish("one", greet=HandlerRecord("done"))
     deployment.finish("two", greet_all=HandlerRecord("done"))
     assert ids(deployment, "--handler", "greet") == ["one"]
-    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda store: prune_bodies(store, older_than=-1))
     assert ids(deployment, "--handler", "greet") == ["one"]
     assert ids(deployment, "--handler", "gre") == []
 

@@ -80,7 +80,7 @@ def test_a_lapse_of_its_lease_is_told(deployment: Deployment) -> None:
     deployment.redis.hset(deployment.keys.event("one"), "lease_until", "1")
     deployment.redis.zadd(deployment.keys.queue, {deployment.keys.job_id("one"): 1})
     request = ClaimRequest("other", 1, lease=60, limit=1, routes={})
-    assert deployment.ask(lambda redis, keys: claim(redis, keys, request)).leases
+    assert deployment.ask(lambda store: claim(store, request)).leases
     told = deployment.run("events", "show", "one").stdout
     assert "its worker vanished (worker): the lease lapsed, which counts against the event" in told
     assert "leased, " in told
@@ -107,7 +107,7 @@ def test_of_an_event_without_its_body_the_end_is_told(deployment: Deployment) ->
     deployment.accept("one")
     deployment.accept("one")
     deployment.finish("one", greet=HandlerRecord("done", 2, reason="said"))
-    deployment.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=-1))
+    deployment.ask(lambda store: prune_bodies(store, older_than=-1))
     deployment.accept("one")
     told = deployment.run("events", "show", "one").stdout
     assert "delivered 2 more times" in told

@@ -11,6 +11,7 @@ from service import Context, Event, Router
 from service.events.consent import ConsentChange
 from service.store.facts.consent import opted_out, record_consent
 from service.store.inbox.records import HandlerRecord
+from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.stack import Stack
@@ -63,7 +64,7 @@ def test_what_is_exported_raw_comes_back_as_it_was(stack: Stack, deployment: Dep
 
     assert deployment.run("events", "import", str(file)).stdout == "imported: 1 event.\n"
 
-    theirs, ours = stack.record(body["data"]["id"]), deployment.ask(lambda redis, keys: _found(redis, keys, body))
+    theirs, ours = stack.record(body["data"]["id"]), deployment.ask(lambda store: _found(store, body))
     assert theirs is not None
     assert (ours.body, ours.state, ours.type, ours.received_at) == (
         theirs.body,
@@ -79,10 +80,10 @@ def test_what_is_exported_raw_comes_back_as_it_was(stack: Stack, deployment: Dep
     assert "imported by an operator" in deployment.run("events", "show", body["data"]["id"]).stdout
 
 
-async def _found(redis: Any, keys: Any, body: Any) -> Any:
+async def _found(store: Store, body: Any) -> Any:
     from service.store.inbox.accept import find
 
-    return await find(redis, keys, body["data"]["id"])
+    return await find(store, body["data"]["id"])
 
 
 def test_all_states_are_stored_as_ended_and_the_sum_holds(deployment: Deployment, tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_all_states_are_stored_as_ended_and_the_sum_holds(deployment: Deployment
     file = tmp_path / "events.jsonl"
     file.write_text(deployment.run("events", "export").stdout)
     deployment.run("dead", "drop", "--all", "--yes")
-    other = Deployment(deployment.url, type(deployment.keys)(deployment.keys.namespace + "-b"), deployment.redis)
+    other = Deployment(deployment.url, deployment.namespace + "-b", deployment.redis)
 
     assert other.run("events", "import", str(file)).stdout == "imported: 5 events.\n"
     audited = other.run("audit")
@@ -144,7 +145,7 @@ def test_a_stop_in_a_file_counts_from_when_it_was_said(deployment: Deployment, t
     out, back, number = fresh_number(), fresh_number(), fresh_number()
     said = {"received_at": "2026-01-31T08:00:00Z"}
     start = ConsentChange(back, "in", 1_769_846_400.0 + 60)
-    deployment.ask(lambda redis, keys: record_consent(redis, keys, [start], now=0))
+    deployment.ask(lambda store: record_consent(store, [start], now=0))
     bodies = [
         envelope("message.received", received_sms(out, "Revoke!", **said)),
         envelope("message.received", received_sms(back, "STOP", **said)),

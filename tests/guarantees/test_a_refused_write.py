@@ -49,7 +49,7 @@ def test_the_redelivery_of_what_was_refused_half_way_is_accepted_and_handled(sta
     assert stack.record(event["data"]["id"]) is None
     assert stack.deliver(event).json() == {"status": "accepted"}
     assert stack.deliver(event).json() == {"status": "duplicate"}
-    assert stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    assert stack.ask(lambda store: opted_out(store, number))
     assert stack.ask(audit).clean
     stack.start_worker(quiet())
     assert stack.ended(event).state == "done"

@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from service.cli.connections import ask_at
+from service.security.encryption import PLAIN
 from service.store.effects.blocks import Cause, open_causes
 from service.store.inbox import accept as inbox
-from service.store.keys import Keys
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
@@ -43,7 +43,7 @@ def sends(number: int) -> list[dict[str, Any]]:
 def accept(fleet: Fleet, events: list[dict[str, Any]]) -> None:
     """Accept events all at once, as an ingress would."""
     arrived = [inbox.NewEvent(each["data"]["id"], "test.send", orjson.dumps(each), "webhook") for each in events]
-    ask_at(fleet.server.url, Keys(NAMESPACE), lambda redis, keys: inbox.accept(redis, keys, arrived))
+    ask_at(fleet.server.url, NAMESPACE, PLAIN, lambda store: inbox.accept(store, arrived))
 
 
 def arrivals(fleet: Fleet) -> list[float]:
@@ -55,7 +55,7 @@ def most_within_a_second(moments: list[float]) -> int:
 
 
 def causes(fleet: Fleet) -> dict[str, Cause]:
-    return {cause.name: cause for cause in ask_at(fleet.server.url, Keys(NAMESPACE), open_causes)}
+    return {cause.name: cause for cause in ask_at(fleet.server.url, NAMESPACE, PLAIN, open_causes)}
 
 
 def sent_once(fleet: Fleet, events: list[dict[str, Any]]) -> bool:

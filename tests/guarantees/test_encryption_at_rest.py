@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from service.cli.connections import ask_at
-from service.security.encryption import Sealer, parse_keys
+from service.security.encryption import PLAIN, Sealer, parse_keys
 from service.store.inbox import accept
 from service.store.inbox.accept import find
 from service.store.inbox.audit import audit
@@ -27,12 +27,12 @@ def new_key() -> str:
     return base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def keys_of(text: str) -> Keys:
-    return Keys(NAMESPACE, Sealer(parse_keys(text)))
+def sealer(text: str) -> Sealer:
+    return Sealer(parse_keys(text))
 
 
 def open_events(fleet: Fleet) -> int:
-    return ask_at(fleet.server.url, Keys(NAMESPACE), accept.counts).open
+    return ask_at(fleet.server.url, NAMESPACE, PLAIN, accept.counts).open
 
 
 def run_through(fleet: Fleet, private: Private, count: int) -> None:
@@ -103,17 +103,17 @@ def test_keys_are_added_changed_round_and_taken_away_without_losing_a_stop(tmp_p
             known = people.index(person) + 1
             assert reasons == ["opted_out"] * known + [None] * (len(people) - known)
             if configured:
-                wait_for(partial(all_hidden, fleet, keys_of(configured), known))
+                wait_for(partial(all_hidden, fleet, sealer(configured), known))
             for process in running:
                 process.kill()
                 process.wait()
-        assert ask_at(fleet.server.url, keys_of(new), audit).clean
+        assert ask_at(fleet.server.url, NAMESPACE, sealer(new), audit).clean
 
 
-def all_hidden(fleet: Fleet, keys: Keys, count: int) -> bool:
+def all_hidden(fleet: Fleet, encryption: Sealer, count: int) -> bool:
     with Redis.from_url(fleet.server.url) as redis:
-        counted: dict[bytes, bytes] = redis.hgetall(keys.optout_keys)
-        return counted == {keys.sealer.names[0].encode(): str(count).encode()}
+        counted: dict[bytes, bytes] = redis.hgetall(Keys(NAMESPACE).optout_keys)
+        return counted == {encryption.names[0].encode(): str(count).encode()}
 
 
 @pytest.mark.slow
@@ -131,10 +131,10 @@ def test_without_its_key_a_body_goes_dead_and_with_the_key_back_it_is_retried(tm
         assert record.state == "dead"
         assert {each.reason for each in record.handlers.values()} == {"sealed"}
         assert fleet.sent_to(number) == []
-        found = ask_at(fleet.server.url, keys_of(other), lambda redis, keys: find(redis, keys, record.id))
+        found = ask_at(fleet.server.url, NAMESPACE, sealer(other), lambda store: find(store, record.id))
         assert found is not None
         assert found.body is None
-        assert found.sealed_under == keys_of(lost).sealer.names[0]
+        assert found.sealed_under == sealer(lost).names[0]
         assert f"encryption key {found.sealed_under}" in str(found.handlers["sms_fallback"].error)
         worker.kill()
 

@@ -25,7 +25,8 @@ from service.store.inbox.leases import (
     renewal,
 )
 from service.store.inbox.records import HandlerRecord
-from service.store.scripts import run
+from service.store.store import Store
+from tests.pending import pending
 from tests.processes.fleet import Fleet, open_fleet
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
@@ -115,12 +116,12 @@ ROUTES = {"count": ["test.something"]}
 
 def claimed(stack: Stack, worker: str, number: int, *, lease: float = 60, limit: int = 10) -> list[Lease]:
     request = ClaimRequest(worker, number, lease=lease, limit=limit, routes=ROUTES)
-    return stack.ask(lambda redis, keys: claim(redis, keys, request)).leases
+    return stack.ask(lambda store: claim(store, request)).leases
 
 
 def renewed(stack: Stack, worker: str, held: list[HeldLease], *, settled: int) -> list[bytes]:
-    async def renew(redis: Any, keys: Any) -> list[bytes]:
-        lost: list[bytes] = await run(redis, RENEW, keys.namespace, *renewal(worker, held, lease=60, settled=settled))
+    async def renew(store: Store) -> list[bytes]:
+        lost: list[bytes] = await store.run(RENEW, *renewal(worker, held, lease=60, settled=settled))
         return lost
 
     return stack.ask(renew)
@@ -128,7 +129,7 @@ def renewed(stack: Stack, worker: str, held: list[HeldLease], *, settled: int) -
 
 def recorded(stack: Stack, lease: Lease) -> str:
     ending = HandlerResults.of(lease, {"count": HandlerRecord("done")}, release=True)
-    [state] = stack.ask(lambda redis, keys: finish(redis, keys, [ending]))
+    [state] = stack.ask(lambda store: finish(store, [ending]))
     return state
 
 
@@ -173,8 +174,8 @@ def test_only_the_holder_of_the_lease_records_an_outcome(stack: Stack) -> None:
 
 
 def lapses(stack: Stack, lease: Lease) -> int:
-    async def counted(redis: Any, keys: Any) -> int:
-        return int(await redis.hget(keys.event(lease.record.id), "lapses") or 0)
+    async def counted(store: Store) -> int:
+        return int(await pending(store.redis.hget(store.keys.event(lease.record.id), "lapses")) or 0)
 
     return stack.ask(counted)
 
@@ -187,7 +188,7 @@ def test_a_lapse_counts_unless_the_worker_had_announced_its_stop(stack: Stack) -
 
     stack.deliver(something())
     [lease] = claimed(stack, "third", 1, lease=0.001)
-    stack.ask(lambda redis, keys: announce_stop(redis, keys, "third"))
+    stack.ask(lambda store: announce_stop(store, "third"))
     numbers = iter(range(1, 10_000))
     wait_for(lambda: claimed(stack, "fourth", next(numbers)))
     assert lapses(stack, lease) == 0
@@ -222,12 +223,13 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
     event = something()
     began = time.monotonic()
 
-    async def accepted_without_a_token(redis: Any, keys: Any) -> None:
-        async with redis.pipeline(transaction=True) as pipe:
+    async def accepted_without_a_token(store: Store) -> None:
+        async with store.redis.pipeline(transaction=True) as pipe:
             arrival = accept.NewEvent(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
-            await redis.script_load(accept.ACCEPT.text)
-            pipe.evalsha(accept.ACCEPT.digest, 1, keys.counts, *accept.accept_arguments(keys, [arrival]))
-            pipe.delete(keys.wake)
+            await store.redis.script_load(accept.ACCEPT.text)
+            packed: list[Any] = accept.accept_arguments(store.encryption, [arrival])
+            pipe.evalsha(accept.ACCEPT.digest, 1, store.keys.counts, *packed)
+            pipe.delete(store.keys.wake)
             await pipe.execute()
 
     stack.ask(accepted_without_a_token)
@@ -236,8 +238,8 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
 
 
 def test_tokens_without_events_do_no_harm(stack: Stack) -> None:
-    async def push(redis: Any, keys: Any) -> None:
-        await redis.rpush(keys.wake, *["1"] * 100)
+    async def push(store: Store) -> None:
+        await pending(store.redis.rpush(store.keys.wake, *["1"] * 100))
 
     stack.ask(push)
     runs: list[str] = []
@@ -254,8 +256,8 @@ def test_a_claim_that_fails_is_repeated_and_nothing_is_stranded(stack: Stack, mo
     numbers: list[int] = []
     real = claim
 
-    async def reply_lost(redis: Any, keys: Any, request: ClaimRequest) -> Any:
-        answer = await real(redis, keys, request)
+    async def reply_lost(store: Store, request: ClaimRequest) -> Any:
+        answer = await real(store, request)
         numbers.append(request.number)
         if answer.leases and len(answer.leases) == 3 and numbers.count(request.number) == 1:
             raise RedisConnectionError
@@ -276,8 +278,8 @@ def test_a_claim_that_fails_is_repeated_and_nothing_is_stranded(stack: Stack, mo
 def test_a_handler_that_this_worker_does_not_know_is_put_off_while_the_others_run(stack: Stack) -> None:
     stack.deliver(event := something())
     request = ClaimRequest("old", 1, lease=60, limit=1, routes={"count": ["test.*"], "renamed": ["test.*"]})
-    [lease] = stack.ask(lambda redis, keys: claim(redis, keys, request)).leases
-    stack.ask(lambda redis, keys: finish(redis, keys, [HandlerResults.of(lease, {}, release=True)]))
+    [lease] = stack.ask(lambda store: claim(store, request)).leases
+    stack.ask(lambda store: finish(store, [HandlerResults.of(lease, {}, release=True)]))
 
     runs: list[str] = []
     router = counting(runs)
@@ -343,4 +345,4 @@ def test_a_suspect_that_waits_is_no_difference_for_the_audit(stack: Stack) -> No
 
 def suspects_passed_over(stack: Stack, number: int) -> int:
     request = ClaimRequest("busy", number, lease=60, limit=10, routes=ROUTES, alone=False)
-    return stack.ask(lambda redis, keys: claim(redis, keys, request)).suspects
+    return stack.ask(lambda store: claim(store, request)).suspects

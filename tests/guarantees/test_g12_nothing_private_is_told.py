@@ -9,16 +9,16 @@ import httpx
 import orjson
 import pytest
 from nacl.signing import SigningKey
-from redis.asyncio import Redis
 from typer.testing import CliRunner
 
 from service.cli import app
 from service.cli.connections import ask_at
 from service.cli.demo.stack import free_port
+from service.security.encryption import PLAIN
 from service.security.telnyx_signature import sign
 from service.store.effects.ledger import effects_of
 from service.store.inbox import accept
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.guarantees.private_events import HANDLERS as OF_EVERY_KIND
 from tests.guarantees.private_events import Private, add_faults, deliver_all, register
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
@@ -149,7 +149,7 @@ def shown_of_each(fleet: Fleet, environment: dict[str, str]) -> dict[str, str]:
         for options in ((), ("--json",)):
             told[f"events show {each['id']} {options}"] = ran(environment, "events", "show", each["id"], *options)
     ids = [each["id"] for each in events]
-    told["repr"] = ask_at(fleet.server.url, Keys(NAMESPACE), lambda redis, keys: reprs(redis, keys, ids))
+    told["repr"] = ask_at(fleet.server.url, NAMESPACE, PLAIN, lambda store: reprs(store, ids))
     return told
 
 
@@ -160,9 +160,9 @@ def ran(environment: dict[str, str], *arguments: str) -> str:
     return result.stdout + result.stderr + repr(result.exception)
 
 
-async def reprs(redis: "Redis", keys: Keys, ids: list[str]) -> str:
-    records = await accept.find_all(redis, keys, ids)
-    return repr(records) + repr([await effects_of(redis, keys, each) for each in ids])
+async def reprs(store: Store, ids: list[str]) -> str:
+    records = await accept.find_all(store, ids)
+    return repr(records) + repr([await effects_of(store, each) for each in ids])
 
 
 @pytest.mark.slow

@@ -7,9 +7,10 @@ import orjson
 import pytest
 
 from service.cli.connections import ask_at
+from service.security.encryption import PLAIN
 from service.store.inbox.gauges import Queue, blocked_workers, queue
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
@@ -207,10 +208,10 @@ def test_a_cron_handler_that_blocks_is_named(tmp_path: Path) -> None:
 
 
 def at(fleet: Fleet) -> tuple[Queue, list[str]]:
-    async def ask(redis: Any, keys: Keys) -> tuple[Queue, list[str]]:
-        return await queue(redis, keys), await blocked_workers(redis, keys)
+    async def ask(store: Store) -> tuple[Queue, list[str]]:
+        return await queue(store), await blocked_workers(store)
 
-    return ask_at(fleet.server.url, Keys(NAMESPACE), ask)
+    return ask_at(fleet.server.url, NAMESPACE, PLAIN, ask)
 
 
 def when_blocked(fleet: Fleet) -> tuple[Queue, list[str]] | None:

@@ -152,7 +152,7 @@ def test_the_signature_goes_with_the_body(forwarding: Stack) -> None:
     forwarding.deliver(event := something())
     assert forwarding.ended(event).signature_headers is not None
 
-    forwarding.ask(lambda redis, keys: prune_bodies(redis, keys, older_than=0))
+    forwarding.ask(lambda store: prune_bodies(store, older_than=0))
 
     record = forwarding.record(event["data"]["id"])
     assert record is not None

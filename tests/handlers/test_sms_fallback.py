@@ -19,6 +19,7 @@ from service import clock
 from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.store.facts.consent import opted_out
 from service.store.inbox.records import EventRecord
+from service.store.store import Store
 from tests.messages.policies import write_policy
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
@@ -56,8 +57,12 @@ def fallback(record: EventRecord) -> tuple[str, str | None]:
 def timers(stack: Stack) -> list[EventRecord]:
     """The timers that were ever set."""
 
-    async def found(redis: Any, keys: Any) -> list[str]:
-        return [each.decode() for each in await redis.zrange(keys.events, 0, -1) if each.startswith(b"schedule:")]
+    async def found(store: Store) -> list[str]:
+        return [
+            each.decode()
+            for each in await store.redis.zrange(store.keys.events, 0, -1)
+            if each.startswith(b"schedule:")
+        ]
 
     return [record for each in stack.ask(found) if (record := stack.record(each)) is not None]
 
@@ -337,7 +342,7 @@ def test_a_block_by_a_stop_that_only_telnyx_knows_of_forbids_the_sms_and_is_kept
     stack.deliver(event := envelope("message.finalized", finalized_rcs("delivery_failed", number, id=message_id)))
 
     assert fallback(stack.ended(event)) == ("done", "opted_out")
-    assert stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    assert stack.ask(lambda store: opted_out(store, number))
 
 
 def test_a_native_fallback_that_telnyx_shows_is_the_only_sms(stack: Stack, start: Start) -> None:

@@ -101,7 +101,7 @@ def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded
     commits: list[GroupCommit] = []
 
     async def overfill() -> tuple[float, int]:
-        commits.append(commit := GroupCommit(own_stack.redis, own_stack.keys, patience=1.5))
+        commits.append(commit := GroupCommit(own_stack.store, patience=1.5))
         waiting = [
             asyncio.ensure_future(commit.accept(NewEvent(f"e{n}", "test.x", b"{}", "webhook")))
             for n in range(group_commit.MOST_WAITING + 600)
@@ -127,7 +127,7 @@ def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded
 
 def test_a_caller_who_goes_away_does_not_disturb_its_batch(own_stack: Stack) -> None:
     async def cancel_some() -> list[Acceptance | BaseException]:
-        commit = GroupCommit(own_stack.redis, own_stack.keys, patience=5)
+        commit = GroupCommit(own_stack.store, patience=5)
         waiting = [
             asyncio.ensure_future(commit.accept(NewEvent(f"e{n}", "test.x", b"{}", "webhook"))) for n in range(300)
         ]
@@ -150,7 +150,7 @@ def test_one_round_trip_serves_many_requests(own_stack: Stack) -> None:
     """Group commit: what arrives while a batch is in flight shares the next one."""
 
     async def accept_many() -> int:
-        commit = GroupCommit(own_stack.redis, own_stack.keys, patience=5)
+        commit = GroupCommit(own_stack.store, patience=5)
         before = (await own_stack.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
         arrivals = [NewEvent(f"e{n}", "test.x", b"{}", "webhook") for n in range(500)]
         await asyncio.gather(*map(commit.accept, arrivals))

@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -15,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from service.ingress.app import create_app
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.documented import block_with, executed
 from tests.stack import Stack
 from tests.telnyx_events import envelope
@@ -103,5 +102,5 @@ def test_the_lifespan_of_the_page_closes_the_connections(own_stack: Stack, monke
     wait_for(lambda: stack.ask(clients) == before)
 
 
-async def clients(redis: "Redis", keys: Keys) -> int:
-    return len(await redis.client_list())
+async def clients(store: Store) -> int:
+    return len(await store.redis.client_list())

@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 from service import Context, Event, Router, clock
 from service.ingress.app import create_app
 from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, public_key_text, sign
+from service.store.store import Store
 from tests.stack import Host, Stack, make_settings, open_stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 
@@ -312,10 +313,10 @@ def test_an_unusable_id_counts_as_none(stack: Stack, event_id: Any) -> None:
     assert record.type == "message.sent"
 
 
-async def _newest(redis: Any, keys: Any) -> list[Any]:
+async def _newest(store: Store) -> list[Any]:
     from service.store.inbox.search import EventFilter, search
 
-    return await search(redis, keys, EventFilter(), limit=10)
+    return await search(store, EventFilter(), limit=10)
 
 
 def test_a_known_id_with_another_type_is_another_event(stack: Stack) -> None:

@@ -36,7 +36,7 @@ from service.store.inbox.accept import ACCEPT, NewEvent, accept, find
 from service.store.inbox.leases import Lease
 from service.store.inbox.packed_events import identity_of
 from service.store.inbox.records import EventRecord, HandlerRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
 from tests.pending import pending
@@ -162,7 +162,7 @@ class History:
             del self.in_flight[place]
         body = orjson.dumps({"data": data})
         arrival = NewEvent.from_envelope(read_envelope(body), body, "webhook")
-        [acceptance] = await accept(self.world.redis, self.world.keys, [arrival])
+        [acceptance] = await accept(self.world.store, [arrival])
         if acceptance.status == "accepted":
             if data["event_type"] == "message.received":
                 self._was_told("in" if b"START" in body.upper() else "out", data["payload"]["received_at"])
@@ -188,13 +188,13 @@ class History:
     async def _take_up_timers(self) -> None:
         """What a handler has scheduled is due at some later time, as it stands in Redis."""
         while self.announced:
-            found = await find(self.world.redis, self.world.keys, self.announced.pop())
+            found = await find(self.world.store, self.announced.pop())
             if found is not None and found.arrived_by in DERIVED and found.id not in self.derived:
                 self.derived.add(found.id)
                 self._due(found.id, found.type, found.body or b"", found.arrived_by)
 
     async def _called_off(self, event_id: str) -> bool:
-        found = await find(self.world.redis, self.world.keys, event_id)
+        found = await find(self.world.store, event_id)
         return found is None or found.state != "open"
 
     def asked(self, message: dict[str, Any], key: str | None) -> tuple[int, str]:
@@ -245,11 +245,11 @@ class World:
     sdk: "Callable[[World], Any]"
 
     def __post_init__(self) -> None:
-        self.keys = Keys.of(self.settings)
+        self.store = Store.of(self.redis, self.settings)
         self.histories: dict[str, History] = {}
-        gate = Gate(self.redis, self.keys, self.settings)
+        gate = Gate(self.store, self.settings)
         self.workshop = HandlerServices(
-            self.settings, self.router, self.redis, self.keys, self.sdk(self), gate, states={}, metrics=HandlerMetrics()
+            self.settings, self.router, self.store, self.sdk(self), gate, states={}, metrics=HandlerMetrics()
         )
 
     async def unfold(self, seeds: range) -> list[History]:
@@ -269,7 +269,7 @@ class World:
     async def lease(self, event_id: str, token: str) -> None:
         """Hold an event, so that effects may begin."""
         holding = {"lease": token, "lease_until": 2**52}
-        await pending(self.redis.hset(self.keys.event(event_id), mapping=holding))
+        await pending(self.redis.hset(self.store.keys.event(event_id), mapping=holding))
 
     def handlers_of(self, event_type: str) -> Iterator[str]:
         """The names of the handlers that react to a type."""
@@ -301,9 +301,7 @@ class SdkOfHistories:
             raise APIConnectionError(request=request)
         if code == STOP:
             # What the transport beneath the real SDK does with every such answer.
-            await record_consent(
-                self.world.redis, self.world.keys, [ConsentChange(to, "out", None, "40300")], now=clock.now()
-            )
+            await record_consent(self.world.store, [ConsentChange(to, "out", None, "40300")], now=clock.now())
         if status >= 400:
             body = {"errors": [{"code": code, "title": "refused"}]}
             response = httpx.Response(status, json=body, request=request)

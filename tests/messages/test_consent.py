@@ -19,9 +19,10 @@ from service import Context, Discard, Event, Router, clock
 from service.events import read_envelope
 from service.events.consent import ConsentChange, is_keyword, words_of
 from service.events.opt_out_words import normalise_all
+from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.facts.consent import Consent, consent_of, opted_out, record_consent
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 
@@ -106,11 +107,12 @@ WORDS = st.lists(st.tuples(st.sampled_from(["out", "in"]), st.integers(1, 5)), m
 
 async def heard(redis_url: str, words: list[tuple[Any, int]]) -> Consent:
     """What is known of a fresh number after these words, in this order."""
-    number, keys = fresh_number(), Keys(f"words{uuid.uuid4().hex}")
+    number = fresh_number()
     async with connect(redis_url, timeout=5, connections=1) as redis:
+        store = Store(redis, f"words{uuid.uuid4().hex}", PLAIN)
         for said_, at in words:
-            await record_consent(redis, keys, [ConsentChange(number, said_, at)], now=0)
-        return await consent_of(redis, keys, number)
+            await record_consent(store, [ConsentChange(number, said_, at)], now=0)
+        return await consent_of(store, number)
 
 
 @settings(max_examples=60, deadline=None)
@@ -133,7 +135,7 @@ def test_a_stop_holds_from_the_moment_its_event_is_accepted(stack: Stack) -> Non
     stop = envelope("message.received", received_rcs(number, "Stop"))
     for event in (*failures[:10], stop, *failures[10:]):
         assert stack.deliver(event).status_code == 200
-    assert stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    assert stack.ask(lambda store: opted_out(store, number))
 
     stack.start_worker(built_in)
     assert {stack.ended(event).handlers["sms_fallback"].reason for event in failures} == {"opted_out"}
@@ -172,7 +174,7 @@ def test_an_old_stop_that_arrives_late_does_not_undo_a_start(stack: Stack) -> No
     start = received_sms(number, "START", received_at="2026-01-05T12:00:01Z")
     for payload in (start, stop):
         assert stack.deliver(envelope("message.received", payload)).status_code == 200
-    assert not stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    assert not stack.ask(lambda store: opted_out(store, number))
 
 
 @pytest.mark.parametrize("status", [400, 403, 409])
@@ -189,7 +191,7 @@ def test_a_refusal_by_telnyx_is_an_opt_out_for_every_profile(stack: Stack, statu
     other = envelope("message.finalized", finalized_rcs("delivery_failed", number, messaging_profile_id="other"))
     stack.deliver(other)
     assert stack.ended(other).handlers["sms_fallback"].reason == "opted_out"
-    assert stack.ask(lambda redis, keys: consent_of(redis, keys, number)).said.source == "40300"
+    assert stack.ask(lambda store: consent_of(store, number)).said.source == "40300"
     assert len([each for each in stack.simulator.requests if each.method == "POST"]) == 1
 
 
@@ -209,8 +211,8 @@ def test_each_recipient_s_refusal_is_heeded_even_if_a_handler_swallows_it(stack:
     stack.deliver(event)
     assert stack.ended(event).state == "done"
 
-    async def all_opted_out(redis: Any, keys: Keys) -> list[bool]:
-        return [await opted_out(redis, keys, number) for number in numbers]
+    async def all_opted_out(store: Store) -> list[bool]:
+        return [await opted_out(store, number) for number in numbers]
 
     assert stack.ask(all_opted_out) == [True, True]
 
@@ -224,7 +226,7 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
             await ctx.telnyx.messages.send(to=number, from_=SMS_FROM, text="hello")
         if ctx.attempt == 1:
             start = ConsentChange(number, "in", clock.now() + 0.001)
-            await record_consent(ctx.redis, Keys.of(ctx.settings), [start], now=0)
+            await record_consent(ctx.services.store, [start], now=0)
             raise ValueError
 
     stack.simulator.add_fault(kind="status", status=403, code="40300", recipient=number)
@@ -232,15 +234,15 @@ def test_a_refusal_answered_from_the_ledger_does_not_undo_a_later_start(stack: S
     event = envelope("test.send", {})
     stack.deliver(event)
     assert stack.ended(event).state == "done"
-    assert not stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    assert not stack.ask(lambda store: opted_out(store, number))
     assert len(stack.simulator.requests) == 1
 
 
 def test_a_number_is_the_same_however_it_is_written(stack: Stack) -> None:
     stop = ConsentChange("1 (312) 555-0101", "out", 1.0)
-    stack.ask(lambda redis, keys: record_consent(redis, keys, [stop], now=0))
-    assert stack.ask(lambda redis, keys: opted_out(redis, keys, "13125550101"))
-    assert not stack.ask(lambda redis, keys: opted_out(redis, keys, "+13125550102"))
+    stack.ask(lambda store: record_consent(store, [stop], now=0))
+    assert stack.ask(lambda store: opted_out(store, "13125550101"))
+    assert not stack.ask(lambda store: opted_out(store, "+13125550102"))
 
 
 def test_a_stop_calls_off_what_was_waiting_when_it_came_even_if_a_start_follows(stack: Stack) -> None:
@@ -255,7 +257,7 @@ def test_a_stop_calls_off_what_was_waiting_when_it_came_even_if_a_start_follows(
     stack.start_worker(router)
     number = fresh_number()
     words = [ConsentChange(number, "out", 100.0), ConsentChange(number, "in", 200.0)]
-    stack.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
+    stack.ask(lambda store: record_consent(store, words, now=0))
     for since, answer in ((50, "False True"), (100, "False True"), (150, "False False")):
         event = envelope("test.ask", {"since": since})
         stack.deliver(event)

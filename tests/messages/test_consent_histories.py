@@ -59,8 +59,8 @@ def unfolded(url: str, seeds: range, router: Router = built_in, *, real_sdk: boo
 
 def _real_sdk(world: World) -> AsyncTelnyx:
     network = NetworkOfHistories(lambda number: world.histories[number])
-    ledgers = LedgerSettings(world.redis, world.keys, retention=3600.0)
-    gate = Gate(world.redis, world.keys, make_settings(api_key="KEY", limits=SendLimits(sms=10_000)))
+    ledgers = LedgerSettings(world.store, retention=3600.0)
+    gate = Gate(world.store, make_settings(api_key="KEY", limits=SendLimits(sms=10_000)))
     transport = EffectTransport(network, base_path="/v2", gate=gate, ledgers=ledgers)
     http = httpx.AsyncClient(transport=transport)
     return AsyncTelnyx(api_key="KEY", base_url="https://telnyx.example/v2", max_retries=0, http_client=http)

@@ -6,6 +6,7 @@ import pytest
 
 from service.events.consent import ConsentChange, Source
 from service.store.facts.consent import consent_of, opt_outs, opted_out, record_consent
+from service.store.store import Store
 from tests.stack import Stack
 from tests.telnyx_events import envelope, fresh_number, received_sms
 
@@ -14,11 +15,11 @@ BY_PERSON = ("operator", "import")
 
 
 def tell(stack: Stack, *words: ConsentChange) -> None:
-    stack.ask(lambda redis, keys: record_consent(redis, keys, words, now=0))
+    stack.ask(lambda store: record_consent(store, words, now=0))
 
 
 def is_out(stack: Stack, number: str) -> bool:
-    return stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    return stack.ask(lambda store: opted_out(store, number))
 
 
 @pytest.mark.parametrize("text", ["START", "unstop"])
@@ -45,7 +46,7 @@ def test_what_a_person_put_there_is_not_hidden_by_what_the_number_says(
     ]
     tell(stack, *words, ConsentChange(number, "in", NOON + 5))
     assert is_out(stack, number)
-    consent = stack.ask(lambda redis, keys: consent_of(redis, keys, number))
+    consent = stack.ask(lambda store: consent_of(store, number))
     assert consent.in_force is not None
     assert consent.in_force.source == put
     tell(stack, ConsentChange(number, "in", NOON + 6, "operator"), ConsentChange(number, "out", NOON + 7))
@@ -60,8 +61,8 @@ def test_nothing_is_kept_of_what_is_no_number(stack: Stack) -> None:
         *(ConsentChange(text, "out", NOON) for text in ("", "MYBANK", "jane@example.com", "US.13491208655302741918")),
     )
 
-    async def known(redis: object, keys: object) -> list[str]:
-        return [each.number async for each in opt_outs(redis, keys)]  # type: ignore[arg-type]
+    async def known(store: Store) -> list[str]:
+        return [each.number async for each in opt_outs(store)]
 
     assert stack.ask(known) == []
     assert not is_out(stack, "MYBANK")

@@ -38,7 +38,7 @@ def test_a_domain_of_the_account_is_none() -> None:
 def warned(stack: Stack, text: str) -> tuple[str, ...]:
     async def ask() -> tuple[str, ...]:
         async with open_reader(stack.settings) as telnyx:
-            return await shorteners_to_warn_of(text, telnyx, stack.redis, stack.keys)
+            return await shorteners_to_warn_of(text, telnyx, stack.store)
 
     return stack.host.portal.call(ask)
 

@@ -39,11 +39,11 @@ def asked(stack: Stack, work: Callable[[AsyncTelnyx], Awaitable[T]]) -> T:
 
 
 def read(stack: Stack) -> ListReading:
-    return asked(stack, lambda telnyx: read_opt_outs(telnyx, stack.redis, stack.keys))
+    return asked(stack, lambda telnyx: read_opt_outs(telnyx, stack.store))
 
 
 def known(stack: Stack, number: str) -> Consent:
-    return stack.ask(lambda redis, keys: consent_of(redis, keys, number))
+    return stack.ask(lambda store: consent_of(store, number))
 
 
 def test_all_pages_are_read_and_every_opt_out_is_known_with_its_time(stack: Stack) -> None:
@@ -60,7 +60,7 @@ def test_all_pages_are_read_and_every_opt_out_is_known_with_its_time(stack: Stac
 def test_a_start_that_came_after_the_listed_stop_stays(stack: Stack) -> None:
     number = fresh_number()
     later = ConsentChange(number, "in", SAID_AT + 60)
-    stack.ask(lambda redis, keys: record_consent(redis, keys, [later], now=0))
+    stack.ask(lambda store: record_consent(store, [later], now=0))
     listed(stack, number)
 
     assert read(stack).numbers == 1

@@ -33,7 +33,7 @@ def worded(host: Host, file: Path) -> Iterator[Stack]:
 
 
 def is_out(stack: Stack, number: str) -> bool:
-    return stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    return stack.ask(lambda store: opted_out(store, number))
 
 
 @pytest.mark.parametrize("text", SPELT)

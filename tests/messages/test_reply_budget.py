@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from service.messages.reply import REPLIES_REFUSED
 from service.outbound.phone_numbers import one_spelling
 from service.store.facts.notices import take
-from service.store.keys import Keys
 from service.store.sent_regions import has_sent_to, note_sent
+from service.store.store import Store
 from tests.messages.whatsapp_replies import Replies
 from tests.stack import SMS_FROM, Host, Stack, open_stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
@@ -117,9 +116,9 @@ def test_a_region_that_we_sent_to_may_be_answered_and_one_that_we_answered_by_wh
 
 
 def test_a_region_is_forgotten_with_the_retention(stack: Stack) -> None:
-    async def look(redis: "Redis", keys: Keys) -> list[bool]:
-        await note_sent(redis, keys, ["LV"])
-        return [await has_sent_to(redis, keys, "LV", within=each) for each in (60, -1)]
+    async def look(store: Store) -> list[bool]:
+        await note_sent(store, ["LV"])
+        return [await has_sent_to(store, "LV", within=each) for each in (60, -1)]
 
     assert stack.ask(look) == [True, False]
 

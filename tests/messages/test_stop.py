@@ -12,6 +12,8 @@ from handlers import router as built_in
 from service import Context, Event, Router
 from service.events.opt_out_words import OPT_OUT_WORDS
 from service.store.facts.consent import consent_of, opt_outs, opted_out
+from service.store.store import Store
+from tests.pending import pending
 from tests.reported import case, case_text
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import Body, envelope, finalized_rcs, fresh_number, received_rcs, received_sms
@@ -21,19 +23,19 @@ WORDS = ("06", "07")
 
 
 def is_opted_out(stack: Stack, number: str) -> bool:
-    return stack.ask(lambda redis, keys: opted_out(redis, keys, number))
+    return stack.ask(lambda store: opted_out(store, number))
 
 
 def kept(stack: Stack) -> int:
-    async def count(redis: Any, keys: Any) -> int:
-        return int(await redis.hlen(keys.optouts))
+    async def count(store: Store) -> int:
+        return int(await pending(store.redis.hlen(store.keys.optouts)))
 
     return stack.ask(count)
 
 
 def listed(stack: Stack) -> int:
-    async def count(redis: Any, keys: Any) -> int:
-        return len([each async for each in opt_outs(redis, keys)])
+    async def count(store: Store) -> int:
+        return len([each async for each in opt_outs(store)])
 
     return stack.ask(count)
 
@@ -73,7 +75,7 @@ def test_a_failure_because_of_a_stop_is_an_opt_out_and_no_sms(stack: Stack, code
     body["data"]["payload"]["errors"][0]["code"] = code
     assert stack.deliver(body).status_code == 200
     assert is_opted_out(stack, number)
-    assert stack.ask(lambda redis, keys: consent_of(redis, keys, number)).said.source == "40300"
+    assert stack.ask(lambda store: consent_of(store, number)).said.source == "40300"
     stack.start_worker(built_in)
     record = stack.ended(body)
     if event_type != "message.something":
@@ -248,7 +250,7 @@ def test_a_time_that_cannot_be_right_hides_no_stop_and_lifts_none(stack: Stack, 
     stop = envelope("message.received", received_sms(number, "STOP", received_at=at))
     assert stack.deliver(stop).status_code == 200
     assert is_opted_out(stack, number)
-    consent = stack.ask(lambda redis, keys: consent_of(redis, keys, number))
+    consent = stack.ask(lambda store: consent_of(store, number))
     assert abs((consent.said.out_at or 0) - time.time()) < 60
     start = envelope("message.received", received_sms(number, "START", received_at=at))
     start["data"]["occurred_at"] = at

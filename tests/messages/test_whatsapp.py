@@ -5,12 +5,11 @@ from functools import partial
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service.events import Message
 from service.store.facts.consent import opt_outs, opted_out
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.messages.whatsapp_replies import ANSWER, USER, Replies, answered, hidden_sender, sends, wrote
 from tests.reported import case
 from tests.stack import SMS_FROM, Stack
@@ -127,8 +126,8 @@ def stop() -> Any:
 
 
 def opt_out_list(stack: Stack) -> list[str]:
-    async def read(redis: "Redis", keys: Keys) -> list[str]:
-        return [each.number async for each in opt_outs(redis, keys)]
+    async def read(store: Store) -> list[str]:
+        return [each.number async for each in opt_outs(store)]
 
     return sorted(stack.ask(read))
 
@@ -148,7 +147,7 @@ def test_a_hidden_senders_stop_holds_for_that_user_from_the_200_on(stack: Stack,
     wrote(stack, "", USER)
     wrote(stack, "", f"{USER}0")
     assert stack.deliver(stop).status_code == 200
-    assert stack.ask(lambda redis, keys: opted_out(redis, keys, USER))
+    assert stack.ask(lambda store: opted_out(store, USER))
     told = answered(stack, hidden_sender(), hidden_sender(from_user_id=f"{USER}0"))
     assert told[-2:] == [False, True]
     assert [body["to"] for _, body in sends(stack)] == [f"{USER}0"]
@@ -179,7 +178,7 @@ def test_a_refusal_because_of_a_users_stop_is_kept(stack: Stack) -> None:
     event = hidden_sender()
     stack.deliver(event)
     assert stack.ended(event).handlers["replies"].reason == "40300"
-    assert stack.ask(lambda redis, keys: opted_out(redis, keys, USER))
+    assert stack.ask(lambda store: opted_out(store, USER))
     assert opt_out_list(stack) == []
 
 

@@ -9,10 +9,9 @@ import promql_parser
 import pytest
 import yaml
 from prometheus_client import generate_latest
-from redis.asyncio import Redis
 
 import handlers
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.monitoring.scraping import Scrape
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
@@ -55,8 +54,8 @@ def grouped_by(expression: str) -> set[str]:
 def shown(own_stack: Stack) -> Scrape:
     """What an ingress and a worker that have both had something to do show together."""
 
-    async def limit(redis: "Redis", keys: Keys) -> None:
-        await redis.config_set("maxmemory", 2**30)
+    async def limit(store: Store) -> None:
+        await store.redis.config_set("maxmemory", 2**30)
 
     own_stack.ask(limit)
     worker = own_stack.start_worker(handlers.router)

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from redis.asyncio import Redis
 
 import handlers
 from service import Context, Discard, Event, Router
@@ -14,7 +13,7 @@ from service.monitoring.labels import Labels, event_types
 from service.store.effects.blocks import Cause
 from service.store.inbox import accept
 from service.store.inbox.records import HandlerRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics
 from service.worker.readiness import CauseMetrics
 from service.worker.worker import Worker
@@ -171,8 +170,8 @@ def test_what_is_not_due_does_not_age(stack: Stack) -> None:
 def test_counters_that_contradict_each_other_are_seen(stack: Stack) -> None:
     stack.deliver(envelope("test.x", {}))
 
-    async def tamper(redis: "Redis", keys: Keys) -> None:
-        await pending(redis.hincrby(keys.counts, "done", 2))
+    async def tamper(store: Store) -> None:
+        await pending(store.redis.hincrby(store.keys.counts, "done", 2))
 
     stack.ask(tamper)
     assert ingress(stack).value("ringback_audit_difference") == 4, "beside what was accepted, and beside the index"
@@ -180,9 +179,9 @@ def test_counters_that_contradict_each_other_are_seen(stack: Stack) -> None:
 
 def test_memory_that_is_left_is_told_where_there_is_a_limit(own_stack: Stack) -> None:
     name = "ringback_redis_memory_headroom_bytes"
-    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", 0))
+    own_stack.ask(lambda store: store.redis.config_set("maxmemory", 0))
     assert ingress(own_stack).value(name) is None
-    own_stack.ask(lambda redis, _: redis.config_set("maxmemory", 2**30))
+    own_stack.ask(lambda store: store.redis.config_set("maxmemory", 2**30))
     seen = ingress(own_stack)
     assert (seen.value(name) or 0) + (seen.value("ringback_redis_memory_used_bytes") or 0) == 2**30
 
@@ -190,8 +189,8 @@ def test_memory_that_is_left_is_told_where_there_is_a_limit(own_stack: Stack) ->
 def test_without_redis_the_process_still_tells_what_it_counted(own_stack: Stack) -> None:
     own_stack.deliver(envelope("test.x", {}))
 
-    async def stall(redis: "Redis", keys: Keys) -> None:
-        await redis.client_pause(3000)
+    async def stall(store: Store) -> None:
+        await store.redis.client_pause(3000)
 
     own_stack.ask(stall)
     began = time.monotonic()

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
-from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from service import Context, Event, Router
 from service.monitoring.notifications import Channel, NotificationSender, notify, open_teller
+from service.security.encryption import PLAIN
 from service.settings import InvalidSettings
 from service.store.connection import connect
 from service.store.facts import notices
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.stack import Stack, make_settings
 from tests.telnyx_events import envelope
 from tests.testing.simulator.receiver import HANG, Receiver, receiving
@@ -44,19 +44,19 @@ class Notifying:
         self.told = Told()
 
     def notify(self, text: str, *, cause: str = CAUSE, mend: str = "ringback hosted show 1") -> None:
-        self._stack.ask(lambda redis, keys: notify(redis, keys, cause=cause, text=text, mend=mend))
+        self._stack.ask(lambda store: notify(store, cause=cause, text=text, mend=mend))
 
     def turn(self, tell: Channel | None = None) -> None:
         """What every worker does each second."""
         for _ in range(2):
-            self._stack.ask(lambda redis, keys: NotificationSender(redis, keys, tell or self.told).turn())
+            self._stack.ask(lambda store: NotificationSender(store, tell or self.told).turn())
 
     def pause_of(self, cause: str = CAUSE) -> float:
         """Seconds until something may be told about a cause."""
 
-        async def pause(redis: "Redis", keys: Keys) -> float:
-            score = await redis.zscore(f"{keys.namespace}:notices", cause)
-            seconds, microseconds = await redis.time()
+        async def pause(store: Store) -> float:
+            score = await store.redis.zscore(f"{store.namespace}:notices", cause)
+            seconds, microseconds = await store.redis.time()
             return float("-inf") if score is None else score / 1000 - seconds - microseconds / 1_000_000
 
         return self._stack.ask(pause)
@@ -64,8 +64,8 @@ class Notifying:
     def when_paused(self, cause: str = CAUSE) -> None:
         """Let the pause be over."""
 
-        async def end(redis: "Redis", keys: Keys) -> None:
-            await redis.zadd(f"{keys.namespace}:notices", {cause: 0})
+        async def end(store: Store) -> None:
+            await store.redis.zadd(f"{store.namespace}:notices", {cause: 0})
 
         self._stack.ask(end)
 
@@ -174,8 +174,8 @@ def test_what_is_noted_while_a_message_goes_out_is_in_the_next(notifying: Notify
     notifying.notify("order 1 failed")
 
     async def tell(title: str, body: str) -> bool:
-        await notify(stack.redis, stack.keys, cause=CAUSE, text="order 1 failed", mend="ringback hosted show 1")
-        await notify(stack.redis, stack.keys, cause=CAUSE, text="order 2 failed", mend="ringback hosted show 2")
+        await notify(stack.store, cause=CAUSE, text="order 1 failed", mend="ringback hosted show 1")
+        await notify(stack.store, cause=CAUSE, text="order 2 failed", mend="ringback hosted show 2")
         return True
 
     notifying.turn(tell)
@@ -219,7 +219,8 @@ def test_without_services_the_log_has_it(notifying: Notifying) -> None:
 def test_no_redis_is_no_failure_of_the_event() -> None:
     async def noted() -> None:
         async with connect("redis://127.0.0.1:1", timeout=1, connections=1) as redis:
-            await notify(redis, Keys("nobody"), cause=CAUSE, text=f"{NUMBER} failed", mend="ringback hosted list")
+            store = Store(redis, "nobody", PLAIN)
+            await notify(store, cause=CAUSE, text=f"{NUMBER} failed", mend="ringback hosted list")
 
     with capture_logs() as logs:
         asyncio.run(noted())
@@ -275,7 +276,6 @@ def complaining() -> Router:
 
     @router.on("test.something")
     async def complain(event: Event[dict[str, Any]], ctx: Context) -> None:
-        keys = Keys.of(ctx.settings)
-        await notify(ctx.redis, keys, cause=CAUSE, text="order 1 failed", mend="ringback hosted show 1")
+        await notify(ctx.services.store, cause=CAUSE, text="order 1 failed", mend="ringback hosted show 1")
 
     return router

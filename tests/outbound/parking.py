@@ -3,14 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from redis.asyncio import Redis
-
 from service import Context, Event, Router
 from service.store.effects.blocks import Cause, open_causes
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.stack import Stack
 from tests.telnyx_events import envelope, fresh_number
 
@@ -44,18 +42,18 @@ def causes(stack: Stack) -> dict[str, Cause]:
     return {cause.name: cause for cause in stack.ask(open_causes)}
 
 
-def parking(number: int, record: HandlerRecord) -> Callable[["Redis", Keys], Awaitable[list[str]]]:
+def parking(number: int, record: HandlerRecord) -> Callable[[Store], Awaitable[list[str]]]:
     """Accept events and end the run of their handler `one` with this record; answers their states."""
 
-    async def park(redis: "Redis", keys: Keys) -> list[str]:
+    async def park(store: Store) -> list[str]:
         states: list[str] = []
         for start in range(0, number, 250):
             batch = range(start, min(start + 250, number))
-            await accept.accept(redis, keys, [accept.NewEvent(f"e{n:06}", "test.one", b"{}", "webhook") for n in batch])
+            await accept.accept(store, [accept.NewEvent(f"e{n:06}", "test.one", b"{}", "webhook") for n in batch])
             request = ClaimRequest("parker", start + 1, lease=60, limit=250, routes={"one": ["test.one"]})
-            leases = (await claim(redis, keys, request)).leases
+            leases = (await claim(store, request)).leases
             endings = [HandlerResults.of(lease, {"one": record}, release=True) for lease in leases]
-            states += await finish(redis, keys, endings)
+            states += await finish(store, endings)
         return states
 
     return park

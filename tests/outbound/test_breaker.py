@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
-from redis.asyncio import Redis
 
 from service.outbound import gate
 from service.outbound.api_call import Call
@@ -14,7 +13,7 @@ from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
 from service.store.effects.blocks import open_causes, probe
 from service.store.effects.rate_limits import BlockSignal
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 from tests.stack import Stack
 
@@ -42,9 +41,9 @@ def send(profile: str | None = ONE, *, sender: str | None = None, path: str = "/
 class Way:
     """A gate, with what people were told."""
 
-    def __init__(self, stack: Stack, redis: "Redis", keys: Keys) -> None:
-        self.redis, self.keys, self.told = redis, keys, list[BlockSignal]()
-        self.gate = Gate(redis, keys, stack.settings, notify=self.tell)
+    def __init__(self, stack: Stack, store: Store) -> None:
+        self.store, self.told = store, list[BlockSignal]()
+        self.gate = Gate(store, stack.settings, notify=self.tell)
 
     async def tell(self, notice: BlockSignal) -> None:
         self.told.append(notice)
@@ -62,21 +61,21 @@ class Way:
         return refusal
 
     async def open(self) -> list[str]:
-        return [cause.name for cause in await open_causes(self.redis, self.keys)]
+        return [cause.name for cause in await open_causes(self.store)]
 
     async def pass_time(self, name: str) -> None:
         """Let the time of the next probe come."""
-        await pending(self.redis.hset(f"{self.keys.namespace}:block:{name}", "probe_at", "0"))
+        await pending(self.store.redis.hset(f"{self.store.keys.namespace}:block:{name}", "probe_at", "0"))
 
     async def until_probe(self, name: str) -> float:
         """Seconds until the next probe."""
-        seconds, micros = await self.redis.time()
-        at = await pending(self.redis.hget(f"{self.keys.namespace}:block:{name}", "probe_at"))
+        seconds, micros = await self.store.redis.time()
+        at = await pending(self.store.redis.hget(f"{self.store.keys.namespace}:block:{name}", "probe_at"))
         return float(int(at or 0) / 1000 - seconds - micros / 1e6)
 
 
 def on(stack: Stack, work: Callable[[Way], Awaitable[T]]) -> T:
-    return stack.ask(lambda redis, keys: work(Way(stack, redis, keys)))
+    return stack.ask(lambda store: work(Way(stack, store)))
 
 
 FIVE = ("a", "b", "c", "d", "e")
@@ -118,9 +117,9 @@ def test_what_is_no_outage(stack: Stack, heard: list[tuple[TelnyxResponse, str]]
 def test_failures_longer_ago_than_ten_seconds_do_not_count(stack: Stack) -> None:
     async def work(way: Way) -> None:
         await way.heard(FAILED, *FIVE[:4])
-        failures = f"{way.keys.namespace}:failures"
+        failures = f"{way.store.keys.namespace}:failures"
         for each in FIVE[:4]:
-            await way.redis.zincrby(failures, -10_001, each)
+            await way.store.redis.zincrby(failures, -10_001, each)
         await way.heard(FAILED, FIVE[4])
         assert await way.open() == []
 
@@ -254,7 +253,7 @@ def test_a_cause_that_comes_and_goes_is_not_told_again_and_again(stack: Stack, m
 
     assert on(stack, work) == ["credentials"]
     monkeypatch.setattr(gate, "QUIET", 0.001)
-    assert on(stack, lambda way: way.redis.delete(f"{way.keys.namespace}:notified:credentials")) == 1
+    assert on(stack, lambda way: way.store.redis.delete(f"{way.store.keys.namespace}:notified:credentials")) == 1
     assert len(on(stack, work)) > 1
 
 
@@ -262,7 +261,7 @@ def test_a_start_lets_a_probe_through_at_once(stack: Stack) -> None:
     async def work(way: Way) -> None:
         await way.heard(WRONG_KEY)
         assert not await way.goes(send())
-        assert await probe(way.redis, way.keys, at_once=True) == 0
+        assert await probe(way.store, at_once=True) == 0
         assert await way.goes(send())
         assert not await way.goes(send())
 

@@ -8,15 +8,14 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
-from redis.asyncio import Redis
 
 from service.outbound.api_call import Call, Product
 from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate
 from service.settings.send_limits import SendLimits
-from service.store.effects import rate_limits as store
+from service.store.effects import rate_limits
 from service.store.effects.rate_limits import AdmissionRequest, Deferred, Granted
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 from tests.stack import Stack
 
@@ -37,15 +36,15 @@ def asked(limit: float, *, product: Product = "sms", back: bool = False, patienc
 def at_gate(stack: Stack, work: Callable[[Gate], Awaitable[T]], **limits: float) -> T:
     """Do some work with a gate of this stack."""
     settings = stack.settings.model_copy(update={"limits": SendLimits(**limits)})
-    return stack.ask(lambda redis, keys: work(Gate(redis, keys, settings)))
+    return stack.ask(lambda store: work(Gate(store, settings)))
 
 
-async def answers(redis: "Redis", keys: Keys, wanted: AdmissionRequest, number: int) -> list[tuple[float, Any]]:
+async def answers(store: Store, wanted: AdmissionRequest, number: int) -> list[tuple[float, Any]]:
     """What this many calls are told, with the server's time (seconds) at which each was."""
     told = []
     for _ in range(number):
-        seconds, micros = await redis.time()
-        told.append((seconds + micros / 1e6, await store.acquire(redis, keys, wanted)))
+        seconds, micros = await store.redis.time()
+        told.append((seconds + micros / 1e6, await rate_limits.acquire(store, wanted)))
     return told
 
 
@@ -58,7 +57,7 @@ def most_within(moments: Sequence[float], seconds: float) -> int:
 @pytest.mark.parametrize("limit", [50.0, 10.0, 3.0, 1.0])
 def test_no_window_of_a_second_holds_more_slots_than_the_limit(stack: Stack, limit: float) -> None:
     wanted = asked(limit, patience=5.0)
-    told = stack.ask(lambda redis, keys: answers(redis, keys, wanted, int(6 * limit)))
+    told = stack.ask(lambda store: answers(store, wanted, int(6 * limit)))
     # The slots' own names are the server's times: no jitter of this machine's is in them.
     slots = [float(each.slot) / 1000 for _, each in told if isinstance(each, Granted)]
     assert len(slots) >= 4 * limit
@@ -66,18 +65,18 @@ def test_no_window_of_a_second_holds_more_slots_than_the_limit(stack: Stack, lim
 
 
 def test_a_burst_of_one_second_goes_at_once(stack: Stack) -> None:
-    told = stack.ask(lambda redis, keys: answers(redis, keys, asked(20), 20))
+    told = stack.ask(lambda store: answers(store, asked(20), 20))
     assert [each for _, each in told] == [Granted(0)] * 20
 
 
 def test_below_one_a_second_sends_are_as_far_apart_as_the_limit_says(stack: Stack) -> None:
-    told = stack.ask(lambda redis, keys: answers(redis, keys, asked(0.5, patience=10), 5))
+    told = stack.ask(lambda store: answers(store, asked(0.5, patience=10), 5))
     slots = [at + each.wait for at, each in told]
     assert min(later - earlier for earlier, later in itertools.pairwise(slots)) >= 2.0
 
 
 def test_what_would_wait_longer_than_two_seconds_is_put_off_to_a_place_of_its_own(stack: Stack) -> None:
-    told = stack.ask(lambda redis, keys: answers(redis, keys, asked(10), 200))
+    told = stack.ask(lambda store: answers(store, asked(10), 200))
     places = [at + each.wait for at, each in told if isinstance(each, Deferred)]
     assert len(places) >= 140
     assert most_within(places, 1.0) <= 10
@@ -85,19 +84,19 @@ def test_what_would_wait_longer_than_two_seconds_is_put_off_to_a_place_of_its_ow
 
 
 def test_a_line_is_no_longer_than_a_quarter_of_an_hour(stack: Stack) -> None:
-    told = stack.ask(lambda redis, keys: answers(redis, keys, asked(0.1), 200))
+    told = stack.ask(lambda store: answers(store, asked(0.1), 200))
     assert max(each.wait for _, each in told) == 900
 
 
 def test_who_comes_back_goes_before_who_is_new(stack: Stack) -> None:
-    async def line_up(redis: "Redis", keys: Keys) -> tuple[Any, Any]:
-        await answers(redis, keys, asked(20), 400)
+    async def line_up(store: Store) -> tuple[Any, Any]:
+        await answers(store, asked(20), 400)
         # Time passes: all slots that were given away are used, and the first in line come back.
-        slots, (seconds, _) = f"{keys.namespace}:slots:sms", await redis.time()
-        await redis.delete(slots)
-        await pending(redis.rpush(slots, *(seconds * 1000 - 55 * ago for ago in range(20, 0, -1))))
-        new = await store.acquire(redis, keys, asked(20))
-        return new, await store.acquire(redis, keys, asked(20, back=True))
+        slots, (seconds, _) = f"{store.namespace}:slots:sms", await store.redis.time()
+        await store.redis.delete(slots)
+        await pending(store.redis.rpush(slots, *(seconds * 1000 - 55 * ago for ago in range(20, 0, -1))))
+        new = await rate_limits.acquire(store, asked(20))
+        return new, await rate_limits.acquire(store, asked(20, back=True))
 
     new, back = stack.ask(line_up)
     assert isinstance(new, Deferred)
@@ -106,18 +105,18 @@ def test_who_comes_back_goes_before_who_is_new(stack: Stack) -> None:
 
 
 def test_a_line_of_which_nobody_comes_back_holds_up_nobody(stack: Stack) -> None:
-    async def abandon(redis: "Redis", keys: Keys) -> Any:
-        await answers(redis, keys, asked(20), 300)
-        await redis.delete(f"{keys.namespace}:slots:sms")
-        return await store.acquire(redis, keys, asked(20))
+    async def abandon(store: Store) -> Any:
+        await answers(store, asked(20), 300)
+        await store.redis.delete(f"{store.namespace}:slots:sms")
+        return await rate_limits.acquire(store, asked(20))
 
     assert stack.ask(abandon) == Granted(0)
 
 
 def test_products_have_limits_of_their_own(stack: Stack) -> None:
-    async def work(redis: "Redis", keys: Keys) -> list[Any]:
-        await answers(redis, keys, asked(1), 10)
-        return [await store.acquire(redis, keys, asked(1, product=each)) for each in ("mms", "rcs", "sms")]
+    async def work(store: Store) -> list[Any]:
+        await answers(store, asked(1), 10)
+        return [await rate_limits.acquire(store, asked(1, product=each)) for each in ("mms", "rcs", "sms")]
 
     mms, rcs, more_sms = stack.ask(work)
     assert (mms, rcs) == (Granted(0), Granted(0))
@@ -125,13 +124,13 @@ def test_products_have_limits_of_their_own(stack: Stack) -> None:
 
 
 def test_a_clock_that_is_put_back_stops_nothing(stack: Stack) -> None:
-    async def put_back(redis: "Redis", keys: Keys) -> Any:
-        seconds, _ = await redis.time()
-        await pending(redis.rpush(f"{keys.namespace}:slots:sms", (seconds + 3600) * 1000))
-        bucket = f"{keys.namespace}:bucket:sms"
+    async def put_back(store: Store) -> Any:
+        seconds, _ = await store.redis.time()
+        await pending(store.redis.rpush(f"{store.namespace}:slots:sms", (seconds + 3600) * 1000))
+        bucket = f"{store.namespace}:bucket:sms"
         for name in ("new", "blocked_until"):
-            await pending(redis.hset(bucket, name, str((seconds + 7200) * 1000)))
-        return await store.acquire(redis, keys, asked(20))
+            await pending(store.redis.hset(bucket, name, str((seconds + 7200) * 1000)))
+        return await rate_limits.acquire(store, asked(20))
 
     assert stack.ask(put_back) == Granted(0)
 
@@ -193,12 +192,12 @@ def test_what_follows_a_call_that_was_late_keeps_its_distance(stack: Stack) -> N
 def heard_then_asked(stack: Stack, *heard: TelnyxResponse, **limits: float) -> list[Any]:
     """What a send is told after each of these answers to sends."""
 
-    async def work(redis: "Redis", keys: Keys) -> list[Any]:
+    async def work(store: Store) -> list[Any]:
         settings = stack.settings.model_copy(update={"limits": SendLimits(**limits)})
-        gate, told = Gate(redis, keys, settings), []
+        gate, told = Gate(store, settings), []
         for number, answer in enumerate(heard):
             assert await gate.report(sms(), answer, event_id=f"e{number}") is None
-            told.append(await store.acquire(redis, keys, asked(gate.settings.limits.sms)))
+            told.append(await rate_limits.acquire(store, asked(gate.settings.limits.sms)))
         return told
 
     return stack.ask(work)
@@ -233,19 +232,19 @@ def test_what_says_nothing_of_a_wait_makes_nobody_wait(stack: Stack, answer: Tel
 
 
 def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_pause(stack: Stack) -> None:
-    async def work(redis: "Redis", keys: Keys) -> list[float]:
-        gate, pauses = Gate(redis, keys, stack.settings), []
-        bucket = f"{keys.namespace}:bucket:sms"
+    async def work(store: Store) -> list[float]:
+        gate, pauses = Gate(store, stack.settings), []
+        bucket = f"{store.namespace}:bucket:sms"
         for number in range(8):
             for in_flight in range(3):
                 await gate.report(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id=f"e{number}.{in_flight}")
-            seconds, micros = await redis.time()
-            until = await pending(redis.hget(bucket, "blocked_until"))
+            seconds, micros = await store.redis.time()
+            until = await pending(store.redis.hget(bucket, "blocked_until"))
             pauses.append(float(until or 0) / 1000 - seconds - micros / 1e6)
-            await pending(redis.hset(bucket, "blocked_until", "0"))
+            await pending(store.redis.hset(bucket, "blocked_until", "0"))
         await gate.report(sms(), TelnyxResponse(200), event_id="good")
         await gate.report(sms(), TelnyxResponse(429, {}, TOO_MANY), event_id="bad")
-        refusals = await pending(redis.hget(bucket, "refusals"))
+        refusals = await pending(store.redis.hget(bucket, "refusals"))
         return [*pauses, float(refusals or 0)]
 
     *pauses, refusals = stack.ask(work)
@@ -254,27 +253,27 @@ def test_without_a_word_of_how_long_pauses_double_with_each_refusal_after_a_paus
 
 
 def test_a_limit_of_telnyx_below_ours_lowers_ours_while_it_lasts(stack: Stack) -> None:
-    async def work(redis: "Redis", keys: Keys) -> tuple[int, int]:
-        gate = Gate(redis, keys, stack.settings)
+    async def work(store: Store) -> tuple[int, int]:
+        gate = Gate(store, stack.settings)
         await gate.report(
             sms(), TelnyxResponse(200, {"x-ratelimit-limit": "5", "x-ratelimit-remaining": "4"}), event_id="e"
         )
-        lowered = await answers(redis, keys, asked(50), 20)
-        await pending(redis.hset(f"{keys.namespace}:bucket:sms", "reported_until", "1"))
-        await redis.delete(f"{keys.namespace}:slots:sms")
-        ours = await answers(redis, keys, asked(50), 20)
+        lowered = await answers(store, asked(50), 20)
+        await pending(store.redis.hset(f"{store.namespace}:bucket:sms", "reported_until", "1"))
+        await store.redis.delete(f"{store.namespace}:slots:sms")
+        ours = await answers(store, asked(50), 20)
         return sum(told == Granted(0) for _, told in lowered), sum(told == Granted(0) for _, told in ours)
 
     assert stack.ask(work) == (5, 20)
 
 
 def test_a_limit_of_telnyx_above_ours_changes_nothing(stack: Stack) -> None:
-    async def work(redis: "Redis", keys: Keys) -> int:
-        gate = Gate(redis, keys, stack.settings)
+    async def work(store: Store) -> int:
+        gate = Gate(store, stack.settings)
         await gate.report(
             sms(), TelnyxResponse(200, {"x-ratelimit-limit": "500", "x-ratelimit-remaining": "4"}), event_id="e"
         )
-        return sum(told == Granted(0) for _, told in await answers(redis, keys, asked(3), 20))
+        return sum(told == Granted(0) for _, told in await answers(store, asked(3), 20))
 
     assert stack.ask(work) == 3
 
@@ -285,17 +284,17 @@ def test_redis_away_is_later_at_no_cost(own_stack: Stack) -> None:
         assert await gate.report(sms(), TelnyxResponse(200), event_id="e") is None
         return refusal
 
-    own_stack.ask(lambda redis, _: redis.config_set("requirepass", "secret"))
-    own_stack.ask(lambda redis, _: redis.connection_pool.disconnect())
+    own_stack.ask(lambda store: store.redis.config_set("requirepass", "secret"))
+    own_stack.ask(lambda store: store.redis.connection_pool.disconnect())
     refusal = at_gate(own_stack, work)
     assert (refusal.kind, refusal.reason, refusal.after) == ("later", "redis_away", 1.0)
 
 
 def test_a_slot_that_is_given_back_is_another_s(stack: Stack) -> None:
-    async def give_back(redis: "Redis", keys: Keys) -> tuple[Any, Any]:
-        first = await store.acquire(redis, keys, asked(0.1, patience=30))
-        again = await store.acquire(redis, keys, replace(asked(0.1, patience=30), unused=first.slot))  # type: ignore[union-attr]
-        return again, await store.acquire(redis, keys, asked(0.1, patience=30))
+    async def give_back(store: Store) -> tuple[Any, Any]:
+        first = await rate_limits.acquire(store, asked(0.1, patience=30))
+        again = await rate_limits.acquire(store, replace(asked(0.1, patience=30), unused=first.slot))  # type: ignore[union-attr]
+        return again, await rate_limits.acquire(store, asked(0.1, patience=30))
 
     again, another = stack.ask(give_back)
     assert again == Granted(0)

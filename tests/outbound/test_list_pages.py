@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from service.outbound.list_pages import ListDoesNotEnd
 from service.registrations.hosted_numbers import changed_orders
 from service.registrations.toll_free import follow_all
 from service.registrations.webhook_urls import all_destinations
+from service.store.store import Store
 from tests.cli.at_stack import run_at
 from tests.stack import Stack
 
@@ -144,9 +146,9 @@ def test_the_reading_of_opt_outs_ends_and_says_why(stack: Stack, page: Callable[
     with serving(page) as api, capture_logs() as logs:
         settings = stack.settings.model_copy(update={"base_url": api.url})
 
-        async def read(redis: Any, keys: Any) -> bool:
+        async def read(store: Store) -> bool:
             async with open_reader(settings) as telnyx:
-                return await opt_out_list._read(telnyx, redis, keys)
+                return await opt_out_list._read(telnyx, store)
 
         assert stack.ask(read) is False
     assert len(api.asked) <= 3
@@ -159,17 +161,17 @@ def test_a_poll_of_a_handler_ends_with_an_error(stack: Stack, poll: Callable[...
     with serving(repeating) as api:
         settings = stack.settings.model_copy(update={"base_url": api.url})
 
-        async def read(redis: Any, _: Any) -> None:
+        async def read(store: Store) -> None:
             async with open_reader(settings) as telnyx:
                 ctx = Context(
                     telnyx=telnyx,
-                    redis=redis,
+                    redis=store.redis,
                     log=structlog.get_logger(),
                     attempt=1,
                     settings=settings,
                     state=None,
                     effect_key="event/poll",
-                    services=cast("Any", None),
+                    services=cast("Any", SimpleNamespace(store=store)),
                 )
                 await poll(ctx)
 

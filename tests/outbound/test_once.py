@@ -11,7 +11,7 @@ import telnyx
 from service import Context, Event, Retry, Router
 from service.store.effects.ledger import EFFECTS
 from service.store.inbox import accept
-from service.store.scripts import run
+from service.store.store import Store
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
@@ -420,15 +420,15 @@ def test_entries_go_with_their_event_and_those_under_own_keys_expire(stack: Stac
     stack.deliver(event)
     stack.ended(event)
 
-    async def left(redis: Any, keys: Any) -> list[bytes]:
-        if await accept.find(redis, keys, event["data"]["id"]):
+    async def left(store: Store) -> list[bytes]:
+        if await accept.find(store, event["data"]["id"]):
             return []
-        return [key async for key in redis.scan_iter(f"{keys.namespace}:effect*")]
+        return [key async for key in store.redis.scan_iter(f"{store.namespace}:effect*")]
 
     [kept] = wait_for(lambda: stack.ask(left))
 
-    async def lives(redis: Any, keys: Any) -> int:
-        return int(await redis.ttl(kept))
+    async def lives(store: Store) -> int:
+        return int(await store.redis.ttl(kept))
 
     assert 47 * 3600 < stack.ask(lives) <= 48 * 3600
 
@@ -464,8 +464,8 @@ def test_the_ledger_holds_no_number_but_in_what_was_said(stack: Stack) -> None:
     stack.deliver(event)
     stack.ended(event)
 
-    async def raw(redis: Any, keys: Any) -> list[Any]:
-        return [await run(redis, EFFECTS, keys.namespace, event["data"]["id"])]
+    async def raw(store: Store) -> list[Any]:
+        return [await store.run(EFFECTS, event["data"]["id"])]
 
     [[[_, *flat]]] = stack.ask(raw)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))

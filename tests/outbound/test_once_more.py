@@ -7,14 +7,13 @@ from typing import Any
 
 import orjson
 import pytest
-from redis.asyncio import Redis
 
 from service import Context, Event, Retry
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimRequest, claim
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.outbound.odd_telnyx import JSON, SENT, odd_telnyx, raw
 from tests.outbound.test_once import messages_to, requests_for, routed, send, something
 from tests.stack import Stack
@@ -96,16 +95,16 @@ def test_a_look_up_that_fails_is_repeated_and_proves_nothing(stack: Stack) -> No
     assert [method for method, *_ in odd.asked] == ["PATCH", "GET", "GET"]
 
 
-async def doubted(redis: "Redis", keys: Keys) -> Entry:
+async def doubted(store: Store) -> Entry:
     """An entry with one request of unknown fate, and another whose refusal was noted twice, as the reply was lost."""
-    await accept.accept(redis, keys, [accept.NewEvent("e1", "test.one", b"{}", "webhook")])
-    [lease] = (await claim(redis, keys, ClaimRequest("w", 1, lease=60, limit=1, routes={"one": ["test.one"]}))).leases
+    await accept.accept(store, [accept.NewEvent("e1", "test.one", b"{}", "webhook")])
+    [lease] = (await claim(store, ClaimRequest("w", 1, lease=60, limit=1, routes={"one": ["test.one"]}))).leases
     entry = Entry("n", "e1", "one", False, "POST", "/messages", "", "t", "", "d", "started", b"{}")
     for version, again in ((0, False), (1, True)):
-        await ledger.begin(redis, keys, lease, replace(entry, version=version), "run", again=again, keep=60)
+        await ledger.begin(store, lease, replace(entry, version=version), "run", again=again, keep=60)
     for _ in range(2):
-        await ledger.end(redis, keys, "n", "withdrawn", StoredAnswer(401), sent_at=1, why="", note="once")
-    [known] = await ledger.effects_of(redis, keys, "e1")
+        await ledger.end(store, "n", "withdrawn", StoredAnswer(401), sent_at=1, why="", note="once")
+    [known] = await ledger.effects_of(store, "e1")
     return known
 
 

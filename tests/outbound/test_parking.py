@@ -10,7 +10,6 @@ import httpx
 import pytest
 import structlog
 from pydantic import SecretStr
-from redis.asyncio import Redis
 
 from service.cli.demo.stack import free_port
 from service.outbound import gate as causes_module
@@ -24,7 +23,7 @@ from service.store.inbox import accept, retention
 from service.store.inbox.audit import audit
 from service.store.inbox.leases import ClaimRequest, claim
 from service.store.inbox.records import EventRecord, HandlerRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.maintenance import Upkeep
 from service.worker.readiness import notify_of_cause
 from tests.outbound.parking import PROFILE, causes, parking, requests, sender, sends
@@ -39,8 +38,8 @@ HELD = HandlerRecord("parked", due=LATER, reason="credentials", held_by="credent
 
 
 def hear(stack: Stack, status: int) -> None:
-    async def heard(redis: "Redis", keys: Keys) -> None:
-        gate = Gate(redis, keys, stack.settings)
+    async def heard(store: Store) -> None:
+        gate = Gate(store, stack.settings)
         await gate.report(READ, TelnyxResponse(status), event_id="any")
 
     stack.ask(heard)
@@ -51,9 +50,9 @@ def is_parked(record: EventRecord) -> bool:
 
 
 def due_now(stack: Stack) -> int:
-    async def count(redis: "Redis", keys: Keys) -> int:
-        seconds, _ = await redis.time()
-        return int(await redis.zcount(keys.queue, "-inf", (seconds + 1) * 1000))
+    async def count(store: Store) -> int:
+        seconds, _ = await store.redis.time()
+        return int(await store.redis.zcount(store.keys.queue, "-inf", (seconds + 1) * 1000))
 
     return stack.ask(count)
 
@@ -106,12 +105,12 @@ def _metrics(port: int, wanted: str) -> str | None:
 
 
 def test_a_cause_of_the_account_notifies_a_person_once(stack: Stack) -> None:
-    async def work(redis: "Redis", keys: Keys) -> list[notices.Notice]:
-        gate = Gate(redis, keys, stack.settings, notify=partial(notify_of_cause, redis, keys))
+    async def work(store: Store) -> list[notices.Notice]:
+        gate = Gate(store, stack.settings, notify=partial(notify_of_cause, store))
         for number in range(10):
             await gate.report(READ, TelnyxResponse(401), event_id=f"e{number}")
             await gate.report(READ, TelnyxResponse(500), event_id=f"e{number}")
-        return await notices.take(redis, keys)
+        return await notices.take(store)
 
     [notice] = stack.ask(work)
     assert notice.cause == "work is parked (credentials)"
@@ -194,15 +193,15 @@ def test_what_is_parked_after_its_cause_was_lifted_is_due_at_once(stack: Stack) 
 
 
 def test_a_cause_that_is_lifted_while_another_handler_of_the_event_still_runs_sets_it_free(stack: Stack) -> None:
-    async def meanwhile(redis: "Redis", keys: Keys) -> Any:
+    async def meanwhile(store: Store) -> Any:
         from service.store.inbox.leases import HandlerResults, finish
 
-        await accept.accept(redis, keys, [accept.NewEvent("e", "test.one", b"{}", "webhook")])
-        [lease] = (await claim(redis, keys, ClaimRequest("w", 1, 60, 1, {"one": ["*"], "two": ["*"]}))).leases
-        await finish(redis, keys, [HandlerResults.of(lease, {"one": HELD}, release=False)])
-        await Gate(redis, keys, stack.settings).report(READ, TelnyxResponse(200), event_id="any")
-        assert await redis.zscore(keys.queue, keys.job_id("e")) > time.time() * 1000 + 30_000
-        await finish(redis, keys, [HandlerResults.of(lease, {"two": HandlerRecord("done")}, release=True)])
+        await accept.accept(store, [accept.NewEvent("e", "test.one", b"{}", "webhook")])
+        [lease] = (await claim(store, ClaimRequest("w", 1, 60, 1, {"one": ["*"], "two": ["*"]}))).leases
+        await finish(store, [HandlerResults.of(lease, {"one": HELD}, release=False)])
+        await Gate(store, stack.settings).report(READ, TelnyxResponse(200), event_id="any")
+        assert await store.redis.zscore(store.keys.queue, store.keys.job_id("e")) > time.time() * 1000 + 30_000
+        await finish(store, [HandlerResults.of(lease, {"two": HandlerRecord("done")}, release=True)])
 
     hear(stack, 401)
     stack.ask(meanwhile)
@@ -221,7 +220,7 @@ def test_what_is_parked_costs_no_claim_and_is_set_free_in_steps(stack: Stack) ->
     while stack.ask(release):
         pass
     assert due_now(stack) == 1000
-    assert stack.ask(lambda redis, keys: redis.exists(f"{keys.namespace}:blocks")) == 0
+    assert stack.ask(lambda store: store.redis.exists(f"{store.namespace}:blocks")) == 0
     assert stack.ask(audit).clean
 
 
@@ -252,7 +251,7 @@ def test_the_oldest_parked_event_is_the_probe_where_nothing_new_comes(stack: Sta
     hear(stack, 401)
     stack.ask(parking(10, HELD))
     assert stack.ask(probe) == 0
-    assert stack.ask(lambda redis, keys: probe(redis, keys, at_once=True)) == 1
+    assert stack.ask(lambda store: probe(store, at_once=True)) == 1
     record = stack.record("e000000")
     assert record is not None
     assert (record.handlers["one"].state, record.handlers["one"].held_by) == ("waiting", None)
@@ -263,11 +262,11 @@ def test_the_oldest_parked_event_is_the_probe_where_nothing_new_comes(stack: Sta
 def test_an_event_that_ends_otherwise_is_parked_no_more(stack: Stack) -> None:
     """Somebody drops it, say: whatever ends an event ends in settle."""
 
-    async def drop(redis: "Redis", keys: Keys) -> None:
+    async def drop(store: Store) -> None:
         dropped = HandlerRecord("dead", reason="dropped").to_json().decode()
-        await pending(redis.hset(keys.event("e000000"), "h:one", dropped))
-        await redis.zrem(keys.queue, keys.job_id("e000000"))
-        assert (await retention.sweep(redis, keys, first=0)).put_back == 1
+        await pending(store.redis.hset(store.keys.event("e000000"), "h:one", dropped))
+        await store.redis.zrem(store.keys.queue, store.keys.job_id("e000000"))
+        assert (await retention.sweep(store, first=0)).put_back == 1
 
     hear(stack, 401)
     stack.ask(parking(2, HELD))
@@ -281,15 +280,15 @@ def test_a_release_may_be_cut_short_at_any_moment(stack: Stack) -> None:
     hear(stack, 401)
     stack.ask(parking(1000, HELD))
 
-    async def cut(redis: "Redis", keys: Keys) -> None:
-        await Gate(redis, keys, stack.settings).report(READ, TelnyxResponse(200), event_id="any")
+    async def cut(store: Store) -> None:
+        await Gate(store, stack.settings).report(READ, TelnyxResponse(200), event_id="any")
         for steps in range(30):
-            task = asyncio.create_task(Upkeep(stack.settings, redis, keys, "worker").turn())
+            task = asyncio.create_task(Upkeep(stack.settings, store, "worker").turn())
             for _ in range(steps):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        await Upkeep(stack.settings, redis, keys, "worker").turn()
+        await Upkeep(stack.settings, store, "worker").turn()
 
     stack.ask(cut)
     assert due_now(stack) == 1000
@@ -309,18 +308,18 @@ def test_ten_thousand_parked_events_are_released_within_seconds(stack: Stack) ->
 
     hear(stack, 401)
     stack.ask(parking(10_000, HELD))
-    stack.ask(lambda redis, _: redis.config_set("slowlog-log-slower-than", 10_000))
-    stack.ask(lambda redis, _: redis.slowlog_reset())
+    stack.ask(lambda store: store.redis.config_set("slowlog-log-slower-than", 10_000))
+    stack.ask(lambda store: store.redis.slowlog_reset())
     stack.start_worker(router)
     stack.deliver(fresh := envelope("test.one", {}))
     stack.ended(fresh)
     began = time.monotonic()
     hear(stack, 200)
-    wait_for(lambda: stack.ask(lambda redis, keys: redis.exists(f"{keys.namespace}:blocks")) == 0, seconds=30)
+    wait_for(lambda: stack.ask(lambda store: store.redis.exists(f"{store.namespace}:blocks")) == 0, seconds=30)
     released = time.monotonic() - began
     wait_for(lambda: stack.ask(accept.counts).done >= 10_001, seconds=60)
     done = time.monotonic() - began
-    slowlog = stack.ask(lambda redis, _: redis.slowlog_get(500))
+    slowlog = stack.ask(lambda store: store.redis.slowlog_get(500))
     slow = [each["duration"] for each in slowlog if blocks.RELEASE.digest.encode() in each["command"]]
     told = (
         f"10,000 parked events: all due after {released:.1f} s, all done after {done:.1f} s, {len(slow)} slow scripts"

@@ -13,16 +13,16 @@ from typing import Any
 import httpx
 import orjson
 from nacl.signing import SigningKey
-from redis.asyncio import Redis
 
 from service.cli.connections import ask_at
 from service.cli.demo.stack import free_port
 from service.processes import embedded_server
+from service.security.encryption import PLAIN
 from service.security.telnyx_signature import public_key_text, sign
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from tests.pending import pending
@@ -88,7 +88,7 @@ class Fleet:
 
     def record(self, event_id: str) -> EventRecord | None:
         """The record of an event."""
-        return ask_at(self.server.url, Keys(NAMESPACE), lambda redis, keys: accept.find(redis, keys, event_id))
+        return ask_at(self.server.url, NAMESPACE, PLAIN, lambda store: accept.find(store, event_id))
 
     def ended(self, body: dict[str, Any], *, seconds: float = 20) -> EventRecord:
         """The record of an event once it has ended."""
@@ -101,11 +101,11 @@ class Fleet:
 
     def counts(self) -> accept.Counts:
         """The counters."""
-        return ask_at(self.server.url, Keys(NAMESPACE), accept.counts)
+        return ask_at(self.server.url, NAMESPACE, PLAIN, accept.counts)
 
     def audit_is_clean(self) -> bool:
         """Whether nothing is missing."""
-        return ask_at(self.server.url, Keys(NAMESPACE), audit).clean
+        return ask_at(self.server.url, NAMESPACE, PLAIN, audit).clean
 
     def sent_to(self, number: str) -> list[Any]:
         """Messages that the local Telnyx took for a number, replays left out."""
@@ -122,18 +122,18 @@ class Fleet:
     def server_has(self, pattern: str, *, at_least: int) -> bool:
         """Whether so many keys of ours match a pattern."""
 
-        async def matching(redis: "Redis", keys: Keys) -> int:
-            return len([key async for key in redis.scan_iter(f"{keys.namespace}:{pattern}")])
+        async def matching(store: Store) -> int:
+            return len([key async for key in store.redis.scan_iter(f"{store.namespace}:{pattern}")])
 
-        return ask_at(self.server.url, Keys(NAMESPACE), matching) >= at_least
+        return ask_at(self.server.url, NAMESPACE, PLAIN, matching) >= at_least
 
     def is_leased(self, body: dict[str, Any]) -> bool:
         """Whether a worker has the event."""
 
-        async def leased(redis: "Redis", keys: Keys) -> bool:
-            return bool(await pending(redis.hexists(keys.event(body["data"]["id"]), "lease")))
+        async def leased(store: Store) -> bool:
+            return bool(await pending(store.redis.hexists(store.keys.event(body["data"]["id"]), "lease")))
 
-        return ask_at(self.server.url, Keys(NAMESPACE), leased)
+        return ask_at(self.server.url, NAMESPACE, PLAIN, leased)
 
     def restart_server(self) -> None:
         """Start the server again on the same data, after it was killed."""

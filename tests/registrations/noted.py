@@ -3,10 +3,9 @@
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis
 
 from service.store.inbox.accept import NewEvent, accept
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 from tests.stack import Stack
 
@@ -14,9 +13,9 @@ from tests.stack import Stack
 def noted(stack: Stack) -> str:
     """All notifications, told or yet to be told."""
 
-    async def notices(redis: "Redis", keys: Keys) -> str:
-        found = [key async for key in redis.scan_iter(f"{keys.namespace}:notice:*")]
-        return "\n".join([f"{key} {await pending(redis.hgetall(key))}" for key in found])
+    async def notices(store: Store) -> str:
+        found = [key async for key in store.redis.scan_iter(f"{store.namespace}:notice:*")]
+        return "\n".join([f"{key} {await pending(store.redis.hgetall(key))}" for key in found])
 
     return stack.ask(notices)
 
@@ -25,5 +24,5 @@ def arrive(stack: Stack, event_type: str, identity: str, *, occurred_at: str | N
     """An event of Ringback's own, such as cron's; answers its id."""
     data = {"id": identity, "event_type": event_type, "occurred_at": occurred_at, "payload": payload}
     arrival = NewEvent(identity, event_type, orjson.dumps({"data": data}), "cron")
-    stack.ask(lambda redis, keys: accept(redis, keys, [arrival]))
+    stack.ask(lambda store: accept(store, [arrival]))
     return identity

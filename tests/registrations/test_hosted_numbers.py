@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-from redis.asyncio import Redis
 from telnyx import Telnyx
 
 from handlers import hosted_numbers, hosted_transfers
@@ -17,7 +16,7 @@ from service.registrations.hosted_numbers import NEXT_STEPS, OrderChange, next_s
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
-from service.store.keys import Keys
+from service.store.store import Store
 from service.testing.simulator.hosted.orders import NumberStatus, OrderStatus
 from tests.notifications import noted
 from tests.pending import pending
@@ -47,7 +46,7 @@ def order(stack: Stack) -> str:
 
 
 def events(stack: Stack, event_type: str) -> list[EventRecord]:
-    found = stack.ask(lambda redis, keys: search(redis, keys, limit=100, wanted=EventFilter(type=event_type)))
+    found = stack.ask(lambda store: search(store, limit=100, wanted=EventFilter(type=event_type)))
     records = [stack.record(each.id) for each in reversed(found)]
     return [record for record in records if record is not None]
 
@@ -213,8 +212,8 @@ def _open_warnings(stack: Stack) -> list[tuple[EventRecord, Any]]:
 
 
 def _hours_until(stack: Stack, record: EventRecord) -> int:
-    async def score(redis: "Redis", keys: Keys) -> float:
-        return float(await redis.zscore(keys.queue, keys.job_id(record.id)) or 0)
+    async def score(store: Store) -> float:
+        return float(await store.redis.zscore(store.keys.queue, store.keys.job_id(record.id)) or 0)
 
     return round((stack.ask(score) / 1000 - time.time()) / 3600)
 
@@ -238,9 +237,9 @@ def bring_forward(stack: Stack, deadline: int, hours: int = 24) -> EventRecord:
     """Let a warning's time have come, and wait for its end."""
     event_id = f"schedule:hosted_transfer:o-1:{deadline}:{hours}h"
 
-    async def due_now(redis: "Redis", keys: Keys) -> None:
-        await pending(redis.hset(keys.event(event_id), "due", "0"))
-        await redis.zadd(keys.queue, {keys.job_id(event_id): 0})
+    async def due_now(store: Store) -> None:
+        await pending(store.redis.hset(store.keys.event(event_id), "due", "0"))
+        await store.redis.zadd(store.keys.queue, {store.keys.job_id(event_id): 0})
 
     stack.ask(due_now)
     return stack.ended(event_id)

@@ -6,14 +6,13 @@ from typing import Any
 
 import orjson
 import pytest
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, BadRequestError
 
 from handlers import rcs_capabilities
 from service import Context, Event, Router, clock
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.store.facts.rcs_capabilities import REMEMBERED, Capability
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.cli.at_stack import asked
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
@@ -22,9 +21,9 @@ AGENT = "acme_agent"
 
 
 def look_up(stack: Stack, numbers: Sequence[str], *, agent: str = AGENT, afresh: bool = False) -> dict[str, Capability]:
-    async def ask(redis: "Redis", keys: Keys) -> dict[str, Capability]:
+    async def ask(store: Store) -> dict[str, Capability]:
         async with AsyncTelnyx(api_key="KEY", base_url=stack.settings.base_url, max_retries=0) as telnyx:
-            return await RcsCapabilities(telnyx, redis, keys).look_up(agent, numbers, afresh=afresh)
+            return await RcsCapabilities(telnyx, store).look_up(agent, numbers, afresh=afresh)
 
     return stack.ask(ask)
 
@@ -52,8 +51,8 @@ def asking() -> Router:
 def kept(stack: Stack, event_id: str) -> Any:
     """What the handler was told about an event."""
 
-    async def read(redis: "Redis", keys: Keys) -> Any:
-        return orjson.loads(await redis.get(f"{keys.namespace}:user:{event_id}") or b"")
+    async def read(store: Store) -> Any:
+        return orjson.loads(await store.redis.get(f"{store.namespace}:user:{event_id}") or b"")
 
     return stack.ask(read)
 
@@ -98,8 +97,8 @@ def test_a_result_stands_for_31_days(stack: Stack) -> None:
     with clock.moved(lambda: begun + REMEMBERED + 60):
         assert not capable(stack, number)
 
-    async def seconds(redis: "Redis", keys: Keys) -> int:
-        return int(await redis.ttl(keys.rcs(keys.sealer.hide(number))))
+    async def seconds(store: Store) -> int:
+        return int(await store.redis.ttl(store.keys.rcs(store.encryption.hide(number))))
 
     assert REMEMBERED - 60 < stack.ask(seconds) <= REMEMBERED
 

@@ -8,13 +8,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from service.registrations.status_changes import Followed, Known, Reading, Status, new_changes
 from service.store.facts.snapshots import compare_and_set
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.stack import Stack
 
 KIND = "toll_free_verification"
@@ -33,17 +32,15 @@ def look(stack: Stack, entries: Sequence[Status], subject: str = "request-1") ->
     async def read() -> Reading:
         return Reading(entries, {"business_name": "Acme"})
 
-    async def raise_changes(redis: "Redis", keys: Keys) -> list[tuple[str | None, str]]:
-        changes = await Followed(redis, keys, KIND, NEEDS_PERSON).raise_changes(subject, read)
+    async def raise_changes(store: Store) -> list[tuple[str | None, str]]:
+        changes = await Followed(store, KIND, NEEDS_PERSON).raise_changes(subject, read)
         return [(change.previous, change.now.status) for change in changes]
 
     return stack.ask(raise_changes)
 
 
 def raised(stack: Stack) -> list[str]:
-    found = stack.ask(
-        lambda redis, keys: search(redis, keys, limit=100, wanted=EventFilter(type=f"{KIND}.status_changed"))
-    )
+    found = stack.ask(lambda store: search(store, limit=100, wanted=EventFilter(type=f"{KIND}.status_changed")))
     return sorted(record.id for record in found)
 
 
@@ -99,8 +96,8 @@ def test_many_who_look_at_once_raise_each_change_once(stack: Stack) -> None:
         await asyncio.sleep(0)
         return Reading(history(*STATUSES), {})
 
-    async def together(redis: "Redis", keys: Keys) -> int:
-        followed = Followed(redis, keys, KIND, NEEDS_PERSON)
+    async def together(store: Store) -> int:
+        followed = Followed(store, KIND, NEEDS_PERSON)
         found = await asyncio.gather(*(followed.raise_changes("request-1", read) for _ in range(8)))
         return sum(map(len, found))
 
@@ -112,8 +109,8 @@ def test_a_reading_that_was_overtaken_is_taken_again(stack: Stack) -> None:
     """A slow reader must not take the older status that it read for a change back."""
     readings = [Reading([Status("failed")], {}), Reading([Status("successful")], {})]
 
-    async def overtaken(redis: "Redis", keys: Keys) -> list[str]:
-        followed = Followed(redis, keys, KIND, NEEDS_PERSON)
+    async def overtaken(store: Store) -> list[str]:
+        followed = Followed(store, KIND, NEEDS_PERSON)
 
         async def learn_at_once(status: str) -> None:
             async def read() -> Reading:
@@ -136,9 +133,9 @@ def test_a_reading_that_was_overtaken_is_taken_again(stack: Stack) -> None:
 
 
 def test_what_was_learnt_meanwhile_is_not_overwritten(stack: Stack) -> None:
-    async def both(redis: "Redis", keys: Keys) -> tuple[bool, bool]:
-        one = await compare_and_set(redis, keys, KIND, "x", before=None, after=b"1")
-        return one, await compare_and_set(redis, keys, KIND, "x", before=None, after=b"2")
+    async def both(store: Store) -> tuple[bool, bool]:
+        one = await compare_and_set(store, KIND, "x", before=None, after=b"1")
+        return one, await compare_and_set(store, KIND, "x", before=None, after=b"2")
 
     assert stack.ask(both) == (True, False)
 

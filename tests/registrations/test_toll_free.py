@@ -7,7 +7,6 @@ from typing import Any
 import orjson
 import pytest
 import telnyx
-from redis.asyncio import Redis
 
 from handlers import toll_free, toll_free_notices
 from service import Context, Event, Router
@@ -17,7 +16,7 @@ from service.registrations.toll_free_corrections import corrections
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
-from service.store.keys import Keys
+from service.store.store import Store
 from service.testing.simulator.tollfree.requests import StatusChange, VerificationStatus
 from tests.registrations.noted import arrive, noted
 from tests.stack import Stack
@@ -59,10 +58,10 @@ def poll(stack: Stack, name: str) -> None:
 def changes(stack: Stack) -> list[dict[str, Any]]:
     """The payloads of all changes that were raised, in their order."""
 
-    async def raised(redis: "Redis", keys: Keys) -> list[dict[str, Any]]:
-        found = await search(redis, keys, limit=100, wanted=EventFilter(type=CHANGED))
+    async def raised(store: Store) -> list[dict[str, Any]]:
+        found = await search(store, limit=100, wanted=EventFilter(type=CHANGED))
         ids = sorted((each.id for each in found), key=lambda event_id: int(event_id.rpartition(":")[2]))
-        records = [await accept.find(redis, keys, each) for each in ids]
+        records = [await accept.find(store, each) for each in ids]
         return [orjson.loads(record.body or b"{}")["data"]["payload"] for record in records if record]
 
     return stack.ask(raised)
@@ -172,8 +171,8 @@ def test_all_pages_of_the_list_and_of_the_history_are_read(stack: Stack, client:
     kept.put(last)
     poll(stack, "second")
 
-    async def raised(redis: "Redis", keys: Keys) -> int:
-        return len(await search(redis, keys, limit=1000, wanted=EventFilter(type=CHANGED)))
+    async def raised(store: Store) -> int:
+        return len(await search(store, limit=1000, wanted=EventFilter(type=CHANGED)))
 
     assert stack.ask(raised) == 230
 

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from service.store.keys import ARQ_JOB, Keys
+from service.store.store import Store
 from tests.pending import pending
 
 T = 1_790_000_000_000
@@ -70,8 +71,16 @@ class FaultyRedis:
 class World:
     """One deployment's keys, on a connection that can fail."""
 
-    redis: Any
-    keys: Keys
+    store: Store
+
+    @property
+    def redis(self) -> Any:
+        """The connection, with its switches for faults."""
+        return self.store.redis
+
+    @property
+    def keys(self) -> Keys:
+        return self.store.keys
 
     async def contents(self) -> dict[str, Any]:
         """Everything that is stored, without the namespace, and whether it expires."""

@@ -16,7 +16,6 @@ from service.store.inbox import quarantine as quarantines
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.leases import RENEW, ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
 from service.store.inbox.records import HandlerRecord
-from service.store.scripts import run
 from tests.store.half_way import Scenario, T, World
 
 Step = Callable[[World], Awaitable[Any]]
@@ -36,7 +35,7 @@ async def nothing(world: World) -> None:
 
 def accepting(*arrivals: NewEvent) -> Step:
     async def act(world: World) -> Any:
-        return await accept.accept(world.redis, world.keys, arrivals)
+        return await accept.accept(world.store, arrivals)
 
     return act
 
@@ -44,7 +43,7 @@ def accepting(*arrivals: NewEvent) -> Step:
 def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = False, limit: int = 10) -> Step:
     async def act(world: World) -> list[Lease]:
         request = ClaimRequest(worker, number, 15.0, limit, {name: ["*"] for name in handlers}, alone)
-        leases = (await claim(world.redis, world.keys, request)).leases
+        leases = (await claim(world.store, request)).leases
         return sorted((replace(each, monotonic=0.0) for each in leases), key=lambda each: each.record.id)
 
     return act
@@ -52,12 +51,10 @@ def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = F
 
 def ending(state: Any, *, release: bool = True, **more: Any) -> Step:
     async def act(world: World) -> Any:
-        found = [(event_id, await accept.find(world.redis, world.keys, event_id)) for event_id in ("one", "two")]
+        found = [(event_id, await accept.find(world.store, event_id)) for event_id in ("one", "two")]
         leases = [Lease(record, "w:1", alone=False, claimed_at=T) for _, record in found if record]
         ended = {"greet": HandlerRecord(state, **more)}
-        return await finish(
-            world.redis, world.keys, [HandlerResults.of(each, ended, release=release) for each in leases]
-        )
+        return await finish(world.store, [HandlerResults.of(each, ended, release=release) for each in leases])
 
     return act
 
@@ -87,7 +84,7 @@ def at(milliseconds: int, step: Step) -> Step:
 
 def calling(function: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Step:
     async def act(world: World) -> Any:
-        return await function(world.redis, world.keys, *args, **options)
+        return await function(world.store, *args, **options)
 
     return act
 
@@ -101,7 +98,7 @@ def putting(command: str, key: str, *args: Any, **options: Any) -> Step:
 
 def renewing(*held: HeldLease, settled: int = 9) -> Step:
     async def act(world: World) -> Any:
-        return await run(world.redis, RENEW, world.keys.namespace, *renewal("w", held, lease=20.0, settled=settled))
+        return await world.store.run(RENEW, *renewal("w", held, lease=20.0, settled=settled))
 
     return act
 
@@ -124,11 +121,11 @@ ENTRY = Entry(
 
 def beginning(entry: Entry, *, once_more: bool = False, conditions: SendConditions | None = None) -> Step:
     async def act(world: World) -> Any:
-        record = await accept.find(world.redis, world.keys, "one")
+        record = await accept.find(world.store, "one")
         assert record is not None
         lease = Lease(record, "w:1", alone=False, claimed_at=T)
         return await ledger.begin(
-            world.redis, world.keys, lease, entry, "run", again=once_more, keep=DAY / 1000, conditions=conditions
+            world.store, lease, entry, "run", again=once_more, keep=DAY / 1000, conditions=conditions
         )
 
     return act
@@ -152,7 +149,7 @@ async def cut(world: World) -> None:
 
 
 async def told_first(world: World) -> Any:
-    return [await notices.told(world.redis, world.keys, each) for each in _noticed]
+    return [await notices.told(world.store, each) for each in _noticed]
 
 
 _noticed: Sequence[notices.Notice] = (notices.Notice("cause", 1, 0, {b"entry": 1}, {b"entry": 1}),)
@@ -193,8 +190,8 @@ SCENARIOS = (
     Scenario("accept a delivery", nothing, accepting(replace(EVENT, type="message.finalized", message=STATUS))),
     Scenario("accept by content", nothing, accepting(replace(EVENT, remember=3_600_000))),
     Scenario("accept a duplicate", OPEN, accepting(replace(EVENT, words=(STOP,), message=STATUS))),
-    Scenario("import ended", nothing, calling(imports.store, [foreign_event("one")], run_them=False, keep=9e5)),
-    Scenario("import to run", nothing, calling(imports.store, [foreign_event("one")], run_them=True, keep=9e5)),
+    Scenario("import ended", nothing, calling(imports.import_events, [foreign_event("one")], run_them=False, keep=9e5)),
+    Scenario("import to run", nothing, calling(imports.import_events, [foreign_event("one")], run_them=True, keep=9e5)),
     Scenario(
         "compare_and_set",
         nothing,

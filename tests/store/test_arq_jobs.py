@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.inbox import dead_letters
 from service.store.inbox.audit import audit, repair
 from service.store.inbox.retention import sweep
-from service.store.keys import ARQ_JOB, Keys
+from service.store.keys import ARQ_JOB
+from service.store.store import Store
 from tests.store.half_way import World
 from tests.store.half_way_scenarios import DEAD, EVENT, LEASED, Step, accepting, claiming, ending
 
@@ -24,7 +26,7 @@ def anyio_backend() -> str:
 @pytest.fixture
 async def world(redis_url: str) -> AsyncIterator[World]:
     async with connect(redis_url, timeout=10, connections=4) as redis:
-        yield World(redis, Keys(f"t{uuid.uuid4().hex[:12]}"))
+        yield World(Store(redis, f"t{uuid.uuid4().hex[:12]}", PLAIN))
 
 
 def job_of(world: World) -> str:
@@ -54,7 +56,7 @@ async def test_a_step_that_leaves_the_event_in_the_queue_writes_no_job(world: Wo
 async def test_an_event_that_comes_back_brings_its_job(world: World) -> None:
     await DEAD(world)
     assert await world.redis.exists(job_of(world)) == 0
-    assert await dead_letters.retry(world.redis, world.keys, [JOB]) == ["retried"]
+    assert await dead_letters.retry(world.store, [JOB]) == ["retried"]
     assert await world.redis.exists(job_of(world)) == 1
 
 
@@ -63,7 +65,7 @@ async def test_an_event_that_stock_arq_took_out_of_the_queue_gets_its_job_again(
     await accepting(EVENT)(world)
     await without_job(world)
     await world.redis.zrem(world.keys.queue, world.keys.job_id(JOB))
-    await sweep(world.redis, world.keys, first=0)
+    await sweep(world.store, first=0)
     assert await world.redis.exists(job_of(world)) == 1
 
 
@@ -71,8 +73,8 @@ async def test_an_event_that_stock_arq_took_out_of_the_queue_gets_its_job_again(
 async def test_a_repair_writes_a_job_that_is_missing_from_the_queue(world: World) -> None:
     await accepting(EVENT)(world)
     await without_job(world)
-    found = await audit(world.redis, world.keys)
+    found = await audit(world.store)
     assert not found.clean
-    await repair(world.redis, world.keys, found)
+    await repair(world.store, found)
     assert await world.redis.exists(job_of(world)) == 1
-    assert (await audit(world.redis, world.keys)).clean
+    assert (await audit(world.store)).clean

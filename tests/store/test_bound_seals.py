@@ -3,9 +3,9 @@
 import base64
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service.security.encryption import EncryptionKey, Sealer, UnopenedText
@@ -13,7 +13,7 @@ from service.store.effects.ledger import effects_of
 from service.store.encryption_checks import check_encryption
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 from tests.stack import Host, Stack, open_stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
@@ -38,12 +38,14 @@ def accepted(stack: Stack, text: str, **changes: str) -> str:
 def swap(stack: Stack, key: str, first: str, second: str, *fields: str) -> None:
     """Exchange fields of two hashes."""
 
-    async def exchange(redis: "Redis", keys: Keys) -> None:
-        names = [f"{keys.namespace}:{key}:{each}" for each in (first, second)]
+    async def exchange(store: Store) -> None:
+        names = [f"{store.namespace}:{key}:{each}" for each in (first, second)]
         for field in fields:
-            one, other = [await pending(redis.hget(name, field)) for name in names]
+            one, other = [await pending(store.redis.hget(name, field)) for name in names]
             for name, value in zip(names, (other, one), strict=True):
-                await pending(redis.hset(name, field, value) if value is not None else redis.hdel(name, field))
+                await pending(
+                    store.redis.hset(name, field, value) if value is not None else store.redis.hdel(name, field)
+                )
 
     stack.ask(exchange)
 
@@ -64,9 +66,9 @@ def test_swapped_bodies_are_damaged_and_their_events_go_dead(sealed: Stack) -> N
 def test_no_identity_can_be_written_that_lets_another_events_body_be_read(sealed: Stack) -> None:
     first, second = accepted(sealed, "one"), accepted(sealed, "two")
 
-    async def claim_to_be(redis: "Redis", keys: Keys) -> None:
+    async def claim_to_be(store: Store) -> None:
         for each, other in ((first, second), (second, first)):
-            await pending(redis.hset(keys.event(each), "identity", other))
+            await pending(store.redis.hset(store.keys.event(each), "identity", other))
 
     swap(sealed, "event", first, second, "body")
     sealed.ask(claim_to_be)
@@ -89,14 +91,14 @@ def test_an_event_that_gets_another_id_keeps_the_identity_that_it_is_bound_to(se
 
 
 def test_a_content_identified_event_that_comes_again_is_read(sealed: Stack) -> None:
-    async def come(redis: "Redis", keys: Keys) -> list[str]:
+    async def come(store: Store) -> list[str]:
         ids = []
         for _ in range(2):
             [accepted] = await accept.accept(
-                redis, keys, [accept.NewEvent("sha256:ab", "x.y", b'{"data":{}}', "webhook", remember=1000)]
+                store, [accept.NewEvent("sha256:ab", "x.y", b'{"data":{}}', "webhook", remember=1000)]
             )
             ids.append(accepted.event_id)
-            await redis.delete(f"{keys.namespace}:content:sha256:ab")
+            await store.redis.delete(f"{store.namespace}:content:sha256:ab")
         return ids
 
     first, second = sealed.ask(come)
@@ -114,7 +116,7 @@ def test_texts_of_the_ledger_are_bound_to_their_entry_and_field(sealed: Stack) -
     assert one.answer is not None
     assert not one.unread
     swap(sealed, "effect", one.name, other.name, "recipient", "path", "answer")
-    [seen] = sealed.ask(lambda redis, keys: effects_of(redis, keys, failures[0]["data"]["id"]))
+    [seen] = sealed.ask(lambda store: effects_of(store, failures[0]["data"]["id"]))
     assert (seen.answer, seen.unread, seen.sealed_under) == (None, True, None)
     assert isinstance(seen.recipient, UnopenedText)
     assert isinstance(seen.path, UnopenedText)
@@ -123,10 +125,10 @@ def test_texts_of_the_ledger_are_bound_to_their_entry_and_field(sealed: Stack) -
 def test_a_body_in_the_clear_is_read_and_told_of_and_a_missing_key_is_named(sealed: Stack) -> None:
     event_id, lost = accepted(sealed, "one"), EncryptionKey(secrets.token_bytes(32))
 
-    async def meddle(redis: "Redis", keys: Keys) -> None:
-        await pending(redis.hset(keys.event(event_id), "body", '{"data":{}}'))
+    async def meddle(store: Store) -> None:
+        await pending(store.redis.hset(store.keys.event(event_id), "body", '{"data":{}}'))
         arrival = accept.NewEvent("other", "x.y", b'{"data":{}}', "webhook")
-        await accept.accept(redis, Keys(keys.namespace, Sealer((lost,))), [arrival])
+        await accept.accept(replace(store, encryption=Sealer((lost,))), [arrival])
 
     sealed.ask(meddle)
     record = _record(sealed, event_id)

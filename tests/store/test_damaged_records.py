@@ -2,13 +2,12 @@
 
 import orjson
 import pytest
-from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from service import Context, Event, Router
 from service.security.encryption import PLAIN
 from service.store.inbox.records import HandlerRecord, RunRecord, parse_record
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.maintenance import Upkeep
 from tests.cli.at_stack import run_at
 from tests.pending import pending
@@ -49,25 +48,25 @@ def victims() -> dict[str, tuple[str, bytes]]:
     }
 
 
-async def mar(redis: "Redis", keys: Keys, event_id: str, field: str, junk: bytes) -> None:
+async def mar(store: Store, event_id: str, field: str, junk: bytes) -> None:
     """Damage a record."""
-    key = keys.event(event_id)
+    key = store.keys.event(event_id)
     if field in WHOLE:
-        await redis.delete(key)
+        await store.redis.delete(key)
         if field == "a string":
-            await redis.set(key, "junk")
+            await store.redis.set(key, "junk")
         elif field == "a list":
-            await pending(redis.rpush(key, "junk"))
+            await pending(store.redis.rpush(key, "junk"))
         else:
-            await pending(redis.hset(key, "state", "open"))
+            await pending(store.redis.hset(key, "state", "open"))
         return
     if field.startswith("h:"):
-        await pending(redis.hset(key, "handlers", '["one"]'))
+        await pending(store.redis.hset(key, "handlers", '["one"]'))
     if field == "lease":
-        await pending(redis.hset(key, "lease_until", "1"))
+        await pending(store.redis.hset(key, "lease_until", "1"))
     if field == "lease_until":
-        await pending(redis.hset(key, "lease", "worker:1"))
-    await redis.hset(key, field, junk)  # type: ignore[arg-type, misc]
+        await pending(store.redis.hset(key, "lease", "worker:1"))
+    await store.redis.hset(key, field, junk)  # type: ignore[arg-type, misc]
 
 
 def deliver_and_mar(stack: Stack) -> list[str]:
@@ -75,7 +74,7 @@ def deliver_and_mar(stack: Stack) -> list[str]:
     for event_id in [*ids, "neighbour"]:
         stack.deliver(envelope("test.something", {"number": "+13125550101"}, event_id=event_id))
     for event_id, (field, junk) in victims().items():
-        stack.ask(lambda redis, keys: mar(redis, keys, event_id, field, junk))
+        stack.ask(lambda store: mar(store, event_id, field, junk))
     return ids
 
 
@@ -84,7 +83,7 @@ def test_a_worker_ends_each_damaged_event_alone_and_tells_of_it(stack: Stack) ->
     with capture_logs() as logs:
         stack.start_worker(router())
         assert stack.ended("neighbour").state == "done"
-        wait_for(lambda: stack.ask(lambda redis, keys: redis.zcard(keys.queue)) == 0)
+        wait_for(lambda: stack.ask(lambda store: store.redis.zcard(store.keys.queue)) == 0)
     stack.workers.close()
     assert not [each for each in logs if each["event"] in ("processing broke", "a job broke", "Redis is away")]
     told = {each["event_id"] for each in logs if "damaged" in each["event"]}
@@ -99,7 +98,7 @@ def test_no_command_and_no_step_of_the_upkeep_fails_of_damaged_records(stack: St
     deliver_and_mar(stack)
     if processed:
         stack.start_worker(router())
-        wait_for(lambda: stack.ask(lambda redis, keys: redis.zcard(keys.queue)) == 0)
+        wait_for(lambda: stack.ask(lambda store: store.redis.zcard(store.keys.queue)) == 0)
         stack.workers.close()
     assert "neighbour" in run_at(stack, "events", "list", "--json", "--limit", "1000").stdout
     for event_id in victims():
@@ -109,10 +108,10 @@ def test_no_command_and_no_step_of_the_upkeep_fails_of_damaged_records(stack: St
     assert "neighbour" in run_at(stack, "events", "export").stdout
     assert run_at(stack, "events", "list", "--number", "+13125550101").code == 0
 
-    async def turn(redis: "Redis", keys: Keys) -> None:
-        await redis.delete(f"{keys.namespace}:maintenance")
+    async def turn(store: Store) -> None:
+        await store.redis.delete(f"{store.namespace}:maintenance")
         settings = stack.settings.model_copy(update={"body_retention": 0.0})
-        await Upkeep(settings, redis, keys, "worker").turn()
+        await Upkeep(settings, store, "worker").turn()
 
     with capture_logs() as logs:
         stack.ask(turn)

@@ -9,7 +9,7 @@ from service.registrations.status_changes import Known
 from service.store.effects.blocks import open_causes
 from service.store.effects.ledger import effects_of
 from service.store.facts.consent import consent_of, opt_outs
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number, received_sms
@@ -20,28 +20,30 @@ JUNK = [b"\xff\xfe", b"junk", b"", b"x y z x y z", b"{broken", b"1 2 3"]
 
 @pytest.mark.parametrize("junk", JUNK)
 def test_a_damaged_consent_counts_as_an_opt_out_until_a_start(stack: Stack, junk: bytes) -> None:
-    async def mar(redis: "Redis", keys: Keys) -> tuple[bool, set[str]]:
-        await pending(redis.hset(keys.optouts, mapping={f"p:{ANN}": junk, f"p:{BOB}": "1 - message - - -"}))
-        listed = {each.number async for each in opt_outs(redis, keys)}
-        return (await consent_of(redis, keys, ANN)).opted_out, listed
+    async def mar(store: Store) -> tuple[bool, set[str]]:
+        await pending(store.redis.hset(store.keys.optouts, mapping={f"p:{ANN}": junk, f"p:{BOB}": "1 - message - - -"}))
+        listed = {each.number async for each in opt_outs(store)}
+        return (await consent_of(store, ANN)).opted_out, listed
 
     assert stack.ask(mar) == (True, {ANN, BOB})
     assert stack.deliver(envelope("message.received", received_sms(ANN, "hello"))).status_code == 200
     assert stack.deliver(envelope("message.received", received_sms(ANN, "START"))).status_code == 200
-    assert stack.ask(lambda redis, keys: consent_of(redis, keys, ANN)).opted_out is False
+    assert stack.ask(lambda store: consent_of(store, ANN)).opted_out is False
 
 
 @pytest.mark.parametrize("junk", JUNK)
 @pytest.mark.parametrize("name", ["state", "version", "sends", "sent", "bytes", "answer", "path", "status"])
 def test_a_damaged_entry_of_the_ledger_is_shown_beside_its_neighbours(stack: Stack, name: str, junk: bytes) -> None:
-    async def mar(redis: "Redis", keys: Keys) -> list[tuple[str, bool]]:
+    async def mar(store: Store) -> list[tuple[str, bool]]:
         for each in ("a", "b"):
-            await redis.zadd(f"{keys.namespace}:effects:event", {each: 1})
-            await pending(redis.hset(f"{keys.namespace}:effect:{each}", mapping={"event": "event", "state": "done"}))
-        await redis.hset(f"{keys.namespace}:effect:a", name, junk)  # type: ignore[arg-type, misc]
-        await redis.zadd(f"{keys.namespace}:effects:event", {"c": 2})
-        await redis.set(f"{keys.namespace}:effect:c", "no hash")
-        return [(each.name, each.unread) for each in await effects_of(redis, keys, "event")]
+            await store.redis.zadd(f"{store.namespace}:effects:event", {each: 1})
+            await pending(
+                store.redis.hset(f"{store.namespace}:effect:{each}", mapping={"event": "event", "state": "done"})
+            )
+        await store.redis.hset(f"{store.namespace}:effect:a", name, junk)  # type: ignore[arg-type, misc]
+        await store.redis.zadd(f"{store.namespace}:effects:event", {"c": 2})
+        await store.redis.set(f"{store.namespace}:effect:c", "no hash")
+        return [(each.name, each.unread) for each in await effects_of(store, "event")]
 
     (first, unread), *others = stack.ask(mar)
     assert (first, others) == ("a", [("b", False), ("c", True)])
@@ -106,7 +108,7 @@ def test_a_damaged_entry_under_a_callers_key_ends_its_own_handler_at_once_and_se
 
     for number, (state, damage) in marred.items():
         entry = f"{stack.keys.namespace}:effect:{name_of_key(f'key-{number}', 'POST', '/messages')}"
-        stack.ask(lambda redis, _: mar_entry(redis, entry, state, damage))
+        stack.ask(lambda store: mar_entry(store.redis, entry, state, damage))
     neighbour = fresh_number()
     events = {each: envelope("test.send", {"to": each}) for each in (*marred, neighbour)}
     assert {stack.deliver(each).status_code for each in events.values()} == {200}
@@ -125,12 +127,12 @@ def test_a_damaged_snapshot_is_read_as_another_status(junk: bytes) -> None:
 
 
 def test_a_damaged_cause_hides_no_other(stack: Stack) -> None:
-    async def mar(redis: "Redis", keys: Keys) -> list[str]:
-        await pending(redis.sadd(f"{keys.namespace}:blocks", "credentials", "permission"))
-        await redis.hset(f"{keys.namespace}:block:credentials", "since", b"\xff")  # type: ignore[arg-type, misc]
+    async def mar(store: Store) -> list[str]:
+        await pending(store.redis.sadd(f"{store.namespace}:blocks", "credentials", "permission"))
+        await store.redis.hset(f"{store.namespace}:block:credentials", "since", b"\xff")  # type: ignore[arg-type, misc]
         await pending(
-            redis.hset(f"{keys.namespace}:block:permission", mapping={"since": 1, "detail": "d", "advice": "a"})
+            store.redis.hset(f"{store.namespace}:block:permission", mapping={"since": 1, "detail": "d", "advice": "a"})
         )
-        return sorted(each.name for each in await open_causes(redis, keys))
+        return sorted(each.name for each in await open_causes(store))
 
     assert stack.ask(mar) == ["credentials", "permission"]

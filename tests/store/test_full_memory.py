@@ -15,7 +15,7 @@ from service.processes import embedded_server
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.maintenance import Upkeep
 from tests.pending import pending
 from tests.stack import Stack, open_host, open_stack
@@ -111,22 +111,22 @@ def test_ended_records_older_than_two_days_go_once_no_body_is_left(small_stack: 
         small_stack.deliver(event)
         small_stack.ended(event)
 
-    async def grow_old(redis: "Redis", keys: Keys) -> None:
-        await redis.zadd(keys.ended, {old["data"]["id"]: (time.time() - 49 * 3600) * 1000})
-        await crowd(redis)
+    async def grow_old(store: Store) -> None:
+        await store.redis.zadd(store.keys.ended, {old["data"]["id"]: (time.time() - 49 * 3600) * 1000})
+        await crowd(store.redis)
 
     small_stack.ask(grow_old)
     wait_for(lambda: small_stack.record(old["data"]["id"]) is None)
     assert find(small_stack, young).body is None
     assert small_stack.ask(accept.counts).accepted == 1
-    small_stack.ask(lambda redis, _: redis.delete("ballast"))
+    small_stack.ask(lambda store: store.redis.delete("ballast"))
     assert small_stack.deliver(big()).status_code == 200
 
 
 def test_each_shortage_is_told_of_once(small_stack: Stack) -> None:
-    async def turns(redis: "Redis", keys: Keys) -> None:
-        await crowd(redis)
-        upkeep = Upkeep(small_stack.settings, redis, keys, "worker")
+    async def turns(store: Store) -> None:
+        await crowd(store.redis)
+        upkeep = Upkeep(small_stack.settings, store, "worker")
         for _ in range(5):
             await upkeep.turn()
 

@@ -4,17 +4,18 @@ import importlib
 import pkgutil
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 import service.store
+from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.inbox.audit import audit, repair
-from service.store.keys import Keys
 from service.store.scripts import Script
+from service.store.store import Store
 from tests.store.half_way import FaultyRedis, Scenario, World
 from tests.store.half_way_scenarios import SCENARIOS
 
@@ -54,7 +55,7 @@ async def server(redis_url: str) -> AsyncIterator["Redis"]:
 
 
 def world(server: "Redis") -> World:
-    return World(FaultyRedis(server, all_scripts()), Keys(f"t{uuid.uuid4().hex[:12]}"))
+    return World(Store(cast("Redis", FaultyRedis(server, all_scripts())), f"t{uuid.uuid4().hex[:12]}", PLAIN))
 
 
 async def unharmed(server: "Redis", scenario: Scenario) -> tuple[Any, dict[str, Any]]:
@@ -88,12 +89,12 @@ async def test_a_script_that_fails_at_one_write_is_completed_by_its_repetition(
         repeated = await scenario.act(broken)
         if scenario.same_answer and repeated != answer:
             wrong.append(f"{point}: answered {repeated!r}, not {answer!r}")
-        checked = await audit(broken.redis, broken.keys)
+        checked = await audit(broken.store)
         if not checked.clean and broken.redis.refused[-1].split(" ")[0] in BESIDE_THE_COUNTERS:
             # The counters and the mark are two writes: what lies between them no order can help.
             repaired.append(point)
-            await repair(broken.redis, broken.keys, checked)
-            checked = await audit(broken.redis, broken.keys)
+            await repair(broken.store, checked)
+            checked = await audit(broken.store)
         found = await broken.contents()
         differing = differences(stored, found, scenario)
         if differing:

@@ -27,7 +27,7 @@ from service.store.facts.consent import (
 from service.store.facts.message_states import MessageState, Recipient, ask
 from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
 from service.store.inbox.accept import NewEvent, accept
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 
 T = TypeVar("T")
@@ -45,12 +45,12 @@ class Deployment:
         self.url = url
         self.namespace = f"t{uuid.uuid4().hex[:12]}"
 
-    def ask(self, configured: Sequence[EncryptionKey], work: "Callable[[Redis, Keys], Awaitable[T]]") -> T:
+    def ask(self, configured: Sequence[EncryptionKey], work: "Callable[[Store], Awaitable[T]]") -> T:
         """Do some work as a process with these keys."""
 
         async def working() -> T:
             async with connect(self.url, timeout=5, connections=2) as redis:
-                return await work(redis, Keys(self.namespace, Sealer(tuple(configured))))
+                return await work(Store(redis, self.namespace, Sealer(tuple(configured))))
 
         return asyncio.run(working())
 
@@ -58,26 +58,26 @@ class Deployment:
         self, configured: Sequence[EncryptionKey], said: Literal["out", "in"], at: float, number: str = ANN
     ) -> int:
         word = ConsentChange(number, said, at)
-        return self.ask(configured, lambda redis, keys: record_consent(redis, keys, [word], now=0))
+        return self.ask(configured, lambda store: record_consent(store, [word], now=0))
 
     def opted_out(self, configured: Sequence[EncryptionKey], number: str = ANN) -> bool:
-        return self.ask(configured, lambda redis, keys: opted_out(redis, keys, number))
+        return self.ask(configured, lambda store: opted_out(store, number))
 
     def move(self, configured: Sequence[EncryptionKey]) -> int:
         return self.ask(configured, move_opt_outs)
 
     def listed(self, configured: Sequence[EncryptionKey]) -> set[str]:
-        async def listing(redis: "Redis", keys: Keys) -> set[str]:
-            return {each.number async for each in opt_outs(redis, keys)}
+        async def listing(store: Store) -> set[str]:
+            return {each.number async for each in opt_outs(store)}
 
         return self.ask(configured, listing)
 
     def everything(self) -> str:
         """All keys and all that they hold, as text."""
 
-        async def reading(redis: "Redis", keys: Keys) -> str:
-            found = [key async for key in redis.scan_iter(f"{keys.namespace}:*")]
-            return repr(found) + repr([await _value(redis, key) for key in found])
+        async def reading(store: Store) -> str:
+            found = [key async for key in store.redis.scan_iter(f"{store.namespace}:*")]
+            return repr(found) + repr([await _value(store.redis, key) for key in found])
 
         return self.ask((), reading)
 
@@ -140,7 +140,7 @@ def test_whoever_lacks_a_key_is_told_nothing_rather_than_that_there_is_no_stop(d
 
 def test_moving_is_done_once_and_for_very_many(deployment: Deployment) -> None:
     words = [ConsentChange(f"+1312{each:07}", "out", 10.0) for each in range(1201)]
-    deployment.ask((), lambda redis, keys: record_consent(redis, keys, words, now=0))
+    deployment.ask((), lambda store: record_consent(store, words, now=0))
     assert (deployment.move((A,)), deployment.move((A,))) == (1201, 0)
     assert len(deployment.listed((A,))) == 1201
     assert "+1312" not in deployment.everything()
@@ -158,17 +158,17 @@ def test_the_latest_word_counts_whoever_wrote_it_under_whatever_keys(redis_url: 
         async with connect(redis_url, timeout=5, connections=2) as redis:
             namespace = f"t{uuid.uuid4().hex[:12]}"
             for step, at, configured in steps:
-                keys = Keys(namespace, Sealer(configured))
+                store = Store(redis, namespace, Sealer(configured))
                 if step == "move":
-                    await move_opt_outs(redis, keys)
+                    await move_opt_outs(store)
                 else:
-                    await record_consent(redis, keys, [ConsentChange(ANN, step, at)], now=0)
+                    await record_consent(store, [ConsentChange(ANN, step, at)], now=0)
             counted: dict[bytes, bytes] = await pending(redis.hgetall(f"{namespace}:optout_keys"))
             forms: list[bytes] = await pending(redis.hkeys(f"{namespace}:optouts"))
             for key in (A, B):
                 hidden = sum(form.startswith(f"h:{key.name}:".encode()) for form in forms)
                 assert int(counted.get(key.name.encode(), b"0")) == hidden, "the count by key is exact"
-            consent = await consent_of(redis, Keys(namespace, Sealer((B, A))), ANN)
+            consent = await consent_of(Store(redis, namespace, Sealer((B, A))), ANN)
             return consent.said.out_at, consent.said.in_at
 
     outs, ins = ([at for step, at, _ in steps if step == said] for said in ("out", "in"))
@@ -179,16 +179,14 @@ def told(deployment: Deployment, configured: Sequence[EncryptionKey], status: st
     """Merge what is said of Ann's message as a process with these keys, and ask about her."""
     said = MessageStatus("m", "RCS", (RecipientStatus(ANN, status, "T"),)) if status else None
     more = {"by": "event-1", **more}
-    return deployment.ask(
-        configured, lambda redis, keys: ask(redis, keys, "m", [Recipient(ANN, "sms")], said=said, **more)
-    )
+    return deployment.ask(configured, lambda store: ask(store, "m", [Recipient(ANN, "sms")], said=said, **more))
 
 
 def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) -> None:
     told(deployment, (), "delivery_failed")
     told(deployment, (A,), "")
     right = f"right:{A.hidden(ANN)}"
-    deployment.ask((A,), lambda redis, keys: redis.hset(keys.message("m"), right, "event-1"))  # type: ignore[arg-type, return-value]
+    deployment.ask((A,), lambda store: store.redis.hset(store.keys.message("m"), right, "event-1"))  # type: ignore[arg-type, return-value]
     assert told(deployment, (A,), "sent").recipients[ANN].status == "delivery_failed"
     assert told(deployment, (B, A), "", by="event-2").recipients[ANN].reason == "right_held"
     assert told(deployment, (B, A), "delivered", purpose="sent").doubled == ("T",)
@@ -200,7 +198,7 @@ def test_a_state_that_was_written_under_two_forms_is_merged(deployment: Deployme
     """While some processes have a key and others not yet."""
     told(deployment, (A,), "delivery_failed")
     merged = MessageStatus("m", "RCS", (RecipientStatus(ANN, "delivered"),))
-    deployment.ask((), lambda redis, keys: accept(redis, keys, [arrival_of(merged)]))
+    deployment.ask((), lambda store: accept(store, [arrival_of(merged)]))
     assert told(deployment, (A,), "sent").recipients[ANN].status == "delivered"
 
 
@@ -214,9 +212,7 @@ def test_whoever_lacks_the_key_of_a_recipient_waits_for_that_message_only(deploy
     for configured in ((), (B,)):
         with pytest.raises(KeyMissing, match=A.name):
             told(deployment, configured, "")
-        elsewhere = deployment.ask(
-            configured, lambda redis, keys: ask(redis, keys, "other", [Recipient(ANN, "sms")], by="event-1")
-        )
+        elsewhere = deployment.ask(configured, lambda store: ask(store, "other", [Recipient(ANN, "sms")], by="event-1"))
         assert elsewhere.recipients[ANN].reason == ""
     assert told(deployment, (B, A), "").recipients[ANN].reason == "already_delivered"
     assert told(deployment, (B,), "").recipients[ANN].reason == "already_delivered", "it stands under the first key now"
@@ -227,7 +223,7 @@ def test_the_guard_against_loops_counts_on_when_keys_change(deployment: Deployme
         asked = {"effect_key": key, "limit": 2, "budget": 9, "window": 60}
         reason: str | None = deployment.ask(
             configured,
-            lambda redis, keys: reason_against_answer(redis, keys, ANN, **asked),  # type: ignore[arg-type]
+            lambda store: reason_against_answer(store, ANN, **asked),  # type: ignore[arg-type]
         )
         return reason is None
 
@@ -240,13 +236,13 @@ def test_the_guard_against_loops_counts_on_when_keys_change(deployment: Deployme
 
 def test_what_a_phone_can_do_is_remembered_and_forgotten_when_keys_change(deployment: Deployment) -> None:
     def known(configured: Sequence[EncryptionKey]) -> Any:
-        return deployment.ask(configured, lambda redis, keys: recall(redis, keys, "agent", [ANN]))
+        return deployment.ask(configured, lambda store: recall(store, "agent", [ANN]))
 
-    deployment.ask((A,), lambda redis, keys: remember(redis, keys, "agent", {ANN: Capability(("X",))}))
+    deployment.ask((A,), lambda store: remember(store, "agent", {ANN: Capability(("X",))}))
     assert known((B, A)) == {ANN: Capability(("X",))}
     assert known((B,)) == {}
     assert ANN not in deployment.everything()
-    deployment.ask((B, A), lambda redis, keys: forget(redis, keys, "agent", ANN))
+    deployment.ask((B, A), lambda store: forget(store, "agent", ANN))
     assert known((A,)) == {}
 
 

@@ -13,7 +13,6 @@ from service.store.effects.ledger import Entry
 from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 from service.store.facts.consent import record_consent
 from service.store.facts.message_states import Recipient, RecipientState, ask
-from service.store.keys import Keys
 from tests.store.test_sms_budget import Budget
 
 ANN = "+13125550101"
@@ -27,32 +26,30 @@ class Intents(Budget):
     def intend(self, entry: Entry = ENTRY, *, instead_of: InsteadOf | None = INSTEAD, again: bool = False) -> object:
         conditions = SendConditions((ANN,), instead_of)
         return self.ask(
-            lambda redis, keys: ledger.begin(
-                redis, keys, self.lease, entry, "run", again=again, keep=60, conditions=conditions
-            )
+            lambda store: ledger.begin(store, self.lease, entry, "run", again=again, keep=60, conditions=conditions)
         )
 
     def told(self, status: str, *, message_type: str = "RCS") -> None:
         said = MessageStatus("m", message_type, (RecipientStatus(ANN, status),))
-        self.ask(lambda redis, keys: ask(redis, keys, "m", [], by="other", said=said))
+        self.ask(lambda store: ask(store, "m", [], by="other", said=said))
 
     def state(self, by: str = "other") -> RecipientState:
         asked = [Recipient(ANN, "sms")]
-        return self.ask(lambda redis, keys: ask(redis, keys, "m", asked, by=by)).recipients[ANN]
+        return self.ask(lambda store: ask(store, "m", asked, by=by)).recipients[ANN]
 
     def hear(self, said: str, at: float) -> None:
         word = ConsentChange(ANN, said, at)  # type: ignore[arg-type]
-        self.ask(lambda redis, keys: record_consent(redis, keys, [word], now=at))
+        self.ask(lambda store: record_consent(store, [word], now=at))
 
     def entry_state(self) -> bytes | None:
-        return self.ask(lambda redis, keys: redis.hget(f"{keys.namespace}:effect:sms", "state"))  # type: ignore[arg-type, return-value]
+        return self.ask(lambda store: store.redis.hget(f"{store.namespace}:effect:sms", "state"))  # type: ignore[arg-type, return-value]
 
 
 @pytest.fixture
 def intents(redis_url: str) -> Iterator[Intents]:
     opened = Intents(redis_url)
     yield opened
-    opened.runner.run(opened.redis.aclose())
+    opened.runner.run(opened.store.redis.aclose())
     opened.runner.close()
 
 
@@ -116,15 +113,15 @@ def test_a_dry_run_takes_nothing(intents: Intents) -> None:
 
 def test_who_lacks_a_key_writes_no_intent(intents: Intents) -> None:
     key = EncryptionKey(b"k" * 32)
-    plain, intents.keys = intents.keys, Keys(intents.keys.namespace, Sealer((key,)))
+    plain, intents.store = intents.store, replace(intents.store, encryption=Sealer((key,)))
     intents.hear("out", 50.0)
-    intents.keys = plain
+    intents.store = plain
     assert intents.intend() == NotAllowed("encryption_key_missing", (key.name,))
 
 
 def test_who_lacks_the_key_of_a_recipient_writes_no_intent(intents: Intents) -> None:
     key = EncryptionKey(b"k" * 32)
-    plain, intents.keys = intents.keys, Keys(intents.keys.namespace, Sealer((key,)))
+    plain, intents.store = intents.store, replace(intents.store, encryption=Sealer((key,)))
     intents.told("sent")
-    intents.keys = plain
+    intents.store = plain
     assert intents.intend() == NotAllowed("encryption_key_missing", (key.name,))

@@ -16,8 +16,8 @@ from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.facts.message_states import MessageState, Purpose, Recipient, ask
 from service.store.inbox.accept import NewEvent, accept
-from service.store.inbox.imports import ImportedEvent, store
-from service.store.keys import Keys
+from service.store.inbox.imports import ImportedEvent, import_events
+from service.store.store import Store
 from tests.pending import pending
 from tests.telnyx_events import Body, envelope, finalized_rcs
 
@@ -36,24 +36,24 @@ class States:
         self.redis = connect(url, timeout=5, connections=1)
         self.namespace = f"t{uuid.uuid4().hex[:12]}"
 
-    def keys(self, configured: Sequence[EncryptionKey] = ()) -> Keys:
-        return Keys(self.namespace, Sealer(tuple(configured)))
+    def store(self, configured: Sequence[EncryptionKey] = ()) -> Store:
+        return Store(self.redis, self.namespace, Sealer(tuple(configured)))
 
     def arrive(self, body: Body, *, by: str = "webhook", configured: Sequence[EncryptionKey] = ()) -> str:
         """Accept or import an event as it arrives; answers what became of it."""
         raw = orjson.dumps(body)
         if by == "import":
             foreign = ImportedEvent(body["data"]["id"], body["data"]["event_type"], raw, "webhook", 1, 1, {})
-            [answer] = self.runner.run(store(self.redis, self.keys(configured), [foreign], run_them=False, keep=3600.0))
+            [answer] = self.runner.run(import_events(self.store(configured), [foreign], run_them=False, keep=3600.0))
             return answer
         arrival = NewEvent.from_envelope(read_envelope(raw), raw, by)
-        return self.runner.run(accept(self.redis, self.keys(configured), [arrival]))[0].status
+        return self.runner.run(accept(self.store(configured), [arrival]))[0].status
 
     def ask(
         self, *numbers: str, message: str = "m", by: str = "event", purpose: Purpose = "look", at: float = 0
     ) -> MessageState:
         asked = [Recipient(number, f"sms-{number}") for number in numbers]
-        return self.runner.run(ask(self.redis, self.keys(), message, asked, by=by, purpose=purpose, at=at))
+        return self.runner.run(ask(self.store(), message, asked, by=by, purpose=purpose, at=at))
 
     def reason(self, number: str = ANN, *, by: str = "event") -> str:
         return self.ask(number, by=by).recipients[number].reason

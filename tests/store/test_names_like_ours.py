@@ -5,12 +5,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service.store.encryption_checks import keys_missing_for_opt_outs
 from service.store.facts.consent import opt_outs, opted_out
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.messages.whatsapp_replies import Replies
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
@@ -55,9 +54,9 @@ def test_a_recipient_that_looks_hidden_holds_no_fallback_up(stack: Stack, sender
 def test_no_sender_makes_a_key_be_missed_or_stands_on_the_list_as_no_number(stack: Stack, sender: str) -> None:
     event = envelope("message.received", {**received_sms("+13125550101", "STOP"), "from": {"phone_number": sender}})
 
-    async def told(redis: "Redis", keys: Keys) -> Any:
-        listed = [each.number async for each in opt_outs(redis, keys)]
-        return dict(await keys_missing_for_opt_outs(redis, keys)), listed, await opted_out(redis, keys, "+13125550198")
+    async def told(store: Store) -> Any:
+        listed = [each.number async for each in opt_outs(store)]
+        return dict(await keys_missing_for_opt_outs(store)), listed, await opted_out(store, "+13125550198")
 
     assert stack.deliver(event).status_code == 200
     missing, listed, opted = stack.ask(told)

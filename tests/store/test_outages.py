@@ -8,13 +8,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
 from handlers import router as built_in
 from service.processes import embedded_server
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 from tests.waiting import wait_for
@@ -88,7 +87,7 @@ def test_a_full_memory_is_a_503_with_its_reason_and_what_is_queued_still_ends(
 ) -> None:
     waiting = event()
     assert own_stack.deliver(waiting).status_code == 200
-    own_stack.ask(lambda redis, keys: redis.config_set("maxmemory", "1"))
+    own_stack.ask(lambda store: store.redis.config_set("maxmemory", "1"))
     answer = own_stack.deliver(event())
     assert (answer.status_code, answer.json()) == (
         503,
@@ -98,7 +97,7 @@ def test_a_full_memory_is_a_503_with_its_reason_and_what_is_queued_still_ends(
 
     own_stack.start_worker(built_in)
     assert own_stack.ended(waiting).state == "done"
-    own_stack.ask(lambda redis, keys: redis.config_set("maxmemory", "0"))
+    own_stack.ask(lambda store: store.redis.config_set("maxmemory", "0"))
     assert own_stack.deliver(event()).status_code == 200
 
 
@@ -118,9 +117,9 @@ def test_near_the_memory_limit_bodies_of_ended_events_go_first_and_reception_goe
     assert own_stack.ended(dead).state == "dead"
     assert own_stack.recorded(ended[0]["data"]["id"]).body is not None
 
-    async def nearly_fill(redis: "Redis", keys: Keys) -> None:
-        used = (await redis.info("memory"))["used_memory"]
-        await redis.config_set("maxmemory", int(used / 0.9))
+    async def nearly_fill(store: Store) -> None:
+        used = (await store.redis.info("memory"))["used_memory"]
+        await store.redis.config_set("maxmemory", int(used / 0.9))
 
     own_stack.ask(nearly_fill)
     wait_for(lambda: own_stack.recorded(ended[0]["data"]["id"]).body is None)
@@ -145,5 +144,5 @@ def test_a_worker_outlives_a_restart_of_redis(own_stack: Stack, own_server: embe
 
 def test_forgotten_scripts_are_loaded_again(own_stack: Stack) -> None:
     assert own_stack.deliver(event()).status_code == 200
-    own_stack.ask(lambda redis, keys: redis.script_flush())
+    own_stack.ask(lambda store: store.redis.script_flush())
     assert own_stack.deliver(event()).status_code == 200

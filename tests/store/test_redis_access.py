@@ -17,11 +17,12 @@ from typer.testing import CliRunner
 from service.cli import app
 from service.cli.demo.stack import free_port
 from service.processes import embedded_server
+from service.security.encryption import PLAIN
 from service.store.connection import connect
-from service.store.keys import Keys
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, trouble_working
+from service.store.store import Store
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.running import ringback
 from tests.telnyx_events import envelope
@@ -165,7 +166,7 @@ async def test_a_server_without_info_and_config_is_one_warning(own_server: embed
         found = await check_server(redis)
         assert (found.risks, len(found.warnings)) == ([], 1)
         assert "INFO" in found.warnings[0]
-        assert await trouble_working(redis, Keys("x"), worker_needs()) is None
+        assert await trouble_working(Store(redis, "x", PLAIN), worker_needs()) is None
 
 
 @pytest.mark.anyio
@@ -239,7 +240,7 @@ def test_cluster_mode_ends_the_start_and_is_told_with_what_to_write(cluster: str
 @pytest.mark.anyio
 async def test_cluster_mode_is_told_by_readiness(cluster: str) -> None:
     async with connect(cluster, timeout=5, connections=2) as redis:
-        trouble = await trouble_working(redis, Keys("x"), worker_needs())
+        trouble = await trouble_working(Store(redis, "x", PLAIN), worker_needs())
         assert trouble is not None
         assert "cluster mode" in trouble
 
@@ -354,7 +355,7 @@ async def test_a_server_that_hangs_is_told_in_time(own_server: embedded_server.E
         os.kill(own_server.process.pid, signal.SIGSTOP)
         try:
             began = time.monotonic()
-            trouble = await trouble_working(redis, Keys("x"), worker_needs())
+            trouble = await trouble_working(Store(redis, "x", PLAIN), worker_needs())
             assert time.monotonic() - began < 2
         finally:
             os.kill(own_server.process.pid, signal.SIGCONT)

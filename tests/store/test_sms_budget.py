@@ -6,8 +6,8 @@ from typing import TypeVar
 from uuid import uuid4
 
 import pytest
-from redis.asyncio import Redis
 
+from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.effects import ledger
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
@@ -15,7 +15,7 @@ from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendCon
 from service.store.effects.sms_budget import WINDOW, Room, room
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimRequest, claim
-from service.store.keys import Keys
+from service.store.store import Store
 from tests.pending import pending
 
 T = TypeVar("T")
@@ -28,15 +28,14 @@ class Budget:
 
     def __init__(self, url: str) -> None:
         self.runner = asyncio.Runner()
-        self.redis = connect(url, timeout=5, connections=2)
-        self.keys = Keys(f"t{uuid4().hex[:12]}")
-        self.ask(lambda redis, keys: accept.accept(redis, keys, [accept.NewEvent("e", "test.one", b"{}", "webhook")]))
+        self.store = Store(connect(url, timeout=5, connections=2), f"t{uuid4().hex[:12]}", PLAIN)
+        self.ask(lambda store: accept.accept(store, [accept.NewEvent("e", "test.one", b"{}", "webhook")]))
         wanted = ClaimRequest("w", 1, lease=60, limit=1, routes={"one": ["test.one"]})
-        [self.lease] = self.ask(lambda redis, keys: claim(redis, keys, wanted)).leases
+        [self.lease] = self.ask(lambda store: claim(store, wanted)).leases
 
-    def ask(self, work: "Callable[[Redis, Keys], Awaitable[T]]") -> T:
+    def ask(self, work: "Callable[[Store], Awaitable[T]]") -> T:
         async def working() -> T:
-            return await work(self.redis, self.keys)
+            return await work(self.store)
 
         return self.runner.run(working())
 
@@ -45,35 +44,33 @@ class Budget:
         message = InsteadOf(f"m-{name}", None, segments, limit, keep=60)
         conditions = SendConditions((ANN,), message)
         return self.ask(
-            lambda redis, keys: ledger.begin(
-                redis, keys, self.lease, entry, "run", again=again, keep=60, conditions=conditions
-            )
+            lambda store: ledger.begin(store, self.lease, entry, "run", again=again, keep=60, conditions=conditions)
         )
 
     def end(self, name: str, outcome: EffectOutcome) -> None:
         note = uuid4().hex
-        self.ask(
-            lambda redis, keys: ledger.end(redis, keys, name, outcome, StoredAnswer(0), sent_at=1, why="", note=note)
-        )
+        self.ask(lambda store: ledger.end(store, name, outcome, StoredAnswer(0), sent_at=1, why="", note=note))
 
     def room(self, name: str, *, segments: int, limit: int) -> Room:
-        return self.ask(lambda redis, keys: room(redis, keys, name, segments=segments, limit=limit))
+        return self.ask(lambda store: room(store, name, segments=segments, limit=limit))
 
     def grow_older(self, name: str) -> None:
         """Let a reservation be one of an hour ago."""
-        self.ask(lambda redis, keys: redis.zincrby(f"{keys.namespace}:sms_budget", -WINDOW * 1000, name))
+        self.ask(lambda store: store.redis.zincrby(f"{store.namespace}:sms_budget", -WINDOW * 1000, name))
 
     def left(self) -> list[int]:
         """Milliseconds for which each key of the budget is still kept."""
 
-        async def found(redis: "Redis", keys: Keys) -> list[int]:
-            return [await redis.pttl(key) async for key in redis.scan_iter(f"{keys.namespace}:sms_budget*")]
+        async def found(store: Store) -> list[int]:
+            return [
+                await store.redis.pttl(key) async for key in store.redis.scan_iter(f"{store.namespace}:sms_budget*")
+            ]
 
         return self.ask(found)
 
     def sum(self) -> int:
-        async def read(redis: "Redis", keys: Keys) -> int:
-            return int(await pending(redis.hget(f"{keys.namespace}:sms_budget:segments", "sum")) or 0)
+        async def read(store: Store) -> int:
+            return int(await pending(store.redis.hget(f"{store.namespace}:sms_budget:segments", "sum")) or 0)
 
         return self.ask(read)
 
@@ -82,7 +79,7 @@ class Budget:
 def budget(redis_url: str) -> Iterator[Budget]:
     opened = Budget(redis_url)
     yield opened
-    opened.runner.run(opened.redis.aclose())
+    opened.runner.run(opened.store.redis.aclose())
     opened.runner.close()
 
 
@@ -118,7 +115,7 @@ def test_what_did_not_happen_gives_its_segments_back(budget: Budget, outcome: Ef
 def test_a_person_is_told_once_an_hour(budget: Budget) -> None:
     budget.begin("e0", segments=1, limit=1)
     assert [budget.room(f"e{n}", segments=1, limit=1).tell for n in range(1, 4)] == [True, False, False]
-    budget.ask(lambda redis, keys: redis.delete(f"{keys.namespace}:sms_budget:notified"))
+    budget.ask(lambda store: store.redis.delete(f"{store.namespace}:sms_budget:notified"))
     assert budget.room("e9", segments=1, limit=1).tell
 
 

@@ -8,13 +8,12 @@ import arq
 import orjson
 from arq.connections import ArqRedis
 from arq.cron import cron
-from redis.asyncio import Redis
 
 from service import Context, Event, Router
 from service.store.inbox.accept import cancel
 from service.store.inbox.audit import audit
 from service.store.inbox.retention import sweep
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.arq_compat import arq_options
 from tests.stack import Stack
 from tests.telnyx_events import envelope
@@ -43,16 +42,16 @@ def test_a_plain_function_runs_with_its_arguments_and_the_health_check_is_kept(s
     functions = [*arq_options(stack.settings, Router())["functions"], arq.func(add, name="add")]
     stack.start_worker(Router(), worker_options={"functions": functions})
 
-    async def enqueue(redis: "Redis", keys: Keys) -> None:
-        pool = ArqRedis(redis.connection_pool, job_serializer=orjson.dumps)
-        await pool.enqueue_job("add", 1, other=2, _queue_name=keys.queue)
+    async def enqueue(store: Store) -> None:
+        pool = ArqRedis(store.redis.connection_pool, job_serializer=orjson.dumps)
+        await pool.enqueue_job("add", 1, other=2, _queue_name=store.keys.queue)
 
     stack.ask(enqueue)
     wait_for(lambda: seen)
     assert seen == [(1, 3)]
 
-    async def health(redis: "Redis", keys: Keys) -> bytes | None:
-        known: bytes | None = await redis.get(f"{keys.queue}:health-check")
+    async def health(store: Store) -> bytes | None:
+        known: bytes | None = await store.redis.get(f"{store.keys.queue}:health-check")
         return known
 
     assert b"j_complete" in wait_for(lambda: stack.ask(health))
@@ -78,9 +77,9 @@ def test_a_sweep_a_redelivery_and_a_cancel_while_an_event_runs_change_nothing(st
     stack.ended(first)
     assert begun.wait(10)
 
-    async def meddle(redis: "Redis", keys: Keys) -> None:
-        await cancel(redis, keys, "schedule:timer", remember=60_000)
-        assert (await sweep(redis, keys, first=0)).put_back == 0
+    async def meddle(store: Store) -> None:
+        await cancel(store, "schedule:timer", remember=60_000)
+        assert (await sweep(store, first=0)).put_back == 0
 
     stack.ask(meddle)
     assert stack.deliver(first).json() == {"status": "duplicate"}

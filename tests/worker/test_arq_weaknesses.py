@@ -16,8 +16,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
 from service.processes.embedded_server import EmbeddedServer
+from service.security.encryption import PLAIN
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.leases import ClaimRequest, claim
+from service.store.store import Store
+from tests.pending import pending
 from tests.stack import Stack
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
@@ -120,9 +123,9 @@ def test_an_exception_in_a_hook(stack: Stack, hook: str) -> None:
     functions = [*stack_functions(stack), arq.func(work, name="work")]
     worker = stack.start_worker(counting(runs), worker_options={hook: broken_hook, "functions": functions})
 
-    async def enqueue(redis: Any, keys: Any) -> None:
-        pool = ArqRedis(redis.connection_pool, job_serializer=orjson.dumps)
-        await pool.enqueue_job("work", _queue_name=keys.queue)
+    async def enqueue(store: Store) -> None:
+        pool = ArqRedis(store.redis.connection_pool, job_serializer=orjson.dumps)
+        await pool.enqueue_job("work", _queue_name=store.keys.queue)
 
     stack.ask(enqueue)
     wait_for(done.is_set)
@@ -130,7 +133,7 @@ def test_an_exception_in_a_hook(stack: Stack, hook: str) -> None:
     stack.deliver(event)
     assert stack.ended(event).state == "done"
     wait_for(lambda: not worker.tasks)
-    assert stack.ask(lambda redis, keys: redis.zcard(keys.queue)) == 0
+    assert stack.ask(lambda store: store.redis.zcard(store.keys.queue)) == 0
 
 
 def stack_functions(stack: Stack) -> list[Any]:
@@ -163,10 +166,10 @@ def test_a_hundred_jobs_orphaned_by_crashes(stack: Stack) -> None:
 
     orphans = [f"orphan-{n}" for n in range(100)]
 
-    async def orphan(redis: Any, keys: Any) -> None:
-        await accept(redis, keys, [NewEvent(each, "test.something", b"{}", "webhook") for each in orphans])
+    async def orphan(store: Store) -> None:
+        await accept(store, [NewEvent(each, "test.something", b"{}", "webhook") for each in orphans])
         request = ClaimRequest("a-crashed-worker", 1, lease=2, limit=100, routes={"count": ["test.something"]})
-        assert len((await claim(redis, keys, request)).leases) == 100
+        assert len((await claim(store, request)).leases) == 100
 
     stack.ask(orphan)
     runs: list[str] = []
@@ -201,8 +204,8 @@ def test_a_job_older_than_a_day(stack: Stack) -> None:
     event = something()
     stack.deliver(event)
     job = f"arq:job:{stack.keys.job_id(event['data']['id'])}"
-    assert stack.ask(lambda redis, keys: redis.pttl(job)) == -1, "it does not expire"
-    stack.ask(lambda redis, keys: redis.delete(job))
+    assert stack.ask(lambda store: store.redis.pttl(job)) == -1, "it does not expire"
+    stack.ask(lambda store: store.redis.delete(job))
     runs: list[str] = []
     stack.start_worker(counting(runs))
     assert stack.ended(event).state == "done", "and even without it the record is enough"
@@ -294,10 +297,10 @@ class Bomb:
 def test_a_foreign_or_corrupt_job_in_our_queue(stack: Stack, data: bytes | None, reason: str) -> None:
     job = f"foreign-{uuid.uuid4().hex}"
 
-    async def plant(redis: Any, keys: Any) -> None:
+    async def plant(store: Store) -> None:
         if data is not None:
-            await redis.set(f"arq:job:{job}", data)
-        await redis.zadd(keys.queue, {job: 1})
+            await store.redis.set(f"arq:job:{job}", data)
+        await store.redis.zadd(store.keys.queue, {job: 1})
 
     stack.ask(plant)
     runs: list[str] = []
@@ -319,10 +322,11 @@ def test_a_member_of_the_queue_that_is_no_text_is_kept_as_dead_alone(stack: Stac
     own = stack.keys.job_id("").encode() if with_event else b""
     job = own + b"\xff\xfe" + uuid.uuid4().hex.encode()
 
-    async def plant(redis: Any, keys: Any) -> None:
-        await redis.zadd(keys.queue, {job: 1})
+    async def plant(store: Store) -> None:
+        await store.redis.zadd(store.keys.queue, {job: 1})
         if with_event:
-            await redis.hset(keys.event("").encode() + job.removeprefix(own), mapping={"state": "open", "type": "t"})
+            name: Any = store.keys.event("").encode() + job.removeprefix(own)
+            await pending(store.redis.hset(name, mapping={"state": "open", "type": "t"}))
 
     stack.ask(plant)
     runs: list[str] = []
@@ -332,7 +336,7 @@ def test_a_member_of_the_queue_that_is_no_text_is_kept_as_dead_alone(stack: Stac
     assert stack.ended(event).state == "done"
     kept = stack.ended("foreign:" + job.decode(errors="backslashreplace"))
     assert (kept.state, kept.handlers["queue"].reason) == ("dead", "corrupt_job")
-    assert stack.ask(lambda redis, keys: redis.zscore(keys.queue, job)) is None
+    assert stack.ask(lambda store: store.redis.zscore(store.keys.queue, job)) is None
     assert runs == [event["data"]["id"]]
 
 
@@ -349,7 +353,7 @@ def test_another_arq_application_on_the_same_redis_is_untouched(stack: Stack, na
             await redis.enqueue_job("work", name, _queue_name=queue, _job_id=f"{queue}-{name}")
         event = something()
         arrival = NewEvent(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
-        await accept(stack.redis, stack.keys.__class__(own), [arrival])
+        await accept(Store(stack.redis, own, PLAIN), [arrival])
         await plain_worker(redis, queue, arq.func(work, name="work"), burst=True).main()
 
     on_plain_arq(stack, other_application)

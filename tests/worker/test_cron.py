@@ -12,9 +12,9 @@ import pytest
 from arq.cron import cron
 
 from service import Context, Event, Retry, Router
+from service.settings import Settings
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
-from service.store.keys import Keys
 from service.worker.arq_compat import cron_jobs, stock_settings
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -51,7 +51,7 @@ def test_a_periodic_run_that_asks_for_another_is_run_again(stack: Stack) -> None
     wait_for(lambda: len(runs) >= 2)
     assert stack.ended(runs[0]).handlers["tick"].state == "done"
     assert runs.count(runs[0]) == 2
-    kept = stack.ask(lambda redis, keys: search(redis, keys, limit=50, wanted=EventFilter(type="ringback.cron.tick")))
+    kept = stack.ask(lambda store: search(store, limit=50, wanted=EventFilter(type="ringback.cron.tick")))
     assert {record.arrived_by for record in kept} == {"cron"}
 
 
@@ -61,7 +61,7 @@ def test_the_times_may_be_any_kind_of_set() -> None:
     @router.cron(minute=frozenset({7, 37}))
     async def tick(event: Event, ctx: Context) -> None: ...
 
-    [job] = cron_jobs(router, Keys("here"))
+    [job] = cron_jobs(router, Settings())
     job.calculate_next(datetime(2026, 11, 22, 12, 10, tzinfo=UTC))
     assert job.next_run == datetime(2026, 11, 22, 12, 37, 0, 123_456, tzinfo=UTC)
 

@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog.testing import capture_logs
@@ -16,7 +15,7 @@ from service.store.inbox import accept, retention
 from service.store.inbox.audit import audit
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
-from service.store.keys import Keys
+from service.store.store import Store
 from service.worker import maintenance as upkeep_module
 from service.worker.maintenance import Upkeep
 from tests.pending import pending
@@ -59,9 +58,9 @@ def keeping_up(stack: Stack, **changes: Any) -> None:
     """One round of upkeep, under other settings."""
     settings = stack.settings.model_copy(update=changes)
 
-    async def turn(redis: "Redis", keys: Keys) -> None:
-        await redis.delete(f"{keys.namespace}:maintenance")
-        await Upkeep(settings, redis, keys, "worker").turn()
+    async def turn(store: Store) -> None:
+        await store.redis.delete(f"{store.namespace}:maintenance")
+        await Upkeep(settings, store, "worker").turn()
 
     stack.ask(turn)
 
@@ -84,7 +83,7 @@ def test_the_body_of_an_event_that_ended_well_goes_and_its_outcome_stays_in_200_
         "one": ("done", None),
         "two": ("done", "for_a_reason"),
     }
-    fields = stack.ask(lambda redis, keys: _fields(redis, keys, done["data"]["id"]))
+    fields = stack.ask(lambda store: _fields(store, done["data"]["id"]))
     assert sum(len(name) + len(value) for name, value in fields.items()) <= 200
     assert stack.recorded(dead["data"]["id"]).body is not None
     assert stack.deliver(done).json() == {"status": "duplicate"}
@@ -92,8 +91,8 @@ def test_the_body_of_an_event_that_ended_well_goes_and_its_outcome_stays_in_200_
     assert stack.ask(audit).clean
 
 
-async def _fields(redis: "Redis", keys: Keys, event_id: str) -> dict[bytes, bytes]:
-    fields: dict[bytes, bytes] = await pending(redis.hgetall(keys.event(event_id)))
+async def _fields(store: Store, event_id: str) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = await pending(store.redis.hgetall(store.keys.event(event_id)))
     return fields
 
 
@@ -116,8 +115,8 @@ def test_retention_lowers_both_sides_and_what_is_forgotten_may_come_again(stack:
 def test_an_open_event_that_fell_out_of_the_queue_is_put_back(stack: Stack) -> None:
     stack.deliver(event := something())
 
-    async def meddle(redis: "Redis", keys: Keys) -> None:
-        await redis.delete(keys.queue, f"arq:job:{keys.job_id(event['data']['id'])}")
+    async def meddle(store: Store) -> None:
+        await store.redis.delete(store.keys.queue, f"arq:job:{store.keys.job_id(event['data']['id'])}")
 
     stack.ask(meddle)
     assert not stack.ask(audit).clean
@@ -129,7 +128,7 @@ def test_an_open_event_that_fell_out_of_the_queue_is_put_back(stack: Stack) -> N
 
 def test_one_worker_at_a_time_does_the_upkeep(stack: Stack) -> None:
     async def take(worker: str) -> bool:
-        return await retention.take_lock(stack.redis, stack.keys, worker, seconds=5)
+        return await retention.take_lock(stack.store, worker, seconds=5)
 
     asked = [stack.host.portal.call(take, worker) for worker in ("one", "other", "one")]
     assert asked == [True, False, True]
@@ -146,7 +145,7 @@ def test_the_upkeep_ends_whenever_it_is_cancelled(stack: Stack) -> None:
     """redis-py on Python 3.11 loses about every third cancellation that arrives while it sends."""
 
     async def cancel_after(steps: int) -> None:
-        task = asyncio.create_task(Upkeep(stack.settings, stack.redis, stack.keys, "worker").keep_up())
+        task = asyncio.create_task(Upkeep(stack.settings, stack.store, "worker").keep_up())
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
@@ -166,18 +165,18 @@ def test_the_upkeep_ends_whenever_it_is_cancelled(stack: Stack) -> None:
 def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Stack) -> None:
     """Measured by the server's own slow log, and compared with what a single accept of 256 events takes."""
 
-    async def fill(redis: "Redis", keys: Keys) -> None:
+    async def fill(store: Store) -> None:
         body = b'{"data":{"payload":{"text":"' + b"x" * 1500 + b'"}}}'
         for start in range(0, 100_000, 256):
             batch = range(start, min(start + 256, 100_000))
-            await accept.accept(redis, keys, [accept.NewEvent(f"e{n}", "test.x", body, "webhook") for n in batch])
+            await accept.accept(store, [accept.NewEvent(f"e{n}", "test.x", body, "webhook") for n in batch])
         for number in range(1, 101):
             request = ClaimRequest("w", number, lease=60, limit=100, routes={"one": ["*"]})
-            leases = (await claim(redis, keys, request)).leases
+            leases = (await claim(store, request)).leases
             done = {"one": HandlerRecord("done")}
-            await finish(redis, keys, [HandlerResults.of(lease, done, release=True) for lease in leases])
-        await redis.config_set("slowlog-log-slower-than", 5_000)
-        await redis.slowlog_reset()
+            await finish(store, [HandlerResults.of(lease, done, release=True) for lease in leases])
+        await store.redis.config_set("slowlog-log-slower-than", 5_000)
+        await store.redis.slowlog_reset()
 
     stack.ask(fill)
     began = time.monotonic()
@@ -186,7 +185,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
     for _ in range(2):
         keeping_up(stack, retention=0.0)
     took = time.monotonic() - began
-    slow = stack.ask(lambda redis, keys: redis.slowlog_get(1000))
+    slow = stack.ask(lambda store: store.redis.slowlog_get(1000))
     ours = [entry for entry in slow if entry["command"].startswith(b"EVALSHA")]
     told = f"upkeep of 10,000 ended among 100,000 events took {took:.1f} s; slower than 5 ms: {len(ours)}"
     warnings.warn(told, UserWarning, stacklevel=1)

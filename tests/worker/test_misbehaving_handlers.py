@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from service import Context, Discard, Event, Retry, Router
 from service.routing import Dead
 from service.store.inbox.audit import audit
 from service.store.inbox.records import HandlerRecord
+from service.store.store import Store
 from service.worker.outcomes import Limits, after_error, done
 from tests.processes.fleet import open_fleet
 from tests.stack import Stack
@@ -306,10 +306,10 @@ def test_what_a_handler_leaves_behind_tells_nothing_private(tmp_path: Path) -> N
 
 
 def test_jobs_of_arqs_own_that_are_in_progress_do_not_hide_events(stack: Stack) -> None:
-    async def occupy(redis: Any, keys: Any) -> None:
+    async def occupy(store: Store) -> None:
         for n in range(5):
-            await redis.set(f"arq:in-progress:busy-{n}", b"1", ex=60)
-            await redis.zadd(keys.queue, {f"busy-{n}": n + 1})
+            await store.redis.set(f"arq:in-progress:busy-{n}", b"1", ex=60)
+            await store.redis.zadd(store.keys.queue, {f"busy-{n}": n + 1})
 
     stack.ask(occupy)
     router = Router()

@@ -372,5 +372,5 @@ def test_stock_arq_drains_the_queue_to_the_same_end_state(stack: Stack) -> None:
     stack.host.portal.call(drain)
 
     assert [stack.ended(event).state for event in events] == ["done", "done", "dead"] * 3 + ["ignored"]
-    leftovers = stack.ask(lambda redis, keys: redis.zcard(keys.queue))
+    leftovers = stack.ask(lambda store: store.redis.zcard(store.keys.queue))
     assert leftovers == 0

@@ -19,11 +19,11 @@ from service.cli.run.up import ringback_command
 from service.processes import embedded_server
 from service.processes.parent_death import environment_of_child
 from service.processes.supervisor import Child, end
+from service.security.encryption import PLAIN
 from service.security.telnyx_signature import public_key_text
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
 from service.testing.simulator import Simulator, running
 
 T = TypeVar("T")
@@ -56,7 +56,7 @@ class DemoStack:
 
     def sends(self, event_id: str) -> int:
         """Return how many messages the event's handlers sent, by its ledger."""
-        effects = ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: effects_of(redis, keys, event_id))
+        effects = ask_at(self.redis_url, NAMESPACE, PLAIN, lambda store: effects_of(store, event_id))
         return sum(
             each.event_id == event_id and each.path.startswith("/messages") and each.state == "done" for each in effects
         )
@@ -80,7 +80,7 @@ class DemoStack:
 
     def record(self, event_id: str) -> EventRecord | None:
         """Return the current record of an event."""
-        return ask_at(self.redis_url, Keys(NAMESPACE), lambda redis, keys: find(redis, keys, event_id))
+        return ask_at(self.redis_url, NAMESPACE, PLAIN, lambda store: find(store, event_id))
 
     def ended(self, event_id: str) -> EventRecord | None:
         """Return the record of an event once it has ended, or its last form when the time is up."""

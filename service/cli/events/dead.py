@@ -5,7 +5,6 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import events, in_batches, report
@@ -19,7 +18,7 @@ from service.store.inbox.accept import PAGE, summaries
 from service.store.inbox.dead_letters import OperatorVerdict, drop, retry
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids
-from service.store.keys import Keys
+from service.store.store import Store
 
 dead = typer.Typer(help="List dead events; retry or drop them.", no_args_is_help=True)
 
@@ -39,9 +38,9 @@ def list_dead(
     Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
     """
 
-    async def find_them(redis: Redis, keys: Keys) -> list[EventRecord]:
-        ids = await dead_ids(redis, keys, selection, limit=limit)
-        pages = [await summaries(redis, keys, ids[start : start + PAGE]) for start in range(0, len(ids), PAGE)]
+    async def find_them(store: Store) -> list[EventRecord]:
+        ids = await dead_ids(store, selection, limit=limit)
+        pages = [await summaries(store, ids[start : start + PAGE]) for start in range(0, len(ids), PAGE)]
         return [record for page in pages for record in page]
 
     show_events(
@@ -126,7 +125,7 @@ def _selected(ids: list[str] | None, selection: EventFilter, *, everything: bool
     check_selection(ids, narrowed, everything=everything)
     if ids:
         return list(dict.fromkeys(ids))
-    return with_redis(lambda redis, keys: dead_ids(redis, keys, selection))
+    return with_redis(lambda store: dead_ids(store, selection))
 
 
 def _run(
@@ -134,4 +133,4 @@ def _run(
 ) -> Sequence[str]:
     """Return the verdict on each event."""
     only = partial(step, handler=selection.died, reason=selection.reason)
-    return with_redis(lambda redis, keys: in_batches(ids, partial(only, redis, keys), doing))
+    return with_redis(lambda store: in_batches(ids, partial(only, store), doing))

@@ -3,7 +3,6 @@
 from typing import Annotated
 
 import typer
-from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.event_list import show_events
@@ -16,7 +15,7 @@ from service.cli.options import JsonOption, LimitOption, RevealOption
 from service.cli.output import progress, say
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, ScanBudget, search
-from service.store.keys import Keys
+from service.store.store import Store
 
 MOST_LOOKED_AT = 250_000
 
@@ -39,9 +38,9 @@ def list_events(
     """
     effort = ScanBudget(most=MOST_LOOKED_AT)
 
-    async def find_them(redis: Redis, keys: Keys) -> list[EventRecord]:
+    async def find_them(store: Store) -> list[EventRecord]:
         with progress("Reading events", None) as effort.tell:
-            return await search(redis, keys, selection, limit=limit, effort=effort)
+            return await search(store, selection, limit=limit, effort=effort)
 
     found = with_redis(find_them)
     show_events(found, as_json=as_json, none="No events yet." if selection == EventFilter() else "No event matches.")

@@ -5,7 +5,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.cli.connections import with_redis
@@ -21,7 +20,7 @@ from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter
 from service.store.inbox.watch import Watch
-from service.store.keys import Keys
+from service.store.store import Store
 
 PAUSE = 0.5
 """Seconds between two looks."""
@@ -42,7 +41,7 @@ def follow(
     Exit codes: 0 ended by Ctrl-C, 1 Redis is unreachable, 2 bad usage.
     """
     try:
-        with_redis(lambda redis, keys: _follow(redis, keys, selection, as_json=as_json))
+        with_redis(lambda store: _follow(store, selection, as_json=as_json))
     except KeyboardInterrupt:
         return
 
@@ -51,8 +50,7 @@ def follow(
 class _Teller:
     """A printer of each event's new lines."""
 
-    redis: Redis
-    keys: Keys
+    store: Store
     began: int
     as_json: bool
     odd: OddRecords = field(default_factory=OddRecords)
@@ -77,7 +75,7 @@ class _Teller:
             return []
 
     async def _fresh(self, record: EventRecord) -> list[Line]:
-        effects = await effects_of(self.redis, self.keys, record.id)
+        effects = await effects_of(self.store, record.id)
         told = self._known.setdefault(record.id, set())
         self._known.move_to_end(record.id)
         while len(self._known) > MOST_REMEMBERED:
@@ -87,8 +85,8 @@ class _Teller:
         return fresh
 
 
-async def _follow(redis: Redis, keys: Keys, selection: EventFilter, *, as_json: bool) -> None:
-    watch, teller = Watch(redis, keys, selection), _Teller(redis, keys, await server_time(redis), as_json)
+async def _follow(store: Store, selection: EventFilter, *, as_json: bool) -> None:
+    watch, teller = Watch(store, selection), _Teller(store, await server_time(store.redis), as_json)
     away = False
     await watch.look()
     say("Following; Ctrl-C ends it.", err=True)

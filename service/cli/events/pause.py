@@ -22,7 +22,7 @@ def pause(handler: Handler = None) -> None:
     Exit codes: 0 paused, 1 Redis is unreachable, 2 there is no such handler.
     """
     name = pauses.ALL if handler is None else check_handler(handler)
-    changed = with_redis(lambda redis, keys: pauses.pause(redis, keys, name))
+    changed = with_redis(lambda store: pauses.pause(store, name))
     command = f"ringback resume {handler or ''}".strip()
     say(f"{_subject(name)} is paused: {command} resumes it." if changed else f"{_subject(name)} was paused already.")
 

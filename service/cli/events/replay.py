@@ -6,7 +6,6 @@ from functools import partial
 from typing import Annotated
 
 import typer
-from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import WHY_NOT, events, in_batches, report
@@ -17,7 +16,7 @@ from service.cli.output import confirm, say
 from service.settings import load
 from service.store.inbox.dead_letters import Replayed, replay
 from service.store.inbox.search import EventFilter, matching
-from service.store.keys import Keys
+from service.store.store import Store
 
 
 @selects_events
@@ -50,11 +49,11 @@ def replay_events(
     handler = again or only
     if handler:
         check_handler(handler)
-    found = list(dict.fromkeys(ids or with_redis(lambda redis, keys: _matching(redis, keys, selection))))
+    found = list(dict.fromkeys(ids or with_redis(lambda store: _matching(store, selection))))
 
     def run(doing: str, *, act: bool) -> list[Replayed]:
         step = partial(replay, handler=handler, again=again is not None, trusted=yes_send or load().dry_run, act=act)
-        return with_redis(lambda redis, keys: in_batches(found, partial(step, redis, keys), doing))
+        return with_redis(lambda store: in_batches(found, partial(step, store), doing))
 
     counted = run("Counting", act=False)
     _announce(counted, again)
@@ -62,8 +61,8 @@ def replay_events(
     report([each.verdict for each in run("Replaying", act=True)], "replayed", found, named=bool(ids))
 
 
-async def _matching(redis: Redis, keys: Keys, selection: EventFilter) -> list[str]:
-    return [event_id async for page in matching(redis, keys, selection) for event_id in page]
+async def _matching(store: Store, selection: EventFilter) -> list[str]:
+    return [event_id async for page in matching(store, selection) for event_id in page]
 
 
 def _announce(counted: Sequence[Replayed], again: str | None) -> None:

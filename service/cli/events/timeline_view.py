@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio import Redis
-
 from service.cli.connections import with_redis
 from service.cli.events.event_list import as_object
 from service.cli.output import fail, print_table, say, say_block, say_json, say_json_text
@@ -19,7 +17,7 @@ from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord
-from service.store.keys import Keys
+from service.store.store import Store
 
 DOUBT = (
     "Whether an effect happened is not known. Look at Telnyx, then say it:"
@@ -39,12 +37,12 @@ class Told:
 def look_up(event_id: str) -> Told:
     """Return an event and its timeline. End the command with exit code 1 where there is no such event."""
 
-    async def look(redis: Redis, keys: Keys) -> Told | None:
-        record = await find(redis, keys, event_id)
+    async def look(store: Store) -> Told | None:
+        record = await find(store, event_id)
         if record is None:
             return None
-        effects = await effects_of(redis, keys, event_id)
-        return Told(record, effects, build(record, effects, await server_time(redis)))
+        effects = await effects_of(store, event_id)
+        return Told(record, effects, build(record, effects, await server_time(store.redis)))
 
     told = with_redis(look)
     if told is None:

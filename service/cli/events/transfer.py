@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO, Annotated
 
 import typer
-from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import events
@@ -21,11 +20,12 @@ from service.cli.options import YesOption
 from service.cli.output import confirm, progress, say, say_json_text
 from service.security.anonymize import Anonymizer
 from service.settings import load
+from service.store.inbox import imports
 from service.store.inbox.accept import find_all
 from service.store.inbox.event_export import UnfitLine, read_line, to_line
-from service.store.inbox.imports import STEP, ImportedEvent, store
+from service.store.inbox.imports import STEP, ImportedEvent
 from service.store.inbox.search import EventFilter, matching
-from service.store.keys import Keys
+from service.store.store import Store
 
 STDIN = Path("-")
 
@@ -44,17 +44,17 @@ def export_events(
     Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis is unreachable, 2 bad usage.
     """
     disguise = None if raw else Anonymizer()
-    with_redis(lambda redis, keys: _export(redis, keys, selection, disguise))
+    with_redis(lambda store: _export(store, selection, disguise))
 
 
-async def _export(redis: Redis, keys: Keys, selection: EventFilter, disguise: Anonymizer | None) -> None:
+async def _export(store: Store, selection: EventFilter, disguise: Anonymizer | None) -> None:
     odd, seen = OddRecords(), set[str]()
     with progress("Exporting", None) as advance:
-        async for page in matching(redis, keys, selection):
+        async for page in matching(store, selection):
             fresh = [event_id for event_id in page if event_id not in seen]
             seen.update(fresh)
             for start in range(0, len(fresh), STEP):
-                records = await find_all(redis, keys, fresh[start : start + STEP])
+                records = await find_all(store, fresh[start : start + STEP])
                 say_json_text(b"".join(odd.each(records, lambda record: to_line(record, disguise), lambda *_: b"")))
                 advance(len(records))
     odd.end()
@@ -90,8 +90,8 @@ def import_events(
             confirm(f"Process {events(number)} here?", yes=yes)
         lines.seek(0)
         answers = with_redis(
-            lambda redis, keys: _import(
-                partial(store, redis, keys, run_them=run_them, keep=settings.retention),
+            lambda store: _import(
+                partial(imports.import_events, store, run_them=run_them, keep=settings.retention),
                 _read(lines, settings.max_body),
                 number,
             )

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.options import JsonOption
@@ -13,7 +12,7 @@ from service.cli.output import progress, say, say_json
 from service.store.inbox.audit import Audit
 from service.store.inbox.audit import audit as compare
 from service.store.inbox.audit import repair as put_right
-from service.store.keys import Keys
+from service.store.store import Store
 
 MOVED = "Events came and went during every full count: it was compared only with numbers that are read in one moment."
 ADVICE = (
@@ -49,17 +48,17 @@ def audit(
         raise typer.Exit(1)
 
 
-async def _audit(redis: Redis, keys: Keys) -> Audit:
+async def _audit(store: Store) -> Audit:
     with progress("Reading events", None) as looked_at:
-        return await compare(redis, keys, looked_at=looked_at)
+        return await compare(store, looked_at=looked_at)
 
 
-async def _repaired(redis: Redis, keys: Keys) -> Audit:
-    found = await _audit(redis, keys)
+async def _repaired(store: Store) -> Audit:
+    found = await _audit(store)
     if found.clean:
         return found
-    await put_right(redis, keys, found)
-    return await _audit(redis, keys)
+    await put_right(store, found)
+    return await _audit(store)
 
 
 def _remarks(found: Audit) -> Iterator[str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import typer
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from telnyx import AsyncTelnyx
 
@@ -23,11 +22,11 @@ from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.effects.idempotency_probe import latest
 from service.store.encryption_checks import check_encryption
 from service.store.inbox.gauges import blocked_workers
-from service.store.keys import Keys
 from service.store.memory_forecast import ENOUGH, forecast_memory
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import ServerFindings, check_server, trouble_working
+from service.store.store import Store
 from service.worker.load_router import CannotLoadHandlers, load_router
 from service.worker.startup_warnings import misspelt_types
 
@@ -129,10 +128,10 @@ def _account(_: Settings) -> str:
 
 
 def _redis(_: Settings) -> str:
-    async def look(redis: Redis, keys: Keys) -> ServerFindings:
-        if trouble := await trouble_working(redis, keys, worker_needs()):
+    async def look(store: Store) -> ServerFindings:
+        if trouble := await trouble_working(store, worker_needs()):
             raise CheckFailed(trouble)
-        return await check_server(redis)
+        return await check_server(store.redis)
 
     found = with_redis(look)
     if found.risks:
@@ -144,7 +143,7 @@ def _redis(_: Settings) -> str:
 
 def _memory(_: Settings) -> str:
     """Forecast how long the memory lasts. The check of Redis tells of a missing limit."""
-    found = with_redis(lambda redis, keys: forecast_memory(redis, keys, clock.now()))
+    found = with_redis(lambda store: forecast_memory(store, clock.now()))
     if found is None:
         return "Redis does not let this user see it"
     if found.used > found.limit * ENOUGH:

@@ -3,7 +3,6 @@
 import secrets
 
 import typer
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service import clock
@@ -13,7 +12,7 @@ from service.outbound.api_call import idempotency_key
 from service.security.masking import mask_number
 from service.settings import Settings
 from service.store.effects.idempotency_probe import Probe, remember
-from service.store.keys import Keys
+from service.store.store import Store
 
 TEXT = "A test by Ringback: this message should come once."
 BAD_USAGE = 2
@@ -24,12 +23,12 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
     sender = _sender(settings)
     confirm(f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its promise. Go on?", yes=yes)
 
-    async def send_twice(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> bool:
+    async def send_twice(telnyx: AsyncTelnyx, store: Store) -> bool:
         key = idempotency_key("probe", secrets.token_hex(16))
         answers = [await telnyx.messages.send(to=to, from_=sender, text=TEXT, idempotency_key=key) for _ in range(2)]
         first, second = (answer.data.id if answer.data else None for answer in answers)
         replayed = first is not None and first == second
-        await remember(redis, keys, Probe(clock.now(), replayed))
+        await remember(store, Probe(clock.now(), replayed))
         return replayed
 
     if not with_telnyx_and_redis(send_twice):

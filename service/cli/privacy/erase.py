@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from importlib import metadata
 
 import typer
-from redis.asyncio import Redis
 
 from service.cli.connections import with_redis
 from service.cli.numbers import number_or_short_code
@@ -16,7 +15,7 @@ from service.settings import load
 from service.store.inbox import erasure
 from service.store.inbox.accept import counts
 from service.store.inbox.erasure import Erased
-from service.store.keys import Keys
+from service.store.store import Store
 
 MOST_SHOWN = 10
 
@@ -36,7 +35,7 @@ def erase(
     """
     wanted = number_or_short_code(number)
     confirm(f"Erase all stored data of {mask_number(wanted)}? This cannot be undone.", yes=yes)
-    erased, rewritten = with_redis(lambda redis, keys: _erase(redis, keys, wanted))
+    erased, rewritten = with_redis(lambda store: _erase(store, wanted))
     say(_receipt(wanted), *_told(erased, rewritten=rewritten))
     for event_id, why in erased.failed.items():
         say(f"{event_id}: cannot be read ({why}), so nobody can tell whether it names the number", err=True)
@@ -50,10 +49,10 @@ def erase(
         raise typer.Exit(1)
 
 
-async def _erase(redis: Redis, keys: Keys, number: str) -> tuple[Erased, bool]:
-    with progress("Looking through events", (await counts(redis, keys)).accepted) as advance:
-        erased = await erasure.erase(redis, keys, number, progress=advance)
-    return erased, await erasure.forget_old_writes(redis)
+async def _erase(store: Store, number: str) -> tuple[Erased, bool]:
+    with progress("Looking through events", (await counts(store)).accepted) as advance:
+        erased = await erasure.erase(store, number, progress=advance)
+    return erased, await erasure.forget_old_writes(store.redis)
 
 
 def _receipt(number: str) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from redis.asyncio import Redis
 
 from service import clock
 from service.cli.connections import with_redis
@@ -18,7 +17,7 @@ from service.cli.privacy.opt_out_file import UnfitFile, read_opt_out_file
 from service.events.consent import ConsentChange
 from service.security.masking import mask_number
 from service.store.facts.consent import STEP, OptOut, consent_of, opt_outs, record_consent, remove_opt_out
-from service.store.keys import Keys
+from service.store.store import Store
 
 optouts = typer.Typer(help="List the numbers that are opted out, and change them.", no_args_is_help=True)
 
@@ -52,7 +51,7 @@ def add(number: NumberArgument) -> None:
     """
     wanted = number_or_short_code(number)
     change = ConsentChange(wanted, "out", None, "operator")
-    with_redis(lambda redis, keys: record_consent(redis, keys, [change], now=clock.now()))
+    with_redis(lambda store: record_consent(store, [change], now=clock.now()))
     say(f"{mask_number(wanted)} is opted out.")
 
 
@@ -70,21 +69,21 @@ def remove(
 
     Exit codes: 0 done, 1 the number is not opted out, you said no, or Redis is unreachable, 2 it cannot be read.
     """
-    unreadable = with_redis(lambda redis, keys: _unreadable(redis, keys, number))
+    unreadable = with_redis(lambda store: _unreadable(store, number))
     if unreadable is not None:
         confirm("Its number cannot be read. Forget this opt-out?", yes=yes)
-        with_redis(lambda redis, keys: remove_opt_out(redis, keys, unreadable))
+        with_redis(lambda store: remove_opt_out(store, unreadable))
         say("The entry is removed.")
         return
     wanted = number_or_short_code(number)
-    known = with_redis(lambda redis, keys: consent_of(redis, keys, wanted))
+    known = with_redis(lambda store: consent_of(store, wanted))
     latest = max(known.said.out_at or 0, known.put.out_at or 0)
     if not known.opted_out:
         fail(f"{mask_number(wanted)} is not opted out.")
     confirm(f"Has {mask_number(wanted)} asked to get messages again?", yes=yes)
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
     at = max(clock.now(), latest + 0.001)
-    with_redis(lambda redis, keys: record_consent(redis, keys, [ConsentChange(wanted, "in", at, "operator")], now=at))
+    with_redis(lambda store: record_consent(store, [ConsentChange(wanted, "in", at, "operator")], now=at))
     say(f"{mask_number(wanted)} is opted in again.")
 
 
@@ -103,7 +102,7 @@ def import_opt_outs(
         words = read_opt_out_file(file)
     except UnfitFile as error:
         fail(str(error), code=2)
-    news = with_redis(lambda redis, keys: _import(redis, keys, words))
+    news = with_redis(lambda store: _import(store, words))
     say(f"{len(words)} opt-outs read, {news} new.")
 
 
@@ -116,20 +115,20 @@ def _shown(opt_out: OptOut, *, reveal: bool) -> dict[str, Any]:
     }
 
 
-async def _unreadable(redis: Redis, keys: Keys, shown: str) -> OptOut | None:
+async def _unreadable(store: Store, shown: str) -> OptOut | None:
     """Return the opt-out that is listed as `shown`, if its number cannot be read."""
-    return next((each for each in await _all(redis, keys) if each.number == shown and not each.readable), None)
+    return next((each for each in await _all(store) if each.number == shown and not each.readable), None)
 
 
-async def _all(redis: Redis, keys: Keys) -> list[OptOut]:
-    return [opt_out async for opt_out in opt_outs(redis, keys)]
+async def _all(store: Store) -> list[OptOut]:
+    return [opt_out async for opt_out in opt_outs(store)]
 
 
-async def _import(redis: Redis, keys: Keys, words: Sequence[ConsentChange]) -> int:
+async def _import(store: Store, words: Sequence[ConsentChange]) -> int:
     news, now = 0, clock.now()
     with progress("Importing", len(words)) as advance:
         for start in range(0, len(words), STEP):
             step = words[start : start + STEP]
-            news += await record_consent(redis, keys, step, now=now)
+            news += await record_consent(store, step, now=now)
             advance(len(step))
     return news

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx
 
 from service import clock
@@ -22,7 +21,7 @@ from service.cli.telnyx.telnyx_session import (
     with_telnyx,
     with_telnyx_and_redis,
 )
-from service.store.keys import Keys
+from service.store.store import Store
 
 messages = typer.Typer(help="Look at messages at Telnyx, and schedule SMS.", no_args_is_help=True)
 
@@ -103,9 +102,9 @@ def schedule(
     how = "give --from, or set RINGBACK_SMS_FROM to a number or short code of yours"
     from_ = sender_of(sender or settings.sms_from, how)
 
-    async def send_later(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> str:
-        await refuse_opted_out(redis, keys, number, "scheduled")
-        await warn_of_shorteners(telnyx, redis, keys, text=text)
+    async def send_later(telnyx: AsyncTelnyx, store: Store) -> str:
+        await refuse_opted_out(store, number, "scheduled")
+        await warn_of_shorteners(telnyx, store, text=text)
         answer = await telnyx.messages.schedule(to=number, from_=from_, text=text, send_at=send_at)
         return str(answer.data.id) if answer.data else "?"
 

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from redis.asyncio import Redis
 from telnyx import AsyncTelnyx, omit
 from telnyx.types.messages.rc_send_params import SMSFallback
 from telnyx.types.rcs_agent_message_param import ContentMessage
@@ -29,7 +28,7 @@ from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
 from service.store.facts.rcs_capabilities import Capability
-from service.store.keys import Keys
+from service.store.store import Store
 
 rcs = typer.Typer(help="RCS agents, the RCS features of phones, and test messages.", no_args_is_help=True)
 
@@ -78,9 +77,7 @@ def capabilities(
         raise typer.BadParameter("give numbers, --file or both")
     with progress("Asking", len(set(wanted))) as advance:
         found = with_telnyx_and_redis(
-            lambda telnyx, redis, keys: RcsCapabilities(telnyx, redis, keys).look_up(
-                agent, wanted, afresh=fresh, progress=advance
-            )
+            lambda telnyx, store: RcsCapabilities(telnyx, store).look_up(agent, wanted, afresh=fresh, progress=advance)
         )
     rows: list[dict[str, Any]] = [
         {"phone_number": each, "capable": one.capable, "features": one.features} for each, one in found.items()
@@ -196,8 +193,7 @@ def _features(capability: Capability) -> str:
 
 async def _draft(
     telnyx: AsyncTelnyx,
-    redis: Redis,
-    keys: Keys,
+    store: Store,
     *,
     agent: str,
     to: str,
@@ -206,14 +202,14 @@ async def _draft(
     fallback: SMSFallback | None,
 ) -> RcsDraft:
     """Return the message, unless the number said STOP or the agent cannot send. Warn of links that may be blocked."""
-    await refuse_opted_out(redis, keys, to, "sent")
+    await refuse_opted_out(store, to, "sent")
     known = (await telnyx.messaging.rcs.agents.retrieve(agent)).data
     if known is not None and known.enabled is False:
         fail(f"the agent {agent} is disabled: nothing was sent")
     messaging_profile_id = profile or (known.profile_id if known else None)
     if messaging_profile_id is None:
         fail(f"the agent {agent} has no messaging profile: name one with --profile")
-    await warn_of_shorteners(telnyx, redis, keys, text=fallback["text"] if fallback else "")
+    await warn_of_shorteners(telnyx, store, text=fallback["text"] if fallback else "")
     return RcsDraft(agent, to, messaging_profile_id, content, fallback)
 
 

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import typer
-from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
 from service.cli.connections import SECONDS
@@ -17,7 +16,7 @@ from service.outbound.list_pages import ListDoesNotEnd, page_progress, rows_of
 from service.settings import load
 from service.store.connection import connect, locate
 from service.store.facts.consent import opted_out
-from service.store.keys import Keys
+from service.store.store import Store
 
 T = TypeVar("T")
 
@@ -50,7 +49,7 @@ def with_telnyx(work: Callable[[AsyncTelnyx], Awaitable[T]], *, telling: Callabl
         fail(told)
 
 
-def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Redis, Keys], Awaitable[T]]) -> T:
+def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Store], Awaitable[T]]) -> T:
     """Return the result of work with the account and with the Redis that the settings name, like `with_telnyx`.
 
     Raises:
@@ -63,7 +62,7 @@ def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Redis, Keys], Awaitable[T
 
     async def run(telnyx: AsyncTelnyx) -> T:
         async with connect(url, timeout=SECONDS, connections=4) as redis:
-            return await work(telnyx, redis, Keys.of(settings))
+            return await work(telnyx, Store.of(redis, settings))
 
     return with_telnyx(run)
 
@@ -78,15 +77,15 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
     return rows
 
 
-async def refuse_opted_out(redis: Redis, keys: Keys, number: str, undone: str) -> None:
+async def refuse_opted_out(store: Store, number: str, undone: str) -> None:
     """End the command where a number said STOP; `undone` says which act is left out."""
-    if await opted_out(redis, keys, number):
+    if await opted_out(store, number):
         fail(f"this number has said STOP: nothing was {undone}")
 
 
-async def warn_of_shorteners(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, *, text: str) -> None:
+async def warn_of_shorteners(telnyx: AsyncTelnyx, store: Store, *, text: str) -> None:
     """Tell a person of public link shorteners in an SMS that are no domain of the account."""
-    for host in await shorteners_to_warn_of(text, telnyx, redis, keys):
+    for host in await shorteners_to_warn_of(text, telnyx, store):
         say(f"warning: carriers may block links by {host}, a public shortener", err=True)
 
 

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from redis.asyncio import Redis
 from telnyx import APIError, AsyncTelnyx
 
 from service.cli.inspect.config import without_password
@@ -27,7 +26,7 @@ from service.registrations.webhook_urls import (
     toll_free_urls,
 )
 from service.settings import Settings, load
-from service.store.keys import Keys
+from service.store.store import Store
 
 webhooks = typer.Typer(help="See and change the URLs to which Telnyx delivers.", no_args_is_help=True)
 
@@ -78,7 +77,7 @@ def apply(*, yes: YesOption = False) -> None:
     except Unanswered as error:
         fail(f"{error}. Nothing was changed.")
     confirm(f"Change this at Telnyx ({len(drifted)} in all)?", yes=yes, dry_run=settings.dry_run)
-    if not with_telnyx_and_redis(lambda telnyx, redis, keys: _mend(telnyx, redis, keys, drifted)):
+    if not with_telnyx_and_redis(lambda telnyx, store: _mend(telnyx, store, drifted)):
         raise typer.Exit(1)
 
 
@@ -104,7 +103,7 @@ def undo(
         say("Nothing to put back.")
     if ready:
         confirm(f"Put this back at Telnyx ({len(ready)} in all)?", yes=yes, dry_run=load().dry_run)
-    done = with_telnyx_and_redis(lambda telnyx, redis, keys: _take_back(telnyx, redis, keys, ready))
+    done = with_telnyx_and_redis(lambda telnyx, store: _take_back(telnyx, store, ready))
     if not done or len(ready) < len(found):
         raise typer.Exit(1)
 
@@ -123,25 +122,25 @@ def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> boo
     return bool(unknown)
 
 
-async def _kept_with_current(telnyx: AsyncTelnyx, redis: Redis, keys: Keys) -> list[tuple[Kept, Destination]]:
+async def _kept_with_current(telnyx: AsyncTelnyx, store: Store) -> list[tuple[Kept, Destination]]:
     """Return our changes beside the current values. Forget changes to deleted ones."""
     found = []
-    for kept in await kept_changes(redis, keys):
+    for kept in await kept_changes(store):
         current = await find_destination(telnyx, kept.kind, kept.id)
         if current is None:
-            await let_go(redis, keys, kept)
+            await let_go(store, kept)
             say(f"{kept.kind} {kept.id} is gone from the account")
         else:
             found.append((kept, current))
     return found
 
 
-async def _mend(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, drifted: Sequence[Comparison]) -> bool:
-    return all([await _told(each.destination.key, "changed", mend(telnyx, redis, keys, each)) for each in drifted])
+async def _mend(telnyx: AsyncTelnyx, store: Store, drifted: Sequence[Comparison]) -> bool:
+    return all([await _told(each.destination.key, "changed", mend(telnyx, store, each)) for each in drifted])
 
 
-async def _take_back(telnyx: AsyncTelnyx, redis: Redis, keys: Keys, ready: Sequence[tuple[Kept, Destination]]) -> bool:
-    return all([await _told(kept.key, "put back", take_back(telnyx, redis, keys, kept, now)) for kept, now in ready])
+async def _take_back(telnyx: AsyncTelnyx, store: Store, ready: Sequence[tuple[Kept, Destination]]) -> bool:
+    return all([await _told(kept.key, "put back", take_back(telnyx, store, kept, now)) for kept, now in ready])
 
 
 async def _told(key: str, done: str, change: Awaitable[None]) -> bool:

@@ -6,12 +6,10 @@ it, so that an event is parked, lifted and released without being claimed, howev
 
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
-from service.security.encryption import place_of
+from service.security.encryption import Sealer, place_of
 from service.store.inbox.records import whole_number
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 BLOCKS = script("blocks")
 PROBE = script("blocks_probe")
@@ -56,31 +54,31 @@ def kind_of(name: str) -> str:
     return name.partition(":")[0]
 
 
-async def open_causes(redis: "Redis", keys: Keys) -> list[Cause]:
+async def open_causes(store: Store) -> list[Cause]:
     """Return the open causes, the oldest first."""
-    answers = await run(redis, BLOCKS, keys.namespace)
-    return sorted((_cause(each, keys) for each in answers), key=lambda cause: cause.since)
+    answers = await store.run(BLOCKS)
+    return sorted((_cause(each, store.encryption) for each in answers), key=lambda cause: cause.since)
 
 
-async def probe(redis: "Redis", keys: Keys, *, at_once: bool = False) -> int:
+async def probe(store: Store, *, at_once: bool = False) -> int:
     """Make one event due of each cause that is to be probed now (`at_once`: of each); answers how many."""
-    freed: int = await run(redis, PROBE, keys.namespace, int(at_once))
+    freed: int = await store.run(PROBE, int(at_once))
     return freed
 
 
-async def release(redis: "Redis", keys: Keys) -> int:
+async def release(store: Store) -> int:
     """Set some events free that lifted causes held; answers how many, 0 where none is left or enough are due."""
-    freed: int = await run(redis, RELEASE, keys.namespace, STEP, MOST_DUE)
+    freed: int = await store.run(RELEASE, STEP, MOST_DUE)
     return freed
 
 
-def _cause(answer: list[bytes], keys: Keys) -> Cause:
+def _cause(answer: list[bytes], encryption: Sealer) -> Cause:
     name, parked, *flat = answer
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     return Cause(
         name=name.decode(),
         since=whole_number(fields.get(b"since")) or 0,
-        detail=keys.sealer.open_text(fields.get(b"detail", b"").decode(errors="replace"), detail_place(name.decode())),
+        detail=encryption.open_text(fields.get(b"detail", b"").decode(errors="replace"), detail_place(name.decode())),
         advice=fields.get(b"advice", b"").decode(errors="replace"),
         parked=int(parked),
     )

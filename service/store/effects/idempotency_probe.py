@@ -3,9 +3,8 @@
 from dataclasses import asdict, dataclass
 
 import orjson
-from redis.asyncio import Redis
 
-from service.store.keys import Keys
+from service.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +15,12 @@ class Probe:
     replayed: bool
 
 
-async def remember(redis: "Redis", keys: Keys, probe: Probe) -> None:
+async def remember(store: Store, probe: Probe) -> None:
     """Keep the result of a probe, in place of the one before."""
-    await redis.set(keys.idempotency_probe, orjson.dumps(asdict(probe)))
+    await store.redis.set(store.keys.idempotency_probe, orjson.dumps(asdict(probe)))
 
 
-async def latest(redis: "Redis", keys: Keys) -> Probe | None:
+async def latest(store: Store) -> Probe | None:
     """The last probe, or None where there was none."""
-    kept: bytes | None = await redis.get(keys.idempotency_probe)
+    kept: bytes | None = await store.redis.get(store.keys.idempotency_probe)
     return None if kept is None else Probe(**orjson.loads(kept))

@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import orjson
-from redis.asyncio import Redis
 
 from service.security.encryption import Form, MissingEncryptionKey, SealDamaged, Sealer, place_of
 from service.store.effects.send_conditions import NotAllowed, SendConditions, conditions_argument, parse_refusal
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import whole_number
-from service.store.keys import Keys
-from service.store.scripts import Argument, run, script
+from service.store.scripts import Argument, script
+from service.store.store import Store
 
 EFFECTS = script("effects")
 LOOK = script("effect_look")
@@ -95,21 +94,20 @@ class Found:
     busy: bool
 
 
-async def effects_of(redis: "Redis", keys: Keys, event_id: str) -> list[Entry]:
+async def effects_of(store: Store, event_id: str) -> list[Entry]:
     """The effects of one event, the first begun first; those under callers' own keys too."""
-    answers = await run(redis, EFFECTS, keys.namespace, event_id)
-    return [_entry(each[0].decode(), each[1:], keys.sealer) for each in answers]
+    answers = await store.run(EFFECTS, event_id)
+    return [_entry(each[0].decode(), each[1:], store.encryption) for each in answers]
 
 
-async def look(redis: "Redis", keys: Keys, event_id: str, name: str, run_id: str) -> Found:
+async def look(store: Store, event_id: str, name: str, run_id: str) -> Found:
     """Return the entry of one effect of any event."""
-    busy, *fields = await run(redis, LOOK, keys.namespace, event_id, name, run_id)
-    return Found(_entry(name, fields, keys.sealer) if fields else None, busy == b"1")
+    busy, *fields = await store.run(LOOK, event_id, name, run_id)
+    return Found(_entry(name, fields, store.encryption) if fields else None, busy == b"1")
 
 
 async def begin(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     lease: Lease,
     entry: Entry,
     run_id: str,
@@ -128,10 +126,8 @@ async def begin(
     """
     kept = int(keep * 1000) if entry.caller_key else 0
     args: list[Argument] = [lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
-    args += (int(again), conditions_argument(conditions, keys, only_asks=entry.state == "would"))
-    answer: list[bytes] = await run(
-        redis, BEGIN, keys.namespace, *args, *([] if again else _new_fields(entry, keys.sealer))
-    )
+    args += (int(again), conditions_argument(conditions, store.encryption, only_asks=entry.state == "would"))
+    answer: list[bytes] = await store.run(BEGIN, *args, *([] if again else _new_fields(entry, store.encryption)))
     match answer:
         case [b"begun" | b"lost" | b"changed" as begun]:
             return begun.decode()  # type: ignore[return-value]
@@ -139,8 +135,7 @@ async def begin(
 
 
 async def end(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     name: str,
     outcome: EffectOutcome,
     answer: StoredAnswer,
@@ -156,22 +151,22 @@ async def end(
     Raises:
         redis.exceptions.RedisError: it is not known whether that is noted; noting it again is harmless.
     """
-    sealed = keys.sealer.seal(answer.body, _place(name, "answer"))
+    sealed = store.encryption.seal(answer.body, _place(name, "answer"))
     told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, sealed)
-    told = (*told, keys.sealer.seal_text(why, _place(name, "why")), note, _short(name, answer, keys.sealer))
-    state, unconfirmed = await run(redis, END, keys.namespace, name, *told)
+    told = (*told, store.encryption.seal_text(why, _place(name, "why")), note, _short(name, answer, store.encryption))
+    state, unconfirmed = await store.run(END, name, *told)
     return state.decode(), unconfirmed
 
 
-async def settle(redis: "Redis", keys: Keys, event_id: str, word: Literal["sent", "not_sent"]) -> int:
+async def settle(store: Store, event_id: str, word: Literal["sent", "not_sent"]) -> int:
     """Take a person's word on the effects of unknown fate of one event; answers how many there were."""
-    settled: int = await run(redis, SETTLE, keys.namespace, event_id, word, SETTLED_ANSWER)
+    settled: int = await store.run(SETTLE, event_id, word, SETTLED_ANSWER)
     return settled
 
 
-async def forget(redis: "Redis", keys: Keys, event_id: str, handler: str, *, only_count: bool = False) -> int:
+async def forget(store: Store, event_id: str, handler: str, *, only_count: bool = False) -> int:
     """Let a handler's effects happen again, under new keys; answers how many."""
-    count: int = await run(redis, FORGET, keys.namespace, event_id, handler, int(not only_count))
+    count: int = await store.run(FORGET, event_id, handler, int(not only_count))
     return count
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import orjson
-from redis.asyncio import Redis
 
+from service.security.encryption import Sealer
 from service.store.effects.blocks import detail_place
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 ACQUIRE = script("acquire")
 REPORT = script("report")
@@ -104,16 +104,14 @@ class Changed:
     lifted: Sequence[str]
 
 
-async def acquire(redis: "Redis", keys: Keys, asked: AdmissionRequest) -> Granted | Deferred | Blocked:
+async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred | Blocked:
     """Whether a call may go, and when.
 
     Raises:
         redis.exceptions.RedisError: it is not known; asking again under the same ticket costs a slot at most.
     """
-    answer = await run(
-        redis,
+    answer = await store.run(
         ACQUIRE,
-        keys.namespace,
         asked.ticket,
         asked.event_id,
         int(asked.patience * 1000),
@@ -124,26 +122,26 @@ async def acquire(redis: "Redis", keys: Keys, asked: AdmissionRequest) -> Grante
         asked.unused,
         *asked.causes,
     )
-    return parse_admission(answer, keys)
+    return parse_admission(answer, store.encryption)
 
 
-def parse_admission(answer: Sequence[Any], keys: Keys) -> Granted | Deferred | Blocked:
+def parse_admission(answer: Sequence[Any], encryption: Sealer) -> Granted | Deferred | Blocked:
     """Read the scripts' answer to a call that wants to go."""
     if answer[0] == b"blocked":
         cause, detail, advice = (each.decode() for each in answer[1:])
-        return Blocked(cause, keys.sealer.open_text(detail, detail_place(cause)), advice)
+        return Blocked(cause, encryption.open_text(detail, detail_place(cause)), advice)
     return Granted(answer[1] / 1000, answer[2]) if answer[0] == b"granted" else Deferred(answer[1] / 1000)
 
 
-async def report(redis: "Redis", keys: Keys, event_id: str, heard: CallReport) -> Changed:
+async def report(store: Store, event_id: str, heard: CallReport) -> Changed:
     """Let all workers know what came back to a call of this event.
 
     Raises:
         redis.exceptions.RedisError: it is not known whether they do.
     """
     sealed = [
-        replace(each, detail=keys.sealer.seal_text(each.detail, detail_place(each.name))) for each in heard.causes
+        replace(each, detail=store.encryption.seal_text(each.detail, detail_place(each.name))) for each in heard.causes
     ]
     told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
-    opened, lifted = await run(redis, REPORT, keys.namespace, event_id, orjson.dumps({**told, "causes": sealed}))
+    opened, lifted = await store.run(REPORT, event_id, orjson.dumps({**told, "causes": sealed}))
     return Changed([each.decode() for each in opened], [each.decode() for each in lifted])

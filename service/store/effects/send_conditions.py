@@ -8,10 +8,10 @@ import orjson
 
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
+from service.security.encryption import Sealer
 from service.store.effects.sms_budget import WINDOW
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import MIN_KEEP, encode_status
-from service.store.keys import Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +62,14 @@ class NotAllowed:
     about: tuple[str, ...] = ()
 
 
-def conditions_argument(conditions: SendConditions | None, keys: Keys, *, only_asks: bool) -> bytes:
+def conditions_argument(conditions: SendConditions | None, encryption: Sealer, *, only_asks: bool) -> bytes:
     """Return the conditions as the script reads them; with `only_asks` it takes neither the right nor the budget."""
     if conditions is None:
         return b""
     instead_of = conditions.instead_of
     written: dict[str, Any] = {
-        "keys": keys.sealer.names,
-        "recipients": [keys.sealer.forms(number) for number in conditions.numbers],
+        "keys": encryption.names,
+        "recipients": [encryption.forms(number) for number in conditions.numbers],
         "only_asks": only_asks,
         "regions": conditions.regions,
     }
@@ -86,8 +86,8 @@ def conditions_argument(conditions: SendConditions | None, keys: Keys, *, only_a
         }
         if instead_of.shown is not None:
             written["shown"] = {
-                "words": encode_words(instead_of.shown.consent, keys),
-                "state": encode_status(instead_of.shown.state, keys, keep=instead_of.keep),
+                "words": encode_words(instead_of.shown.consent, encryption),
+                "state": encode_status(instead_of.shown.state, encryption, keep=instead_of.keep),
             }
     return orjson.dumps(written)
 

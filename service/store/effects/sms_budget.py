@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 SMS_BUDGET = script("sms_budget")
 WINDOW = 3600.0
@@ -21,13 +19,13 @@ class Room:
     tell: bool
 
 
-async def room(redis: "Redis", keys: Keys, effect: str, *, segments: int, limit: int) -> Room:
+async def room(store: Store, effect: str, *, segments: int, limit: int) -> Room:
     """Return whether an effect (by its name in the ledger) has segments or can have them, out of `limit` in any hour.
 
     Nothing is taken: the script that writes the intent takes them.
     """
     args = (effect, segments, limit, int(WINDOW * 1000))
-    return parse_room(await run(redis, SMS_BUDGET, keys.namespace, *args))
+    return parse_room(await store.run(SMS_BUDGET, *args))
 
 
 def parse_room(answer: Sequence[int]) -> Room:

@@ -8,15 +8,13 @@ from functools import reduce
 from typing import Any, Literal, Self
 
 import orjson
-from redis.asyncio import Redis
 
 from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
-from service.routing import Retry
-from service.security.encryption import Form, UnopenedText, place_of
+from service.security.encryption import Form, Sealer, UnopenedText, place_of
 from service.security.masking import is_user_id
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 RECORD_CONSENT = script("record_consent")
 MOVE = script("optout_move")
@@ -94,17 +92,12 @@ class Consent:
         return self.opted_out or any(each.out_at is not None and each.out_at >= since for each in (self.said, self.put))
 
 
-class KeyMissing(Retry):
-    """Numbers are hidden under a key that is not here, so nobody can tell who must not be written to: later."""
+class KeyMissing(Exception):
+    """Numbers are hidden under a key that is not here, so nobody can tell who must not be written to."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        super().__init__(after=60.0, reason="encryption_key_missing")
-        self.keys = tuple(keys)
-
-    def __str__(self) -> str:
-        names = ", ".join(self.keys)
-        return (
-            f"numbers are kept under an encryption key ({names}) that RINGBACK_ENCRYPTION_KEY does not hold:"
+        super().__init__(
+            f"numbers are kept under an encryption key ({', '.join(keys)}) that RINGBACK_ENCRYPTION_KEY does not hold:"
             " add it, after a comma"
         )
 
@@ -132,7 +125,7 @@ def milliseconds(at: float) -> int:
     return round(at * 1000)
 
 
-async def record_consent(redis: "Redis", keys: Keys, words: Sequence[ConsentChange], *, now: float) -> int:
+async def record_consent(store: Store, words: Sequence[ConsentChange], *, now: float) -> int:
     """Record the words of numbers, and return how many changed the consent. Other senders are passed over.
 
     Raises:
@@ -140,12 +133,12 @@ async def record_consent(redis: "Redis", keys: Keys, words: Sequence[ConsentChan
     """
     changed = 0
     for start in range(0, len(words), STEP):
-        heard = encode_words(words[start : start + STEP], keys, now=now)
-        changed += await run(redis, RECORD_CONSENT, keys.namespace, orjson.dumps(heard)) if heard else 0
+        heard = encode_words(words[start : start + STEP], store.encryption, now=now)
+        changed += await store.run(RECORD_CONSENT, orjson.dumps(heard)) if heard else 0
     return changed
 
 
-def encode_words(words: Sequence[ConsentChange], keys: Keys, *, now: float | None = None) -> list[list[Any]]:
+def encode_words(words: Sequence[ConsentChange], encryption: Sealer, *, now: float | None = None) -> list[list[Any]]:
     """Return words as the scripts take them: a list of [forms, sealed number, said, at (ms), source].
 
     The forms are those of the number, that of today first. Without `now`, a word that bears no time gets -1: the
@@ -156,20 +149,20 @@ def encode_words(words: Sequence[ConsentChange], keys: Keys, *, now: float | Non
         plain = _name(word.number)
         at = now if word.at is None else word.at
         if plain is not None:
-            sealed = _sealed(plain, keys)
+            sealed = _sealed(plain, encryption)
             encoded.append(
-                [keys.sealer.forms(plain), sealed, word.said, -1 if at is None else milliseconds(at), word.source]
+                [encryption.forms(plain), sealed, word.said, -1 if at is None else milliseconds(at), word.source]
             )
     return encoded
 
 
-def number_forms(number: str, keys: Keys) -> tuple[str, str]:
+def number_forms(number: str, encryption: Sealer) -> tuple[str, str]:
     """A number as the scripts take it: its forms, as JSON, and itself, sealed; empty where it is not hidden."""
-    forms = orjson.dumps(keys.sealer.forms(number)).decode()
-    return forms, _sealed(number, keys)
+    forms = orjson.dumps(encryption.forms(number)).decode()
+    return forms, _sealed(number, encryption)
 
 
-async def consent_of(redis: "Redis", keys: Keys, number: str) -> Consent:
+async def consent_of(store: Store, number: str) -> Consent:
     """Return what a number or a WhatsApp user has said, whichever of our keys that is hidden under; of others, nothing.
 
     Raises:
@@ -178,88 +171,88 @@ async def consent_of(redis: "Redis", keys: Keys, number: str) -> Consent:
     plain = _name(number)
     if plain is None:
         return Consent()
-    async with redis.pipeline(transaction=False) as pipeline:
-        pipeline.hmget(keys.optouts, [*keys.sealer.forms(plain)])
-        pipeline.hkeys(keys.optout_keys)
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        pipeline.hmget(store.keys.optouts, [*store.encryption.forms(plain)])
+        pipeline.hkeys(store.keys.optout_keys)
         stored, hidden_under = await pipeline.execute()
-    missing = [each.decode() for each in hidden_under if each.decode() not in keys.sealer.names]
+    missing = [each.decode() for each in hidden_under if each.decode() not in store.encryption.names]
     if missing:
         raise KeyMissing(missing)
     return reduce(Consent.merged, map(Consent.parse, stored))
 
 
-async def opted_out(redis: "Redis", keys: Keys, number: str, since: datetime | None = None) -> bool:
+async def opted_out(store: Store, number: str, since: datetime | None = None) -> bool:
     """Whether the latest word of this number was an opt-out, or with `since`: any that it said from then on."""
-    consent = await consent_of(redis, keys, number)
+    consent = await consent_of(store, number)
     return consent.opted_out if since is None else consent.opted_out_since(since.timestamp())
 
 
-async def opt_outs(redis: "Redis", keys: Keys) -> AsyncIterator[OptOut]:
+async def opt_outs(store: Store) -> AsyncIterator[OptOut]:
     """Every number that is opted out, in no order; WhatsApp users are none."""
     seen: set[tuple[str, bool]] = set()
-    async for form, stored in redis.hscan_iter(keys.optouts, count=STEP):
-        found = _opt_out(form, stored, keys)
+    async for form, stored in store.redis.hscan_iter(store.keys.optouts, count=STEP):
+        found = _opt_out(form, stored, store.encryption)
         # A scan may bring a number twice while the hash grows.
         if found is not None and (found.number, found.readable) not in seen:
             seen.add((found.number, found.readable))
             yield found
 
 
-async def remove_opt_out(redis: "Redis", keys: Keys, opt_out: OptOut) -> None:
+async def remove_opt_out(store: Store, opt_out: OptOut) -> None:
     """Remove an opt-out whose number cannot be read, with all data under its form."""
-    await run(redis, REMOVE, keys.namespace, opt_out.form)
+    await store.run(REMOVE, opt_out.form)
 
 
-async def move_opt_outs(redis: "Redis", keys: Keys) -> int:
+async def move_opt_outs(store: Store) -> int:
     """Keep under the first key what numbers said before it was the first; answers how many were moved.
 
     One whose number was erased, or is sealed under a key that is not here, stays where it is.
     """
-    first = keys.sealer.names[:1]
-    counted: bytes | None = await redis.hget(keys.optout_keys, first[0]) if first else b"0"  # type: ignore[misc]
-    if not first or await redis.hlen(keys.optouts) == int(counted or 0):  # type: ignore[misc]
+    first = store.encryption.names[:1]
+    counted: bytes | None = await store.redis.hget(store.keys.optout_keys, first[0]) if first else b"0"  # type: ignore[misc]
+    if not first or await store.redis.hlen(store.keys.optouts) == int(counted or 0):  # type: ignore[misc]
         return 0
     moved, cursor = 0, 0
     while True:
-        cursor, page = await redis.hscan(keys.optouts, cursor, count=STEP)
+        cursor, page = await store.redis.hscan(store.keys.optouts, cursor, count=STEP)
         older = [(form, stored) for form, stored in page.items() if _form(form).key != first[0]]
-        numbers = [number for form, stored in older if (number := _number(form, stored, keys)) is not None]
+        numbers = [number for form, stored in older if (number := _number(form, stored, store.encryption)) is not None]
         for start in range(0, len(numbers), STEP):
-            some = [part for number in numbers[start : start + STEP] for part in number_forms(number, keys)]
-            moved += await run(redis, MOVE, keys.namespace, *some)
+            some = [part for number in numbers[start : start + STEP] for part in number_forms(number, store.encryption)]
+            moved += await store.run(MOVE, *some)
         if cursor == 0:
             return moved
 
 
-async def list_read_at(redis: "Redis", keys: Keys) -> float | None:
+async def list_read_at(store: Store) -> float | None:
     """When Telnyx's list of opt-outs was last read to its end (seconds since 1970)."""
-    stored: bytes | None = await redis.get(keys.optouts_read)
+    stored: bytes | None = await store.redis.get(store.keys.optouts_read)
     return None if stored is None else int(stored) / 1000
 
 
-async def note_list_read(redis: "Redis", keys: Keys, *, at: float) -> None:
+async def note_list_read(store: Store, *, at: float) -> None:
     """Remember that Telnyx's list of opt-outs was read to its end."""
-    await redis.set(keys.optouts_read, int(at * 1000))
+    await store.redis.set(store.keys.optouts_read, int(at * 1000))
 
 
-async def take_list_lock(redis: "Redis", keys: Keys, *, seconds: float) -> bool:
+async def take_list_lock(store: Store, *, seconds: float) -> bool:
     """Whether the caller is the one to read Telnyx's list within the next `seconds`."""
-    return bool(await redis.set(keys.optouts_reader, "1", nx=True, ex=int(seconds)))
+    return bool(await store.redis.set(store.keys.optouts_reader, "1", nx=True, ex=int(seconds)))
 
 
 async def reason_against_answer(
-    redis: "Redis", keys: Keys, number: str, *, effect_key: str, limit: int, budget: int, window: float
+    store: Store, number: str, *, effect_key: str, limit: int, budget: int, window: float
 ) -> Literal["loop", "over_budget"] | None:
     """Return why no answer may go to this number: `limit` went to it, or `budget` in all, within `window` seconds."""
     args = (effect_key, limit, int(window * 1000), budget)
-    reason: bytes = await run(redis, REPLY, keys.namespace, *args, *keys.sealer.forms(number))
+    reason: bytes = await store.run(REPLY, *args, *store.encryption.forms(number))
     return reason.decode() or None  # type: ignore[return-value]
 
 
-async def take_back_answer(redis: "Redis", keys: Keys, number: str, *, effect_key: str) -> None:
+async def take_back_answer(store: Store, number: str, *, effect_key: str) -> None:
     """Count an answer no longer that was not sent."""
-    for form in keys.sealer.forms(number):
-        await redis.srem(keys.replies(form), effect_key)  # type: ignore[misc]
+    for form in store.encryption.forms(number):
+        await store.redis.srem(store.keys.replies(form), effect_key)  # type: ignore[misc]
 
 
 def _name(of: str) -> str | None:
@@ -267,19 +260,19 @@ def _name(of: str) -> str | None:
     return _USER + of if is_user_id(of) else canonical_number(of)
 
 
-def _number(form: bytes, stored: bytes, keys: Keys) -> str | None:
+def _number(form: bytes, stored: bytes, encryption: Sealer) -> str | None:
     """The number that something is known of; None where it is hidden and cannot be read, or is none."""
     read = _form(form)
     if read.key is None:
         return read.plain
     sealed = stored.decode(errors="replace").split(" ")[6:]
-    number = keys.sealer.open_text(sealed[0], _place(read)) if sealed else None
+    number = encryption.open_text(sealed[0], _place(read)) if sealed else None
     return None if isinstance(number, UnopenedText) else number
 
 
-def _opt_out(field: bytes, stored: bytes, keys: Keys) -> OptOut | None:
+def _opt_out(field: bytes, stored: bytes, encryption: Sealer) -> OptOut | None:
     """An entry of the list; None where it does not opt a number out."""
-    holds, number, form = Consent.parse(stored).in_force, _number(field, stored, keys), _form(field)
+    holds, number, form = Consent.parse(stored).in_force, _number(field, stored, encryption), _form(field)
     if holds is None or holds.out_at is None or (number or form).startswith(_USER):
         return None
     readable = bool(number)
@@ -290,9 +283,9 @@ def _form(field: bytes) -> Form:
     return Form(field.decode(errors="backslashreplace"))
 
 
-def _sealed(number: str, keys: Keys) -> str:
+def _sealed(number: str, encryption: Sealer) -> str:
     """Return the sealed number that stands beside its hidden form; empty where it is not hidden."""
-    return keys.sealer.seal_text(number, _place(keys.sealer.hide(number))) if keys.sealer.active else ""
+    return encryption.seal_text(number, _place(encryption.hide(number))) if encryption.active else ""
 
 
 def _place(form: Form) -> bytes:

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import orjson
-from redis.asyncio import Redis
 
 from service.events.message import MessageStatus
+from service.security.encryption import Sealer
 from service.store.effects.rate_limits import AdmissionRequest, Blocked, Deferred, Granted, parse_admission
 from service.store.effects.sms_budget import WINDOW, Room, parse_room
 from service.store.facts.consent import KeyMissing
-from service.store.keys import Keys
-from service.store.scripts import Argument, run, script
+from service.store.scripts import Argument, script
+from service.store.store import Store
 
 MESSAGE = script("message")
 
@@ -99,8 +99,7 @@ class MessageState:
 
 
 async def ask(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     message_id: str,
     recipients: Sequence[Recipient],
     *,
@@ -118,20 +117,23 @@ async def ask(
         KeyMissing: recipients are hidden under an encryption key that is not here.
     """
     args: list[Argument] = [message_id, _milliseconds(keep), purpose, by, int(at * 1000)]
-    args += (orjson.dumps(keys.sealer.names), orjson.dumps(encode_status(said, keys, keep=keep)) if said else b"")
+    args += (
+        orjson.dumps(store.encryption.names),
+        orjson.dumps(encode_status(said, store.encryption, keep=keep)) if said else b"",
+    )
     for each in recipients:
-        args += (orjson.dumps(keys.sealer.forms(each.number)), each.effect, _prospect(each.prospect))
-    missing, doubled, *answers = await run(redis, MESSAGE, keys.namespace, *args)
+        args += (orjson.dumps(store.encryption.forms(each.number)), each.effect, _prospect(each.prospect))
+    missing, doubled, *answers = await store.run(MESSAGE, *args)
     if missing:
         raise KeyMissing([each.decode() for each in missing])
-    states = {each.number: _state(answer, keys) for each, answer in zip(recipients, answers, strict=True)}
+    states = {each.number: _state(answer, store.encryption) for each, answer in zip(recipients, answers, strict=True)}
     return MessageState(states, tuple(each.decode() for each in doubled))
 
 
-def encode_status(said: MessageStatus, keys: Keys, *, keep: float) -> dict[str, Any]:
+def encode_status(said: MessageStatus, encryption: Sealer, *, keep: float) -> dict[str, Any]:
     """Return the state of a message as the scripts merge it."""
     to = [
-        (keys.sealer.forms(each.number) if each.number is not None else (), each.status, each.carrier)
+        (encryption.forms(each.number) if each.number is not None else (), each.status, each.carrier)
         for each in said.recipients
     ]
     return {"id": said.id, "type": said.type, "keep": _milliseconds(keep), "to": to}
@@ -167,20 +169,20 @@ def _prospect(prospect: Prospect | None) -> bytes:
     )
 
 
-def _state(answer: Sequence[Any], keys: Keys) -> RecipientState:
+def _state(answer: Sequence[Any], encryption: Sealer) -> RecipientState:
     *texts, outlook = answer
     status, reason, right, held, begun = (each.decode() for each in texts)
-    found = _outlook(outlook, keys) if outlook else None
+    found = _outlook(outlook, encryption) if outlook else None
     return RecipientState(status, reason, right, int(held) / 1000 if held else None, begun == "1", found)
 
 
-def _outlook(answer: Sequence[Any], keys: Keys) -> Outlook:
+def _outlook(answer: Sequence[Any], encryption: Sealer) -> Outlook:
     known, out, missing, room, admission = answer
     return Outlook(
         known=known == 1,
         opted_out=out == 1,
         consent_missing=tuple(each.decode() for each in missing),
         room=parse_room(room) if room else None,
-        admission=parse_admission(admission, keys) if admission else None,
+        admission=parse_admission(admission, encryption) if admission else None,
         clear=bool(admission) and admission[0] == b"granted" and admission[2] == b"1",
     )

@@ -4,11 +4,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from redis.asyncio import Redis
-
 from service.security.encryption import MissingEncryptionKey, SealDamaged, Sealer, place_of
-from service.store.keys import Keys
-from service.store.scripts import Argument, run, script
+from service.store.scripts import Argument, script
+from service.store.store import Store
 
 NOTICE = script("notice")
 TAKE = script("notices_take")
@@ -39,32 +37,28 @@ class Notice:
     stored: Mapping[bytes, int]
 
 
-async def note(redis: "Redis", keys: Keys, cause: str, entry: bytes) -> bool:
+async def note(store: Store, cause: str, entry: bytes) -> bool:
     """Note an entry to be told; answers whether it is news, rather than what the latest message told."""
     pause = int(SHORTEST_PAUSE * 1000)
-    return bool(
-        await run(
-            redis, NOTICE, keys.namespace, cause, keys.sealer.seal_alike(entry, _place(cause)), MOST_ENTRIES, pause
-        )
-    )
+    return bool(await store.run(NOTICE, cause, store.encryption.seal_alike(entry, _place(cause)), MOST_ENTRIES, pause))
 
 
-async def take(redis: "Redis", keys: Keys) -> list[Notice]:
+async def take(store: Store) -> list[Notice]:
     """Take the notifications that are due, for this worker to send."""
-    answers = await run(redis, TAKE, keys.namespace, AT_ONCE, int(TIMEOUT * 1000))
+    answers = await store.run(TAKE, AT_ONCE, int(TIMEOUT * 1000))
     return [
-        _notice(cause, tries, others, dict(zip(entries[::2], entries[1::2], strict=True)), keys.sealer)
+        _notice(cause, tries, others, dict(zip(entries[::2], entries[1::2], strict=True)), store.encryption)
         for cause, tries, others, *entries in answers
     ]
 
 
-async def told(redis: "Redis", keys: Keys, notice: Notice) -> float:
+async def told(store: Store, notice: Notice) -> float:
     """A notice has been told; answers the seconds until the next about its cause may be."""
     args: list[Argument] = [notice.cause, int(SHORTEST_PAUSE * 1000), int(LONGEST_PAUSE * 1000)]
     args.append(notice.others)
     for entry, occurrences in notice.stored.items():
         args += (entry, occurrences)
-    pause: int = await run(redis, TOLD, keys.namespace, *args)
+    pause: int = await store.run(TOLD, *args)
     return pause / 1000
 
 

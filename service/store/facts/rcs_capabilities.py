@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from redis.asyncio import Redis
 
 from service import clock
-from service.store.keys import Keys
+from service.store.store import Store
 
 REMEMBERED = 31 * 86400.0
 """Seconds for which a result stands."""
@@ -30,12 +29,12 @@ class Capability:
         return bool(self.features)
 
 
-async def recall(redis: "Redis", keys: Keys, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
+async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
     """Return the remembered capabilities of these numbers; unknown ones are left out."""
-    asked = [(number, form) for number in dict.fromkeys(numbers) for form in keys.sealer.forms(number)]
-    async with redis.pipeline(transaction=False) as pipeline:
+    asked = [(number, form) for number in dict.fromkeys(numbers) for form in store.encryption.forms(number)]
+    async with store.redis.pipeline(transaction=False) as pipeline:
         for _, form in asked:
-            pipeline.hget(keys.rcs(form), agent)
+            pipeline.hget(store.keys.rcs(form), agent)
         answers: list[bytes | None] = await pipeline.execute()
     oldest, known = clock.now() - REMEMBERED, dict[str, Any]()
     for (number, _), answer in zip(asked, answers, strict=True):
@@ -45,21 +44,21 @@ async def recall(redis: "Redis", keys: Keys, agent: str, numbers: Iterable[str])
     return {number: Capability(tuple(each["features"])) for number, each in known.items() if each["at"] > oldest}
 
 
-async def remember(redis: "Redis", keys: Keys, agent: str, found: Mapping[str, Capability]) -> None:
+async def remember(store: Store, agent: str, found: Mapping[str, Capability]) -> None:
     """Remember what Telnyx has just answered."""
-    async with redis.pipeline(transaction=False) as pipeline:
+    async with store.redis.pipeline(transaction=False) as pipeline:
         for number, capability in found.items():
             value = orjson.dumps({"features": capability.features, "at": clock.now()})
-            form = keys.sealer.hide(number)
-            pipeline.hset(keys.rcs(form), agent, value.decode())
+            form = store.encryption.hide(number)
+            pipeline.hset(store.keys.rcs(form), agent, value.decode())
             # The key lasts as long as its youngest field, which bears its own time besides.
-            pipeline.expire(keys.rcs(form), int(REMEMBERED))
+            pipeline.expire(store.keys.rcs(form), int(REMEMBERED))
         await pipeline.execute()
 
 
-async def forget(redis: "Redis", keys: Keys, agent: str, number: str) -> None:
+async def forget(store: Store, agent: str, number: str) -> None:
     """Ask again the next time."""
-    async with redis.pipeline(transaction=False) as pipeline:
-        for form in keys.sealer.forms(number):
-            pipeline.hdel(keys.rcs(form), agent)
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        for form in store.encryption.forms(number):
+            pipeline.hdel(store.keys.rcs(form), agent)
         await pipeline.execute()

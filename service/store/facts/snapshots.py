@@ -2,30 +2,27 @@
 
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
-
 from service.store.inbox.accept import NewEvent, pack_event
-from service.store.keys import Keys
-from service.store.scripts import Argument, run, script
+from service.store.scripts import Argument, script
+from service.store.store import Store
 
 COMPARE_AND_SET = script("compare_and_set", when_full=False)
 
 
-async def snapshot(redis: "Redis", keys: Keys, kind: str, subject: str) -> bytes | None:
+async def snapshot(store: Store, kind: str, subject: str) -> bytes | None:
     """Return the last known state of a subject of this kind; None where there is none."""
-    stored: bytes | None = await redis.hget(keys.snapshot(kind), subject)  # type: ignore[misc]
+    stored: bytes | None = await store.redis.hget(store.keys.snapshot(kind), subject)  # type: ignore[misc]
     return stored
 
 
-async def all_known(redis: "Redis", keys: Keys, kind: str) -> dict[str, bytes]:
+async def all_known(store: Store, kind: str) -> dict[str, bytes]:
     """Return the last known state of every subject of this kind."""
-    stored: dict[bytes, bytes] = await redis.hgetall(keys.snapshot(kind))  # type: ignore[misc]
+    stored: dict[bytes, bytes] = await store.redis.hgetall(store.keys.snapshot(kind))  # type: ignore[misc]
     return {subject.decode(): value for subject, value in stored.items()}
 
 
 async def compare_and_set(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     kind: str,
     subject: str,
     *,
@@ -39,16 +36,18 @@ async def compare_and_set(
         redis.exceptions.RedisError: it is not known whether it is stored; look again, and decide anew.
     """
     args: list[Argument] = [kind, subject, before or b"", after]
-    args += (pack_event(arrival, keys) for arrival in raised)
-    return bool(await run(redis, COMPARE_AND_SET, keys.namespace, *args))
+    args += (pack_event(arrival, store.encryption) for arrival in raised)
+    return bool(await store.run(COMPARE_AND_SET, *args))
 
 
-async def forget(redis: "Redis", keys: Keys, kind: str, subject: str) -> None:
+async def forget(store: Store, kind: str, subject: str) -> None:
     """Know nothing of a subject any more."""
-    await redis.hdel(keys.snapshot(kind), subject)  # type: ignore[misc]
+    await store.redis.hdel(store.keys.snapshot(kind), subject)  # type: ignore[misc]
 
 
-async def acquire_throttle(redis: "Redis", keys: Keys, name: str, holder: str, *, seconds: float) -> bool:
+async def acquire_throttle(store: Store, name: str, holder: str, *, seconds: float) -> bool:
     """Whether it is this holder's turn: the first to ask has it for `seconds`, and each time that it asks again."""
-    had: bytes | None = await redis.set(keys.throttle(name), holder, nx=True, get=True, px=int(seconds * 1000))
+    had: bytes | None = await store.redis.set(
+        store.keys.throttle(name), holder, nx=True, get=True, px=int(seconds * 1000)
+    )
     return had is None or had == holder.encode()

@@ -5,19 +5,18 @@ from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from typing import Any, Literal
 
-from redis.asyncio import Redis
-
 from service.events import Envelope
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
+from service.security.encryption import Sealer
 from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status
 from service.store.inbox.packed_events import pack
 from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
 from service.store.inbox.search_index import index_terms
-from service.store.keys import Keys
-from service.store.scripts import Argument, is_script_error, run, script
+from service.store.scripts import Argument, is_script_error, script
+from service.store.store import Store
 
 CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one: a status may rightly come again."""
@@ -96,22 +95,22 @@ class Counts:
     open: int = 0
 
 
-async def accept(redis: "Redis", keys: Keys, arrivals: Sequence[NewEvent]) -> list[Acceptance]:
+async def accept(store: Store, arrivals: Sequence[NewEvent]) -> list[Acceptance]:
     """Make events durable and queue them, in one atomic step.
 
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
     """
-    answers = await run(redis, ACCEPT, keys.namespace, *accept_arguments(keys, arrivals))
+    answers = await store.run(ACCEPT, *accept_arguments(store.encryption, arrivals))
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
 
 
-def accept_arguments(keys: Keys, arrivals: Sequence[NewEvent]) -> list[Argument]:
+def accept_arguments(encryption: Sealer, arrivals: Sequence[NewEvent]) -> list[Argument]:
     """Return the arguments of ACCEPT: one for each event."""
-    return [pack_event(each, keys) for each in arrivals]
+    return [pack_event(each, encryption) for each in arrivals]
 
 
-def pack_event(arrival: NewEvent, keys: Keys) -> bytes:
+def pack_event(arrival: NewEvent, encryption: Sealer) -> bytes:
     """Return an event as one argument of a script; its body is sealed where there is a key."""
     more: dict[str, Any] = {}
     if arrival.delay:
@@ -119,61 +118,61 @@ def pack_event(arrival: NewEvent, keys: Keys) -> bytes:
     if arrival.remember:
         more["remember"] = arrival.remember
     if arrival.words:
-        more["words"] = encode_words(arrival.words, keys)
+        more["words"] = encode_words(arrival.words, encryption)
     if arrival.message is not None:
-        more["message"] = encode_status(arrival.message, keys, keep=arrival.keep)
-    body = keys.sealer.seal(arrival.body, body_place(arrival.identity))
-    terms = index_terms(arrival.type, arrival.body, keys.sealer)
+        more["message"] = encode_status(arrival.message, encryption, keep=arrival.keep)
+    body = encryption.seal(arrival.body, body_place(arrival.identity))
+    terms = index_terms(arrival.type, arrival.body, encryption)
     source = encode_source(arrival.arrived_by, arrival.claim)
     return pack(arrival.identity, arrival.type, source, terms=terms, more=more, body=body)
 
 
-async def cancel(redis: "Redis", keys: Keys, event_id: str, *, remember: int) -> None:
+async def cancel(store: Store, event_id: str, *, remember: int) -> None:
     """Call off a scheduled event that has not begun; that of one not yet scheduled is kept for `remember` ms."""
-    await run(redis, CANCEL, keys.namespace, event_id, remember)
+    await store.run(CANCEL, event_id, remember)
 
 
-async def find(redis: "Redis", keys: Keys, event_id: str) -> EventRecord | None:
+async def find(store: Store, event_id: str) -> EventRecord | None:
     """The record of one event, or None where none is remembered."""
-    return next(iter(await find_all(redis, keys, [event_id])), None)
+    return next(iter(await find_all(store, [event_id])), None)
 
 
-async def find_all(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
+async def find_all(store: Store, ids: Sequence[str]) -> list[EventRecord]:
     """Return whole records of events, bodies too; unknown events are left out."""
-    async with redis.pipeline(transaction=False) as pipe:
+    async with store.redis.pipeline(transaction=False) as pipe:
         for event_id in ids:
-            pipe.hgetall(keys.event(event_id))
+            pipe.hgetall(store.keys.event(event_id))
         answers = await pipe.execute(raise_on_error=False)
-    return [_record(event_id, each, keys) for event_id, each in zip(ids, answers, strict=True) if each]
+    return [_record(event_id, each, store.encryption) for event_id, each in zip(ids, answers, strict=True) if each]
 
 
-def _record(event_id: str, answer: Mapping[bytes, bytes] | Exception, keys: Keys) -> EventRecord:
+def _record(event_id: str, answer: Mapping[bytes, bytes] | Exception, encryption: Sealer) -> EventRecord:
     """Read one answer to HGETALL; a key that holds no hash is an unreadable record.
 
     Raises:
         redis.exceptions.RedisError: the server refused.
     """
     if not isinstance(answer, Exception):
-        return parse_record(event_id, answer, keys.sealer)
+        return parse_record(event_id, answer, encryption)
     if not is_script_error(answer):
         raise answer
-    return parse_record(event_id, {}, keys.sealer)
+    return parse_record(event_id, {}, encryption)
 
 
-async def counts(redis: "Redis", keys: Keys) -> Counts:
+async def counts(store: Store) -> Counts:
     """Return the counters."""
-    stored: Mapping[bytes, bytes] = await redis.hgetall(keys.counts)  # type: ignore[misc]
+    stored: Mapping[bytes, bytes] = await store.redis.hgetall(store.keys.counts)  # type: ignore[misc]
     known = {name.decode(errors="replace"): value for name, value in stored.items()}
     return Counts(**{each.name: whole_number(known.get(each.name)) or 0 for each in dataclass_fields(Counts)})
 
 
-async def summaries(redis: "Redis", keys: Keys, ids: Sequence[str]) -> list[EventRecord]:
+async def summaries(store: Store, ids: Sequence[str]) -> list[EventRecord]:
     """Return the records of events (at most `PAGE`), without bodies; unknown events are left out."""
     if not ids:
         return []
-    answers = await run(redis, SUMMARIES, keys.namespace, *ids)
+    answers = await store.run(SUMMARIES, *ids)
     return [
-        parse_record(event_id, dict(zip(fields[::2], fields[1::2], strict=True)), keys.sealer)
+        parse_record(event_id, dict(zip(fields[::2], fields[1::2], strict=True)), store.encryption)
         for event_id, fields in zip(ids, answers, strict=True)
         if fields
     ]

@@ -5,11 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from typing import TypeVar
 
-from redis.asyncio import Redis
-
 from service.store.inbox.accept import Counts
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 TOTALS = script("totals")
 AUDIT_EVENTS = script("audit_events")
@@ -106,7 +104,7 @@ class _Count:
         ]
 
 
-async def audit(redis: "Redis", keys: Keys, *, looked_at: Callable[[int], None] = lambda _: None) -> Audit:
+async def audit(store: Store, *, looked_at: Callable[[int], None] = lambda _: None) -> Audit:
     """Compare all that is remembered with itself; `looked_at` is told how many more events were looked at.
 
     Under load a count is repeated, and if the counters never stand still, only those that are read in one moment are
@@ -117,7 +115,7 @@ async def audit(redis: "Redis", keys: Keys, *, looked_at: Callable[[int], None] 
     """
     counts: list[_Count] = []
     while len(counts) < MOST_COUNTS and not (counts and counts[-1].agrees):
-        counts.append(await _count(redis, keys, looked_at))
+        counts.append(await _count(store, looked_at))
     last = counts[-1]
     # Counters that stood still may have gone there and back: a contradiction takes several counts that none disturbed.
     counted = last.agrees or not any(count.moved for count in counts)
@@ -125,7 +123,7 @@ async def audit(redis: "Redis", keys: Keys, *, looked_at: Callable[[int], None] 
     return Audit(last.after, last.differences, tuple(contradictions), counted)
 
 
-async def repair(redis: "Redis", keys: Keys, found: Audit) -> None:
+async def repair(store: Store, found: Audit) -> None:
     """Put events where their records say they belong, and the counters to what is there.
 
     That is for what a script left that failed half-way and was not repeated. Repeating it is harmless.
@@ -135,62 +133,62 @@ async def repair(redis: "Redis", keys: Keys, found: Audit) -> None:
     """
     ids = [each.event_id for each in found.differences]
     for start in range(0, len(ids), PAGE):
-        await run(redis, REPAIR, keys.namespace, *ids[start : start + PAGE])
-    again = await _count(redis, keys, lambda _: None)
-    await run(redis, RECOUNT, keys.namespace, "" if again.moved else again.found.ignored)
+        await store.run(REPAIR, *ids[start : start + PAGE])
+    again = await _count(store, lambda _: None)
+    await store.run(RECOUNT, "" if again.moved else again.found.ignored)
 
 
-async def totals(redis: "Redis", keys: Keys) -> Totals:
+async def totals(store: Store) -> Totals:
     """The totals at one moment."""
-    accepted, done, ignored, dead, still_open, *sizes = await run(redis, TOTALS, keys.namespace)
+    accepted, done, ignored, dead, still_open, *sizes = await store.run(TOTALS)
     return Totals(Counts(accepted, done, ignored, dead, still_open), *sizes)
 
 
-async def _count(redis: "Redis", keys: Keys, looked_at: Callable[[int], None]) -> _Count:
-    before = await totals(redis, keys)
+async def _count(store: Store, looked_at: Callable[[int], None]) -> _Count:
+    before = await totals(store)
     states: Counter[str] = Counter()
     suspects: dict[bytes, None] = {}
-    async for ids in _listed(redis, keys):
-        for event_id, (state, *findings) in zip(ids, await _examine(redis, keys, *ids), strict=True):
+    async for ids in _listed(store):
+        for event_id, (state, *findings) in zip(ids, await _examine(store, *ids), strict=True):
             states[state] += 1
             if findings:
                 suspects[event_id] = None
         looked_at(len(ids))
-    async for ids in _unlisted(redis, keys):
+    async for ids in _unlisted(store):
         suspects.update(dict.fromkeys(ids))
-    differences = [await _look_again(redis, keys, event_id) for event_id in suspects]
+    differences = [await _look_again(store, event_id) for event_id in suspects]
     return _Count(
         before=before,
-        after=await totals(redis, keys),
+        after=await totals(store),
         found=_found(states),
         differences=tuple(each for each in differences if each.findings),
     )
 
 
-async def _look_again(redis: "Redis", keys: Keys, event_id: bytes) -> Difference:
+async def _look_again(store: Store, event_id: bytes) -> Difference:
     """Return the current differences of one event, without those of a moment."""
-    [(_, *findings)] = await _examine(redis, keys, event_id)
+    [(_, *findings)] = await _examine(store, event_id)
     return Difference(event_id.decode(errors="replace"), tuple(findings))
 
 
-async def _examine(redis: "Redis", keys: Keys, *ids: bytes) -> list[list[str]]:
+async def _examine(store: Store, *ids: bytes) -> list[list[str]]:
     """For each id its state, empty where there is no record to tell it, and what differs."""
-    answers: list[list[bytes]] = await run(redis, AUDIT_EVENTS, keys.namespace, *ids)
+    answers: list[list[bytes]] = await store.run(AUDIT_EVENTS, *ids)
     return [[text.decode(errors="replace") for text in answer] for answer in answers]
 
 
-async def _listed(redis: "Redis", keys: Keys) -> AsyncIterator[list[bytes]]:
+async def _listed(store: Store) -> AsyncIterator[list[bytes]]:
     """The ids in the index, in pages; a scan, since ranks shift while events are let go of."""
-    async for page in _pages(redis.zscan_iter(keys.events, count=PAGE)):
+    async for page in _pages(store.redis.zscan_iter(store.keys.events, count=PAGE)):
         yield [event_id for event_id, _ in page]
 
 
-async def _unlisted(redis: "Redis", keys: Keys) -> AsyncIterator[list[bytes]]:
+async def _unlisted(store: Store) -> AsyncIterator[list[bytes]]:
     """The ids of records that are not in the index, in pages."""
-    prefix = len(keys.event(""))
-    async for page in _pages(redis.scan_iter(match=keys.event("*"), count=PAGE)):
+    prefix = len(store.keys.event(""))
+    async for page in _pages(store.redis.scan_iter(match=store.keys.event("*"), count=PAGE)):
         ids = [key[prefix:] for key in page]
-        listed = await redis.zmscore(keys.events, ids)
+        listed = await store.redis.zmscore(store.keys.events, ids)
         yield [event_id for event_id, score in zip(ids, listed, strict=True) if score is None]
 
 

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from redis.asyncio import Redis
-
 from service.store.effects.ledger import SETTLED_ANSWER
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 RETRY = script("dead_retry")
 DROP = script("dead_drop")
@@ -57,8 +55,7 @@ class DeadCause:
 
 
 async def retry(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     ids: Sequence[str],
     *,
     word: OperatorVerdict = "",
@@ -71,20 +68,19 @@ async def retry(
     `word` settles their effects of unknown fate. `trusted` takes events too whose effects elsewhere are not known here.
     """
     args = (word, SETTLED_ANSWER, handler or "", reason or "", int(trusted))
-    return [verdict.decode() for verdict in await run(redis, RETRY, keys.namespace, *args, *ids)]
+    return [verdict.decode() for verdict in await store.run(RETRY, *args, *ids)]
 
 
 async def drop(
-    redis: "Redis", keys: Keys, ids: Sequence[str], *, handler: str | None = None, reason: str | None = None
+    store: Store, ids: Sequence[str], *, handler: str | None = None, reason: str | None = None
 ) -> list[RetryVerdict]:
     """Forget dead events for good."""
-    answers = await run(redis, DROP, keys.namespace, handler or "", reason or "", *ids)
+    answers = await store.run(DROP, handler or "", reason or "", *ids)
     return [verdict.decode() for verdict in answers]
 
 
 async def replay(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     ids: Sequence[str],
     *,
     handler: str | None = None,
@@ -97,17 +93,14 @@ async def replay(
     Without `act` nothing is changed, and the answer says what would be.
     """
     args = (handler or "", int(again), int(trusted), int(act))
-    return [
-        Replayed(verdict.decode(), forgotten)
-        for verdict, forgotten in await run(redis, REPLAY, keys.namespace, *args, *ids)
-    ]
+    return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await store.run(REPLAY, *args, *ids)]
 
 
-async def new_causes(redis: "Redis", keys: Keys, *, remember: float) -> tuple[int, list[DeadCause]]:
+async def new_causes(store: Store, *, remember: float) -> tuple[int, list[DeadCause]]:
     """Return the causes of death since the last call, each once in `remember` seconds for all callers.
 
     Also answers how many events were looked at: at most `STEP`.
     """
-    looked_at, *flat = await run(redis, CAUSES, keys.namespace, STEP, int(remember * 1000))
+    looked_at, *flat = await store.run(CAUSES, STEP, int(remember * 1000))
     told = [each.decode() for each in flat]
     return looked_at, [DeadCause(*each) for each in zip(told[::3], told[1::3], told[2::3], strict=True)]

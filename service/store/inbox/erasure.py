@@ -14,8 +14,8 @@ from service.security.number_matcher import NumberMatcher
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.search import EventFilter, matching
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 ERASE = script("erase")
 ERASE_OPT_OUT = script("optout_erase")
@@ -48,7 +48,7 @@ class Erased:
     still_found: list[str] = field(default_factory=list)
 
 
-async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[int], None] = lambda _: None) -> Erased:
+async def erase(store: Store, number: str, *, progress: Callable[[int], None] = lambda _: None) -> Erased:
     """Take away all that is known of a number but what it has said about being written to; `progress` hears of events.
 
     Raises:
@@ -56,25 +56,27 @@ async def erase(redis: "Redis", keys: Keys, number: str, *, progress: Callable[[
     """
     plain, erased = canonical_number(number) or number, Erased()
     mention = NumberMatcher.of(plain)
-    async for page in _pages(redis, keys):
-        named = [each for each in page if await _may_name(redis, keys, each, mention, erased)]
-        await _erase_events(redis, keys, named, erased)
+    async for page in _pages(store):
+        named = [each for each in page if await _may_name(store, each, mention, erased)]
+        await _erase_events(store, named, erased)
         erased.looked_at += len(page)
         progress(len(page))
-    forms = list(dict.fromkeys([*keys.sealer.forms(plain), number]))
-    await _erase_states(redis, keys, forms, erased)
-    erased.remembered = await redis.delete(*(key(form) for form in forms for key in (keys.replies, keys.rcs)))
-    erased.opt_out = await _erase_opt_out(redis, keys, plain)
-    about = digests_of(plain, keys.sealer)
-    async for page in matching(redis, keys, EventFilter(about=about)):
+    forms = list(dict.fromkeys([*store.encryption.forms(plain), number]))
+    await _erase_states(store, forms, erased)
+    erased.remembered = await store.redis.delete(
+        *(key(form) for form in forms for key in (store.keys.replies, store.keys.rcs))
+    )
+    erased.opt_out = await _erase_opt_out(store, plain)
+    about = digests_of(plain, store.encryption)
+    async for page in matching(store, EventFilter(about=about)):
         erased.still_found += page
     return erased
 
 
-async def erase_ended(redis: "Redis", keys: Keys) -> int:
+async def erase_ended(store: Store) -> int:
     """Erase some of the events that were open when they were to be, and have ended; answers how many."""
-    ids: list[bytes] = await redis.srandmember(keys.erasing, PAGE)  # type: ignore[misc]
-    answers = await run(redis, ERASE, keys.namespace, *ids) if ids else []
+    ids: list[bytes] = await store.redis.srandmember(store.keys.erasing, PAGE)  # type: ignore[misc]
+    answers = await store.run(ERASE, *ids) if ids else []
     return sum(answer[0] == b"erased" for answer in answers)
 
 
@@ -87,7 +89,7 @@ async def forget_old_writes(redis: "Redis") -> bool:
     return True
 
 
-async def _pages(redis: "Redis", keys: Keys) -> AsyncIterator[list[str]]:
+async def _pages(store: Store) -> AsyncIterator[list[str]]:
     """Yield the ids of all events, in no order, each once.
 
     A scan passes over nothing that is there all the time, whereas ranks shift while other events expire or are dropped.
@@ -95,7 +97,7 @@ async def _pages(redis: "Redis", keys: Keys) -> AsyncIterator[list[str]]:
     seen: set[str] = set()
     cursor = 0
     while True:
-        cursor, found = await redis.zscan(keys.events, cursor, count=PAGE)
+        cursor, found = await store.redis.zscan(store.keys.events, cursor, count=PAGE)
         ids = [event_id for each, _ in found if (event_id := each.decode(errors="replace")) not in seen]
         seen.update(ids)
         for start in range(0, len(ids), PAGE):
@@ -104,9 +106,9 @@ async def _pages(redis: "Redis", keys: Keys) -> AsyncIterator[list[str]]:
             return
 
 
-async def _may_name(redis: "Redis", keys: Keys, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
+async def _may_name(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
     try:
-        return await _names(redis, keys, event_id, mention, erased)
+        return await _names(store, event_id, mention, erased)
     except RedisError:
         raise
     except Exception as error:  # noqa: BLE001 - a record of any kind must not keep the others from being erased
@@ -114,12 +116,12 @@ async def _may_name(redis: "Redis", keys: Keys, event_id: str, mention: NumberMa
         return False
 
 
-async def _names(redis: "Redis", keys: Keys, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
+async def _names(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
     """Whether an event, or what was sent for it, names the number."""
-    record = await find(redis, keys, event_id)
+    record = await find(store, event_id)
     if record is None:
         return False
-    effects = await effects_of(redis, keys, event_id)
+    effects = await effects_of(store, event_id)
     contents = [record.body, *(each.body for each in effects), *(each.answer.body for each in effects if each.answer)]
     if any(mention.within(content) for content in contents):
         return True
@@ -127,8 +129,8 @@ async def _names(redis: "Redis", keys: Keys, event_id: str, mention: NumberMatch
     return False
 
 
-async def _erase_events(redis: "Redis", keys: Keys, ids: Sequence[str], erased: Erased) -> None:
-    answers = await run(redis, ERASE, keys.namespace, *ids) if ids else []
+async def _erase_events(store: Store, ids: Sequence[str], erased: Erased) -> None:
+    answers = await store.run(ERASE, *ids) if ids else []
     for event_id, (verdict, *counts) in zip(ids, answers, strict=True):
         if verdict == b"open":
             erased.still_open.append(event_id)
@@ -137,13 +139,13 @@ async def _erase_events(redis: "Redis", keys: Keys, ids: Sequence[str], erased: 
             erased.effects += counts[1]
 
 
-async def _erase_states(redis: "Redis", keys: Keys, forms: Sequence[str], erased: Erased) -> None:
+async def _erase_states(store: Store, forms: Sequence[str], erased: Erased) -> None:
     """Take a recipient out of the states of all messages."""
     fields = [f"{name}:{form}" for name in _OF_A_RECIPIENT for form in forms]
     cursor = 0
     while True:
-        cursor, found = await redis.scan(cursor, match=keys.message("*"), count=SCAN)
-        async with redis.pipeline(transaction=False) as pipeline:
+        cursor, found = await store.redis.scan(cursor, match=store.keys.message("*"), count=SCAN)
+        async with store.redis.pipeline(transaction=False) as pipeline:
             for key in found:
                 pipeline.hdel(key, *fields)
             erased.states += sum(1 for removed in await pipeline.execute() if removed)
@@ -151,8 +153,8 @@ async def _erase_states(redis: "Redis", keys: Keys, forms: Sequence[str], erased
             return
 
 
-async def _erase_opt_out(redis: "Redis", keys: Keys, number: str) -> str:
-    if not keys.sealer.active:
-        return "plain" if await redis.hexists(keys.optouts, number) else ""  # type: ignore[misc]
-    forms = orjson.dumps(keys.sealer.forms(number))
-    return "hidden" if await run(redis, ERASE_OPT_OUT, keys.namespace, forms) else ""
+async def _erase_opt_out(store: Store, number: str) -> str:
+    if not store.encryption.active:
+        return "plain" if await store.redis.hexists(store.keys.optouts, number) else ""  # type: ignore[misc]
+    forms = orjson.dumps(store.encryption.forms(number))
+    return "hidden" if await store.run(ERASE_OPT_OUT, forms) else ""

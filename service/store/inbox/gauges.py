@@ -7,8 +7,8 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from service.store.connection import server_time
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 QUEUE = script("queue")
 
@@ -35,15 +35,15 @@ class Memory:
     limit: int | None
 
 
-async def queue(redis: "Redis", keys: Keys) -> Queue:
+async def queue(store: Store) -> Queue:
     """The queue at one moment."""
-    length, due, age, blocked = await run(redis, QUEUE, keys.namespace)
+    length, due, age, blocked = await store.run(QUEUE)
     return Queue(length, due, age / 1000, blocked)
 
 
-async def blocked_workers(redis: "Redis", keys: Keys) -> list[str]:
+async def blocked_workers(store: Store) -> list[str]:
     """Where the event loop of each blocked worker stands: `the handler slow at my_handlers.py:12 in slow`."""
-    known, now = await redis.hgetall(keys.blocked), await server_time(redis)  # type: ignore[misc]
+    known, now = await store.redis.hgetall(store.keys.blocked), await server_time(store.redis)  # type: ignore[misc]
     return [each["place"] for each in map(orjson.loads, known.values()) if each["till"] > now]
 
 

@@ -4,13 +4,12 @@ import asyncio
 import builtins
 from collections.abc import Sequence
 
-from redis.asyncio import Redis
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
 from service.store.inbox.accept import Acceptance, NewEvent, accept
 from service.store.inbox.batching import Batcher
-from service.store.keys import Keys
 from service.store.redis_errors import describe_cause
+from service.store.store import Store
 
 MOST_WAITING = 10_000
 
@@ -28,9 +27,8 @@ class NotAccepted(Exception):
 class GroupCommit:
     """Accepts events one at a time for its callers and in batches for Redis; `patience` is seconds for each caller."""
 
-    def __init__(self, redis: "Redis", keys: Keys, *, patience: float) -> None:
-        self._redis = redis
-        self._keys = keys
+    def __init__(self, store: Store, *, patience: float) -> None:
+        self._store = store
         self._patience = patience
         self._batcher: Batcher[NewEvent, Acceptance] = Batcher(
             self._accept, passing=_PASSING, size=lambda arrival: len(arrival.body)
@@ -57,7 +55,7 @@ class GroupCommit:
         await self._batcher.close(patience=self._patience)
 
     async def _accept(self, arrivals: Sequence[NewEvent]) -> Sequence[Acceptance]:
-        return await accept(self._redis, self._keys, arrivals)
+        return await accept(self._store, arrivals)
 
 
 def _outage(trouble: Exception | None) -> str:

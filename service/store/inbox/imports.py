@@ -4,18 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from redis.asyncio import Redis
-
 from service.events import Envelope, InvalidBody, read_envelope
 from service.events.consent import ConsentChange
+from service.security.encryption import Sealer
 from service.store.facts.consent import record_consent
 from service.store.facts.message_states import encode_status
 from service.store.inbox.accept import FROM_TELNYX
 from service.store.inbox.packed_events import pack
 from service.store.inbox.records import HandlerRecord, body_place
 from service.store.inbox.search_index import index_terms
-from service.store.keys import Keys
-from service.store.scripts import Argument, run, script
+from service.store.scripts import Argument, script
+from service.store.store import Store
 
 IMPORT = script("import", when_full=False)
 
@@ -35,8 +34,8 @@ class ImportedEvent:
     handlers: Mapping[str, HandlerRecord]
 
 
-async def store(
-    redis: "Redis", keys: Keys, events: Sequence[ImportedEvent], *, run_them: bool, keep: float
+async def import_events(
+    store: Store, events: Sequence[ImportedEvent], *, run_them: bool, keep: float
 ) -> list[Literal["imported", "known"]]:
     """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones stay unchanged.
 
@@ -48,26 +47,28 @@ async def store(
     told = [_told(event) for event in events]
     words = [word for event, envelope in zip(events, told, strict=True) for word in _words(event, envelope)]
     # First, so that no handler of an event that is to run can miss a STOP.
-    await record_consent(redis, keys, words, now=0)
+    await record_consent(store, words, now=0)
     args: list[Argument] = [int(run_them)]
-    args += (_packed(event, envelope, keys, keep=keep) for event, envelope in zip(events, told, strict=True))
-    return [answer.decode() for answer in await run(redis, IMPORT, keys.namespace, *args)]
+    args += (
+        _packed(event, envelope, store.encryption, keep=keep) for event, envelope in zip(events, told, strict=True)
+    )
+    return [answer.decode() for answer in await store.run(IMPORT, *args)]
 
 
-def _packed(event: ImportedEvent, envelope: Envelope | None, keys: Keys, *, keep: float) -> bytes:
+def _packed(event: ImportedEvent, envelope: Envelope | None, encryption: Sealer, *, keep: float) -> bytes:
     body = event.body or b""
     more: dict[str, Any] = {
         "received_at": event.received_at,
         "deliveries": event.deliveries,
         "handlers": [
-            (name, record.sealed(keys.sealer, event.id, name).to_json().decode())
+            (name, record.sealed(encryption, event.id, name).to_json().decode())
             for name, record in event.handlers.items()
         ],
     }
     if envelope is not None and envelope.message is not None:
-        more["message"] = encode_status(envelope.message, keys, keep=keep)
-    sealed = keys.sealer.seal(body, body_place(event.id)) if body else b""
-    terms = index_terms(event.type, body, keys.sealer)
+        more["message"] = encode_status(envelope.message, encryption, keep=keep)
+    sealed = encryption.seal(body, body_place(event.id)) if body else b""
+    terms = index_terms(event.type, body, encryption)
     return pack(event.id, event.type, event.arrived_by, terms=terms, more=more, body=sealed)
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal, Self
 
 import orjson
-from redis.asyncio import Redis
 
 from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.records import EventRecord, HandlerRecord, parse_record
-from service.store.keys import Keys
-from service.store.scripts import Argument, run, script
+from service.store.scripts import Argument, script
+from service.store.store import Store
 
 CLAIM = script("claim")
 FINISH = script("finish")
@@ -109,7 +108,7 @@ class HeldLease:
     about: Mapping[str, str] = field(default_factory=dict)
 
 
-async def claim(redis: "Redis", keys: Keys, request: ClaimRequest) -> ClaimedEvents:
+async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
     """Take due events.
 
     Raises:
@@ -126,11 +125,11 @@ async def claim(redis: "Redis", keys: Keys, request: ClaimRequest) -> ClaimedEve
     ]
     if request.only is not None:
         args.append(request.only)
-    claimed, foreign, wait, now, suspects, paused, damaged = await run(redis, CLAIM, keys.namespace, *args)
+    claimed, foreign, wait, now, suspects, paused, damaged = await store.run(CLAIM, *args)
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
-    odd = [keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
+    odd = [store.keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
     return ClaimedEvents(
-        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, keys) for entry in taken],
+        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, store.encryption) for entry in taken],
         foreign=[job.decode() for job in jobs],
         next_in=None if wait < 0 else wait / 1000,
         suspects=suspects,
@@ -140,10 +139,10 @@ async def claim(redis: "Redis", keys: Keys, request: ClaimRequest) -> ClaimedEve
     )
 
 
-async def finish(redis: "Redis", keys: Keys, endings: Sequence[HandlerResults]) -> list[str]:
+async def finish(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
     """Record endings; answers for each event its state, or `lost` where nothing was recorded."""
     args = finishing(endings)
-    return [state.decode() for state in await run(redis, FINISH, keys.namespace, *args)]
+    return [state.decode() for state in await store.run(FINISH, *args)]
 
 
 def renewal(
@@ -176,9 +175,9 @@ def finishing(endings: Iterable[HandlerResults]) -> list[Argument]:
     return args
 
 
-async def announce_stop(redis: "Redis", keys: Keys, worker: str) -> None:
+async def announce_stop(store: Store, worker: str) -> None:
     """Say that a worker is about to stop, so that a lease that it leaves behind is held against no event."""
-    await redis.set(keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
+    await store.redis.set(store.keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
 
 
 def _is_text(name: bytes) -> bool:
@@ -189,6 +188,6 @@ def _is_text(name: bytes) -> bool:
     return True
 
 
-def _lease(entry: list[bytes], token: str, now: int, began: float, keys: Keys) -> Lease:
+def _lease(entry: list[bytes], token: str, now: int, began: float, encryption: Sealer) -> Lease:
     fields = dict(zip(entry[1::2], entry[2::2], strict=True))
-    return Lease(parse_record(entry[0].decode(), fields, keys.sealer), token, b"alone" in fields, now, began)
+    return Lease(parse_record(entry[0].decode(), fields, encryption), token, b"alone" in fields, now, began)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 EXPIRE = script("expire")
 PRUNE_BODIES = script("prune_bodies")
@@ -27,27 +27,27 @@ class Swept:
     put_back: int
 
 
-async def take_lock(redis: "Redis", keys: Keys, worker: str, *, seconds: float) -> bool:
+async def take_lock(store: Store, worker: str, *, seconds: float) -> bool:
     """Whether this worker does the upkeep for the next `seconds`."""
-    return bool(await run(redis, MAINTENANCE_LOCK, keys.namespace, worker, int(seconds * 1000)))
+    return bool(await store.run(MAINTENANCE_LOCK, worker, int(seconds * 1000)))
 
 
-async def expire(redis: "Redis", keys: Keys, *, retention: float, dead_retention: float) -> int:
+async def expire(store: Store, *, retention: float, dead_retention: float) -> int:
     """Forget some of what ended longer ago than this many seconds; answers how many events."""
     arguments = (int(retention * 1000), int(dead_retention * 1000), STEP)
-    forgotten: int = await run(redis, EXPIRE, keys.namespace, *arguments)
+    forgotten: int = await store.run(EXPIRE, *arguments)
     return forgotten
 
 
-async def prune_bodies(redis: "Redis", keys: Keys, *, older_than: float) -> int:
+async def prune_bodies(store: Store, *, older_than: float) -> int:
     """Let go of some bodies of events that ended well longer ago than this many seconds; answers how many."""
-    let_go: int = await run(redis, PRUNE_BODIES, keys.namespace, int(older_than * 1000), STEP)
+    let_go: int = await store.run(PRUNE_BODIES, int(older_than * 1000), STEP)
     return let_go
 
 
-async def sweep(redis: "Redis", keys: Keys, *, first: int) -> Swept:
+async def sweep(store: Store, *, first: int) -> Swept:
     """Look at some events, from this rank by time of acceptance on."""
-    looked_at, put_back = await run(redis, SWEEP, keys.namespace, first, LOOK)
+    looked_at, put_back = await store.run(SWEEP, first, LOOK)
     return Swept(looked_at, put_back)
 
 

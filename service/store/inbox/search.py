@@ -17,8 +17,8 @@ from service.store.connection import server_time
 from service.store.inbox.accept import PAGE, summaries
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search_index import type_digest
-from service.store.keys import Keys
-from service.store.scripts import run, script
+from service.store.scripts import script
+from service.store.store import Store
 
 FILTER_IDS = script("filter_ids")
 MINUTES = script("minutes")
@@ -104,45 +104,42 @@ class ScanBudget:
 
 
 async def search(
-    redis: "Redis", keys: Keys, wanted: EventFilter, *, limit: int, effort: ScanBudget | None = None
+    store: Store, wanted: EventFilter, *, limit: int, effort: ScanBudget | None = None
 ) -> list[EventRecord]:
     """Up to `limit` such events, without bodies, the newest arrivals first, as far as the effort reaches."""
     ids: dict[str, None] = {}
     effort = effort or ScanBudget()
-    async for page in matching(redis, keys, wanted, looked_at=effort):
+    async for page in matching(store, wanted, looked_at=effort):
         ids |= dict.fromkeys(page)
         if len(ids) >= limit or effort.is_enough:
             break
     chosen = list(ids)[:limit]
     return [
-        each
-        for start in range(0, len(chosen), PAGE)
-        for each in await summaries(redis, keys, chosen[start : start + PAGE])
+        each for start in range(0, len(chosen), PAGE) for each in await summaries(store, chosen[start : start + PAGE])
     ]
 
 
 async def matching(
-    redis: "Redis", keys: Keys, wanted: EventFilter, *, looked_at: Callable[[int], None] = _nobody
+    store: Store, wanted: EventFilter, *, looked_at: Callable[[int], None] = _nobody
 ) -> AsyncIterator[list[str]]:
     """The ids of such events, the newest arrivals first, in pages. One may come twice while others arrive."""
-    short = await _short_index(redis, keys, wanted.state)
+    short = await _short_index(store, wanted.state)
     if short is not None:
         found: list[tuple[str, int]] = []
-        async for each in _pages(redis, keys, wanted, short, ranks=(0, FEW * 2), looked_at=looked_at):
+        async for each in _pages(store, wanted, short, ranks=(0, FEW * 2), looked_at=looked_at):
             found += each.found
         found.sort(key=lambda each: each[1], reverse=True)
         for start in range(0, len(found), PAGE):
             yield [event_id for event_id, _ in found[start : start + PAGE]]
         return
-    async for since, until in _stretches(redis, keys, wanted):
-        ranks = await _ranks(redis, keys.events, since, until)
-        async for each in _pages(redis, keys, wanted, "events", ranks=ranks, looked_at=looked_at):
+    async for since, until in _stretches(store, wanted):
+        ranks = await _ranks(store.redis, store.keys.events, since, until)
+        async for each in _pages(store, wanted, "events", ranks=ranks, looked_at=looked_at):
             yield [event_id for event_id, _ in each.found]
 
 
 async def dead_ids(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     wanted: EventFilter,
     *,
     limit: int | None = None,
@@ -150,44 +147,44 @@ async def dead_ids(
 ) -> list[str]:
     """The ids of such dead events, those that died last first."""
     ids: dict[str, None] = {}
-    ranks = await _ranks(redis, keys.dead, wanted.since, wanted.until)
-    async for each in _pages(redis, keys, wanted, "dead", ranks=ranks, looked_at=looked_at, with_times=False):
+    ranks = await _ranks(store.redis, store.keys.dead, wanted.since, wanted.until)
+    async for each in _pages(store, wanted, "dead", ranks=ranks, looked_at=looked_at, with_times=False):
         ids |= dict.fromkeys(event_id for event_id, _ in each.found)
         if limit is not None and len(ids) >= limit:
             break
     return list(ids)[:limit]
 
 
-async def filter_ids(redis: "Redis", keys: Keys, wanted: EventFilter, ids: Sequence[str]) -> list[str]:
+async def filter_ids(store: Store, wanted: EventFilter, ids: Sequence[str]) -> list[str]:
     """Which of these (at most `PAGE`) are looked for."""
     if not ids:
         return []
-    page = await _select(redis, keys, wanted.to_json(with_times=True), ("", 0, 0), *ids)
+    page = await _select(store, wanted.to_json(with_times=True), ("", 0, 0), *ids)
     return [event_id for event_id, _ in page.found]
 
 
-async def _short_index(redis: "Redis", keys: Keys, state: str | None) -> str | None:
+async def _short_index(store: Store, state: str | None) -> str | None:
     """The index that holds few events but all of this state, if there is one."""
-    index = {"open": ("queue", keys.queue), "dead": ("dead", keys.dead)}.get(state or "")
-    if index is None or await redis.zcard(index[1]) > FEW:
+    index = {"open": ("queue", store.keys.queue), "dead": ("dead", store.keys.dead)}.get(state or "")
+    if index is None or await store.redis.zcard(index[1]) > FEW:
         return None
     return index[0]
 
 
-async def _stretches(redis: "Redis", keys: Keys, wanted: EventFilter) -> AsyncIterator[tuple[int | None, int | None]]:
+async def _stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[int | None, int | None]]:
     """From when to when (ms) there may be such events, the latest first."""
     digests = wanted.marks()
     if not digests:
         yield wanted.since, wanted.until
         return
-    now = await server_time(redis)
+    now = await server_time(store.redis)
     last = now if wanted.until is None else min(wanted.until, now)
     marked_since = now - MARKED
     first = max(marked_since, wanted.since or 0)
     minute = last // MINUTE
     while minute >= first // MINUTE:
         count = min(MINUTES_AT_ONCE, minute - first // MINUTE + 1)
-        looked_at, *flat = await run(redis, MINUTES, keys.namespace, minute, count, *digests)
+        looked_at, *flat = await store.run(MINUTES, minute, count, *digests)
         for begins, ends in zip(flat[::2], flat[1::2], strict=True):
             yield max(first, begins * MINUTE), min(last, (ends + 1) * MINUTE - 1)
         minute -= looked_at
@@ -203,8 +200,7 @@ async def _ranks(redis: "Redis", index: str, since: int | None, until: int | Non
 
 
 async def _pages(
-    redis: "Redis",
-    keys: Keys,
+    store: Store,
     wanted: EventFilter,
     index: str,
     *,
@@ -215,7 +211,7 @@ async def _pages(
     filters = wanted.to_json(with_times=with_times)
     first, end = ranks
     while first < end:
-        page = await _select(redis, keys, filters, (index, first, min(PAGE, end - first)))
+        page = await _select(store, filters, (index, first, min(PAGE, end - first)))
         looked_at(page.looked_at)
         yield page
         if page.looked_at == 0:
@@ -223,8 +219,8 @@ async def _pages(
         first += page.looked_at
 
 
-async def _select(redis: "Redis", keys: Keys, filters: bytes, where: tuple[str, int, int], *ids: str) -> _Page:
-    looked_at, *flat = await run(redis, FILTER_IDS, keys.namespace, filters, *where, *ids)
+async def _select(store: Store, filters: bytes, where: tuple[str, int, int], *ids: str) -> _Page:
+    looked_at, *flat = await store.run(FILTER_IDS, filters, *where, *ids)
     return _Page(
         looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]
     )

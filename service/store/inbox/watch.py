@@ -6,13 +6,11 @@ So it costs neither workers nor ingress anything, and nothing at all while nobod
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
-
 from service.store.connection import server_time
 from service.store.inbox.accept import PAGE, summaries
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, filter_ids
-from service.store.keys import Keys
+from service.store.store import Store
 
 MOST_AT_ONCE = 1000
 """Events that one look takes from each index; further ones are only counted."""
@@ -32,8 +30,7 @@ class Changes:
 class Watch:
     """Sees what changes about the events that are wanted, from the first look on."""
 
-    redis: "Redis"
-    keys: Keys
+    store: Store
     wanted: EventFilter
     _seen_until: int | None = None
     _known: "OrderedDict[str, EventRecord]" = field(default_factory=OrderedDict)
@@ -45,7 +42,7 @@ class Watch:
             redis.exceptions.RedisError: Redis cannot be reached; look again later.
         """
         # Of the current millisecond more may be to come.
-        until = await server_time(self.redis) - 1
+        until = await server_time(self.store.redis) - 1
         since, self._seen_until = self._seen_until, until
         if since is None:
             return Changes([], 0)
@@ -63,20 +60,18 @@ class Watch:
         """The ids that arrived or ended after `since`."""
         ids: list[str] = []
         passed_over = 0
-        for index in (self.keys.events, self.keys.ended, self.keys.dead):
-            found = await self.redis.zrangebyscore(index, f"({since}", until, start=0, num=MOST_AT_ONCE)
+        for index in (self.store.keys.events, self.store.keys.ended, self.store.keys.dead):
+            found = await self.store.redis.zrangebyscore(index, f"({since}", until, start=0, num=MOST_AT_ONCE)
             ids += (each.decode(errors="replace") for each in found)
             if len(found) == MOST_AT_ONCE:
-                passed_over += await self.redis.zcount(index, f"({since}", until) - MOST_AT_ONCE
+                passed_over += await self.store.redis.zcount(index, f"({since}", until) - MOST_AT_ONCE
         return ids, passed_over
 
     async def _changed(self, ids: list[str]) -> list[EventRecord]:
         changed: list[EventRecord] = []
         for start in range(0, len(ids), PAGE):
-            chosen = await filter_ids(self.redis, self.keys, self.wanted, ids[start : start + PAGE])
-            changed += [
-                each for each in await summaries(self.redis, self.keys, chosen) if self._known.get(each.id) != each
-            ]
+            chosen = await filter_ids(self.store, self.wanted, ids[start : start + PAGE])
+            changed += [each for each in await summaries(self.store, chosen) if self._known.get(each.id) != each]
         for record in changed:
             self._known[record.id] = record
             self._known.move_to_end(record.id)

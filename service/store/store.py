@@ -1,0 +1,39 @@
+"""One deployment's data in Redis: the connection, the names of its keys, and its encryption."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+from redis.asyncio import Redis
+
+from service.security.encryption import Sealer
+from service.settings import Settings
+from service.store.keys import Keys
+from service.store.scripts import Argument, Script, run
+
+
+@dataclass(frozen=True)
+class Store:
+    """The place of all data. It cannot be built without its encryption, so none is written in the clear by mistake."""
+
+    redis: "Redis"
+    namespace: str
+    encryption: Sealer = field(repr=False)
+
+    @classmethod
+    def of(cls, redis: "Redis", settings: Settings) -> Self:
+        """Return the store of the deployment that the settings describe."""
+        return cls(redis, settings.namespace, settings.sealer())
+
+    @cached_property
+    def keys(self) -> Keys:
+        """The names of the keys."""
+        return Keys(self.namespace)
+
+    async def run(self, script: Script, *args: Argument) -> Any:
+        """Call a script. Return the answer that the script's own header describes.
+
+        Raises:
+            redis.exceptions.RedisError: the server cannot be reached, or refuses.
+        """
+        return await run(self.redis, script, self.namespace, *args)
