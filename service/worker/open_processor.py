@@ -18,7 +18,7 @@ from service.outbound.transport import LedgerSettings
 from service.routing import Lifespan, Router
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.inbox.batching import Batcher
+from service.store.inbox.group_commit import Batcher
 from service.store.inbox.leases import (
     HandlerResults,
     finish,

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from service.monitoring.counters import CounterFamily, HistogramFamily
 from service.monitoring.labels import event_types
 from service.security.masking import describe_error
-from service.store.inbox.batching import Batcher
+from service.store.inbox.group_commit import Batcher
 from service.store.inbox.leases import (
     ClaimedEvents,
     ClaimRequest,

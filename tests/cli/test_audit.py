@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from service.store.connection import connect
-from service.store.inbox.accept import ACCEPT, Counts, NewEvent, accept, accept_arguments, cancel
+from service.store.inbox.accept import ACCEPT, Counts, NewEvent, accept, cancel, pack_event
 from service.store.inbox.audit import MOST_COUNTS, PAGE, audit
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
@@ -259,8 +259,8 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
     def meanwhile(_: int) -> None:
         event_id = f"event-{deployment.redis.zcard(deployment.keys.events)}"
         arrival = NewEvent(event_id, "message.received", b"{}", "webhook")
-        packed: list[Any] = accept_arguments(deployment.encryption, [arrival])
-        deployment.redis.eval(ACCEPT.text, 1, deployment.keys.counts, *packed)
+        packed: Any = pack_event(arrival, deployment.encryption)
+        deployment.redis.eval(ACCEPT.text, 1, deployment.keys.counts, packed)
 
     found = deployment.ask(lambda store: audit(store, looked_at=meanwhile))
     assert found.clean

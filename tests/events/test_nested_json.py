@@ -18,7 +18,7 @@ from service.events.nested_json import dump_json, transform
 from service.security.anonymize import Anonymizer, masked
 from service.security.encryption import Sealer
 from service.security.number_matcher import NumberMatcher
-from service.store.inbox.search_index import index_terms
+from service.store.inbox.accept import index_terms
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.tiers import slow

@@ -227,8 +227,8 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
         async with store.redis.pipeline(transaction=True) as pipe:
             arrival = accept.NewEvent(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
             await store.redis.script_load(accept.ACCEPT.text)
-            packed: list[Any] = accept.accept_arguments(store.encryption, [arrival])
-            pipe.evalsha(accept.ACCEPT.digest, 1, store.keys.counts, *packed)
+            packed: Any = accept.pack_event(arrival, store.encryption)
+            pipe.evalsha(accept.ACCEPT.digest, 1, store.keys.counts, packed)
             pipe.delete(store.keys.wake)
             await pipe.execute()
 

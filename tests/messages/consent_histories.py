@@ -32,9 +32,8 @@ from service.outbound.gate import Gate
 from service.routing import Router
 from service.settings import Settings
 from service.store.facts.consent import record_consent
-from service.store.inbox.accept import ACCEPT, NewEvent, accept, find
+from service.store.inbox.accept import ACCEPT, LENGTH_BYTES, NewEvent, accept, find
 from service.store.inbox.leases import Lease
-from service.store.inbox.packed_events import identity_of
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices, run_handler
@@ -67,7 +66,8 @@ class PipeliningRedis(Redis):
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
         if args[:2] == ("EVALSHA", ACCEPT.digest) and (history := history_now.get(None)) is not None:
-            history.announced.append(identity_of(args[4]))
+            length = int.from_bytes(args[4][:LENGTH_BYTES])
+            history.announced.append(args[4][LENGTH_BYTES : LENGTH_BYTES + length].decode())
         return await answer
 
     async def _flush(self) -> None:

@@ -1,26 +1,30 @@
 """The inbox: accepting events, once each, and looking at what became of them."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
+from functools import lru_cache
 from typing import Any, Literal
+
+import orjson
 
 from service.events import Envelope
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
 from service.security.encryption import Sealer
+from service.security.number_digests import DIGEST_BYTES, digests
 from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status
-from service.store.inbox.packed_events import pack
 from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
-from service.store.inbox.search_index import index_terms
-from service.store.scripts import Argument, is_script_error, script
+from service.store.scripts import is_script_error, script
 from service.store.store import Store
 
 CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one: a status may rightly come again."""
 
+LENGTH_BYTES = 4
 PAGE = 500
 """Records that one script may look at."""
 
@@ -101,17 +105,12 @@ async def accept(store: Store, arrivals: Sequence[NewEvent]) -> list[Acceptance]
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
     """
-    answers = await store.run(ACCEPT, *accept_arguments(store.encryption, arrivals))
+    answers = await store.run(ACCEPT, *(pack_event(each, store.encryption) for each in arrivals))
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
 
 
-def accept_arguments(encryption: Sealer, arrivals: Sequence[NewEvent]) -> list[Argument]:
-    """Return the arguments of ACCEPT: one for each event."""
-    return [pack_event(each, encryption) for each in arrivals]
-
-
 def pack_event(arrival: NewEvent, encryption: Sealer) -> bytes:
-    """Return an event as one argument of a script; its body is sealed where there is a key."""
+    """Return an event as one argument of a script."""
     more: dict[str, Any] = {}
     if arrival.delay:
         more["delay"] = arrival.delay
@@ -121,10 +120,29 @@ def pack_event(arrival: NewEvent, encryption: Sealer) -> bytes:
         more["words"] = encode_words(arrival.words, encryption)
     if arrival.message is not None:
         more["message"] = encode_status(arrival.message, encryption, keep=arrival.keep)
-    body = encryption.seal(arrival.body, body_place(arrival.identity))
-    terms = index_terms(arrival.type, arrival.body, encryption)
     source = encode_source(arrival.arrived_by, arrival.claim)
-    return pack(arrival.identity, arrival.type, source, terms=terms, more=more, body=body)
+    return pack(arrival.identity, arrival.type, source, arrival.body, more=more, encryption=encryption)
+
+
+def pack(
+    identity: str, event_type: str, source: str, body: bytes, *, more: Mapping[str, Any], encryption: Sealer
+) -> bytes:
+    """Return one argument with an event's index terms, values for JSON and sealed body (`lua/lib/packed_event.lua`)."""
+    terms, values = index_terms(event_type, body, encryption), orjson.dumps(more) if more else b""
+    parts = (identity.encode(), event_type.encode(), source.encode(), terms, values)
+    sealed = encryption.seal(body, body_place(identity)) if body else b""
+    return b"".join([piece for part in parts for piece in (len(part).to_bytes(LENGTH_BYTES), part)]) + sealed
+
+
+@lru_cache(maxsize=1024)
+def type_digest(event_type: str) -> bytes:
+    """Return the digest by which events of a type are found."""
+    return hashlib.blake2b(event_type.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def index_terms(event_type: str, body: bytes, encryption: Sealer) -> bytes:
+    """Return the digests by which an event is found: of its type, then of the numbers in its body."""
+    return type_digest(event_type) + digests(body, encryption)
 
 
 async def cancel(store: Store, event_id: str, *, remember: int) -> None:

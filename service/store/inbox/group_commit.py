@@ -1,23 +1,120 @@
-"""Group commit: concurrent webhook requests share one round trip to Redis."""
+"""Group commit: callers hand in items one at a time, Redis gets them in batches.
+
+The next batch gathers while one is in flight. A lone item never waits for company. The batches run in a task of their
+own, so that a caller who goes away cannot leave a half-read reply on the connection.
+"""
 
 import asyncio
 import builtins
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Generic, TypeVar
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
+from service.store.cancellation import check_cancelled
 from service.store.inbox.accept import Acceptance, NewEvent, accept
-from service.store.inbox.batching import Batcher
 from service.store.redis_errors import describe_cause
 from service.store.store import Store
 
-MOST_WAITING = 10_000
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+PAUSE = 0.05
+"""Seconds between tries while Redis is away."""
+MAX_ITEMS = 256
+MAX_BYTES = 1024**2
+"""Limits of one batch."""
+MAX_WAITING = 10_000
 
 _PASSING = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
 
 
+class Batcher(Generic[Item, Answer]):
+    """Commits items in batches.
+
+    A batch that fails with one of `passing` is tried again as long as somebody waits for it, so `commit` must be
+    repeatable. Any other error goes to those who wait.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        passing: tuple[type[Exception], ...],
+        size: Callable[[Item], int] = lambda _: 0,
+    ) -> None:
+        self._commit = commit
+        self._passing = passing
+        self._size = size
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._flushing: asyncio.Task[None] | None = None
+        self.trouble: Exception | None = None
+        """The latest error that was waited out; None once a batch went through."""
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def submit(self, item: Item) -> Answer:
+        """Wait until the item is committed. If the caller stops waiting, the item may be committed all the same."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, answer))
+        if self._flushing is None:
+            # A task of its own: a caller that is cancelled must not cut off the batch of the others.
+            self._flushing = asyncio.create_task(self._flush())
+        return await answer
+
+    async def close(self, *, patience: float) -> None:
+        """Wait for the batch in flight, at most `patience` seconds, and drop the rest."""
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing], timeout=patience)
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+
+    async def _flush(self) -> None:
+        try:
+            while batch := self._next_batch():
+                await self._commit_patiently(batch)
+                check_cancelled()
+        finally:
+            self._flushing = None
+
+    def _next_batch(self) -> "list[tuple[Item, asyncio.Future[Answer]]]":
+        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
+        size = 0
+        while self._waiting and len(batch) < MAX_ITEMS:
+            size += self._size(self._waiting[0][0])
+            if batch and size > MAX_BYTES:
+                break
+            # In order of arrival, so that no item waits for later ones.
+            item, answer = self._waiting.popleft()
+            if not answer.done():
+                batch.append((item, answer))
+        return batch
+
+    async def _commit_patiently(self, batch: "list[tuple[Item, asyncio.Future[Answer]]]") -> None:
+        while batch := [(item, answer) for item, answer in batch if not answer.done()]:
+            try:
+                results = await self._commit([item for item, _ in batch])
+            except self._passing as error:
+                self.trouble = error
+                check_cancelled()
+                await asyncio.sleep(PAUSE)
+            except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(error)
+            else:
+                self.trouble = None
+                for (_, answer), result in zip(batch, results, strict=True):
+                    if not answer.done():
+                        answer.set_result(result)
+
+
 class NotAccepted(Exception):
-    """Redis did not take the event in time. It may still be stored: a redelivery will be answered by what is there."""
+    """Redis did not take the event in time. It may still be stored, and a redelivery then finds it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -28,10 +125,9 @@ class GroupCommit:
     """Accepts events one at a time for its callers and in batches for Redis; `patience` is seconds for each caller."""
 
     def __init__(self, store: Store, *, patience: float) -> None:
-        self._store = store
         self._patience = patience
         self._batcher: Batcher[NewEvent, Acceptance] = Batcher(
-            self._accept, passing=_PASSING, size=lambda arrival: len(arrival.body)
+            partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body)
         )
 
     async def accept(self, arrival: NewEvent) -> Acceptance:
@@ -40,23 +136,18 @@ class GroupCommit:
         Raises:
             NotAccepted: Redis could not take it within the patience, or too many wait already.
         """
-        if len(self._batcher) >= MOST_WAITING:
+        if len(self._batcher) >= MAX_WAITING:
             raise NotAccepted("too many events wait for Redis")
         try:
             async with asyncio.timeout(self._patience):
                 return await self._batcher.submit(arrival)
         except builtins.TimeoutError:
-            raise NotAccepted(_outage(self._batcher.trouble)) from None
+            trouble = self._batcher.trouble
+            outage = f"Redis is unreachable ({describe_cause(trouble)})" if trouble else "Redis did not answer in time"
+            raise NotAccepted(outage) from None
         except RedisError as error:
             raise NotAccepted(f"Redis refuses writes ({describe_cause(error)})") from None
 
     async def close(self) -> None:
-        """Wait for what is in flight."""
+        """Wait for the batch in flight."""
         await self._batcher.close(patience=self._patience)
-
-    async def _accept(self, arrivals: Sequence[NewEvent]) -> Sequence[Acceptance]:
-        return await accept(self._store, arrivals)
-
-
-def _outage(trouble: Exception | None) -> str:
-    return f"Redis is unreachable ({describe_cause(trouble)})" if trouble else "Redis did not answer in time"

@@ -9,10 +9,8 @@ from service.events.consent import ConsentChange
 from service.security.encryption import Sealer
 from service.store.facts.consent import record_consent
 from service.store.facts.message_states import encode_status
-from service.store.inbox.accept import FROM_TELNYX
-from service.store.inbox.packed_events import pack
-from service.store.inbox.records import HandlerRecord, body_place
-from service.store.inbox.search_index import index_terms
+from service.store.inbox.accept import FROM_TELNYX, pack
+from service.store.inbox.records import HandlerRecord
 from service.store.scripts import Argument, script
 from service.store.store import Store
 
@@ -56,7 +54,6 @@ async def import_events(
 
 
 def _packed(event: ImportedEvent, envelope: Envelope | None, encryption: Sealer, *, keep: float) -> bytes:
-    body = event.body or b""
     more: dict[str, Any] = {
         "received_at": event.received_at,
         "deliveries": event.deliveries,
@@ -67,9 +64,7 @@ def _packed(event: ImportedEvent, envelope: Envelope | None, encryption: Sealer,
     }
     if envelope is not None and envelope.message is not None:
         more["message"] = encode_status(envelope.message, encryption, keep=keep)
-    sealed = encryption.seal(body, body_place(event.id)) if body else b""
-    terms = index_terms(event.type, body, encryption)
-    return pack(event.id, event.type, event.arrived_by, terms=terms, more=more, body=sealed)
+    return pack(event.id, event.type, event.arrived_by, event.body or b"", more=more, encryption=encryption)
 
 
 def _told(event: ImportedEvent) -> Envelope | None:

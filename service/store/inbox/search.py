@@ -14,9 +14,8 @@ import orjson
 from redis.asyncio import Redis
 
 from service.store.connection import server_time
-from service.store.inbox.accept import PAGE, summaries
+from service.store.inbox.accept import PAGE, summaries, type_digest
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search_index import type_digest
 from service.store.scripts import script
 from service.store.store import Store
 
