@@ -22,7 +22,7 @@ from redis.asyncio import Redis
 from service import clock
 from service.processes import embedded_server
 from service.security.encryption import PLAIN
-from service.security.number_digests import digests, digests_of
+from service.security.numbers import digests, digests_of
 from service.store.connection import connect
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.imports import STEP, ImportedEvent, import_events

@@ -5,7 +5,7 @@ from pathlib import Path
 import typer
 
 from service.events.phone_number import canonical_number
-from service.security.number_digests import is_number
+from service.security.numbers import is_number
 
 HOW = "+ and the country code, such as +13125550001, or a short code of 3 to 6 digits"
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from service.events.nested_json import transform
 from service.security.masking import gives_away, mask_number
-from service.security.number_digests import is_number
+from service.security.numbers import is_number
 
 HIDDEN = "•••"
 

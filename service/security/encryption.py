@@ -10,31 +10,24 @@ A sealed value is bound to its place (`place_of`): moved to another record or fi
 """
 
 import base64
-import binascii
 import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
-from nacl.bindings import (
-    crypto_aead_xchacha20poly1305_ietf_ABYTES,
-    crypto_aead_xchacha20poly1305_ietf_decrypt,
-    crypto_aead_xchacha20poly1305_ietf_encrypt,
-    crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
-    crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-)
+from nacl import bindings
 from nacl.exceptions import CryptoError
 from nacl.utils import random
 
-KEY_BYTES = crypto_aead_xchacha20poly1305_ietf_KEYBYTES
+KEY_BYTES = bindings.crypto_aead_xchacha20poly1305_ietf_KEYBYTES
 
 _MARK = b"\x01"
 _CLEAR_MARK = b"\x02"
-_NONCE_BYTES = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
+_NONCE_BYTES = bindings.crypto_aead_xchacha20poly1305_ietf_NPUBBYTES
 _NAME_BYTES = 4
 _NONCE_AT = len(_MARK) + _NAME_BYTES
 _SEALED_AT = _NONCE_AT + _NONCE_BYTES
-_TAG_BYTES = crypto_aead_xchacha20poly1305_ietf_ABYTES
+_TAG_BYTES = bindings.crypto_aead_xchacha20poly1305_ietf_ABYTES
 _TEXT_MARK = "sealed:"
 _CLEAR_TEXT_MARK = "clear:"
 _HIDDEN_MARK = "h:"
@@ -110,7 +103,7 @@ class EncryptionKey:
         """
         try:
             secret = base64.b64decode(text.strip(), validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise ValueError("each key must be base64 of 32 random bytes") from None
         if len(secret) != KEY_BYTES:
             raise ValueError(f"each key must be base64 of 32 random bytes, one has {len(secret)}")
@@ -123,7 +116,7 @@ class EncryptionKey:
 
     def seal(self, content: bytes, place: bytes, nonce: bytes) -> bytes:
         """Return the content sealed for its place."""
-        sealed = crypto_aead_xchacha20poly1305_ietf_encrypt(content, place, nonce, self._sealing)
+        sealed = bindings.crypto_aead_xchacha20poly1305_ietf_encrypt(content, place, nonce, self._sealing)
         return self.prefix + nonce + sealed
 
     def open(self, stored: bytes, place: bytes) -> bytes:
@@ -135,7 +128,7 @@ class EncryptionKey:
         nonce, sealed = stored[_NONCE_AT:_SEALED_AT], stored[_SEALED_AT:]
         if len(sealed) < _TAG_BYTES:
             raise CryptoError("cut short")
-        return crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, place, nonce, self._sealing)
+        return bindings.crypto_aead_xchacha20poly1305_ietf_decrypt(sealed, place, nonce, self._sealing)
 
     @cached_property
     def prefix(self) -> bytes:
@@ -268,7 +261,7 @@ def _plain(text: str) -> Form:
 def _sealed_bytes(stored: str) -> bytes:
     try:
         sealed = base64.b64decode(stored.removeprefix(_TEXT_MARK), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise SealDamaged from None
     if not is_sealed(sealed):
         raise SealDamaged

@@ -1,7 +1,6 @@
 """Standard Webhooks 1.0.0 (standardwebhooks.com): the headers by which a receiver knows who sent a body. Pure."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -33,7 +32,7 @@ class Secret:
         encoded = text.strip().removeprefix(_PREFIX)
         try:
             key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-        except (binascii.Error, ValueError):
+        except ValueError:
             raise ValueError("give whsec_ and the base64 of 24 to 64 random bytes") from None
         if not _SHORTEST <= len(key) <= _LONGEST:
             raise ValueError(f"give whsec_ and the base64 of 24 to 64 random bytes; this one has {len(key)}")

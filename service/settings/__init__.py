@@ -16,9 +16,8 @@ from service.events.event_types import Selection
 from service.processes.loopback import is_loopback
 from service.processes.redis_url import parse_redis_url
 from service.security.encryption import Sealer, parse_keys, sealer_of
-from service.security.known_keys import describe_known_key
 from service.security.standard_webhooks import Secret
-from service.security.telnyx_signature import TOLERANCE, PublicKey
+from service.security.telnyx_signature import TOLERANCE, PublicKey, describe_known_key
 from service.settings import values
 from service.settings.send_limits import SendLimits
 from service.settings.values import Duration, Size, Trimmed, TrimmedSecret, TrimmedText, checked_by

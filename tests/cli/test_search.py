@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from service.security.encryption import PLAIN
-from service.security.number_digests import digests
+from service.security.numbers import digests
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.records import HandlerRecord
 from service.store.inbox.retention import prune_bodies

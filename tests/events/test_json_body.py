@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.events.event import parse_json
-from service.security.number_matcher import NumberMatcher
+from service.security.numbers import NumberMatcher
 
 ANY_TEXT = st.text(st.characters())  # surrogates too, which `st.text()` leaves out
 ANY_JSON = st.recursive(

@@ -17,7 +17,7 @@ from service.events.event import parse_json
 from service.events.nested_json import dump_json, transform
 from service.security.anonymize import Anonymizer, masked
 from service.security.encryption import Sealer
-from service.security.number_matcher import NumberMatcher
+from service.security.numbers import NumberMatcher
 from service.store.inbox.accept import index_terms
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms

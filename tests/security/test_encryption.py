@@ -19,7 +19,7 @@ from service.security.encryption import (
     place_of,
     sealer_of,
 )
-from service.security.number_matcher import NumberMatcher
+from service.security.numbers import NumberMatcher
 
 ANN = "+13125550101"
 

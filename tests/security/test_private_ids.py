@@ -13,7 +13,7 @@ from service import Context, Event, Router
 from service.routing import Dead
 from service.security.anonymize import Anonymizer, masked
 from service.security.masking import mask_number, mask_numbers
-from service.security.number_matcher import NumberMatcher
+from service.security.numbers import NumberMatcher
 from tests.cli.operator import Operator
 from tests.messages.whatsapp_replies import answered, hidden_sender, wrote
 from tests.reported import case

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from service.security.telnyx_signature import InvalidSignature, PublicKey, public_key_text, sign, verify
+from service.security.telnyx_signature import InvalidSignature, PublicKey, public_key_text, read_claim, sign
 
 KEY = SigningKey(b"\x01" * 32)
 PUBLIC = PublicKey.parse(public_key_text(KEY))
@@ -14,6 +14,10 @@ NOW = 1_700_000_000
 
 def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
     return [(name.encode(), value.encode()) for name, value in headers.items()]
+
+
+def verify(body: bytes, headers: list[tuple[bytes, bytes]], keys: list[PublicKey], now: float) -> PublicKey:
+    return read_claim(headers, now).prove(body, keys)
 
 
 @given(st.binary(max_size=2000), st.integers(-300, 300))

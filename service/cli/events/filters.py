@@ -12,7 +12,7 @@ import typer
 
 from service import clock
 from service.cli.numbers import searched_number
-from service.security.number_digests import digests_of
+from service.security.numbers import digests_of
 from service.settings import load
 from service.settings.values import seconds
 from service.store.inbox.search import EventFilter

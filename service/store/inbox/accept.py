@@ -13,7 +13,7 @@ from service.events import Envelope
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
 from service.security.encryption import Sealer
-from service.security.number_digests import DIGEST_BYTES, digests
+from service.security.numbers import DIGEST_BYTES, digests
 from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status

@@ -9,8 +9,7 @@ from redis.exceptions import RedisError
 
 from service.events.phone_number import canonical_number
 from service.security.masking import describe_error
-from service.security.number_digests import digests_of
-from service.security.number_matcher import NumberMatcher
+from service.security.numbers import NumberMatcher, digests_of
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.search import EventFilter, matching

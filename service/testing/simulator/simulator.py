@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from service.security.known_keys import simulator_key
-from service.security.telnyx_signature import public_key_text
+from service.security.telnyx_signature import public_key_text, simulator_key
 from service.testing.simulator.account import Account, new_account
 from service.testing.simulator.api.call import LoggedRequest, RequestLog
 from service.testing.simulator.api.faults import Fault, ScriptedAnswers, WebhookFault
