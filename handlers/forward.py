@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from service import Context, Discard, Event, Retry, Router, clock
-from service.outbound import retry_after
+from service.outbound.errors import seconds_until
 from service.outbound.forwarding import find_event, is_gone, note_gone
 from service.outbound.tls import tls_context
 from service.routing import Dead
@@ -104,14 +104,14 @@ def _headers(record: EventRecord, body: bytes, settings: Settings) -> dict[str, 
 
 
 def _refuse_failure(answer: httpx.Response, record: EventRecord, ctx: Context) -> None:
-    status, now = answer.status_code, clock.now()
+    status = answer.status_code
     if answer.is_success:
         return
-    wait = retry_after.seconds(answer.headers.get("retry-after"), now)
+    wait = seconds_until(answer.headers.get("retry-after"), clock.now())
     if status in {429, 503} and wait is not None:
         raise Retry(after=max(wait, SHORTEST_WAIT), reason="receiver_busy")
     signed = (record.signature_headers or {}).get(TIMESTAMP_HEADER)
-    age = None if signed is None else int(now) - int(signed)
+    age = None if signed is None else int(clock.now()) - int(signed)
     ctx.log.warning("the receiver did not take it", status=status, telnyx_signature_age=age)
     if status < 400:
         raise ReceiverRedirected

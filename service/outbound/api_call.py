@@ -157,33 +157,33 @@ def key_header(call: Call, name: str, generation: int) -> str | None:
     return header_for(name, generation) if call.keyed or call.caller_key is not None else None
 
 
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body; an empty one where there is none."""
+    try:
+        fields = parse_json(body)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
 async def read_call(request: httpx.Request, base_path: str) -> Call:
     """Read a request whole, and tell what it is."""
     body = await request.aread()
     target = request.url.raw_path.decode("ascii").removeprefix(base_path)
-    fields = _fields(request, body)
+    content_type = request.headers.get("content-type", "")
+    fields = json_object(body) if "json" in content_type else {}
     path = target.partition("?")[0]
     return Call(
         method=request.method,
         path=target if request.method not in SAFE_METHODS else path,
         body=body,
-        content_type=request.headers.get("content-type", ""),
+        content_type=content_type,
         caller_key=request.headers.get("idempotency-key") or None,
         product=_product(request.method, path, fields),
         recipient=_recipient(fields) if is_send(request.method, path) else None,
         messaging_profile_id=_text(fields.get("messaging_profile_id")),
         sender=_text(fields.get("from")) or _text(fields.get("agent_id")),
     )
-
-
-def _fields(request: httpx.Request, body: bytes) -> Mapping[str, Any]:
-    if "json" not in request.headers.get("content-type", ""):
-        return {}
-    try:
-        fields = parse_json(body)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def _product(method: str, path: str, fields: Mapping[str, Any]) -> Product | None:

@@ -5,8 +5,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
-from service.events.event import parse_json
-from service.outbound.api_call import Call
+from service.outbound.api_call import Call, json_object
 from service.outbound.effect_rules import answer_not_sent, conditions_of
 from service.outbound.errors import TelnyxResponse
 from service.outbound.run_ledger import RunLedger
@@ -17,22 +16,22 @@ _BARE = ("/messaging_tollfree", "/rcs/", "/ai/")
 """Paths whose answers are the object itself; all others wrap it in `data`. Source: OpenAPI, SDK 4.189."""
 
 
-async def pretend(journal: RunLedger, call: Call) -> TelnyxResponse:
+async def pretend(ledger: RunLedger, call: Call) -> TelnyxResponse:
     """Write an effect into the event's story as one that would have been, and make an answer up.
 
     Raises:
         LeaseLost: the lease is gone.
     """
     answer = made_up(call)
-    entry = await journal.entry_of(call)
-    known = await journal.known(entry) or entry
+    entry = await ledger.entry_of(call)
+    known = await ledger.known(entry) or entry
     would = replace(
-        journal.intended(known, call),
+        ledger.intended(known, call),
         state="would",
         answer=StoredAnswer(answer.status, answer.headers["content-type"], answer.body),
     )
     if known.state in ("withdrawn", "refused", "forgotten", "would"):
-        begun = await journal.begin(would, again=False, conditions=conditions_of(call))
+        begun = await ledger.begin(would, again=False, conditions=conditions_of(call))
         if isinstance(begun, NotAllowed):
             return answer_not_sent(begun)
     return answer
@@ -40,16 +39,8 @@ async def pretend(journal: RunLedger, call: Call) -> TelnyxResponse:
 
 def made_up(call: Call) -> TelnyxResponse:
     """An answer of the usual form, with an id that says what it is."""
-    told: dict[str, Any] = {"id": f"dry-run-{uuid.uuid4()}", **_fields(call)}
+    made: dict[str, Any] = {"id": f"dry-run-{uuid.uuid4()}", **json_object(call.body)}
     if call.recipient is not None:
-        told["to"] = [{"phone_number": each, "status": "queued"} for each in call.recipient.split(",")]
-    body = told if call.path.startswith(_BARE) else {"data": told}
+        made["to"] = [{"phone_number": each, "status": "queued"} for each in call.recipient.split(",")]
+    body = made if call.path.startswith(_BARE) else {"data": made}
     return TelnyxResponse(200, {"content-type": "application/json"}, json.dumps(body).encode())
-
-
-def _fields(call: Call) -> dict[str, Any]:
-    try:
-        fields = parse_json(call.body)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}

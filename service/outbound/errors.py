@@ -6,6 +6,8 @@ Source of the codes: knowledge base, messaging error code reference.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from telnyx import APIConnectionError, APIError, APIResponseValidationError, APIStatusError
@@ -13,7 +15,6 @@ from telnyx import APIConnectionError, APIError, APIResponseValidationError, API
 from service import clock
 from service.events.event import parse_json
 from service.outbound.api_call import answers_conflict, is_send
-from service.outbound.retry_after import until_date
 from service.security.masking import mask_numbers
 
 STOP = "40300"
@@ -22,6 +23,7 @@ STOP = "40300"
 _ACCOUNT = {"40312": "profile_disabled", "40333": "spending_limit"}
 _RATE = frozenset({"10011", "40318"})
 _LATER = frozenset({408, 425, 429})
+_SECONDS = re.compile(r"\s*\d+\s*", re.ASCII)
 _NUMBER = re.compile(r"\s*\d{1,12}(\.\d+)?\s*", re.ASCII)
 
 LONGEST_WAIT = 3600.0
@@ -121,16 +123,29 @@ def codes(body: bytes) -> list[str]:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that Telnyx asks to wait: `Retry-After`, else `x-ratelimit-reset` (knowledge base, rate limiting)."""
-    for name in ("retry-after", "x-ratelimit-reset"):
-        wait = _seconds(headers.get(name))
+    """Return the seconds to wait: `Retry-After`, else `x-ratelimit-reset` (knowledge base, rate limiting)."""
+    for value in (headers.get("retry-after"), headers.get("x-ratelimit-reset")):
+        number = number_in(value)
+        wait = seconds_until(value, clock.now()) if number is None else number
         if wait is not None:
-            return min(max(wait, 0.0), LONGEST_WAIT)
+            return min(wait, LONGEST_WAIT)
     return None
 
 
+def seconds_until(value: str | None, now: float) -> float | None:
+    """Return the seconds in a `Retry-After`, 0 or more: a number or an HTTP date (RFC 9110, 10.2.3), else None."""
+    if value is None or _SECONDS.fullmatch(value):
+        return None if value is None else float(value.strip()[:16])
+    try:
+        moment = parsedate_to_datetime(value)
+        return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
+    except (ValueError, OverflowError, TypeError, IndexError):
+        # Odd dates raise any of these.
+        return None
+
+
 def number_in(value: str | None) -> float | None:
-    """The number that a header holds, if it holds one that a person would write."""
+    """Return the number in a header, if it holds one that a person would write."""
     return float(value) if value is not None and _NUMBER.fullmatch(value) else None
 
 
@@ -150,13 +165,6 @@ def _reason_of_account(status: int, known: list[str], *, is_send: bool) -> str |
 
 def _passing_reason(status: int) -> str:
     return {409: "in_progress", 429: "rate_limit"}.get(status, "telnyx_outage" if status >= 500 else "rate_limit")
-
-
-def _seconds(value: str | None) -> float | None:
-    number = number_in(value)
-    if value is None or number is not None:
-        return number
-    return until_date(value, clock.now())
 
 
 def _codes(errors: list[dict[str, Any]]) -> list[str]:

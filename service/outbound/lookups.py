@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from service.events.event import parse_json
 from service.events.tolerant_model import read_time
-from service.outbound.api_call import Call
+from service.outbound.api_call import Call, json_object
 from service.outbound.errors import TelnyxResponse
 from service.store.effects.ledger import Entry
 
@@ -37,7 +36,7 @@ def look_up_for(call: Call) -> LookUp | None:
 
 
 async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
-    sent = _sent(entry)
+    sent = json_object(entry.body or b"")
     numbers = _numbers(sent.get("phoneNumbers"))
     if not numbers:
         return None
@@ -51,7 +50,7 @@ async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> TelnyxR
 
 async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     """Orders bear no time (OpenAPI `MessagingHostedNumberOrder`): one for these numbers that has not failed is ours."""
-    sent = _sent(entry)
+    sent = json_object(entry.body or b"")
     numbers, profile = set(sent.get("phone_numbers") or ()), sent.get("messaging_profile_id")
     for page in range(1, MOST_PAGES + 1):
         rows = _rows(await get(f"{HOSTED}?page[number]={page}&page[size]={PAGE}"), "data")
@@ -66,10 +65,10 @@ async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> TelnyxRespon
 
 async def _replaced(call: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     """Read back the values that a PATCH set."""
-    sent, answer = _sent(entry), await get(call.path)
+    sent, answer = json_object(entry.body or b""), await get(call.path)
     if not sent or answer.status != 200:
         return None
-    stored = _parsed(answer.body)
+    stored = json_object(answer.body)
     inner = stored.get("data")
     stored = inner if isinstance(inner, dict) else stored
     return answer if all(stored.get(name) == value for name, value in sent.items()) else None
@@ -77,7 +76,7 @@ async def _replaced(call: Call, entry: Entry, get: Get) -> TelnyxResponse | None
 
 async def _sent_message(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
     """Find a message by sender, recipient and time. Source: FACTS, detail records; messages under way are not shown."""
-    sent = _sent(entry)
+    sent = json_object(entry.body or b"")
     to, sender = sent.get("to"), sent.get("from")
     if not isinstance(to, str) or not isinstance(sender, str):
         return None
@@ -131,17 +130,5 @@ def _numbers(listed: object) -> set[str]:
 def _rows(answer: TelnyxResponse, name: str) -> list[Mapping[str, Any]]:
     if answer.status != 200:
         return []
-    rows = _parsed(answer.body).get(name)
+    rows = json_object(answer.body).get(name)
     return [each for each in rows if isinstance(each, dict)] if isinstance(rows, list) else []
-
-
-def _sent(entry: Entry) -> dict[str, Any]:
-    return _parsed(entry.body or b"")
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    try:
-        parsed = parse_json(body)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}

@@ -3,7 +3,7 @@
 import pytest
 
 from service.events.event_types import Selection, fits
-from service.outbound import retry_after
+from service.outbound.errors import seconds_until
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_a_selection_holds_what_is_named_and_not_left_out(
     ],
 )
 def test_retry_after_is_read_in_both_forms(value: str | None, seconds: float | None) -> None:
-    assert retry_after.seconds(value, now=784111740.0) == seconds
+    assert seconds_until(value, now=784111740.0) == seconds
