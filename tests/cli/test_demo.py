@@ -24,6 +24,7 @@ async def eager(event: Event[Message], ctx: Context) -> None:
 BROKEN = "import a_package_that_is_not_there\n"
 
 
+@pytest.mark.slow
 def test_the_demo_holds(tmp_path: Path) -> None:
     ended = ringback("demo", cwd=tmp_path)
 

@@ -192,7 +192,7 @@ def test_with_a_redis_of_ones_own_it_runs_no_server(stage: Stage) -> None:
     "stop",
     [
         pytest.param(lambda process: process.terminate(), id="SIGTERM"),
-        pytest.param(lambda process: os.killpg(process.pid, signal.SIGINT), id="Ctrl-C"),
+        pytest.param(lambda process: os.killpg(process.pid, signal.SIGINT), id="Ctrl-C", marks=pytest.mark.slow),
     ],
 )
 def test_asked_to_stop_it_ends_the_server_last_and_exits_0(
@@ -214,6 +214,7 @@ def test_asked_to_stop_it_ends_the_server_last_and_exits_0(
 
 
 @LINUX
+@pytest.mark.slow
 def test_killed_its_children_finish_and_nothing_stays(stage: Stage) -> None:
     process = stage.up()
     stage.await_notes("began")
@@ -226,6 +227,7 @@ def test_killed_its_children_finish_and_nothing_stays(stage: Stage) -> None:
     wait_for(lambda: str(stage.folder) not in running_commands())
 
 
+@pytest.mark.slow
 def test_elsewhere_than_on_linux_children_end_too_and_the_next_one_takes_the_server_over(stage: Stage) -> None:
     (stage.folder / "elsewhere").touch()
     stage.release("all")

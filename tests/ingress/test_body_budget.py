@@ -101,7 +101,9 @@ def test_progress_of_long_ago_does_not_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pause", "piece", "ends_within"), [(0.05, 1, 2.6), (0.3, 400, 10.0)], ids=["20 bytes/s", "1.3 kB/s"]
+    ("pause", "piece", "ends_within"),
+    [(0.05, 1, 2.6), pytest.param(0.3, 400, 10.0, marks=pytest.mark.slow)],
+    ids=["20 bytes/s", "1.3 kB/s"],
 )
 async def test_a_minimum_speed_holds_after_the_first_second(
     monkeypatch: pytest.MonkeyPatch, pause: float, piece: int, ends_within: float

@@ -50,7 +50,10 @@ def test_many_refusals_for_one_reason_are_a_line_a_second_with_a_count_and_the_p
     ],
     ids=["TLS", "HTTP/2", "headers", "URL"],
 )
-def test_what_is_no_request_is_logged_with_a_count(stack: Stack, sent: bytes, reason: str) -> None:
+def test_what_is_no_request_is_logged_with_a_count(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, sent: bytes, reason: str
+) -> None:
+    monkeypatch.setattr(refusal_log, "PAUSE_SECONDS", 0.2)
     url = urlsplit(stack.host.url)
     with capture_logs() as lines:
         for _ in range(50):
@@ -86,6 +89,7 @@ async def test_reasons_and_peers_that_are_held_are_bounded(monkeypatch: pytest.M
 def test_a_body_that_a_proxy_rewrote_is_told_of_once_in_ten_seconds(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(refusal_log, "PAUSE_SECONDS", 0.2)
     examined = counted(monkeypatch)
     with capture_logs() as lines:
         for _ in range(20):

@@ -91,6 +91,7 @@ def test_endless_headers_are_cut_off(fleet: Fleet) -> None:
     assert genuine_is_accepted(fleet)
 
 
+@pytest.mark.slow
 def test_connections_that_never_finish_their_headers_are_closed(fleet: Fleet) -> None:
     with ExitStack() as stack:
         connections = [stack.enter_context(connected(fleet)) for _ in range(3)]

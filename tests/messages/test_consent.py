@@ -143,10 +143,11 @@ def test_a_stop_holds_from_the_moment_its_event_is_accepted(stack: Stack) -> Non
     assert stack.sent_to(number) == []
 
 
-def test_whoever_said_stop_last_gets_no_sms_and_everybody_else_gets_one(stack: Stack) -> None:
-    """Forty numbers over HTTP, in any order of arrival; two workers find it all and share it."""
+@pytest.mark.parametrize("count", [10, pytest.param(40, marks=pytest.mark.slow)])
+def test_whoever_said_stop_last_gets_no_sms_and_everybody_else_gets_one(stack: Stack, count: int) -> None:
+    """Many numbers over HTTP, in any order of arrival; two workers find it all and share it."""
     rng = random.Random(7)
-    numbers = [fresh_number() for _ in range(40)]
+    numbers = [fresh_number() for _ in range(count)]
     last_words, events = {}, []
     for number in numbers:
         words = [rng.choice(("STOP", "START")) for _ in range(rng.randint(0, 3))]

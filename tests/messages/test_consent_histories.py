@@ -80,8 +80,9 @@ def no_sms_after_a_stop(histories: list[History]) -> None:
     assert all(len(each.sms) == len(set(each.sms)) for each in histories), "one SMS for each message"
 
 
-def test_no_sms_after_a_stop_with_the_real_sdk_and_ledger(url: str) -> None:
-    no_sms_after_a_stop(unfolded(url, range(300), real_sdk=True))
+@pytest.mark.parametrize("count", [80, pytest.param(300, marks=pytest.mark.slow)])
+def test_no_sms_after_a_stop_with_the_real_sdk_and_ledger(url: str, count: int) -> None:
+    no_sms_after_a_stop(unfolded(url, range(count), real_sdk=True))
 
 
 @pytest.mark.slow

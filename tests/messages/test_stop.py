@@ -221,9 +221,12 @@ def test_no_other_field_hides_a_stop(
     assert is_opted_out(stack, number)
 
 
-def test_the_handler_ends_done_whatever_stands_beside_a_stop(stack: Stack) -> None:
+ODD: list[Any] = [None, {"a": [{}]}, 5, 12.5, "x", [None], True, [[["STOP"]]]]
+
+
+@pytest.mark.parametrize("odd", [ODD[:2], pytest.param(ODD[2:], marks=pytest.mark.slow)], ids=["a few", "others"])
+def test_the_handler_ends_done_whatever_stands_beside_a_stop(stack: Stack, odd: list[Any]) -> None:
     stack.start_worker(built_in)
-    odd: list[Any] = [None, 5, 12.5, "x", [None], {"a": [{}]}, True, [[["STOP"]]]]
     bodies = [
         envelope("message.received", {**received_sms(fresh_number(), "Stop"), name: value})
         for name in OTHERS

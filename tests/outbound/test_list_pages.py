@@ -70,7 +70,7 @@ def serving(page: Callable[[int, str], tuple[int, dict[str, str], Any]]) -> Iter
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     api.url = f"http://127.0.0.1:{server.server_port}/v2"
     try:

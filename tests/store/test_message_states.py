@@ -113,7 +113,14 @@ EVENTS = st.lists(
 WAYS = st.sampled_from(["webhook", "failover", "healed", "import"])
 
 
-@pytest.mark.parametrize("examples", [60, pytest.param(2000, marks=[pytest.mark.soak, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize(
+    "examples",
+    [
+        15,
+        pytest.param(60, marks=pytest.mark.slow),
+        pytest.param(2000, marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
+    ],
+)
 def test_any_order_repetition_and_way_of_arrival_comes_to_the_same_state(redis_url: str, examples: int) -> None:
     @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(told=EVENTS, data=st.data())

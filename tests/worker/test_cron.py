@@ -38,6 +38,7 @@ def test_a_time_is_one_event_however_many_workers_run(stack: Stack) -> None:
     assert stack.ask(audit).clean
 
 
+@pytest.mark.slow
 def test_a_periodic_run_that_asks_for_another_is_run_again(stack: Stack) -> None:
     router, runs = Router(), list[str]()
 
@@ -109,6 +110,7 @@ async def make_event() -> asyncio.Event:
     return asyncio.Event()
 
 
+@pytest.mark.slow
 def test_two_deployments_on_one_redis_run_periodic_handlers_of_one_name_at_the_same_times(stack: Stack) -> None:
     here, there = list[datetime | None](), list[datetime | None]()
     stack.start_worker(ticking(here), namespace=f"{stack.settings.namespace}.here")
@@ -117,6 +119,7 @@ def test_two_deployments_on_one_redis_run_periodic_handlers_of_one_name_at_the_s
 
 
 @ARQ_CLOSES
+@pytest.mark.slow
 def test_stock_arq_runs_periodic_handlers_of_two_deployments_at_the_same_times(stack: Stack) -> None:
     here, there = list[datetime | None](), list[datetime | None]()
     namespace = stack.settings.namespace
@@ -128,6 +131,7 @@ def test_stock_arq_runs_periodic_handlers_of_two_deployments_at_the_same_times(s
 
 
 @ARQ_CLOSES
+@pytest.mark.slow
 def test_a_stock_and_a_ringback_worker_of_one_deployment_run_each_time_once(stack: Stack) -> None:
     ours, stocks = list[datetime | None](), list[datetime | None]()
     stack.start_worker(ticking(ours))

@@ -20,6 +20,7 @@ from service.worker.outcomes import Limits, after_error, done
 from tests.processes.fleet import open_fleet
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
+from tests.tiers import slow
 from tests.waiting import wait_for
 
 LIMITS = Limits(max_attempts=8, max_wait=7 * 86_400, outage_patience=22 * 3600)
@@ -81,7 +82,8 @@ def test_a_handler_that_cancels_itself_has_failed(stack: Stack) -> None:
     assert stack.ended(event).handlers["lemming"].reason == "CancelledError"
 
 
-def test_an_event_that_comes_back_at_once_is_never_run_twice_at_the_same_time(stack: Stack) -> None:
+@pytest.mark.parametrize("count", [15, pytest.param(60, marks=pytest.mark.slow)])
+def test_an_event_that_comes_back_at_once_is_never_run_twice_at_the_same_time(stack: Stack, count: int) -> None:
     """It may be claimed again before its last run has quite left the worker's hands."""
     active: Counter[str] = Counter()
     runs: Counter[str] = Counter()
@@ -100,7 +102,7 @@ def test_an_event_that_comes_back_at_once_is_never_run_twice_at_the_same_time(st
             raise Retry(after=0)
 
     stack.start_worker(router, lease=3.0)
-    events = [envelope("test.something", {}) for _ in range(60)]
+    events = [envelope("test.something", {}) for _ in range(count)]
     for event in events:
         stack.deliver(event)
     for event in events:
@@ -110,7 +112,7 @@ def test_an_event_that_comes_back_at_once_is_never_run_twice_at_the_same_time(st
     assert stack.ask(audit).clean
 
 
-@pytest.mark.parametrize("asked", ["0", "-5", "nonsense", None])
+@pytest.mark.parametrize("asked", ["0", *slow("-5", "nonsense"), None])
 @pytest.mark.usefixtures("real_pauses")
 def test_being_asked_to_wait_for_no_time_is_no_reason_to_hammer(stack: Stack, asked: str | None) -> None:
     headers = {} if asked is None else {"retry-after": asked}

@@ -34,6 +34,7 @@ def test_no_module_of_the_working_directory_stands_in_for_an_installed_one(tmp_p
     assert not (tmp_path / "it-ran").exists()
 
 
+@pytest.mark.slow
 def test_python_m_takes_what_is_imported_late_from_elsewhere_too(tmp_path: Path) -> None:
     (tmp_path / "phonenumbers.py").write_text(TRAP)
     ended = subprocess.run(

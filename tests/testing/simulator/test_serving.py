@@ -136,6 +136,7 @@ def test_what_happens_before_the_server_runs_is_told_once_it_does() -> None:
     assert len(simulator.account.messages) == 0
 
 
+@pytest.mark.slow
 def test_a_suite_asks_for_the_simulator_as_a_fixture(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["service.testing.simulator.fixtures"]\n')
     (tmp_path / "test_suite.py").write_text(_SUITE)
