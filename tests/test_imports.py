@@ -40,10 +40,3 @@ def test_only_the_store_names_redis_keys() -> None:
     named = {path for path, text in strings if str(text).startswith(("arq:", "ringback:"))}
     assert named
     assert not [path for path in named if not path.is_relative_to(ROOT / "service" / "store")]
-
-
-def test_keys_of_a_deployment_come_with_their_encryption() -> None:
-    """`Keys(settings.namespace)` stores plainly what `Keys.of(settings)` encrypts, and so forgets who has opted out."""
-    calls = [(path, node) for path, node in nodes("Keys(") if isinstance(node, ast.Call)]
-    made = [(path, call) for path, call in calls if isinstance(call.func, ast.Name) and call.func.id == "Keys"]
-    assert not [path for path, call in made if any(isinstance(each, ast.Attribute) for each in call.args)]
