@@ -1,15 +1,152 @@
 """`ringback demo`."""
 
-from typing import Annotated
+import copy
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import typer
+from nacl.signing import SigningKey
 
-from service.cli.demo.deliveries import DemoRow, deliveries
-from service.cli.demo.stack import DemoFailed, demo_stack
+from service.cli.demo.stack import DemoFailed, DemoStack, demo_stack
 from service.cli.output import Cell, coloured, console, print_boxed_table, print_coloured, say_block
+from service.cli.signed_delivery import deliver
+from service.security.masking import mask_number
+from service.security.telnyx_signature import TOLERANCE
+from service.store.inbox.records import EventRecord
+from service.testing.samples import envelope, inbound_sms, outbound_rcs
 
 COLUMNS = ("Webhook", "Answer", "The event's record", "SMS: ledger / Telnyx / expected", "")
 WIDTH = 132
+
+
+FAILED, REACHED, INBOUND, FORGED, STALE, INTERRUPTED = (f"+1312555{n:04d}" for n in range(101, 107))
+
+
+@dataclass(frozen=True)
+class DemoRow:
+    """One row of the demo's table."""
+
+    title: str
+    answer: str
+    record: str
+    counts: str
+    held: bool
+
+
+def _is_done(record: EventRecord | None, deliveries: int = 1) -> bool:
+    return record is not None and record.state in {"done", "ignored"} and record.deliveries == deliveries
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemoDelivery:
+    """One webhook: the body, and the expected result.
+
+    `about` are all events of the same recipient, or none for this one alone. Their ledgers count the SMS to that
+    number, and the local Telnyx must count the same. `sms` is the expected number of SMS, and `own` how many of them
+    are this event's. None leaves it to the handlers. With `kills` the worker is killed after the local Telnyx took the
+    SMS and before its answer.
+    """
+
+    title: str
+    body: dict[str, Any]
+    number: str
+    sms: int | None
+    own: int | None = None
+    answer: str = "200 accepted"
+    about: tuple[str, ...] = ()
+    expects: Callable[[EventRecord | None], bool] = _is_done
+    age: int = 0
+    key: SigningKey | None = None
+    kills: bool = False
+
+    def tell(self, stack: DemoStack) -> DemoRow:
+        """Deliver, wait for the end, and compare ledger, local Telnyx and expectation."""
+        if self.kills:
+            stack.hold_answers_to(self.number)
+        status, text = deliver(f"{stack.ingress_url}/webhooks", self.body, self.key or stack.signing_key, age=self.age)
+        answer = f"{status} {json.loads(text)['status'] if status == 200 else 'refused'}"
+        event_id = self.body["data"]["id"]
+        killed = stack.kill_worker_mid_send(event_id, self.number) if self.kills else True
+        record = stack.ended(event_id) if status == 200 else stack.record(event_id)
+        recorded = sum(map(stack.sends, self.about or (event_id,)))
+        seen = stack.messages_to(self.number)
+        counted = recorded == seen and self.sms in {None, seen} and self.own in {None, stack.sends(event_id)}
+        return DemoRow(
+            title=self.title,
+            answer=answer,
+            record=_described(record),
+            counts=f"{recorded} / {seen} / {'any' if self.sms is None else self.sms}",
+            held=answer == self.answer and self.expects(record) and counted and killed,
+        )
+
+
+def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
+    """Yield the webhooks of the demo, in order. With `chaos`, the worker is killed in the middle of a send."""
+    yield from _failures()
+    if chaos:
+        title = "Another failure; the worker is killed after Telnyx took the SMS and before its answer"
+        yield DemoDelivery(title=title, body=_rcs(INTERRUPTED), number=INTERRUPTED, sms=1, own=1, kills=True)
+    title = f"RCS to {mask_number(REACHED)} was delivered"
+    yield DemoDelivery(title=title, body=_rcs(REACHED, "delivered"), number=REACHED, sms=0, own=0)
+    yield _refused("A forged webhook (signed by another key)", FORGED, key=SigningKey.generate())
+    yield _refused(f"A stale webhook (signed {TOLERANCE + 1} s ago)", STALE, age=TOLERANCE + 1)
+    yield DemoDelivery(
+        title=f"An inbound SMS from {mask_number(INBOUND)}",
+        body=envelope("message.received", inbound_sms(INBOUND)),
+        number=INBOUND,
+        sms=None,
+        expects=lambda record: record is not None and record.state == "done",
+    )
+
+
+def _failures() -> Iterator[DemoDelivery]:
+    first = _rcs(FAILED)
+    again = copy.deepcopy(first)
+    again["meta"]["attempt"] = 2
+    other = envelope("message.finalized", first["data"]["payload"])
+    ids = (first["data"]["id"], other["data"]["id"])
+    title = f"RCS to {mask_number(FAILED)} ended delivery_failed"
+    yield DemoDelivery(title=title, body=first, number=FAILED, sms=1, own=1, about=ids)
+    yield DemoDelivery(
+        title="The same, delivered again (meta.attempt 2)",
+        body=again,
+        number=FAILED,
+        sms=1,
+        own=1,
+        answer="200 duplicate",
+        about=ids,
+        expects=lambda record: _is_done(record, deliveries=2),
+    )
+    title = "A second failing event of that message"
+    yield DemoDelivery(title=title, body=other, number=FAILED, sms=1, own=0, about=ids)
+
+
+def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> DemoDelivery:
+    return DemoDelivery(
+        title=title,
+        body=_rcs(number),
+        number=number,
+        sms=0,
+        answer="401 refused",
+        expects=lambda record: record is None,
+        age=age,
+        key=key,
+    )
+
+
+def _rcs(number: str, status: str = "delivery_failed") -> dict[str, Any]:
+    return envelope("message.finalized", outbound_rcs(status, number))
+
+
+def _described(record: EventRecord | None) -> str:
+    if record is None:
+        return "none"
+    handlers = [
+        f"{name} {each.state}{f' ({each.reason})' if each.reason else ''}" for name, each in record.handlers.items()
+    ]
+    return f"{record.state}: {', '.join(handlers)}" if handlers else record.state
 
 
 def demo(

@@ -8,8 +8,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from service.cli.connections import with_redis
+from service.cli.events.event_list import OddRecords
 from service.cli.events.filters import selects_present_events
-from service.cli.odd_records import OddRecords
 from service.cli.options import JsonOption
 from service.cli.output import say, say_json
 from service.dashboard.timeline import Line, build, since

@@ -6,9 +6,10 @@ from typing import Annotated
 import typer
 
 from service.cli.connections import with_redis
-from service.cli.events.handler_names import check_handler
 from service.cli.output import fail, say
+from service.settings import load
 from service.store.effects import pauses
+from service.worker.load_router import load_router
 
 Handler = Annotated[str | None, typer.Argument(help="One handler, by its name. Without one, all of them.")]
 
@@ -45,3 +46,14 @@ def resume(handler: Handler = None) -> None:
 
 def _subject(name: str) -> str:
     return "Every handler" if name == pauses.ALL else name
+
+
+def check_handler(name: str) -> str:
+    """Return the name where HANDLERS has it. Otherwise end the command with exit code 2, before it changes anything.
+
+    A misspelt name would pause nothing, or put events on a handler that no worker has.
+    """
+    names = sorted(load_router(load().handlers).subscriptions)
+    if name not in names:
+        fail(f"HANDLERS has no handler {name!r}; it has {', '.join(names)}", code=2)
+    return name

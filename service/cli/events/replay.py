@@ -10,7 +10,7 @@ import typer
 from service.cli.connections import with_redis
 from service.cli.events.bulk import WHY_NOT, events, in_batches, report
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_events
-from service.cli.events.handler_names import check_handler
+from service.cli.events.pause import check_handler
 from service.cli.options import YesOption
 from service.cli.output import confirm, say
 from service.settings import load

@@ -14,8 +14,8 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import events
+from service.cli.events.event_list import OddRecords
 from service.cli.events.filters import selects_events
-from service.cli.odd_records import OddRecords
 from service.cli.options import YesOption
 from service.cli.output import confirm, progress, say, say_json_text
 from service.security.anonymize import Anonymizer

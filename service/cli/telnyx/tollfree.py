@@ -11,7 +11,6 @@ from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalSer
 from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import confirm, fail, print_table, say, say_json
 from service.cli.telnyx.telnyx_session import with_telnyx
-from service.cli.telnyx.tollfree_fields import in_words, shown
 from service.outbound.list_pages import rows_of
 from service.registrations.status_changes import Status
 from service.registrations.toll_free import read_history
@@ -24,7 +23,7 @@ from service.registrations.toll_free_submission import (
     read_submission,
 )
 from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in
-from service.security.masking import mask_numbers
+from service.security.masking import mask_number, mask_numbers
 from service.settings import load
 
 BAD_USAGE = 2
@@ -240,3 +239,45 @@ async def _delete(telnyx: AsyncTelnyx, request_id: str) -> bool:
             raise
         fail(f"{request_id} is {status}: Telnyx deletes only what is Rejected")
     return True
+
+
+_NUMBERS = frozenset({"businessContactPhone"})
+_TEXTS = frozenset(
+    {
+        "productionMessageContent",
+        "optInConfirmationResponse",
+        "helpMessageResponse",
+        "campaignVerifyAuthorizationToken",
+    }
+)
+"""Fields that are sent to people, and the one secret."""
+_PLAIN = frozenset(
+    {"id", "verificationRequestId", "createdAt", "updatedAt", "businessZip", "businessRegistrationNumber"}
+)
+
+
+def shown(request: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:
+    """Return a request by Telnyx's names, as it may be shown."""
+    return {field: value if reveal else _masked(field, value) for field, value in request.items()}
+
+
+def in_words(value: Any) -> str:
+    """Return a value of a request in a line."""
+    if value is None:
+        return "unset"
+    if isinstance(value, list):
+        parts = (next(iter(each.values()), "") if isinstance(each, dict) else each for each in value)
+        return ", ".join(map(str, parts))
+    return str(value)
+
+
+def _masked(field: str, value: Any) -> Any:
+    if field in _TEXTS and value:
+        return f"••• ({len(str(value))} characters)"
+    if field in _PLAIN:
+        return value
+    if field == "phoneNumbers" and isinstance(value, list):
+        return [{name: mask_number(str(number)) for name, number in each.items()} for each in value]
+    if isinstance(value, str):
+        return mask_number(value) if field in _NUMBERS else mask_numbers(value)
+    return value
