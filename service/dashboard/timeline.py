@@ -1,7 +1,6 @@
-"""The story of an event: everything that is known to have happened to it, in the order of time.
+"""The timeline of an event: everything that is known to have happened to it, in the order of time.
 
-Pure: the record, its effects and the time are arguments. Numbers are masked already where they are kept, and texts are
-left out; who may see more looks at the body itself.
+Pure: the record, its effects and the time are arguments. Stored numbers are already masked, and texts are left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,8 +20,8 @@ _NOTES = {
     "lapsed": "its worker vanished ({worker}): the lease lapsed, which counts against the event",
     "left_behind": "its worker stopped ({worker}) and left it behind: the lease lapsed, which does not count",
     "absolved": "the worker that had seemed to vanish is back ({worker}): that lapse does not count",
-    "blocked": "the handler {handler} blocked the event loop of its worker ({worker}) at {place}: the lease ended,"
-    " which counts against the event",
+    "blocked": "the handler {handler} blocked the event loop of its worker ({worker}) at {place}."
+    " The lease ended, which counts against the event",
     "overdue": "it ran longer than its handlers may ({worker}): the lease ended, which counts against the event",
     "condemned": "it brought down its worker once more while nothing else ran there: what did so is dead",
     "sent": "an operator said that the unconfirmed effects took effect",
@@ -45,7 +44,7 @@ _ARRIVED = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing that happened, `at` milliseconds since 1970; `began` where it lasted, `handler` whose doing it was."""
+    """One thing that happened, `at` milliseconds since 1970. It may have begun earlier, and belong to a handler."""
 
     at: int
     kind: Kind
@@ -68,7 +67,7 @@ def build(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]
 
 
 def in_doubt(entry: Entry) -> bool:
-    """Whether nobody knows if an effect happened; one that Telnyx put off did not."""
+    """Return whether nobody knows if an effect happened. One that Telnyx deferred did not."""
     return entry.state == "started" and entry.unconfirmed > 0
 
 
@@ -107,7 +106,7 @@ def _of_handler(name: str, handler: HandlerRecord, event_ended_at: int | None) -
     for number, run in enumerate(handler.runs):
         yield Line(run.ended, "run", _in_words(run), name, run.began)
         if len(handler.runs) == MOST_RUNS and number == MOST_RUNS // 2 - 1:
-            yield Line(run.ended, "run", "ran more often; only the first and the last runs are kept", name)
+            yield Line(run.ended, "run", "ran more often, and only the first and the last runs are kept", name)
     told = bool(handler.runs) and handler.runs[-1].outcome == handler.state
     ended_at = handler.ended_at or event_ended_at
     if handler.ended and ended_at is not None and not told:
@@ -141,7 +140,7 @@ def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
     if in_doubt(entry):
         why = f" ({entry.why})" if entry.why else ""
         unknown = f"unconfirmed requests: {entry.unconfirmed}"
-        yield line(entry.last_at, f"{what}: nobody knows whether it took effect{why}; {unknown}")
+        yield line(entry.last_at, f"{what}: nobody knows whether it took effect{why}, {unknown}")
     elif entry.state == "started":
         yield line(entry.last_at, f"{what}: it has not happened, and the same is to be sent again")
     elif entry.state == "withdrawn" and not entry.sent:
@@ -158,7 +157,7 @@ def _answered(entry: Entry, sent: Sent) -> str:
 
 
 def _would_say(entry: Entry) -> str:
-    """Of what a dry run holds back: how long the text is, and from whom it would come."""
+    """Describe a call that a dry run recorded: the length of its text, and its sender."""
     try:
         fields = parse_json(entry.body or b"")
     except ValueError:
@@ -176,7 +175,7 @@ def _end(record: EventRecord) -> Iterator[Line]:
 
 
 def _standing(record: EventRecord, now: int) -> Iterator[Line]:
-    """How an open event stands: with a worker, or waiting for what, until when."""
+    """Yield where an open event is: with a worker, or waiting for something until a time."""
     if record.state != "open":
         return
     if record.leased_until is not None and record.leased_until > now:
@@ -200,7 +199,7 @@ def _waiting(handler: HandlerRecord, now: int) -> str:
 
 
 def _span(milliseconds: int) -> str:
-    """A duration as people say it: `12 ms`, `3.4 s`, `5 min 2 s`, `7 h 12 min`, `2 d 3 h`."""
+    """Write a duration as people say it: `12 ms`, `3.4 s`, `5 min 2 s`, `7 h 12 min`, `2 d 3 h`."""
     seconds = milliseconds / 1000
     if milliseconds < 1000:
         return f"{milliseconds} ms"

@@ -1,6 +1,6 @@
 """The consent that an event expresses (STOP, START), read leniently from the raw payload. Pure.
 
-Each field is read on its own, and no other field can hide it: neither one that fits no model, nor one that is missing.
+Each field is read separately. Neither an invalid nor a missing field can hide another one.
 """
 
 import base64
@@ -14,7 +14,7 @@ from service.events.tolerant_model import read_time
 from service.security.masking import is_user_id
 
 Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
-"""How an opt-out came to be known: from a message, Telnyx's refusal, Telnyx's list, a person, a file."""
+"""The source of an opt-out: a message, Telnyx's refusal, Telnyx's list, a person, a file."""
 
 BLOCKED_BY_STOP: Literal["40300"] = "40300"
 """Telnyx's code for a message that the recipient's STOP blocks. Source: messaging error code reference."""
@@ -26,19 +26,19 @@ _TEXTS = frozenset(
     {"text", "body", "title", "payload", "postback_data", "suggestion_response", "button", "interactive"}
     | {"button_reply", "list_reply"}
 )
-"""The fields of a payload, at any depth, that hold what a person wrote or tapped, by SMS, RCS or WhatsApp."""
+"""The fields of a payload, at any depth, that hold a person's words or taps, by SMS, RCS or WhatsApp."""
 _DEEPEST = 6
 _LONGEST_POSTBACK = 2048
 """Characters. Source: OpenAPI `RCSReply`, `postback_data`."""
 _EARLIEST = 1_262_304_000.0
-"""Seconds; 2010-01-01: no event of Telnyx's is older."""
+"""Seconds: 2010-01-01. No event of Telnyx's is older."""
 _LATEST_AHEAD = 86_400.0
 """Seconds that Telnyx's clock may be ahead of ours."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConsentChange:
-    """One word about being written to; `at` is seconds since 1970, None where nothing says when.
+    """One change of consent. `at` is seconds since 1970, None without a time.
 
     `number` is the id of a WhatsApp user, where one is named.
     """
@@ -55,10 +55,10 @@ class ConsentChange:
 def words_of(
     event_type: str, payload: object, occurred_at: object, also: Collection[str] = (), *, now: float
 ) -> tuple[ConsentChange, ...]:
-    """Return what an event says about consent: the sender of an inbound message, or recipients who are blocked (40300).
+    """Return the changes of consent in an event: of an inbound message's sender, or of blocked recipients (40300).
 
-    `also` holds further opt-out words in normal form. `now` is seconds since 1970. A time that cannot be right counts
-    as none. A START without a time lifts nothing: it may have been said before the STOP that it would undo.
+    `also` holds further opt-out words in normal form. `now` is seconds since 1970. An impossible time
+    counts as none. A START without a time changes nothing, because it may be older than the STOP.
     """
     if not event_type.startswith("message.") or not isinstance(payload, Mapping):
         return ()
@@ -75,14 +75,14 @@ def words_of(
 
 
 def is_inbound(event_type: str, payload: Mapping[str, Any]) -> bool:
-    """Return whether a message came to us: by its direction and, where that says neither, by the type of its event."""
+    """Return whether a message is inbound: by its direction, otherwise by the type of its event."""
     direction = payload.get("direction")
     named = direction.strip().lower() if isinstance(direction, str) else ""
     return named == "inbound" if named in ("inbound", "outbound") else event_type == _INBOUND
 
 
 def said_in(payload: Mapping[str, Any], also: Collection[str] = ()) -> Said | None:
-    """Return whether an inbound message opts out or in; a message that says both opts out.
+    """Return whether an inbound message opts out or in. A message with both opts out.
 
     Telnyx marks the keywords that it answered itself with `autoresponse_type` (SDK, `MessagingInboundMessagePayload`).
     Over RCS, or where its own answers are off, the words and postbacks speak for themselves.
@@ -103,7 +103,7 @@ def is_keyword(payload: Mapping[str, Any], also: Collection[str] = ()) -> bool:
 
 
 def sender_of(payload: Mapping[str, Any]) -> str | None:
-    """Return the number that an inbound message came from; None where it bears none.
+    """Return the number of an inbound message's sender, or None.
 
     WhatsApp names the sender in the message's body too. Source: SDK 4.189.0, WhatsApp payloads.
     """
@@ -114,12 +114,12 @@ def sender_of(payload: Mapping[str, Any]) -> str | None:
 
 
 def names_of(payload: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what is known of an inbound message's sender: the number, and the id of the WhatsApp user."""
+    """Return the number of an inbound message's sender and the id of the WhatsApp user, if it has them."""
     return tuple(each for each in (sender_of(payload), user_id_of(payload)) if each is not None)
 
 
 def user_id_of(payload: Mapping[str, Any]) -> str | None:
-    """Return the id of the WhatsApp user who wrote a message; None where it bears none.
+    """Return the id of the WhatsApp user who wrote a message, or None.
 
     Source: SDK 4.189, `MessagingInboundMessagePayload.body` and `MessageWhatsappParams`.
     """
@@ -170,7 +170,7 @@ def _status(recipient: object) -> str:
 
 
 def _numbers(party: object) -> tuple[str, ...]:
-    """The number of a party: an object, a bare number (SDK 4.189 for WhatsApp), or a list of such."""
+    """Return the number of a party: an object, a bare number (SDK 4.189 for WhatsApp), or a list of such."""
     if isinstance(party, list | tuple):
         return tuple(number for each in party if not isinstance(each, list | tuple) for number in _numbers(each))
     number = canonical_number(party.get("phone_number") if isinstance(party, Mapping) else party)
@@ -178,13 +178,13 @@ def _numbers(party: object) -> tuple[str, ...]:
 
 
 def _words(payload: Mapping[str, Any]) -> frozenset[str]:
-    """The words that an inbound message may be: by Telnyx's mark, its texts, and its postbacks in both codings."""
+    """Return the words that an inbound message may be: Telnyx's mark, its texts, and its postbacks in both codings."""
     said = (payload.get(name) for name in ("autoresponse_type", "text", "body", "suggestion_response"))
     return frozenset(word for each in said for text in _texts(each, _DEEPEST) for word in forms_of(text))
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:
-    """The texts in a value, wherever it is nested."""
+    """Yield the texts in a nested value."""
     if isinstance(value, str):
         yield value
     elif depth and isinstance(value, list | tuple):
@@ -199,7 +199,7 @@ def _texts(value: object, depth: int) -> Iterator[str]:
 
 
 def _decoded(postback: object) -> Iterator[str]:
-    """Postbacks are sent as base64 (OpenAPI `RCSReply`) and published samples bring them back plain: both are read."""
+    """Yield the text of a base64 postback (OpenAPI `RCSReply`). Published samples have plain ones too."""
     if not isinstance(postback, str) or len(postback) > _LONGEST_POSTBACK:
         return
     coded = "".join(postback.split()).rstrip("=").translate(str.maketrans("-_", "+/"))
@@ -210,7 +210,7 @@ def _decoded(postback: object) -> Iterator[str]:
 
 
 def _time(candidates: tuple[object, ...], now: float) -> float | None:
-    """The first of these times that can be right, in seconds."""
+    """Return the first possible one of these times, in seconds."""
     for each in candidates:
         moment = None if isinstance(each, bool) else read_time(each)
         if moment is not None and _EARLIEST <= (seconds := moment.timestamp()) <= now + _LATEST_AHEAD:

@@ -47,7 +47,7 @@ class Event(Generic[Payload]):
     """One event of Telnyx's, or of Ringback's own.
 
     `occurred_at` is None where the event bears no time. `arrived_by` is `webhook`, `failover`, `emit`, `schedule` or
-    `cron`. `delivered_to` is the URL of Telnyx's first delivery; some events leave it out (OpenAPI,
+    `cron`. `delivered_to` is the URL of Telnyx's first delivery. Some events lack it (OpenAPI,
     `HostedNumberOrderEvent`).
     """
 
@@ -80,7 +80,7 @@ class Envelope:
 
 
 class InvalidBody(Exception):
-    """The body is signed, but no event; `reason` is safe to answer with."""
+    """The body is signed, but no event. `reason` is safe to answer with."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -88,7 +88,7 @@ class InvalidBody(Exception):
 
 
 def read_event(event_id: str, event_type: str, body: bytes, arrived_by: str) -> Event[dict[str, Any]]:
-    """Return the event in a stored body. Its payload is a plain dict; a flat body is its own payload."""
+    """Return the event in a stored body. Its payload is a plain dict. A flat body is its own payload."""
     content = read_object(body)
     inner, meta = _inner(content), content.get("meta")
     url = meta.get("delivered_to") if isinstance(meta, dict) else None
@@ -103,10 +103,10 @@ def read_event(event_id: str, event_type: str, body: bytes, arrived_by: str) -> 
 
 
 def read_envelope(body: bytes, opt_out_words: Collection[str] = ()) -> Envelope:
-    """Identify the event in a verified body; `opt_out_words` are those that a policy adds, in normal form.
+    """Identify the event in a verified body. `opt_out_words` are those of a policy, in normal form.
 
     The id is `data.id` where that is 1 to 128 printable ASCII characters. Else it is `sha256:` of the whole object
-    without `meta`, because `meta.attempt` differs between deliveries of one event (knowledge base, receiving webhooks).
+    without `meta`. `meta.attempt` differs between deliveries of one event (knowledge base, receiving webhooks).
     The type is at most 128 printable characters, since it stands in ids, logs and tables.
 
     Raises:
@@ -173,7 +173,7 @@ def _type_of(inner: dict[str, Any]) -> str:
         value = inner.get(name)
         if isinstance(value, str) and value:
             return shown_type(value)
-    # The OpenAPI document has campaign updates flat, without an envelope; the knowledge base has them in one.
+    # The OpenAPI document has flat campaign updates, and the knowledge base has them in an envelope.
     return _CAMPAIGN_UPDATE if "campaignId" in inner else _UNKNOWN
 
 

@@ -1,6 +1,6 @@
 """Event types: the patterns that name them, selections of them, and the types that are known. Pure.
 
-Sources: the literals of the SDK's `UnwrapWebhookEvent`; "10DLC event notifications" in Telnyx's knowledge base.
+Sources: the literals of the SDK's `UnwrapWebhookEvent`, and "10DLC event notifications" in Telnyx's knowledge base.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def is_pattern(text: str) -> bool:
 
 
 def fits(pattern: str, event_type: str) -> bool:
-    """Return whether a pattern stands for this type; the same rule by which a claim finds an event's handlers."""
+    """Return whether a pattern matches this type, by the same rule as a claim's search for handlers."""
     if pattern.endswith(".*"):
         return event_type.startswith(pattern.removesuffix(ALL))
     return pattern in {ALL, event_type}
@@ -61,14 +61,14 @@ def fits(pattern: str, event_type: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Some event types: those that `patterns` stand for, without those that `left_out` stand for."""
+    """Some event types: those that `patterns` match, without those that `left_out` match."""
 
     patterns: tuple[str, ...]
     left_out: tuple[str, ...]
 
     @classmethod
     def parse(cls, text: str) -> "Selection":
-        """Read patterns between commas; `!` before one leaves out what it stands for.
+        """Read patterns between commas. `!` before one excludes its types.
 
         Raises:
             ValueError: an entry is no pattern, or nothing is selected.
@@ -90,7 +90,7 @@ class Selection:
 
 
 def nearest_type(pattern: str) -> str | None:
-    """Return the known type or family that a pattern seems to misspell; None where it is known, or near none."""
+    """Return the known type or family that a pattern seems to misspell, or None."""
     known = _families() if pattern.endswith(".*") else TYPES
     if pattern in known:
         return None

@@ -1,4 +1,4 @@
-"""The payload of `message.*`: a model for handlers, and the state of the message, each field read on its own. Pure.
+"""The payload of `message.*`: a model for handlers, and the state of the message, each field read separately. Pure.
 
 No model reads the state: a field elsewhere that fits no model must not hide a delivery.
 """
@@ -13,23 +13,23 @@ from service.events.phone_number import canonical_number
 from service.events.tolerant_model import ForgivingModel, Moment, list_of
 
 REACHED = frozenset({"delivered", "read"})
-"""Statuses of a message that its recipient has. Source: OpenAPI, `to[].status`; for `read` the SDK."""
+"""Statuses of a message that its recipient has. Source: OpenAPI, `to[].status`, for `read` the SDK."""
 MAX_LENGTH = 200
-"""Characters of an id, a status or a carrier; a longer text is none of Telnyx's."""
+"""Characters of an id, a status or a carrier. Telnyx sends no longer ones."""
 _CHANNELS = frozenset({"SMS", "MMS", "RCS"})
 _FAMILY = "message."
 _INBOUND = "message.received"
 
 
 def _party(value: object) -> object:
-    """A bare number where a party is expected (SDK 4.189 for WhatsApp, telnyx-ruby's tests), or null."""
+    """Wrap a bare number or null as a party (SDK 4.189 for WhatsApp, telnyx-ruby's tests)."""
     if value is None:
         return {}
     return {"phone_number": value} if isinstance(value, str) else value
 
 
 def _error(value: object) -> object:
-    """A bare code or text where an error is expected."""
+    """Wrap a bare code or text as an error."""
     if isinstance(value, int) or (isinstance(value, str) and value.strip().isdecimal()):
         return {"code": value}
     return {"detail": value} if isinstance(value, str) else value
@@ -48,7 +48,7 @@ def _texts(values: list[object]) -> list[object]:
 
 
 def _text(value: object) -> object:
-    """WhatsApp wraps its texts: `{"body": "…"}` (SDK 4.189, `BodyTextBody`)."""
+    """Unwrap a text of WhatsApp: `{"body": "…"}` (SDK 4.189, `BodyTextBody`)."""
     return value.get("body") if isinstance(value, dict) else value
 
 
@@ -74,7 +74,7 @@ class MessageError(ForgivingModel):
 
 
 class Media(ForgivingModel):
-    """One of an MMS's files; links to inbound ones expire after 30 days (knowledge base, receiving webhooks)."""
+    """One of an MMS's files. Links to inbound ones expire after 30 days (knowledge base, receiving webhooks)."""
 
     url: str | None = None
     content_type: str | None = None
@@ -82,7 +82,7 @@ class Media(ForgivingModel):
 
 
 class MessageBody(ForgivingModel):
-    """The content of an RCS message; one of its kinds. Source: knowledge base, receiving RCS webhooks."""
+    """The content of an RCS message, one of its kinds. Source: knowledge base, receiving RCS webhooks."""
 
     text: Annotated[str | None, BeforeValidator(_text)] = None
     user_file: dict[str, Any] | None = None
@@ -93,7 +93,7 @@ class MessageBody(ForgivingModel):
 class Message(ForgivingModel):
     """The payload of `message.*`, inbound and outbound. Source: OpenAPI and SDK 4.189, message payloads.
 
-    Which message it is, whose and on what channel must fit; all else may be absent.
+    Id, direction, channel and parties must fit. All other fields may be absent.
     """
 
     essential: ClassVar[frozenset[str]] = frozenset({"id", "direction", "type", "from_", "to"})
@@ -121,13 +121,13 @@ class Message(ForgivingModel):
 
     @property
     def said(self) -> str | None:
-        """The text, wherever this kind of message carries it; None for files, cards and places."""
+        """The text, in any place of this kind of message. None for files, cards and places."""
         return self.text if self.text is not None else self.body.text if self.body else None
 
 
 @dataclass(frozen=True, slots=True)
 class RecipientStatus:
-    """One recipient of a message; `number` is None where it cannot be read, as after redaction."""
+    """One recipient of a message. `number` is None if it cannot be read, as after redaction."""
 
     number: str | None
     status: str = ""
@@ -139,7 +139,7 @@ class RecipientStatus:
 
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """All recipients of a message that one event names; `type` is SMS, MMS, RCS or empty."""
+    """All recipients of a message that one event names. `type` is SMS, MMS, RCS or empty."""
 
     id: str
     type: str
@@ -147,7 +147,7 @@ class MessageStatus:
 
 
 def read_message_status(event_type: str, payload: object) -> MessageStatus | None:
-    """Read the payload of an outbound `message.*` event; None where it names no message or no recipient."""
+    """Read the payload of an outbound `message.*` event. Return None without a message or a recipient."""
     if not event_type.startswith(_FAMILY) or event_type == _INBOUND or not isinstance(payload, Mapping):
         return None
     message_id, kind = _short_text(payload.get("id")), _short_text(payload.get("type"))
@@ -171,7 +171,7 @@ def _recipient(party: Mapping[str, Any]) -> RecipientStatus:
 
 
 def _short_text(value: object) -> str:
-    """A short text as it can be stored; empty where it is none."""
+    """Return a short text as it can be stored, empty for any other value."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     text = str(value).encode(errors="replace").decode()

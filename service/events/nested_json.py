@@ -1,6 +1,6 @@
 """JSON walked, changed and written without recursion: events may nest as deeply as the parser reads. Pure.
 
-orjson reads 1024 levels and writes 254; Python's own `json` gives up at about 1000, depending on who calls it.
+orjson reads 1024 levels and writes 254. Python's own `json` fails at about 1000, depending on its caller.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 DEEPEST_FOR_MACHINES = 240
-"""Levels; orjson writes 254."""
+"""Levels. orjson writes 254."""
 
 
 def leaves(value: Any) -> Iterator[Any]:
@@ -27,7 +27,7 @@ def leaves(value: Any) -> Iterator[Any]:
 
 
 def transform(value: Any, leaf: Callable[[Any, str], Any], key: Callable[[str], str] = str) -> Any:
-    """Return a value of the same shape: `leaf(value, name)` in place of what holds no others, `key(name)` of names.
+    """Return a value of the same shape, with `leaf(value, name)` for each leaf and `key(name)` for each name.
 
     Items of a list bear the name of the list's field.
     """
@@ -47,7 +47,7 @@ def transform(value: Any, leaf: Callable[[Any, str], Any], key: Callable[[str], 
 
 
 def for_machines(content: Any) -> Any:
-    """Return a parsed body to be written within other JSON: as a text of its own where it has over 240 levels.
+    """Return a parsed body to be written within other JSON. A body of over 240 levels becomes a text.
 
     Many programs that read JSON stop at some hundred levels.
     """

@@ -1,7 +1,7 @@
-"""The words that opt out, opt in or ask for help, and how they are recognised in what a person wrote.
+"""The words that opt out, opt in or ask for help, and their recognition in a text.
 
-A policy file may add opt-out words. The ingress and the handlers read them in one way, and the ingress reads no other
-field of it: a mistake elsewhere in the file does not stop reception.
+A policy file may add opt-out words. Ingress and handlers read them by one function. The ingress reads no other field of
+the file, so a mistake elsewhere does not stop reception.
 """
 
 import re
@@ -20,10 +20,10 @@ log = structlog.get_logger(__name__)
 Said = Literal["out", "in"]
 
 _LONGEST_TEXT = 8192
-"""Characters; longer texts are sentences. WhatsApp takes 4,096, RCS 3,072, SMS fewer."""
+"""Characters. Longer texts are sentences. WhatsApp takes 4,096, RCS 3,072, SMS fewer."""
 _POLICY_FIELD = "opt_out_words"
 MAX_PARTS = 12
-"""Parts of a word such as `opt out`; a longer text is a sentence."""
+"""Parts of a word such as `opt out`. A longer text is a sentence."""
 _DOTLESS = str.maketrans({"\u0131": "i"})
 """A Turkish phone writes QUIT in small letters without the dot."""
 _UNSEEN_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
@@ -37,17 +37,17 @@ _ACCENTS = (
     (0xFE00, 0xFE2F),
     (0xE0100, 0xE01EF),
 )
-"""Marks upon a letter, and the selectors of its variants; marks of other scripts are part of a word."""
+"""Marks upon a letter, and the selectors of its variants. Marks of other scripts are part of a word."""
 
 
 def normalise(text: str) -> str:
     """Return a text as its words in small letters, one blank between them: `"OPT-OUT!"` is `opt out`.
 
-    Punctuation, emoji and blanks part words or stand around them. Invisible characters, accents and the variants of a
-    letter (full width, bold, ligatures) make no difference. The answer is empty where no letter or digit stands, and
+    Punctuation, emoji and blanks separate words or surround them. Invisible characters, accents and the variants of a
+    letter (full width, bold, ligatures) make no difference. The answer is empty without a letter or digit, and
     for a sentence of more than twelve words.
     """
-    # Most texts are sentences, and that is seen at less cost than one is read.
+    # Most texts are sentences, and this check costs less than reading one.
     if len(text) > _LONGEST_TEXT or sum(any(map(str.isalnum, each)) for each in text.split()) > MAX_PARTS:
         return ""
     letters = _UNSEEN_CONTROLS.sub("", text).casefold() if text.isascii() else _simplified(text)
@@ -56,14 +56,14 @@ def normalise(text: str) -> str:
 
 
 def normalise_all(texts: Collection[str]) -> frozenset[str]:
-    """Return the normal forms of words that a policy adds; what holds no letter is left out."""
+    """Return the normal forms of words that a policy adds. Words without a letter are left out."""
     return frozenset(filter(None, map(normalise, texts)))
 
 
 OPT_OUT_WORDS = frozenset(
     {"stop", "stopall", "stop all", "unsubscribe", "cancel", "end", "quit", "revoke", "opt out", "optout"}
 )
-"""Telnyx's own keywords, and those of 47 CFR 64.1200(a)(10) beyond them: revoke and opt out; in normal form."""
+"""Telnyx's own keywords, and those of 47 CFR 64.1200(a)(10) beyond them: revoke and opt out. In normal form."""
 OPT_IN_WORDS = frozenset({"start", "unstop"})
 HELP_WORDS = frozenset({"help", "info"})
 """Source: Telnyx's page on advanced opt-in and opt-out."""
@@ -118,9 +118,9 @@ def _is_accent(character: str) -> bool:
 
 @cache
 def opt_out_words(policy: Path | None) -> frozenset[str]:
-    """Return the words in normal form that a policy adds; the file is read once in a process.
+    """Return the words in normal form that a policy adds. The file is read once in a process.
 
-    A file that cannot be read adds none, and the log says so: the words that the law names are heeded all the same.
+    An unreadable file adds none, and the log says so. The legal words count in any case.
     """
     if policy is None:
         return frozenset()
@@ -128,7 +128,7 @@ def opt_out_words(policy: Path | None) -> frozenset[str]:
         words = tomllib.loads(policy.read_bytes().decode()).get(_POLICY_FIELD, [])
     except (OSError, ValueError) as error:
         log.error(
-            "the opt-out words of RINGBACK_POLICY cannot be read: mend the file and start again",
+            "the opt-out words of RINGBACK_POLICY cannot be read: fix the file and start again",
             file=str(policy),
             error=type(error).__name__,
         )

@@ -1,4 +1,4 @@
-"""Phone numbers, whichever way they are spelt. Pure."""
+"""Phone numbers in any spelling. Pure."""
 
 import re
 import unicodedata
@@ -11,11 +11,11 @@ _BETWEEN_CATEGORIES = frozenset({"Cf", "Pd", "Zs"})
 
 
 def canonical_number(spelt: object) -> str | None:
-    """Return the one form of a number: `+` and 7 to 15 digits, or a short code of 3 to 6 digits without `+`.
+    """Return the canonical form: `+` and 7 to 15 digits, or 3 to 6 digits of a short code.
 
-    A leading `00` and a missing `+` are read as `+`. Blanks, dashes, dots, brackets and invisible characters are passed
-    over. Everything else (a name, an e-mail address, a WhatsApp user id, an empty text) is no number: None. A national
-    form, without the country's code, is not completed: it may be somebody else's number.
+    A leading `00` and a missing `+` are read as `+`. Blanks, dashes, dots, brackets and invisible characters are
+    skipped. Anything else (a name, an e-mail address, a WhatsApp user id, an empty text) is None. A national form
+    without country code is not completed, because it may be somebody else's number.
     """
     if isinstance(spelt, bool) or not isinstance(spelt, str | int):
         return None
@@ -31,7 +31,7 @@ def canonical_number(spelt: object) -> str | None:
 
 
 def _plain(spelt: str | int) -> str | None:
-    """Return the number in ASCII digits, without what stands between them; None where it holds anything else."""
+    """Return the number in ASCII digits, without the characters between them. None for any other text."""
     if isinstance(spelt, int):
         # Python refuses to write integers of thousands of digits.
         return str(spelt) if 0 <= spelt < 10**15 else None

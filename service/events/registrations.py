@@ -11,8 +11,8 @@ from service.events.tolerant_model import ForgivingModel, Moment, TolerantModel,
 class TollFreeUpdate(ForgivingModel):
     """A hint that a verification request has changed: read the request itself before acting on it.
 
-    Telnyx publishes neither the event's type nor its payload; the names here are those of its samples and of the
-    request itself (OpenAPI `TFVerificationRequest`), in the casings seen.
+    Telnyx publishes neither the event's type nor its payload. The names are those of its samples and of the request
+    (OpenAPI `TFVerificationRequest`), in each casing that occurs.
     """
 
     printable: ClassVar[frozenset[str]] = frozenset({"id", "status"})
@@ -27,7 +27,7 @@ class TollFreeUpdate(ForgivingModel):
 
 
 class TollFreeStatusChanged(TolerantModel):
-    """One change of a verification request's status, raised once; `previous` is None where none was known."""
+    """One change of a verification request's status, raised once. `previous` is None for the first known status."""
 
     id: str
     status: str
@@ -44,7 +44,7 @@ def _reasons(value: object) -> object:
 
 
 class Reason(ForgivingModel):
-    """Why something was refused, and which fields are meant."""
+    """The reason for a refusal, and its fields."""
 
     description: str | None = None
     fields: Annotated[list[str], BeforeValidator(list_of)] = Field(default_factory=list)
@@ -54,8 +54,8 @@ class TenDlcUpdate(ForgivingModel):
     """A change to a brand, a campaign or a number of one.
 
     Telnyx publishes two forms, and both are read: within `data.payload` (knowledge base, 10DLC event notifications)
-    and flat (OpenAPI `CampaignStatusUpdateEvent`). `status` is `ACCEPTED`, `REJECTED`, `DORMANT`, `success` or `failed`
-    of a campaign, `type` what kind of change it is, such as `REGISTRATION` or `MNO_REVIEW`.
+    and flat (OpenAPI `CampaignStatusUpdateEvent`). A campaign's `status` is `ACCEPTED`, `REJECTED`, `DORMANT`,
+    `success` or `failed`. `type` is the kind of change, such as `REGISTRATION` or `MNO_REVIEW`.
     """
 
     printable: ClassVar[frozenset[str]] = frozenset({"brand_id", "campaign_id", "type", "status"})
@@ -70,7 +70,7 @@ class TenDlcUpdate(ForgivingModel):
 
 
 def _numbers(value: object) -> object:
-    """Numbers as texts, as objects, or as the names of an object; anything else is left out."""
+    """Read numbers as texts, as objects, or as the names of an object. Leave anything else out."""
     if isinstance(value, dict) and not value.keys() & {"value", "phone_number"}:
         value = [{**_fields(fields), "phone_number": number} for number, fields in value.items()]
     numbers = [{"phone_number": each} if isinstance(each, str | int) else each for each in list_of(value)]
@@ -89,9 +89,9 @@ class HostedNumber(ForgivingModel):
 
 
 class HostedNumberOrder(ForgivingModel):
-    """A hosted number order as its webhooks tell of it. Source: OpenAPI `HostedNumberOrderEventPayload`.
+    """A hosted number order in its webhooks. Source: OpenAPI `HostedNumberOrderEventPayload`.
 
-    Older pages call `decision` `approval_decision`; `approval_deadline` is there while a transfer within Telnyx waits.
+    Older pages call `decision` `approval_decision`. A waiting transfer within Telnyx has an `approval_deadline`.
     """
 
     printable: ClassVar[frozenset[str]] = frozenset({"order_id", "order_status", "decision", "status"})

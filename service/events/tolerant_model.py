@@ -1,4 +1,4 @@
-"""The base of all payload models: they take anything that Telnyx sends, and print nothing private."""
+"""The base of all payload models. They accept anything that Telnyx sends, and print nothing private."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ class ForgivingModel(TolerantModel):
     @model_validator(mode="before")
     @classmethod
     def _without_empty_names(cls, content: object) -> object:
-        """A field of several names is read under the first that holds something."""
+        """Read a field of several names under the first one with a value."""
         if not isinstance(content, Mapping):
             return content
         aliases = [field.validation_alias for field in cls.model_fields.values()]
@@ -69,10 +69,10 @@ class ForgivingModel(TolerantModel):
 
 
 def read_time(value: object) -> datetime | None:
-    """Return a time as Telnyx writes it; None where it cannot be read, since a handler rarely needs it.
+    """Return a time as Telnyx writes it. None if it cannot be read, because a handler rarely needs it.
 
-    ISO 8601, mostly with `Z` or an offset; without one it is UTC. Deadlines of hosted orders are seconds since 1970, as
-    a number or a text.
+    The form is ISO 8601, mostly with `Z` or an offset, otherwise UTC. Deadlines of hosted orders are seconds since
+    1970, as a number or a text.
     """
     try:
         if isinstance(value, str) and value.isdecimal() and len(value) in (10, 13):
@@ -90,7 +90,7 @@ def read_time(value: object) -> datetime | None:
 
 
 def list_of(value: object) -> list[Any]:
-    """Return a list: Telnyx sends null for an empty one, or the item alone for one of one."""
+    """Return a list. Telnyx sends null for an empty one, or the item alone for one of one."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]

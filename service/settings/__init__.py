@@ -35,7 +35,7 @@ _OTHER_NAMES = {
     "redis_url": "REDIS_URL",
     "handlers": "HANDLERS",
 }
-"""Variables by field; the others are `RINGBACK_` and the field's name."""
+"""Variables by field. The others are `RINGBACK_` and the field's name."""
 _OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUSTOM_HEADERS"})
 """Variables that only Telnyx's SDK reads."""
 _SAMPLE_API_KEY = "KEY0123456789ABCDEF"
@@ -44,11 +44,11 @@ _UNUSED_BY_INGRESS = frozenset({"TELNYX_API_KEY", "RINGBACK_NOTIFY", "RINGBACK_F
 
 
 class InvalidSettings(Exception):
-    """The environment is invalid; the text names each variable and its fault."""
+    """The environment is invalid. The text names each variable and its fault."""
 
 
 class Settings(BaseSettings):
-    """Every setting of the environment, read once per process; durations are seconds, sizes bytes."""
+    """Every setting of the environment, read once per process. Durations are seconds, sizes bytes."""
 
     model_config = SettingsConfigDict(
         alias_generator=AliasGenerator(
@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _empty_is_unset(cls, given: Any) -> Any:
-        """An empty variable unsets a value of `.env`."""
+        """Drop empty variables, so that they unset a value of `.env`."""
         return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
 
     public_key: Annotated[TrimmedText, checked_by(values.public_keys)] = None
@@ -141,8 +141,8 @@ class Settings(BaseSettings):
         """Return the keys that may sign webhooks, in the order given.
 
         Raises:
-            InvalidSettings: `TELNYX_PUBLIC_KEY` is not set. Or anybody can sign with one of them or with the probe key,
-                and the ingress listens beyond loopback or calls Telnyx's own API.
+            InvalidSettings: `TELNYX_PUBLIC_KEY` is not set. Or anybody can sign with one of the keys, and the ingress
+                listens beyond loopback or calls Telnyx's own API.
         """
         if self.public_key is None:
             raise InvalidSettings(
@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         return self.public_url
 
     def managed_ids(self) -> frozenset[str] | None:
-        """Return the ids of agents and messaging profiles that are ours to change; `*` is all, None is none named."""
+        """Return the ids of agents and messaging profiles that Ringback may change. `*` is all, None is none named."""
         return None if self.manage is None else frozenset(each.strip() for each in self.manage.split(","))
 
     def forwarded_types(self) -> Selection:
@@ -192,11 +192,11 @@ class Settings(BaseSettings):
         return Selection.parse(self.forward_types)
 
     def forward_secrets(self) -> tuple[Secret, ...]:
-        """Return the keys that sign forwarded events; none where `RINGBACK_FORWARD_SECRET` is not set."""
+        """Return the keys that sign forwarded events, without `RINGBACK_FORWARD_SECRET` none."""
         return () if self.forward_secret is None else values.webhook_secrets(self.forward_secret.get_secret_value())
 
     def sealer(self) -> Sealer:
-        """Return the sealer of stored data; without `RINGBACK_ENCRYPTION_KEY` it changes nothing."""
+        """Return the sealer of stored data. Without `RINGBACK_ENCRYPTION_KEY` it changes nothing."""
         return sealer_of(None if self.encryption_key is None else self.encryption_key.get_secret_value())
 
     def probe_public_key(self) -> PublicKey | None:
@@ -219,7 +219,7 @@ class IngressSettings(Settings):
 
 
 def without_unused_by_ingress(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment without the secrets that the ingress does not use; the SDK's are among them."""
+    """Return an environment without the secrets that the ingress does not use. The SDK's are among them."""
     unused = _UNUSED_BY_INGRESS | _OF_THE_SDK
     return {name: value for name, value in environment.items() if name.upper() not in unused}
 
@@ -228,7 +228,7 @@ def load(kind: type[Settings] = Settings) -> Settings:
     """Read the environment and `.env`.
 
     Raises:
-        InvalidSettings: a variable is invalid; the text names each one.
+        InvalidSettings: a variable is invalid. The text names each one.
     """
     try:
         return kind()
@@ -239,7 +239,7 @@ def load(kind: type[Settings] = Settings) -> Settings:
 
 
 def load_for_ingress() -> Settings:
-    """Read the settings of the ingress, which has no API key; otherwise like `load`."""
+    """Read the settings of the ingress, which has no API key. Otherwise like `load`."""
     return load(IngressSettings)
 
 
@@ -260,7 +260,7 @@ def names_in_file() -> frozenset[str]:
 
 
 def source_of(settings: Settings, name: str) -> Literal["default", "environment", ".env"]:
-    """Return the source of a setting's value; `name` is that of the field."""
+    """Return the source of the value of the field `name`."""
     if name not in settings.model_fields_set:
         return "default"
     variable = str(Settings.model_fields[name].validation_alias)
@@ -273,13 +273,13 @@ def _refuse_known_key(variable: str, key: PublicKey) -> None:
     owner = describe_known_key(bytes(key.verify_key))
     if owner is None:
         return
-    mend = (
+    advice = (
         "copy the account's key from Mission Control, Keys & Credentials, Public Key"
         if variable == "TELNYX_PUBLIC_KEY"
         else "make one of your own, base64 of 32 random bytes"
     )
     raise InvalidSettings(
-        f"{variable} is {owner}, and anybody can sign with it: {mend}. It is taken only while RINGBACK_HOST is"
+        f"{variable} is {owner}, and anybody can sign with it: {advice}. It is taken only while RINGBACK_HOST is"
         " loopback and TELNYX_BASE_URL is a local Telnyx"
     )
 

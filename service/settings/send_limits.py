@@ -9,7 +9,7 @@ _RATE = re.compile(r"\d+(\.\d+)?")
 
 @dataclass(frozen=True, slots=True)
 class SendLimits:
-    """Sends per second by product, for all workers together; the defaults are those of a new account.
+    """Sends per second by product, for all workers together. The defaults are those of a new account.
 
     Source: knowledge base, rate limiting. Telnyx publishes none for WhatsApp: Meta lets one number send 80 a second
     (Meta's page on throughput).
@@ -22,10 +22,10 @@ class SendLimits:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read `sms=50,mms=15,rcs=1,whatsapp=80`; missing products have their defaults.
+        """Read `sms=50,mms=15,rcs=1,whatsapp=80`. Missing products have their defaults.
 
         Raises:
-            ValueError: a part is invalid; the text names it.
+            ValueError: a part is invalid. The text names it.
         """
         given: dict[str, float] = {}
         known = [each.name for each in fields(cls)]

@@ -24,12 +24,12 @@ _HTTP = ("http://", "https://")
 
 
 def read_by(parse: Callable[[str], object]) -> BeforeValidator:
-    """Return a validator that parses texts; values of other types pass through."""
+    """Return a validator that parses texts. Values of other types pass through."""
     return BeforeValidator(lambda value: parse(value) if isinstance(value, str) else value)
 
 
 def checked_by(check: Callable[[str], object]) -> AfterValidator:
-    """Return a validator that changes nothing, and raises the ValueError of `check`; None passes through."""
+    """Return a validator that changes nothing, and raises the ValueError of `check`. None passes through."""
 
     def checked(value: Any) -> Any:
         if value is not None:
@@ -80,7 +80,7 @@ def signing_key(text: str) -> SigningKey:
 
 
 def countries(text: str) -> frozenset[str]:
-    """Read two letters each (ISO 3166), with commas between them; empty for the countries of our own numbers."""
+    """Read two letters each (ISO 3166), between commas. Empty means the countries of the account's numbers."""
     found = [each.strip().upper() for each in text.split(",")] if text.strip() else []
     if not all(re.fullmatch("[A-Z]{2}", each) for each in found):
         raise ValueError("give countries by two letters, with commas between them, such as US,CA")
@@ -102,7 +102,7 @@ def check_ascii(text: str) -> None:
 
 
 def checked_sender(text: str | None) -> str | None:
-    """Let pass who may send an SMS: a number, a short code, or `profile` for the number pool of a profile.
+    """Accept a number, a short code, or `profile` for the number pool of a profile.
 
     Raises:
         ValueError: it is none of those.
@@ -139,7 +139,7 @@ def check_receiver(text: str) -> None:
 
 
 def webhook_url(path: str) -> AfterValidator:
-    """Return a validator for the address of an endpoint of ours; a URL without a path (a proxy's, say) gets `path`."""
+    """Return a validator for the URL of an endpoint of Ringback. A URL without a path gets `path`."""
 
     def checked(text: str | None) -> str | None:
         if text is None:
@@ -152,7 +152,7 @@ def webhook_url(path: str) -> AfterValidator:
 
 
 def _parts(text: str) -> SplitResult:
-    """Split a URL; refuse one without a host, or whose port is part of a password."""
+    """Split a URL. Refuse one without a host, or whose port is part of a password."""
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -167,7 +167,7 @@ def _parts(text: str) -> SplitResult:
 
 
 def _trimmed(value: object) -> object:
-    """Remove white space at the ends and beside commas; refuse it elsewhere: no key and no URL has any."""
+    """Remove white space at the ends and beside commas. Refuse it elsewhere, because no key and no URL has any."""
     text = value.get_secret_value() if isinstance(value, SecretStr) else value
     if not isinstance(text, str):
         return value

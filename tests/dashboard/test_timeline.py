@@ -56,7 +56,7 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
     [
         (
             {"state": "started", "unconfirmed": 1, "sends": 1},
-            "nobody knows whether it took effect; unconfirmed requests: 1",
+            "nobody knows whether it took effect, unconfirmed requests: 1",
         ),
         ({"state": "started", "unconfirmed": 0}, "it has not happened, and the same is to be sent again"),
         ({"state": "withdrawn", "why": "ConnectError"}, "intended, and not sent (ConnectError)"),
@@ -95,7 +95,7 @@ def test_a_handler_that_waits_says_why_and_until_when() -> None:
 def test_a_long_history_says_that_it_is_not_whole() -> None:
     runs = tuple(RunRecord(T + n, T + n, "waiting", "error") for n in range(MOST_RUNS))
     told = [line.text for line in build(event(handlers={"greet": HandlerRecord("waiting", runs=runs)}), [], T)]
-    assert "ran more often; only the first and the last runs are kept" in told
+    assert "ran more often, and only the first and the last runs are kept" in told
 
 
 def test_an_ending_without_a_run_is_told() -> None:
