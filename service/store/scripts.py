@@ -43,14 +43,14 @@ def script(name: str, *, when_full: bool = True) -> Script:
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-def _required(file: Traversable, above: tuple[str, ...] = ()) -> Iterator[Traversable]:
+def _required(file: Traversable, above: tuple[Traversable, ...] = ()) -> Iterator[Traversable]:
     """Yield the libraries that a file requires, each below those that it requires itself."""
-    if file.name in above:
-        raise ValueError(f"lua/lib requires itself: {' -> '.join((*above, file.name))}")
+    if file in above:
+        raise ValueError(f"lua/lib requires itself: {' -> '.join(each.name for each in (*above, file))}")
     for line in _REQUIRES.findall(file.read_text()):
         for name in line.split():
             library = _LIBRARIES / f"{name}.lua"
-            yield from _required(library, (*above, file.name))
+            yield from _required(library, (*above, file))
             yield library
 
 

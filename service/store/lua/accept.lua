@@ -26,18 +26,13 @@ local function resolve(identity, type, remember)
   return identity .. '~' .. type, (first_arrival(identity .. '~' .. type))
 end
 
-local answers = {}
-for i, packed in ipairs(ARGV) do
+local answers = answer_each(1, function(packed)
   local event = unpack_event(packed)
   local id, first_at = resolve(event.identity, event.type, event.more.remember)
   local words, message = event.more.words, event.more.message
   if words then record_changes(words, first_at or now) end
-  if message then
-    local state = open_message(message.id)
-    merge_message(state, message, id)
-    save_message(state, message.keep)
-  end
-  answers[i] = { record(id, event, first_at), id }
-end
+  if message then record_message(message, id) end
+  return { record(id, event, first_at), id }
+end)
 write_changes()
 return answers

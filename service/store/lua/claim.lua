@@ -18,11 +18,6 @@ local prefix, token, held = ns .. ':', worker .. ':' .. number, ns .. ':held:' .
 local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED, MAX_PAGE = 2, 500, 5000, 1000
 local claimed, chosen, foreign, suspects, damaged, subscriptions = {}, {}, {}, 0, {}, {}
 
-local function fits(pattern, type)
-  if pattern == '*' or pattern == type then return true end
-  return pattern:sub(-2) == '.*' and type:sub(1, #pattern - 1) == pattern:sub(1, -2)
-end
-
 local function find_subscribed(type)
   local names = {}
   for name, patterns in pairs(routes) do
@@ -91,7 +86,7 @@ end
 -- try_claim: choose a due job if it may be claimed. Answers whether it is still due, and whether nothing more may be claimed.
 local function try_claim(job)
   local id = job:sub(#prefix + 1)
-  local event = ns .. ':event:' .. id
+  local event = event_key(id)
   local record = job:sub(1, #prefix) == prefix and read(event)
   if not record or not record.state and redis.call('EXISTS', event) == 0 then
     if redis.call('EXISTS', 'arq:in-progress:' .. job) == 0 then foreign[#foreign + 1] = job end
@@ -124,7 +119,7 @@ local function try_claim_safely(job)
   local fine, still_due, enough = pcall(try_claim, job)
   if fine then return still_due, enough end
   local id = job:sub(#prefix + 1)
-  if not is_damage(ns .. ':event:' .. id, still_due) then error(still_due) end
+  if not is_damage(event_key(id), still_due) then error(still_due) end
   quarantine_record(id)
   damaged[#damaged + 1] = id
   return false, false
@@ -149,7 +144,7 @@ end
 
 local function repeat_claim()
   for _, id in ipairs(redis.call('SMEMBERS', held)) do
-    local event = ns .. ':event:' .. id
+    local event = event_key(id)
     local record = read(event)
     if record.lease == token and record.leased then
       settle(id)

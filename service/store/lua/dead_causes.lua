@@ -1,9 +1,9 @@
 -- dead_causes: the causes of death since the last call, each (handler and reason) once an hour for all callers.
 --
--- requires: dead_handlers handlers
+-- requires: handlers
 -- Keys:   <ns>:dead, <ns>:dead_checked_until, <ns>:event:<id>, <ns>:dead_notified:<digest of the cause>
--- ARGV:   limit (at most 500), remember (ms for which a cause counts as told)
--- Answer: {looked at, then for each cause that was not told: handler, reason, id of an event}
+-- ARGV:   limit (at most 500), remember (ms for which a cause is not answered again)
+-- Answer: {looked at, then for each cause: handler, reason, id of an event}
 -- Cost:   O(limit × record)
 local limit, remember = tonumber(ARGV[1]), ARGV[2]
 -- Of this very millisecond more may be to come.
@@ -12,15 +12,12 @@ local seen = redis.call('GET', ns .. ':dead_checked_until') or '0'
 local found = redis.call('ZRANGE', ns .. ':dead', '(' .. seen, upto, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
 local answer = { #found / 2 }
 for i = 1, #found, 2 do
-  local event = ns .. ':event:' .. found[i]
+  local event = event_key(found[i])
   if redis.call('TYPE', event).ok == 'hash' and redis.call('HEXISTS', event, 'imported') == 0 then
-    for _, name in ipairs(dead_handlers(event, '', '')) do
-      local reason = handler_of(redis.call('HGET', event, 'h:' .. name)).reason
-      reason = type(reason) == 'string' and reason or ''
-      local told = ns .. ':dead_notified:' .. redis.sha1hex(name .. ' ' .. reason)
-      if redis.call('SET', told, '1', 'NX', 'PX', remember) then
-        answer[#answer + 1], answer[#answer + 2], answer[#answer + 3] = name, reason, found[i]
-      end
+    local names, reasons = dead_handlers(event, '', '')
+    for at, name in ipairs(names) do
+      local notified = ns .. ':dead_notified:' .. redis.sha1hex(name .. ' ' .. reasons[at])
+      if redis.call('SET', notified, '1', 'NX', 'PX', remember) then append(answer, name, reasons[at], found[i]) end
     end
   end
 end

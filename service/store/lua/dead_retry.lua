@@ -1,8 +1,8 @@
 -- dead_retry: let dead handlers of dead events run again, against the ledger: nothing is sent twice. An event that
 -- is not dead (any more) stays unchanged, so that this may come at any time and more than once.
 --
--- requires: dead_handlers note run_again settle unresolved_effects
--- Keys:   those of settle, note, fates, anew and dead_handlers
+-- requires: effects handlers note run_again settle
+-- Keys:   those of settle, note and effects
 -- ARGV:   word on effects of unknown fate ('' | 'sent' | 'not_sent'), answer (see effects_settle), handler, reason ('': any),
 --         trusted ('1': imported events too), then ids (at most 500)
 -- Answer: for each id: 'retried' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone' | 'no_body' |
@@ -10,26 +10,20 @@
 -- Cost:   O(ids × (record + effects + log queue))
 local word, answer, wanted, reason, trusted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
 
-local function retry(id)
-  local event = ns .. ':event:' .. id
+return answer_each(6, function(id)
+  local event = event_key(id)
   local state = redis.call('HGET', event, 'state')
   if state ~= 'dead' then return state and 'not_dead' or 'gone' end
   local why_not = why_not_rerunnable(event, trusted)
   if why_not then return why_not end
-  if is_half_rerun(event) then
-    settle(id)
-    return 'retried'
+  if not is_half_rerun(event) then
+    local names = dead_handlers(event, wanted, reason)
+    if #names == 0 then return 'other' end
+    if word == '' and count_unconfirmed(id) > 0 then return 'in_doubt' end
+    if word ~= '' and settle_effects(id, word, answer) > 0 then note(id, word) end
+    withdraw_refused_effects(id)
+    rerun_handlers(event, names, 'retried')
   end
-  local names = dead_handlers(event, wanted, reason)
-  if #names == 0 then return 'other' end
-  if word == '' and count_unconfirmed(id) > 0 then return 'in_doubt' end
-  if word ~= '' and settle_effects(id, word, answer) > 0 then note(id, word) end
-  withdraw_refused_effects(id)
-  rerun_handlers(event, names, 'retried')
   settle(id)
   return 'retried'
-end
-
-local answers = {}
-for i = 6, #ARGV do answers[#answers + 1] = retry(ARGV[i]) end
-return answers
+end)

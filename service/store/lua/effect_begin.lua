@@ -52,7 +52,7 @@ local function take(wanted)
   reserve_budget(name, message.segments, message.window)
 end
 
-local lease = redis.call('HMGET', ns .. ':event:' .. id, 'lease', 'lease_until')
+local lease = redis.call('HMGET', event_key(id), 'lease', 'lease_until')
 if lease[1] ~= token or (tonumber(lease[2]) or 0) <= now then return { 'lost' } end
 if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
 if ARGV[8] ~= '' then

@@ -1,8 +1,8 @@
 -- effects_forget: let a handler's effects of one event be as if they had never been, so that they happen once more under keys
--- that Telnyx has not seen; or only say how many that would be.
+-- that Telnyx has not seen; or only count them.
 --
--- requires: unresolved_effects
--- Keys:   those of fates
+-- requires: effects
+-- Keys:   those of effects
 -- ARGV:   event id, handler, forget ('1' | '0': only count)
 -- Answer: how many effects
 -- Cost:   O(effects of the event)

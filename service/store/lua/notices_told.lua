@@ -1,36 +1,31 @@
--- notices_told: a message about a cause went out. The next may follow after the shortest pause where this one told news or
--- more of it came meanwhile; else after twice the pause before, so that what lasts is not told every few minutes.
+-- notices_told: a message about a cause was sent. The next may follow after the shortest pause where this one brought news or
+-- more of it came meanwhile; else after twice the pause before, so that what lasts is not repeated every few minutes.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
--- ARGV:   cause, shortest pause (ms), longest pause (ms), others, then entry, occurrences for each entry told
+-- ARGV:   cause, shortest pause (ms), longest pause (ms), others, then entry, occurrences for each entry sent
 -- Answer: the pause (ms)
 -- Cost:   O(entries + log causes)
-local cause, shortest, longest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local cause, pause, longest = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local notice = ns .. ':notice:' .. cause
-local before = {}
-local fields = redis.call('HKEYS', notice)
-for _, field in ipairs(fields) do
-  if field:sub(1, 5) == 'sent:' then
-    before[field:sub(6)] = true
+local before, waiting, news = {}, {}, false
+for _, field in ipairs(redis.call('HKEYS', notice)) do
+  local kind, entry = field:match('^(%l+):(.*)$')
+  if kind == 'new' then waiting[entry] = true end
+  if kind == 'sent' then
+    before[entry] = true
     redis.call('HDEL', notice, field)
   end
 end
 if redis.call('HINCRBY', notice, 'others', -tonumber(ARGV[4])) <= 0 then redis.call('HDEL', notice, 'others') end
-local told, news = {}, false
 for i = 5, #ARGV, 2 do
   local entry = ARGV[i]
-  told[entry] = true
-  news = news or not before[entry]
+  waiting[entry], news = nil, news or not before[entry]
   redis.call('HSET', notice, 'sent:' .. entry, 1)
   if redis.call('HINCRBY', notice, 'new:' .. entry, -tonumber(ARGV[i + 1])) <= 0 then
     redis.call('HDEL', notice, 'new:' .. entry)
   end
 end
-for _, field in ipairs(fields) do
-  if field:sub(1, 4) == 'new:' and not told[field:sub(5)] then news = true end
-end
-local pause = shortest
-if not news then pause = math.min(2 * (redis.call('HGET', notice, 'pause') or shortest), longest) end
+if not news and not next(waiting) then pause = math.min(2 * (redis.call('HGET', notice, 'pause') or pause), longest) end
 redis.call('HDEL', notice, 'taken')
 redis.call('HSET', notice, 'pause', pause, 'sent_at', now)
 redis.call('ZADD', ns .. ':notices', now + pause, cause)

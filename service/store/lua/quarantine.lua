@@ -7,7 +7,7 @@
 -- Cost:   O(log queue + size of the job's data)
 local job, reason, said, name = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local id = 'foreign:' .. name
-local event = ns .. ':event:' .. id
+local event = event_key(id)
 if not redis.call('ZSCORE', ns .. ':queue', job) then return 0 end
 -- An event may have come into being since the job was seen without one. No event of ours has an id that is no text.
 local own = job:sub(1, #ns + 1) == ns .. ':' and job:sub(#ns + 2)

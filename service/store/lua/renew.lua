@@ -30,7 +30,7 @@ end
 -- end_overdue: an event ran longer than it may. Its worker is alive, but the lapse stays. The lease ends last, so that the
 -- repetition of what failed half-way completes it.
 local function end_overdue(id, token, about)
-  local event = ns .. ':event:' .. id
+  local event = event_key(id)
   local blocked = about ~= '' and cjson.decode(about) or nil
   local f = redis.call('HMGET', event, 'lease', 'lapse_tokens')
   local ours = f[1] == token
@@ -46,7 +46,7 @@ end
 local function clear_lapses()
   local lapsed = ns .. ':lapsed:' .. worker
   for _, id in ipairs(redis.call('SMEMBERS', lapsed)) do
-    local event, tokens, any = ns .. ':event:' .. id, '', false
+    local event, tokens, any = event_key(id), '', false
     local f = redis.call('TYPE', event).ok == 'hash' and redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes') or {}
     local lapses = tonumber(f[2] or '0') or 0
     for token in (f[1] or ''):gmatch('%S+') do
@@ -84,11 +84,11 @@ for i = FIRST, #ARGV, 4 do
   end
 end
 for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
-  local token = redis.call('HGET', ns .. ':event:' .. id, 'lease')
+  local token = redis.call('HGET', event_key(id), 'lease')
   local ours = token and worker_of(token) == worker
   if ours and not runs[id] and tonumber(token:match(':(%d+)$')) <= settled then
     settle(id, true)
-    redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone')
+    redis.call('HDEL', event_key(id), 'lease', 'lease_until', 'alone')
     ours = false
   end
   if not ours then redis.call('SREM', ns .. ':held:' .. worker, id) end

@@ -6,33 +6,30 @@
 -- ARGV:   ids (at most 100)
 -- Answer: how many were put right
 -- Cost:   O(ids × (handlers + log events))
-
 local function repair_event(id)
-  local event = ns .. ':event:' .. id
+  local event = event_key(id)
+  local f = redis.call('HMGET', event, 'received_at', 'body', 'ended_at')
+  local received_at, ended_at, state = tonumber(f[1]) or now, tonumber(f[3]) or now, nil
   if redis.call('EXISTS', event) == 0 then
-    leave_end(id, 'dead')
-    leave_end(id, 'done')
     dequeue(id)
-    write_changes()
-    redis.call('ZREM', ns .. ':events', id)
-    return
+    collect('ZREM', ':events', id)
+  else
+    redis.call('ZADD', ns .. ':events', 'NX', received_at, id)
+    state = settle(id)
   end
-  local f = redis.call('HMGET', event, 'received_at', 'body')
-  redis.call('ZADD', ns .. ':events', 'NX', tonumber(f[1]) or now, id)
-  local state = settle(id)
-  local ended_at = tonumber(redis.call('HGET', event, 'ended_at') or '') or now
-  if state ~= 'dead' then redis.call('ZREM', ns .. ':dead', id) end
-  if state ~= 'done' and state ~= 'ignored' then leave_end(id, 'done') end
-  if state == 'open' then add_job(id, tonumber(f[1]) or now) end
+  local ended = state == 'done' or state == 'ignored'
+  if state ~= 'dead' then leave_end(id, 'dead') end
+  if not ended then leave_end(id, 'done') end
+  if state == 'open' then add_job(id, received_at) end
   write_changes()
-  if state == 'open' then return end
+  if not state or state == 'open' then return end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
-  redis.call('ZADD', ns .. (state == 'dead' and ':dead' or ':ended'), 'NX', ended_at, id)
-  if state ~= 'dead' and f[2] then redis.call('ZADD', ns .. ':bodies', 'NX', ended_at, id) end
+  redis.call('ZADD', ns .. (ended and ':ended' or ':dead'), 'NX', ended_at, id)
+  if ended and f[2] then redis.call('ZADD', ns .. ':bodies', 'NX', ended_at, id) end
 end
 
 local repaired = 0
-for i = 1, #ARGV do
-  if pcall(repair_event, ARGV[i]) then repaired = repaired + 1 end
+for _, id in ipairs(ARGV) do
+  if pcall(repair_event, id) then repaired = repaired + 1 end
 end
 return repaired

@@ -1,5 +1,5 @@
 -- reply: may this answer be given, or are two machines talking to each other, or is the hour's budget used up? The budget is
--- taken by the script that writes the intent.
+-- reserved by the script that writes the intent.
 --
 -- requires: budget
 -- Keys:   <ns>:replies:<number>, those of budget
@@ -18,7 +18,6 @@ for i = 5, #ARGV do
 end
 if given >= tonumber(ARGV[2]) then return 'loop' end
 if not replies_have_room('', tonumber(ARGV[4]), tonumber(ARGV[3])) then return 'over_budget' end
-local key = ns .. ':replies:' .. ARGV[5]
-redis.call('SADD', key, ARGV[1])
-redis.call('PEXPIRE', key, ARGV[3])
+redis.call('SADD', ns .. ':replies:' .. ARGV[5], ARGV[1])
+redis.call('PEXPIRE', ns .. ':replies:' .. ARGV[5], ARGV[3])
 return ''

@@ -1,20 +1,13 @@
 -- summaries: the records of events, without their bodies.
 --
--- Keys:   <ns>:event:<id>
+-- Keys:   <ns>:event:<id>; none is written
 -- ARGV:   ids (at most 500)
 -- Answer: for each id {field, value, field, value …}; empty where nothing is remembered
 -- Cost:   O(ids × fields)
-local answers = {}
-for i = 1, #ARGV do
-  local event = ns .. ':event:' .. ARGV[i]
-  local record = {}
-  local fields = redis.call('TYPE', event).ok == 'hash' and redis.call('HKEYS', event) or {}
-  for _, field in ipairs(fields) do
-    if field ~= 'body' then
-      record[#record + 1] = field
-      record[#record + 1] = redis.call('HGET', event, field)
-    end
+return answer_each(1, function(id)
+  local event, record = event_key(id), {}
+  for _, field in ipairs(redis.call('TYPE', event).ok == 'hash' and redis.call('HKEYS', event) or {}) do
+    if field ~= 'body' then append(record, field, redis.call('HGET', event, field)) end
   end
-  answers[#answers + 1] = record
-end
-return answers
+  return record
+end)

@@ -6,13 +6,10 @@
 -- ARGV:   rank to begin at, limit (at most 500)
 -- Answer: {events looked at, events put back}
 -- Cost:   O(limit + events put back × log queue)
-local first, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
-local ids = redis.call('ZRANGE', ns .. ':events', first, first + limit - 1)
+local ids = redis.call('ZRANGE', ns .. ':events', ARGV[1], ARGV[1] + ARGV[2] - 1)
 local mended = 0
 for _, id in ipairs(ids) do
-  local state = redis.pcall('HGET', ns .. ':event:' .. id, 'state')
-  local open = state == 'open'
-  if open and not redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id) then
+  if redis.pcall('HGET', event_key(id), 'state') == 'open' and not redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id) then
     settle(id)
     mended = mended + 1
   end

@@ -9,7 +9,7 @@
 --         arq:retry:<ns>:<id>, those of minute
 -- Cost:   O(changes × log queue)
 local COUNTERS = { 'accepted', 'done', 'ignored', 'dead', 'open' }
-local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'MSET', '' }, { 'ZADD', ':queue' },
+local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'ZREM', ':events' }, { 'MSET', '' }, { 'ZADD', ':queue' },
   { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
 local departures = { { 'ZREM', ':queue' }, { 'DEL', '' } }
 local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
@@ -106,7 +106,7 @@ local function write_changes()
     for name, number in pairs(recounted) do args[#args + 1], args[#args + 2] = name, number end
     redis.call('HSET', ns .. ':counts', unpack(args))
   end
-  for _, id in ipairs(order) do redis.call('HSET', ns .. ':event:' .. id, unpack(records[id])) end
+  for _, id in ipairs(order) do redis.call('HSET', event_key(id), unpack(records[id])) end
   write(departures)
   for _, finish in ipairs(afterwards) do finish() end
   records, order, afterwards, terms, due_soon, recounted = {}, {}, {}, {}, 0, nil

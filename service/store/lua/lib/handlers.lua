@@ -28,6 +28,11 @@ local function names_of(stored)
   return names
 end
 
+-- handlers_of: the names of an event's handlers (not to be changed), none where the list is missing or cannot be read
+local function handlers_of(event)
+  return names_of(redis.call('HGET', event, 'handlers')) or {}
+end
+
 -- combine_states(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due
 -- time and the handlers that a block holds, by their fields
 local function combine_states(fields, handlers)
@@ -63,4 +68,22 @@ local function combined_state(event, names, results)
     for i, stored in ipairs(redis.call('HMGET', event, unpack(fields))) do handlers[i] = handlers[i] or stored end
   end
   return combine_states(fields, handlers)
+end
+
+-- dead_handlers: the names and the reasons of an event's dead handlers, of this name and for this reason ('': any)
+local function dead_handlers(event, wanted, reason)
+  local names, reasons = {}, {}
+  for _, name in ipairs(handlers_of(event)) do
+    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
+    if handler.state == 'dead' and (wanted == '' or name == wanted) and (reason == '' or handler.reason == reason) then
+      names[#names + 1], reasons[#reasons + 1] = name, handler.reason or ''
+    end
+  end
+  return names, reasons
+end
+
+-- fits: whether an event type fits a pattern: `*`, the type itself, or its family followed by `.*`
+local function fits(pattern, type)
+  if pattern == '*' or pattern == type then return true end
+  return pattern:sub(-2) == '.*' and type:sub(1, #pattern - 1) == pattern:sub(1, -2)
 end

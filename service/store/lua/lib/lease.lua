@@ -24,7 +24,7 @@ local function collect_release(id, token, ended)
   if not collected['SREM' .. held] then departures[#departures + 1] = { 'SREM', held } end
   collect('SREM', held, id)
   afterwards[#afterwards + 1] = function()
-    redis.call('HDEL', ns .. ':event:' .. id, 'lease', 'lease_until', 'alone', unpack(ended and { 'lapses', 'lapse_tokens' } or {}))
+    redis.call('HDEL', event_key(id), 'lease', 'lease_until', 'alone', unpack(ended and { 'lapses', 'lapse_tokens' } or {}))
   end
 end
 
@@ -38,7 +38,7 @@ end
 -- The handler that blocked the event loop is dead (`blocked` = {handler, place}, where known), else those that blocked it
 -- before, else each that has not ended.
 local function kill_poison(id, blocked)
-  local event = ns .. ':event:' .. id
+  local event = event_key(id)
   local f = redis.call('HMGET', event, 'alone', 'lapses', 'handlers', 'notes')
   local lapses = tonumber(f[2] or '0') or 0
   if not f[1] or lapses < MAX_LAPSES then return end
@@ -64,7 +64,7 @@ end
 -- record_lapse: count the lapse of a lease against its event, unless its worker had announced its stop. A worker that shows up
 -- again has not vanished, and takes it back (clear_lapses).
 local function record_lapse(id, token)
-  local worker, event = worker_of(token), ns .. ':event:' .. id
+  local worker, event = worker_of(token), event_key(id)
   local announced = redis.call('EXISTS', ns .. ':draining:' .. worker) == 1
   local f = redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes')
   -- Counted once, also where the claim that counted it failed half-way.

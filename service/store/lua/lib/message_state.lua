@@ -110,6 +110,13 @@ local function merge_message(message, said, event)
   end
 end
 
+-- record_message: merge and save what an event says of a message
+local function record_message(said, event)
+  local message = open_message(said.id)
+  merge_message(message, said, event)
+  save_message(message, said.keep)
+end
+
 -- missing_keys: the encryption keys that recipients are hidden under and the caller (with the keys `names`) does not have
 local function missing_keys(fields, names)
   local have, missing = {}, {}

@@ -18,7 +18,7 @@ local function noted(notes, what, about)
 end
 
 local function note(id, what, about)
-  local event = ns .. ':event:' .. id
+  local event = event_key(id)
   local f = redis.call('HMGET', event, 'notes', 'pruned', 'type')
   if f[2] or not f[3] then return end
   redis.call('HSET', event, 'notes', noted(f[1], what, about))

@@ -1,27 +1,16 @@
--- quarantine_record(id): end an event whose record is damaged, alone. Its readable parts stay; a handler that had not ended
+-- quarantine_record(id): end an event whose record is damaged, alone. Its readable parts stay. A handler that had not ended
 -- is dead, for a person to look at and to retry. A value that is no record is moved to <ns>:damaged:<id>.
 --
 -- requires: handlers settle
 -- Keys:   those of settle, <ns>:damaged:<id>
 -- Cost:   O(handlers of the event + log queue)
 local DAMAGED_IS_KEPT = 30 * 86400000
-
-local function fill_in(event)
-  local wanted = { type = 'ringback.unreadable_record', arrived_by = 'webhook' }
-  for name, default in pairs(wanted) do
-    if redis.call('HEXISTS', event, name) == 0 then redis.call('HSET', event, name, default) end
-  end
-  for _, name in ipairs({ 'received_at', 'due', 'deliveries' }) do
-    if not tonumber(redis.call('HGET', event, name) or '') then
-      redis.call('HSET', event, name, name == 'deliveries' and 1 or string.format('%.0f', now))
-    end
-  end
-end
+local DEFAULTS = { type = 'ringback.unreadable_record', arrived_by = 'webhook', received_at = now, due = now, deliveries = 1 }
 
 -- handlers_within: the handlers that a record lists or, where the list cannot be read, those that it has fields of
 local function handlers_within(event)
-  local names = names_of(redis.call('HGET', event, 'handlers') or '')
-  if names and #names > 0 then return names end
+  local names = handlers_of(event)
+  if #names > 0 then return names end
   names = {}
   for _, field in ipairs(redis.call('HKEYS', event)) do
     if field:sub(1, 2) == 'h:' then names[#names + 1] = field:sub(3) end
@@ -30,13 +19,16 @@ local function handlers_within(event)
 end
 
 local function quarantine_record(id)
-  local event = ns .. ':event:' .. id
+  local event = event_key(id)
   if redis.call('TYPE', event).ok ~= 'hash' then
     redis.call('RENAME', event, ns .. ':damaged:' .. id)
     redis.call('PEXPIRE', ns .. ':damaged:' .. id, DAMAGED_IS_KEPT)
     redis.call('HSET', event, 'state', 'open')
   end
-  fill_in(event)
+  for name, default in pairs(DEFAULTS) do
+    local stored = redis.call('HGET', event, name)
+    if not stored or type(default) == 'number' and not tonumber(stored) then redis.call('HSET', event, name, default) end
+  end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone', 'lapses')
   local names = handlers_within(event)
   for _, name in ipairs(names) do

@@ -20,14 +20,14 @@ end
 -- written before.
 local function first_arrival(id)
   if records[id] then write_changes() end
-  local f = redis.call('HMGET', ns .. ':event:' .. id, 'state', 'received_at', 'type')
+  local f = redis.call('HMGET', event_key(id), 'state', 'received_at', 'type')
   return f[1] and tonumber(f[2]), f[3]
 end
 
 -- delivered_again: count it, and of the first ones keep the time and the way
 local function delivered_again(id, arrived_by)
   local MAX_DETAILED = 21
-  local event = ns .. ':event:' .. id
+  local event = event_key(id)
   local f = redis.call('HMGET', event, 'deliveries', 'again', 'pruned')
   local deliveries = tonumber(f[1] or '0') + 1
   if deliveries > MAX_DETAILED or f[3] then

@@ -17,7 +17,7 @@ end
 -- free at once: its lifting did not see this one. Answers whether there was such a handler. The event leaves the lists of other
 -- blocks once its record is written: until then it is found there.
 local function park(id, received_at, parked, held_by, fields)
-  local event, holding, names, freed = ns .. ':event:' .. id, {}, {}, false
+  local event, holding, names, freed = event_key(id), {}, {}, false
   for field, handler in pairs(parked or {}) do
     local name = handler.held_by
     if redis.call('EXISTS', ns .. ':block:' .. name) == 0 then
@@ -47,20 +47,20 @@ local function change_state(id, before, after, fields)
     index_end(id, after)
     fields[#fields + 1], fields[#fields + 2] = 'ended_at', now
   elseif before then
-    redis.call('HDEL', ns .. ':event:' .. id, 'ended_at')
+    redis.call('HDEL', event_key(id), 'ended_at')
   end
 end
 
 -- read_settled: the fields of SETTLED of a record. Its collected changes are written before.
 local function read_settled(id)
   if records[id] then write_changes() end
-  return redis.call('HMGET', ns .. ':event:' .. id, unpack(SETTLED))
+  return redis.call('HMGET', event_key(id), unpack(SETTLED))
 end
 
 -- collect_settlement: collect what settles an event. `f` are the fields of SETTLED, `results` new records (JSON) of handlers by
 -- field. `given_back` says that the lease does not count, since its holder is about to end it.
 local function collect_settlement(id, f, results, given_back, quietly)
-  local event, fields = ns .. ':event:' .. id, {}
+  local event, fields = event_key(id), {}
   local before, received_at = f[1], tonumber(f[6]) and f[6] or string.format('%.0f', now)
   for field, record in pairs(results or {}) do fields[#fields + 1], fields[#fields + 2] = field, record end
   -- Of a pruned event only the end is known, and it stays.

@@ -1,5 +1,18 @@
--- start: what every script begins with. Its only key is <ns>:counts: some servers refuse a script that names no key, and a
+-- start: the beginning of every script. Its only key is <ns>:counts: some servers refuse a script that names no key, and a
 -- cluster finds the server by it. The time (ms) does not pass while a script runs.
 local ns = KEYS[1]:match('^(.*):counts$')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function event_key(id) return ns .. ':event:' .. id end
+
+local function append(list, ...)
+  for _, value in ipairs({ ... }) do list[#list + 1] = value end
+end
+
+-- answer_each: the answers of a function for each argument from a number on
+local function answer_each(first, answer)
+  local answers = {}
+  for i = first, #ARGV do answers[#answers + 1] = answer(ARGV[i]) end
+  return answers
+end

@@ -1,0 +1,93 @@
+-- effects: reads and changes the ledger's entries of one event.
+--
+-- Keys:   <ns>:effects:<event id>, <ns>:effect:<name>
+-- Cost:   O(effects of the event) each
+local NOT_RESET = { forgotten = true, withdrawn = true, refused = true, would = true }
+
+-- entries_of: the keys of an event's entries, the first begun first
+local function entries_of(id)
+  local entries = {}
+  for i, name in ipairs(redis.call('ZRANGE', ns .. ':effects:' .. id, 0, -1)) do entries[i] = ns .. ':effect:' .. name end
+  return entries
+end
+
+-- is_unconfirmed: nobody knows whether it took effect. That holds too of an effect under a caller's own key that is so old that
+-- the ledger has forgotten it. One that Telnyx put off has not happened, though it is still to be sent.
+local function is_unconfirmed(entry)
+  local f = redis.call('HMGET', entry, 'state', 'unconfirmed')
+  return not f[1] or (f[1] == 'started' and tonumber(f[2] or '0') > 0)
+end
+
+local function count_unconfirmed(id)
+  local number = 0
+  for _, entry in ipairs(entries_of(id)) do number = number + (is_unconfirmed(entry) and 1 or 0) end
+  return number
+end
+
+-- settle_effects: take a person's word ('sent' | 'not_sent') on those of unknown fate; `answer` is the stored answer from now on
+-- where it was sent
+local function settle_effects(id, word, answer)
+  local settled = 0
+  for _, entry in ipairs(entries_of(id)) do
+    if is_unconfirmed(entry) then
+      settled = settled + 1
+      local f = redis.call('HMGET', entry, 'state', 'status', 'version', 'generation')
+      local fields = { 'version', tonumber(f[3] or '0') + 1 }
+      if not f[1] then append(fields, 'event', id, 'caller_key', '0', 'first_at', now, 'last_at', now) end
+      if word == 'sent' then
+        append(fields, 'state', 'settled', 'status', 200, 'answer_type', 'application/json', 'answer', answer, 'answered_at', now)
+      else
+        append(fields, 'state', 'withdrawn', 'unconfirmed', 0)
+        -- The key stays, so that Telnyx itself may still know better; only where it refused the key is there a new one.
+        if f[2] == '422' then append(fields, 'generation', tonumber(f[4] or '0') + 1) end
+      end
+      redis.call('HSET', entry, unpack(fields))
+    end
+    -- Also where the script failed after the write before.
+    if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
+  end
+  return settled
+end
+
+-- withdraw_refused_effects: let what Telnyx refused for good be asked for once more, also where the recipient's STOP was the
+-- reason
+local function withdraw_refused_effects(id)
+  for _, entry in ipairs(entries_of(id)) do
+    local f = redis.call('HMGET', entry, 'state', 'version')
+    if f[1] == 'refused' then redis.call('HSET', entry, 'state', 'withdrawn', 'version', tonumber(f[2] or '0') + 1) end
+  end
+end
+
+-- reset_effects: let a handler's effects be as if they had never been, so that they happen once more under keys that
+-- Telnyx has not seen; without `act` only count them
+local function reset_effects(id, handler, act)
+  local number = 0
+  for _, entry in ipairs(entries_of(id)) do
+    local f = redis.call('HMGET', entry, 'handler', 'state', 'version', 'generation')
+    local resets = f[1] == handler and not NOT_RESET[f[2]]
+    number = number + (resets and 1 or 0)
+    if act and resets then
+      redis.call('HSET', entry, 'state', 'forgotten', 'unconfirmed', 0, 'version', tonumber(f[3] or '0') + 1,
+        'generation', tonumber(f[4] or '0') + 1)
+    end
+    -- Also where the script failed after the write before.
+    if act and f[1] == handler and (resets or f[2] == 'forgotten') then redis.call('HDEL', entry, 'bytes') end
+  end
+  return number
+end
+
+-- redact: of Telnyx's answers keep the id, since they repeat what was said and to whom
+local function redact(entry)
+  local f = redis.call('HMGET', entry, 'answer', 'redacted_answer', 'state')
+  if f[2] and f[2] ~= '' then
+    redis.call('HSET', entry, 'answer', f[2])
+  elseif f[1] then
+    local readable, answer = pcall(cjson.decode, f[1])
+    local data = readable and type(answer) == 'table' and (type(answer.data) == 'table' and answer.data or answer) or {}
+    local known = type(data.id) == 'string' and data.id or cjson.null
+    redis.call('HSET', entry, 'answer', cjson.encode({ data = { id = known }, id = known }))
+  end
+  redis.call('HDEL', entry, 'redacted_answer')
+  -- Under a key of the caller's it may be under way for another event.
+  if f[3] ~= 'started' then redis.call('HDEL', entry, 'bytes') end
+end
