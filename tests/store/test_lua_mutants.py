@@ -41,7 +41,7 @@ MUTANTS = [
     ("effect_begin.lua", "if opted_out(forms, since) then return { 'opted_out' } end", ""),
     ("effect_begin.lua", "if reason ~= '' then return", "if false then return"),
     ("effect_begin.lua", "set_field(stored, 'right:' .. wanted.recipients[1][1], id)", ""),
-    ("effect_begin.lua", "if wanted.message and not wanted.only_asks then", "if wanted.message then"),
+    ("effect_begin.lua", "if not wanted.only_asks then", "if true then"),
     ("effect_begin.lua", "reserve_budget(name, message.segments, message.window)", ""),
     ("effect_begin.lua", "{ 'encryption_key_missing', unpack(missing) }", "nil"),
     ("effect_end.lua", "release_budget(ARGV[1])", ""),

@@ -15,7 +15,7 @@
 --         {'recipient_unreadable'}, {'already_sent' or 'right_held', the event that holds the right}, {'over_budget'},
 --         {'encryption_key_missing', names of keys …}
 -- Cost:   O(fields + log effects of the event + fields of the message)
-local id, token, name, version, run, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], tonumber(ARGV[6])
+local id, token, name, version, keep, again = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[6]), ARGV[7] == '1'
 local entry = ns .. ':effect:' .. name
 local stored
 
@@ -29,7 +29,7 @@ local function message_refuses(message, wanted)
   if not budget_has_room(name, message.segments, message.limit, message.window) then return { 'over_budget' } end
 end
 
-local function refused(wanted)
+local function find_refusal(wanted)
   local missing = unreadable_consent(wanted.keys)
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
   local since = wanted.message and wanted.message.since >= 0 and wanted.message.since or nil
@@ -37,54 +37,50 @@ local function refused(wanted)
     if opted_out(forms, since) then return { 'opted_out' } end
   end
   -- The stored bytes under a key that was sent before are no further reply.
-  if wanted.reply and ARGV[7] == '0' and not replies_have_room(name, wanted.reply.limit, wanted.reply.window) then
+  if wanted.reply and not again and not replies_have_room(name, wanted.reply.limit, wanted.reply.window) then
     return { 'over_budget' }
   end
   return wanted.message and message_refuses(wanted.message, wanted)
 end
 
--- take: the right to send in a message's place, and the segments for it
-local function take(wanted)
+-- reserve: take the right to send in a message's place, and the budget
+local function reserve(wanted)
   local message = wanted.message
-  merge_forms(stored, wanted.recipients[1])
-  set_field(stored, 'right:' .. wanted.recipients[1][1], id)
-  save_message(stored, message.keep)
-  reserve_budget(name, message.segments, message.window)
+  if message then
+    merge_forms(stored, wanted.recipients[1])
+    set_field(stored, 'right:' .. wanted.recipients[1][1], id)
+    save_message(stored, message.keep)
+    reserve_budget(name, message.segments, message.window)
+  end
+  if wanted.reply then reserve_reply(name, wanted.reply.window) end
+  for _, region in ipairs(wanted.regions) do redis.call('ZADD', ns .. ':sent_regions', now, region) end
 end
 
-local lease = redis.call('HMGET', event_key(id), 'lease', 'lease_until')
-if lease[1] ~= token or (tonumber(lease[2]) or 0) <= now then return { 'lost' } end
+if not is_leased(id, token) then return { 'lost' } end
 if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
 if ARGV[8] ~= '' then
   local wanted = cjson.decode(ARGV[8])
-  if wanted.message then stored = open_message(wanted.message.id) end
+  stored = wanted.message and open_message(wanted.message.id)
   if wanted.shown then
-    -- Kept whatever follows: it is true of the message, be the SMS sent or not.
+    -- Kept in any case: it is true of the message, whether the SMS is sent or not.
     record_changes(wanted.shown.words, now)
     merge_message(stored, wanted.shown.state, id)
     save_message(stored, wanted.shown.state.keep)
   end
-  local why = refused(wanted)
+  local why = find_refusal(wanted)
   if why then return why end
-  if wanted.message and not wanted.only_asks then take(wanted) end
-  if wanted.reply and not wanted.only_asks then reserve_reply(name, wanted.reply.window) end
-  for _, region in ipairs(wanted.only_asks and {} or wanted.regions) do
-    redis.call('ZADD', ns .. ':sent_regions', now, region)
-  end
+  if not wanted.only_asks then reserve(wanted) end
 end
 -- The intent is one write, and the last: where that fails, there is none.
 local known = redis.call('HMGET', entry, 'state', 'sends', 'unconfirmed')
-local fields = { 'run', run, 'holder', id, 'token', token, 'last_at', now, 'version', tonumber(version) + 1 }
+local fields = { 'run', ARGV[5], 'holder', id, 'token', token, 'last_at', now, 'version', tonumber(version) + 1 }
 local state, sends, unconfirmed = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
-if ARGV[7] == '0' then
+if not again then
   redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'redacted_answer', 'answered_at', 'why', 'bytes')
   sends, unconfirmed = 0, 0
-  fields[#fields + 1], fields[#fields + 2] = 'first_at', now
-  for i = 9, #ARGV, 2 do
-    fields[#fields + 1], fields[#fields + 2] = ARGV[i], ARGV[i + 1]
-    if ARGV[i] == 'state' then state = ARGV[i + 1] end
-  end
+  append(fields, 'first_at', now, unpack(ARGV, 9))
+  for i = 9, #ARGV, 2 do state = ARGV[i] == 'state' and ARGV[i + 1] or state end
 end
 local going = state == 'started' and 1 or 0
 if keep > 0 then

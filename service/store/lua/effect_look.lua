@@ -12,11 +12,7 @@ local kind = redis.call('TYPE', entry).ok
 if kind == 'none' then return { '0' } end
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
 if kind ~= 'hash' then return { '0', 'event', id } end
-local busy, f = '0', redis.call('HMGET', entry, 'state', 'run', 'holder', 'token')
-if f[1] == 'started' and f[2] ~= run and f[3] and f[4] then
-  local lease = redis.call('HMGET', ns .. ':event:' .. f[3], 'lease', 'lease_until')
-  if lease[1] == f[4] and (tonumber(lease[2]) or 0) > now then busy = '1' end
-end
-local answer = redis.call('HGETALL', entry)
-table.insert(answer, 1, busy)
+local answer, f = redis.call('HGETALL', entry), redis.call('HMGET', entry, 'state', 'run', 'holder', 'token')
+local busy = f[1] == 'started' and f[2] ~= run and f[3] and f[4] and is_leased(f[3], f[4])
+table.insert(answer, 1, busy and '1' or '0')
 return answer

@@ -8,14 +8,12 @@
 -- Cost:   O(minutes + digests in them), at most MAX_BYTES and one minute's
 local first, count = tonumber(ARGV[1]), tonumber(ARGV[2])
 local MAX_BYTES = 1048576
-
-local wanted = {}
-for i = 3, #ARGV do wanted[#wanted + 1] = from_hex(ARGV[i]) end
+local wanted = answer_each(3, from_hex)
 
 local function may_hold(minute, digests)
   if not digests then
-    local from = string.format('%.0f', minute * MINUTE)
-    return redis.call('ZCOUNT', ns .. ':events', from, '(' .. string.format('%.0f', (minute + 1) * MINUTE)) > 0
+    local from, to = string.format('%.0f', minute * MINUTE), string.format('(%.0f', (minute + 1) * MINUTE)
+    return redis.call('ZCOUNT', ns .. ':events', from, to) > 0
   end
   for _, each in ipairs(wanted) do
     if not holds_any(digests, each) then return false end
@@ -23,19 +21,15 @@ local function may_hold(minute, digests)
   return true
 end
 
-local answer, looked_at, bytes = { 0 }, 0, 0
-while looked_at < count and bytes < MAX_BYTES do
-  local minute = first - looked_at
+local answer, minute, bytes = { 0 }, first, 0
+while minute > first - count and bytes < MAX_BYTES do
   local digests = redis.call('GET', minute_key(minute * MINUTE))
   bytes = bytes + #(digests or '')
-  looked_at = looked_at + 1
   if may_hold(minute, digests) then
-    if answer[#answer - 1] == minute + 1 and #answer > 1 then
-      answer[#answer - 1] = minute
-    else
-      answer[#answer + 1], answer[#answer + 2] = minute, minute
-    end
+    if #answer == 1 or answer[#answer - 1] ~= minute + 1 then append(answer, minute, minute) end
+    answer[#answer - 1] = minute
   end
+  minute = minute - 1
 end
-answer[1] = looked_at
+answer[1] = first - minute
 return answer

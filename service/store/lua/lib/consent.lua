@@ -1,9 +1,9 @@
--- consent: the latest opt-out and the latest opt-in of each number, so that neither the order of words nor their repetition
--- matters. There are two kinds of words: those that the number said itself, by whatever way that came to be known (a message,
--- a 40300, Telnyx's list), and those that a person put there (operator, import). A START lifts the former; a person's opt-in
+-- consent: the latest opt-out and the latest opt-in of each number, so that neither the order of changes nor their repetition
+-- matters. There are two kinds of changes: those that the number made itself, by whatever way that came to be known (a message,
+-- a 40300, Telnyx's list), and those that a person made (operator, import). A START lifts the former; a person's opt-in
 -- lifts both. A number is opted out where, of either kind, its latest opt-out is not older than its latest opt-in. Where
--- numbers are hidden, one may be known under several forms: as itself, and under each encryption key. Their latest words
--- count, and what is written takes the place of all of them.
+-- numbers are hidden, one may be known under several forms: as itself, and under each encryption key. The latest changes of all
+-- count, and a write takes the place of all of them.
 --
 -- Value:  'out in source put_out put_in put_source [sealed number]'; times in ms, '-' where there is none
 -- Keys:   <ns>:optouts, <ns>:optout_keys
@@ -22,24 +22,22 @@ local function is_later(at, than) return at ~= '-' and (than == '-' or tonumber(
 local function parse_consent(value)
   local fields = { value:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)') }
   for _, at in ipairs({ 1, 2, 4, 5 }) do
-    if not fields[at] or (fields[at] ~= '-' and not fields[at]:find('^%d+$')) then return { '1', '-', 'unreadable', '-', '-', '-' } end
+    if not (fields[at] or ''):find('^%d+$') and fields[at] ~= '-' then return { '1', '-', 'unreadable', '-', '-', '-' } end
   end
   return fields
 end
 
--- known_consent: the words under all forms, merged: the six fields of a value; and how many other forms than the first
+-- known_consent: the consent under all forms, merged: the six fields of a value; and how many other forms than the first
 -- hold something
 local function known_consent(forms)
   local known, others = { '-', '-', '-', '-', '-', '-' }, 0
   for i, value in ipairs(redis.call('HMGET', ns .. ':optouts', unpack(forms))) do
-    if value then
-      local theirs = parse_consent(value)
-      for at = 1, #theirs, 3 do
-        if is_later(theirs[at], known[at]) then known[at], known[at + 2] = theirs[at], theirs[at + 2] end
-        if is_later(theirs[at + 1], known[at + 1]) then known[at + 1] = theirs[at + 1] end
-      end
-      if i > 1 then others = others + 1 end
+    local theirs = value and parse_consent(value) or known
+    for at = 1, 4, 3 do
+      if is_later(theirs[at], known[at]) then known[at], known[at + 2] = theirs[at], theirs[at + 2] end
+      if is_later(theirs[at + 1], known[at + 1]) then known[at + 1] = theirs[at + 1] end
     end
+    if value and i > 1 then others = others + 1 end
   end
   return known, others
 end
@@ -57,14 +55,14 @@ end
 local function opted_out(forms, since)
   local known = known_consent(forms)
   for at = 1, 4, 3 do
-    if known[at] ~= '-' and not is_later(known[at + 1], known[at]) then return true end
-    if since and known[at] ~= '-' and tonumber(known[at]) >= since then return true end
+    local out = known[at] ~= '-' and tonumber(known[at])
+    if out and (not is_later(known[at + 1], known[at]) or since and out >= since) then return true end
   end
   return false
 end
 
--- record_change: keep a word; forms = the number's, that of today first; sealed = the number itself, sealed ('' where it is not
--- hidden); at is ms. Answers whether anything changed.
+-- record_change: keep a change. Forms are the number's, that of today first. `sealed` is the number itself, sealed ('' where it is
+-- not hidden), `at` is in ms. Answers whether it is news.
 local function record_change(forms, sealed, said, at, source)
   local known, others = known_consent(forms)
   local by_person = source == 'operator' or source == 'import'
@@ -81,12 +79,12 @@ local function record_change(forms, sealed, said, at, source)
   return news
 end
 
--- record_changes: keep words: a list of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
-local function record_changes(words, now)
+-- record_changes: keep changes: a list of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
+local function record_changes(changes, now)
   local news = 0
-  for _, word in ipairs(words) do
-    local at = word[4] < 0 and tonumber(now) or word[4]
-    if record_change(word[1], word[2], word[3], at, word[5]) then news = news + 1 end
+  for _, each in ipairs(changes) do
+    local at = each[4] < 0 and tonumber(now) or each[4]
+    if record_change(each[1], each[2], each[3], at, each[5]) then news = news + 1 end
   end
   return news
 end
@@ -96,7 +94,7 @@ local function unreadable_consent(names)
   local have, missing = {}, {}
   for _, each in ipairs(names) do have[each] = true end
   for _, each in ipairs(redis.call('HKEYS', ns .. ':optout_keys')) do
-    if not have[each] then missing[#missing + 1] = each end
+    if not have[each] then append(missing, each) end
   end
   return missing
 end

@@ -13,22 +13,17 @@ end
 
 local function index_minute(at, digests)
   if digests == '' then return end
-  local key = minute_key(at)
   -- The first write brings its end with it, so that none is left without.
-  if not redis.call('SET', key, digests, 'NX', 'PX', MINUTES_KEPT) then redis.call('APPEND', key, digests) end
+  local is_first = redis.call('SET', minute_key(at), digests, 'NX', 'PX', MINUTES_KEPT)
+  if not is_first then redis.call('APPEND', minute_key(at), digests) end
 end
 
--- holds_digest: one that is found across the border of two does not count
-local function holds_digest(digests, wanted)
-  local at = digests:find(wanted, 1, true)
-  while at and at % 4 ~= 1 do at = digests:find(wanted, at + 1, true) end
-  return at ~= nil
-end
-
--- holds_any: whether one of several digests is among others
+-- holds_any: whether one of several digests is among others. One that is found across the border of two does not count.
 local function holds_any(digests, wanted)
   for _, each in ipairs(wanted) do
-    if holds_digest(digests, each) then return true end
+    local at = digests:find(each, 1, true)
+    while at and at % 4 ~= 1 do at = digests:find(each, at + 1, true) end
+    if at then return true end
   end
   return false
 end

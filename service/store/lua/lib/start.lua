@@ -6,6 +6,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function event_key(id) return ns .. ':event:' .. id end
 
+-- is_leased: whether an event has a lease by this token that has not lapsed
+local function is_leased(id, token)
+  local f = redis.call('HMGET', event_key(id), 'lease', 'lease_until')
+  return f[1] == token and (tonumber(f[2]) or 0) > now
+end
+
 local function append(list, ...)
   for _, value in ipairs({ ... }) do list[#list + 1] = value end
 end
