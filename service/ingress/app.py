@@ -5,6 +5,7 @@ import gc
 import multiprocessing
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from socket import socket
@@ -12,7 +13,6 @@ from tempfile import TemporaryDirectory
 
 import structlog
 import uvicorn
-from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,13 +22,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
-from service.events.opt_out_words import opt_out_words
-from service.ingress.body_budget import BodyBudget
 from service.ingress.http_protocol import bounded_config
-from service.ingress.metrics import IngressMetrics
-from service.ingress.process_slots import ProcessSlot
+from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.ingress.refusal_log import RefusalLog
-from service.ingress.rewritten_bodies import RewriteCheck
 from service.ingress.webhook_endpoint import Reception
 from service.ingress.wrong_address import WrongAddress
 from service.monitoring.health import Endpoint, HealthProbe, health_routes
@@ -55,58 +51,36 @@ TIMEOUT = 1.5
 
 
 def create_app(settings: Settings | None = None, *, counts: Path | None = None) -> Starlette:
-    """The ingress as an ASGI application, to be served alone or mounted in another.
+    """Return the ingress as an ASGI application, to be served alone or mounted in another.
 
-    `counts` is a folder for what is counted, where several processes serve one port and answer /metrics as one.
+    `counts` is a folder for the counts, where several processes serve one port and answer /metrics as one.
 
     Raises:
         service.settings.InvalidSettings: a variable does not fit, or `TELNYX_PUBLIC_KEY` is not set.
         service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings = settings or load_for_ingress()
-    public_keys = settings.require_public_keys()
+    settings.require_public_keys()
     url = locate(settings)
-    accepting = connect(url, timeout=TIMEOUT, connections=4)
-    probing = connect(url, timeout=TIMEOUT, connections=4)
+    accepting, probing = [connect(url, timeout=TIMEOUT, connections=4) for _ in range(2)]
     store, probed = Store.of(accepting, settings), Store.of(probing, settings)
     inbox = GroupCommit(store, patience=TIMEOUT)
-    added_words = opt_out_words(settings.policy)
-    probe = HealthProbe(store, ingress_needs())
     metrics = IngressMetrics(ProcessSlot(counts) if counts else None)
-    budget, refusals, rewrite_check = BodyBudget(), RefusalLog(), RewriteCheck()
-    wrong_address = WrongAddress(metrics)
-
-    def reception(arrived_by: str) -> Reception:
-        return Reception(
-            inbox=inbox,
-            keys=public_keys,
-            probe_key=settings.probe_public_key(),
-            max_body=settings.max_body,
-            tolerance=int(settings.tolerance),
-            metrics=metrics,
-            budget=budget,
-            refusals=refusals,
-            rewrite_check=rewrite_check,
-            wrong_address=wrong_address,
-            arrived_by=arrived_by,
-            retention=settings.retention,
-            # Nobody else than a receiver of forwarded events has a use for them: without one they cost nothing.
-            keeps_signatures=settings.forward_url is not None,
-            opt_out_words=added_words,
-        )
-
+    refusals, wrong_address = RefusalLog(), WrongAddress(metrics)
+    reception = Reception(settings, inbox, metrics, refusals, wrong_address)
+    probe = HealthProbe(store, ingress_needs())
+    health = health_routes(probe, probed, metrics.registry, warns=partial(trouble_with_encryption, probed))
     app = Starlette(
         routes=[
-            *_with_or_without_slash("/webhooks", reception("webhook")),
-            *_with_or_without_slash("/webhooks/failover", reception("failover")),
-            *_public_health(settings, probe, probed, metrics.registry),
+            *_with_or_without_slash("/webhooks", reception),
+            *_with_or_without_slash("/webhooks/failover", replace(reception, arrived_by="failover")),
+            *_public(health, settings),
         ],
         exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
         lifespan=_lifespan(metrics, inbox, probe, refusals, accepting, probing),
     )
     app.router.redirect_slashes = False
-    warns = partial(trouble_with_encryption, probed)
-    app.state.admin = Starlette(routes=health_routes(probe, probed, metrics.registry, warns=warns))
+    app.state.admin = Starlette(routes=health)
     return app
 
 
@@ -153,7 +127,7 @@ def _run(settings: Settings, sockets: list[socket], app: Callable[[], ASGIApp]) 
 
 
 def served_app(admin_port: int | None = None, counts: Path | None = None) -> ASGIApp:
-    """The application of one process: the ingress and, on a port of its own if there is one, its health.
+    """Return the application of one process: the ingress and, on a port of its own if there is one, its health.
 
     `admin_port` is the port that was bound for it, and `counts` the folder of a process that is one of several.
     """
@@ -182,7 +156,7 @@ def _by_port(app: Starlette, admin_port: int) -> ASGIApp:
 
 @contextmanager
 def _counts(settings: Settings) -> Iterator[Path | None]:
-    """A private folder for what several processes count; None for a process alone."""
+    """Yield a private folder for the counts of several processes; None for a process alone."""
     if settings.ingress_processes == 1:
         yield None
         return
@@ -196,11 +170,10 @@ def _counts(settings: Settings) -> Iterator[Path | None]:
         yield Path(path)
 
 
-def _public_health(settings: Settings, probe: HealthProbe, store: Store, registry: CollectorRegistry) -> list[Route]:
-    routes = health_routes(probe, store, registry, warns=partial(trouble_with_encryption, store))
+def _public(health: list[Route], settings: Settings) -> list[Route]:
     if settings.admin_port is None and is_loopback(settings.host):
-        return [each if each.path == "/healthz" else Route(each.path, _on_loopback(each.endpoint)) for each in routes]
-    return [route for route in routes if route.path == "/healthz"]
+        return [each if each.path == "/healthz" else Route(each.path, _on_loopback(each.endpoint)) for each in health]
+    return [route for route in health if route.path == "/healthz"]
 
 
 def _on_loopback(endpoint: Endpoint) -> Endpoint:

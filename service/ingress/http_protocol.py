@@ -32,6 +32,7 @@ MAX_PIPELINED = 8
 
 
 _TOO_LARGE = "the head of the request is too large"
+_REFUSALS: WeakKeyDictionary[ServerState, RefusalLog] = WeakKeyDictionary()
 
 
 class HeadTooLarge(Exception):
@@ -228,7 +229,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def end_after_answer(self) -> None:
         """End the connection, once the rest of its request has come or has had its time."""
         if self.cycle.more_body and not self.lingers and not self.transport.is_closing():
-            self._linger()
+            # The rest of the request is read and dropped: an answer must not be reset away (RFC 9112, 9.6).
+            self.lingers, self._stalled_bytes = True, 0
+            self.transport.write_eof()
+            self._head_timer = self._head_timer or self.loop.call_later(LINGER_SECONDS, self.close)
         else:
             self.close()
 
@@ -260,19 +264,10 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
             self._head_timer = None
 
-    def _linger(self) -> None:
-        """Announce the end of answers, and drop further data (RFC 9112, 9.6)."""
-        self.lingers, self._stalled_bytes = True, 0
-        self.transport.write_eof()
-        self._head_timer = self._head_timer or self.loop.call_later(LINGER_SECONDS, self.close)
-
     def _abort_if_unread(self) -> None:
-        """A closing transport waits for its client to read, however long that takes."""
+        # A closing transport waits for its client to read, however long that takes.
         if self.transport.is_closing() and self._abort_timer is None:
             self._abort_timer = self.loop.call_later(WRITE_SECONDS, self.transport.abort)
-
-
-_REFUSALS: WeakKeyDictionary[ServerState, RefusalLog] = WeakKeyDictionary()
 
 
 def bounded_config(

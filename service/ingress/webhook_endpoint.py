@@ -4,7 +4,7 @@ The order spares work for strangers: the declared length and the form of the hea
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import ERROR, WARNING
 from typing import Any
 
@@ -14,12 +14,13 @@ from starlette.types import Receive, Scope, Send
 
 from service import clock
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
+from service.events.opt_out_words import opt_out_words
 from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
 from service.ingress.metrics import IngressMetrics
-from service.ingress.refusal_log import RefusalLog, peer_of
-from service.ingress.rewritten_bodies import RewriteCheck
+from service.ingress.refusal_log import RefusalLog, RewriteCheck, peer_of
 from service.ingress.wrong_address import WrongAddress
 from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_claim
+from service.settings import Settings
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
 
@@ -47,26 +48,22 @@ class Disconnected(Exception):
 
 @dataclass
 class Reception:
-    """Answers webhooks; an ASGI application for one path.
+    """An ASGI application that answers webhooks of one path; `arrived_by` is noted with each event."""
 
-    `arrived_by` is noted with each event and, with `keeps_signatures`, so are the headers that proved it. The state of
-    its message is kept for `retention` seconds. `opt_out_words` are those that a policy adds, in normal form.
-    """
-
+    settings: Settings
     inbox: GroupCommit
-    keys: tuple[PublicKey, ...]
-    probe_key: PublicKey | None
-    max_body: int
-    tolerance: int
     metrics: IngressMetrics
-    budget: BodyBudget
     refusals: RefusalLog
-    rewrite_check: RewriteCheck
     wrong_address: WrongAddress
-    arrived_by: str
-    retention: float
-    keeps_signatures: bool = False
-    opt_out_words: frozenset[str] = frozenset()
+    arrived_by: str = "webhook"
+    budget: BodyBudget = field(default_factory=BodyBudget)
+    rewrite_check: RewriteCheck = field(default_factory=RewriteCheck)
+
+    def __post_init__(self) -> None:
+        self._probe_key = self.settings.probe_public_key()
+        public_keys = self.settings.require_public_keys()
+        self._keys = public_keys if self._probe_key is None else (*public_keys, self._probe_key)
+        self._opt_out_words = opt_out_words(self.settings.policy)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Receive one request."""
@@ -89,8 +86,8 @@ class Reception:
 
     async def _accepted(self, scope: Scope, receive: Receive) -> tuple[dict[str, str], str]:
         declared = _declared_length(scope)
-        if declared is not None and declared > self.max_body:
-            raise Refused(413, f"body is larger than {self.max_body} bytes")
+        if declared is not None and declared > self.settings.max_body:
+            raise Refused(413, f"body is larger than {self.settings.max_body} bytes")
         claim = self._claim(scope)
         with BodyReservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
@@ -101,7 +98,7 @@ class Reception:
     def _claim(self, scope: Scope) -> SignatureHeaders:
         now = clock.now()
         try:
-            return read_claim(scope["headers"], now, self.tolerance)
+            return read_claim(scope["headers"], now, int(self.settings.tolerance))
         except InvalidSignature as error:
             raise Refused(401, error.reason, **_clock_hint(scope, now)) from None
 
@@ -123,8 +120,8 @@ class Reception:
                 raise Disconnected
             chunk, more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
-            if size > self.max_body:
-                raise Refused(413, f"body is larger than {self.max_body} bytes")
+            if size > self.settings.max_body:
+                raise Refused(413, f"body is larger than {self.settings.max_body} bytes")
             reserved.grow_to(size)
             if more:
                 reserved.expect_more()
@@ -132,29 +129,29 @@ class Reception:
         return b"".join(chunks)
 
     def _proven(self, claim: SignatureHeaders, body: bytes) -> PublicKey:
-        keys = self.keys if self.probe_key is None else (*self.keys, self.probe_key)
         try:
-            return claim.prove(body, keys)
+            return claim.prove(body, self._keys)
         except InvalidSignature as error:
             raise Refused(
                 401,
                 error.reason,
-                keys_tried=[key.fingerprint for key in keys],
+                keys_tried=[key.fingerprint for key in self._keys],
                 **self.rewrite_check.hint(body),
                 hint="check TELNYX_PUBLIC_KEY, and that nothing between Telnyx and here rewrites the body",
             ) from None
 
     async def _store(self, key: PublicKey, claim: SignatureHeaders, body: bytes) -> str:
         try:
-            envelope = read_envelope(body, self.opt_out_words)
+            envelope = read_envelope(body, self._opt_out_words)
         except InvalidBody as error:
             raise Refused(400, error.reason) from None
-        if key is self.probe_key:
+        if key is self._probe_key:
             return _probe(envelope)
-        kept = claim if self.keeps_signatures else None
+        # Only a receiver of forwarded events has a use for signatures: without one they cost nothing.
+        kept = claim if self.settings.forward_url is not None else None
         try:
             acceptance = await self.inbox.accept(
-                NewEvent.from_envelope(envelope, body, self.arrived_by, claim=kept, keep=self.retention)
+                NewEvent.from_envelope(envelope, body, self.arrived_by, claim=kept, keep=self.settings.retention)
             )
         except NotAccepted as error:
             raise Refused(503, error.reason) from None

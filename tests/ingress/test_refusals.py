@@ -13,9 +13,8 @@ import pytest
 from nacl.signing import SigningKey
 from structlog.testing import capture_logs
 
-from service.ingress import refusal_log, rewritten_bodies
-from service.ingress.refusal_log import RefusalLog
-from service.ingress.rewritten_bodies import RewriteCheck
+from service.ingress import refusal_log
+from service.ingress.refusal_log import RefusalLog, RewriteCheck
 from service.security.telnyx_signature import TIMESTAMP_HEADER, sign
 from tests.stack import Stack
 from tests.waiting import wait_for
@@ -112,19 +111,19 @@ def test_large_bodies_and_those_whose_headers_prove_nothing_are_not_examined(
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The bodies that are examined."""
     examined: list[bytes] = []
-    examine = rewritten_bodies.looks_reserialised
+    examine = refusal_log.looks_reserialised
 
     def noted(body: bytes) -> bool:
         examined.append(body)
         return examine(body)
 
-    monkeypatch.setattr(rewritten_bodies, "looks_reserialised", noted)
+    monkeypatch.setattr(refusal_log, "looks_reserialised", noted)
     return examined
 
 
 def test_the_check_goes_on_after_its_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([100.0, 105.0, 110.5])
-    monkeypatch.setattr("service.ingress.rewritten_bodies.time.monotonic", lambda: next(moments))
+    monkeypatch.setattr("service.ingress.refusal_log.time.monotonic", lambda: next(moments))
     check, body = RewriteCheck(), orjson.dumps({})
     told: list[dict[str, Any]] = [check.hint(body) for _ in range(3)]
     assert told == [{"looks_reserialised": True}, {}, {"looks_reserialised": True}]

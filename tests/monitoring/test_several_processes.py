@@ -14,8 +14,7 @@ from nacl.signing import SigningKey
 from prometheus_client import generate_latest
 
 from service.cli.demo.stack import free_port
-from service.ingress.metrics import IngressMetrics
-from service.ingress.process_slots import ProcessSlot
+from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.processes.sockets import CannotListen, listen
 from service.security.telnyx_signature import public_key_text
 from tests.monitoring.scraping import Scrape, scraped
