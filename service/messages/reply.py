@@ -12,6 +12,7 @@ from telnyx import APIError, AsyncTelnyx, omit
 from service import clock
 from service.events import Event, read_time
 from service.events.consent import is_keyword, names_of
+from service.events.opt_out_words import opt_out_words
 from service.messages.reply_address import Address, address_of
 from service.messages.reply_countries import ReplyCountries
 from service.monitoring.notifications import notify
@@ -25,7 +26,7 @@ from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-MOST_ANSWERS = 10
+MAX_ANSWERS = 10
 """Answers to one number within `WINDOW`: a person rarely gets so many, two machines talking to each other soon do."""
 WINDOW = 3600.0
 WHATSAPP_WINDOW = 24 * 3600.0 - 60
@@ -45,40 +46,32 @@ REPLIES_REFUSED = Counter(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
-    """A notification that is sent once an hour."""
-
-    name: str
-    advice: str
-
-
-_CAUSES = {
-    "over_budget": _Cause(
+_NOTICES = {
+    "over_budget": (
         "replies are not sent: RINGBACK_REPLIES_PER_HOUR is reached",
         "Find out who writes so much, or raise it",
     ),
-    "abroad": _Cause(
+    "abroad": (
         "replies are not sent: they would go abroad",
         "Find out who writes from there. RINGBACK_REPLY_COUNTRIES lists the countries that replies may go to",
     ),
 }
+"""Notifications that are sent once an hour: cause and advice, by reason."""
 
 
-@dataclass(frozen=True)
-class ReplyDecision:
-    """The decision on a reply, from facts of the event and the handler; `accepted_at` is seconds since 1970."""
+@dataclass(frozen=True, slots=True)
+class Replies:
+    """The replies of one run of a handler to its event; `accepted_at` is seconds since 1970."""
 
-    event: Event[dict[str, Any]]
-    effect_key: str
     telnyx: AsyncTelnyx
     store: Store
-    accepted_at: float
     settings: Settings
-    opt_out_words: frozenset[str] = frozenset()
+    event: Event[dict[str, Any]]
+    effect_key: str
+    accepted_at: float
 
     async def reply(self, text: str) -> bool:
-        """Send `text` back to where the message came from; False where no answer may or can be.
+        """Send `text` back to the sender of a message; False where no answer may or can be sent.
 
         Raises:
             ValueError: the event is no inbound message.
@@ -87,37 +80,34 @@ class ReplyDecision:
         if self.event.type != "message.received":
             raise ValueError(f"ctx.reply answers message.received, not {self.event.type}")
         address = address_of(self.event.payload)
-        reason = address if isinstance(address, str) else await self._reason_against(address)
-        if reason is not None or isinstance(address, str):
-            await self._refused(str(reason))
-            return False
-        try:
-            with as_reply(replies_per_hour=self.settings.replies_per_hour):
-                await self._send(address, text, idempotency_key("reply", self.effect_key))
-        except APIError as error:
-            await take_back_answer(self.store, one_spelling(address.to), effect_key=self.effect_key)
-            if (reason := not_sent_reason(error)) is None:
-                raise
-            await self._refused(reason)
-            return False
-        return True
+        if isinstance(address, str):
+            reason: str | None = address
+        elif (reason := await self._reason_against(address)) is None:
+            try:
+                with as_reply(replies_per_hour=self.settings.replies_per_hour):
+                    await _send(self.telnyx, address, text, idempotency_key("reply", self.effect_key))
+            except APIError as error:
+                await take_back_answer(self.store, one_spelling(address.to), effect_key=self.effect_key)
+                if (reason := not_sent_reason(error)) is None:
+                    raise
+        if reason is not None:
+            await self._report_refusal(reason)
+        return reason is None
 
-    async def _refused(self, reason: str) -> None:
-        """Count why there is no reply, and once an hour tell a person of what is theirs to decide."""
+    async def _report_refusal(self, reason: str) -> None:
+        """Count a reply that was refused, and notify a person once an hour where they can decide."""
         log.info("no reply", event_id=self.event.id, reason=reason)
         REPLIES_REFUSED.labels(reason if reason in REASONS else "other").inc()
-        cause = _CAUSES.get(reason)
-        if cause is None or not await acquire_throttle(
-            self.store, f"reply_{reason}", secrets.token_hex(8), seconds=WINDOW
-        ):
+        ticket = secrets.token_hex(8)
+        if reason not in _NOTICES or not await acquire_throttle(self.store, f"reply_{reason}", ticket, seconds=WINDOW):
             return
-        log.error(cause.name, advice=cause.advice, event_id=self.event.id)
+        cause, advice = _NOTICES[reason]
+        log.error(cause, advice=advice, event_id=self.event.id)
         if self.settings.notify is not None:
-            mend = "ringback events list --type message.received"
-            await notify(self.store, cause=cause.name, text=cause.advice, mend=mend)
+            await notify(self.store, cause=cause, text=advice, mend="ringback events list --type message.received")
 
     async def _reason_against(self, address: Address) -> str | None:
-        if is_keyword(self.event.payload, self.opt_out_words):
+        if is_keyword(self.event.payload, opt_out_words(self.settings.policy)):
             return "keyword"
         if any([await opted_out(self.store, name) for name in names_of(self.event.payload)]):
             return "opted_out"
@@ -129,13 +119,13 @@ class ReplyDecision:
             self.store,
             one_spelling(address.to),
             effect_key=self.effect_key,
-            limit=MOST_ANSWERS,
+            limit=MAX_ANSWERS,
             budget=self.settings.replies_per_hour,
             window=WINDOW,
         )
 
     def _written_at(self) -> float:
-        """The earliest time that is known of the message, as nobody tells when the window began."""
+        """Return the earliest time that is known of the message, since no field says when the window began."""
         body = self.event.payload.get("body")
         stamp = body.get("timestamp") if isinstance(body, Mapping) else None
         times = [self.event.occurred_at, read_time(self.event.payload.get("received_at"))]
@@ -144,40 +134,33 @@ class ReplyDecision:
             known.append(float(stamp))
         return min(known, default=self.accepted_at)
 
-    async def _send(self, address: Address, text: str, key: str) -> None:
-        if address.channel == "RCS":
-            await self._by_rcs(address, text, key)
-        elif address.channel == "WHATSAPP":
-            await self._by_whatsapp(address, text, key)
-        else:
-            await self._by_sms(address, text, key)
 
-    async def _by_sms(self, address: Address, text: str, key: str) -> None:
-        await self.telnyx.messages.send(
-            to=address.to,
-            from_=address.sender,
-            text=text,
-            messaging_profile_id=address.messaging_profile_id or omit,
-            idempotency_key=key,
-        )
-
-    async def _by_rcs(self, address: Address, text: str, key: str) -> None:
-        """An inbound RCS message names the agent that it went to, and no number. Source: SDK, RCS webhooks."""
-        await self.telnyx.messages.rcs.send(
+async def _send(telnyx: AsyncTelnyx, address: Address, text: str, key: str) -> None:
+    profile = address.messaging_profile_id
+    if address.channel == "RCS":
+        # An inbound RCS message names the agent that it went to, and no number. Source: SDK, RCS webhooks.
+        await telnyx.messages.rcs.send(
             agent_id=address.sender,
             to=address.to,
-            messaging_profile_id=address.messaging_profile_id or "",
+            messaging_profile_id=profile or "",
             agent_message={"content_message": {"text": text}},
             idempotency_key=key,
         )
-
-    async def _by_whatsapp(self, address: Address, text: str, key: str) -> None:
-        """Send to the user id of a hidden number. Source: SDK 4.189, `MessagingInboundMessagePayload.body`."""
-        await self.telnyx.messages.whatsapp(
+    elif address.channel == "WHATSAPP":
+        # The user id of a hidden number. Source: SDK 4.189, `MessagingInboundMessagePayload.body`.
+        await telnyx.messages.whatsapp(
             to=address.to,
             from_=address.sender,
             whatsapp_message={"type": "text", "text": {"body": text}},
-            messaging_profile_id=address.messaging_profile_id or omit,
+            messaging_profile_id=profile or omit,
             type="WHATSAPP",
+            idempotency_key=key,
+        )
+    else:
+        await telnyx.messages.send(
+            to=address.to,
+            from_=address.sender,
+            text=text,
+            messaging_profile_id=profile or omit,
             idempotency_key=key,
         )

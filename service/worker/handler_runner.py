@@ -16,9 +16,8 @@ from telnyx import AsyncTelnyx
 
 from service.events import Event, read_event
 from service.events.event import InvalidBody
-from service.events.opt_out_words import opt_out_words
 from service.messages.fallback_sending import DOUBLE_DELIVERIES
-from service.messages.reply import REPLIES_REFUSED, ReplyDecision
+from service.messages.reply import REPLIES_REFUSED
 from service.messages.reply_countries import note_regions_of
 from service.monitoring.labels import Labels
 from service.outbound.errors import Refusal
@@ -33,7 +32,7 @@ from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, 
 from service.store.store import Store
 from service.worker.held_leases import ActiveEvent, fair_timeout
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
-from service.worker.run_services import DerivedEvents, RunServices
+from service.worker.run_services import RunServices
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +104,7 @@ class HandlerServices:
 
 
 async def run_handler(
-    workshop: HandlerServices, running: ActiveEvent, name: str, *, paused: AbstractSet[str] = frozenset()
+    services: HandlerServices, running: ActiveEvent, name: str, *, paused: AbstractSet[str] = frozenset()
 ) -> HandlerRecord:
     """Run one handler of a claimed event, or park it where it is `paused`, and answer its new record.
 
@@ -117,23 +116,23 @@ async def run_handler(
     lease = running.lease
     record, before = lease.record, lease.record.handlers[name]
     bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
-    subscription = workshop.router.subscriptions.get(name)
+    subscription = services.router.subscriptions.get(name)
     if subscription is None:
-        return _told(bound, unknown_handler(before, lease.now()), lease)
+        return _log_outcome(bound, unknown_handler(before, lease.now()), lease)
     if paused & {name, ALL}:
-        return _parked(before, cause_of(name if name in paused else ALL), workshop.limits(subscription), lease.now())
+        return _parked(before, cause_of(name if name in paused else ALL), services.limits(subscription), lease.now())
     returning, task = before.reason == RATE_LIMIT, asyncio.current_task()
-    run = Run(lease, name, running.holds_lease, workshop.gate, returning=returning, task=task)
+    run = Run(lease, name, running.holds_lease, services.gate, returning=returning, task=task)
     running.runs.append(run)
     current_run.set(run)
     began, began_at = time.perf_counter(), lease.now()
-    error = await _error_of(workshop, running, subscription, run, bound)
+    error = await _run(services, running, subscription, run, bound)
     if running.lost:
         raise LeaseLost
-    after = _ending(before, run.note or error, workshop.limits(subscription), lease.now())
-    workshop.metrics.count(name, after, time.perf_counter() - began)
+    after = _ending(before, run.note or error, services.limits(subscription), lease.now())
+    services.metrics.count(name, after, time.perf_counter() - began)
     ran = RunRecord(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
-    return _told(bound, after.after(ran), lease)
+    return _log_outcome(bound, after.after(ran), lease)
 
 
 def _parked(record: HandlerRecord, cause: str, limits: Limits, now: int) -> HandlerRecord:
@@ -154,8 +153,8 @@ def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits
         return after_error(record, unfit, limits, now)
 
 
-async def _error_of(
-    workshop: HandlerServices, running: ActiveEvent, subscription: Subscription, run: Run, bound: Any
+async def _run(
+    services: HandlerServices, running: ActiveEvent, subscription: Subscription, run: Run, bound: Any
 ) -> BaseException | None:
     """Run the handler, and return its exception, unless that is a cancellation of ours.
 
@@ -163,13 +162,13 @@ async def _error_of(
     """
     failure: BaseException | None = None
     record = running.lease.record
-    seconds = workshop.timeout(subscription.name)
+    seconds = services.timeout(subscription.name)
     expired = False
     try:
         _refuse_sealed(record)
         plain = _read(record)
-        await note_regions_of(workshop.store, plain)
-        event, context = _typed(plain, subscription), _context(workshop, plain, record, subscription, bound)
+        await note_regions_of(services.store, plain)
+        event, context = _typed(plain, subscription), _context(services, plain, record, subscription, bound)
         try:
             async with fair_timeout(seconds, partial(running.blocked_beside, run)) as timeout:
                 try:
@@ -195,8 +194,7 @@ async def _error_of(
 def _refuse_sealed(record: EventRecord) -> None:
     if record.sealed_under is not None:
         body = MissingEncryptionKey(record.sealed_under)
-        told = f"its body is {body}, then retry the event: ringback dead retry {record.id}"
-        raise Dead("sealed", told)
+        raise Dead("sealed", f"its body is {body}, then retry the event: ringback dead retry {record.id}")
     if "body" in record.damaged:
         raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
 
@@ -230,32 +228,22 @@ def _typed(event: Event[dict[str, Any]], subscription: Subscription) -> Event[An
 
 
 def _context(
-    workshop: HandlerServices, event: Event[dict[str, Any]], record: EventRecord, subscription: Subscription, bound: Any
+    services: HandlerServices, event: Event[dict[str, Any]], record: EventRecord, subscription: Subscription, bound: Any
 ) -> Context:
-    effect_key = f"{record.id}/{subscription.name}"
-    derived = DerivedEvents(workshop.store, remember=workshop.settings.retention)
-    replies = ReplyDecision(
-        event,
-        effect_key,
-        workshop.telnyx,
-        workshop.store,
-        record.received_at / 1000,
-        workshop.settings,
-        opt_out_words(workshop.settings.policy),
-    )
+    effect_key, accepted_at = f"{record.id}/{subscription.name}", record.received_at / 1000
     return Context(
-        telnyx=workshop.telnyx,
-        redis=workshop.store.redis,
+        telnyx=services.telnyx,
+        redis=services.store.redis,
         log=bound,
         attempt=record.handlers[subscription.name].attempts + 1,
-        settings=workshop.settings,
-        state=workshop.states.get(subscription.lifespan) if subscription.lifespan else None,
+        settings=services.settings,
+        state=services.states.get(subscription.lifespan) if subscription.lifespan else None,
         effect_key=effect_key,
-        services=RunServices(workshop.telnyx, workshop.store, replies, derived),
+        services=RunServices(services.telnyx, services.store, services.settings, event, effect_key, accepted_at),
     )
 
 
-def _told(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:
+def _log_outcome(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:
     if record.state == "done":
         bound.info("handler done", reason=record.reason)
     elif record.state == "dead":

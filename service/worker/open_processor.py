@@ -68,10 +68,10 @@ async def open_processor(
         stack.callback(keeper.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
-        workshop = HandlerServices(settings, router, Store.of(handlers_redis, settings), telnyx, gate, states, metrics)
+        services = HandlerServices(settings, router, Store.of(handlers_redis, settings), telnyx, gate, states, metrics)
         finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
-        yield Processor(workshop, store, holdings, finishing, EventMetrics(metrics.registry))
+        yield Processor(services, store, holdings, finishing, EventMetrics(metrics.registry))
 
 
 async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:

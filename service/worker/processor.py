@@ -91,7 +91,7 @@ class EventMetrics(Collector):
 class Processor:
     """Claims and processes events for one worker."""
 
-    workshop: HandlerServices
+    services: HandlerServices
     store: Store
     holdings: HeldLeases
     finishing: "Batcher[HandlerResults, str]"
@@ -166,12 +166,12 @@ class Processor:
 
     @cached_property
     def _routes(self) -> Mapping[str, tuple[str, ...]]:
-        return {name: each.types for name, each in self.workshop.router.subscriptions.items()}
+        return {name: each.types for name, each in self.services.router.subscriptions.items()}
 
     def _timeout(self, lease: Lease) -> float:
         """Return the longest time-out of the event's own handlers, in seconds."""
-        timeouts = map(self.workshop.timeout, lease.record.handlers)
-        return max(timeouts, default=self.workshop.settings.handler_timeout)
+        timeouts = map(self.services.timeout, lease.record.handlers)
+        return max(timeouts, default=self.services.settings.handler_timeout)
 
     async def _run_due(self, running: ActiveEvent) -> None:
         """Run the handlers that are due side by side, and after them those that are known to block the event loop."""
@@ -195,7 +195,7 @@ class Processor:
                 await _stop(set(runs))
 
     async def _run(self, running: ActiveEvent, name: str, paused: AbstractSet[str]) -> HandlerRecord:
-        running.ended[name] = record = await run_handler(self.workshop, running, name, paused=paused)
+        running.ended[name] = record = await run_handler(self.services, running, name, paused=paused)
         return record
 
     async def _record_as_they_end(
@@ -220,7 +220,7 @@ class Processor:
             record = running.lease.record
             told = {"error": describe_error(error), "event_id": record.id, "handler": name}
             log.error("a handler's run met a bug of Ringback", **told)
-            limits = self.workshop.limits(self.workshop.router.subscriptions.get(name))
+            limits = self.services.limits(self.services.router.subscriptions.get(name))
             return after_error(record.handlers[name], error, limits, running.lease.now())
 
     async def _record(

@@ -179,7 +179,7 @@ class History:
         await self.world.lease(due.record.id, token)
         lease = Lease(due.record, token, alone=False, claimed_at=int(self.now * 1000))
         running = ActiveEvent(lease, timeout=30, held_until=float("inf"))
-        after = await run_handler(self.world.workshop, running, due.handler)
+        after = await run_handler(self.world.services, running, due.handler)
         await self._take_up_timers()
         if not after.ended and due.runs < MOST_RUNS:
             record = replace(due.record, handlers={due.handler: after})
@@ -248,7 +248,7 @@ class World:
         self.store = Store.of(self.redis, self.settings)
         self.histories: dict[str, History] = {}
         gate = Gate(self.store, self.settings)
-        self.workshop = HandlerServices(
+        self.services = HandlerServices(
             self.settings, self.router, self.store, self.sdk(self), gate, states={}, metrics=HandlerMetrics()
         )
 

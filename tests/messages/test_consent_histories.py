@@ -41,7 +41,7 @@ def unfolded(url: str, seeds: range, router: Router = built_in, *, real_sdk: boo
             for start in range(seeds.start, seeds.stop, STEP):
                 world = World(redis, settings, router, _real_sdk if real_sdk else SdkOfHistories)
                 histories += await world.unfold(range(start, min(start + STEP, seeds.stop)))
-                await world.workshop.telnyx.close()
+                await world.services.telnyx.close()
                 await redis.flushdb()
         return histories
 
