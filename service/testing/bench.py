@@ -158,8 +158,9 @@ class Bench:
             )
 
     async def _process(self, router: Router, event_id: str, settings: Settings, redis: "Redis") -> None:
+        store = Store.of(redis, settings)
         opened = open_processor(
-            settings, router, self.redis_url, redis=redis, handlers_redis=redis, metrics=HandlerMetrics()
+            settings, router, self.redis_url, store=store, handlers_store=store, metrics=HandlerMetrics()
         )
         async with opened as processor:
             # How a job of stock arq ends: the scripts have put the event where it belongs.

@@ -70,7 +70,7 @@ log = structlog.get_logger(__name__)
 
 Hook = Callable[[dict[str, Any]], Awaitable[None]]
 
-COMMAND_SECONDS = 5.0
+COMMAND_TIMEOUT = 5.0
 """Seconds that Redis may take to answer a command."""
 OUT_OF_REACH = 1_000_000_000
 """arq's own count of tries must never end a job: how an event ends is decided by its record alone."""
@@ -81,11 +81,11 @@ FOREIGN_HANDLER = "queue"
 
 @dataclass(frozen=True, slots=True)
 class ForeignJob:
-    """The function that a job asks for, if any; `reason` and `words` apply where nobody here knows it."""
+    """The function that a job asks for, if any; `reason` and `detail` apply where nobody here knows it."""
 
     name: str | None
     reason: str
-    words: str
+    detail: str
 
 
 NO_EVENT = ForeignJob("process", "no_event", "it asks to process an event that has no record")
@@ -154,10 +154,11 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
     stack, router = AsyncExitStack(), router.configured(settings)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
-        redis = connect(redis_url, timeout=COMMAND_SECONDS, connections=2 * settings.concurrency + 10)
+        redis = connect(redis_url, timeout=COMMAND_TIMEOUT, connections=2 * settings.concurrency + 10)
         stack.push_async_callback(redis.aclose)
+        store = Store.of(redis, settings)
         ctx["processor"] = await stack.enter_async_context(
-            open_processor(settings, router, redis_url, redis=redis, handlers_redis=redis, metrics=HandlerMetrics())
+            open_processor(settings, router, redis_url, store=store, handlers_store=store, metrics=HandlerMetrics())
         )
 
     async def on_shutdown(ctx: dict[str, Any]) -> None:  # noqa: ARG001 - arq's signature

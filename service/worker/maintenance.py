@@ -1,4 +1,4 @@
-"""The upkeep of the inbox: done by one worker at a time, beside its events and never behind the queue."""
+"""Maintenance of the inbox: done by one worker at a time, beside its events and never behind the queue."""
 
 import asyncio
 import logging
@@ -6,7 +6,6 @@ import shlex
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from enum import IntEnum
 
 import structlog
 from redis.exceptions import RedisError
@@ -26,7 +25,7 @@ from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
 from service.store.store import Store
 from service.worker.arq_compat import FOREIGN_HANDLER
-from service.worker.readiness import CauseMetrics
+from service.worker.readiness import BlockMetrics
 
 log = structlog.get_logger(__name__)
 
@@ -34,85 +33,74 @@ log = structlog.get_logger(__name__)
 PAUSE = 1.0
 HOUR = 3600.0
 LOCK = 10.0
-MOST_STEPS = 100
+MAX_STEPS = 100
 """Steps of one kind in a row, before the others have their turn."""
-
-MOST_DEAD_STEPS = 20
+MAX_DEAD_STEPS = 20
 ROOM_AGAIN = 0.7
-"""Share below which the next shortage is told of anew."""
+"""Share below which the next shortage is logged anew."""
 EARLY_RETENTION = 48 * HOUR
 """Seconds that ended events are remembered even where memory is short: Telnyx has given up repeating them by then."""
-
-
-class _Memory(IntEnum):
-    """The measures against a shortage of memory, the mildest first."""
-
-    ROOM = 0
-    BODIES = 1
-    RECORDS = 2
-    NOTHING_LEFT = 3
-
-
-_MEMORY_WORDS = {
-    _Memory.BODIES: "Redis is nearly full: bodies of ended events go before RINGBACK_BODY_RETENTION is over",
-    _Memory.RECORDS: "Redis is nearly full: ended events older than 48 hours are forgotten before RINGBACK_RETENTION",
-    _Memory.NOTHING_LEFT: "Redis is nearly full, and nothing is left to let go of: once it is full, webhooks are"
-    " refused with 503",
-}
+_SHORTAGES = (
+    "Redis is nearly full: bodies of ended events go before RINGBACK_BODY_RETENTION is over",
+    "Redis is nearly full: ended events older than 48 hours are forgotten before RINGBACK_RETENTION",
+    "Redis is nearly full, and nothing is left to let go of: once it is full, webhooks are refused with 503",
+)
+"""The measures against a shortage of memory, the mildest first."""
 _MORE_ROOM = "raise RINGBACK_MAX_MEMORY, or the maxmemory of the Redis at REDIS_URL; see docs/deploy.md, Memory"
 
 
 @dataclass
-class Upkeep:
-    """Forgets and mends, a little every second."""
+class Maintenance:
+    """The steps of maintenance, taken a little every second."""
 
     settings: Settings
     store: Store
     worker: str
-    metrics: CauseMetrics = field(default_factory=CauseMetrics)
+    metrics: BlockMetrics = field(default_factory=BlockMetrics)
     _rank: int = 0
     _has_probed: bool = False
     _moves_at: float = 0.0
     _waits: bool = False
-    _memory_told: "_Memory" = field(default_factory=lambda: _Memory.ROOM)
+    _shortage: int = -1
     _failures: dict[str, str] = field(default_factory=dict)
 
-    async def keep_up(self) -> None:
-        """Go on until cancelled; an outage of Redis is waited out."""
+    async def run_forever(self) -> None:
+        """Take the steps until cancelled; an outage of Redis is waited out."""
         while True:
-            await self.turn()
+            await self.run_once()
             check_cancelled()
             await asyncio.sleep(PAUSE)
 
-    async def turn(self) -> None:
+    async def run_once(self) -> None:
         """Take each step that is this worker's to take; one that fails hinders none of the others."""
         self._waits = False
-        await self._take(self._probe_at_start)
-        await self._take(self._show_causes)
-        if await self._take(self._lock):
-            for step in self._steps():
-                await self._take(step)
+        await self._attempt("probe_at_start", self._probe_at_start)
+        await self._attempt("show_blocks", self._show_blocks)
+        if await self._attempt("lock", lambda: take_lock(self.store, self.worker, seconds=LOCK)):
+            for name, step in self._steps().items():
+                await self._attempt(name, step)
 
-    def _steps(self) -> tuple[Callable[[], Awaitable[object]], ...]:
-        """The steps of the worker that has the lock, the most urgent first."""
-        return (
-            self._probe,
-            self._release,
-            self._forget,
-            self._let_go,
-            self._make_room,
-            self._sweep,
-            self._tell_of_dead,
-            self._move_opt_outs,
-            self._erase_ended,
-        )
+    def _steps(self) -> dict[str, Callable[[], Awaitable[object]]]:
+        """Return the steps of the worker that has the lock, the most urgent first."""
+        store, settings = self.store, self.settings
+        ages = {"retention": settings.retention, "dead_retention": settings.dead_retention}
+        return {
+            "probe": lambda: probe(store),
+            "release": lambda: _repeat(lambda: release(store), least=1),
+            "forget": lambda: _repeat(lambda: expire(store, **ages), least=STEP),
+            "prune": lambda: _repeat(lambda: prune_bodies(store, older_than=settings.body_retention), least=STEP),
+            "make_room": self._make_room,
+            "sweep": self._sweep,
+            "log_dead": lambda: log_dead(store),
+            "move_opt_outs": self._move_opt_outs,
+            "erase_ended": lambda: erase_ended(store),
+        }
 
-    async def _take(self, step: Callable[[], Awaitable[object]]) -> object:
-        """Take one step and return its answer; one that fails is logged once, until it succeeds or fails otherwise."""
-        name = step.__name__.strip("_")
+    async def _attempt(self, name: str, step: Callable[[], Awaitable[object]]) -> object:
+        """Take one step and return its answer; log a failure once, until it succeeds or fails otherwise."""
         try:
             answer = await step()
-        except Exception as error:  # noqa: BLE001 - one bad record or bug must not end the upkeep of all others
+        except Exception as error:  # noqa: BLE001 - one bad record or bug must not end the maintenance of all others
             self._log_failure(name, error)
             return None
         self._failures.pop(name, None)
@@ -121,83 +109,48 @@ class Upkeep:
     def _log_failure(self, name: str, error: Exception) -> None:
         if isinstance(error, (RedisError, OSError)) and not is_script_error(error):
             if not self._waits:
-                log.warning("upkeep waits for Redis", step=name, error=describe_cause(error))
+                log.warning("maintenance waits for Redis", step=name, error=describe_cause(error))
             self._waits = True
         elif self._failures.get(name) != describe_error(error):
             self._failures[name] = describe_error(error)
-            log.error("a step of the upkeep fails, the others go on", step=name, error=describe_error(error))
+            log.error("a step of the maintenance fails, the others go on", step=name, error=describe_error(error))
 
-    async def _lock(self) -> bool:
-        return await take_lock(self.store, self.worker, seconds=LOCK)
-
-    async def _show_causes(self) -> None:
+    async def _show_blocks(self) -> None:
         self.metrics.show(await open_causes(self.store))
 
-    async def _probe(self) -> None:
-        await probe(self.store)
-
-    async def _tell_of_dead(self) -> None:
-        await tell_of_dead(self.store)
-
-    async def _erase_ended(self) -> None:
-        await erase_ended(self.store)
-
     async def _probe_at_start(self) -> None:
-        """Look at once whether what is parked can go on: a new start is how most causes of the account are mended."""
+        """Probe each block at once: a new start is how most blocks of the account are lifted."""
         if self._has_probed:
             return
         for cause in await open_causes(self.store):
-            describe_error = {"cause": cause.name, "events": cause.parked, "advice": cause.advice}
-            log.warning("work was parked before this start", **describe_error)
+            log.warning("work was parked before this start", cause=cause.name, events=cause.parked, advice=cause.advice)
         await probe(self.store, at_once=True)
         self._has_probed = True
 
-    async def _release(self) -> None:
-        """Set free what lifted causes held, until enough is due."""
-        for _ in range(MOST_STEPS):
-            if await release(self.store) == 0:
-                return
-
-    async def _forget(self) -> None:
-        retention, dead_retention = self.settings.retention, self.settings.dead_retention
-        for _ in range(MOST_STEPS):
-            if await expire(self.store, retention=retention, dead_retention=dead_retention) < STEP:
-                return
-
-    async def _let_go(self) -> None:
-        for _ in range(MOST_STEPS):
-            if await prune_bodies(self.store, older_than=self.settings.body_retention) < STEP:
-                return
-
     async def _make_room(self) -> None:
-        for _ in range(MOST_STEPS):
+        early = min(EARLY_RETENTION, self.settings.retention)
+        for _ in range(MAX_STEPS):
             share = await memory_share(self.store.redis)
             if share < ROOM_AGAIN:
-                self._memory_told = _Memory.ROOM
+                self._shortage = -1
             if share < ENOUGH:
                 return
             if await prune_bodies(self.store, older_than=0):
-                await self._tell_of_memory(_Memory.BODIES)
-            elif await self._forget_early():
-                await self._tell_of_memory(_Memory.RECORDS)
+                await self._report_shortage(0)
+            # Dead events stay, since they wait for a person.
+            elif await expire(self.store, retention=early, dead_retention=self.settings.dead_retention):
+                await self._report_shortage(1)
             else:
-                await self._tell_of_memory(_Memory.NOTHING_LEFT)
+                await self._report_shortage(2)
                 return
 
-    async def _forget_early(self) -> int:
-        """Forget ended events before their retention is over; dead ones stay, since they wait for a person."""
-        retention = min(EARLY_RETENTION, self.settings.retention)
-        return await expire(self.store, retention=retention, dead_retention=self.settings.dead_retention)
-
-    async def _tell_of_memory(self, level: "_Memory") -> None:
-        """Tell of each level once, until there is room again."""
-        if level <= self._memory_told:
+    async def _report_shortage(self, level: int) -> None:
+        """Report each level once, until there is room again."""
+        if level <= self._shortage:
             return
-        self._memory_told = level
-        log.log(
-            logging.ERROR if level is _Memory.NOTHING_LEFT else logging.WARNING, _MEMORY_WORDS[level], next=_MORE_ROOM
-        )
-        await notify(self.store, cause="Redis is nearly full", text=_MEMORY_WORDS[level], mend="ringback doctor")
+        self._shortage, text = level, _SHORTAGES[level]
+        log.log(logging.ERROR if text is _SHORTAGES[-1] else logging.WARNING, text, next=_MORE_ROOM)
+        await notify(self.store, cause="Redis is nearly full", text=text, mend="ringback doctor")
 
     async def _move_opt_outs(self) -> None:
         """Keep opt-outs under the first encryption key, so that another one can be taken away."""
@@ -215,29 +168,32 @@ class Upkeep:
             log.error("open events were missing from the queue and are back", number=swept.put_back)
 
 
-async def tell_of_dead(store: Store) -> None:
-    """Log what killed events since this was last called, by whichever worker."""
-    for _ in range(MOST_DEAD_STEPS):
+async def _repeat(step: Callable[[], Awaitable[int]], *, least: int) -> None:
+    """Repeat a step until it changes fewer than `least`, or the others have to have their turn."""
+    for _ in range(MAX_STEPS):
+        if await step() < least:
+            return
+
+
+async def log_dead(store: Store) -> None:
+    """Log the causes of death since the last call of any worker: a line per cause and hour, with the retry command."""
+    for _ in range(MAX_DEAD_STEPS):
         looked_at, causes = await new_causes(store, remember=HOUR)
         for cause in causes:
-            _tell(cause)
+            log.error(
+                "events go dead: told once an hour for each cause",
+                handler=cause.handler,
+                reason=cause.reason,
+                first=cause.event_id,
+                look=_command("events show", cause.event_id),
+                retry=_retry(cause),
+            )
         if looked_at < dead_letters.STEP:
             return
 
 
-def _tell(cause: DeadCause) -> None:
-    log.error(
-        "events go dead: told once an hour for each cause",
-        handler=cause.handler,
-        reason=cause.reason,
-        first=cause.event_id,
-        look=_command("events show", cause.event_id),
-        retry=_retry(cause),
-    )
-
-
 def _retry(cause: DeadCause) -> str:
-    """The command that lets them run again, once what its error names is mended."""
+    """Return the command that lets them run again, once the error is mended."""
     if cause.handler == FOREIGN_HANDLER:
         return _command("dead drop", cause.event_id)
     if cause.reason == "ambiguous":

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.outbound.client import open_client
@@ -45,12 +44,12 @@ async def open_processor(
     router: Router,
     redis_url: str,
     *,
-    redis: "Redis",
-    handlers_redis: "Redis",
+    store: Store,
+    handlers_store: Store,
     metrics: HandlerMetrics,
 ) -> AsyncIterator[Processor]:
-    """A processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
-    store, holdings = Store.of(redis, settings), HeldLeases(settings.lease)
+    """Open a processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
+    holdings = HeldLeases(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         effects = EffectMetrics(metrics.registry)
@@ -68,7 +67,7 @@ async def open_processor(
         stack.callback(keeper.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
-        services = HandlerServices(settings, router, Store.of(handlers_redis, settings), telnyx, gate, states, metrics)
+        services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics)
         finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
         yield Processor(services, store, holdings, finishing, EventMetrics(metrics.registry))
@@ -76,18 +75,18 @@ async def open_processor(
 
 async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:
     watch.opening = name = getattr(lifespan, "__qualname__", type(lifespan).__name__)
-    telling = asyncio.create_task(_tell_that_we_wait(name))
+    waiting = asyncio.create_task(_log_waiting(name))
     try:
         return await stack.enter_async_context(lifespan())
     except Exception as error:  # noqa: BLE001 - the author's own code
         raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {describe_error(error)}") from None
     finally:
         watch.opening = None
-        telling.cancel()
+        waiting.cancel()
 
 
-async def _tell_that_we_wait(lifespan: str) -> None:
-    """Say again and again that the worker does not start because a lifespan does not yield."""
+async def _log_waiting(lifespan: str) -> None:
+    """Log repeatedly that the worker does not start because a lifespan does not yield."""
     waited, pause = 0.0, SLOW_LIFESPAN
     while True:
         await asyncio.sleep(pause)

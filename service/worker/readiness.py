@@ -26,14 +26,16 @@ from service.store.encryption_checks import trouble_with_encryption
 from service.store.permissions import worker_needs
 from service.store.store import Store
 
+log = structlog.get_logger(__name__)
+
 
 @dataclass
-class CauseMetrics:
-    """How many causes are open, and how many events they hold."""
+class BlockMetrics:
+    """Open blocks, and the events that they park."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _kinds: set[str] = field(default_factory=lambda: {OUTAGE, *ACCOUNT_KINDS})
-    """Those shown so far: a gauge keeps its last value, so that a kind with no cause left has to be set to 0."""
+    """Kinds shown so far: a gauge keeps its last value, so that a kind without a block has to be set to 0."""
 
     def __post_init__(self) -> None:
         self._causes = Gauge(
@@ -44,7 +46,7 @@ class CauseMetrics:
         )
 
     def show(self, causes: Iterable[Cause]) -> None:
-        """These are open now, and no others."""
+        """Show the blocks that are open now."""
         number, parked = Counter[str](), Counter[str]()
         for cause in causes:
             number[cause.kind] += 1
@@ -66,7 +68,12 @@ async def trouble_with_account(store: Store) -> str | None:
             encryption = await trouble_with_encryption(store)
     except (TimeoutError, RedisError, OSError):
         return "Redis does not say what work is parked for"
-    troubles = [_in_words(cause) for cause in causes if cause.is_of_account]
+    troubles = [
+        f"{cause.name} since {datetime.fromtimestamp(cause.since / 1000, UTC).isoformat(timespec='seconds')}:"
+        f" {cause.advice}"
+        for cause in causes
+        if cause.is_of_account
+    ]
     return "; ".join([*troubles, *([encryption] if encryption else [])]) or None
 
 
@@ -74,14 +81,6 @@ async def notify_of_cause(store: Store, opened: BlockSignal) -> None:
     """Let a person know what work is parked for, and what to do."""
     text = f"{opened.advice} ({opened.name}: {opened.detail})"
     await notify(store, cause=f"work is parked ({kind_of(opened.name)})", text=text, mend="ringback events list")
-
-
-def _in_words(cause: Cause) -> str:
-    since = datetime.fromtimestamp(cause.since / 1000, UTC).isoformat(timespec="seconds")
-    return f"{cause.name} since {since}: {cause.advice}"
-
-
-log = structlog.get_logger(__name__)
 
 
 class _HealthServer(uvicorn.Server):

@@ -29,7 +29,7 @@ from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
 from service.store.store import Store
 from service.worker.arq_compat import (
-    COMMAND_SECONDS,
+    COMMAND_TIMEOUT,
     NO_EVENT,
     UNREADABLE,
     arq_options,
@@ -39,22 +39,22 @@ from service.worker.arq_compat import (
     serialize,
 )
 from service.worker.handler_runner import HandlerMetrics
-from service.worker.maintenance import Upkeep
+from service.worker.maintenance import Maintenance
 from service.worker.open_processor import open_processor
 from service.worker.processor import Processor
-from service.worker.readiness import CauseMetrics, serving_health
+from service.worker.readiness import BlockMetrics, serving_health
 from service.worker.startup_warnings import warnings_for
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-LONGEST_WAIT = 1.0
+MAX_WAIT = 1.0
 """Seconds for which an idle worker waits for a wake-up; a token is a hint, never the only trigger."""
-SHORTEST_WAIT = 0.01
-LONGEST_PAUSE = 1.0
-HEART_BEAT = 0.5
-LAST_WORDS = 5.0
-"""Seconds at the end for handing back what did not finish within the grace."""
+MIN_WAIT = 0.01
+MAX_PAUSE = 1.0
+CRON_INTERVAL = 0.5
+STOP_TIMEOUT = 5.0
+"""Seconds for handing back unfinished events after the grace."""
 
 
 class Worker(arq.worker.Worker):
@@ -65,77 +65,64 @@ class Worker(arq.worker.Worker):
         if "cron_jobs" in options:
             options["cron_jobs"] = in_deployment(options["cron_jobs"], self._keys)
         super().__init__(**{**arq_options(settings, router), **options})
-        self._settings = settings
+        self._settings, self._most = settings, 2 * self.max_jobs + 10
         self._router = router.configured(settings)
         self._redis_url = redis_url
         self._stack = AsyncExitStack()
         self._metrics = HandlerMetrics()
-        self._beaten_at = float("-inf")
+        self._cron_at = float("-inf")
         self._processor: Processor | None = None
         self._claim_number: int | None = None
-        self._tell = open_teller(settings)
         self._suspects_wait = False
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
             setattr(self, hook, contained(getattr(self, hook)))
 
     async def main(self) -> None:
         """Work until cancelled; an outage of Redis is waited out."""
+        settings, registry = self._settings, self._metrics.registry
         self._open_pools()
-        await self._stack.enter_async_context(
-            serving_health(
-                self._settings, self._store, Store.of(self._probing_redis, self._settings), self._metrics.registry
-            )
-        )
-        await self._patiently(self._check_server)
+        probing_store = Store.of(self._connect(COMMAND_TIMEOUT, connections=2), settings)
+        await self._stack.enter_async_context(serving_health(settings, self._store, probing_store, registry))
+        await self._retry(self._check_server)
         self._processor = await self._stack.enter_async_context(
             open_processor(
-                self._settings,
+                settings,
                 self._router,
                 self._redis_url,
-                redis=self.pool,
-                handlers_redis=self._handlers_redis,
+                store=self._store,
+                handlers_store=Store.of(self._connect(COMMAND_TIMEOUT, connections=self._most), settings),
                 metrics=self._metrics,
             )
         )
-        self._stack.push_async_callback(_cancelled, self.loop.create_task(self._upkeep().keep_up()))
-        self._stack.push_async_callback(_cancelled, self.loop.create_task(self._courier().keep_telling()))
-        await self._patiently(self._warn)
+        maintenance = Maintenance(settings, self._store, self.processor.holdings.worker, BlockMetrics(registry))
+        for work in (maintenance.run_forever(), NotificationSender(self._store, open_teller(settings)).keep_telling()):
+            self._stack.push_async_callback(_cancelled, self.loop.create_task(work))
+        await self._retry(self._warn)
         log.info(
             "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
         )
-        while not await self._patiently(self._turn):
+        while not await self._retry(self._run_once):
             check_cancelled()
 
-    @property
-    def _store(self) -> Store:
-        return Store.of(self.pool, self._settings)
-
     async def _check_server(self) -> None:
-        """Refuse a server that cannot be used; say what this user is refused, since no waiting mends that."""
+        """Refuse a server that cannot be used; log refused commands, since no waiting mends that."""
         await require_usable(self.pool)
         if trouble := describe_refusals(self.pool, await refusals(self._store, worker_needs())):
             log.error(trouble)
 
     async def _warn(self) -> None:
-        """Say at the start what is at risk, and what is not armed."""
+        """Log risks, and features that are not armed."""
         found = await check_server(self.pool)
         for warning in [*warnings_for(self._router, self._settings), *found.risks, *found.warnings]:
             log.warning(warning)
 
-    def _upkeep(self) -> Upkeep:
-        metrics = CauseMetrics(self._metrics.registry)
-        return Upkeep(self._settings, self._store, self.processor.holdings.worker, metrics)
-
-    def _courier(self) -> NotificationSender:
-        return NotificationSender(self._store, self._tell)
-
     async def close(self) -> None:
-        """Hand back what still runs, then let go of what it used."""
+        """Hand back running events, then close what the worker opened."""
         running = list(self.tasks.values())
         for task in running:
             task.cancel()
         if running:
-            await asyncio.wait(running, timeout=LAST_WORDS)
+            await asyncio.wait(running, timeout=STOP_TIMEOUT)
         # After the tasks have ended: only events that no task hands back are left. The pools close last.
         await self._hand_back_unbegun()
         await self._stack.aclose()
@@ -153,26 +140,23 @@ class Worker(arq.worker.Worker):
         return self._processor
 
     def _open_pools(self) -> None:
-        """One pool each for commands, for waiting, for the probe and for handlers, so that none starves another."""
-        most = 2 * self.max_jobs + 10
-        self._waiting_redis = self._closed_at_end(connect(self._redis_url, timeout=LONGEST_WAIT + 2, connections=4))
-        self._probing_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=2))
-        self._handlers_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=most))
-        worker_redis = self._closed_at_end(connect(self._redis_url, timeout=COMMAND_SECONDS, connections=most))
+        """Open pools for commands and for waiting. The probe and handlers have others, so that none starves another."""
+        self._waiting_redis = self._connect(MAX_WAIT + 2, connections=4)
         self._pool = ArqRedis(
-            worker_redis.connection_pool,
+            self._connect(COMMAND_TIMEOUT, connections=self._most).connection_pool,
             job_serializer=serialize,
             job_deserializer=orjson.loads,
             default_queue_name=self.queue_name,
         )
-        self.ctx["redis"] = self._pool
+        self.ctx["redis"], self._store = self._pool, Store.of(self._pool, self._settings)
 
-    def _closed_at_end(self, redis: "Redis") -> "Redis":
+    def _connect(self, timeout: float, *, connections: int) -> "Redis":
+        redis = connect(self._redis_url, timeout=timeout, connections=connections)
         self._stack.push_async_callback(redis.aclose)
         return redis
 
-    async def _patiently(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Take a step, again and again while Redis is away; only wrong credentials end the worker."""
+    async def _retry(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Take a step, repeatedly while Redis cannot be reached; only wrong credentials end the worker."""
         pause = 0.05
         while True:
             try:
@@ -183,13 +167,16 @@ class Worker(arq.worker.Worker):
                 log.warning(describe_redis_error(error, address_of(self._waiting_redis)), again_in=pause)
                 check_cancelled()
                 await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+                pause = min(2 * pause, MAX_PAUSE)
 
-    async def _turn(self) -> bool:
+    async def _run_once(self) -> bool:
         """Claim what is due, or wait for it; answers whether a burst is over."""
         self._reap()
         claimed = await self._claim()
-        await self._beat()
+        if time.monotonic() - self._cron_at >= CRON_INTERVAL:
+            # arq's cron jobs and its health check.
+            self._cron_at = time.monotonic()
+            await self.heart_beat()
         if self.burst:
             await asyncio.sleep(0)
             return not self.tasks and await self.pool.zcard(self.queue_name) == 0
@@ -198,7 +185,7 @@ class Worker(arq.worker.Worker):
         return False
 
     def _free(self) -> int:
-        """How many events may be claimed now: none beside a suspect, nor while one waits for the others to end."""
+        """Return how many events may be claimed: none beside a suspect, nor while one waits for the others to end."""
         alone = any(running.lease.alone for running in self.processor.holdings.running.values())
         if not self.allow_pick_jobs or alone or (self._suspects_wait and self.tasks):
             return 0
@@ -213,7 +200,9 @@ class Worker(arq.worker.Worker):
             # The claim may have taken events although this task is cancelled: they have to be handed back.
             claimed = await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            await self._hand_back(claiming)
+            with suppress(RedisError, OSError):
+                for lease in (await claiming).leases:
+                    await self.processor.hand_back(lease)
             raise
         self._suspects_wait = claimed.suspects > 0
         for lease in claimed.leases:
@@ -222,7 +211,7 @@ class Worker(arq.worker.Worker):
             task.add_done_callback(partial(self._forget, job_id))
         await self._start_foreign(claimed.foreign)
         for odd in claimed.unreadable:
-            if await quarantine(self._store, odd, UNREADABLE.reason, UNREADABLE.words):
+            if await quarantine(self._store, odd, UNREADABLE.reason, UNREADABLE.detail):
                 log.error("a foreign job in our queue is kept as dead", job=repr(odd), reason=UNREADABLE.reason)
         return claimed
 
@@ -235,7 +224,7 @@ class Worker(arq.worker.Worker):
         return claimed
 
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
-        """A task has ended; its event may be in other hands of ours already."""
+        """Forget an ended task; its event may run again already, in another task."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("processing broke", job=job_id, error=describe_error(error))
         if self.tasks.get(job_id) is task:
@@ -247,11 +236,6 @@ class Worker(arq.worker.Worker):
             for held in list(self._processor.holdings.running.values()):
                 await self._processor.hand_back(held.lease)
 
-    async def _hand_back(self, claiming: "asyncio.Task[ClaimedEvents]") -> None:
-        with suppress(RedisError, OSError):
-            for lease in (await claiming).leases:
-                await self.processor.hand_back(lease)
-
     async def _start_foreign(self, jobs: list[str]) -> None:
         """Let arq run its own jobs; keep as dead what nobody here can run."""
         for job in jobs:
@@ -260,17 +244,17 @@ class Worker(arq.worker.Worker):
             asked = asked_function(await self.pool.get(ARQ_JOB + job))
             if asked.name in self.functions and asked is not NO_EVENT:
                 await self.start_jobs([job.encode()])
-            elif await quarantine(self._store, job, asked.reason, asked.words):
+            elif await quarantine(self._store, job, asked.reason, asked.detail):
                 log.error("a foreign job in our queue is kept as dead", job=job, reason=asked.reason)
 
     async def _wait(self, next_in: float | None) -> None:
         if self._free() > 0:
-            timeout = LONGEST_WAIT if next_in is None else min(max(next_in, SHORTEST_WAIT), LONGEST_WAIT)
+            timeout = MAX_WAIT if next_in is None else min(max(next_in, MIN_WAIT), MAX_WAIT)
             await self._waiting_redis.blpop([self._keys.wake], timeout=timeout)  # type: ignore[arg-type, misc]
         elif self.tasks:
-            await asyncio.wait(list(self.tasks.values()), timeout=LONGEST_WAIT, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(list(self.tasks.values()), timeout=MAX_WAIT, return_when=asyncio.FIRST_COMPLETED)
         else:
-            await asyncio.sleep(SHORTEST_WAIT)
+            await asyncio.sleep(MIN_WAIT)
 
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
         """Announce the stop before anything else, so that a cut-off run counts against no event."""
@@ -280,18 +264,12 @@ class Worker(arq.worker.Worker):
         super().handle_sig_wait_for_completion(signum)
 
     def _reap(self) -> None:
-        """Let go of ended tasks; an error that gets here belongs to arq's own jobs or hooks, and harms nobody else."""
+        """Forget ended tasks; an error that gets here belongs to arq's own jobs or hooks."""
         for job_id, task in list(self.tasks.items()):
             if task.done():
                 self.tasks.pop(job_id, None)
                 if not task.cancelled() and (error := task.exception()) is not None:
                     log.error("a job broke", job=job_id, error=type(error).__name__)
-
-    async def _beat(self) -> None:
-        """Run arq's cron jobs and its health check."""
-        if time.monotonic() - self._beaten_at >= HEART_BEAT:
-            self._beaten_at = time.monotonic()
-            await self.heart_beat()
 
 
 async def _cancelled(task: "asyncio.Task[None]") -> None:

@@ -14,7 +14,7 @@ from service.routing import Router
 from service.settings import Settings
 from service.store.connection import locate
 from service.worker.load_router import load_router
-from service.worker.worker import LAST_WORDS, Worker
+from service.worker.worker import STOP_TIMEOUT, Worker
 
 log = structlog.get_logger(__name__)
 
@@ -30,16 +30,16 @@ async def run(settings: Settings, router: Router, redis_url: str) -> None:
         log.info("worker stopped")
     finally:
         await worker.close()
-        await _leave_nobody_behind()
+        await _end_all_tasks()
 
 
-async def _leave_nobody_behind() -> None:
+async def _end_all_tasks() -> None:
     """End the process where a handler ignores its cancellation: the loop would wait for it for ever."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     if others:
-        _, stubborn = await asyncio.wait(others, timeout=LAST_WORDS)
+        _, stubborn = await asyncio.wait(others, timeout=STOP_TIMEOUT)
         if stubborn:
             log.error("ending in spite of handlers that ignore their cancellation", number=len(stubborn))
             logging.shutdown()

@@ -25,7 +25,7 @@ from service.store.inbox.erasure import Erased
 from service.store.inbox.records import HandlerRecord, RunRecord
 from service.store.inbox.retention import prune_bodies
 from service.store.store import Store
-from service.worker.maintenance import Upkeep
+from service.worker.maintenance import Maintenance
 from tests.cli.deployment import Deployment
 from tests.telnyx_events import envelope, received_sms
 
@@ -148,7 +148,7 @@ def test_what_was_open_is_erased_when_it_has_ended(kept: Deployment) -> None:
     assert kept.ask(erasure.erase_ended) == 0
     finish(kept, "ann-open", HandlerRecord("done"))
     settings = Settings(_env_file=None, namespace=kept.keys.namespace)
-    kept.ask(lambda store: Upkeep(settings, store, "worker").turn())
+    kept.ask(lambda store: Maintenance(settings, store, "worker").run_once())
     assert bodies(kept) == {"bob-done", "bob-dead", "bob-open"}
     assert kept.ask(audit).clean
 

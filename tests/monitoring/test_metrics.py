@@ -15,7 +15,7 @@ from service.store.inbox import accept
 from service.store.inbox.records import HandlerRecord
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics
-from service.worker.readiness import CauseMetrics
+from service.worker.readiness import BlockMetrics
 from service.worker.worker import Worker
 from tests.monitoring.scraping import Scrape
 from tests.pending import pending
@@ -142,7 +142,7 @@ def test_numbers_of_the_deployment_are_read_when_asked(stack: Stack) -> None:
 
 @pytest.mark.parametrize("kind", ["paused", "credentials"])
 def test_a_cause_that_is_over_is_counted_no_more(kind: str) -> None:
-    metrics = CauseMetrics()
+    metrics = BlockMetrics()
     for open_now, parked in (([Cause(f"{kind}:greet", 0, "", "", parked=3)], 3), ([], 0)):
         metrics.show(open_now)
         shown = Scrape(generate_latest(metrics.registry).decode())

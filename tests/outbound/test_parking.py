@@ -24,7 +24,7 @@ from service.store.inbox.audit import audit
 from service.store.inbox.leases import ClaimRequest, claim
 from service.store.inbox.records import EventRecord, HandlerRecord
 from service.store.store import Store
-from service.worker.maintenance import Upkeep
+from service.worker.maintenance import Maintenance
 from service.worker.readiness import notify_of_cause
 from tests.outbound.parking import PROFILE, causes, parking, requests, sender, sends
 from tests.pending import pending
@@ -283,12 +283,12 @@ def test_a_release_may_be_cut_short_at_any_moment(stack: Stack) -> None:
     async def cut(store: Store) -> None:
         await Gate(store, stack.settings).report(READ, TelnyxResponse(200), event_id="any")
         for steps in range(30):
-            task = asyncio.create_task(Upkeep(stack.settings, store, "worker").turn())
+            task = asyncio.create_task(Maintenance(stack.settings, store, "worker").run_once())
             for _ in range(steps):
                 await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        await Upkeep(stack.settings, store, "worker").turn()
+        await Maintenance(stack.settings, store, "worker").run_once()
 
     stack.ask(cut)
     assert due_now(stack) == 1000

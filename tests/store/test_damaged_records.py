@@ -8,7 +8,7 @@ from service import Context, Event, Router
 from service.security.encryption import PLAIN
 from service.store.inbox.records import HandlerRecord, RunRecord, parse_record
 from service.store.store import Store
-from service.worker.maintenance import Upkeep
+from service.worker.maintenance import Maintenance
 from tests.cli.at_stack import run_at
 from tests.pending import pending
 from tests.stack import Stack
@@ -114,7 +114,7 @@ def test_no_command_and_no_step_of_the_upkeep_fails_of_damaged_records(stack: St
     async def turn(store: Store) -> None:
         await store.redis.delete(f"{store.namespace}:maintenance")
         settings = stack.settings.model_copy(update={"body_retention": 0.0})
-        await Upkeep(settings, store, "worker").turn()
+        await Maintenance(settings, store, "worker").run_once()
 
     with capture_logs() as logs:
         stack.ask(turn)

@@ -16,7 +16,7 @@ from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
-from service.worker.maintenance import Upkeep
+from service.worker.maintenance import Maintenance
 from tests.pending import pending
 from tests.stack import Stack, open_host, open_stack
 from tests.telnyx_events import envelope
@@ -126,9 +126,9 @@ def test_ended_records_older_than_two_days_go_once_no_body_is_left(small_stack: 
 def test_each_shortage_is_told_of_once(small_stack: Stack) -> None:
     async def turns(store: Store) -> None:
         await crowd(store.redis)
-        upkeep = Upkeep(small_stack.settings, store, "worker")
+        upkeep = Maintenance(small_stack.settings, store, "worker")
         for _ in range(5):
-            await upkeep.turn()
+            await upkeep.run_once()
 
     with capture_logs() as logs:
         small_stack.ask(turns)

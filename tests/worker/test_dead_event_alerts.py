@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 
 from service.store.inbox.records import HandlerRecord
-from service.worker.maintenance import tell_of_dead
+from service.worker.maintenance import log_dead
 from tests.cli.conftest import deployment  # noqa: F401 - a fixture
 from tests.cli.deployment import Deployment
 
@@ -14,7 +14,7 @@ def told(deployment: Deployment) -> list[dict[str, Any]]:  # noqa: F811
     """What is logged when a worker looks, and another one after it."""
     with structlog.testing.capture_logs() as logs:
         for _ in range(2):
-            deployment.ask(tell_of_dead)
+            deployment.ask(log_dead)
     return [dict(line) for line in logs if line["log_level"] == "error"]
 
 

@@ -17,7 +17,7 @@ from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, fini
 from service.store.inbox.records import HandlerRecord
 from service.store.store import Store
 from service.worker import maintenance as upkeep_module
-from service.worker.maintenance import Upkeep
+from service.worker.maintenance import Maintenance
 from tests.pending import pending
 from tests.stack import Stack
 from tests.telnyx_events import envelope, fresh_number
@@ -60,7 +60,7 @@ def keeping_up(stack: Stack, **changes: Any) -> None:
 
     async def turn(store: Store) -> None:
         await store.redis.delete(f"{store.namespace}:maintenance")
-        await Upkeep(settings, store, "worker").turn()
+        await Maintenance(settings, store, "worker").run_once()
 
     stack.ask(turn)
 
@@ -145,7 +145,7 @@ def test_the_upkeep_ends_whenever_it_is_cancelled(stack: Stack) -> None:
     """redis-py on Python 3.11 loses about every third cancellation that arrives while it sends."""
 
     async def cancel_after(steps: int) -> None:
-        task = asyncio.create_task(Upkeep(stack.settings, stack.store, "worker").keep_up())
+        task = asyncio.create_task(Maintenance(stack.settings, stack.store, "worker").run_forever())
         for _ in range(steps):
             await asyncio.sleep(0)
         task.cancel()
@@ -201,7 +201,7 @@ STEPS = (
     "prune_bodies",
     "memory_share",
     "sweep",
-    "tell_of_dead",
+    "log_dead",
     "move_opt_outs",
     "erase_ended",
 )
