@@ -11,19 +11,16 @@ T = TypeVar("T")
 
 
 def show_list(
-    found: Sequence[T],
-    columns: Sequence[str],
-    row: Callable[[T], Sequence[Cell]],
-    *,
-    none: str,
-    as_json: bool,
-    reveal: bool,
+    found: Sequence[T], columns: str, row: Callable[[T], Sequence[Cell]], none: str, *, as_json: bool, reveal: bool
 ) -> None:
-    """Print a list as JSON or as a table, or `none` for people if it is empty. `row` masks its own numbers."""
+    """Print a list as JSON or as a table, or `none` for people if it is empty.
+
+    `columns` has commas between their names, and `row` masks its own numbers.
+    """
     if as_json:
         print_json([_plain(each) for each in found], reveal=reveal)
     elif found:
-        print_table(columns, map(row, found))
+        print_table(columns.split(", "), map(row, found))
     else:
         say(none, err=True)
 

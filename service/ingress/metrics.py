@@ -98,11 +98,11 @@ class Tallies:
 
     def written(self) -> bytes:
         """Return the numbers in a form that another process can read."""
-        return orjson.dumps([tally.written() for tally in self.all()])
+        return orjson.dumps([tally.dump() for tally in self.all()])
 
     def plus(self, other: "Tallies") -> "Tallies":
         """Add the numbers of another process."""
-        add_all(self.all(), [tally.written() for tally in other.all()])
+        add_all(self.all(), [tally.dump() for tally in other.all()])
         return self
 
     @classmethod
@@ -136,7 +136,7 @@ class IngressMetrics(Collector):
     def answered(self, status: int, reason: str, arrived_by: str, seconds: float) -> None:
         """Count a request that was answered so many seconds after it began."""
         self._tallies.deliveries.numbers[str(status), reason, arrived_by] += 1
-        self._tallies.accepting.took(seconds)
+        self._tallies.accepting.observe(seconds)
 
     def misdirected(self, status: int, reason: str) -> None:
         """Count a delivery that came to a path or by a method that is none of ours."""
@@ -147,7 +147,7 @@ class IngressMetrics(Collector):
         self._tallies.events.numbers[(self._types.of(event_type),)] += 1
         if occurred_at is not None:
             # Clocks differ: what seems to come from the future came at once.
-            self._tallies.arriving.took(max(0.0, now - occurred_at.timestamp()))
+            self._tallies.arriving.observe(max(0.0, now - occurred_at.timestamp()))
 
     def collect(self) -> Iterable[Metric]:
         """Return the numbers of all processes."""

@@ -31,11 +31,11 @@ class CounterFamily:
             family.add_metric(values, number)
         return family
 
-    def written(self) -> Any:
+    def dump(self) -> Any:
         """Return the argument of `merge`, as JSON has it."""
         return list(self.numbers.items())
 
-    def add(self, written: Any) -> None:
+    def merge(self, written: Any) -> None:
         """Add what another process has counted."""
         for values, number in written:
             self.numbers[tuple(values)] += number
@@ -54,7 +54,7 @@ class HistogramFamily:
     def __post_init__(self) -> None:
         self.numbers = [0] * (len(self.bounds) + 1)
 
-    def took(self, seconds: float) -> None:
+    def observe(self, seconds: float) -> None:
         """It happened once more."""
         self.numbers[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
@@ -65,11 +65,11 @@ class HistogramFamily:
         buckets = list(zip(bounds, map(float, accumulate(self.numbers)), strict=True))
         return HistogramMetricFamily(self.name, self.help, buckets=buckets, sum_value=self.total)
 
-    def written(self) -> Any:
+    def dump(self) -> Any:
         """Return the argument of `merge`, as JSON has it."""
         return [self.numbers, self.total]
 
-    def add(self, written: Any) -> None:
+    def merge(self, written: Any) -> None:
         """Add what another process has counted."""
         numbers, total = written
         self.numbers = [mine + theirs for mine, theirs in zip(self.numbers, numbers, strict=True)]
@@ -82,4 +82,4 @@ Tally = CounterFamily | HistogramFamily
 def add_all(tallies: Iterable[Tally], written: Sequence[Any]) -> None:
     """Add to each of several tallies what another process has counted of the same."""
     for tally, numbers in zip(tallies, written, strict=True):
-        tally.add(numbers)
+        tally.merge(numbers)

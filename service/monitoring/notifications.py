@@ -1,12 +1,13 @@
-"""Notifications: what needs a person, told by Apprise to wherever `RINGBACK_NOTIFY` says, else by the log.
+"""Notifications of people, by Apprise to the services of `RINGBACK_NOTIFY`, or by the log.
 
-Noting is one quick write to Redis; a worker tells it beside its events. So a service that is slow or away delays no
-event, what is noted survives a crash, and equal causes of all workers become one message.
+An event notes one with a quick write to Redis. A worker sends it beside its events. So a slow service delays no event,
+a note survives a crash, and equal causes of all workers become one message.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 import orjson
 import structlog
@@ -24,20 +25,23 @@ log = structlog.get_logger(__name__)
 
 PAUSE = 1.0
 NOTING = 2.0
-"""Seconds that an event gives to noting; what takes longer is told by the log alone."""
+"""Seconds for noting. A slower note goes to the log alone."""
 SENDING = 30.0
 MOST_TRIES = 10
-"""Deliveries of one message, a minute apart; after that the log has it."""
+"""Deliveries of one message, a minute apart. Then it goes to the log."""
 LONGEST_TEXT = 500
 LONGEST_CAUSE = 200
 
+Channel = Callable[[str, str], Awaitable[bool]]
+"""A function that brings a title and a body to people, and returns whether at least one of them can read it now."""
+
 
 async def notify(store: Store, *, cause: str, text: str, mend: str) -> None:
-    """Let a person know that something needs them; never raises for want of a Redis, and never waits for a delivery.
+    """Note a notification. Never raise where Redis is away, and never wait for a delivery.
 
-    `cause` names what is wrong in a few words and without ids: everything noted under one cause within five minutes
-    becomes one message, headed by it. `text` says what happened, without message texts (numbers are masked here too),
-    and `mend` is the command that shows or mends it. Equal texts are told once, with their number.
+    `cause` names the problem in a few words and without ids: all notes of one cause within five minutes become one
+    message with this title. `text` describes the event, without message texts (numbers are masked here too). `mend` is
+    the command that shows or mends it. Equal texts appear once, with their number.
     """
     entry = orjson.dumps([mask_numbers(text)[:LONGEST_TEXT], mask_e164(mend)])
     try:
@@ -48,46 +52,37 @@ async def notify(store: Store, *, cause: str, text: str, mend: str) -> None:
         log.warning("a notification could not be noted", **told_here, error=describe_cause(error))
 
 
-class Channel(Protocol):
-    """Brings a message to people."""
-
-    async def __call__(self, title: str, body: str) -> bool:
-        """Answers whether at least one of them can read it now."""
-
-
 @dataclass(frozen=True)
 class NotificationSender:
-    """Tells what was noted; every worker has one, and each message is one's to tell."""
+    """A sender of noted messages. Every worker has one, and one of them sends each message."""
 
     store: Store
     tell: Channel
 
     async def keep_telling(self) -> None:
-        """Go on until cancelled; an outage of Redis is waited out, a delivery that fails is repeated."""
+        """Send until cancelled. Wait while Redis is away, and repeat failed deliveries."""
         while True:
             try:
                 await self.turn()
             except (RedisError, OSError) as error:
                 log.warning("notifications wait for Redis", error=describe_cause(error))
-            except Exception as error:  # noqa: BLE001 - whatever a service's plugin does, the next message may go out
+            except Exception as error:  # noqa: BLE001 - a fault of a service's plugin must not stop later messages
                 log.error("telling broke", error=describe_error(error))
             check_cancelled()
             await asyncio.sleep(PAUSE)
 
     async def turn(self) -> None:
-        """Tell everything that is due."""
+        """Send every due message."""
         for notice in await notices.take(self.store):
             if await self._told(notice):
                 await notices.told(self.store, notice)
 
     async def _told(self, notice: Notice) -> bool:
         title, body = message(notice)
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(SENDING):
                 if await self.tell(title, body):
                     return True
-        except TimeoutError:
-            pass
         if notice.tries < MOST_TRIES:
             log.warning("a notification was not delivered", cause=notice.cause, again_in=notices.TIMEOUT)
             return False
@@ -96,7 +91,7 @@ class NotificationSender:
 
 
 def message(notice: Notice) -> tuple[str, str]:
-    """The title and the body of the message that a notice becomes."""
+    """Return the title and the body of a notice's message."""
     paragraphs = []
     for entry, occurrences in notice.entries.items():
         text, mend = orjson.loads(entry)
@@ -108,7 +103,7 @@ def message(notice: Notice) -> tuple[str, str]:
 
 
 def open_teller(settings: Settings) -> Channel:
-    """The channel to the services that `RINGBACK_NOTIFY` names; the log where it is unset.
+    """Return the channel to the services of `RINGBACK_NOTIFY`, or to the log where it is unset.
 
     Raises:
         service.settings.InvalidSettings: the extra `notify` is not installed, or a URL names no service of Apprise.

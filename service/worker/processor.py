@@ -80,7 +80,7 @@ class EventMetrics(Collector):
         record = lease.record
         self._ended.numbers[self._types.of(record.type), state] += 1
         if record.arrived_by in BY_TELNYX:
-            self._seconds.took(max(0, lease.now() - record.received_at) / 1000)
+            self._seconds.observe(max(0, lease.now() - record.received_at) / 1000)
 
     def collect(self) -> Iterable[Metric]:
         """The numbers."""

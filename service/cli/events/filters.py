@@ -5,8 +5,7 @@ import inspect
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,15 +19,6 @@ from service.store.inbox.search import EventFilter
 Command = Callable[..., None]
 
 _BARE = re.compile(r"\s*[\d.]+\s*")
-
-
-class State(StrEnum):
-    """The states of an event."""
-
-    OPEN = "open"
-    DONE = "done"
-    IGNORED = "ignored"
-    DEAD = "dead"
 
 
 def parse_moment(text: str) -> int:
@@ -47,20 +37,13 @@ def parse_moment(text: str) -> int:
 
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of events.", show_default=False)]
-StateOption = Annotated[State | None, typer.Option("--state", help="Only events in this state.")]
-TypeOption = Annotated[
-    str | None,
-    typer.Option("--type", metavar="TYPE", help="Only events of this type, such as message.finalized, or 10dlc.*"),
+StateOption = Annotated[
+    Literal["open", "done", "ignored", "dead"] | None, typer.Option("--state", help="Only events in this state.")
 ]
-HandlerOption = Annotated[
-    str | None, typer.Option("--handler", metavar="NAME", help="Only events that this handler takes part in.")
-]
-DeadHandlerOption = Annotated[
-    str | None, typer.Option("--handler", metavar="NAME", help="Only where this handler is dead.")
-]
-ReasonOption = Annotated[
-    str | None, typer.Option("--reason", metavar="REASON", help="Only where a handler is dead for this reason.")
-]
+TypeOption = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Such as message.finalized, or 10dlc.*")]
+HandlerOption = Annotated[str | None, typer.Option("--handler", metavar="NAME", help="Only events of this handler.")]
+DeadHandlerOption = Annotated[str | None, typer.Option("--handler", metavar="NAME", help="Only if this one is dead.")]
+ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="REASON", help="Only if dead for this reason.")]
 NumberOption = Annotated[
     str | None,
     typer.Option("--number", metavar="NUMBER", parser=searched_number, help="Only events about this phone number."),

@@ -38,10 +38,9 @@ def list_opt_outs(
     """
     found = sorted(with_redis(_all), key=lambda opt_out: (-opt_out.since, opt_out.number))
     shown = [_shown(opt_out, reveal=reveal) for opt_out in found]
-    columns = ("number", "since (UTC)", "known from")
-    none = "No number is opted out."
+    columns, none = "number, since (UTC), known from", "No number is opted out."
     # The numbers are masked already.
-    show_list(shown, columns, lambda each: tuple(each.values()), none=none, as_json=as_json, reveal=True)
+    show_list(shown, columns, lambda each: tuple(each.values()), none, as_json=as_json, reveal=True)
 
 
 @optouts.command()

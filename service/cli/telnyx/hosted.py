@@ -32,9 +32,7 @@ Document = typer.Option(help="A PDF file.", exists=True, dir_okay=False, readabl
 def list_hosted(
     *,
     status: Annotated[str | None, typer.Option(help="Only orders of this status.")] = None,
-    numbers: Annotated[
-        bool, typer.Option("--numbers", help="List the numbers that are hosted, not the orders.")
-    ] = False,
+    numbers: Annotated[bool, typer.Option("--numbers", help="List hosted numbers, not orders.")] = False,
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
@@ -230,8 +228,8 @@ def _show_orders(orders: Sequence[MessagingHostedNumberOrder], *, as_json: bool 
         ]
         return order.id or "-", order.status or "-", numbers, order.messaging_profile_id or "-"
 
-    columns = ("id", "status", "numbers", "messaging profile")
-    show_list(orders, columns, row, none="There are no such orders.", as_json=as_json, reveal=reveal)
+    columns = "id, status, numbers, messaging profile"
+    show_list(orders, columns, row, "There are no such orders.", as_json=as_json, reveal=reveal)
     for each in () if as_json else orders:
         if (step := next_step_of(each)) is not None:
             say("", f"{each.id}: {step.text}", f"→ {step.mend}")
@@ -242,8 +240,8 @@ def _show_numbers(numbers: Sequence[PhoneNumberWithMessagingSettings], *, as_jso
         in_full = shown(number.phone_number, reveal=reveal)
         return number.id or "-", in_full, number.type or "-", number.messaging_profile_id or "-"
 
-    columns = ("id", "number", "type", "messaging profile")
-    show_list(numbers, columns, row, none="There are no hosted numbers.", as_json=as_json, reveal=reveal)
+    columns = "id, number, type, messaging profile"
+    show_list(numbers, columns, row, "There are no hosted numbers.", as_json=as_json, reveal=reveal)
 
 
 def _check_eligibility(numbers: Sequence[str], *, as_json: bool, reveal: bool) -> bool:
@@ -254,8 +252,7 @@ def _check_eligibility(numbers: Sequence[str], *, as_json: bool, reveal: bool) -
         return shown(each.phone_number, reveal=reveal), verdict, each.detail or ""
 
     rows = with_telnyx(partial(hosted_orders.check_eligibility, numbers=numbers))
-    columns = ("number", "can be hosted", "detail")
-    show_list(rows, columns, row, none="Telnyx did not say.", as_json=as_json, reveal=reveal)
+    show_list(rows, "number, can be hosted, detail", row, "Telnyx did not say.", as_json=as_json, reveal=reveal)
     return all(each.eligible for each in rows)
 
 

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from service import clock
 from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, show_list, shown
 from service.cli.numbers import e164
-from service.cli.options import JsonOption, RevealOption, YesOption
+from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption
 from service.cli.output import confirm, say
 from service.cli.telnyx.telnyx_session import (
     first_rows,
@@ -42,7 +43,7 @@ def list_messages(
     range_: Annotated[
         str, typer.Option("--range", help="today, yesterday, this_week, last_week, this_month or last_N_days.")
     ] = "today",
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
@@ -60,14 +61,8 @@ def list_messages(
             limit,
         )
     )
-    show_list(
-        rows,
-        ("id", "created (UTC)", "type", "from", "to", "status"),
-        lambda each: _row(each, reveal=reveal),
-        none="There are no such messages.",
-        as_json=as_json,
-        reveal=reveal,
-    )
+    columns, none = "id, created (UTC), type, from, to, status", "There are no such messages."
+    show_list(rows, columns, partial(_row, reveal=reveal), none, as_json=as_json, reveal=reveal)
 
 
 @messages.command("show")
@@ -83,7 +78,7 @@ def show(message_id: MessageId, *, reveal: RevealOption = False) -> None:
 
 @messages.command("schedule")
 def schedule(
-    number: Annotated[str, typer.Argument(help="A number such as +13125550001.", parser=e164)],
+    number: E164Argument,
     *,
     text: Annotated[str, typer.Option(help="The message.")],
     at: Annotated[str, typer.Option(help="When, such as 2030-01-01T09:00:00Z: 5 minutes to 5 days ahead.")],

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from service.cli.connections import load_for_change
 from service.cli.inspect.config import without_password
 from service.cli.masked_output import show_list, shown
 from service.cli.numbers import e164, numbers_in
-from service.cli.options import JsonOption, RevealOption, YesOption
+from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption
 from service.cli.output import Cell, confirm, fail, progress, say
 from service.cli.telnyx.telnyx_session import (
     refuse_opted_out,
@@ -35,7 +36,6 @@ rcs = typer.Typer(help="RCS agents, the RCS features of phones, and test message
 _URLS = ("webhook_url", "webhook_failover_url")
 
 Agent = Annotated[str, typer.Argument(help="The agent's id, from `ringback rcs agents`.")]
-Number = Annotated[str, typer.Argument(help="A number such as +13125550001.", parser=e164)]
 
 
 @rcs.command("agents")
@@ -44,14 +44,8 @@ def agents(*, as_json: JsonOption = False) -> None:
 
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    show_list(
-        with_telnyx(_agents),
-        ("id", "name", "enabled", "messaging profile", "webhook URLs"),
-        _agent_row,
-        none="The account has no RCS agents.",
-        as_json=as_json,
-        reveal=True,
-    )
+    columns, none = "id, name, enabled, messaging profile, webhook URLs", "The account has no RCS agents."
+    show_list(with_telnyx(_agents), columns, _agent_row, none, as_json=as_json, reveal=True)
 
 
 @rcs.command("capabilities")
@@ -62,9 +56,7 @@ def capabilities(
     file: Annotated[
         Path | None, typer.Option(help="A file with one number a line.", exists=True, dir_okay=False)
     ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Ask Telnyx also about numbers whose answer is remembered.")
-    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask again where an answer is remembered.")] = False,
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
@@ -82,14 +74,11 @@ def capabilities(
     rows: list[dict[str, Any]] = [
         {"phone_number": each, "capable": one.capable, "features": one.features} for each, one in found.items()
     ]
-    show_list(
-        rows,
-        ("number", "RCS"),
-        lambda each: (shown(each["phone_number"], reveal=reveal), _features(found[each["phone_number"]])),
-        none="",
-        as_json=as_json,
-        reveal=reveal,
-    )
+
+    def row(each: dict[str, Any]) -> tuple[str, str]:
+        return shown(each["phone_number"], reveal=reveal), _features(found[each["phone_number"]])
+
+    show_list(rows, "number, RCS", row, "", as_json=as_json, reveal=reveal)
     if not as_json:
         say(f"{sum(one.capable for one in found.values())} of {len(found)} can be reached by RCS", err=True)
 
@@ -111,7 +100,7 @@ def deeplink(
 
 
 @rcs.command("invite")
-def invite(agent: Agent, number: Number, *, yes: YesOption = False, reveal: RevealOption = False) -> None:
+def invite(agent: Agent, number: E164Argument, *, yes: YesOption = False, reveal: RevealOption = False) -> None:
     """Invite a phone to try an agent that is not launched yet.
 
     Exit codes: 0 invited, 1 not confirmed, or Telnyx refuses or cannot be reached, 2 bad usage.
@@ -125,16 +114,13 @@ def invite(agent: Agent, number: Number, *, yes: YesOption = False, reveal: Reve
 @rcs.command("send")
 def send_message(
     agent: Agent,
-    number: Number,
+    number: E164Argument,
     *,
     text: Annotated[str | None, typer.Option(help="The message.")] = None,
     file: Annotated[
-        str | None,
-        typer.Option(help="The https URL of a file to send, or a JSON file with a content message (a rich card, say)."),
+        str | None, typer.Option(help="The https URL of a file, or a JSON file with a content message.")
     ] = None,
-    fallback_text: Annotated[
-        str | None, typer.Option(help="The SMS that Telnyx sends from RINGBACK_SMS_FROM to a phone without RCS.")
-    ] = None,
+    fallback_text: Annotated[str | None, typer.Option(help="An SMS to a phone without RCS, by Telnyx.")] = None,
     profile: Annotated[str | None, typer.Option(help="The messaging profile, unless it is the agent's.")] = None,
     wait: Annotated[float, typer.Option(help="Seconds to follow it for at most.", min=0)] = 120,
     yes: YesOption = False,
@@ -150,9 +136,8 @@ def send_message(
     if fallback_text is not None:
         how = "--fallback-text takes a number or short code of yours in RINGBACK_SMS_FROM"
         fallback = {"from": sender_of(sms_from, how), "text": fallback_text}
-    draft = with_telnyx_and_redis(
-        partial(_draft, agent=agent, to=number, profile=profile, content=content, fallback=fallback)
-    )
+    draft = RcsDraft(agent, number, profile or "", content, fallback)
+    draft = with_telnyx_and_redis(partial(_checked_draft, draft=draft))
     confirm(f"Send one message to {shown(number, reveal=reveal)} by {agent}?", yes=yes)
     last = with_telnyx(partial(_send_and_follow, draft=draft, seconds=wait))
     if not last.ended:
@@ -174,13 +159,8 @@ async def _agents(telnyx: AsyncTelnyx) -> list[dict[str, Any]]:
 
 def _agent_row(agent: dict[str, Any]) -> tuple[Cell, ...]:
     id_, name, profile = (agent.get(each) or "-" for each in ("agent_id", "agent_name", "profile_id"))
-    return (
-        id_,
-        name,
-        "yes" if agent.get("enabled") else "no",
-        profile,
-        [url for each in _URLS if (url := agent[each])] or "-",
-    )
+    urls = [agent[each] for each in _URLS if agent[each]]
+    return id_, name, "yes" if agent.get("enabled") else "no", profile, urls or "-"
 
 
 def _features(capability: Capability) -> str:
@@ -191,26 +171,17 @@ def _features(capability: Capability) -> str:
     return ", ".join(feature.lower().replace("_", " ") for feature in capability.features)
 
 
-async def _draft(
-    telnyx: AsyncTelnyx,
-    store: Store,
-    *,
-    agent: str,
-    to: str,
-    profile: str | None,
-    content: ContentMessage,
-    fallback: SMSFallback | None,
-) -> RcsDraft:
-    """Return the message, unless the number said STOP or the agent cannot send. Warn of links that may be blocked."""
-    await refuse_opted_out(store, to, "sent")
-    known = (await telnyx.messaging.rcs.agents.retrieve(agent)).data
+async def _checked_draft(telnyx: AsyncTelnyx, store: Store, *, draft: RcsDraft) -> RcsDraft:
+    """Return the message with its messaging profile, unless the number said STOP or the agent cannot send."""
+    await refuse_opted_out(store, draft.to, "sent")
+    known = (await telnyx.messaging.rcs.agents.retrieve(draft.agent)).data
     if known is not None and known.enabled is False:
-        fail(f"the agent {agent} is disabled: nothing was sent")
-    messaging_profile_id = profile or (known.profile_id if known else None)
-    if messaging_profile_id is None:
-        fail(f"the agent {agent} has no messaging profile: name one with --profile")
-    await warn_of_shorteners(telnyx, store, text=fallback["text"] if fallback else "")
-    return RcsDraft(agent, to, messaging_profile_id, content, fallback)
+        fail(f"the agent {draft.agent} is disabled: nothing was sent")
+    profile = draft.messaging_profile_id or (known.profile_id if known else None)
+    if profile is None:
+        fail(f"the agent {draft.agent} has no messaging profile: name one with --profile")
+    await warn_of_shorteners(telnyx, store, text=draft.fallback["text"] if draft.fallback else "")
+    return replace(draft, messaging_profile_id=profile)
 
 
 async def _send_and_follow(telnyx: AsyncTelnyx, *, draft: RcsDraft, seconds: float) -> Progress:

@@ -33,6 +33,9 @@ REJECTED = "Rejected"
 tollfree = typer.Typer(help="Toll-free verification: list, submit and correct requests.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a request, as `list` shows it.")]
+ForceOption = Annotated[
+    bool, typer.Option("--force", help="Also where it un-verifies a number, or without the business registration.")
+]
 
 
 @tollfree.command("list")
@@ -80,10 +83,7 @@ def show(request_id: Id, *, as_json: JsonOption = False, reveal: RevealOption = 
 def submit(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file with the fields of the request.")],
     *,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Also where it un-verifies a number, or the business registration is missing."),
-    ] = False,
+    force: ForceOption = False,
     yes: YesOption = False,
 ) -> None:
     """Check a request field by field, and submit it for review.
@@ -113,12 +113,7 @@ def resubmit(
     changes: Annotated[
         list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value. May be repeated.")
     ],
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force", help="Also a verified one, which un-verifies its numbers, and without the business registration."
-        ),
-    ] = False,
+    force: ForceOption = False,
     yes: YesOption = False,
     reveal: RevealOption = False,
 ) -> None:

@@ -12,7 +12,7 @@ from telnyx import APIError, AsyncTelnyx
 from service import clock
 from service.cli.inspect.config import without_password
 from service.cli.masked_output import print_json, show_list
-from service.cli.options import JsonOption, YesOption
+from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.telnyx.telnyx_session import first_rows, with_telnyx, with_telnyx_and_redis
 from service.outbound.errors import classify_error
@@ -207,7 +207,7 @@ def deliveries(
     delivery_id: Annotated[str | None, typer.Argument(help="Show this one whole, with every attempt.")] = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only those that failed.")] = False,
     days: Annotated[int, typer.Option(help="How many days back.", min=1, max=30)] = 1,
-    limit: Annotated[int, typer.Option(help="How many at most.", min=1)] = 50,
+    limit: LimitOption = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List the webhooks that Telnyx has tried to deliver, the latest first. Bodies are left out.
@@ -228,14 +228,8 @@ def deliveries(
             limit,
         )
     )
-    show_list(
-        [_without_bodies(each) for each in rows],
-        ("id", "event", "type", "status", "attempts", "started (UTC)"),
-        _row,
-        none="There are no such deliveries.",
-        as_json=as_json,
-        reveal=False,
-    )
+    columns, none = "id, event, type, status, attempts, started (UTC)", "There are no such deliveries."
+    show_list(_without_bodies(rows), columns, _row, none, as_json=as_json, reveal=False)
 
 
 def _without_bodies(value: Any) -> Any:
