@@ -57,9 +57,10 @@ def explain(policy: Policy | None, event: Event[Message], at: float) -> list[Exp
 
 
 def _explained(case: Case, at: float) -> Explanation:
-    if case.patience is not None and case.under_way:
+    timeout = case.rule.undelivered_after
+    if timeout is not None and case.under_way:
         why = "unless it is delivered by then, it falls back"
-        due = (at if case.since is None else case.since) + case.patience
+        due = (at if case.since is None else case.since) + timeout
         return Explanation(case.number, case.rule.name, "watch", "under_way", why, max(at, due))
     reason = case.reason_against(at, None)
     if reason is not None:

@@ -6,7 +6,6 @@ Pure, so that the handler and `ringback policy explain` cannot differ.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -69,21 +68,6 @@ class Case:
     def timer(self) -> str:
         """The key of the timer that asks whether the message was delivered; the number cannot be read from it."""
         return f"sms_fallback:{hashlib.sha256(f'{self.message.id}/{self.number}'.encode()).hexdigest()[:32]}"
-
-    @property
-    def sent_at(self) -> datetime | None:
-        """The time at which the message was sent: a STOP since then forbids the SMS."""
-        return datetime.fromtimestamp(self.since, UTC) if self.since is not None else None
-
-    @property
-    def patience(self) -> float | None:
-        """Seconds after `since` by which it should be delivered, where the rule watches for that."""
-        return self.rule.undelivered_after
-
-    @property
-    def fresh_until(self) -> float | None:
-        """Seconds since 1970 until which an SMS in its place is of use."""
-        return None if self.since is None else self.since + self.rule.max_age
 
     @property
     def under_way(self) -> bool:
@@ -171,7 +155,7 @@ def draft(case: Case, content: Mapping[str, Any]) -> Draft:
     return Draft("SMS", str(rule.sender), text, count)
 
 
-def sketch(case: Case) -> Draft | None:
+def draft_of_event(case: Case) -> Draft | None:
     """Return the draft where the event itself says what it needs; None where Telnyx is to be asked, or it fails."""
     content = content_of(case.message)
     try:

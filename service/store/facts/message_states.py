@@ -24,7 +24,7 @@ Purpose = Literal["look", "hold", "sent"]
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class PlannedSend:
     """The message that would go to a recipient. The look asks whether it could go, and takes nothing.
 
     `awake` is false in quiet hours: then only consent is asked. `since` is when the message was sent, `fresh_until`
@@ -46,14 +46,14 @@ class Recipient:
 
     number: str
     effect: str
-    prospect: Prospect | None = None
+    planned: PlannedSend | None = None
 
     def __repr__(self) -> str:
         return f"Recipient(effect={self.effect!r})"
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Preflight:
     """Whether what would be sent to a recipient could go now.
 
     `known`: the ledger knows its effect. `consent_missing` names encryption keys without which nobody can tell who is
@@ -83,7 +83,7 @@ class RecipientState:
     right: str
     held: float | None
     begun: bool
-    outlook: Outlook | None = None
+    preflight: Preflight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ async def ask(
         orjson.dumps(encode_status(said, store.encryption, keep=keep)) if said else b"",
     )
     for each in recipients:
-        args += (orjson.dumps(store.encryption.forms(each.number)), each.effect, _prospect(each.prospect))
+        args += (orjson.dumps(store.encryption.forms(each.number)), each.effect, _planned(each.planned))
     missing, doubled, *answers = await store.run(MESSAGE, *args)
     if missing:
         raise KeyMissing([each.decode() for each in missing])
@@ -143,10 +143,10 @@ def _milliseconds(keep: float) -> int:
     return int(max(keep, MIN_KEEP) * 1000)
 
 
-def _prospect(prospect: Prospect | None) -> bytes:
-    if prospect is None:
+def _planned(planned: PlannedSend | None) -> bytes:
+    if planned is None:
         return b""
-    asked = prospect.admission
+    asked = planned.admission
     admission = {
         "event": asked.event_id,
         "ticket": asked.ticket,
@@ -158,11 +158,11 @@ def _prospect(prospect: Prospect | None) -> bytes:
     }
     return orjson.dumps(
         {
-            "awake": prospect.awake,
-            "since": -1 if prospect.since is None else int(prospect.since * 1000),
-            "fresh_until": -1 if prospect.fresh_until is None else int(prospect.fresh_until * 1000),
-            "segments": prospect.segments,
-            "limit": prospect.limit,
+            "awake": planned.awake,
+            "since": -1 if planned.since is None else int(planned.since * 1000),
+            "fresh_until": -1 if planned.fresh_until is None else int(planned.fresh_until * 1000),
+            "segments": planned.segments,
+            "limit": planned.limit,
             "window": int(WINDOW * 1000),
             "admission": admission,
         }
@@ -170,15 +170,15 @@ def _prospect(prospect: Prospect | None) -> bytes:
 
 
 def _state(answer: Sequence[Any], encryption: Sealer) -> RecipientState:
-    *texts, outlook = answer
+    *texts, preflight = answer
     status, reason, right, held, begun = (each.decode() for each in texts)
-    found = _outlook(outlook, encryption) if outlook else None
+    found = _preflight(preflight, encryption) if preflight else None
     return RecipientState(status, reason, right, int(held) / 1000 if held else None, begun == "1", found)
 
 
-def _outlook(answer: Sequence[Any], encryption: Sealer) -> Outlook:
+def _preflight(answer: Sequence[Any], encryption: Sealer) -> Preflight:
     known, out, missing, room, admission = answer
-    return Outlook(
+    return Preflight(
         known=known == 1,
         opted_out=out == 1,
         consent_missing=tuple(each.decode() for each in missing),

@@ -41,8 +41,8 @@ save_message(message, ARGV[2])
 -- Last, so that a repetition finds it out too.
 for _, form in ipairs(duplicated) do redis.call('HSET', message.key, 'doubled:' .. form, '1') end
 
--- prospects: whether what would be sent to a recipient could go now; `free`: the message's state does not stand against it
-local function prospects(forms, effect, wanted, state, free)
+-- preflight: whether what would be sent to a recipient could go now; `free`: the message's state does not stand against it
+local function preflight(forms, effect, wanted, state, free)
   local since = wanted.since >= 0 and wanted.since or nil
   local missing = unreadable_consent(names)
   local found = { redis.call('EXISTS', ns .. ':effect:' .. effect), opted_out(forms, since) and 1 or 0, missing, {}, {} }
@@ -57,7 +57,7 @@ for _, each in ipairs(recipients) do
   local state, begun = recipient_state(fields, each[1]), effect_begun(each[2])
   local mine = begun and state.right == by
   local reason = mine and '' or reason_against(fields, state, by, begun)
-  local sending = each[3] == '' and {} or prospects(each[1], each[2], cjson.decode(each[3]), state, reason == '' and not mine)
+  local sending = each[3] == '' and {} or preflight(each[1], each[2], cjson.decode(each[3]), state, reason == '' and not mine)
   answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '', sending }
 end
 return { missing_keys(fields, names), doubled, unpack(answers) }
