@@ -1,6 +1,6 @@
 """Bodies as others may see them: numbers replaced or masked, texts gone, the shape kept.
 
-A list names the fields that may stay; every other string goes. A field that Telnyx adds tomorrow is
+A list names the fields that may stay. Every other string goes. A field that Telnyx adds tomorrow is
 hidden until somebody decides otherwise. The ids of WhatsApp users, and of WhatsApp's messages, whose base64 holds a
 number, go wherever they stand.
 """
@@ -36,13 +36,13 @@ Replace = Callable[[str], str]
 
 
 def masked(content: Any) -> Any:
-    """A body for the eyes of an operator: numbers masked, texts hidden."""
+    """Return a body for operators: numbers masked, texts hidden."""
     return _changed(content, mask_number, lambda _: HIDDEN)
 
 
 @dataclass(frozen=True)
 class Anonymizer:
-    """Replaces each number by one that nobody has, always the same by the same, and each text by one of its length.
+    """A replacement of each number by a fixed, unassigned one, and of each text by one of its length.
 
     The secret lives as long as this object, so that nobody finds the replaced numbers by trying all.
     """
@@ -50,17 +50,17 @@ class Anonymizer:
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
     def content(self, content: Any) -> Any:
-        """A parsed body in disguise."""
+        """Return an anonymous copy of a parsed body."""
         return _changed(content, self.number, _filler)
 
     def number(self, number: str) -> str:
-        """A number under country code 999, which no country has. Source: ITU-T E.164, list of assigned codes."""
+        """Return a number under country code 999, which no country has. Source: ITU-T E.164, list of assigned codes."""
         digits = re.sub(r"\D", "", number)
         digest = hmac.digest(self.secret, digits.encode(), hashlib.sha256)
         return f"+999{int.from_bytes(digest[:8], 'big') % 10**12:012d}"
 
     def name(self, text: str) -> str:
-        """An id or another name, with the numbers in it replaced."""
+        """Return an id or another name with its numbers replaced."""
         if _HARMLESS.fullmatch(text):
             return text
         shown = _filler(text) if gives_away(text) else text
@@ -104,5 +104,5 @@ def _key(key: str, number: Replace, text: Replace) -> str:
 
 
 def _filler(text: str) -> str:
-    """As many letters, so that what depends on the length of a text still does."""
+    """Return as many letters, so that segments and lengths stay the same."""
     return "x" * len(text)

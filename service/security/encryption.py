@@ -1,10 +1,10 @@
-"""Sealing what is private before it is stored, and hiding numbers that things are kept under.
+"""Encryption of private values before they are stored, and keyed hashes of numbers in keys and fields.
 
 Pure. A `Sealer` holds the keys of `RINGBACK_ENCRYPTION_KEY`: the first seals and hides, all of them open and find. One
 without keys stores everything in the clear.
 
-A stored value tells by a mark of ours whether it is sealed or hidden. Foreign text that begins like such a mark is
-stored behind another mark, so that no text can pass for a sealed one. Numbers always bear one: `p:` plain, `h:` hidden.
+A mark at the beginning of a stored value says whether it is sealed or hidden. Foreign text that begins with such a mark
+gets another one, and cannot pass for sealed. Numbers always have one: `p:` plain, `h:` hidden.
 
 A sealed value is bound to its place (`place_of`): moved to another record or field, it does not open.
 """
@@ -36,7 +36,7 @@ _HIDDEN_BYTES = 16
 
 
 class MissingEncryptionKey(Exception):
-    """No key at hand opens this; `key` is the name of the one that does."""
+    """No present key opens this. `key` is the name of the one that does."""
 
     def __init__(self, key: str) -> None:
         super().__init__(
@@ -53,7 +53,7 @@ class SealDamaged(Exception):
 
 
 class UnopenedText(str):
-    """Words in place of a text that could not be opened; `stored` is the sealed text."""
+    """Words in place of a text that could not be opened. `stored` is the sealed text."""
 
     __slots__ = ("stored",)
 
@@ -74,23 +74,23 @@ class Form(str):
 
     @property
     def key(self) -> str | None:
-        """The name of the key that it is hidden under; None where it is not hidden."""
+        """The name of the key that it is hidden under, or None."""
         return self.split(":")[1] if self.startswith(_HIDDEN_MARK) else None
 
     @property
     def plain(self) -> str | None:
-        """The text itself; None where that is hidden, or where this is no form."""
+        """The text itself. None if it is hidden, or if this is no form."""
         return self[len(_PLAIN_MARK) :] if self.startswith(_PLAIN_MARK) else None
 
 
 def place_of(kind: str, name: str, field_name: str) -> bytes:
-    """Return the place that a sealed value is bound to: the kind and the name of its record, and its field."""
+    """Return the place to which a sealed value is bound: kind and name of its record, and its field."""
     return f"{kind}:{len(name)}:{name}:{field_name}".encode()
 
 
 @dataclass(frozen=True)
 class EncryptionKey:
-    """One key: 32 bytes, from which what hides numbers is derived; `name` tells keys apart and gives nothing away."""
+    """One key: 32 bytes, from which the key of the hashes is derived. `name` is a public identifier."""
 
     secret: bytes = field(repr=False)
 
@@ -136,16 +136,16 @@ class EncryptionKey:
         return _MARK + bytes.fromhex(self.name)
 
     def hidden(self, text: str) -> Form:
-        """The keyed hash of a text, which bears the name of the key."""
+        """Return the keyed hash of a text, with the name of the key."""
         hashed = hashlib.blake2b(text.encode(), key=self._hiding, digest_size=_HIDDEN_BYTES)
         return Form(f"{_HIDDEN_MARK}{self.name}:{hashed.hexdigest()}")
 
     def brief(self, content: bytes, size: int) -> bytes:
-        """A keyed digest of `size` bytes."""
+        """Return a keyed digest of `size` bytes."""
         return hashlib.blake2b(content, key=self._hiding, digest_size=size).digest()
 
     def nonce_for(self, content: bytes) -> bytes:
-        """A nonce that no other content has: equal contents then look alike, and that is all that can be told."""
+        """Derive a nonce from the content. Equal contents look alike, and nothing else is revealed."""
         return hashlib.blake2b(content, key=self._nonces, digest_size=_NONCE_BYTES).digest()
 
     @cached_property
@@ -166,7 +166,7 @@ class EncryptionKey:
 
 @dataclass(frozen=True)
 class Sealer:
-    """Seals and hides under its first key, opens and finds under all."""
+    """Keys: the first one seals and hides, and all open and find."""
 
     keys: tuple[EncryptionKey, ...] = ()
 
@@ -181,13 +181,13 @@ class Sealer:
         return tuple(each.name for each in self.keys)
 
     def seal(self, content: bytes, place: bytes) -> bytes:
-        """Return what to store in the place of `content`, bound to its place."""
+        """Return `content` in its stored form, bound to its place."""
         if not self.keys:
             return _CLEAR_MARK + content if content[:1] in (_MARK, _CLEAR_MARK) else content
         return self.keys[0].seal(content, place, random(_NONCE_BYTES))
 
     def seal_alike(self, content: bytes, place: bytes) -> bytes:
-        """Like `seal`, but equal contents of one place are stored alike, so that they can be counted."""
+        """Seal so that equal contents of one place are stored alike and can be counted."""
         if not self.keys:
             return self.seal(content, place)
         key = self.keys[0]
@@ -211,7 +211,7 @@ class Sealer:
         raise MissingEncryptionKey(stored[len(_MARK) : _NONCE_AT].hex())
 
     def seal_text(self, text: str, place: bytes) -> str:
-        """Return what to store in the place of a text; one that could not be opened keeps its stored form."""
+        """Return a text in its stored form. One that could not be opened keeps that form."""
         if isinstance(text, UnopenedText):
             return text.stored
         if self.keys and text:
@@ -219,7 +219,7 @@ class Sealer:
         return _CLEAR_TEXT_MARK + text if text.startswith((_TEXT_MARK, _CLEAR_TEXT_MARK)) else text
 
     def open_text(self, stored: str, place: bytes) -> str:
-        """Return a text that was stored; one that cannot be opened comes back as `UnopenedText`."""
+        """Return a text that was stored. One that cannot be opened comes back as `UnopenedText`."""
         if not stored.startswith(_TEXT_MARK):
             return stored.removeprefix(_CLEAR_TEXT_MARK)
         try:
@@ -230,22 +230,22 @@ class Sealer:
             return UnopenedText.of(stored, SealDamaged())
 
     def hide(self, text: str) -> Form:
-        """Return the form that something is kept under in the place of a number."""
+        """Return the form that replaces a number in keys and fields."""
         return self.keys[0].hidden(text) if self.keys else _plain(text)
 
     def briefs(self, content: bytes, size: int) -> tuple[bytes, ...]:
-        """All digests of `size` bytes to find something by: that of today first, the one without a key last."""
+        """Return all digests of `size` bytes to search for: of the first key first, without a key last."""
         plain = hashlib.blake2b(content, digest_size=size).digest()
         return (*(key.brief(content, size) for key in self.keys), plain)
 
     def brief(self, content: bytes, size: int) -> bytes:
-        """The digest of `size` bytes that something is to be found by."""
+        """Return the digest of `size` bytes to store."""
         if self.keys:
             return self.keys[0].brief(content, size)
         return hashlib.blake2b(content, digest_size=size).digest()
 
     def forms(self, text: str) -> tuple[Form, ...]:
-        """All that something about a number may be kept under: that of today first, the number itself last."""
+        """Return all forms of a number to search for: of the first key first, the number itself last."""
         return (*(key.hidden(text) for key in self.keys), _plain(text))
 
 
@@ -279,7 +279,7 @@ def parse_keys(text: str) -> tuple[EncryptionKey, ...]:
 
 @lru_cache(maxsize=16)
 def sealer_of(text: str | None) -> Sealer:
-    """Return the sealer of a setting; made once, since deriving its keys takes time."""
+    """Return the sealer of a setting. It is cached, because deriving its keys takes time."""
     return Sealer(() if text is None else parse_keys(text))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 LONGEST_TYPE = 128
-"""Characters of an event type; a longer one is shortened."""
+"""Characters of an event type. A longer one is shortened."""
 
 _UUID = r"(?<![0-9a-fA-F])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
 _TIME = r"(?<![\d+.()-])20\d\d-[01]\d-[0-3]\d(?:[T ][0-2]\d:[0-5]\d)?(?![\d-])"
@@ -35,7 +35,7 @@ _UNSAFE = re.compile(
 
 
 def mask_number(number: str) -> str:
-    """Return `+1312•••0001` for `+13125550001`; of up to 8 characters, only the last two stay.
+    """Return `+1312•••0001` for `+13125550001`. Only the last two of up to 8 characters stay.
 
     Other addresses of people are masked too: `US.•••1918` of a WhatsApp user, `•••@example.com` of an e-mail.
     """
@@ -57,7 +57,7 @@ def is_user_id(text: object) -> bool:
 
 
 def mask_numbers(text: str) -> str:
-    """Mask whatever in a foreign text (an error's detail, say) may be a phone number: 7 digits or more in a row.
+    """Mask possible phone numbers in a foreign text, such as an error's detail: 7 digits or more in a row.
 
     The ids of WhatsApp users and messages are masked too. UUIDs stay, since people search by them,
     and so do dates (`2026-11-22 07:15`).
@@ -109,7 +109,7 @@ def _masked_if_long(match: re.Match[str]) -> str:
 
 
 def gives_away(text: str) -> bool:
-    """Return whether a text holds the id of a WhatsApp user or message, or base64 with a phone number in it."""
+    """Return whether a text holds an id of a WhatsApp user or message, or base64 of a phone number."""
     return _PRIVATE_ID.search(text) is not None or any(_LONG_NUMBER.search(each) for each in decoded(text))
 
 
@@ -124,7 +124,7 @@ def mask_ids(text: str) -> str:
 
 
 def decoded(text: str) -> Iterator[str]:
-    """Yield the base64 in a text, decoded; bytes that are no ASCII become letters that no number has."""
+    """Yield the base64 in a text, decoded. Bytes beyond ASCII become letters."""
     for match in _BASE64.finditer(text):
         coded = match[0].translate(_URL_SAFE)
         whole = coded[: len(coded) - (len(coded) % 4 == 1)]
@@ -146,7 +146,7 @@ def printable_lines(text: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    """Return JSON that says the same, its control and format characters as JSON's own escapes; line breaks stay.
+    """Return JSON that says the same, its control and format characters as JSON's own escapes. Line breaks stay.
 
     Between its strings JSON holds no such character but a line break, so each one stands in a string.
     """

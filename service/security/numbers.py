@@ -1,7 +1,7 @@
 """Phone numbers in bodies: the short digests by which events about a number are found again, and exact matches.
 
-Pure. Four bytes are enough to find by: among a million other numbers, one is confused with this one in 4,000 searches.
-Only lists are decided by digests. Where there is an encryption key they are keyed: else a reader could try all numbers.
+Pure. Four bytes are enough for a search: of a million other numbers, one matches in 4,000 searches. Only lists use
+digests. With an encryption key they are keyed, because a reader could try all numbers.
 """
 
 import re
@@ -18,11 +18,11 @@ from service.security.masking import decoded
 DIGEST_BYTES = 4
 MOST_DIGESTS = 8
 EXAMINED = 65_536
-"""Bytes of a body that are looked at."""
+"""Bytes of a body that are examined."""
 
 _SIGNED = re.compile(rb'"(\+[\d ().\-/]{7,40})"')
 _NAMED = re.compile(rb'"(?:phone_number|phoneNumber|from|to|number)"\s*:\s*(?:\[\s*)?"?([\d ().\-/]{3,40})["\s,}\]]')
-"""Without its `+`, a number is told from an id by the name of its field alone."""
+"""Without its `+`, only the name of its field distinguishes a number from an id."""
 _NOT_DIGITS = re.compile(r"\D")
 _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
 
@@ -33,7 +33,7 @@ def digests_of(number: str, sealer: Sealer) -> tuple[bytes, ...]:
 
 
 def digests(body: bytes, sealer: Sealer) -> bytes:
-    """Return the digests of the first few numbers in a body, side by side: with and without `+`, and short codes."""
+    """Return the digests of the first few numbers in a body, one after the other, short codes included."""
     spelt = (*_SIGNED.findall(body, 0, EXAMINED), *_NAMED.findall(body, 0, EXAMINED))
     found = dict.fromkeys(_digits(each.decode()) for each in dict.fromkeys(spelt) if canonical_number(each.decode()))
     return b"".join(sealer.brief(each, DIGEST_BYTES) for each in list(found)[:MOST_DIGESTS])
@@ -53,9 +53,8 @@ def _digits(number: str) -> bytes:
 class NumberMatcher:
     """A matcher of one whole number in texts.
 
-    It finds the number with or without `+` or `00`, with blanks, dots, dashes, slashes or brackets between its digits,
-    and within base64, as WhatsApp's ids of messages have it. It does not find the national form, without the country's
-    code: that may be somebody else's.
+    It finds the number with or without `+` or `00`, and with blanks, dots, dashes, slashes, brackets. It also searches
+    base64, as in WhatsApp's ids of messages. It does not find the national form, which may be somebody else's.
     """
 
     pattern: "re.Pattern[str]"

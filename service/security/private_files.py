@@ -5,11 +5,11 @@ from pathlib import Path
 
 
 class Exposed(Exception):
-    """Everybody on this machine can change a file, or read a key; the text says what to do."""
+    """Everybody on this machine can change a file, or read a key. The text says what to do."""
 
 
 def require_private(path: Path, *, secret: bool = False) -> None:
-    """Refuse a file or folder that everybody can write to; a `secret` one also where everybody can read it.
+    """Refuse a file or folder that everybody can write to, and a `secret` one that everybody can read.
 
     A missing file is private.
 
@@ -24,7 +24,7 @@ def require_private(path: Path, *, secret: bool = False) -> None:
 
 
 def group_access(path: Path, *, secret: bool = False) -> str | None:
-    """Return a warning where a group can write to a file or folder, or read a `secret` one; None where it cannot."""
+    """Return a warning if a group can write to a file or folder, or read a `secret` one."""
     mode = _mode(path)
     if mode & stat.S_IWGRP:
         return f"{path}: its group can write to it: chmod g-w {path}, unless all of them may change what it holds"

@@ -24,7 +24,7 @@ class Secret:
 
     @classmethod
     def parse(cls, text: str) -> "Secret":
-        """Read `whsec_` and base64; the prefix may be missing, as may the padding.
+        """Read `whsec_` and base64. Prefix and padding are optional.
 
         Raises:
             ValueError: the text is not base64 of 24 to 64 bytes.
@@ -35,19 +35,19 @@ class Secret:
         except ValueError:
             raise ValueError("give whsec_ and the base64 of 24 to 64 random bytes") from None
         if not _SHORTEST <= len(key) <= _LONGEST:
-            raise ValueError(f"give whsec_ and the base64 of 24 to 64 random bytes; this one has {len(key)}")
+            raise ValueError(f"give whsec_ and the base64 of 24 to 64 random bytes, this one has {len(key)}")
         return cls(key)
 
     def sign(self, message_id: str, timestamp: int, body: bytes) -> str:
-        """`v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`."""
+        """Return `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`."""
         signed = f"{message_id}.{timestamp}.".encode() + body
         return "v1," + base64.b64encode(hmac.digest(self.key, signed, "sha256")).decode()
 
 
 def message_id(event_id: str) -> str:
-    """The id under which an event is sent, the same at each attempt.
+    """Return the id under which an event is sent, the same at each attempt.
 
-    That of the event, unless it holds what the signed form forbids (full stops) or a header would not carry.
+    It is the event's own, unless that does not fit a header or the signed form, which forbids full stops.
     """
     if _FIT_AS_ID.fullmatch(event_id):
         return event_id
@@ -55,7 +55,7 @@ def message_id(event_id: str) -> str:
 
 
 def headers(event_id: str, timestamp: int, body: bytes, secrets: Sequence[Secret]) -> dict[str, str]:
-    """The headers of one attempt at `timestamp` (unix seconds), signed by each secret; unsigned where there is none."""
+    """Return the headers of one attempt at `timestamp` (unix seconds), signed by each secret."""
     identity = message_id(event_id)
     unsigned = {ID_HEADER: identity, TIMESTAMP_HEADER: str(timestamp)}
     if not secrets:

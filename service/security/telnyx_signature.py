@@ -31,7 +31,7 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 class InvalidSignature(Exception):
-    """The request is not provably from Telnyx; `reason` is terse and safe to answer with."""
+    """The request is not provably from Telnyx. `reason` is terse and safe to answer with."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -131,10 +131,10 @@ def simulator_key(seed: int) -> SigningKey:
 
 
 def describe_known_key(public_key: bytes) -> str | None:
-    """Return in words whose key this is, or None where nobody but its owner can sign with it.
+    """Return the owner of a publicly known key in words, or None.
 
-    Every reader of this repository can sign with the simulator's keys and with one byte repeated, so they prove nothing
-    about the sender of a webhook. Cost: about 20 ms at the first call.
+    Every reader of this repository can sign with the simulator's keys and with one byte repeated. Cost: about 20 ms at
+    the first call.
     """
     return _known_keys().get(public_key)
 

@@ -66,10 +66,10 @@ def make_event(
     arrived_by: str = "webhook",
     **fields: Any,
 ) -> Event[dict[str, Any]]:
-    """An event to run a handler with.
+    """Make an event to run a handler with.
 
-    Without `payload`, one of `message.*` has that of a sample (an inbound SMS, or an outbound RCS message that was
-    sent, failed or was read), any other none; `fields` are put over it, `from_` as `from`. `arrived_by` is `webhook`,
+    Without `payload`, one of `message.*` has that of a sample: an inbound SMS, or an outbound RCS message. Others have
+    none. `fields` replace those of the payload, `from_` as `from`. `arrived_by` is `webhook`,
     `failover` or, for an event of Ringback's own, `emit` or `schedule`.
     """
     given = dict(payload) if payload is not None else _SAMPLES.get(event_type, dict)()
@@ -84,11 +84,11 @@ def make_event(
 
 @dataclass(frozen=True)
 class Result:
-    """How a handler ended, in the words of `ringback events list`, and what it did.
+    """The end of a handler, in the words of `ringback events list`, and its actions.
 
-    `outcome` is `done` for a handler that returned or raised Discard, `ignored` for one that does not react to the
-    event's type; `after` says in how many seconds a `waiting` or `parked` one would run again. `requests` are those
-    that the local Telnyx got, `emitted` the events that it emitted or scheduled, `exception` is what it raised.
+    `outcome` is `done` for a handler that returned or raised Discard, `ignored` for one without the event's type.
+    `after` is the seconds until a `waiting` or `parked` one would run again. `requests` are those to the local Telnyx.
+    `emitted` are the events that it emitted or scheduled, and `exception` is the one that it raised.
     """
 
     outcome: Literal["done", "waiting", "parked", "dead", "ignored"]
@@ -126,10 +126,10 @@ class Bench:
     ) -> Result:
         """Run a handler once, as a worker would, for an event from `make_event`, or for the body of a webhook.
 
-        With `router`, the one that the handler is subscribed to, its event types, options and lifespan count; `state`
-        takes the place of what that lifespan would yield. `settings` are variables by name, such as
-        `{"RINGBACK_SMS_FROM": "+13125550199"}`; none of the machine's count, and no `.env`. An event that was run
-        before is a redelivery, which runs nothing. The traceback of an ordinary exception goes to standard error.
+        With `router`, its event types, options and lifespan count. `state` replaces the value of that lifespan.
+        `settings` are variables by name, such as `{"RINGBACK_SMS_FROM": "+13125550199"}`. Those of the machine and of
+        `.env` do not count. An event that was run before is a redelivery, which runs nothing. The traceback of an
+        ordinary exception goes to standard error.
 
         Raises:
             ValueError: the handler is not in the router, or there is no such setting.
@@ -198,7 +198,7 @@ def open_bench() -> Iterator[Bench]:
 
 
 def run_handler(handler: Handler, event: Event[dict[str, Any]] | Mapping[str, Any], **options: Any) -> Result:
-    """Run a handler once, on a bench of its own; see `Bench.run_handler`. Several runs are faster on one bench."""
+    """Run a handler once, on a bench of its own. See `Bench.run_handler`. Several runs are faster on one bench."""
     with open_bench() as bench:
         return bench.run_handler(handler, event, **options)
 
@@ -210,7 +210,7 @@ class _GivenSettings(Settings):
     def settings_customise_sources(  # type: ignore[override]
         cls, _: Any, init_settings: PydanticBaseSettingsSource, **__: Any
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Neither the environment nor a `.env`."""
+        """Leave out the environment and `.env`."""
         return (init_settings,)
 
 
@@ -282,7 +282,7 @@ def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> NewEvent:
 
 
 async def _derived(store: Store) -> list[str]:
-    """The events of Ringback's own that are known, the newest first."""
+    """Return the remembered events of Ringback's own, the newest first."""
     records = await search(store, EventFilter(), limit=_MOST_EMITTED)
     return [record.id for record in records if record.arrived_by in _DERIVED]
 

@@ -17,7 +17,7 @@ USER_ID = "US.13491208655302741918"
 
 
 def envelope(event_type: str, payload: Body) -> Body:
-    """The body of a first delivery."""
+    """Return the body of a first delivery."""
     return {
         "data": {
             "record_type": "event",
@@ -31,7 +31,7 @@ def envelope(event_type: str, payload: Body) -> Body:
 
 
 def outbound_rcs(status: str, number: str) -> Body:
-    """The payload of an RCS message of ours with this status."""
+    """Return the payload of an outbound RCS message with this status."""
     return {
         "id": str(uuid.uuid4()),
         "record_type": "message",
@@ -46,7 +46,7 @@ def outbound_rcs(status: str, number: str) -> Body:
 
 
 def inbound_sms(number: str, text: str = "Are you open on Sundays?") -> Body:
-    """The payload of an SMS to us."""
+    """Return the payload of an inbound SMS."""
     return {
         "id": str(uuid.uuid4()),
         "record_type": "message",
@@ -61,7 +61,7 @@ def inbound_sms(number: str, text: str = "Are you open on Sundays?") -> Body:
 
 
 def inbound_rcs(number: str) -> Body:
-    """The payload of an RCS message to us, which names the agent and no number."""
+    """Return the payload of an inbound RCS message, which names the agent and no number."""
     payload = inbound_sms(number)
     text = payload.pop("text")
     to = [{"agent_id": "sample-agent", "agent_name": "Ringback"}]
@@ -69,7 +69,7 @@ def inbound_rcs(number: str) -> Body:
 
 
 def inbound_whatsapp(number: str, *, hidden: bool = False) -> Body:
-    """The payload of a WhatsApp message to us, whose sender may hide the number; `to` is a text (SDK 4.189)."""
+    """Return the payload of an inbound WhatsApp message. The sender may hide the number. `to` is a text (SDK 4.189)."""
     payload = inbound_sms(number)
     text = payload.pop("text")
     body = {
@@ -83,7 +83,7 @@ def inbound_whatsapp(number: str, *, hidden: bool = False) -> Body:
 
 
 def stop_sms(number: str) -> Body:
-    """The payload of a STOP that Telnyx has answered."""
+    """Return the payload of a STOP that Telnyx has answered."""
     return {**inbound_sms(number, "STOP"), "autoresponse_type": "STOP"}
 
 

@@ -27,7 +27,7 @@ _DOMAINS = (("acme.link", "marketing"), ("acme.info", "alerts"), ("acme.help", "
 
 @dataclass(frozen=True)
 class Account:
-    """The stores of one account, and what they share: the clock, identifiers, the background and the courier.
+    """The stores of one account, and what they share: the clock, identifiers, the background and the deliveries.
 
     `invitations` are pairs of RCS agent and test number, `transfers` the latest step of each order's internal transfer.
     """
@@ -57,7 +57,7 @@ class Account:
 def new_account(
     clock: SimulatedClock, identifiers: Identifiers, background: Background, poster: WebhookPoster, url: str | None
 ) -> Account:
-    """Return a new account with three profiles, agents and domains; its webhooks go to `url`."""
+    """Return a new account with three profiles, agents and domains. Its webhooks go to `url`."""
     deliveries, now = WebhookDeliveries(), clock.iso()
     courier = WebhookCourier(clock, identifiers, background, poster, deliveries)
     account = Account(clock, identifiers, background, courier, deliveries, MessagingProfiles(url))

@@ -36,7 +36,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def create_app(simulator: Simulator) -> Starlette:
-    """Return the simulator as an ASGI app; the SDK's `base_url` is its address with `/v2`.
+    """Return the simulator as an ASGI app. The SDK's `base_url` is its address with `/v2`.
 
     Webhooks are delivered while the app's lifespan lasts.
     """
@@ -128,7 +128,7 @@ class DroppedConnection(Response):
 def _dropper(transport: asyncio.Transport) -> Callable[[], None]:
     def drop() -> None:
         connection = transport.get_extra_info("socket")
-        # The event loop lends its socket without its options; a duplicate of the descriptor sets them.
+        # The event loop lends its socket without its options. A duplicate of the descriptor sets them.
         with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
             duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
         transport.abort()

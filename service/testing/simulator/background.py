@@ -13,7 +13,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 class Background:
-    """Runs work in the server's event loop; earlier work waits for that loop."""
+    """Runs work in the server's event loop. Earlier work waits for that loop."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -22,7 +22,7 @@ class Background:
 
     @property
     def under_way(self) -> int:
-        """How many pieces of work have not ended; one that waits for a later simulated time is among them."""
+        """How many pieces of work have not ended. One that waits for a later simulated time is among them."""
         return len(self._waiting) + len(self._tasks)
 
     def start(self, work: Work) -> None:
@@ -51,7 +51,7 @@ class Background:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def cancel(self) -> None:
-        """Cancel everything; from a thread other than the server's, return once it has ended."""
+        """Cancel everything. From a thread other than the server's, return once it has ended."""
         if self._loop is None:
             self._waiting.clear()
         elif self._loop is _running_loop():

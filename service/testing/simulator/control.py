@@ -1,9 +1,8 @@
 """The controls under `/_simulator`: scripting what happens, moving the clock, reading what happened.
 
-They answer programs on this machine, and no web page in its browser. A page of any site can send requests to loopback,
-and a name of its own can resolve to it (DNS rebinding). So the host must be loopback or named at the simulator's start,
-the origin must be the simulator's own, and a body must be declared as JSON, which a page cannot do without the consent
-of the server.
+They answer programs on this machine, and no web page in its browser. A page of any site can send requests to loopback.
+Its own name can resolve to loopback (DNS rebinding). So the host must be loopback or named at the simulator's start.
+The origin must be the simulator's own. A body must be declared as JSON, for which a page needs the server's consent.
 """
 
 from collections.abc import Awaitable, Callable
@@ -35,7 +34,7 @@ from service.testing.simulator.tollfree.requests import ReviewDecision, decide
 PREFIX = "/_simulator"
 
 Control = Callable[[Simulator, Any, Request], Any]
-"""A control: from the simulator, the body and the request to the answer; None answers with the state."""
+"""A control: from the simulator, the body and the request to the answer. None answers with the state."""
 
 
 class Advance(Script):
@@ -72,7 +71,7 @@ class NumberOfProfile(Script):
 
 
 class RateOfProduct(Script):
-    """The account's rate of sending, for which see `Rate`; missing fields stay."""
+    """The account's rate of sending, for which see `Rate`. Missing fields stay."""
 
     product: MessageType
     per_second: float = Field(1, gt=0)
@@ -92,7 +91,7 @@ async def check_access(request: Request, hosts: frozenset[str]) -> None:
     """Let a request pass that comes from a program on this machine, or is for one of `hosts`.
 
     Raises:
-        ApiError: it is for another host (403) or from another page (403), or its body is not declared as JSON (415).
+        ApiError: it is for another host or from another page (403), or its body is not declared as JSON (415).
     """
     host = request.headers.get("host", "")
     if not _is_known(host, hosts) or len(request.headers.getlist("host")) != 1:

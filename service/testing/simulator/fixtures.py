@@ -16,7 +16,7 @@ from service.testing.simulator.simulator import Simulator
 
 @dataclass(frozen=True, slots=True)
 class RunningSimulator:
-    """A simulator that listens; `url` is its address, `base_url` what the SDK and `TELNYX_BASE_URL` take."""
+    """A simulator that listens. `url` is its address, `base_url` what the SDK and `TELNYX_BASE_URL` take."""
 
     simulator: Simulator
     url: str

@@ -7,7 +7,7 @@ import uuid
 class Identifiers:
     """Draws UUIDs, codes and chances from one seed.
 
-    Each kind has a sequence of its own, so that what happens in the background does not change the ids of messages.
+    Each kind has its own sequence, so that work in the background does not change the ids of messages.
     """
 
     def __init__(self, seed: int) -> None:
@@ -15,15 +15,15 @@ class Identifiers:
         self._sequences: dict[str, random.Random] = {}
 
     def uuid(self, kind: str) -> str:
-        """The next UUID (version 4) of that kind, in text form."""
+        """Return the next UUID (version 4) of that kind, in text form."""
         return str(uuid.UUID(int=self._sequence(kind).getrandbits(128), version=4))
 
     def digits(self, kind: str, length: int) -> str:
-        """`length` random decimal digits, such as an ownership code."""
+        """Return `length` random decimal digits, such as an ownership code."""
         return "".join(self._sequence(kind).choices("0123456789", k=length))
 
     def chance(self, kind: str, probability: float) -> bool:
-        """True with `probability` between 0 and 1."""
+        """Return True with `probability` between 0 and 1."""
         return self._sequence(kind).random() < probability
 
     def _sequence(self, kind: str) -> random.Random:

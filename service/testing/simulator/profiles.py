@@ -79,7 +79,7 @@ class MessagingProfiles(Resources[MessagingProfile]):
         return next(iter(self)).id
 
     def destination(self, profile_id: str) -> WebhookTarget:
-        """Return where the webhooks of that profile go; those of an unknown one go to the simulator's own URL."""
+        """Return where the webhooks of that profile go. Those of an unknown one go to the simulator's own URL."""
         profile = self.find(profile_id)
         return self._default if profile is None else WebhookTarget(profile.webhook_url, profile.webhook_failover_url)
 

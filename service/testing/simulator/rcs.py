@@ -27,7 +27,7 @@ FEATURES: dict[Capability, list[str] | None] = {
     "text": ["GENERIC_RCS_FEATURE"],
     "none": None,
 }
-"""Source: knowledge base, RCS capabilities and deeplinks; the OpenAPI document does not let `features` be null."""
+"""Source: knowledge base, RCS capabilities and deeplinks. The OpenAPI document does not let `features` be null."""
 
 _NOT_CAPABLE = "RCS is disabled or agent is not provisioned for the carrier"
 _MOST_NUMBERS = 100
@@ -35,7 +35,7 @@ _MOST_NUMBERS = 100
 
 @dataclass(frozen=True, slots=True)
 class RcsAgent:
-    """One agent; inbound RCS messages go to its own webhook URLs. Source: OpenAPI `RCSAgent`."""
+    """One agent. Inbound RCS messages go to its own webhook URLs. Source: OpenAPI `RCSAgent`."""
 
     agent_id: str
     agent_name: str
@@ -54,7 +54,7 @@ class RcsAgent:
 
 
 class RcsAgentUpdate(RequestBody):
-    """The fields that PATCH changes, as far as given; null clears one. Source: OpenAPI `RCSAgentUpdate`."""
+    """The fields that PATCH changes, as far as given. Null clears one. Source: OpenAPI `RCSAgentUpdate`."""
 
     profile_id: str | None = None
     webhook_url: WebAddress | None = None
@@ -114,7 +114,7 @@ def update_agent(account: "Account", call: OperationCall) -> Answer:
 
 
 def create_agent(account: "Account", call: OperationCall) -> Answer:
-    """Create a draft under a brand, which may be any; nothing reviews it."""
+    """Create a draft under a brand, which may be any. Nothing reviews it."""
     if call.idempotency_key is None:
         raise missing_header("Idempotency-Key")
     draft = call.read(AgentDraft).model_dump()
@@ -138,7 +138,7 @@ def list_bulk_capabilities(account: "Account", call: OperationCall) -> Answer:
 
 
 def generate_deeplink(account: "Account", call: OperationCall) -> Answer:
-    """Make the link; for a phone without RCS it falls back to `phone_number`. Source: OpenAPI `RCSDeeplinkResponse`."""
+    """Make the link. For a phone without RCS it falls back to `phone_number`. Source: OpenAPI `RCSDeeplinkResponse`."""
     agent = account.agents.known(call.parameters["agent_id"])
     number = _number(call.query["phone_number"]) if call.query.get("phone_number") else ""
     parameters = {"service_id": f"{agent.agent_id}@rbm.goog"} | {k: v for k, v in call.query.items() if k == "body"}
@@ -146,7 +146,7 @@ def generate_deeplink(account: "Account", call: OperationCall) -> Answer:
 
 
 def invite_test_number(account: "Account", call: OperationCall) -> Answer:
-    """Invite a phone to try an agent; repeating it changes nothing. Source: OpenAPI `RCSTestNumberInviteResponse`."""
+    """Invite a phone to try an agent. Repeating it changes nothing. Source: OpenAPI `RCSTestNumberInviteResponse`."""
     agent, number = account.agents.known(call.parameters["id"]), _number(call.parameters["phone_number"])
     account.invitations.add((agent.agent_id, number))
     shown = {"record_type": "rcs.test_number_invite", "status": "PENDING"}

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Resources(Generic[Item]):
-    """A store of immutable resources; `id_of` reads the id of one."""
+    """A store of immutable resources. `id_of` reads the id of one."""
 
     def __init__(self, id_of: Callable[[Item], Any] = attrgetter("id")) -> None:
         self._id_of = id_of

@@ -1,4 +1,4 @@
-"""The simulator on a port: in this process until it is told to stop, or in a thread for the length of a block."""
+"""The simulator on a port: in this process until a signal, or in a thread during a block."""
 
 import socket
 import sys
@@ -17,7 +17,7 @@ _GRACE = 1
 
 
 def serve(simulator: Simulator, *, host: str, port: int) -> None:
-    """Serve until SIGTERM or SIGINT; print one line with the address as soon as it listens. Port 0 takes a free one.
+    """Serve until SIGTERM or SIGINT. Print one line with the address as soon as it listens. Port 0 takes a free one.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -31,7 +31,7 @@ def serve(simulator: Simulator, *, host: str, port: int) -> None:
 
 @contextmanager
 def running(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
-    """Serve in a thread until the block ends; gives the address, to which the API's `/v2` is added.
+    """Serve in a thread until the block ends. Yield the address, to which the API's `/v2` is added.
 
     Raises:
         OSError: the address cannot be listened on.

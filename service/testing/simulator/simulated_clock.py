@@ -8,12 +8,12 @@ from service import clock
 
 
 def iso(seconds: float) -> str:
-    """`seconds` since 1970 in the form that Telnyx writes: milliseconds and an explicit offset."""
+    """Write `seconds` since 1970 in Telnyx's form: milliseconds and an explicit offset."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def read_iso(text: str) -> float:
-    """Seconds since 1970 of an ISO 8601 date; one without an offset is taken as UTC.
+    """Return the seconds since 1970 of an ISO 8601 date. One without an offset is in UTC.
 
     Raises:
         ValueError: `text` is no ISO 8601 date.
@@ -23,7 +23,7 @@ def read_iso(text: str) -> float:
 
 
 def is_iso(value: object) -> bool:
-    """Whether `value` is the text of an ISO 8601 date."""
+    """Return whether `value` is the text of an ISO 8601 date."""
     try:
         return isinstance(value, str) and read_iso(value) is not None
     except ValueError:
@@ -44,25 +44,25 @@ class SimulatedClock:
         self._sleepers: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
     def now(self) -> float:
-        """Simulated seconds since 1970 (UTC)."""
+        """Return the simulated seconds since 1970 (UTC)."""
         return clock.now() + self._offset
 
     def iso(self) -> str:
-        """The simulated time of day, as Telnyx writes it."""
+        """Return the simulated time of day, as Telnyx writes it."""
         return iso(self.now())
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated time by `seconds`; negative ones move it back.
+        """Move the simulated time by `seconds`. Negative ones move it back.
 
         Raises:
-            ValueError: it would not lie between `EARLIEST` and `LATEST`; nothing has moved.
+            ValueError: it would not lie between `EARLIEST` and `LATEST`. Nothing has moved.
         """
         if not EARLIEST <= self.now() + seconds <= LATEST:
             raise ValueError("the simulated time must lie between 1970 and 9999")
         self._shift(self._offset + seconds)
 
     def set(self, time: float) -> None:
-        """Make it `time` (seconds since 1970) now; it runs on from there.
+        """Make it `time` (seconds since 1970) now. It runs on from there.
 
         Raises:
             ValueError: it does not lie between `EARLIEST` and `LATEST`.

@@ -27,11 +27,11 @@ class Simulator:
     """A local Telnyx: state, rules and scripted faults, without the HTTP face that `create_app` gives it.
 
     The same `seed` gives the same ids and the same key pair. `latency` is how many seconds every API request takes.
-    `webhook_url` is where events go for which nothing else is configured. With `api_key`, only that key is let in; else
+    `webhook_url` is where events go for which nothing else is configured. With `api_key`, only that key is let in. Else
     any Bearer token is. The controls over HTTP answer to loopback and to the names in `control_hosts`.
 
-    Its methods may be called from any thread. The model that each names describes its keywords;
-    an invalid keyword raises `pydantic.ValidationError`.
+    Its methods may be called from any thread. The model that each names describes its keywords.
+    An invalid keyword raises `pydantic.ValidationError`.
 
     Raises:
         ValueError: `latency` is not a number of seconds, or `webhook_url` no http or https URL.
@@ -62,7 +62,7 @@ class Simulator:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that happened and was scripted; the key pair stays."""
+        """Forget everything that happened and was scripted. The key pair stays."""
         self.background.cancel()
         self.clock.reset()
         identifiers = Identifiers(self.seed)
@@ -101,7 +101,7 @@ class Simulator:
         self.account.courier.faults.clear()
 
     def advance(self, seconds: float) -> None:
-        """Move the simulated time by `seconds`; events due in between happen at once.
+        """Move the simulated time by `seconds`. Events due in between happen at once.
 
         Raises:
             ValueError: it would be before 1970 or after 9998.
@@ -141,7 +141,7 @@ class Simulator:
         return decide(self.account, request_id, ReviewDecision(**fields))
 
     def summary(self) -> dict[str, Any]:
-        """Counts of what there is and of what is still under way in the background, and the simulated time."""
+        """Return counts of resources and of work in the background, and the simulated time."""
         return {
             "now": self.clock.iso(),
             "requests": len(self.requests),

@@ -1,7 +1,7 @@
 """Errors in the shape that Telnyx answers them: `{"errors": [{"code", "title", "detail", "source"}]}`.
 
-Source: OpenAPI `messaging_Errors`; the general codes come from Telnyx's page on API error codes, the ones from 40001 on
-from its page on messaging error codes.
+Source: OpenAPI `messaging_Errors`. The general codes come from Telnyx's page on API error codes. Those from 40001
+on come from its page on messaging error codes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One entry of `errors`; `pointer` is a JSON pointer into the request's body."""
+    """One entry of `errors`. `pointer` is a JSON pointer into the request's body."""
 
     code: str
     title: str
@@ -21,7 +21,7 @@ class Problem:
     pointer: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The entry as Telnyx writes it."""
+        """Return the entry as Telnyx writes it."""
         source = {} if self.pointer is None else {"source": {"pointer": self.pointer}}
         return {"code": self.code, "title": self.title, "detail": self.detail} | source
 
@@ -36,43 +36,43 @@ class ApiError(Exception):
         self.headers = headers or {}
 
     def as_json(self) -> dict[str, Any]:
-        """The body of the answer."""
+        """Return the body of the answer."""
         return {"errors": [problem.as_json() for problem in self.problems]}
 
 
 def refusal(status: int, code: str, title: str, detail: str, pointer: str | None = None) -> ApiError:
-    """An error with a single entry."""
+    """Return an error with a single entry."""
     return ApiError(status, [Problem(code, title, detail, pointer)])
 
 
 def bad_request(detail: str, pointer: str | None = None) -> ApiError:
-    """400 with code 10015, Telnyx's general one for a request that is not well-formed."""
+    """Return 400 with code 10015, Telnyx's general one for a request that is not well-formed."""
     return refusal(400, "10015", "Bad Request", detail, pointer)
 
 
 def missing_parameter(pointer: str) -> ApiError:
-    """400 with code 10004: a required field is not there."""
+    """Return 400 with code 10004: a required field is missing."""
     return ApiError(400, [_missing(pointer)])
 
 
 def missing_header(name: str) -> ApiError:
-    """400 with code 10004: a required header is not there."""
+    """Return 400 with code 10004: a required header is missing."""
     return refusal(400, "10004", "Missing required parameter", f"The header {name} is required.")
 
 
 def not_found(detail: str = "The requested resource or URL could not be found.") -> ApiError:
-    """404 with code 10005."""
+    """Return 404 with code 10005."""
     return refusal(404, "10005", "Resource not found", detail)
 
 
 def unauthenticated() -> ApiError:
-    """401 with code 10009."""
+    """Return 401 with code 10009."""
     detail = "The required authentication headers were either invalid or not included in the request."
     return refusal(401, "10009", "Authentication failed", detail)
 
 
 def from_validation(error: ValidationError) -> ApiError:
-    """400 with one entry for each field that does not fit; values are not repeated, they may be private."""
+    """Return 400 with one entry for each invalid field. Values may be private and are not repeated."""
     return ApiError(400, [_problem(entry["type"], entry["loc"], entry["msg"]) for entry in error.errors()])
 
 

@@ -17,7 +17,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True)
 class OperationCall:
-    """An API request; `path` is without `/v2`, `parameters` are the parts of the path that the operation names."""
+    """An API request. `path` is without `/v2`, `parameters` are the parts of the path that the operation names."""
 
     method: str
     path: str
@@ -57,7 +57,7 @@ class OperationCall:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of an operation; `body` None is an answer without a body."""
+    """The answer of an operation. `body` None is an answer without a body."""
 
     body: Any
     status: int = 200
@@ -94,7 +94,7 @@ def uploaded_files(call: OperationCall) -> dict[str, bytes]:
 class LoggedRequest:
     """One API request and its answer.
 
-    `path` is without `/v2`; `at` is simulated seconds since 1970. `status` is None while the request is being served
+    `path` is without `/v2`. `at` is simulated seconds since 1970. `status` is None while the request is being served
     and where the connection was dropped. `id` is then still that of the resource, if the effect took place.
     `replayed` is true where the answer was remembered under an `Idempotency-Key`. `fault` is the kind of the scripted
     fault that struck. The Authorization header is not kept.
@@ -113,7 +113,7 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The log of requests; the end of a request replaces its beginning."""
+    """The log of requests. The end of a request replaces its beginning."""
 
     def __init__(self) -> None:
         self._requests: list[LoggedRequest] = []
@@ -129,5 +129,5 @@ class RequestLog:
         self._requests[place] = replace(self._requests[place], **outcome)
 
     def matching(self, method: str | None = None, path: str | None = None) -> list[LoggedRequest]:
-        """Return the requests of that method and exact path; None matches all."""
+        """Return the requests of that method and exact path. None matches all."""
         return [entry for entry in self._requests if method in (None, entry.method) and path in (None, entry.path)]

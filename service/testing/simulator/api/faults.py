@@ -34,11 +34,11 @@ class _Limited(Script):
 class Fault(_Limited):
     """One scripted fault.
 
-    `status` answers with that status and error; `reset` drops the connection without an answer; `slow` waits
-    `seconds`; `slow_body` answers at once and then takes `seconds` over the body; `garbled` answers with text that is
+    `status` answers with that status and error. `reset` drops the connection without an answer. `slow` waits
+    `seconds`. `slow_body` answers at once and then takes `seconds` over the body. `garbled` answers with text that is
     no JSON. With `when="before"` the fault comes before the effect, which `status` and `reset` then prevent. With
-    `after` the work is done and its answer lost. It strikes the next `times` requests (null: all) that match `method`,
-    `path` (a pattern with `*`, without `/v2`) and `recipient`. The seed decides each strike by its probability `rate`.
+    `after` the work is done and its answer lost. It strikes the next `times` (null: all) matching requests. `path` is a
+    pattern with `*`, without `/v2`. The seed decides each strike by its probability `rate`.
     """
 
     kind: FaultKind = "status"
@@ -68,9 +68,9 @@ class Fault(_Limited):
 class WebhookFault(_Limited):
     """One scripted fault of webhooks.
 
-    `duplicate` delivers the event once more; `late` delivers it after `seconds` of simulated time; `reordered` delivers
-    it after another event; `lost` never delivers it and keeps no record. It strikes the next `times` events (null: all)
-    whose type matches `event_type` (a pattern with `*`), each with the probability `rate`.
+    `duplicate` delivers the event once more. `late` delivers it after `seconds` of simulated time. `reordered` delivers
+    it after another event. `lost` never delivers it and keeps no record. It strikes the next `times` (null: all)
+    matching events, each with the probability `rate`. `event_type` is a pattern with `*`.
     """
 
     kind: WebhookFaultKind
@@ -94,7 +94,7 @@ class _Entry(Generic[Item]):
 class ScriptedAnswers(Generic[Item]):
     """The faults still to strike, in the order of their scripting.
 
-    Each `kind` of item has a sequence of chances of its own, so that webhooks do not change which requests are struck.
+    Each `kind` of item has its own sequence of chances, so that webhooks do not change the chances of requests.
     """
 
     def __init__(self, identifiers: Identifiers, kind: str) -> None:
@@ -114,7 +114,7 @@ class ScriptedAnswers(Generic[Item]):
         self._entries.clear()
 
     def take(self, matches: Callable[[Item], bool]) -> Item | None:
-        """Return the first item that matches and strikes, which is then used up by one; None where there is none."""
+        """Return the first item that matches and strikes, or None. It then strikes one time fewer."""
         for entry in self._entries:
             if matches(entry.item) and self._identifiers.chance(self._kind, entry.item.rate):
                 if entry.left is not None:

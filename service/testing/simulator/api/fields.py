@@ -60,7 +60,7 @@ def is_web_address(url: str) -> bool:
 
 
 def must(fits: Callable[[str], bool], problem: str) -> AfterValidator:
-    """Return a validator of texts that `fits` accepts; `problem` says what a text must be."""
+    """Return a validator of texts that `fits` accepts. `problem` says what a text must be."""
 
     def check(text: str | None) -> str | None:
         if text is not None and not fits(text):

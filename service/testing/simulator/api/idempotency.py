@@ -1,9 +1,9 @@
 """`Idempotency-Key`: a message send that is repeated under its key is answered from memory.
 
-Source: OpenAPI `components.parameters.IdempotencyKey` and Telnyx's page on idempotency: a key of 1 to 255 letters,
-digits, `-`, `_` or `:` stands, with method and path, for one request of the organization. Only successes are
-replayed, for 24 hours. The same key with other bytes or another query is refused with 422, one whose first request
-still runs with 409, a malformed one with 400. The code and title of the 409 and the 422 are not published.
+Source: OpenAPI `components.parameters.IdempotencyKey` and Telnyx's page on idempotency. A key has 1 to 255 letters,
+digits, `-`, `_` or `:`. With method and path it stands for one request of the organization. Only successes are
+replayed, for 24 hours. The same key with other bytes or another query is refused with 422. A key whose first request
+still runs gets 409, a malformed one 400. The code and title of the 409 and the 422 are not published.
 """
 
 import hashlib
@@ -39,7 +39,7 @@ class IdempotencyKeys:
         self._records: dict[Scope, _Record] = {}
 
     def claim(self, call: OperationCall, now: float, *, reused: int = 422) -> Answer | None:
-        """The stored answer if `call` repeats a success; else None: the caller performs, then fulfils or forgets it.
+        """Return the stored answer if `call` repeats a success. Else the caller performs, then fulfils or forgets.
 
         Raises:
             ApiError: 400 for a malformed key, 409 while the first request runs, `reused` if this is another request.

@@ -11,13 +11,13 @@ from service.testing.simulator.simulated_clock import read_iso
 
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 250
-"""Source: OpenAPI `components.parameters.PageConsolidated`; `/detail_records` allows 50."""
+"""Source: OpenAPI `components.parameters.PageConsolidated`. `/detail_records` allows 50."""
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def page(call: OperationCall, rows: Iterable[Any], largest_size: int = LARGEST_SIZE) -> Answer:
-    """Return the page of `rows` that `call` asks for; beyond the last page it is empty.
+    """Return the page of `rows` that `call` asks for. Beyond the last page it is empty.
 
     Raises:
         ApiError: 400, a page number or size is out of range.
@@ -35,7 +35,7 @@ def page(call: OperationCall, rows: Iterable[Any], largest_size: int = LARGEST_S
 
 
 def whole_number(call: OperationCall, name: str, default: int | None, largest: int | None = None) -> int:
-    """Return the query parameter `name`, at least 1; without a default it is required.
+    """Return the query parameter `name`, at least 1. Without a default it is required.
 
     Raises:
         ApiError: 400, it is missing, no number or out of range.
@@ -48,7 +48,7 @@ def whole_number(call: OperationCall, name: str, default: int | None, largest: i
 
 
 def equals(call: OperationCall, **wanted: object) -> bool:
-    """Return whether each of these values is the one that its filter names; a filter that is missing fits all."""
+    """Return whether each of these values equals its filter. A missing filter fits all."""
     return all(call.query.get(f"filter[{name}]") in (None, value) for name, value in wanted.items())
 
 

@@ -1,9 +1,9 @@
-"""How fast an account may send: messages beyond the throughput wait in a queue, requests beyond a limit are refused.
+"""The rates of an account. Messages beyond the throughput wait in a queue, and requests beyond a limit are refused.
 
-Source: Telnyx's pages on messaging rate limits (50 SMS, 15 MMS and 1 RCS message a second, each with a queue of four
-hours) and on API rate limits (`x-ratelimit-*`, 429 with code 10011). How many requests a second the API takes is not
-published, so by default the simulator refuses none. For WhatsApp Telnyx publishes no rate: Meta's for one number, 80
-messages a second, stands here, with the same four hours.
+Source: Telnyx's page on messaging rate limits. It allows 50 SMS, 15 MMS and 1 RCS message a second, each with a queue
+of four hours. Its page on API rate limits has `x-ratelimit-*`, and 429 with code 10011. The rate of API requests is not
+published, so by default the simulator refuses none. For WhatsApp Telnyx publishes no rate. Meta's for one number, 80
+messages a second, is used, with the same four hours.
 """
 
 import math
@@ -47,7 +47,7 @@ class Rates:
         self._used = {product: _Use() for product in DEFAULT_RATES}
 
     def change(self, product: MessageType, **limits: Any) -> None:
-        """Give `product` other limits, for which see `Rate`; its queue begins anew."""
+        """Give `product` other limits, for which see `Rate`. Its queue begins anew."""
         self._rates[product] = replace(self._rates[product], **limits)
         self._used[product] = _Use()
 
@@ -70,10 +70,10 @@ class Rates:
         return headers
 
     def queue(self, product: MessageType, now: float) -> float:
-        """Seconds that a message sent now waits for its turn, after a burst of at most one second's worth.
+        """Return the seconds that a message waits for its turn, after a burst of at most one second's worth.
 
         Raises:
-            ApiError: code 40318, the queue is full. Its HTTP status is not documented; here it is 429.
+            ApiError: code 40318, the queue is full. Its HTTP status is not documented. Here it is 429.
         """
         rate, used = self._rates[product], self._used[product]
         paid_until = max(used.paid_until, now) + 1 / rate.per_second

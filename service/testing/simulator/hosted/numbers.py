@@ -43,7 +43,7 @@ class NumberUpdate(RequestBody):
 
 
 class EligibilityNumbersRequest(RequestBody):
-    """The numbers to check; here one of another form is an answer, not an error. Source: OpenAPI."""
+    """The numbers to check. Here one of another form is an answer, not an error. Source: OpenAPI."""
 
     phone_numbers: list[str] = Field(min_length=1)
 
@@ -73,7 +73,7 @@ def update_number(account: "Account", call: OperationCall) -> Answer:
 
 
 def delete_number(account: "Account", call: OperationCall) -> Answer:
-    """Delete a number, and send the webhook about it; the answer is its order, in whatever state that is."""
+    """Delete a number, and send the webhook about it. The answer is its order, in whatever state that is."""
     order, number = account.hosted_orders.of_number(call.parameters["id"])
     changed = _put(account, order, replace(number, status="deleted"))
     send_order_event(account, "updated", changed)
@@ -81,7 +81,7 @@ def delete_number(account: "Account", call: OperationCall) -> Answer:
 
 
 def check_eligibility(account: "Account", call: OperationCall) -> Answer:
-    """Tell of each number whether it can be hosted; the answer has no `data` around it."""
+    """Return for each number whether it can be hosted. The answer has no `data` around it."""
     numbers = call.read(EligibilityNumbersRequest).phone_numbers
     times = Counter(numbers)
     return Answer({"phone_numbers": [_row(number, _status(account, number, times[number])) for number in numbers]})

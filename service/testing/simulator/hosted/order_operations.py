@@ -89,7 +89,7 @@ def upload_file(account: Account, call: OperationCall) -> Answer:
 
 
 def create_verification_codes(account: Account, call: OperationCall) -> Answer:
-    """Send a code to each number of the order; one that is not in the order gets an `error` instead."""
+    """Send a code to each number of the order. One that is not in the order gets an `error` instead."""
     order = _known(account, call)
     request = call.read(VerificationCodesRequest)
     rows = [_sent(account, order, number, request.verification_method) for number in request.phone_numbers]
@@ -97,7 +97,7 @@ def create_verification_codes(account: Account, call: OperationCall) -> Answer:
 
 
 def validate_codes(account: Account, call: OperationCall) -> Answer:
-    """Check the codes; each number is then `verified`, `rejected` or `already_verified`."""
+    """Check the codes. Each number is then `verified`, `rejected` or `already_verified`."""
     order = _known(account, call)
     request = call.read(ValidationCodesRequest)
     results = {given.phone_number: _result(account, order, given) for given in request.verification_codes}

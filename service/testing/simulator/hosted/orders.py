@@ -40,7 +40,7 @@ NumberStatus = Literal[
 
 @dataclass(frozen=True, slots=True)
 class HostedNumber:
-    """One number of an order; `verified` is true once its ownership code was given."""
+    """One number of an order. `verified` is true once its ownership code was given."""
 
     id: str
     phone_number: str
@@ -55,7 +55,7 @@ class HostedNumber:
 
 @dataclass(frozen=True, slots=True)
 class HostedNumberOrder:
-    """One order with its numbers; `documents` are the names of the accepted files."""
+    """One order with its numbers. `documents` are the names of the accepted files."""
 
     id: str
     messaging_profile_id: str | None
@@ -85,7 +85,7 @@ class HostedNumberOrder:
 
 
 class HostedNumberOrders(Resources[HostedNumberOrder]):
-    """The orders by id; deleted ones are gone."""
+    """The orders by id. Deleted ones are gone."""
 
     def of_number(self, number: str) -> tuple[HostedNumberOrder, HostedNumber]:
         """Return the number of that id or phone number, and its order.
@@ -99,7 +99,7 @@ class HostedNumberOrders(Resources[HostedNumberOrder]):
         return found
 
     def find_number(self, number: str) -> tuple[HostedNumberOrder, HostedNumber] | None:
-        """Return the number of that id or phone number, and its order; None where there is none."""
+        """Return the number of that id or phone number, and its order. None where there is none."""
         for order in self:
             for hosted in order.numbers:
                 if number in (hosted.id, hosted.phone_number) and hosted.status != "deleted":

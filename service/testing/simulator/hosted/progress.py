@@ -33,7 +33,7 @@ class OrderStep(Script):
 
 
 class TransferStep(Script):
-    """A step of a transfer from another Telnyx account; a request without a decision is approved in the end."""
+    """A step of a transfer from another Telnyx account. A request without a decision is approved in the end."""
 
     step: Literal["detected", "approval_requested", "approved", "rejected"]
     shape: Shape = "current"
@@ -48,7 +48,7 @@ def send_order_event(
     number_statuses: dict[str, str] | None = None,
     **transfer: Any,
 ) -> None:
-    """Send an event in the background; `number_statuses` are shown in place of those of the order."""
+    """Send an event in the background. `number_statuses` are shown in place of those of the order."""
     profile_id = order.messaging_profile_id or account.profiles.default_id
     statuses = {number.phone_number: number.status for number in order.numbers} | (number_statuses or {})
     payload = {

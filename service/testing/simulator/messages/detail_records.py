@@ -41,9 +41,9 @@ Filter = tuple[str, str, str]
 
 
 def search_detail_records(account: Account, call: OperationCall) -> Answer:
-    """List the messages that fit the filters; one that is still on its way has no record yet.
+    """List the messages that fit the filters. One that is still on its way has no record yet.
 
-    Source: OpenAPI `MessageDetailRecord`; that queued messages are missing: knowledge base, rate limiting. Only
+    Source: OpenAPI `MessageDetailRecord`. Queued messages are missing (knowledge base, rate limiting). Only
     messages have records here, other record types give none.
     """
     filters = _filters(call)
@@ -62,7 +62,7 @@ def search_detail_records(account: Account, call: OperationCall) -> Answer:
 
 
 def days(name: str | None, now: float) -> tuple[float, float]:
-    """Return the begin and end of a range of whole days in UTC, in seconds since 1970; None is all of time.
+    """Return begin and end of a range of whole days in UTC (seconds since 1970), None for all of time.
 
     Source: OpenAPI `SearchDetailRecords`, and for `last_N_days` the SDK's description of the filter.
 

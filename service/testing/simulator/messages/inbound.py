@@ -1,4 +1,4 @@
-"""Inbound messages: kept, checked for STOP and START, and sent on as webhooks; and the opt-outs that they make.
+"""Inbound messages: stored, checked for STOP and START, and sent on as webhooks. Also their opt-outs.
 
 Source: Telnyx's pages on opt-in and opt-out: the block holds for one messaging profile, and START lifts it.
 """
@@ -80,7 +80,7 @@ class OptOuts(Resources[ReceivedOptOut]):
         """Let a message pass.
 
         Raises:
-            ApiError: code 40300, the number said STOP to this profile. The HTTP status is 403 here; reports of it
+            ApiError: code 40300, the number said STOP to this profile. The HTTP status is 403 here. Reports of it
                 differ (400, 403, 409).
         """
         if self.find((profile_id, number)) is not None:

@@ -1,7 +1,7 @@
 """The way of an outbound message from its acceptance to its end, and the webhooks that it sends back.
 
 Telnyx does not document how its own fallback shows in webhooks. Here a message to a phone without RCS becomes an SMS
-under its own id, as the answer's type may be RCS or SMS. One that fails later ends as failed, and the SMS is a message
+under its own id. The answer's type may be RCS or SMS. One that fails later ends as failed. Its SMS is a message
 of its own.
 """
 
@@ -31,7 +31,7 @@ _ERRORS = {
     "sending_failed": ("40001", "Not routable", "The destination number cannot receive messages."),
     "expired": ("40005", "Message expired", "The message expired before it could be delivered."),
 }
-"""Codes of SMS and MMS. Source: Telnyx's page on messaging error codes; those of RCS are not published."""
+"""Codes of SMS and MMS. Source: Telnyx's page on messaging error codes. Those of RCS are not published."""
 _NO_RCS = ("40301", "Unsupported message type for the 'to' address", "The recipient cannot receive RCS messages.")
 
 
@@ -39,7 +39,7 @@ class MessageOutcome(Script):
     """The end of the messages to a recipient (`*`: to anybody else).
 
     `type` confines it to SMS, MMS, RCS or WHATSAPP. With `sent` or `queued` they never get further than that. The last
-    status comes `after` so many simulated seconds; None: at once, and for an expired RCS message at the end of its
+    status comes `after` so many simulated seconds. With None it comes at once, for an expired RCS message after its
     `ttl`. `errors` take the place of those that Telnyx would give.
     """
 
@@ -57,7 +57,7 @@ class MessageOutcome(Script):
 
 
 class Outcomes:
-    """The scripted outcomes; the latest for a recipient holds."""
+    """The scripted outcomes. The latest for a recipient holds."""
 
     def __init__(self) -> None:
         self._outcomes: dict[tuple[str, MessageType | None], MessageOutcome] = {}

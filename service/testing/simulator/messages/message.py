@@ -20,7 +20,7 @@ Status = Literal[
     "cancelled",
     "received",
 ]
-"""`to[].status`. Source: OpenAPI `OutboundMessagePayload` and `OutboundMessagePayloadCancelled`; for `read` the SDK."""
+"""`to[].status`. Source: OpenAPI `OutboundMessagePayload` and `OutboundMessagePayloadCancelled`. For `read` the SDK."""
 
 _GSM7 = set(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
@@ -42,7 +42,7 @@ class Fallback:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One message to or from one number; times are simulated seconds since 1970.
+    """One message to or from one number. Times are simulated seconds since 1970.
 
     `sender` is a number, a short code or an alphanumeric sender ID, and for RCS the agent's id. `content` is what RCS
     and WhatsApp carry: the `agent_message` or `whatsapp_message` of a send, the `body` of an inbound message. The
@@ -93,7 +93,7 @@ def encoding_of(text: str) -> str:
 
 
 def parts_of(text: str, encoding: str) -> int:
-    """Return how many SMS carry `text`: 160 septets or 70 UTF-16 units in one, 153 or 67 in each of several."""
+    """Return the number of SMS for `text`: 160 septets or 70 UTF-16 units each, of several 153 or 67."""
     if encoding == "GSM-7":
         length, single, multiple = len(text) + sum(c in _GSM7_EXTENDED for c in text), 160, 153
     else:

@@ -17,7 +17,7 @@ _CARRIER_FEE = 0.00305
 def payload(message: Message) -> dict[str, Any]:
     """Return the message as webhooks and most answers carry it.
 
-    Source: OpenAPI `OutboundMessagePayload` and `InboundMessagePayload`; knowledge base, receiving RCS webhooks. For
+    Source: OpenAPI `OutboundMessagePayload` and `InboundMessagePayload`. Knowledge base, receiving RCS webhooks. For
     RCS and WhatsApp the SDK's payloads, where `to` of an inbound WhatsApp message is a text.
     """
     shown = {

@@ -96,7 +96,7 @@ def send_rcs(account: Account, call: OperationCall) -> Answer:
 
 
 def send_whatsapp(account: Account, call: OperationCall) -> Answer:
-    """Accept a WhatsApp message, and send it in the background; outside the window of 24 hours, only a template."""
+    """Accept a WhatsApp message, and send it in the background. Outside the window of 24 hours, only a template."""
     request = call.read(WhatsappRequest)
     _check_whatsapp_content(request.whatsapp_message)
     message = Message(

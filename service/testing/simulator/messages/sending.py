@@ -1,4 +1,4 @@
-"""Sends of SMS and MMS, by requests and assistants; showing and cancelling of messages."""
+"""Sends of SMS and MMS, by requests and assistants. Messages are shown and cancelled."""
 
 from typing import Literal
 
@@ -69,12 +69,11 @@ class AssistantWhatsapp(RequestBody):
 
 
 def admit(account: Account, message: Message) -> dict[str, str]:
-    """Check the rules that SMS, MMS, RCS and WhatsApp share; return the `x-ratelimit-*` headers of the answer.
+    """Check the rules that SMS, MMS, RCS and WhatsApp share. Return the `x-ratelimit-*` headers of the answer.
 
     Raises:
-        ApiError: 400, the recipient is no phone number; 403 with 40312 (profile disabled), 40300 (STOP) or 40329
-            (toll-free number not verified); 429 with 10011, too many requests. The status of the 403s is not
-            documented.
+        ApiError: 400, the recipient is no phone number. 403 (status not documented) with 40312 (profile disabled),
+            40300 (STOP) or 40329 (toll-free number not verified). 429 with 10011, too many requests.
     """
     headers = account.rates.admit(message.type, account.clock.now())
     if not (is_e164(message.to) or (message.type == "WHATSAPP" and is_whatsapp_user_id(message.to))):
@@ -100,7 +99,7 @@ def send(account: Account, call: OperationCall) -> Answer:
 
 
 def schedule(account: Account, call: OperationCall) -> Answer:
-    """Accept an SMS or MMS for later; `send_at` is required."""
+    """Accept an SMS or MMS for later. `send_at` is required."""
     if call.read(CreateMessageRequest).send_at is None:
         raise missing_parameter("/send_at")
     return send(account, call)
@@ -172,7 +171,7 @@ def retrieve(account: Account, call: OperationCall) -> Answer:
 
 
 def cancel(account: Account, call: OperationCall) -> Answer:
-    """Cancel a message that goes out in more than a minute; the answer is the message itself, without `data`."""
+    """Cancel a message that goes out in more than a minute. The answer is the message itself, without `data`."""
     message = _known_message(account, call)
     if message.status != "scheduled" or (message.send_at or 0) - account.clock.now() <= CANCELLABLE_UNTIL:
         detail = "Only messages that are scheduled for more than a minute from now can be cancelled."
@@ -188,7 +187,7 @@ def _known_message(account: Account, call: OperationCall) -> Message:
 
 
 def send_assistant_sms(account: Account, call: OperationCall) -> Answer:
-    """Let an assistant begin a conversation by SMS; the given text goes out unchanged."""
+    """Let an assistant begin a conversation by SMS. The given text goes out unchanged."""
     request = call.read(AssistantSms)
     _begin_conversation(account, request, "SMS", request.text)
     return Answer({"conversation_id": account.identifiers.uuid("conversation")})

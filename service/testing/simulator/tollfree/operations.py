@@ -95,7 +95,7 @@ class Submission(RequestBody):
 
 
 def list_requests(account: Account, call: OperationCall) -> Answer:
-    """List the requests that fit the filters; `page` and `page_size` are required, a size too large is lowered."""
+    """List the requests that fit the filters. `page` and `page_size` are required, a size too large is lowered."""
     in_time = time_filter(call, "date_start", "date_end")
     found = [
         request.as_json()
@@ -106,7 +106,7 @@ def list_requests(account: Account, call: OperationCall) -> Answer:
 
 
 def submit_request(account: Account, call: OperationCall) -> Answer:
-    """Submit a request; one about a number that is verified already replaces the old one and un-verifies it."""
+    """Submit a request. One about a number that is verified already replaces the old one and un-verifies it."""
     fields = _fields(call)
     request = VerificationRequest(account.identifiers.uuid("verification request"), fields, (_queued(account),))
     verified = account.verification_requests.verified_with(request.phone_numbers)

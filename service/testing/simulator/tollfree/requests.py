@@ -1,7 +1,7 @@
 """Toll-free verification requests, the history of each, and decisions on them.
 
-The webhook about a decision is not documented. Its shapes here come from Telnyx's own sample, and from other pages and
-public code, which show or guess three more.
+The webhook about a decision is not documented. One of its shapes is that of Telnyx's own sample. Three more come from
+other pages and public code.
 """
 
 from dataclasses import dataclass, replace
@@ -32,7 +32,7 @@ Shape = Literal[
 
 @dataclass(frozen=True, slots=True)
 class StatusChange:
-    """One entry of a request's history; `at` is simulated seconds since 1970."""
+    """One entry of a request's history. `at` is simulated seconds since 1970."""
 
     status: VerificationStatus
     at: float
@@ -45,7 +45,7 @@ class StatusChange:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRequest:
-    """One request: the submission, and its history, oldest first; the last entry is its status."""
+    """One request: the submission, and its history, oldest first. The last entry is its status."""
 
     id: str
     fields: dict[str, Any]
@@ -79,7 +79,7 @@ class VerificationRequest:
 
 
 class VerificationRequests(Resources[VerificationRequest]):
-    """The requests by id; deleted ones are gone."""
+    """The requests by id. Deleted ones are gone."""
 
     def verified_with(self, phone_numbers: set[str]) -> VerificationRequest | None:
         """Return a verified request about one of these numbers, or None."""
@@ -92,7 +92,7 @@ class VerificationRequests(Resources[VerificationRequest]):
 
 
 class ReviewDecision(Script):
-    """A new status, its reason, and the event type of the webhook; without `shape` none is sent."""
+    """A new status, its reason, and the event type of the webhook. Without `shape` none is sent."""
 
     status: VerificationStatus
     reason: str | None = Field(None, max_length=500)

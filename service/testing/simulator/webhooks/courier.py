@@ -30,7 +30,7 @@ DEADLINE = 2.0
 
 ATTEMPTS_PER_URL = 3
 FIRST_PAUSE = 1.0
-"""Simulated seconds between the first attempt at a URL and the second; each further pause is twice as long."""
+"""Simulated seconds between the first attempt at a URL and the second. Each further pause is twice as long."""
 _SHOWN = 1000
 """Characters of an answer that are kept."""
 
@@ -73,7 +73,7 @@ class WebhookPoster:
 
 @dataclass
 class WebhookCourier:
-    """The courier delivers events, and notes every attempt.
+    """The delivery of events, with a record of every attempt.
 
     Telnyx promises no order. Here the first attempts of events about the same thing go out one after the other. A fault
     can script another order.
@@ -95,7 +95,7 @@ class WebhookCourier:
         self.background.start(partial(self._deliver, event, destination, self._fault(event)))
 
     async def deliver(self, event: WebhookEvent, destination: WebhookTarget) -> None:
-        """Deliver `event` as its faults allow; return after the first attempt, while further ones go on."""
+        """Deliver `event` as its faults allow. Return after the first attempt, while further ones go on."""
         await self._deliver(event, destination, self._fault(event))
 
     def _fault(self, event: WebhookEvent) -> WebhookFault | None:

@@ -22,7 +22,7 @@ Status = Literal["delivered", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A request and its answer; `status` is None where none came within the deadline."""
+    """A request and its answer. `status` is None where none came within the deadline."""
 
     request_headers: dict[str, str]
     status: int | None = None

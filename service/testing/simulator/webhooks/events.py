@@ -1,7 +1,7 @@
 """Events as webhooks carry them.
 
-Source: OpenAPI `webhooks`: `data` with id, type, time and payload, and mostly `meta` with the number of the attempt
-and the URL, which differ from attempt to attempt.
+Source: OpenAPI `webhooks`. `data` has id, type, time and payload. Most have `meta`, with the number and the URL of the
+attempt.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from service.testing.simulator.simulated_clock import SimulatedClock, iso
 class WebhookEvent:
     """One event, at simulated seconds since 1970.
 
-    `data` is what every delivery of it carries; without `with_meta` the body has `data` only.
+    `data` is what every delivery of it carries. Without `with_meta` the body has `data` only.
     """
 
     data: dict[str, Any]
@@ -34,27 +34,27 @@ class WebhookEvent:
         return str(payload.get("id") or payload.get("order_id"))
 
     def body(self, attempt: int, url: str) -> dict[str, Any]:
-        """The JSON body of one attempt."""
+        """Return the JSON body of one attempt."""
         meta = {"meta": {"attempt": attempt, "delivered_to": url}} if self.with_meta else {}
         return {"data": self.data} | meta
 
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """Where the webhooks about something go: the URL, and the one to turn to when that fails; None: nowhere."""
+    """Where the webhooks about something go: the URL, and the one to turn to when that fails. None: nowhere."""
 
     url: str | None = None
     failover_url: str | None = None
 
     def urls(self) -> list[str]:
-        """Those of the two that are set, in their order."""
+        """Return those of the two that are set, in their order."""
         return [url for url in (self.url, self.failover_url) if url]
 
 
 def new_event(
     clock: SimulatedClock, identifiers: Identifiers, event_type: str, payload: dict[str, Any]
 ) -> WebhookEvent:
-    """An event that occurs now."""
+    """Return an event that occurs now."""
     occurred_at = clock.now()
     data = {
         "record_type": "event",
