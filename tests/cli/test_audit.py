@@ -15,6 +15,7 @@ from service.store.inbox.records import HandlerRecord
 from service.store.keys import ARQ_JOB, Keys
 from service.store.store import Store
 from tests.cli.deployment import Deployment
+from tests.pending import at_once
 
 Meddling = Callable[[Store], object]
 
@@ -64,7 +65,7 @@ def test_a_lease_that_lapsed_before_all_was_given_back_is_no_difference(deployme
     ended = {"greet": HandlerRecord("done")}
     deployment.ask(lambda store: finish(store, [HandlerResults.of(lease, ended, release=False)]))
     deployment.redis.hset(deployment.keys.event("one"), "lease_until", "1")
-    received = int(deployment.redis.hget(deployment.keys.event("one"), "received_at") or 0)  # type: ignore[arg-type]
+    received = int(at_once(deployment.redis.hget(deployment.keys.event("one"), "received_at")) or 0)
     deployment.redis.zadd(deployment.keys.queue, {deployment.keys.job_id("one"): received})
     assert deployment.run("audit").code == 0
 
@@ -305,4 +306,4 @@ def contents(deployment: Deployment) -> dict[bytes, bytes]:
     """All of a deployment, its jobs of arq's included."""
     namespace = deployment.keys.namespace
     keys = [*deployment.redis.scan_iter(f"{namespace}:*"), *deployment.redis.scan_iter(f"{ARQ_JOB}{namespace}:*")]
-    return {key: deployment.redis.dump(key) for key in keys}  # type: ignore[misc]
+    return {key: at_once(deployment.redis.dump(key)) for key in keys}

@@ -38,7 +38,7 @@ def modules_of(*command: str, environment: dict[str, str] | None = None, folder:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_shows_each_with_its_own_help(name: str) -> None:
-    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    command = typer.main.get_group(app).commands[name]
     first_paragraph = str(command.help).split("\n\n", 1)[0].replace("\n", " ")
     assert COMMANDS[name][1] == first_paragraph
     assert command.name == name

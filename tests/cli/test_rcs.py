@@ -8,6 +8,7 @@ import pytest
 from service.events.consent import ConsentChange
 from service.store.facts.consent import record_consent
 from service.testing.simulator.api.faults import Fault
+from service.testing.simulator.messages.lifecycle import OutcomeStatus
 from tests.cli.at_stack import asked, run_at
 from tests.stack import SMS_FROM, Stack
 
@@ -69,8 +70,8 @@ def test_a_phone_is_invited_once_confirmed(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(("status", "code"), [("delivered", 0), ("read", 0), ("delivery_failed", 1), ("expired", 1)])
-def test_a_message_is_followed_until_it_ends(stack: Stack, status: str, code: int) -> None:
-    stack.simulator.set_outcome(NUMBER, status)  # type: ignore[arg-type]
+def test_a_message_is_followed_until_it_ends(stack: Stack, status: OutcomeStatus, code: int) -> None:
+    stack.simulator.set_outcome(NUMBER, status)
     ran = run_at(stack, "rcs", "send", AGENT, NUMBER, "--text", TEXT, "--yes")
     [sent] = stack.sent_to(NUMBER)
     assert sent.path == "/messages/rcs"

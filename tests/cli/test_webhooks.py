@@ -90,7 +90,7 @@ def test_a_profile_that_sends_unsigned_webhooks_of_an_older_format_differs(stack
     assert row["differences"] == [{"field": "webhook_api_version", "now": "1", "declared": "2"}]
     assert run(stack, "apply", "--yes").code == 0
     assert run(stack, "plan").code == 0
-    assert profiles.find(profile.id).webhook_api_version == "2"  # type: ignore[union-attr]
+    assert profiles.known(profile.id).webhook_api_version == "2"
 
 
 def test_toll_free_requests_are_listed_and_no_drift(stack: Stack) -> None:

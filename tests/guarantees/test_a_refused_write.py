@@ -9,6 +9,7 @@ from redis import Redis
 from service import Context, Event, Router
 from service.store.facts.consent import opted_out
 from service.store.inbox.audit import audit
+from tests.pending import at_once
 from tests.stack import Stack, open_host, open_stack
 from tests.telnyx_events import envelope, fresh_number, received_sms
 
@@ -18,13 +19,13 @@ OTHERS = ("queue", "events", "counts", "wake", "optouts")
 def spoil(stack: Stack, key: str) -> Callable[[], None]:
     """Put a string in a key's place; gives what puts the key back."""
     server = Redis.from_url(stack.host.redis_url)
-    before = server.dump(key)
+    before = at_once(server.dump(key))
     server.set(key, "in the way")
 
     def mend() -> None:
         server.delete(key)
         if before is not None:
-            server.restore(key, 0, before)  # type: ignore[arg-type]
+            server.restore(key, 0, before)
         server.close()
 
     return mend

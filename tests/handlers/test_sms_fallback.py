@@ -20,6 +20,7 @@ from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.store.facts.consent import opted_out
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
+from service.testing.simulator.messages.lifecycle import OutcomeStatus
 from tests.messages.policies import write_policy
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
@@ -324,10 +325,10 @@ def test_a_card_that_the_event_leaves_out_is_asked_for(stack: Stack, start: Star
 
 @pytest.mark.parametrize(("status", "reason"), [("delivered", "already_delivered"), ("delivery_failed", None)])
 def test_a_delivery_that_only_telnyx_knows_of_forbids_the_sms(
-    stack: Stack, start: Start, status: str, reason: str | None
+    stack: Stack, start: Start, status: OutcomeStatus, reason: str | None
 ) -> None:
     start("[[rules]]\nname = 'all'\n")
-    stack.simulator.set_outcome(number := fresh_number(), status, type="RCS")  # type: ignore[arg-type]
+    stack.simulator.set_outcome(number := fresh_number(), status, type="RCS")
     message_id = rcs_message(stack, number, {"text": "Hello"})
     stack.deliver(event := envelope("message.finalized", finalized_rcs("expired", number, id=message_id)))
 

@@ -1,14 +1,15 @@
 """The table of effects, row by row: what is known decides the next step, and an answer decides what is known."""
 
 from dataclasses import replace
+from typing import Any
 
 import orjson
 import pytest
 
 from service.outbound.api_call import Call
-from service.outbound.effect_rules import after_look_up, decide, outcome_of
+from service.outbound.effect_rules import Resend, after_look_up, decide, outcome_of
 from service.outbound.errors import TelnyxResponse
-from service.store.effects.ledger import Entry, StoredAnswer
+from service.store.effects.ledger import Entry, EntryState, StoredAnswer
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000
@@ -22,7 +23,7 @@ CHAT = Call("POST", "/ai/assistants/a/chat/sms", b"{}", recipient="+13125550001"
 CODES = Call("POST", "/messaging_hosted_number_orders/abc/verification_codes", b"{}")
 
 
-def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) -> Entry:
+def entry(state: EntryState = "started", *, sent: int = NOW - 1000, **changes: Any) -> Entry:
     known = Entry(
         name="name",
         event_id="event",
@@ -34,7 +35,7 @@ def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) 
         target=SEND.target,
         content_type="application/json",
         digest=SEND.digest,
-        state=state,  # type: ignore[arg-type]
+        state=state,
         body=SEND.body,
         version=1,
         sends=1,
@@ -42,22 +43,22 @@ def entry(state: str = "started", *, sent: int = NOW - 1000, **changes: object) 
         first_at=sent,
         last_at=sent,
     )
-    return replace(known, **changes)  # type: ignore[arg-type]
+    return replace(known, **changes)
 
 
-def step(known: Entry | None, call: Call = SEND, *, resend: str = "same-key") -> str:
-    return decide(known, call, NOW, resend=resend).step  # type: ignore[arg-type]
+def step(known: Entry | None, call: Call = SEND, *, resend: Resend = "same-key") -> str:
+    return decide(known, call, NOW, resend=resend).step
 
 
 @pytest.mark.parametrize("state", ["withdrawn", "forgotten", "would", "refused"])
-def test_what_did_not_happen_is_sent(state: str) -> None:
+def test_what_did_not_happen_is_sent(state: EntryState) -> None:
     assert step(None) == "send"
     assert step(entry(state, unconfirmed=0)) == "send"
 
 
 @pytest.mark.parametrize("state", ["done", "settled"])
 @pytest.mark.parametrize("call", [SEND, TOLL_FREE, AGENT, DELETE, ORDER, CODES])
-def test_what_happened_is_answered_from_the_ledger(state: str, call: Call) -> None:
+def test_what_happened_is_answered_from_the_ledger(state: EntryState, call: Call) -> None:
     assert step(entry(state, sent=NOW - 100 * HOUR), call) == "return"
 
 

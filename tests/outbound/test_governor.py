@@ -293,7 +293,8 @@ def test_redis_away_is_later_at_no_cost(own_stack: Stack) -> None:
 def test_a_slot_that_is_given_back_is_another_s(stack: Stack) -> None:
     async def give_back(store: Store) -> tuple[Any, Any]:
         first = await rate_limits.acquire(store, asked(0.1, patience=30))
-        again = await rate_limits.acquire(store, replace(asked(0.1, patience=30), unused=first.slot))  # type: ignore[union-attr]
+        assert isinstance(first, rate_limits.Granted)
+        again = await rate_limits.acquire(store, replace(asked(0.1, patience=30), unused=first.slot))
         return again, await rate_limits.acquire(store, asked(0.1, patience=30))
 
     again, another = stack.ask(give_back)

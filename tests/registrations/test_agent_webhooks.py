@@ -81,7 +81,7 @@ def test_an_agent_elsewhere_is_reported_once_an_hour_and_not_changed(stack: Stac
 def test_repairs_happen_only_if_asked_for_and_can_be_taken_back(stack: Stack) -> None:
     start(stack, repair_webhooks=True)
     agents = stack.simulator.account.agents
-    agents.put(replace(agents.find("acme_agent"), webhook_url=ELSEWHERE))  # type: ignore[arg-type, type-var]
+    agents.put(replace(agents.known("acme_agent"), webhook_url=ELSEWHERE))
     deliver(stack, by_another_way())
     assert patches(stack) == ["/messaging/rcs/agents/acme_agent"]
     assert url_of(stack, "acme_agent") == (f"{stack.host.url}/webhooks", f"{stack.host.url}/webhooks/failover")
@@ -130,7 +130,7 @@ def test_the_daily_look_tells_of_drift_and_of_agents_that_are_new(stack: Stack) 
     assert "a new RCS agent" not in first
 
     agents = stack.simulator.account.agents
-    agents.put(replace(agents.find("acme_agent"), agent_id="brand_new_agent"))  # type: ignore[arg-type, type-var]
+    agents.put(replace(agents.known("acme_agent"), agent_id="brand_new_agent"))
     stack.ended(arrive(stack, DAILY, "second"))
     assert "agent brand_new_agent: webhooks not managed" in noted(stack)
     stack.ended(arrive(stack, DAILY, "third"))

@@ -4,7 +4,7 @@ import time
 import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 import pytest
@@ -189,7 +189,7 @@ def test_a_webhook_without_an_order_changes_nothing(stack: Stack) -> None:
 
 def test_every_status_that_needs_a_person_says_what_to_do() -> None:
     fine = {"pending", "provisioning", "successful", "deleted", "loa_file_successful"}
-    statuses = {*OrderStatus.__args__, *NumberStatus.__args__}  # type: ignore[attr-defined]
+    statuses = {*get_args(OrderStatus), *get_args(NumberStatus)}
     assert set(NEXT_STEPS) == statuses - fine
     assert all(next_step(OrderChange(id="1", status=status)) is None for status in fine)
     failed = OrderChange(id="1", status="failed_in_a_way_of_next_year")

@@ -29,8 +29,8 @@ def sealed(host: Host) -> Iterator[Stack]:
         yield stack
 
 
-def accepted(stack: Stack, text: str, **changes: str) -> str:
-    event = envelope("message.received", received_sms(fresh_number(), text), **changes)  # type: ignore[arg-type]
+def accepted(stack: Stack, text: str, event_id: str | None = None) -> str:
+    event = envelope("message.received", received_sms(fresh_number(), text), event_id=event_id)
     assert stack.deliver(event).status_code == 200
     return str(event["data"]["id"])
 

@@ -66,7 +66,7 @@ async def mar(store: Store, event_id: str, field: str, junk: bytes) -> None:
         await pending(store.redis.hset(key, "lease_until", "1"))
     if field == "lease_until":
         await pending(store.redis.hset(key, "lease", "worker:1"))
-    await store.redis.hset(key, field, junk)  # type: ignore[arg-type, misc]
+    await pending(store.redis.hset(key, mapping={field: junk}))
 
 
 def deliver_and_mar(stack: Stack, fields: tuple[str, ...] = FIELDS) -> list[str]:

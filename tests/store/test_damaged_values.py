@@ -40,7 +40,7 @@ def test_a_damaged_entry_of_the_ledger_is_shown_beside_its_neighbours(stack: Sta
             await pending(
                 store.redis.hset(f"{store.namespace}:effect:{each}", mapping={"event": "event", "state": "done"})
             )
-        await store.redis.hset(f"{store.namespace}:effect:a", name, junk)  # type: ignore[arg-type, misc]
+        await pending(store.redis.hset(f"{store.namespace}:effect:a", mapping={name: junk}))
         await store.redis.zadd(f"{store.namespace}:effects:event", {"c": 2})
         await store.redis.set(f"{store.namespace}:effect:c", "no hash")
         return [(each.name, each.unread) for each in await effects_of(store, "event")]
@@ -129,7 +129,7 @@ def test_a_damaged_snapshot_is_read_as_another_status(junk: bytes) -> None:
 def test_a_damaged_cause_hides_no_other(stack: Stack) -> None:
     async def mar(store: Store) -> list[str]:
         await pending(store.redis.sadd(f"{store.namespace}:blocks", "credentials", "permission"))
-        await store.redis.hset(f"{store.namespace}:block:credentials", "since", b"\xff")  # type: ignore[arg-type, misc]
+        await pending(store.redis.hset(f"{store.namespace}:block:credentials", mapping={"since": b"\xff"}))
         await pending(
             store.redis.hset(f"{store.namespace}:block:permission", mapping={"since": 1, "detail": "d", "advice": "a"})
         )

@@ -18,7 +18,7 @@ from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.store.connection import connect, connect_blocking
 from service.store.redis_errors import WrongServer
-from tests.pending import pending
+from tests.pending import at_once, pending
 from tests.processes.fleet import NAMESPACE, open_fleet
 from tests.telnyx_events import envelope
 from tests.tiers import slow
@@ -181,8 +181,8 @@ def test_ingress_and_worker_go_on_after_a_failover_without_a_restart(pair: Pair,
         assert pair.replica_redis.get("fleet:user:runs") == b"2"
 
 
-def state(redis: "Redis", event: dict[str, Any]) -> bytes | None:
-    return redis.hget(f"{NAMESPACE}:event:{event['data']['id']}", "state")  # type: ignore[return-value]
+def state(redis: "Redis", event: dict[str, Any]) -> object:
+    return at_once(redis.hget(f"{NAMESPACE}:event:{event['data']['id']}", "state"))
 
 
 @pytest.mark.slow

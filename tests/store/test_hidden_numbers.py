@@ -186,7 +186,7 @@ def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) 
     told(deployment, (), "delivery_failed")
     told(deployment, (A,), "")
     right = f"right:{A.hidden(ANN)}"
-    deployment.ask((A,), lambda store: store.redis.hset(store.keys.message("m"), right, "event-1"))  # type: ignore[arg-type, return-value]
+    deployment.ask((A,), lambda store: pending(store.redis.hset(store.keys.message("m"), right, "event-1")))
     assert told(deployment, (A,), "sent").recipients[ANN].status == "delivery_failed"
     assert told(deployment, (B, A), "", by="event-2").recipients[ANN].reason == "right_held"
     assert told(deployment, (B, A), "delivered", purpose="sent").doubled == ("T",)
@@ -220,10 +220,9 @@ def test_whoever_lacks_the_key_of_a_recipient_waits_for_that_message_only(deploy
 
 def test_the_guard_against_loops_counts_on_when_keys_change(deployment: Deployment) -> None:
     def may(configured: Sequence[EncryptionKey], key: str) -> bool:
-        asked = {"effect_key": key, "limit": 2, "budget": 9, "window": 60}
         reason: str | None = deployment.ask(
             configured,
-            lambda store: reason_against_answer(store, ANN, **asked),  # type: ignore[arg-type]
+            lambda store: reason_against_answer(store, ANN, effect_key=key, limit=2, budget=9, window=60),
         )
         return reason is None
 

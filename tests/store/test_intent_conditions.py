@@ -7,12 +7,14 @@ import pytest
 
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus, RecipientStatus
+from service.events.opt_out_words import Said
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry
 from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 from service.store.facts.consent import record_consent
 from service.store.facts.message_states import Recipient, RecipientState, ask
+from tests.pending import pending
 from tests.store.test_sms_budget import Budget
 
 ANN = "+13125550101"
@@ -37,12 +39,12 @@ class Intents(Budget):
         asked = [Recipient(ANN, "sms")]
         return self.ask(lambda store: ask(store, "m", asked, by=by)).recipients[ANN]
 
-    def hear(self, said: str, at: float) -> None:
-        word = ConsentChange(ANN, said, at)  # type: ignore[arg-type]
+    def hear(self, said: Said, at: float) -> None:
+        word = ConsentChange(ANN, said, at)
         self.ask(lambda store: record_consent(store, [word], now=at))
 
-    def entry_state(self) -> bytes | None:
-        return self.ask(lambda store: store.redis.hget(f"{store.namespace}:effect:sms", "state"))  # type: ignore[arg-type, return-value]
+    def entry_state(self) -> object:
+        return self.ask(lambda store: pending(store.redis.hget(f"{store.namespace}:effect:sms", "state")))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from service.store.inbox.records import HandlerRecord
 from service.worker.maintenance import log_dead
 from tests.cli.conftest import deployment  # noqa: F401 - a fixture
 from tests.cli.deployment import Deployment
+from tests.pending import at_once
 
 
 def told(deployment: Deployment) -> list[dict[str, Any]]:  # noqa: F811
@@ -22,12 +23,17 @@ def die(deployment: Deployment, event_id: str, **handlers: HandlerRecord) -> Non
     deployment.accept(event_id)
     deployment.finish(event_id, **handlers)
     # The millisecond in which it died must be over.
-    while deployment.redis.time()[0] * 1000 + deployment.redis.time()[1] // 1000 <= _score(deployment, event_id):  # type: ignore[index]
+    while _milliseconds(deployment) <= _score(deployment, event_id):
         pass
 
 
 def _score(deployment: Deployment, event_id: str) -> float:  # noqa: F811
-    return float(deployment.redis.zscore(deployment.keys.dead, event_id) or 0)  # type: ignore[arg-type]
+    return float(at_once(deployment.redis.zscore(deployment.keys.dead, event_id)) or 0)
+
+
+def _milliseconds(deployment: Deployment) -> float:  # noqa: F811
+    seconds, microseconds = at_once(deployment.redis.time())
+    return float(seconds * 1000 + microseconds // 1000)
 
 
 def test_one_line_per_cause_with_the_command(deployment: Deployment) -> None:  # noqa: F811
@@ -48,7 +54,7 @@ def test_after_the_hour_it_is_told_again(deployment: Deployment) -> None:  # noq
     die(deployment, "a", greet=HandlerRecord("dead", reason="ValueError"))
     assert len(told(deployment)) == 1
     [key] = deployment.redis.scan_iter(f"{deployment.keys.namespace}:dead_notified:*")
-    assert 3_500_000 < deployment.redis.pttl(key) <= 3_600_000  # type: ignore[operator]
+    assert 3_500_000 < at_once(deployment.redis.pttl(key)) <= 3_600_000
     deployment.redis.delete(key)
     die(deployment, "b", greet=HandlerRecord("dead", reason="ValueError"))
     [line] = told(deployment)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from handlers import router as built_in
@@ -203,7 +204,7 @@ def test_no_mixture_of_waits_lasts_longer_than_the_longest(errors: list[BaseExce
 def test_a_long_wait_of_the_handlers_own_does_not_use_up_the_patience_with_an_outage() -> None:
     from telnyx import APIConnectionError
 
-    outage = APIConnectionError(request=None)  # type: ignore[arg-type]
+    outage = APIConnectionError(request=httpx.Request("POST", "https://telnyx.example"))
     record = HandlerRecord()
     record = after_error(record, Retry(after=3 * 86_400), LIMITS, 0)
     record = after_error(record, outage, LIMITS, record.due)

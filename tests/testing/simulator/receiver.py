@@ -86,9 +86,8 @@ class Receiver:
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     """A receiver that listens until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    receiver = Receiver(server)
-    server.receiver = receiver  # type: ignore[attr-defined]
+    server = _Server(("127.0.0.1", 0), _Handler)
+    receiver = server.receiver = Receiver(server)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -100,9 +99,15 @@ def receiving() -> Iterator[Receiver]:
         thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    receiver: Receiver
+
+
 class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
     def do_POST(self) -> None:
-        receiver: Receiver = self.server.receiver  # type: ignore[attr-defined]
+        receiver = self.server.receiver
         body = self.rfile.read(int(self.headers["content-length"]))
         path = self.path.removeprefix(receiver.prefix)
         if path == self.path:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import telnyx
+from telnyx.types.webhook_delivery_list_params import Filter
 
 from service.testing.simulator import Simulator
 from tests.testing.simulator.asking import Client, answer, everything, first_page, refusal
@@ -183,15 +184,16 @@ async def test_webhook_deliveries_are_found_by_their_filters(
     receiver.answers["/webhooks"].append(503)
     await answer(client.messages.send(to=TO, from_=FROM, text="Hi"))
     wait_for(lambda: len(simulator.account.webhook_deliveries) == 2)
-    for filters, types in (
+    cases: list[tuple[Filter, list[str]]] = [
         ({"status": {"eq": "failed"}}, ["message.sent"]),
         ({"status": {"eq": "delivered"}}, ["message.finalized"]),
         ({"event_type": "message.finalized,message.received"}, ["message.finalized"]),
         ({"webhook": {"contains": '"status":"delivered"'}}, ["message.finalized"]),
         ({"attempts": {"contains": '"status":503'}}, ["message.sent"]),
         ({"started_at": {"gte": "2999-01-01T00:00:00Z"}}, []),
-    ):
-        listed: Any = client.webhook_deliveries.list(filter=filters)  # type: ignore[arg-type]
+    ]
+    for filters, types in cases:
+        listed: Any = client.webhook_deliveries.list(filter=filters)
         assert [delivery.webhook.event_type for delivery in await everything(listed)] == types, filters
     wrong: Any = {"status": {"eq": "lost"}}
     assert await refusal(lambda: client.webhook_deliveries.list(filter=wrong)) == (422, "10015")

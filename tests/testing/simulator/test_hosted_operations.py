@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from telnyx.types.messaging_hosted_number_order_validate_codes_params import VerificationCode
 
 from service.testing.simulator import Simulator
 from tests.testing.simulator.asking import Client, answer, everything, first_page, refusal
@@ -134,9 +135,10 @@ async def test_a_code_proves_the_ownership_once(client: Client, simulator: Simul
     orders = client.messaging_hosted_number_orders
     await answer(orders.create_verification_codes(order_id, phone_numbers=[NUMBER], verification_method="sms"))
     (code,) = simulator.account.ownership_codes.of_order(order_id)
+    given: list[VerificationCode]
     given = [{"phone_number": NUMBER, "code": code.code}, {"phone_number": OTHER, "code": "000000"}]
     for expected in (["verified", "rejected"], ["already_verified", "rejected"]):
-        result = (await answer(orders.validate_codes(order_id, verification_codes=given))).data  # type: ignore[arg-type]
+        result = (await answer(orders.validate_codes(order_id, verification_codes=given))).data
         assert result is not None
         assert result.order_id == order_id
         assert [number.status for number in result.phone_numbers] == expected
@@ -146,8 +148,8 @@ async def test_a_code_proves_the_ownership_once(client: Client, simulator: Simul
 
 async def test_codes_are_checked_for_an_order_that_exists(client: Client) -> None:
     validate = client.messaging_hosted_number_orders.validate_codes
-    given = {"phone_number": NUMBER, "code": "1"}
-    assert await refusal(lambda: validate(NOBODY, verification_codes=[given])) == (404, "10005")  # type: ignore[list-item]
+    given: VerificationCode = {"phone_number": NUMBER, "code": "1"}
+    assert await refusal(lambda: validate(NOBODY, verification_codes=[given])) == (404, "10005")
     order_id = await _order(client, NUMBER)
     assert await refusal(lambda: validate(order_id, verification_codes=[])) == (400, "10015")
 
@@ -159,8 +161,8 @@ async def test_an_order_succeeds_once_owned_and_documented(
     orders = client.messaging_hosted_number_orders
     await answer(orders.create_verification_codes(order_id, phone_numbers=[NUMBER], verification_method="sms"))
     (code,) = simulator.account.ownership_codes.of_order(order_id)
-    given = {"phone_number": NUMBER, "code": code.code}
-    await answer(orders.validate_codes(order_id, verification_codes=[given]))  # type: ignore[list-item]
+    given: VerificationCode = {"phone_number": NUMBER, "code": code.code}
+    await answer(orders.validate_codes(order_id, verification_codes=[given]))
     await answer(orders.actions.upload_file(order_id, loa=PDF, bill=PDF))
     told = [event.payload["order_status"] for event in receiver.take(5)]
     assert told == ["pending", "pending", "loa_file_successful", "provisioning", "successful"]
@@ -236,7 +238,9 @@ async def test_a_hosted_number_is_deleted_from_its_order(
     client: Client, simulator: Simulator, receiver: Receiver
 ) -> None:
     order_id = await _host(client, simulator, NUMBER, OTHER)
-    number_id = str((await answer(client.messaging_hosted_numbers.retrieve(NUMBER))).data.id)  # type: ignore[union-attr]
+    number = (await answer(client.messaging_hosted_numbers.retrieve(NUMBER))).data
+    assert number is not None
+    number_id = str(number.id)
     order = (await answer(client.messaging_hosted_numbers.delete(number_id))).data
     assert order is not None
     assert order.id == order_id

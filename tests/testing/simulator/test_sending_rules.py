@@ -9,6 +9,7 @@ import telnyx
 from service.testing.simulator import Simulator
 from service.testing.simulator.api.api_error import ApiError
 from service.testing.simulator.api.rates import DEFAULT_RATES, Rates
+from service.testing.simulator.messages.message import MessageType
 from tests.testing.simulator.asking import Client, answer, refusal
 from tests.testing.simulator.receiver import Receiver
 
@@ -118,8 +119,9 @@ async def test_a_full_queue_takes_no_more(client: Client, simulator: Simulator) 
 
 def test_an_account_sends_as_fast_as_telnyx_says() -> None:
     rates = Rates()
-    for product, at_once in (("SMS", 50), ("MMS", 15), ("RCS", 1)):
-        waits = [rates.queue(product, 1000.0) for _ in range(at_once + 1)]  # type: ignore[arg-type]
+    speeds: list[tuple[MessageType, int]] = [("SMS", 50), ("MMS", 15), ("RCS", 1)]
+    for product, at_once in speeds:
+        waits = [rates.queue(product, 1000.0) for _ in range(at_once + 1)]
         assert waits[:-1] == [0.0] * at_once
         assert waits[-1] == pytest.approx(1 / at_once, abs=0.001)
     assert {rate.queue_length / rate.per_second for rate in DEFAULT_RATES.values()} == {4 * 3600}
