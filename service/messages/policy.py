@@ -27,7 +27,7 @@ from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, normalise
 from service.messages.quiet_hours import opens_at
 from service.messages.templates import Template
 from service.outbound.phone_numbers import country_of, time_zones_of
-from service.settings.values import checked_sender, seconds
+from service.settings.values import Sender, seconds
 
 Occasion = Literal["failed", "expired", "unconfirmed", "undelivered"]
 """Why an SMS may be called for: the message failed, expired, was never confirmed, or was not delivered in time."""
@@ -90,7 +90,6 @@ def _opt_out_word(word: str) -> str:
 Duration = Annotated[float, BeforeValidator(_duration), Field(gt=0, allow_inf_nan=False)]
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
 NonEmptyStr = Annotated[str, Field(min_length=1, strict=True)]
-Sender = Annotated[str | None, AfterValidator(checked_sender)]
 OptOutWord = Annotated[NonEmptyStr, AfterValidator(_opt_out_word)]
 
 

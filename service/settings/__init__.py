@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from nacl.signing import SigningKey
-from pydantic import AfterValidator, AliasGenerator, Field, ValidationError, model_validator
+from pydantic import AliasGenerator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.events.event_types import Selection
@@ -69,13 +69,13 @@ class Settings(BaseSettings):
         return {name: value for name, value in given.items() if value != ""} if isinstance(given, dict) else given
 
     public_key: Annotated[TrimmedText, checked_by(values.public_keys)] = None
-    api_key: Annotated[TrimmedSecret, checked_by(values.check_ascii)] = None
+    api_key: Annotated[TrimmedSecret, values.Ascii] = None
     base_url: Annotated[str, Trimmed, checked_by(values.check_api_url)] = "https://api.telnyx.com/v2"
     insecure_api: bool = False
     redis_url: Annotated[TrimmedSecret, checked_by(parse_redis_url)] = None
     namespace: Annotated[str, checked_by(values.check_namespace)] = "ringback"
     data: Path = Path("data")
-    handlers: Annotated[str, checked_by(values.check_import_string)] = "handlers:router"
+    handlers: Annotated[str, values.ImportString] = "handlers:router"
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     admin_port: int | None = Field(None, ge=0, le=65535)
@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     max_memory: Size | None = Field(None, ge=MIN_MEMORY)
     tolerance: Duration = Field(TOLERANCE, le=MAX_TOLERANCE)
     probe_key: Annotated[TrimmedSecret, checked_by(values.signing_key)] = None
-    sms_from: Annotated[str | None, AfterValidator(values.checked_sender)] = None
+    sms_from: values.Sender = None
     policy: Path | None = None
     sms_per_hour: int = Field(500, ge=1)
     replies_per_hour: int = Field(1000, ge=1)

@@ -17,8 +17,6 @@ _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _BYTES = {"": 1, "b": 1, "kib": 1024, "mib": 1024**2, "gib": 1024**3, "kb": 1000, "mb": 1000**2, "gb": 1000**3}
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-_SENDER = re.compile(r"\+[1-9]\d{6,14}|\d{3,8}|profile")
-_IMPORT_STRING = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _AROUND_COMMAS = re.compile(r"\s*,\s*")
 _HTTP = ("http://", "https://")
 
@@ -95,27 +93,14 @@ def check_namespace(text: str) -> None:
         raise ValueError("use 1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit")
 
 
-def check_ascii(text: str) -> None:
-    """Refuse characters that no key has."""
-    if not text.isascii():
-        raise ValueError("holds a character that no key has: copy it anew")
+def fitting(pattern: str, otherwise: str) -> AfterValidator:
+    """Return a validator that refuses texts which do not match, and says `otherwise`."""
 
+    def check(text: str) -> None:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(otherwise)
 
-def checked_sender(text: str | None) -> str | None:
-    """Accept a number, a short code, or `profile` for the number pool of a profile.
-
-    Raises:
-        ValueError: it is none of those.
-    """
-    if text is not None and not _SENDER.fullmatch(text):
-        raise ValueError("give a number such as +13125550001, a short code of 3 to 8 digits, or the word profile")
-    return text
-
-
-def check_import_string(text: str) -> None:
-    """Refuse all but `module:name`."""
-    if not _IMPORT_STRING.fullmatch(text):
-        raise ValueError("give module:name, such as my_handlers:router")
+    return checked_by(check)
 
 
 def check_ids(text: str) -> None:
@@ -177,6 +162,16 @@ def _trimmed(value: object) -> object:
     return text or None
 
 
+Ascii = fitting(r"[\x00-\x7f]*", "holds a character that no key has: copy it anew")
+ImportString = fitting(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "give module:name, such as my_handlers:router")
+Sender = Annotated[
+    str | None,
+    fitting(
+        r"\+[1-9]\d{6,14}|\d{3,8}|profile",
+        "give a number such as +13125550001, a short code of 3 to 8 digits, or the word profile",
+    ),
+]
+"""The sender of an SMS: a number, a short code, or `profile` for the number pool of a profile."""
 Trimmed = BeforeValidator(_trimmed)
 TrimmedText = Annotated[str | None, Trimmed]
 TrimmedSecret = Annotated[SecretStr | None, Trimmed]

@@ -150,8 +150,7 @@ def _described(record: EventRecord | None) -> str:
 
 
 def demo(
-    *,
-    chaos: Annotated[bool, typer.Option(help="Kill the demo's own worker in the middle of a send.")] = True,
+    *, chaos: Annotated[bool, typer.Option(help="Kill the demo's own worker in the middle of a send.")] = True
 ) -> None:
     """Send signed webhooks through an ingress and a worker to a local Telnyx.
 

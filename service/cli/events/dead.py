@@ -25,12 +25,7 @@ dead = typer.Typer(help="List dead events; retry or drop them.", no_args_is_help
 
 @dead.command("list")
 @selects_dead_events
-def list_dead(
-    *,
-    selection: EventFilter,
-    limit: LimitOption = 50,
-    as_json: JsonOption = False,
-) -> None:
+def list_dead(*, selection: EventFilter, limit: LimitOption = 50, as_json: JsonOption = False) -> None:
     """List dead events by the time of their end, the newest first, with the error that ended each.
 
     Times are those of death.
@@ -102,11 +97,7 @@ def retry_dead(
 @dead.command("drop")
 @selects_dead_events
 def drop_dead(
-    *,
-    ids: Ids = None,
-    selection: EventFilter,
-    everything: AllOption = False,
-    yes: YesOption = False,
+    *, ids: Ids = None, selection: EventFilter, everything: AllOption = False, yes: YesOption = False
 ) -> None:
     """Forget dead events for good, with all data of theirs. This cannot be undone.
 

@@ -24,12 +24,7 @@ events = typer.Typer(help="List received events, with the state of each handler.
 
 @events.command("list")
 @selects_events
-def list_events(
-    *,
-    selection: EventFilter,
-    limit: LimitOption = 50,
-    as_json: JsonOption = False,
-) -> None:
+def list_events(*, selection: EventFilter, limit: LimitOption = 50, as_json: JsonOption = False) -> None:
     """List events by the time of their arrival, the newest first, with the state of each handler.
 
     Where few events match, only the newest 250,000 candidates are read. --until goes further back.

@@ -1,8 +1,7 @@
 """`ringback events follow`."""
 
 import asyncio
-from collections import OrderedDict
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -29,11 +28,7 @@ MOST_REMEMBERED = 4000
 
 
 @selects_present_events
-def follow(
-    *,
-    selection: EventFilter,
-    as_json: JsonOption = False,
-) -> None:
+def follow(*, selection: EventFilter, as_json: JsonOption = False) -> None:
     """Show changes to events when they happen, until Ctrl-C.
 
     Looks twice a second. Where there are more changes than it can show, it says how many it left out.
@@ -46,61 +41,50 @@ def follow(
         return
 
 
-@dataclass
-class _Teller:
-    """A printer of each event's new lines."""
+def _fresh_lines(store: Store, began: int) -> Callable[[EventRecord], Awaitable[list[Line]]]:
+    """Return a function that returns those lines of an event since `began` that it has not returned before."""
+    known: dict[str, set[Line]] = {}
+    odd = OddRecords()
 
-    store: Store
-    began: int
-    as_json: bool
-    odd: OddRecords = field(default_factory=OddRecords)
-    _known: OrderedDict[str, set[Line]] = field(default_factory=OrderedDict)
-
-    async def tell_of(self, records: list[EventRecord]) -> None:
-        """Print the new lines of these events, in order."""
-        fresh = [(line, record) for record in records for line in await self._told(record)]
-        for line, record in sorted(fresh, key=lambda each: each[0].at):
-            if self.as_json:
-                say_json(_as_json(line, record), indent=False)
-            else:
-                say(_in_words(line, record))
-
-    async def _told(self, record: EventRecord) -> list[Line]:
+    async def fresh(record: EventRecord) -> list[Line]:
         try:
-            return await self._fresh(record)
+            lines = since(build(record, await effects_of(store, record.id), began), began)
         except (RedisError, OSError):
             raise
         except Exception as error:  # noqa: BLE001 - a record of any kind must not hide the others
-            self.odd.tell(record.id, error)
+            odd.tell(record.id, error)
             return []
+        told = known.pop(record.id, set())
+        # The newest is last, so that the first is the one to forget.
+        known[record.id] = told | set(lines)
+        if len(known) > MOST_REMEMBERED:
+            del known[next(iter(known))]
+        return [line for line in lines if line not in told]
 
-    async def _fresh(self, record: EventRecord) -> list[Line]:
-        effects = await effects_of(self.store, record.id)
-        told = self._known.setdefault(record.id, set())
-        self._known.move_to_end(record.id)
-        while len(self._known) > MOST_REMEMBERED:
-            self._known.popitem(last=False)
-        fresh = [line for line in since(build(record, effects, self.began), self.began) if line not in told]
-        told.update(fresh)
-        return fresh
+    return fresh
 
 
 async def _follow(store: Store, selection: EventFilter, *, as_json: bool) -> None:
-    watch, teller = Watch(store, selection), _Teller(store, await server_time(store.redis), as_json)
+    watch, fresh = Watch(store, selection), _fresh_lines(store, await server_time(store.redis))
     away = False
     await watch.look()
-    say("Following; Ctrl-C ends it.", err=True)
+    say("Following. Ctrl-C ends it.", err=True)
     while True:
         await asyncio.sleep(PAUSE)
         try:
             changes = await watch.look()
-            await teller.tell_of(changes.records)
+            lines = [(line, record) for record in changes.records for line in await fresh(record)]
         except (RedisError, OSError):
             if not away:
                 say("Redis is unreachable: waiting for it.", err=True)
             away = True
             continue
         away = False
+        for line, record in sorted(lines, key=lambda each: each[0].at):
+            if as_json:
+                say_json(_as_json(line, record), indent=False)
+            else:
+                say(_in_words(line, record))
         if changes.passed_over:
             say(f"Too much at once: {changes.passed_over} changes were passed over.", err=True)
 

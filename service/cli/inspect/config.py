@@ -34,10 +34,7 @@ class Shown:
     source: Source
 
 
-def config(
-    *,
-    as_json: JsonOption = False,
-) -> None:
+def config(*, as_json: JsonOption = False) -> None:
     """Show every setting in force, and the Redis in use.
 
     Reads environment variables and a .env file in this folder. Secrets and phone numbers are masked.

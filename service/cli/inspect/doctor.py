@@ -1,7 +1,7 @@
 """`ringback doctor`: checks of this configuration and deployment."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -27,7 +27,7 @@ from service.store.inbox.gauges import blocked_workers
 from service.store.memory_forecast import ENOUGH, forecast_memory
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
-from service.store.server_checks import ServerFindings, check_server, trouble_working
+from service.store.server_checks import check_server, trouble_working
 from service.store.store import Store
 from service.worker.load_router import CannotLoadHandlers, load_router
 from service.worker.startup_warnings import misspelt_types
@@ -55,10 +55,7 @@ class Finding:
 def doctor(
     *,
     probe_idempotency: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TO", parser=e164, help="Send one SMS to this number twice under one key, to see whether two come."
-        ),
+        str | None, typer.Option(metavar="TO", parser=e164, help="Send one SMS to this number twice under one key.")
     ] = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -94,23 +91,25 @@ def _finding(name: str, check: Check, settings: Settings) -> Finding:
         return Finding(name, "failed", describe_redis_error(error, redis_address(settings)))
 
 
+def _raise_any(kind: type[Exception], problems: Iterable[str]) -> None:
+    if told := "; ".join(problems):
+        raise kind(told)
+
+
 def _variables(_: Settings) -> str:
-    if unknown := unknown_variables():
-        raise CheckFailed("; ".join(unknown))
+    _raise_any(CheckFailed, unknown_variables())
     return "all are known"
 
 
 def _files(settings: Settings) -> str:
     """Look whether others on this machine can change the data folder, a key file or `.env`."""
-    if warnings := exposure_warnings(settings):
-        raise Warned("; ".join(warnings))
+    _raise_any(Warned, exposure_warnings(settings))
     return "nobody else can change them"
 
 
 def _handlers(settings: Settings) -> str:
     router = load_router(settings.handlers)
-    if misspelt := misspelt_types(router, settings):
-        raise Warned("; ".join(misspelt))
+    _raise_any(Warned, misspelt_types(router, settings))
     return f"HANDLERS has {', '.join(router.subscriptions) or 'none'}"
 
 
@@ -121,25 +120,15 @@ def _public_key(settings: Settings) -> str:
 
 def _account(_: Settings) -> str:
     """Try the API key. Reading a messaging profile changes nothing."""
-
-    async def read(telnyx: AsyncTelnyx) -> None:
-        await telnyx.messaging_profiles.list(page_size=1)
-
-    with_telnyx(read, telling=CheckFailed)
+    with_telnyx(lambda telnyx: telnyx.messaging_profiles.list(page_size=1), telling=CheckFailed)
     return "Telnyx takes TELNYX_API_KEY"
 
 
 def _redis(_: Settings) -> str:
-    async def look(store: Store) -> ServerFindings:
-        if trouble := await trouble_working(store, worker_needs()):
-            raise CheckFailed(trouble)
-        return await check_server(store.redis)
-
-    found = with_redis(look)
-    if found.risks:
-        raise CheckFailed("; ".join([*found.risks, *found.warnings]))
-    if found.warnings:
-        raise Warned("; ".join(found.warnings))
+    if trouble := with_redis(lambda store: trouble_working(store, worker_needs())):
+        raise CheckFailed(trouble)
+    found = with_redis(lambda store: check_server(store.redis))
+    _raise_any(CheckFailed if found.risks else Warned, [*found.risks, *found.warnings])
     return "persistence is on"
 
 
@@ -163,8 +152,7 @@ def _workers(_: Settings) -> str:
 
 def _encryption(settings: Settings) -> str:
     found = with_redis(check_encryption)
-    if missing := "; ".join(found.missing):
-        raise CheckFailed(missing)
+    _raise_any(CheckFailed, found.missing)
     if found.unsealed:
         raise Warned(
             f"{found.unsealed} bodies are stored in the clear: they came before the key did, or from a process without"
@@ -204,12 +192,15 @@ _CHECKS: dict[str, Check] = {
 
 
 TEXT = "A test by Ringback: this message should come once."
-BAD_USAGE = 2
 
 
 def probe(settings: Settings, to: str, *, yes: bool) -> None:
     """Send the SMS twice, tell the result, and remember it."""
-    sender = _sender(settings)
+    if settings.dry_run:
+        fail("RINGBACK_DRY_RUN is on, so nothing can be sent: unset it for this", code=2)
+    sender = settings.sms_from
+    if sender is None or sender == "profile":
+        fail("RINGBACK_SMS_FROM must name a number or short code of yours to send from", code=2)
     confirm(f"This sends one SMS to {mask_number(to)}, or two if Telnyx does not keep its promise. Go on?", yes=yes)
 
     async def send_twice(telnyx: AsyncTelnyx, store: Store) -> bool:
@@ -221,18 +212,6 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
         return replayed
 
     if not with_telnyx_and_redis(send_twice):
-        say(
-            "Telnyx sent two messages under one key: set RINGBACK_RESEND=never, and resolve unconfirmed effects by hand"
-        )
+        say("Telnyx sent two messages under one key: set RINGBACK_RESEND=never, and look at unconfirmed effects")
         raise typer.Exit(1)
     say("Telnyx answered the second from memory: one message, as promised. RINGBACK_RESEND=same-key is safe.")
-
-
-def _sender(settings: Settings) -> str:
-    """Return the sender, or end the command where nothing can be sent."""
-    if settings.dry_run:
-        fail("RINGBACK_DRY_RUN is on, so nothing can be sent: unset it for this", code=BAD_USAGE)
-    sender = settings.sms_from
-    if sender is None or sender == "profile":
-        fail("RINGBACK_SMS_FROM must name a number or short code of yours to send from", code=BAD_USAGE)
-    return sender

@@ -20,6 +20,7 @@ from service.security.masking import mask_number
 from service.settings import load
 
 DURATIONS = frozenset({"undelivered_after", "max_age", "max_wait"})
+TIMES = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"]
 TYPES = ("message.sent", "message.finalized", "message.read", "sms_fallback.due")
 
 policy = typer.Typer(help="Look at the policy of the SMS fallback before it is in force.", no_args_is_help=True)
@@ -27,9 +28,7 @@ policy = typer.Typer(help="Look at the policy of the SMS fallback before it is i
 
 @policy.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="A policy in TOML.", metavar="FILE")],
-    *,
-    as_json: JsonOption = False,
+    file: Annotated[Path, typer.Argument(help="A policy in TOML.", metavar="FILE")], *, as_json: JsonOption = False
 ) -> None:
     """Read a policy as a worker does at its start, and show its rules. RINGBACK_SMS_FROM is the default sender.
 
@@ -54,15 +53,9 @@ def check(
 def explain(
     event: Annotated[Path, typer.Argument(help="A body as Telnyx delivers it.", metavar="EVENT.json")],
     *,
-    file: Annotated[
-        Path | None, typer.Option("--policy", help="A policy in TOML, instead of RINGBACK_POLICY.", metavar="FILE")
-    ] = None,
+    file: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Instead of RINGBACK_POLICY.")] = None,
     at: Annotated[
-        datetime | None,
-        typer.Option(
-            help="As if the event were seen then (UTC), instead of when it occurred.",
-            formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"],
-        ),
+        datetime | None, typer.Option(formats=TIMES, help="See it at this time (UTC), not at its own.")
     ] = None,
     as_json: JsonOption = False,
     reveal: RevealOption = False,
@@ -75,9 +68,7 @@ def explain(
     """
     settings = load()
     found = _event(event)
-    policy = (
-        policy_of(settings.policy, settings.sms_from) if file is None else read_policy(file, sms_from=settings.sms_from)
-    )
+    policy = policy_of(file or settings.policy, settings.sms_from)
     shown = [_shown(each, reveal=reveal) for each in explained(policy, found, _moment(found, at))]
     if as_json:
         say_json(shown)

@@ -20,11 +20,7 @@ from service.store.store import Store
 MOST_SHOWN = 10
 
 
-def erase(
-    number: NumberArgument,
-    *,
-    yes: YesOption = False,
-) -> None:
+def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
     """Erase a number's data: bodies, texts in the ledger, states, cached answers.
 
     The events stay, without their content, so that nothing is accepted or sent again. A worker erases open events when

@@ -24,11 +24,7 @@ optouts = typer.Typer(help="List the numbers that are opted out, and change them
 
 
 @optouts.command("list")
-def list_opt_outs(
-    *,
-    as_json: JsonOption = False,
-    reveal: RevealOption = False,
-) -> None:
+def list_opt_outs(*, as_json: JsonOption = False, reveal: RevealOption = False) -> None:
     """List the numbers that are opted out, the latest first, with the source of each opt-out.
 
     From a message (`message`), Telnyx's refusal (`40300`), Telnyx's own list (`telnyx_list`), a person (`operator`) or
@@ -56,11 +52,7 @@ def add(number: NumberArgument) -> None:
 
 
 @optouts.command()
-def remove(
-    number: NumberArgument,
-    *,
-    yes: YesOption = False,
-) -> None:
+def remove(number: NumberArgument, *, yes: YesOption = False) -> None:
     """Opt a number in again, as its own START would: only where the person has asked for it.
 
     Telnyx's own block, if there is one, stays until the person sends START.

@@ -33,8 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 def up(
-    *,
-    dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False,
+    *, dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False
 ) -> None:
     """Run the ingress, a worker and, unless REDIS_URL is set, an embedded server.
 

@@ -238,12 +238,7 @@ async def _delete(telnyx: AsyncTelnyx, request_id: str) -> bool:
 
 _NUMBERS = frozenset({"businessContactPhone"})
 _TEXTS = frozenset(
-    {
-        "productionMessageContent",
-        "optInConfirmationResponse",
-        "helpMessageResponse",
-        "campaignVerifyAuthorizationToken",
-    }
+    {"productionMessageContent", "optInConfirmationResponse", "helpMessageResponse", "campaignVerifyAuthorizationToken"}
 )
 """Fields that are sent to people, and the one secret."""
 _PLAIN = frozenset(

@@ -34,10 +34,7 @@ webhooks = typer.Typer(help="See and change the URLs to which Telnyx delivers.",
 
 
 @webhooks.command("plan")
-def plan(
-    *,
-    as_json: JsonOption = False,
-) -> None:
+def plan(*, as_json: JsonOption = False) -> None:
     """Compare every RCS agent and messaging profile with RINGBACK_PUBLIC_URL and RINGBACK_FAILOVER_URL.
 
     Changes nothing. RINGBACK_MANAGE names the ones that are ours to change. Toll-free requests are only listed.
