@@ -14,7 +14,7 @@ import httpx
 import structlog
 
 from service.outbound import lookups
-from service.outbound.api_call import Call
+from service.outbound.api_call import Call, key_header
 from service.outbound.effect_rules import (
     Decision,
     Resend,
@@ -25,7 +25,6 @@ from service.outbound.effect_rules import (
     outcome_of,
 )
 from service.outbound.errors import Refusal, TelnyxResponse, classify_response, is_idempotency_conflict, unreachable
-from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Interrupted, Run
 from service.outbound.run_ledger import RunLedger
 from service.outbound.sender import EffectMetrics, EffectRequest, Sender
@@ -34,11 +33,11 @@ from service.store.effects.send_conditions import NotAllowed
 
 log = structlog.get_logger(__name__)
 
-MOST_TURNS = 8
-"""How often another's hand may change an entry between our look and our intent before we come back later."""
+MAX_STEPS = 8
+"""Steps before the handler is put off, where others keep changing the entry between our look and our intent."""
 LOOK_AGAIN = 0.1
-MOST_LOOKS = 20
-"""Looks, `LOOK_AGAIN` seconds apart, at an effect that another run has in hand, before the handler is put off."""
+MAX_LOOKS = 20
+"""Looks, `LOOK_AGAIN` seconds apart, at an effect that another run works on, before the handler is put off."""
 _IN_OTHER_HANDS = Refusal("later", "in_progress", "another run has this effect in hand", 1.0)
 
 _SEALED = Refusal(
@@ -65,24 +64,23 @@ class Effect:
     call: Call
     run: Run
     ledger: RunLedger
-    gate: Gate
     sender: Sender
     original: httpx.Request
     resend: Resend
     metrics: EffectMetrics
 
     async def answer(self) -> TelnyxResponse:
-        """Bring it about, or learn that it was, and answer what Telnyx answered.
+        """Bring the effect about once, and return Telnyx's answer.
 
         Raises:
-            Interrupted: the run's note says what it is to end in.
+            Interrupted: the run's note overrides the handler's result.
             LeaseLost: the lease is gone.
         """
         entry = await self.ledger.entry_of(self.call)
         try:
             # Concurrent calls of a run under one key are one effect: the second waits for the answer of the first.
-            async with self.run.turns[entry.name]:
-                await self.ledger.taken_back(entry)
+            async with self.run.locks[entry.name]:
+                await self.ledger.await_withdrawal(entry)
                 return await self._bring_about(entry)
         except asyncio.CancelledError:
             # A handler that cuts its call off, and makes it again, means the same effect.
@@ -90,9 +88,12 @@ class Effect:
             raise
 
     async def _bring_about(self, entry: Entry) -> TelnyxResponse:
-        if entry.caller_key and not self._is_absent(entry):
+        # A look just before that found no entry is believed once. The intent of an entry that exists by now is refused.
+        absent = entry.name in self.run.absent
+        self.run.absent.discard(entry.name)
+        if entry.caller_key and not absent:
             entry = await self._known(entry)
-        for _ in range(MOST_TURNS):
+        for _ in range(MAX_STEPS):
             self.run.check()
             if entry.unread:
                 raise self.run.interrupt(_DAMAGED if entry.sealed_under is None else _SEALED)
@@ -102,32 +103,23 @@ class Effect:
             entry = await self._known(entry)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
-    def _is_absent(self, entry: Entry) -> bool:
-        """Whether the run has looked for it just before, and the ledger did not know it: that is believed once.
-
-        Where it is known by now, the intent is refused as one of a changed entry.
-        """
-        absent = entry.name in self.run.absent
-        self.run.absent.discard(entry.name)
-        return absent
-
-    async def _perform(self, verdict: Decision, entry: Entry) -> TelnyxResponse | None:
-        """One step; None where the entry has changed meanwhile."""
-        if verdict.step == "return":
+    async def _perform(self, decision: Decision, entry: Entry) -> TelnyxResponse | None:
+        """Perform a step; None where the entry has changed meanwhile."""
+        if decision.step == "return":
             return self._stored(entry)
-        if verdict.step == "look_up":
-            return await self._look_up(verdict, entry)
-        if verdict.step == "wait":
+        if decision.step == "look_up":
+            return await self._look_up(decision, entry)
+        if decision.step == "wait":
             raise self.run.interrupt(
-                Refusal("later", "looking_up", "what it created may not show at Telnyx yet", verdict.wait)
+                Refusal("later", "looking_up", "what it created may not show at Telnyx yet", decision.wait)
             )
-        if verdict.step == "give_up":
-            raise self._ambiguous(entry, verdict.why)
-        return await self._request(entry, again=verdict.step == "send_again")
+        if decision.step == "give_up":
+            raise self._ambiguous(entry, decision.why)
+        return await self._request(entry, again=decision.step == "send_again")
 
     async def _known(self, entry: Entry) -> Entry:
-        """Return the entry's current form; wait for another run that has it in hand."""
-        for _ in range(MOST_LOOKS):
+        """Return the entry's current form; wait for another run that works on it."""
+        for _ in range(MAX_LOOKS):
             known = await self.ledger.known(entry)
             if known is not None:
                 return known
@@ -143,7 +135,7 @@ class Effect:
         return TelnyxResponse(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
 
     async def _request(self, entry: Entry, *, again: bool) -> TelnyxResponse | None:
-        await self._pass_gate(self.call)
+        await self.run.acquire(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.ledger.intended(entry, self.call)
         begun = await self.ledger.begin(intended, again=again, conditions=conditions_of(self.call))
@@ -166,33 +158,27 @@ class Effect:
         if entry.state == "started" and not entry.unconfirmed:
             await self.ledger.end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why=refused.reason)
         self.metrics.ended(self.call, "not_sent")
-        fate_of_it = " fate=unknown" if entry.unconfirmed else ""
+        fate = " fate=unknown" if entry.unconfirmed else ""
         held_by = f" by {refused.about[0]}" if refused.about else ""
         shown = entry.recipient or self.call.shown_recipient
-        remark = f"{entry.method} {entry.path} for {shown} was not sent: {refused.reason}{held_by}{fate_of_it}"
+        remark = f"{entry.method} {entry.path} for {shown} was not sent: {refused.reason}{held_by}{fate}"
         self.run.remarks.append(remark)
         log.info("not sent", event_id=self.run.event_id, handler=self.run.handler, reason=remark)
         return answer_not_sent(refused)
 
-    async def _pass_gate(self, call: Call) -> None:
-        refusal = await self.gate.acquire(call, event_id=self.run.event_id, returning=self.run.returning)
-        self.run.check()
-        if refusal is not None:
-            raise self.run.interrupt(refusal)
-
     async def _sent(self, entry: Entry) -> tuple[EffectRequest, TelnyxResponse | None]:
-        """Send the entry's bytes; where the lease has gone meanwhile, nothing is sent."""
+        """Send the entry's bytes, unless the lease was lost meanwhile."""
         if not self.run.holds_lease():
-            self.ledger.take_back(entry)
+            self.ledger.withdraw(entry)
             raise self.run.lose_lease()
         call = replace(self.call, body=entry.body or self.call.body, content_type=entry.content_type)
-        request = EffectRequest(call, self.ledger.header(entry, self.call))
+        request = EffectRequest(call, key_header(self.call, entry.name, entry.generation))
         try:
             return request, await self.sender.send(self.original, request)
         # However the request was cut off: only one that has not left may be withdrawn.
         except (asyncio.CancelledError, Exception):
             if not request.left:
-                self.ledger.take_back(entry)
+                self.ledger.withdraw(entry)
             raise
 
     async def _answered(self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool) -> TelnyxResponse:
@@ -202,28 +188,24 @@ class Effect:
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
         state = await self._keep(entry, outcome, answer, sent_at)
-        account = await self.gate.report(self.call, answer, event_id=self.run.event_id)
+        account = await self.run.report(self.call, answer)
         if outcome == "done" or state in ("refused", "gone"):
             return answer
-        refusal = account or self._judge(answer, again=again)
-        if refusal.kind == "hopeless":
-            raise self._ambiguous(entry, self._doubt(answer, refusal))
-        raise self.run.interrupt(refusal)
-
-    def _judge(self, answer: TelnyxResponse, *, again: bool) -> Refusal:
-        final = self.call.answers_conflict and not again
-        return classify_response(answer, is_send=self.call.is_send, conflict_is_final=final)
-
-    def _doubt(self, answer: TelnyxResponse, refusal: Refusal) -> str:
+        refusal = account or classify_response(
+            answer, is_send=self.call.is_send, conflict_is_final=self.call.answers_conflict and not again
+        )
+        if refusal.kind != "hopeless":
+            raise self.run.interrupt(refusal)
+        why = f"a repetition was refused ({refusal.detail}), which proves nothing about the first request"
         if is_idempotency_conflict(answer):
-            return "Telnyx says that its key was used for another request"
-        return f"a repetition was refused ({refusal.detail}), which proves nothing about the first request"
+            why = "Telnyx says that its key was used for another request"
+        raise self._ambiguous(entry, why)
 
     async def _unanswered(self, entry: Entry, request: EffectRequest, sent_at: int) -> Interrupted:
         outcome: EffectOutcome = "unknown" if request.left else "withdrawn"
         self.metrics.ended(self.call, outcome)
         await self.ledger.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
-        await self.gate.report(self.call, None, event_id=self.run.event_id)
+        await self.run.report(self.call, None)
         return self.run.interrupt(unreachable(request.error))
 
     async def _keep(self, entry: Entry, outcome: EffectOutcome, answer: TelnyxResponse, sent_at: int) -> str:
@@ -231,13 +213,11 @@ class Effect:
         stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
         return await self.ledger.end(entry, outcome, stored, sent_at=sent_at, why=why)
 
-    async def _look_up(self, verdict: Decision, entry: Entry) -> TelnyxResponse | None:
-        """Settle it by what is found at Telnyx."""
-        found = await self._found(entry)
-        if found is not None:
+    async def _look_up(self, decision: Decision, entry: Entry) -> TelnyxResponse | None:
+        """Settle the effect by a look at Telnyx."""
+        if (found := await self._found(entry)) is not None:
             return found
-        verdict = after_look_up(entry, self.call, self.run.lease.now(), verdict.why)
-        return await self._perform(verdict, entry)
+        return await self._perform(after_look_up(entry, self.call, self.run.lease.now(), decision.why), entry)
 
     async def _found(self, entry: Entry) -> TelnyxResponse | None:
         """Return the answer that a look at Telnyx finds, which settles the effect; None where it finds none."""
@@ -251,9 +231,9 @@ class Effect:
     async def _read(self, path: str) -> TelnyxResponse:
         """Read at Telnyx; a read that fails proves nothing, and the handler comes back for it."""
         reading = Call("GET", path.partition("?")[0])
-        await self._pass_gate(reading)
+        await self.run.acquire(reading)
         answer = await self.sender.get(self.original, path)
-        account = await self.gate.report(reading, answer, event_id=self.run.event_id)
+        account = await self.run.report(reading, answer)
         if answer is None:
             raise self.run.interrupt(unreachable("while looking up what became of a request"))
         refusal = account or classify_response(answer, is_send=False)

@@ -1,4 +1,4 @@
-"""A handler's run as the outbound side sees it: whether it may still act, and what it is to end in whatever it does."""
+"""A handler's run, seen from its calls to Telnyx: whether it may still act, and the result that overrides its own."""
 
 import asyncio
 import secrets
@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from service.outbound.errors import Refusal
+from service.outbound.api_call import Call
+from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
 from service.store.effects.ledger import Entry
 from service.store.inbox.leases import Lease, LeaseLost
@@ -33,14 +34,14 @@ class HandlerEnded(RuntimeError):
 class Run:
     """One run of one handler of one event.
 
-    `gate` is the way to Telnyx. It is known to be clear until `clear_until` (monotonic seconds), and `absent` names
-    effects that the ledger did not know when it was last looked at. `note` is what the run ends in, whatever the
-    handler makes of the exception; `lease_lost` that it ends in nothing. `returning` says that it was put off
-    before because of a rate limit. `entries` is what the ledger knew when the run first asked and what was added
-    since, `used` the names among them that calls of this run have taken. `remarks` are for the event's story,
-    `taking_back` what is being noted of calls that were cut off before they were sent. `task` is the one that the
-    handler runs in; `blocked` for how many seconds others blocked the event loop since it `began` (monotonic
-    seconds).
+    - `gate`: reads need not ask it until `clear_until` (monotonic seconds).
+    - `returning`: the handler was put off before because of a rate limit.
+    - `note`: overrides the handler's result. `lease_lost`: nothing is recorded.
+    - `absent`: effects that the ledger did not know when it was last asked.
+    - `entries`: the handler's own entries of the ledger. `used`: the names among them that calls have taken.
+    - `remarks`: lines for the event's timeline.
+    - `withdrawals`: unfinished records that a call was cut off before it was sent.
+    - `task`: the task of the handler. `blocked`: seconds for which others blocked the event loop since it `began`.
     """
 
     lease: Lease
@@ -61,8 +62,8 @@ class Run:
     began: float = field(default_factory=time.monotonic)
     blocked: float = 0.0
     tasks: "set[asyncio.Task[object]]" = field(default_factory=set)
-    taking_back: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
-    turns: "defaultdict[str, asyncio.Lock]" = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    withdrawals: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
+    locks: "defaultdict[str, asyncio.Lock]" = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     @property
     def event_id(self) -> str:
@@ -70,18 +71,33 @@ class Run:
         return self.lease.record.id
 
     @property
-    def way_is_clear(self) -> bool:
-        """Whether a read of Telnyx need neither ask nor, if it succeeds, tell the gate."""
+    def gate_is_open(self) -> bool:
+        """Whether a read of Telnyx need not ask the gate, nor report a success."""
         return time.monotonic() < self.clear_until
 
+    async def acquire(self, call: Call) -> None:
+        """Wait until the gate lets a call go.
+
+        Raises:
+            HandlerEnded, LeaseLost, Interrupted: it may not go.
+        """
+        refusal = await self.gate.acquire(call, event_id=self.event_id, returning=self.returning)
+        self.check()
+        if refusal is not None:
+            raise self.interrupt(refusal)
+
+    async def report(self, call: Call, answer: TelnyxResponse | None, *, clear: bool = False) -> Refusal | None:
+        """Report an answer to the gate; see `Gate.report`."""
+        return await self.gate.report(call, answer, event_id=self.event_id, clear=clear)
+
     def interrupt(self, refusal: Refusal) -> Interrupted:
-        """Note what the run ends in, the first of several; to be raised."""
+        """Note the first of several refusals, which overrides the handler's result; to be raised."""
         if self.note is None:
             self.note = refusal
         return Interrupted()
 
     def lose_lease(self) -> LeaseLost:
-        """Note that nothing of this run may be recorded; to be raised."""
+        """Note that the run has no lease; to be raised."""
         self.lease_lost = True
         return LeaseLost()
 
@@ -105,7 +121,7 @@ current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
 
 
 def note_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """From now on, remember of each task of this loop the run that it was started in, so that none is left behind."""
+    """Note each new task of this loop on the run that starts it, so that none is left behind."""
 
     def start(loop: asyncio.AbstractEventLoop, coro: object, **options: object) -> "asyncio.Task[object]":
         task: asyncio.Task[object] = asyncio.Task(coro, loop=loop, **options)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import structlog
 from redis.exceptions import RedisError
 
-from service.outbound.api_call import Call, digest, key_header, name_of_key
+from service.outbound.api_call import Call, digest, name_of_key
 from service.outbound.handler_run_state import Run
 from service.security.encryption import PLAIN, Sealer
 from service.store.cancellation import run_uncancelled
@@ -24,16 +24,16 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 Begun = Literal["begun", "lost", "changed"] | NotAllowed
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 """Bytes of a request that are kept; a longer one cannot be sent again."""
-AT_LEAST_KEPT = 48 * 3600.0
+MIN_RETENTION = 48 * 3600.0
 PAUSE = 0.1
-ANSWER_PATIENCE = 300.0
-"""Seconds for which an answer waits for Redis to come back, be the lease held or not."""
+ANSWER_TIMEOUT = 300.0
+"""Seconds for which an answer waits for Redis, with the lease or without."""
 
 
 def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer = PLAIN) -> Entry | None:
-    """Which entry of a handler a call belongs to: the first unused one of the same bytes, else the first unused one.
+    """Return the entry of a call: the first unused one of the same bytes, else the first unused one.
 
     Never by position among unlike calls: branches, skipped calls and a deploy between attempts change that.
     """
@@ -52,19 +52,15 @@ class RunLedger:
     retention: float
 
     async def entry_of(self, call: Call) -> Entry:
-        """The entry that a call belongs to, from now on taken by it; a blank one (version 0) where there is none."""
+        """Take the entry of a call, and return it; a blank one (version 0) where there is none."""
         if call.caller_key is not None:
-            return _blank(
-                self.run,
-                name_of_key(call.caller_key, call.method, call.path),
-                call,
-                self.store.encryption,
-                caller_key=True,
-            )
+            return self._blank(name_of_key(call.caller_key, call.method, call.path), call, caller_key=True)
         # Calls of one run may be concurrent: without the lock two would read the entries and take the same one.
-        async with self.run.turns[""]:
+        async with self.run.locks[""]:
             if self.run.entries is None:
-                self.run.entries = await self._own_entries()
+                effects = await self._retry_while_leased(lambda: ledger.effects_of(self.store, self.run.event_id))
+                mine = [each for each in effects if each.handler == self.run.handler and not each.caller_key]
+                self.run.entries = mine
         entry = choose(self.run.entries, call, self.run.used, self.store.encryption)
         if entry is None:
             entry = self._new_entry(self.run.entries, call)
@@ -72,13 +68,12 @@ class RunLedger:
         return entry
 
     async def known(self, entry: Entry) -> Entry | None:
-        """The entry as the ledger has it now; None while another run that lives has it in hand."""
-        asking = self.store, self.run.event_id, entry.name, self.run.id
-        found = await self._insist(lambda: ledger.look(*asking))
+        """Return the entry as it is stored; None while another live run works on it."""
+        found = await self._look(entry)
         return None if found.busy else found.entry or replace(entry, version=0, state="withdrawn")
 
     def intended(self, entry: Entry, call: Call) -> Entry:
-        """The entry as a new intent to send this call's bytes."""
+        """Return the entry with a new intent to send this call's bytes."""
         return replace(
             entry,
             state="started",
@@ -86,22 +81,18 @@ class RunLedger:
             recipient=call.shown_recipient,
             content_type=call.content_type,
             digest=self.store.encryption.hide(call.digest),
-            body=call.body if len(call.body) <= MOST_BYTES else None,
+            body=call.body if len(call.body) <= MAX_BYTES else None,
             answer=None,
         )
 
     def has_bytes_of(self, entry: Entry, call: Call) -> bool:
-        """Whether an entry is of just this call's bytes."""
+        """Return whether an entry is of just this call's bytes."""
         return entry.digest in self.store.encryption.forms(call.digest)
-
-    def header(self, entry: Entry, call: Call) -> str | None:
-        """Return the `Idempotency-Key` that Telnyx is to know the request by; None where it takes none."""
-        return key_header(call, entry.name, entry.generation)
 
     async def begin(
         self, entry: Entry, *, again: bool, conditions: SendConditions | None = None
     ) -> Literal["begun", "changed"] | NotAllowed:
-        """Write the intent; `changed` where the entry has changed since it was seen, or why it may not be sent now.
+        """Write the intent. Return `changed` where the entry has changed meanwhile, or why it may not be sent now.
 
         Raises:
             LeaseLost: nothing may be sent.
@@ -111,27 +102,27 @@ class RunLedger:
             # The intent may be in Redis although the handler is cancelled: then it has to be withdrawn.
             begun = await asyncio.shield(writing)
         except asyncio.CancelledError:
-            self.take_back(entry, writing)
+            self.withdraw(entry, writing)
             raise
         if begun == "lost":
             raise self.run.lose_lease()
         return begun
 
-    def take_back(self, entry: Entry, writing: "asyncio.Task[Begun] | None" = None) -> None:
-        """Note, when it can be, that nothing was sent after all; what still writes the intent is waited for."""
-        self.run.taking_back[entry.name] = run_uncancelled(self._take_back(entry, writing))
+    def withdraw(self, entry: Entry, writing: "asyncio.Task[Begun] | None" = None) -> None:
+        """Start to record that nothing was sent after all, once the intent is written."""
+        self.run.withdrawals[entry.name] = run_uncancelled(self._withdraw(entry, writing))
 
-    async def taken_back(self, entry: Entry) -> None:
-        """Wait until it is noted of an entry whose call was cut off that nothing was sent."""
-        noting = self.run.taking_back.pop(entry.name, None)
+    async def await_withdrawal(self, entry: Entry) -> None:
+        """Wait until the withdrawal of a call that was cut off is recorded."""
+        noting = self.run.withdrawals.pop(entry.name, None)
         if noting is not None:
             await asyncio.wait({noting})
 
     async def end(self, entry: Entry, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str:
-        """Note what came of a request, and answer the entry's state; an answer waits for Redis longer than a lease.
+        """Record the outcome of a request, and return the entry's state; an answer waits for Redis longer than a lease.
 
         Raises:
-            LeaseLost: Redis is away for so long that somebody else may have the event; the answer is noted later.
+            LeaseLost: Redis was out for longer than the lease; the answer is recorded later.
         """
         # An answer is true even without the lease, so neither cancellation nor a lost lease ends its writing.
         writing = run_uncancelled(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
@@ -141,57 +132,57 @@ class RunLedger:
             raise self.run.lose_lease()
         return state
 
-    async def _own_entries(self) -> list[Entry]:
-        effects = await self._insist(lambda: ledger.effects_of(self.store, self.run.event_id))
-        return [each for each in effects if each.handler == self.run.handler and not each.caller_key]
-
     def _new_entry(self, entries: list[Entry], call: Call) -> Entry:
         targets = self.store.encryption.forms(call.target)
         ordinal = sum(each.target in targets for each in entries)
         name = digest("effect", self.run.event_id, self.run.handler, call.target, str(ordinal))
-        entry = _blank(self.run, name, call, self.store.encryption, caller_key=False)
+        entry = self._blank(name, call, caller_key=False)
         entries.append(entry)
         return entry
 
     async def _begin(self, entry: Entry, conditions: SendConditions | None, *, again: bool) -> Begun:
-        keep = max(self.retention, AT_LEAST_KEPT)
+        keep = max(self.retention, MIN_RETENTION)
         begin = self.store, self.run.lease, entry, self.run.id
-        begun: Begun = await self._insist(lambda: ledger.begin(*begin, again=again, keep=keep, conditions=conditions))
-        if begun == "changed" and await self._is_ours(entry):
-            # The reply to an intent of ours was lost, and it was written again.
-            return "begun"
+        begun: Begun = await self._retry_while_leased(
+            lambda: ledger.begin(*begin, again=again, keep=keep, conditions=conditions)
+        )
+        if begun == "changed":
+            found = (await self._look(entry)).entry
+            if found is not None and found.run == self.run.id and found.version == entry.version + 1:
+                # The reply to an intent of ours was lost, and it was written again.
+                return "begun"
         return begun
 
-    async def _is_ours(self, entry: Entry) -> bool:
-        asking = self.store, self.run.event_id, entry.name, self.run.id
-        found = (await self._insist(lambda: ledger.look(*asking))).entry
-        return found is not None and found.run == self.run.id and found.version == entry.version + 1
+    async def _look(self, entry: Entry) -> ledger.Found:
+        return await self._retry_while_leased(
+            lambda: ledger.look(self.store, self.run.event_id, entry.name, self.run.id)
+        )
 
-    async def _take_back(self, entry: Entry, writing: "asyncio.Task[Begun] | None") -> None:
+    async def _withdraw(self, entry: Entry, writing: "asyncio.Task[Begun] | None") -> None:
         if writing is None or await writing == "begun":
             await self._end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why="it was cut off before it was sent")
 
     async def _end(
         self, entry: Entry, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str
     ) -> str | None:
-        deadline, note = time.monotonic() + ANSWER_PATIENCE, secrets.token_hex(8)
-        told = self.store, entry.name, outcome, answer
+        deadline, note = time.monotonic() + ANSWER_TIMEOUT, secrets.token_hex(8)
+        arguments = self.store, entry.name, outcome, answer
         while time.monotonic() < deadline:
             try:
-                return (await ledger.end(*told, sent_at=sent_at, why=why, note=note))[0]
+                return (await ledger.end(*arguments, sent_at=sent_at, why=why, note=note))[0]
             except (RedisError, OSError) as error:
                 if is_script_error(error):
                     break
                 await asyncio.sleep(PAUSE)
-        log.error("what became of an effect was not noted", event_id=self.run.event_id, handler=self.run.handler)
+        log.error("the outcome of an effect was not recorded", event_id=self.run.event_id, handler=self.run.handler)
         return None
 
-    async def _insist(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Do it as often as Redis is away, as long as the lease is held.
+    async def _retry_while_leased(self, step: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Take a step, repeatedly while Redis cannot be reached and the lease is held.
 
         Raises:
-            redis.exceptions.ResponseError: what Redis holds is damaged.
-            LeaseLost: it was away for too long.
+            redis.exceptions.ResponseError: a value in Redis is damaged.
+            LeaseLost: the lease ended first.
         """
         while True:
             try:
@@ -205,18 +196,18 @@ class RunLedger:
                     raise self.run.lose_lease() from None
                 await asyncio.sleep(PAUSE)
 
-
-def _blank(run: Run, name: str, call: Call, sealer: Sealer, *, caller_key: bool) -> Entry:
-    return Entry(
-        name=name,
-        event_id=run.event_id,
-        handler=run.handler,
-        caller_key=caller_key,
-        method=call.method,
-        path=call.shown_path,
-        recipient=call.shown_recipient,
-        target=sealer.hide(call.target),
-        content_type=call.content_type,
-        digest=sealer.hide(call.digest),
-        state="withdrawn",
-    )
+    def _blank(self, name: str, call: Call, *, caller_key: bool) -> Entry:
+        encryption = self.store.encryption
+        return Entry(
+            name=name,
+            event_id=self.run.event_id,
+            handler=self.run.handler,
+            caller_key=caller_key,
+            method=call.method,
+            path=call.shown_path,
+            recipient=call.shown_recipient,
+            target=encryption.hide(call.target),
+            content_type=call.content_type,
+            digest=encryption.hide(call.digest),
+            state="withdrawn",
+        )

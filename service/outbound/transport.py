@@ -70,7 +70,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
             if not call.is_effect:
                 return await self._read(run, call, request)
             metrics, resend = self._ledgers.metrics, self._ledgers.resend
-            effect = Effect(call, run, self._ledger(run), self._gate, self._sender, request, resend, metrics)
+            effect = Effect(call, run, self._ledger(run), self._sender, request, resend, metrics)
             return _response(await effect.answer(), NOT_AGAIN)
 
     async def _dry_run(self, run: Run | None, call: Call) -> TelnyxResponse:
@@ -85,18 +85,17 @@ class EffectTransport(httpx.AsyncBaseTransport):
 
     async def _read(self, run: Run, call: Call, request: httpx.Request) -> httpx.Response:
         """Read: that changes nothing, so that only a block of all work parks it."""
-        clear = run.way_is_clear
-        refusal = None if clear else await self._gate.acquire(call, event_id=run.event_id, returning=run.returning)
-        if refusal is not None:
-            raise run.interrupt(refusal)
+        clear = run.gate_is_open
+        if not clear:
+            await run.acquire(call)
         try:
             answer = await self._sender.read(request)
         except httpx.LocalProtocolError:
             raise run.interrupt(_UNSENDABLE) from None
         except NO_ANSWER:
-            await self._gate.report(call, None, event_id=run.event_id)
+            await run.report(call, None)
             raise
-        account = await self._gate.report(call, answer, event_id=run.event_id, clear=clear)
+        account = await run.report(call, answer, clear=clear)
         if account is not None:
             raise run.interrupt(account)
         return _response(answer)
