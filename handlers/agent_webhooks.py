@@ -1,15 +1,15 @@
 """Agents and messaging profiles whose webhooks go elsewhere than declared are reported or, if asked for, put right."""
 
 from service import Context, Discard, Event, Router
-from service.registrations.new_agents import new_agents, remember_agents
-from service.registrations.webhook_probe import Unanswered
-from service.registrations.webhook_repair import may_look, refuse_dead_ends, repair
+from service.registrations.webhook_repair import Unanswered, may_look, refuse_dead_ends, repair
 from service.registrations.webhook_urls import (
     Comparison,
     Declared,
     all_destinations,
     find_destination,
     named_destinations,
+    new_agents,
+    remember_agents,
 )
 from service.settings import Settings
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from pydantic import Field
-from telnyx import AsyncTelnyx, NotFoundError
+from telnyx import AsyncTelnyx
 from telnyx.types.shared import MessagingHostedNumberOrder
 
 from service.events import HostedNumber, TolerantModel
 from service.outbound.list_pages import rows_of
-from service.registrations.hosted_orders import numbers_of
+from service.registrations.hosted_orders import find, numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.routing import Context
 from service.store.facts.snapshots import all_known
@@ -100,11 +100,7 @@ def followed(ctx: Context) -> Followed:
 
 async def read_order(telnyx: AsyncTelnyx, order_id: str) -> Reading:
     """Return the order's current reading; an order that the API does not find was deleted."""
-    try:
-        order = (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data
-    except NotFoundError:
-        order = None
-    return reading_of(order or MessagingHostedNumberOrder(id=order_id, status=GONE))
+    return reading_of(await find(telnyx, order_id=order_id) or MessagingHostedNumberOrder(id=order_id, status=GONE))
 
 
 def reading_of(order: MessagingHostedNumberOrder) -> Reading:

@@ -1,7 +1,7 @@
 """The operations of Telnyx on hosted numbers and their orders."""
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import Literal, TypeVar
 
 from telnyx import AsyncTelnyx, NotFoundError, omit
 from telnyx.types.messaging_hosted_number_order_check_eligibility_response import PhoneNumber as Eligibility
@@ -12,37 +12,35 @@ from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessa
 from service.events import HostedNumber, HostedNumberOrder
 from service.outbound.list_pages import rows_of
 
+T = TypeVar("T")
+
 _PROVEN = frozenset({"successful", "provisioning", "deleted"})
 
 
 async def orders(telnyx: AsyncTelnyx) -> list[MessagingHostedNumberOrder]:
-    """All orders, from all pages."""
+    """Return all orders, from all pages."""
     return [each async for each in rows_of(telnyx.messaging_hosted_number_orders.list(page_size=50), "orders")]
 
 
 async def hosted_numbers(telnyx: AsyncTelnyx) -> list[PhoneNumberWithMessagingSettings]:
-    """All numbers that are hosted, from all pages."""
+    """Return all hosted numbers, from all pages."""
     return [each async for each in rows_of(telnyx.messaging_hosted_numbers.list(page_size=50), "hosted numbers")]
 
 
 async def find(telnyx: AsyncTelnyx, *, order_id: str) -> MessagingHostedNumberOrder | None:
-    """The order of that id, or None where there is none."""
-    try:
-        return (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data
-    except NotFoundError:
-        return None
+    """Return the order of that id; None where there is none."""
+    answer = await found(telnyx.messaging_hosted_number_orders.retrieve(order_id))
+    return answer.data if answer else None
 
 
 async def find_number(telnyx: AsyncTelnyx, *, number: str) -> PhoneNumberWithMessagingSettings | None:
     """Return the hosted number by number or id; None where there is none."""
-    try:
-        return (await telnyx.messaging_hosted_numbers.retrieve(number)).data
-    except NotFoundError:
-        return None
+    answer = await found(telnyx.messaging_hosted_numbers.retrieve(number))
+    return answer.data if answer else None
 
 
 async def check_eligibility(telnyx: AsyncTelnyx, *, numbers: Sequence[str]) -> list[Eligibility]:
-    """Whether each of these numbers can be hosted."""
+    """Return whether each of these numbers can be hosted."""
     answer = await telnyx.messaging_hosted_number_orders.check_eligibility(phone_numbers=list(numbers))
     return answer.phone_numbers or []
 
@@ -62,7 +60,7 @@ def numbers_of(order: MessagingHostedNumberOrder) -> list[HostedNumber]:
 
 
 async def unproven(telnyx: AsyncTelnyx, *, order_id: str) -> list[str]:
-    """The numbers of an order whose ownership may yet have to be proven."""
+    """Return the numbers of an order whose ownership may yet have to be proven."""
     order = (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data or MessagingHostedNumberOrder()
     return [each.phone_number for each in numbers_of(order) if each.phone_number and each.status not in _PROVEN]
 
@@ -103,18 +101,18 @@ async def assign_profile(telnyx: AsyncTelnyx, *, number: str, profile: str) -> P
 
 
 async def delete_order(telnyx: AsyncTelnyx, *, order_id: str) -> bool:
-    """Delete an order; False where there was none."""
-    try:
-        await telnyx.messaging_hosted_number_orders.delete(order_id)
-    except NotFoundError:
-        return False
-    return True
+    """Delete an order; return False where there was none."""
+    return await found(telnyx.messaging_hosted_number_orders.delete(order_id)) is not None
 
 
 async def delete_hosted_number(telnyx: AsyncTelnyx, *, number: str) -> bool:
-    """Stop hosting a number; False where there was none."""
+    """Stop hosting a number; return False where there was none."""
+    return await found(telnyx.messaging_hosted_numbers.delete(number)) is not None
+
+
+async def found(answer: Awaitable[T]) -> T | None:
+    """Await an answer of Telnyx; return None for a 404."""
     try:
-        await telnyx.messaging_hosted_numbers.delete(number)
+        return await answer
     except NotFoundError:
-        return False
-    return True
+        return None

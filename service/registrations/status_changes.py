@@ -116,7 +116,8 @@ class Followed:
             after = _after(before, reading, changes)
             if after is None or after == before:
                 return []
-            raised = self._arrivals(subject, reading.details, changes, first=after.changes - len(changes) + 1)
+            first = after.changes - len(changes) + 1
+            raised = [_arrival(self.kind, subject, reading.details, *each) for each in enumerate(changes, start=first)]
             if await compare_and_set(self.store, self.kind, subject, before=stored, after=after.dump(), raised=raised):
                 return list(changes)
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
@@ -130,13 +131,6 @@ class Followed:
         """The version of every registration of this kind that was read."""
         stored = await all_known(self.store, self.kind)
         return {subject: Known.parse(value).version for subject, value in stored.items()}
-
-    def _arrivals(
-        self, subject: str, details: Mapping[str, Any], changes: Sequence[Change], *, first: int
-    ) -> list[NewEvent]:
-        return [
-            _arrival(self.kind, subject, details, change, number) for number, change in enumerate(changes, start=first)
-        ]
 
 
 def new_changes(before: Known | None, history: Sequence[Status], needs_person: frozenset[str]) -> list[Change]:
@@ -175,17 +169,16 @@ def _after(before: Known | None, reading: Reading, changes: Sequence[Change]) ->
     return Known(last.status, last.mark, last.at, raised, reading.version)
 
 
-def _arrival(kind: str, subject: str, details: Mapping[str, Any], change: Change, number: int) -> NewEvent:
+def _arrival(kind: str, subject: str, details: Mapping[str, Any], number: int, change: Change) -> NewEvent:
     identity, event_type = f"{kind}:{subject}:{number}", f"{kind}.status_changed"
-    changed_at = change.now.at or datetime.fromtimestamp(clock.now(), UTC)
+    occurred_at = datetime.fromtimestamp(clock.now(), UTC)
     payload = {
         "id": subject,
         **details,
         "previous": change.previous,
         "status": change.now.status,
         "reason": change.now.reason,
-        "changed_at": changed_at,
+        "changed_at": change.now.at or occurred_at,
     }
-    occurred_at = datetime.fromtimestamp(clock.now(), UTC)
     data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": occurred_at}
     return NewEvent(identity, event_type, orjson.dumps({"data": {**data, "payload": payload}}), "emit")

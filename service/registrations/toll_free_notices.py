@@ -1,16 +1,69 @@
-"""Notifications of toll-free verification requests that wait for a person."""
+"""Notifications of toll-free verification requests that wait for a person, with corrections for a rejection.
 
+Source of the corrections: support.telnyx.com, 15138019, the frequent reasons for rejection.
+"""
+
+import re
 from dataclasses import dataclass
 
 from service.events import TollFreeStatusChanged
-from service.registrations.toll_free_corrections import corrections
 from service.security.masking import mask_number
 
 LONGEST_REASON = 200
 MOST_NUMBERS = 3
-
 REMIND_AFTER = (1, 3, 7)
 """Days from one reminder to the next; the last is repeated for as long as the request waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """A correction for the reasons that fit a pattern; `resubmit` is False where a resubmission does not help."""
+
+    reason: str
+    advice: str
+    resubmit: bool = True
+
+
+CORRECTIONS = (
+    Correction(
+        r"\bEIN\b|tax id|registration number|legal (business )?name|name (does not|doesn.t|mismatch)",
+        "the registration number does not fit the legal name: do not resubmit, write to tfverification@telnyx.com",
+        resubmit=False,
+    ),
+    Correction(
+        r"opt.?in\b.{0,60}(optional|required|mandatory|forced)|(forced|mandatory|required) (opt.?in|consent)",
+        "opt-in must be optional: show in optInWorkflow that nothing depends on agreeing to texts",
+    ),
+    Correction(
+        r"(bundled|combined|separate|same).{0,60}(terms|privacy|consent)|(terms|consent).{0,60}bundled",
+        "consent must not be bundled with terms: give it a box and a sentence of its own",
+    ),
+    Correction(
+        r"\bSTOP\b|opt.?out (language|instructions?|wording)|unsubscribe",
+        'say how to opt out ("Reply STOP to opt out") in productionMessageContent',
+    ),
+    Correction(
+        r"(sample|message content|production message).{0,80}(use.?case|match)|use.?case.{0,60}(sample|match)",
+        "productionMessageContent must be a message of the useCase that was chosen",
+    ),
+    Correction(
+        r"e-?mail.{0,60}(domain|match|website)|domain.{0,60}e-?mail",
+        "businessContactEmail must be at the domain of corporateWebsite",
+    ),
+    Correction(
+        r"(on|from) (the|your) (website|web ?page)|(website|web ?page|\burl)\b.{0,40}(not|\bun|invalid|missing)",
+        "corporateWebsite must be reachable and show the business's name, address and phone number",
+    ),
+    Correction(
+        r"(more than|over) (5|five) (toll.?free )?numbers|number of (toll.?free )?numbers|multiple numbers",
+        "more than five numbers need a justification in additionalInformation",
+    ),
+)
+
+
+def corrections(reason: str | None) -> list[Correction]:
+    """Return the corrections that the reason asks for, where it is one of the frequent ones."""
+    return [each for each in CORRECTIONS if reason and re.search(each.reason, reason, re.IGNORECASE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +93,5 @@ def told_of(change: TollFreeStatusChanged) -> NoticeText:
 
 
 def reminder_delay(number: int) -> float:
-    """Seconds until the reminder of this number, from 1 on."""
+    """Return the seconds until the reminder of this number, from 1 on."""
     return 86400.0 * REMIND_AFTER[min(number, len(REMIND_AFTER)) - 1]

@@ -15,8 +15,18 @@ from telnyx.types.messaging_tollfree.verification.toll_free_verification_entity_
     TollFreeVerificationEntityType,
 )
 
-from service.registrations.states import STATES
+_STATE_NAMES = """
+AL Alabama, AK Alaska, AZ Arizona, AR Arkansas, CA California, CO Colorado, CT Connecticut, DE Delaware,
+DC District of Columbia, FL Florida, GA Georgia, HI Hawaii, ID Idaho, IL Illinois, IN Indiana, IA Iowa, KS Kansas,
+KY Kentucky, LA Louisiana, ME Maine, MD Maryland, MA Massachusetts, MI Michigan, MN Minnesota, MS Mississippi,
+MO Missouri, MT Montana, NE Nebraska, NV Nevada, NH New Hampshire, NJ New Jersey, NM New Mexico, NY New York,
+NC North Carolina, ND North Dakota, OH Ohio, OK Oklahoma, OR Oregon, PA Pennsylvania, PR Puerto Rico, RI Rhode Island,
+SC South Carolina, SD South Dakota, TN Tennessee, TX Texas, UT Utah, VT Vermont, VA Virginia, WA Washington,
+WV West Virginia, WI Wisconsin, WY Wyoming
+"""
 
+_STATES = {code: name for code, _, name in (each.strip().partition(" ") for each in _STATE_NAMES.split(","))}
+"""The full name by its abbreviation."""
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
 _TOLL_FREE = re.compile(r"\+18(00|33|44|55|66|77|88)\d{7}")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -59,7 +69,7 @@ def _letters(text: str) -> str:
 
 
 def _state(text: str) -> str:
-    name = STATES.get(text.strip(" .").upper())
+    name = _STATES.get(text.strip(" .").upper())
     if name is not None:
         raise ValueError(f"must be the full name of the state: {name}")
     if len(text) <= 2:

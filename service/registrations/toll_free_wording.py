@@ -1,62 +1,68 @@
-"""Wording that Telnyx is likely to reject in a toll-free verification request.
+"""Resubmissions of toll-free verification requests, and wording that Telnyx is likely to reject.
 
-Source: support.telnyx.com, 15138019, the frequent reasons for rejection.
+Telnyx replaces the whole of a request, so all that it holds is sent back. Source of the wordings: support.telnyx.com,
+15138019, the frequent reasons for rejection.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
-from service.registrations.toll_free_submission import WIRE_NAMES, InvalidSubmission, TollFreeSubmission
+from telnyx import AsyncTelnyx
+
+from service.registrations.toll_free_submission import (
+    WIRE_NAMES,
+    InvalidSubmission,
+    TollFreeSubmission,
+    known_field,
+    missing_registration,
+    read_submission,
+)
 
 MOST_NUMBERS = 5
-
-
-def _said(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
+_LISTS = {"phoneNumbers": "phoneNumber", "optInWorkflowImageURLs": "url"}
+_BOOLEANS = {"true": True, "false": False}
 _NOT = r"(?<!not )(?<!never )(?<!n't )"
+_STOP = re.compile(r"\bSTOP\b|unsubscribe|opt out", re.IGNORECASE)
 
 WRONG_OPT_INS = (
     (
-        _said(
-            _NOT
-            + r"(required to (opt.?in|consent|agree to (receive )?(texts|sms|messages)|receive (texts|sms|messages))"
-            r"|mandatory (opt.?in|consent)|(opt.?in|consent)(ing)? is (required|mandatory))"
+        (
+            rf"{_NOT}(required to (opt.?in|consent|agree to (receive )?(texts|sms|messages)"
+            r"|receive (texts|sms|messages))|mandatory (opt.?in|consent)"
+            r"|(opt.?in|consent)(ing)? is (required|mandatory))"
         ),
         "opt-in must be optional, and this says that it is required",
     ),
     (
-        _said(
+        (
             r"by (agreeing to|accepting|signing) (the|our|these) (terms|privacy|contract)"
             r"|agree(ing|s)? to (the|our) (terms|privacy)[^.]{0,60}\band\b[^.]{0,40}(texts|sms|messages)"
         ),
         "consent to texts must not be bundled with terms: it needs a box and a sentence of its own",
     ),
     (
-        _said(
-            _NOT + r"(automatically (opted|opt|enrol|subscrib)\w*|opted in by default|pre-?(checked|ticked|selected))"
-        ),
+        rf"{_NOT}(automatically (opted|opt|enrol|subscrib)\w*|opted in by default|pre-?(checked|ticked|selected))",
         "people must opt in themselves, and this says that it is done for them",
     ),
     (
-        _said(_NOT + r"(purchased?|bought|rented?|third.party) (contact |phone |marketing )?(lists?|leads?|data)"),
+        rf"{_NOT}(purchased?|bought|rented?|third.party) (contact |phone |marketing )?(lists?|leads?|data)",
         "numbers must come from people who opted in with this business, not from others",
     ),
 )
-
-_STOP = _said(r"\bSTOP\b|unsubscribe|opt out")
+"""Patterns of an opt-in workflow, without regard to case, and the problem of each."""
 
 
 def refuse_wrong_opt_in(submission: TollFreeSubmission) -> None:
-    """Make sure that the opt-in is not one that is always sent back.
+    """Refuse an opt-in that is always sent back.
 
     Raises:
         InvalidSubmission: it is.
     """
     for pattern, problem in WRONG_OPT_INS:
-        if pattern.search(submission.opt_in_workflow):
+        if re.search(pattern, submission.opt_in_workflow, re.IGNORECASE):
             raise InvalidSubmission({WIRE_NAMES["opt_in_workflow"]: problem})
 
 
@@ -76,14 +82,6 @@ def _other_domain(submission: TollFreeSubmission) -> bool:
     return not (host == domain or host.endswith(f".{domain}") or domain.endswith(f".{host}"))
 
 
-def _unregistered(submission: TollFreeSubmission) -> bool:
-    return not (
-        submission.business_registration_number
-        and submission.business_registration_type
-        and submission.business_registration_country
-    )
-
-
 _DOUBTS: tuple[tuple[str, Callable[[TollFreeSubmission], bool], str], ...] = (
     ("production_message_content", _lacks_stop, 'nothing says how to opt out ("Reply STOP to opt out")'),
     ("business_contact_email", _other_domain, "is not at the domain of corporateWebsite"),
@@ -94,7 +92,83 @@ _DOUBTS: tuple[tuple[str, Callable[[TollFreeSubmission], bool], str], ...] = (
     ),
     (
         "business_registration_number",
-        _unregistered,
+        lambda submission: bool(missing_registration(submission.model_dump(by_alias=True))),
         "Telnyx rejects requests without number, type and country of the registration since 17 February 2026",
     ),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Resubmission:
+    """The current and the new form of a request, by Telnyx's names; only fields that PATCH accepts."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    @property
+    def changed(self) -> list[str]:
+        """The fields that change."""
+        fields = {**self.before, **self.after}
+        return [each for each in fields if self.before.get(each) != self.after.get(each)]
+
+    def doubts(self) -> list[str]:
+        """Return Telnyx's possible objections to the unchanged fields.
+
+        Raises:
+            InvalidSubmission: a field that was named does not fit, or a required one is missing.
+        """
+        try:
+            refuse_wrong_opt_in(read_submission(self.after))
+        except InvalidSubmission as error:
+            problems = error.problems
+            own = {name: problems[name] for name in problems if name in self.changed or name not in self.after}
+            if own:
+                raise InvalidSubmission(own) from None
+            return [f"{name}: {problem}" for name, problem in problems.items()]
+        return []
+
+
+async def retrieve_raw(telnyx: AsyncTelnyx, request_id: str) -> dict[str, Any]:
+    """Return a request just as Telnyx shows it, with fields that the SDK does not know.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+    """
+    requests = telnyx.messaging_tollfree.verification.requests
+    response = await requests.with_raw_response.retrieve(request_id)
+    raw: Any = await response.json()
+    return dict(raw)
+
+
+async def resubmit(telnyx: AsyncTelnyx, request_id: str, resubmission: Resubmission) -> None:
+    """Send the whole request back, which puts it in review again and un-verifies its numbers.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+    """
+    fields: Any = {name: resubmission.after[wire] for name, wire in WIRE_NAMES.items() if wire in resubmission.after}
+    await telnyx.messaging_tollfree.verification.requests.update(request_id, **fields)
+
+
+def prepare(raw: Mapping[str, Any], assignments: Iterable[str]) -> Resubmission:
+    """Return everything in a request that PATCH accepts, changed by `FIELD=VALUE`; an empty value clears a field.
+
+    Raises:
+        InvalidSubmission: an assignment is none, or names a field that PATCH does not accept.
+    """
+    before = {wire: raw[wire] for wire in WIRE_NAMES.values() if raw.get(wire) is not None}
+    named = dict(_read(each) for each in assignments)
+    after = {field: value for field, value in {**before, **named}.items() if value is not None}
+    return Resubmission(before, after)
+
+
+def _read(assignment: str) -> tuple[str, Any]:
+    name, equals, text = assignment.partition("=")
+    if not equals:
+        raise InvalidSubmission({assignment: "write FIELD=VALUE"})
+    field = known_field(name.strip())
+    if not text:
+        return field, None
+    if field in _LISTS:
+        return field, [{_LISTS[field]: each.strip()} for each in text.split(",")]
+    return field, _BOOLEANS.get(text.lower(), text) if field == "ageGatedContent" else text

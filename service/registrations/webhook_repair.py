@@ -1,13 +1,19 @@
-"""Changing where Telnyx delivers, so that it can be taken back."""
+"""Changes to where Telnyx delivers, after a probe of the URL; each can be undone."""
 
+import asyncio
+import uuid
 from dataclasses import asdict, dataclass
 from urllib.parse import urlsplit
 
+import httpx
 import orjson
+from nacl.signing import SigningKey
 from telnyx import AsyncTelnyx
 
+from service import clock
+from service.events import PROBE_TYPE
+from service.outbound.tls import tls_context
 from service.processes.loopback import is_loopback
-from service.registrations.webhook_probe import Unanswered, probe
 from service.registrations.webhook_urls import (
     Comparison,
     Declared,
@@ -17,16 +23,50 @@ from service.registrations.webhook_urls import (
     find_destination,
 )
 from service.routing import Context
+from service.security.telnyx_signature import SIGNATURE_HEADER, sign
 from service.settings import Settings
 from service.store.facts.snapshots import acquire_throttle, all_known, compare_and_set, forget, snapshot
 from service.store.store import Store
 
 CHANGED = "webhooks_changed"
 """The kind under which old values are kept, for ever."""
-
-
 ONCE_PER = 3600.0
 """Seconds between two looks at the same agent or profile, however many events come by another way."""
+DEADLINE = 2.0
+"""Seconds that Telnyx waits for an answer (knowledge base, receiving webhooks)."""
+
+
+class Unanswered(Exception):
+    """No Ringback answers there; the text says what came instead."""
+
+
+async def probe(url: str, key: SigningKey | None) -> None:
+    """Check that a Ringback answers at `url`: ours with the probe key; else any that asks for a signature.
+
+    Raises:
+        Unanswered: it does not.
+    """
+    body = orjson.dumps({"data": {"event_type": PROBE_TYPE, "id": str(uuid.uuid4())}})
+    signature = sign(body, key, int(clock.now())) if key is not None else {}
+    status, answer = await _post(url, body, signature)
+    if key is not None and (status, answer.get("status")) != (200, "probe"):
+        raise Unanswered(f"{url} answers {status} to a probe: make sure that RINGBACK_PROBE_KEY is the same there")
+    if key is None and not (status == 401 and SIGNATURE_HEADER in str(answer.get("error"))):
+        raise Unanswered(f"{url} answers {status}, and does not ask for Telnyx's signature as a Ringback would")
+
+
+async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, object]]:
+    headers = {**headers, "content-type": "application/json"}
+    try:
+        async with asyncio.timeout(DEADLINE), httpx.AsyncClient(verify=tls_context()) as http:
+            response = await http.post(url, content=body, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        raise Unanswered(f"{url} does not answer within {DEADLINE:g} s ({type(error).__name__})") from None
+    try:
+        answer = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        answer = None
+    return response.status_code, answer if isinstance(answer, dict) else {}
 
 
 class NotTaken(Exception):
@@ -35,7 +75,7 @@ class NotTaken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A change of ours, and what stood there before."""
+    """A change of ours, with the values before it."""
 
     kind: Kind
     id: str
@@ -53,25 +93,27 @@ class Kept:
         return all(current.values[name] == value for name, value in self.before.items())
 
     def was_touched(self, current: Destination) -> bool:
-        """Whether somebody else has changed one of these fields since."""
+        """Return whether somebody else has changed one of these fields since."""
         ours = all(current.values[name] == value for name, value in self.after.items())
         return not ours and not self.is_undone(current)
 
 
 async def refuse_dead_ends(settings: Settings) -> None:
-    """Make sure that Telnyx reaches a Ringback at every declared URL.
+    """Check that a Ringback answers at every declared URL.
 
     Raises:
         Unanswered: a URL is not https, or no Ringback answers there.
     """
     for url in Declared.of(settings).urls:
-        if not (url.startswith("https://") or _both_local(url, settings.base_url)):
+        # Plain HTTP is for a Ringback that is tried on a local Telnyx, on one machine.
+        both_local = all(is_loopback(urlsplit(each).hostname or "") for each in (url, settings.base_url))
+        if not (url.startswith("https://") or both_local):
             raise Unanswered(f"{url} is not https: what arrives there could be read on its way")
         await probe(url, settings.probe_signing_key())
 
 
 async def mend(telnyx: AsyncTelnyx, store: Store, comparison: Comparison) -> None:
-    """Change what differs, having kept what stood there, and make sure that it is changed.
+    """Keep the old values, change those that differ, and check that Telnyx shows the new ones.
 
     Raises:
         NotTaken: Telnyx shows other values than those that it took.
@@ -96,7 +138,7 @@ async def may_look(ctx: Context, key: str, by: str) -> bool:
 
 
 async def kept_changes(store: Store) -> list[Kept]:
-    """The latest change of ours to each agent and profile that was not taken back."""
+    """Return the latest change of ours to each agent and profile that was not undone."""
     stored = await all_known(store, CHANGED)
     return [Kept(**orjson.loads(value)) for _, value in sorted(stored.items())]
 
@@ -107,7 +149,7 @@ async def let_go(store: Store, kept: Kept) -> None:
 
 
 async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: Destination) -> None:
-    """Put back what stood there before, make sure that it is back, and forget the change.
+    """Restore the old values, check that Telnyx shows them, and forget the change.
 
     Raises:
         NotTaken: Telnyx shows other values than those that it took.
@@ -120,7 +162,7 @@ async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: Dest
 
 
 async def _keep(store: Store, kept: Kept) -> None:
-    """Store a change before it is made."""
+    """Store a change before it is made, so that it can be undone."""
     while True:
         before = await snapshot(store, CHANGED, kept.key)
         if await compare_and_set(store, CHANGED, kept.key, before=before, after=orjson.dumps(asdict(kept))):
@@ -137,8 +179,3 @@ async def _change(telnyx: AsyncTelnyx, destination: Destination, values: dict[st
         raise NotTaken(
             f"Telnyx took the change of {destination.kind} {destination.id} and shows another {different[0]}"
         )
-
-
-def _both_local(*urls: str) -> bool:
-    """Whether all is on this machine: a Ringback tried on a local Telnyx."""
-    return all(is_loopback(urlsplit(url).hostname or "") for url in urls)

@@ -4,15 +4,19 @@ Inbound RCS goes to the agent's URLs, the status of outbound messages and hosted
 (knowledge base, receiving RCS webhooks).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import orjson
 from telnyx import AsyncTelnyx, NotFoundError, omit
 
+from service.events.tolerant_model import list_of
 from service.outbound.list_pages import rows_of
+from service.routing import Context
 from service.settings import Settings
+from service.store.facts.snapshots import compare_and_set, snapshot
 
 Kind = Literal["agent", "profile"]
 Values = Mapping[str, str | None]
@@ -20,6 +24,8 @@ State = Literal["in step", "drift", "not managed"]
 
 API_VERSION = "2"
 """The format of webhooks that is signed with Ed25519; the older ones would all be refused with 401."""
+_AGENTS, _ALL = "agents", "all"
+"""The kind and name under which the known agents are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +172,11 @@ async def toll_free_urls(telnyx: AsyncTelnyx) -> list[TollFreeUrl]:
 
 def named_destinations(payload: Mapping[str, Any]) -> list[tuple[Kind, str]]:
     """The agents and messaging profiles that the payload of a message or hosted order names."""
-    parties = [payload.get("from"), *_as_list(payload.get("to"))]
+    parties = [payload.get("from"), *list_of(payload.get("to"))]
     agents = [party.get("agent_id") for party in parties if isinstance(party, dict)]
     profiles = [payload.get("messaging_profile_id"), payload.get("profile_id")]
     found: list[tuple[Kind, Any]] = [("agent", each) for each in agents] + [("profile", each) for each in profiles]
     return list(dict.fromkeys((kind, each) for kind, each in found if isinstance(each, str) and each))
-
-
-def _as_list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _agent(agent: Any) -> Destination:
@@ -193,3 +195,15 @@ def _urls(found: Any) -> dict[str, str | None]:
 
 def _host(url: str) -> str | None:
     return urlsplit(url).hostname
+
+
+async def new_agents(ctx: Context, ids: Iterable[str]) -> list[str]:
+    """Return those of these agents that were not remembered; at the first look none is new."""
+    before = await snapshot(ctx.services.store, _AGENTS, _ALL)
+    return [] if before is None else [each for each in ids if each not in orjson.loads(before)]
+
+
+async def remember_agents(ctx: Context, ids: Iterable[str]) -> None:
+    """Remember these agents; where another process does so at the same moment, its list holds."""
+    before = await snapshot(ctx.services.store, _AGENTS, _ALL)
+    await compare_and_set(ctx.services.store, _AGENTS, _ALL, before=before, after=orjson.dumps(sorted(ids)))

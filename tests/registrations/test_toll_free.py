@@ -12,7 +12,7 @@ from handlers import toll_free, toll_free_notices
 from service import Context, Event, Router
 from service.events import TollFreeStatusChanged
 from service.registrations.toll_free import named_requests, speaks_of_verification
-from service.registrations.toll_free_corrections import corrections
+from service.registrations.toll_free_notices import corrections
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search

@@ -14,15 +14,14 @@ from service.cli.telnyx.telnyx_session import with_telnyx
 from service.outbound.list_pages import rows_of
 from service.registrations.status_changes import Status
 from service.registrations.toll_free import read_history
-from service.registrations.toll_free_resubmission import Resubmission, prepare, retrieve_raw
-from service.registrations.toll_free_resubmission import resubmit as send
 from service.registrations.toll_free_submission import (
     InvalidSubmission,
     TollFreeSubmission,
     missing_registration,
     read_submission,
 )
-from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in
+from service.registrations.toll_free_wording import Resubmission, doubts, prepare, refuse_wrong_opt_in, retrieve_raw
+from service.registrations.toll_free_wording import resubmit as send
 from service.security.masking import mask_number, mask_numbers
 from service.settings import load
 

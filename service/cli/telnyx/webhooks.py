@@ -16,8 +16,16 @@ from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.telnyx.telnyx_session import first_rows, with_telnyx, with_telnyx_and_redis
 from service.outbound.errors import classify_error
-from service.registrations.webhook_probe import Unanswered
-from service.registrations.webhook_repair import Kept, NotTaken, kept_changes, let_go, mend, refuse_dead_ends, take_back
+from service.registrations.webhook_repair import (
+    Kept,
+    NotTaken,
+    Unanswered,
+    kept_changes,
+    let_go,
+    mend,
+    refuse_dead_ends,
+    take_back,
+)
 from service.registrations.webhook_urls import (
     Comparison,
     Declared,
