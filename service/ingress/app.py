@@ -36,10 +36,9 @@ from service.processes.signals import end_quietly_on_signals
 from service.processes.sockets import listen
 from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.store.connection import connect, locate
-from service.store.encryption_checks import trouble_with_encryption
 from service.store.inbox.group_commit import GroupCommit
 from service.store.permissions import ingress_needs
-from service.store.server_checks import require_usable_at
+from service.store.server_checks import require_usable_at, trouble_with_encryption
 from service.store.store import Store
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]

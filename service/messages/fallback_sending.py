@@ -22,11 +22,9 @@ from service.outbound.api_call import Call, idempotency_key, name_of_key
 from service.outbound.effect_rules import instead_of, not_sent_reason
 from service.outbound.handler_run_state import CLEAR_FOR, current_run
 from service.routing import Context, Retry
-from service.store.effects.rate_limits import Blocked, Deferred
-from service.store.effects.send_conditions import InsteadOf, Shown
-from service.store.effects.sms_budget import Room, room
+from service.store.effects.rate_limits import Blocked, Deferred, Room, room
 from service.store.facts.consent import KeyMissing
-from service.store.facts.message_states import PlannedSend, Purpose, Recipient, RecipientState, ask
+from service.store.facts.message_states import InsteadOf, PlannedSend, Purpose, Recipient, RecipientState, Shown, ask
 
 DOUBLE_DELIVERIES = Counter(
     "ringback_double_deliveries",

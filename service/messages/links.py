@@ -6,7 +6,7 @@ from telnyx import APIError, AsyncTelnyx
 
 from service.messages.sms_text import public_shorteners
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
-from service.store.facts.url_domains import known_url_domains, remember_url_domains
+from service.store.facts.remembered import known_url_domains, remember_url_domains
 from service.store.store import Store
 
 _PAGE = 250

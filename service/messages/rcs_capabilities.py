@@ -8,7 +8,7 @@ from telnyx import AsyncTelnyx
 from service.events.message import REACHED
 from service.messages.rcs_sending import FAILED
 from service.routing import Context
-from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
+from service.store.facts.remembered import Capability, forget, recall, remember
 from service.store.store import Store
 
 MOST_AT_ONCE = 100

@@ -14,8 +14,8 @@ from service.messages.reply_address import Address
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
 from service.outbound.phone_numbers import country_of
 from service.settings import Settings
+from service.store.facts.remembered import has_sent_to, known_profile_countries, note_sent, remember_profile_countries
 from service.store.inbox.accept import FROM_TELNYX
-from service.store.sent_regions import has_sent_to, known_profile_countries, note_sent, remember_profile_countries
 from service.store.store import Store
 
 _PAGE = 250

@@ -10,7 +10,7 @@ from service.outbound.effect_rules import answer_not_sent, conditions_of
 from service.outbound.errors import TelnyxResponse
 from service.outbound.run_ledger import RunLedger
 from service.store.effects.ledger import StoredAnswer
-from service.store.effects.send_conditions import NotAllowed
+from service.store.facts.message_states import NotAllowed
 
 _BARE = ("/messaging_tollfree", "/rcs/", "/ai/")
 """Paths whose answers are the object itself; all others wrap it in `data`. Source: OpenAPI, SDK 4.189."""

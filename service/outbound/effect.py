@@ -29,7 +29,7 @@ from service.outbound.handler_run_state import Interrupted, Run
 from service.outbound.run_ledger import RunLedger
 from service.outbound.sender import EffectMetrics, EffectRequest, Sender
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
-from service.store.effects.send_conditions import NotAllowed
+from service.store.facts.message_states import NotAllowed
 
 log = structlog.get_logger(__name__)
 

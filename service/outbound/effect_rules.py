@@ -25,7 +25,7 @@ from service.outbound.errors import (
 from service.outbound.lookups import look_up_for
 from service.outbound.phone_numbers import country_of
 from service.store.effects.ledger import EffectOutcome, Entry
-from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
+from service.store.facts.message_states import InsteadOf, NotAllowed, SendConditions
 
 KEY_IS_HONOURED = 23 * 3600 * 1000
 """Milliseconds after the first send for which a repetition is safe. Source: Telnyx's page on idempotency, 24 h."""

@@ -1,7 +1,7 @@
 """The facts for forwarding: the original event, and the receivers that answered 410."""
 
 from service.routing import Context
-from service.store.facts import gone_receivers
+from service.store.facts import remembered
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
 
@@ -13,9 +13,9 @@ async def find_event(ctx: Context, event_id: str) -> EventRecord | None:
 
 async def is_gone(ctx: Context, url: str) -> bool:
     """Return whether this URL wants nothing more."""
-    return await gone_receivers.is_gone(ctx.services.store, url)
+    return await remembered.is_gone(ctx.services.store, url)
 
 
 async def note_gone(ctx: Context, url: str) -> None:
     """Remember, without an end, that this URL wants nothing more."""
-    await gone_receivers.note_gone(ctx.services.store, url)
+    await remembered.note_gone(ctx.services.store, url)

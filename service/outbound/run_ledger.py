@@ -16,7 +16,7 @@ from service.security.encryption import PLAIN, Sealer
 from service.store.cancellation import run_uncancelled
 from service.store.effects import ledger
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
-from service.store.effects.send_conditions import NotAllowed, SendConditions
+from service.store.facts.message_states import NotAllowed, SendConditions
 from service.store.scripts import is_script_error
 from service.store.store import Store
 

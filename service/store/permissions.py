@@ -5,13 +5,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from service.store.inbox.accept import ACCEPT
 from service.store.keys import Keys
 from service.store.scripts import all_texts, script
 from service.store.store import Store
-
-PERMISSIONS = script("permissions")
-PERMISSIONS_WITH_ROOM = script("permissions", when_full=False)
 
 WORKER_COMMANDS = frozenset(
     {
@@ -60,7 +56,7 @@ class Needs:
 
 def ingress_needs() -> Needs:
     """Return what the ingress needs: accepting alone."""
-    return Needs((ACCEPT.text,), room=True)
+    return Needs((script("accept").text,), room=True)
 
 
 def worker_needs() -> Needs:
@@ -75,8 +71,8 @@ async def refusals(store: Store, needs: Needs) -> list[str]:
         redis.exceptions.RedisError: the server cannot be reached, takes no writes, or refuses even to look.
     """
     asked = [*_about_commands(store.keys, needs), *_about_keys(store.keys, needs.texts)]
-    asking = PERMISSIONS_WITH_ROOM if needs.room else PERMISSIONS
-    refused = await store.run(asking, *(json.dumps(command) for _, command in asked))
+    commands = (json.dumps(command) for _, command in asked)
+    refused = await store.run("permissions", *commands, needs_room=needs.room)
     return list(dict.fromkeys(asked[number - 1][0] for number in refused))
 
 

@@ -10,13 +10,16 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 from redis import Redis as BlockingRedis
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
+
+from service.store.keys import Keys
 
 Argument = str | bytes | int
 
 _LUA = resources.files("service.store") / "lua"
 _LIBRARIES = _LUA / "lib"
+ADDING = frozenset({"accept", "compare_and_set", "import"})
+"""Scripts that add events."""
 _REQUIRES = re.compile(r"^-- requires: (.+)$", re.MULTILINE)
 
 
@@ -29,15 +32,16 @@ class Script:
 
 
 @cache
-def script(name: str, *, when_full: bool = True) -> Script:
+def script(name: str, *, needs_room: bool = False) -> Script:
     """Return the script `lua/<name>.lua`, below the libraries that it requires.
 
-    `when_full` lets it run with the server's memory exhausted: all but accept must, or a full memory could never drain.
+    Scripts run with the server's memory exhausted, or a full memory could never drain. Those that add events, and
+    those that `needs_room` says so of, are refused then.
 
     Raises:
         ValueError: libraries require each other in a circle.
     """
-    shebang = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
+    shebang = "#!lua\n" if needs_room or name in ADDING else "#!lua flags=allow-oom\n"
     parts = [*_required(_LUA / f"{name}.lua"), _LUA / f"{name}.lua"]
     text = shebang + "".join(part.read_text() for part in dict.fromkeys([_LIBRARIES / "start.lua", *parts]))
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
@@ -67,32 +71,15 @@ def is_script_error(error: BaseException) -> bool:
     return isinstance(error, ResponseError) and str(error).startswith(damaged)
 
 
-def first_key(namespace: str) -> str:
-    """Return the key that a script is called with: of a key of ours, a server or a cluster knows where it belongs."""
-    return f"{namespace}:counts"
-
-
-async def run(redis: "Redis", wanted: Script, namespace: str, *args: Argument) -> Any:
-    """Call a script; its answer is what its own header says.
+def run_blocking(redis: BlockingRedis, name: str, namespace: str, *args: Argument) -> Any:
+    """Call a script from a thread; otherwise like `Store.run`.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, or refuses.
     """
+    wanted, key = script(name), Keys(namespace).counts
     try:
-        return await redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type, misc]
-    except NoScriptError:
-        await redis.script_load(wanted.text)
-        return await redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type, misc]
-
-
-def run_blocking(redis: BlockingRedis, wanted: Script, namespace: str, *args: Argument) -> Any:
-    """Call a script from a thread; otherwise like `run`.
-
-    Raises:
-        redis.exceptions.RedisError: the server cannot be reached, or refuses.
-    """
-    try:
-        return redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type]
+        return redis.evalsha(wanted.digest, 1, key, *args)  # type: ignore[arg-type]
     except NoScriptError:
         redis.script_load(wanted.text)
-        return redis.evalsha(wanted.digest, 1, first_key(namespace), *args)  # type: ignore[arg-type]
+        return redis.evalsha(wanted.digest, 1, key, *args)  # type: ignore[arg-type]

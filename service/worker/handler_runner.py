@@ -26,7 +26,7 @@ from service.outbound.handler_run_state import Run, current_run
 from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
-from service.store.effects.pauses import ALL, DETAIL, KIND, cause_of
+from service.store.effects.blocks import ALL, DETAIL, KIND, cause_of
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, RunRecord
 from service.store.store import Store

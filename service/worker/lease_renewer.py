@@ -12,7 +12,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.store.connection import connect_blocking
-from service.store.inbox.leases import FINISH, RENEW, HandlerResults, HeldLease, finishing, renewal
+from service.store.inbox.leases import HandlerResults, HeldLease, finishing, renewal
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 from service.store.store import Store
@@ -90,7 +90,7 @@ class LeaseRenewer(threading.Thread):
         try:
             if self._endings:
                 # Before the renewal, which gives these leases up: without a lease nothing is recorded.
-                run_blocking(self._redis, FINISH, self._store.namespace, *finishing(self._endings))
+                run_blocking(self._redis, "finish", self._store.namespace, *finishing(self._endings))
                 self._endings = []
             self._renew()
         except (RedisError, OSError) as error:
@@ -111,7 +111,7 @@ class LeaseRenewer(threading.Thread):
             settled=settled,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
         )
-        lost: list[bytes] = run_blocking(self._redis, RENEW, self._store.namespace, *args)
+        lost: list[bytes] = run_blocking(self._redis, "renew", self._store.namespace, *args)
         self._told_blocked = is_blocked
         gone = {event_id.decode() for event_id in lost}
         self._holdings.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)

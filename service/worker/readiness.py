@@ -22,8 +22,8 @@ from service.processes.sockets import listen
 from service.settings import Settings
 from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
 from service.store.effects.rate_limits import BlockSignal
-from service.store.encryption_checks import trouble_with_encryption
 from service.store.permissions import worker_needs
+from service.store.server_checks import trouble_with_encryption
 from service.store.store import Store
 
 log = structlog.get_logger(__name__)

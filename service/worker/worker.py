@@ -21,8 +21,8 @@ from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.cancellation import check_cancelled
 from service.store.connection import address_of, connect
+from service.store.inbox.dead_letters import quarantine
 from service.store.inbox.leases import ClaimedEvents
-from service.store.inbox.quarantine import quarantine
 from service.store.keys import ARQ_JOB, Keys
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error

@@ -8,11 +8,12 @@ from typing import Any, cast
 import pytest
 
 from service.store.connection import connect
-from service.store.inbox.accept import ACCEPT, Counts, NewEvent, accept, cancel, pack_event
+from service.store.inbox.accept import Counts, NewEvent, accept, cancel, pack_event
 from service.store.inbox.audit import MOST_COUNTS, PAGE, audit
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.records import HandlerRecord
 from service.store.keys import ARQ_JOB, Keys
+from service.store.scripts import script
 from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.pending import at_once
@@ -261,7 +262,7 @@ def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_mom
         event_id = f"event-{deployment.redis.zcard(deployment.keys.events)}"
         arrival = NewEvent(event_id, "message.received", b"{}", "webhook")
         packed: Any = pack_event(arrival, deployment.encryption)
-        deployment.redis.eval(ACCEPT.text, 1, deployment.keys.counts, packed)
+        deployment.redis.eval(script("accept").text, 1, deployment.keys.counts, packed)
 
     found = deployment.ask(lambda store: audit(store, looked_at=meanwhile))
     assert found.clean

@@ -15,7 +15,7 @@ from service.cli.inspect.doctor import _CHECKS
 from service.events.consent import ConsentChange
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.facts.consent import record_consent
-from service.store.inbox.leases import RENEW, renewal
+from service.store.inbox.leases import renewal
 from service.store.store import Store
 from service.worker.readiness import trouble_with_account
 from tests.cli.deployment import Ran
@@ -148,7 +148,7 @@ def test_a_worker_whose_event_loop_is_blocked_is_named_with_the_place(
 ) -> None:
     def tell(blocked: tuple[float, str] | None) -> None:
         told = renewal("worker", (), lease=60, settled=0, blocked=blocked)
-        stack.ask(lambda store: store.run(RENEW, *told))
+        stack.ask(lambda store: store.run("renew", *told))
 
     tell((7.0, "my_handlers.py:12 in slow"))
     ran = doctor(stack, monkeypatch)

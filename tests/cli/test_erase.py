@@ -17,7 +17,7 @@ from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.facts.consent import consent_of, opted_out, reason_against_answer, record_consent
 from service.store.facts.message_states import Recipient, ask
-from service.store.facts.rcs_capabilities import Capability, recall, remember
+from service.store.facts.remembered import Capability, recall, remember
 from service.store.inbox import erasure
 from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.audit import audit

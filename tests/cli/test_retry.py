@@ -245,7 +245,7 @@ def test_bad_usage_exits_2_and_changes_nothing(deployment: Deployment, options: 
 
 
 def test_a_quarantined_job_is_not_retried_but_dropped(deployment: Deployment) -> None:
-    from service.store.inbox.quarantine import quarantine
+    from service.store.inbox.dead_letters import quarantine
 
     deployment.redis.zadd(deployment.keys.queue, {"somebody": 1})
     deployment.ask(lambda store: quarantine(store, "somebody", "no_job", "nobody's"))

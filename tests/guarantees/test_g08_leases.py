@@ -14,7 +14,6 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from service import Context, Event, Router
 from service.store.inbox import accept
 from service.store.inbox.leases import (
-    RENEW,
     ClaimRequest,
     HandlerResults,
     HeldLease,
@@ -25,6 +24,7 @@ from service.store.inbox.leases import (
     renewal,
 )
 from service.store.inbox.records import HandlerRecord
+from service.store.scripts import script
 from service.store.store import Store
 from tests.pending import pending
 from tests.processes.fleet import Fleet, open_fleet
@@ -121,7 +121,7 @@ def claimed(stack: Stack, worker: str, number: int, *, lease: float = 60, limit:
 
 def renewed(stack: Stack, worker: str, held: list[HeldLease], *, settled: int) -> list[bytes]:
     async def renew(store: Store) -> list[bytes]:
-        lost: list[bytes] = await store.run(RENEW, *renewal(worker, held, lease=60, settled=settled))
+        lost: list[bytes] = await store.run("renew", *renewal(worker, held, lease=60, settled=settled))
         return lost
 
     return stack.ask(renew)
@@ -226,9 +226,9 @@ def test_a_lost_wake_up_delays_by_a_second_at_most(stack: Stack) -> None:
     async def accepted_without_a_token(store: Store) -> None:
         async with store.redis.pipeline(transaction=True) as pipe:
             arrival = accept.NewEvent(event["data"]["id"], "test.something", orjson.dumps(event), "webhook")
-            await store.redis.script_load(accept.ACCEPT.text)
+            await store.redis.script_load(script("accept").text)
             packed: Any = accept.pack_event(arrival, store.encryption)
-            pipe.evalsha(accept.ACCEPT.digest, 1, store.keys.counts, packed)
+            pipe.evalsha(script("accept").digest, 1, store.keys.counts, packed)
             pipe.delete(store.keys.wake)
             await pipe.execute()
 

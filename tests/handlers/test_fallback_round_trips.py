@@ -10,26 +10,24 @@ import pytest
 
 from handlers import router as built_in
 from service.store.connection import connect
-from service.store.effects import ledger, rate_limits, sms_budget
-from service.store.facts import consent, message_states
-from service.store.inbox import accept, leases
+from service.store.scripts import script
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 from tests.waiting import wait_for
 
 SCRIPTS = {
-    accept.ACCEPT.digest: "accept",
-    leases.CLAIM.digest: "claim",
-    leases.FINISH.digest: "finish",
-    message_states.MESSAGE.digest: "message",
-    consent.RECORD_CONSENT.digest: "hear",
-    sms_budget.SMS_BUDGET.digest: "sms_budget",
-    rate_limits.ACQUIRE.digest: "acquire",
-    rate_limits.REPORT.digest: "report",
-    ledger.EFFECTS.digest: "effects",
-    ledger.LOOK.digest: "effect_look",
-    ledger.BEGIN.digest: "effect_begin",
-    ledger.END.digest: "effect_end",
+    script("accept").digest: "accept",
+    script("claim").digest: "claim",
+    script("finish").digest: "finish",
+    script("message").digest: "message",
+    script("record_consent").digest: "hear",
+    script("sms_budget").digest: "sms_budget",
+    script("acquire").digest: "acquire",
+    script("report").digest: "report",
+    script("effects").digest: "effects",
+    script("effect_look").digest: "effect_look",
+    script("effect_begin").digest: "effect_begin",
+    script("effect_end").digest: "effect_end",
 }
 WALK = [
     "accept",  # the ingress, in one batch with what arrives beside it
@@ -67,7 +65,7 @@ class Monitor:
         if verb.upper() == "EVALSHA" and digest in SCRIPTS:
             return SCRIPTS[digest]
         ids = (self.event["data"]["id"], self.event["data"]["payload"]["id"])
-        concerns = any(each in command for each in ids) and digest != leases.RENEW.digest
+        concerns = any(each in command for each in ids) and digest != script("renew").digest
         return verb.upper() if concerns or verb.upper() in QUESTIONS else None
 
 

@@ -32,9 +32,10 @@ from service.outbound.gate import Gate
 from service.routing import Router
 from service.settings import Settings
 from service.store.facts.consent import record_consent
-from service.store.inbox.accept import ACCEPT, LENGTH_BYTES, NewEvent, accept, find
+from service.store.inbox.accept import LENGTH_BYTES, NewEvent, accept, find
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord, HandlerRecord
+from service.store.scripts import script
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
@@ -65,7 +66,7 @@ class PipeliningRedis(Redis):
         self._waiting.append((args, answer))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush())
-        if args[:2] == ("EVALSHA", ACCEPT.digest) and (history := history_now.get(None)) is not None:
+        if args[:2] == ("EVALSHA", script("accept").digest) and (history := history_now.get(None)) is not None:
             length = int.from_bytes(args[4][:LENGTH_BYTES])
             history.announced.append(args[4][LENGTH_BYTES : LENGTH_BYTES + length].decode())
         return await answer

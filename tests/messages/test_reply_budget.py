@@ -8,7 +8,7 @@ import pytest
 from service.messages.reply import REPLIES_REFUSED
 from service.outbound.phone_numbers import one_spelling
 from service.store.facts.notices import take
-from service.store.sent_regions import has_sent_to, note_sent
+from service.store.facts.remembered import has_sent_to, note_sent
 from service.store.store import Store
 from tests.messages.whatsapp_replies import Replies
 from tests.stack import SMS_FROM, Host, Stack, open_stack

@@ -9,7 +9,6 @@ import pytest
 import telnyx
 
 from service import Context, Event, Retry, Router
-from service.store.effects.ledger import EFFECTS
 from service.store.inbox import accept
 from service.store.store import Store
 from tests.stack import SMS_FROM, Stack
@@ -465,7 +464,7 @@ def test_the_ledger_holds_no_number_but_in_what_was_said(stack: Stack) -> None:
     stack.ended(event)
 
     async def raw(store: Store) -> list[Any]:
-        return [await store.run(EFFECTS, event["data"]["id"])]
+        return [await store.run("effects", event["data"]["id"])]
 
     [[[_, *flat]]] = stack.ask(raw)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))

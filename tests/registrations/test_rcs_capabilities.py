@@ -11,7 +11,7 @@ from telnyx import AsyncTelnyx, BadRequestError
 from handlers import rcs_capabilities
 from service import Context, Event, Router, clock
 from service.messages.rcs_capabilities import RcsCapabilities
-from service.store.facts.rcs_capabilities import REMEMBERED, Capability
+from service.store.facts.remembered import REMEMBERED, Capability
 from service.store.store import Store
 from tests.cli.at_stack import asked
 from tests.stack import Stack

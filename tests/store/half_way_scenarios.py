@@ -6,15 +6,14 @@ from typing import Any
 
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus, RecipientStatus
-from service.store.effects import blocks, ledger, pauses, rate_limits
+from service.store.effects import blocks, ledger, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
-from service.store.effects.send_conditions import InsteadOf, SendConditions
 from service.store.facts import consent, notices, snapshots
-from service.store.facts.message_states import Recipient, ask
+from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, ask
 from service.store.inbox import accept, dead_letters, erasure, imports, retention
-from service.store.inbox import quarantine as quarantines
+from service.store.inbox import dead_letters as quarantines
 from service.store.inbox.accept import NewEvent
-from service.store.inbox.leases import RENEW, ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
+from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
 from service.store.inbox.records import HandlerRecord
 from tests.store.half_way import Scenario, T, World
 
@@ -98,7 +97,7 @@ def putting(command: str, key: str, *args: Any, **options: Any) -> Step:
 
 def renewing(*held: HeldLease, settled: int = 9) -> Step:
     async def act(world: World) -> Any:
-        return await world.store.run(RENEW, *renewal("w", held, lease=20.0, settled=settled))
+        return await world.store.run("renew", *renewal("w", held, lease=20.0, settled=settled))
 
     return act
 
@@ -358,16 +357,16 @@ SCENARIOS = (
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),
-    Scenario("pause", OPEN, calling(pauses.pause, "greet"), same_answer=False),
+    Scenario("pause", OPEN, calling(blocks.pause, "greet"), same_answer=False),
     Scenario(
         "resume",
         then(
             OPEN,
-            calling(pauses.pause, "greet"),
+            calling(blocks.pause, "greet"),
             claiming("greet"),
             ending("parked", due=T + DAY, held_by="paused:greet"),
         ),
-        calling(pauses.resume, "greet"),
+        calling(blocks.resume, "greet"),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),

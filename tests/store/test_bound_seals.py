@@ -10,9 +10,9 @@ import pytest
 from handlers import router as built_in
 from service.security.encryption import EncryptionKey, Sealer, UnopenedText
 from service.store.effects.ledger import effects_of
-from service.store.encryption_checks import check_encryption
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
+from service.store.server_checks import check_encryption
 from service.store.store import Store
 from tests.pending import pending
 from tests.stack import Host, Stack, open_stack

@@ -1,9 +1,8 @@
 """Every script that fails at any of its writes is undone, or completed by its repetition; nothing is miscounted."""
 
-import importlib
-import pkgutil
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -14,7 +13,7 @@ import service.store
 from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.inbox.audit import audit, repair
-from service.store.scripts import Script
+from service.store.scripts import script
 from service.store.store import Store
 from tests.store.half_way import FaultyRedis, Scenario, World
 from tests.store.half_way_scenarios import SCENARIOS
@@ -35,12 +34,8 @@ def marked(scenario: Scenario) -> Any:
 
 def all_scripts() -> dict[str, str]:
     """The text of every script of the store, by its digest."""
-    modules = [
-        importlib.import_module(each.name) for each in pkgutil.walk_packages(service.store.__path__, "service.store.")
-    ]
-    return {
-        found.digest: found.text for module in modules for found in vars(module).values() if isinstance(found, Script)
-    }
+    found = [script(file.stem) for file in Path(service.store.__path__[0], "lua").glob("*.lua")]
+    return {each.digest: each.text for each in found}
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from service.store.facts.consent import (
     record_consent,
 )
 from service.store.facts.message_states import MessageState, Recipient, ask
-from service.store.facts.rcs_capabilities import Capability, forget, recall, remember
+from service.store.facts.remembered import Capability, forget, recall, remember
 from service.store.inbox.accept import NewEvent, accept
 from service.store.store import Store
 from tests.pending import pending

@@ -11,9 +11,8 @@ from service.events.opt_out_words import Said
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry
-from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
 from service.store.facts.consent import record_consent
-from service.store.facts.message_states import Recipient, RecipientState, ask
+from service.store.facts.message_states import InsteadOf, NotAllowed, Recipient, RecipientState, SendConditions, ask
 from tests.pending import pending
 from tests.store.test_sms_budget import Budget
 

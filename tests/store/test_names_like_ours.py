@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from handlers import router as built_in
-from service.store.encryption_checks import keys_missing_for_opt_outs
 from service.store.facts.consent import opt_outs, opted_out
+from service.store.server_checks import keys_missing_for_opt_outs
 from service.store.store import Store
 from tests.messages.whatsapp_replies import Replies
 from tests.stack import SMS_FROM, Stack

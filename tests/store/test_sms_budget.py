@@ -11,8 +11,8 @@ from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.effects import ledger
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
-from service.store.effects.send_conditions import InsteadOf, NotAllowed, SendConditions
-from service.store.effects.sms_budget import WINDOW, Room, room
+from service.store.effects.rate_limits import WINDOW, Room, room
+from service.store.facts.message_states import InsteadOf, NotAllowed, SendConditions
 from service.store.inbox import accept
 from service.store.inbox.leases import ClaimRequest, claim
 from service.store.store import Store

@@ -8,7 +8,7 @@ import typer
 from service.cli.connections import with_redis
 from service.cli.output import fail, say
 from service.settings import load
-from service.store.effects import pauses
+from service.store.effects import blocks
 from service.worker.load_router import load_router
 
 Handler = Annotated[str | None, typer.Argument(help="One handler, by its name. Without one, all of them.")]
@@ -22,8 +22,8 @@ def pause(handler: Handler = None) -> None:
 
     Exit codes: 0 paused, 1 Redis is unreachable, 2 there is no such handler.
     """
-    name = pauses.ALL if handler is None else check_handler(handler)
-    changed = with_redis(lambda store: pauses.pause(store, name))
+    name = blocks.ALL if handler is None else check_handler(handler)
+    changed = with_redis(lambda store: blocks.pause(store, name))
     command = f"ringback resume {handler or ''}".strip()
     say(f"{_subject(name)} is paused: {command} resumes it." if changed else f"{_subject(name)} was paused already.")
 
@@ -33,19 +33,19 @@ def resume(handler: Handler = None) -> None:
 
     Exit codes: 0 nothing of it is paused now, 1 Redis is unreachable, or all handlers are paused.
     """
-    paused = with_redis(pauses.paused)
-    if handler is not None and pauses.ALL in paused:
+    paused = with_redis(blocks.paused)
+    if handler is not None and blocks.ALL in paused:
         fail("Every handler is paused: `ringback resume` resumes them.")
     names = paused if handler is None else paused & {handler}
     if not names:
         say("Nothing was paused." if handler is None else f"{handler} was not paused.")
     for name in sorted(names):
-        held = with_redis(partial(pauses.resume, handler=name)) or 0
+        held = with_redis(partial(blocks.resume, handler=name)) or 0
         say(f"{_subject(name)} is resumed; {held} {'event' if held == 1 else 'events'} waited.")
 
 
 def _subject(name: str) -> str:
-    return "Every handler" if name == pauses.ALL else name
+    return "Every handler" if name == blocks.ALL else name
 
 
 def check_handler(name: str) -> str:

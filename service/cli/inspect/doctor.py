@@ -21,13 +21,11 @@ from service.outbound.api_call import idempotency_key
 from service.processes.data_folder import EmbeddedServerError
 from service.security.masking import mask_number
 from service.settings import InvalidSettings, Settings, load, unknown_variables
-from service.store.effects.idempotency_probe import Probe, latest, remember
-from service.store.encryption_checks import check_encryption
-from service.store.inbox.gauges import blocked_workers
-from service.store.memory_forecast import ENOUGH, forecast_memory
+from service.store.facts.remembered import Probe, latest_probe, remember_probe
+from service.store.inbox.gauges import ENOUGH, blocked_workers, forecast_memory
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
-from service.store.server_checks import check_server, trouble_working
+from service.store.server_checks import check_encryption, check_server, trouble_working
 from service.store.store import Store
 from service.worker.load_router import CannotLoadHandlers, load_router
 from service.worker.startup_warnings import misspelt_types
@@ -162,7 +160,7 @@ def _encryption(settings: Settings) -> str:
 
 
 def _idempotency(settings: Settings) -> str:
-    known = with_redis(latest)
+    known = with_redis(latest_probe)
     if known is None:
         return "not tried: ringback doctor --probe-idempotency TO sends one SMS twice under one key"
     if known.replayed:
@@ -208,7 +206,7 @@ def probe(settings: Settings, to: str, *, yes: bool) -> None:
         answers = [await telnyx.messages.send(to=to, from_=sender, text=TEXT, idempotency_key=key) for _ in range(2)]
         first, second = (answer.data.id if answer.data else None for answer in answers)
         replayed = first is not None and first == second
-        await remember(store, Probe(clock.now(), replayed))
+        await remember_probe(store, Probe(clock.now(), replayed))
         return replayed
 
     if not with_telnyx_and_redis(send_twice):

@@ -28,7 +28,7 @@ from service.cli.telnyx.telnyx_session import (
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
-from service.store.facts.rcs_capabilities import Capability
+from service.store.facts.remembered import Capability
 from service.store.store import Store
 
 rcs = typer.Typer(help="RCS agents, the RCS features of phones, and test messages.", no_args_is_help=True)

@@ -6,14 +6,10 @@ it, so that an event is parked, lifted and released without being claimed, howev
 
 from dataclasses import dataclass
 
-from service.security.encryption import Sealer, place_of
+from service.security.encryption import Sealer
+from service.store.effects.rate_limits import detail_place
 from service.store.inbox.records import whole_number
-from service.store.scripts import script
 from service.store.store import Store
-
-BLOCKS = script("blocks")
-PROBE = script("blocks_probe")
-RELEASE = script("blocks_release")
 
 STEP = 50
 """Events that one script may set free: a few milliseconds in which the server does nothing else."""
@@ -56,19 +52,19 @@ def kind_of(name: str) -> str:
 
 async def open_causes(store: Store) -> list[Cause]:
     """Return the open causes, the oldest first."""
-    answers = await store.run(BLOCKS)
+    answers = await store.run("blocks")
     return sorted((_cause(each, store.encryption) for each in answers), key=lambda cause: cause.since)
 
 
 async def probe(store: Store, *, at_once: bool = False) -> int:
     """Make one event due of each cause that is to be probed now (`at_once`: of each); answers how many."""
-    freed: int = await store.run(PROBE, int(at_once))
+    freed: int = await store.run("blocks_probe", int(at_once))
     return freed
 
 
 async def release(store: Store) -> int:
     """Set some events free that lifted causes held; answers how many, 0 where none is left or enough are due."""
-    freed: int = await store.run(RELEASE, STEP, MOST_DUE)
+    freed: int = await store.run("blocks_release", STEP, MOST_DUE)
     return freed
 
 
@@ -84,6 +80,30 @@ def _cause(answer: list[bytes], encryption: Sealer) -> Cause:
     )
 
 
-def detail_place(cause: str) -> bytes:
-    """Return the place that the detail of a cause is sealed for."""
-    return place_of("cause", cause, "detail")
+ALL = "*"
+"""In place of a handler's name: every handler."""
+KIND = "paused"
+DETAIL = "paused by a person"
+
+
+def cause_of(handler: str) -> str:
+    """The name of the cause that holds what a paused handler would do."""
+    return KIND if handler == ALL else f"{KIND}:{handler}"
+
+
+async def pause(store: Store, handler: str) -> bool:
+    """Pause a handler; answers whether it ran before."""
+    advice = "ringback resume" if handler == ALL else f"ringback resume {handler}"
+    return bool(await store.run("pause", cause_of(handler), handler, DETAIL, advice))
+
+
+async def resume(store: Store, handler: str) -> int | None:
+    """End a pause; answers how many events it held, None where there was none."""
+    was_paused, held = await store.run("resume", cause_of(handler), handler, STEP)
+    return int(held) if was_paused else None
+
+
+async def paused(store: Store) -> set[str]:
+    """Return the names of the paused handlers."""
+    members: set[bytes] = await store.redis.smembers(store.keys.paused)  # type: ignore[misc]
+    return {each.decode() for each in members}

@@ -7,18 +7,11 @@ from typing import Literal, get_args
 import orjson
 
 from service.security.encryption import Form, MissingEncryptionKey, SealDamaged, Sealer, place_of
-from service.store.effects.send_conditions import NotAllowed, SendConditions, conditions_argument, parse_refusal
+from service.store.facts.message_states import NotAllowed, SendConditions, conditions_argument, parse_refusal
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import whole_number
-from service.store.scripts import Argument, script
+from service.store.scripts import Argument
 from service.store.store import Store
-
-EFFECTS = script("effects")
-LOOK = script("effect_look")
-BEGIN = script("effect_begin")
-END = script("effect_end")
-SETTLE = script("effects_settle")
-FORGET = script("effects_forget")
 
 SETTLED_ANSWER = b'{"data":{"id":null}}'
 """The answer to a handler about an effect that an operator has marked as sent."""
@@ -96,13 +89,13 @@ class Found:
 
 async def effects_of(store: Store, event_id: str) -> list[Entry]:
     """The effects of one event, the first begun first; those under callers' own keys too."""
-    answers = await store.run(EFFECTS, event_id)
+    answers = await store.run("effects", event_id)
     return [_entry(each[0].decode(), each[1:], store.encryption) for each in answers]
 
 
 async def look(store: Store, event_id: str, name: str, run_id: str) -> Found:
     """Return the entry of one effect of any event."""
-    busy, *fields = await store.run(LOOK, event_id, name, run_id)
+    busy, *fields = await store.run("effect_look", event_id, name, run_id)
     return Found(_entry(name, fields, store.encryption) if fields else None, busy == b"1")
 
 
@@ -127,7 +120,9 @@ async def begin(
     kept = int(keep * 1000) if entry.caller_key else 0
     args: list[Argument] = [lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
     args += (int(again), conditions_argument(conditions, store.encryption, only_asks=entry.state == "would"))
-    answer: list[bytes] = await store.run(BEGIN, *args, *([] if again else _new_fields(entry, store.encryption)))
+    answer: list[bytes] = await store.run(
+        "effect_begin", *args, *([] if again else _new_fields(entry, store.encryption))
+    )
     match answer:
         case [b"begun" | b"lost" | b"changed" as begun]:
             return begun.decode()  # type: ignore[return-value]
@@ -154,19 +149,19 @@ async def end(
     sealed = store.encryption.seal(answer.body, _place(name, "answer"))
     told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, sealed)
     told = (*told, store.encryption.seal_text(why, _place(name, "why")), note, _short(name, answer, store.encryption))
-    state, unconfirmed = await store.run(END, name, *told)
+    state, unconfirmed = await store.run("effect_end", name, *told)
     return state.decode(), unconfirmed
 
 
 async def settle(store: Store, event_id: str, word: Literal["sent", "not_sent"]) -> int:
     """Take a person's word on the effects of unknown fate of one event; answers how many there were."""
-    settled: int = await store.run(SETTLE, event_id, word, SETTLED_ANSWER)
+    settled: int = await store.run("effects_settle", event_id, word, SETTLED_ANSWER)
     return settled
 
 
 async def forget(store: Store, event_id: str, handler: str, *, only_count: bool = False) -> int:
     """Let a handler's effects happen again, under new keys; answers how many."""
-    count: int = await store.run(FORGET, event_id, handler, int(not only_count))
+    count: int = await store.run("effects_forget", event_id, handler, int(not only_count))
     return count
 
 

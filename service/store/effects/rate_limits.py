@@ -6,13 +6,8 @@ from typing import Any, Literal
 
 import orjson
 
-from service.security.encryption import Sealer
-from service.store.effects.blocks import detail_place
-from service.store.scripts import script
+from service.security.encryption import Sealer, place_of
 from service.store.store import Store
-
-ACQUIRE = script("acquire")
-REPORT = script("report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +106,7 @@ async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred |
         redis.exceptions.RedisError: it is not known; asking again under the same ticket costs a slot at most.
     """
     answer = await store.run(
-        ACQUIRE,
+        "acquire",
         asked.ticket,
         asked.event_id,
         int(asked.patience * 1000),
@@ -123,6 +118,11 @@ async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred |
         *asked.causes,
     )
     return parse_admission(answer, store.encryption)
+
+
+def detail_place(cause: str) -> bytes:
+    """Return the place that the detail of a cause is sealed for."""
+    return place_of("cause", cause, "detail")
 
 
 def parse_admission(answer: Sequence[Any], encryption: Sealer) -> Granted | Deferred | Blocked:
@@ -143,5 +143,32 @@ async def report(store: Store, event_id: str, heard: CallReport) -> Changed:
         replace(each, detail=store.encryption.seal_text(each.detail, detail_place(each.name))) for each in heard.causes
     ]
     told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
-    opened, lifted = await store.run(REPORT, event_id, orjson.dumps({**told, "causes": sealed}))
+    opened, lifted = await store.run("report", event_id, orjson.dumps({**told, "causes": sealed}))
     return Changed([each.decode() for each in opened], [each.decode() for each in lifted])
+
+
+WINDOW = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Whether segments can be had; else in how many seconds some may be, and whether a person is to be told now."""
+
+    granted: bool
+    again_in: float
+    tell: bool
+
+
+async def room(store: Store, effect: str, *, segments: int, limit: int) -> Room:
+    """Return whether an effect (by its name in the ledger) has segments or can have them, out of `limit` in any hour.
+
+    Nothing is taken: the script that writes the intent takes them.
+    """
+    args = (effect, segments, limit, int(WINDOW * 1000))
+    return parse_room(await store.run("sms_budget", *args))
+
+
+def parse_room(answer: Sequence[int]) -> Room:
+    """Read the scripts' answer."""
+    granted, wait, tell = answer
+    return Room(granted == 1, wait / 1000, tell == 1)

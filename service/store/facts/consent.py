@@ -13,13 +13,7 @@ from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
 from service.security.encryption import Form, Sealer, UnopenedText, place_of
 from service.security.masking import is_user_id
-from service.store.scripts import script
 from service.store.store import Store
-
-RECORD_CONSENT = script("record_consent")
-MOVE = script("optout_move")
-REMOVE = script("optout_remove")
-REPLY = script("reply")
 
 _USER = "whatsapp:"
 """The beginning of the name of a WhatsApp user: an id is no number, and never taken for one."""
@@ -134,7 +128,7 @@ async def record_consent(store: Store, words: Sequence[ConsentChange], *, now: f
     changed = 0
     for start in range(0, len(words), STEP):
         heard = encode_words(words[start : start + STEP], store.encryption, now=now)
-        changed += await store.run(RECORD_CONSENT, orjson.dumps(heard)) if heard else 0
+        changed += await store.run("record_consent", orjson.dumps(heard)) if heard else 0
     return changed
 
 
@@ -200,7 +194,7 @@ async def opt_outs(store: Store) -> AsyncIterator[OptOut]:
 
 async def remove_opt_out(store: Store, opt_out: OptOut) -> None:
     """Remove an opt-out whose number cannot be read, with all data under its form."""
-    await store.run(REMOVE, opt_out.form)
+    await store.run("optout_remove", opt_out.form)
 
 
 async def move_opt_outs(store: Store) -> int:
@@ -219,7 +213,7 @@ async def move_opt_outs(store: Store) -> int:
         numbers = [number for form, stored in older if (number := _number(form, stored, store.encryption)) is not None]
         for start in range(0, len(numbers), STEP):
             some = [part for number in numbers[start : start + STEP] for part in number_forms(number, store.encryption)]
-            moved += await store.run(MOVE, *some)
+            moved += await store.run("optout_move", *some)
         if cursor == 0:
             return moved
 
@@ -245,7 +239,7 @@ async def reason_against_answer(
 ) -> Literal["loop", "over_budget"] | None:
     """Return why no answer may go to this number: `limit` went to it, or `budget` in all, within `window` seconds."""
     args = (effect_key, limit, int(window * 1000), budget)
-    reason: bytes = await store.run(REPLY, *args, *store.encryption.forms(number))
+    reason: bytes = await store.run("reply", *args, *store.encryption.forms(number))
     return reason.decode() or None  # type: ignore[return-value]
 
 

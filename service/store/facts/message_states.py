@@ -6,15 +6,22 @@ from typing import Any, Literal
 
 import orjson
 
+from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
 from service.security.encryption import Sealer
-from service.store.effects.rate_limits import AdmissionRequest, Blocked, Deferred, Granted, parse_admission
-from service.store.effects.sms_budget import WINDOW, Room, parse_room
-from service.store.facts.consent import KeyMissing
-from service.store.scripts import Argument, script
+from service.store.effects.rate_limits import (
+    WINDOW,
+    AdmissionRequest,
+    Blocked,
+    Deferred,
+    Granted,
+    Room,
+    parse_admission,
+    parse_room,
+)
+from service.store.facts.consent import KeyMissing, encode_words
+from service.store.scripts import Argument
 from service.store.store import Store
-
-MESSAGE = script("message")
 
 DEFAULT_KEEP = 7 * 86_400.0
 """Seconds for which the state of a message is kept, unless the retention says otherwise."""
@@ -123,7 +130,7 @@ async def ask(
     )
     for each in recipients:
         args += (orjson.dumps(store.encryption.forms(each.number)), each.effect, _planned(each.planned))
-    missing, doubled, *answers = await store.run(MESSAGE, *args)
+    missing, doubled, *answers = await store.run("message", *args)
     if missing:
         raise KeyMissing([each.decode() for each in missing])
     states = {each.number: _state(answer, store.encryption) for each, answer in zip(recipients, answers, strict=True)}
@@ -186,3 +193,87 @@ def _preflight(answer: Sequence[Any], encryption: Sealer) -> Preflight:
         admission=parse_admission(admission, encryption) if admission else None,
         clear=bool(admission) and admission[0] == b"granted" and admission[2] == b"1",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A message as Telnyx has just shown it: its state, and whom a STOP blocks. The intent's script keeps both."""
+
+    state: MessageStatus
+    consent: tuple[ConsentChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InsteadOf:
+    """The message in whose place something is sent; `since` is when it was sent (seconds since 1970).
+
+    `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds. `shown` is
+    what Telnyx shows of it.
+    """
+
+    message_id: str
+    since: float | None
+    segments: int
+    limit: int
+    keep: float
+    shown: Shown | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendConditions:
+    """The conditions on the recipients of a send when its intent is written.
+
+    A reply counts against `replies_per_hour`. `regions` are those that it is noted to go to.
+    """
+
+    numbers: tuple[str, ...]
+    instead_of: InsteadOf | None = None
+    replies_per_hour: int | None = None
+    regions: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"SendConditions(instead_of={self.instead_of!r}, replies_per_hour={self.replies_per_hour})"
+
+
+@dataclass(frozen=True, slots=True)
+class NotAllowed:
+    """The reason why no intent was written; `about` names the event that holds the right, or the missing keys."""
+
+    reason: str
+    about: tuple[str, ...] = ()
+
+
+def conditions_argument(conditions: SendConditions | None, encryption: Sealer, *, only_asks: bool) -> bytes:
+    """Return the conditions as the script reads them; with `only_asks` it takes neither the right nor the budget."""
+    if conditions is None:
+        return b""
+    instead_of = conditions.instead_of
+    written: dict[str, Any] = {
+        "keys": encryption.names,
+        "recipients": [encryption.forms(number) for number in conditions.numbers],
+        "only_asks": only_asks,
+        "regions": conditions.regions,
+    }
+    if conditions.replies_per_hour is not None:
+        written["reply"] = {"limit": conditions.replies_per_hour, "window": int(WINDOW * 1000)}
+    if instead_of is not None:
+        written["message"] = {
+            "id": instead_of.message_id,
+            "since": -1 if instead_of.since is None else int(instead_of.since * 1000),
+            "segments": instead_of.segments,
+            "limit": instead_of.limit,
+            "window": int(WINDOW * 1000),
+            "keep": int(max(instead_of.keep, MIN_KEEP) * 1000),
+        }
+        if instead_of.shown is not None:
+            written["shown"] = {
+                "words": encode_words(instead_of.shown.consent, encryption),
+                "state": encode_status(instead_of.shown.state, encryption, keep=instead_of.keep),
+            }
+    return orjson.dumps(written)
+
+
+def parse_refusal(answer: Sequence[bytes]) -> NotAllowed:
+    """Read the script's answer."""
+    reason, *about = (each.decode() for each in answer)
+    return NotAllowed(reason, tuple(about))

@@ -5,12 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from service.security.encryption import MissingEncryptionKey, SealDamaged, Sealer, place_of
-from service.store.scripts import Argument, script
+from service.store.scripts import Argument
 from service.store.store import Store
-
-NOTICE = script("notice")
-TAKE = script("notices_take")
-TOLD = script("notices_told")
 
 SHORTEST_PAUSE = 300.0
 """Seconds between two messages about one cause: the second tells of all occurrences meanwhile."""
@@ -40,12 +36,14 @@ class Notice:
 async def note(store: Store, cause: str, entry: bytes) -> bool:
     """Note an entry to be told; answers whether it is news, rather than what the latest message told."""
     pause = int(SHORTEST_PAUSE * 1000)
-    return bool(await store.run(NOTICE, cause, store.encryption.seal_alike(entry, _place(cause)), MOST_ENTRIES, pause))
+    return bool(
+        await store.run("notice", cause, store.encryption.seal_alike(entry, _place(cause)), MOST_ENTRIES, pause)
+    )
 
 
 async def take(store: Store) -> list[Notice]:
     """Take the notifications that are due, for this worker to send."""
-    answers = await store.run(TAKE, AT_ONCE, int(TIMEOUT * 1000))
+    answers = await store.run("notices_take", AT_ONCE, int(TIMEOUT * 1000))
     return [
         _notice(cause, tries, others, dict(zip(entries[::2], entries[1::2], strict=True)), store.encryption)
         for cause, tries, others, *entries in answers
@@ -58,7 +56,7 @@ async def told(store: Store, notice: Notice) -> float:
     args.append(notice.others)
     for entry, occurrences in notice.stored.items():
         args += (entry, occurrences)
-    pause: int = await store.run(TOLD, *args)
+    pause: int = await store.run("notices_told", *args)
     return pause / 1000
 
 

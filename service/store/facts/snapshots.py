@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 
 from service.store.inbox.accept import NewEvent, pack_event
-from service.store.scripts import Argument, script
+from service.store.scripts import Argument
 from service.store.store import Store
-
-COMPARE_AND_SET = script("compare_and_set", when_full=False)
 
 
 async def snapshot(store: Store, kind: str, subject: str) -> bytes | None:
@@ -37,7 +35,7 @@ async def compare_and_set(
     """
     args: list[Argument] = [kind, subject, before or b"", after]
     args += (pack_event(arrival, store.encryption) for arrival in raised)
-    return bool(await store.run(COMPARE_AND_SET, *args))
+    return bool(await store.run("compare_and_set", *args))
 
 
 async def forget(store: Store, kind: str, subject: str) -> None:

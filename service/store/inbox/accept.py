@@ -18,7 +18,7 @@ from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status
 from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
-from service.store.scripts import is_script_error, script
+from service.store.scripts import is_script_error
 from service.store.store import Store
 
 CONTENT_IS_REMEMBERED = 3_600_000
@@ -30,10 +30,6 @@ PAGE = 500
 
 FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
 """Ways of arrival whose events tell the state of a message; the payload of a derived event is an old snapshot."""
-
-ACCEPT = script("accept", when_full=False)
-CANCEL = script("cancel")
-SUMMARIES = script("summaries")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +101,7 @@ async def accept(store: Store, arrivals: Sequence[NewEvent]) -> list[Acceptance]
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
     """
-    answers = await store.run(ACCEPT, *(pack_event(each, store.encryption) for each in arrivals))
+    answers = await store.run("accept", *(pack_event(each, store.encryption) for each in arrivals))
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
 
 
@@ -147,7 +143,7 @@ def index_terms(event_type: str, body: bytes, encryption: Sealer) -> bytes:
 
 async def cancel(store: Store, event_id: str, *, remember: int) -> None:
     """Call off a scheduled event that has not begun; that of one not yet scheduled is kept for `remember` ms."""
-    await store.run(CANCEL, event_id, remember)
+    await store.run("cancel", event_id, remember)
 
 
 async def find(store: Store, event_id: str) -> EventRecord | None:
@@ -188,7 +184,7 @@ async def summaries(store: Store, ids: Sequence[str]) -> list[EventRecord]:
     """Return the records of events (at most `PAGE`), without bodies; unknown events are left out."""
     if not ids:
         return []
-    answers = await store.run(SUMMARIES, *ids)
+    answers = await store.run("summaries", *ids)
     return [
         parse_record(event_id, dict(zip(fields[::2], fields[1::2], strict=True)), store.encryption)
         for event_id, fields in zip(ids, answers, strict=True)

@@ -6,13 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from service.store.inbox.accept import Counts
-from service.store.scripts import script
 from service.store.store import Store
-
-TOTALS = script("totals")
-AUDIT_EVENTS = script("audit_events")
-REPAIR = script("repair")
-RECOUNT = script("recount")
 
 PAGE = 100
 """Events looked at in one script: about 2 ms in which the server does nothing else."""
@@ -133,14 +127,14 @@ async def repair(store: Store, found: Audit) -> None:
     """
     ids = [each.event_id for each in found.differences]
     for start in range(0, len(ids), PAGE):
-        await store.run(REPAIR, *ids[start : start + PAGE])
+        await store.run("repair", *ids[start : start + PAGE])
     again = await _count(store, lambda _: None)
-    await store.run(RECOUNT, "" if again.moved else again.found.ignored)
+    await store.run("recount", "" if again.moved else again.found.ignored)
 
 
 async def totals(store: Store) -> Totals:
     """The totals at one moment."""
-    accepted, done, ignored, dead, still_open, *sizes = await store.run(TOTALS)
+    accepted, done, ignored, dead, still_open, *sizes = await store.run("totals")
     return Totals(Counts(accepted, done, ignored, dead, still_open), *sizes)
 
 
@@ -173,7 +167,7 @@ async def _look_again(store: Store, event_id: bytes) -> Difference:
 
 async def _examine(store: Store, *ids: bytes) -> list[list[str]]:
     """For each id its state, empty where there is no record to tell it, and what differs."""
-    answers: list[list[bytes]] = await store.run(AUDIT_EVENTS, *ids)
+    answers: list[list[bytes]] = await store.run("audit_events", *ids)
     return [[text.decode(errors="replace") for text in answer] for answer in answers]
 
 

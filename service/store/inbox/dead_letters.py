@@ -8,13 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.store.effects.ledger import SETTLED_ANSWER
-from service.store.scripts import script
 from service.store.store import Store
-
-RETRY = script("dead_retry")
-DROP = script("dead_drop")
-REPLAY = script("replay")
-CAUSES = script("dead_causes")
 
 STEP = 50
 """Events that one script may change: a few milliseconds in which the server does nothing else."""
@@ -68,14 +62,14 @@ async def retry(
     `word` settles their effects of unknown fate. `trusted` takes events too whose effects elsewhere are not known here.
     """
     args = (word, SETTLED_ANSWER, handler or "", reason or "", int(trusted))
-    return [verdict.decode() for verdict in await store.run(RETRY, *args, *ids)]
+    return [verdict.decode() for verdict in await store.run("dead_retry", *args, *ids)]
 
 
 async def drop(
     store: Store, ids: Sequence[str], *, handler: str | None = None, reason: str | None = None
 ) -> list[RetryVerdict]:
     """Forget dead events for good."""
-    answers = await store.run(DROP, handler or "", reason or "", *ids)
+    answers = await store.run("dead_drop", handler or "", reason or "", *ids)
     return [verdict.decode() for verdict in answers]
 
 
@@ -93,7 +87,7 @@ async def replay(
     Without `act` nothing is changed, and the answer says what would be.
     """
     args = (handler or "", int(again), int(trusted), int(act))
-    return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await store.run(REPLAY, *args, *ids)]
+    return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await store.run("replay", *args, *ids)]
 
 
 async def new_causes(store: Store, *, remember: float) -> tuple[int, list[DeadCause]]:
@@ -101,6 +95,12 @@ async def new_causes(store: Store, *, remember: float) -> tuple[int, list[DeadCa
 
     Also answers how many events were looked at: at most `STEP`.
     """
-    looked_at, *flat = await store.run(CAUSES, STEP, int(remember * 1000))
+    looked_at, *flat = await store.run("dead_causes", STEP, int(remember * 1000))
     told = [each.decode() for each in flat]
     return looked_at, [DeadCause(*each) for each in zip(told[::3], told[1::3], told[2::3], strict=True)]
+
+
+async def quarantine(store: Store, job_id: str | bytes, reason: str, error: str) -> bool:
+    """Take a job out of the queue and keep its data as a dead event; False where it has left the queue meanwhile."""
+    name = job_id if isinstance(job_id, str) else job_id.decode(errors="backslashreplace")
+    return bool(await store.run("quarantine", job_id, reason, error, name))

@@ -13,11 +13,7 @@ from service.security.numbers import NumberMatcher, digests_of
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.search import EventFilter, matching
-from service.store.scripts import script
 from service.store.store import Store
-
-ERASE = script("erase")
-ERASE_OPT_OUT = script("optout_erase")
 
 PAGE = 50
 """Events read in one go, and erased by one script."""
@@ -75,7 +71,7 @@ async def erase(store: Store, number: str, *, progress: Callable[[int], None] = 
 async def erase_ended(store: Store) -> int:
     """Erase some of the events that were open when they were to be, and have ended; answers how many."""
     ids: list[bytes] = await store.redis.srandmember(store.keys.erasing, PAGE)  # type: ignore[misc]
-    answers = await store.run(ERASE, *ids) if ids else []
+    answers = await store.run("erase", *ids) if ids else []
     return sum(answer[0] == b"erased" for answer in answers)
 
 
@@ -129,7 +125,7 @@ async def _names(store: Store, event_id: str, mention: NumberMatcher, erased: Er
 
 
 async def _erase_events(store: Store, ids: Sequence[str], erased: Erased) -> None:
-    answers = await store.run(ERASE, *ids) if ids else []
+    answers = await store.run("erase", *ids) if ids else []
     for event_id, (verdict, *counts) in zip(ids, answers, strict=True):
         if verdict == b"open":
             erased.still_open.append(event_id)
@@ -156,4 +152,4 @@ async def _erase_opt_out(store: Store, number: str) -> str:
     if not store.encryption.active:
         return "plain" if await store.redis.hexists(store.keys.optouts, number) else ""  # type: ignore[misc]
     forms = orjson.dumps(store.encryption.forms(number))
-    return "hidden" if await store.run(ERASE_OPT_OUT, forms) else ""
+    return "hidden" if await store.run("optout_erase", forms) else ""

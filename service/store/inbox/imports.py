@@ -11,10 +11,8 @@ from service.store.facts.consent import record_consent
 from service.store.facts.message_states import encode_status
 from service.store.inbox.accept import FROM_TELNYX, pack
 from service.store.inbox.records import HandlerRecord
-from service.store.scripts import Argument, script
+from service.store.scripts import Argument
 from service.store.store import Store
-
-IMPORT = script("import", when_full=False)
 
 STEP = 50
 
@@ -50,7 +48,7 @@ async def import_events(
     args += (
         _packed(event, envelope, store.encryption, keep=keep) for event, envelope in zip(events, told, strict=True)
     )
-    return [answer.decode() for answer in await store.run(IMPORT, *args)]
+    return [answer.decode() for answer in await store.run("import", *args)]
 
 
 def _packed(event: ImportedEvent, envelope: Envelope | None, encryption: Sealer, *, keep: float) -> bytes:

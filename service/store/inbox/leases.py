@@ -9,12 +9,9 @@ import orjson
 
 from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.records import EventRecord, HandlerRecord, parse_record
-from service.store.scripts import Argument, script
+from service.store.scripts import Argument
 from service.store.store import Store
 
-CLAIM = script("claim")
-FINISH = script("finish")
-RENEW = script("renew")
 DRAINING_IS_REMEMBERED = 86_400_000
 """Milliseconds; longer than any lease, so that a stopped worker's leases never count as lapses of an event."""
 
@@ -125,7 +122,7 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
     ]
     if request.only is not None:
         args.append(request.only)
-    claimed, foreign, wait, now, suspects, paused, damaged = await store.run(CLAIM, *args)
+    claimed, foreign, wait, now, suspects, paused, damaged = await store.run("claim", *args)
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
     odd = [store.keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
     return ClaimedEvents(
@@ -142,7 +139,7 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
 async def finish(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
     """Record endings; answers for each event its state, or `lost` where nothing was recorded."""
     args = finishing(endings)
-    return [state.decode() for state in await store.run(FINISH, *args)]
+    return [state.decode() for state in await store.run("finish", *args)]
 
 
 def renewal(
@@ -153,7 +150,7 @@ def renewal(
     settled: int,
     blocked: tuple[float, str] | None = None,
 ) -> list[Argument]:
-    """Return the arguments of RENEW: extend by `lease` seconds what is held, give back what is not run though claimed.
+    """Return the arguments of `renew.lua`: extend by `lease` seconds what is held, give back what does not run.
 
     `settled` is the number of the last claim that, like all before it, was answered. `blocked`
     says for how many seconds the worker's event loop has been blocked, and by whose code.
@@ -166,7 +163,7 @@ def renewal(
 
 
 def finishing(endings: Iterable[HandlerResults]) -> list[Argument]:
-    """Return the arguments of FINISH."""
+    """Return the arguments of `finish.lua`."""
     args: list[Argument] = []
     for ending in endings:
         args += (ending.lease.record.id, ending.lease.token, int(ending.release), len(ending.handlers))

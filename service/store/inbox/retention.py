@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from service.store.scripts import script
 from service.store.store import Store
-
-EXPIRE = script("expire")
-PRUNE_BODIES = script("prune_bodies")
-SWEEP = script("sweep")
-MAINTENANCE_LOCK = script("maintenance_lock")
 
 STEP = 50
 """Records that one script may change: a millisecond or two in which the server does nothing else."""
@@ -29,25 +23,25 @@ class Swept:
 
 async def take_lock(store: Store, worker: str, *, seconds: float) -> bool:
     """Whether this worker does the upkeep for the next `seconds`."""
-    return bool(await store.run(MAINTENANCE_LOCK, worker, int(seconds * 1000)))
+    return bool(await store.run("maintenance_lock", worker, int(seconds * 1000)))
 
 
 async def expire(store: Store, *, retention: float, dead_retention: float) -> int:
     """Forget some of what ended longer ago than this many seconds; answers how many events."""
     arguments = (int(retention * 1000), int(dead_retention * 1000), STEP)
-    forgotten: int = await store.run(EXPIRE, *arguments)
+    forgotten: int = await store.run("expire", *arguments)
     return forgotten
 
 
 async def prune_bodies(store: Store, *, older_than: float) -> int:
     """Let go of some bodies of events that ended well longer ago than this many seconds; answers how many."""
-    let_go: int = await store.run(PRUNE_BODIES, int(older_than * 1000), STEP)
+    let_go: int = await store.run("prune_bodies", int(older_than * 1000), STEP)
     return let_go
 
 
 async def sweep(store: Store, *, first: int) -> Swept:
     """Look at some events, from this rank by time of acceptance on."""
-    looked_at, put_back = await store.run(SWEEP, first, LOOK)
+    looked_at, put_back = await store.run("sweep", first, LOOK)
     return Swept(looked_at, put_back)
 
 

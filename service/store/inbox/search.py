@@ -16,11 +16,7 @@ from redis.asyncio import Redis
 from service.store.connection import server_time
 from service.store.inbox.accept import PAGE, summaries, type_digest
 from service.store.inbox.records import EventRecord
-from service.store.scripts import script
 from service.store.store import Store
-
-FILTER_IDS = script("filter_ids")
-MINUTES = script("minutes")
 
 MINUTE = 60_000
 MINUTES_AT_ONCE = 500
@@ -183,7 +179,7 @@ async def _stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[i
     minute = last // MINUTE
     while minute >= first // MINUTE:
         count = min(MINUTES_AT_ONCE, minute - first // MINUTE + 1)
-        looked_at, *flat = await store.run(MINUTES, minute, count, *digests)
+        looked_at, *flat = await store.run("minutes", minute, count, *digests)
         for begins, ends in zip(flat[::2], flat[1::2], strict=True):
             yield max(first, begins * MINUTE), min(last, (ends + 1) * MINUTE - 1)
         minute -= looked_at
@@ -219,7 +215,7 @@ async def _pages(
 
 
 async def _select(store: Store, filters: bytes, where: tuple[str, int, int], *ids: str) -> _Page:
-    looked_at, *flat = await store.run(FILTER_IDS, filters, *where, *ids)
+    looked_at, *flat = await store.run("filter_ids", filters, *where, *ids)
     return _Page(
         looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]
     )

@@ -1,0 +1,128 @@
+"""Facts about phones, the account and receivers, remembered for a time so that nobody asks again."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from service import clock
+from service.store.store import Store
+
+HOUR = 3600
+REMEMBERED = 31 * 86400.0
+"""Seconds for which a result stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """A phone's capability for the messages of one agent; without features it has no RCS there.
+
+    Source: knowledge base, RCS capabilities and deeplinks: `features` is null without RCS, `GENERIC_RCS_FEATURE` alone
+    where the phone takes text only.
+    """
+
+    features: tuple[str, ...]
+
+    @property
+    def capable(self) -> bool:
+        """Whether an RCS message can reach the phone at all."""
+        return bool(self.features)
+
+
+async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
+    """Return the remembered capabilities of these numbers; unknown ones are left out."""
+    asked = [(number, form) for number in dict.fromkeys(numbers) for form in store.encryption.forms(number)]
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        for _, form in asked:
+            pipeline.hget(store.keys.rcs(form), agent)
+        answers: list[bytes | None] = await pipeline.execute()
+    oldest, known = clock.now() - REMEMBERED, dict[str, Any]()
+    for (number, _), answer in zip(asked, answers, strict=True):
+        # Of several, that under the form of today is the latest: it comes first.
+        if answer is not None and number not in known:
+            known[number] = orjson.loads(answer)
+    return {number: Capability(tuple(each["features"])) for number, each in known.items() if each["at"] > oldest}
+
+
+async def remember(store: Store, agent: str, found: Mapping[str, Capability]) -> None:
+    """Remember what Telnyx has just answered."""
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        for number, capability in found.items():
+            value = orjson.dumps({"features": capability.features, "at": clock.now()})
+            form = store.encryption.hide(number)
+            pipeline.hset(store.keys.rcs(form), agent, value.decode())
+            # The key lasts as long as its youngest field, which bears its own time besides.
+            pipeline.expire(store.keys.rcs(form), int(REMEMBERED))
+        await pipeline.execute()
+
+
+async def forget(store: Store, agent: str, number: str) -> None:
+    """Ask again the next time."""
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        for form in store.encryption.forms(number):
+            pipeline.hdel(store.keys.rcs(form), agent)
+        await pipeline.execute()
+
+
+async def known_url_domains(store: Store) -> frozenset[str] | None:
+    """The domains, or None where nobody has asked for them within the hour."""
+    stored: bytes | None = await store.redis.get(store.keys.url_domains)
+    return None if stored is None else frozenset(orjson.loads(stored))
+
+
+async def remember_url_domains(store: Store, domains: Collection[str]) -> None:
+    """Keep the domains for an hour."""
+    await store.redis.set(store.keys.url_domains, orjson.dumps(sorted(domains)), ex=HOUR)
+
+
+async def note_sent(store: Store, regions: Collection[str]) -> None:
+    """Remember that we have sent to these regions."""
+    if regions:
+        await store.redis.zadd(store.keys.sent_regions, dict.fromkeys(regions, int(clock.now() * 1000)))
+
+
+async def has_sent_to(store: Store, region: str, *, within: float) -> bool:
+    """Return whether we have sent to a region within so many seconds."""
+    at: float | None = await store.redis.zscore(store.keys.sent_regions, region)
+    return at is not None and at / 1000 >= clock.now() - within
+
+
+async def known_profile_countries(store: Store, profile_id: str) -> frozenset[str] | None:
+    """Return the countries of a profile's numbers; None where nobody has asked for them within the hour."""
+    stored: bytes | None = await store.redis.get(store.keys.profile_countries(profile_id))
+    return None if stored is None else frozenset(orjson.loads(stored))
+
+
+async def remember_profile_countries(store: Store, profile_id: str, countries: Collection[str]) -> None:
+    """Keep the countries of a profile's numbers for an hour."""
+    await store.redis.set(store.keys.profile_countries(profile_id), orjson.dumps(sorted(countries)), ex=HOUR)
+
+
+async def note_gone(store: Store, url: str) -> None:
+    """Remember, without an end, that this URL wants nothing more."""
+    await store.redis.set(store.keys.gone_receiver(url), b"1")
+
+
+async def is_gone(store: Store, url: str) -> bool:
+    """Whether this URL wants nothing more."""
+    return bool(await store.redis.exists(store.keys.gone_receiver(url)))
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One probe: when it was made (seconds since 1970), and whether Telnyx replayed its first answer."""
+
+    at: float
+    replayed: bool
+
+
+async def remember_probe(store: Store, probe: Probe) -> None:
+    """Keep the result of a probe, in place of the one before."""
+    await store.redis.set(store.keys.idempotency_probe, orjson.dumps(asdict(probe)))
+
+
+async def latest_probe(store: Store) -> Probe | None:
+    """The last probe, or None where there was none."""
+    kept: bytes | None = await store.redis.get(store.keys.idempotency_probe)
+    return None if kept is None else Probe(**orjson.loads(kept))
