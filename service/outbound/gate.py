@@ -138,7 +138,7 @@ class Gate:
                 answer = await asyncio.shield(run_uncancelled(rate_limits.acquire(self.store, asked)))
             except (RedisError, OSError) as error:
                 detail = f"Redis does not say whether it may go ({describe_cause(error)})"
-                return Refusal("later", "redis_away", detail, REDIS_PAUSE)
+                return Refusal("later", "redis_unavailable", detail, REDIS_PAUSE)
             if not isinstance(answer, Granted):
                 return self.refusal(call, answer)
             await asyncio.sleep(answer.wait)

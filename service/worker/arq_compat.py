@@ -114,12 +114,12 @@ async def process(ctx: dict[str, Any], event_id: str) -> None:
     Always ends in arq's Retry, which leaves the queue alone: the scripts have already put the event where it belongs.
     """
     processor: Processor = ctx["processor"]
-    number = processor.holdings.number_a_claim()
+    number = processor.leases.start_claim()
     try:
-        alone = not processor.holdings.running
+        alone = not processor.leases.running
         claimed = await processor.claim(number, limit=1, alone=alone, only=event_id)
     finally:
-        processor.holdings.given_up(number)
+        processor.leases.abandon_claim(number)
     for lease in claimed.leases:
         await processor.handle(lease)
     raise arq.worker.Retry

@@ -41,7 +41,7 @@ async def fair_timeout(seconds: float, blocked: Callable[[], float]) -> AsyncIte
             timer.cancel()
 
 
-SHORTEST = 1.0
+MIN_BLOCKED = 1.0
 """Seconds from which on a loop that does not turn counts as blocked. Then the time-outs of others stand still."""
 
 
@@ -49,35 +49,35 @@ SHORTEST = 1.0
 class Blockage:
     """The latest question whether the loop turns: `asked_at` (monotonic seconds) until it is answered.
 
-    `culprits` are the ids of the runs of handlers that occupy the loop, `place` where their code stands. Each attribute
-    is replaced whole and has one writer at a time, so that no lock is needed.
+    `blocking_runs` are ids of the runs that occupy the loop, `place` is the line of their code. Each attribute is
+    replaced whole and has one writer at a time, so that no lock is needed.
     """
 
     asked_at: float | None = None
-    culprits: frozenset[str] = frozenset()
+    blocking_runs: frozenset[str] = frozenset()
     place: str = ""
 
     def seconds(self) -> float:
         """Return for how long the loop has been blocked; 0 where it is not."""
         asked_at = self.asked_at
         blocked = 0.0 if asked_at is None else time.monotonic() - asked_at
-        return blocked if blocked >= SHORTEST else 0.0
+        return blocked if blocked >= MIN_BLOCKED else 0.0
 
 
 OVERDUE = 5.0
 """Seconds past its handlers' time-outs for which an event keeps its lease."""
-LONGEST_BLOCKED = 10
+MAX_BLOCKED = 10
 """Times the time-out for which an event keeps its lease while the handler of another blocks the event loop."""
 
 
 @dataclass
 class ActiveEvent:
-    """One event in the worker's hands; times are of the monotonic clock, in seconds.
+    """An event that this worker runs; times are of the monotonic clock, in seconds.
 
-    `timeout` is the longest of its handlers'. Until `held_until` nobody else can have it. `finishing` says that the
-    lease is being given back, `stopping` that its handlers are being cancelled by us. `ended` is what is to be recorded
-    of handlers that have ended; `unrecorded` those of them that the loop has not recorded yet. `blocked` is for how
-    long handlers of other events have blocked the event loop.
+    - `timeout`: the longest of its handlers'. Until `held_until` no other worker can claim it.
+    - `finishing`: the lease is being given back. `stopping`: the worker cancels its handlers.
+    - `ended`: new records of ended handlers. `unrecorded`: those among them that are not stored yet.
+    - `blocked`: seconds for which handlers of other events have blocked the event loop.
     """
 
     lease: Lease
@@ -94,37 +94,37 @@ class ActiveEvent:
     ended: dict[str, HandlerRecord] = field(default_factory=dict)
     unrecorded: dict[str, HandlerRecord] = field(default_factory=dict)
 
-    def culprit(self) -> Run | None:
+    def blocking_run(self) -> Run | None:
         """Return the run of a handler of this event that blocks the event loop at this moment."""
-        culprits = self.blockage.culprits if self.blockage.seconds() else frozenset[str]()
-        return next((run for run in list(self.runs) if run.id in culprits), None)
+        blocking_runs = self.blockage.blocking_runs if self.blockage.seconds() else frozenset[str]()
+        return next((run for run in list(self.runs) if run.id in blocking_runs), None)
 
     def is_overdue(self) -> bool:
-        """Return whether it has had its time: a handler that blocks the loop must not keep a lease for ever."""
+        """Return whether its time is over: a handler that blocks the loop must not keep a lease for ever."""
         now = time.monotonic()
         blocked = self.blocked_by_others()
         return not self.finishing and now >= min(self.began + self.timeout + OVERDUE + blocked, self._latest_end())
 
-    def is_kept_waiting(self) -> bool:
-        """Return whether it had no time of its own, as the handler of another event blocks the loop for too long."""
-        culprits = self.blockage.culprits if self.blockage.seconds() else frozenset[str]()
-        return bool(culprits) and self.culprit() is None and time.monotonic() >= self._latest_end()
+    def is_starved(self) -> bool:
+        """Return whether it got no time, as the handler of another event blocks the loop for too long."""
+        blocking_runs = self.blockage.blocking_runs if self.blockage.seconds() else frozenset[str]()
+        return bool(blocking_runs) and self.blocking_run() is None and time.monotonic() >= self._latest_end()
 
     def blocked_by_others(self) -> float:
         """Return for how many seconds handlers of other events have blocked the event loop."""
-        return self.blocked + (0.0 if self.culprit() else self._blocked_now(self.began))
+        return self.blocked + (0.0 if self.blocking_run() else self._blocked_now(self.began))
 
     def blocked_beside(self, run: Run) -> float:
         """Return for how many seconds anybody but this run, its siblings too, has blocked the event loop."""
-        culprits = self.blockage.culprits
-        return run.blocked + (0.0 if run.id in culprits else self._blocked_now(run.began))
+        blocking_runs = self.blockage.blocking_runs
+        return run.blocked + (0.0 if run.id in blocking_runs else self._blocked_now(run.began))
 
     def add_blocked(self, seconds: float) -> None:
         """Note that the loop was blocked for so long, which is over now."""
-        if self.culprit() is None:
+        if self.blocking_run() is None:
             self.blocked += min(seconds, time.monotonic() - self.began)
         for run in self.runs:
-            if run.id not in self.blockage.culprits:
+            if run.id not in self.blockage.blocking_runs:
                 run.blocked += min(seconds, time.monotonic() - run.began)
 
     def holds_lease(self) -> bool:
@@ -132,7 +132,7 @@ class ActiveEvent:
         return not self.lost and time.monotonic() < self.held_until
 
     def _latest_end(self) -> float:
-        return self.began + max(LONGEST_BLOCKED * self.timeout, self.timeout + OVERDUE)
+        return self.began + max(MAX_BLOCKED * self.timeout, self.timeout + OVERDUE)
 
     def _blocked_now(self, since: float) -> float:
         return min(self.blockage.seconds(), time.monotonic() - since)
@@ -140,10 +140,12 @@ class ActiveEvent:
 
 @dataclass
 class HeldLeases:
-    """The events of one worker, which is a random name, new at each start. Read by the lease keeper's thread too.
+    """The events that one worker runs. The lease renewer's thread reads it too.
+
+    `worker` is a random name, new at each start.
 
     `stopping` says that the worker's stop was announced: only then is what it runs handed back. `paused` names the
-    handlers that were paused when work was last claimed. `told_of_unsealed` says that a body in the clear was logged.
+    handlers that were paused when work was last claimed. `logged_unsealed` says that a body in the clear was logged.
     """
 
     lease: float
@@ -152,29 +154,29 @@ class HeldLeases:
     blockage: Blockage = field(default_factory=Blockage)
     stopping: bool = False
     paused: frozenset[str] = frozenset()
-    told_of_unsealed: bool = False
+    logged_unsealed: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _unanswered: set[int] = field(default_factory=set)
     _latest: int = 0
 
-    def number_a_claim(self) -> int:
-        """The number of a new claim, which counts as unanswered until `answered`."""
+    def start_claim(self) -> int:
+        """Return the number of a new claim, which counts as unanswered until `add_claimed`."""
         number = next(self._numbers)
-        # In this order: the keeper's thread must never see a number that is neither unanswered nor settled.
+        # In this order: the renewer's thread must never see a number that is neither unanswered nor settled.
         self._unanswered.add(number)
         self._latest = number
         return number
 
-    def answered(self, number: int, leases: Iterable[Lease], *, timeout: Callable[[Lease], float]) -> None:
-        """A claim was answered; `timeout` tells how many seconds the handlers of an event may take."""
+    def add_claimed(self, number: int, leases: Iterable[Lease], *, timeout: Callable[[Lease], float]) -> None:
+        """Add the events of an answered claim; `timeout` returns the seconds that an event's handlers may take."""
         for lease in leases:
             self.running[lease.record.id] = ActiveEvent(
                 lease, timeout(lease), held_until=lease.monotonic + self.lease, blockage=self.blockage
             )
         self._unanswered.discard(number)
 
-    def given_up(self, number: int) -> None:
-        """Note that a claim will not be repeated: its events are to be handed back."""
+    def abandon_claim(self, number: int) -> None:
+        """Abandon a claim, so that its events are handed back."""
         self._unanswered.discard(number)
 
     def settled(self) -> int:
@@ -187,19 +189,19 @@ class HeldLeases:
         return [HeldLease(event_id, each.lease.token) for event_id, each in running if not each.lost]
 
     def renewed(self, held: Iterable[HeldLease], *, asked_at: float) -> None:
-        """The leases of these events run from when the renewal was asked for."""
+        """Extend the leases of these events from the time of the renewal's request."""
         for each in held:
             running = self.running.get(each.event_id)
-            if running is not None and running.lease.token == each.token and each.wish == "extend":
+            if running is not None and running.lease.token == each.token and each.renewal_action == "extend":
                 running.held_until = asked_at + self.lease
 
-    def let_go(self, running: ActiveEvent) -> None:
-        """An event has left our hands; it may be back already, under another lease, which stays."""
+    def release(self, running: ActiveEvent) -> None:
+        """Remove an event; if it is back already, under another lease, that stays."""
         if self.running.get(running.lease.record.id) is running:
             del self.running[running.lease.record.id]
 
-    def lose(self, event_id: str, token: str) -> None:
-        """A lease is gone: whatever runs for it is stopped."""
+    def lose_lease(self, event_id: str, token: str) -> None:
+        """Cancel an event whose lease is gone."""
         running = self.running.get(event_id)
         if running is None or running.lease.token != token or running.finishing:
             return

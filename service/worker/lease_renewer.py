@@ -1,4 +1,4 @@
-"""The lease keeper: renews a worker's leases from a thread with a connection of its own, and watches the event loop.
+"""The lease renewer: renews a worker's leases from a thread with a connection of its own, and watches the event loop.
 
 A handler that blocks the loop is named in the log. Its event keeps its lease until its time-out and a little more, the
 events beside it keep theirs longer, and what had ended by then is recorded from here.
@@ -17,37 +17,37 @@ from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 from service.store.store import Store
 from service.worker.held_leases import ActiveEvent, HeldLeases
-from service.worker.loop_watch import FIRST_TOLD, LoopWatch
+from service.worker.loop_watch import FIRST_LOGGED, LoopWatch
 
 log = structlog.get_logger(__name__)
 
-PAUSE_IN_TROUBLE = 0.2
-LONGEST_COMMAND = 2.0
-LONGEST_TICK = 0.5
+RETRY_PAUSE = 0.2
+MAX_COMMAND = 2.0
+MAX_TICK = 0.5
 
 
 class LeaseRenewer(threading.Thread):
     """Renews every third of a lease, and after an error of Redis as soon as it is back."""
 
-    def __init__(self, url: str, store: Store, holdings: HeldLeases, watch: LoopWatch) -> None:
+    def __init__(self, url: str, store: Store, leases: HeldLeases, watch: LoopWatch) -> None:
         super().__init__(name="lease keeper", daemon=True)
         self._store = store
-        self._holdings = holdings
+        self._leases = leases
         self._watch = watch
-        self._redis = connect_blocking(url, timeout=min(LONGEST_COMMAND, holdings.lease / 3))
+        self._redis = connect_blocking(url, timeout=min(MAX_COMMAND, leases.lease / 3))
         self._ended = threading.Event()
-        self._next = time.monotonic() + holdings.lease / 3
+        self._next = time.monotonic() + leases.lease / 3
         self._overdue: dict[tuple[str, str], HeldLease] = {}
         self._endings: list[HandlerResults] = []
-        self._told_blocked = False
+        self._reported_blocked = False
 
     def run(self) -> None:
         """Renew until told to end."""
         while not self._rest():
             self._watch.look()
-            self._give_up_overdue()
+            self._abandon_overdue()
             if time.monotonic() >= self._next:
-                pause = self._holdings.lease / 3 if self._tell_redis() else PAUSE_IN_TROUBLE
+                pause = self._leases.lease / 3 if self._record_and_renew() else RETRY_PAUSE
                 self._next = time.monotonic() + pause
         self._redis.close()
 
@@ -58,34 +58,34 @@ class LeaseRenewer(threading.Thread):
     def _rest(self) -> bool:
         """Wait until there is something to do; answers whether that is to end."""
         self._watch.rest()
-        return self._ended.wait(min(LONGEST_TICK, max(0.0, self._next - time.monotonic())))
+        return self._ended.wait(min(MAX_TICK, max(0.0, self._next - time.monotonic())))
 
-    def _give_up_overdue(self) -> None:
+    def _abandon_overdue(self) -> None:
         """Give up the leases of events that have had their time: at the next renewal, which is now."""
-        for running in list(self._holdings.running.values()):
+        for running in list(self._leases.running.values()):
             if not running.lost and running.is_overdue():
                 running.lost = True
-                self._give_up(running)
+                self._abandon(running)
                 self._next = time.monotonic()
-        if self._is_blocked() != self._told_blocked:
+        if self._is_blocked() != self._reported_blocked:
             self._next = time.monotonic()
 
-    def _give_up(self, running: ActiveEvent) -> None:
-        lease, innocent = running.lease, running.is_kept_waiting()
+    def _abandon(self, running: ActiveEvent) -> None:
+        lease, starved = running.lease, running.is_starved()
         ended = dict(running.ended)
-        if ended or innocent:
-            self._endings.append(HandlerResults.of(lease, ended, release=innocent, sealer=self._store.encryption))
-        if innocent:
+        if ended or starved:
+            self._endings.append(HandlerResults.of(lease, ended, release=starved, sealer=self._store.encryption))
+        if starved:
             return
-        culprit = running.culprit()
-        about = {"handler": culprit.handler, "place": self._holdings.blockage.place} if culprit else {}
+        blocking_run = running.blocking_run()
+        about = {"handler": blocking_run.handler, "place": self._leases.blockage.place} if blocking_run else {}
         held = HeldLease(lease.record.id, lease.token, "overdue", about)
         self._overdue[held.event_id, held.token] = held
 
     def _is_blocked(self) -> bool:
-        return self._holdings.blockage.seconds() >= FIRST_TOLD
+        return self._leases.blockage.seconds() >= FIRST_LOGGED
 
-    def _tell_redis(self) -> bool:
+    def _record_and_renew(self) -> bool:
         """Renew once, after what had ended of those given up is recorded; answers whether Redis took it."""
         try:
             if self._endings:
@@ -101,26 +101,26 @@ class LeaseRenewer(threading.Thread):
     def _renew(self) -> None:
         asked_at = time.monotonic()
         # Asked for before what runs, so that no claim answered in between looks as if its events did not run.
-        settled = self._holdings.settled()
-        held = [*self._holdings.held(), *self._overdue.values()]
-        is_blocked, blockage = self._is_blocked(), self._holdings.blockage
+        settled = self._leases.settled()
+        held = [*self._leases.held(), *self._overdue.values()]
+        is_blocked, blockage = self._is_blocked(), self._leases.blockage
         args = renewal(
-            self._holdings.worker,
+            self._leases.worker,
             held,
-            lease=self._holdings.lease,
+            lease=self._leases.lease,
             settled=settled,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
         )
         lost: list[bytes] = run_blocking(self._redis, "renew", self._store.namespace, *args)
-        self._told_blocked = is_blocked
+        self._reported_blocked = is_blocked
         gone = {event_id.decode() for event_id in lost}
-        self._holdings.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)
-        self._tell_lost(each for each in held if each.event_id in gone or each.wish == "overdue")
+        self._leases.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)
+        self._announce_lost(each for each in held if each.event_id in gone or each.renewal_action == "overdue")
         self._overdue = {}
 
-    def _tell_lost(self, lost: Iterable[HeldLease]) -> None:
+    def _announce_lost(self, lost: Iterable[HeldLease]) -> None:
         for each in lost:
             try:
-                self._watch.loop.call_soon_threadsafe(self._holdings.lose, each.event_id, each.token)
+                self._watch.loop.call_soon_threadsafe(self._leases.lose_lease, each.event_id, each.token)
             except RuntimeError:
                 return  # the loop has ended, and with it whatever ran

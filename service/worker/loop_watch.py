@@ -15,13 +15,13 @@ import structlog
 from service.outbound.handler_run_state import Run
 from service.routing import Router
 from service.security.masking import is_authors
-from service.worker.held_leases import SHORTEST, HeldLeases
+from service.worker.held_leases import MIN_BLOCKED, HeldLeases
 
 log = structlog.get_logger(__name__)
 
-FIRST_TOLD = 5.0
+FIRST_LOGGED = 5.0
 """Seconds after which a blocked loop is logged; then after twice as long each time."""
-LONGEST_SILENCE = 60.0
+MAX_SILENCE = 60.0
 _ADVICE = "call what blocks with await asyncio.to_thread(...)"
 
 
@@ -34,12 +34,12 @@ class LoopWatch:
     """
 
     loop: asyncio.AbstractEventLoop
-    holdings: HeldLeases
+    leases: HeldLeases
     router: Router
     opening: str | None = None
     _thread: int = field(default_factory=threading.get_ident)
     _seen: Counter[frozenset[str]] = field(default_factory=Counter)
-    _told_next: float = FIRST_TOLD
+    _logged_next: float = FIRST_LOGGED
     _rests_since: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
 
     def rest(self) -> None:
@@ -48,39 +48,39 @@ class LoopWatch:
 
     def look(self) -> None:
         """Ask the loop whether it turns or, where the last question is unanswered, see what occupies it."""
-        blockage = self.holdings.blockage
+        blockage = self.leases.blockage
         if blockage.asked_at is None:
             self._ask()
-        if (seconds := blockage.seconds()) >= SHORTEST:
+        if (seconds := blockage.seconds()) >= MIN_BLOCKED:
             self._sample()
-            if seconds >= self._told_next:
+            if seconds >= self._logged_next:
                 self._tell(seconds)
 
     def _ask(self) -> None:
-        blockage = self.holdings.blockage
-        self._seen, self._told_next = Counter(), FIRST_TOLD
-        blockage.culprits, blockage.place = frozenset(), ""
-        blockage.asked_at = self._kept_waiting_since() or time.monotonic()
+        blockage = self.leases.blockage
+        self._seen, self._logged_next = Counter(), FIRST_LOGGED
+        blockage.blocking_runs, blockage.place = frozenset(), ""
+        blockage.asked_at = self._starved_since() or time.monotonic()
         try:
             self.loop.call_soon_threadsafe(self._answer)
         except RuntimeError:
             blockage.asked_at = None  # the loop has ended
 
-    def _kept_waiting_since(self) -> float | None:
+    def _starved_since(self) -> float | None:
         """Since when a call that holds the interpreter's lock, such as a regular expression, kept this thread waiting.
 
         A process that was stopped (SIGSTOP) has waited as long, but has not used the processor.
         """
         since, used = self._rests_since
-        blocked = time.monotonic() - since >= 2 * SHORTEST and time.process_time() - used >= SHORTEST
+        blocked = time.monotonic() - since >= 2 * MIN_BLOCKED and time.process_time() - used >= MIN_BLOCKED
         return since if blocked else None
 
     def _answer(self) -> None:
         """Note that the loop turns: the time of the blockage does not count towards the time-outs of the others."""
-        blockage = self.holdings.blockage
-        seconds, told = blockage.seconds(), self._told_next > FIRST_TOLD
+        blockage = self.leases.blockage
+        seconds, told = blockage.seconds(), self._logged_next > FIRST_LOGGED
         if seconds:
-            for running in list(self.holdings.running.values()):
+            for running in list(self.leases.running.values()):
                 running.add_blocked(seconds)
         blockage.asked_at = None
         if told:
@@ -91,10 +91,10 @@ class LoopWatch:
         frames = list(_frames(sys._current_frames().get(self._thread)))  # noqa: SLF001 - nothing else tells
         runs = self._runs_of(frames)
         self._seen[frozenset(run.id for run in runs)] += 1
-        blockage = self.holdings.blockage
-        [(culprits, times)] = self._seen.most_common(1)
+        blockage = self.leases.blockage
+        [(blocking_runs, times)] = self._seen.most_common(1)
         # Many short steps in a row are an overloaded loop, which is nobody's own doing.
-        blockage.culprits = culprits if 2 * times > self._seen.total() else frozenset()
+        blockage.blocking_runs = blocking_runs if 2 * times > self._seen.total() else frozenset()
         handler = runs[0].handler if runs else None
         subscription = self.router.subscriptions.get(handler) if handler else None
         own = subscription.handler.__code__.co_filename if subscription else None
@@ -102,7 +102,7 @@ class LoopWatch:
 
     def _runs_of(self, frames: list[FrameType]) -> list[Run]:
         """The runs of handlers whose code this is: that of the current task, else those whose handler's code it is."""
-        runs = [run for running in list(self.holdings.running.values()) for run in list(running.runs)]
+        runs = [run for running in list(self.leases.running.values()) for run in list(running.runs)]
         task = asyncio.current_task(self.loop)
         if task is not None:
             return [run for run in runs if task is run.task or task in run.tasks]
@@ -112,27 +112,27 @@ class LoopWatch:
             if found:
                 return found
         # A callback with no frame of its own, such as loop.call_soon(time.sleep, 60).
-        return runs if len(self.holdings.running) == 1 else []
+        return runs if len(self.leases.running) == 1 else []
 
     def _code(self, run: Run) -> CodeType | None:
         subscription = self.router.subscriptions.get(run.handler)
         return getattr(subscription and subscription.handler, "__code__", None)
 
     def _tell(self, seconds: float) -> None:
-        self._told_next = min(2 * self._told_next, self._told_next + LONGEST_SILENCE)
-        blockage = self.holdings.blockage
+        self._logged_next = min(2 * self._logged_next, self._logged_next + MAX_SILENCE)
+        blockage = self.leases.blockage
         bound = log.bind(seconds=round(seconds, 1), place=blockage.place, do=_ADVICE)
-        culprits = [
+        blocking_runs = [
             (running, run)
-            for running in list(self.holdings.running.values())
+            for running in list(self.leases.running.values())
             for run in list(running.runs)
-            if run.id in blockage.culprits
+            if run.id in blockage.blocking_runs
         ]
         if self.opening is not None:
             bound.error("a lifespan blocks the event loop, so that the worker does not start", lifespan=self.opening)
-        elif not culprits:
+        elif not blocking_runs:
             bound.error("the event loop does not turn")
-        for running, run in culprits:
+        for running, run in blocking_runs:
             record = running.lease.record
             bound.error("a handler blocks the event loop", handler=run.handler, event_id=record.id, type=record.type)
 
@@ -149,12 +149,12 @@ def _place(frames: list[FrameType], own: str | None) -> str:
     mine = [frame for frame in frames if frame.f_code.co_filename == own]
     authors = [frame for frame in frames if is_authors(frame.f_code.co_filename)]
     for frame in (*mine, *authors, *frames):
-        told = _told(frame)
-        return told if frame is frames[0] else f"{told} (in {_told(frames[0])})"
+        told = _position(frame)
+        return told if frame is frames[0] else f"{told} (in {_position(frames[0])})"
     return "an unknown place"
 
 
-def _told(frame: FrameType) -> str:
+def _position(frame: FrameType) -> str:
     return f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} in {frame.f_code.co_name}"
 
 

@@ -1,4 +1,4 @@
-"""Opening what a worker processes events with: client, lifespans, lease keeper."""
+"""Opening what a worker processes events with: client, lifespans, lease renewer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -48,8 +48,8 @@ async def open_processor(
     handlers_store: Store,
     metrics: HandlerMetrics,
 ) -> AsyncIterator[Processor]:
-    """Open a processor with its client, its routers' lifespans and its lease keeper, until the block ends."""
-    holdings = HeldLeases(settings.lease)
+    """Open a processor with its client, its routers' lifespans and its lease renewer, until the block ends."""
+    leases = HeldLeases(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         effects = EffectMetrics(metrics.registry)
@@ -59,18 +59,18 @@ async def open_processor(
         gate = Gate(store, settings, GateMetrics(metrics.registry), telling)
         telnyx = open_client(settings, gate, ledgers)
         stack.push_async_callback(telnyx.close)
-        watch = LoopWatch(asyncio.get_running_loop(), holdings, router)
-        keeper = LeaseRenewer(redis_url, store, holdings, watch)
-        keeper.start()
+        watch = LoopWatch(asyncio.get_running_loop(), leases, router)
+        renewer = LeaseRenewer(redis_url, store, leases, watch)
+        renewer.start()
         # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
-        stack.callback(keeper.join)
-        stack.callback(keeper.end)
+        stack.callback(renewer.join)
+        stack.callback(renewer.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics)
         finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, patience=1.0)
-        yield Processor(services, store, holdings, finishing, EventMetrics(metrics.registry))
+        yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry))
 
 
 async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:

@@ -93,7 +93,7 @@ class Processor:
 
     services: HandlerServices
     store: Store
-    holdings: HeldLeases
+    leases: HeldLeases
     finishing: "Batcher[HandlerResults, str]"
     metrics: EventMetrics
 
@@ -104,23 +104,23 @@ class Processor:
             redis.exceptions.RedisError: repeat it under the same number, or give it up.
         """
         request = ClaimRequest(
-            self.holdings.worker, number, self.holdings.lease, limit=limit, routes=self._routes, alone=alone, only=only
+            self.leases.worker, number, self.leases.lease, limit=limit, routes=self._routes, alone=alone, only=only
         )
         claimed = await claim(self.store, request)
-        self.holdings.paused = claimed.paused
+        self.leases.paused = claimed.paused
         for event_id in claimed.damaged:
             log.error("an event's record is damaged: it is dead, others go on", event_id=event_id)
-        self._tell_of_unsealed(claimed.leases)
-        self.holdings.answered(number, claimed.leases, timeout=self._timeout)
+        self._log_unsealed(claimed.leases)
+        self.leases.add_claimed(number, claimed.leases, timeout=self._timeout)
         return claimed
 
-    def _tell_of_unsealed(self, leases: Sequence[Lease]) -> None:
+    def _log_unsealed(self, leases: Sequence[Lease]) -> None:
         """Log once that a body is stored in the clear although there is a key."""
-        if self.holdings.told_of_unsealed:
+        if self.leases.logged_unsealed:
             return
         for lease in leases:
             if lease.record.unsealed:
-                self.holdings.told_of_unsealed = True
+                self.leases.logged_unsealed = True
                 log.warning(UNSEALED, event_id=lease.record.id)
                 return
 
@@ -129,7 +129,7 @@ class Processor:
 
         Cancelled (at shutdown), it hands the event back: unfinished handlers run again, at no cost of an attempt.
         """
-        running = self.holdings.running[lease.record.id]
+        running = self.leases.running[lease.record.id]
         running.task = asyncio.current_task()
         try:
             await self._run_due(running)
@@ -138,25 +138,25 @@ class Processor:
         except asyncio.CancelledError:
             if running.lost:
                 log.warning("lease lost, nothing recorded", event_id=lease.record.id)
-            elif self.holdings.stopping:
+            elif self.leases.stopping:
                 # A second cancellation must not cut the hand-back off: the event would wait for its lease to lapse.
                 await asyncio.shield(self._give_back(running))
             # Else the loop itself has been brought down, by this event perhaps: its lease lapses, and that counts.
         finally:
-            self.holdings.let_go(running)
+            self.leases.release(running)
 
     async def hand_back(self, lease: Lease) -> None:
         """Give back an event that was claimed and not begun."""
-        running = self.holdings.running.get(lease.record.id)
+        running = self.leases.running.get(lease.record.id)
         if running is not None and running.lease is lease and running.task is None:
             await self._give_back(running)
-            self.holdings.let_go(running)
+            self.leases.release(running)
 
     async def announce_stop(self) -> None:
         """Announce this worker's stop, so that its events are handed back and no lapse counts."""
-        self.holdings.stopping = True
+        self.leases.stopping = True
         with suppress(RedisError, OSError):
-            await announce_stop(self.store, self.holdings.worker)
+            await announce_stop(self.store, self.leases.worker)
 
     async def _give_back(self, running: ActiveEvent) -> None:
         """Give a lease back with what had ended before; where that fails, it lapses."""
@@ -175,7 +175,7 @@ class Processor:
 
     async def _run_due(self, running: ActiveEvent) -> None:
         """Run the handlers that are due side by side, and after them those that are known to block the event loop."""
-        lease, paused = running.lease, self.holdings.paused
+        lease, paused = running.lease, self.leases.paused
         handlers = lease.record.handlers
         due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
         blocking = [name for name in due if name in lease.record.blocked]
@@ -236,7 +236,7 @@ class Processor:
         running.finishing = release
         ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.store.encryption)
         try:
-            async with fair_timeout(patience or self.holdings.lease, self.holdings.blockage.seconds):
+            async with fair_timeout(patience or self.leases.lease, self.leases.blockage.seconds):
                 while not running.holds_lease() and not running.lost:  # noqa: ASYNC110 - a thread renews it
                     await asyncio.sleep(RENEWAL_SOON)
                 state = await self.finishing.submit(ending)

@@ -94,7 +94,7 @@ class Worker(arq.worker.Worker):
                 metrics=self._metrics,
             )
         )
-        maintenance = Maintenance(settings, self._store, self.processor.holdings.worker, BlockMetrics(registry))
+        maintenance = Maintenance(settings, self._store, self.processor.leases.worker, BlockMetrics(registry))
         for work in (maintenance.run_forever(), NotificationSender(self._store, open_teller(settings)).keep_telling()):
             self._stack.push_async_callback(_cancelled, self.loop.create_task(work))
         await self._retry(self._warn)
@@ -186,7 +186,7 @@ class Worker(arq.worker.Worker):
 
     def _free(self) -> int:
         """Return how many events may be claimed: none beside a suspect, nor while one waits for the others to end."""
-        alone = any(running.lease.alone for running in self.processor.holdings.running.values())
+        alone = any(running.lease.alone for running in self.processor.leases.running.values())
         if not self.allow_pick_jobs or alone or (self._suspects_wait and self.tasks):
             return 0
         return self.max_jobs - len(self.tasks)
@@ -218,7 +218,7 @@ class Worker(arq.worker.Worker):
     async def _claim_once(self, free: int) -> ClaimedEvents:
         """Claim under a new number or, where the reply to the last claim was lost, under that one again."""
         if self._claim_number is None:
-            self._claim_number = self.processor.holdings.number_a_claim()
+            self._claim_number = self.processor.leases.start_claim()
         claimed = await self.processor.claim(self._claim_number, limit=free, alone=not self.tasks)
         self._claim_number = None
         return claimed
@@ -232,8 +232,8 @@ class Worker(arq.worker.Worker):
 
     async def _hand_back_unbegun(self) -> None:
         """Hand back events whose task was cancelled before its first step."""
-        if self._processor is not None and self._processor.holdings.stopping:
-            for held in list(self._processor.holdings.running.values()):
+        if self._processor is not None and self._processor.leases.stopping:
+            for held in list(self._processor.leases.running.values()):
                 await self._processor.hand_back(held.lease)
 
     async def _start_foreign(self, jobs: list[str]) -> None:

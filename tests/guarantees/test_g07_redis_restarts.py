@@ -21,7 +21,7 @@ async def nothing(event: Event, ctx: Context) -> None: ...
 """
 
 
-def test_redis_away_for_a_second_and_a_half(tmp_path: Path) -> None:
+def test_redis_unavailable_for_a_second_and_a_half(tmp_path: Path) -> None:
     with open_fleet(tmp_path, HANDLERS, RINGBACK_LEASE="15s") as fleet:
         ingress, worker = fleet.start_ingress(), fleet.start_worker()
         fleet.accepted(first := envelope("test.one", {}))

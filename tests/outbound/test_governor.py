@@ -278,7 +278,7 @@ def test_a_limit_of_telnyx_above_ours_changes_nothing(stack: Stack) -> None:
     assert stack.ask(work) == 3
 
 
-def test_redis_away_is_later_at_no_cost(own_stack: Stack) -> None:
+def test_redis_unavailable_is_later_at_no_cost(own_stack: Stack) -> None:
     async def work(gate: Gate) -> Any:
         refusal = await gate.acquire(sms(), event_id="e", returning=False)
         assert await gate.report(sms(), TelnyxResponse(200), event_id="e") is None
@@ -287,7 +287,7 @@ def test_redis_away_is_later_at_no_cost(own_stack: Stack) -> None:
     own_stack.ask(lambda store: store.redis.config_set("requirepass", "secret"))
     own_stack.ask(lambda store: store.redis.connection_pool.disconnect())
     refusal = at_gate(own_stack, work)
-    assert (refusal.kind, refusal.reason, refusal.after) == ("later", "redis_away", 1.0)
+    assert (refusal.kind, refusal.reason, refusal.after) == ("later", "redis_unavailable", 1.0)
 
 
 def test_a_slot_that_is_given_back_is_another_s(stack: Stack) -> None:

@@ -101,7 +101,7 @@ class HeldLease:
 
     event_id: str
     token: str
-    wish: Literal["extend", "overdue"] = "extend"
+    renewal_action: Literal["extend", "overdue"] = "extend"
     about: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -158,7 +158,7 @@ def renewal(
     told = orjson.dumps({"seconds": round(blocked[0], 1), "place": blocked[1]}) if blocked else b""
     args: list[Argument] = [worker, int(lease * 1000), settled, told]
     for each in held:
-        args += (each.event_id, each.token, each.wish, orjson.dumps(each.about) if each.about else b"")
+        args += (each.event_id, each.token, each.renewal_action, orjson.dumps(each.about) if each.about else b"")
     return args
 
 

@@ -13,7 +13,7 @@ DONE = frozenset(
 """The handler chose not to act."""
 WAITING = frozenset(
     {"encryption_key_missing", "error", "in_progress", "ledger_unreachable", "looking_up", "more_to_read"}
-    | {"over_budget", "quiet_hours", "rate_limit", "receiver_busy", "redis_away", "retry", "telnyx_outage"}
+    | {"over_budget", "quiet_hours", "rate_limit", "receiver_busy", "redis_unavailable", "retry", "telnyx_outage"}
     | {"telnyx_unreachable", "telnyx_unreadable", "unknown_handler"}
 )
 """The handler runs again later; dead under the same reason once that took too long."""
