@@ -1,5 +1,6 @@
 """A Telnyx that answers whatever a test says, byte by byte: what no simulator with manners would send."""
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,14 +32,19 @@ class Odd:
 
 @contextmanager
 def odd_telnyx(answers: Sequence[bytes]) -> Iterator[Odd]:
-    """Listen on loopback until the block ends."""
-    odd = Odd(list(answers))
+    """Listen on loopback until the block ends.
+
+    Its address has a part that nobody can guess: a worker of another test may still call a port that was freed.
+    """
+    odd, secret = Odd(list(answers)), f"/{secrets.token_hex(8)}"
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"] or 0))
-            odd.asked.append((self.command, self.path, self.headers["idempotency-key"], body))
-            self.wfile.write(odd.next_answer())
+            if self.path.startswith(secret):
+                path = self.path.removeprefix(secret)
+                odd.asked.append((self.command, path, self.headers["idempotency-key"], body))
+                self.wfile.write(odd.next_answer())
             self.close_connection = True
 
         do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815 - the names that http.server looks for
@@ -46,7 +52,7 @@ def odd_telnyx(answers: Sequence[bytes]) -> Iterator[Odd]:
         def log_message(self, *_: Any) -> None: ...
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        odd.url = f"http://127.0.0.1:{server.server_port}/v2"
+        odd.url = f"http://127.0.0.1:{server.server_port}{secret}/v2"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
