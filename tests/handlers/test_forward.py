@@ -31,6 +31,7 @@ from service.worker.startup_warnings import warnings_for
 from tests.handlers.receiving import Receiver, receiving, served
 from tests.stack import Host, Stack, make_settings, open_stack
 from tests.telnyx_events import envelope, fresh_number, received_sms
+from tests.tiers import slow
 
 SECRET = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
@@ -266,7 +267,7 @@ def _drops() -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("name", bombs())
-@pytest.mark.parametrize("status", [200, 500])
+@pytest.mark.parametrize("status", [200, *slow(500)])
 def test_what_is_read_of_an_answer_is_bounded(host: Host, name: str, status: int) -> None:
     sent: list[int] = []
     stop, _ = threading.Event(), _bomb()
