@@ -17,7 +17,7 @@ router = Router()
 
 
 def types(settings: Settings) -> tuple[str, ...]:
-    """Where no URL is declared, no event can have come by another."""
+    """Return no types without a declared URL, from which an event could differ."""
     return () if settings.public_url is None else ("message.*", "messaging_hosted_numbers_orders.*")
 
 
@@ -36,7 +36,7 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
 
 @router.cron(hour=6)
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
-    """Look at all of them once a day, and tell of agents that are new."""
+    """Check all of them once a day, and notify of new agents."""
     declared = _declared(ctx)
     found = await all_destinations(ctx.telnyx)
     for each in found:
@@ -45,7 +45,7 @@ async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) ->
     agents = {each.id: declared.compare(each).state for each in found if each.kind == "agent"}
     for new in await new_agents(ctx, agents):
         await _tell(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
-    # Told first, remembered then: a crash in between tells twice, and never not at all.
+    # Notify before remembering: a crash in between repeats a notification, and loses none.
     await remember_agents(ctx, agents)
 
 

@@ -10,7 +10,7 @@ router = Router()
 
 @router.on("message.received")
 async def consent(event: Event[dict[str, Any]], ctx: Context) -> None:
-    """Record an opt-out or opt-in; every other message says nothing about it.
+    """Record an opt-out or opt-in. Every other message says nothing about it.
 
     It was recorded when the event was accepted, too: to record it again changes nothing. The payload is a plain dict,
     so that a field that fits no model hides no STOP.

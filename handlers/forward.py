@@ -18,9 +18,9 @@ from service.settings import Settings
 from service.store.inbox.records import EventRecord
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-"""Seconds; the specification of Standard Webhooks recommends 15 to 30."""
+"""Seconds. The specification of Standard Webhooks recommends 15 to 30."""
 MAX_ANSWER = 20_000
-"""Bytes of an answer; a longer one costs its connection."""
+"""Bytes of an answer. A longer one costs its connection."""
 DRAIN_SECONDS = 2.0
 SHORTEST_WAIT = 1.0
 DERIVED = frozenset({"emit", "schedule"})
@@ -40,7 +40,7 @@ class ReceiverRedirected(Exception):
 
 @asynccontextmanager
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    """One client for all that a worker forwards. Proxies and logins of the environment are not its business."""
+    """Yield the client of a worker. It ignores proxies and logins of the environment."""
     async with httpx.AsyncClient(
         verify=tls_context(), timeout=TIMEOUT, follow_redirects=False, trust_env=False
     ) as opened:
@@ -48,7 +48,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 def forwarded_types(settings: Settings) -> Sequence[str]:
-    """None without `RINGBACK_FORWARD_URL`, so that an event that nobody handles is ignored."""
+    """Return no types without `RINGBACK_FORWARD_URL`, so that events without a handler are ignored."""
     return () if settings.forward_url is None else settings.forwarded_types().patterns
 
 
@@ -57,13 +57,13 @@ router = Router(lifespan=client)
 
 @router.on(types_from=forwarded_types)
 async def forward(event: Event[Any], ctx: Context) -> None:
-    """POST the raw body, byte for byte, with Telnyx's signature headers and Standard Webhooks headers of ours."""
+    """Post the raw body, byte for byte, with Telnyx's signature headers and Standard Webhooks headers."""
     url = _armed_url(event, ctx.settings)
     if await is_gone(ctx, url):
         raise Discard("receiver_gone")
     record = await find_event(ctx, event.id)
     if record is None or record.body is None:
-        raise Dead("no_body", "the body of this event was let go of, so there is nothing to forward")
+        raise Dead("no_body", "the body of this event has expired, so there is nothing to forward")
     answer = await _post(ctx.state, url, record.body, _headers(record, record.body, ctx.settings))
     if answer.status_code == httpx.codes.GONE:
         await note_gone(ctx, url)
@@ -73,7 +73,7 @@ async def forward(event: Event[Any], ctx: Context) -> None:
 
 
 async def _post(client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
-    """Return an answer's status and headers; its body says nothing to us, and is read for the connection's sake."""
+    """Return an answer's status and headers. Its body says nothing to us, and is read for the connection's sake."""
     async with client.stream("POST", url, content=body, headers=headers) as answer:
         with suppress(httpx.HTTPError, TimeoutError):
             await _drain(answer)

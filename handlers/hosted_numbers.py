@@ -1,4 +1,4 @@
-"""Hosted number orders, followed by their webhooks and by a poll; what needs a person is told, with the next step."""
+"""Hosted number orders, followed by their webhooks and by a poll. A notification has the next step for a person."""
 
 from functools import partial
 
@@ -15,7 +15,7 @@ router = Router()
 
 @router.on("messaging_hosted_numbers_orders.*")
 async def hosted_numbers(event: Event[HostedNumberOrder], ctx: Context) -> None:
-    """Read the order that a webhook is about: webhooks come in any order, and the API knows how it stands now."""
+    """Read the order of a webhook. Webhooks come in any order, and the API has the present state."""
     if event.payload.order_id is None:
         raise Discard("no_order_id")
     await _raise_changes(ctx, event.payload.order_id)

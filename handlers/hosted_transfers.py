@@ -1,4 +1,4 @@
-"""A transfer of hosted numbers between Telnyx accounts: told at once, and again before it can no longer be refused."""
+"""Notifications of a transfer of hosted numbers between Telnyx accounts: at once, and before its deadline."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ router = Router()
 
 @router.on("messaging_hosted_numbers_orders.*")
 async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> None:
-    """Remember how a transfer stands, tell of it, and set the warnings before its deadline."""
+    """Remember the state of a transfer, notify of it, and schedule the warnings before its deadline."""
     order_id, heard = event.payload.order_id, heard_of(event)
     if heard is None or order_id is None:
         raise Discard("no_transfer")
@@ -39,7 +39,7 @@ async def hosted_transfer_due(event: Event[ApprovalDue], ctx: Context) -> None:
         raise Discard("decided")
     if due.approval_deadline.timestamp() <= clock.now():
         raise Discard("too_late")
-    await _tell(ctx, due.order_id, f"less than {due.hours} hours left; {_in_words(transfer)}")
+    await _tell(ctx, due.order_id, f"less than {due.hours} hours left: {_in_words(transfer)}")
 
 
 async def _warn_before(ctx: Context, order_id: str, deadline: datetime) -> None:
@@ -56,7 +56,7 @@ def _in_words(transfer: Transfer) -> str:
         until = f"{transfer.deadline.astimezone(UTC):%Y-%m-%d %H:%M}"
         return f"Telnyx approves it at {until} UTC unless it is decided in Mission Control before"
     if transfer.decision.startswith("approved"):
-        return f"{transfer.decision}; it ends the numbers' assignment to 10DLC campaigns, so assign them anew"
+        return f"{transfer.decision}: it ends the numbers' assignment to 10DLC campaigns, so assign them again"
     return "its numbers are on another Telnyx account" if transfer.decision == "pending" else transfer.decision
 
 

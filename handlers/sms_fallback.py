@@ -38,7 +38,7 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
 
 
 async def _handle_recipient(fallback: Fallback) -> str | None:
-    """Watch a message that is under way; of one that has ended, send the SMS or return why there is none."""
+    """Watch a message that is under way. Of one that has ended, send the SMS or return why there is none."""
     ctx, case, state = fallback.ctx, fallback.case, fallback.state
     timeout = case.rule.undelivered_after
     if timeout is not None and case.under_way:
@@ -53,7 +53,7 @@ async def _handle_recipient(fallback: Fallback) -> str | None:
 
 
 async def _watch(ctx: Context, case: Case, seconds: float) -> None:
-    """Ask again when the message should have been delivered; even an earlier delivery calls that off."""
+    """Ask again when the message should have been delivered. Even an earlier delivery calls that off."""
     now = clock.now()
     since = now if case.since is None else case.since
     await ctx.schedule(DUE, case.alone(), after=max(0.0, since + seconds - now), key=case.timer)

@@ -7,14 +7,14 @@ from service.registrations.toll_free import KIND, follow, follow_all, named_requ
 
 UNTIL_NEXT_POLL = 900.0
 TYPES = (KIND, f"{KIND}.*", "verification_request", "verification_request.*", f"messaging_profile.{KIND}.*", "unknown")
-"""Telnyx publishes none; these are in its own sample and in public code."""
+"""Telnyx publishes none. These are in its own sample and in public code."""
 
 router = Router()
 
 
 @router.on(*TYPES)
 async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
-    """Read the request that a webhook names; where it names none that exists, read all."""
+    """Read the request that a webhook names. Where it names none that exists, read all."""
     if event.arrived_by not in {"webhook", "failover"}:
         raise Discard("our_own")
     if event.type == "unknown" and not speaks_of_verification(event.payload):
@@ -27,7 +27,7 @@ async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
 
 @router.cron(minute={0, 15, 30, 45})
 async def toll_free_poll(event: Event[dict[str, object]], ctx: Context) -> None:
-    """Find the changes that no webhook told of."""
+    """Find the changes that no webhook reported."""
     if event.occurred_at and clock.now() - event.occurred_at.timestamp() > UNTIL_NEXT_POLL:
         raise Discard("too_old")
     try:

@@ -1,4 +1,4 @@
-"""People hear of toll-free verification requests that wait for them, and again for as long as these do."""
+"""Notifications of toll-free verification requests that wait for a person, with reminders."""
 
 from service import Context, Discard, Event, Router
 from service.events import TollFreeStatusChanged

@@ -18,14 +18,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 NOT_YET_CLEAN = (
     "benchmarks",
-    "handlers",
-    "service",
     "service/cli",
     "service/ingress",
     "service/messages",
-    "service/monitoring",
     "service/outbound",
-    "service/processes",
     "service/registrations",
     "service/store",
     "service/store/effects",

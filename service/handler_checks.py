@@ -61,7 +61,7 @@ def checked_patterns(types: Iterable[str], handler: Callable[..., Any]) -> tuple
 
 
 def payload_type(handler: Callable[..., Any]) -> TypeAdapter[Any] | None:
-    """Return the payload type of the handler's first annotation, such as `Event[Message]`; `Event` asks for a dict.
+    """Return the payload type of the handler's first annotation, such as `Event[Message]`. `Event` asks for a dict.
 
     Raises:
         TypeError: the handler does not take two arguments, or its annotation cannot be read.
@@ -85,7 +85,7 @@ def _evaluated(annotation: Any, handler: Callable[..., Any]) -> Any:
         return eval(annotation, vars(sys.modules[handler.__module__]))  # noqa: S307 - the author's own annotation
     except NameError as error:
         raise TypeError(
-            f"{home(handler)}: {error} in the annotation of the event; import it at the top of the module,"
+            f"{home(handler)}: {error} in the annotation of the event: import it at the top of the module,"
             " outside `if TYPE_CHECKING`"
         ) from None
 

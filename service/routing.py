@@ -34,7 +34,7 @@ class Outcome(Exception):
 
 
 class Retry(Outcome):
-    """Run this handler again after seconds or a timedelta; costs no attempt, ends as dead after `RINGBACK_MAX_WAIT`."""
+    """Run this handler again after seconds or a timedelta. Costs no attempt, ends as dead after `RINGBACK_MAX_WAIT`."""
 
     def __init__(self, *, after: float | timedelta, reason: str = "") -> None:
         self.after = after.total_seconds() if isinstance(after, timedelta) else float(after)
@@ -45,7 +45,7 @@ class Retry(Outcome):
 
 
 class Discard(Outcome):
-    """End as done without acting; `why` is kept with the event, so leave out numbers and texts."""
+    """End as done without acting. `why` is kept with the event, so leave out numbers and texts."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -77,7 +77,7 @@ class _Services(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rcs:
-    """Knowledge of the phones that RCS agents can reach; see `Context.rcs`."""
+    """Knowledge of the phones that RCS agents can reach. See `Context.rcs`."""
 
     _services: _Services
 
@@ -85,7 +85,7 @@ class Rcs:
         """Return whether this agent's messages can reach this number's phone by RCS.
 
         Raises:
-            telnyx.APIError: Telnyx refused, or could not be reached; left to the worker, it is tried again.
+            telnyx.APIError: Telnyx refused, or could not be reached. Left to the worker, it is tried again.
         """
         return await self._services.rcs_capable(agent, number)
 
@@ -97,11 +97,11 @@ class Context:
     telnyx: "AsyncTelnyx"
     """The official SDK, without retries of its own: the worker retries."""
     redis: "Redis"
-    """Answers bytes; keys under `<namespace>:user:` are yours."""
+    """Answers bytes. Keys under `<namespace>:user:` are yours."""
     log: "FilteringBoundLogger"
     """Bound to the event and the handler."""
     attempt: int
-    """1 for the first run, plus one for each run of this handler that ended in an error of its own."""
+    """1 for the first run, plus one for each run that ended in an error of the handler."""
     settings: Settings
     state: Any
     """The value that the `lifespan` of the handler's router yielded."""
@@ -112,12 +112,13 @@ class Context:
     async def reply(self, text: str) -> bool:
         """Answer an inbound message on the channel it came by, once per event and handler.
 
-        Return False where no answer may or can be sent: to STOP, START and HELP, to an opted-out number, to an address
-        that is no number, by an unknown channel, to WhatsApp after 24 hours, or where two machines seem to talk.
+        Return False if no answer may or can be sent. Reasons are STOP, START and HELP, an opted-out number, or an
+        address that is no number. Others are an unknown channel, WhatsApp after 24 hours, and two machines that seem
+        to talk.
 
         Raises:
             ValueError: the event is no inbound message.
-            telnyx.APIError: Telnyx refused, or could not be reached; left to the worker, it is tried again.
+            telnyx.APIError: Telnyx refused, or could not be reached. Left to the worker, it is tried again.
         """
         return await self.services.reply(text)
 
@@ -139,7 +140,7 @@ class Context:
     async def schedule(
         self, event_type: str, payload: Mapping[str, Any], *, after: float | timedelta, key: str
     ) -> None:
-        """Raise an event of Ringback's own after a while, once per key; it survives restarts. `after` is in seconds.
+        """Raise an event of Ringback's own after a while, once per key. It survives restarts. `after` is in seconds.
 
         Raises:
             ValueError: the key is not 1 to 200 printable characters, or `after` is negative or not finite.
@@ -160,8 +161,8 @@ class Context:
     async def notify(self, *, cause: str, text: str, mend: str) -> None:
         """Notify a person, without waiting for the delivery.
 
-        `cause` names the problem in a few words and without ids: equal causes within five minutes become one message.
-        `text` holds the details, without message texts. `mend` is the command that shows or mends it.
+        `cause` names the problem in a few words without ids. Equal causes within five minutes become one message.
+        `text` holds the details, without message texts. `mend` is the command that shows or solves it.
         """
         await self.services.notify(cause, text, mend)
 
@@ -192,7 +193,7 @@ class Subscription:
 
 
 CRON = "ringback.cron."
-"""The beginning of the type of a periodic handler's event; the handler's name follows."""
+"""The beginning of the type of a periodic handler's event. The handler's name follows."""
 
 
 class Router:
@@ -221,7 +222,7 @@ class Router:
         return MappingProxyType(self._periodic)
 
     def configured(self, settings: Settings) -> "Router":
-        """Return the same handlers, with the event types of these settings; one without any ends its begun events."""
+        """Return the same handlers, with the event types of these settings. One without any ends its begun events."""
         router = Router()
         for subscription in self._subscriptions.values():
             router._add(subscription.configured(settings))
@@ -239,8 +240,8 @@ class Router:
         """Subscribe the decorated handler, which is returned unchanged.
 
         `types` are event types, families (`10dlc.*`) or `*`. `name` keeps the handler's identity across renames.
-        `max_attempts` counts runs, `timeout` is seconds; without them the settings decide. `types_from` takes the place
-        of `types` for a handler that configuration turns on: a worker asks it for the types, which may be none.
+        `max_attempts` counts runs, `timeout` is seconds. Without them the settings decide. `types_from` replaces
+        `types` for a handler that settings turn on. A worker calls it for the types, which may be none.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.
@@ -273,11 +274,11 @@ class Router:
         max_attempts: int | None = None,
         timeout: float | None = None,
     ) -> Callable[[H], H]:
-        """Run the decorated handler, which is returned unchanged, at these times of day in UTC; Monday is weekday 0.
+        """Run the decorated handler, which is returned unchanged, at these times of day in UTC. Monday is weekday 0.
 
         None stands for every one: `cron(hour=4)` is daily, `cron(minute={0, 15, 30, 45})` four times an hour. Each
-        time is an event (`ringback.cron.<name>`), accepted once however many workers run, so that a run has leases,
-        retries and an end like any other. A time at which no worker ran is not made up for.
+        time is one event (`ringback.cron.<name>`) for all workers together, with leases, retries and an end like any
+        other. A time at which no worker ran is skipped.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.

@@ -11,12 +11,12 @@ from service.settings import InvalidSettings
 
 log = structlog.get_logger(__name__)
 
-# At INFO and below it tells of every delivery and, failing, of its URL and answer; what failed is told here.
+# At INFO and below Apprise logs every delivery, and the URL and answer of a failed one. Failures are logged here.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 
 class AppriseServices:
-    """Apprise's services, each told separately, so that one that fails makes no other tell a message twice.
+    """Apprise's services, each notified separately, so that a failing one does not make others repeat a message.
 
     Raises:
         InvalidSettings: an entry is no URL that Apprise knows.
@@ -32,7 +32,7 @@ class AppriseServices:
         self._services: list[NotifyBase] = list(services)
 
     async def tell(self, title: str, body: str) -> bool:
-        """Whether at least one service took the message; those that did not are named in the log, by their kind."""
+        """Return whether at least one service took the message. Log the kinds of the others."""
         took = await asyncio.gather(*(each.async_notify(title=title, body=body) for each in self._services))
         for service, taken in zip(self._services, took, strict=True):
             if not taken:

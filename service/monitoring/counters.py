@@ -1,8 +1,8 @@
-"""Counting at next to no cost, for what happens with every request; prometheus-client does the exposition.
+"""Cheap counters for events of every request. prometheus-client does the exposition.
 
-Its own counters take a lock and look their labels up for each increment, and its multiprocess mode writes to a mapped
-file as well: together some microseconds per request. A tally is a dictionary, or a list of buckets, and can be written
-down, read and added.
+Its own counters take a lock and look up their labels for each increment. Its multiprocess mode also writes to a mapped
+file. That costs some microseconds per request. A tally is a dictionary or a list of buckets, which can be stored and
+added.
 """
 
 from bisect import bisect_left
@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 @dataclass
 class CounterFamily:
-    """How often something happened, by label values; without its `_total`, as prometheus-client names it."""
+    """How often something happened, by label values. Without its `_total`, as prometheus-client names it."""
 
     name: str
     help: str
@@ -25,7 +25,7 @@ class CounterFamily:
     numbers: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def family(self) -> CounterMetricFamily:
-        """The form that prometheus-client exposes."""
+        """Return the form that prometheus-client exposes."""
         family = CounterMetricFamily(self.name, self.help, labels=self.labels)
         for values, number in self.numbers.items():
             family.add_metric(values, number)
@@ -55,12 +55,12 @@ class HistogramFamily:
         self.numbers = [0] * (len(self.bounds) + 1)
 
     def observe(self, seconds: float) -> None:
-        """It happened once more."""
+        """Count one more."""
         self.numbers[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
     def family(self) -> HistogramMetricFamily:
-        """The form that prometheus-client exposes."""
+        """Return the form that prometheus-client exposes."""
         bounds = (*map(str, self.bounds), "+Inf")
         buckets = list(zip(bounds, map(float, accumulate(self.numbers)), strict=True))
         return HistogramMetricFamily(self.name, self.help, buckets=buckets, sum_value=self.total)

@@ -1,4 +1,4 @@
-"""Label values that come from outside, bounded: each new one is a series that here and in Prometheus stays for good."""
+"""Limits of label values from outside. Each value creates a permanent time series."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ OTHER = "other"
 
 
 class Labels:
-    """The first `most` different texts that fit `pattern` are labels; all else is `other`."""
+    """The first `most` different texts that fit `pattern` are labels. All else is `other`."""
 
     def __init__(self, pattern: str, *, most: int) -> None:
         self._pattern = re.compile(pattern)
@@ -17,7 +17,7 @@ class Labels:
         self._known: dict[str, str] = {}
 
     def of(self, text: str) -> str:
-        """The label for a text."""
+        """Return the label for a text."""
         return self._known.get(text) or self._first_seen(text)
 
     def _first_seen(self, text: str) -> str:
@@ -28,7 +28,7 @@ class Labels:
 
 
 def event_types(known: Iterable[tuple[str, ...]] = ()) -> Labels:
-    """Labels for event types: holders of a signing key can invent types, and Telnyx adds some without notice.
+    """Return labels for event types. Holders of a signing key can invent types, and Telnyx adds some without notice.
 
     `known` are those that have been counted before.
     """

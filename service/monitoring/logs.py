@@ -1,4 +1,4 @@
-"""Logs: readable on a terminal, JSON lines elsewhere; those of uvicorn and arq go the same way."""
+"""Logs: readable on a terminal, JSON lines elsewhere. Those of uvicorn and arq go the same way."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ _always: dict[str, Any] = {}
 
 
 def announce_dry_run(settings: Settings) -> None:
-    """Where `RINGBACK_DRY_RUN` is on, say so, now and in every line from now on."""
+    """Log that `RINGBACK_DRY_RUN` is on, now and in every later line."""
     if settings.dry_run:
         _always["dry_run"] = True
         structlog.get_logger(__name__).warning("RINGBACK_DRY_RUN is on: what would be sent is only written down")
@@ -58,7 +58,7 @@ def configure_logs() -> None:
 
 
 def tell_no_texts() -> None:
-    """Let the running event loop tell of an exception that nobody took only what it is and where it came from."""
+    """Let the running event loop log only type and place of an unhandled exception."""
     asyncio.get_running_loop().set_exception_handler(lambda _, context: _tell("left over", context.get("exception")))
 
 
@@ -72,7 +72,7 @@ def _add_facts(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMappin
 
 
 def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """An exception's type and place; its text and its variables may hold a message or a number."""
+    """Replace an exception by its type and place. Its text and its variables may hold a message or a number."""
     error = line.pop("exc_info", None)
     if error is True:
         error = sys.exc_info()
@@ -84,7 +84,7 @@ def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> Muta
 
 
 def _mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A net below the rule that numbers are masked where they are logged."""
+    """Mask numbers that a caller did not mask."""
     for name, value in line.items():
         if isinstance(value, str) and name not in _KEPT_WHOLE:
             line[name] = mask_numbers(value.replace("%2B", "+")) if "+" in value or "%2B" in value else mask_ids(value)
@@ -99,7 +99,7 @@ def _shorten_type(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMap
 
 
 def _make_printable(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Texts of strangers must not steer the terminal; the renderer shows all else by its `repr`, which is printable."""
+    """Escape characters that control a terminal. The renderer shows other values by their printable `repr`."""
     return {printable(name): printable(value) if isinstance(value, str) else value for name, value in line.items()}
 
 

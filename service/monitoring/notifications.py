@@ -1,7 +1,7 @@
 """Notifications of people, by Apprise to the services of `RINGBACK_NOTIFY`, or by the log.
 
-An event notes one with a quick write to Redis. A worker sends it beside its events. So a slow service delays no event,
-a note survives a crash, and equal causes of all workers become one message.
+A handler notes one with a quick write to Redis, and a worker sends it beside its events. So a slow service delays no
+event. A note survives a crash, and equal causes of all workers become one message.
 """
 
 import asyncio
@@ -33,15 +33,15 @@ LONGEST_TEXT = 500
 LONGEST_CAUSE = 200
 
 Channel = Callable[[str, str], Awaitable[bool]]
-"""A function that brings a title and a body to people, and returns whether at least one of them can read it now."""
+"""A function that sends a title and a body, and returns whether at least one service took them."""
 
 
 async def notify(store: Store, *, cause: str, text: str, mend: str) -> None:
-    """Note a notification. Never raise where Redis is away, and never wait for a delivery.
+    """Note a notification. Never wait for a delivery, nor raise if Redis is unreachable.
 
-    `cause` names the problem in a few words and without ids: all notes of one cause within five minutes become one
-    message with this title. `text` describes the event, without message texts (numbers are masked here too). `mend` is
-    the command that shows or mends it. Equal texts appear once, with their number.
+    `cause` names the problem in a few words without ids. All notes of one cause within five minutes become one message
+    with this title. `text` describes the event, without message texts. Numbers are masked. `mend` is the command that
+    shows or solves the problem. Equal texts appear once, with their number.
     """
     entry = orjson.dumps([mask_numbers(text)[:LONGEST_TEXT], mask_e164(mend)])
     try:
@@ -60,7 +60,7 @@ class NotificationSender:
     tell: Channel
 
     async def keep_telling(self) -> None:
-        """Send until cancelled. Wait while Redis is away, and repeat failed deliveries."""
+        """Send until cancelled. Wait while Redis is unreachable, and repeat failed deliveries."""
         while True:
             try:
                 await self.turn()

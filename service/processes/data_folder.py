@@ -3,7 +3,7 @@
 EmbeddedServerError
 ├── NoServer       this machine has no server program to run
 ├── FolderInUse    another Ringback runs on the data folder
-├── ServerFailed   the server does not come up; its last words are quoted
+├── ServerFailed   the server does not come up. Its last words are quoted
 └── NotRunning     no server runs on the data folder
 """
 
@@ -30,7 +30,7 @@ _LOG = "valkey.log"
 
 
 class EmbeddedServerError(Exception):
-    """The embedded server cannot be had; the text says what to do."""
+    """The embedded server cannot be had. The text says what to do."""
 
 
 class NoServer(EmbeddedServerError):
@@ -63,17 +63,17 @@ class Folder:
         return self.data / _LOG
 
     def release(self) -> None:
-        """Give the folder back; to be called when its server has ended. A second call does nothing."""
+        """Give the folder back. To be called when its server has ended. A second call does nothing."""
         if not self.lock.closed:
             _forget_socket(self.data)
             self.lock.close()
 
 
 def claim(data: Path, *, wait: float = 0.0) -> Folder:
-    """Make the folder if need be, lock it, and settle where its server will listen; `wait` is in seconds.
+    """Make the folder if need be, lock it, and settle where its server will listen. `wait` is in seconds.
 
     The lock lasts until every process that has inherited `Folder.lock` is gone. A server without the lock, which a
-    killed `up` has left where no system ends it (macOS), is stopped; the next one goes on with its data.
+    killed `up` has left where no system ends it (macOS), is stopped. The next one goes on with its data.
 
     Raises:
         FolderInUse: another Ringback runs on the folder.
@@ -94,7 +94,7 @@ def claim(data: Path, *, wait: float = 0.0) -> Folder:
 
 
 def socket_of(data: Path) -> Path | None:
-    """The socket of the server on a folder (which may have crashed since), or None where none was left running."""
+    """Return the socket of the server on a folder, or None. The server may have crashed since."""
     data = data.resolve()
     with suppress(PermissionError):
         for path in (data / _SOCKET, _recorded_socket(data)):
@@ -104,7 +104,7 @@ def socket_of(data: Path) -> Path | None:
 
 
 def running_url(data: Path) -> str:
-    """The URL of the server on a folder; one that is still loading its data counts.
+    """Return the URL of the server on a folder, even while it loads its data.
 
     Raises:
         NotRunning: none answers there.
@@ -116,7 +116,7 @@ def running_url(data: Path) -> str:
 
 
 def url_of(path: Path) -> str:
-    """A socket's path as a URL that `redis.from_url` takes."""
+    """Return a socket's path as a URL for `redis.from_url`."""
     return f"unix://{quote(str(path))}"
 
 

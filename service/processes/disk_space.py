@@ -11,7 +11,7 @@ def is_full(error: OSError) -> bool:
 
 
 def describe_failed_write(error: OSError, otherwise: str) -> str:
-    """Return why a file could not be written and what to do; `otherwise` helps where the disk is not full."""
+    """Return why a file could not be written and what to do. `otherwise` helps where the disk is not full."""
     if is_full(error):
         return "the disk is full: make room on it, then try again"
     return f"{error.strerror or type(error).__name__}: {otherwise}"

@@ -28,7 +28,7 @@ def end_with_supervisor() -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """Get SIGTERM when the parent ends, however it ends; `parent` is its process id.
+    """Get SIGTERM when the parent ends, however it ends. `parent` is its process id.
 
     Raises:
         SystemExit: the parent has ended already.
@@ -43,7 +43,7 @@ def end_with_parent(parent: int) -> None:
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """Return what a child runs before exec to get SIGTERM when the thread that started it ends; None off Linux."""
+    """Return what a child runs before exec to get SIGTERM when the thread that started it ends. None off Linux."""
     if not ENDS_WITH_PARENT:
         return None
     parent = os.getpid()

@@ -1,4 +1,4 @@
-"""`REDIS_URL`: read once and strictly, so that no driver reads it in its own way and quotes a password in an error."""
+"""`REDIS_URL`, read once and strictly. A driver that reads it may quote a password in an error."""
 
 import re
 import ssl
@@ -24,9 +24,9 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class RedisTarget:
-    """Where Redis is, and how to log in there; the text form holds no login.
+    """Where Redis is, and how to log in there. The text form holds no login.
 
-    `addresses` are those of the sentinels where `master` is given; `path` is a socket's.
+    `addresses` are those of the sentinels where `master` is given. `path` is a socket's.
     """
 
     addresses: tuple[Address, ...] = ()
@@ -80,7 +80,7 @@ def parse_redis_url(url: str) -> RedisTarget:
 
 
 def _split_authority(rest: str, query: str) -> tuple[str, str]:
-    """The part before the first slash, and the path; a login that is cut short by one of its characters is refused."""
+    """Split a URL into the part before the first slash and the path. Refuse a login that a character cuts short."""
     authority, slash, path = rest.partition("/")
     if "#" in rest or "#" in query:
         raise ValueError(f"has a #: {_ENCODE}")
@@ -108,9 +108,7 @@ def _address(text: str, default_port: int) -> Address:
     if port == "":
         return host, default_port
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
-        raise ValueError(
-            f"a port is a number from 1 to 65535; where what stands there is part of a password, {_ENCODE}"
-        )
+        raise ValueError(f"a port is a number from 1 to 65535. In a password, {_ENCODE}")
     return host, int(port)
 
 
@@ -126,9 +124,7 @@ def _host_and_port(text: str) -> tuple[str, str]:
     if not host:
         raise ValueError("names no host: give one, such as redis://localhost:6379/0")
     if not _HOST.fullmatch(host):
-        raise ValueError(
-            f"the host's name holds characters that none has; where they are part of a password, {_ENCODE}"
-        )
+        raise ValueError(f"the host's name holds characters that none has. In a password, {_ENCODE}")
     return host, port
 
 
@@ -145,7 +141,7 @@ def _socket_path(hosts: str, path: str) -> str:
     file = Path(decoded)
     if decoded in ("", "/") or not file.parent.is_dir():
         raise ValueError("the folder of the socket does not exist: give its path, such as unix:///run/redis.sock")
-    # A socket that is absent belongs to a server that is not up yet: that is an outage, and no mistake.
+    # An absent socket is an outage: its server is not up yet.
     if file.exists() and not stat.S_ISSOCK(file.stat().st_mode):
         raise ValueError("what that path names is no socket: give its path, such as unix:///run/redis.sock")
     return decoded

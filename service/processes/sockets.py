@@ -5,11 +5,11 @@ import socket
 
 
 class CannotListen(Exception):
-    """The address is taken or not ours; the text says what to do."""
+    """The address is taken or not ours. The text says what to do."""
 
 
 def listen(host: str, port: int, variable: str, *, backlog: int = 2048) -> socket.socket:
-    """A socket that listens; port 0 takes a free one. `variable` is where the port comes from.
+    """Open a socket that listens. Port 0 takes a free one. `variable` is the source of the port.
 
     Raises:
         CannotListen: the address is taken or not ours.

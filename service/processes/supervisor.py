@@ -128,7 +128,7 @@ class Supervisor:
             if over.is_set():
                 return
             if code in child.hopeless or child.name not in self._established:
-                log.error("gave up", **_facts(child, code))
+                log.error("not restarted", **_facts(child, code))
                 self.stop(code if code in child.hopeless else 1)
                 return
             pause = next_pause(pause, time.monotonic() - born)

@@ -141,7 +141,7 @@ def test_a_hopeless_end_stops_the_others_and_is_the_exit_code(journal: Journal) 
     hopeless = ending_with(2, hopeless=frozenset({2}))
     with capture_logs() as logs:
         assert asyncio.run(Supervisor([[base], [hopeless]]).run()) == 2
-    assert [entry["code"] for entry in logs if entry["event"] == "gave up"] == [2]
+    assert [entry["code"] for entry in logs if entry["event"] == "not restarted"] == [2]
     assert journal.events() == ["base began", "base asked", "base left"]
 
 

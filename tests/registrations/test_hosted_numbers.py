@@ -260,7 +260,7 @@ def test_a_warning_comes_before_the_deadline(stack: Stack) -> None:
     texts = [each for each in _told_of_transfers(stack) if "less than" in each]
     moment = datetime.fromtimestamp(deadline, UTC)
     approved = f"Telnyx approves it at {moment:%Y-%m-%d %H:%M} UTC unless it is decided in Mission Control before"
-    assert texts == [f"transfer of order o-1: less than 24 hours left; {approved}"]
+    assert texts == [f"transfer of order o-1: less than 24 hours left: {approved}"]
 
 
 def test_of_a_late_webhook_only_the_warnings_that_are_still_to_come_are_set(stack: Stack) -> None:
