@@ -14,7 +14,7 @@ from service.cli.output import say
 app = typer.Typer(
     name="ringback",
     cls=LazyGroup,
-    help="Receives Telnyx webhooks, keeps every event, and lets plain Python handlers act on it.",
+    help="Receive Telnyx webhooks, keep every event, and run plain Python handlers on it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -34,11 +34,11 @@ def ringback(
         bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
     ] = False,
 ) -> None:
-    """Receives Telnyx webhooks, keeps every event, and lets plain Python handlers act on it."""
+    """Receive Telnyx webhooks, keep every event, and run plain Python handlers on it."""
 
 
 def main() -> None:
-    """Run the command line; a failure that a person can fix is one line, and the exit code is 2 or 1."""
+    """Run the command line. Print a failure that a person can fix as one line, and exit with 2 or 1."""
     _leave_working_directory()
     try:
         app()
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _leave_working_directory() -> None:
-    """Import nothing from the working directory, which `python -m` puts first; `load_router` alone looks there."""
+    """Import nothing from the working directory, which `python -m` puts first. Only `load_router` looks there."""
     with suppress(OSError):
         here = Path.cwd()
         # A checkout of Ringback is where its own modules are.

@@ -14,7 +14,7 @@ COMMANDS = {
         ("simulator", "run.simulator", "Run a local Telnyx to try handlers against."),
         ("trigger", "events.trigger", "Deliver a signed event to the Ringback that `ringback up --dev` runs here."),
         ("events", "events.events", "List received events, with the state of each handler."),
-        ("dead", "events.dead", "List dead events; retry or drop them."),
+        ("dead", "events.dead", "List, retry and drop dead events."),
         ("optouts", "privacy.optouts", "List the numbers that are opted out, and change them."),
         ("policy", "inspect.policy", "Look at the policy of the SMS fallback before it is in force."),
         ("audit", "inspect.audit", "Show that no event got lost: accepted = done + ignored + dead + open."),

@@ -19,9 +19,9 @@ def with_redis(work: Callable[[Store], Awaitable[T]]) -> T:
     """Return the result of work with the Redis that the settings name.
 
     Raises:
-        service.settings.InvalidSettings: a variable is invalid.
-        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
-        redis.exceptions.RedisError: Redis cannot be reached, or refuses.
+        InvalidSettings: a variable is invalid.
+        NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        RedisError: Redis cannot be reached, or refuses.
     """
     settings = load()
     return ask_at(locate(settings), settings.namespace, settings.sealer(), work)
@@ -31,7 +31,7 @@ def ask_at(url: str, namespace: str, encryption: Sealer, work: Callable[[Store],
     """Return the result of work with the Redis at `url`.
 
     Raises:
-        redis.exceptions.RedisError: Redis cannot be reached, or refuses.
+        RedisError: Redis cannot be reached, or refuses.
     """
 
     async def ask() -> T:
@@ -45,7 +45,7 @@ def load_for_change() -> Settings:
     """Return the settings in force. With `RINGBACK_DRY_RUN` the command ends here, before anything is asked.
 
     Raises:
-        service.settings.InvalidSettings: a variable is invalid.
+        InvalidSettings: a variable is invalid.
     """
     settings = load()
     if settings.dry_run:

@@ -49,7 +49,7 @@ def numbers_in(file: Path) -> list[str]:
     """Return the numbers in a file, one a line, without blank lines.
 
     Raises:
-        typer.BadParameter: a line is no number; the line's number is named.
+        typer.BadParameter: a line is no number. The text names the line.
     """
     found = []
     for position, line in enumerate(file.read_text(errors="replace").splitlines(), start=1):

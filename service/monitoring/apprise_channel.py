@@ -11,12 +11,12 @@ from service.settings import InvalidSettings
 
 log = structlog.get_logger(__name__)
 
-# At INFO and below Apprise logs every delivery, and the URL and answer of a failed one. Failures are logged here.
+# At INFO and below it logs every delivery and, where one fails, its URL and answer. Failures are logged here.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 
 class AppriseServices:
-    """Apprise's services, each notified separately, so that a failing one does not make others repeat a message.
+    """Apprise's services. Each gets a message separately, so that a failed one makes no other send it twice.
 
     Raises:
         InvalidSettings: an entry is no URL that Apprise knows.
@@ -32,7 +32,7 @@ class AppriseServices:
         self._services: list[NotifyBase] = list(services)
 
     async def tell(self, title: str, body: str) -> bool:
-        """Return whether at least one service took the message. Log the kinds of the others."""
+        """Send to every service, and return whether one took the message. Log the kinds of those that did not."""
         took = await asyncio.gather(*(each.async_notify(title=title, body=body) for each in self._services))
         for service, taken in zip(self._services, took, strict=True):
             if not taken:

@@ -1,8 +1,8 @@
-"""Cheap counters for events of every request. prometheus-client does the exposition.
+"""Counters and histograms for every request, at next to no cost. prometheus-client does the exposition.
 
-Its own counters take a lock and look up their labels for each increment. Its multiprocess mode also writes to a mapped
-file. That costs some microseconds per request. A tally is a dictionary or a list of buckets, which can be stored and
-added.
+Its own counters take a lock and look their labels up for each increment. Its multiprocess mode writes to a mapped file
+as well. Together that takes microseconds per request. Here a family is a dictionary or a list of buckets, which can be
+dumped and merged.
 """
 
 from bisect import bisect_left
@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 
 @dataclass
 class CounterFamily:
-    """How often something happened, by label values. Without its `_total`, as prometheus-client names it."""
+    """A counter by label values. Its name has no `_total`, as prometheus-client wants it."""
 
     name: str
     help: str
@@ -35,15 +35,15 @@ class CounterFamily:
         """Return the argument of `merge`, as JSON has it."""
         return list(self.numbers.items())
 
-    def merge(self, written: Any) -> None:
-        """Add what another process has counted."""
-        for values, number in written:
+    def merge(self, dumped: Any) -> None:
+        """Add the numbers of another process."""
+        for values, number in dumped:
             self.numbers[tuple(values)] += number
 
 
 @dataclass
 class HistogramFamily:
-    """How long something took, in seconds: a histogram without labels."""
+    """A histogram of seconds, without labels."""
 
     name: str
     help: str
@@ -55,7 +55,7 @@ class HistogramFamily:
         self.numbers = [0] * (len(self.bounds) + 1)
 
     def observe(self, seconds: float) -> None:
-        """Count one more."""
+        """Count one duration."""
         self.numbers[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
@@ -69,9 +69,9 @@ class HistogramFamily:
         """Return the argument of `merge`, as JSON has it."""
         return [self.numbers, self.total]
 
-    def merge(self, written: Any) -> None:
-        """Add what another process has counted."""
-        numbers, total = written
+    def merge(self, dumped: Any) -> None:
+        """Add the numbers of another process."""
+        numbers, total = dumped
         self.numbers = [mine + theirs for mine, theirs in zip(self.numbers, numbers, strict=True)]
         self.total += total
 

@@ -1,4 +1,4 @@
-"""Limits of label values from outside. Each value creates a permanent time series."""
+"""Label values from outside, limited in number: each creates a permanent time series."""
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ OTHER = "other"
 
 
 class Labels:
-    """The first `most` different texts that fit `pattern` are labels. All else is `other`."""
+    """The first `most` different texts that match `pattern`. All others become `other`."""
 
     def __init__(self, pattern: str, *, most: int) -> None:
         self._pattern = re.compile(pattern)
@@ -28,9 +28,9 @@ class Labels:
 
 
 def event_types(known: Iterable[tuple[str, ...]] = ()) -> Labels:
-    """Return labels for event types. Holders of a signing key can invent types, and Telnyx adds some without notice.
+    """Return labels for event types: holders of a signing key can invent types, and Telnyx adds some without notice.
 
-    `known` are those that have been counted before.
+    `known` are those with a count.
     """
     labels = Labels(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", most=100)
     for (event_type,) in known:

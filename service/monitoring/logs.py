@@ -1,4 +1,4 @@
-"""Logs: readable on a terminal, JSON lines elsewhere. Those of uvicorn and arq go the same way."""
+"""Logs: readable on a terminal, JSON lines elsewhere, those of uvicorn and arq too."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from service.security.masking import describe_error, mask_ids, mask_numbers, pri
 from service.settings import Settings
 
 _QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")
-"""Loggers that tell too much at INFO: httpx its URLs, which may hold numbers."""
+"""Loggers that say too much at INFO: httpx logs URLs, which may hold numbers."""
 _KEPT_WHOLE = frozenset({"timestamp", "level", "logger"})
 
 
@@ -34,10 +34,7 @@ def configure_logs() -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_facts,
-        _without_tracebacks,
-        _mask,
-        _shorten_type,
+        _clean,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -58,7 +55,7 @@ def configure_logs() -> None:
 
 
 def tell_no_texts() -> None:
-    """Let the running event loop log only type and place of an unhandled exception."""
+    """Let the running event loop log only the type and the place of an exception that nobody caught."""
     asyncio.get_running_loop().set_exception_handler(lambda _, context: _tell("left over", context.get("exception")))
 
 
@@ -67,39 +64,26 @@ def _tell(what: str, error: BaseException | None) -> None:
     structlog.get_logger(__name__).error(what, error=where)
 
 
-def _add_facts(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {**line, **_always}
-
-
-def _without_tracebacks(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace an exception by its type and place. Its text and its variables may hold a message or a number."""
+def _clean(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the facts of every line, and take away what a log must not hold: tracebacks, numbers and long types."""
+    line.update(_always)
     error = line.pop("exc_info", None)
-    if error is True:
-        error = sys.exc_info()
-    if isinstance(error, tuple):
-        error = error[1]
+    error = sys.exc_info() if error is True else error
+    error = error[1] if isinstance(error, tuple) else error
     if isinstance(error, BaseException):
+        # Its type and place alone: its text and its variables may hold a message or a number.
         line["error"] = describe_error(error)
-    return line
-
-
-def _mask(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Mask numbers that a caller did not mask."""
     for name, value in line.items():
+        # A second barrier: numbers are masked where they are logged.
         if isinstance(value, str) and name not in _KEPT_WHOLE:
             line[name] = mask_numbers(value.replace("%2B", "+")) if "+" in value or "%2B" in value else mask_ids(value)
-    return line
-
-
-def _shorten_type(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event_type = line.get("type")
-    if isinstance(event_type, str):
-        line["type"] = shown_type(event_type)
+    if isinstance(line.get("type"), str):
+        line["type"] = shown_type(line["type"])
     return line
 
 
 def _make_printable(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Escape characters that control a terminal. The renderer shows other values by their printable `repr`."""
+    """Keep foreign texts from steering the terminal. The renderer prints other values by their `repr`."""
     return {printable(name): printable(value) if isinstance(value, str) else value for name, value in line.items()}
 
 

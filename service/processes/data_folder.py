@@ -3,7 +3,7 @@
 EmbeddedServerError
 ├── NoServer       this machine has no server program to run
 ├── FolderInUse    another Ringback runs on the data folder
-├── ServerFailed   the server does not come up. Its last words are quoted
+├── ServerFailed   the server does not start, and its last log lines are quoted
 └── NotRunning     no server runs on the data folder
 """
 
@@ -30,7 +30,7 @@ _LOG = "valkey.log"
 
 
 class EmbeddedServerError(Exception):
-    """The embedded server cannot be had. The text says what to do."""
+    """There is no embedded server to use. The text says what to do."""
 
 
 class NoServer(EmbeddedServerError):
@@ -42,7 +42,7 @@ class FolderInUse(EmbeddedServerError):
 
 
 class ServerFailed(EmbeddedServerError):
-    """The server does not come up."""
+    """The server does not start."""
 
 
 class NotRunning(EmbeddedServerError):
@@ -59,21 +59,21 @@ class Folder:
 
     @property
     def log(self) -> Path:
-        """The file that takes what the server has to say."""
+        """The server's log."""
         return self.data / _LOG
 
     def release(self) -> None:
-        """Give the folder back. To be called when its server has ended. A second call does nothing."""
+        """Release the folder, after its server has ended. A second call does nothing."""
         if not self.lock.closed:
             _forget_socket(self.data)
             self.lock.close()
 
 
 def claim(data: Path, *, wait: float = 0.0) -> Folder:
-    """Make the folder if need be, lock it, and settle where its server will listen. `wait` is in seconds.
+    """Make the folder if there is none, lock it, and choose its server's socket. `wait` is in seconds.
 
-    The lock lasts until every process that has inherited `Folder.lock` is gone. A server without the lock, which a
-    killed `up` has left where no system ends it (macOS), is stopped. The next one goes on with its data.
+    The lock lasts until every process that has inherited `Folder.lock` has ended. On macOS a killed `up` leaves a
+    server without the lock. It is stopped, and the next one uses its data.
 
     Raises:
         FolderInUse: another Ringback runs on the folder.
@@ -104,7 +104,7 @@ def socket_of(data: Path) -> Path | None:
 
 
 def running_url(data: Path) -> str:
-    """Return the URL of the server on a folder, even while it loads its data.
+    """Return the URL of the server on a folder. One that still loads its data counts.
 
     Raises:
         NotRunning: none answers there.
@@ -116,7 +116,7 @@ def running_url(data: Path) -> str:
 
 
 def url_of(path: Path) -> str:
-    """Return a socket's path as a URL for `redis.from_url`."""
+    """Return a socket's path as a URL that `redis.from_url` takes."""
     return f"unix://{quote(str(path))}"
 
 

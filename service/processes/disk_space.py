@@ -1,4 +1,4 @@
-"""A disk that is full, called so: what helps then is room, and no other folder or right."""
+"""Failed writes, and the advice for a full disk: make room."""
 
 import errno
 

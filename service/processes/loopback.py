@@ -4,7 +4,7 @@ import ipaddress
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a host name or address reaches this machine alone. A name other than localhost does not count."""
+    """Return whether a host name or address reaches this machine alone. Of names, only localhost does."""
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:

@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 SHARE = 1 / 3
-"""The embedded server's share of the memory. Rewriting its file may need as much again."""
+"""The embedded server's share of memory. A rewrite of its file may need as much, and Python needs the rest."""
 LEAST = 16 * 1024**2
 
 
 def default_max_memory(root: Path = Path("/")) -> int:
-    """Return the bytes that an embedded server may keep where nothing else is said. `root` is for tests."""
+    """Return the bytes that an embedded server may keep by default. `root` is for tests."""
     return max(LEAST, int(available_memory(root) * SHARE))
 
 
@@ -37,7 +37,7 @@ def _cgroup_limits(root: Path) -> Iterator[int]:
 
 
 def _limit_folders(root: Path) -> Iterator[tuple[Path, str]]:
-    """Return the folders of this process's cgroup and of those around it, up to the mount.
+    """Yield the folders of this process's cgroup and of those around it, up to the mount.
 
     Within a container the path may be the host's, which the mount does not show: then the mount itself counts.
     """

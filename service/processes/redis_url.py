@@ -1,4 +1,4 @@
-"""`REDIS_URL`, read once and strictly. A driver that reads it may quote a password in an error."""
+"""`REDIS_URL`: read once and strictly, so that no driver quotes a password in an error."""
 
 import re
 import ssl
@@ -24,7 +24,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class RedisTarget:
-    """Where Redis is, and how to log in there. The text form holds no login.
+    """The address of Redis, and the login. The text form holds no login.
 
     `addresses` are those of the sentinels where `master` is given. `path` is a socket's.
     """
@@ -71,7 +71,9 @@ def parse_redis_url(url: str) -> RedisTarget:
     if scheme == "unix://":
         return RedisTarget(path=_socket_path(hosts, path), **found)
     if scheme.endswith("+sentinel://"):
-        return RedisTarget(**_sentinels(hosts, path), **_without_database(found))
+        if "database" in found:
+            raise ValueError("give the database in the path: redis+sentinel://host1,host2/master/0")
+        return RedisTarget(**_sentinels(hosts, path), **found)
     if "," in hosts:
         raise ValueError("several hosts need redis+sentinel://host1,host2/master/0")
     database = _database(path.strip("/")) if path.strip("/") else found.pop("database", 0)
@@ -80,7 +82,7 @@ def parse_redis_url(url: str) -> RedisTarget:
 
 
 def _split_authority(rest: str, query: str) -> tuple[str, str]:
-    """Split a URL into the part before the first slash and the path. Refuse a login that a character cuts short."""
+    """Return the part before the first slash, and the path. Refuse a login that one of its characters cuts short."""
     authority, slash, path = rest.partition("/")
     if "#" in rest or "#" in query:
         raise ValueError(f"has a #: {_ENCODE}")
@@ -108,7 +110,7 @@ def _address(text: str, default_port: int) -> Address:
     if port == "":
         return host, default_port
     if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65_535):
-        raise ValueError(f"a port is a number from 1 to 65535. In a password, {_ENCODE}")
+        raise ValueError(f"a port is a number from 1 to 65535. If this is part of a password, {_ENCODE}")
     return host, int(port)
 
 
@@ -124,7 +126,7 @@ def _host_and_port(text: str) -> tuple[str, str]:
     if not host:
         raise ValueError("names no host: give one, such as redis://localhost:6379/0")
     if not _HOST.fullmatch(host):
-        raise ValueError(f"the host's name holds characters that none has. In a password, {_ENCODE}")
+        raise ValueError(f"the host's name has impossible characters. If they are part of a password, {_ENCODE}")
     return host, port
 
 
@@ -141,9 +143,9 @@ def _socket_path(hosts: str, path: str) -> str:
     file = Path(decoded)
     if decoded in ("", "/") or not file.parent.is_dir():
         raise ValueError("the folder of the socket does not exist: give its path, such as unix:///run/redis.sock")
-    # An absent socket is an outage: its server is not up yet.
+    # The server of an absent socket is not up yet: that is an outage, and no mistake.
     if file.exists() and not stat.S_ISSOCK(file.stat().st_mode):
-        raise ValueError("what that path names is no socket: give its path, such as unix:///run/redis.sock")
+        raise ValueError("this path is no socket: give its path, such as unix:///run/redis.sock")
     return decoded
 
 
@@ -157,12 +159,6 @@ def _sentinels(hosts: str, path: str) -> dict[str, Any]:
         "master": _decoded(master),
         "database": _database(database) if database else 0,
     }
-
-
-def _without_database(found: dict[str, Any]) -> dict[str, Any]:
-    if "database" in found:
-        raise ValueError("give the database in the path: redis+sentinel://host1,host2/master/0")
-    return found
 
 
 def _flag(text: str) -> bool:
@@ -214,7 +210,7 @@ def _query(query: str | None, *, tls: bool) -> dict[str, Any]:
     secured = {name: value for name, value in given.items() if name in _TLS}
     if secured and not tls:
         raise ValueError(f"{min(secured)} needs rediss://")
-    if tls:
+    if secured:
         _check_certificates(secured)
     found: dict[str, Any] = {name: given[name] for name in ("username", "password") if given.get(name)}
     if "db" in given:
@@ -235,16 +231,13 @@ def _option(part: str, number: int) -> tuple[str, Any]:
 
 
 def _check_certificates(given: Mapping[str, Any]) -> None:
-    context = ssl.create_default_context() if given else None
-    if context is None:
-        return
-    if file := given.get("ssl_ca_certs"):
-        try:
+    context = ssl.create_default_context()
+    trouble = "ssl_ca_certs: the file holds no certificates in PEM form"
+    try:
+        if file := given.get("ssl_ca_certs"):
             context.load_verify_locations(cafile=file)
-        except (ssl.SSLError, OSError, ValueError):
-            raise ValueError("ssl_ca_certs: the file holds no certificates in PEM form") from None
-    if file := given.get("ssl_certfile"):
-        try:
+        trouble = "ssl_certfile: it and ssl_keyfile hold no pair of certificate and key"
+        if file := given.get("ssl_certfile"):
             context.load_cert_chain(file, given.get("ssl_keyfile"), "")
-        except (ssl.SSLError, OSError, ValueError):
-            raise ValueError("ssl_certfile: it and ssl_keyfile hold no pair of certificate and key") from None
+    except (ssl.SSLError, OSError, ValueError):
+        raise ValueError(trouble) from None

@@ -1,4 +1,4 @@
-"""Sockets that listen, or a clear word on why they cannot."""
+"""Listening sockets, and errors that say why there is none."""
 
 import os
 import socket
@@ -9,7 +9,7 @@ class CannotListen(Exception):
 
 
 def listen(host: str, port: int, variable: str, *, backlog: int = 2048) -> socket.socket:
-    """Open a socket that listens. Port 0 takes a free one. `variable` is the source of the port.
+    """Return a listening socket. Port 0 takes a free one. `variable` is the setting of the port.
 
     Raises:
         CannotListen: the address is taken or not ours.

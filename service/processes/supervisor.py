@@ -28,7 +28,7 @@ def next_pause(previous: float, lived: float) -> float:
     return min(previous * 2, LONGEST_PAUSE)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Child:
     """A program to keep alive.
 

@@ -86,7 +86,7 @@ def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
     """Yield the webhooks of the demo, in order. With `chaos`, the worker is killed in the middle of a send."""
     yield from _failures()
     if chaos:
-        title = "Another failure; the worker is killed after Telnyx took the SMS and before its answer"
+        title = "Another failure: the worker is killed after Telnyx took the SMS and before its answer"
         yield DemoDelivery(title=title, body=_rcs(INTERRUPTED), number=INTERRUPTED, sms=1, own=1, kills=True)
     title = f"RCS to {mask_number(REACHED)} was delivered"
     yield DemoDelivery(title=title, body=_rcs(REACHED, "delivered"), number=REACHED, sms=0, own=0)
@@ -154,8 +154,8 @@ def demo(
 ) -> None:
     """Send signed webhooks through an ingress and a worker to a local Telnyx.
 
-    Shows the result of each, counted twice: from the messages of the local Telnyx and from the event's ledger of
-    effects. Needs no account. HANDLERS may name a router of yours to try. No other variable is used.
+    Shows the result of each. It counts the SMS twice: those of the local Telnyx, and those in the ledger of effects.
+    Needs no account. HANDLERS may name a router of yours to try. No other variable is used.
 
     Exit codes: 0 all correct, 1 not.
     """

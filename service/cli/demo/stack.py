@@ -1,4 +1,4 @@
-"""The processes of the demo: a server in a temporary folder, an ingress, a worker, and a local Telnyx in this one."""
+"""The processes of the demo: a server in a temporary folder, an ingress, a worker. This process is the local Telnyx."""
 
 import os
 import socket
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from nacl.signing import SigningKey
 
@@ -25,8 +24,6 @@ from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.records import EventRecord
 from service.testing.simulator import Simulator, running
-
-T = TypeVar("T")
 
 NAMESPACE = "demo"
 SMS_FROM = "+13125550199"
@@ -133,16 +130,10 @@ def demo_stack() -> Iterator[DemoStack]:
         environment = _environment(key, simulator_url, server.url, port)
 
         def start(name: str) -> subprocess.Popen[bytes]:
-            child = Child(
-                name=name,
-                command=[*ringback_command(), name],
-                grace=SECONDS,
-                environment=environment_of_child(environment),
-                folder=folder,
-                output=folder / f"{name}.log",
-            )
-            process = child.start()
-            stack.callback(end, process, child.grace)
+            log, ours = folder / f"{name}.log", environment_of_child(environment)
+            command = [*ringback_command(), name]
+            process = Child(name, command, SECONDS, environment=ours, folder=folder, output=log).start()
+            stack.callback(end, process, SECONDS)
             return process
 
         children = {name: start(name) for name in ("ingress", "worker")}

@@ -20,7 +20,7 @@ from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids
 from service.store.store import Store
 
-dead = typer.Typer(help="List dead events; retry or drop them.", no_args_is_help=True)
+dead = typer.Typer(help="List, retry and drop dead events.", no_args_is_help=True)
 
 
 @dead.command("list")
@@ -122,6 +122,6 @@ def _selected(ids: list[str] | None, selection: EventFilter, *, everything: bool
 def _run(
     step: Callable[..., Awaitable[Sequence[str]]], ids: list[str], selection: EventFilter, doing: str
 ) -> Sequence[str]:
-    """Return the verdict on each event."""
+    """Return the result for each event."""
     only = partial(step, handler=selection.died, reason=selection.reason)
     return with_redis(lambda store: in_batches(ids, partial(only, store), doing))

@@ -22,7 +22,7 @@ _BARE = re.compile(r"\s*[\d.]+\s*")
 
 
 def parse_moment(text: str) -> int:
-    """Return a time in milliseconds: `15m`, `2h` or `7d` ago, or an ISO time, in UTC unless it names a zone."""
+    """Return `15m`, `2h` or `7d` ago in milliseconds, or an ISO time, in UTC unless it names a zone."""
     try:
         if not _BARE.fullmatch(text):
             return int((clock.now() - seconds(text)) * 1000)

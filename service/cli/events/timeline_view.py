@@ -115,23 +115,13 @@ def _line(line: Line) -> dict[str, Any]:
 
 
 def _effect(entry: Entry, *, reveal: bool) -> dict[str, Any]:
-    told = {
-        "handler": entry.handler,
-        "method": entry.method,
-        "path": entry.path,
-        "recipient": entry.recipient,
-        "state": entry.state,
-        "in_doubt": in_doubt(entry),
-        "requests": [
-            {
-                "at": format_timestamp(sent.at),
-                "status": sent.status or None,
-                "answered_at": format_timestamp(sent.answered_at),
-            }
-            for sent in entry.sent
-        ],
-        "why": entry.why or None,
-    }
+    times = format_timestamp
+    requests = [
+        {"at": times(sent.at), "status": sent.status or None, "answered_at": times(sent.answered_at)}
+        for sent in entry.sent
+    ]
+    told = {name: getattr(entry, name) for name in ("handler", "method", "path", "recipient", "state")}
+    told |= {"in_doubt": in_doubt(entry), "requests": requests, "why": entry.why or None}
     return told | (_texts(entry) if reveal else {})
 
 

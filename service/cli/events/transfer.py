@@ -38,8 +38,8 @@ def export_events(
 ) -> None:
     """Print events as JSON lines, the newest first, for `ringback events import`.
 
-    Each number is replaced by one of country code 999, which nobody has, the same by the same within one export. Texts
-    become as many letters x. With --raw nothing is replaced: keep such a file as you keep the messages themselves.
+    Each number becomes one of country code 999, which nobody has: within one export the same for the same. Texts become
+    as many letters x. With --raw nothing is replaced: keep such a file as you keep the messages themselves.
 
     Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis is unreachable, 2 bad usage.
     """
@@ -63,12 +63,8 @@ async def _export(store: Store, selection: EventFilter, disguise: Anonymizer | N
 def import_events(
     *,
     file: Annotated[Path, typer.Argument(help="The output of `ringback events export`, or - for standard input.")],
-    run_them: Annotated[
-        bool, typer.Option("--run", help="Process them here, rather than store them as ended.")
-    ] = False,
-    yes_send: Annotated[
-        bool, typer.Option("--yes-send", help="Let --run send, although these events may have sent elsewhere.")
-    ] = False,
+    run_them: Annotated[bool, typer.Option("--run", help="Process them here.")] = False,
+    yes_send: Annotated[bool, typer.Option("--yes-send", help="Let --run send again what was sent elsewhere.")] = False,
     yes: YesOption = False,
 ) -> None:
     """Store exported events as they ended, so that they can be looked at. Known events stay unchanged.
@@ -76,8 +72,8 @@ def import_events(
     With --run the handlers here process them, in a ledger that does not know what they sent elsewhere. That is refused
     without --yes-send or RINGBACK_DRY_RUN, which the workers must have too.
 
-    Exit codes: 0 imported, 1 not confirmed or Redis is unreachable, 2 bad usage, or a line is no event
-    and nothing is stored.
+    Exit codes: 0 imported, 1 not confirmed or Redis is unreachable, 2 bad usage. 2 also for a line that is no
+    event, and then nothing is stored.
     """
     settings = load()
     if run_them and not (settings.dry_run or yes_send):
@@ -89,27 +85,21 @@ def import_events(
         if run_them:
             confirm(f"Process {events(number)} here?", yes=yes)
         lines.seek(0)
-        answers = with_redis(
-            lambda store: _import(
-                partial(imports.import_events, store, run_them=run_them, keep=settings.retention),
-                _read(lines, settings.max_body),
-                number,
-            )
-        )
+        step = partial(imports.import_events, run_them=run_them, keep=settings.retention)
+        found = _read(lines, settings.max_body)
+        answers = with_redis(lambda store: _import(partial(step, store), found, number))
     say(f"imported: {events(answers['imported'])}.")
     if answers["known"]:
         say(f"Unchanged, since they are known: {events(answers['known'])}.", err=True)
 
 
 async def _import(
-    store_some: Callable[[Sequence[ImportedEvent]], Awaitable[Sequence[str]]],
-    found: Iterator[ImportedEvent],
-    number: int,
+    step: Callable[[Sequence[ImportedEvent]], Awaitable[Sequence[str]]], found: Iterator[ImportedEvent], number: int
 ) -> Counter[str]:
     answers: Counter[str] = Counter()
     with progress("Importing", number) as advance:
         while some := list(islice(found, STEP)):
-            answers.update(await store_some(some))
+            answers.update(await step(some))
             advance(len(some))
     return answers
 

@@ -131,7 +131,7 @@ def _redis(_: Settings) -> str:
 
 
 def _memory(_: Settings) -> str:
-    """Forecast how long the memory lasts. The check of Redis tells of a missing limit."""
+    """Forecast how long the memory lasts. The check of Redis warns of a missing limit."""
     found = with_redis(lambda store: forecast_memory(store, clock.now()))
     if found is None:
         return "Redis does not let this user see it"
@@ -153,8 +153,7 @@ def _encryption(settings: Settings) -> str:
     _raise_any(CheckFailed, found.missing)
     if found.unsealed:
         raise Warned(
-            f"{found.unsealed} bodies are stored in the clear: they came before the key did, or from a process without"
-            " one, or somebody else wrote them"
+            f"{found.unsealed} bodies are stored in the clear. They came before the key, or from a process without one"
         )
     return "bodies are sealed" if settings.encryption_key else "off: bodies are stored in the clear"
 

@@ -60,9 +60,9 @@ def explain(
     as_json: JsonOption = False,
     reveal: RevealOption = False,
 ) -> None:
-    """Show the policy's decision on an event: the rule, and the SMS with its sender and time, or why none is sent.
+    """Show the policy's decision on an event: the rule, and the SMS with its time, or why none is sent.
 
-    Nothing is sent, and neither Redis nor Telnyx is asked: an opt-out or a delivery known there may still forbid it.
+    Nothing is sent. Neither Redis nor Telnyx is asked: an opt-out or a delivery known there may still forbid it.
 
     Exit codes: 0 explained, 2 the event or the policy is invalid.
     """

@@ -27,7 +27,7 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
     they have ended. The number's opt-out or opt-in stays: as a keyed hash where RINGBACK_ENCRYPTION_KEY is set, else
     under the number itself. Telnyx's own records are not touched.
 
-    Exit codes: 0 erased, 1 you said no, Redis is unreachable, or some bodies could not be read, 2 it is no number.
+    Exit codes: 0 erased, 1 not confirmed, Redis is unreachable, or a body cannot be read, 2 it is no number.
     """
     wanted = number_or_short_code(number)
     confirm(f"Erase all stored data of {mask_number(wanted)}? This cannot be undone.", yes=yes)
@@ -78,6 +78,6 @@ def _told(erased: Erased, *, rewritten: bool) -> Iterator[str]:
     if erased.opt_out == "plain":
         yield "Kept, under the number itself: its opt-out or opt-in. RINGBACK_ENCRYPTION_KEY hides it."
     if rewritten:
-        yield "The server writes its append-only file anew; until that is done, the old one tells of what was erased."
+        yield "The server now rewrites its append-only file. Until then, the old one holds the erased data."
     else:
-        yield "The server's append-only file tells of what was erased until it is rewritten (BGREWRITEAOF)."
+        yield "The server's append-only file holds the erased data until it is rewritten (BGREWRITEAOF)."

@@ -18,7 +18,7 @@ def make_key(settings: Settings) -> SigningKey:
     """Return the key in the data folder. Make one if there is none.
 
     Raises:
-        InvalidSettings: Ringback is bound to more than loopback, where such a key would let strangers in.
+        InvalidSettings: Ringback is bound to more than loopback, where others could use such a key.
     """
     if not is_loopback(settings.host):
         raise InvalidSettings(f"--dev works on loopback only, and RINGBACK_HOST is {settings.host}: unset one of them")

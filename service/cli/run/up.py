@@ -40,13 +40,13 @@ def up(
     Crashed processes are restarted. SIGTERM or Ctrl-C stops all of it within RINGBACK_GRACE. A second Ctrl-C hurries.
     With --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
 
-    Exit codes: 0 stopped, 1 the data folder is in use or no server can run, 2 the configuration is invalid.
+    Exit codes: 0 stopped, 1 the data folder is in use or no server runs, 2 invalid configuration.
     """
     configure_logs()
     if os.name != "posix":
         fail("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead")
     settings = _with_development_key(load()) if dev else load()
-    # The ingress or the worker refuses to start without these: better told once, and before anything runs.
+    # The ingress or the worker refuses to start without these: better one message, before anything runs.
     settings.require_public_keys()
     settings.require_api_key()
     policy_of(settings.policy, settings.sms_from)
@@ -80,7 +80,7 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
-        # Where nothing ends the server with `up`, it must not keep the lock: the next `up` stops it and uses its data.
+        # A server that does not end with `up` must not keep the lock: the next `up` stops it and uses its data.
         server = embedded_server.child(program, folder, settings.max_memory, keeps_lock=parent_death.ENDS_WITH_PARENT)
         # The clients hold the folder's lock too: the next `up` after a killed one waits until they have finished.
         stages = [[server], _clients(settings, ringback, folder.lock.fileno())]

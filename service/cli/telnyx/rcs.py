@@ -62,7 +62,7 @@ def capabilities(
 ) -> None:
     """Tell which phones the agent can reach by RCS, and their features. Answers are remembered for 31 days.
 
-    Exit codes: 0 told, 1 Telnyx or Redis refuses or cannot be reached, 2 bad usage.
+    Exit codes: 0 answered, 1 Telnyx or Redis refuses or cannot be reached, 2 bad usage.
     """
     wanted = [*(numbers or ()), *(numbers_in(file) if file else ())]
     if not wanted:

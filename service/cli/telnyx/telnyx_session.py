@@ -26,10 +26,10 @@ ANSWER_SECONDS = 60.0
 def with_telnyx(work: Callable[[AsyncTelnyx], Awaitable[T]], *, telling: Callable[[str], Exception] | None = None) -> T:
     """Return the result of work with the account that the settings name.
 
-    A refusal of Telnyx is told in a line, and ends the command with exit code 1, or is raised as `telling`.
+    If Telnyx refuses, print a line and end the command with exit code 1, or raise it as `telling`.
 
     Raises:
-        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
+        InvalidSettings: `TELNYX_API_KEY` is not set.
     """
     settings = load()
 
@@ -53,9 +53,9 @@ def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Store], Awaitable[T]]) ->
     """Return the result of work with the account and with the Redis that the settings name, like `with_telnyx`.
 
     Raises:
-        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
-        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
-        redis.exceptions.RedisError: Redis cannot be reached, or refuses.
+        InvalidSettings: `TELNYX_API_KEY` is not set.
+        NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        RedisError: Redis cannot be reached, or refuses.
     """
     settings = load()
     url = locate(settings)
@@ -78,7 +78,7 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
 
 
 async def refuse_opted_out(store: Store, number: str, undone: str) -> None:
-    """End the command where a number said STOP; `undone` says which act is left out."""
+    """End the command where a number said STOP. `undone` names the act."""
     if await opted_out(store, number):
         fail(f"this number has said STOP: nothing was {undone}")
 
@@ -93,7 +93,7 @@ def sender_of(given: str | None, how: str) -> str:
     """Return a number or short code of ours that may send.
 
     Raises:
-        typer.BadParameter: there is none; the text is `how` to give it.
+        typer.BadParameter: there is none. The text is `how` to give it.
     """
     if given is None or given == "profile":
         raise typer.BadParameter(how)

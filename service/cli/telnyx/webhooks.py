@@ -121,7 +121,7 @@ async def _compare(telnyx: AsyncTelnyx, settings: Settings) -> list[Comparison]:
 
 
 def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> bool:
-    """Tell of ids in RINGBACK_MANAGE that the account does not have, and return whether there are any."""
+    """Name ids in RINGBACK_MANAGE that the account does not have, and return whether there are any."""
     named = (settings.managed_ids() or frozenset()) - {"*"}
     unknown = sorted(named - {each.destination.id for each in compared})
     for each in unknown:
@@ -217,7 +217,7 @@ def deliveries(
 ) -> None:
     """List the webhooks that Telnyx has tried to deliver, the latest first. Bodies are left out.
 
-    Exit codes: 0 listed, 1 there is none of that id, or Telnyx refuses or cannot be reached, 2 bad usage.
+    Exit codes: 0 listed, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if delivery_id is not None:
         answer = with_telnyx(lambda telnyx: telnyx.webhook_deliveries.retrieve(delivery_id))
