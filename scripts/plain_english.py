@@ -17,7 +17,6 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 NOT_YET_CLEAN = (
-    "benchmarks",
     "service/cli",
     "service/ingress",
     "service/messages",

@@ -1,0 +1,1 @@
+"""Measurements of Ringback beside its peers: `python -m benchmarks`."""

@@ -1,0 +1,60 @@
+"""Run the rows of the target table side by side, and write benchmarks/RESULTS.md."""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.figures import Result
+from benchmarks.report import print_tables, write_results
+from benchmarks.row import Scale
+from benchmarks.rows.table import ROWS
+from benchmarks.targets import misses
+
+
+def main() -> None:
+    """Measure. End with 1 where `--check` finds a miss."""
+    given = _arguments()
+    names = given.only or [row.name for row in ROWS.values() if row.by_default]
+    results = _measure(names, quick=given.quick, beside=given.beside)
+    whole = not given.only and not given.quick and given.beside is None
+    if output := given.output or (Path(__file__).parent if whole else None):
+        write_results(output, results)
+    if given.check:
+        figures = {(row, name): value for row, each in results.items() for name, value in each.figures.items()}
+        missed = misses(names, figures)
+        print("\n".join(f"MISSED {line}" for line in missed) or "every target is met")
+        sys.exit(1 if missed else 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--only", action="append", choices=sorted(ROWS), metavar="ROW", help=f"one of {', '.join(ROWS)}"
+    )
+    parser.add_argument("--quick", action="store_true", help="show that it works, with a few hundred requests")
+    parser.add_argument("--check", action="store_true", help="compare with the targets. Exit 1 on a miss")
+    parser.add_argument("--beside", type=Path, help="the folder of another checkout of Ringback, to measure too")
+    parser.add_argument("--output", type=Path, help="a folder for RESULTS.md. A whole run writes it to benchmarks/")
+    given = parser.parse_args()
+    if given.check and given.quick:
+        parser.error("a quick run is too short to check: leave --quick out")
+    return given
+
+
+def _measure(names: list[str], *, quick: bool, beside: Path | None) -> dict[str, Result]:
+    results: dict[str, Result] = {}
+    with tempfile.TemporaryDirectory(prefix="ringback-bench-") as folder:
+        for name in names:
+            began = time.monotonic()
+            own = Path(folder) / name
+            own.mkdir()
+            results[name] = ROWS[name].run(Scale(quick, own, beside.resolve() if beside else None))
+            print_tables(results[name])
+            print(f"({name}: {time.monotonic() - began:.0f} s)\n", flush=True)
+    return results
+
+
+if __name__ == "__main__":
+    main()

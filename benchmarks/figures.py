@@ -1,0 +1,63 @@
+"""Computations on measurements, without input and output."""
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of RESULTS.md. `note` says what the figures leave out."""
+
+    title: str
+    columns: Sequence[str]
+    lines: Sequence[Sequence[str]]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The results of a row: tables, figures by name for the targets, and series by name for the plots."""
+
+    tables: Sequence[Table]
+    figures: Mapping[str, float] = field(default_factory=dict)
+    series: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def median(values: Iterable[float]) -> float:
+    """Return the median.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    known = list(values)
+    if not known:
+        raise ValueError("nothing was measured")
+    return statistics.median(known)
+
+
+def percentile(values: Iterable[float], percent: float) -> float:
+    """Return the smallest value that at least `percent` % of all values do not exceed.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        raise ValueError("nothing was measured")
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
+    """Return the median of the ratios of values that were measured one after the other, turn by turn.
+
+    Raises:
+        ValueError: there are no values, or not as many on both sides.
+    """
+    return median(one / other for one, other in zip(values, base, strict=True))
+
+
+def ratio_or_dash(values: Sequence[float], base: Sequence[float] | None) -> str:
+    """Return the median ratio as text, or a dash where the base was not measured."""
+    return f"{median_ratio(values, base):.2f} ×" if base else "–"

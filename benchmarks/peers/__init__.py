@@ -1,0 +1,1 @@
+"""Receivers and workers as people write them without Ringback."""

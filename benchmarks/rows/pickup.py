@@ -1,0 +1,48 @@
+"""How soon after its request an event's handler starts, where little happens."""
+
+from contextlib import ExitStack
+
+from benchmarks.figures import Result, Table
+from benchmarks.open_loop import Latencies, measure, warm_up
+from benchmarks.redis_server import redis_server
+from benchmarks.row import Scale
+from benchmarks.stacks import ARQ, ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside, receiving, working
+
+RATE = 25.0
+SECONDS = 7.0
+
+
+def run(scale: Scale) -> Result:
+    """Send 25 events a second to each stack, by turns."""
+    stacks = [RINGBACK_STACK, *beside(scale.beside), EXPRESS, ARQ_BEST, ARQ]
+    found: dict[str, list[float]] = {stack.name: [] for stack in stacks if not stack.missing}
+    for turn in range(min(2, scale.rounds)):
+        for stack in stacks:
+            # arq's own half second needs no second look.
+            if not stack.missing and (stack is not ARQ or turn == 0):
+                found[stack.name] += _measure(stack, scale).seconds
+    latencies = {name: Latencies(each) for name, each in found.items()}
+    ours = latencies[RINGBACK_STACK.name]
+    table = Table(
+        f"Pickup: from a request to the start of its handler, {RATE:g} events a second",
+        ("", "p50 ms", "p99 ms", "events"),
+        [_line(stack, latencies.get(stack.name)) for stack in stacks],
+        "Processes run on all cores.",
+    )
+    return Result([table], {"p50": ours.milliseconds(50), "p99": ours.milliseconds(99)})
+
+
+def _measure(stack: Stack, scale: Scale) -> Latencies:
+    with ExitStack() as running:
+        redis = running.enter_context(redis_server(scale.folder, core=None))
+        receiver = running.enter_context(receiving(stack, redis, scale.folder, core=None))
+        worker = running.enter_context(working(stack, redis, scale.folder, core=None))
+        warm_up(receiver, worker)
+        return measure(receiver, worker, rate=RATE, seconds=1.0 if scale.quick else SECONDS)
+
+
+def _line(stack: Stack, latencies: Latencies | None) -> list[str]:
+    if latencies is None:
+        return [stack.name, stack.missing, "", ""]
+    percentiles = (f"{latencies.milliseconds(percent):,.1f}" for percent in (50, 99))
+    return [stack.name, *percentiles, str(len(latencies.seconds))]
