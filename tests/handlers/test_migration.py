@@ -126,6 +126,7 @@ def test_both_services_refuse_a_forgery(host: Host, monkeypatch: pytest.MonkeyPa
     assert (answer.status_code, service.ids) == (401, [])
 
 
+@pytest.mark.usefixtures("real_pauses")
 @pytest.mark.parametrize(("runs", "seconds"), [(8, 78 * 60), (30, 23.3 * 3600)])
 def test_the_attempts_last_as_long_as_the_page_says(monkeypatch: pytest.MonkeyPatch, runs: int, seconds: float) -> None:
     monkeypatch.setattr(outcomes, "JITTER", 0.0)

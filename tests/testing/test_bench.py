@@ -55,6 +55,7 @@ def test_another_test_knows_nothing_of_what_came_before(ringback_bench: Bench, r
     assert len(run_handler(auto_reply, make_event("message.received")).requests) == 1
 
 
+@pytest.mark.usefixtures("real_pauses")
 @pytest.mark.parametrize(
     ("raised", "outcome", "reason", "after"),
     [
