@@ -18,10 +18,8 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 NOT_YET_CLEAN = (
     "service/cli",
-    "service/ingress",
     "service/messages",
     "service/outbound",
-    "service/registrations",
     "service/store",
     "service/store/effects",
     "service/store/facts",

@@ -8,7 +8,7 @@ _source: Callable[[], float] = time.time
 
 
 def now() -> float:
-    """Return the seconds since 1970 (UTC)."""
+    """Return seconds since 1970 (UTC)."""
     return _source()
 
 

@@ -1,7 +1,4 @@
-"""Routers, the context that a handler receives, and the outcomes that it may raise: Retry, Discard, Dead.
-
-Pure: nothing here performs I/O. The worker fills in a `Context`.
-"""
+"""Routers, the context that a handler receives, and the outcomes that it may raise. Pure: the worker fills it in."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -82,11 +79,7 @@ class Rcs:
     _services: _Services
 
     async def capable(self, agent: str, number: str) -> bool:
-        """Return whether this agent's messages can reach this number's phone by RCS.
-
-        Raises:
-            telnyx.APIError: Telnyx refused, or could not be reached. Left to the worker, it is tried again.
-        """
+        """Return whether this agent's messages can reach this phone. Raises telnyx.APIError as `reply` does."""
         return await self._services.rcs_capable(agent, number)
 
 
@@ -101,7 +94,7 @@ class Context:
     log: "FilteringBoundLogger"
     """Bound to the event and the handler."""
     attempt: int
-    """1 for the first run, plus one for each run that ended in an error of the handler."""
+    """The number of this run: 1, plus one for each run that ended in an error of the handler's own."""
     settings: Settings
     state: Any
     """The value that the `lifespan` of the handler's router yielded."""
@@ -112,9 +105,8 @@ class Context:
     async def reply(self, text: str) -> bool:
         """Answer an inbound message on the channel it came by, once per event and handler.
 
-        Return False if no answer may or can be sent. Reasons are STOP, START and HELP, an opted-out number, or an
-        address that is no number. Others are an unknown channel, WhatsApp after 24 hours, and two machines that seem
-        to talk.
+        Return False if no answer may or can be sent: to STOP, START and HELP, to an opted-out number, or to no number.
+        Others are an unknown channel, WhatsApp after 24 hours, and two machines that seem to talk.
 
         Raises:
             ValueError: the event is no inbound message.
@@ -161,8 +153,8 @@ class Context:
     async def notify(self, *, cause: str, text: str, mend: str) -> None:
         """Notify a person, without waiting for the delivery.
 
-        `cause` names the problem in a few words without ids. Equal causes within five minutes become one message.
-        `text` holds the details, without message texts. `mend` is the command that shows or solves it.
+        `cause` names the problem in a few words and without ids: equal causes within five minutes become one message.
+        `text` holds the details, without message texts. `mend` is the command that shows or repairs it.
         """
         await self.services.notify(cause, text, mend)
 
@@ -241,7 +233,7 @@ class Router:
 
         `types` are event types, families (`10dlc.*`) or `*`. `name` keeps the handler's identity across renames.
         `max_attempts` counts runs, `timeout` is seconds. Without them the settings decide. `types_from` replaces
-        `types` for a handler that settings turn on. A worker calls it for the types, which may be none.
+        `types` for a handler that configuration turns on. It returns the types, which may be none.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.
@@ -277,8 +269,8 @@ class Router:
         """Run the decorated handler, which is returned unchanged, at these times of day in UTC. Monday is weekday 0.
 
         None stands for every one: `cron(hour=4)` is daily, `cron(minute={0, 15, 30, 45})` four times an hour. Each
-        time is one event (`ringback.cron.<name>`) for all workers together, with leases, retries and an end like any
-        other. A time at which no worker ran is skipped.
+        time is an event (`ringback.cron.<name>`), accepted once however many workers run. So a run has leases, retries
+        and an end like any other. A time at which no worker ran is not made up for.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.

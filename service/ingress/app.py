@@ -55,7 +55,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     `counts` is a folder for the counts, where several processes serve one port and answer /metrics as one.
 
     Raises:
-        service.settings.InvalidSettings: a variable does not fit, or `TELNYX_PUBLIC_KEY` is not set.
+        service.settings.InvalidSettings: a variable does not fit, or is missing.
         service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings = settings or load_for_ingress()
@@ -84,12 +84,11 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight are answered first.
+    """Serve until SIGTERM or SIGINT. Requests in flight are answered first.
 
     Raises:
         service.processes.sockets.CannotListen: the address is taken or not ours.
-        service.settings.InvalidSettings: there is no public key, no room for what several processes share, or one port
-            for two purposes.
+        service.settings.InvalidSettings: no key, no temporary folder, or one port for two purposes.
     """
     settings.require_public_keys()
     require_usable_at(locate(settings))
@@ -126,9 +125,9 @@ def _run(settings: Settings, sockets: list[socket], app: Callable[[], ASGIApp]) 
 
 
 def served_app(admin_port: int | None = None, counts: Path | None = None) -> ASGIApp:
-    """Return the application of one process: the ingress and, on a port of its own if there is one, its health.
+    """Return the application of one process: the ingress and, on its admin port, its health.
 
-    `admin_port` is the port that was bound for it, and `counts` the folder of a process that is one of several.
+    `admin_port` is the port that was bound for it. `counts` is the folder of a process that is one of several.
     """
     settings = load_for_ingress()
     configure_logs()
@@ -155,7 +154,7 @@ def _by_port(app: Starlette, admin_port: int) -> ASGIApp:
 
 @contextmanager
 def _counts(settings: Settings) -> Iterator[Path | None]:
-    """Yield a private folder for the counts of several processes; None for a process alone."""
+    """Yield a private folder for the counts of several processes, or None for a process alone."""
     if settings.ingress_processes == 1:
         yield None
         return
@@ -206,7 +205,7 @@ def _lifespan(
 
 
 def _with_or_without_slash(path: str, endpoint: Reception) -> list[Route]:
-    """One path in both of its spellings: Telnyx follows no redirect, and counts one as a failure."""
+    """Return the routes of both spellings: Telnyx follows no redirect, and counts one as a failure."""
     return [Route(path, endpoint, methods=None), Route(f"{path}/", endpoint, methods=None)]
 
 

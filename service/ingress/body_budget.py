@@ -1,7 +1,7 @@
-"""How much memory and time the bodies that are being read may take, and who gives way where there is too little.
+"""The memory and time for bodies that are being read. The heaviest one ends where there is too little.
 
-The first 64 KiB of each body come from a reserve of their own: Telnyx's events have 1 to 4 kB, and strangers who send
-large bodies leave them room. Only bytes that came count, since declared ones cost a stranger nothing.
+The first 64 KiB of each body come from a reserve of their own. Telnyx's events have 1 to 4 kB, so large bodies of
+unknown senders leave them room. Only bytes that came count, since declared ones cost their sender nothing.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class BodyBudget:
         self._reading.discard(reservation)
 
     def grow(self, reservation: "BodyReservation", held: tuple[int, int]) -> None:
-        """Set aside `held` bytes in all: those of the first 64 KiB, and those beyond.
+        """Reserve `held` bytes in all: those of the first 64 KiB, and those beyond.
 
         Raises:
             NoRoom: nobody else holds more and progresses less.
@@ -114,7 +114,7 @@ class BodyReservation:
             raise NoRoom
 
     def grow_to(self, size: int) -> None:
-        """Set aside `size` bytes in all.
+        """Reserve `size` bytes in all.
 
         Raises:
             NoRoom: there is none.
@@ -135,7 +135,7 @@ class BodyReservation:
         return sum(self.held) / (1 + self._progress.lately(now))
 
     def give_way(self) -> None:
-        """Let go what is held, and end the reading."""
+        """Release the reserved bytes, and end the reading."""
         self._gives_way = True
         self._budget.give_back(self)
         self._budget.end_reading(self)
@@ -151,7 +151,7 @@ class _Progress:
         self._before = self._marked = self._size = 0
 
     def note(self, now: float, size: int) -> bool:
-        """Note that `size` bytes came so far; return whether they are as many more as a second must bring."""
+        """Note that `size` bytes came so far. Return whether they are as many more as a second must bring."""
         if now - self._since >= 1:
             self._since, self._before = now, self._size
         self._size = size

@@ -16,7 +16,7 @@ class Waiting(Enum):
     """The thing that a connection waits for."""
 
     FOR_CLIENT = "client"
-    """To send a request or its body, or to read an answer: one that waits so long makes room for others."""
+    """To send a request or its body, or to read an answer. The longest waiting one makes room for others."""
     FOR_US = "us"
     """A request is answered: such a connection is never ended."""
 

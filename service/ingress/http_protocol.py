@@ -1,7 +1,7 @@
 """The HTTP protocol of every port of ours: uvicorn's, with bounds on memory, time and descriptors.
 
-Neither httptools nor uvicorn bounds the head of a request, what follows a chunked body, or how long a connection lasts
-that neither asks nor reads.
+Neither httptools nor uvicorn bounds the head of a request or the data after a chunked body. Neither ends a connection
+whose client neither asks nor reads.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ HEAD_SECONDS = 5.0
 WRITE_SECONDS = 5.0
 """How long a client may leave an answer unread before the connection is aborted."""
 LINGER_SECONDS = 1.0
-"""How long the rest of a request may come after its answer: to close at once would reset the answer away."""
+"""Time for the rest of a request after its answer: closing at once would reset the answer away."""
 MAX_PIPELINED = 8
 """Requests that may wait behind the one that is being answered."""
 
@@ -144,7 +144,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._refuse_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header of the head; one of a trailer proves nothing, and is passed over."""
+        """Take a header of the head. One of a trailer proves nothing, and is passed over."""
         if not self._in_head:
             return
         self._count_head(len(name) + len(value))
@@ -220,7 +220,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._abort_if_unread()
 
     def close(self) -> None:
-        """End the connection; drop data that the client does not read within 5 s."""
+        """End the connection. Drop data that the client does not read within 5 s."""
         self._stop_head_timer()
         if not self.transport.is_closing():
             self.transport.close()
@@ -279,7 +279,7 @@ def bounded_config(
     lifespan: Literal["on", "off"] = "off",
     grace: float | None = None,
 ) -> uvicorn.Config:
-    """Return how uvicorn serves any port of ours; `keep_alive` and `grace` are seconds."""
+    """Return how uvicorn serves any port of ours. `keep_alive` and `grace` are seconds."""
     return uvicorn.Config(
         app,
         factory=factory,

@@ -1,7 +1,7 @@
-"""Metrics of the ingress: deliveries, accepted events and their durations; of one process or several.
+"""Metrics of the ingress: deliveries, accepted events and their durations, of one process or several.
 
 Several processes share one port, so each of them answers for all. Each writes its numbers once a second, in a slot of
-a private folder, and adds those of the others to its own. A process writes its counts before it shows them, so no
+a private folder. It adds those of the others to its own. A process writes its counts before it shows them, so no
 number ever falls, whichever process is asked next. A killed process loses its last second only.
 """
 
@@ -44,13 +44,13 @@ class ProcessSlot:
         self._path = folder / f"{name}.json"
 
     def read(self) -> bytes:
-        """Return the last data in this slot, of this process or earlier holders; empty where there is none."""
+        """Return the last data in this slot, of this process or earlier holders, or an empty text."""
         with suppress(FileNotFoundError):
             return self._path.read_bytes()
         return b""
 
     def write(self, content: bytes) -> None:
-        """Replace what is written here; nobody ever reads half of it.
+        """Replace the data in this slot in one step, so that nobody reads half of it.
 
         Raises:
             OSError: there is no room.
@@ -107,7 +107,7 @@ class Tallies:
 
     @classmethod
     def read(cls, written: bytes) -> Self:
-        """Return the counts that `dump` wrote; none where another version wrote them."""
+        """Return the counts that `written` wrote, or empty ones where another version wrote them."""
         try:
             read = cls()
             add_all(read.all(), orjson.loads(written))

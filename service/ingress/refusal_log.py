@@ -96,7 +96,7 @@ class RewriteCheck:
         self._next = 0.0
 
     def hint(self, body: bytes) -> dict[str, bool]:
-        """Return what the log says of a body whose signature does not match; empty where there is nothing to say."""
+        """Return the log's hint about a body whose signature does not match, if there is one."""
         now = time.monotonic()
         if now < self._next or len(body) > MAX_EXAMINED_BYTES:
             return {}

@@ -1,6 +1,6 @@
 """Reception of one webhook: from the bytes of a request to an answer, with every check in its place.
 
-The order spares work for strangers: the declared length and the form of the headers come before the body.
+The order spares work for unknown senders: the declared length and the form of the headers come before the body.
 """
 
 import time
@@ -27,9 +27,9 @@ from service.store.inbox.group_commit import GroupCommit, NotAccepted
 log = structlog.get_logger(__name__)
 
 _LONGEST_LENGTH = 18
-"""Digits; the first ones of a longer length are too many already."""
+"""Digits. The first ones of a longer length are too many already."""
 UNREAD = frozenset({401, 405, 408, 413})
-"""Answers that may come before the body was read to its end; the connection is closed, so nobody reads the rest."""
+"""Answers that may come before the end of the body. The connection is closed, so nobody reads the rest."""
 
 
 class Refused(Exception):
@@ -43,12 +43,12 @@ class Refused(Exception):
 
 
 class Disconnected(Exception):
-    """The client has gone; there is nobody to answer."""
+    """The client has gone. There is nobody to answer."""
 
 
 @dataclass
 class Reception:
-    """An ASGI application that answers webhooks of one path; `arrived_by` is noted with each event."""
+    """An ASGI application that answers webhooks of one path. `arrived_by` is noted with each event."""
 
     settings: Settings
     inbox: GroupCommit
@@ -189,7 +189,7 @@ def _probe(envelope: Envelope) -> str:
 
 
 def _clock_hint(scope: Scope, now: float) -> dict[str, str]:
-    """When a request says that it was signed; empty where it does not say."""
+    """Return the age of the signature by the request's own timestamp, if it has one."""
     for name, value in scope["headers"]:
         if name == b"telnyx-timestamp" and value.isdigit() and len(value) <= 16:
             seconds = int(now) - int(value)

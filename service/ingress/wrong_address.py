@@ -1,4 +1,4 @@
-"""Deliveries to an address that is none of ours: Telnyx was told a wrong URL, and nobody would notice otherwise."""
+"""Deliveries to a path that is none of ours: Telnyx has a wrong URL, and nobody would notice otherwise."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,7 +22,7 @@ _HINT = "set webhook_url to https://HOST/webhooks: ringback webhooks plan shows 
 
 
 class WrongAddress:
-    """Answers requests to other paths and with other methods; counts and logs those that bear Telnyx's headers."""
+    """The answers to other paths and other methods. Requests with Telnyx's headers are counted and logged."""
 
     def __init__(self, metrics: IngressMetrics) -> None:
         self._metrics = metrics
@@ -62,6 +62,6 @@ class WrongAddress:
 
 
 def _printable(path: str) -> str:
-    """A path as a log may show it."""
+    """Return a path in a form that a log may show."""
     shown = "".join(each if each.isascii() and each.isprintable() else "?" for each in path[:MAX_PATH_LENGTH])
     return mask_numbers(shown)

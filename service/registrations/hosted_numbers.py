@@ -25,7 +25,7 @@ _FAILED = "failed"
 
 
 class OrderChange(TolerantModel):
-    """The payload of `hosted_number_order.status_changed`; `reason` counts the numbers that failed."""
+    """The payload of `hosted_number_order.status_changed`. `reason` counts the numbers that failed."""
 
     id: str
     previous: str | None = None
@@ -73,7 +73,7 @@ NEXT_STEPS: Mapping[str, NextStep] = MappingProxyType(
     }
 )
 """By the status of an order or, where it begins with `failed_`, of a number. Source: OpenAPI `HostedNumber`,
-`MessagingHostedNumberOrder`; what to do about each is our reading, Telnyx publishes the names alone."""
+`MessagingHostedNumberOrder`. The steps are our reading: Telnyx publishes the names alone."""
 
 NEEDS_PERSON = frozenset(NEXT_STEPS)
 
@@ -94,17 +94,17 @@ def next_step_of(order: MessagingHostedNumberOrder) -> NextStep | None:
 
 
 def followed(ctx: Context) -> Followed:
-    """The orders as a kind of registration whose changes become events."""
+    """Return the orders as a kind of registration whose changes become events."""
     return Followed(ctx.services.store, KIND, NEEDS_PERSON)
 
 
 async def read_order(telnyx: AsyncTelnyx, order_id: str) -> Reading:
-    """Return the order's current reading; an order that the API does not find was deleted."""
+    """Return the order's current reading. An order that the API does not find was deleted."""
     return reading_of(await find(telnyx, order_id=order_id) or MessagingHostedNumberOrder(id=order_id, status=GONE))
 
 
 def reading_of(order: MessagingHostedNumberOrder) -> Reading:
-    """An order as its events tell of it."""
+    """Return an order's status and details for events."""
     numbers = [{"phone_number": each.phone_number, "status": each.status} for each in numbers_of(order)]
     details = {"messaging_profile_id": order.messaging_profile_id, "phone_numbers": numbers}
     return Reading([_status(order)], details)

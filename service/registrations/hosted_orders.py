@@ -28,13 +28,13 @@ async def hosted_numbers(telnyx: AsyncTelnyx) -> list[PhoneNumberWithMessagingSe
 
 
 async def find(telnyx: AsyncTelnyx, *, order_id: str) -> MessagingHostedNumberOrder | None:
-    """Return the order of that id; None where there is none."""
+    """Return the order of that id, or None where there is none."""
     answer = await found(telnyx.messaging_hosted_number_orders.retrieve(order_id))
     return answer.data if answer else None
 
 
 async def find_number(telnyx: AsyncTelnyx, *, number: str) -> PhoneNumberWithMessagingSettings | None:
-    """Return the hosted number by number or id; None where there is none."""
+    """Return the hosted number by number or id, or None where there is none."""
     answer = await found(telnyx.messaging_hosted_numbers.retrieve(number))
     return answer.data if answer else None
 
@@ -54,7 +54,7 @@ async def create(telnyx: AsyncTelnyx, *, numbers: Sequence[str], profile: str | 
 
 
 def numbers_of(order: MessagingHostedNumberOrder) -> list[HostedNumber]:
-    """Return the numbers of an order, each a text or an object; the SDK does not check the API's answer."""
+    """Return the numbers of an order, each a text or an object. The SDK does not check the API's answer."""
     listed = order.to_dict(mode="python", warnings=False).get("phone_numbers")
     return HostedNumberOrder.model_validate({"numbers": listed}).numbers
 
@@ -68,7 +68,7 @@ async def unproven(telnyx: AsyncTelnyx, *, order_id: str) -> list[str]:
 async def send_codes(
     telnyx: AsyncTelnyx, *, order_id: str, numbers: Sequence[str], method: Literal["sms", "call"]
 ) -> list[SentCode]:
-    """Have a code sent or spoken to each of these numbers; a row with an `error` tells of one that was not."""
+    """Send or speak a code to each of these numbers. A row with an `error` is one that failed."""
     answer = await telnyx.messaging_hosted_number_orders.create_verification_codes(
         order_id, phone_numbers=list(numbers), verification_method=method
     )
@@ -76,7 +76,7 @@ async def send_codes(
 
 
 async def validate_codes(telnyx: AsyncTelnyx, *, order_id: str, codes: Mapping[str, str]) -> list[CheckedCode]:
-    """Give back the codes by number; each is then `verified`, `rejected` or `already_verified`."""
+    """Give back the codes by number. Each is then `verified`, `rejected` or `already_verified`."""
     answer = await telnyx.messaging_hosted_number_orders.validate_codes(
         order_id, verification_codes=[{"phone_number": number, "code": code} for number, code in codes.items()]
     )
@@ -101,17 +101,17 @@ async def assign_profile(telnyx: AsyncTelnyx, *, number: str, profile: str) -> P
 
 
 async def delete_order(telnyx: AsyncTelnyx, *, order_id: str) -> bool:
-    """Delete an order; return False where there was none."""
+    """Delete an order. Return False where there was none."""
     return await found(telnyx.messaging_hosted_number_orders.delete(order_id)) is not None
 
 
 async def delete_hosted_number(telnyx: AsyncTelnyx, *, number: str) -> bool:
-    """Stop hosting a number; return False where there was none."""
+    """Stop hosting a number. Return False where there was none."""
     return await found(telnyx.messaging_hosted_numbers.delete(number)) is not None
 
 
 async def found(answer: Awaitable[T]) -> T | None:
-    """Await an answer of Telnyx; return None for a 404."""
+    """Await an answer of Telnyx. Return None for a 404."""
     try:
         return await answer
     except NotFoundError:

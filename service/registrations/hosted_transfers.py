@@ -1,6 +1,6 @@
 """Transfers of hosted numbers from one Telnyx account to another, which the account that loses them may refuse.
 
-It has 72 hours; then Telnyx approves the transfer. Source: knowledge base, internal hosted SMS transfer.
+It has 72 hours. Then Telnyx approves the transfer. Source: knowledge base, internal hosted SMS transfer.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class ApprovalDue(TolerantModel):
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """The state of a transfer; `heard_at` is when Telnyx said so, `deadline` None where no decision is awaited."""
+    """The state of a transfer. `heard_at` is when Telnyx said so, `deadline` None where no decision is awaited."""
 
     decision: str
     deadline: datetime | None
@@ -62,7 +62,7 @@ class Transfer:
 
 
 def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
-    """Return the transfer that an event reports; None where it is about none.
+    """Return the transfer that an event reports, or None where it is about none.
 
     Older pages show transfers as `….updated` with `approval_decision`, and events without a time.
     """
@@ -81,7 +81,7 @@ async def current(ctx: Context, order_id: str) -> Transfer | None:
 
 
 async def remember(ctx: Context, order_id: str, heard: Transfer) -> bool:
-    """Put what was heard in the place of what was known; False where that is newer."""
+    """Replace the known state by a later one. Return False where the known one is newer."""
     while True:
         stored = await snapshot(ctx.services.store, KIND, order_id)
         if stored and Transfer.parse(stored).heard_at > heard.heard_at:

@@ -21,12 +21,12 @@ MOST_READINGS = 10
 
 
 class TooMuchChange(Exception):
-    """Others kept learning of the same registration; look again later."""
+    """Others kept learning of the same registration. Look again later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One status that a registration has or had; `at` is None where Telnyx tells no time.
+    """One status that a registration has or had. `at` is None where Telnyx tells no time.
 
     `urgent`: it needs a person for its reason, whatever its name.
     """
@@ -46,7 +46,7 @@ class Status:
 class Reading:
     """A reading of the API: the statuses, oldest first (one, where there is no history), and the details for events.
 
-    `version` is any text that is another whenever the statuses may be, so that a list of many can be skipped over.
+    `version` is a text that changes whenever the statuses may change, so that unchanged ones of a list are skipped.
     """
 
     history: Sequence[Status]
@@ -56,7 +56,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One step from a status to the next; `previous` is None where none was known."""
+    """One step from a status to the next. `previous` is None where none was known."""
 
     previous: str | None
     now: Status
@@ -74,7 +74,7 @@ class Known:
 
     @classmethod
     def parse(cls, stored: bytes) -> "Known":
-        """Read the form of `dump`; a damaged one is a status unknown to Telnyx, so that the API is read again."""
+        """Read the form of `dump`. A damaged one becomes an unknown status, so that the API is read again."""
         try:
             fields = orjson.loads(stored)
             at = datetime.fromisoformat(fields["at"]) if fields["at"] else None
@@ -102,11 +102,11 @@ class Followed:
     needs_person: frozenset[str]
 
     async def raise_changes(self, subject: str, read: Callable[[], Awaitable[Reading]]) -> list[Change]:
-        """Raise what has changed since the last time, in its order; answers what this call has raised.
+        """Raise the changes since the last time, in their order. Return those that this call has raised.
 
         Raises:
             TooMuchChange: others kept learning of it meanwhile.
-            redis.exceptions.RedisError: it is not known whether the changes are raised; doing it again is harmless.
+            redis.exceptions.RedisError: it is not known whether the changes are raised. Doing it again is harmless.
         """
         for _ in range(MOST_READINGS):
             stored = await snapshot(self.store, self.kind, subject)
@@ -128,13 +128,13 @@ class Followed:
         return Known.parse(stored) if stored else None
 
     async def versions(self) -> dict[str, str]:
-        """The version of every registration of this kind that was read."""
+        """Return the version of every registration of this kind that was read."""
         stored = await all_known(self.store, self.kind)
         return {subject: Known.parse(value).version for subject, value in stored.items()}
 
 
 def new_changes(before: Known | None, history: Sequence[Status], needs_person: frozenset[str]) -> list[Change]:
-    """The steps of a history (oldest first) not raised yet; of one never seen, the last if it needs a person."""
+    """Return the new steps of a history, oldest first. At the first sight: the last one if it needs a person."""
     if not history:
         return []
     if before is None:
@@ -150,7 +150,7 @@ def new_changes(before: Known | None, history: Sequence[Status], needs_person: f
 
 
 def _after_known(before: Known, history: Sequence[Status]) -> Sequence[Status]:
-    """Return the entries after the last one dealt with; where that is missing, the entries later than it."""
+    """Return the entries after the last processed one. Where that is missing, return the later entries."""
     for position in range(len(history), 0, -1):
         entry = history[position - 1]
         if entry.mark == before.mark and entry.at == before.at:

@@ -1,7 +1,7 @@
 """Toll-free verification requests, followed to their end.
 
-Telnyx publishes neither the type nor the payload of the webhooks about them, so any event that names a request is a
-reason to read the request and its history, and a poll finds what no webhook told.
+Telnyx publishes neither the type nor the payload of the webhooks about them. So any event that names a request is a
+reason to read the request and its history. A poll finds the other changes.
 """
 
 import re
@@ -45,12 +45,12 @@ def named_requests(payload: Mapping[str, Any]) -> list[str]:
 
 
 def speaks_of_verification(payload: Mapping[str, Any]) -> bool:
-    """Whether a payload has a field that only toll-free verification has; for events that name no type."""
+    """Return whether a payload has a field that only toll-free verification has, for events without a type."""
     return any(not _OWN_FIELDS.isdisjoint(part) for part in _parts(payload, DEEPEST))
 
 
 async def follow(ctx: Context, request_id: str) -> list[Change] | None:
-    """Read a request and raise what has changed; answers what was raised, or None where there is no such request.
+    """Read a request and raise its changes. Return them, or None where there is no such request.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -67,7 +67,7 @@ async def follow(ctx: Context, request_id: str) -> list[Change] | None:
 
 
 async def follow_all(ctx: Context) -> bool:
-    """Follow requests that are others than when they were last read; answers whether these were all of them.
+    """Follow requests that changed since they were last read. Return whether these were all of them.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -83,7 +83,7 @@ async def follow_all(ctx: Context) -> bool:
 
 
 async def read_request(telnyx: AsyncTelnyx, request_id: str) -> Reading:
-    """A request with its history; where that lags behind or is missing, the request's own status ends it.
+    """Read a request with its history. Where that is behind or missing, the request's own status ends it.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -101,14 +101,14 @@ async def read_request(telnyx: AsyncTelnyx, request_id: str) -> Reading:
 
 
 def _numbers(listed: object) -> list[str]:
-    """The numbers of a request, each a text or an object: the SDK does not check the API's answer."""
+    """Return the numbers of a request, each a text or an object: the SDK does not check the API's answer."""
     rows = listed if isinstance(listed, list) else []
     found = [each if isinstance(each, str) else getattr(each, "phone_number", None) for each in rows]
     return [each for each in found if isinstance(each, str)]
 
 
 async def read_history(telnyx: AsyncTelnyx, request_id: str) -> list[Status]:
-    """All status changes of a request, in the order in which Telnyx tells them.
+    """Return all status changes of a request, in Telnyx's order.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -134,7 +134,7 @@ def _oldest_first(history: list[Status], now: Status) -> list[Status]:
 
 
 def _parts(value: Any, depth: int) -> Iterator[Mapping[str, Any]]:
-    """The objects within a payload, the outer ones first."""
+    """Yield the objects within a payload, the outer ones first."""
     if depth == 0:
         return
     if isinstance(value, Mapping):
@@ -154,5 +154,5 @@ def _is_later(one: Status, other: Status) -> bool:
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    """A time without a zone is one in UTC."""
+    """Return a time in its zone, or in UTC where it has none."""
     return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)

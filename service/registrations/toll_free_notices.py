@@ -12,12 +12,12 @@ from service.security.masking import mask_number
 LONGEST_REASON = 200
 MOST_NUMBERS = 3
 REMIND_AFTER = (1, 3, 7)
-"""Days from one reminder to the next; the last is repeated for as long as the request waits."""
+"""Days from one reminder to the next. The last is repeated for as long as the request waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """A correction for the reasons that fit a pattern; `resubmit` is False where a resubmission does not help."""
+    """A correction for the reasons that fit a pattern. `resubmit` is False where a resubmission does not help."""
 
     reason: str
     advice: str

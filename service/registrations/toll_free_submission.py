@@ -34,7 +34,7 @@ _URL = re.compile(r"https?://[^\s/]+\S*")
 
 
 class InvalidSubmission(Exception):
-    """A submission does not fit; `problems` has a line for each field, which begins with the field's name."""
+    """A submission does not fit. `problems` has a line for each field, which begins with the field's name."""
 
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("\n".join(f"{field}: {problem}" for field, problem in problems.items()))
@@ -51,7 +51,7 @@ def _matching(pattern: re.Pattern[str], wanted: str) -> AfterValidator:
 
 
 def _one_of(kind: Any) -> AfterValidator:
-    """One of the values of a Literal of the SDK's, in exactly this spelling."""
+    """Return a validator of the values of a Literal of the SDK's, in exactly their spelling."""
     values: tuple[str, ...] = get_args(kind)
 
     def check(text: str) -> str:
@@ -78,7 +78,7 @@ def _state(text: str) -> str:
 
 
 def _list_of(field: str) -> BeforeValidator:
-    """A list of objects with this one field, or of their values alone."""
+    """Return a validator of a list of objects with this one field, or of their values alone."""
 
     def read(value: Any) -> Any:
         if not isinstance(value, list):
@@ -113,7 +113,7 @@ class SampleImage(_Part):
 
 
 class TollFreeSubmission(_Part):
-    """A request, by Telnyx's names (`businessName`) or the SDK's (`business_name`); 18 fields are required."""
+    """A request, by Telnyx's names (`businessName`) or the SDK's (`business_name`). 18 fields are required."""
 
     business_name: Text
     corporate_website: Url
@@ -195,7 +195,7 @@ def missing_registration(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def known_field(name: str) -> str:
-    """Telnyx's name of a field, given by that or by the SDK's.
+    """Return Telnyx's name of a field, given by that or by the SDK's.
 
     Raises:
         InvalidSubmission: there is no such field.
@@ -207,7 +207,7 @@ def known_field(name: str) -> str:
 
 
 def _problems(error: ValidationError) -> dict[str, str]:
-    """Each field's first problem, without what was given."""
+    """Return each field's first problem, without the given value."""
     problems: dict[str, str] = {}
     for each in error.errors(include_input=False, include_url=False):
         field = WIRE_NAMES.get(str(each["loc"][0]), str(each["loc"][0])) if each["loc"] else ""

@@ -100,7 +100,7 @@ _DOUBTS: tuple[tuple[str, Callable[[TollFreeSubmission], bool], str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Resubmission:
-    """The current and the new form of a request, by Telnyx's names; only fields that PATCH accepts."""
+    """The current and the new form of a request, by Telnyx's names. Only fields that PATCH accepts."""
 
     before: Mapping[str, Any]
     after: Mapping[str, Any]
@@ -151,7 +151,7 @@ async def resubmit(telnyx: AsyncTelnyx, request_id: str, resubmission: Resubmiss
 
 
 def prepare(raw: Mapping[str, Any], assignments: Iterable[str]) -> Resubmission:
-    """Return everything in a request that PATCH accepts, changed by `FIELD=VALUE`; an empty value clears a field.
+    """Return everything in a request that PATCH accepts, changed by `FIELD=VALUE`. An empty value clears a field.
 
     Raises:
         InvalidSubmission: an assignment is none, or names a field that PATCH does not accept.

@@ -1,4 +1,4 @@
-"""Changes to where Telnyx delivers, after a probe of the URL; each can be undone."""
+"""Changes to where Telnyx delivers, after a probe of the URL. Each can be undone."""
 
 import asyncio
 import uuid
@@ -37,11 +37,11 @@ DEADLINE = 2.0
 
 
 class Unanswered(Exception):
-    """No Ringback answers there; the text says what came instead."""
+    """No Ringback answers there. The text says what came instead."""
 
 
 async def probe(url: str, key: SigningKey | None) -> None:
-    """Check that a Ringback answers at `url`: ours with the probe key; else any that asks for a signature.
+    """Check that a Ringback answers at `url`: ours with the probe key, else any that asks for a signature.
 
     Raises:
         Unanswered: it does not.
@@ -70,7 +70,7 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, di
 
 
 class NotTaken(Exception):
-    """Telnyx took a change and shows something else; the text says what."""
+    """Telnyx took a change and shows something else. The text says what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ async def mend(telnyx: AsyncTelnyx, store: Store, comparison: Comparison) -> Non
     Raises:
         NotTaken: Telnyx shows other values than those that it took.
         telnyx.APIError: Telnyx refuses, or cannot be reached.
-        redis.exceptions.RedisError: the old values could not be kept; nothing is changed.
+        redis.exceptions.RedisError: the old values could not be kept. Nothing is changed.
     """
     destination, wanted = comparison.destination, comparison.wanted
     before = {name: destination.values[name] for name in wanted}
@@ -154,7 +154,7 @@ async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: Dest
     Raises:
         NotTaken: Telnyx shows other values than those that it took.
         telnyx.APIError: Telnyx refuses, or cannot be reached.
-        redis.exceptions.RedisError: it is put back, but not forgotten; doing it again is harmless.
+        redis.exceptions.RedisError: it is put back, but not forgotten. Doing it again is harmless.
     """
     if not kept.is_undone(current):
         await _change(telnyx, current, kept.before)

@@ -1,6 +1,6 @@
 """Where Telnyx delivers: the webhook URLs of RCS agents and messaging profiles, beside those that are declared.
 
-Inbound RCS goes to the agent's URLs, the status of outbound messages and hosted orders to the messaging profile's
+Inbound RCS goes to the agent's URLs. The status of outbound messages and hosted orders goes to the messaging profile's
 (knowledge base, receiving RCS webhooks).
 """
 
@@ -23,7 +23,7 @@ Values = Mapping[str, str | None]
 State = Literal["in step", "drift", "not managed"]
 
 API_VERSION = "2"
-"""The format of webhooks that is signed with Ed25519; the older ones would all be refused with 401."""
+"""The format of webhooks that is signed with Ed25519. The older ones would all be refused with 401."""
 _AGENTS, _ALL = "agents", "all"
 """The kind and name under which the known agents are kept."""
 
@@ -45,7 +45,7 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class TollFreeUrl:
-    """Where the webhooks of one toll-free verification request go; it changes only with a resubmission."""
+    """Where the webhooks of one toll-free verification request go. It changes only with a resubmission."""
 
     id: str
     webhook_url: str | None
@@ -76,7 +76,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """The declared URLs; `manage` holds the ids that are ours to change, `*` for all, None: none is named."""
+    """The declared URLs. `manage` holds the ids that are ours to change, `*` for all, or None where none is named."""
 
     public_url: str
     failover_url: str | None
@@ -114,7 +114,7 @@ class Declared:
         return wanted | ({"webhook_api_version": API_VERSION} if kind == "profile" else {})
 
     def _manages(self, destination: Destination) -> bool:
-        """Whether it is named; where nothing is, whether it already delivers to a host of ours."""
+        """Return whether it is named or, where nothing is, whether it already delivers to a host of ours."""
         if self.manage is not None:
             return "*" in self.manage or destination.id in self.manage
         urls = (destination.values["webhook_url"], destination.values["webhook_failover_url"])
@@ -122,7 +122,7 @@ class Declared:
 
 
 async def all_destinations(telnyx: AsyncTelnyx) -> list[Destination]:
-    """Every RCS agent and messaging profile of the account, from all pages.
+    """Return every RCS agent and messaging profile of the account, from all pages.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -133,7 +133,7 @@ async def all_destinations(telnyx: AsyncTelnyx) -> list[Destination]:
 
 
 async def find_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str) -> Destination | None:
-    """One agent or messaging profile, or None where there is none of that id.
+    """Return one agent or messaging profile, or None where there is none of that id.
 
     Raises:
         telnyx.APIError: Telnyx refuses for another reason, or cannot be reached.
@@ -147,7 +147,7 @@ async def find_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str)
 
 
 async def change_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str, values: Values) -> None:
-    """Change these fields and no others; None clears one.
+    """Change these fields and no others. None clears one.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -161,7 +161,7 @@ async def change_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: st
 
 
 async def toll_free_urls(telnyx: AsyncTelnyx) -> list[TollFreeUrl]:
-    """Where the webhooks of every toll-free verification request go.
+    """Return the webhook URL of every toll-free verification request.
 
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -171,7 +171,7 @@ async def toll_free_urls(telnyx: AsyncTelnyx) -> list[TollFreeUrl]:
 
 
 def named_destinations(payload: Mapping[str, Any]) -> list[tuple[Kind, str]]:
-    """The agents and messaging profiles that the payload of a message or hosted order names."""
+    """Return the agents and messaging profiles that the payload of a message or hosted order names."""
     parties = [payload.get("from"), *list_of(payload.get("to"))]
     agents = [party.get("agent_id") for party in parties if isinstance(party, dict)]
     profiles = [payload.get("messaging_profile_id"), payload.get("profile_id")]
@@ -189,7 +189,7 @@ def _profile(profile: Any) -> Destination:
 
 
 def _urls(found: Any) -> dict[str, str | None]:
-    """Both URLs; an empty one, as some answers of Telnyx have it, is none."""
+    """Return both URLs. An empty one, as some answers of Telnyx have it, is None."""
     return {"webhook_url": found.webhook_url or None, "webhook_failover_url": found.webhook_failover_url or None}
 
 
@@ -198,12 +198,12 @@ def _host(url: str) -> str | None:
 
 
 async def new_agents(ctx: Context, ids: Iterable[str]) -> list[str]:
-    """Return those of these agents that were not remembered; at the first look none is new."""
+    """Return those of these agents that were not remembered. At the first look none is new."""
     before = await snapshot(ctx.services.store, _AGENTS, _ALL)
     return [] if before is None else [each for each in ids if each not in orjson.loads(before)]
 
 
 async def remember_agents(ctx: Context, ids: Iterable[str]) -> None:
-    """Remember these agents; where another process does so at the same moment, its list holds."""
+    """Remember these agents. Where another process does so at the same moment, its list holds."""
     before = await snapshot(ctx.services.store, _AGENTS, _ALL)
     await compare_and_set(ctx.services.store, _AGENTS, _ALL, before=before, after=orjson.dumps(sorted(ids)))
