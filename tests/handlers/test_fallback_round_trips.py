@@ -20,12 +20,11 @@ SCRIPTS = {
     script("claim").digest: "claim",
     script("finish").digest: "finish",
     script("message").digest: "message",
-    script("record_consent").digest: "hear",
+    script("record_consent").digest: "record_consent",
     script("sms_budget").digest: "sms_budget",
     script("acquire").digest: "acquire",
     script("report").digest: "report",
     script("effects").digest: "effects",
-    script("effect_look").digest: "effect_look",
     script("effect_begin").digest: "effect_begin",
     script("effect_end").digest: "effect_end",
 }

@@ -466,7 +466,7 @@ def test_the_ledger_holds_no_number_but_in_what_was_said(stack: Stack) -> None:
     async def raw(store: Store) -> list[Any]:
         return [await store.run("effects", event["data"]["id"])]
 
-    [[[_, *flat]]] = stack.ask(raw)
+    [[[_, _, *flat]]] = stack.ask(raw)
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
     assert number.encode() in fields.pop(b"answer")
     assert b"bytes" not in fields, "the bytes give way to their digest"

@@ -90,13 +90,14 @@ class Found:
 async def effects_of(store: Store, event_id: str) -> list[Entry]:
     """The effects of one event, the first begun first; those under callers' own keys too."""
     answers = await store.run("effects", event_id)
-    return [_entry(each[0].decode(), each[1:], store.encryption) for each in answers]
+    return [_entry(name.decode(), fields, store.encryption) for name, _, *fields in answers]
 
 
 async def look(store: Store, event_id: str, name: str, run_id: str) -> Found:
     """Return the entry of one effect of any event."""
-    busy, *fields = await store.run("effect_look", event_id, name, run_id)
-    return Found(_entry(name, fields, store.encryption) if fields else None, busy == b"1")
+    for _, busy, *fields in await store.run("effects", event_id, run_id, name):
+        return Found(_entry(name, fields, store.encryption), busy == b"1")
+    return Found(None, busy=False)
 
 
 async def begin(

@@ -213,7 +213,7 @@ async def move_opt_outs(store: Store) -> int:
         numbers = [number for form, stored in older if (number := _number(form, stored, store.encryption)) is not None]
         for start in range(0, len(numbers), STEP):
             some = [part for number in numbers[start : start + STEP] for part in number_forms(number, store.encryption)]
-            moved += await store.run("optout_move", *some)
+            moved += await store.run("optout_rewrite", 0, *some)
         if cursor == 0:
             return moved
 

@@ -152,4 +152,4 @@ async def _erase_opt_out(store: Store, number: str) -> str:
     if not store.encryption.active:
         return "plain" if await store.redis.hexists(store.keys.optouts, number) else ""  # type: ignore[misc]
     forms = orjson.dumps(store.encryption.forms(number))
-    return "hidden" if await store.run("optout_erase", forms) else ""
+    return "hidden" if await store.run("optout_rewrite", 1, forms, "") else ""

@@ -1,14 +1,30 @@
--- acquire: may this call go to Telnyx, and when? No, while a cause that concerns it is open, unless the time has come for a
--- probe and none is on its way.
+-- acquire: may this call go to Telnyx, and when? No, while a block that concerns it is open, unless the time has come for a
+-- probe and none is on its way. The slot of a send is taken, and the blocks that the call is the probe of know it.
 --
 -- requires: admission
 -- Keys:   those of admission
 -- ARGV:   ticket (of this call, however often it asks), event id, patience (ms until the slot), probe's patience (ms),
 --         product ('': no limit concerns it), limit (a second), coming back ('1' | '0'), slot (one that it was given and did
---         not use, or ''), then names of causes
+--         not use, or ''), then names of blocks
 -- Answer: {'granted', ms until the slot, slot} | {'blocked', name, detail, advice} | {'deferred', ms until its turn}
--- Cost:   O(causes + limit)
+-- Cost:   O(blocks + limit)
 local asked = { ticket = ARGV[1], event = ARGV[2], patience = tonumber(ARGV[3]), product = ARGV[5],
-  limit = tonumber(ARGV[6]), back = ARGV[7] == '1', causes = {} }
-for i = 9, #ARGV do asked.causes[#asked.causes + 1] = ARGV[i] end
-return admit(asked, ARGV[8], tonumber(ARGV[4]), exact_now())
+  limit = tonumber(ARGV[6]), back = ARGV[7] == '1', causes = { unpack(ARGV, 9) } }
+local probed, blocked = find_blocks(asked, exact_now())
+if blocked then return blocked end
+local answer, slots, keep = { 'granted', 0, '' }, nil, nil
+if asked.product ~= '' then
+  if ARGV[8] ~= '' then redis.call('LREM', ns .. ':slots:' .. asked.product, -1, ARGV[8]) end
+  -- It came before the present members of the line.
+  asked.back = redis.call('ZREM', ns .. ':lookahead:' .. asked.product, asked.event) == 1 or asked.back
+  answer, slots, keep = find_slot(asked, 0, exact_now())
+end
+if answer[1] ~= 'granted' then return answer end
+if slots then
+  redis.call('RPUSH', slots, answer[3])
+  redis.call('PEXPIRE', slots, keep)
+end
+for _, key in ipairs(probed) do
+  redis.call('HSET', key, 'ticket', asked.ticket, 'prober', asked.event, 'probe_at', math.ceil(exact_now() + ARGV[4]))
+end
+return answer

@@ -21,12 +21,9 @@ local claimed, chosen, foreign, suspects, damaged, subscriptions = {}, {}, {}, 0
 local function find_subscribed(type)
   local names = {}
   for name, patterns in pairs(routes) do
-    for _, pattern in ipairs(patterns) do
-      if fits(pattern, type) then
-        names[#names + 1] = name
-        break
-      end
-    end
+    local subscribed = false
+    for _, pattern in ipairs(patterns) do subscribed = subscribed or fits(pattern, type) end
+    if subscribed then append(names, name) end
   end
   table.sort(names)
   return #names > 0 and cjson.encode(names) or '[]'
@@ -75,14 +72,6 @@ local function lease_chosen()
   write_changes()
 end
 
--- end_lapsed: end a lease that lapsed in the hands of another worker
-local function end_lapsed(id, lapsed)
-  record_lapse(id, lapsed)
-  kill_poison(id)
-  collect_release(id, lapsed)
-  write_changes()
-end
-
 -- try_claim: choose a due job if it may be claimed. Answers whether it is still due, and whether nothing more may be claimed.
 local function try_claim(job)
   local id = job:sub(#prefix + 1)
@@ -96,7 +85,10 @@ local function try_claim(job)
   if claimable and record.lease then
     -- It is renewed or given up by this worker's own renewal.
     if worker_of(record.lease) == worker then return true, false end
-    end_lapsed(id, record.lease)
+    record_lapse(id, record.lease)
+    kill_poison(id)
+    collect_release(id, record.lease)
+    write_changes()
     record = read(event)
     claimable = combined_state(event, names_of(record.handlers)) == 'open'
   end
@@ -153,11 +145,9 @@ local function repeat_claim()
   end
 end
 
-if redis.call('GET', ns .. ':claim:' .. worker) == number then
-  repeat_claim()
-  -- It took nothing, or failed before it did.
-  if #claimed == 0 then claim_due() end
-else
+if redis.call('GET', ns .. ':claim:' .. worker) == number then repeat_claim() end
+-- A repeated claim took nothing, or failed before it did.
+if #claimed == 0 then
   redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY)
   claim_due()
 end

@@ -21,7 +21,11 @@ return answer_each(6, function(id)
     if #names == 0 then return 'other' end
     if word == '' and count_unconfirmed(id) > 0 then return 'in_doubt' end
     if word ~= '' and settle_effects(id, word, answer) > 0 then note(id, word) end
-    withdraw_refused_effects(id)
+    for _, entry in ipairs(entries_of(id)) do
+      local f = redis.call('HMGET', entry, 'state', 'version')
+      -- A refusal of Telnyx may be asked for once more, also where the recipient's STOP was the reason.
+      if f[1] == 'refused' then redis.call('HSET', entry, 'state', 'withdrawn', 'version', tonumber(f[2] or '0') + 1) end
+    end
     rerun_handlers(event, names, 'retried')
   end
   settle(id)

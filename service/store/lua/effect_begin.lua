@@ -19,20 +19,11 @@ local id, token, name, version, keep, again = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local entry = ns .. ':effect:' .. name
 local stored
 
--- message_refuses: why nothing may be sent in a message's place now; nil where it may
-local function message_refuses(message, wanted)
-  local missing = missing_keys(stored.fields, wanted.keys)
-  if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
-  local state = recipient_state(stored.fields, wanted.recipients[1])
-  local reason = reason_against(stored.fields, state, id, effect_begun(name))
-  if reason ~= '' then return { reason, state.right ~= id and state.right or nil } end
-  if not budget_has_room(name, message.segments, message.limit, message.window) then return { 'over_budget' } end
-end
-
+-- find_refusal: why this may not be sent now; nil where it may
 local function find_refusal(wanted)
-  local missing = unreadable_consent(wanted.keys)
+  local missing, message = unreadable_consent(wanted.keys), wanted.message
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
-  local since = wanted.message and wanted.message.since >= 0 and wanted.message.since or nil
+  local since = message and message.since >= 0 and message.since or nil
   for _, forms in ipairs(wanted.recipients) do
     if opted_out(forms, since) then return { 'opted_out' } end
   end
@@ -40,7 +31,13 @@ local function find_refusal(wanted)
   if wanted.reply and not again and not replies_have_room(name, wanted.reply.limit, wanted.reply.window) then
     return { 'over_budget' }
   end
-  return wanted.message and message_refuses(wanted.message, wanted)
+  if not message then return nil end
+  missing = missing_keys(stored.fields, wanted.keys)
+  if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
+  local state = recipient_state(stored.fields, wanted.recipients[1])
+  local reason = reason_against(stored.fields, state, id, effect_begun(name))
+  if reason ~= '' then return { reason, state.right ~= id and state.right or nil } end
+  if not budget_has_room(name, message.segments, message.limit, message.window) then return { 'over_budget' } end
 end
 
 -- reserve: take the right to send in a message's place, and the budget

@@ -8,24 +8,6 @@
 -- Answer: for each id: {'erased', had a body ('1' | '0'), effects that lost texts} | {'open'} | {'gone'}
 -- Cost:   O(ids × (handlers + effects))
 
--- in_use: whether another event, which is open, has a request under way
-local function in_use(entry)
-  local f = redis.call('HMGET', entry, 'state', 'holder')
-  return f[1] == 'started' and f[2] and redis.call('HGET', event_key(f[2]), 'state') == 'open'
-end
-
-local function erase_effects(id)
-  local erased = 0
-  for _, entry in ipairs(entries_of(id)) do
-    if redis.call('EXISTS', entry) == 1 and not in_use(entry) then
-      redact(entry)
-      redis.call('HDEL', entry, 'bytes', 'recipient', 'why')
-      erased = erased + 1
-    end
-  end
-  return erased
-end
-
 return answer_each(1, function(id)
   local event = event_key(id)
   local kind = redis.call('TYPE', event).ok
@@ -43,7 +25,17 @@ return answer_each(1, function(id)
     handler.error, handler.runs = nil, nil
     redis.call('HSET', event, 'h:' .. name, cjson.encode(handler))
   end
-  local erased = f[1] and erase_effects(id)
+  local erased = 0
+  for _, entry in ipairs(f[1] and entries_of(id) or {}) do
+    local e = redis.call('HMGET', entry, 'state', 'holder')
+    -- Under a caller's own key another event, which is open, may have a request under way.
+    local in_use = e[1] == 'started' and e[2] and redis.call('HGET', event_key(e[2]), 'state') == 'open'
+    if not in_use and redis.call('EXISTS', entry) == 1 then
+      redact(entry)
+      redis.call('HDEL', entry, 'bytes', 'recipient', 'why')
+      erased = erased + 1
+    end
+  end
   redis.call('SREM', ns .. ':erasing', id)
-  return erased and { 'erased', tostring(had), erased } or { 'gone' }
+  return f[1] and { 'erased', tostring(had), erased } or { 'gone' }
 end)

@@ -9,14 +9,6 @@
 -- Cost:   O(events × (handlers + log events))
 local run = ARGV[1] == '1'
 
--- index_past_minute: a minute whose index has gone must not be given one that knows of this event only
-local function index_past_minute(at, terms)
-  if at < now - MINUTES_KEPT then return end
-  local from = at - at % MINUTE
-  local others = redis.call('ZCOUNT', ns .. ':events', from, '(' .. from + MINUTE)
-  if others == 0 or redis.call('EXISTS', minute_key(at)) == 1 then index_minute(at, terms) end
-end
-
 -- add_past: add to a record what its handlers came to elsewhere; answers its state and, where that is open, when it is due
 local function add_past(fields, past)
   local names, of_handlers, records_of_handlers = {}, {}, {}
@@ -29,15 +21,22 @@ local function add_past(fields, past)
   return combine_states(of_handlers, records_of_handlers)
 end
 
-local function store(id, event)
-  local more, state, due = event.more, 'open', now
+local answers = answer_each(2, function(packed)
+  local event = unpack_event(packed)
+  local id, more, state, due = event.identity, event.more, 'open', now
+  if more.message then record_message(more.message, id) end
+  if records[id] or redis.call('HEXISTS', event_key(id), 'state') == 1 then return 'known' end
   local received_at = math.min(more.received_at, now)
   local fields = { 'type', event.type, 'arrived_by', event.arrived_by, 'received_at', received_at, 'due', now, 'deliveries',
     more.deliveries, 'numbers', event.terms:sub(5), 'notes', noted('', run and 'imported_to_run' or 'imported') }
   if event.body ~= '' then append(fields, 'body', event.body) end
   if not run then state, due = add_past(fields, more.handlers) end
   count(nil, state)
-  index_past_minute(received_at, event.terms)
+  local from = received_at - received_at % MINUTE
+  -- A minute whose index has gone must not be given one that knows of this event only.
+  local indexed = redis.call('EXISTS', minute_key(from)) == 1
+    or redis.call('ZCOUNT', ns .. ':events', from, '(' .. from + MINUTE) == 0
+  if indexed and received_at >= now - MINUTES_KEPT then index_minute(received_at, event.terms) end
   if state == 'open' then
     enqueue(id, math.max(due, received_at), received_at)
   else
@@ -47,14 +46,6 @@ local function store(id, event)
   collect('ZADD', ':events', received_at, id)
   append(fields, 'state', state)
   collect_record(id, fields)
-end
-
-local answers = answer_each(2, function(packed)
-  local event = unpack_event(packed)
-  local id, message = event.identity, event.more.message
-  if message then record_message(message, id) end
-  if records[id] or redis.call('HEXISTS', event_key(id), 'state') == 1 then return 'known' end
-  store(id, event)
   return 'imported'
 end)
 write_changes()

@@ -20,16 +20,15 @@ local message = open_message(id)
 local fields = message.fields
 if ARGV[7] ~= '' then merge_message(message, cjson.decode(ARGV[7]), by) end
 
-local recipients = {}
+local recipients, doubled, duplicated, answers = {}, {}, {}, {}
 for i = 8, #ARGV, 3 do
   local forms = cjson.decode(ARGV[i])
-  recipients[#recipients + 1] = { forms, ARGV[i + 1], ARGV[i + 2] }
+  append(recipients, { forms, ARGV[i + 1], ARGV[i + 2] })
   merge_forms(message, forms)
   if purpose == 'hold' and not fields['held:' .. forms[1]] then set_field(message, 'held:' .. forms[1], at) end
   if purpose == 'sent' then set_field(message, 'sent:' .. forms[1], by) end
 end
 
-local doubled, duplicated, answers = {}, {}, {}
 for field in pairs(fields) do
   local form = field:match('^sent:(.*)$')
   local state = form and recipient_state(fields, { form })

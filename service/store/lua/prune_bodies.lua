@@ -9,24 +9,20 @@
 local MAX_SIZE = 200
 local LASTING = { 'type', 'state', 'received_at', 'ended_at', 'deliveries' }
 
--- outcomes: of each handler its runs and its reason, as JSON
-local function outcomes(event)
-  local known = {}
-  for _, name in ipairs(handlers_of(event)) do
-    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
-    known[name] = { math.max(tonumber(handler.ran) or 0, tonumber(handler.attempts) or 0), handler.reason or '' }
-  end
-  return next(known) and cjson.encode(known) or '{}'
-end
-
 local function prune(id)
   local event, record, stay = event_key(id), {}, { pruned = true }
-  local values, size, pruned = redis.call('HMGET', event, unpack(LASTING)), #'pruned', outcomes(event)
+  local values, size, outcomes = redis.call('HMGET', event, unpack(LASTING)), #'pruned', {}
   for i, name in ipairs(LASTING) do
     append(record, name, values[i] or '')
     stay[name], size = true, size + #name + #(values[i] or '')
   end
   for _, entry in ipairs(entries_of(id)) do redact(entry) end
+  -- Of each handler its runs and its reason.
+  for _, name in ipairs(handlers_of(event)) do
+    local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
+    outcomes[name] = { math.max(tonumber(handler.ran) or 0, tonumber(handler.attempts) or 0), handler.reason or '' }
+  end
+  local pruned = next(outcomes) and cjson.encode(outcomes) or '{}'
   if size + #pruned > MAX_SIZE then pruned = '{}' end
   local f = redis.call('HMGET', event, 'numbers', 'pruned')
   -- An event that was begun before has lost its handlers.

@@ -13,66 +13,45 @@ local worker, lease, settled = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local FIRST = 5
 local lost, runs = {}, {}
 
--- record_overdue: count a lapse, once, for good: under a token that clear_lapses leaves
-local function record_overdue(event, token, blocked)
-  local f = redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes')
-  local tokens, places = f[1] or '', blocked_places(event)
-  if tokens:find('overdue/' .. token .. ' ', 1, true) then return end
-  local at, till = tokens:find(token .. ' ', 1, true)
-  local lapses = (tonumber(f[2] or '0') or 0) + (at and 0 or 1)
-  if at then tokens = tokens:sub(1, at - 1) .. tokens:sub(till + 1) end
-  local about = { worker = worker, handler = blocked and blocked.handler, place = blocked and blocked.place }
-  if blocked then places[blocked.handler] = blocked.place end
-  redis.call('HSET', event, 'lapse_tokens', (tokens .. 'overdue/' .. token .. ' '):sub(-MAX_LAPSE_TOKENS), 'lapses', lapses,
-    'notes', noted(f[3], blocked and 'blocked' or 'overdue', about), 'blocked', cjson.encode(places))
-end
-
--- end_overdue: an event ran longer than it may. Its worker is alive, but the lapse stays. The lease ends last, so that the
--- repetition of what failed half-way completes it.
+-- end_overdue: an event ran longer than it may. Its worker is alive, but the lapse counts, once and for good: under a token that
+-- stays below. The lease ends last, so that the repetition of what failed half-way completes it.
 local function end_overdue(id, token, about)
-  local event = event_key(id)
-  local blocked = about ~= '' and cjson.decode(about) or nil
-  local f = redis.call('HMGET', event, 'lease', 'lapse_tokens')
-  local ours = f[1] == token
-  if not ours and not (f[2] or ''):find(token .. ' ', 1, true) then return end
-  record_overdue(event, token, blocked)
-  if not ours then return end
+  local event, blocked = event_key(id), about ~= '' and cjson.decode(about) or nil
+  local f, places = redis.call('HMGET', event, 'lease', 'lapse_tokens', 'lapses', 'notes'), blocked_places(event)
+  local tokens, lapses = f[2] or '', tonumber(f[3] or '0') or 0
+  local at, till = tokens:find(token .. ' ', 1, true)
+  if f[1] ~= token and not at then return end
+  if not tokens:find('overdue/' .. token .. ' ', 1, true) then
+    if at then tokens = tokens:sub(1, at - 1) .. tokens:sub(till + 1) end
+    local note = { worker = worker, handler = blocked and blocked.handler, place = blocked and blocked.place }
+    if blocked then places[blocked.handler] = blocked.place end
+    redis.call('HSET', event, 'lapse_tokens', (tokens .. 'overdue/' .. token .. ' '):sub(-MAX_LAPSE_TOKENS),
+      'lapses', lapses + (at and 0 or 1), 'notes', noted(f[4], blocked and 'blocked' or 'overdue', note),
+      'blocked', cjson.encode(places))
+  end
+  if f[1] ~= token then return end
   kill_poison(id, blocked)
   collect_release(id, token)
   settle(id, true)
 end
 
--- clear_lapses: this worker has not vanished, so that the lapses of its leases do not count
-local function clear_lapses()
-  local lapsed = ns .. ':lapsed:' .. worker
-  for _, id in ipairs(redis.call('SMEMBERS', lapsed)) do
-    local event, tokens, any = event_key(id), '', false
-    local f = redis.call('TYPE', event).ok == 'hash' and redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes') or {}
-    local lapses = tonumber(f[2] or '0') or 0
-    for token in (f[1] or ''):gmatch('%S+') do
-      if worker_of(token) == worker then any = true else tokens = tokens .. token .. ' ' end
-    end
-    if lapses > 0 and any then
-      local notes = noted(f[3], 'absolved', { worker = worker })
-      redis.call('HSET', event, 'lapse_tokens', tokens, 'lapses', lapses - 1, 'notes', notes)
-    end
-  end
-  redis.call('DEL', lapsed)
-end
-
--- publish_blocked: let readers of the queue know that events of this worker make no progress
-local function publish_blocked()
-  if ARGV[4] == '' then return redis.call('HDEL', ns .. ':blocked', worker) end
-  local blocked = cjson.decode(ARGV[4])
-  local known = { since = now - blocked.seconds * 1000, till = now + lease, place = blocked.place }
-  redis.call('HSET', ns .. ':blocked', worker, cjson.encode(known))
-  redis.call('PEXPIRE', ns .. ':blocked', lease)
-end
-
 for i = FIRST, #ARGV, 4 do
   if ARGV[i + 2] == 'overdue' then end_overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
 end
-clear_lapses()
+-- This worker has not vanished: the lapses of its leases do not count.
+for _, id in ipairs(redis.call('SMEMBERS', ns .. ':lapsed:' .. worker)) do
+  local event, tokens, any = event_key(id), '', false
+  local f = redis.call('TYPE', event).ok == 'hash' and redis.call('HMGET', event, 'lapse_tokens', 'lapses', 'notes') or {}
+  local lapses = tonumber(f[2] or '0') or 0
+  for token in (f[1] or ''):gmatch('%S+') do
+    if worker_of(token) == worker then any = true else tokens = tokens .. token .. ' ' end
+  end
+  if lapses > 0 and any then
+    local notes = noted(f[3], 'absolved', { worker = worker })
+    redis.call('HSET', event, 'lapse_tokens', tokens, 'lapses', lapses - 1, 'notes', notes)
+  end
+end
+redis.call('DEL', ns .. ':lapsed:' .. worker)
 for i = FIRST, #ARGV, 4 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
   runs[id] = true
@@ -93,5 +72,12 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
   end
   if not ours then redis.call('SREM', ns .. ':held:' .. worker, id) end
 end
-publish_blocked()
+redis.call('HDEL', ns .. ':blocked', worker)
+if ARGV[4] ~= '' then
+  -- Readers of the queue are to know that events of this worker make no progress.
+  local blocked = cjson.decode(ARGV[4])
+  local known = { since = now - blocked.seconds * 1000, till = now + lease, place = blocked.place }
+  redis.call('HSET', ns .. ':blocked', worker, cjson.encode(known))
+  redis.call('PEXPIRE', ns .. ':blocked', lease)
+end
 return lost

@@ -31,13 +31,6 @@ local function find_blocks(asked, now)
   return probed
 end
 
--- rate: how many slots any window of so many ms may hold. A lower limit of Telnyx's counts for a while.
-local function rate(f, limit, now)
-  if f[2] and tonumber(f[3]) > now then limit = math.min(limit, tonumber(f[2])) end
-  if limit < 1 then return 1, 1000 / limit + GUARD end
-  return math.floor(limit), 1000 + GUARD
-end
-
 -- next_slot: the earliest once `before` others have theirs, and whether slots are in demand: the last `most` were taken within
 -- twice the least time. Slots in the future are spaced evenly.
 local function next_slot(slots, asked, before, blocked_until, most, window, now)
@@ -68,7 +61,9 @@ local function find_slot(asked, before, now)
   local blocked_until, new, back = tonumber(f[1] or 0), tonumber(f[4] or 0), tonumber(f[5] or 0)
   -- Nobody is blocked for longer than that: the server's clock was put back.
   if blocked_until > now + MAX_BLOCK then blocked_until = 0 end
-  local most, window = rate(f, asked.limit, now)
+  -- Any window of so many ms may hold `most` slots. A lower limit of Telnyx's counts for a while.
+  local limit = math.min(asked.limit, f[2] and tonumber(f[3]) > now and tonumber(f[2]) or math.huge)
+  local most, window = math.max(1, math.floor(limit)), 1000 / math.min(limit, 1) + GUARD
   local slot, in_demand = next_slot(slots, asked, before, blocked_until, most, window, now)
   -- A line may be longer than its members: some will never come back.
   local others_first = not asked.back and in_demand and math.max(new, back) > slot
@@ -82,29 +77,7 @@ local function find_slot(asked, before, now)
   return { 'deferred', math.ceil(place - now) }
 end
 
--- admit: whether a call may go, and when. Its slot is taken, and the blocks that it is the probe of know it.
-local function admit(asked, unused, probe_patience, now)
-  local probed, blocked = find_blocks(asked, now)
-  if blocked then return blocked end
-  local answer, slots, keep = { 'granted', 0, '' }, nil, nil
-  if asked.product ~= '' then
-    if unused ~= '' then redis.call('LREM', ns .. ':slots:' .. asked.product, -1, unused) end
-    -- It came before the present members of the line.
-    asked.back = redis.call('ZREM', ns .. ':lookahead:' .. asked.product, asked.event) == 1 or asked.back
-    answer, slots, keep = find_slot(asked, 0, now)
-  end
-  if answer[1] ~= 'granted' then return answer end
-  if slots then
-    redis.call('RPUSH', slots, answer[3])
-    redis.call('PEXPIRE', slots, keep)
-  end
-  for _, key in ipairs(probed) do
-    redis.call('HSET', key, 'ticket', asked.ticket, 'prober', asked.event, 'probe_at', math.ceil(now + probe_patience))
-  end
-  return answer
-end
-
--- look_ahead: the answer of admit to a send; nothing is taken. With 'granted' comes '1' where no block and no failure is known
+-- look_ahead: the answer of acquire to a send; nothing is taken. With 'granted' comes '1' where no block and no failure is known
 -- at all: a read that succeeds then has nothing to ask and nothing to report.
 local function look_ahead(asked, now)
   local _, blocked = find_blocks(asked, now)

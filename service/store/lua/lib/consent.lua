@@ -61,32 +61,27 @@ local function opted_out(forms, since)
   return false
 end
 
--- record_change: keep a change. Forms are the number's, that of today first. `sealed` is the number itself, sealed ('' where it is
--- not hidden), `at` is in ms. Answers whether it is news.
-local function record_change(forms, sealed, said, at, source)
-  local known, others = known_consent(forms)
-  local by_person = source == 'operator' or source == 'import'
-  local time, news = string.format('%d', at), false
-  for first = 1, 4, 3 do
-    local field = said == 'out' and first or first + 1
-    local concerns = (first == 4) == by_person or (by_person and said == 'in')
-    if concerns and is_later(time, known[field]) then
-      known[field], news = time, true
-      if said == 'out' then known[first + 2] = source end
+-- record_changes: keep changes: a list of {forms (of the number, that of today first), sealed (the number itself, '' where it is
+-- not hidden), said ('out' | 'in'), at (ms; -1: `default_at`), source}; answers how many were news
+local function record_changes(changes, default_at)
+  local number = 0
+  for _, change in ipairs(changes) do
+    local forms, sealed, said, at, source = unpack(change)
+    local known, others = known_consent(forms)
+    local by_person, news = source == 'operator' or source == 'import', false
+    at = string.format('%d', at < 0 and default_at or at)
+    for first = 1, 4, 3 do
+      local field = said == 'out' and first or first + 1
+      local concerns = (first == 4) == by_person or (by_person and said == 'in')
+      if concerns and is_later(at, known[field]) then
+        known[field], news = at, true
+        if said == 'out' then known[first + 2] = source end
+      end
     end
+    if news or others > 0 then write_consent(forms, sealed, known) end
+    number = number + (news and 1 or 0)
   end
-  if news or others > 0 then write_consent(forms, sealed, known) end
-  return news
-end
-
--- record_changes: keep changes: a list of {forms, sealed, said, at (ms; -1: now), source}; answers how many were news
-local function record_changes(changes, now)
-  local news = 0
-  for _, each in ipairs(changes) do
-    local at = each[4] < 0 and tonumber(now) or each[4]
-    if record_change(each[1], each[2], each[3], at, each[5]) then news = news + 1 end
-  end
-  return news
+  return number
 end
 
 -- unreadable_consent: the encryption keys that opt-outs are hidden under and the caller does not have

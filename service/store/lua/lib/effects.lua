@@ -49,15 +49,6 @@ local function settle_effects(id, word, answer)
   return settled
 end
 
--- withdraw_refused_effects: let what Telnyx refused for good be asked for once more, also where the recipient's STOP was the
--- reason
-local function withdraw_refused_effects(id)
-  for _, entry in ipairs(entries_of(id)) do
-    local f = redis.call('HMGET', entry, 'state', 'version')
-    if f[1] == 'refused' then redis.call('HSET', entry, 'state', 'withdrawn', 'version', tonumber(f[2] or '0') + 1) end
-  end
-end
-
 -- reset_effects: let a handler's effects be as if they had never been, so that they happen once more under keys that
 -- Telnyx has not seen; without `act` only count them
 local function reset_effects(id, handler, act)

@@ -42,21 +42,20 @@ local function kill_poison(id, blocked)
   local f = redis.call('HMGET', event, 'alone', 'lapses', 'handlers', 'notes')
   local lapses = tonumber(f[2] or '0') or 0
   if not f[1] or lapses < MAX_LAPSES then return end
-  local places, open, guilty, fields = blocked_places(event), {}, {}, {}
+  local places, open, guilty, fields = blocked_places(event), {}, false, {}
   if blocked then places = { [blocked.handler] = blocked.place } end
   for _, name in ipairs(names_of(f[3]) or {}) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
     if handler.state ~= 'done' and handler.state ~= 'dead' then
-      open[name] = handler
-      if places[name] then guilty[name] = handler end
+      open[name], guilty = handler, guilty or places[name]
     end
   end
-  for name, handler in pairs(next(guilty) and guilty or open) do
+  for name, handler in pairs(open) do
     handler.state, handler.due, handler.ended_at, handler.held_by = 'dead', nil, now, nil
     handler.ran = (tonumber(handler.ran) or 0) + lapses
     handler.reason = places[name] and 'blocked_event_loop' or 'killed_worker'
     handler.error = ADVICE[handler.reason]:format(places[name])
-    fields[#fields + 1], fields[#fields + 2] = 'h:' .. name, cjson.encode(handler)
+    if places[name] or not guilty then append(fields, 'h:' .. name, cjson.encode(handler)) end
   end
   if #fields > 0 then redis.call('HSET', event, 'notes', noted(f[4], 'condemned'), unpack(fields)) end
 end

@@ -135,16 +135,14 @@ end
 -- A status of an unreadable number counts for the message's only recipient; among several, `unreadable` is
 -- true where one that may be this one has the message.
 local function recipient_state(fields, forms)
-  local state, others = {}, 0
+  local state, mine, others = {}, {}, 0
   for _, name in ipairs(RECIPIENT_FIELDS) do
-    for _, form in ipairs(forms) do state[name] = merge_values(name, state[name], fields[name .. ':' .. form]) end
+    for _, form in ipairs(forms) do
+      state[name], mine[name .. ':' .. form] = merge_values(name, state[name], fields[name .. ':' .. form]), true
+    end
   end
   for field in pairs(fields) do
-    if field:match('^status:') or field:match('^carrier:') then
-      local mine = false
-      for _, form in ipairs(forms) do mine = mine or field == 'status:' .. form or field == 'carrier:' .. form end
-      if not mine then others = others + 1 end
-    end
+    if (field:match('^status:') or field:match('^carrier:')) and not mine[field] then others = others + 1 end
   end
   local only = tonumber(fields.of or 0) <= 1 and others == 0
   local excluded_events = '\n' .. (state.excluded_events or '') .. '\n'

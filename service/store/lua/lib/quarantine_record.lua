@@ -7,17 +7,6 @@
 local DAMAGED_IS_KEPT = 30 * 86400000
 local DEFAULTS = { type = 'ringback.unreadable_record', arrived_by = 'webhook', received_at = now, due = now, deliveries = 1 }
 
--- handlers_within: the handlers that a record lists or, where the list cannot be read, those that it has fields of
-local function handlers_within(event)
-  local names = handlers_of(event)
-  if #names > 0 then return names end
-  names = {}
-  for _, field in ipairs(redis.call('HKEYS', event)) do
-    if field:sub(1, 2) == 'h:' then names[#names + 1] = field:sub(3) end
-  end
-  return #names > 0 and names or { 'record' }
-end
-
 local function quarantine_record(id)
   local event = event_key(id)
   if redis.call('TYPE', event).ok ~= 'hash' then
@@ -30,7 +19,12 @@ local function quarantine_record(id)
     if not stored or type(default) == 'number' and not tonumber(stored) then redis.call('HSET', event, name, default) end
   end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone', 'lapses')
-  local names = handlers_within(event)
+  local names = { unpack(handlers_of(event)) }
+  -- Where the list cannot be read, they are those that the record has fields of.
+  for _, field in ipairs(#names == 0 and redis.call('HKEYS', event) or {}) do
+    if field:sub(1, 2) == 'h:' then append(names, field:sub(3)) end
+  end
+  if #names == 0 then append(names, 'record') end
   for _, name in ipairs(names) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
     if handler.state ~= 'done' and handler.state ~= 'dead' or handler.reason == UNREADABLE then

@@ -27,15 +27,12 @@ end
 -- delivered_again: count it, and of the first ones keep the time and the way
 local function delivered_again(id, arrived_by)
   local MAX_DETAILED = 21
-  local event = event_key(id)
-  local f = redis.call('HMGET', event, 'deliveries', 'again', 'pruned')
-  local deliveries = tonumber(f[1] or '0') + 1
-  if deliveries > MAX_DETAILED or f[3] then
-    redis.call('HSET', event, 'deliveries', deliveries)
-  else
-    local again = (f[2] or '') .. now .. ' ' .. arrived_by:match('^%S*') .. ';'
-    redis.call('HSET', event, 'deliveries', deliveries, 'again', again)
+  local f = redis.call('HMGET', event_key(id), 'deliveries', 'again', 'pruned')
+  local fields = { 'deliveries', tonumber(f[1] or '0') + 1 }
+  if fields[2] <= MAX_DETAILED and not f[3] then
+    append(fields, 'again', (f[2] or '') .. now .. ' ' .. arrived_by:match('^%S*') .. ';')
   end
+  redis.call('HSET', event_key(id), unpack(fields))
 end
 
 -- record(id, event, first_at): collect an event that write_changes records. `event` is an unpacked event. Its body may be sealed

@@ -38,19 +38,6 @@ local function park(id, received_at, parked, held_by, fields)
   return freed
 end
 
--- change_state: the write of the new state into the record is what makes it count
-local function change_state(id, before, after, fields)
-  if before and before ~= 'open' then leave_end(id, before) end
-  count(before, after)
-  fields[#fields + 1], fields[#fields + 2] = 'state', after
-  if after ~= 'open' then
-    index_end(id, after)
-    fields[#fields + 1], fields[#fields + 2] = 'ended_at', now
-  elseif before then
-    redis.call('HDEL', event_key(id), 'ended_at')
-  end
-end
-
 -- read_settled: the fields of SETTLED of a record. Its collected changes are written before.
 local function read_settled(id)
   if records[id] then write_changes() end
@@ -92,7 +79,17 @@ local function collect_settlement(id, f, results, given_back, quietly)
   else
     dequeue(id)
   end
-  if after ~= before then change_state(id, before, after, fields) end
+  if after ~= before then
+    if before and before ~= 'open' then leave_end(id, before) end
+    count(before, after)
+    fields[#fields + 1], fields[#fields + 2] = 'state', after
+  end
+  if after ~= before and after ~= 'open' then
+    index_end(id, after)
+    fields[#fields + 1], fields[#fields + 2] = 'ended_at', now
+  elseif after ~= before and before then
+    redis.call('HDEL', event, 'ended_at')
+  end
   if #fields > 0 then collect_record(id, fields) end
   return after
 end
