@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
-from telnyx.types import MessagingOptoutListResponse
+from telnyx.types.messaging_optout_list_response import MessagingOptoutListResponse
 
 from service import clock
 from service.events import read_time

@@ -2,6 +2,11 @@
 
 from typing import Any
 
+from service.outbound.sdk_on_demand import load_sdk_on_demand
+
+# Before any module imports the SDK, which takes a second where it is loaded whole.
+load_sdk_on_demand()
+
 
 def __getattr__(name: str) -> Any:
     """Return `WorkerSettings` for stock arq; importing this package alone loads no SDK and reads no setting."""
