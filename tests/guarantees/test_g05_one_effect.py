@@ -3,62 +3,24 @@
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import structlog
 
+from tests.guarantees import effect_steps
 from tests.processes.fleet import Fleet, open_fleet
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
 HANDLERS = """
-import asyncio, os, signal
-from pathlib import Path
-
+from effect_steps import die_where_asked
 from service import Context, Event, Router
-from service.outbound import effect_rules, run_ledger, sender
 
-effect_rules.SHOWS_AT_TELNYX = 300
+die_where_asked()
 router = Router()
-
-
-def die(step):
-    if Path(f"kill-{step}").exists():
-        Path(f"kill-{step}").unlink()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def dying(cls, name, before=None, after=None):
-    original = getattr(cls, name)
-
-    async def step(*args, **kwargs):
-        if before:
-            die(before)
-        result = await original(*args, **kwargs)
-        if after:
-            die(after)
-        return result
-
-    setattr(cls, name, step)
-
-
-dying(run_ledger.RunLedger, "entry_of", after="looked up")
-dying(run_ledger.RunLedger, "begin", after="intent written")
-dying(run_ledger.RunLedger, "end", before="answer received", after="answer stored")
-send = sender.Sender.send
-
-
-async def dying_mid_send(self, original, wanted):
-    sending = asyncio.ensure_future(send(self, original, wanted))
-    while not (wanted.left and Path("at telnyx").exists()) and not sending.done():
-        await asyncio.sleep(0.005)
-    die("request sent")
-    return await sending
-
-
-sender.Sender.send = dying_mid_send
 
 
 @router.on("test.sms")
@@ -99,7 +61,6 @@ async def codes(event: Event, ctx: Context) -> None:
 
 log = structlog.get_logger(__name__)
 
-STEPS = ["looked up", "intent written", "request sent", "answer received", "answer stored"]
 OPERATIONS = [
     *(pytest.param(name, marks=pytest.mark.slow) for name in ("sms", "order")),
     *(pytest.param(name, marks=pytest.mark.soak) for name in ("own_key", "rcs", "agent", "codes")),
@@ -132,7 +93,7 @@ def expected(operation: str, step: str) -> Cell:
 
 @pytest.fixture(scope="module", params=OPERATIONS)
 def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Fleet]]:
-    with open_fleet(tmp_path_factory.mktemp(request.param), HANDLERS) as opened:
+    with open_fleet(tmp_path_factory.mktemp(request.param), HANDLERS, Path(effect_steps.__file__)) as opened:
         opened.start_ingress()
         yield request.param, opened
 
@@ -166,7 +127,7 @@ def payload(fleet: Fleet, number: str) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", effect_steps.STEPS)
 def test_a_worker_killed_between_two_steps_does_it_once(fleet: tuple[str, Fleet], step: str) -> None:
     operation, deployment = fleet
     number = fresh_number()[:12]
@@ -182,7 +143,7 @@ def test_a_worker_killed_between_two_steps_does_it_once(fleet: tuple[str, Fleet]
     deployment.accepted(event)
     if step == "request sent":
         wait_for(lambda: len(changes(deployment)) > before)
-        (deployment.folder / "at telnyx").write_text("")
+        (deployment.folder / effect_steps.AT_TELNYX).write_text("")
     wait_for(lambda: victim.poll() is not None)
     assert victim.returncode == -signal.SIGKILL
     survivor = deployment.start_worker()

@@ -1,6 +1,7 @@
 """A deployment of real processes: a server, an ingress, workers and a local Telnyx, each of which may be killed."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -154,9 +155,14 @@ class Fleet:
 
 
 @contextmanager
-def open_fleet(folder: Path, handlers: str, **variables: str) -> Iterator[Fleet]:
-    """A server and a local Telnyx; `handlers` is the text of `my_handlers.py`, whose `router` the workers load."""
+def open_fleet(folder: Path, handlers: str, beside: Path | None = None, /, **variables: str) -> Iterator[Fleet]:
+    """A server and a local Telnyx; `handlers` is the text of `my_handlers.py`, whose `router` the workers load.
+
+    `beside` is a module that the handlers import.
+    """
     (folder / "my_handlers.py").write_text(handlers)
+    if beside is not None:
+        shutil.copy(beside, folder)
     key, simulator, port = SigningKey.generate(), Simulator(), free_port()
     with ExitStack() as stack:
         telnyx = stack.enter_context(simulating(simulator))
