@@ -12,7 +12,8 @@ from service.events.event import parse_json
 from service.messages.sms_text import segments
 from service.security.masking import mask_number
 from service.store.effects.ledger import Entry, Sent
-from service.store.inbox.records import MOST_RUNS, EventRecord, HandlerRecord, Note, RunRecord
+from service.store.inbox.handler_records import MOST_RUNS, HandlerRecord, RunRecord
+from service.store.inbox.records import EventRecord, Note
 
 Kind = Literal["happened", "accepted", "delivered", "run", "effect", "note", "wait", "ended"]
 

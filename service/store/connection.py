@@ -59,11 +59,7 @@ def connect(url: str, *, timeout: float, connections: int) -> "Redis":
         InvalidSettings: the URL cannot be read.
     """
     target = _target(url)
-    options = {
-        **_options(url, target, timeout),
-        "max_connections": connections,
-        "retry": Retry(NoBackoff(), 0),
-    }
+    options = {**_options(url, target, timeout), "max_connections": connections, "retry": Retry(NoBackoff(), 0)}
     if target.master is not None:
         sentinel = awaited_sentinel.Sentinel(  # type: ignore[no-untyped-call]
             target.addresses, sentinel_kwargs=_sentinel_options(target, timeout)

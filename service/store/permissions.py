@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from service.store.keys import Keys
 from service.store.scripts import all_texts, script
-from service.store.store import Store
+from service.store.store import Keys, Store
 
 WORKER_COMMANDS = frozenset(
     {

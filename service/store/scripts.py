@@ -12,8 +12,6 @@ from typing import Any
 from redis import Redis as BlockingRedis
 from redis.exceptions import NoScriptError, ResponseError
 
-from service.store.keys import Keys
-
 Argument = str | bytes | int
 
 _LUA = resources.files("service.store") / "lua"
@@ -71,13 +69,13 @@ def is_script_error(error: BaseException) -> bool:
     return isinstance(error, ResponseError) and str(error).startswith(damaged)
 
 
-def run_blocking(redis: BlockingRedis, name: str, namespace: str, *args: Argument) -> Any:
-    """Call a script from a thread; otherwise like `Store.run`.
+def run_blocking(redis: BlockingRedis, name: str, key: str, *args: Argument) -> Any:
+    """Call a script from a thread, with one of our keys; otherwise like `Store.run`.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, or refuses.
     """
-    wanted, key = script(name), Keys(namespace).counts
+    wanted = script(name)
     try:
         return redis.evalsha(wanted.digest, 1, key, *args)  # type: ignore[arg-type]
     except NoScriptError:

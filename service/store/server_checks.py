@@ -13,7 +13,7 @@ from service.settings import InvalidSettings
 from service.store.connection import address_of, connect
 from service.store.permissions import Needs, refusals
 from service.store.redis_errors import describe_redis_error
-from service.store.store import Store
+from service.store.store import Store, in_pages
 
 OLDEST_VERSION = 7
 START_SECONDS = 1.5
@@ -205,15 +205,9 @@ async def trouble_with_encryption(store: Store) -> str | None:
 async def check_encryption(store: Store) -> EncryptionFindings:
     """Look at the seals of all bodies, and at the keys that hide opted-out numbers."""
     seals = Counter[str]()
-    cursor = 0
-    while True:
-        cursor, found = await store.redis.zscan(store.keys.events, cursor, count=PAGE)
-        ids = [event_id for event_id, _ in found]
-        for start in range(0, len(ids), PAGE):
-            names = await store.run("body_seals", *ids[start : start + PAGE])
-            seals.update(name.decode() for name in names)
-        if cursor == 0:
-            break
+    async for page in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):
+        names = await store.run("body_seals", *(event_id for event_id, _ in page))
+        seals.update(name.decode() for name in names)
     unsealed = seals.pop("", 0) if store.encryption.active else 0
     bodies = Counter({name: number for name, number in seals.items() if name and name not in store.encryption.names})
     return EncryptionFindings(await keys_missing_for_opt_outs(store), bodies, unsealed)

@@ -1,16 +1,146 @@
 """One deployment's data in Redis: the connection, the names of its keys, and its encryption."""
 
+import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from service.security.encryption import Sealer
 from service.settings import Settings
-from service.store.keys import Keys
 from service.store.scripts import Argument, script
+
+T = TypeVar("T")
+
+ARQ_JOB = "arq:job:"
+"""The prefix of arq for a job's data. It is global, so our job ids bear the namespace."""
+
+
+class Keys:
+    """Key names of one deployment.
+
+    A number that is part of a key or a field is hidden if there is an encryption key (`Sealer.forms`).
+
+    | key | type | holds |
+    |---|---|---|
+    | `<ns>:event:<id>` | hash | the inbox record of an event |
+    | `<ns>:content:<hash>` | string | the event that this content was last accepted as, for an hour |
+    | `<ns>:queue` | sorted set | arq's queue: job ids by due time (ms) |
+    | `<ns>:wake` | list | tokens that waiting workers block on |
+    | `<ns>:counts` | hash | accepted, done, ignored, dead, open |
+    | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
+    | `<ns>:minute:<minute>` | string | digests of the types and numbers among the events accepted in that minute |
+    | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |
+    | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
+    | `<ns>:claim:<worker>` | string | the number of its latest claim |
+    | `<ns>:lapsed:<worker>` | set | ids of events whose lease lapsed in its hands |
+    | `<ns>:blocked` | hash | worker → since when its event loop is blocked, and by whose code (JSON) |
+    | `<ns>:draining:<worker>` | string | it has announced its stop |
+    | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
+    | `<ns>:dead_checked_until` | string | up to when (ms) dead events were looked at, to tell of their causes |
+    | `<ns>:dead_notified:<digest>` | string | this cause of death was told of within the hour |
+    | `<ns>:erasing` | set | ids of open events that are to be erased when they have ended |
+    | `<ns>:maintenance` | string | the worker that does the upkeep |
+    | `<ns>:blocks` | set | names of causes for which work is parked, or was and is not yet all set free |
+    | `<ns>:block:<name>` | hash | one open cause: since when, when it is probed, what to do |
+    | `<ns>:parked:<name>` | sorted set | ids of the events that a cause holds, by the time of acceptance (ms) |
+    | `<ns>:notified:<name>` | string | people were told of this cause lately |
+    | `<ns>:failures` | sorted set | ids of the events that Telnyx failed last, by time (ms) |
+    | `<ns>:bucket:<product>` | hash | how far sends of a product are blocked, slowed down and lined up |
+    | `<ns>:lookahead:<product>` | sorted set | events that read Telnyx before they take a slot, by their end (ms) |
+    | `<ns>:slots:<product>` | list | the last moments (ms) at which sends were let through |
+    | `<ns>:effects:<id>` | sorted set | names of an event's effects by the time of their beginning (ms) |
+    | `<ns>:effect:<name>` | hash | the ledger's entry of one effect |
+    | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
+    | `<ns>:sms_budget` | sorted set | fallbacks of the last hour by the time of their reservation (ms) |
+    | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
+    | `<ns>:sms_budget:notified` | string | a person has been told that fallbacks are held |
+    | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in, the source, and the number sealed |
+    | `<ns>:optout_keys` | hash | name of an encryption key → how many of these are hidden under it |
+    | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
+    | `<ns>:optouts_reader` | string | who reads that list now |
+    | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
+    | `<ns>:replies:<number>` | set | answers given to one number lately |
+    | `<ns>:reply_budget` | sorted set | replies of the last hour by the time of their reservation (ms) |
+    | `<ns>:sent_regions` | sorted set | regions that we have sent to, by the latest time (ms) |
+    | `<ns>:profile_countries:<id>` | string | for an hour, the countries of a messaging profile's numbers (JSON) |
+    | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
+    | `<ns>:paused` | set | handlers that a person has paused; `*` for all |
+    | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
+    | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
+    | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
+    | `<ns>:snapshot:<kind>` | hash | for ever, by id: the last known state of a registration of that kind |
+    | `<ns>:throttle:<name>` | string | the holder of a throttle: an action that may happen once in a while |
+    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and when it was asked |
+    | `<ns>:gone_receiver:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
+    | `<ns>:readyz` | string | written to see whether writes are taken |
+    | `<ns>:user:…` | any | the handlers' own |
+    """
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        self.blocked = f"{namespace}:blocked"
+        self.counts = f"{namespace}:counts"
+        self.dead = f"{namespace}:dead"
+        self.ended = f"{namespace}:ended"
+        self.erasing = f"{namespace}:erasing"
+        self.events = f"{namespace}:events"
+        self.idempotency_probe = f"{namespace}:idempotency_probe"
+        self.optout_keys = f"{namespace}:optout_keys"
+        self.optouts = f"{namespace}:optouts"
+        self.optouts_read = f"{namespace}:optouts_read"
+        self.optouts_reader = f"{namespace}:optouts_reader"
+        self.paused = f"{namespace}:paused"
+        self.queue = f"{namespace}:queue"
+        self.readyz = f"{namespace}:readyz"
+        self.sent_regions = f"{namespace}:sent_regions"
+        self.url_domains = f"{namespace}:url_domains"
+        self.wake = f"{namespace}:wake"
+
+    def profile_countries(self, profile_id: str) -> str:
+        return f"{self.namespace}:profile_countries:{hashlib.sha256(profile_id.encode()).hexdigest()[:32]}"
+
+    def snapshot(self, kind: str) -> str:
+        return f"{self.namespace}:snapshot:{kind}"
+
+    def throttle(self, name: str) -> str:
+        return f"{self.namespace}:throttle:{name}"
+
+    def draining(self, worker: str) -> str:
+        return f"{self.namespace}:draining:{worker}"
+
+    def gone_receiver(self, url: str) -> str:
+        return f"{self.namespace}:gone_receiver:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
+
+    def event(self, event_id: str) -> str:
+        return f"{self.namespace}:event:{event_id}"
+
+    def job_id(self, event_id: str) -> str:
+        return f"{self.namespace}:{event_id}"
+
+    def message(self, message_id: str) -> str:
+        return f"{self.namespace}:message:{message_id}"
+
+    def replies(self, form: str) -> str:
+        return f"{self.namespace}:replies:{form}"
+
+    def rcs(self, form: str) -> str:
+        return f"{self.namespace}:rcs:{form}"
+
+
+async def in_pages(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:
+    """Yield items in lists of this size."""
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) == size:
+            yield page
+            page = []
+    if page:
+        yield page
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,9 @@ from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
 from service.store.effects.blocks import ALL, DETAIL, KIND, cause_of
+from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.leases import Lease, LeaseLost
-from service.store.inbox.records import UNREADABLE, EventRecord, HandlerRecord, RunRecord
+from service.store.inbox.records import UNREADABLE, EventRecord
 from service.store.store import Store
 from service.worker.held_leases import ActiveEvent, fair_timeout
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.outbound.handler_run_state import Run
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import HeldLease, Lease
-from service.store.inbox.records import HandlerRecord
 
 
 @asynccontextmanager

@@ -90,7 +90,7 @@ class LeaseRenewer(threading.Thread):
         try:
             if self._endings:
                 # Before the renewal, which gives these leases up: without a lease nothing is recorded.
-                run_blocking(self._redis, "finish", self._store.namespace, *finishing(self._endings))
+                run_blocking(self._redis, "finish", self._store.keys.counts, *finishing(self._endings))
                 self._endings = []
             self._renew()
         except (RedisError, OSError) as error:
@@ -111,7 +111,7 @@ class LeaseRenewer(threading.Thread):
             settled=settled,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
         )
-        lost: list[bytes] = run_blocking(self._redis, "renew", self._store.namespace, *args)
+        lost: list[bytes] = run_blocking(self._redis, "renew", self._store.keys.counts, *args)
         self._reported_blocked = is_blocked
         gone = {event_id.decode() for event_id in lost}
         self._leases.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)

@@ -19,7 +19,7 @@ from service.routing import Dead, Discard, Retry
 from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.facts.consent import KeyMissing
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 
 LONGEST_WORD = 300
 FIRST_BACKOFF = 1.0

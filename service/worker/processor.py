@@ -18,6 +18,7 @@ from service.monitoring.counters import CounterFamily, HistogramFamily
 from service.monitoring.labels import event_types
 from service.security.masking import describe_error
 from service.store.inbox.group_commit import Batcher
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import (
     ClaimedEvents,
     ClaimRequest,
@@ -27,7 +28,6 @@ from service.store.inbox.leases import (
     announce_stop,
     claim,
 )
-from service.store.inbox.records import HandlerRecord
 from service.store.store import Store
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent, HeldLeases, fair_timeout

@@ -23,11 +23,10 @@ from service.store.cancellation import check_cancelled
 from service.store.connection import address_of, connect
 from service.store.inbox.dead_letters import quarantine
 from service.store.inbox.leases import ClaimedEvents
-from service.store.keys import ARQ_JOB, Keys
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
-from service.store.store import Store
+from service.store.store import ARQ_JOB, Keys, Store
 from service.worker.arq_compat import (
     COMMAND_TIMEOUT,
     NO_EVENT,

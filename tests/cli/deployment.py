@@ -17,10 +17,9 @@ from service.cli import app
 from service.cli.connections import ask_at
 from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
-from service.store.inbox.records import HandlerRecord
-from service.store.keys import Keys
-from service.store.store import Store
+from service.store.store import Keys, Store
 
 T = TypeVar("T")
 

@@ -10,11 +10,10 @@ import pytest
 from service.store.connection import connect
 from service.store.inbox.accept import Counts, NewEvent, accept, cancel, pack_event
 from service.store.inbox.audit import MOST_COUNTS, PAGE, audit
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
-from service.store.inbox.records import HandlerRecord
-from service.store.keys import ARQ_JOB, Keys
 from service.store.scripts import script
-from service.store.store import Store
+from service.store.store import ARQ_JOB, Keys, Store
 from tests.cli.deployment import Deployment
 from tests.pending import at_once
 

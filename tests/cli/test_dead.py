@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from tests.cli.deployment import Deployment
 
 FAILED = HandlerRecord("dead", attempts=8, reason="ValueError", error="ValueError at greetings.py:7 in greet")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.search import EventFilter
 from service.store.inbox.watch import MOST_AT_ONCE, Watch
 from service.store.store import Store

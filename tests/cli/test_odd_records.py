@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service.events.nested_json import dump_json
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator

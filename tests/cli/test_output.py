@@ -24,7 +24,7 @@ from service.cli.output import confirm, print_table
 from service.dashboard.timeline import Line
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
-from service.store.inbox.records import HandlerRecord, RunRecord
+from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.terminal import on_terminal

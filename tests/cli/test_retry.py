@@ -208,7 +208,7 @@ def test_an_open_event_is_left_as_it_is(deployment: Deployment) -> None:
 
 
 def test_bulk_is_exact_and_drop_lowers_both_sides(deployment: Deployment) -> None:
-    from service.store.inbox.records import HandlerRecord
+    from service.store.inbox.handler_records import HandlerRecord
 
     ids = [f"event-{number}" for number in range(120)]
     deployment.accept(*ids)
@@ -223,7 +223,7 @@ def test_bulk_is_exact_and_drop_lowers_both_sides(deployment: Deployment) -> Non
 
 
 def test_an_event_that_killed_its_workers_comes_back_as_a_suspect(deployment: Deployment) -> None:
-    from service.store.inbox.records import HandlerRecord
+    from service.store.inbox.handler_records import HandlerRecord
 
     deployment.accept("one")
     deployment.finish("one", greet=HandlerRecord("dead", 0, reason="killed_worker"))

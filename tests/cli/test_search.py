@@ -10,7 +10,7 @@ import pytest
 from service.security.encryption import PLAIN
 from service.security.numbers import digests
 from service.store.inbox.accept import NewEvent, accept
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.retention import prune_bodies
 from tests.cli.deployment import Deployment
 from tests.reported import case

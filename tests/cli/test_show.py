@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from service import Context, Event, Router
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, claim
-from service.store.inbox.records import HandlerRecord
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.stack import Stack

@@ -10,7 +10,7 @@ import pytest
 from service import Context, Event, Router
 from service.events.consent import ConsentChange
 from service.store.facts.consent import opted_out, record_consent
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator

@@ -8,7 +8,8 @@ import pytest
 
 from service.dashboard.timeline import Line, _span, build, in_doubt
 from service.store.effects.ledger import Entry, Sent, StoredAnswer
-from service.store.inbox.records import MOST_RUNS, Delivery, EventRecord, HandlerRecord, Note, RunRecord
+from service.store.inbox.handler_records import MOST_RUNS, HandlerRecord, RunRecord
+from service.store.inbox.records import Delivery, EventRecord, Note
 
 T = 1_763_785_000_000
 

@@ -13,6 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from service import Context, Event, Router
 from service.store.inbox import accept
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import (
     ClaimRequest,
     HandlerResults,
@@ -23,7 +24,6 @@ from service.store.inbox.leases import (
     finish,
     renewal,
 )
-from service.store.inbox.records import HandlerRecord
 from service.store.scripts import script
 from service.store.store import Store
 from tests.pending import pending

@@ -33,8 +33,9 @@ from service.routing import Router
 from service.settings import Settings
 from service.store.facts.consent import record_consent
 from service.store.inbox.accept import LENGTH_BYTES, NewEvent, accept, find
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import Lease
-from service.store.inbox.records import EventRecord, HandlerRecord
+from service.store.inbox.records import EventRecord
 from service.store.scripts import script
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices, run_handler

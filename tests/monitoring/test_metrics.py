@@ -12,7 +12,7 @@ from service.ingress.metrics import IngressMetrics
 from service.monitoring.labels import Labels, event_types
 from service.store.effects.blocks import Cause
 from service.store.inbox import accept
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics
 from service.worker.readiness import BlockMetrics

@@ -6,8 +6,8 @@ from typing import Any
 from service import Context, Event, Router
 from service.store.effects.blocks import Cause, open_causes
 from service.store.inbox import accept
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
-from service.store.inbox.records import HandlerRecord
 from service.store.store import Store
 from tests.stack import Stack
 from tests.telnyx_events import envelope, fresh_number

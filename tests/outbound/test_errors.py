@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service import Context, Discard, Event, Retry, Router
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from tests.cli.at_stack import run_at
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number

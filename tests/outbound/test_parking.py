@@ -21,8 +21,9 @@ from service.store.effects.blocks import probe, release
 from service.store.facts import notices
 from service.store.inbox import accept, retention
 from service.store.inbox.audit import audit
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, claim
-from service.store.inbox.records import EventRecord, HandlerRecord
+from service.store.inbox.records import EventRecord
 from service.store.scripts import script
 from service.store.store import Store
 from service.worker.maintenance import Maintenance

@@ -8,8 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from service.store.keys import ARQ_JOB, Keys
-from service.store.store import Store
+from service.store.store import ARQ_JOB, Keys, Store
 from tests.pending import pending
 
 T = 1_790_000_000_000

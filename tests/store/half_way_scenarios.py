@@ -13,8 +13,8 @@ from service.store.facts.message_states import InsteadOf, Recipient, SendConditi
 from service.store.inbox import accept, dead_letters, erasure, imports, retention
 from service.store.inbox import dead_letters as quarantines
 from service.store.inbox.accept import NewEvent
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
-from service.store.inbox.records import HandlerRecord
 from tests.store.half_way import Scenario, T, World
 
 Step = Callable[[World], Awaitable[Any]]

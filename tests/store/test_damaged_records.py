@@ -6,7 +6,8 @@ from structlog.testing import capture_logs
 
 from service import Context, Event, Router
 from service.security.encryption import PLAIN
-from service.store.inbox.records import HandlerRecord, RunRecord, parse_record
+from service.store.inbox.handler_records import HandlerRecord, RunRecord
+from service.store.inbox.records import parse_record
 from service.store.store import Store
 from service.worker.maintenance import Maintenance
 from tests.cli.at_stack import run_at

@@ -4,7 +4,7 @@ from typing import Any
 
 import structlog
 
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.worker.maintenance import log_dead
 from tests.cli.conftest import deployment  # noqa: F401 - a fixture
 from tests.cli.deployment import Deployment

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from service import Context, Discard, Event, Router
 from service.store.inbox import accept, retention
 from service.store.inbox.audit import audit
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
-from service.store.inbox.records import HandlerRecord
 from service.store.store import Store
 from service.worker import maintenance as upkeep_module
 from service.worker.maintenance import Maintenance

@@ -15,7 +15,7 @@ from handlers import router as built_in
 from service import Context, Discard, Event, Retry, Router
 from service.routing import Dead
 from service.store.inbox.audit import audit
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
 from service.worker.outcomes import Limits, after_error, done
 from tests.processes.fleet import open_fleet

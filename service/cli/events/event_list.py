@@ -9,7 +9,8 @@ import typer
 from service.cli.output import console, print_table, say, say_json
 from service.security.masking import describe_error, shown_type
 from service.store.inbox.event_export import format_timestamp
-from service.store.inbox.records import EventRecord, HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.records import EventRecord
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import orjson
 
@@ -131,14 +131,7 @@ async def begin(
 
 
 async def end(
-    store: Store,
-    name: str,
-    outcome: EffectOutcome,
-    answer: StoredAnswer,
-    *,
-    sent_at: int,
-    why: str,
-    note: str,
+    store: Store, name: str, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str, note: str
 ) -> tuple[str, int]:
     """Note what came of a request that left at `sent_at` (ms); answers its state, and how many are of unknown fate.
 
@@ -215,62 +208,55 @@ def _hidden(digest: str, sealer: Sealer) -> str:
     return digest if isinstance(digest, Form) else sealer.hide(digest)
 
 
-def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
-    fields: Mapping[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
-    body, answer, sealed_under = None, None, None
-    damaged = _is_damaged(fields)
-    try:
-        body = sealer.open(fields[b"bytes"], _place(name, "bytes")) if b"bytes" in fields else None
-        answer = sealer.open(fields[b"answer"], _place(name, "answer")) if b"answer" in fields else None
-    except MissingEncryptionKey as missing:
-        sealed_under = missing.key
-    except SealDamaged:
-        damaged = True
-    # Of a damaged entry nobody can say what was sent: the effect is dead, and no neighbour is harmed.
-    unread = damaged or sealed_under is not None
+_TEXTS = ("handler", "method", "content_type", "run")
+_PRIVATE = ("path", "recipient", "why")
+_NUMBERS = ("version", "generation", "sends", "unconfirmed", "first_at", "last_at", "status")
 
-    def text(field_name: bytes) -> str:
+
+def _entry(name: str, flat: list[bytes], sealer: Sealer) -> Entry:
+    fields = {each.decode(): value for each, value in zip(flat[::2], flat[1::2], strict=True)}
+    # Nobody can say what a damaged entry has sent: its effect is dead, and no neighbour is harmed.
+    unread, sealed_under, body, answer = _is_damaged(fields), None, None, None
+    try:
+        body = _open(name, "bytes", fields, sealer)
+        answer = _open(name, "answer", fields, sealer)
+    except MissingEncryptionKey as missing:
+        unread, sealed_under = True, missing.key
+    except SealDamaged:
+        unread = True
+
+    def text(field_name: str) -> str:
         return fields.get(field_name, b"").decode(errors="replace")
 
-    def number(field_name: bytes) -> int:
-        return whole_number(fields.get(field_name)) or 0
-
+    read: dict[str, Any] = {each: text(each) for each in _TEXTS}
+    read |= {each: sealer.open_text(text(each), _place(name, each)) for each in _PRIVATE}
+    read |= {each: whole_number(fields.get(each)) or 0 for each in _NUMBERS}
     return Entry(
         name=name,
-        event_id=text(b"event"),
-        handler=text(b"handler"),
-        caller_key=text(b"caller_key") == "1",
-        method=text(b"method"),
-        path=sealer.open_text(text(b"path"), _place(name, "path")),
-        recipient=sealer.open_text(text(b"recipient"), _place(name, "recipient")),
-        target=Form(text(b"target")),
-        content_type=text(b"content_type"),
-        digest=Form(text(b"digest")),
-        state=text(b"state"),  # type: ignore[arg-type]
+        event_id=text("event"),
+        caller_key=text("caller_key") == "1",
+        target=Form(text("target")),
+        digest=Form(text("digest")),
+        state=text("state"),  # type: ignore[arg-type]
         body=body,
-        version=number(b"version"),
-        generation=number(b"generation"),
-        sends=number(b"sends"),
-        unconfirmed=number(b"unconfirmed"),
-        first_at=number(b"first_at"),
-        last_at=number(b"last_at"),
-        status=number(b"status"),
-        answer=None if answer is None else StoredAnswer(number(b"status"), text(b"answer_type"), answer),
-        answered_at=number(b"answered_at") or None,
-        sent=tuple(filter(None, map(_sent, text(b"sent").split(";")))),
-        why=sealer.open_text(text(b"why"), _place(name, "why")),
-        run=text(b"run"),
+        answer=None if answer is None else StoredAnswer(read["status"], text("answer_type"), answer),
+        answered_at=whole_number(fields.get("answered_at")) or None,
+        sent=tuple(filter(None, map(_sent, text("sent").split(";")))),
         unread=unread,
         sealed_under=sealed_under,
+        **read,
     )
 
 
-def _is_damaged(fields: Mapping[bytes, bytes]) -> bool:
-    """Return whether what decides about the next request of an entry cannot be read."""
-    numbers = (b"version", b"generation", b"sends", b"unconfirmed", b"first_at", b"last_at", b"status")
+def _open(name: str, field_name: str, fields: Mapping[str, bytes], sealer: Sealer) -> bytes | None:
+    return sealer.open(fields[field_name], _place(name, field_name)) if field_name in fields else None
+
+
+def _is_damaged(fields: Mapping[str, bytes]) -> bool:
+    """Return whether a field that decides about the next request of an entry cannot be read."""
     states = {each.encode() for each in get_args(EntryState)}
-    return fields.get(b"state") not in states or any(
-        each in fields and whole_number(fields[each]) is None for each in numbers
+    return fields.get("state") not in states or any(
+        each in fields and whole_number(fields[each]) is None for each in _NUMBERS
     )
 
 

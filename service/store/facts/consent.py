@@ -13,7 +13,7 @@ from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
 from service.security.encryption import Form, Sealer, UnopenedText, place_of
 from service.security.masking import is_user_id
-from service.store.store import Store
+from service.store.store import Store, in_pages
 
 _USER = "whatsapp:"
 """The beginning of the name of a WhatsApp user: an id is no number, and never taken for one."""
@@ -206,16 +206,13 @@ async def move_opt_outs(store: Store) -> int:
     counted: bytes | None = await store.redis.hget(store.keys.optout_keys, first[0]) if first else b"0"  # type: ignore[misc]
     if not first or await store.redis.hlen(store.keys.optouts) == int(counted or 0):  # type: ignore[misc]
         return 0
-    moved, cursor = 0, 0
-    while True:
-        cursor, page = await store.redis.hscan(store.keys.optouts, cursor, count=STEP)
-        older = [(form, stored) for form, stored in page.items() if _form(form).key != first[0]]
+    moved = 0
+    async for page in in_pages(store.redis.hscan_iter(store.keys.optouts, count=STEP), STEP):
+        older = [(form, stored) for form, stored in page if _form(form).key != first[0]]
         numbers = [number for form, stored in older if (number := _number(form, stored, store.encryption)) is not None]
-        for start in range(0, len(numbers), STEP):
-            some = [part for number in numbers[start : start + STEP] for part in number_forms(number, store.encryption)]
-            moved += await store.run("optout_rewrite", 0, *some)
-        if cursor == 0:
-            return moved
+        parts = [part for number in numbers for part in number_forms(number, store.encryption)]
+        moved += await store.run("optout_rewrite", 0, *parts) if parts else 0
+    return moved
 
 
 async def list_read_at(store: Store) -> float | None:

@@ -20,13 +20,7 @@ async def all_known(store: Store, kind: str) -> dict[str, bytes]:
 
 
 async def compare_and_set(
-    store: Store,
-    kind: str,
-    subject: str,
-    *,
-    before: bytes | None,
-    after: bytes,
-    raised: Sequence[NewEvent] = (),
+    store: Store, kind: str, subject: str, *, before: bytes | None, after: bytes, raised: Sequence[NewEvent] = ()
 ) -> bool:
     """Replace the state and raise events in one step. Return False and change nothing if it is no longer `before`.
 

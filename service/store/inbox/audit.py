@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 from service.store.inbox.accept import Counts
-from service.store.store import Store
+from service.store.store import Store, in_pages
 
 PAGE = 100
 """Events looked at in one script: about 2 ms in which the server does nothing else."""
@@ -173,28 +173,17 @@ async def _examine(store: Store, *ids: bytes) -> list[list[str]]:
 
 async def _listed(store: Store) -> AsyncIterator[list[bytes]]:
     """The ids in the index, in pages; a scan, since ranks shift while events are let go of."""
-    async for page in _pages(store.redis.zscan_iter(store.keys.events, count=PAGE)):
+    async for page in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):
         yield [event_id for event_id, _ in page]
 
 
 async def _unlisted(store: Store) -> AsyncIterator[list[bytes]]:
     """The ids of records that are not in the index, in pages."""
     prefix = len(store.keys.event(""))
-    async for page in _pages(store.redis.scan_iter(match=store.keys.event("*"), count=PAGE)):
+    async for page in in_pages(store.redis.scan_iter(match=store.keys.event("*"), count=PAGE), PAGE):
         ids = [key[prefix:] for key in page]
         listed = await store.redis.zmscore(store.keys.events, ids)
         yield [event_id for event_id, score in zip(ids, listed, strict=True) if score is None]
-
-
-async def _pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
-    page: list[T] = []
-    async for item in items:
-        page.append(item)
-        if len(page) == PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
 
 
 def _found(states: Counter[str]) -> Counts:

@@ -13,7 +13,7 @@ from service.security.numbers import NumberMatcher, digests_of
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find
 from service.store.inbox.search import EventFilter, matching
-from service.store.store import Store
+from service.store.store import Store, in_pages
 
 PAGE = 50
 """Events read in one go, and erased by one script."""
@@ -90,15 +90,10 @@ async def _pages(store: Store) -> AsyncIterator[list[str]]:
     A scan passes over nothing that is there all the time, whereas ranks shift while other events expire or are dropped.
     """
     seen: set[str] = set()
-    cursor = 0
-    while True:
-        cursor, found = await store.redis.zscan(store.keys.events, cursor, count=PAGE)
+    async for found in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):
         ids = [event_id for each, _ in found if (event_id := each.decode(errors="replace")) not in seen]
         seen.update(ids)
-        for start in range(0, len(ids), PAGE):
-            yield ids[start : start + PAGE]
-        if cursor == 0:
-            return
+        yield ids
 
 
 async def _may_name(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
@@ -137,15 +132,11 @@ async def _erase_events(store: Store, ids: Sequence[str], erased: Erased) -> Non
 async def _erase_states(store: Store, forms: Sequence[str], erased: Erased) -> None:
     """Take a recipient out of the states of all messages."""
     fields = [f"{name}:{form}" for name in _OF_A_RECIPIENT for form in forms]
-    cursor = 0
-    while True:
-        cursor, found = await store.redis.scan(cursor, match=store.keys.message("*"), count=SCAN)
+    async for found in in_pages(store.redis.scan_iter(match=store.keys.message("*"), count=SCAN), SCAN):
         async with store.redis.pipeline(transaction=False) as pipeline:
             for key in found:
                 pipeline.hdel(key, *fields)
             erased.states += sum(1 for removed in await pipeline.execute() if removed)
-        if cursor == 0:
-            return
 
 
 async def _erase_opt_out(store: Store, number: str) -> str:

@@ -18,8 +18,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from service.events import InvalidBody, read_object
 from service.events.nested_json import dump_json, for_machines
 from service.security.anonymize import Anonymizer
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.imports import ImportedEvent
-from service.store.inbox.records import EventRecord, HandlerRecord
+from service.store.inbox.records import EventRecord
 
 _EARLIEST, _LATEST = -62_135_596_800_000, 253_402_300_799_999
 """Milliseconds from the year 1 to 9999."""
@@ -52,8 +53,7 @@ class ExportedEvent(BaseModel):
     arrived_by: Annotated[str, Field(max_length=20)] = "webhook"
     deliveries: Annotated[int, Field(ge=1, le=1_000_000_000)] = 1
     handlers: Annotated[
-        Mapping[Annotated[str, Field(pattern=r"^[^\W\d]\w*$", max_length=200)], ExportedHandler],
-        Field(max_length=500),
+        Mapping[Annotated[str, Field(pattern=r"^[^\W\d]\w*$", max_length=200)], ExportedHandler], Field(max_length=500)
     ] = Field(default_factory=dict)
     body: str | dict[str, Any] | None = None
 

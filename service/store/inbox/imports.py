@@ -10,7 +10,7 @@ from service.security.encryption import Sealer
 from service.store.facts.consent import record_consent
 from service.store.facts.message_states import encode_status
 from service.store.inbox.accept import FROM_TELNYX, pack
-from service.store.inbox.records import HandlerRecord
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.scripts import Argument
 from service.store.store import Store
 

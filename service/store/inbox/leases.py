@@ -3,12 +3,15 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from functools import cached_property
+from typing import Any, Literal, Self
 
 import orjson
 
+from service.events import Event, read_event
 from service.security.encryption import PLAIN, Sealer
-from service.store.inbox.records import EventRecord, HandlerRecord, parse_record
+from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.records import EventRecord, parse_record
 from service.store.scripts import Argument
 from service.store.store import Store
 
@@ -23,7 +26,7 @@ class LeaseLost(BaseException):
     """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Lease:
     """One event, claimed: its record at the claim, and the token that proves the claim.
 
@@ -36,6 +39,16 @@ class Lease:
     alone: bool
     claimed_at: int
     monotonic: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def event(self) -> Event[dict[str, Any]]:
+        """The event in the body, parsed once for all handlers.
+
+        Raises:
+            service.events.InvalidBody: the body is damaged.
+        """
+        record = self.record
+        return read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
 
     def now(self) -> int:
         """The server's time in milliseconds: due times must not depend on whose clock is right."""
@@ -143,12 +156,7 @@ async def finish(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
 
 
 def renewal(
-    worker: str,
-    held: Iterable[HeldLease],
-    *,
-    lease: float,
-    settled: int,
-    blocked: tuple[float, str] | None = None,
+    worker: str, held: Iterable[HeldLease], *, lease: float, settled: int, blocked: tuple[float, str] | None = None
 ) -> list[Argument]:
     """Return the arguments of `renew.lua`: extend by `lease` seconds what is held, give back what does not run.
 

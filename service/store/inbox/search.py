@@ -134,11 +134,7 @@ async def matching(
 
 
 async def dead_ids(
-    store: Store,
-    wanted: EventFilter,
-    *,
-    limit: int | None = None,
-    looked_at: Callable[[int], None] = _nobody,
+    store: Store, wanted: EventFilter, *, limit: int | None = None, looked_at: Callable[[int], None] = _nobody
 ) -> list[str]:
     """The ids of such dead events, those that died last first."""
     ids: dict[str, None] = {}
