@@ -4,6 +4,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from functools import cache
 from types import MappingProxyType
 from typing import Any, get_args, get_origin
 
@@ -75,7 +76,19 @@ def payload_type(handler: Callable[..., Any]) -> TypeAdapter[Any] | None:
     if get_origin(annotation) is not Event:
         raise TypeError(f"{home(handler)}: annotate the first argument with Event or Event[SomePayload]")
     (payload,) = get_args(annotation)
-    return None if payload is Any or get_origin(payload) is dict or payload is dict else TypeAdapter(payload)
+    return None if payload is Any or get_origin(payload) is dict or payload is dict else _adapter(payload)
+
+
+def _adapter(payload: Any) -> TypeAdapter[Any]:
+    """Return one adapter for each type, so that handlers of one type share a validated payload."""
+    try:
+        return _shared_adapter(payload)
+    except TypeError:
+        # A type with arguments that have no hash.
+        return TypeAdapter(payload)
+
+
+_shared_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 
 def _evaluated(annotation: Any, handler: Callable[..., Any]) -> Any:

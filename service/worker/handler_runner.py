@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic import ValidationError
 from telnyx import AsyncTelnyx
 
-from service.events import Event, read_event
+from service.events import Event
 from service.events.event import InvalidBody
 from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.messages.reply import REPLIES_REFUSED
@@ -167,9 +167,12 @@ async def _run(
     expired = False
     try:
         _refuse_sealed(record)
-        plain = _read(record)
+        plain = _read(running.lease)
         await note_regions_of(services.store, plain)
-        event, context = _typed(plain, subscription), _context(services, plain, record, subscription, bound)
+        event, context = (
+            _typed(running.lease, plain, subscription),
+            _context(services, plain, record, subscription, bound),
+        )
         try:
             async with fair_timeout(seconds, partial(running.blocked_beside, run)) as timeout:
                 try:
@@ -200,10 +203,10 @@ def _refuse_sealed(record: EventRecord) -> None:
         raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
 
 
-def _read(record: EventRecord) -> Event[dict[str, Any]]:
+def _read(lease: Lease) -> Event[dict[str, Any]]:
     """Read the stored body; one that was whole when it was accepted and is not now will not become so."""
     try:
-        return read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
+        return lease.event
     except InvalidBody as error:
         raise Dead(UNREADABLE, f"what Redis keeps of its body is damaged ({error})") from None
 
@@ -218,11 +221,12 @@ async def _end_tasks(run: Run, bound: Any) -> None:
         bound.warning("the handler left tasks behind, which are cancelled", number=len(left), stubborn=len(stubborn))
 
 
-def _typed(event: Event[dict[str, Any]], subscription: Subscription) -> Event[Any]:
+def _typed(lease: Lease, event: Event[dict[str, Any]], subscription: Subscription) -> Event[Any]:
     if subscription.payload is None:
-        return event
+        # A dict of its own: no handler may see the changes that another makes.
+        return lease.read_event()
     try:
-        payload = subscription.payload.validate_python(event.payload)
+        payload = lease.payload(subscription.payload)
     except ValidationError as error:
         raise UnfitPayload(error) from None
     return replace(event, payload=payload)

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal, Self
 
 import orjson
+from pydantic import TypeAdapter
 
 from service.events import Event, read_event
 from service.security.encryption import PLAIN, Sealer
@@ -39,16 +40,34 @@ class Lease:
     alone: bool
     claimed_at: int
     monotonic: float = field(default_factory=time.monotonic)
+    _payloads: dict[TypeAdapter[Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def event(self) -> Event[dict[str, Any]]:
-        """The event in the body, parsed once for all handlers.
+        """The event in the body, parsed once for all who only read it; raises like `read_event`."""
+        return self.read_event()
+
+    def read_event(self) -> Event[dict[str, Any]]:
+        """Parse the body.
 
         Raises:
             service.events.InvalidBody: the body is damaged.
         """
         record = self.record
         return read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
+
+    def payload(self, model: TypeAdapter[Any]) -> Any:
+        """Return the payload as this model. A frozen one is made once for all handlers that ask for it.
+
+        Raises:
+            pydantic.ValidationError: the payload does not fit the model.
+        """
+        if model in self._payloads:
+            return self._payloads[model]
+        payload = model.validate_python(self.event.payload)
+        if getattr(payload, "model_config", {}).get("frozen"):
+            self._payloads[model] = payload
+        return payload
 
     def now(self) -> int:
         """The server's time in milliseconds: due times must not depend on whose clock is right."""
