@@ -16,9 +16,9 @@ from service.security.encryption import PLAIN
 from service.security.numbers import digests_of
 from service.store.connection import connect
 from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.imports import STEP, ImportedEvent, import_events
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
-from service.store.inbox.records import HandlerRecord
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
 
