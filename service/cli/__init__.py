@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - Typer's signature
+def _show_version(wanted: bool) -> None:
     if wanted:
         say(metadata.version("ringback"))
         raise typer.Exit
