@@ -87,7 +87,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Requests in flight are answered first.
 
     Raises:
-        service.processes.sockets.CannotListen: the address is taken or not ours.
+        service.processes.sockets.CannotListen: the address is not free.
         service.settings.InvalidSettings: no key, no temporary folder, or one port for two purposes.
     """
     settings.require_public_keys()

@@ -170,15 +170,13 @@ def _after(before: Known | None, reading: Reading, changes: Sequence[Change]) ->
 
 
 def _arrival(kind: str, subject: str, details: Mapping[str, Any], number: int, change: Change) -> NewEvent:
-    identity, event_type = f"{kind}:{subject}:{number}", f"{kind}.status_changed"
-    occurred_at = datetime.fromtimestamp(clock.now(), UTC)
+    now = clock.now()
     payload = {
         "id": subject,
         **details,
         "previous": change.previous,
         "status": change.now.status,
         "reason": change.now.reason,
-        "changed_at": change.now.at or occurred_at,
+        "changed_at": change.now.at or datetime.fromtimestamp(now, UTC),
     }
-    data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": occurred_at}
-    return NewEvent(identity, event_type, orjson.dumps({"data": {**data, "payload": payload}}), "emit")
+    return NewEvent.derived(f"{kind}:{subject}:{number}", f"{kind}.status_changed", payload, "emit", at=now)

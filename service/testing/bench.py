@@ -32,7 +32,7 @@ from service.events import Event, read_envelope, read_event
 from service.processes import embedded_server
 from service.routing import Handler, Lifespan, Outcome, Router, Subscription
 from service.settings import Settings
-from service.store.connection import connect
+from service.store.connection import connect, server_time
 from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
@@ -137,7 +137,7 @@ class Bench:
         """
         raised: list[BaseException] = []
         alone = _alone(handler, router, state, raised)
-        return self.portal.call(self._run, alone, _arrival(event), self._settings(settings or {}), raised)
+        return self.portal.call(self._run, alone, _new_event(event), self._settings(settings or {}), raised)
 
     async def _run(self, router: Router, arrival: NewEvent, settings: Settings, raised: list[BaseException]) -> Result:
         [name] = router.subscriptions
@@ -151,7 +151,7 @@ class Bench:
                 raise ValueError(f"event {accepted.event_id!r} went to another handler before: make one of its own")
             emitted = [each for each in await _derived(store) if each not in earlier]
             return Result(
-                **_ending(record, name, now=await _now(redis)),
+                **_ending(record, name, now=await server_time(redis)),
                 requests=tuple(self.telnyx.requests[seen:]),
                 emitted=tuple([await _event(store, each) for each in reversed(emitted)]),
                 exception=raised[0] if raised else None,
@@ -226,12 +226,8 @@ def _alone(handler: Handler, router: Router | None, state: Any, raised: list[Bas
         return alone
     mine = _subscription(handler, router)
     alone = Router(lifespan=mine.lifespan if state is None else _yielding(state))
-    alone.on(
-        types_from=lambda settings: mine.configured(settings).types,
-        name=mine.name,
-        max_attempts=mine.max_attempts,
-        timeout=mine.timeout,
-    )(watched)
+    options: dict[str, Any] = {"name": mine.name, "max_attempts": mine.max_attempts, "timeout": mine.timeout}
+    alone.on(types_from=lambda settings: mine.configured(settings).types, **options)(watched)
     return alone
 
 
@@ -264,21 +260,15 @@ def _yielding(state: Any) -> Lifespan:
     return lifespan
 
 
-def _arrival(event: Event[dict[str, Any]] | Mapping[str, Any]) -> NewEvent:
+def _new_event(event: Event[dict[str, Any]] | Mapping[str, Any]) -> NewEvent:
     if not isinstance(event, Event):
         body = orjson.dumps(dict(event))
         return NewEvent.from_envelope(read_envelope(body), body, "webhook")
-    data = {
-        "record_type": "event",
-        "id": event.id,
-        "event_type": event.type,
-        "occurred_at": event.occurred_at,
-        "payload": event.payload,
-    }
-    body = orjson.dumps({"data": data})
+    at = event.occurred_at.timestamp() if event.occurred_at else None
+    new = NewEvent.derived(event.id, event.type, event.payload, event.arrived_by, at=at)
     if event.arrived_by in _DERIVED:
-        return NewEvent(event.id, event.type, body, event.arrived_by)
-    return NewEvent.from_envelope(read_envelope(body), body, event.arrived_by)
+        return new
+    return NewEvent.from_envelope(read_envelope(new.body), new.body, event.arrived_by)
 
 
 async def _derived(store: Store) -> list[str]:
@@ -300,8 +290,3 @@ def _ending(record: EventRecord, name: str, *, now: int) -> dict[str, Any]:
         return {"outcome": "ignored", "reason": None, "error": None, "after": None}
     after = None if handler.ended else round(max(0, handler.due - now) / 1000, 1)
     return {"outcome": handler.state, "reason": handler.reason, "error": handler.error, "after": after}
-
-
-async def _now(redis: "Redis") -> int:
-    seconds, microseconds = await redis.time()
-    return int(seconds) * 1000 + int(microseconds) // 1000

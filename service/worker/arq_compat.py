@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 from urllib.parse import unquote
 
@@ -47,7 +47,9 @@ def _cron_job(name: str, times: Mapping[str, Times], settings: Settings) -> Cron
     async def raise_event(ctx: dict[str, Any]) -> None:
         # arq ends the job's id with the time it is for, so that all workers speak of the same event.
         _, _, milliseconds = ctx["job_id"].rpartition(":")
-        await accept(Store.of(ctx["redis"], settings), [_arrival(name, int(milliseconds))])
+        identity, due = f"cron:{name}:{milliseconds}", int(milliseconds) / 1000
+        event = NewEvent.derived(identity, CRON + name, {}, "cron", at=due)
+        await accept(Store.of(ctx["redis"], settings), [event])
 
     # Not the event's own name: arq, done with this job, would delete the event's beside it.
     return cron(raise_event, name=f"raise:{name}", **_in_arqs_types(times))
@@ -56,13 +58,6 @@ def _cron_job(name: str, times: Mapping[str, Times], settings: Settings) -> Cron
 def _in_arqs_types(times: Mapping[str, Times]) -> dict[str, Any]:
     """Plain sets: arq refuses every other kind of set, and does so at its first heart beat, which ends the worker."""
     return {unit: set(wanted) if isinstance(wanted, AbstractSet) else wanted for unit, wanted in times.items()}
-
-
-def _arrival(name: str, milliseconds: int) -> NewEvent:
-    identity, event_type = f"cron:{name}:{milliseconds}", CRON + name
-    due = datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat()
-    data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": due, "payload": {}}
-    return NewEvent(identity, event_type, orjson.dumps({"data": data}), "cron")
 
 
 log = structlog.get_logger(__name__)

@@ -1,11 +1,10 @@
 """The services behind the methods of a `Context`, in one run of one handler."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from service import clock
-from service.events.nested_json import dump_json
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.reply import Replies
 from service.monitoring.notifications import notify
@@ -48,14 +47,8 @@ class RunServices(Replies):
         return await RcsCapabilities(self.telnyx, self.store).capable(agent, number)
 
     async def _raise(self, how: str, event_type: str, payload: Mapping[str, Any], key: str, delay: float) -> None:
-        data = {
-            "record_type": "event",
-            "id": (identity := _identity(how, key)),
-            "event_type": event_type,
-            "occurred_at": datetime.fromtimestamp(clock.now(), UTC).isoformat(),
-            "payload": dict(payload),
-        }
-        event = NewEvent(identity, event_type, dump_json({"data": data}), how, delay=int(delay * 1000))
+        identity, wait = _identity(how, key), int(delay * 1000)
+        event = NewEvent.derived(identity, event_type, dict(payload), how, at=clock.now(), delay=wait)
         await accept(self.store, [event])
 
 

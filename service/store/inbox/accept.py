@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ import orjson
 from service.events import Envelope
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
+from service.events.nested_json import dump_json
 from service.security.encryption import Sealer
 from service.security.numbers import DIGEST_BYTES, digests
 from service.security.telnyx_signature import SignatureHeaders
@@ -51,6 +53,15 @@ class NewEvent:
     message: MessageStatus | None = None
     keep: float = DEFAULT_KEEP
     claim: SignatureHeaders | None = field(default=None, repr=False)
+
+    @classmethod
+    def derived(
+        cls, identity: str, event_type: str, payload: object, arrived_by: str, *, at: float | None, delay: int = 0
+    ) -> "NewEvent":
+        """Return an event of Ringback's own that occurs at `at`, in seconds since 1970, or at no known time."""
+        occurred_at = None if at is None else datetime.fromtimestamp(at, UTC)
+        data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": occurred_at}
+        return cls(identity, event_type, dump_json({"data": {**data, "payload": payload}}), arrived_by, delay=delay)
 
     @classmethod
     def from_envelope(

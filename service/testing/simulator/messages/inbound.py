@@ -13,7 +13,7 @@ from service.testing.simulator.api.api_error import refusal
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import Script
 from service.testing.simulator.api.lists import equals, page, time_filter
-from service.testing.simulator.messages.message import Message, MessageType, encoding_of, parts_of
+from service.testing.simulator.messages.message import Message, MessageType
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import iso
@@ -116,7 +116,7 @@ def _message(account: "Account", inbound: InboundMessage) -> Message:
     agent = account.agents.find(inbound.to) if inbound.type == "RCS" else None
     profile_id = (agent.profile_id if agent else None) or account.profiles.of_number(inbound.to)
     destination = agent.destination if agent else account.profiles.destination(profile_id)
-    encoding, said = encoding_of(inbound.text), str((inbound.body or {}).get("text", inbound.text))
+    said = str((inbound.body or {}).get("text", inbound.text))
     return Message(
         id=account.identifiers.uuid("message"),
         direction="inbound",
@@ -131,8 +131,6 @@ def _message(account: "Account", inbound: InboundMessage) -> Message:
         media_urls=tuple(inbound.media_urls),
         content=_content(account, inbound),
         user_id=inbound.user_id,
-        encoding=encoding,
-        parts=min(10, parts_of(inbound.text, encoding)),
         webhook_url=destination.url,
         webhook_failover_url=destination.failover_url,
         autoresponse_type=None if inbound.type == "WHATSAPP" else autoresponse_type(said),

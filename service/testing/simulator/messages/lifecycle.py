@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from service.testing.simulator.api.fields import Script
-from service.testing.simulator.messages.message import Fallback, Message, MessageType, Status, encoding_of, parts_of
+from service.testing.simulator.messages.message import Fallback, Message, MessageType, Status
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.webhooks.events import WebhookTarget, new_event
@@ -154,16 +154,13 @@ async def _deliver(account: "Account", event_type: str, message: Message) -> Non
 
 
 def _turned(message: Message, fallback: Fallback) -> Message:
-    encoding = encoding_of(fallback.text)
     return replace(
         message,
         type=fallback.type,
         sender=fallback.sender,
         text=fallback.text,
         subject=fallback.subject,
-        media_urls=fallback.media_urls,
-        encoding=encoding,
-        parts=parts_of(fallback.text, encoding),
+        media_urls=tuple(fallback.media_urls),
         content={},
         fallback=None,
         sent_at=None,

@@ -1,8 +1,11 @@
 """The messages of the account, and the encoding of their texts."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
+from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.resources import Resources
 
 MessageType = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
@@ -22,6 +25,8 @@ Status = Literal[
 ]
 """`to[].status`. Source: OpenAPI `OutboundMessagePayload` and `OutboundMessagePayloadCancelled`. For `read` the SDK."""
 
+MOST_PARTS = 10
+"""Parts of one SMS. Source: OpenAPI `OutboundMessagePayload`."""
 _GSM7 = set(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
     "abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -29,15 +34,14 @@ _GSM7 = set(
 _GSM7_EXTENDED = set("^{}\\[~]|€\f")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fallback:
-    """The SMS or MMS that Telnyx itself sends where an RCS message cannot be delivered."""
+class Fallback(RequestBody):
+    """The SMS or MMS that Telnyx sends where an RCS message fails. Source: OpenAPI `SMSFallback`, `MMSFallback`."""
 
-    type: Literal["SMS", "MMS"]
-    sender: str
+    type: ClassVar[MessageType] = "MMS"
+    sender: str = Field(alias="from")
     text: str = ""
     subject: str | None = None
-    media_urls: tuple[str, ...] = ()
+    media_urls: list[WebAddress] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +50,7 @@ class Message:
 
     `sender` is a number, a short code or an alphanumeric sender ID, and for RCS the agent's id. `content` is what RCS
     and WhatsApp carry: the `agent_message` or `whatsapp_message` of a send, the `body` of an inbound message. The
-    `user_id` is that of a WhatsApp user, whose number may be hidden: `sender` is empty then.
+    `user_id` is that of a WhatsApp user, whose number may be hidden: `sender` is empty then. `unicode` asks for UCS-2.
     """
 
     id: str
@@ -62,8 +66,7 @@ class Message:
     media_urls: tuple[str, ...] = ()
     content: dict[str, Any] = field(default_factory=dict)
     agent_name: str | None = None
-    encoding: str = "GSM-7"
-    parts: int = 1
+    unicode: bool = False
     fallback: Fallback | None = None
     webhook_url: str | None = None
     webhook_failover_url: str | None = None
@@ -75,6 +78,18 @@ class Message:
     errors: tuple[dict[str, Any], ...] = ()
     autoresponse_type: str | None = None
     user_id: str | None = None
+
+    @property
+    def encoding(self) -> str:
+        """The encoding of the text."""
+        if self.type in ("RCS", "WHATSAPP"):
+            return "utf-8"
+        return "UCS-2" if self.unicode else encoding_of(self.text)
+
+    @property
+    def parts(self) -> int:
+        """The number of SMS that carry the text."""
+        return min(MOST_PARTS, parts_of(self.text, self.encoding))
 
 
 class Messages(Resources[Message]):

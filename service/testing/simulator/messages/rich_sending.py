@@ -1,7 +1,7 @@
 """`POST /messages/rcs` and `POST /messages/whatsapp`: sends whose content is an object."""
 
 import re
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from service.testing.simulator.api.api_error import bad_request, missing_paramet
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody, WebAddress
 from service.testing.simulator.messages.lifecycle import begin
-from service.testing.simulator.messages.message import Fallback, Message
+from service.testing.simulator.messages.message import Fallback, Message, MessageType
 from service.testing.simulator.messages.payload import accepted_payload
 from service.testing.simulator.messages.sending import admit
 from service.testing.simulator.rcs import RcsAgent
@@ -27,20 +27,11 @@ _WHATSAPP_TYPES = "audio contacts document image interactive location reaction s
 _WHATSAPP_CONTENTS = tuple(_WHATSAPP_TYPES.split())
 
 
-class SmsFallback(RequestBody):
-    """The SMS that Telnyx sends instead. Source: OpenAPI `SMSFallback`."""
+class SmsFallback(Fallback):
+    """The SMS that Telnyx sends instead."""
 
-    sender: str = Field(alias="from")
+    type: ClassVar[MessageType] = "SMS"
     text: str = Field(max_length=LONGEST_RCS_TEXT)
-
-
-class MmsFallback(RequestBody):
-    """The MMS that Telnyx sends instead. Source: OpenAPI `MMSFallback`."""
-
-    sender: str = Field(alias="from")
-    text: str = ""
-    subject: str | None = None
-    media_urls: list[WebAddress] = Field(default_factory=list)
 
 
 class RcsMessageRequest(RequestBody):
@@ -53,7 +44,7 @@ class RcsMessageRequest(RequestBody):
     type: Literal["RCS"] = "RCS"
     webhook_url: WebAddress | None = None
     sms_fallback: SmsFallback | None = None
-    mms_fallback: MmsFallback | None = None
+    mms_fallback: Fallback | None = None
 
 
 class WhatsappRequest(RequestBody):
@@ -86,8 +77,7 @@ def send_rcs(account: Account, call: OperationCall) -> Answer:
         received_at=account.clock.now(),
         messaging_profile_id=request.messaging_profile_id,
         content=request.agent_message,
-        encoding="utf-8",
-        fallback=_fallback(request),
+        fallback=request.sms_fallback or request.mms_fallback,
         webhook_url=request.webhook_url,
     )
     headers = admit(account, message)
@@ -107,7 +97,6 @@ def send_whatsapp(account: Account, call: OperationCall) -> Answer:
         received_at=account.clock.now(),
         messaging_profile_id=request.messaging_profile_id or account.profiles.of_number(request.sender),
         content=request.whatsapp_message,
-        encoding="utf-8",
         webhook_url=request.webhook_url,
     )
     headers = admit(account, message)
@@ -182,14 +171,3 @@ def _agent(account: Account, agent_id: str) -> RcsAgent:
     if not agent.enabled:
         raise refusal(403, "10010", "Authorization failed", "The RCS agent is disabled.", "/agent_id")
     return agent
-
-
-def _fallback(request: RcsMessageRequest) -> Fallback | None:
-    sms, mms = request.sms_fallback, request.mms_fallback
-    if sms is not None:
-        return Fallback(type="SMS", sender=sms.sender, text=sms.text)
-    if mms is not None:
-        return Fallback(
-            type="MMS", sender=mms.sender, text=mms.text, subject=mms.subject, media_urls=tuple(mms.media_urls)
-        )
-    return None

@@ -18,7 +18,7 @@ from service.testing.simulator.api.fields import (
     is_whatsapp_user_id,
 )
 from service.testing.simulator.messages.lifecycle import begin
-from service.testing.simulator.messages.message import Message, MessageType, encoding_of, parts_of
+from service.testing.simulator.messages.message import MOST_PARTS, Message, MessageType, encoding_of, parts_of
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.simulated_clock import read_iso
 
@@ -26,8 +26,6 @@ POOL_NUMBER = "+13125550000"
 """The number that a message from a number pool goes out from."""
 EARLIEST_SCHEDULE, LATEST_SCHEDULE = 300, 5 * 86400
 """Seconds for which a message can be scheduled ahead. Source: Telnyx's page on scheduling messages."""
-MOST_PARTS = 10
-"""Parts of one SMS. Source: OpenAPI `OutboundMessagePayload`."""
 RETRIEVABLE_FOR = 10 * 86400
 """Simulated seconds for which a message can be retrieved. Source: OpenAPI `GetMessage`."""
 CANCELLABLE_UNTIL = 60
@@ -135,7 +133,7 @@ def _encoding(request: CreateMessageRequest) -> str:
 
 
 def _message(account: Account, request: CreateMessageRequest) -> Message:
-    sender, encoding = request.sender or POOL_NUMBER, _encoding(request)
+    sender = request.sender or POOL_NUMBER
     return Message(
         id=account.identifiers.uuid("message"),
         type=_type(request),
@@ -146,8 +144,7 @@ def _message(account: Account, request: CreateMessageRequest) -> Message:
         text=request.text or "",
         subject=request.subject,
         media_urls=tuple(request.media_urls),
-        encoding=encoding,
-        parts=min(MOST_PARTS, parts_of(request.text or "", encoding)),
+        unicode=request.encoding == "ucs2",
         webhook_url=request.webhook_url,
         webhook_failover_url=request.webhook_failover_url,
         use_profile_webhooks=request.use_profile_webhooks,
