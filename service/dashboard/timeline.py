@@ -61,7 +61,6 @@ def build(record: EventRecord, effects: Sequence[Entry], now: int) -> list[Line]
         *(_noted(note) for note in record.notes),
         *(line for name, handler in record.handlers.items() for line in _of_handler(name, handler, record.ended_at)),
         *(line for entry in effects for line in _of_effect(record, entry)),
-        *_end(record),
         *_standing(record, now),
     ]
     return sorted(lines, key=lambda line: line.at)
@@ -170,14 +169,11 @@ def _would_say(entry: Entry) -> str:
     return said + (f", from {mask_number(sender)}" if isinstance(sender, str) else "")
 
 
-def _end(record: EventRecord) -> Iterator[Line]:
-    if record.state != "open" and record.ended_at is not None:
-        yield Line(record.ended_at, "ended", record.state)
-
-
 def _standing(record: EventRecord, now: int) -> Iterator[Line]:
-    """Yield where an open event is: with a worker, or waiting for something until a time."""
+    """Yield where an open event is: with a worker, or waiting for something until a time. Or yield its end."""
     if record.state != "open":
+        if record.ended_at is not None:
+            yield Line(record.ended_at, "ended", record.state)
         return
     if record.leased_until is not None and record.leased_until > now:
         yield Line(now, "wait", f"leased, {_span(record.leased_until - now)} left")

@@ -151,9 +151,7 @@ def _end_leftover(data: Path) -> None:
         # Each write that it has answered is on disk already, so it has nothing to save.
         _ask(path, b"SHUTDOWN NOSAVE NOW FORCE")
         if time.monotonic() > deadline:
-            raise FolderInUse(
-                f"the server that a killed Ringback left in {data} does not stop: end it by its process id"
-            )
+            raise FolderInUse(f"the server of a killed Ringback in {data} does not stop: end it by its process id")
         time.sleep(0.05)
 
 

@@ -107,12 +107,7 @@ def command(program: Path, folder: Folder, max_memory: int | None = None) -> tup
 
 
 def child(
-    program: Path,
-    folder: Folder,
-    max_memory: int | None = None,
-    *,
-    dies_with_parent: bool = True,
-    keeps_lock: bool = True,
+    program: Path, folder: Folder, max_memory: int | None, *, dies_with_parent: bool = True, keeps_lock: bool = True
 ) -> Child:
     """Return the server as a child process. With `keeps_lock` the folder stays locked until it ends."""
     return Child(

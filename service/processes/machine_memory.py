@@ -28,26 +28,27 @@ def _physical() -> int:
 
 
 def _cgroup_limits(root: Path) -> Iterator[int]:
-    for folder, name in _limit_folders(root):
+    for file in _limit_files(root):
         with suppress(OSError, ValueError):
             # "max" is no number: no limit.
-            limit = int((folder / name).read_text())
+            limit = int(file.read_text())
             if limit > 0:
                 yield limit
 
 
-def _limit_folders(root: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the folders of this process's cgroup and of those around it, up to the mount.
+def _limit_files(root: Path) -> Iterator[Path]:
+    """Yield the limits of this process's cgroup and of those around it, up to the mount.
 
     Within a container the path may be the host's, which the mount does not show: then the mount itself counts.
     """
     mount = root / "sys/fs/cgroup"
     for controllers, path in _memberships(root):
-        if controllers == "":
-            yield from ((folder, "memory.max") for folder in _upwards(mount, path))
-            yield from ((folder, "memory.high") for folder in _upwards(mount, path))
-        elif "memory" in controllers.split(","):
-            yield from ((folder, "memory.limit_in_bytes") for folder in _upwards(mount / "memory", path))
+        parts = [each for each in path.split("/") if each not in ("", "..")]
+        for depth in range(len(parts), -1, -1):
+            if controllers == "":
+                yield from (mount.joinpath(*parts[:depth], name) for name in ("memory.max", "memory.high"))
+            elif "memory" in controllers.split(","):
+                yield mount.joinpath("memory", *parts[:depth], "memory.limit_in_bytes")
 
 
 def _memberships(root: Path) -> Iterator[tuple[str, str]]:
@@ -55,9 +56,3 @@ def _memberships(root: Path) -> Iterator[tuple[str, str]]:
         for line in (root / "proc/self/cgroup").read_text().splitlines():
             _, controllers, path = line.split(":", 2)
             yield controllers, path
-
-
-def _upwards(mount: Path, path: str) -> Iterator[Path]:
-    parts = [each for each in path.split("/") if each not in ("", "..")]
-    for length in range(len(parts), -1, -1):
-        yield mount.joinpath(*parts[:length])

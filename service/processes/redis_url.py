@@ -20,6 +20,7 @@ _ENCODE = "percent-encode these characters in a user name or password: % as %25,
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 
 Address = tuple[str, int]
+Reader = Callable[[str], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,7 @@ def parse_redis_url(url: str) -> RedisTarget:
         ValueError: it does not fit. The text says what to write instead, and quotes nothing that may be a secret.
     """
     if url.startswith(("redis+cluster://", "rediss+cluster://")):
-        raise ValueError(
-            "this version cannot use a Redis in cluster mode: give a server without it (cluster-enabled no)"
-        )
+        raise ValueError("a Redis in cluster mode cannot be used: give a server without it (cluster-enabled no)")
     scheme = next((each for each in SCHEMES if url.startswith(each)), None)
     if scheme is None:
         raise ValueError(f"must begin with one of {', '.join(SCHEMES)}")
@@ -187,21 +186,17 @@ def _file(text: str) -> str:
         raise ValueError("names a file that cannot be read") from None
 
 
-_TLS: dict[str, Callable[[str], Any]] = {
+_TLS: dict[str, Reader] = {
     "ssl_cert_reqs": _requirement,
     "ssl_check_hostname": _flag,
     "ssl_ca_certs": _file,
     "ssl_certfile": _file,
     "ssl_keyfile": _file,
 }
-_LOGIN: dict[str, Callable[[str], Any]] = {"username": str, "password": str, "db": _database}
+_LOGIN: dict[str, Reader] = {"username": str, "password": str, "db": _database}
 _SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
-_CONNECTION: dict[str, Callable[[str], Any]] = {
-    "client_name": str,
-    "health_check_interval": _seconds,
-    "socket_keepalive": _flag,
-}
-_OPTIONS: dict[str, Callable[[str], Any]] = {**_TLS, **_LOGIN, **dict.fromkeys(_SENTINEL_LOGIN, str), **_CONNECTION}
+_CONNECTION: dict[str, Reader] = {"client_name": str, "health_check_interval": _seconds, "socket_keepalive": _flag}
+_OPTIONS: dict[str, Reader] = {**_TLS, **_LOGIN, **dict.fromkeys(_SENTINEL_LOGIN, str), **_CONNECTION}
 
 
 def _query(query: str | None, *, tls: bool) -> dict[str, Any]:

@@ -143,14 +143,13 @@ def _rcs(number: str, status: str = "delivery_failed") -> dict[str, Any]:
 def _described(record: EventRecord | None) -> str:
     if record is None:
         return "none"
-    handlers = [
-        f"{name} {each.state}{f' ({each.reason})' if each.reason else ''}" for name, each in record.handlers.items()
-    ]
+    reasons = {name: f" ({each.reason})" if each.reason else "" for name, each in record.handlers.items()}
+    handlers = [f"{name} {each.state}{reasons[name]}" for name, each in record.handlers.items()]
     return f"{record.state}: {', '.join(handlers)}" if handlers else record.state
 
 
 def demo(
-    *, chaos: Annotated[bool, typer.Option(help="Kill the demo's own worker in the middle of a send.")] = True
+    *, chaos: Annotated[bool, typer.Option(help="Kill the demo's worker in the middle of a send.")] = True
 ) -> None:
     """Send signed webhooks through an ingress and a worker to a local Telnyx.
 

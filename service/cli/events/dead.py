@@ -20,6 +20,8 @@ from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids
 from service.store.store import Store
 
+Step = Callable[..., Awaitable[Sequence[str]]]
+
 dead = typer.Typer(help="List, retry and drop dead events.", no_args_is_help=True)
 
 
@@ -68,7 +70,7 @@ def retry_dead(
     *,
     ids: Ids = None,
     selection: EventFilter,
-    everything: AllOption = False,
+    every: AllOption = False,
     sent: Annotated[bool, typer.Option("--sent", help="Unconfirmed effects did happen.")] = False,
     not_sent: Annotated[bool, typer.Option("--not-sent", help="Unconfirmed effects did not happen.")] = False,
     yes: YesOption = False,
@@ -89,39 +91,35 @@ def retry_dead(
     if word and not ids:
         raise typer.BadParameter("--sent and --not-sent are said of events by their ids")
     step = partial(retry, word=word, trusted=yes_send or load().dry_run)
-    selected = _selected(ids, selection, everything=everything)
+    selected = _selected(ids, selection, every=every)
     confirm(f"Retry {events(len(selected))}?", yes=yes or not selected)
     report(_run(step, selected, selection, "Retrying"), "retried", selected, named=bool(ids))
 
 
 @dead.command("drop")
 @selects_dead_events
-def drop_dead(
-    *, ids: Ids = None, selection: EventFilter, everything: AllOption = False, yes: YesOption = False
-) -> None:
+def drop_dead(*, ids: Ids = None, selection: EventFilter, every: AllOption = False, yes: YesOption = False) -> None:
     """Forget dead events for good, with all data of theirs. This cannot be undone.
 
     One that is delivered again is a new event.
 
     Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
-    selected = _selected(ids, selection, everything=everything)
+    selected = _selected(ids, selection, every=every)
     confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
     report(_run(drop, selected, selection, "Dropping"), "dropped", selected, named=bool(ids))
 
 
-def _selected(ids: list[str] | None, selection: EventFilter, *, everything: bool) -> list[str]:
+def _selected(ids: list[str] | None, selection: EventFilter, *, every: bool) -> list[str]:
     """Return the ids that were named, each once, or those of the dead events that match."""
     narrowed = EventFilter(type=selection.type, since=selection.since, until=selection.until) if ids else selection
-    check_selection(ids, narrowed, everything=everything)
+    check_selection(ids, narrowed, every=every)
     if ids:
         return list(dict.fromkeys(ids))
     return with_redis(lambda store: dead_ids(store, selection))
 
 
-def _run(
-    step: Callable[..., Awaitable[Sequence[str]]], ids: list[str], selection: EventFilter, doing: str
-) -> Sequence[str]:
+def _run(step: Step, ids: list[str], selection: EventFilter, doing: str) -> Sequence[str]:
     """Return the result for each event."""
     only = partial(step, handler=selection.died, reason=selection.reason)
     return with_redis(lambda store: in_batches(ids, partial(only, store), doing))

@@ -13,6 +13,7 @@ from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord
 
 T = TypeVar("T")
+Make = Callable[[EventRecord], T]
 
 
 @dataclass
@@ -21,9 +22,7 @@ class OddRecords:
 
     ids: list[str] = field(default_factory=list)
 
-    def each(
-        self, records: Iterable[EventRecord], make: Callable[[EventRecord], T], instead: Callable[[str, str], T]
-    ) -> list[T]:
+    def each(self, records: Iterable[EventRecord], make: Make[T], instead: Callable[[str, str], T]) -> list[T]:
         """Return `make(record)` of each record. Where that fails, tell so and take `instead(id, reason)`."""
         made = []
         for record in records:

@@ -37,30 +37,23 @@ def parse_moment(text: str) -> int:
 
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of events.", show_default=False)]
-StateOption = Annotated[
-    Literal["open", "done", "ignored", "dead"] | None, typer.Option("--state", help="Only events in this state.")
-]
+State = Literal["open", "done", "ignored", "dead"]
+StateOption = Annotated[State | None, typer.Option("--state", help="Only events in this state.")]
 TypeOption = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Such as message.finalized, or 10dlc.*")]
 HandlerOption = Annotated[str | None, typer.Option("--handler", metavar="NAME", help="Only events of this handler.")]
 DeadHandlerOption = Annotated[str | None, typer.Option("--handler", metavar="NAME", help="Only if this one is dead.")]
 ReasonOption = Annotated[str | None, typer.Option("--reason", metavar="REASON", help="Only if dead for this reason.")]
 NumberOption = Annotated[
     str | None,
-    typer.Option("--number", metavar="NUMBER", parser=searched_number, help="Only events about this phone number."),
+    typer.Option("--number", metavar="NUMBER", parser=searched_number, help="Only events about this number."),
 ]
 SinceOption = Annotated[
     int | None,
-    typer.Option(
-        "--since", metavar="TIME", parser=parse_moment, help="From then on: 15m, 2h, 7d ago, or an ISO time (UTC)."
-    ),
+    typer.Option("--since", metavar="TIME", parser=parse_moment, help="15m, 2h, 7d ago, or an ISO time (UTC)."),
 ]
-UntilOption = Annotated[
-    int | None, typer.Option("--until", metavar="TIME", parser=parse_moment, help="Up to then, in the same forms.")
-]
+UntilOption = Annotated[int | None, typer.Option("--until", metavar="TIME", parser=parse_moment, help="Up to then.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
-YesSendOption = Annotated[
-    bool, typer.Option("--yes-send", help="Imported events too, though what they sent elsewhere may be sent again.")
-]
+YesSendOption = Annotated[bool, typer.Option("--yes-send", help="Imported events too, which may send again.")]
 
 
 def wanted(
@@ -110,10 +103,10 @@ selects_present_events = selects("state", "event_type", "handler", "number")
 selects_dead_events = selects("event_type", "died", "reason", "since", "until")
 
 
-def check_selection(ids: list[str] | None, selection: EventFilter, *, everything: bool) -> None:
+def check_selection(ids: list[str] | None, selection: EventFilter, *, every: bool) -> None:
     """Refuse to take events that nobody has named: there must be ids, conditions or `--all`, and one of these only."""
     conditions = selection != EventFilter()
-    if not (ids or conditions or everything):
+    if not (ids or conditions or every):
         raise typer.BadParameter("say which: ids, conditions such as --type, or --all")
-    if ids and (everything or conditions):
+    if ids and (every or conditions):
         raise typer.BadParameter("give either ids or conditions")

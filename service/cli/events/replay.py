@@ -24,7 +24,7 @@ def replay_events(
     *,
     ids: Ids = None,
     selection: EventFilter,
-    everything: AllOption = False,
+    every: AllOption = False,
     only: Annotated[
         str | None,
         typer.Option("--only", metavar="HANDLER", help="Run this handler only. The others stay as they ended."),
@@ -45,7 +45,7 @@ def replay_events(
     """
     if only and again:
         raise typer.BadParameter("--again runs its handler only: leave --only out")
-    check_selection(ids, selection, everything=everything)
+    check_selection(ids, selection, every=every)
     handler = again or only
     if handler:
         check_handler(handler)

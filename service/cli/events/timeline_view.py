@@ -19,10 +19,7 @@ from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
 
-DOUBT = (
-    "Whether an effect happened is not known. Look at Telnyx, then say it:"
-    " ringback dead retry {id} --sent, or --not-sent"
-)
+DOUBT = "Whether an effect happened is not known. Look at Telnyx, then: ringback dead retry {id} --sent, or --not-sent"
 
 
 @dataclass(frozen=True)
@@ -63,9 +60,7 @@ def show(told: Told, *, reveal: bool, as_json: bool) -> None:
 def _print(told: Told, *, reveal: bool) -> None:
     record = told.record
     say(record.id, f"{shown_type(record.type)}, {record.state}", "")
-    rows = [
-        (format_timestamp(line.at).replace("T", " ").rstrip("Z"), line.handler or "", line.text) for line in told.lines
-    ]
+    rows = [(format_timestamp(line.at)[:-1].replace("T", " "), line.handler or "", line.text) for line in told.lines]
     print_table(("time (UTC)", "handler", "what happened"), rows)
     say("", "body")
     if record.body is None:
@@ -115,13 +110,10 @@ def _line(line: Line) -> dict[str, Any]:
 
 
 def _effect(entry: Entry, *, reveal: bool) -> dict[str, Any]:
-    times = format_timestamp
-    requests = [
-        {"at": times(sent.at), "status": sent.status or None, "answered_at": times(sent.answered_at)}
-        for sent in entry.sent
-    ]
+    when = format_timestamp
+    sent = [{"at": when(it.at), "status": it.status or None, "answered_at": when(it.answered_at)} for it in entry.sent]
     told = {name: getattr(entry, name) for name in ("handler", "method", "path", "recipient", "state")}
-    told |= {"in_doubt": in_doubt(entry), "requests": requests, "why": entry.why or None}
+    told |= {"in_doubt": in_doubt(entry), "requests": sent, "why": entry.why or None}
     return told | (_texts(entry) if reveal else {})
 
 

@@ -77,9 +77,7 @@ def import_events(
     """
     settings = load()
     if run_them and not (settings.dry_run or yes_send):
-        raise typer.BadParameter(
-            "--run may send again what was sent elsewhere: set RINGBACK_DRY_RUN, or say --yes-send"
-        )
+        raise typer.BadParameter("--run may send again what was sent elsewhere: set RINGBACK_DRY_RUN or say --yes-send")
     with _opened(file) as lines:
         number = sum(1 for _ in _read(lines, settings.max_body))
         if run_them:

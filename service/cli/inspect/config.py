@@ -46,9 +46,7 @@ def config(*, as_json: JsonOption = False) -> None:
     if as_json:
         say_json({"settings": variables, "redis": redis})
     else:
-        rows = [
-            (name, "unset" if each.value is None else str(each.value), each.source) for name, each in variables.items()
-        ]
+        rows = [(name, "unset" if one.value is None else str(one.value), one.source) for name, one in variables.items()]
         print_table(("variable", "value", "from"), rows)
         say("", f"Redis: {redis}")
 

@@ -142,9 +142,7 @@ def _memory(_: Settings) -> str:
 
 def _workers(_: Settings) -> str:
     if places := with_redis(blocked_workers):
-        raise CheckFailed(
-            f"the event loop is blocked at {', '.join(places)}: make blocking calls by await asyncio.to_thread(...)"
-        )
+        raise CheckFailed(f"the event loop is blocked at {', '.join(places)}: call by await asyncio.to_thread(...)")
     return "no event loop is blocked"
 
 
@@ -152,9 +150,7 @@ def _encryption(settings: Settings) -> str:
     found = with_redis(check_encryption)
     _raise_any(CheckFailed, found.missing)
     if found.unsealed:
-        raise Warned(
-            f"{found.unsealed} bodies are stored in the clear. They came before the key, or from a process without one"
-        )
+        raise Warned(f"{found.unsealed} bodies are in the clear: older than the key, or of a process without one")
     return "bodies are sealed" if settings.encryption_key else "off: bodies are stored in the clear"
 
 

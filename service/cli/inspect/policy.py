@@ -23,13 +23,13 @@ DURATIONS = frozenset({"undelivered_after", "max_age", "max_wait"})
 TIMES = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"]
 TYPES = ("message.sent", "message.finalized", "message.read", "sms_fallback.due")
 
+PolicyFile = Annotated[Path, typer.Argument(metavar="FILE", help="A policy in TOML.")]
+
 policy = typer.Typer(help="Look at the policy of the SMS fallback before it is in force.", no_args_is_help=True)
 
 
 @policy.command()
-def check(
-    file: Annotated[Path, typer.Argument(help="A policy in TOML.", metavar="FILE")], *, as_json: JsonOption = False
-) -> None:
+def check(file: PolicyFile, *, as_json: JsonOption = False) -> None:
     """Read a policy as a worker does at its start, and show its rules. RINGBACK_SMS_FROM is the default sender.
 
     Exit codes: 0 valid, 2 invalid (file, line and field are named).

@@ -32,9 +32,7 @@ LAST_PORT = 65_535
 log = structlog.get_logger(__name__)
 
 
-def up(
-    *, dev: Annotated[bool, typer.Option("--dev", help="Accept events that `ringback trigger` signs.")] = False
-) -> None:
+def up(*, dev: Annotated[bool, typer.Option("--dev", help="Accept events of `ringback trigger`.")] = False) -> None:
     """Run the ingress, a worker and, unless REDIS_URL is set, an embedded server.
 
     Crashed processes are restarted. SIGTERM or Ctrl-C stops all of it within RINGBACK_GRACE. A second Ctrl-C hurries.

@@ -18,9 +18,8 @@ from service.cli.telnyx.telnyx_session import with_telnyx
 from service.registrations import hosted_orders
 from service.registrations.hosted_numbers import next_step_of
 
-hosted = typer.Typer(
-    help="Numbers that stay with their carrier while Telnyx takes over their messages.", no_args_is_help=True
-)
+HELP = "Numbers that stay with their carrier while Telnyx takes over their messages."
+hosted = typer.Typer(help=HELP, no_args_is_help=True)
 
 Numbers = Annotated[list[str], typer.Argument(help="Numbers such as +13125550001.", parser=e164)]
 OrderId = Annotated[str, typer.Argument(help="The order's id, from `ringback hosted list`.")]
@@ -223,9 +222,7 @@ def _show_orders(orders: Sequence[MessagingHostedNumberOrder], *, as_json: bool 
     """Print orders and, for people, the next step of those that wait for one."""
 
     def row(order: MessagingHostedNumberOrder) -> tuple[str, str, list[str], str]:
-        numbers = [
-            f"{shown(each.phone_number, reveal=reveal)} {each.status}" for each in hosted_orders.numbers_of(order)
-        ]
+        numbers = [f"{shown(one.phone_number, reveal=reveal)} {one.status}" for one in hosted_orders.numbers_of(order)]
         return order.id or "-", order.status or "-", numbers, order.messaging_profile_id or "-"
 
     columns = "id, status, numbers, messaging profile"

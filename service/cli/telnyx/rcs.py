@@ -71,8 +71,9 @@ def capabilities(
         found = with_telnyx_and_redis(
             lambda telnyx, store: RcsCapabilities(telnyx, store).look_up(agent, wanted, afresh=fresh, progress=advance)
         )
+    items = found.items()
     rows: list[dict[str, Any]] = [
-        {"phone_number": each, "capable": one.capable, "features": one.features} for each, one in found.items()
+        {"phone_number": each, "capable": one.capable, "features": one.features} for each, one in items
     ]
 
     def row(each: dict[str, Any]) -> tuple[str, str]:
@@ -148,10 +149,8 @@ def send_message(
 
 async def _agents(telnyx: AsyncTelnyx) -> list[dict[str, Any]]:
     """Return the account's agents, the passwords in their URLs masked."""
-    found = [
-        each.to_dict(mode="json")
-        async for each in rows_of(telnyx.messaging.rcs.agents.list(page_size=50), "RCS agents")
-    ]
+    pages = telnyx.messaging.rcs.agents.list(page_size=50)
+    found = [each.to_dict(mode="json") async for each in rows_of(pages, "RCS agents")]
     for each in found:
         each |= {name: each.get(name) and without_password(each[name]) for name in _URLS}
     return found
@@ -187,9 +186,7 @@ async def _checked_draft(telnyx: AsyncTelnyx, store: Store, *, draft: RcsDraft) 
 async def _send_and_follow(telnyx: AsyncTelnyx, *, draft: RcsDraft, seconds: float) -> Progress:
     message_id = await send(telnyx, draft, idempotency_key=f"rb-{secrets.token_hex(32)}")
     say(f"accepted: {message_id}")
-    return await follow(
-        telnyx, message_id, seconds=seconds, tell=lambda progress: say(f"{progress.status} ({progress.channel})")
-    )
+    return await follow(telnyx, message_id, seconds=seconds, tell=lambda it: say(f"{it.status} ({it.channel})"))
 
 
 CONTENTS = ("text", "rich_card", "content_info")
@@ -217,9 +214,8 @@ def _from_json(path: Path) -> Any:
     try:
         content = json.loads(path.read_bytes())
     except OSError as error:
-        raise typer.BadParameter(
-            f"--file: {path} cannot be read ({type(error).__name__}); a URL begins https://"
-        ) from None
+        why = type(error).__name__
+        raise typer.BadParameter(f"--file: {path} cannot be read ({why}); a URL begins https://") from None
     except ValueError:
         raise typer.BadParameter(f"--file: {path} is no JSON; a file to send must stand at an https URL") from None
     return content.get("content_message", content) if isinstance(content, dict) else content

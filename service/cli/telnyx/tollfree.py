@@ -1,25 +1,22 @@
 """`ringback tollfree`."""
 
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalServerError, NotFoundError, omit
 
+from service.cli.masked_output import show_list
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import confirm, fail, print_table, say, say_json
+from service.cli.output import confirm, fail, say, say_json
 from service.cli.telnyx.telnyx_session import with_telnyx
 from service.outbound.list_pages import rows_of
+from service.registrations import toll_free_submission
 from service.registrations.status_changes import Status
 from service.registrations.toll_free import read_history
-from service.registrations.toll_free_submission import (
-    InvalidSubmission,
-    TollFreeSubmission,
-    missing_registration,
-    read_submission,
-)
+from service.registrations.toll_free_submission import InvalidSubmission, TollFreeSubmission, missing_registration
 from service.registrations.toll_free_wording import Resubmission, doubts, prepare, refuse_wrong_opt_in, retrieve_raw
 from service.registrations.toll_free_wording import resubmit as send
 from service.security.masking import mask_number, mask_numbers
@@ -32,9 +29,7 @@ REJECTED = "Rejected"
 tollfree = typer.Typer(help="Toll-free verification: list, submit and correct requests.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The id of a request, as `list` shows it.")]
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Also where it un-verifies a number, or without the business registration.")
-]
+ForceOption = Annotated[bool, typer.Option("--force", help="Also if it un-verifies a number, or lacks a registration.")]
 
 
 @tollfree.command("list")
@@ -49,14 +44,15 @@ def list_requests(
     Exit codes: 0 listed, 1 Telnyx refuses, 2 bad usage.
     """
     found = [shown(each, reveal=reveal) for each in with_telnyx(lambda telnyx: _all(telnyx, status=status))]
-    if as_json:
-        say_json(found)
-    elif found:
-        columns = ("id", "status", "business", "numbers", "changed", "reason")
-        fields = ("id", "verificationStatus", "businessName", "phoneNumbers", "updatedAt", "reason")
-        print_table(columns, [[in_words(each.get(field) or "") for field in fields] for each in found])
-    else:
-        say("There are no verification requests.")
+    fields = ("id", "verificationStatus", "businessName", "phoneNumbers", "updatedAt", "reason")
+    show_list(
+        found,
+        "id, status, business, numbers, changed, reason",
+        lambda each: [in_words(each.get(field) or "") for field in fields],
+        "There are no verification requests.",
+        as_json=as_json,
+        reveal=True,
+    )
 
 
 @tollfree.command("show")
@@ -90,7 +86,7 @@ def submit(
     Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file is invalid and nothing was sent.
     """
     try:
-        submission = read_submission(_read(file))
+        submission = toll_free_submission.read_submission(_read(file))
         refuse_wrong_opt_in(submission)
     except InvalidSubmission as error:
         _refuse_fields(error.problems, f"{file}: ")
@@ -187,19 +183,13 @@ def _refuse_verified_numbers(numbers: set[str]) -> None:
 
     Source: support.telnyx.com, 10729979.
     """
-    verified = with_telnyx(lambda telnyx: _all(telnyx, status=VERIFIED))
-    ids = [each["id"] for each in verified if not numbers.isdisjoint(_numbers(each))]
-    if ids:
-        fail(
-            *(
-                f"request {each} is Verified for one of these numbers: submitting un-verifies it (--force)"
-                for each in ids
-            )
-        )
-
-
-def _numbers(request: Mapping[str, Any]) -> Sequence[str]:
-    return [each["phoneNumber"] for each in request.get("phoneNumbers") or ()]
+    told = [
+        f"request {each['id']} is Verified for one of these numbers: submitting un-verifies it (--force)"
+        for each in with_telnyx(lambda telnyx: _all(telnyx, status=VERIFIED))
+        if any(one["phoneNumber"] in numbers for one in each.get("phoneNumbers") or ())
+    ]
+    if told:
+        fail(*told)
 
 
 async def _all(telnyx: AsyncTelnyx, *, status: str | None) -> list[dict[str, Any]]:
@@ -240,9 +230,7 @@ _TEXTS = frozenset(
     {"productionMessageContent", "optInConfirmationResponse", "helpMessageResponse", "campaignVerifyAuthorizationToken"}
 )
 """Fields that are sent to people, and the one secret."""
-_PLAIN = frozenset(
-    {"id", "verificationRequestId", "createdAt", "updatedAt", "businessZip", "businessRegistrationNumber"}
-)
+_PLAIN = {"id", "verificationRequestId", "createdAt", "updatedAt", "businessZip", "businessRegistrationNumber"}
 
 
 def shown(request: Mapping[str, Any], *, reveal: bool) -> dict[str, Any]:

@@ -16,25 +16,9 @@ from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.telnyx.telnyx_session import first_rows, with_telnyx, with_telnyx_and_redis
 from service.outbound.errors import classify_error
-from service.registrations.webhook_repair import (
-    Kept,
-    NotTaken,
-    Unanswered,
-    kept_changes,
-    let_go,
-    mend,
-    refuse_dead_ends,
-    take_back,
-)
-from service.registrations.webhook_urls import (
-    Comparison,
-    Declared,
-    Destination,
-    TollFreeUrl,
-    all_destinations,
-    find_destination,
-    toll_free_urls,
-)
+from service.registrations import webhook_repair, webhook_urls
+from service.registrations.webhook_repair import Kept, NotTaken, Unanswered
+from service.registrations.webhook_urls import Comparison, Destination, TollFreeUrl
 from service.settings import Settings, load
 from service.store.store import Store
 
@@ -52,7 +36,7 @@ def plan(*, as_json: JsonOption = False) -> None:
     settings = load()
     declared = settings.require_public_url()
     compared = with_telnyx(lambda telnyx: _compare(telnyx, settings))
-    toll_free = with_telnyx(toll_free_urls)
+    toll_free = with_telnyx(webhook_urls.toll_free_urls)
     if as_json:
         rows = [_comparison_as_json(each) for each in compared]
         say_json(rows + [_toll_free_as_json(each, declared) for each in toll_free])
@@ -80,7 +64,7 @@ def apply(*, yes: YesOption = False) -> None:
         return
     _show_comparisons(drifted)
     try:
-        asyncio.run(refuse_dead_ends(settings))
+        asyncio.run(webhook_repair.refuse_dead_ends(settings))
     except Unanswered as error:
         fail(f"{error}. Nothing was changed.")
     confirm(f"Change this at Telnyx ({len(drifted)} in all)?", yes=yes, dry_run=settings.dry_run)
@@ -116,8 +100,8 @@ def undo(
 
 
 async def _compare(telnyx: AsyncTelnyx, settings: Settings) -> list[Comparison]:
-    declared = Declared.of(settings)
-    return [declared.compare(each) for each in await all_destinations(telnyx)]
+    declared = webhook_urls.Declared.of(settings)
+    return [declared.compare(each) for each in await webhook_urls.all_destinations(telnyx)]
 
 
 def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> bool:
@@ -132,10 +116,10 @@ def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> boo
 async def _kept_with_current(telnyx: AsyncTelnyx, store: Store) -> list[tuple[Kept, Destination]]:
     """Return our changes beside the current values. Forget changes to deleted ones."""
     found = []
-    for kept in await kept_changes(store):
-        current = await find_destination(telnyx, kept.kind, kept.id)
+    for kept in await webhook_repair.kept_changes(store):
+        current = await webhook_urls.find_destination(telnyx, kept.kind, kept.id)
         if current is None:
-            await let_go(store, kept)
+            await webhook_repair.let_go(store, kept)
             say(f"{kept.kind} {kept.id} is gone from the account")
         else:
             found.append((kept, current))
@@ -143,11 +127,15 @@ async def _kept_with_current(telnyx: AsyncTelnyx, store: Store) -> list[tuple[Ke
 
 
 async def _mend(telnyx: AsyncTelnyx, store: Store, drifted: Sequence[Comparison]) -> bool:
-    return all([await _told(each.destination.key, "changed", mend(telnyx, store, each)) for each in drifted])
+    return all(
+        [await _told(each.destination.key, "changed", webhook_repair.mend(telnyx, store, each)) for each in drifted]
+    )
 
 
 async def _take_back(telnyx: AsyncTelnyx, store: Store, ready: Sequence[tuple[Kept, Destination]]) -> bool:
-    return all([await _told(kept.key, "put back", take_back(telnyx, store, kept, now)) for kept, now in ready])
+    return all(
+        [await _told(kept.key, "put back", webhook_repair.take_back(telnyx, store, kept, now)) for kept, now in ready]
+    )
 
 
 async def _told(key: str, done: str, change: Awaitable[None]) -> bool:
