@@ -17,7 +17,7 @@ async def record_words(
     """Record what an event says about consent, and return it.
 
     Raises:
-        redis.exceptions.RedisError: it is not known what was kept; doing it again is harmless.
+        redis.exceptions.RedisError: it is not known what was kept. Doing it again is harmless.
     """
     now = clock.now()
     words = words_of(event_type, payload, occurred_at, opt_out_words(ctx.settings.policy), now=now)

@@ -1,7 +1,7 @@
 """Explanations of a policy's decision on an event: text, recipient and time of an SMS, or why there is none.
 
-Pure, and about the event and the policy alone. Facts in Redis and at Telnyx may still forbid the SMS: a
-delivery of the message, an opt-out, an earlier SMS, the budget of the hour.
+Pure, and about the event and the policy alone. A delivery, an opt-out, an earlier SMS or the budget of the hour may
+still forbid the SMS.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ _WHY: Mapping[str, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The decision on one recipient; `when` is seconds since 1970.
+    """The decision on one recipient. `when` is seconds since 1970.
 
     `draft` is None where nothing is sent, and where only Telnyx knows what the message said.
     """

@@ -40,7 +40,7 @@ _UNDER_WAY = frozenset({"queued", "sending", "sent"})
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The SMS or MMS in place of an RCS message; `sender` is `profile` for the number pool of the profile."""
+    """The SMS or MMS in place of an RCS message. `sender` is `profile` for the number pool of the profile."""
 
     type: Literal["SMS", "MMS"]
     sender: str
@@ -66,7 +66,7 @@ class Case:
 
     @property
     def timer(self) -> str:
-        """The key of the timer that asks whether the message was delivered; the number cannot be read from it."""
+        """The key of the timer that asks whether the message was delivered. The number cannot be read from it."""
         return f"sms_fallback:{hashlib.sha256(f'{self.message.id}/{self.number}'.encode()).hexdigest()[:32]}"
 
     @property
@@ -80,7 +80,7 @@ class Case:
         return self.status in REACHED
 
     def reason_against(self, at: float, held: float | None) -> str | None:
-        """Why there is no SMS, by the event and the policy alone; None: there is one. `held`: it waits since then."""
+        """Return why the event and the policy forbid an SMS, if they do. `held`: it waits since then."""
         if self.rule is NO_RULE:
             return "no_rule"
         if not self.rule.acts_on(self.occasion):
@@ -92,7 +92,7 @@ class Case:
         return None
 
     def alone(self) -> dict[str, Any]:
-        """The payload of the message as if this were its only recipient."""
+        """Return the payload of the message as if this were its only recipient."""
         payload = self.message.model_dump(mode="json", by_alias=True)
         return {
             **payload,
@@ -101,7 +101,7 @@ class Case:
 
 
 def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
-    """A case for each recipient with a number; the others are passed over, since nothing can be sent to them."""
+    """Yield a case for each recipient with a number. Nothing can be sent to the others."""
     message = event.payload
     since = message.sent_at or message.received_at or event.occurred_at
     blocked = frozenset(blocked_recipients(message.model_dump(by_alias=True)))
@@ -121,7 +121,7 @@ def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
 
 
 def content_of(message: Message | None) -> Mapping[str, Any]:
-    """Return the content of a message in an event or an answer of the API; empty where it is left out."""
+    """Return the content of a message from an event or the API. It may be empty."""
     if message is None:
         return {}
     if message.text:
@@ -133,8 +133,7 @@ def draft(case: Case, content: Mapping[str, Any]) -> Draft:
     """Write the SMS or MMS.
 
     Raises:
-        Dead: there is nothing to say (`nothing_to_say`), it takes too many segments (`too_long`), or the template
-            cannot be filled in (`template`).
+        Dead: it would be empty (`nothing_to_say`), too long (`too_long`), or the template fails (`template`).
     """
     rule = case.rule
     media = tuple(_media(content)) if _as_mms(rule, case.number) else ()
@@ -156,7 +155,7 @@ def draft(case: Case, content: Mapping[str, Any]) -> Draft:
 
 
 def draft_of_event(case: Case) -> Draft | None:
-    """Return the draft where the event itself says what it needs; None where Telnyx is to be asked, or it fails."""
+    """Return the draft from the event's content. None: the event has none, or the draft fails."""
     content = content_of(case.message)
     try:
         return draft(case, content) if content else None
@@ -165,7 +164,7 @@ def draft_of_event(case: Case) -> Draft | None:
 
 
 def request(case: Case, wanted: Draft) -> dict[str, Any]:
-    """The arguments of `telnyx.messages.send`; the profile is the message's own, so that its opt-outs apply."""
+    """Return the arguments of `telnyx.messages.send`. The profile is the message's own, so that its opt-outs apply."""
     asked: dict[str, Any] = {"to": case.number}
     if wanted.sender != "profile":
         asked["from_"] = wanted.sender
@@ -199,7 +198,7 @@ def _as_mms(rule: Rule, number: str) -> bool:
 
 
 def _media(content: Any) -> Iterator[str]:
-    """The files of a message, wherever its cards have them. Source: OpenAPI `RCSContentInfo`."""
+    """Yield the files of a message, wherever its cards have them. Source: OpenAPI `RCSContentInfo`."""
     if isinstance(content, Mapping):
         url = content.get("file_url")
         if isinstance(url, str) and url:

@@ -1,4 +1,4 @@
-"""The sending of an SMS in place of a message: its state, the sending window, the read at Telnyx, the send."""
+"""The sending of an SMS in place of a message: state, sending window, read at Telnyx, send."""
 
 import random
 import time
@@ -32,7 +32,7 @@ DOUBLE_DELIVERIES = Counter(
     ["carrier"],
     registry=None,
 )
-"""Of this process; a worker's registry takes it in."""
+"""Of this process. A worker's registry takes it in."""
 HELD = "SMS fallbacks are held: RINGBACK_SMS_PER_HOUR is reached"
 ADVICE = "Find out why so many messages fail, or raise it"
 MIN_PAUSE = 60.0
@@ -59,9 +59,9 @@ class Fallback:
 
         Raises:
             Retry: it may go later (`quiet_hours`, `over_budget` or `encryption_key_missing`).
-            Dead: it cannot be written; see `draft`.
+            Dead: it cannot be written. See `draft`.
             telnyx.APIError: Telnyx refused, or could not be reached.
-            service.outbound.handler_run_state.Interrupted: it may go when its turn comes, or its block is lifted.
+            Interrupted: it may go when its turn comes, or its block is lifted.
         """
         shown = None
         if not self.state.begun and (reason := await self.check_window()) is not None:
@@ -78,7 +78,7 @@ class Fallback:
         return reason
 
     async def check_window(self) -> str | None:
-        """Return None where the SMS may go out now; else why it never may, within `max_wait` of its first hold."""
+        """Return why the SMS never may go out within `max_wait` of its first hold. None: it may go now."""
         preflight, run, case = self.state.preflight, current_run.get(), self.case
         if preflight is None or run is None:
             return None
@@ -127,7 +127,7 @@ class Fallback:
         await _ask(self.ctx, self._message_id, {self.case.number: None}, purpose, self.by)
 
     async def _pause(self, found: Room, segments: int) -> float | None:
-        """Return the seconds until there may be segments again; None where there are some."""
+        """Return the seconds until there may be segments again, or None where there are some."""
         limit = self.ctx.settings.sms_per_hour
         if found.tell:
             self.ctx.log.error(HELD, advice=ADVICE, segments_per_hour=limit)
@@ -139,7 +139,7 @@ class Fallback:
         return float("inf") if segments > limit else max(found.again_in, MIN_PAUSE) + random.uniform(0, SPREAD)
 
     async def _write(self, shown: Message | None) -> Draft:
-        """Write the SMS from the event's content, else from Telnyx's; warn of links that carriers block."""
+        """Write the SMS from the event's content, else from Telnyx's. Warn of links that carriers block."""
         sms = draft(self.case, content_of(self.case.message) or content_of(shown))
         if public_shorteners(sms.text):
             for host in await shorteners_to_warn_of(sms.text, self.ctx.telnyx, self.ctx.services.store):
@@ -148,7 +148,7 @@ class Fallback:
         return sms
 
     async def _post(self, sms: Draft, shown: Message | None) -> str | None:
-        """Send the SMS; return the reason against it at the moment of its intent, if any."""
+        """Send the SMS. Return the reason against it at the moment of its intent, if any."""
         settings, message_id = self.ctx.settings, self._message_id
         limit, keep, shown_state = settings.sms_per_hour, settings.retention, _shown_state(message_id, shown)
         key = effect_key(message_id, self.case.number)
@@ -167,7 +167,7 @@ class Fallback:
 
 
 async def look(ctx: Context, message_id: str, found: Iterable[Case], *, by: str) -> Mapping[str, RecipientState]:
-    """Return the state of a message by recipient, and whether an SMS could go now, as the event `by` sees it.
+    """Return the state of a message by recipient for the event `by`, and whether an SMS could go now.
 
     Raises:
         KeyMissing: recipients are hidden under an encryption key that is not here.
@@ -182,7 +182,7 @@ async def look(ctx: Context, message_id: str, found: Iterable[Case], *, by: str)
 
 
 async def look_up(telnyx: AsyncTelnyx, message_id: str) -> Message | None:
-    """Return the message as `GET /messages/{id}` shows it; None where Telnyx does not know it, or shows no message.
+    """Return the message as `GET /messages/{id}` shows it, or None where Telnyx does not know it, or shows no message.
 
     Raises:
         telnyx.APIError: Telnyx refused otherwise, or could not be reached.
@@ -198,7 +198,7 @@ async def look_up(telnyx: AsyncTelnyx, message_id: str) -> Message | None:
 
 
 def effect_key(message_id: str, number: str) -> str:
-    """Return the key of the SMS in place of a message to a number: two events of one message share it."""
+    """Return the key of the SMS in place of a message. Two events of one message share it."""
     return idempotency_key("sms_fallback", message_id, number)
 
 
@@ -208,7 +208,7 @@ def effect_name(message_id: str, number: str) -> str:
 
 
 def _planned(ctx: Context, case: Case) -> PlannedSend | None:
-    """Return the send in place of a message; None where its rule sends nothing, or outside of a run."""
+    """Return the send in place of a message, or None where its rule sends nothing, or outside of a run."""
     run = current_run.get()
     if run is None or case.blocked or not case.rule.acts_on(case.occasion):
         return None
@@ -242,7 +242,7 @@ async def _ask(
 
 
 def _segments(sms: Draft | None) -> int:
-    """Return the segments of an SMS; the least where only Telnyx knows its text."""
+    """Return the segments of an SMS, at least 1 where only Telnyx knows its text."""
     return 1 if sms is None else sms.segments
 
 

@@ -13,10 +13,10 @@ _PAGE = 250
 
 
 async def shorteners_to_warn_of(text: str, telnyx: AsyncTelnyx, store: Store) -> tuple[str, ...]:
-    """The public shorteners in a text that are no domain of the account (`GET /messaging_url_domains`).
+    """Return the public shorteners in a text that are no domain of the account (`GET /messaging_url_domains`).
 
-    Telnyx is asked only where there is one, and at most once an hour; where it cannot tell, all of them are answered:
-    this is about a warning, which must not keep a message from going out.
+    Telnyx is asked only where there is one, and at most once an hour. Where it cannot tell, all of them are returned.
+    A warning must not keep a message from going out.
     """
     if not public_shorteners(text):
         return ()

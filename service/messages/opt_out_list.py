@@ -1,6 +1,6 @@
 """Telnyx's own list of opt-outs, read at a worker's start and once a day.
 
-It holds what was said while Ringback was not there to hear it, and to profiles that are not ours.
+It also holds opt-outs from times without Ringback, and from profiles of others.
 """
 
 import asyncio
@@ -52,12 +52,12 @@ class ListReading:
 async def read_opt_outs(telnyx: AsyncTelnyx, store: Store) -> ListReading:
     """Keep every opt-out in Telnyx's list, page by page.
 
-    A number that is missing there is not lifted: it may have said STOP over RCS, or to a profile since deleted.
+    A number that is missing there stays opted out. It may have said STOP over RCS, or to a profile since deleted.
 
     Raises:
-        telnyx.APIError: Telnyx refused, or could not be reached; the opt-outs read so far are kept.
-        service.outbound.list_pages.ListDoesNotEnd: the list repeats a page; the same.
-        redis.exceptions.RedisError: Redis is away; the same.
+        telnyx.APIError: Telnyx refused, or could not be reached. The opt-outs read so far are kept.
+        service.outbound.list_pages.ListDoesNotEnd: the list repeats a page. The same.
+        redis.exceptions.RedisError: Redis cannot be reached. The same.
     """
     reading = ListReading()
     async for rows in pages(telnyx.messaging_optouts.list(page_size=PAGE), "opt-outs"):
@@ -83,14 +83,14 @@ async def _keep_reading(settings: Settings, redis_url: str) -> None:
     """Read at once, and then whenever nobody has for a day."""
     async with open_reader(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
         store = Store.of(redis, settings)
-        await _read_patiently(telnyx, store)
+        await _read_until_done(telnyx, store)
         while True:
             await _rest(LOOK)
             if await _is_due(store):
-                await _read_patiently(telnyx, store)
+                await _read_until_done(telnyx, store)
 
 
-async def _read_patiently(telnyx: AsyncTelnyx, store: Store) -> None:
+async def _read_until_done(telnyx: AsyncTelnyx, store: Store) -> None:
     """Read the list, again and again until that has gone well."""
     pause = FIRST_PAUSE
     while not await _read(telnyx, store):
@@ -104,7 +104,7 @@ async def _rest(seconds: float) -> None:
 
 
 async def _read(telnyx: AsyncTelnyx, store: Store) -> bool:
-    """Read the list; whether that went well."""
+    """Read the list, and return whether that went well."""
     try:
         reading = await read_opt_outs(telnyx, store)
     except APIError as error:
@@ -122,7 +122,7 @@ async def _read(telnyx: AsyncTelnyx, store: Store) -> bool:
 
 
 async def _is_due(store: Store) -> bool:
-    """Whether the list was not read for a day, and nobody else reads it now."""
+    """Return whether the list was not read for a day, and nobody else reads it now."""
     try:
         read_at = await list_read_at(store)
         overdue = read_at is None or clock.now() - read_at >= DAY
@@ -132,7 +132,7 @@ async def _is_due(store: Store) -> bool:
 
 
 def _word(row: MessagingOptoutListResponse) -> ConsentChange | None:
-    """The opt-out in a row; None where it bears no whole number (Telnyx can redact them)."""
+    """Return the opt-out in a row, or None where it bears no whole number (Telnyx can redact them)."""
     if row.to is None or canonical_number(row.to) is None:
         return None
     since = read_time(row.created_at)

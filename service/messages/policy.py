@@ -33,8 +33,8 @@ Occasion = Literal["failed", "expired", "unconfirmed", "undelivered"]
 """Why an SMS may be called for: the message failed, expired, was never confirmed, or was not delivered in time."""
 Trigger = Literal["failed", "expired", "unconfirmed"]
 
-SHORTEST_PATIENCE = 10.0
-"""Seconds: a delivery is told of within a few."""
+MIN_UNDELIVERED = 10.0
+"""Seconds. Telnyx reports a delivery within a few."""
 MOST_SEGMENTS = 6
 _MAX_AGE = {"otp": "10m", "transactional": "1h", "marketing": "1h"}
 _MAX_WAIT = {"otp": "10m", "transactional": "12h", "marketing": "12h"}
@@ -48,9 +48,9 @@ def _duration(value: object) -> object:
 
 
 def _long_enough(patience: float) -> float:
-    if patience < SHORTEST_PATIENCE:
+    if patience < MIN_UNDELIVERED:
         raise ValueError(
-            f"give at least {SHORTEST_PATIENCE:g}s: that a message was delivered is known a few seconds later"
+            f"give at least {MIN_UNDELIVERED:g}s: that a message was delivered is known a few seconds later"
         )
     return patience
 
@@ -119,13 +119,13 @@ class QuietHours(Table):
         return float((end - begin) % 86_400)
 
     def opens_at(self, number: str, at: float) -> float | None:
-        """When a number may first be written to from `at` on (seconds since 1970); None: not within two days."""
+        """Return the first moment from `at` on at which a number may be written to. None: not within two days."""
         zones = (ZoneInfo(self.time_zone),) if self.time_zone else time_zones_of(number)
         return opens_at(self.begin, self.end, zones, at)
 
 
 class Manner(Table):
-    """Fields of `[defaults]` and of each rule; durations are seconds."""
+    """Fields of `[defaults]` and of each rule. Durations are seconds."""
 
     kind: Literal["otp", "transactional", "marketing"] = Field("transactional", alias="class")
     triggers: list[Trigger] = ["failed", "expired"]
@@ -155,7 +155,7 @@ class Rule(Manner):
     @model_validator(mode="before")
     @classmethod
     def _by_class(cls, values: Any) -> Any:
-        """How long things may take depends on what they are."""
+        """Set the defaults of durations by class."""
         # Where the field is read, an error names a value that is no class.
         kind = str(values.get("class", "transactional"))
         ages = {"max_age": _MAX_AGE.get(kind, "1h"), "max_wait": _MAX_WAIT.get(kind, "12h")}
@@ -209,7 +209,7 @@ class Rule(Manner):
         return not (self.agents or self.messaging_profiles or self.tags or self.countries)
 
     def fits(self, message: Message, number: str) -> bool:
-        """Whether it is for this message to this number."""
+        """Return whether the rule is for this message to this number."""
         return (
             (not self.agents or message.from_.agent_id in self.agents)
             and (not self.messaging_profiles or message.messaging_profile_id in self.messaging_profiles)
@@ -218,11 +218,11 @@ class Rule(Manner):
         )
 
     def acts_on(self, occasion: Occasion | None) -> bool:
-        """Whether this is an occasion for an SMS."""
+        """Return whether this is an occasion for an SMS."""
         return occasion in self.triggers or (occasion == "undelivered" and self.undelivered_after is not None)
 
     def goes_out_at(self, number: str, at: float, *, by: float) -> float | None:
-        """When an SMS may go out from `at` on; None where that would be after `by` (seconds since 1970)."""
+        """Return when an SMS may go out from `at` on. None: not until `by` (all in seconds since 1970)."""
         moment = self.quiet_hours.opens_at(number, at) if self.quiet_hours else at
         return moment if moment is not None and moment <= by else None
 
@@ -239,7 +239,7 @@ class Policy:
     opt_out_words: tuple[str, ...] = ()
 
     def rule_for(self, message: Message, number: str) -> Rule:
-        """The first rule that fits; `NO_RULE` where none does, so that nothing is sent."""
+        """Return the first rule that fits, or `NO_RULE`, by which nothing is sent."""
         return next((rule for rule in self.rules if rule.fits(message, number)), NO_RULE)
 
 

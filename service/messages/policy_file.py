@@ -1,4 +1,4 @@
-"""Reading a policy from its file, so that a mistake is told by file, line and field."""
+"""Reading a policy from its file. Errors name the file, the line and the field."""
 
 import re
 import tomllib
@@ -26,7 +26,7 @@ T = TypeVar("T", bound=Table)
 
 
 class InvalidPolicy(InvalidSettings):
-    """A policy that cannot be kept; each line of the text names the file, the line and the field."""
+    """A policy with errors. Each line of the text names the file, the line and the field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class _File(Table):
 
 @cache
 def policy_of(path: Path | None, sms_from: str | None) -> Policy | None:
-    """Return the policy in force; None where nothing arms the fallback. The file is read once in a process.
+    """Return the policy in force, or None where nothing arms the fallback. The file is read once in a process.
 
     Raises:
         InvalidPolicy: the file cannot be read, or does not fit.
@@ -54,7 +54,7 @@ def policy_of(path: Path | None, sms_from: str | None) -> Policy | None:
 
 
 def read_policy(path: Path, *, sms_from: str | None) -> Policy:
-    """Read a policy; `sms_from` sends where the file names nobody.
+    """Read a policy. `sms_from` sends where the file names nobody.
 
     Raises:
         InvalidPolicy: it cannot be read, or does not fit.
@@ -68,7 +68,7 @@ def read_policy(path: Path, *, sms_from: str | None) -> Policy:
         raise InvalidPolicy(f"{place}: {_TOML_LINE.sub('', str(error))}") from None
     policy, problems = _policy(content, sms_from)
     if problems:
-        raise InvalidPolicy("\n".join(_told(path, text, problem) for problem in problems))
+        raise InvalidPolicy("\n".join(_shown(path, text, problem) for problem in problems))
     return policy
 
 
@@ -102,7 +102,7 @@ def _policy(content: Mapping[str, Any], sms_from: str | None) -> tuple[Policy, l
 
 
 def _merged(sms_from: str | None, defaults: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]:
-    """A rule with what it leaves to the defaults, or to the environment."""
+    """Return a rule with what it leaves to the defaults, or to the environment."""
     merged = {"from": sms_from, **defaults, **table}
     if merged.get("class") == "otp" and "quiet_hours" not in table:
         # Those of all others are not meant for codes that somebody waits for.
@@ -124,7 +124,7 @@ def _fit(model: type[T], content: Mapping[str, Any], at: Location) -> tuple[T | 
 def _own(
     found: list[_Problem], defaults: Mapping[str, Any], table: Mapping[str, Any], wrong: frozenset[int | str]
 ) -> Iterator[_Problem]:
-    """The problems of a rule; of what it took from the defaults only those that `wrong`, told already, leaves out."""
+    """Yield the problems of a rule, without those of defaults that are reported already (`wrong`)."""
     for problem in found:
         field = problem.location[2:]
         if not field or field[0] in table or field[0] not in defaults:
@@ -147,13 +147,13 @@ def _never_reached(rules: list[Rule]) -> Iterator[_Problem]:
         yield _Problem(("rules", all_of_it + 1), what)
 
 
-def _told(path: Path, text: str, problem: _Problem) -> str:
+def _shown(path: Path, text: str, problem: _Problem) -> str:
     field = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in problem.location)
     return f"{path}:{line_of(text, problem.location)}: {field.removeprefix('.') or 'policy'}: {problem.what}"
 
 
 def line_of(text: str, location: Location) -> int:
-    """The line in which a field begins or, where it is missing, in which what should hold it does.
+    """Return the line of a field or, where it is missing, of the table that should hold it.
 
     tomllib tells no lines. Parsing ever longer beginnings of the file shows where a key appears.
     """
@@ -172,7 +172,7 @@ def line_of(text: str, location: Location) -> int:
 
 
 def _said_by(content: Any, location: Location) -> Location:
-    """As much of a location as there is."""
+    """Return the part of a location that exists."""
     for depth, part in enumerate(location):
         try:
             content = content[part]

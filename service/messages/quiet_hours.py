@@ -9,10 +9,10 @@ _STEP = 60.0
 
 
 def opens_at(begin: time, end: time, zones: Iterable[ZoneInfo], at: float) -> float | None:
-    """The first moment from `at` on (seconds since 1970) at which it is quiet in none of the zones.
+    """Return the first moment from `at` on (seconds since 1970) at which it is quiet in none of the zones.
 
     It is quiet from `begin` until just before `end`, over midnight where `end` is the earlier. None where no such
-    moment comes within two days, or where no zone is known: then it may be the middle of the night at any time.
+    moment comes within two days, or no zone is known. Then it may be the middle of the night at any time.
     """
     zones = tuple(zones)
     moment = at
@@ -31,7 +31,7 @@ def _is_quiet(begin: time, end: time, zone: ZoneInfo, at: float) -> bool:
 
 
 def _end(end: time, zone: ZoneInfo, at: float) -> float:
-    """When the quiet hours that hold in a zone end there."""
+    """Return the end of the current quiet hours of a zone."""
     local = datetime.fromtimestamp(at, zone)
     day = local.date() if local.time() < end else local.date() + timedelta(days=1)
     return datetime.combine(day, end, zone).timestamp()

@@ -17,16 +17,16 @@ MOST_AT_ONCE = 100
 
 @dataclass(frozen=True)
 class RcsCapabilities:
-    """The look-ups of a worker or a command; `ctx.rcs` is one."""
+    """The look-ups of a worker or a command. `ctx.rcs` is one."""
 
     telnyx: AsyncTelnyx
     store: Store
 
     async def capable(self, agent: str, number: str) -> bool:
-        """Whether this agent's messages can reach this number's phone by RCS.
+        """Return whether this agent's messages can reach this number's phone by RCS.
 
         Raises:
-            telnyx.APIError: Telnyx refused, or could not be reached; left to the worker, it is tried again.
+            telnyx.APIError: Telnyx refused, or could not be reached. Left to the worker, it is tried again.
         """
         return (await self.look_up(agent, [number]))[number].capable
 
@@ -40,8 +40,8 @@ class RcsCapabilities:
     ) -> dict[str, Capability]:
         """Return the capability of each number, in order. Only unknown ones are asked for, in hundreds.
 
-        `afresh` asks for all of them. `progress` is told how many more are known. Answers before an error
-        are remembered.
+        `afresh` asks for all of them. `progress` is called with the number of further known ones.
+        Answers before an error are remembered.
 
         Raises:
             telnyx.APIError: Telnyx refused, or could not be reached.
@@ -68,7 +68,7 @@ class RcsCapabilities:
 
 
 async def contradict(ctx: Context, agent: str, number: str, status: str) -> bool:
-    """Forget what a message's end (`status`) shows to be wrong; answers whether anything was."""
+    """Forget what a message's end (`status`) shows to be wrong. Answers whether anything was."""
     store = ctx.services.store
     known = (await recall(store, agent, [number])).get(number)
     if known is None or status not in (FAILED if known.capable else REACHED):

@@ -22,7 +22,7 @@ _LONGEST_PAUSE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class RcsDraft:
-    """A message to send; `content` is a content message, `fallback` the SMS that Telnyx sends where RCS cannot."""
+    """A message to send. `content` is a content message, `fallback` the SMS that Telnyx sends where RCS cannot."""
 
     agent: str
     to: str
@@ -50,7 +50,7 @@ class Progress:
 
 
 async def send(telnyx: AsyncTelnyx, draft: RcsDraft, *, idempotency_key: str) -> str:
-    """Send it, once, even if an answer is lost on the way; answers the message's id.
+    """Send it once, even if an answer is lost on the way, and return the message's id.
 
     Raises:
         telnyx.APIError: Telnyx refused, or could not be reached in several tries.
@@ -67,7 +67,7 @@ async def send(telnyx: AsyncTelnyx, draft: RcsDraft, *, idempotency_key: str) ->
 
 
 async def follow(telnyx: AsyncTelnyx, message_id: str, *, seconds: float, tell: Callable[[Progress], None]) -> Progress:
-    """Look until it has ended, for `seconds` at most; `tell` hears of each step. Answers the last one seen.
+    """Poll a message until it has ended, for `seconds` at most. Call `tell` with each step, and return the last one.
 
     Raises:
         telnyx.APIError: Telnyx refused, or could not be reached in several tries.

@@ -30,7 +30,7 @@ MAX_ANSWERS = 10
 """Answers to one number within `WINDOW`: a person rarely gets so many, two machines talking to each other soon do."""
 WINDOW = 3600.0
 WHATSAPP_WINDOW = 24 * 3600.0 - 60
-"""Seconds after a WhatsApp message for which it may be answered, but for a minute in which an answer may be on its way.
+"""Seconds after a WhatsApp message for which it may be answered, less a minute for an answer on its way.
 
 Source: SDK 4.189, `WhatsappMessageText`.
 """
@@ -61,7 +61,7 @@ _NOTICES = {
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """The replies of one run of a handler to its event; `accepted_at` is seconds since 1970."""
+    """The replies of one run of a handler to its event. `accepted_at` is seconds since 1970."""
 
     telnyx: AsyncTelnyx
     store: Store
@@ -71,11 +71,11 @@ class Replies:
     accepted_at: float
 
     async def reply(self, text: str) -> bool:
-        """Send `text` back to the sender of a message; False where no answer may or can be sent.
+        """Send `text` back to the sender of a message, or False where no answer may or can be sent.
 
         Raises:
             ValueError: the event is no inbound message.
-            telnyx.APIError: Telnyx refused, or could not be reached; left to the worker, it is tried again.
+            telnyx.APIError: Telnyx refused, or could not be reached. Left to the worker, it is tried again.
         """
         if self.event.type != "message.received":
             raise ValueError(f"ctx.reply answers message.received, not {self.event.type}")

@@ -23,7 +23,7 @@ Obstacle = Literal["unknown_channel", "no_number", "no_sender"]
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an answer goes: `to` a number or a WhatsApp user, from `sender`, a number of ours or an RCS agent."""
+    """The address of an answer: `to` is a number or a WhatsApp user, `sender` our number or RCS agent."""
 
     channel: Channel
     to: str = field(repr=False)

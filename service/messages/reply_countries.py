@@ -1,4 +1,4 @@
-"""Where `ctx.reply` may go: a stranger's number decides it, and answers to some countries are dear."""
+"""Countries that `ctx.reply` may go to. Anybody can write, and answers to some countries are expensive."""
 
 import time
 from contextlib import suppress
@@ -80,7 +80,7 @@ _noted: dict[tuple[str, str], float] = {}
 
 
 async def note_regions_of(store: Store, event: Event[dict[str, Any]]) -> None:
-    """Note the regions of the recipients, if the event tells of a message of ours."""
+    """Note the regions of the recipients of our own messages."""
     if event.type not in _TYPES or event.arrived_by not in FROM_TELNYX:
         return
     message = read_message_status(event.type, event.payload)
@@ -91,7 +91,7 @@ async def note_regions_of(store: Store, event: Event[dict[str, Any]]) -> None:
     now = time.monotonic()
     latest = {each: _noted.get((store.namespace, each)) for each in countries if each is not None}
     regions = [each for each, at in latest.items() if at is None or at < now - _PAUSE]
-    # Where Redis is away, the next message notes them.
+    # Where Redis cannot be reached, the next message notes them.
     with suppress(RedisError, OSError):
         await note_sent(store, regions)
         _noted.update({(store.namespace, each): now for each in regions})

@@ -1,8 +1,8 @@
 """The text of an SMS: RCS content made readable, its segments, and links that carriers block.
 
 Pure. Field names are those of `agent_message.content_message` (OpenAPI `RCSContentMessage`). Parts without the
-published shape are left out rather than refused: half a message is better than none, and an empty answer says that
-nothing could be read.
+published shape are left out rather than refused. Half a message is better than none. An empty text says that nothing
+could be read.
 """
 
 import re
@@ -16,7 +16,7 @@ def readable(content: Mapping[str, Any], *, pictures: bool = True) -> str:
     """Return an RCS message as plain text: cards, carousels and files, with the links and numbers of suggestions.
 
     `content` is a `content_message`, or the `body` of an RCS message in an event or in the answer of
-    `GET /messages/{id}`; a whole `agent_message` is unwrapped. Suggested replies are left out, since an SMS has nothing
+    `GET /messages/{id}`. A whole `agent_message` is unwrapped. Suggested replies are left out, since an SMS has nothing
     to tap. Without `pictures`, the links to the media of cards that say something else are left out too.
 
     Answers `''` where nothing can be said.
@@ -50,7 +50,7 @@ def _file(content_info: object) -> str:
 
 
 def _suggestions(owner: Mapping[str, Any]) -> Iterator[str]:
-    """Such as `Book a table: https://diner.example/book`, for each suggested action that leads somewhere."""
+    """Yield a text such as `Book a table: https://diner.example/book` for each suggested action with a target."""
     for suggestion in _mappings(owner.get("suggestions")):
         action = _mapping(suggestion.get("action"))
         label, target = _text(action.get("text")), _target(action)
@@ -59,7 +59,7 @@ def _suggestions(owner: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _target(action: Mapping[str, Any]) -> str:
-    """Where an action leads: a number, a link, or a place; `fallback_url` where the phone would have to know more."""
+    """Return the target of an action: a number, a link, a place, or its `fallback_url`."""
     number = _text(_mapping(action.get("dial_action")).get("phone_number"))
     url = _text(_mapping(action.get("open_url_action")).get("url"))
     fallback_url = _text(action.get("fallback_url"))
@@ -77,7 +77,7 @@ def _place(location: Mapping[str, Any]) -> str:
 
 
 def _without_repetition(lines: Iterable[str]) -> list[str]:
-    """The lines that say something, each once."""
+    """Return the lines that say something, each once."""
     return list(dict.fromkeys(line for line in lines if line))
 
 
@@ -105,12 +105,12 @@ _EXTENSION = frozenset("\f^{}\\[~]|€")
 
 
 def is_gsm7(text: str) -> bool:
-    """Whether every character is in the GSM 03.38 alphabet or its extension."""
+    """Return whether every character is in the GSM 03.38 alphabet or its extension."""
     return all(character in _BASIC or character in _EXTENSION for character in text)
 
 
 def segments(text: str) -> int:
-    """The number of segments that carriers charge for; 0 for no text."""
+    """Return the number of segments that carriers charge for, or 0 for no text."""
     if is_gsm7(text):
         return _count([2 if character in _EXTENSION else 1 for character in text], alone=160, part=153)
     return _count([2 if ord(character) > 0xFFFF else 1 for character in text], alone=70, part=67)
@@ -138,8 +138,9 @@ reurl.cc rotf.lol s.id s2r.co shorturl.at shrtco.de snip.ly soo.gd surl.li t.co 
 trib.al u.to urlz.fr v.gd vurl.com x.co
 """
 PUBLIC_SHORTENERS = frozenset(_SHARED.split())
-"""Shorteners that everybody may use: US carriers block them, and ask for a domain of one's own (T-Mobile's code of
-conduct)."""
+"""Shorteners that everybody may use. US carriers block them, and ask for a domain of one's own.
+
+Source: T-Mobile's code of conduct."""
 
 _LINK = re.compile(
     r"(?:https?://|(?<![\w/.@-]))((?:[a-z0-9-]+\.)+[a-z]{2,24})(?=[/:?#\s]|[.,;!)]*(?:\s|$)|\"|')", re.IGNORECASE
@@ -147,7 +148,7 @@ _LINK = re.compile(
 
 
 def public_shorteners(text: str, own_domains: Collection[str] = ()) -> tuple[str, ...]:
-    """The public shorteners that a text links to, each once, without those that are domains of the account."""
+    """Return the public shorteners that a text links to, each once, except domains of the account."""
     own = {domain.lower().removeprefix("www.") for domain in own_domains}
     hosts = (host.lower().removeprefix("www.") for host in _LINK.findall(text))
     return tuple(dict.fromkeys(host for host in hosts if host in PUBLIC_SHORTENERS and host not in own))

@@ -61,7 +61,7 @@ class Template:
         return template
 
     def render(self, words: TemplateVariables) -> str:
-        """The text, without blanks around it.
+        """Return the text, without blanks around it.
 
         Raises:
             BadTemplate: these words cannot be put in.

@@ -30,7 +30,7 @@ _SENDS: Mapping[str, Product | None] = MappingProxyType(
         "/email_messages/batch": None,
     }
 )
-"""The sends, each with the product whose limits it counts against; e-mail has none of those.
+"""The sends, each with the product whose limits it counts against. E-mail has none of those.
 
 Source: SDK 4.189.0, where these take `idempotency_key`.
 """
@@ -41,7 +41,7 @@ _KEYED = frozenset({"/rcs/agents"})
 
 _TOLL_FREE_REQUEST = re.compile(r"/messaging_tollfree/verification/requests/[^/]+")
 _REPEATABLE = re.compile(r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+")
-_BORDER = re.compile(r"multipart/form-data; boundary=(?P<border>[\w-]+)")
+_BORDER = re.compile(r"multipart/form-data;\s?boundary=(?P<border>[\w-]+)")
 _OUR_KEY = re.compile(r"rb-[0-9a-f]{64}")
 _FIT_KEY = re.compile(r"[A-Za-z0-9_:-]{1,255}")
 """The form of key that Telnyx takes. Source: OpenAPI `components.parameters.IdempotencyKey`, Telnyx's page on it."""
@@ -49,7 +49,7 @@ _FIT_KEY = re.compile(r"[A-Za-z0-9_:-]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request of a handler, read before it is sent; `path` is without that of the base address.
+    """One request of a handler, read before it is sent. `path` is without that of the base address.
 
     `caller_key` is the `Idempotency-Key` that the caller gave. `product` says whose limits a send counts against.
     """
@@ -118,22 +118,22 @@ class Call:
 
 
 def is_send(method: str, path: str) -> bool:
-    """Whether a request sends a message to somebody; `path` is without query, and without that of the base address."""
+    """Return whether a request sends a message. `path` has neither the query nor the base address's path."""
     return method == "POST" and (path in _SENDS or _ASSISTANT_SEND.fullmatch(path) is not None)
 
 
 def answers_conflict(method: str, path: str) -> bool:
-    """Whether a 409 to this request says that its key was used for another one; `path` as for `is_send`."""
+    """Return whether a 409 to this request says that its key was used for another one. `path` as for `is_send`."""
     return method == "POST" and path in _KEYED
 
 
 def digest(*parts: str) -> str:
-    """A digest of several texts, which their borders are part of."""
+    """Return a digest of several texts and their borders."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
 def name_of_key(key: str, *operation: str) -> str:
-    """Return the name in the ledger of the effect with this key: its digest, which a key of ours is already.
+    """Return the ledger's name of the effect with this key: the key's digest, which a key of ours already is.
 
     `operation` is the method and path: at Telnyx a key stands for one request of one operation. Source: Telnyx's page
     on idempotency.
@@ -142,15 +142,15 @@ def name_of_key(key: str, *operation: str) -> str:
 
 
 def header_for(name: str, generation: int) -> str:
-    """The `Idempotency-Key` of an effect: another one only after it was forgotten on purpose."""
+    """Return the `Idempotency-Key` of an effect: another one only after it was forgotten on purpose."""
     return f"rb-{digest(name, str(generation)) if generation else name}"
 
 
 def key_header(call: Call, name: str, generation: int) -> str | None:
-    """Return the `Idempotency-Key` that Telnyx is to know a call by; None where it takes none and none was given.
+    """Return the `Idempotency-Key` of a call, or None where Telnyx takes none and none was given.
 
-    The caller's own key arrives unchanged. One that Telnyx would refuse for its form, and the key of an effect
-    that was forgotten on purpose, arrive as a digest.
+    The caller's own key arrives unchanged. It arrives as a digest where Telnyx would refuse its form, or where the
+    effect was forgotten on purpose.
     """
     if call.caller_key is not None and generation == 0 and _FIT_KEY.fullmatch(call.caller_key):
         return call.caller_key
@@ -158,7 +158,7 @@ def key_header(call: Call, name: str, generation: int) -> str | None:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """Return the JSON object in a body; an empty one where there is none."""
+    """Return the JSON object in a body, or an empty one."""
     try:
         fields = parse_json(body)
     except ValueError:
@@ -207,7 +207,7 @@ def _text(value: object) -> str | None:
 
 
 def idempotency_key(*parts: str) -> str:
-    """The `Idempotency-Key` of an effect: the same for the same parts, and of the form that Telnyx takes.
+    """Return the `Idempotency-Key` of an effect: the same for the same parts, and of the form that Telnyx takes.
 
     Source: OpenAPI `components.parameters.IdempotencyKey`, 1 to 255 of `[A-Za-z0-9_-]`.
     """

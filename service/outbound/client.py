@@ -10,7 +10,7 @@ from service.outbound.transport import EffectTransport, LedgerSettings
 from service.settings import Settings
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
-"""Seconds; below a handler's own time-out, so that an unanswered call is known as one."""
+"""Seconds, below a handler's own time-out, so that an unanswered call is known as one."""
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
 
 
@@ -23,10 +23,10 @@ class _SharedClient(httpx.AsyncClient):
 
 
 def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) -> AsyncTelnyx:
-    """A client for calls beside the handlers; to be closed with `await client.close()`.
+    """Return a client for calls beside the handlers. Close it with `await client.close()`.
 
-    It repeats nothing, since the SDK would repeat a POST whose answer was lost. It follows no redirect, which the SDK's
-    own client would: a request with the key or a customer's data goes to `TELNYX_BASE_URL` alone. `timeout`: seconds.
+    It repeats nothing, since the SDK would repeat a POST whose answer was lost. It follows no redirect, since the key
+    and customers' data go to `TELNYX_BASE_URL` alone. `timeout` is seconds.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
@@ -41,9 +41,9 @@ def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) ->
 
 
 def open_client(settings: Settings, gate: Gate, ledgers: LedgerSettings) -> AsyncTelnyx:
-    """A client for all handlers of a worker; to be closed with `await client.close()`.
+    """Return a client for all handlers of a worker. Close it with `await client.close()`.
 
-    The SDK would send a POST up to three times on a time-out (its default `max_retries` is 2), so its retries are off.
+    The SDK's retries are off. It would send a POST up to three times on a time-out.
 
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
@@ -61,6 +61,6 @@ def open_client(settings: Settings, gate: Gate, ledgers: LedgerSettings) -> Asyn
         timeout=TIMEOUT,
         http_client=_SharedClient(transport=transport, timeout=TIMEOUT),
     )
-    # The SDK imports a resource when it is first used, which takes most of a second: better now than in a handler.
+    # The SDK imports a resource when it is first used. A handler should not wait for that.
     _ = client.messages.rcs
     return client

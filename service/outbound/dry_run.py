@@ -13,11 +13,11 @@ from service.store.effects.ledger import StoredAnswer
 from service.store.facts.message_states import NotAllowed
 
 _BARE = ("/messaging_tollfree", "/rcs/", "/ai/")
-"""Paths whose answers are the object itself; all others wrap it in `data`. Source: OpenAPI, SDK 4.189."""
+"""Paths whose answers are the object itself. All others wrap it in `data`. Source: OpenAPI, SDK 4.189."""
 
 
 async def pretend(ledger: RunLedger, call: Call) -> TelnyxResponse:
-    """Write an effect into the event's story as one that would have been, and make an answer up.
+    """Record an effect in the event's timeline as one that would have been, and make up an answer.
 
     Raises:
         LeaseLost: the lease is gone.
@@ -38,7 +38,7 @@ async def pretend(ledger: RunLedger, call: Call) -> TelnyxResponse:
 
 
 def made_up(call: Call) -> TelnyxResponse:
-    """An answer of the usual form, with an id that says what it is."""
+    """Return an answer of the usual form, with an id that says what it is."""
     made: dict[str, Any] = {"id": f"dry-run-{uuid.uuid4()}", **json_object(call.body)}
     if call.recipient is not None:
         made["to"] = [{"phone_number": each, "status": "queued"} for each in call.recipient.split(",")]

@@ -3,8 +3,7 @@
     look ── done ───────────────────────────────► the stored answer
      └─ else ─► gate ─► intent ─► request ─► answer kept ─► answer
 
-Every other result is noted on the run and raised as `Interrupted`, so that the SDK neither sees it
-nor repeats anything.
+Every other result is noted on the run and raised as `Interrupted`. So the SDK repeats nothing.
 """
 
 import asyncio
@@ -43,13 +42,13 @@ _IN_OTHER_HANDS = Refusal("later", "in_progress", "another run has this effect i
 _SEALED = Refusal(
     "hopeless",
     "sealed",
-    "what the ledger knows of this effect is sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold: add it,"
-    " after a comma, then retry the event",
+    "the ledger's entry of this effect is sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold. Add it after a"
+    " comma, then retry the event",
 )
 _DAMAGED = Refusal(
     "hopeless",
     "unreadable",
-    "what the ledger keeps of this effect is damaged, or was moved from another entry: look at Telnyx whether it took"
+    "the ledger's entry of this effect is damaged, or was moved from another entry. Look at Telnyx whether it took"
     " effect, then drop the event",
 )
 
@@ -104,7 +103,7 @@ class Effect:
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
     async def _perform(self, decision: Decision, entry: Entry) -> TelnyxResponse | None:
-        """Perform a step; None where the entry has changed meanwhile."""
+        """Perform a step, or None where the entry has changed meanwhile."""
         if decision.step == "return":
             return self._stored(entry)
         if decision.step == "look_up":
@@ -118,7 +117,7 @@ class Effect:
         return await self._request(entry, again=decision.step == "send_again")
 
     async def _known(self, entry: Entry) -> Entry:
-        """Return the entry's current form; wait for another run that works on it."""
+        """Return the entry's current form, after waiting for another run that works on it."""
         for _ in range(MAX_LOOKS):
             known = await self.ledger.known(entry)
             if known is not None:
@@ -150,7 +149,7 @@ class Effect:
         return await self._answered(intended, answer, sent_at, again=again)
 
     async def _not_sent(self, entry: Entry, refused: NotAllowed) -> TelnyxResponse:
-        """Answer that it may not be sent; a request of unknown fate is looked for at Telnyx, and never repeated."""
+        """Answer that it may not be sent. An unconfirmed request is looked up at Telnyx, and never repeated."""
         if refused.reason == MISSING_KEY:
             raise self.run.interrupt(_missing_key(refused))
         if entry.unconfirmed and (found := await self._found(entry)) is not None:
@@ -220,7 +219,7 @@ class Effect:
         return await self._perform(after_look_up(entry, self.call, self.run.lease.now(), decision.why), entry)
 
     async def _found(self, entry: Entry) -> TelnyxResponse | None:
-        """Return the answer that a look at Telnyx finds, which settles the effect; None where it finds none."""
+        """Return the answer that a look at Telnyx finds, which settles the effect, or None where it finds none."""
         look_up = lookups.look_up_for(self.call)
         found = await look_up(self.call, entry, self._read) if look_up is not None else None
         if found is not None:
@@ -229,7 +228,7 @@ class Effect:
         return found
 
     async def _read(self, path: str) -> TelnyxResponse:
-        """Read at Telnyx; a read that fails proves nothing, and the handler comes back for it."""
+        """Read at Telnyx. A read that fails proves nothing, and the handler comes back for it."""
         reading = Call("GET", path.partition("?")[0])
         await self.run.acquire(reading)
         answer = await self.sender.get(self.original, path)

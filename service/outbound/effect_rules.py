@@ -37,8 +37,8 @@ SHOWS_AT_TELNYX = 60 * 1000
 Result = EffectOutcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
 """The ledger's outcome of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.
 
-Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`), is for a person to settle
-(`ambiguous`), was only written down (`would`), or was forbidden when its intent was to be written (`not_sent`).
+Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`). Or it is for a person to
+settle (`ambiguous`), was only recorded (`would`), or was forbidden at its intent (`not_sent`).
 """
 Step = Literal["return", "send", "send_again", "look_up", "wait", "give_up"]
 Resend = Literal["same-key", "never"]
@@ -141,7 +141,7 @@ def instead_of(message: InsteadOf) -> Iterator[None]:
 
 @contextmanager
 def as_reply(*, replies_per_hour: int) -> Iterator[None]:
-    """Send an answer to a stranger: sends within the block count against the budget of replies."""
+    """Send an answer: sends within the block count against the budget of replies."""
     token = _replies_per_hour.set(replies_per_hour)
     try:
         yield
@@ -150,14 +150,14 @@ def as_reply(*, replies_per_hour: int) -> Iterator[None]:
 
 
 def conditions_of(call: Call) -> SendConditions | None:
-    """Return what must hold when the intent of a call is written; None where it sends nothing to a number."""
+    """Return the conditions for the intent of a call, or None where it sends nothing to a number."""
     if not call.is_send or call.recipient is None:
         return None
     names = (canonical_number(each) for each in call.recipient.split(","))
     known = tuple(name for name in names if name is not None)
     budget = _replies_per_hour.get()
     if budget is not None:
-        # A stranger chose where it goes: that opens no country for other strangers.
+        # The writer chose where it goes. That opens no country for other writers.
         return SendConditions(known, replies_per_hour=budget)
     countries = (country_of(name) for name in known)
     regions = tuple(dict.fromkeys(each for each in countries if each is not None))
@@ -173,5 +173,5 @@ def answer_not_sent(refused: NotAllowed) -> TelnyxResponse:
 
 
 def not_sent_reason(error: APIError) -> str | None:
-    """Return why Ringback itself did not send; None where Telnyx refused."""
+    """Return why Ringback itself did not send, or None where Telnyx refused."""
     return error.response.headers.get(_HEADER) if isinstance(error, APIStatusError) else None

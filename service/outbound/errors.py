@@ -18,7 +18,7 @@ from service.outbound.api_call import answers_conflict, is_send
 from service.security.masking import mask_numbers
 
 STOP = "40300"
-"""Blocked by the recipient's STOP; never to be tried again."""
+"""The code of a block by the recipient's STOP, never tried again."""
 
 _ACCOUNT = {"40312": "profile_disabled", "40333": "spending_limit"}
 _RATE = frozenset({"10011", "40318"})
@@ -52,7 +52,7 @@ class Refusal:
     | ambiguous | whether it took effect is not known and cannot be learnt: dead, for a person to settle |
     | bug | code of Ringback failed: an attempt, as if the handler had raised it |
 
-    `reason` is short and counted; `detail` is for a person, numbers masked; `after` is seconds, as Telnyx asks.
+    `reason` is short and counted. `detail` is for a person, numbers masked. `after` is seconds, as Telnyx asks.
     """
 
     kind: Literal["account", "held", "later", "hopeless", "ambiguous", "bug"]
@@ -81,7 +81,7 @@ def classify_error(error: APIError) -> Refusal:
 
 
 def unreachable(error: str) -> Refusal:
-    """No answer came; `error` is the name of what came instead."""
+    """Return the refusal of a call without an answer. `error` names the exception."""
     return Refusal("later", "telnyx_unreachable", f"Telnyx cannot be reached ({error})")
 
 
@@ -108,17 +108,17 @@ def classify_response(answer: TelnyxResponse, *, is_send: bool, conflict_is_fina
 
 
 def is_rate_limit(answer: TelnyxResponse) -> bool:
-    """Whether Telnyx says that it has done nothing because there was too much: 429, or a full queue (40318)."""
+    """Return whether Telnyx says that it has done nothing because there was too much: 429, or a full queue (40318)."""
     return answer.status == 429 or bool(_RATE.intersection(_codes(_errors(answer.body))))
 
 
 def is_idempotency_conflict(answer: TelnyxResponse) -> bool:
-    """Whether a 422 says that the key was used for another request."""
+    """Return whether a 422 says that the key was used for another request."""
     return answer.status == 422 and b"idempoten" in answer.body.lower()
 
 
 def codes(body: bytes) -> list[str]:
-    """The `errors[].code` of an answer."""
+    """Return the `errors[].code` of an answer."""
     return _codes(_errors(body))
 
 

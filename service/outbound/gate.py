@@ -37,11 +37,11 @@ from service.store.store import Store
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 2.0
-"""Seconds for which a call waits for its slot; one that would wait longer puts its handler off."""
+"""Seconds for which a call waits for its slot. One that would wait longer puts its handler off."""
 PROBE_TIMEOUT = 30.0
-"""Seconds after which a probe without a report counts as lost; the client waits less for an answer."""
+"""Seconds after which a probe without a report counts as lost. The client waits less for an answer."""
 GOOD_FOR = 0.03
-"""Seconds past its slot for which a call may go: a later one asks again, as it would arrive together with the next."""
+"""Seconds past its slot for which a call may go. A later one would arrive together with the next."""
 MAX_SLOTS = 3
 LIMIT_LASTS = 60.0
 """Seconds for which a limit that an answer names is believed."""
@@ -49,35 +49,35 @@ REDIS_PAUSE = 1.0
 ACCOUNT_PROBE = 60.0
 """Seconds between two probes of a block of the account."""
 OUTAGE_PROBES = (1.0, 10.0)
-"""Seconds until the first probe in an outage, and at most until each later one: 1, 2, 4, 8, 10, 10 …"""
+"""Seconds until the first probe in an outage, and until the later ones: doubled, at most the second number."""
 OUTAGE_STRIKES = 5
 """Distinct events that have to fail, with no success in between, before it is an outage."""
 OUTAGE_WITHIN = 10.0
 """Seconds within which they do."""
 QUIET = 600.0
-"""Seconds for which people are not told again of a block that comes and goes."""
+"""Seconds before people are notified again of a block that comes and goes."""
 
 _PROFILE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_RESUMES = "it is probed once a minute, and parked events resume afterwards"
+_RESUMES = "It is probed once a minute, and parked events resume afterwards"
 ADVICE: Mapping[str, str] = {
     OUTAGE: (
-        "Telnyx does not answer, or fails (5xx): there is nothing to do here, see status.telnyx.com; it is probed every"
+        "Telnyx does not answer, or fails (5xx): there is nothing to do here, see status.telnyx.com. It is probed every"
         " few seconds, and parked events resume afterwards"
     ),
     "credentials": (
-        "Telnyx refuses the API key (401): set TELNYX_API_KEY to a valid key and restart the worker; parked events"
+        "Telnyx refuses the API key (401): set TELNYX_API_KEY to a valid key and restart the worker. Parked events"
         " resume afterwards"
     ),
     "permission": (
-        "Telnyx does not let this account send here (403, 10010): have it enabled in Mission Control or by Telnyx's"
-        f" support, or use a key that may; {_RESUMES}"
+        "Telnyx does not let this account send here (403, 10010). Enable it in Mission Control or by Telnyx's"
+        f" support, or use another key. {_RESUMES}"
     ),
     "profile_disabled": (
-        f"the messaging profile is disabled (40312): enable it in Mission Control, Messaging; {_RESUMES}"
+        f"the messaging profile is disabled (40312): enable it in Mission Control, Messaging. {_RESUMES}"
     ),
     "spending_limit": (
-        "the spending limit of the messaging profile is reached (40333): raise it in Mission Control, or wait until it"
-        f" begins anew; {_RESUMES}"
+        "the spending limit of the messaging profile is reached (40333): raise it in Mission Control, or wait for its"
+        f" reset. {_RESUMES}"
     ),
 }
 
@@ -125,7 +125,7 @@ class Gate:
     notify: Callable[[BlockSignal], Awaitable[None]] | None = None
 
     async def acquire(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
-        """Return None once a call may go, after at most two seconds; else the refusal that its handler ends in.
+        """Return None once a call may go, after at most two seconds, or the refusal that its handler ends in.
 
         `returning` says that the handler was put off before, so that its turn has come. The refusal is of kind `held`,
         with the cause that parks it, or `later`, with the seconds until its turn.
@@ -204,7 +204,7 @@ class Gate:
 
 
 def blocks_of(call: Call) -> dict[str, str]:
-    """Return the names of the blocks that a call depends on, by kind; those of a profile concern no other profile."""
+    """Return the names of the blocks that a call depends on, by kind. Those of a profile concern no other profile."""
     names = {OUTAGE: OUTAGE, "credentials": "credentials"}
     if call.is_effect:
         profile = call.messaging_profile_id

@@ -1,4 +1,4 @@
-"""A handler's run, seen from its calls to Telnyx: whether it may still act, and the result that overrides its own."""
+"""A handler's run for its calls to Telnyx: whether it may still act, and what overrides its result."""
 
 import asyncio
 import secrets
@@ -19,10 +19,10 @@ CLEAR_FOR = 2.0
 
 
 class Interrupted(BaseException):
-    """The run must end; its note says how.
+    """The run must end. Its note says how.
 
-    No Exception, so that a handler's `except telnyx.APIError`, or `except Exception`, cannot swallow it; and where even
-    this is caught, the worker trusts the note.
+    A BaseException, so that a handler's `except Exception` cannot swallow it. Where even this is caught, the worker
+    trusts the note.
     """
 
 
@@ -87,17 +87,17 @@ class Run:
             raise self.interrupt(refusal)
 
     async def report(self, call: Call, answer: TelnyxResponse | None, *, clear: bool = False) -> Refusal | None:
-        """Report an answer to the gate; see `Gate.report`."""
+        """Report an answer to the gate. See `Gate.report`."""
         return await self.gate.report(call, answer, event_id=self.event_id, clear=clear)
 
     def interrupt(self, refusal: Refusal) -> Interrupted:
-        """Note the first of several refusals, which overrides the handler's result; to be raised."""
+        """Note the first of several refusals, which overrides the handler's result. To be raised."""
         if self.note is None:
             self.note = refusal
         return Interrupted()
 
     def lose_lease(self) -> LeaseLost:
-        """Note that the run has no lease; to be raised."""
+        """Note that the run has no lease. To be raised."""
         self.lease_lost = True
         return LeaseLost()
 

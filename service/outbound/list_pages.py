@@ -1,4 +1,4 @@
-"""Lists of the API, page by page: the one way to read them, so that each ends and none outruns the request limit."""
+"""The one way to read lists of the API, page by page: each ends, and none exceeds the request limit."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,10 +18,10 @@ MAX_PAGES = 10_000
 MAX_WAITS = 5
 """Answers of 429 in a row that are waited out."""
 MAX_WAIT = 30.0
-"""Seconds that a 429 may ask to wait; a longer wait is the caller's to decide on."""
+"""Seconds that a 429 may ask to wait. A longer wait is the caller's to decide on."""
 
 PageProgress = Callable[[int, int | None], None]
-"""Hears of the pages that were read, and of how many there are where Telnyx says so."""
+"""Called with the number of pages read, and of all pages where Telnyx says so."""
 
 page_progress: ContextVar[PageProgress | None] = ContextVar("page_progress", default=None)
 """Where a command shows how far a list is."""
@@ -94,7 +94,7 @@ async def pages(first: Awaitable[Any], name: str) -> AsyncIterator[list[Any]]:
 
 
 async def rows_of(first: Awaitable[Any], name: str) -> AsyncIterator[Any]:
-    """Yield the rows of all pages; raises what `pages` does."""
+    """Yield the rows of all pages. Raises what `pages` does."""
     async for page in pages(first, name):
         for row in page:
             yield row

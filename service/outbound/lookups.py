@@ -1,4 +1,4 @@
-"""Look-ups of effects of unknown fate at Telnyx: presence settles them, absence proves nothing."""
+"""Look-ups of unconfirmed effects at Telnyx: presence settles them, absence proves nothing."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from service.outbound.errors import TelnyxResponse
 from service.store.effects.ledger import Entry
 
 Get = Callable[[str], Awaitable[TelnyxResponse]]
-"""Reads a path at Telnyx; where Telnyx does not say what is there, it raises."""
+"""Reads a path at Telnyx. Where Telnyx does not say what is there, it raises."""
 LookUp = Callable[[Call, Entry, Get], Awaitable[TelnyxResponse | None]]
 """Answers what the request would have been answered, or None where that is not to be found."""
 
@@ -29,7 +29,7 @@ CLOCKS_DIFFER = 60.0
 
 
 def look_up_for(call: Call) -> LookUp | None:
-    """How to find out about a call, where that can be done."""
+    """Return the look-up for a call, if there is one."""
     return next(
         (look_up for method, path, look_up in _LOOK_UPS if method == call.method and path.fullmatch(call.path)), None
     )
@@ -49,7 +49,7 @@ async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> TelnyxR
 
 
 async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
-    """Orders bear no time (OpenAPI `MessagingHostedNumberOrder`): one for these numbers that has not failed is ours."""
+    """Find an order for these numbers that has not failed: orders have no time (OpenAPI)."""
     sent = json_object(entry.body or b"")
     numbers, profile = set(sent.get("phone_numbers") or ()), sent.get("messaging_profile_id")
     for page in range(1, MOST_PAGES + 1):
@@ -75,7 +75,7 @@ async def _replaced(call: Call, entry: Entry, get: Get) -> TelnyxResponse | None
 
 
 async def _sent_message(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
-    """Find a message by sender, recipient and time. Source: FACTS, detail records; messages under way are not shown."""
+    """Find a message by sender, recipient and time. Source: FACTS, detail records. Messages under way are not shown."""
     sent = json_object(entry.body or b"")
     to, sender = sent.get("to"), sent.get("from")
     if not isinstance(to, str) or not isinstance(sender, str):
@@ -109,7 +109,7 @@ _LOOK_UPS: tuple[tuple[str, "re.Pattern[str]", LookUp], ...] = (
 
 
 def _created(row: Mapping[str, Any], name: str = "createdAt") -> float:
-    """When a row was created (seconds since 1970); 0 where that cannot be told."""
+    """Return when a row was created (seconds since 1970), or 0 where it has no time."""
     created = read_time(row.get(name))
     return 0.0 if created is None else created.timestamp()
 
@@ -119,7 +119,7 @@ def _as_answer(found: Mapping[str, Any]) -> TelnyxResponse:
 
 
 def _numbers(listed: object) -> set[str]:
-    """Numbers as either API writes them: texts, or objects with `phoneNumber` or `phone_number`."""
+    """Return numbers as either API writes them: texts, or objects with `phoneNumber` or `phone_number`."""
     rows = listed if isinstance(listed, list) else []
     return {
         str(each.get("phoneNumber") or each.get("phone_number")) if isinstance(each, dict) else str(each)

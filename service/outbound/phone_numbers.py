@@ -12,7 +12,7 @@ _REMEMBERED = 10_000
 
 @lru_cache(_REMEMBERED)
 def country_of(number: str) -> str | None:
-    """The country (ISO 3166, two letters) of a number in +E.164 form; None where it has none.
+    """Return the country (ISO 3166, two letters) of a number in +E.164 form, or None where it has none.
 
     A number that nobody can have belongs to the main country of its calling code.
     """
@@ -27,7 +27,7 @@ def country_of(number: str) -> str | None:
 
 @lru_cache(_REMEMBERED)
 def one_spelling(number: str) -> str:
-    """Return the number without what some write between country code and number, as the 0 in +44 0171; else itself."""
+    """Return the number without what some write between country code and number, as the 0 in +44 0171."""
     parsed = _parsed(number)
     if parsed is None:
         return number
@@ -36,10 +36,10 @@ def one_spelling(number: str) -> str:
 
 @lru_cache(_REMEMBERED)
 def time_zones_of(number: str) -> tuple[ZoneInfo, ...]:
-    """Every time zone that a number may lie in: none where that is not known at all.
+    """Return every time zone that a number may lie in: none where that is not known at all.
 
-    A number that is not bound to a place (a mobile one in Australia, say) may lie anywhere in its country. Where its
-    owner is on a journey, or has moved and kept it, the number does not tell.
+    A number that is not bound to a place, such as an Australian mobile, may lie anywhere in its country. The number
+    does not show whether its owner has moved or travels.
     """
     parsed = _parsed(number)
     if parsed is None:

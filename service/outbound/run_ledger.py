@@ -1,4 +1,4 @@
-"""A run's view of the ledger: which entry a call belongs to, and writing to it whatever is cut off or away."""
+"""The ledger of a run: the entry of a call, and records that no cancellation and no outage cuts off."""
 
 import asyncio
 import secrets
@@ -25,7 +25,7 @@ T = TypeVar("T")
 Begun = Literal["begun", "lost", "changed"] | NotAllowed
 
 MAX_BYTES = 256 * 1024
-"""Bytes of a request that are kept; a longer one cannot be sent again."""
+"""Bytes of a request that are kept. A longer one cannot be sent again."""
 MIN_RETENTION = 48 * 3600.0
 PAUSE = 0.1
 ANSWER_TIMEOUT = 300.0
@@ -45,14 +45,14 @@ def choose(entries: Iterable[Entry], call: Call, used: set[str], sealer: Sealer 
 
 @dataclass(frozen=True)
 class RunLedger:
-    """The ledger, for one run; entries under callers' own keys are kept for `retention` seconds, at least 48 hours."""
+    """The ledger, for one run. Entries under callers' own keys are kept for `retention` seconds, at least 48 hours."""
 
     store: Store
     run: Run
     retention: float
 
     async def entry_of(self, call: Call) -> Entry:
-        """Take the entry of a call, and return it; a blank one (version 0) where there is none."""
+        """Take the entry of a call, or a blank one (version 0), and return it."""
         if call.caller_key is not None:
             return self._blank(name_of_key(call.caller_key, call.method, call.path), call, caller_key=True)
         # Calls of one run may be concurrent: without the lock two would read the entries and take the same one.
@@ -68,7 +68,7 @@ class RunLedger:
         return entry
 
     async def known(self, entry: Entry) -> Entry | None:
-        """Return the entry as it is stored; None while another live run works on it."""
+        """Return the entry from Redis, or None while another live run works on it."""
         found = await self._look(entry)
         return None if found.busy else found.entry or replace(entry, version=0, state="withdrawn")
 
@@ -119,10 +119,10 @@ class RunLedger:
             await asyncio.wait({noting})
 
     async def end(self, entry: Entry, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str) -> str:
-        """Record the outcome of a request, and return the entry's state; an answer waits for Redis longer than a lease.
+        """Record the outcome of a request, and return the entry's state. An answer waits for Redis longer than a lease.
 
         Raises:
-            LeaseLost: Redis was out for longer than the lease; the answer is recorded later.
+            LeaseLost: Redis was out for longer than the lease. The answer is recorded later.
         """
         # An answer is true even without the lease, so neither cancellation nor a lost lease ends its writing.
         writing = run_uncancelled(self._end(entry, outcome, answer, sent_at=sent_at, why=why))
@@ -189,7 +189,7 @@ class RunLedger:
                 # A cancelled handler must not leave a half-read reply on the connection.
                 return await asyncio.shield(run_uncancelled(step()))
             except (RedisError, OSError) as error:
-                # No waiting mends a damaged value.
+                # No waiting repairs a damaged value.
                 if is_script_error(error):
                     raise
                 if not self.run.holds_lease():

@@ -1,6 +1,6 @@
 """The parts of the official SDK, loaded when they are first used.
 
-`import telnyx` loads the models of all products: 3,200 modules, 55 MB and a second, of which Ringback needs 50 modules.
+`import telnyx` loads the models of all products: 3,200 modules, 55 MB and a second. Ringback needs 50 of them.
 """
 
 import importlib
@@ -14,7 +14,7 @@ PARTS = ("telnyx.types", "telnyx.resources")
 
 
 def load_sdk_on_demand() -> None:
-    """Let the SDK load its parts on demand; does nothing where it is loaded already, or is built otherwise."""
+    """Let the SDK load its parts on demand, unless it is loaded already or built otherwise."""
     sdk = None if "telnyx" in sys.modules else find_spec("telnyx")
     for name in PARTS if sdk is not None else ():
         spec = PathFinder.find_spec(name, sdk.submodule_search_locations if sdk is not None else None)
@@ -24,7 +24,7 @@ def load_sdk_on_demand() -> None:
 
 
 def _load(part: ModuleType, name: str) -> object:
-    """Load a module of a part; for any other name the whole part, as the SDK does."""
+    """Load a module of a part, or the whole part for any other name, as the SDK does."""
     if name.startswith("__") and name != "__all__":
         raise AttributeError(name)
     module = f"{part.__name__}.{name}"

@@ -21,7 +21,7 @@ from service.store.store import Store
 log = structlog.get_logger(__name__)
 
 NO_ANSWER = (httpx.RequestError, OSError)
-"""Errors in place of an answer; beside httpx's own, only errors of the socket and of TLS."""
+"""Errors in place of an answer. Beside httpx's own, only errors of the socket and of TLS."""
 
 
 @dataclass
@@ -41,7 +41,7 @@ class EffectMetrics:
 
     def ended(self, call: Call, result: Result) -> None:
         """Count the result of a call, or of one of its requests."""
-        # Further segments name things; a method and a resource are few.
+        # Further segments name things. A method and a resource are few.
         resource = call.path.lstrip("/").partition("?")[0].partition("/")[0]
         self._effects.labels(self._operations.of(f"{call.method} /{resource}"), result).inc()
 
@@ -78,7 +78,7 @@ class Sender:
         return TelnyxResponse(response.status_code, headers, body)
 
     async def send(self, original: httpx.Request, wanted: EffectRequest) -> TelnyxResponse | None:
-        """Send once, and note how far that got; None where no answer came.
+        """Send once, and note how far that got, or None where no answer came.
 
         `original` gives the address and the credentials, `wanted` the bytes and the key.
         """
@@ -112,7 +112,7 @@ class Sender:
         return answer
 
     async def get(self, original: httpx.Request, path: str) -> TelnyxResponse | None:
-        """Read a path with the credentials of a request; None where no answer came."""
+        """Read a path with the credentials of a request, or None where no answer came."""
         url = original.url.copy_with(raw_path=(self.base_path + path).encode())
         headers = {"authorization": original.headers.get("authorization", ""), "host": original.headers["host"]}
         try:
@@ -128,4 +128,4 @@ class Sender:
         try:
             await record_consent(self.store, [stop], now=clock.now())
         except (RedisError, OSError) as trouble:
-            log.warning("an opt-out was not recorded; Telnyx's own list still holds it", error=type(trouble).__name__)
+            log.warning("an opt-out was not recorded, but is in Telnyx's own list", error=type(trouble).__name__)

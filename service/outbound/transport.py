@@ -107,7 +107,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
 
 @contextmanager
 def _contained(run: Run | None, call: Call) -> Iterator[None]:
-    """Let only what a read of Telnyx may rightly raise reach the SDK; everything else ends the run as its note says."""
+    """Let only what a read of Telnyx may rightly raise reach the SDK. Everything else ends the run as its note says."""
     passing = (HandlerEnded,) if call.is_effect else (HandlerEnded, *NO_ANSWER)
     try:
         yield
@@ -121,7 +121,7 @@ def _contained(run: Run | None, call: Call) -> Iterator[None]:
 
 
 def _unforeseen(run: Run, call: Call, error: Exception) -> Refusal:
-    """Return what the run ends in: a wait where Redis or a socket failed, an attempt where our own code did."""
+    """Return the refusal of a failure: a wait for Redis or a socket, an attempt for our own code."""
     if isinstance(error, httpx.LocalProtocolError):
         return _UNSENDABLE
     if isinstance(error, (RedisError, *NO_ANSWER)) and not is_script_error(error):

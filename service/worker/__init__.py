@@ -9,7 +9,7 @@ load_sdk_on_demand()
 
 
 def __getattr__(name: str) -> Any:
-    """Return `WorkerSettings` for stock arq; importing this package alone loads no SDK and reads no setting."""
+    """Return `WorkerSettings` for stock arq. Importing this package alone loads no SDK and reads no setting."""
     if name == "WorkerSettings":
         from service.worker.arq_compat import worker_settings  # noqa: PLC0415 - the Telnyx SDK takes a second
 

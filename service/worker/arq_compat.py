@@ -1,4 +1,4 @@
-"""Code that exists only for arq: its options, stock arq's worker, and jobs in our queue that are no events of ours.
+"""Code that exists only for arq: its options and cron jobs, stock arq's worker, and foreign jobs in our queue.
 
 Stock arq drains the same queue with `arq service.worker.WorkerSettings`, more slowly: `process` then takes the lease.
 """
@@ -56,7 +56,7 @@ def _cron_job(name: str, times: Mapping[str, Times], settings: Settings) -> Cron
 
 
 def _in_arqs_types(times: Mapping[str, Times]) -> dict[str, Any]:
-    """Plain sets: arq refuses every other kind of set, and does so at its first heart beat, which ends the worker."""
+    """Return plain sets: at its first heart beat arq refuses other kinds, which ends the worker."""
     return {unit: set(wanted) if isinstance(wanted, AbstractSet) else wanted for unit, wanted in times.items()}
 
 
@@ -75,7 +75,7 @@ FOREIGN_HANDLER = "queue"
 
 @dataclass(frozen=True, slots=True)
 class ForeignJob:
-    """The function that a job asks for, if any; `reason` and `detail` apply where nobody here knows it."""
+    """The function that a job asks for, if any. `reason` and `detail` apply where nobody here knows it."""
 
     name: str | None
     reason: str
@@ -94,7 +94,7 @@ def asked_function(data: bytes | None) -> ForeignJob:
     try:
         function = orjson.loads(data)["f"]
     except (ValueError, TypeError, KeyError):
-        return ForeignJob(None, "corrupt_job", "its data is not the JSON of a job; pickles are never read")
+        return ForeignJob(None, "corrupt_job", "its data is not the JSON of a job, and pickles are never read")
     if not isinstance(function, str):
         return ForeignJob(None, "corrupt_job", "its data names no function")
     if function == NO_EVENT.name:
@@ -120,12 +120,12 @@ async def process(ctx: dict[str, Any], event_id: str) -> None:
 
 
 def serialize(job: dict[str, Any]) -> bytes:
-    """JSON for the queue, never pickle; of a value that JSON does not know only its type."""
+    """Return JSON for the queue, never a pickle. Values that JSON does not know become their type's name."""
     return orjson.dumps(job, default=lambda value: type(value).__name__)
 
 
 def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
-    """The options of arq's worker that keep its own opinions out of the way."""
+    """Return the options of arq's worker that keep its own opinions out of the way."""
     timeouts = [each.timeout or settings.handler_timeout for each in router.subscriptions.values()]
     return {
         "functions": [process],
@@ -144,7 +144,7 @@ def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
 
 
 def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
-    """The settings under which stock arq drains the queue."""
+    """Return the settings under which stock arq drains the queue."""
     stack, router = AsyncExitStack(), router.configured(settings)
 
     async def on_startup(ctx: dict[str, Any]) -> None:
@@ -167,7 +167,7 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
 
 
 def _redis_settings(redis_url: str) -> RedisSettings:
-    """Arq's form of a URL; it forgets to decode the path of a socket."""
+    """Return arq's form of a URL. arq does not decode the path of a socket."""
     settings = RedisSettings.from_dsn(redis_url)
     if settings.unix_socket_path is not None:
         settings.unix_socket_path = unquote(settings.unix_socket_path)
@@ -182,7 +182,7 @@ def worker_settings() -> dict[str, Any]:
 
 
 def contained(hook: Hook | None) -> Hook | None:
-    """A hook whose errors are logged: they must neither end the worker nor strand the job."""
+    """Return a hook whose errors are logged: they must neither end the worker nor strand the job."""
     if hook is None:
         return None
 

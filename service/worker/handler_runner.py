@@ -43,7 +43,7 @@ RATE_LIMIT = "rate_limit"
 
 
 def _reasons() -> Labels:
-    """Reasons that can be counted: words and codes; an author's sentence would make a series of its own each time."""
+    """Return labels for reasons that are words or codes: each sentence would create a permanent time series."""
     return Labels(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}", most=50)
 
 
@@ -72,7 +72,7 @@ class HandlerMetrics:
         self.registry.register(REPLIES_REFUSED)
 
     def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
-        """One run has ended."""
+        """Count a run that has ended."""
         reason = self._reasons[handler].of(record.reason) if record.reason else ""
         self._runs.labels(handler, record.state, reason).inc()
         self._seconds.labels(handler).observe(seconds)
@@ -91,12 +91,12 @@ class HandlerServices:
     metrics: HandlerMetrics
 
     def timeout(self, name: str) -> float:
-        """Seconds that a run of this handler may take."""
+        """Return seconds that a run of this handler may take."""
         subscription = self.router.subscriptions.get(name)
         return (subscription and subscription.timeout) or self.settings.handler_timeout
 
     def limits(self, subscription: Subscription | None) -> Limits:
-        """When this handler is given up."""
+        """Return the limits of this handler's retries."""
         return Limits(
             max_attempts=(subscription and subscription.max_attempts) or self.settings.max_attempts,
             max_wait=self.settings.max_wait,
@@ -204,7 +204,7 @@ def _refuse_sealed(record: EventRecord) -> None:
 
 
 def _read(lease: Lease) -> Event[dict[str, Any]]:
-    """Read the stored body; one that was whole when it was accepted and is not now will not become so."""
+    """Read the stored body. One that was whole when it was accepted and is not now will not become so."""
     try:
         return lease.event
     except InvalidBody as error:
@@ -255,7 +255,7 @@ def _log_outcome(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerReco
         # An alarm is one line per cause and hour (dead_notices), not one per event.
         bound.warning("handler dead", reason=record.reason, error=record.error)
     elif record.state == "parked":
-        # Its due time is when patience ends; a cause that is over is found within a minute.
+        # Its due time is its deadline. A lifted block is found within a minute.
         bound.warning("handler parked", reason=record.reason, error=record.error)
     else:
         wait = max(0, record.due - lease.now()) / 1000

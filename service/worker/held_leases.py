@@ -58,7 +58,7 @@ class Blockage:
     place: str = ""
 
     def seconds(self) -> float:
-        """Return for how long the loop has been blocked; 0 where it is not."""
+        """Return for how long the loop has been blocked, or 0 where it is not."""
         asked_at = self.asked_at
         blocked = 0.0 if asked_at is None else time.monotonic() - asked_at
         return blocked if blocked >= MIN_BLOCKED else 0.0
@@ -72,7 +72,7 @@ MAX_BLOCKED = 10
 
 @dataclass
 class ActiveEvent:
-    """An event that this worker runs; times are of the monotonic clock, in seconds.
+    """An event that this worker runs. Times are of the monotonic clock, in seconds.
 
     - `timeout`: the longest of its handlers'. Until `held_until` no other worker can claim it.
     - `finishing`: the lease is being given back. `stopping`: the worker cancels its handlers.
@@ -168,7 +168,7 @@ class HeldLeases:
         return number
 
     def add_claimed(self, number: int, leases: Iterable[Lease], *, timeout: Callable[[Lease], float]) -> None:
-        """Add the events of an answered claim; `timeout` returns the seconds that an event's handlers may take."""
+        """Add the events of an answered claim. `timeout` returns the seconds that an event's handlers may take."""
         for lease in leases:
             self.running[lease.record.id] = ActiveEvent(
                 lease, timeout(lease), held_until=lease.monotonic + self.lease, blockage=self.blockage
@@ -184,7 +184,7 @@ class HeldLeases:
         return min(self._unanswered, default=self._latest + 1) - 1
 
     def held(self) -> list[HeldLease]:
-        """Return the leases to renew; abandoned ones are not among them."""
+        """Return the leases to renew. Abandoned ones are not among them."""
         running = list(self.running.items())
         return [HeldLease(event_id, each.lease.token) for event_id, each in running if not each.lost]
 
@@ -196,7 +196,7 @@ class HeldLeases:
                 running.held_until = asked_at + self.lease
 
     def release(self, running: ActiveEvent) -> None:
-        """Remove an event; if it is back already, under another lease, that stays."""
+        """Remove an event. If it is back already, under another lease, that stays."""
         if self.running.get(running.lease.record.id) is running:
             del self.running[running.lease.record.id]
 

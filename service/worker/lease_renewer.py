@@ -1,7 +1,8 @@
-"""The lease renewer: renews a worker's leases from a thread with a connection of its own, and watches the event loop.
+"""The lease renewer: a thread with its own connection that renews leases and watches the event loop.
 
-A handler that blocks the loop is named in the log. Its event keeps its lease until its time-out and a little more, the
-events beside it keep theirs longer, and what had ended by then is recorded from here.
+The event loop may be blocked by a handler, so that only a thread can keep the leases. The log names such a handler. Its
+event keeps its lease until shortly after its time-out, and other events keep theirs longer. Ended handlers are recorded
+from here.
 """
 
 import threading
@@ -42,7 +43,7 @@ class LeaseRenewer(threading.Thread):
         self._reported_blocked = False
 
     def run(self) -> None:
-        """Renew until told to end."""
+        """Renew until `end` is called."""
         while not self._rest():
             self._watch.look()
             self._abandon_overdue()
@@ -56,12 +57,12 @@ class LeaseRenewer(threading.Thread):
         self._ended.set()
 
     def _rest(self) -> bool:
-        """Wait until there is something to do; answers whether that is to end."""
+        """Wait for work, and return whether the thread is to end."""
         self._watch.rest()
         return self._ended.wait(min(MAX_TICK, max(0.0, self._next - time.monotonic())))
 
     def _abandon_overdue(self) -> None:
-        """Give up the leases of events that have had their time: at the next renewal, which is now."""
+        """Abandon the leases of overdue events at the next renewal, which is now."""
         for running in list(self._leases.running.values()):
             if not running.lost and running.is_overdue():
                 running.lost = True
@@ -86,7 +87,7 @@ class LeaseRenewer(threading.Thread):
         return self._leases.blockage.seconds() >= FIRST_LOGGED
 
     def _record_and_renew(self) -> bool:
-        """Renew once, after what had ended of those given up is recorded; answers whether Redis took it."""
+        """Record ended handlers of abandoned leases, then renew. Return whether Redis took it."""
         try:
             if self._endings:
                 # Before the renewal, which gives these leases up: without a lease nothing is recorded.

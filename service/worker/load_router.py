@@ -14,10 +14,10 @@ class CannotLoadHandlers(Exception):
 
 
 def load_router(import_string: str) -> Router:
-    """Import `module:name`; the working directory is the last place on the import path.
+    """Import `module:name`. The working directory is the last place on the import path.
 
     Raises:
-        CannotLoadHandlers: there is no such module or name, it fails at import, or it is no Router; or the working
+        CannotLoadHandlers: there is no such module or name, it fails at import, or it is no Router. Or the working
             directory has another module of that name, or one named as a package of Ringback's.
     """
     module_name, _, name = import_string.partition(":")
@@ -30,8 +30,8 @@ def load_router(import_string: str) -> Router:
     if not isinstance(router, Router):
         found = "there is no such name" if router is None else f"it is of type {type(router).__name__}"
         raise CannotLoadHandlers(
-            f"HANDLERS={import_string}: {name} must be a Router, but {found} in {module_name};"
-            " write `router = Router()` there, or name another"
+            f"HANDLERS={import_string}: {name} must be a Router, but {found} in {module_name}."
+            " Write `router = Router()` there, or name another"
         )
     return router
 
@@ -52,7 +52,7 @@ def _module(module_name: str, import_string: str) -> object:
 
 
 def put_working_directory_last() -> None:
-    """Let nothing in the working directory stand in for an installed module; `python -m` puts it first."""
+    """Let nothing in the working directory stand in for an installed module. `python -m` puts it first."""
     here = Path.cwd()
     sys.path[:] = [each for each in sys.path if each != "" and Path(each) != here]
     sys.path.append(str(here))
@@ -65,18 +65,18 @@ def _refuse_another_of_that_name(module_name: str, import_string: str) -> None:
     if mine and not mine & loaded:
         raise CannotLoadHandlers(
             f"HANDLERS={import_string}: {_shown(mine)} is not what was loaded, since another module of that name is"
-            f" installed: rename yours, such as to my_{top}, and set HANDLERS=my_{import_string}"
+            f" installed. Rename yours, such as to my_{top}, and set HANDLERS=my_{import_string}"
         )
 
 
 def _in_working_directory(name: str) -> set[Path]:
-    """The places of a module of this name in the working directory; a folder without Python files is none."""
+    """Return the places of a module of this name in the working directory. A folder without Python files is none."""
     places = _places(PathFinder.find_spec(name, [str(Path.cwd())]))
     return {each for each in places if not each.is_dir() or any(each.rglob("*.py"))}
 
 
 def _places(spec: ModuleSpec | None) -> set[Path]:
-    """The file of a module; of a folder without an `__init__.py`, the folders."""
+    """Return the file of a module. Of a folder without an `__init__.py`, the folders."""
     if spec is None:
         return set()
     if spec.has_location and spec.origin is not None:
@@ -90,13 +90,13 @@ def _shown(places: set[Path]) -> Path:
 
 
 def _refuse_shadows() -> None:
-    """A user's module named `service` or `handlers` would not be loaded, or would stand in for ours."""
+    """Return a user's module named `service` or `handlers` would not be loaded, or would stand in for ours."""
     root = Path(__file__).parents[2]
     for name in ("service", "handlers"):
         ours = {(root / name / "__init__.py").resolve()}
         others = (_in_working_directory(name) | _places(PathFinder.find_spec(name, sys.path))) - ours
         if others:
             raise CannotLoadHandlers(
-                f"{_shown(others)} bears the name of a package of Ringback's, which is loaded in its place: rename it,"
-                f" such as to my_{name}, and set HANDLERS=my_{name}:router, or start Ringback in another folder"
+                f"{_shown(others)} bears the name of a package of Ringback's, and would not be loaded: rename it, such as"
+                f" to my_{name}. Set HANDLERS=my_{name}:router, or start Ringback in another folder"
             )

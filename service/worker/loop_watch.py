@@ -20,7 +20,7 @@ from service.worker.held_leases import MIN_BLOCKED, HeldLeases
 log = structlog.get_logger(__name__)
 
 FIRST_LOGGED = 5.0
-"""Seconds after which a blocked loop is logged; then after twice as long each time."""
+"""Seconds after which a blocked loop is logged. Then after twice as long each time."""
 MAX_SILENCE = 60.0
 _ADVICE = "call what blocks with await asyncio.to_thread(...)"
 
@@ -29,7 +29,7 @@ _ADVICE = "call what blocks with await asyncio.to_thread(...)"
 class LoopWatch:
     """Sees when the loop does not turn, and finds the run of a handler that keeps it from that.
 
-    Made in the loop's thread; `look` is called from another, again and again. `opening` names the lifespan that is
+    Made in the loop's thread. `look` is called from another, again and again. `opening` names the lifespan that is
     being entered, if any.
     """
 
@@ -67,7 +67,7 @@ class LoopWatch:
             blockage.asked_at = None  # the loop has ended
 
     def _starved_since(self) -> float | None:
-        """Since when a call that holds the interpreter's lock, such as a regular expression, kept this thread waiting.
+        """Return since when a call that holds the interpreter's lock, such as a regular expression, delays this thread.
 
         A process that was stopped (SIGSTOP) has waited as long, but has not used the processor.
         """
@@ -87,7 +87,7 @@ class LoopWatch:
             log.warning("the event loop turns again", seconds=round(seconds, 1), place=blockage.place)
 
     def _sample(self) -> None:
-        """Look once at what occupies the loop; who did so at most looks is who blocks it."""
+        """Sample the code that occupies the loop. The runs in most samples block it."""
         frames = list(_frames(sys._current_frames().get(self._thread)))  # noqa: SLF001 - nothing else tells
         runs = self._runs_of(frames)
         self._seen[frozenset(run.id for run in runs)] += 1
@@ -101,7 +101,7 @@ class LoopWatch:
         blockage.place = _place(frames, own)
 
     def _runs_of(self, frames: list[FrameType]) -> list[Run]:
-        """The runs of handlers whose code this is: that of the current task, else those whose handler's code it is."""
+        """Return the run of the current task, or the runs whose handlers' code this is."""
         runs = [run for running in list(self.leases.running.values()) for run in list(running.runs)]
         task = asyncio.current_task(self.loop)
         if task is not None:
@@ -138,14 +138,14 @@ class LoopWatch:
 
 
 def _frames(frame: FrameType | None) -> Iterator[FrameType]:
-    """The frames that run in the loop's thread, the innermost first, without those of the loop."""
+    """Return the frames that run in the loop's thread, the innermost first, without those of the loop."""
     while frame is not None:
         yield frame
         frame = frame.f_back
 
 
 def _place(frames: list[FrameType], own: str | None) -> str:
-    """Where the code stands: in the handler's own file, else in code of the author's, else wherever it is."""
+    """Return where the code stands: in the handler's own file, else in code of the author's, else wherever it is."""
     mine = [frame for frame in frames if frame.f_code.co_filename == own]
     authors = [frame for frame in frames if is_authors(frame.f_code.co_filename)]
     for frame in (*mine, *authors, *frames):

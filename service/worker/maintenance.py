@@ -39,14 +39,14 @@ MAX_DEAD_STEPS = 20
 ROOM_AGAIN = 0.7
 """Share below which the next shortage is logged anew."""
 EARLY_RETENTION = 48 * HOUR
-"""Seconds that ended events are remembered even where memory is short: Telnyx has given up repeating them by then."""
+"""Seconds that ended events are remembered even where memory is short. Telnyx repeats none by then."""
 _SHORTAGES = (
     "Redis is nearly full: bodies of ended events go before RINGBACK_BODY_RETENTION is over",
     "Redis is nearly full: ended events older than 48 hours are forgotten before RINGBACK_RETENTION",
-    "Redis is nearly full, and nothing is left to let go of: once it is full, webhooks are refused with 503",
+    "Redis is nearly full, and nothing is left to remove: once it is full, webhooks are refused with 503",
 )
 """The measures against a shortage of memory, the mildest first."""
-_MORE_ROOM = "raise RINGBACK_MAX_MEMORY, or the maxmemory of the Redis at REDIS_URL; see docs/deploy.md, Memory"
+_MORE_ROOM = "raise RINGBACK_MAX_MEMORY, or the maxmemory of the Redis at REDIS_URL (docs/deploy.md, Memory)"
 
 
 @dataclass
@@ -65,14 +65,14 @@ class Maintenance:
     _failures: dict[str, str] = field(default_factory=dict)
 
     async def run_forever(self) -> None:
-        """Take the steps until cancelled; an outage of Redis is waited out."""
+        """Take the steps until cancelled. An outage of Redis is waited out."""
         while True:
             await self.run_once()
             check_cancelled()
             await asyncio.sleep(PAUSE)
 
     async def run_once(self) -> None:
-        """Take each step that is this worker's to take; one that fails hinders none of the others."""
+        """Take each step that is this worker's to take. One that fails hinders none of the others."""
         self._waits = False
         await self._attempt("probe_at_start", self._probe_at_start)
         await self._attempt("show_blocks", self._show_blocks)
@@ -97,7 +97,7 @@ class Maintenance:
         }
 
     async def _attempt(self, name: str, step: Callable[[], Awaitable[object]]) -> object:
-        """Take one step and return its answer; log a failure once, until it succeeds or fails otherwise."""
+        """Take one step and return its answer. Log a failure once, until it succeeds or fails otherwise."""
         try:
             answer = await step()
         except Exception as error:  # noqa: BLE001 - one bad record or bug must not end the maintenance of all others
@@ -176,12 +176,12 @@ async def _repeat(step: Callable[[], Awaitable[int]], *, least: int) -> None:
 
 
 async def log_dead(store: Store) -> None:
-    """Log the causes of death since the last call of any worker: a line per cause and hour, with the retry command."""
+    """Log why events went dead since the last call of any worker: a line per cause and hour."""
     for _ in range(MAX_DEAD_STEPS):
         looked_at, causes = await new_causes(store, remember=HOUR)
         for cause in causes:
             log.error(
-                "events go dead: told once an hour for each cause",
+                "events go dead: logged once an hour for each cause",
                 handler=cause.handler,
                 reason=cause.reason,
                 first=cause.event_id,
@@ -193,7 +193,7 @@ async def log_dead(store: Store) -> None:
 
 
 def _retry(cause: DeadCause) -> str:
-    """Return the command that lets them run again, once the error is mended."""
+    """Return the command that lets them run again, once the error is fixed."""
     if cause.handler == FOREIGN_HANDLER:
         return _command("dead drop", cause.event_id)
     if cause.reason == "ambiguous":

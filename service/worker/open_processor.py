@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 SLOW_LIFESPAN = 5.0
-"""Seconds after which the log says which lifespan the worker waits for; then after twice as long each time."""
+"""Seconds after which the log says which lifespan the worker waits for. Then after twice as long each time."""
 
 
 @asynccontextmanager
@@ -54,7 +54,7 @@ async def open_processor(
     async with AsyncExitStack() as stack:
         effects = EffectMetrics(metrics.registry)
         ledgers = LedgerSettings(store, settings.retention, settings.resend, settings.dry_run, effects)
-        # Without RINGBACK_NOTIFY the log is where people are told, and the gate has written it there.
+        # Without RINGBACK_NOTIFY people read the log, where the gate has written it.
         telling = partial(notify_of_cause, store) if settings.notify else None
         gate = Gate(store, settings, GateMetrics(metrics.registry), telling)
         telnyx = open_client(settings, gate, ledgers)

@@ -1,7 +1,7 @@
 """The new record of a handler after a run: done, again later, or dead.
 
-Pure but for the jitter: the time and the limits are arguments. An ordinary exception is an attempt and is retried
-`attempt**4` seconds later, a wait for something outside the event costs none, a hopeless refusal is final.
+Pure but for the jitter: the time and the limits are arguments. An ordinary exception is an attempt, and is retried
+`attempt**4` seconds later. A wait for something outside the event costs none. A hopeless refusal is final.
 """
 
 import math
@@ -21,7 +21,7 @@ from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.facts.consent import KeyMissing
 from service.store.inbox.handler_records import HandlerRecord
 
-LONGEST_WORD = 300
+MAX_TEXT = 300
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 3600.0
 JITTER = 0.1
@@ -36,7 +36,7 @@ UNKNOWN_HANDLER_PATIENCE = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """When to give up: runs that ended in an error, and seconds of waiting for others."""
+    """The limits of retries: runs that ended in an error, and seconds of waiting."""
 
     max_attempts: int
     max_wait: float
@@ -45,13 +45,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A wait that costs no attempt: for what, why, for how long now, and for how long in a row (seconds)."""
+    """A wait that costs no attempt: its kind, its reason, its pause and its deadline (seconds)."""
 
     kind: str
     reason: str
     error: str | None
     pause: float
-    patience: float
+    deadline: float
 
 
 class TookTooLong(TimeoutError):
@@ -73,7 +73,7 @@ class UnfitPayload(Exception):
 
 
 def done(record: HandlerRecord, now: int, reason: str | None = None) -> HandlerRecord:
-    """The handler has ended well, or chose not to act for a reason."""
+    """Return the handler has ended well, or chose not to act for a reason."""
     return replace(_not_waiting(record), state="done", due=0, reason=reason, error=None, ended_at=now)
 
 
@@ -98,19 +98,19 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
 
 
 def unknown_handler(record: HandlerRecord, now: int) -> HandlerRecord:
-    """This worker does not know the handler: a deploy is going on, so another may; dead after a day."""
+    """Return the record of a handler that this worker does not know: during a deploy another may. Dead after a day."""
     error = "no worker knows this handler: deploy it again, or keep its name with @router.on(…, name=…)"
     wait = Wait("deploy", "unknown_handler", error, UNKNOWN_HANDLER_PAUSE, UNKNOWN_HANDLER_PATIENCE)
     return _wait(record, wait, UNKNOWN_HANDLER_PATIENCE, now)
 
 
 def short(text: object) -> str:
-    """An author's word as it can be kept: text, not long, writable as UTF-8, and with numbers masked."""
-    return mask_numbers(str(text).encode(errors="replace").decode())[:LONGEST_WORD]
+    """Return an author's word as it can be kept: text, not long, writable as UTF-8, and with numbers masked."""
+    return mask_numbers(str(text).encode(errors="replace").decode())[:MAX_TEXT]
 
 
 def backoff(attempt: int) -> float:
-    """Seconds before the next run after `attempt` failed ones: `attempt**4`, at most an hour, ±10 %."""
+    """Return seconds before the next run after `attempt` failed ones: `attempt**4`, at most an hour, ±10 %."""
     return float(min(FIRST_BACKOFF * attempt**4, LONGEST_BACKOFF) * random.uniform(1 - JITTER, 1 + JITTER))
 
 
@@ -142,7 +142,7 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
 
 
 def _parked(record: HandlerRecord, refusal: Refusal, cause: str, limits: Limits, now: int) -> HandlerRecord:
-    """Wait for the end of a cause, with which the handler is due; else only when the patience ends."""
+    """Wait until a block is lifted, which makes the handler due, or until the deadline."""
     outage = kind_of(cause) == OUTAGE
     patience = limits.outage_patience if outage else limits.max_wait
     wait = Wait("outage" if outage else "account", refusal.reason, refusal.detail, math.inf, patience)
@@ -165,7 +165,7 @@ def _hides_bug(error: APIError) -> bool:
 
 
 def _attempted(record: HandlerRecord, reason: str, text: str, limits: Limits, now: int) -> HandlerRecord:
-    """Count an attempt, and retry it later or give up."""
+    """Count an attempt, and retry it later or end as dead."""
     counted = _counted(record)
     if counted.attempts >= limits.max_attempts:
         return _dead(counted, reason, text, now)
@@ -182,7 +182,7 @@ def _not_waiting(record: HandlerRecord) -> HandlerRecord:
 
 
 def _wait(record: HandlerRecord, wait: Wait, longest: float, now: int) -> HandlerRecord:
-    """Wait, unless that went on too long: for this kind of thing in a row, or for all kinds together (seconds)."""
+    """Wait, unless the deadline of this kind of wait, or of all kinds together, is over."""
     since = record.waiting_since if record.waiting_for == wait.kind else None
     waiting = replace(
         record,
@@ -194,9 +194,9 @@ def _wait(record: HandlerRecord, wait: Wait, longest: float, now: int) -> Handle
         waits=_waits(record, wait.kind) + 1,
         held_by=None,
     )
-    left = _left(waiting.waiting_since, wait.patience, now), _left(waiting.first_waiting, longest, now)
+    left = _left(waiting.waiting_since, wait.deadline, now), _left(waiting.first_waiting, longest, now)
     if min(left) <= 0:
-        return _dead(waiting, wait.reason, wait.error or "gave up waiting", now)
+        return _dead(waiting, wait.reason, wait.error or "waited too long", now)
     return replace(waiting, state="waiting", due=now + int(min(wait.pause, *left) * 1000))
 
 
@@ -204,9 +204,9 @@ def _waits(record: HandlerRecord, kind: str) -> int:
     return record.waits if record.waiting_for == kind else 0
 
 
-def _left(since: int | None, patience: float, now: int) -> float:
-    """Seconds of patience that are left."""
-    return patience - (now - (now if since is None else since)) / 1000
+def _left(since: int | None, deadline: float, now: int) -> float:
+    """Return the seconds until a deadline."""
+    return deadline - (now - (now if since is None else since)) / 1000
 
 
 def _dead(record: HandlerRecord, reason: str, error: str, now: int) -> HandlerRecord:

@@ -36,11 +36,11 @@ from service.worker.outcomes import after_error
 log = structlog.get_logger(__name__)
 
 UNSEALED = (
-    "a body is stored in the clear although RINGBACK_ENCRYPTION_KEY is set: it came before the key did, or from a"
-    " process without one, or somebody else wrote it (told once: ringback doctor counts them)"
+    "a body is stored in the clear although RINGBACK_ENCRYPTION_KEY is set. It is older than the key, or of a writer"
+    " without one. This is logged once, and ringback doctor counts such bodies"
 )
 LINGER = 1.0
-"""Seconds for which the ending of a handler that discarded its event waits for the others', to be recorded with them.
+"""Seconds for which the result of a handler that discarded its event waits for the others' results.
 
 It did nothing, so a crash that has it run again does no harm.
 """
@@ -74,7 +74,7 @@ class EventMetrics(Collector):
         registry.register(self)
 
     def recorded(self, lease: Lease, state: str) -> None:
-        """An event is in this state since now."""
+        """Return an event is in this state since now."""
         if state not in ("done", "ignored", "dead"):
             return
         record = lease.record
@@ -83,7 +83,7 @@ class EventMetrics(Collector):
             self._seconds.observe(max(0, lease.now() - record.received_at) / 1000)
 
     def collect(self) -> Iterable[Metric]:
-        """The numbers."""
+        """Return the numbers."""
         return self._ended.family(), self._seconds.family()
 
 
@@ -159,7 +159,7 @@ class Processor:
             await announce_stop(self.store, self.leases.worker)
 
     async def _give_back(self, running: ActiveEvent) -> None:
-        """Give a lease back with what had ended before; where that fails, it lapses."""
+        """Give a lease back with what had ended before. Where that fails, it lapses."""
         with suppress(LeaseLost):
             await self._record(running, running.unrecorded, release=True, patience=HAND_BACK)
             log.info("handed back", event_id=running.lease.record.id)
@@ -174,7 +174,7 @@ class Processor:
         return max(timeouts, default=self.services.settings.handler_timeout)
 
     async def _run_due(self, running: ActiveEvent) -> None:
-        """Run the handlers that are due side by side, and after them those that are known to block the event loop."""
+        """Run the due handlers side by side, and after them those that are known to block the event loop."""
         lease, paused = running.lease, self.leases.paused
         handlers = lease.record.handlers
         due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
@@ -213,7 +213,7 @@ class Processor:
                 running.unrecorded = {}
 
     def _result(self, running: ActiveEvent, name: str, task: "asyncio.Task[HandlerRecord]") -> HandlerRecord:
-        """Return a handler's new record; where our own code around it failed, that is an attempt."""
+        """Return a handler's new record. Where our own code around it failed, that is an attempt."""
         try:
             return task.result()
         except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
@@ -226,7 +226,7 @@ class Processor:
     async def _record(
         self, running: ActiveEvent, ended: Mapping[str, HandlerRecord], *, release: bool, patience: float | None = None
     ) -> None:
-        """Record endings, however long Redis is away, as long as the lease may still be ours (or `patience` lasts).
+        """Record results as long as the lease may still be ours (or for `timeout` seconds), even through an outage.
 
         Raises:
             LeaseLost: nothing was recorded.
@@ -248,7 +248,7 @@ class Processor:
 
 
 async def _stop(tasks: "set[asyncio.Task[HandlerRecord]]") -> None:
-    """Cancel handlers; one that will not be cancelled is left behind, and its worker's end ends it."""
+    """Cancel handlers. One that will not be cancelled is left behind, and its worker's end ends it."""
     for task in tasks:
         task.cancel()
     if tasks:

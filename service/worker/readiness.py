@@ -35,7 +35,7 @@ class BlockMetrics:
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     _kinds: set[str] = field(default_factory=lambda: {OUTAGE, *ACCOUNT_KINDS})
-    """Kinds shown so far: a gauge keeps its last value, so that a kind without a block has to be set to 0."""
+    """Kinds shown so far. A gauge keeps its last value, so that a kind without a block has to be set to 0."""
 
     def __post_init__(self) -> None:
         self._causes = Gauge(
@@ -58,7 +58,7 @@ class BlockMetrics:
 
 
 async def trouble_with_account(store: Store) -> str | None:
-    """Return the step of a person before all parked work can go on; None where there is nothing to do.
+    """Return what a person has to do before all parked work can go on, if anything.
 
     An outage at Telnyx asks for none: it passes.
     """

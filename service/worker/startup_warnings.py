@@ -11,7 +11,7 @@ WEBHOOKS = "agent_webhooks"
 
 
 def warnings_for(router: Router, settings: Settings) -> list[str]:
-    """In words, what is not armed, not loaded, or misspelt."""
+    """Return a line for each feature or name that is not armed, not loaded, or misspelt."""
     names = set(router.subscriptions)
     found = unknown_variables()
     if not names:
@@ -38,7 +38,7 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
         found.append("nothing is forwarded: RINGBACK_FORWARD_SECRET is set, and RINGBACK_FORWARD_URL is not")
     if names and CONSENT not in names:
         found.append(
-            "HANDLERS has no consent handler: opt-out words of your own are not heeded, only STOP, END and the like"
+            "HANDLERS has no consent handler: opt-out words of your own do not count, only STOP, END and the like"
         )
     return found + misspelt_types(router, settings)
 

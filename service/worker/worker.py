@@ -48,7 +48,7 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 MAX_WAIT = 1.0
-"""Seconds for which an idle worker waits for a wake-up; a token is a hint, never the only trigger."""
+"""Seconds for which an idle worker waits for a wake-up. A token is a hint, never the only trigger."""
 MIN_WAIT = 0.01
 MAX_PAUSE = 1.0
 CRON_INTERVAL = 0.5
@@ -57,7 +57,7 @@ STOP_TIMEOUT = 5.0
 
 
 class Worker(arq.worker.Worker):
-    """arq's worker, which claims our events in batches; cron jobs and plain arq functions go arq's own way."""
+    """arq's worker, which claims our events in batches. Cron jobs and plain arq functions go arq's own way."""
 
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
         self._keys = Keys(settings.namespace)
@@ -77,7 +77,7 @@ class Worker(arq.worker.Worker):
             setattr(self, hook, contained(getattr(self, hook)))
 
     async def main(self) -> None:
-        """Work until cancelled; an outage of Redis is waited out."""
+        """Work until cancelled. An outage of Redis is waited out."""
         settings, registry = self._settings, self._metrics.registry
         self._open_pools()
         probing_store = Store.of(self._connect(COMMAND_TIMEOUT, connections=2), settings)
@@ -104,7 +104,7 @@ class Worker(arq.worker.Worker):
             check_cancelled()
 
     async def _check_server(self) -> None:
-        """Refuse a server that cannot be used; log refused commands, since no waiting mends that."""
+        """Refuse a server that cannot be used. Log refused commands, since no waiting changes that."""
         await require_usable(self.pool)
         if trouble := describe_refusals(self.pool, await refusals(self._store, worker_needs())):
             log.error(trouble)
@@ -155,7 +155,7 @@ class Worker(arq.worker.Worker):
         return redis
 
     async def _retry(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Take a step, repeatedly while Redis cannot be reached; only wrong credentials end the worker."""
+        """Take a step, repeatedly while Redis cannot be reached. Only wrong credentials end the worker."""
         pause = 0.05
         while True:
             try:
@@ -169,7 +169,7 @@ class Worker(arq.worker.Worker):
                 pause = min(2 * pause, MAX_PAUSE)
 
     async def _run_once(self) -> bool:
-        """Claim what is due, or wait for it; answers whether a burst is over."""
+        """Claim what is due, or wait for it. Answers whether a burst is over."""
         self._reap()
         claimed = await self._claim()
         if time.monotonic() - self._cron_at >= CRON_INTERVAL:
@@ -223,7 +223,7 @@ class Worker(arq.worker.Worker):
         return claimed
 
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
-        """Forget an ended task; its event may run again already, in another task."""
+        """Forget an ended task. Its event may run again already, in another task."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("processing broke", job=job_id, error=describe_error(error))
         if self.tasks.get(job_id) is task:
@@ -236,7 +236,7 @@ class Worker(arq.worker.Worker):
                 await self._processor.hand_back(held.lease)
 
     async def _start_foreign(self, jobs: list[str]) -> None:
-        """Let arq run its own jobs; keep as dead what nobody here can run."""
+        """Let arq run its own jobs. Keep as dead what nobody here can run."""
         for job in jobs:
             if job in self.tasks:
                 continue
@@ -263,7 +263,7 @@ class Worker(arq.worker.Worker):
         super().handle_sig_wait_for_completion(signum)
 
     def _reap(self) -> None:
-        """Forget ended tasks; an error that gets here belongs to arq's own jobs or hooks."""
+        """Forget ended tasks. An error that gets here belongs to arq's own jobs or hooks."""
         for job_id, task in list(self.tasks.items()):
             if task.done():
                 self.tasks.pop(job_id, None)

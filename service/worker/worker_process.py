@@ -50,9 +50,9 @@ def work(settings: Settings) -> None:
     """Load the handlers and run a worker on an event loop of its own, until a signal ends it.
 
     Raises:
-        service.settings.InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
-        service.worker.load_router.CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
-        service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
+        InvalidSettings: `TELNYX_API_KEY` is not set, or `RINGBACK_POLICY` does not fit.
+        CannotLoadHandlers: `HANDLERS` names no router that can be loaded.
+        NotRunning: `REDIS_URL` is unset and no embedded server answers.
     """
     settings.require_api_key()
     policy_of(settings.policy, settings.sms_from)
@@ -63,7 +63,7 @@ def work(settings: Settings) -> None:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's, where there is one for this machine."""
+    """Return uvloop's factory, where this machine has it."""
     try:
         import uvloop  # noqa: PLC0415 - not on Windows
     except ImportError:
