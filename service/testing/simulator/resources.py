@@ -41,7 +41,15 @@ class Resources(Generic[Item]):
         Raises:
             ApiError: 404, there is none.
         """
-        found = self.find(item_id)
-        if found is None:
-            raise not_found()
-        return found
+        return existing(self.find(item_id))
+
+
+def existing(found: Item | None) -> Item:
+    """Return a resource that was found.
+
+    Raises:
+        ApiError: 404, none was.
+    """
+    if found is None:
+        raise not_found()
+    return found

@@ -1,7 +1,7 @@
 """Kinds of fields that several requests share, and the forms of addresses that Telnyx accepts."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -68,6 +68,11 @@ def must(fits: Callable[[str], bool], problem: str) -> AfterValidator:
         return text
 
     return AfterValidator(check)
+
+
+def one_of(values: Sequence[str]) -> AfterValidator:
+    """Return a validator of these values."""
+    return must(values.__contains__, f"must be one of {', '.join(values)}")
 
 
 WebAddress = Annotated[str, must(is_web_address, f"must be an http or https URL of at most {_LONGEST_URL} characters")]

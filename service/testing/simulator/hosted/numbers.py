@@ -2,13 +2,13 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
 from service.testing.simulator.api.api_error import not_found
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import RequestBody, is_e164, is_toll_free
+from service.testing.simulator.api.fields import RequestBody, is_e164, is_toll_free, one_of
 from service.testing.simulator.api.lists import equals, page
 from service.testing.simulator.hosted.orders import HostedNumber, HostedNumberOrder
 from service.testing.simulator.hosted.progress import send_order_event
@@ -17,20 +17,13 @@ from service.testing.simulator.messages.payload import ORGANIZATION_ID
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account
 
-EligibleStatus = Literal[
-    "ELIGIBLE",
-    "NUMBER_CAN_NOT_BE_REPEATED",
-    "NUMBER_CAN_NOT_BE_VALIDATED",
-    "NUMBER_CAN_NOT_BE_WIRELESS",
-    "NUMBER_CAN_NOT_BE_ACTIVE_IN_YOUR_ACCOUNT",
-    "NUMBER_CAN_NOT_HOSTED_WITH_A_TELNYX_SUBSCRIBER",
-    "NUMBER_CAN_NOT_BE_IN_TELNYX",
-    "NUMBER_IS_NOT_A_US_NUMBER",
-    "NUMBER_IS_NOT_A_VALID_ROUTING_NUMBER",
-    "NUMBER_IS_NOT_IN_E164_FORMAT",
-    "BILLING_ACCOUNT_CHECK_FAILED",
-    "BILLING_ACCOUNT_IS_ABOLISHED",
-]
+_STATUSES = """
+ELIGIBLE NUMBER_CAN_NOT_BE_REPEATED NUMBER_CAN_NOT_BE_VALIDATED NUMBER_CAN_NOT_BE_WIRELESS
+NUMBER_CAN_NOT_BE_ACTIVE_IN_YOUR_ACCOUNT NUMBER_CAN_NOT_HOSTED_WITH_A_TELNYX_SUBSCRIBER NUMBER_CAN_NOT_BE_IN_TELNYX
+NUMBER_IS_NOT_A_US_NUMBER NUMBER_IS_NOT_A_VALID_ROUTING_NUMBER NUMBER_IS_NOT_IN_E164_FORMAT
+BILLING_ACCOUNT_CHECK_FAILED BILLING_ACCOUNT_IS_ABOLISHED
+"""
+EligibleStatus = Annotated[str, one_of(_STATUSES.split())]
 """Source: OpenAPI `EligibilityNumberResponse`."""
 
 

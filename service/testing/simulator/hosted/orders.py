@@ -2,39 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from service.testing.simulator.api.api_error import not_found
-from service.testing.simulator.resources import Resources
+from service.testing.simulator.api.fields import one_of
+from service.testing.simulator.resources import Resources, existing
 
-OrderStatus = Literal[
-    "pending",
-    "provisioning",
-    "successful",
-    "failed",
-    "deleted",
-    "carrier_rejected",
-    "compliance_review_failed",
-    "incomplete_documentation",
-    "incorrect_billing_information",
-    "ineligible_carrier",
-    "loa_file_invalid",
-    "loa_file_successful",
-]
-NumberStatus = Literal[
-    "pending",
-    "provisioning",
-    "successful",
-    "deleted",
-    "failed",
-    "failed_activation",
-    "failed_carrier_rejected",
-    "failed_ineligible_carrier",
-    "failed_number_already_hosted",
-    "failed_number_not_found",
-    "failed_ownership_verification",
-    "failed_timeout",
-]
+_ORDER_STATUSES = """
+pending provisioning successful failed deleted carrier_rejected compliance_review_failed incomplete_documentation
+incorrect_billing_information ineligible_carrier loa_file_invalid loa_file_successful
+"""
+_NUMBER_STATUSES = """
+pending provisioning successful deleted failed failed_activation failed_carrier_rejected failed_ineligible_carrier
+failed_number_already_hosted failed_number_not_found failed_ownership_verification failed_timeout
+"""
+OrderStatus = Annotated[str, one_of(_ORDER_STATUSES.split())]
+NumberStatus = Annotated[str, one_of(_NUMBER_STATUSES.split())]
 """Source: OpenAPI `MessagingHostedNumberOrder` and `HostedNumber`."""
 
 
@@ -93,10 +75,7 @@ class HostedNumberOrders(Resources[HostedNumberOrder]):
         Raises:
             ApiError: 404, there is none.
         """
-        found = self.find_number(number)
-        if found is None:
-            raise not_found()
-        return found
+        return existing(self.find_number(number))
 
     def find_number(self, number: str) -> tuple[HostedNumberOrder, HostedNumber] | None:
         """Return the number of that id or phone number, and its order. None where there is none."""

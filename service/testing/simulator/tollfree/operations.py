@@ -1,15 +1,15 @@
 """Toll-free verification requests: list, submit, retrieve, change, delete, and their history."""
 
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, create_model, model_validator
 from pydantic.alias_generators import to_camel
 
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.api_error import bad_request
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import PhoneNumber, RequestBody, must
+from service.testing.simulator.api.fields import PhoneNumber, RequestBody, must, one_of
 from service.testing.simulator.api.lists import LARGEST_SIZE, time_filter, whole_number
 from service.testing.simulator.tollfree.requests import StatusChange, VerificationRequest
 
@@ -23,8 +23,15 @@ Legal Services; Mixed; Motivational Reminders; Notary Notifications; Order Notif
 Real Estate Services; Religious Services; Repair and Diagnostics Alerts; Rewards Program; Surveys; System Alerts;
 Voting Reminders; Waitlist Alerts; Webinar Reminders; Workshop Alerts
 """
-USE_CASES = frozenset(each.strip() for each in _USE_CASES.split(";"))
-"""Source: OpenAPI `TFVerificationRequest`, as for the volumes."""
+_REQUIRED = """
+business_name corporate_website business_city business_zip business_contact_first_name business_contact_last_name
+business_contact_email business_contact_phone use_case_summary opt_in_workflow additional_information
+"""
+_OPTIONAL = """
+isv_reseller webhook_url business_registration_number business_registration_type doing_business_as
+opt_in_confirmation_response help_message_response opt_in_keywords
+"""
+"""The fields that hold any text."""
 
 EntityType = Literal["SOLE_PROPRIETOR", "PRIVATE_PROFIT", "PUBLIC_PROFIT", "NON_PROFIT", "GOVERNMENT"]
 Text = Annotated[str, Field(max_length=500)]
@@ -32,7 +39,8 @@ StateName = Annotated[Text, must(lambda state: len(state) > 2, "must be the full
 MessageVolume = Annotated[
     str, must(frozenset(_VOLUMES.split()).__contains__, "must be one of the volumes that Telnyx names")
 ]
-UseCase = Annotated[str, must(USE_CASES.__contains__, "must be one of the use cases that Telnyx names")]
+UseCase = Annotated[str, one_of([each.strip() for each in _USE_CASES.split(";")])]
+"""Source: OpenAPI `TFVerificationRequest`, as of the volumes and the fields."""
 
 
 class TollFreeNumber(RequestBody):
@@ -47,51 +55,37 @@ class ImageUrl(RequestBody):
     url: str = Field(min_length=1, max_length=2083)
 
 
-class Submission(RequestBody):
-    """The body of a submission: 18 fields are required, on PATCH too, the others optional."""
-
+class _CheckedFields(RequestBody):
     model_config = ConfigDict(alias_generator=to_camel)
 
-    business_name: Text
-    corporate_website: Text
     business_addr1: Text = Field(alias="businessAddr1")
     business_addr2: Text | None = Field(None, alias="businessAddr2")
-    business_city: Text
     business_state: StateName
-    business_zip: Text
-    business_contact_first_name: Text
-    business_contact_last_name: Text
-    business_contact_email: Text
-    business_contact_phone: Text
     message_volume: MessageVolume
     phone_numbers: list[TollFreeNumber] = Field(min_length=1)
     use_case: UseCase
-    use_case_summary: Text
     production_message_content: str = Field(max_length=1000)
-    opt_in_workflow: Text
     opt_in_workflow_image_urls: list[ImageUrl] = Field(min_length=1, alias="optInWorkflowImageURLs")
-    additional_information: Text
-    isv_reseller: Text | None = None
-    webhook_url: Text | None = None
-    business_registration_number: Text | None = None
-    business_registration_type: Text | None = None
     business_registration_country: str | None = Field(None, pattern="^[A-Z]{2}$")
-    doing_business_as: Text | None = None
     entity_type: EntityType | None = None
-    opt_in_confirmation_response: Text | None = None
-    help_message_response: Text | None = None
     privacy_policy_url: Text | None = Field(None, alias="privacyPolicyURL")
     terms_and_condition_url: Text | None = Field(None, alias="termsAndConditionURL")
-    opt_in_keywords: Text | None = None
     age_gated_content: bool = False
     campaign_verify_authorization_token: Text | None = None
 
     @model_validator(mode="after")
-    def _political_needs_token(self) -> "Submission":
+    def _political_needs_token(self) -> Self:
         # Since 17 February 2026, says the description of the field in the OpenAPI document.
         if self.use_case == "Political" and not self.campaign_verify_authorization_token:
             raise ValueError("the use case Political needs a campaignVerifyAuthorizationToken")
         return self
+
+
+_texts: dict[str, Any] = dict.fromkeys(_REQUIRED.split(), (Text, ...)) | dict.fromkeys(
+    _OPTIONAL.split(), (Text | None, None)
+)
+Submission = create_model("Submission", __base__=_CheckedFields, **_texts)
+"""The body of a submission: 18 fields are required, on PATCH too, the others optional."""
 
 
 def list_requests(account: Account, call: OperationCall) -> Answer:
