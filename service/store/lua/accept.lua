@@ -1,7 +1,7 @@
--- accept: make events durable, once each, and queue them. Dedupe, record, queue and wake-up are one atomic step. The
--- consent in a message is recorded in the same step, so that no handler that begins later can miss a STOP. So is the state of
--- a message that an event tells of. Both are merged on every arrival, with the time of the first, and before the record is
--- written: an arrival that failed half-way is completed by the next.
+-- accept: make events durable, once each, and queue them. Dedupe, record, queue and wake-up are one atomic step. The consent
+-- in a message is recorded in the same step, so that no later handler can miss a STOP. So is the state of a message, where
+-- the event has one. Both are merged on every arrival, with the time of the first, and before the record is written. The next
+-- arrival completes one that failed half-way.
 --
 -- requires: changes consent message_state record
 -- Keys:   those of record, of consent and of message_state, <ns>:content:<identity>

@@ -1,5 +1,5 @@
--- acquire: may this call go to Telnyx, and when? No, while a block that concerns it is open, unless the time has come for a
--- probe and none is on its way. The slot of a send is taken, and the blocks that the call is the probe of know it.
+-- acquire: may this call go to Telnyx, and when? It may not while a block that concerns it is open. One call is let through
+-- as its probe once the time has come. The slot of a send is taken, and the blocks that the call is the probe of know it.
 --
 -- requires: admission
 -- Keys:   those of admission

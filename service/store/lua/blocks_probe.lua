@@ -1,4 +1,4 @@
--- blocks_probe: make the oldest parked event of each open block due as its probe, where the time has come and no new call
+-- blocks_probe: make the oldest parked event of each open block due as its probe. The time for it has come, and no new call
 -- came along.
 --
 -- requires: blocks

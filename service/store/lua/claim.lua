@@ -1,6 +1,6 @@
--- claim: take due events under one lease. The score of each moves to the lease's end, so that the events of a crashed worker
--- come due without help. The handlers of an event are fixed here, when it is claimed for the first time. An event whose
--- lease lapsed twice is a poison suspect, and given only to a worker that runs nothing else. Lapsed once more while alone, it is
+-- claim: take due events under one lease. The score of each moves to the lease's end. So the events of a crashed worker come
+-- due without help. The handlers of an event are fixed here, when it is claimed for the first time. An event whose lease
+-- lapsed twice is a poison suspect, and goes only to a worker that runs nothing else. Lapsed once more while alone, it is
 -- dead. A claim whose reply was lost is repeated under its number, and answered with the events that it took then.
 --
 -- requires: changes handlers lease quarantine_record settle
@@ -51,8 +51,8 @@ local function choose(id, event, record, more)
     fields = { 'handlers', handlers, 'lease', token, 'lease_until', now + lease, unpack(more or {}) } }
 end
 
--- lease_chosen: lease the chosen events. They are noted as held before they are: the repetition of this claim looks for its events
--- among these. The places in the queue come last, so that they are found there until they have leases.
+-- lease_chosen: lease the chosen events. They are noted as held before they are, since the repetition of this claim looks for
+-- its events among these. The places in the queue come last, so that events without a lease are still found there.
 local function lease_chosen()
   local ids = {}
   for i, each in ipairs(chosen) do ids[i] = each.id end
@@ -83,7 +83,7 @@ local function try_claim(job)
   end
   local claimable = record.state == 'open' and not record.leased
   if claimable and record.lease then
-    -- It is renewed or given up by this worker's own renewal.
+    -- This worker's own renewal extends or ends it.
     if worker_of(record.lease) == worker then return true, false end
     record_lapse(id, record.lease)
     kill_poison(id)

@@ -1,5 +1,5 @@
--- compare_and_set: store what is now known of something in place of what was known, and raise the events that tell of the
--- difference, in one step. It is refused where another caller has changed it meanwhile, who then raised its events.
+-- compare_and_set: store a new state in place of the known one. The events of the difference are raised in the same step. It
+-- is refused where another caller has changed the state meanwhile, who then raised its events.
 --
 -- requires: changes record
 -- Keys:   those of record, <ns>:snapshot:<kind>

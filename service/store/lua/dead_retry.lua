@@ -1,5 +1,5 @@
--- dead_retry: let dead handlers of dead events run again, against the ledger: nothing is sent twice. An event that
--- is not dead (any more) stays unchanged, so that this may come at any time and more than once.
+-- dead_retry: let dead handlers of dead events run again, against the ledger: nothing is sent twice. An event that is not
+-- dead (any more) stays unchanged, so that a repetition is harmless.
 --
 -- requires: effects handlers note run_again settle
 -- Keys:   those of settle, note and effects

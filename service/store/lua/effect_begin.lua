@@ -1,7 +1,7 @@
--- effect_begin: write the intent of a request before it leaves. Refused without the lease, and where the entry is no
--- longer what the caller has seen. A send is refused too where a recipient is opted out and, if it takes the place of a message,
--- where that has been delivered, another event holds the right to send, or the hour's segments are used up. Right and segments
--- are taken here. A request that is only noted (a dry run) is written with its answer.
+-- effect_begin: write the intent of a request before it leaves. Refused without the lease, and where the entry is no longer
+-- that of the caller. A send is refused too where a recipient is opted out. A send may take the place of a message. It is
+-- refused where the message was delivered, where another event holds the right to send, and beyond the hour's segments. Right
+-- and segments are reserved here. A request that is only noted (a dry run) is written with its answer.
 --
 -- requires: budget consent message_state
 -- Keys:   <ns>:sent_regions (sorted set: where sends went, by time), <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>, those of consent, message_state and budget
@@ -19,7 +19,7 @@ local id, token, name, version, keep, again = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local entry = ns .. ':effect:' .. name
 local stored
 
--- find_refusal: why this may not be sent now; nil where it may
+-- find_refusal: why this may not be sent now, nil where it may
 local function find_refusal(wanted)
   local missing, message = unreadable_consent(wanted.keys), wanted.message
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end

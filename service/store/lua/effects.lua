@@ -1,5 +1,5 @@
--- effects: the ledger's entries of one event's effects, the first begun first; or the entry of one effect by its name, which is
--- noted among the effects of the event that asks.
+-- effects: the ledger's entries of one event's effects, the first begun first. With a name it is the entry of one effect.
+-- That is noted among the effects of the event that asks.
 --
 -- requires: effects
 -- Keys:   those of lib/effects, <ns>:event:<id of the event that has it in hand>

@@ -1,5 +1,5 @@
--- effects_forget: let a handler's effects of one event be as if they had never been, so that they happen once more under keys
--- that Telnyx has not seen; or only count them.
+-- effects_forget: let a handler's effects of one event happen once more, under keys that Telnyx has not seen. It can also
+-- only count them.
 --
 -- requires: effects
 -- Keys:   those of effects

@@ -1,4 +1,4 @@
--- effects_settle: record a person's word on the effects of unknown fate of one event.
+-- effects_settle: record a person's decision on the unconfirmed effects of one event.
 --
 -- requires: effects
 -- Keys:   those of effects

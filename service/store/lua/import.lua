@@ -1,5 +1,5 @@
--- import: store events of another deployment (or of a past of this one) as ended, or with `run` as just arrived. One that is
--- already remembered stays unchanged. The state of a message that an event tells of is merged before its record is written.
+-- import: store events of another deployment (or of a past of this one) as ended. With `run` they are stored as just arrived.
+-- One that is already remembered stays unchanged. The state of a message in an event is merged before the record is written.
 --
 -- requires: changes handlers message_state minute note record
 -- Keys:   those of record, message_state and minute
@@ -9,7 +9,7 @@
 -- Cost:   O(events × (handlers + log events))
 local run = ARGV[1] == '1'
 
--- add_past: add to a record what its handlers came to elsewhere; answers its state and, where that is open, when it is due
+-- add_past: add the records of handlers elsewhere to a record. Answers its state and, where that is open, when it is due.
 local function add_past(fields, past)
   local names, of_handlers, records_of_handlers = {}, {}, {}
   for i, handler in ipairs(past) do

@@ -1,4 +1,4 @@
--- maintenance_lock: let one worker at a time do the maintenance; its holder keeps the lock by asking again in time.
+-- maintenance_lock: let one worker at a time do the maintenance. Its holder keeps the lock by asking again in time.
 --
 -- Keys:   <ns>:maintenance
 -- ARGV:   worker, for how long (ms)

@@ -1,5 +1,5 @@
--- message: answer what is known of a message, and why nothing may be sent in its place; note that this waits, or went out.
--- Of what would be sent it answers too whether it could go now: consent, the budget and the way to Telnyx. Nothing is taken.
+-- message: answer the state of a message, and why nothing may be sent in its place. It also notes that this waits, or was
+-- sent. It answers too whether a send could go now, by consent, the budget and the way to Telnyx. Nothing is taken.
 --
 -- requires: admission budget consent message_state
 -- Keys:   those of message_state, consent, budget and admission, <ns>:effect:<name>
@@ -40,7 +40,7 @@ save_message(message, ARGV[2])
 -- Last, so that a repetition finds it out too.
 for _, form in ipairs(duplicated) do redis.call('HSET', message.key, 'doubled:' .. form, '1') end
 
--- preflight: whether what would be sent to a recipient could go now; `free`: the message's state does not stand against it
+-- preflight: whether a message to a recipient could go now. `free`: the message's state does not stand against it.
 local function preflight(forms, effect, wanted, state, free)
   local since = wanted.since >= 0 and wanted.since or nil
   local missing = unreadable_consent(names)

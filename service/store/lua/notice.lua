@@ -1,5 +1,5 @@
--- notice: note something that a person should know. A worker tells it: at once where its cause is new, else together with
--- whatever else that cause brings, when the pause after the last message is over.
+-- notice: note something that a person should know. A worker sends it at once where its cause is new. Else it waits for the
+-- end of the pause after the last message, together with all news of that cause.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
 -- ARGV:   cause, entry (what to tell), most (entries told apart; the rest is counted), pause (ms; the shortest)
@@ -13,7 +13,7 @@ local due = redis.call('ZSCORE', notices, cause)
 if not due then
   redis.call('ZADD', notices, now, cause)
 elseif news and redis.call('HEXISTS', notice, 'taken') == 0 then
-  -- A cause that only repeats itself is told ever more rarely; news of it need not wait for that.
+  -- A cause that only repeats is sent ever more rarely. News of it need not wait for that.
   local soonest = (redis.call('HGET', notice, 'sent_at') or now) + pause
   redis.call('ZADD', notices, 'LT', soonest, cause)
 end

@@ -1,5 +1,5 @@
--- notices_take: take the due notifications for one worker. They come up again if that worker does not report them
--- sent. A cause that brought nothing new for a whole pause is forgotten, so that the next of it is sent at once.
+-- notices_take: take the due notifications for one worker. They come up again if that worker does not report them sent. A
+-- cause that brought nothing new for a whole pause is forgotten. So the next of it is sent at once.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
 -- ARGV:   limit (causes), patience (ms until a taken and unsent one comes up again)

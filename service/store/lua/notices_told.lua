@@ -1,5 +1,6 @@
 -- notices_told: a message about a cause was sent. The next may follow after the shortest pause where this one brought news or
--- more of it came meanwhile; else after twice the pause before, so that what lasts is not repeated every few minutes.
+-- more of it came meanwhile. Else it waits for twice the pause before, so that a lasting cause is not repeated every few
+-- minutes.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
 -- ARGV:   cause, shortest pause (ms), longest pause (ms), others, then entry, occurrences for each entry sent

@@ -1,5 +1,5 @@
--- optout_rewrite: keep the consent of numbers under their forms of today, where it is kept under older ones; or in any case,
--- which leaves out the number itself where none comes with its forms.
+-- optout_rewrite: keep the consent of numbers under their forms of today. It is written where it is kept under older forms,
+-- or in any case. A number that comes without its sealed form is left out of the value.
 --
 -- requires: consent
 -- Keys:   those of consent

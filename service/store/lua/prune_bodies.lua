@@ -1,5 +1,5 @@
--- prune_bodies: of events that ended well long enough ago, keep what is needed to know them again and how they ended, in
--- at most 200 bytes; the oldest first.
+-- prune_bodies: prune events that ended well long enough ago, the oldest first. At most 200 bytes stay: enough to know them
+-- again, and how they ended.
 --
 -- requires: effects handlers
 -- Keys:   those of effects, <ns>:event:<id>, <ns>:bodies

@@ -1,5 +1,5 @@
--- queue: how long the queue is, and how long it keeps due events waiting. Leased, timed and deferred events are not due, unless the
--- event loop of the worker that has it is blocked: nobody makes progress with that.
+-- queue: how long the queue is, and how long it keeps due events waiting. Leased, timed and deferred events are not due.
+-- Leased ones count as due while the event loop of their worker is blocked, since nobody makes progress with them.
 --
 -- Keys:   <ns>:queue, <ns>:blocked, <ns>:held:<worker>; none is written
 -- Answer: {jobs in the queue, jobs that are due, ms since the first of those came due (0 where there is none), blocked workers}

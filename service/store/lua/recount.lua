@@ -1,5 +1,5 @@
--- recount: set the counters to the sizes of the indexes. Done and ignored events share one index: how many of its events
--- are ignored is taken from a full count or, where there is none, from the counter.
+-- recount: set the counters to the sizes of the indexes. Done and ignored events share one index. The number of ignored ones
+-- is taken from a full count or, where there is none, from the counter.
 --
 -- requires: changes
 -- Keys:   <ns>:counts, <ns>:events, <ns>:ended, <ns>:dead

@@ -1,5 +1,6 @@
--- renew: extend the leases of what a worker runs, end those that it gives up, and take back events that Redis says it holds
--- although it does not run them: the jobs of a claim whose reply was lost. A lapsed lease that nobody else has taken is extended.
+-- renew: extend the leases of the events that a worker runs, and end those of overdue ones. It also takes back events that
+-- Redis says the worker holds although it does not run them. These are the jobs of a claim whose reply was lost. A lapsed
+-- lease that nobody else has taken is extended.
 --
 -- requires: lease note settle
 -- Keys:   those of settle and lease, <ns>:blocked

@@ -1,5 +1,5 @@
--- replay: process ended events once more, against the ledger; or only answer what that would come to. Without a handler's name
--- the handlers are those that are subscribed by then; with one, it alone runs. An open event stays unchanged.
+-- replay: process ended events once more, against the ledger, or only count the effects of that. With a handler's name it
+-- alone runs. Without, all run that are subscribed by then. An open event stays unchanged.
 --
 -- requires: effects handlers run_again settle
 -- Keys:   those of settle and effects
@@ -10,7 +10,8 @@
 -- Cost:   O(ids × (record + effects + log queue))
 local only, again, trusted, act = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', ARGV[4] == '1'
 
--- rerun: let one handler run, while the others stay as they ended, or all; all are fixed anew when the event is claimed
+-- rerun: let one handler run, while the others stay as they ended, or all. In the latter case they are fixed anew when the
+-- event is claimed.
 local function rerun(event, what)
   local names, listed = { unpack(handlers_of(event)) }, false
   if only == '' then return rerun_handlers(event, names, what, { 'due', now }) end

@@ -1,5 +1,5 @@
--- reply: may this answer be given, or are two machines talking to each other, or is the hour's budget used up? The budget is
--- reserved by the script that writes the intent.
+-- reply: may this answer be given? Two machines may be talking to each other, or the hour's budget may be used up. The budget
+-- is reserved by the script that writes the intent.
 --
 -- requires: budget
 -- Keys:   <ns>:replies:<number>, those of budget

@@ -1,4 +1,4 @@
--- report: the answer of Telnyx to a call changes the blocks that concern the call, and the bucket of its product.
+-- report: update the blocks that concern a call, and the bucket of its product, after Telnyx's answer to the call.
 --
 -- requires: blocks
 -- Keys:   those of lib/blocks, <ns>:failures, <ns>:bucket:<product>

@@ -1,4 +1,4 @@
--- resume: end a pause, and make the first events due that it held; the maintenance releases the others.
+-- resume: end a pause, and make the first events due that it held. The maintenance releases the others.
 --
 -- requires: blocks
 -- Keys:   those of lib/blocks, <ns>:paused

@@ -1,4 +1,4 @@
--- sms_budget: whether segments can be had; nothing is taken. They are reserved by the script that writes the intent.
+-- sms_budget: whether segments can be had. Nothing is taken: the script that writes the intent reserves them.
 --
 -- requires: budget
 -- Keys:   those of budget, <ns>:sms_budget:notified

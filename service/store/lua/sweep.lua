@@ -1,5 +1,5 @@
 -- sweep: put open events back where their records say they belong, if they are not in the queue. Nothing of ours takes them
--- out of it; somebody's hand might.
+-- out of it, but a person might.
 --
 -- requires: settle
 -- Keys:   those of settle, <ns>:events

@@ -1,4 +1,5 @@
--- totals: the counters beside the sizes of what they count, read in one moment: they agree at any time, under any load.
+-- totals: the counters beside the sizes of the indexes that they count. They are read in one moment, so they agree at any
+-- time, under any load.
 --
 -- Keys:   <ns>:counts, <ns>:events, <ns>:ended, <ns>:dead; none is written
 -- Answer: {accepted, done, ignored, dead, open, events, ended, dead events}: five counters, then the sizes of three indexes

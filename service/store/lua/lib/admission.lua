@@ -1,12 +1,12 @@
 -- admission: when a call may go to Telnyx. A send is given a slot such that no window of a second holds more of them than the
--- limit. Where the next slot is too far off, it is given a place in a line instead, to come back at. There are two lines:
--- requeued sends go before new ones.
+-- limit. Where the next slot is too far off, the send gets a place in a line. There are two lines: requeued sends go before
+-- new ones.
 --
--- A send that reads something at Telnyx first looks ahead: it takes no slot, but is counted among the expected sends, so that
--- of many that look at once only so many read as can soon send.
+-- A send that reads something at Telnyx first looks ahead. It takes no slot, but is counted among the expected sends. So of
+-- many that look at once only those read that can soon send.
 --
--- asked = {event, ticket, causes (names of blocks), product ('': no limit concerns it), limit (a second), back (it was deferred
---         before), patience (ms until the slot)}
+-- asked = event, ticket, causes (names of blocks), product ('' where no limit concerns it), limit (a second).
+--         Also: back (it was deferred before), patience (the most ms until the slot).
 -- Keys:   <ns>:block:<name>, <ns>:blocks, <ns>:failures, <ns>:bucket:<product>, <ns>:slots:<product>, <ns>:lookahead:<product>
 --         (sorted set: ids of events that looked ahead, by the time at which they are given up, ms)
 -- Cost:   O(blocks + limit + expected sends)
@@ -18,7 +18,7 @@ local MAX_LINE, MAX_BLOCK, LOOKAHEAD_TIME = 900000, 3600000, 5000
 -- exact_now: ms with a fraction: slots of one ms are in an order
 local function exact_now() return time[1] * 1000 + time[2] / 1000 end
 
--- find_blocks: the keys of the open blocks that this call would be the probe of; or nil, and the answer of the block that holds it
+-- find_blocks: the keys of the open blocks that this call would be the probe of. Where a block holds it: nil, and the answer.
 local function find_blocks(asked, now)
   local probed = {}
   for _, name in ipairs(asked.causes) do
@@ -31,8 +31,8 @@ local function find_blocks(asked, now)
   return probed
 end
 
--- next_slot: the earliest once `before` others have theirs, and whether slots are in demand: the last `most` were taken within
--- twice the least time. Slots in the future are spaced evenly.
+-- next_slot: the earliest slot once `before` others have theirs, and whether slots are in demand. They are where the last
+-- `most` were taken within twice the least time. Slots in the future are spaced evenly.
 local function next_slot(slots, asked, before, blocked_until, most, window, now)
   local last = tonumber(redis.call('LINDEX', slots, -1))
   if last and last > now + asked.patience + 1000 then
@@ -53,8 +53,8 @@ local function next_slot(slots, asked, before, blocked_until, most, window, now)
   return slot, first and first > now - 2 * window
 end
 
--- find_slot: {'granted', ms until the slot, slot} with the list that it is to be noted in and for how long (ms), or
--- {'deferred', ms}; `before` others are to send first
+-- find_slot: {'granted', ms until the slot, slot} or {'deferred', ms}. The former comes with the list to note the slot in and
+-- for how long (ms). `before` others are to send first.
 local function find_slot(asked, before, now)
   local bucket, slots = ns .. ':bucket:' .. asked.product, ns .. ':slots:' .. asked.product
   local f = redis.call('HMGET', bucket, 'blocked_until', 'reported_limit', 'reported_until', 'new', 'back')
@@ -70,15 +70,15 @@ local function find_slot(asked, before, now)
   if slot <= now + asked.patience and not others_first then
     return { 'granted', math.ceil(slot - now), string.format('%.3f', slot) }, slots, math.ceil(asked.patience + 2 * window)
   end
-  -- The end of the line, but nobody is sent further than the longest line, so that a limit that was raised soon counts for all.
+  -- The end of the line. Nobody is sent further than the longest line, so that a limit that was raised soon counts for all.
   local place = math.min(math.max(asked.back and back or new, slot) + window / most, now + MAX_LINE)
   redis.call('HSET', bucket, asked.back and 'back' or 'new', place)
   redis.call('PEXPIRE', bucket, 2 * MAX_BLOCK)
   return { 'deferred', math.ceil(place - now) }
 end
 
--- look_ahead: the answer of acquire to a send; nothing is taken. With 'granted' comes '1' where no block and no failure is known
--- at all: a read that succeeds then has nothing to ask and nothing to report.
+-- look_ahead: the answer of acquire to a send, but nothing is taken. With 'granted' comes '1' where no block and no failure
+-- is known. A read that succeeds then has nothing to ask and nothing to report.
 local function look_ahead(asked, now)
   local _, blocked = find_blocks(asked, now)
   if blocked then return blocked end

@@ -1,6 +1,6 @@
--- blocks: the pieces that open, probe and lift blocks. A block is a reason outside the events for which work is parked: an
--- outage, a wrong API key, a pause. While it is open, one call at a time goes through as a probe. Its parked events are due when
--- it is lifted, which is when its hash is deleted. A block whose `probe_at` is -1 is never probed.
+-- blocks: the pieces that open, probe and lift blocks. A block parks work for a reason outside the events: an outage, a wrong
+-- API key, a pause. While it is open, one call at a time goes through as a probe. Its parked events are due when it is
+-- lifted, which is when its hash is deleted. A block whose `probe_at` is -1 is never probed.
 --
 -- requires: handlers note settle
 -- Keys:   <ns>:block:<name>, <ns>:blocks, <ns>:parked:<name>, <ns>:notified:<name>, and those of settle and note
@@ -36,7 +36,7 @@ local function release_parked(name, most)
   return #parked
 end
 
--- unpark_event: let the handlers of an event run again that this block holds; answers whether there were any
+-- unpark_event: let the handlers of an event run again that this block holds. Answers whether there were any.
 local function unpark_event(id, name, names)
   local any, _, _, parked = false, combined_state(event_key(id), names)
   for field, handler in pairs(parked or {}) do
@@ -53,7 +53,7 @@ local function unpark_event(id, name, names)
   return score and tonumber(score) <= now
 end
 
--- start_probe: make the oldest event due that an open block holds, unless it is being worked on; answers how many
+-- start_probe: make the oldest event due that an open block holds, unless a worker has it. Answers how many.
 local function start_probe(name)
   local MAX_SCANNED = 20
   for _, id in ipairs(redis.call('ZRANGE', ns .. ':parked:' .. name, 0, MAX_SCANNED - 1)) do

@@ -1,5 +1,5 @@
--- budget: the segments that may be sent within any hour. An effect that has its segments keeps them, so that a retry
--- counts nothing twice, until it turns out that it did not happen. Replies have a budget of their own: each counts once.
+-- budget: the segments that may be sent within any hour. An effect that has its segments keeps them until it turns out that
+-- it did not happen. So a retry counts nothing twice. Replies have a budget of their own: each counts once.
 --
 -- Keys:   <ns>:reply_budget, <ns>:sms_budget (sorted sets: effects by the time of their reservation, ms), <ns>:sms_budget:segments
 --         (hash: effect → segments, and their sum as `sum`), <ns>:sms_budget:notified
@@ -44,8 +44,8 @@ local function budget_has_room(effect, segments, limit, window)
   return redis.call('ZSCORE', SENDS, effect) or tonumber(redis.call('HGET', SEGMENTS, 'sum') or 0) + segments <= limit
 end
 
--- room_in_budget: {can be had (1 | 0), ms until the earliest reservation lapses, 1 if a person is to be notified, once per
--- window}; nothing is taken
+-- room_in_budget: {can be had (1 | 0), ms until the earliest reservation lapses, whether to notify a person (1 | 0)}. The
+-- last is 1 once per window. Nothing is taken.
 local function room_in_budget(effect, segments, limit, window)
   if budget_has_room(effect, segments, limit, window) then return { 1, 0, 0 } end
   local earliest = redis.call('ZRANGE', SENDS, 0, 0, 'WITHSCORES')

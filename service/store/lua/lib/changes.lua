@@ -1,8 +1,8 @@
 -- changes: collects what a script changes for events, and writes it with one command for each structure.
 --
--- Redis does not undo a script that fails half-way. So the places of events are written first, then the counters, and last
--- the records, whose `state` makes the rest count. Everything before can be repeated. Later writes (jobs leave the queue) are
--- repeated by any settle.
+-- Redis does not undo a script that fails half-way. So the places of events are written first, then the counters, then the
+-- records. The `state` in a record makes the rest count. Everything before can be repeated. Any settle repeats the rest: jobs
+-- leave the queue.
 --
 -- requires: minute
 -- Keys:   <ns>:counts, <ns>:queue, <ns>:wake, <ns>:events, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:event:<id>, arq:job:<ns>:<id>,
@@ -52,8 +52,8 @@ local function add_job(id, received_at)
     '{"t":null,"f":"process","a":[' .. cjson.encode(id) .. '],"k":{},"et":' .. received_at .. '}')
 end
 
--- requeue: give an event its place in the queue. A waiting worker looks again after a second at the latest: it is woken for
--- what comes due before that, unless `quietly`.
+-- requeue: give an event its place in the queue. A waiting worker looks again after a second at the latest. It is woken for
+-- events that come due before that, unless `quietly`.
 local function requeue(id, score, quietly)
   collect('ZADD', ':queue', score, ns .. ':' .. id)
   if score < now + 1000 and not quietly then due_soon = due_soon + 1 end

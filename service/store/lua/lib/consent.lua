@@ -1,24 +1,24 @@
--- consent: the latest opt-out and the latest opt-in of each number, so that neither the order of changes nor their repetition
--- matters. There are two kinds of changes: those that the number made itself, by whatever way that came to be known (a message,
--- a 40300, Telnyx's list), and those that a person made (operator, import). A START lifts the former; a person's opt-in
--- lifts both. A number is opted out where, of either kind, its latest opt-out is not older than its latest opt-in. Where
--- numbers are hidden, one may be known under several forms: as itself, and under each encryption key. The latest changes of all
--- count, and a write takes the place of all of them.
+-- consent: the latest opt-out and the latest opt-in of each number. So neither the order of changes nor their repetition
+-- matters. There are two kinds of changes. The number itself made the one kind, known from a message, a 40300 or Telnyx's
+-- list. A person made the other (operator, import). A START lifts the former, a person's opt-in lifts both. A number is opted
+-- out where, of either kind, its latest opt-out is not older than its latest opt-in. Where numbers are hidden, one may be
+-- known under several forms: as itself, and under each encryption key. The latest changes of all count, and a write takes the
+-- place of all of them.
 --
--- Value:  'out in source put_out put_in put_source [sealed number]'; times in ms, '-' where there is none
+-- Value:  'out in source put_out put_in put_source [sealed number]'. Times in ms, '-' where there is none
 -- Keys:   <ns>:optouts, <ns>:optout_keys
 -- Cost:   O(forms)
 
--- count_form: keep the number of those that are hidden under one key; '' and plain numbers are not
+-- count_form: keep the number of forms that are hidden under one key. Plain numbers are not.
 local function count_form(form, by)
-  -- A form is `p:` and a number, or `h:`, the name of a key and a hash: its first mark is ours, whatever follows.
+  -- A form is `p:` and a number, or `h:`, the name of a key and a hash. Its first mark is ours, whatever follows.
   local key = form:match('^h:(%x%x%x%x%x%x%x%x):')
   if key and redis.call('HINCRBY', ns .. ':optout_keys', key, by) <= 0 then redis.call('HDEL', ns .. ':optout_keys', key) end
 end
 
 local function is_later(at, than) return at ~= '-' and (than == '-' or tonumber(at) > tonumber(than)) end
 
--- parse_consent: the six fields of a value; a damaged one counts as an opt-out, which a START lifts
+-- parse_consent: the six fields of a value. A damaged one counts as an opt-out, which a START lifts.
 local function parse_consent(value)
   local fields = { value:match('^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+)') }
   for _, at in ipairs({ 1, 2, 4, 5 }) do
@@ -27,8 +27,8 @@ local function parse_consent(value)
   return fields
 end
 
--- known_consent: the consent under all forms, merged: the six fields of a value; and how many other forms than the first
--- hold something
+-- known_consent: the consent under all forms, merged, as the six fields of a value. Answers too how many other forms than the
+-- first hold something.
 local function known_consent(forms)
   local known, others = { '-', '-', '-', '-', '-', '-' }, 0
   for i, value in ipairs(redis.call('HMGET', ns .. ':optouts', unpack(forms))) do
@@ -51,7 +51,7 @@ local function write_consent(forms, sealed, known)
   end
 end
 
--- opted_out: whether a number must not be written to; with `since` (ms), also whether it opted out from then on
+-- opted_out: whether a number must not be written to. With `since` (ms): also whether it opted out from then on.
 local function opted_out(forms, since)
   local known = known_consent(forms)
   for at = 1, 4, 3 do
@@ -61,8 +61,9 @@ local function opted_out(forms, since)
   return false
 end
 
--- record_changes: keep changes: a list of {forms (of the number, that of today first), sealed (the number itself, '' where it is
--- not hidden), said ('out' | 'in'), at (ms; -1: `default_at`), source}; answers how many were news
+-- record_changes: keep a list of {forms, sealed, said, at, source}. Forms are those of the number, that of today first.
+-- `sealed` is the number itself, '' where it is not hidden. `said` is 'out' or 'in', `at` in ms (-1: `default_at`). Answers
+-- how many were news.
 local function record_changes(changes, default_at)
   local number = 0
   for _, change in ipairs(changes) do

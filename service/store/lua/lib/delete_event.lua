@@ -14,7 +14,8 @@ local function delete_event(id)
   redis.call('DEL', ns .. ':effects:' .. id)
   collect('ZREM', ':events', id)
   write_changes()
-  -- The record goes last but for the index by which the caller found the event: one that failed half-way is found once more.
+  -- The record goes last but for the index by which the caller found the event. So one that failed half-way is found once
+  -- more.
   redis.call('DEL', event)
   leave_end(id, state or 'done')
   write_changes()

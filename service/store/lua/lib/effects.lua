@@ -11,8 +11,8 @@ local function entries_of(id)
   return entries
 end
 
--- is_unconfirmed: nobody knows whether it took effect. That holds too of an effect under a caller's own key that is so old that
--- the ledger has forgotten it. One that Telnyx put off has not happened, though it is still to be sent.
+-- is_unconfirmed: nobody knows whether it took effect. That holds too where the ledger has forgotten an old effect under a
+-- caller's own key. One that Telnyx put off has not happened, though it is still to be sent.
 local function is_unconfirmed(entry)
   local f = redis.call('HMGET', entry, 'state', 'unconfirmed')
   return not f[1] or (f[1] == 'started' and tonumber(f[2] or '0') > 0)
@@ -24,8 +24,8 @@ local function count_unconfirmed(id)
   return number
 end
 
--- settle_effects: take a person's word ('sent' | 'not_sent') on those of unknown fate; `answer` is the stored answer from now on
--- where it was sent
+-- settle_effects: record a person's decision ('sent' | 'not_sent') on unconfirmed effects. `answer` is the stored answer from
+-- now on where it was sent.
 local function settle_effects(id, word, answer)
   local settled = 0
   for _, entry in ipairs(entries_of(id)) do
@@ -38,7 +38,7 @@ local function settle_effects(id, word, answer)
         append(fields, 'state', 'settled', 'status', 200, 'answer_type', 'application/json', 'answer', answer, 'answered_at', now)
       else
         append(fields, 'state', 'withdrawn', 'unconfirmed', 0)
-        -- The key stays, so that Telnyx itself may still know better; only where it refused the key is there a new one.
+        -- The key stays, so that Telnyx itself may still recognise it. Only where it refused the key is there a new one.
         if f[2] == '422' then append(fields, 'generation', tonumber(f[4] or '0') + 1) end
       end
       redis.call('HSET', entry, unpack(fields))
@@ -49,8 +49,8 @@ local function settle_effects(id, word, answer)
   return settled
 end
 
--- reset_effects: let a handler's effects be as if they had never been, so that they happen once more under keys that
--- Telnyx has not seen; without `act` only count them
+-- reset_effects: let a handler's effects happen once more, under keys that Telnyx has not seen. Without `act` only count
+-- them.
 local function reset_effects(id, handler, act)
   local number = 0
   for _, entry in ipairs(entries_of(id)) do

@@ -28,13 +28,14 @@ local function names_of(stored)
   return names
 end
 
--- handlers_of: the names of an event's handlers (not to be changed), none where the list is missing or cannot be read
+-- handlers_of: the names of an event's handlers (not to be changed). There are none where the list is missing or cannot be
+-- read.
 local function handlers_of(event)
   return names_of(redis.call('HGET', event, 'handlers')) or {}
 end
 
--- combine_states(fields, handlers): the state that handlers' records (JSON) add up to and, for an open event, its earliest due
--- time and the handlers that a block holds, by their fields
+-- combine_states(fields, handlers): the state that handlers' records (JSON) add up to. For an open event also its earliest
+-- due time, and the handlers that a block holds, by their fields.
 local function combine_states(fields, handlers)
   local due, dead, parked
   for i, known in ipairs(handlers) do

@@ -34,9 +34,9 @@ local function blocked_places(event)
   return readable and type(known) == 'table' and known or {}
 end
 
--- kill_poison: end handlers of an event that brought down its worker three times, the last time while nothing else ran there.
--- The handler that blocked the event loop is dead (`blocked` = {handler, place}, where known), else those that blocked it
--- before, else each that has not ended.
+-- kill_poison: end handlers of an event that brought down its worker three times, the last time while running alone.
+-- `blocked` is {handler, place} where a handler is known to have blocked the event loop. Then that handler is dead. Else
+-- those are dead that blocked it before, and where none did, each that has not ended.
 local function kill_poison(id, blocked)
   local event = event_key(id)
   local f = redis.call('HMGET', event, 'alone', 'lapses', 'handlers', 'notes')

@@ -1,16 +1,18 @@
--- message_state: the state of a message per recipient, merged from all that is said of it. The furthest status counts, so neither
+-- message_state: the state of a message per recipient, merged from all its events. The furthest status counts, so neither
 -- order nor repetition matters. Where numbers are hidden, a recipient may be known under several forms: as itself, and under
--- each encryption key. Their state is the furthest of all; merged states move to the first form.
+-- each encryption key. Their state is the furthest of all. Merged states move to the first form.
 --
 -- Fields of <ns>:message:<id>:
---   of                            the most recipients that one event named
---   type:<SMS|MMS|RCS>            the message went out as this
---   status:<form>, carrier:<form> the furthest status of a recipient; the carrier
---   right:<form>                  the event that may send in the message's place
---   held:<form>                   since when that waits (ms)
---   sent:<form>, doubled:<form>   it was sent; that the message was delivered too has been told
---   unreadable:<event>            the furthest status that an event tells of recipients whose number cannot be read
---   excluded_events:<form>                  events whose unreadable recipients are not this one, as they name this one too (lines)
+-- - of: the most recipients that one event named
+-- - type:<SMS|MMS|RCS>: the message went out in this form
+-- - status:<form>: the furthest status of a recipient
+-- - carrier:<form>: its carrier
+-- - right:<form>: the event that may send in the message's place
+-- - held:<form>: since when that waits (ms)
+-- - sent:<form>: it was sent
+-- - doubled:<form>: the message was delivered too, which was answered once
+-- - unreadable:<event>: the furthest status in an event of recipients whose number cannot be read
+-- - excluded_events:<form>: events whose unreadable recipients are not this one, as they name this one too (lines)
 -- Cost:   O(fields of the message)
 local STATUS_RANK = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 4, expired = 5, sending_failed = 6,
   delivery_failed = 7, delivered = 8, read = 9 }
@@ -18,7 +20,7 @@ local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'double
 
 local function is_delivered(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
 
--- is_further: whether a status says more than another; between two that say nothing, the order of their names decides.
+-- is_further: whether a status says more than another. Between two that say nothing, the order of their names decides.
 local function is_further(status, known)
   if not known then return true end
   local mine, other = STATUS_RANK[status] or 0, STATUS_RANK[known] or 0
@@ -63,7 +65,7 @@ local function merge_field(message, name, of, value)
   set_field(message, field, merge_values(name, message.fields[field], value))
 end
 
--- save_message: write the changes of a message; it is kept for `keep` ms from now on
+-- save_message: write the changes of a message. It is kept for `keep` ms from now on.
 local function save_message(message, keep)
   if #message.changed > 0 then redis.call('HSET', message.key, unpack(message.changed)) end
   if #message.removed > 0 then redis.call('HDEL', message.key, unpack(message.removed)) end
@@ -131,9 +133,9 @@ local function missing_keys(fields, names)
   return missing
 end
 
--- recipient_state: the state of one recipient: {status, carrier, right, held, sent, unreadable}, each nil where nothing is.
--- A status of an unreadable number counts for the message's only recipient; among several, `unreadable` is
--- true where one that may be this one has the message.
+-- recipient_state: the state of one recipient: {status, carrier, right, held, sent, unreadable}, each nil where nothing is. A
+-- status of an unreadable number counts for the message's only recipient. Among several, `unreadable` is true where one that
+-- may be this one has the message.
 local function recipient_state(fields, forms)
   local state, mine, others = {}, {}, 0
   for _, name in ipairs(RECIPIENT_FIELDS) do

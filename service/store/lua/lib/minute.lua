@@ -1,5 +1,5 @@
--- minute: an index so small that every event can have a place in it: for each minute, which types and numbers there were among
--- the events accepted in it, as digests of 4 bytes side by side. A search then looks into few minutes only.
+-- minute: an index so small that every event can have a place in it. For each minute, it holds the types and numbers of the
+-- events accepted then. They are digests of 4 bytes, side by side. A search then looks into few minutes only.
 --
 -- Keys:   <ns>:minute:<minutes since 1970>
 -- Cost:   O(digests)

@@ -1,6 +1,6 @@
--- note(id, what, about): keep in an event's record that something was done to it, for its story. The latest stay, as
--- many as fit; a record whose body was let go of takes none. Where the record is written anyway, `noted` gives what its field
--- is to hold, so that both are one write.
+-- note(id, what, about): keep in an event's record that something was done to it. The latest stay, as many as fit. A pruned
+-- record takes none. Where the record is written anyway, `noted` gives the new value of the field, so that both are one
+-- write.
 --
 -- Keys:   <ns>:event:<id>
 -- Cost:   O(1)

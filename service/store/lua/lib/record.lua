@@ -1,22 +1,23 @@
 -- record: make one event durable and queue it, once per id. Every script that brings an event into being does it here. The
--- record is written last, whole and with its state: where that write did not come about there is no event, and the next
--- arrival makes everything anew. So what an event says about other things has to be kept before it is recorded.
+-- record is written last, whole and with its state. Without that write there is no event, and the next arrival makes
+-- everything anew. So the consent and the message state in an event are kept before it is recorded.
 --
 -- requires: changes
 -- Keys:   those of changes, <ns>:cancelled:<id>
 -- Cost:   O(log queue)
 local NO_OPTIONS = {}
 
--- unpack_event: an event as Python packs it: five parts, each behind its length in 4 bytes, then its body, which JSON cannot
--- hold. The parts are its identity, its type, arrived_by, its index terms (digests of 4 bytes, of its type and then of the
--- numbers in it), and a JSON object of what only some events have, which is `more` ('' where there is nothing).
+-- unpack_event: read an event as Python packs it: five parts, each behind its length in 4 bytes, then its body. JSON cannot
+-- hold a body. The parts are its identity, its type, arrived_by, its index terms and `more`. Index terms are digests of 4
+-- bytes, of its type and then of the numbers in it. `more` is a JSON object of options that only some events have ('' for
+-- none).
 local function unpack_event(packed)
   local identity, type, arrived_by, terms, more, body_at = struct.unpack('>I4c0I4c0I4c0I4c0I4c0', packed)
   return { identity = identity, type = type, arrived_by = arrived_by, terms = terms, body = packed:sub(body_at),
     more = more ~= '' and cjson.decode(more) or NO_OPTIONS }
 end
 
--- first_arrival: when (ms) an event was accepted, nil where none of this id was; and its type. Its collected changes are
+-- first_arrival: when (ms) an event was accepted (nil where none of this id was), and its type. Collected changes of it are
 -- written before.
 local function first_arrival(id)
   if records[id] then write_changes() end

@@ -14,8 +14,8 @@ local function why_not_rerunnable(event, trusted)
   return f[3] and 'cancelled' or nil
 end
 
--- rerun_handlers: let handlers run again as if for the first time, in one write with `more` fields and the note of it, so that it
--- happened or did not. An event that made its workers vanish is given one more chance, alone.
+-- rerun_handlers: let handlers run again as if for the first time. It is one write with `more` fields and the note of it, so
+-- that it happened or did not. An event that made its workers vanish is given one more chance, alone.
 local function rerun_handlers(event, names, what, more)
   local fields, reasons = more or {}, {}
   for _, name in ipairs(names) do

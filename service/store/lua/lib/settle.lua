@@ -1,5 +1,5 @@
--- settle(id): the one place where an event's state, its place in the queue and the counters are computed, from nothing but its
--- record. Every script that changes a record ends here, so that they cannot disagree.
+-- settle(id): the one place where an event's state, its place in the queue and the counters are computed. It reads nothing
+-- but the record. Every script that changes a record ends here, so that they cannot disagree.
 --
 -- requires: changes handlers
 -- Keys:   those of changes, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>

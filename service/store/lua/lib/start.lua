@@ -1,4 +1,4 @@
--- start: the beginning of every script. Its only key is <ns>:counts: some servers refuse a script that names no key, and a
+-- start: the beginning of every script. Its only key is <ns>:counts. Some servers refuse a script that names no key, and a
 -- cluster finds the server by it. The time (ms) does not pass while a script runs.
 local ns = KEYS[1]:match('^(.*):counts$')
 local time = redis.call('TIME')
