@@ -144,7 +144,7 @@ class Gate:
             await asyncio.sleep(answer.wait)
             if call.product is None or time.monotonic() - asked_at - answer.wait <= GOOD_FOR:
                 break
-            asked = replace(asked, back=True, unused=answer.slot)
+            asked = replace(asked, requeued=True, unused=answer.slot)
         self.metrics.waited(call.product, time.monotonic() - began)
         return None
 
@@ -157,7 +157,7 @@ class Gate:
         """
         refusal = _account_refusal(call, answer)
         report = _call_report(call, answer, refusal)
-        if clear and report.alive and not any(each.word == "fails" for each in report.causes):
+        if clear and report.alive and not any(each.outcome == "fails" for each in report.signals):
             return refusal
         try:
             # Shielded like `acquire`. Other workers need the report even if this handler was cancelled.
@@ -165,7 +165,7 @@ class Gate:
         except (RedisError, OSError) as error:
             log.warning("an answer of Telnyx was not reported to the other workers", error=describe_cause(error))
             return refusal
-        for signal in report.causes:
+        for signal in report.signals:
             if signal.name in changed.opened:
                 await self._announce(signal)
         for name in changed.lifted:
@@ -177,12 +177,12 @@ class Gate:
         return AdmissionRequest(
             ticket=secrets.token_hex(8),
             event_id=event_id,
-            causes=list(blocks_of(call).values()),
+            blocks=list(blocks_of(call).values()),
             product=call.product,
             limit=self.settings.limits.of(call.product) if call.product else 0.0,
-            back=returning,
-            patience=TIMEOUT,
-            probe_patience=PROBE_TIMEOUT,
+            requeued=returning,
+            max_wait=TIMEOUT,
+            probe_timeout=PROBE_TIMEOUT,
         )
 
     def refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
@@ -190,9 +190,9 @@ class Gate:
         if isinstance(answer, Deferred):
             self.metrics.put_off(call.product)
             return Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)
-        kind = kind_of(answer.cause)
+        kind = kind_of(answer.block)
         reason = "telnyx_outage" if kind == OUTAGE else kind
-        return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.cause)
+        return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.block)
 
     async def _announce(self, opened: BlockSignal) -> None:
         if opened.name == OUTAGE:

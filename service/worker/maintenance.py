@@ -14,7 +14,7 @@ from service.monitoring.notifications import notify
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.cancellation import check_cancelled
-from service.store.effects.blocks import open_causes, probe, release
+from service.store.effects.blocks import open_blocks, probe, release
 from service.store.facts.consent import move_opt_outs
 from service.store.inbox import dead_letters
 from service.store.inbox.dead_letters import DeadCause, new_causes
@@ -116,13 +116,13 @@ class Maintenance:
             log.error("a step of the maintenance fails, the others go on", step=name, error=describe_error(error))
 
     async def _show_blocks(self) -> None:
-        self.metrics.show(await open_causes(self.store))
+        self.metrics.show(await open_blocks(self.store))
 
     async def _probe_at_start(self) -> None:
         """Probe each block at once: a new start is how most blocks of the account are lifted."""
         if self._has_probed:
             return
-        for cause in await open_causes(self.store):
+        for cause in await open_blocks(self.store):
             log.warning("work was parked before this start", cause=cause.name, events=cause.parked, advice=cause.advice)
         await probe(self.store, at_once=True)
         self._has_probed = True

@@ -20,7 +20,7 @@ from service.monitoring.health import TIMEOUT, HealthProbe, health_routes
 from service.monitoring.notifications import notify
 from service.processes.sockets import listen
 from service.settings import Settings
-from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Cause, kind_of, open_causes
+from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Block, kind_of, open_blocks
 from service.store.effects.rate_limits import BlockSignal
 from service.store.permissions import worker_needs
 from service.store.server_checks import trouble_with_encryption
@@ -45,7 +45,7 @@ class BlockMetrics:
             "ringback_parked_events", "Events parked for an open cause.", ["kind"], registry=self.registry
         )
 
-    def show(self, causes: Iterable[Cause]) -> None:
+    def show(self, causes: Iterable[Block]) -> None:
         """Show the blocks that are open now."""
         number, parked = Counter[str](), Counter[str]()
         for cause in causes:
@@ -64,7 +64,7 @@ async def trouble_with_account(store: Store) -> str | None:
     """
     try:
         async with asyncio.timeout(TIMEOUT):
-            causes = await open_causes(store)
+            causes = await open_blocks(store)
             encryption = await trouble_with_encryption(store)
     except (TimeoutError, RedisError, OSError):
         return "Redis does not say what work is parked for"

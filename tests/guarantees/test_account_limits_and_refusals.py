@@ -11,7 +11,7 @@ import pytest
 
 from service.cli.connections import ask_at
 from service.security.encryption import PLAIN
-from service.store.effects.blocks import Cause, open_causes
+from service.store.effects.blocks import Block, open_blocks
 from service.store.inbox import accept as inbox
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.telnyx_events import envelope, fresh_number
@@ -54,8 +54,8 @@ def most_within_a_second(moments: list[float]) -> int:
     return max(sum(first <= each < first + 1 for each in moments) for first in moments)
 
 
-def causes(fleet: Fleet) -> dict[str, Cause]:
-    return {cause.name: cause for cause in ask_at(fleet.server.url, NAMESPACE, PLAIN, open_causes)}
+def causes(fleet: Fleet) -> dict[str, Block]:
+    return {cause.name: cause for cause in ask_at(fleet.server.url, NAMESPACE, PLAIN, open_blocks)}
 
 
 def sent_once(fleet: Fleet, events: list[dict[str, Any]]) -> bool:

@@ -10,7 +10,7 @@ import handlers
 from service import Context, Discard, Event, Router
 from service.ingress.metrics import IngressMetrics
 from service.monitoring.labels import Labels, event_types
-from service.store.effects.blocks import Cause
+from service.store.effects.blocks import Block
 from service.store.inbox import accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
@@ -143,7 +143,7 @@ def test_numbers_of_the_deployment_are_read_when_asked(stack: Stack) -> None:
 @pytest.mark.parametrize("kind", ["paused", "credentials"])
 def test_a_cause_that_is_over_is_counted_no_more(kind: str) -> None:
     metrics = BlockMetrics()
-    for open_now, parked in (([Cause(f"{kind}:greet", 0, "", "", parked=3)], 3), ([], 0)):
+    for open_now, parked in (([Block(f"{kind}:greet", 0, "", "", parked=3)], 3), ([], 0)):
         metrics.show(open_now)
         shown = Scrape(generate_latest(metrics.registry).decode())
         assert shown.value("ringback_causes", kind=kind) == len(open_now)

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from service import Context, Event, Router
-from service.store.effects.blocks import Cause, open_causes
+from service.store.effects.blocks import Block, open_blocks
 from service.store.inbox import accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
@@ -37,9 +37,9 @@ def requests(stack: Stack) -> int:
     return sum(each.method == "POST" and each.path == "/messages" for each in stack.simulator.requests)
 
 
-def causes(stack: Stack) -> dict[str, Cause]:
+def causes(stack: Stack) -> dict[str, Block]:
     """The open causes by name."""
-    return {cause.name: cause for cause in stack.ask(open_causes)}
+    return {cause.name: cause for cause in stack.ask(open_blocks)}
 
 
 def parking(number: int, record: HandlerRecord) -> Callable[[Store], Awaitable[list[str]]]:

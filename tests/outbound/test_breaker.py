@@ -11,7 +11,7 @@ from service.outbound import gate
 from service.outbound.api_call import Call
 from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
-from service.store.effects.blocks import open_causes, probe
+from service.store.effects.blocks import open_blocks, probe
 from service.store.effects.rate_limits import BlockSignal
 from service.store.store import Store
 from tests.pending import pending
@@ -61,7 +61,7 @@ class Way:
         return refusal
 
     async def open(self) -> list[str]:
-        return [cause.name for cause in await open_causes(self.store)]
+        return [cause.name for cause in await open_blocks(self.store)]
 
     async def pass_time(self, name: str) -> None:
         """Let the time of the next probe come."""

@@ -30,7 +30,7 @@ def sms(to: str = "+13125550001", *, profile: str = "profile-1") -> Call:
 
 
 def asked(limit: float, *, product: Product = "sms", back: bool = False, patience: float = 2.0) -> AdmissionRequest:
-    return AdmissionRequest("ticket", "event", (), product, limit, back, patience, probe_patience=30.0)
+    return AdmissionRequest("ticket", "event", (), product, limit, back, patience, probe_timeout=30.0)
 
 
 def at_gate(stack: Stack, work: Callable[[Gate], Awaitable[T]], **limits: float) -> T:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from service import Context, Event, Router
-from service.store.effects.blocks import open_causes
+from service.store.effects.blocks import open_blocks
 from tests.outbound.odd_telnyx import JSON, SENT, Odd, odd_telnyx, raw
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
@@ -93,7 +93,7 @@ def test_a_header_that_cannot_be_sent_is_the_authors_and_no_outage(stack: Stack)
         stack.deliver(event)
     records = [stack.ended(event).handlers["handler"] for event in events]
     assert {(each.state, each.attempts) for each in records} == {("dead", 1)}
-    assert stack.ask(open_causes) == []
+    assert stack.ask(open_blocks) == []
     assert {effect.state for event in events for effect in stack.effects(event)} == {"withdrawn"}
 
 

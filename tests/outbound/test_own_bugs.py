@@ -11,7 +11,7 @@ from service import Context, Event, Router
 from service.outbound.gate import Gate
 from service.outbound.run_ledger import RunLedger
 from service.outbound.sender import Sender
-from service.store.effects.blocks import open_causes
+from service.store.effects.blocks import open_blocks
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
 
@@ -64,7 +64,7 @@ def test_a_bug_in_the_path_of_a_call_is_an_error_with_its_place_and_an_attempt(
     assert told["log_level"] == "error"
     assert ".py:" in told["error"]
     assert "+13125550101" not in f"{told} {handler}"
-    assert stack.ask(open_causes) == []
+    assert stack.ask(open_blocks) == []
 
 
 def test_a_failure_that_the_sdk_takes_for_an_outage_is_an_attempt_too(

@@ -171,9 +171,9 @@ RAISED = NewEvent("raised", "toll_free_verification.status_changed", b"{}", "emi
 OPTED_OUT = calling(consent.record_consent, [STOP], now=T / 1000)
 NOTED = calling(notices.note, "cause", b"entry")
 SEND = rate_limits.AdmissionRequest(
-    "ticket", "one", ["outage"], "sms", 5.0, back=False, patience=1.0, probe_patience=5.0
+    "ticket", "one", ["outage"], "sms", 5.0, requeued=False, max_wait=1.0, probe_timeout=5.0
 )
-LIFT = replace(OUTAGE, word="lifts")
+LIFT = replace(OUTAGE, outcome="lifts")
 
 SCENARIOS = (
     Scenario("accept", nothing, accepting(EVENT)),

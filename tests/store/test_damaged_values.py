@@ -6,7 +6,7 @@ from redis.asyncio import Redis
 from service import Context, Event, Router
 from service.outbound.api_call import name_of_key
 from service.registrations.status_changes import Known
-from service.store.effects.blocks import open_causes
+from service.store.effects.blocks import open_blocks
 from service.store.effects.ledger import effects_of
 from service.store.facts.consent import consent_of, opt_outs
 from service.store.store import Store
@@ -133,6 +133,6 @@ def test_a_damaged_cause_hides_no_other(stack: Stack) -> None:
         await pending(
             store.redis.hset(f"{store.namespace}:block:permission", mapping={"since": 1, "detail": "d", "advice": "a"})
         )
-        return sorted(each.name for each in await open_causes(store))
+        return sorted(each.name for each in await open_blocks(store))
 
     assert stack.ask(mar) == ["credentials", "permission"]

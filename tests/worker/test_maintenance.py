@@ -195,7 +195,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
 
 STEPS = (
     "probe",
-    "open_causes",
+    "open_blocks",
     "release",
     "expire",
     "prune_bodies",

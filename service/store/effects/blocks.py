@@ -1,7 +1,7 @@
-"""Holds: work that is parked for a cause outside the events, and set free when the cause is gone.
+"""Blocks: work is parked for a reason outside the events, and released when that is gone.
 
-The cause of an event's handler is written in its record (`held_by`), and `settle` keeps the sets by cause in step with
-it, so that an event is parked, lifted and released without being claimed, however many there are.
+The record of an event's handler names its block (`held_by`), and `settle` keeps the sets of parked events in step.
+So events are parked and released without being claimed, however many there are.
 """
 
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from service.store.inbox.records import whole_number
 from service.store.store import Store
 
 STEP = 50
-"""Events that one script may set free: a few milliseconds in which the server does nothing else."""
+"""Events that one script may release: a few milliseconds in which the server does nothing else."""
 MOST_DUE = 5000
-"""Due events above which none is set free: those who come now would have to wait for all of them."""
+"""Due events above which none is released: new events would have to wait for all of them."""
 
 OUTAGE = "outage"
 ACCOUNT_KINDS = frozenset({"credentials", "permission", "profile_disabled", "spending_limit"})
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Block:
     """A reason outside the events for which work is parked, such as `credentials` or `permission:/messages`.
 
-    `since` is milliseconds since 1970; `detail` is what was met, numbers masked; `advice` what a person should do;
-    `parked` how many events it holds.
+    `since` is milliseconds since 1970. `detail` is the answer of Telnyx, with numbers masked. `advice` is for a person.
+    `parked` counts the events that it holds.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Cause:
 
     @property
     def kind(self) -> str:
-        """The kind of the cause, without its subject."""
+        """The kind of the block, without its subject."""
         return kind_of(self.name)
 
     @property
@@ -46,32 +46,32 @@ class Cause:
 
 
 def kind_of(name: str) -> str:
-    """The kind of the cause with this name."""
+    """Return the kind of the block with this name."""
     return name.partition(":")[0]
 
 
-async def open_causes(store: Store) -> list[Cause]:
-    """Return the open causes, the oldest first."""
+async def open_blocks(store: Store) -> list[Block]:
+    """Return the open blocks, the oldest first."""
     answers = await store.run("blocks")
-    return sorted((_cause(each, store.encryption) for each in answers), key=lambda cause: cause.since)
+    return sorted((_block(each, store.encryption) for each in answers), key=lambda block: block.since)
 
 
 async def probe(store: Store, *, at_once: bool = False) -> int:
-    """Make one event due of each cause that is to be probed now (`at_once`: of each); answers how many."""
+    """Make one event due of each block that is to be probed now (`at_once`: of each). Return how many."""
     freed: int = await store.run("blocks_probe", int(at_once))
     return freed
 
 
 async def release(store: Store) -> int:
-    """Set some events free that lifted causes held; answers how many, 0 where none is left or enough are due."""
+    """Release some events that lifted blocks held. Return how many: 0 where none is left or enough are due."""
     freed: int = await store.run("blocks_release", STEP, MOST_DUE)
     return freed
 
 
-def _cause(answer: list[bytes], encryption: Sealer) -> Cause:
+def _block(answer: list[bytes], encryption: Sealer) -> Block:
     name, parked, *flat = answer
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
-    return Cause(
+    return Block(
         name=name.decode(),
         since=whole_number(fields.get(b"since")) or 0,
         detail=encryption.open_text(fields.get(b"detail", b"").decode(errors="replace"), detail_place(name.decode())),
@@ -87,7 +87,7 @@ DETAIL = "paused by a person"
 
 
 def cause_of(handler: str) -> str:
-    """The name of the cause that holds what a paused handler would do."""
+    """Return the name of the block that holds the events of a paused handler."""
     return KIND if handler == ALL else f"{KIND}:{handler}"
 
 

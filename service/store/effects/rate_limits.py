@@ -12,27 +12,27 @@ from service.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class AdmissionRequest:
-    """A call that wants to go, and the causes that concern it.
+    """A call that asks to go, and the names of the blocks that concern it.
 
-    `ticket` is the same however often it asks. A send counts against the `limit` a second of its `product`; `back` says
-    that it was put off before, `unused` which slot it was given and let pass. It waits for at most `patience` seconds;
-    as a probe it is thought lost after `probe_patience`.
+    `ticket` is the same however often it asks. A send counts against the `limit` a second of its `product`. `requeued`
+    says that it was deferred before, and `unused` is the slot that it was given and did not use. It waits for at most
+    `max_wait` seconds. A probe counts as lost after `probe_timeout` seconds.
     """
 
     ticket: str
     event_id: str
-    causes: Sequence[str]
+    blocks: Sequence[str]
     product: str | None
     limit: float
-    back: bool
-    patience: float
-    probe_patience: float
+    requeued: bool
+    max_wait: float
+    probe_timeout: float
     unused: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """It may go, in so many seconds, in this slot."""
+    """Permission to go in this slot, in `wait` seconds."""
 
     wait: float
     slot: bytes = field(default=b"", compare=False)
@@ -40,30 +40,30 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """It is to ask again in so many seconds, when its turn has come."""
+    """A place in the line: ask again in `wait` seconds."""
 
     wait: float
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A cause holds it."""
+    """The open block that holds a call."""
 
-    cause: str
+    block: str
     detail: str
     advice: str
 
 
 @dataclass(frozen=True, slots=True)
 class BlockSignal:
-    """The signal of an answer for one cause: it `lifts` it, it `fails` for it, or it is `unclear`.
+    """The meaning of an answer for one block: it `lifts` it, it `fails` for it, or it is `unclear`.
 
-    One that fails opens the cause once `strikes` distinct events did `within` so many ms, and the cause is then probed
-    after `interval`, doubled with each failure to at most `longest` ms. People are told again after `quiet` ms.
+    A failure opens the block once `strikes` distinct events failed `within` so many ms. The block is then probed
+    after `interval` ms, doubled with each failure to at most `longest` ms. People are notified again after `quiet` ms.
     """
 
     name: str
-    word: Literal["lifts", "fails", "unclear"]
+    outcome: Literal["lifts", "fails", "unclear"]
     detail: str = ""
     advice: str = ""
     interval: int = 0
@@ -75,13 +75,13 @@ class BlockSignal:
 
 @dataclass(frozen=True, slots=True)
 class CallReport:
-    """The report of an answer: of causes, whether Telnyx is `alive` and, of a send, about the limits of its `product`.
+    """The report of an answer: signals for blocks, whether Telnyx is `alive`, and the limits of a send's `product`.
 
-    `good`: it was taken. `limited`: it was refused since there were too many; the next may go after `wait` ms. `limit`
-    is what Telnyx allows a second, to be believed for `limit_lasts` ms.
+    `good`: it was accepted. `limited`: it was refused since there were too many. The next may go after `wait` ms.
+    `limit` is the number that Telnyx allows a second. It counts for `limit_lasts` ms.
     """
 
-    causes: Sequence[BlockSignal]
+    signals: Sequence[BlockSignal]
     alive: bool
     product: str | None = None
     good: bool = False
@@ -93,14 +93,14 @@ class CallReport:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Names of causes that were opened, if people are to be told of them, and of those that were lifted."""
+    """Names of the opened blocks that people are to be notified of, and of the lifted ones."""
 
     opened: Sequence[str]
     lifted: Sequence[str]
 
 
 async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred | Blocked:
-    """Whether a call may go, and when.
+    """Return whether a call may go, and when.
 
     Raises:
         redis.exceptions.RedisError: it is not known; asking again under the same ticket costs a slot at most.
@@ -109,24 +109,24 @@ async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred |
         "acquire",
         asked.ticket,
         asked.event_id,
-        int(asked.patience * 1000),
-        int(asked.probe_patience * 1000),
+        int(asked.max_wait * 1000),
+        int(asked.probe_timeout * 1000),
         asked.product or "",
         str(asked.limit),
-        int(asked.back),
+        int(asked.requeued),
         asked.unused,
-        *asked.causes,
+        *asked.blocks,
     )
     return parse_admission(answer, store.encryption)
 
 
 def detail_place(cause: str) -> bytes:
-    """Return the place that the detail of a cause is sealed for."""
+    """Return the place that the detail of a block is sealed for."""
     return place_of("cause", cause, "detail")
 
 
 def parse_admission(answer: Sequence[Any], encryption: Sealer) -> Granted | Deferred | Blocked:
-    """Read the scripts' answer to a call that wants to go."""
+    """Read the scripts' answer to a call that asks to go."""
     if answer[0] == b"blocked":
         cause, detail, advice = (each.decode() for each in answer[1:])
         return Blocked(cause, encryption.open_text(detail, detail_place(cause)), advice)
@@ -134,16 +134,16 @@ def parse_admission(answer: Sequence[Any], encryption: Sealer) -> Granted | Defe
 
 
 async def report(store: Store, event_id: str, heard: CallReport) -> Changed:
-    """Let all workers know what came back to a call of this event.
+    """Report the answer to a call of this event to all workers.
 
     Raises:
         redis.exceptions.RedisError: it is not known whether they do.
     """
     sealed = [
-        replace(each, detail=store.encryption.seal_text(each.detail, detail_place(each.name))) for each in heard.causes
+        replace(each, detail=store.encryption.seal_text(each.detail, detail_place(each.name))) for each in heard.signals
     ]
     told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
-    opened, lifted = await store.run("report", event_id, orjson.dumps({**told, "causes": sealed}))
+    opened, lifted = await store.run("report", event_id, orjson.dumps({**told, "signals": sealed}))
     return Changed([each.decode() for each in opened], [each.decode() for each in lifted])
 
 

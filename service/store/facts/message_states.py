@@ -157,11 +157,11 @@ def _planned(planned: PlannedSend | None) -> bytes:
     admission = {
         "event": asked.event_id,
         "ticket": asked.ticket,
-        "causes": asked.causes,
+        "blocks": asked.blocks,
         "product": asked.product,
         "limit": asked.limit,
-        "back": asked.back,
-        "patience": int(asked.patience * 1000),
+        "requeued": asked.requeued,
+        "max_wait": int(asked.max_wait * 1000),
     }
     return orjson.dumps(
         {

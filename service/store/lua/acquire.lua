@@ -3,20 +3,20 @@
 --
 -- requires: admission
 -- Keys:   those of admission
--- ARGV:   ticket (of this call, however often it asks), event id, patience (ms until the slot), probe's patience (ms),
---         product ('': no limit concerns it), limit (a second), coming back ('1' | '0'), slot (one that it was given and did
+-- ARGV:   ticket (of this call, however often it asks), event id, max wait (ms until the slot), timeout of a probe (ms),
+--         product ('': no limit concerns it), limit (a second), requeued ('1' | '0'), slot (one that it was given and did
 --         not use, or ''), then names of blocks
 -- Answer: {'granted', ms until the slot, slot} | {'blocked', name, detail, advice} | {'deferred', ms until its turn}
 -- Cost:   O(blocks + limit)
-local asked = { ticket = ARGV[1], event = ARGV[2], patience = tonumber(ARGV[3]), product = ARGV[5],
-  limit = tonumber(ARGV[6]), back = ARGV[7] == '1', causes = { unpack(ARGV, 9) } }
+local asked = { ticket = ARGV[1], event = ARGV[2], max_wait = tonumber(ARGV[3]), product = ARGV[5],
+  limit = tonumber(ARGV[6]), requeued = ARGV[7] == '1', blocks = { unpack(ARGV, 9) } }
 local probed, blocked = find_blocks(asked, exact_now())
 if blocked then return blocked end
 local answer, slots, keep = { 'granted', 0, '' }, nil, nil
 if asked.product ~= '' then
   if ARGV[8] ~= '' then redis.call('LREM', ns .. ':slots:' .. asked.product, -1, ARGV[8]) end
   -- It came before the present members of the line.
-  asked.back = redis.call('ZREM', ns .. ':lookahead:' .. asked.product, asked.event) == 1 or asked.back
+  asked.requeued = redis.call('ZREM', ns .. ':lookahead:' .. asked.product, asked.event) == 1 or asked.requeued
   answer, slots, keep = find_slot(asked, 0, exact_now())
 end
 if answer[1] ~= 'granted' then return answer end

@@ -2,7 +2,7 @@
 --
 -- requires: blocks
 -- Keys:   those of lib/blocks, <ns>:failures, <ns>:bucket:<product>
--- ARGV:   event id, report (JSON): {causes = {{name, word = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
+-- ARGV:   event id, report (JSON): {signals = {{name, outcome = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
 --         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, and for a send: product,
 --         good, limited, wait (ms), limit, limit_lasts (ms)}
 -- Answer: {opened, lifted}: names; opened = those to notify people of
@@ -35,19 +35,19 @@ end
 
 local function update_blocks()
   local any = redis.call('EXISTS', ns .. ':blocks') == 1
-  for _, signal in ipairs(report.causes) do
+  for _, signal in ipairs(report.signals) do
     local name, key = signal.name, ns .. ':block:' .. signal.name
     local is_open = any and redis.call('EXISTS', key) == 1
-    if is_open and signal.word == 'lifts' then
+    if is_open and signal.outcome == 'lifts' then
       redis.call('DEL', key)
       append(lifted, name)
     elseif is_open then
-      fail(signal, key, signal.word == 'unclear')
-    elseif signal.word == 'fails' and is_outage(signal) and open_block(name, signal) then
+      fail(signal, key, signal.outcome == 'unclear')
+    elseif signal.outcome == 'fails' and is_outage(signal) and open_block(name, signal) then
       append(opened, name)
     end
     -- Each success releases events of lifted blocks, so that they go on even where no worker does the maintenance.
-    if any and signal.word == 'lifts' then release_parked(name, RELEASED_AT_ONCE) end
+    if any and signal.outcome == 'lifts' then release_parked(name, RELEASED_AT_ONCE) end
   end
 end
 
@@ -58,12 +58,12 @@ local function block(bucket, wait, f, refusals)
   if before > now + MAX_BLOCK then before = 0 end
   if till <= before then return end
   local fields = refusals and { 'refusals', refusals } or {}
-  if last_place > now then append(fields, 'new', last_place + till - math.max(before, now)) end
+  if last_place > now then append(fields, 'last_new', last_place + till - math.max(before, now)) end
   redis.call('HSET', bucket, 'blocked_until', till, unpack(fields))
 end
 
 local function update_bucket(bucket)
-  local f = redis.call('HMGET', bucket, 'blocked_until', 'new', 'refusals')
+  local f = redis.call('HMGET', bucket, 'blocked_until', 'last_new', 'refusals')
   local refusals = tonumber(f[3] or 0)
   if report.wait then
     block(bucket, report.wait, f)

@@ -5,8 +5,8 @@
 -- A send that reads something at Telnyx first looks ahead. It takes no slot, but is counted among the expected sends. So of
 -- many that look at once only those read that can soon send.
 --
--- asked = event, ticket, causes (names of blocks), product ('' where no limit concerns it), limit (a second).
---         Also: back (it was deferred before), patience (the most ms until the slot).
+-- asked = event, ticket, blocks (names), product ('' where no limit concerns it), limit (a second).
+--         Also: requeued (it was deferred before), max_wait (ms until the slot).
 -- Keys:   <ns>:block:<name>, <ns>:blocks, <ns>:failures, <ns>:bucket:<product>, <ns>:slots:<product>, <ns>:lookahead:<product>
 --         (sorted set: ids of events that looked ahead, by the time at which they are given up, ms)
 -- Cost:   O(blocks + limit + expected sends)
@@ -21,7 +21,7 @@ local function exact_now() return time[1] * 1000 + time[2] / 1000 end
 -- find_blocks: the keys of the open blocks that this call would be the probe of. Where a block holds it: nil, and the answer.
 local function find_blocks(asked, now)
   local probed = {}
-  for _, name in ipairs(asked.causes) do
+  for _, name in ipairs(asked.blocks) do
     local key = ns .. ':block:' .. name
     local f = redis.call('HMGET', key, 'probe_at', 'ticket', 'detail', 'advice')
     local probe_at = tonumber(f[1] or now)
@@ -35,7 +35,7 @@ end
 -- `most` were taken within twice the least time. Slots in the future are spaced evenly.
 local function next_slot(slots, asked, before, blocked_until, most, window, now)
   local last = tonumber(redis.call('LINDEX', slots, -1))
-  if last and last > now + asked.patience + 1000 then
+  if last and last > now + asked.max_wait + 1000 then
     -- The server's clock was put back.
     redis.call('DEL', slots)
     last = nil
@@ -57,8 +57,8 @@ end
 -- for how long (ms). `before` others are to send first.
 local function find_slot(asked, before, now)
   local bucket, slots = ns .. ':bucket:' .. asked.product, ns .. ':slots:' .. asked.product
-  local f = redis.call('HMGET', bucket, 'blocked_until', 'reported_limit', 'reported_until', 'new', 'back')
-  local blocked_until, new, back = tonumber(f[1] or 0), tonumber(f[4] or 0), tonumber(f[5] or 0)
+  local f = redis.call('HMGET', bucket, 'blocked_until', 'reported_limit', 'reported_until', 'last_new', 'last_requeued')
+  local blocked_until, last_new, last_requeued = tonumber(f[1] or 0), tonumber(f[4] or 0), tonumber(f[5] or 0)
   -- Nobody is blocked for longer than that: the server's clock was put back.
   if blocked_until > now + MAX_BLOCK then blocked_until = 0 end
   -- Any window of so many ms may hold `most` slots. A lower limit of Telnyx's counts for a while.
@@ -66,13 +66,13 @@ local function find_slot(asked, before, now)
   local most, window = math.max(1, math.floor(limit)), 1000 / math.min(limit, 1) + GUARD
   local slot, in_demand = next_slot(slots, asked, before, blocked_until, most, window, now)
   -- A line may be longer than its members: some will never come back.
-  local others_first = not asked.back and in_demand and math.max(new, back) > slot
-  if slot <= now + asked.patience and not others_first then
-    return { 'granted', math.ceil(slot - now), string.format('%.3f', slot) }, slots, math.ceil(asked.patience + 2 * window)
+  local others_first = not asked.requeued and in_demand and math.max(last_new, last_requeued) > slot
+  if slot <= now + asked.max_wait and not others_first then
+    return { 'granted', math.ceil(slot - now), string.format('%.3f', slot) }, slots, math.ceil(asked.max_wait + 2 * window)
   end
   -- The end of the line. Nobody is sent further than the longest line, so that a limit that was raised soon counts for all.
-  local place = math.min(math.max(asked.back and back or new, slot) + window / most, now + MAX_LINE)
-  redis.call('HSET', bucket, asked.back and 'back' or 'new', place)
+  local place = math.min(math.max(asked.requeued and last_requeued or last_new, slot) + window / most, now + MAX_LINE)
+  redis.call('HSET', bucket, asked.requeued and 'last_requeued' or 'last_new', place)
   redis.call('PEXPIRE', bucket, 2 * MAX_BLOCK)
   return { 'deferred', math.ceil(place - now) }
 end
