@@ -70,7 +70,7 @@ def is_script_error(error: BaseException) -> bool:
 
 
 def run_blocking(redis: BlockingRedis, name: str, key: str, *args: Argument) -> Any:
-    """Call a script from a thread, with one of our keys; otherwise like `Store.run`.
+    """Call a script from a thread, with one of our keys. It is otherwise like `Store.run`.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, or refuses.

@@ -36,18 +36,18 @@ class Keys:
     | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |
     | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
-    | `<ns>:lapsed:<worker>` | set | ids of events whose lease lapsed in its hands |
+    | `<ns>:lapsed:<worker>` | set | ids of events whose leases by this worker lapsed |
     | `<ns>:blocked` | hash | worker → since when its event loop is blocked, and by whose code (JSON) |
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
-    | `<ns>:dead_checked_until` | string | up to when (ms) dead events were looked at, to tell of their causes |
-    | `<ns>:dead_notified:<digest>` | string | this cause of death was told of within the hour |
+    | `<ns>:dead_checked_until` | string | up to when (ms) dead events were read, to report the causes of death |
+    | `<ns>:dead_notified:<digest>` | string | this cause of death was reported within the hour |
     | `<ns>:erasing` | set | ids of open events that are to be erased when they have ended |
-    | `<ns>:maintenance` | string | the worker that does the upkeep |
-    | `<ns>:blocks` | set | names of causes for which work is parked, or was and is not yet all set free |
-    | `<ns>:block:<name>` | hash | one open cause: since when, when it is probed, what to do |
-    | `<ns>:parked:<name>` | sorted set | ids of the events that a cause holds, by the time of acceptance (ms) |
-    | `<ns>:notified:<name>` | string | people were told of this cause lately |
+    | `<ns>:maintenance` | string | the worker that does the maintenance |
+    | `<ns>:blocks` | set | names of blocks: open ones, and lifted ones that events are still parked for |
+    | `<ns>:block:<name>` | hash | one open block: since when, when it is probed, what to do |
+    | `<ns>:parked:<name>` | sorted set | ids of the events that a block holds, by the time of acceptance (ms) |
+    | `<ns>:notified:<name>` | string | people were notified of this block lately |
     | `<ns>:failures` | sorted set | ids of the events that Telnyx failed last, by time (ms) |
     | `<ns>:bucket:<product>` | hash | how far sends of a product are blocked, slowed down and lined up |
     | `<ns>:lookahead:<product>` | sorted set | events that read Telnyx before they take a slot, by their end (ms) |
@@ -57,7 +57,7 @@ class Keys:
     | `<ns>:message:<id>` | hash | state of one message per recipient, and who may send its fallback |
     | `<ns>:sms_budget` | sorted set | fallbacks of the last hour by the time of their reservation (ms) |
     | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
-    | `<ns>:sms_budget:notified` | string | a person has been told that fallbacks are held |
+    | `<ns>:sms_budget:notified` | string | a person was notified that fallbacks are held |
     | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in, the source, and the number sealed |
     | `<ns>:optout_keys` | hash | name of an encryption key → how many of these are hidden under it |
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
@@ -71,7 +71,7 @@ class Keys:
     | `<ns>:paused` | set | handlers that a person has paused; `*` for all |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
     | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
-    | `<ns>:notice:<cause>` | hash | what is to be told about a cause, and what its latest message told |
+    | `<ns>:notice:<cause>` | hash | entries about a cause: new ones, and those of its latest message |
     | `<ns>:snapshot:<kind>` | hash | for ever, by id: the last known state of a registration of that kind |
     | `<ns>:throttle:<name>` | string | the holder of a throttle: an action that may happen once in a while |
     | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and when it was asked |

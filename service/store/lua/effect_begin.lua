@@ -1,7 +1,7 @@
 -- effect_begin: write the intent of a request before it leaves. Refused without the lease, and where the entry is no longer
 -- that of the caller. A send is refused too where a recipient is opted out. A send may take the place of a message. It is
--- refused where the message was delivered, where another event holds the right to send, and beyond the hour's segments. Right
--- and segments are reserved here. A request that is only noted (a dry run) is written with its answer.
+-- refused where the message was delivered, and where another event holds the right to send. So it is beyond the hour's
+-- segments. Right and segments are reserved here. A request that is only noted (a dry run) is written with its answer.
 --
 -- requires: budget consent message_state
 -- Keys:   <ns>:sent_regions (sorted set: where sends went, by time), <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>, those of consent, message_state and budget
