@@ -4,6 +4,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 
 import uvicorn
@@ -36,14 +37,26 @@ def running(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> 
     Raises:
         OSError: the address cannot be listened on.
     """
-    ready = threading.Event()
+    ready, ended = threading.Event(), Future[None]()
+    # A server that fails before it listens must not be waited for.
+    ended.add_done_callback(lambda _: ready.set())
+
+    def run() -> None:
+        try:
+            server.run([listener])
+            ended.set_result(None)
+        except Exception as error:  # noqa: BLE001 - the caller raises it
+            ended.set_exception(error)
+
     with _listen(host, port) as listener:
         address = _address(listener)
         server = _Server(simulator, ready.set)
-        thread = threading.Thread(target=server.run, args=([listener],), name="simulator", daemon=True)
+        thread = threading.Thread(target=run, name="simulator", daemon=True)
         thread.start()
         ready.wait()
         try:
+            if ended.done():
+                ended.result()
             yield address
         finally:
             server.should_exit = True

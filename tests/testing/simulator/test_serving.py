@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 
 from service.testing.simulator import Simulator, running, serve
 from tests.processes.running import ringback
@@ -144,3 +145,13 @@ def test_a_suite_asks_for_the_simulator_as_a_fixture(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(_ROOT)}
     run = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert "2 passed" in run.stdout, run.stdout
+
+
+@pytest.mark.timeout(30)
+def test_a_server_that_cannot_begin_ends_its_block_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: object) -> None:
+        raise OSError("Too many open files")
+
+    monkeypatch.setattr(uvicorn.Server, "startup", fails)
+    with pytest.raises(OSError, match="Too many open files"), running(Simulator()):
+        pass
