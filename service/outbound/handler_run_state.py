@@ -118,18 +118,3 @@ class Run:
 
 
 current_run: ContextVar[Run | None] = ContextVar("current_run", default=None)
-
-
-def note_tasks(loop: asyncio.AbstractEventLoop) -> None:
-    """Note each new task of this loop on the run that starts it, so that none is left behind."""
-
-    def start(loop: asyncio.AbstractEventLoop, coro: object, **options: object) -> "asyncio.Task[object]":
-        task: asyncio.Task[object] = asyncio.Task(coro, loop=loop, **options)  # type: ignore[arg-type]
-        context = options.get("context")
-        run = current_run.get() if context is None else context.get(current_run)  # type: ignore[attr-defined]
-        if run is not None:
-            run.tasks.add(task)
-            task.add_done_callback(run.tasks.discard)
-        return task
-
-    loop.set_task_factory(start)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.outbound.handler_run_state import Run
+from service.outbound.handler_run_state import Run, current_run
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import HeldLease, Lease
 
@@ -208,3 +208,18 @@ class HeldLeases:
         running.lost = True
         if running.task is not None:
             running.task.cancel()
+
+
+def note_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Note each new task of this loop on the run that starts it, so that none is left behind."""
+
+    def start(loop: asyncio.AbstractEventLoop, coro: object, **options: object) -> "asyncio.Task[object]":
+        task: asyncio.Task[object] = asyncio.Task(coro, loop=loop, **options)  # type: ignore[arg-type]
+        context = options.get("context")
+        run = current_run.get() if context is None else context.get(current_run)  # type: ignore[attr-defined]
+        if run is not None:
+            run.tasks.add(task)
+            task.add_done_callback(run.tasks.discard)
+        return task
+
+    loop.set_task_factory(start)  # type: ignore[arg-type]

@@ -11,7 +11,6 @@ from redis.exceptions import RedisError
 
 from service.outbound.client import open_client
 from service.outbound.gate import Gate, GateMetrics
-from service.outbound.handler_run_state import note_tasks
 from service.outbound.sender import EffectMetrics
 from service.outbound.transport import LedgerSettings
 from service.routing import Lifespan, Router
@@ -24,7 +23,7 @@ from service.store.inbox.leases import (
 )
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices
-from service.worker.held_leases import HeldLeases
+from service.worker.held_leases import HeldLeases, note_tasks
 from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
