@@ -10,6 +10,7 @@ from benchmarks.figures import Result
 from benchmarks.report import print_tables, write_results
 from benchmarks.row import Scale
 from benchmarks.rows.table import ROWS
+from benchmarks.stacks import local_telnyx
 from benchmarks.targets import misses
 
 
@@ -45,12 +46,12 @@ def _arguments() -> argparse.Namespace:
 
 def _measure(names: list[str], *, quick: bool, beside: Path | None) -> dict[str, Result]:
     results: dict[str, Result] = {}
-    with tempfile.TemporaryDirectory(prefix="ringback-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="ringback-bench-") as folder, local_telnyx(Path(folder)) as telnyx:
         for name in names:
             began = time.monotonic()
             own = Path(folder) / name
             own.mkdir()
-            results[name] = ROWS[name].run(Scale(quick, own, beside.resolve() if beside else None))
+            results[name] = ROWS[name].run(Scale(quick, own, telnyx, beside.resolve() if beside else None))
             print_tables(results[name])
             print(f"({name}: {time.monotonic() - began:.0f} s)\n", flush=True)
     return results

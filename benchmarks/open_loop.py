@@ -1,6 +1,8 @@
 """From a request to its handler, at a rate that the clock fixes."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +10,10 @@ from benchmarks import handled
 from benchmarks.figures import percentile
 from benchmarks.load import send
 from benchmarks.processes import wait_for
+from benchmarks.redis_server import RedisServer, redis_server
+from benchmarks.row import Scale
 from benchmarks.signed_events import fresh_ids, received, requests
-from benchmarks.stacks import Receiver, Worker
+from benchmarks.stacks import Receiver, Stack, Worker, receiving, working
 
 CONNECTIONS = 128
 DRAIN_SECONDS = 3.0
@@ -26,6 +30,18 @@ class Latencies:
     def milliseconds(self, percent: float) -> float:
         """Return a percentile in ms."""
         return percentile(self.seconds, percent) * 1e3
+
+
+@contextmanager
+def pipeline(stack: Stack, scale: Scale) -> Iterator[tuple[RedisServer, Receiver, Worker]]:
+    """Run a stack on a server of its own, all on all cores, until the block ends. It has handled events before."""
+    with (
+        redis_server(scale.folder, core=None) as redis,
+        receiving(stack, redis, scale, core=None) as receiver,
+        working(stack, redis, scale, core=None) as worker,
+    ):
+        warm_up(receiver, worker)
+        yield redis, receiver, worker
 
 
 def warm_up(receiver: Receiver, worker: Worker) -> None:

@@ -11,11 +11,13 @@ from benchmarks.figures import Result
 class Scale:
     """How much is measured: `quick` shows that it works, and judges nothing.
 
-    `folder` is for files of the measurement. `beside` is another checkout of Ringback to measure too.
+    `folder` is for files of the measurement. `telnyx` is the address of a local Telnyx for all workers. `beside` is
+    another checkout of Ringback to measure too.
     """
 
     quick: bool
     folder: Path
+    telnyx: str
     beside: Path | None = None
 
     @property

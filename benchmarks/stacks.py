@@ -13,6 +13,7 @@ from benchmarks import handled
 from benchmarks.machine import SERVER_CORE
 from benchmarks.processes import ROOT, await_port, clean_environment, free_port, running
 from benchmarks.redis_server import RedisServer
+from benchmarks.row import Scale
 from benchmarks.signed_events import PUBLIC_KEY
 
 RINGBACK = (sys.executable, "-m", "service.cli")
@@ -33,15 +34,15 @@ class Stack:
     missing: str = ""
     """Why it cannot be run here, or nothing."""
 
-    def environment(self, redis: RedisServer, **variables: str) -> dict[str, str]:
+    def environment(self, redis: RedisServer, scale: Scale, **variables: str) -> dict[str, str]:
         """Return the environment of its processes."""
-        shared = {
-            "TELNYX_PUBLIC_KEY": PUBLIC_KEY,
-            "TELNYX_API_KEY": "KEY",
-            "TELNYX_BASE_URL": "http://127.0.0.1:9/v2",
-            "REDIS_URL": redis.url,
-        }
-        return clean_environment({**shared, **self.variables, **variables}, self.checkout)
+        account = account_variables(scale)
+        return clean_environment({**account, "REDIS_URL": redis.url, **self.variables, **variables}, self.checkout)
+
+
+def account_variables(scale: Scale) -> dict[str, str]:
+    """Return the variables that name the account of the load, at the local Telnyx."""
+    return {"TELNYX_PUBLIC_KEY": PUBLIC_KEY, "TELNYX_API_KEY": "KEY", "TELNYX_BASE_URL": f"{scale.telnyx}/v2"}
 
 
 @dataclass(frozen=True)
@@ -142,27 +143,37 @@ def beside(checkout: Path | None) -> list[Stack]:
 
 
 @contextmanager
+def local_telnyx(folder: Path) -> Iterator[str]:
+    """Run a local Telnyx until the block ends. It gives its address."""
+    port = free_port()
+    command = (*RINGBACK, "simulator", "--port", str(port))
+    with running(command, folder, "simulator", clean_environment({})) as process:
+        await_port(port, process, folder / "simulator.log")
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
 def receiving(
-    stack: Stack, redis: RedisServer, folder: Path, *, core: int | None = SERVER_CORE, **variables: str
+    stack: Stack, redis: RedisServer, scale: Scale, *, core: int | None = SERVER_CORE, **variables: str
 ) -> Iterator[Receiver]:
     """Run a stack's receiver until the block ends."""
     port, name = free_port(), _file_name(stack, "receiver")
-    environment = stack.environment(redis, BENCH_PORT=str(port), RINGBACK_PORT=str(port), **variables)
-    with running(stack.receiver, folder, name, environment, core=core) as process:
-        await_port(port, process, folder / f"{name}.log")
+    environment = stack.environment(redis, scale, BENCH_PORT=str(port), RINGBACK_PORT=str(port), **variables)
+    with running(stack.receiver, scale.folder, name, environment, core=core) as process:
+        await_port(port, process, scale.folder / f"{name}.log")
         yield Receiver(port, process)
 
 
 @contextmanager
 def working(
-    stack: Stack, redis: RedisServer, folder: Path, *, core: int | None = SERVER_CORE, **variables: str
+    stack: Stack, redis: RedisServer, scale: Scale, *, core: int | None = SERVER_CORE, **variables: str
 ) -> Iterator[Worker]:
     """Run a stack's worker until the block ends. Its handlers note events in a file of its own."""
     name = _file_name(stack, f"worker-{free_port()}")
-    file = folder / f"{name}.handled"
-    environment = stack.environment(redis, **{handled.VARIABLE: str(file)}, **variables)
-    with running(stack.worker, folder, name, environment, core=core) as process:
-        yield Worker(process, file, folder / f"{name}.log")
+    file = scale.folder / f"{name}.handled"
+    environment = stack.environment(redis, scale, **{handled.VARIABLE: str(file)}, **variables)
+    with running(stack.worker, scale.folder, name, environment, core=core) as process:
+        yield Worker(process, file, scale.folder / f"{name}.log")
 
 
 def _file_name(stack: Stack, part: str) -> str:

@@ -5,18 +5,16 @@ import re
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from subprocess import Popen
+from contextlib import ExitStack
 
 from benchmarks.figures import Result, Table
 from benchmarks.load import send
 from benchmarks.machine import cpu_seconds
-from benchmarks.processes import await_port, clean_environment, free_port, running, wait_for
+from benchmarks.processes import wait_for
 from benchmarks.redis_server import Command, RedisServer, monitored, redis_server
 from benchmarks.row import Scale
 from benchmarks.signed_events import failed_rcs, fresh_ids, requests
-from benchmarks.stacks import RINGBACK, RINGBACK_STACK, Receiver, receiving, working
+from benchmarks.stacks import RINGBACK_STACK, Receiver, Worker, receiving, working
 
 SINGLE = 5
 """Fallbacks that are counted, each alone."""
@@ -31,21 +29,19 @@ def run(scale: Scale) -> Result:
     many = 20 if scale.quick else MANY
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server(scale.folder, core=None))
-        telnyx = stack.enter_context(_simulator(scale))
         variables = {
             "HANDLERS": "handlers:router",
             "RINGBACK_SMS_FROM": "+13125550199",
-            "TELNYX_BASE_URL": f"{telnyx}/v2",
             "RINGBACK_LIMITS": "sms=10000",
             "RINGBACK_SMS_PER_HOUR": "100000",
         }
-        receiver = stack.enter_context(receiving(RINGBACK_STACK, redis, scale.folder, core=None, **variables))
-        worker = stack.enter_context(working(RINGBACK_STACK, redis, scale.folder, core=None, **variables))
-        _fall_back(receiver, telnyx, worker.process, scale, 1)
+        receiver = stack.enter_context(receiving(RINGBACK_STACK, redis, scale, core=None, **variables))
+        worker = stack.enter_context(working(RINGBACK_STACK, redis, scale, core=None, **variables))
+        _fall_back(receiver, worker, scale, 1)
         time.sleep(1.0)
-        counted = [_count(redis, receiver, telnyx, worker.process, scale) for _ in range(SINGLE)]
+        counted = [_count(redis, receiver, worker, scale) for _ in range(SINGLE)]
         before = cpu_seconds(worker.process.pid)
-        _fall_back(receiver, telnyx, worker.process, scale, many)
+        _fall_back(receiver, worker, scale, many)
         cpu = (cpu_seconds(worker.process.pid) - before) / many * 1e3
     # A heartbeat that falls into one of them is no part of it.
     earlier, trips, inner, shown = min(counted)
@@ -63,36 +59,25 @@ def run(scale: Scale) -> Result:
     return Result([table], {"before the POST": earlier, "in all": trips, "commands in scripts": inner, "cpu": cpu})
 
 
-@contextmanager
-def _simulator(scale: Scale) -> Iterator[str]:
-    port = free_port()
-    command = (*RINGBACK, "simulator", "--port", str(port))
-    with running(command, scale.folder, "simulator", clean_environment({})) as process:
-        await_port(port, process, scale.folder / "simulator.log")
-        yield f"http://127.0.0.1:{port}"
-
-
-def _posts(telnyx: str) -> list[float]:
+def _posts(scale: Scale) -> list[float]:
     """Return when the local Telnyx was asked to send messages (seconds since 1970)."""
-    with urllib.request.urlopen(f"{telnyx}/_simulator/requests?method=POST", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"{scale.telnyx}/_simulator/requests?method=POST", timeout=10) as answer:  # noqa: S310
         return [each["at"] for each in json.load(answer) if each["path"].startswith("/messages")]
 
 
-def _fall_back(receiver: Receiver, telnyx: str, process: "Popen[bytes]", scale: Scale, count: int) -> None:
+def _fall_back(receiver: Receiver, worker: Worker, scale: Scale, count: int) -> None:
     """Deliver failed RCS messages, and wait until each has its SMS."""
-    before = len(_posts(telnyx))
+    before = len(_posts(scale))
     send(requests(fresh_ids(count), failed_rcs), receiver.port, core=None)
-    wait_for(lambda: len(_posts(telnyx)) >= before + count, process, scale.folder / "simulator.log")
+    wait_for(lambda: len(_posts(scale)) >= before + count, worker.process, worker.log)
     time.sleep(0.3)
 
 
-def _count(
-    redis: RedisServer, receiver: Receiver, telnyx: str, process: "Popen[bytes]", scale: Scale
-) -> tuple[int, int, int, str]:
+def _count(redis: RedisServer, receiver: Receiver, worker: Worker, scale: Scale) -> tuple[int, int, int, str]:
     """Return a fallback's trips before its POST and in all, its commands in scripts, and the trips by name."""
     with monitored(redis) as commands:
-        _fall_back(receiver, telnyx, process, scale, 1)
-    posted = max(_posts(telnyx))
+        _fall_back(receiver, worker, scale, 1)
+    posted = max(_posts(scale))
     trips = [each for each in commands if not each.in_script and _verb(each) not in WAITING]
     # The first is the accept, which the ingress shares with what arrives beside it.
     before = sum(each.at < posted for each in trips) - 1

@@ -19,7 +19,7 @@ def run(scale: Scale) -> Result:
         always = running.enter_context(redis_server(scale.folder, fsync="always"))
         everysec = running.enter_context(redis_server(scale.folder, fsync="everysec"))
         receivers = {
-            name: running.enter_context(receiving(RINGBACK_STACK, redis, scale.folder))
+            name: running.enter_context(receiving(RINGBACK_STACK, redis, scale))
             for name, redis in (("always", always), ("everysec", everysec))
         }
         for turn in range(scale.rounds + 1):

@@ -147,7 +147,7 @@ def _list(redis: RedisServer, scale: Scale) -> float:
         subprocess.run(
             [*RINGBACK, "events", "list", "--json"],
             cwd=scale.folder,
-            env=RINGBACK_STACK.environment(redis),
+            env=RINGBACK_STACK.environment(redis, scale),
             stdout=subprocess.DEVNULL,
             check=True,
         )

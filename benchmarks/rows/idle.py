@@ -20,8 +20,8 @@ def run(scale: Scale) -> Result:
     seconds = 1.0 if scale.quick else SECONDS
     with ExitStack() as running:
         redis = running.enter_context(redis_server(scale.folder, core=None))
-        worker = running.enter_context(working(RINGBACK_STACK, redis, scale.folder, core=None))
-        with receiving(RINGBACK_STACK, redis, scale.folder, core=None) as receiver:
+        worker = running.enter_context(working(RINGBACK_STACK, redis, scale, core=None))
+        with receiving(RINGBACK_STACK, redis, scale, core=None) as receiver:
             warm_up(receiver, worker)
         time.sleep(SETTLE_SECONDS)
         with monitored(redis) as commands:

@@ -33,7 +33,7 @@ def run(scale: Scale) -> Result:
     turns = {stack.name: Turns() for stack in present}
     with ExitStack() as running:
         redis = running.enter_context(redis_server(scale.folder))
-        receivers = [(each, running.enter_context(receiving(each, redis, scale.folder))) for each in present]
+        receivers = [(each, running.enter_context(receiving(each, redis, scale))) for each in present]
         for turn in range(scale.rounds + 1):
             pool = requests(fresh_ids(300 if scale.quick else int(MOST_RATE * scale.seconds)), received)
             for stack, receiver in receivers if turn % 2 else reversed(receivers):

@@ -1,12 +1,9 @@
 """How soon after its request an event's handler starts, the busier the pipeline is."""
 
-from contextlib import ExitStack
-
 from benchmarks.figures import Result, Table, median
-from benchmarks.open_loop import Latencies, measure, warm_up
-from benchmarks.redis_server import redis_server
+from benchmarks.open_loop import Latencies, measure, pipeline
 from benchmarks.row import Scale
-from benchmarks.stacks import ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside, receiving, working
+from benchmarks.stacks import ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside
 
 RATES = (200, 1000, 2000, 4000)
 SECONDS = 1.5
@@ -39,11 +36,7 @@ def run(scale: Scale) -> Result:
 
 
 def _measure(stack: Stack, scale: Scale, found: Found) -> None:
-    with ExitStack() as running:
-        redis = running.enter_context(redis_server(scale.folder, core=None))
-        receiver = running.enter_context(receiving(stack, redis, scale.folder, core=None))
-        worker = running.enter_context(working(stack, redis, scale.folder, core=None))
-        warm_up(receiver, worker)
+    with pipeline(stack, scale) as (_, receiver, worker):
         for rate in RATES:
             found[rate].append(measure(receiver, worker, rate=rate, seconds=0.1 if scale.quick else SECONDS))
 

@@ -26,12 +26,12 @@ def run(scale: Scale) -> Result:
     count = 500 if scale.quick else EVENTS
     with ExitStack() as running:
         redis = running.enter_context(redis_server(scale.folder))
-        receiver = running.enter_context(receiving(RINGBACK_STACK, redis, scale.folder))
+        receiver = running.enter_context(receiving(RINGBACK_STACK, redis, scale))
         send(requests(fresh_ids(100), received), receiver.port)
         sizes = [redis.used_memory()]
         accepted = send(requests(fresh_ids(count), received), receiver.port).accepted
         sizes.append(redis.used_memory())
-        worker = running.enter_context(working(RINGBACK_STACK, redis, scale.folder))
+        worker = running.enter_context(working(RINGBACK_STACK, redis, scale))
         wait_for(lambda: handled.count(worker.file) >= accepted + 100, worker.process, worker.log, seconds=120)
         time.sleep(0.5)
         sizes.append(redis.used_memory())

@@ -1,12 +1,9 @@
 """How soon after its request an event's handler starts, where little happens."""
 
-from contextlib import ExitStack
-
 from benchmarks.figures import Result, Table
-from benchmarks.open_loop import Latencies, measure, warm_up
-from benchmarks.redis_server import redis_server
+from benchmarks.open_loop import Latencies, measure, pipeline
 from benchmarks.row import Scale
-from benchmarks.stacks import ARQ, ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside, receiving, working
+from benchmarks.stacks import ARQ, ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside
 
 RATE = 25.0
 SECONDS = 7.0
@@ -33,11 +30,7 @@ def run(scale: Scale) -> Result:
 
 
 def _measure(stack: Stack, scale: Scale) -> Latencies:
-    with ExitStack() as running:
-        redis = running.enter_context(redis_server(scale.folder, core=None))
-        receiver = running.enter_context(receiving(stack, redis, scale.folder, core=None))
-        worker = running.enter_context(working(stack, redis, scale.folder, core=None))
-        warm_up(receiver, worker)
+    with pipeline(stack, scale) as (_, receiver, worker):
         return measure(receiver, worker, rate=RATE, seconds=1.0 if scale.quick else SECONDS)
 
 

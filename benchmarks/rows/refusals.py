@@ -31,7 +31,7 @@ def run(scale: Scale) -> Result:
     costs: dict[str, list[float]] = {name: [] for name in shapes}
     with ExitStack() as running:
         redis = running.enter_context(redis_server(scale.folder))
-        receiver = running.enter_context(receiving(RINGBACK_STACK, redis, scale.folder))
+        receiver = running.enter_context(receiving(RINGBACK_STACK, redis, scale))
         for turn in range(scale.rounds + 1):
             for name, shape in shapes.items():
                 cost = _measure(receiver, [shape() for _ in range(10 if scale.quick else REQUESTS)])

@@ -18,8 +18,8 @@ from benchmarks.load import is_accepted
 from benchmarks.machine import children
 from benchmarks.processes import clean_environment, free_port
 from benchmarks.row import Scale
-from benchmarks.signed_events import PUBLIC_KEY, fresh_ids, requests, small
-from benchmarks.stacks import RINGBACK
+from benchmarks.signed_events import fresh_ids, requests, small
+from benchmarks.stacks import RINGBACK, account_variables
 
 ROUNDS = 3
 SECONDS = 60.0
@@ -46,8 +46,9 @@ Resumed = tuple[float, float | None]
 class Installation:
     """`ringback up` in a folder of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, account: dict[str, str]) -> None:
         folder.mkdir()
+        self.account = account
         (folder / "slow_handlers.py").write_text(HANDLERS)
         self.folder, self.port, self.file = folder, free_port(), folder / "handled"
         self.up = self._start()
@@ -55,9 +56,7 @@ class Installation:
 
     def _start(self) -> "Popen[bytes]":
         variables = {
-            "TELNYX_PUBLIC_KEY": PUBLIC_KEY,
-            "TELNYX_API_KEY": "KEY",
-            "TELNYX_BASE_URL": "http://127.0.0.1:9/v2",
+            **self.account,
             "RINGBACK_PORT": str(self.port),
             "HANDLERS": "slow_handlers:router",
             handled.VARIABLE: str(self.file),
@@ -131,7 +130,7 @@ def run(scale: Scale) -> Result:
 
 
 def _line(name: str, measure: Callable[[Installation], Resumed], scale: Scale, number: int) -> list[str]:
-    installation = Installation(scale.folder / f"resume-{number}")
+    installation = Installation(scale.folder / f"resume-{number}", account_variables(scale))
     try:
         turns = [measure(installation) for _ in range(1 if scale.quick else ROUNDS)]
     finally:

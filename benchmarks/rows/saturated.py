@@ -1,17 +1,15 @@
 """The whole pipeline while its receiver takes all that it can, and the CPU of each part."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from benchmarks import handled
 from benchmarks.figures import Result, Table, median
 from benchmarks.load import CONNECTIONS, send
 from benchmarks.machine import cpu_seconds
-from benchmarks.open_loop import warm_up
-from benchmarks.redis_server import redis_server
+from benchmarks.open_loop import pipeline
 from benchmarks.row import Scale
 from benchmarks.signed_events import fresh_ids, received, requests
-from benchmarks.stacks import ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside, receiving, working
+from benchmarks.stacks import ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside
 
 MOST_RATE = 10_000
 SECONDS = 3.0
@@ -49,11 +47,7 @@ def run(scale: Scale) -> Result:
 def _measure(stack: Stack, scale: Scale, turns: Turns) -> None:
     seconds = 0.5 if scale.quick else SECONDS
     pool = requests(fresh_ids(300 if scale.quick else int(MOST_RATE * seconds)), received)
-    with ExitStack() as running:
-        redis = running.enter_context(redis_server(scale.folder, core=None))
-        receiver = running.enter_context(receiving(stack, redis, scale.folder, core=None))
-        worker = running.enter_context(working(stack, redis, scale.folder, core=None))
-        warm_up(receiver, worker)
+    with pipeline(stack, scale) as (redis, receiver, worker):
         before, done = (receiver.process.pid, worker.process.pid, redis.pid), handled.count(worker.file)
         cpu = [cpu_seconds(pid) for pid in before]
         report = send(pool, receiver.port, seconds=seconds, core=None)

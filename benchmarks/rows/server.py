@@ -45,14 +45,14 @@ def _measure(scale: Scale, make: Make, count: int) -> tuple[float, float, float]
     """Return the µs of an accept, those of all that follows, and the worker's requests an event."""
     with ExitStack() as running:
         redis = running.enter_context(redis_server(scale.folder))
-        with receiving(RINGBACK_STACK, redis, scale.folder) as receiver:
+        with receiving(RINGBACK_STACK, redis, scale) as receiver:
             pool = requests(fresh_ids(count), make)
             send(pool[: count // 10], receiver.port)
             before = redis.cpu()
             report = send(pool[count // 10 :], receiver.port)
             accepted = redis.cpu() - before
         before, asked = redis.cpu(), _requests(redis)
-        worker = running.enter_context(working(RINGBACK_STACK, redis, scale.folder))
+        worker = running.enter_context(working(RINGBACK_STACK, redis, scale))
         wait_for(lambda: handled.count(worker.file) >= count, worker.process, worker.log, seconds=60)
         time.sleep(0.1)
         after = redis.cpu() - before

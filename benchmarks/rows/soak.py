@@ -26,8 +26,8 @@ def run(scale: Scale) -> Result:
     looks: list[tuple[int, float, float]] = []
     with ExitStack() as running:
         redis = running.enter_context(redis_server(scale.folder, core=None))
-        receiver = running.enter_context(receiving(RINGBACK_STACK, redis, scale.folder, core=None, **RETENTION))
-        worker = running.enter_context(working(RINGBACK_STACK, redis, scale.folder, core=None, **RETENTION))
+        receiver = running.enter_context(receiving(RINGBACK_STACK, redis, scale, core=None, **RETENTION))
+        worker = running.enter_context(working(RINGBACK_STACK, redis, scale, core=None, **RETENTION))
         began = time.monotonic()
         for done in range(step, events + 1, step):
             send(requests(fresh_ids(step), received), receiver.port, core=None)

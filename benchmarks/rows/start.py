@@ -10,8 +10,8 @@ from benchmarks.load import is_accepted
 from benchmarks.processes import clean_environment, free_port, running, wait_for
 from benchmarks.redis_server import redis_server
 from benchmarks.row import Scale
-from benchmarks.signed_events import PUBLIC_KEY, fresh_ids, received, requests
-from benchmarks.stacks import RINGBACK, RINGBACK_STACK
+from benchmarks.signed_events import fresh_ids, received, requests
+from benchmarks.stacks import RINGBACK, RINGBACK_STACK, account_variables
 
 
 def run(scale: Scale) -> Result:
@@ -36,7 +36,7 @@ def _ingress(scale: Scale, turn: int) -> float:
     with ExitStack() as stack:
         redis = stack.enter_context(redis_server(scale.folder, core=None))
         port, name = free_port(), f"started-ingress-{turn}"
-        environment = RINGBACK_STACK.environment(redis, RINGBACK_PORT=str(port))
+        environment = RINGBACK_STACK.environment(redis, scale, RINGBACK_PORT=str(port))
         began = time.monotonic()
         process = stack.enter_context(running((*RINGBACK, "ingress"), scale.folder, name, environment))
         return _first_answer(port, process, scale, name) - began
@@ -48,9 +48,7 @@ def _up(scale: Scale, turn: int) -> float:
     environment = clean_environment(
         {
             **RINGBACK_STACK.variables,
-            "TELNYX_PUBLIC_KEY": PUBLIC_KEY,
-            "TELNYX_API_KEY": "KEY",
-            "TELNYX_BASE_URL": "http://127.0.0.1:9/v2",
+            **account_variables(scale),
             "RINGBACK_PORT": str(port),
             "RINGBACK_DATA": str(scale.folder / f"{name}-data"),
             handled.VARIABLE: str(file),

@@ -3,7 +3,6 @@
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from benchmarks import handled
 from benchmarks.figures import Result, Table, median, median_ratio, ratio_or_dash
@@ -47,15 +46,15 @@ def run(scale: Scale) -> Result:
     turns = {stack.name: Turns() for stack in present}
     with ExitStack() as running:
         redis = running.enter_context(redis_server(scale.folder))
-        receivers = [(each, running.enter_context(receiving(each, redis, scale.folder))) for each in present]
+        receivers = [(each, running.enter_context(receiving(each, redis, scale))) for each in present]
         for _ in range(scale.rounds):
             for stack, receiver in receivers:
                 count = QUICK_EVENTS if scale.quick else EVENTS.get(stack.name, OUR_EVENTS)
-                measure(stack, receiver, redis, scale.folder, count=count, turns=turns[stack.name])
+                measure(stack, receiver, redis, scale, count=count, turns=turns[stack.name])
     return _result(stacks, turns)
 
 
-def measure(stack: Stack, receiver: Receiver, redis: RedisServer, folder: Path, *, count: int, turns: Turns) -> None:
+def measure(stack: Stack, receiver: Receiver, redis: RedisServer, scale: Scale, *, count: int, turns: Turns) -> None:
     """Preload some events, and let a new worker handle them.
 
     Raises:
@@ -64,7 +63,7 @@ def measure(stack: Stack, receiver: Receiver, redis: RedisServer, folder: Path, 
     """
     accepted = send(requests(fresh_ids(count), received), receiver.port).accepted
     before = redis.cpu()
-    with working(stack, redis, folder) as worker:
+    with working(stack, redis, scale) as worker:
         wait_for(lambda: handled.count(worker.file) >= count, worker.process, worker.log, seconds=60)
         noted = handled.read(worker.file)
         time.sleep(0.05)
