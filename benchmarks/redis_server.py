@@ -35,12 +35,6 @@ class RedisServer:
         """Return the seconds that the server has run."""
         return cpu_seconds(self.pid)
 
-    def version(self) -> str:
-        """Return the server's name and version."""
-        with self.client() as redis:
-            told: Any = redis.info("server")
-        return f"{told.get('server_name', 'redis')} {told.get('valkey_version', told['redis_version'])}"
-
     def used_memory(self) -> int:
         """Return the bytes that the server's data use."""
         with self.client() as redis:

@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks.figures import Result, Table
 from benchmarks.machine import describe
 from benchmarks.plots import draw
+from benchmarks.stacks import node_packages
 from benchmarks.targets import TARGETS, Target
 
 HEAD = """# Results
@@ -28,7 +29,7 @@ def write_results(folder: Path, results: Mapping[str, Result]) -> None:
     sections = [
         HEAD,
         f"Measured {time.strftime('%Y-%m-%d', time.gmtime())} on:\n",
-        to_markdown(Table("", ("what", "value"), [[*each] for each in describe().items()])),
+        to_markdown(Table("", ("what", "value"), [[*each] for each in {**describe(), **node_packages()}.items()])),
         to_markdown(against_targets(results)),
         *(f"![{title}](plots/{name})\n" for name, title in plots.items()),
         *(to_markdown(table) for result in results.values() for table in result.tables),

@@ -1,5 +1,6 @@
 """Ringback, its peers, and verification alone, each as its commands."""
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
@@ -132,6 +133,12 @@ EXPRESS = Stack(
     "remembers an event for an hour. No record of handlers, search, audit, metrics or bounds on requests",
     missing=_without_node(),
 )
+
+
+def node_packages() -> dict[str, str]:
+    """Return the versions of the node packages of a peer, where they are present."""
+    files = {name: BULLMQ / "node_modules" / name / "package.json" for name in ("express", "bullmq")}
+    return {name: json.loads(file.read_text())["version"] for name, file in files.items() if file.exists()}
 
 
 def beside(checkout: Path | None) -> list[Stack]:

@@ -53,7 +53,7 @@ def _measure(scale: Scale, make: Make, count: int) -> tuple[float, float, float]
             accepted = redis.cpu() - before
         before, asked = redis.cpu(), _requests(redis)
         worker = running.enter_context(working(RINGBACK_STACK, redis, scale))
-        wait_for(lambda: handled.count(worker.file) >= count, worker.process, worker.log, seconds=60)
+        wait_for(lambda: handled.count(worker.file) >= count, worker.process, worker.log, seconds=120)
         time.sleep(0.1)
         after = redis.cpu() - before
         return accepted / report.accepted * 1e6, after / count * 1e6, (_requests(redis) - asked) / count

@@ -64,7 +64,7 @@ def measure(stack: Stack, receiver: Receiver, redis: RedisServer, scale: Scale, 
     accepted = send(requests(fresh_ids(count), received), receiver.port).accepted
     before = redis.cpu()
     with working(stack, redis, scale) as worker:
-        wait_for(lambda: handled.count(worker.file) >= count, worker.process, worker.log, seconds=60)
+        wait_for(lambda: handled.count(worker.file) >= count, worker.process, worker.log, seconds=120)
         noted = handled.read(worker.file)
         time.sleep(0.05)
         redis_cpu = redis.cpu() - before
