@@ -176,12 +176,8 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
-        actions = {
-            signal.SIGCHLD: self._notify,
-            signal.SIGTERM: self.stop,
-            signal.SIGINT: self._interrupt,
-            signal.SIGHUP: self.stop,
-        }
+        actions: dict[int, Callable[[], None]] = dict.fromkeys((signal.SIGTERM, signal.SIGHUP), self.stop)
+        actions |= {signal.SIGCHLD: self._notify, signal.SIGINT: self._interrupt}
         if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # started with nohup
             del actions[signal.SIGHUP]
         loop = asyncio.get_running_loop()

@@ -28,13 +28,8 @@ MAX_TOLERANCE = 900.0
 MIN_MEMORY = 4_000_000
 """Bytes: an embedded server with less would refuse the first event."""
 
-_OTHER_NAMES = {
-    "public_key": "TELNYX_PUBLIC_KEY",
-    "api_key": "TELNYX_API_KEY",
-    "base_url": "TELNYX_BASE_URL",
-    "redis_url": "REDIS_URL",
-    "handlers": "HANDLERS",
-}
+_OTHER_NAMES = {"redis_url": "REDIS_URL", "handlers": "HANDLERS"}
+_OTHER_NAMES |= {name: f"TELNYX_{name.upper()}" for name in ("public_key", "api_key", "base_url")}
 """Variables by field. The others are `RINGBACK_` and the field's name."""
 _OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUSTOM_HEADERS"})
 """Variables that only Telnyx's SDK reads."""

@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -39,7 +40,7 @@ def _is_done(record: EventRecord | None, deliveries: int = 1) -> bool:
     return record is not None and record.state in {"done", "ignored"} and record.deliveries == deliveries
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class DemoDelivery:
     """One webhook: the body, and the expected result.
 
@@ -73,13 +74,9 @@ class DemoDelivery:
         recorded = sum(map(stack.sends, self.about or (event_id,)))
         seen = stack.messages_to(self.number)
         counted = recorded == seen and self.sms in {None, seen} and self.own in {None, stack.sends(event_id)}
-        return DemoRow(
-            title=self.title,
-            answer=answer,
-            record=_described(record),
-            counts=f"{recorded} / {seen} / {'any' if self.sms is None else self.sms}",
-            held=answer == self.answer and self.expects(record) and counted and killed,
-        )
+        counts = f"{recorded} / {seen} / {'any' if self.sms is None else self.sms}"
+        held = answer == self.answer and self.expects(record) and counted and killed
+        return DemoRow(self.title, answer, _described(record), counts, held)
 
 
 def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
@@ -87,17 +84,14 @@ def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
     yield from _failures()
     if chaos:
         title = "Another failure: the worker is killed after Telnyx took the SMS and before its answer"
-        yield DemoDelivery(title=title, body=_rcs(INTERRUPTED), number=INTERRUPTED, sms=1, own=1, kills=True)
+        yield DemoDelivery(title, _rcs(INTERRUPTED), INTERRUPTED, sms=1, own=1, kills=True)
     title = f"RCS to {mask_number(REACHED)} was delivered"
-    yield DemoDelivery(title=title, body=_rcs(REACHED, "delivered"), number=REACHED, sms=0, own=0)
+    yield DemoDelivery(title, _rcs(REACHED, "delivered"), REACHED, sms=0, own=0)
     yield _refused("A forged webhook (signed by another key)", FORGED, key=SigningKey.generate())
     yield _refused(f"A stale webhook (signed {TOLERANCE + 1} s ago)", STALE, age=TOLERANCE + 1)
+    inbound, title = envelope("message.received", inbound_sms(INBOUND)), f"An inbound SMS from {mask_number(INBOUND)}"
     yield DemoDelivery(
-        title=f"An inbound SMS from {mask_number(INBOUND)}",
-        body=envelope("message.received", inbound_sms(INBOUND)),
-        number=INBOUND,
-        sms=None,
-        expects=lambda record: record is not None and record.state == "done",
+        title, inbound, INBOUND, sms=None, expects=lambda record: record is not None and record.state == "done"
     )
 
 
@@ -108,32 +102,18 @@ def _failures() -> Iterator[DemoDelivery]:
     other = envelope("message.finalized", first["data"]["payload"])
     ids = (first["data"]["id"], other["data"]["id"])
     title = f"RCS to {mask_number(FAILED)} ended delivery_failed"
-    yield DemoDelivery(title=title, body=first, number=FAILED, sms=1, own=1, about=ids)
-    yield DemoDelivery(
-        title="The same, delivered again (meta.attempt 2)",
-        body=again,
-        number=FAILED,
-        sms=1,
-        own=1,
-        answer="200 duplicate",
-        about=ids,
-        expects=lambda record: _is_done(record, deliveries=2),
-    )
-    title = "A second failing event of that message"
-    yield DemoDelivery(title=title, body=other, number=FAILED, sms=1, own=0, about=ids)
+    yield DemoDelivery(title, first, FAILED, sms=1, own=1, about=ids)
+    title, twice = "The same, delivered again (meta.attempt 2)", partial(_is_done, deliveries=2)
+    yield DemoDelivery(title, again, FAILED, sms=1, own=1, answer="200 duplicate", about=ids, expects=twice)
+    yield DemoDelivery("A second failing event of that message", other, FAILED, sms=1, own=0, about=ids)
 
 
 def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> DemoDelivery:
-    return DemoDelivery(
-        title=title,
-        body=_rcs(number),
-        number=number,
-        sms=0,
-        answer="401 refused",
-        expects=lambda record: record is None,
-        age=age,
-        key=key,
-    )
+    return DemoDelivery(title, _rcs(number), number, sms=0, answer="401 refused", expects=_is_absent, age=age, key=key)
+
+
+def _is_absent(record: EventRecord | None) -> bool:
+    return record is None
 
 
 def _rcs(number: str, status: str = "delivery_failed") -> dict[str, Any]:

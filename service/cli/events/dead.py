@@ -11,7 +11,7 @@ from service.cli.events.bulk import events, in_batches, report
 from service.cli.events.event_list import show_events
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_dead_events
 from service.cli.events.timeline_view import look_up, show
-from service.cli.options import JsonOption, LimitOption, RevealOption, YesOption
+from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption, YesOption
 from service.cli.output import confirm, fail
 from service.settings import load
 from service.store.inbox.accept import PAGE, summaries
@@ -48,12 +48,7 @@ def list_dead(*, selection: EventFilter, limit: LimitOption = 50, as_json: JsonO
 
 
 @dead.command("show")
-def show_dead(
-    *,
-    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of a dead event.")],
-    reveal: RevealOption = False,
-    as_json: JsonOption = False,
-) -> None:
+def show_dead(event_id: EventIdArgument, *, reveal: RevealOption = False, as_json: JsonOption = False) -> None:
     """Show the timeline of a dead event, as `ringback events show` does.
 
     Exit codes: 0 shown, 1 there is no such dead event or Redis is unreachable, 2 bad usage.

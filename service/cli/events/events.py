@@ -1,7 +1,5 @@
 """`ringback events`."""
 
-from typing import Annotated
-
 import typer
 
 from service.cli.connections import with_redis
@@ -11,7 +9,7 @@ from service.cli.events.follow import follow
 from service.cli.events.replay import replay_events
 from service.cli.events.timeline_view import look_up, show
 from service.cli.events.transfer import export_events, import_events
-from service.cli.options import JsonOption, LimitOption, RevealOption
+from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption
 from service.cli.output import progress, say
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, ScanBudget, search
@@ -44,12 +42,7 @@ def list_events(*, selection: EventFilter, limit: LimitOption = 50, as_json: Jso
 
 
 @events.command("show")
-def show_event(
-    *,
-    event_id: Annotated[str, typer.Argument(metavar="ID", help="The id of an event.")],
-    reveal: RevealOption = False,
-    as_json: JsonOption = False,
-) -> None:
+def show_event(event_id: EventIdArgument, *, reveal: RevealOption = False, as_json: JsonOption = False) -> None:
     """Show the timeline of an event: deliveries, runs, waits, effects, and operators' commands, to the millisecond.
 
     Exit codes: 0 shown, 1 there is no such event or Redis is unreachable, 2 bad usage.

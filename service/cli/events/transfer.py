@@ -28,14 +28,11 @@ from service.store.inbox.search import EventFilter, matching
 from service.store.store import Store
 
 STDIN = Path("-")
+RawOption = Annotated[bool, typer.Option("--raw", help="With whole numbers, texts and errors.")]
 
 
 @selects_events
-def export_events(
-    *,
-    selection: EventFilter,
-    raw: Annotated[bool, typer.Option("--raw", help="With whole numbers, texts and errors.")] = False,
-) -> None:
+def export_events(*, selection: EventFilter, raw: RawOption = False) -> None:
     """Print events as JSON lines, the newest first, for `ringback events import`.
 
     Each number becomes one of country code 999, which nobody has: within one export the same for the same. Texts become

@@ -20,13 +20,10 @@ ADVICE = (
     " a backup that was restored, or commands given by hand. A write that Redis refused half-way shows here too."
     " `ringback audit --repair` puts events where their records say they belong, and counts anew."
 )
+RepairOption = Annotated[bool, typer.Option("--repair", help="Repair the differences, then look again.")]
 
 
-def audit(
-    *,
-    as_json: JsonOption = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Repair the differences, then look again.")] = False,
-) -> None:
+def audit(*, as_json: JsonOption = False, repair: RepairOption = False) -> None:
     """Show that no event got lost: accepted = done + ignored + dead + open.
 
     Compares the counters with a full count, and each event's state and place in the queue with its record.

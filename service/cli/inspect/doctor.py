@@ -16,7 +16,7 @@ from service.cli.numbers import e164
 from service.cli.options import JsonOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.run.startup import exposure_warnings
-from service.cli.telnyx.telnyx_session import with_telnyx, with_telnyx_and_redis
+from service.cli.telnyx.session import with_telnyx, with_telnyx_and_redis
 from service.outbound.api_call import idempotency_key
 from service.processes.data_folder import EmbeddedServerError
 from service.security.masking import mask_number

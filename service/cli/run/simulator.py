@@ -15,12 +15,8 @@ def simulator(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 12111,
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same ids and choices.")] = 0,
-    webhook_url: Annotated[
-        str | None, typer.Option(help="Where its webhooks go, such as http://127.0.0.1:8080/webhooks.")
-    ] = None,
-    control_host: Annotated[
-        list[str] | None, typer.Option(help="A name beside loopback by which the controls are reached.")
-    ] = None,
+    webhook_url: Annotated[str | None, typer.Option(help="Such as http://127.0.0.1:8080/webhooks.")] = None,
+    control_host: Annotated[list[str] | None, typer.Option(help="A further host name for the controls.")] = None,
 ) -> None:
     """Run a local Telnyx to try handlers against.
 

@@ -97,15 +97,10 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
         # They find the server's socket by it, whatever their working directory.
         environment["RINGBACK_DATA"] = str(settings.data.resolve())
     client = partial(Child, grace=settings.grace + MARGIN_SECONDS, descriptors=descriptors)
-    return [
-        client(
-            name="ingress",
-            command=(*ringback, "ingress"),
-            environment=without_unused_by_ingress(environment),
-            hopeless=frozenset({BAD_CONFIGURATION}),
-        ),
-        client(name="worker", command=(*ringback, "worker"), environment=_with_port_of_its_own(environment, settings)),
-    ]
+    reduced, hopeless = without_unused_by_ingress(environment), frozenset({BAD_CONFIGURATION})
+    ingress = client("ingress", (*ringback, "ingress"), environment=reduced, hopeless=hopeless)
+    worker = client("worker", (*ringback, "worker"), environment=_with_port_of_its_own(environment, settings))
+    return [ingress, worker]
 
 
 def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ from service.cli.masked_output import print_json, show_list, shown, shown_within
 from service.cli.numbers import e164
 from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import confirm, fail, say
-from service.cli.telnyx.telnyx_session import with_telnyx
+from service.cli.telnyx.session import with_telnyx
 from service.registrations import hosted_orders
 from service.registrations.hosted_numbers import next_step_of
 

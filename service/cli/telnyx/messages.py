@@ -14,11 +14,11 @@ from service.cli.masked_output import print_json, show_list, shown
 from service.cli.numbers import e164
 from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption
 from service.cli.output import confirm, say
-from service.cli.telnyx.telnyx_session import (
+from service.cli.telnyx.session import (
     first_rows,
     refuse_opted_out,
     sender_of,
-    warn_of_shorteners,
+    warn_of_links,
     with_telnyx,
     with_telnyx_and_redis,
 )
@@ -30,6 +30,7 @@ MessageId = Annotated[str, typer.Argument(help="The message's id.")]
 
 SOONEST, LATEST = timedelta(minutes=5), timedelta(days=5)
 """How far ahead a message may be scheduled. Source: OpenAPI `CreateScheduledMessageRequest`."""
+RANGES = "today, yesterday, this_week, last_week, this_month or last_N_days"
 _RANGE = re.compile(r"today|yesterday|(this|last)_(week|month)|last_[1-9]\d{0,2}_days")
 """Source: SDK, `detail_record_list_params`."""
 _NAMES = ("uuid", "created_at", "message_type", "status")
@@ -40,9 +41,7 @@ _PRIVATE = frozenset({"text", "subject", "body", "media"})
 def list_messages(
     *,
     number: Annotated[str | None, typer.Option(help="Only messages to this number.", parser=e164)] = None,
-    range_: Annotated[
-        str, typer.Option("--range", help="today, yesterday, this_week, last_week, this_month or last_N_days.")
-    ] = "today",
+    range_: Annotated[str, typer.Option("--range", help=RANGES)] = "today",
     limit: LimitOption = 50,
     as_json: JsonOption = False,
     reveal: RevealOption = False,
@@ -52,7 +51,7 @@ def list_messages(
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if not _RANGE.fullmatch(range_):
-        raise typer.BadParameter("--range: today, yesterday, this_week, last_week, this_month or last_N_days")
+        raise typer.BadParameter(f"--range: {RANGES}")
     wanted: dict[str, Any] = {"record_type": "messaging", "date_range": range_} | ({"cld": number} if number else {})
     rows = with_telnyx(
         lambda telnyx: first_rows(
@@ -99,7 +98,7 @@ def schedule(
 
     async def send_later(telnyx: AsyncTelnyx, store: Store) -> str:
         await refuse_opted_out(store, number, "scheduled")
-        await warn_of_shorteners(telnyx, store, text=text)
+        await warn_of_links(telnyx, store, text=text)
         answer = await telnyx.messages.schedule(to=number, from_=from_, text=text, send_at=send_at)
         return str(answer.data.id) if answer.data else "?"
 

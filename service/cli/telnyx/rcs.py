@@ -18,13 +18,7 @@ from service.cli.masked_output import show_list, shown
 from service.cli.numbers import e164, numbers_in
 from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption
 from service.cli.output import Cell, confirm, fail, progress, say
-from service.cli.telnyx.telnyx_session import (
-    refuse_opted_out,
-    sender_of,
-    warn_of_shorteners,
-    with_telnyx,
-    with_telnyx_and_redis,
-)
+from service.cli.telnyx.session import refuse_opted_out, sender_of, warn_of_links, with_telnyx, with_telnyx_and_redis
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
@@ -179,7 +173,7 @@ async def _checked_draft(telnyx: AsyncTelnyx, store: Store, *, draft: RcsDraft) 
     profile = draft.messaging_profile_id or (known.profile_id if known else None)
     if profile is None:
         fail(f"the agent {draft.agent} has no messaging profile: name one with --profile")
-    await warn_of_shorteners(telnyx, store, text=draft.fallback["text"] if draft.fallback else "")
+    await warn_of_links(telnyx, store, text=draft.fallback["text"] if draft.fallback else "")
     return replace(draft, messaging_profile_id=profile)
 
 

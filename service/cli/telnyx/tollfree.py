@@ -11,7 +11,7 @@ from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalSer
 from service.cli.masked_output import show_list
 from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
-from service.cli.telnyx.telnyx_session import with_telnyx
+from service.cli.telnyx.session import with_telnyx
 from service.outbound.list_pages import rows_of
 from service.registrations import toll_free_submission
 from service.registrations.status_changes import Status
@@ -44,15 +44,8 @@ def list_requests(
     Exit codes: 0 listed, 1 Telnyx refuses, 2 bad usage.
     """
     found = [shown(each, reveal=reveal) for each in with_telnyx(lambda telnyx: _all(telnyx, status=status))]
-    fields = ("id", "verificationStatus", "businessName", "phoneNumbers", "updatedAt", "reason")
-    show_list(
-        found,
-        "id, status, business, numbers, changed, reason",
-        lambda each: [in_words(each.get(field) or "") for field in fields],
-        "There are no verification requests.",
-        as_json=as_json,
-        reveal=True,
-    )
+    columns, none = "id, status, business, numbers, changed, reason", "There are no verification requests."
+    show_list(found, columns, _row, none, as_json=as_json, reveal=True)
 
 
 @tollfree.command("show")
@@ -105,9 +98,7 @@ def submit(
 def resubmit(
     request_id: Id,
     *,
-    changes: Annotated[
-        list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A field and its new value. May be repeated.")
-    ],
+    changes: Annotated[list[str], typer.Option("--set", metavar="FIELD=VALUE", help="A new value. May be repeated.")],
     force: ForceOption = False,
     yes: YesOption = False,
     reveal: RevealOption = False,
@@ -246,6 +237,11 @@ def in_words(value: Any) -> str:
         parts = (next(iter(each.values()), "") if isinstance(each, dict) else each for each in value)
         return ", ".join(map(str, parts))
     return str(value)
+
+
+def _row(request: Mapping[str, Any]) -> list[str]:
+    fields = ("id", "verificationStatus", "businessName", "phoneNumbers", "updatedAt", "reason")
+    return [in_words(request.get(field) or "") for field in fields]
 
 
 def _masked(field: str, value: Any) -> Any:

@@ -14,13 +14,15 @@ from service.cli.inspect.config import without_password
 from service.cli.masked_output import print_json, show_list
 from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
-from service.cli.telnyx.telnyx_session import first_rows, with_telnyx, with_telnyx_and_redis
+from service.cli.telnyx.session import first_rows, with_telnyx, with_telnyx_and_redis
 from service.outbound.errors import classify_error
 from service.registrations import webhook_repair, webhook_urls
 from service.registrations.webhook_repair import Kept, NotTaken, Unanswered
 from service.registrations.webhook_urls import Comparison, Destination, TollFreeUrl
 from service.settings import Settings, load
 from service.store.store import Store
+
+ForceOption = Annotated[bool, typer.Option("--force", help="Also where somebody else has changed it since.")]
 
 webhooks = typer.Typer(help="See and change the URLs to which Telnyx delivers.", no_args_is_help=True)
 
@@ -73,11 +75,7 @@ def apply(*, yes: YesOption = False) -> None:
 
 
 @webhooks.command("undo")
-def undo(
-    *,
-    yes: YesOption = False,
-    force: Annotated[bool, typer.Option("--force", help="Also where somebody else has changed it since.")] = False,
-) -> None:
+def undo(*, yes: YesOption = False, force: ForceOption = False) -> None:
     """Put back the values before our latest change, by `apply` or by a repair.
 
     Exit codes: 0 all put back, 1 not confirmed or not all done, 2 bad usage.

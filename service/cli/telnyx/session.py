@@ -83,7 +83,7 @@ async def refuse_opted_out(store: Store, number: str, undone: str) -> None:
         fail(f"this number has said STOP: nothing was {undone}")
 
 
-async def warn_of_shorteners(telnyx: AsyncTelnyx, store: Store, *, text: str) -> None:
+async def warn_of_links(telnyx: AsyncTelnyx, store: Store, *, text: str) -> None:
     """Tell a person of public link shorteners in an SMS that are no domain of the account."""
     for host in await shorteners_to_warn_of(text, telnyx, store):
         say(f"warning: carriers may block links by {host}, a public shortener", err=True)
