@@ -9,13 +9,12 @@ import httpx
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.outbound.errors import seconds_until
-from service.outbound.forwarding import find_event, is_gone, note_gone
+from service.outbound.forwarding import is_gone, note_gone, original_of
 from service.outbound.tls import tls_context
 from service.routing import Dead
 from service.security import standard_webhooks
 from service.security.telnyx_signature import TIMESTAMP_HEADER
 from service.settings import Settings
-from service.store.inbox.records import EventRecord
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds. The specification of Standard Webhooks recommends 15 to 30."""
@@ -61,15 +60,18 @@ async def forward(event: Event[Any], ctx: Context) -> None:
     url = _armed_url(event, ctx.settings)
     if await is_gone(ctx, url):
         raise Discard("receiver_gone")
-    record = await find_event(ctx, event.id)
-    if record is None or record.body is None:
+    original = await original_of(ctx, event.id)
+    if original is None:
         raise Dead("no_body", "the body of this event has expired, so there is nothing to forward")
-    answer = await _post(ctx.state, url, record.body, _headers(record, record.body, ctx.settings))
+    body, signature = original
+    ours = standard_webhooks.headers(event.id, int(clock.now()), body, ctx.settings.forward_secrets())
+    headers = {"content-type": "application/json", "user-agent": "ringback", **ours, **signature}
+    answer = await _post(ctx.state, url, body, headers)
     if answer.status_code == httpx.codes.GONE:
         await note_gone(ctx, url)
         ctx.log.error("the receiver answered 410: nothing more is forwarded to this RINGBACK_FORWARD_URL")
         raise Discard("receiver_gone")
-    _refuse_failure(answer, record, ctx)
+    _refuse_failure(answer, signature.get(TIMESTAMP_HEADER), ctx)
 
 
 async def _post(client: httpx.AsyncClient, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
@@ -98,19 +100,13 @@ def _armed_url(event: Event[Any], settings: Settings) -> str:
     return settings.forward_url
 
 
-def _headers(record: EventRecord, body: bytes, settings: Settings) -> dict[str, str]:
-    ours = standard_webhooks.headers(record.id, int(clock.now()), body, settings.forward_secrets())
-    return {"content-type": "application/json", "user-agent": "ringback", **ours, **(record.signature_headers or {})}
-
-
-def _refuse_failure(answer: httpx.Response, record: EventRecord, ctx: Context) -> None:
+def _refuse_failure(answer: httpx.Response, signed: str | None, ctx: Context) -> None:
     status = answer.status_code
     if answer.is_success:
         return
     wait = seconds_until(answer.headers.get("retry-after"), clock.now())
     if status in {429, 503} and wait is not None:
         raise Retry(after=max(wait, SHORTEST_WAIT), reason="receiver_busy")
-    signed = (record.signature_headers or {}).get(TIMESTAMP_HEADER)
     age = None if signed is None else int(clock.now()) - int(signed)
     ctx.log.warning("the receiver did not take it", status=status, telnyx_signature_age=age)
     if status < 400:

@@ -23,15 +23,15 @@ from service.store.inbox.handler_records import HandlerRecord
 
 MAX_TEXT = 300
 FIRST_BACKOFF = 1.0
-LONGEST_BACKOFF = 3600.0
+MAX_BACKOFF = 3600.0
 JITTER = 0.1
 FIRST_PAUSE = 1.0
-LONGEST_PAUSE = 60.0
+MAX_PAUSE = 60.0
 PARKED_PROBE = 60.0
 RATE_LIMIT = "rate_limit"
 UNKNOWN_HANDLER_PAUSE = 60.0
 MISSING_KEY_PAUSE = 60.0
-UNKNOWN_HANDLER_PATIENCE = 86_400.0
+UNKNOWN_HANDLER_DEADLINE = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,9 @@ def done(record: HandlerRecord, now: int, reason: str | None = None) -> HandlerR
 
 def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
     """Return the record of a handler that raised `error` at `now` (milliseconds)."""
-    error = _only_cause(error)
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        # A task group wraps the exception.
+        error = error.exceptions[0]
     if isinstance(error, Discard):
         return done(record, now, short(error.why))
     if isinstance(error, KeyMissing):
@@ -94,14 +96,18 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
         return done(record, now, not_sent) if not_sent else after_refusal(record, classify_error(error), limits, now)
     if isinstance(error, UnfitPayload):
         return _dead(_counted(record), "payload", str(error), now)
-    return _after_failure(record, error, limits, now)
+    if isinstance(error, APIError) and error.__cause__ is not None:
+        error = error.__cause__
+    expired = isinstance(error, TookTooLong)
+    reason, text = ("TimeoutError", str(error)) if expired else (type(error).__name__, describe_error(error))
+    return _attempted(record, reason, text, limits, now)
 
 
 def unknown_handler(record: HandlerRecord, now: int) -> HandlerRecord:
     """Return the record of a handler that this worker does not know: during a deploy another may. Dead after a day."""
     error = "no worker knows this handler: deploy it again, or keep its name with @router.on(…, name=…)"
-    wait = Wait("deploy", "unknown_handler", error, UNKNOWN_HANDLER_PAUSE, UNKNOWN_HANDLER_PATIENCE)
-    return _wait(record, wait, UNKNOWN_HANDLER_PATIENCE, now)
+    wait = Wait("deploy", "unknown_handler", error, UNKNOWN_HANDLER_PAUSE, UNKNOWN_HANDLER_DEADLINE)
+    return _wait(record, wait, UNKNOWN_HANDLER_DEADLINE, now)
 
 
 def short(text: object) -> str:
@@ -111,14 +117,7 @@ def short(text: object) -> str:
 
 def backoff(attempt: int) -> float:
     """Return seconds before the next run after `attempt` failed ones: `attempt**4`, at most an hour, ±10 %."""
-    return float(min(FIRST_BACKOFF * attempt**4, LONGEST_BACKOFF) * random.uniform(1 - JITTER, 1 + JITTER))
-
-
-def _only_cause(error: BaseException) -> BaseException:
-    """Return the exception that a task group wraps, where there is only one."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+    return float(min(FIRST_BACKOFF * attempt**4, MAX_BACKOFF) * random.uniform(1 - JITTER, 1 + JITTER))
 
 
 def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: int) -> HandlerRecord:
@@ -127,35 +126,19 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
         return _dead(_counted(record), refusal.reason, refusal.detail, now)
     if refusal.kind == "bug":
         return _attempted(record, refusal.reason, refusal.detail, limits, now)
-    if refusal.cause is not None:
-        return _parked(record, refusal, refusal.cause, limits, now)
-    if refusal.kind == "account":
-        wait = Wait("account", refusal.reason, refusal.detail, PARKED_PROBE, limits.max_wait)
-        parked = _wait(record, wait, limits.max_wait, now)
-        return parked if parked.ended else replace(parked, state="parked")
+    if refusal.cause is not None or refusal.kind == "account":
+        # The end of a block makes the handler due. Without a known block it is probed.
+        outage = refusal.cause is not None and kind_of(refusal.cause) == OUTAGE
+        kind, deadline = ("outage", limits.outage_patience) if outage else ("account", limits.max_wait)
+        pause = PARKED_PROBE if refusal.cause is None else math.inf
+        parked = _wait(record, Wait(kind, refusal.reason, refusal.detail, pause, deadline), limits.max_wait, now)
+        return parked if parked.ended else replace(parked, state="parked", held_by=refusal.cause)
     # Waiting for the rate limit does not count towards the deadline of an outage.
     kind = RATE_LIMIT if refusal.reason == RATE_LIMIT else "outage"
     # Being asked to wait for no time at all is no reason to hammer.
-    pause = refusal.after or min(FIRST_PAUSE * 2 ** min(_waits(record, kind), 10), LONGEST_PAUSE)
+    pause = refusal.after or min(FIRST_PAUSE * 2 ** min(_waits(record, kind), 10), MAX_PAUSE)
     wait = Wait(kind, refusal.reason, refusal.detail, pause, limits.outage_patience)
     return _wait(record, wait, limits.max_wait, now)
-
-
-def _parked(record: HandlerRecord, refusal: Refusal, cause: str, limits: Limits, now: int) -> HandlerRecord:
-    """Wait until a block is lifted, which makes the handler due, or until the deadline."""
-    outage = kind_of(cause) == OUTAGE
-    patience = limits.outage_patience if outage else limits.max_wait
-    wait = Wait("outage" if outage else "account", refusal.reason, refusal.detail, math.inf, patience)
-    parked = _wait(record, wait, limits.max_wait, now)
-    return parked if parked.ended else replace(parked, state="parked", held_by=cause)
-
-
-def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
-    if isinstance(error, TookTooLong):
-        return _attempted(record, "TimeoutError", str(error), limits, now)
-    if isinstance(error, APIError) and error.__cause__ is not None:
-        error = error.__cause__
-    return _attempted(record, type(error).__name__, describe_error(error), limits, now)
 
 
 def _hides_bug(error: APIError) -> bool:
