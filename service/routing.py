@@ -105,8 +105,9 @@ class Context:
     async def reply(self, text: str) -> bool:
         """Answer an inbound message on the channel it came by, once per event and handler.
 
-        Return False if no answer may be sent: to STOP, START and HELP, or to an opted-out number. None can be sent
-        without a number or by an unknown channel, to WhatsApp after 24 hours, or where machines seem to talk.
+        Return False if no answer may or can be sent. Reasons are STOP, START and HELP, an opted-out number, or an
+        address that is no number. Others are an unknown channel, WhatsApp after 24 hours, and machines that seem to
+        talk.
 
         Raises:
             ValueError: the event is no inbound message.
