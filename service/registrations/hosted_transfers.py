@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import orjson
+from pydantic import TypeAdapter
 
 from service import clock
-from service.events import Event, HostedNumberOrder, TolerantModel, read_time
+from service.events import Event, HostedNumberOrder, TolerantModel
 from service.routing import Context
 from service.store.facts.snapshots import compare_and_set, snapshot
 
@@ -53,12 +54,11 @@ class Transfer:
     @classmethod
     def parse(cls, stored: bytes) -> "Transfer":
         """Read what `dump` wrote."""
-        fields = orjson.loads(stored)
-        return cls(fields["decision"], read_time(fields["deadline"]), datetime.fromisoformat(fields["heard_at"]))
+        return TypeAdapter(cls).validate_json(stored)
 
     def dump(self) -> bytes:
         """Return the stored form."""
-        return orjson.dumps({"decision": self.decision, "deadline": self.deadline, "heard_at": self.heard_at})
+        return orjson.dumps(self)
 
 
 def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:

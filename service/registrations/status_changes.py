@@ -6,11 +6,12 @@ before the API is. Where another process has stored a reading in between, this o
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from pydantic import TypeAdapter, ValidationError
 
 from service import clock
 from service.store.facts.snapshots import all_known, compare_and_set, snapshot
@@ -76,18 +77,16 @@ class Known:
     def parse(cls, stored: bytes) -> "Known":
         """Read the form of `dump`. A damaged one becomes an unknown status, so that the API is read again."""
         try:
-            fields = orjson.loads(stored)
-            at = datetime.fromisoformat(fields["at"]) if fields["at"] else None
-            words = (fields["status"], fields["mark"], fields.get("version", ""))
-            if all(isinstance(each, str) for each in words):
-                return cls(words[0], words[1], at, int(fields["changes"]), words[2])
-        except (ValueError, TypeError, KeyError, AttributeError):
-            pass
-        return cls("unreadable", "", None, 0)
+            return _STORED.validate_json(stored)
+        except ValidationError:
+            return cls("unreadable", "", None, 0)
 
     def dump(self) -> bytes:
         """Return the stored form."""
-        return orjson.dumps(asdict(self))
+        return orjson.dumps(self)
+
+
+_STORED = TypeAdapter(Known)
 
 
 @dataclass(frozen=True)

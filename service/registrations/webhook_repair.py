@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
@@ -165,7 +165,7 @@ async def _keep(store: Store, kept: Kept) -> None:
     """Store a change before it is made, so that it can be undone."""
     while True:
         before = await snapshot(store, CHANGED, kept.key)
-        if await compare_and_set(store, CHANGED, kept.key, before=before, after=orjson.dumps(asdict(kept))):
+        if await compare_and_set(store, CHANGED, kept.key, before=before, after=orjson.dumps(kept)):
             return
 
 

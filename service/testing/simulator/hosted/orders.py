@@ -7,16 +7,16 @@ from typing import Annotated, Any
 from service.testing.simulator.api.fields import one_of
 from service.testing.simulator.resources import Resources, existing
 
-_ORDER_STATUSES = """
+ORDER_STATUSES = """
 pending provisioning successful failed deleted carrier_rejected compliance_review_failed incomplete_documentation
 incorrect_billing_information ineligible_carrier loa_file_invalid loa_file_successful
 """
-_NUMBER_STATUSES = """
+NUMBER_STATUSES = """
 pending provisioning successful deleted failed failed_activation failed_carrier_rejected failed_ineligible_carrier
 failed_number_already_hosted failed_number_not_found failed_ownership_verification failed_timeout
 """
-OrderStatus = Annotated[str, one_of(_ORDER_STATUSES.split())]
-NumberStatus = Annotated[str, one_of(_NUMBER_STATUSES.split())]
+OrderStatus = Annotated[str, one_of(ORDER_STATUSES.split())]
+NumberStatus = Annotated[str, one_of(NUMBER_STATUSES.split())]
 """Source: OpenAPI `MessagingHostedNumberOrder` and `HostedNumber`."""
 
 
