@@ -13,6 +13,7 @@ from service.store.store import Store
 from tests.messages.whatsapp_replies import Replies
 from tests.stack import SMS_FROM, Host, Stack, open_stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_rcs, received_sms
+from tests.waiting import wait_for
 
 PREMIUM = [f"+3719{each:07}" for each in range(300)]
 
@@ -63,7 +64,7 @@ def test_beyond_the_budget_it_is_false_and_a_person_is_told_once(told_stack: Sta
     told = ask_all(told_stack, *texts(*(fresh_number() for _ in range(8))))
     assert told == [True] * 3 + [False] * 5
     assert (answers(told_stack), refused("over_budget") - before) == (3, 5)
-    [notice] = told_stack.ask(take)
+    [notice] = wait_for(lambda: told_stack.ask(take))
     assert "RINGBACK_REPLIES_PER_HOUR" in notice.cause
     assert sum(notice.entries.values()) == 1
 

@@ -43,9 +43,9 @@ def test_the_built_in_handlers_load() -> None:
 
 
 def test_a_syntax_error_is_told_by_its_own_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "misspelt_handlers.py").write_text("import os\n\ndef broken(:\n    pass\n")
+    (tmp_path / "unfinished_handlers.py").write_text("import os\n\ndef broken(:\n    pass\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(CannotLoadHandlers) as refused:
-        load_router("misspelt_handlers:router")
-    assert "SyntaxError at misspelt_handlers.py:3" in str(refused.value)
+        load_router("unfinished_handlers:router")
+    assert "SyntaxError at unfinished_handlers.py:3" in str(refused.value)
     assert "importlib" not in str(refused.value)
