@@ -1,6 +1,7 @@
 """Run the rows of the target table side by side, and write benchmarks/RESULTS.md."""
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,8 @@ from benchmarks.targets import misses
 def main() -> None:
     """Measure. End with 1 where a row fails or `--check` finds a miss."""
     given = _arguments()
+    # An exception, so that every process that was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = given.only or [row.name for row in ROWS.values() if row.by_default]
     results = _measure(names, quick=given.quick, beside=given.beside)
     if given.output is not None:
