@@ -17,9 +17,9 @@ from service.security.numbers import digests_of
 from service.store.connection import connect
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.handler_records import HandlerRecord
-from service.store.inbox.imports import STEP, ImportedEvent, import_events
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.search import EventFilter, search
+from service.store.inbox.transfer import STEP, ImportedEvent, import_events
 from service.store.store import Store
 
 SIZES = (1000, 100_000, 1_000_000)

@@ -15,7 +15,7 @@ from benchmarks.signed_events import RECEIVED_BYTES, fresh_ids, received, reques
 from benchmarks.stacks import RINGBACK_STACK, receiving, working
 from service.security.encryption import PLAIN
 from service.store.connection import connect
-from service.store.inbox.retention import prune_bodies
+from service.store.inbox.maintenance import prune_bodies
 from service.store.store import Store
 
 EVENTS = 20_000

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from service.store.connection import address_of
 from service.store.inbox.audit import totals
-from service.store.inbox.gauges import memory, queue
+from service.store.inbox.maintenance import memory, queue
 from service.store.permissions import Needs
 from service.store.server_checks import trouble_working
 from service.store.store import Store

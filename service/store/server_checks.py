@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -72,18 +73,13 @@ def require_usable_at(url: str) -> None:
     Raises:
         InvalidSettings: it is in cluster mode, or too old.
     """
-    asyncio.run(_require_usable_at(url))
 
+    async def ask() -> None:
+        with suppress(RedisError, OSError, TimeoutError):
+            async with connect(url, timeout=START_SECONDS, connections=1) as redis, asyncio.timeout(START_SECONDS):
+                await require_usable(redis)
 
-async def _require_usable_at(url: str) -> None:
-    redis = connect(url, timeout=START_SECONDS, connections=1)
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            await require_usable(redis)
-    except (RedisError, OSError, TimeoutError):
-        return
-    finally:
-        await redis.aclose()
+    asyncio.run(ask())
 
 
 async def trouble_working(store: Store, needs: Needs) -> str | None:
@@ -127,9 +123,10 @@ async def check_server(redis: "Redis") -> ServerFindings:
             " set appendonly yes and appendfsync always"
         )
     elif fsync.get("appendfsync", "always") != "always":
+        lost = "second or two" if fsync["appendfsync"] == "everysec" else "half a minute or more"
         found.warnings.append(
             f"appendfsync is {fsync['appendfsync']}: a power loss or a crash of the machine loses the events of the"
-            f" last {_lost(fsync['appendfsync'])}, although they were answered with 200; set appendfsync always"
+            f" last {lost}, although they were answered with 200; set appendfsync always"
         )
     policy = memory.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
@@ -148,10 +145,6 @@ async def check_server(redis: "Redis") -> ServerFindings:
             " full its memory is, cannot be seen"
         )
     return found
-
-
-def _lost(fsync: str) -> str:
-    return "second or two" if fsync == "everysec" else "half a minute or more"
 
 
 async def _advice(asking: Any, command: str, denied: list[str]) -> dict[str, Any]:

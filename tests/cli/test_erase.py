@@ -23,7 +23,7 @@ from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.audit import audit
 from service.store.inbox.erasure import Erased
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
-from service.store.inbox.retention import prune_bodies
+from service.store.inbox.maintenance import prune_bodies
 from service.store.store import Store
 from service.worker.maintenance import Maintenance
 from tests.cli.deployment import Deployment

@@ -11,7 +11,7 @@ from service import Context, Event, Retry, Router
 from service.cli.events.event_list import as_object
 from service.store.inbox.accept import PAGE
 from service.store.inbox.handler_records import HandlerRecord
-from service.store.inbox.retention import prune_bodies
+from service.store.inbox.maintenance import prune_bodies
 from tests.cli.deployment import Deployment
 from tests.stack import Stack
 from tests.telnyx_events import envelope

@@ -116,7 +116,7 @@ def test_a_handler_that_is_new_sees_old_events(stack: Stack, operator: Operator)
 
 def test_what_cannot_be_replayed_is_left_as_it_is(deployment: Deployment) -> None:
     from service.store.inbox.accept import cancel
-    from service.store.inbox.retention import prune_bodies
+    from service.store.inbox.maintenance import prune_bodies
 
     deployment.one_of_each()
     deployment.accept("called off", delay=60_000)

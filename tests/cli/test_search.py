@@ -11,7 +11,7 @@ from service.security.encryption import PLAIN
 from service.security.numbers import digests
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.handler_records import HandlerRecord
-from service.store.inbox.retention import prune_bodies
+from service.store.inbox.maintenance import prune_bodies
 from tests.cli.deployment import Deployment
 from tests.reported import case
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms

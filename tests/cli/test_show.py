@@ -102,7 +102,7 @@ def test_dead_show_shows_dead_ones_only(deployment: Deployment) -> None:
 
 
 def test_of_an_event_without_its_body_the_end_is_told(deployment: Deployment) -> None:
-    from service.store.inbox.retention import prune_bodies
+    from service.store.inbox.maintenance import prune_bodies
 
     deployment.accept("one")
     deployment.accept("one")

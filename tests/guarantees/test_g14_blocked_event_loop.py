@@ -8,7 +8,7 @@ import pytest
 
 from service.cli.connections import ask_at
 from service.security.encryption import PLAIN
-from service.store.inbox.gauges import Queue, blocked_workers, queue
+from service.store.inbox.maintenance import Queue, blocked_workers, queue
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet

@@ -26,8 +26,8 @@ from service.cli.demo.stack import free_port
 from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.settings import InvalidSettings, Settings, load
 from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.maintenance import prune_bodies
 from service.store.inbox.records import EventRecord
-from service.store.inbox.retention import prune_bodies
 from service.worker.startup_warnings import warnings_for
 from tests.handlers.receiving import Receiver, receiving, served
 from tests.stack import Host, Stack, make_settings, open_stack

@@ -10,8 +10,7 @@ from service.store.effects import blocks, ledger, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.facts import consent, notices, snapshots
 from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, ask
-from service.store.inbox import accept, dead_letters, erasure, imports, retention
-from service.store.inbox import dead_letters as quarantines
+from service.store.inbox import accept, dead_letters, erasure, maintenance, transfer
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
@@ -135,8 +134,8 @@ def answering(outcome: Any, status: int) -> Step:
     return calling(ledger.end, "e-1", outcome, answer, sent_at=T, why="why", note="note-1")
 
 
-def foreign_event(event_id: str, state: Any = "done") -> imports.ImportedEvent:
-    return imports.ImportedEvent(
+def foreign_event(event_id: str, state: Any = "done") -> transfer.ImportedEvent:
+    return transfer.ImportedEvent(
         event_id, "message.received", b"{}", "webhook", T - DAY, 1, {"greet": HandlerRecord(state)}
     )
 
@@ -189,8 +188,12 @@ SCENARIOS = (
     Scenario("accept a delivery", nothing, accepting(replace(EVENT, type="message.finalized", message=STATUS))),
     Scenario("accept by content", nothing, accepting(replace(EVENT, remember=3_600_000))),
     Scenario("accept a duplicate", OPEN, accepting(replace(EVENT, words=(STOP,), message=STATUS))),
-    Scenario("import ended", nothing, calling(imports.import_events, [foreign_event("one")], run_them=False, keep=9e5)),
-    Scenario("import to run", nothing, calling(imports.import_events, [foreign_event("one")], run_them=True, keep=9e5)),
+    Scenario(
+        "import ended", nothing, calling(transfer.import_events, [foreign_event("one")], run_them=False, keep=9e5)
+    ),
+    Scenario(
+        "import to run", nothing, calling(transfer.import_events, [foreign_event("one")], run_them=True, keep=9e5)
+    ),
     Scenario(
         "compare_and_set",
         nothing,
@@ -285,21 +288,21 @@ SCENARIOS = (
     Scenario(
         "expire",
         then(BEGUN, answering("done", 200), ending("done")),
-        at(DAY, calling(retention.expire, retention=1, dead_retention=1)),
+        at(DAY, calling(maintenance.expire, retention=1, dead_retention=1)),
         same_answer=False,
     ),
     Scenario(
-        "expire the dead", DEAD, at(DAY, calling(retention.expire, retention=1, dead_retention=1)), same_answer=False
+        "expire the dead", DEAD, at(DAY, calling(maintenance.expire, retention=1, dead_retention=1)), same_answer=False
     ),
     Scenario(
         "prune_bodies",
         then(BEGUN, answering("done", 200), ending("done")),
-        at(DAY, calling(retention.prune_bodies, older_than=1)),
+        at(DAY, calling(maintenance.prune_bodies, older_than=1)),
         same_answer=False,
     ),
-    Scenario("sweep", then(OPEN, putting("delete", "queue")), calling(retention.sweep, first=0), same_answer=False),
+    Scenario("sweep", then(OPEN, putting("delete", "queue")), calling(maintenance.sweep, first=0), same_answer=False),
     Scenario(
-        "quarantine", then(OPEN, cut), calling(quarantines.quarantine, "stray", "no_job", "error"), same_answer=False
+        "quarantine", then(OPEN, cut), calling(dead_letters.quarantine, "stray", "no_job", "error"), same_answer=False
     ),
     Scenario("record_consent", nothing, calling(consent.record_consent, [STOP], now=T / 1000)),
     Scenario(

@@ -9,7 +9,7 @@ from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.inbox import dead_letters
 from service.store.inbox.audit import audit, repair
-from service.store.inbox.retention import sweep
+from service.store.inbox.maintenance import sweep
 from service.store.store import ARQ_JOB, Store
 from tests.store.half_way import World
 from tests.store.half_way_scenarios import DEAD, EVENT, LEASED, Step, accepting, claiming, ending

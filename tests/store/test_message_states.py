@@ -16,7 +16,7 @@ from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
 from service.store.facts.message_states import MessageState, Purpose, Recipient, ask
 from service.store.inbox.accept import NewEvent, accept
-from service.store.inbox.imports import ImportedEvent, import_events
+from service.store.inbox.transfer import ImportedEvent, import_events
 from service.store.store import Store
 from tests.pending import pending
 from tests.telnyx_events import Body, envelope, finalized_rcs

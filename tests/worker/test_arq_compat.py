@@ -12,7 +12,7 @@ from arq.cron import cron
 from service import Context, Event, Router
 from service.store.inbox.accept import cancel
 from service.store.inbox.audit import audit
-from service.store.inbox.retention import sweep
+from service.store.inbox.maintenance import sweep
 from service.store.store import Store
 from service.worker.arq_compat import arq_options
 from tests.stack import Stack

@@ -11,7 +11,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from structlog.testing import capture_logs
 
 from service import Context, Discard, Event, Router
-from service.store.inbox import accept, retention
+from service.store.inbox import accept, maintenance
 from service.store.inbox.audit import audit
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
@@ -128,7 +128,7 @@ def test_an_open_event_that_fell_out_of_the_queue_is_put_back(stack: Stack) -> N
 
 def test_one_worker_at_a_time_does_the_upkeep(stack: Stack) -> None:
     async def take(worker: str) -> bool:
-        return await retention.take_lock(stack.store, worker, seconds=5)
+        return await maintenance.take_lock(stack.store, worker, seconds=5)
 
     asked = [stack.host.portal.call(take, worker) for worker in ("one", "other", "one")]
     assert asked == [True, False, True]

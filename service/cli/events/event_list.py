@@ -8,9 +8,9 @@ import typer
 
 from service.cli.output import console, print_table, say, say_json
 from service.security.masking import describe_error, shown_type
-from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord
+from service.store.inbox.transfer import format_timestamp
 
 T = TypeVar("T")
 Make = Callable[[EventRecord], T]

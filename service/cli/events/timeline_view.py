@@ -15,8 +15,8 @@ from service.security.masking import shown_type
 from service.store.connection import server_time
 from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox.accept import find
-from service.store.inbox.event_export import format_timestamp
 from service.store.inbox.records import EventRecord
+from service.store.inbox.transfer import format_timestamp
 from service.store.store import Store
 
 DOUBT = "Whether an effect happened is not known. Look at Telnyx, then: ringback dead retry {id} --sent, or --not-sent"

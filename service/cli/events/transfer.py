@@ -20,11 +20,10 @@ from service.cli.options import YesOption
 from service.cli.output import confirm, progress, say, say_json_text
 from service.security.anonymize import Anonymizer
 from service.settings import load
-from service.store.inbox import imports
+from service.store.inbox import transfer
 from service.store.inbox.accept import find_all
-from service.store.inbox.event_export import UnfitLine, read_line, to_line
-from service.store.inbox.imports import STEP, ImportedEvent
 from service.store.inbox.search import EventFilter, matching
+from service.store.inbox.transfer import STEP, ImportedEvent, UnfitLine, read_line, to_line
 from service.store.store import Store
 
 STDIN = Path("-")
@@ -80,7 +79,7 @@ def import_events(
         if run_them:
             confirm(f"Process {events(number)} here?", yes=yes)
         lines.seek(0)
-        step = partial(imports.import_events, run_them=run_them, keep=settings.retention)
+        step = partial(transfer.import_events, run_them=run_them, keep=settings.retention)
         found = _read(lines, settings.max_body)
         answers = with_redis(lambda store: _import(partial(step, store), found, number))
     say(f"imported: {events(answers['imported'])}.")

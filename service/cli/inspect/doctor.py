@@ -22,7 +22,7 @@ from service.processes.data_folder import EmbeddedServerError
 from service.security.masking import mask_number
 from service.settings import InvalidSettings, Settings, load, unknown_variables
 from service.store.facts.remembered import Probe, latest_probe, remember_probe
-from service.store.inbox.gauges import ENOUGH, blocked_workers, forecast_memory
+from service.store.inbox.maintenance import ENOUGH, blocked_workers, forecast_memory
 from service.store.permissions import worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_encryption, check_server, trouble_working

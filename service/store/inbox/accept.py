@@ -192,10 +192,9 @@ async def counts(store: Store) -> Counts:
 
 
 async def summaries(store: Store, ids: Sequence[str]) -> list[EventRecord]:
-    """Return the records of events (at most `PAGE`), without bodies; unknown events are left out."""
-    if not ids:
-        return []
-    answers = await store.run("summaries", *ids)
+    """Return the records of events, without bodies; unknown events are left out."""
+    pages = [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
+    answers = [answer for page in pages for answer in await store.run("summaries", *page)]
     return [
         parse_record(event_id, dict(zip(fields[::2], fields[1::2], strict=True)), store.encryption)
         for event_id, fields in zip(ids, answers, strict=True)

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict, dataclass
-from typing import TypeVar
 
 from service.store.inbox.accept import Counts
 from service.store.store import Store, in_pages
@@ -11,8 +10,6 @@ from service.store.store import Store, in_pages
 PAGE = 100
 """Events looked at in one script: about 2 ms in which the server does nothing else."""
 MOST_COUNTS = 3
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +130,7 @@ async def repair(store: Store, found: Audit) -> None:
 
 
 async def totals(store: Store) -> Totals:
-    """The totals at one moment."""
+    """Return the totals at one moment."""
     accepted, done, ignored, dead, still_open, *sizes = await store.run("totals")
     return Totals(Counts(accepted, done, ignored, dead, still_open), *sizes)
 
@@ -142,7 +139,9 @@ async def _count(store: Store, looked_at: Callable[[int], None]) -> _Count:
     before = await totals(store)
     states: Counter[str] = Counter()
     suspects: dict[bytes, None] = {}
-    async for ids in _listed(store):
+    # A scan, since ranks shift while events expire.
+    async for page in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):
+        ids = [event_id for event_id, _ in page]
         for event_id, (state, *findings) in zip(ids, await _examine(store, *ids), strict=True):
             states[state] += 1
             if findings:
@@ -150,42 +149,28 @@ async def _count(store: Store, looked_at: Callable[[int], None]) -> _Count:
         looked_at(len(ids))
     async for ids in _unlisted(store):
         suspects.update(dict.fromkeys(ids))
-    differences = [await _look_again(store, event_id) for event_id in suspects]
-    return _Count(
-        before=before,
-        after=await totals(store),
-        found=_found(states),
-        differences=tuple(each for each in differences if each.findings),
-    )
-
-
-async def _look_again(store: Store, event_id: bytes) -> Difference:
-    """Return the current differences of one event, without those of a moment."""
-    [(_, *findings)] = await _examine(store, event_id)
-    return Difference(event_id.decode(errors="replace"), tuple(findings))
+    differences = [
+        Difference(event_id.decode(errors="replace"), tuple(findings))
+        for event_id in suspects
+        # Looked at again, without the differences of a moment.
+        for _, *findings in await _examine(store, event_id)
+        if findings
+    ]
+    numbers = {state: states[state] for state in ("done", "ignored", "dead", "open")}
+    found = Counts(accepted=sum(numbers.values()), **numbers)
+    return _Count(before, await totals(store), found, tuple(differences))
 
 
 async def _examine(store: Store, *ids: bytes) -> list[list[str]]:
-    """For each id its state, empty where there is no record to tell it, and what differs."""
+    """Return for each id its state, empty where there is no record to tell it, and what differs."""
     answers: list[list[bytes]] = await store.run("audit_events", *ids)
     return [[text.decode(errors="replace") for text in answer] for answer in answers]
 
 
-async def _listed(store: Store) -> AsyncIterator[list[bytes]]:
-    """The ids in the index, in pages; a scan, since ranks shift while events are let go of."""
-    async for page in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):
-        yield [event_id for event_id, _ in page]
-
-
 async def _unlisted(store: Store) -> AsyncIterator[list[bytes]]:
-    """The ids of records that are not in the index, in pages."""
+    """Yield the ids of records that are not in the index, in pages."""
     prefix = len(store.keys.event(""))
     async for page in in_pages(store.redis.scan_iter(match=store.keys.event("*"), count=PAGE), PAGE):
         ids = [key[prefix:] for key in page]
         listed = await store.redis.zmscore(store.keys.events, ids)
         yield [event_id for event_id, score in zip(ids, listed, strict=True) if score is None]
-
-
-def _found(states: Counter[str]) -> Counts:
-    numbers = {state: states[state] for state in ("done", "ignored", "dead", "open")}
-    return Counts(accepted=sum(numbers.values()), **numbers)

@@ -14,20 +14,8 @@ STEP = 50
 """Events that one script may change: a few milliseconds in which the server does nothing else."""
 
 OperatorVerdict = Literal["", "sent", "not_sent"]
-RetryVerdict = Literal[
-    "retried",
-    "dropped",
-    "replayed",
-    "not_dead",
-    "open",
-    "other",
-    "gone",
-    "no_body",
-    "foreign",
-    "imported",
-    "cancelled",
-    "in_doubt",
-]
+Refusal = Literal["not_dead", "open", "other", "gone", "no_body", "foreign", "imported", "cancelled", "in_doubt"]
+RetryVerdict = Literal["retried", "dropped", "replayed"] | Refusal
 """The first three: it was done. Else why it was not: see the scripts."""
 
 

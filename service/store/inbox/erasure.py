@@ -52,7 +52,7 @@ async def erase(store: Store, number: str, *, progress: Callable[[int], None] = 
     plain, erased = canonical_number(number) or number, Erased()
     mention = NumberMatcher.of(plain)
     async for page in _pages(store):
-        named = [each for each in page if await _may_name(store, each, mention, erased)]
+        named = [each for each in page if await _names(store, each, mention, erased)]
         await _erase_events(store, named, erased)
         erased.looked_at += len(page)
         progress(len(page))
@@ -96,26 +96,23 @@ async def _pages(store: Store) -> AsyncIterator[list[str]]:
         yield ids
 
 
-async def _may_name(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
+async def _names(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
+    """Return whether an event, or what was sent for it, names the number."""
     try:
-        return await _names(store, event_id, mention, erased)
+        record = await find(store, event_id)
+        effects = await effects_of(store, event_id) if record else []
+        answers = (each.answer.body for each in effects if each.answer)
+        contents = [record.body if record else None, *(each.body for each in effects), *answers]
+        if any(mention.within(content) for content in contents):
+            return True
     except RedisError:
         raise
     except Exception as error:  # noqa: BLE001 - a record of any kind must not keep the others from being erased
         erased.failed[event_id] = describe_error(error)
         return False
-
-
-async def _names(store: Store, event_id: str, mention: NumberMatcher, erased: Erased) -> bool:
-    """Whether an event, or what was sent for it, names the number."""
-    record = await find(store, event_id)
-    if record is None:
-        return False
-    effects = await effects_of(store, event_id)
-    contents = [record.body, *(each.body for each in effects), *(each.answer.body for each in effects if each.answer)]
-    if any(mention.within(content) for content in contents):
-        return True
-    erased.unread += record.sealed_under is not None or "body" in record.damaged or any(each.unread for each in effects)
+    if record is not None:
+        sealed = record.sealed_under is not None or "body" in record.damaged
+        erased.unread += sealed or any(each.unread for each in effects)
     return False
 
 

@@ -144,16 +144,8 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
         redis.exceptions.RedisError: it is not known whether events were taken; repeat the request to learn which.
     """
     began = time.monotonic()
-    args: list[Argument] = [
-        request.worker,
-        request.number,
-        int(request.lease * 1000),
-        request.limit,
-        int(request.alone),
-        orjson.dumps(request.routes),
-    ]
-    if request.only is not None:
-        args.append(request.only)
+    args: list[Argument] = [request.worker, request.number, int(request.lease * 1000), request.limit]
+    args += [int(request.alone), orjson.dumps(request.routes), *([] if request.only is None else [request.only])]
     claimed, foreign, wait, now, suspects, paused, damaged = await store.run("claim", *args)
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
     odd = [store.keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]

@@ -6,8 +6,9 @@ without such bytes, scripts look through the records, page by page, the newest f
 steps of milliseconds.
 """
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -30,9 +31,9 @@ FEW = 20_000
 class EventFilter:
     """The wanted events; a None matches everything.
 
-    `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be
-    found by. `since` and `until` are milliseconds:
-    of arrival, or for dead events (`dead_ids`) of death. `died` and `reason` are of a handler that is dead.
+    `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be found by. `since` and
+    `until` are milliseconds: of arrival, or for dead events (`dead_ids`) of death. `died` and `reason` are of a dead
+    handler.
     """
 
     state: str | None = None
@@ -63,12 +64,8 @@ class EventFilter:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """The result of one look: ids with their times of arrival (ms)."""
-
-    looked_at: int
-    found: list[tuple[str, int]]
+_Found = list[tuple[str, int]]
+"""Ids with their times of arrival (ms)."""
 
 
 def _either(digests: tuple[bytes, ...]) -> str:
@@ -108,10 +105,7 @@ async def search(
         ids |= dict.fromkeys(page)
         if len(ids) >= limit or effort.is_enough:
             break
-    chosen = list(ids)[:limit]
-    return [
-        each for start in range(0, len(chosen), PAGE) for each in await summaries(store, chosen[start : start + PAGE])
-    ]
+    return await summaries(store, list(ids)[:limit])
 
 
 async def matching(
@@ -120,17 +114,17 @@ async def matching(
     """The ids of such events, the newest arrivals first, in pages. One may come twice while others arrive."""
     short = await _short_index(store, wanted.state)
     if short is not None:
-        found: list[tuple[str, int]] = []
-        async for each in _pages(store, wanted, short, ranks=(0, FEW * 2), looked_at=looked_at):
-            found += each.found
+        found: _Found = []
+        async for page in _pages(store, wanted, short, ranks=(0, FEW * 2), looked_at=looked_at):
+            found += page
         found.sort(key=lambda each: each[1], reverse=True)
         for start in range(0, len(found), PAGE):
             yield [event_id for event_id, _ in found[start : start + PAGE]]
         return
     async for since, until in _stretches(store, wanted):
         ranks = await _ranks(store.redis, store.keys.events, since, until)
-        async for each in _pages(store, wanted, "events", ranks=ranks, looked_at=looked_at):
-            yield [event_id for event_id, _ in each.found]
+        async for page in _pages(store, wanted, "events", ranks=ranks, looked_at=looked_at):
+            yield [event_id for event_id, _ in page]
 
 
 async def dead_ids(
@@ -139,8 +133,8 @@ async def dead_ids(
     """The ids of such dead events, those that died last first."""
     ids: dict[str, None] = {}
     ranks = await _ranks(store.redis, store.keys.dead, wanted.since, wanted.until)
-    async for each in _pages(store, wanted, "dead", ranks=ranks, looked_at=looked_at, with_times=False):
-        ids |= dict.fromkeys(event_id for event_id, _ in each.found)
+    async for page in _pages(store, wanted, "dead", ranks=ranks, looked_at=looked_at, with_times=False):
+        ids |= dict.fromkeys(event_id for event_id, _ in page)
         if limit is not None and len(ids) >= limit:
             break
     return list(ids)[:limit]
@@ -150,8 +144,8 @@ async def filter_ids(store: Store, wanted: EventFilter, ids: Sequence[str]) -> l
     """Which of these (at most `PAGE`) are looked for."""
     if not ids:
         return []
-    page = await _select(store, wanted.to_json(with_times=True), ("", 0, 0), *ids)
-    return [event_id for event_id, _ in page.found]
+    _, found = await _select(store, wanted.to_json(with_times=True), ("", 0, 0), *ids)
+    return [event_id for event_id, _ in found]
 
 
 async def _short_index(store: Store, state: str | None) -> str | None:
@@ -198,20 +192,90 @@ async def _pages(
     ranks: tuple[int, int],
     looked_at: Callable[[int], None],
     with_times: bool = True,
-) -> AsyncIterator[_Page]:
+) -> AsyncIterator[_Found]:
     filters = wanted.to_json(with_times=with_times)
     first, end = ranks
     while first < end:
-        page = await _select(store, filters, (index, first, min(PAGE, end - first)))
-        looked_at(page.looked_at)
-        yield page
-        if page.looked_at == 0:
+        looked, found = await _select(store, filters, (index, first, min(PAGE, end - first)))
+        looked_at(looked)
+        yield found
+        if looked == 0:
             return
-        first += page.looked_at
+        first += looked
 
 
-async def _select(store: Store, filters: bytes, where: tuple[str, int, int], *ids: str) -> _Page:
+async def _select(store: Store, filters: bytes, where: tuple[str, int, int], *ids: str) -> tuple[int, _Found]:
+    """Return how many records were looked at, and the wanted ones."""
     looked_at, *flat = await store.run("filter_ids", filters, *where, *ids)
-    return _Page(
-        looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]
-    )
+    return looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]
+
+
+MOST_AT_ONCE = 1000
+"""Events that one look takes from each index; further ones are only counted."""
+MOST_OPEN = 500
+"""Open events that are looked at again each time, those that arrived last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes since the last look: records without bodies, and how many changed ones were passed over."""
+
+    records: list[EventRecord]
+    passed_over: int
+
+
+@dataclass
+class Watch:
+    """Sees what changes about the wanted events, from the first look on.
+
+    It looks at the ends of three indexes, so it costs neither workers nor the ingress anything.
+    """
+
+    store: Store
+    wanted: EventFilter
+    _seen_until: int | None = None
+    _known: "OrderedDict[str, EventRecord]" = field(default_factory=OrderedDict)
+
+    async def look(self) -> Changes:
+        """Return the changes since the last look; the first one sees nothing.
+
+        Raises:
+            redis.exceptions.RedisError: Redis cannot be reached; look again later.
+        """
+        # Of the current millisecond more may be to come.
+        until = await server_time(self.store.redis) - 1
+        since, self._seen_until = self._seen_until, until
+        if since is None:
+            return Changes([], 0)
+        try:
+            ids, passed_over = await self._moved(since, until)
+        except BaseException:
+            # A cancelled look counts as none too: its changes must be in the next one.
+            self._seen_until = since
+            raise
+        still_open = [each.id for each in self._known.values() if each.state == "open"][-MOST_OPEN:]
+        changed = await self._changed(list(dict.fromkeys([*ids, *still_open])))
+        return Changes(changed, passed_over)
+
+    async def _moved(self, since: int, until: int) -> tuple[list[str], int]:
+        """The ids that arrived or ended after `since`."""
+        ids: list[str] = []
+        passed_over = 0
+        for index in (self.store.keys.events, self.store.keys.ended, self.store.keys.dead):
+            found = await self.store.redis.zrangebyscore(index, f"({since}", until, start=0, num=MOST_AT_ONCE)
+            ids += (each.decode(errors="replace") for each in found)
+            if len(found) == MOST_AT_ONCE:
+                passed_over += await self.store.redis.zcount(index, f"({since}", until) - MOST_AT_ONCE
+        return ids, passed_over
+
+    async def _changed(self, ids: list[str]) -> list[EventRecord]:
+        changed: list[EventRecord] = []
+        for start in range(0, len(ids), PAGE):
+            chosen = await filter_ids(self.store, self.wanted, ids[start : start + PAGE])
+            changed += [each for each in await summaries(self.store, chosen) if self._known.get(each.id) != each]
+        for record in changed:
+            self._known[record.id] = record
+            self._known.move_to_end(record.id)
+        while len(self._known) > MOST_AT_ONCE * 4:
+            self._known.popitem(last=False)
+        return changed

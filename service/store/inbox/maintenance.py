@@ -1,0 +1,148 @@
+"""Maintenance of the inbox in small steps, and the numbers of the whole deployment that it and people look at."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from service.store.connection import server_time
+from service.store.store import Store
+
+STEP = 50
+"""Records that one script may change: a millisecond or two in which the server does nothing else."""
+LOOK = 250
+"""Records that one script may look at."""
+DAY = 86_400
+ENOUGH = 0.8
+"""Share of the memory above which bodies of ended events go early."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """How many events are in the queue, how many of them wait for a worker, and the first of those for how long.
+
+    `age` is seconds since the earliest due time; 0 where nothing is due. The events of a worker whose event loop is
+    blocked count as due since then; `blocked_workers` is the number of such workers.
+    """
+
+    length: int
+    due: int
+    age: float
+    blocked_workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes that the server uses, and may use; `limit` is None where only the machine limits it."""
+
+    used: int
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryForecast:
+    """Bytes that are used and that there are, and what events take of them."""
+
+    used: int
+    limit: int
+    events_today: int
+    bytes_an_event: int
+
+    @property
+    def days(self) -> float | None:
+        """The days until bodies of ended events go early, if nothing is forgotten before; None without events."""
+        growth = self.events_today * self.bytes_an_event
+        return max(0.0, self.limit * ENOUGH - self.used) / growth if growth else None
+
+    def __str__(self) -> str:
+        room = f"{self.used / 1e6:,.0f} of {self.limit / 1e6:,.0f} MB are used"
+        if self.days is None:
+            return f"{room}, and no event came today"
+        return (
+            f"{room}; today's {self.events_today:,} events of {self.bytes_an_event:,} bytes leave room for"
+            f" {self.days:,.1f} days, and longer as bodies and events are forgotten"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """How many events a sweep looked at, and how many it put back into the queue."""
+
+    looked_at: int
+    put_back: int
+
+
+async def take_lock(store: Store, worker: str, *, seconds: float) -> bool:
+    """Return whether this worker does the maintenance for the next `seconds`."""
+    return bool(await store.run("maintenance_lock", worker, int(seconds * 1000)))
+
+
+async def expire(store: Store, *, retention: float, dead_retention: float) -> int:
+    """Delete some events that ended longer ago than this many seconds. Return how many."""
+    deleted: int = await store.run("expire", int(retention * 1000), int(dead_retention * 1000), STEP)
+    return deleted
+
+
+async def prune_bodies(store: Store, *, older_than: float) -> int:
+    """Delete some bodies of events that ended well longer ago than this many seconds. Return how many."""
+    pruned: int = await store.run("prune_bodies", int(older_than * 1000), STEP)
+    return pruned
+
+
+async def sweep(store: Store, *, first: int) -> Swept:
+    """Look at some events, from this rank by time of acceptance on. Put back those that the queue has lost."""
+    return Swept(*await store.run("sweep", first, LOOK))
+
+
+async def queue(store: Store) -> Queue:
+    """Return the numbers of the queue at one moment."""
+    length, due, age, blocked = await store.run("queue")
+    return Queue(length, due, age / 1000, blocked)
+
+
+async def blocked_workers(store: Store) -> list[str]:
+    """Return where each blocked event loop stands: `the handler slow at my_handlers.py:12 in slow`."""
+    known, now = await store.redis.hgetall(store.keys.blocked), await server_time(store.redis)  # type: ignore[misc]
+    return [each["place"] for each in map(orjson.loads, known.values()) if each["till"] > now]
+
+
+async def memory(redis: "Redis") -> Memory | None:
+    """Return the server's memory; None where this user may not see it."""
+    told = await _memory_info(redis)
+    return Memory(int(told["used_memory"]), int(told.get("maxmemory", 0)) or None) if told else None
+
+
+async def memory_share(redis: "Redis") -> float:
+    """Return the used share of the server's memory limit; 0 where it has none, or does not let this user see it."""
+    told = await _memory_info(redis)
+    limit = int(told.get("maxmemory", 0))
+    # The server leaves its buffers for the file and the replicas out of what it compares with the limit.
+    return (int(told["used_memory"]) - int(told.get("mem_not_counted_for_evict", 0))) / limit if limit else 0.0
+
+
+async def forecast_memory(store: Store, now: float) -> MemoryForecast | None:
+    """Return the forecast, `now` in seconds since 1970; None where the server does not let this user see its memory.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    told = await _memory_info(store.redis)
+    limit = int(told.get("maxmemory", 0)) or int(told.get("total_system_memory", 0))
+    if not limit:
+        return None
+    known: int = await store.redis.zcard(store.keys.events)
+    today: int = await store.redis.zcount(store.keys.events, (now - DAY) * 1000, "+inf")
+    used = int(told["used_memory"])
+    stored = max(0, used - int(told.get("used_memory_startup", 0)))
+    return MemoryForecast(used, limit, today, stored // known if known else 0)
+
+
+async def _memory_info(redis: "Redis") -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = await redis.info("memory")
+    except ResponseError:
+        # INFO only advises: a user without the right to it loses nothing else.
+        return {}
+    return told
