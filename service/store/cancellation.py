@@ -23,7 +23,7 @@ _tasks: "set[asyncio.Task[Any]]" = set()
 
 
 def run_uncancelled(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
-    """Start it in a task of its own, outside the handler's context; to be awaited under `asyncio.shield`."""
+    """Start work in a task of its own, outside the handler's context. Await it under `asyncio.shield`."""
     task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
     _tasks.add(task)
     task.add_done_callback(_done)
@@ -33,5 +33,5 @@ def run_uncancelled(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
 def _done(task: "asyncio.Task[Any]") -> None:
     _tasks.discard(task)
     if not task.cancelled():
-        # Looked at, so that the loop does not report what its caller is told.
+        # Read, so that the loop does not report an exception that the caller gets.
         _ = task.exception()

@@ -1,7 +1,7 @@
 """Connections to Redis, from the URL forms that `REDIS_URL` takes.
 
-A connection whose server says that it is the wrong one (after a failover, say) is dropped, and so is every other one
-of this process to the same URL before its next use: the name is then asked again.
+A connection is dropped if its server says that it is the wrong one, as after a failover. All others of this process
+to the same URL are dropped before their next use. So the name is resolved again.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ CONNECT_SECONDS = 1.0
 
 
 def locate(settings: Settings) -> str:
-    """The URL of the Redis to use: `REDIS_URL`, else the embedded server that `ringback up` runs on `RINGBACK_DATA`.
+    """Return `REDIS_URL`, else the URL of the embedded server that `ringback up` runs on `RINGBACK_DATA`.
 
     Raises:
         service.processes.data_folder.NotRunning: `REDIS_URL` is unset and no embedded server answers.
@@ -51,7 +51,7 @@ def locate(settings: Settings) -> str:
 
 
 def connect(url: str, *, timeout: float, connections: int) -> "Redis":
-    """A client with a pool of its own; nothing is sent until it is used.
+    """Return a client with a pool of its own. Nothing is sent until it is used.
 
     `timeout` is seconds for each command. None is retried here: only the caller knows whether it may be sent twice.
 
@@ -78,7 +78,7 @@ def connect(url: str, *, timeout: float, connections: int) -> "Redis":
 
 
 def connect_blocking(url: str, *, timeout: float) -> BlockingRedis:
-    """A client for a thread; otherwise like `connect`.
+    """Return a client for a thread, otherwise like `connect`.
 
     Raises:
         InvalidSettings: the URL cannot be read.
@@ -101,7 +101,7 @@ def connect_blocking(url: str, *, timeout: float) -> BlockingRedis:
 
 
 def address_of(redis: "Redis | BlockingRedis") -> str:
-    """Where a client connects to, without a login: fit for logs and errors."""
+    """Return where a client connects to, without a login: fit for logs and errors."""
     pool = redis.connection_pool
     options = pool.connection_kwargs
     if "path" in options:
@@ -112,7 +112,7 @@ def address_of(redis: "Redis | BlockingRedis") -> str:
 
 
 async def server_time(redis: "Redis") -> int:
-    """The server's time in milliseconds since 1970.
+    """Return the server's time in milliseconds since 1970.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
@@ -189,7 +189,7 @@ class _Leaving(_Awaited):
         super().__init__(**options)
 
     async def connect(self) -> None:
-        """Connect; one made before the latest departure is made anew."""
+        """Connect. One made before the latest departure is made anew."""
         if self._seen != self._departures.number and self.is_connected:
             await self.disconnect(nowait=True)
         if not self.is_connected:
@@ -200,7 +200,7 @@ class _Leaving(_Awaited):
         """Read an answer.
 
         Raises:
-            WrongServer: another server is to be asked; this connection is closed.
+            WrongServer: another server is to be asked. This connection is closed.
         """
         try:
             return await super().read_response(*args, **options)
@@ -221,7 +221,7 @@ class _BlockingLeaving(_Blocking):
         super().__init__(**options)  # type: ignore[no-untyped-call]
 
     def connect(self) -> None:
-        """Connect; one made before the latest departure is made anew."""
+        """Connect. One made before the latest departure is made anew."""
         if self._seen != self._departures.number:
             self.disconnect()  # type: ignore[no-untyped-call]
         self._seen = self._departures.number
@@ -231,7 +231,7 @@ class _BlockingLeaving(_Blocking):
         """Read an answer.
 
         Raises:
-            WrongServer: another server is to be asked; this connection is closed.
+            WrongServer: another server is to be asked. This connection is closed.
         """
         try:
             return super().read_response(*args, **options)  # type: ignore[no-untyped-call]

@@ -16,7 +16,7 @@ WORKER_COMMANDS = frozenset(
 """Commands that workers and the command line send outside scripts, those of arq for its jobs and cron among them."""
 
 CONNECTION_COMMANDS = frozenset({"EVALSHA", "PING", "SCRIPT LOAD", "SELECT"})
-"""Commands that every connection needs; the server itself refuses a user without them."""
+"""Commands that every connection needs. The server itself refuses a user without them."""
 
 _CALL = re.compile(r"(?:redis\.p?call|collect)\('([A-Z]+)'")
 _OUR_KEY = re.compile(r"(?:\bns\s*\.\.\s*|'[A-Z]+', )'(:[a-z_]+:?)")
@@ -50,7 +50,7 @@ def worker_needs() -> Needs:
 
 
 async def refusals(store: Store, needs: Needs) -> list[str]:
-    """Return in words which commands and keys the user is refused; empty where none is. Marks the time of looking.
+    """Return in words which commands and keys the user is refused. Write a mark of the time of looking.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, takes no writes, or refuses even to look.
@@ -76,7 +76,7 @@ def _about_keys(keys: Keys, texts: Iterable[str]) -> list[tuple[str, list[str]]]
 
 
 def _whole(command: str, key: str) -> list[str]:
-    """A command with all its arguments: the server crashes where it is asked about an incomplete one."""
+    """Return a command with all its arguments. The server crashes if it is asked about an incomplete one."""
     return [command, *_arguments(command, key)]
 
 

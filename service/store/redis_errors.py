@@ -35,7 +35,7 @@ _TLS_RECORDS = ("\\x15", "\x15", "b'\\x15", "\\x16", "\x16")
 
 
 class WrongServer(ConnectionError):
-    """The server is not, or no longer, the one to ask; the connection to it has been dropped."""
+    """The server is not, or no longer, the one to ask. The connection to it has been dropped."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -43,7 +43,7 @@ class WrongServer(ConnectionError):
 
 
 def error_code(error: BaseException) -> str | None:
-    """Return the first word of the server's answer, such as `MISCONF`; None where it gave none."""
+    """Return the first word of the server's answer, such as `MISCONF`, or None where it gave none."""
     if isinstance(error, WrongServer):
         return error.code
     for kind, code in _CODES:
@@ -56,7 +56,7 @@ def error_code(error: BaseException) -> str | None:
 
 
 def wrong_server(error: BaseException) -> str | None:
-    """Return the code where an error, or the one that it was raised for, says that another server is to be asked."""
+    """Return the code of an error, or of its cause, that says that another server is to be asked."""
     for each in _chain(error):
         code = error_code(each) if isinstance(each, RedisError) else None
         if code in WRONG_SERVER:
@@ -73,7 +73,7 @@ def is_cluster_refusal(error: BaseException) -> bool:
 
 
 def describe_cause(error: BaseException) -> str:
-    """Return the cause in a few words, one of a bounded number: fit for a metric's label and for an answer."""
+    """Return the cause in a few words. They are of a bounded number, so they fit a metric's label."""
     if _is_denied(error):
         return f"NOPERM: {_permission(error)}"
     if is_cluster_refusal(error):
@@ -84,7 +84,7 @@ def describe_cause(error: BaseException) -> str:
 
 
 def describe_redis_error(error: BaseException, where: object) -> str:
-    """Return what failed at which Redis and what to do; `where` is an address without a login."""
+    """Return what failed at which Redis and what to do. `where` is an address without a login."""
     cause = describe_cause(error)
     advice = next((text for words, text in _ADVICE if words in cause), "check REDIS_URL and the server")
     return f"Redis at {where}: {cause}. Next: {advice}"
@@ -115,24 +115,24 @@ _ADVICE = (
     ("connection refused", "check that the server runs and that host and port in REDIS_URL are right"),
     ("no such host", "check the host's name in REDIS_URL"),
     ("no socket", "check that the server runs and that the path in REDIS_URL is right"),
-    ("certificate", "name the right CA in REDIS_URL, ?ssl_ca_certs=/path/ca.pem, or mend the server's certificate"),
+    ("certificate", "name the right CA in REDIS_URL, ?ssl_ca_certs=/path/ca.pem, or replace the server's certificate"),
     ("it does not speak TLS", "write redis:// in place of rediss://, or the port for TLS"),
     ("it wants TLS", "write rediss:// in place of redis://"),
     ("password", "correct the user name and password in REDIS_URL"),
-    ("closed the connection", "check that the server runs; if it wants TLS, write rediss:// in place of redis://"),
+    ("closed the connection", "check that the server runs. If it wants TLS, write rediss:// in place of redis://"),
     ("NOPERM", "give the Redis user what docs/redis.md lists"),
     ("cluster mode", "give the URL of a server without cluster mode (cluster-enabled no)"),
-    ("READONLY", "nothing if a failover is under way: the name is asked again; else let REDIS_URL name the primary"),
-    ("MISCONF", "make room on the server's disk; its log has the reason"),
+    ("READONLY", "nothing if a failover is under way: the name is asked again. Else let REDIS_URL name the primary"),
+    ("MISCONF", "make room on the server's disk. Its log has the reason"),
     ("OOM", "raise maxmemory, or shorten RINGBACK_RETENTION and RINGBACK_BODY_RETENTION"),
     ("LOADING", "wait: it answers once its data is loaded"),
     ("sentinel", "check the sentinels and the master's name in REDIS_URL"),
-    ("WRONGTYPE", "find who else writes under RINGBACK_NAMESPACE; another namespace avoids it"),
+    ("WRONGTYPE", "find who else writes under RINGBACK_NAMESPACE, or choose another namespace"),
 )
 
 
 def _is_denied(error: BaseException) -> bool:
-    """Whether the user lacks a right; within a script the server says so in other words."""
+    """Return whether the user lacks a right. Within a script the server says so in other words."""
     return isinstance(error, NoPermissionError) or (
         isinstance(error, ResponseError) and str(error).startswith("ACL failure in script")
     )
@@ -189,7 +189,7 @@ _TEXTS = (
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """An error, and those that it was raised for."""
+    """Yield an error, and those that it was raised for."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

@@ -34,7 +34,7 @@ class ServerFindings:
 
 
 async def unusable(redis: "Redis") -> str | None:
-    """Return in words why no Ringback can use this server, however long it waits; None where it can.
+    """Return in words why no Ringback can use this server, however long it waits, or None where it can.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
@@ -68,7 +68,7 @@ async def require_usable(redis: "Redis") -> None:
 
 
 def require_usable_at(url: str) -> None:
-    """Refuse to start on a server that cannot be used; one that does not answer within 1.5 s is waited for elsewhere.
+    """Refuse to start on a server that cannot be used. Do not wait longer than 1.5 s for its answer.
 
     Raises:
         InvalidSettings: it is in cluster mode, or too old.
@@ -83,7 +83,7 @@ def require_usable_at(url: str) -> None:
 
 
 async def trouble_working(store: Store, needs: Needs) -> str | None:
-    """Return in words why the work cannot be done on this client's connections; None where it can.
+    """Return in words why the work cannot be done on this client's connections, or None where it can.
 
     Asks by scripts that take the same way as the work. Raises nothing for the server's sake.
     """
@@ -97,7 +97,7 @@ async def trouble_working(store: Store, needs: Needs) -> str | None:
 
 
 def describe_refusals(redis: "Redis", refused: list[str]) -> str | None:
-    """Return in words what the user is refused; None where it is nothing."""
+    """Return in words what the user is refused, or None where it is nothing."""
     if not refused:
         return None
     return (
@@ -107,7 +107,7 @@ def describe_refusals(redis: "Redis", refused: list[str]) -> str | None:
 
 
 async def check_server(redis: "Redis") -> ServerFindings:
-    """Return what may be lost with this server; empty where it is set up as it should be.
+    """Return what may be lost with this server, or empty where it is set up as it should be.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
@@ -119,14 +119,14 @@ async def check_server(redis: "Redis") -> ServerFindings:
     found = ServerFindings()
     if persistence and not int(persistence.get("aof_enabled", 0)):
         found.risks.append(
-            "Redis keeps no append-only file: a crash of the server loses events that were answered with 200;"
-            " set appendonly yes and appendfsync always"
+            "Redis keeps no append-only file: a crash of the server loses acknowledged events."
+            " Set appendonly yes and appendfsync always"
         )
     elif fsync.get("appendfsync", "always") != "always":
         lost = "second or two" if fsync["appendfsync"] == "everysec" else "half a minute or more"
         found.warnings.append(
-            f"appendfsync is {fsync['appendfsync']}: a power loss or a crash of the machine loses the events of the"
-            f" last {lost}, although they were answered with 200; set appendfsync always"
+            f"appendfsync is {fsync['appendfsync']}: a power loss or a crash of the machine loses acknowledged events of"
+            f" the last {lost}. Set appendfsync always"
         )
     policy = memory.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
@@ -135,24 +135,24 @@ async def check_server(redis: "Redis") -> ServerFindings:
         )
     if memory and not int(memory.get("maxmemory", 0)):
         found.warnings.append(
-            "Redis has no maxmemory: a full machine kills it, where a limit would let bodies of ended events go first;"
-            " set maxmemory below the machine's memory"
+            "Redis has no maxmemory: a full machine kills it, where a limit prunes bodies of ended events first."
+            " Set maxmemory below the machine's memory"
         )
     if denied:
         names = " and ".join(dict.fromkeys(denied))
         found.warnings.append(
-            f"the Redis user may not run {names}: everything works, but whether Redis persists its data, and how"
-            " full its memory is, cannot be seen"
+            f"the Redis user may not run {names}: everything works, but Redis does not show whether it"
+            " persists its data, and how full its memory is"
         )
     return found
 
 
 async def _advice(asking: Any, command: str, denied: list[str]) -> dict[str, Any]:
-    """The answer to a command that only advises; empty, and noted, where the server refuses it."""
+    """Return the answer to a command that only advises. A refusal is noted and answered as empty."""
     try:
         answer: dict[str, Any] = await asking
     except ResponseError:
-        # NOPERM; a managed Redis may lack the command altogether.
+        # NOPERM. A managed Redis may lack the command altogether.
         denied.append(command)
         return {}
     return answer
@@ -163,7 +163,7 @@ PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class EncryptionFindings:
-    """Missing keys with what stands under them: numbers that have opted out, and bodies; and bodies in the clear."""
+    """Missing keys with the opted-out numbers and bodies under them, and the number of bodies in the clear."""
 
     opt_outs: Counter[str] = field(default_factory=Counter)
     bodies: Counter[str] = field(default_factory=Counter)
@@ -190,7 +190,7 @@ async def keys_missing_for_opt_outs(store: Store) -> Counter[str]:
 
 
 async def trouble_with_encryption(store: Store) -> str | None:
-    """Return why nothing can be sent for want of an encryption key; None where none is missing."""
+    """Return why nothing can be sent for want of an encryption key, or None where none is missing."""
     missing = await keys_missing_for_opt_outs(store)
     return "; ".join(EncryptionFindings(opt_outs=missing).missing) or None
 

@@ -68,7 +68,7 @@ class Keys:
     | `<ns>:sent_regions` | sorted set | regions that we have sent to, by the latest time (ms) |
     | `<ns>:profile_countries:<id>` | string | for an hour, the countries of a messaging profile's numbers (JSON) |
     | `<ns>:cancelled:<key>` | string | a scheduled event called off before it was scheduled |
-    | `<ns>:paused` | set | handlers that a person has paused; `*` for all |
+    | `<ns>:paused` | set | handlers that a person has paused, `*` for all |
     | `<ns>:idempotency_probe` | string | whether Telnyx replayed an answer when that was last tried |
     | `<ns>:notices` | sorted set | causes of notifications by the time when the next message is due (ms) |
     | `<ns>:notice:<cause>` | hash | entries about a cause: new ones, and those of its latest message |

@@ -92,13 +92,13 @@ def cause_of(handler: str) -> str:
 
 
 async def pause(store: Store, handler: str) -> bool:
-    """Pause a handler; answers whether it ran before."""
+    """Pause a handler. Return whether it ran before."""
     advice = "ringback resume" if handler == ALL else f"ringback resume {handler}"
     return bool(await store.run("pause", cause_of(handler), handler, DETAIL, advice))
 
 
 async def resume(store: Store, handler: str) -> int | None:
-    """End a pause; answers how many events it held, None where there was none."""
+    """End a pause. Return how many events it held, None where there was none."""
     was_paused, held = await store.run("resume", cause_of(handler), handler, STEP)
     return int(held) if was_paused else None
 

@@ -22,7 +22,7 @@ EffectOutcome = Literal["done", "refused", "withdrawn", "put_off", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One request that left: when, with what status it was answered (0: not at all), and when that was known (ms)."""
+    """One request that left: its time, the status of its answer (0: none), and the time of that (ms)."""
 
     at: int
     status: int
@@ -40,15 +40,15 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One effect; times are milliseconds since 1970.
+    """One effect. Times are milliseconds since 1970.
 
     `name` is the digest of its key. `caller_key` says that the caller gave the key: then it is the same effect for
-    every event. `target` is the digest of method, path and recipient, by which calls are matched; `path` and
+    every event. `target` is the digest of method, path and recipient, by which calls are matched. `path` and
     `recipient` are for people, numbers masked. `digest` is that of the `body`, which is kept until an answer is.
     Read back, both digests have their stored form (`Sealer.forms`). `unread` says that the rest cannot be opened:
     `sealed_under` names the key that is missing. Without that name, the entry is damaged. `unconfirmed` counts
-    requests that may or may not have taken effect, `generation` how often a new key was wanted on purpose. A
-    `started` entry is in flight, or of unknown fate; `run` is the latest that had it in hand.
+    requests that may or may not have taken effect. `generation` counts new keys that a person asked for. A `started`
+    entry is in flight, or unresolved. `run` is the latest that had it in hand.
     """
 
     name: str
@@ -81,14 +81,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The ledger's entry under a caller's own key; `busy` where another live run has it in hand."""
+    """The ledger's entry under a caller's own key. `busy` says that another live run has it in hand."""
 
     entry: Entry | None
     busy: bool
 
 
 async def effects_of(store: Store, event_id: str) -> list[Entry]:
-    """The effects of one event, the first begun first; those under callers' own keys too."""
+    """Return the effects of one event in order of their beginning, with those under callers' own keys."""
     answers = await store.run("effects", event_id)
     return [_entry(name.decode(), fields, store.encryption) for name, _, *fields in answers]
 
@@ -116,7 +116,7 @@ async def begin(
     send that its `conditions` forbid is not written.
 
     Raises:
-        redis.exceptions.RedisError: it is not known whether the intent is written; nothing was sent.
+        redis.exceptions.RedisError: it is not known whether the intent is written. Nothing was sent.
     """
     kept = int(keep * 1000) if entry.caller_key else 0
     args: list[Argument] = [lease.record.id, lease.token, entry.name, entry.version, run_id, kept]
@@ -133,12 +133,12 @@ async def begin(
 async def end(
     store: Store, name: str, outcome: EffectOutcome, answer: StoredAnswer, *, sent_at: int, why: str, note: str
 ) -> tuple[str, int]:
-    """Note what came of a request that left at `sent_at` (ms); answers its state, and how many are of unknown fate.
+    """Note what came of a request that left at `sent_at` (ms). Return its state, and how many are that are unresolved.
 
     `note` is random, and the same however often this is noted.
 
     Raises:
-        redis.exceptions.RedisError: it is not known whether that is noted; noting it again is harmless.
+        redis.exceptions.RedisError: it is not known whether that is noted. Noting it again is harmless.
     """
     sealed = store.encryption.seal(answer.body, _place(name, "answer"))
     told: tuple[Argument, ...] = (outcome, sent_at, answer.status, answer.content_type, sealed)
@@ -148,13 +148,13 @@ async def end(
 
 
 async def settle(store: Store, event_id: str, word: Literal["sent", "not_sent"]) -> int:
-    """Take a person's word on the effects of unknown fate of one event; answers how many there were."""
+    """Settle the unresolved effects of one event as a person says. Return how many there were."""
     settled: int = await store.run("effects_settle", event_id, word, SETTLED_ANSWER)
     return settled
 
 
 async def forget(store: Store, event_id: str, handler: str, *, only_count: bool = False) -> int:
-    """Let a handler's effects happen again, under new keys; answers how many."""
+    """Let a handler's effects happen again, under new keys. Return how many."""
     count: int = await store.run("effects_forget", event_id, handler, int(not only_count))
     return count
 
@@ -204,7 +204,7 @@ def _new_fields(entry: Entry, sealer: Sealer) -> list[Argument]:
 
 
 def _hidden(digest: str, sealer: Sealer) -> str:
-    """Return the stored form of a digest; one that was read back has it already."""
+    """Return the stored form of a digest. One that was read back has it already."""
     return digest if isinstance(digest, Form) else sealer.hide(digest)
 
 

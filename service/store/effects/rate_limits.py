@@ -103,7 +103,7 @@ async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred |
     """Return whether a call may go, and when.
 
     Raises:
-        redis.exceptions.RedisError: it is not known; asking again under the same ticket costs a slot at most.
+        redis.exceptions.RedisError: it is not known. Asking again under the same ticket costs a slot at most.
     """
     answer = await store.run(
         "acquire",
@@ -152,7 +152,7 @@ WINDOW = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Whether segments can be had; else in how many seconds some may be, and whether a person is to be told now."""
+    """Whether segments are free, else in how many seconds, and whether a person is to be notified now."""
 
     granted: bool
     again_in: float
@@ -160,7 +160,7 @@ class Room:
 
 
 async def room(store: Store, effect: str, *, segments: int, limit: int) -> Room:
-    """Return whether an effect (by its name in the ledger) has segments or can have them, out of `limit` in any hour.
+    """Return whether an effect, by its name in the ledger, has segments or can have them: `limit` in any hour.
 
     Nothing is taken: the script that writes the intent takes them.
     """

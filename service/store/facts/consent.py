@@ -31,7 +31,7 @@ class Opposed:
 
     @property
     def opted_out(self) -> bool:
-        """Whether the latest word was an opt-out; of two at the same time the opt-out counts."""
+        """Whether the latest word was an opt-out. Of two at the same time the opt-out counts."""
         return self.out_at is not None and (self.in_at is None or self.out_at >= self.in_at)
 
     def merged(self, other: Self) -> Self:
@@ -75,12 +75,12 @@ class Consent:
 
     @property
     def in_force(self) -> Opposed | None:
-        """The opt-out that holds, the latest of two; None where there is none."""
+        """The opt-out that holds, the latest of two, or None where there is none."""
         holding = [each for each in (self.said, self.put) if each.opted_out]
         return max(holding, key=lambda each: each.out_at or 0, default=None)
 
     def opted_out_since(self, moment: float) -> bool:
-        """Whether the number is opted out, or was at some time since `moment`."""
+        """Return whether the number is opted out, or was at some time since `moment`."""
         # Times are kept in whole milliseconds, so that a STOP within the same one counts.
         since = math.floor(moment * 1000) / 1000
         return self.opted_out or any(each.out_at is not None and each.out_at >= since for each in (self.said, self.put))
@@ -98,7 +98,7 @@ class KeyMissing(Exception):
 
 @dataclass(frozen=True, slots=True)
 class OptOut:
-    """A number that must not be written to; of one that cannot be read, the form that it is kept under.
+    """A number that must not be written to. An unreadable number is replaced by its stored form.
 
     `form` is the latter's stored form. `readable` says that the number is one, `hidden` that it is a keyed hash.
     """
@@ -115,7 +115,7 @@ class OptOut:
 
 
 def milliseconds(at: float) -> int:
-    """A word's time as the scripts keep it; the same word always gives the same."""
+    """Return a time as the scripts store it. Equal times give equal numbers."""
     return round(at * 1000)
 
 
@@ -123,7 +123,7 @@ async def record_consent(store: Store, words: Sequence[ConsentChange], *, now: f
     """Record the words of numbers, and return how many changed the consent. Other senders are passed over.
 
     Raises:
-        redis.exceptions.RedisError: it is not known what was kept; doing it again is harmless.
+        redis.exceptions.RedisError: it is not known what was kept. Doing it again is harmless.
     """
     changed = 0
     for start in range(0, len(words), STEP):
@@ -135,8 +135,8 @@ async def record_consent(store: Store, words: Sequence[ConsentChange], *, now: f
 def encode_words(words: Sequence[ConsentChange], encryption: Sealer, *, now: float | None = None) -> list[list[Any]]:
     """Return words as the scripts take them: a list of [forms, sealed number, said, at (ms), source].
 
-    The forms are those of the number, that of today first. Without `now`, a word that bears no time gets -1: the
-    script then takes the time at which the event was accepted.
+    The forms are those of the number, that of today first. Without `now`, a word without a time gets -1.
+    The script then takes the time of acceptance.
     """
     encoded = []
     for word in words:
@@ -151,13 +151,13 @@ def encode_words(words: Sequence[ConsentChange], encryption: Sealer, *, now: flo
 
 
 def number_forms(number: str, encryption: Sealer) -> tuple[str, str]:
-    """A number as the scripts take it: its forms, as JSON, and itself, sealed; empty where it is not hidden."""
+    """Return a number's forms as JSON, and the sealed number, which is empty without encryption."""
     forms = orjson.dumps(encryption.forms(number)).decode()
     return forms, _sealed(number, encryption)
 
 
 async def consent_of(store: Store, number: str) -> Consent:
-    """Return what a number or a WhatsApp user has said, whichever of our keys that is hidden under; of others, nothing.
+    """Return the consent of a number or a WhatsApp user under any of our keys. Other senders have none.
 
     Raises:
         KeyMissing: it may have said something else under a key that is not here.
@@ -176,13 +176,13 @@ async def consent_of(store: Store, number: str) -> Consent:
 
 
 async def opted_out(store: Store, number: str, since: datetime | None = None) -> bool:
-    """Whether the latest word of this number was an opt-out, or with `since`: any that it said from then on."""
+    """Return whether the latest change was an opt-out, or with `since` any change from then on."""
     consent = await consent_of(store, number)
     return consent.opted_out if since is None else consent.opted_out_since(since.timestamp())
 
 
 async def opt_outs(store: Store) -> AsyncIterator[OptOut]:
-    """Every number that is opted out, in no order; WhatsApp users are none."""
+    """Yield every number that is opted out, in no order. WhatsApp users are none."""
     seen: set[tuple[str, bool]] = set()
     async for form, stored in store.redis.hscan_iter(store.keys.optouts, count=STEP):
         found = _opt_out(form, stored, store.encryption)
@@ -198,7 +198,7 @@ async def remove_opt_out(store: Store, opt_out: OptOut) -> None:
 
 
 async def move_opt_outs(store: Store) -> int:
-    """Keep under the first key what numbers said before it was the first; answers how many were moved.
+    """Store consent from before the first key under that key. Return how many numbers were moved.
 
     One whose number was erased, or is sealed under a key that is not here, stays where it is.
     """
@@ -216,7 +216,7 @@ async def move_opt_outs(store: Store) -> int:
 
 
 async def list_read_at(store: Store) -> float | None:
-    """When Telnyx's list of opt-outs was last read to its end (seconds since 1970)."""
+    """Return when Telnyx's list of opt-outs was last read to its end (seconds since 1970)."""
     stored: bytes | None = await store.redis.get(store.keys.optouts_read)
     return None if stored is None else int(stored) / 1000
 
@@ -227,7 +227,7 @@ async def note_list_read(store: Store, *, at: float) -> None:
 
 
 async def take_list_lock(store: Store, *, seconds: float) -> bool:
-    """Whether the caller is the one to read Telnyx's list within the next `seconds`."""
+    """Return whether the caller is the one to read Telnyx's list within the next `seconds`."""
     return bool(await store.redis.set(store.keys.optouts_reader, "1", nx=True, ex=int(seconds)))
 
 
@@ -247,12 +247,12 @@ async def take_back_answer(store: Store, number: str, *, effect_key: str) -> Non
 
 
 def _name(of: str) -> str | None:
-    """Return under what name the words of a number or a WhatsApp user are kept; None where it is neither."""
+    """Return the stored name of a number or of a WhatsApp user, None of others."""
     return _USER + of if is_user_id(of) else canonical_number(of)
 
 
 def _number(form: bytes, stored: bytes, encryption: Sealer) -> str | None:
-    """The number that something is known of; None where it is hidden and cannot be read, or is none."""
+    """Return the number of an entry, None if it cannot be read or is no number."""
     read = _form(form)
     if read.key is None:
         return read.plain
@@ -262,7 +262,7 @@ def _number(form: bytes, stored: bytes, encryption: Sealer) -> str | None:
 
 
 def _opt_out(field: bytes, stored: bytes, encryption: Sealer) -> OptOut | None:
-    """An entry of the list; None where it does not opt a number out."""
+    """Return an entry of the list, or None where it does not opt a number out."""
     holds, number, form = Consent.parse(stored).in_force, _number(field, stored, encryption), _form(field)
     if holds is None or holds.out_at is None or (number or form).startswith(_USER):
         return None
@@ -275,7 +275,7 @@ def _form(field: bytes) -> Form:
 
 
 def _sealed(number: str, encryption: Sealer) -> str:
-    """Return the sealed number that stands beside its hidden form; empty where it is not hidden."""
+    """Return the sealed number that stands beside its hidden form, or empty where it is not hidden."""
     return encryption.seal_text(number, _place(encryption.hide(number))) if encryption.active else ""
 
 

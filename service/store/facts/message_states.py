@@ -34,9 +34,9 @@ Purpose = Literal["look", "hold", "sent"]
 class PlannedSend:
     """The message that would go to a recipient. The look asks whether it could go, and takes nothing.
 
-    `awake` is false in quiet hours: then only consent is asked. `since` is when the message was sent, `fresh_until`
-    when it is too old for something in its place (seconds since 1970; None: never). `segments` count against the
-    `limit` of an hour.
+    `awake` is false in quiet hours: then only consent is asked. `since` is when the message was sent (seconds since
+    1970). From `fresh_until` on it is too old for something in its place. `segments` count against the `limit` of an
+    hour.
     """
 
     awake: bool
@@ -49,7 +49,7 @@ class PlannedSend:
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """One recipient of a message; `effect` is the ledger's name of the effect that would send in its place."""
+    """One recipient of a message. `effect` is the ledger's name of the effect that would send in its place."""
 
     number: str
     effect: str
@@ -80,9 +80,9 @@ class Preflight:
 class RecipientState:
     """Everything known of one recipient of a message.
 
-    `status` is the furthest one heard of. `reason` says why nothing may be sent in the message's place; empty: it may,
-    or the asking event has perhaps sent it already (`begun`). `right` is the event that holds the right to send, `held`
-    is since when that waits (seconds since 1970).
+    `status` is the furthest one known. `reason` says why nothing may be sent in the message's place. It is empty where
+    it may be sent, or the asking event has perhaps sent it already (`begun`). `right` is the event that holds the
+    right to send, `held` is since when that waits (seconds since 1970).
     """
 
     status: str
@@ -97,8 +97,7 @@ class RecipientState:
 class MessageState:
     """The asked recipients of a message, by number.
 
-    `doubled` names carriers: of the recipients of whom this question found out, which happens once, that the message
-    was delivered and something was sent in its place too.
+    `doubled` names the carriers of recipients who got both the message and something in its place. Each is named once.
     """
 
     recipients: dict[str, RecipientState]
@@ -205,7 +204,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class InsteadOf:
-    """The message in whose place something is sent; `since` is when it was sent (seconds since 1970).
+    """The message in whose place something is sent. `since` is when it was sent (seconds since 1970).
 
     `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds. `shown` is
     what Telnyx shows of it.
@@ -237,14 +236,14 @@ class SendConditions:
 
 @dataclass(frozen=True, slots=True)
 class NotAllowed:
-    """The reason why no intent was written; `about` names the event that holds the right, or the missing keys."""
+    """The reason why no intent was written. `about` names the event that holds the right, or the missing keys."""
 
     reason: str
     about: tuple[str, ...] = ()
 
 
 def conditions_argument(conditions: SendConditions | None, encryption: Sealer, *, only_asks: bool) -> bytes:
-    """Return the conditions as the script reads them; with `only_asks` it takes neither the right nor the budget."""
+    """Return the conditions as the script reads them. With `only_asks` it takes neither the right nor the budget."""
     if conditions is None:
         return b""
     instead_of = conditions.instead_of

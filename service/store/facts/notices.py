@@ -9,10 +9,10 @@ from service.store.scripts import Argument
 from service.store.store import Store
 
 SHORTEST_PAUSE = 300.0
-"""Seconds between two messages about one cause: the second tells of all occurrences meanwhile."""
+"""Seconds between two messages about one cause. The second has all occurrences meanwhile."""
 LONGEST_PAUSE = 86400.0
 MOST_ENTRIES = 50
-"""Different things that are told apart about one cause; others are counted."""
+"""Different entries of one cause. Others are only counted."""
 TIMEOUT = 60.0
 """Seconds after which what a worker took to tell, and did not, is another's to tell."""
 AT_ONCE = 10
@@ -22,8 +22,8 @@ AT_ONCE = 10
 class Notice:
     """One message to send: the entries of a cause since the last, each with its number of occurrences.
 
-    `stored` is the stored form; entries that none of our keys opens stand there alone.
-    `tries` counts how often it was taken to be told, this time included; `others` the occurrences without an entry.
+    `stored` is the stored form. Entries that none of our keys opens stand there alone.
+    `tries` counts how often it was taken, this time included. `others` counts the occurrences without an entry.
     """
 
     cause: str
@@ -34,7 +34,7 @@ class Notice:
 
 
 async def note(store: Store, cause: str, entry: bytes) -> bool:
-    """Note an entry to be told; answers whether it is news, rather than what the latest message told."""
+    """Note an entry for a notification. Return whether the latest message did not have it."""
     pause = int(SHORTEST_PAUSE * 1000)
     return bool(
         await store.run("notice", cause, store.encryption.seal_alike(entry, _place(cause)), MOST_ENTRIES, pause)
@@ -51,7 +51,7 @@ async def take(store: Store) -> list[Notice]:
 
 
 async def told(store: Store, notice: Notice) -> float:
-    """A notice has been told; answers the seconds until the next about its cause may be."""
+    """Record that a notice was sent. Return the seconds until the next one about its cause may be sent."""
     args: list[Argument] = [notice.cause, int(SHORTEST_PAUSE * 1000), int(LONGEST_PAUSE * 1000)]
     args.append(notice.others)
     for entry, occurrences in notice.stored.items():

@@ -16,7 +16,7 @@ REMEMBERED = 31 * 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """A phone's capability for the messages of one agent; without features it has no RCS there.
+    """A phone's capability for the messages of one agent. Without features it has no RCS there.
 
     Source: knowledge base, RCS capabilities and deeplinks: `features` is null without RCS, `GENERIC_RCS_FEATURE` alone
     where the phone takes text only.
@@ -31,7 +31,7 @@ class Capability:
 
 
 async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
-    """Return the remembered capabilities of these numbers; unknown ones are left out."""
+    """Return the remembered capabilities of these numbers. Unknown ones are left out."""
     asked = [(number, form) for number in dict.fromkeys(numbers) for form in store.encryption.forms(number)]
     async with store.redis.pipeline(transaction=False) as pipeline:
         for _, form in asked:
@@ -46,7 +46,7 @@ async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, 
 
 
 async def remember(store: Store, agent: str, found: Mapping[str, Capability]) -> None:
-    """Remember what Telnyx has just answered."""
+    """Remember the capabilities that Telnyx has just answered."""
     async with store.redis.pipeline(transaction=False) as pipeline:
         for number, capability in found.items():
             value = orjson.dumps({"features": capability.features, "at": clock.now()})
@@ -58,7 +58,7 @@ async def remember(store: Store, agent: str, found: Mapping[str, Capability]) ->
 
 
 async def forget(store: Store, agent: str, number: str) -> None:
-    """Ask again the next time."""
+    """Delete the capability, so that it is asked for again."""
     async with store.redis.pipeline(transaction=False) as pipeline:
         for form in store.encryption.forms(number):
             pipeline.hdel(store.keys.rcs(form), agent)
@@ -66,7 +66,7 @@ async def forget(store: Store, agent: str, number: str) -> None:
 
 
 async def known_url_domains(store: Store) -> frozenset[str] | None:
-    """The domains, or None where nobody has asked for them within the hour."""
+    """Return the domains, or None where nobody has asked for them within the hour."""
     stored: bytes | None = await store.redis.get(store.keys.url_domains)
     return None if stored is None else frozenset(orjson.loads(stored))
 
@@ -89,7 +89,7 @@ async def has_sent_to(store: Store, region: str, *, within: float) -> bool:
 
 
 async def known_profile_countries(store: Store, profile_id: str) -> frozenset[str] | None:
-    """Return the countries of a profile's numbers; None where nobody has asked for them within the hour."""
+    """Return the countries of a profile's numbers, or None where nobody has asked for them within the hour."""
     stored: bytes | None = await store.redis.get(store.keys.profile_countries(profile_id))
     return None if stored is None else frozenset(orjson.loads(stored))
 
@@ -100,12 +100,12 @@ async def remember_profile_countries(store: Store, profile_id: str, countries: C
 
 
 async def note_gone(store: Store, url: str) -> None:
-    """Remember, without an end, that this URL wants nothing more."""
+    """Remember without an end that this receiver has answered 410."""
     await store.redis.set(store.keys.gone_receiver(url), b"1")
 
 
 async def is_gone(store: Store, url: str) -> bool:
-    """Whether this URL wants nothing more."""
+    """Return whether this receiver has answered 410."""
     return bool(await store.redis.exists(store.keys.gone_receiver(url)))
 
 
@@ -123,6 +123,6 @@ async def remember_probe(store: Store, probe: Probe) -> None:
 
 
 async def latest_probe(store: Store) -> Probe | None:
-    """The last probe, or None where there was none."""
+    """Return the last probe, or None where there was none."""
     kept: bytes | None = await store.redis.get(store.keys.idempotency_probe)
     return None if kept is None else Probe(**orjson.loads(kept))

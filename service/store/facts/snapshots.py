@@ -8,7 +8,7 @@ from service.store.store import Store
 
 
 async def snapshot(store: Store, kind: str, subject: str) -> bytes | None:
-    """Return the last known state of a subject of this kind; None where there is none."""
+    """Return the last known state of a subject of this kind, or None where there is none."""
     stored: bytes | None = await store.redis.hget(store.keys.snapshot(kind), subject)  # type: ignore[misc]
     return stored
 
@@ -25,7 +25,7 @@ async def compare_and_set(
     """Replace the state and raise events in one step. Return False and change nothing if it is no longer `before`.
 
     Raises:
-        redis.exceptions.RedisError: it is not known whether it is stored; look again, and decide anew.
+        redis.exceptions.RedisError: it is not known whether it is stored. Look again, and decide anew.
     """
     args: list[Argument] = [kind, subject, before or b"", after]
     args += (pack_event(arrival, store.encryption) for arrival in raised)
@@ -33,12 +33,12 @@ async def compare_and_set(
 
 
 async def forget(store: Store, kind: str, subject: str) -> None:
-    """Know nothing of a subject any more."""
+    """Delete the state of a subject."""
     await store.redis.hdel(store.keys.snapshot(kind), subject)  # type: ignore[misc]
 
 
 async def acquire_throttle(store: Store, name: str, holder: str, *, seconds: float) -> bool:
-    """Whether it is this holder's turn: the first to ask has it for `seconds`, and each time that it asks again."""
+    """Return whether this holder has the throttle. The first one to ask has it for `seconds`."""
     had: bytes | None = await store.redis.set(
         store.keys.throttle(name), holder, nx=True, get=True, px=int(seconds * 1000)
     )

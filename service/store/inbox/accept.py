@@ -24,21 +24,21 @@ from service.store.scripts import is_script_error
 from service.store.store import Store
 
 CONTENT_IS_REMEMBERED = 3_600_000
-"""Milliseconds for which an event without an id is a duplicate of an equal one: a status may rightly come again."""
+"""Milliseconds for which an event without an id is a duplicate of an equal one. Later a status may come again."""
 
 LENGTH_BYTES = 4
 PAGE = 500
 """Records that one script may look at."""
 
 FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
-"""Ways of arrival whose events tell the state of a message; the payload of a derived event is an old snapshot."""
+"""Ways of arrival whose events tell the state of a message. The payload of a derived event is an old snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """An event to accept; `delay` (milliseconds) is how long it waits until handlers may see it.
+    """An event to accept. `delay` (milliseconds) is how long it waits until handlers may see it.
 
-    `words` are what it says about consent, `message` the state of the message that it tells of. Both are kept in the
+    `words` are what it says about consent, `message` the state of its message. Both are kept in the
     same step, the state for `keep` seconds. `claim` is given where the headers that prove the body are to be kept
     beside it.
     """
@@ -73,7 +73,7 @@ class NewEvent:
         claim: SignatureHeaders | None = None,
         keep: float = DEFAULT_KEEP,
     ) -> "NewEvent":
-        """Return what a webhook brings; the state of its message is kept for `keep` seconds."""
+        """Return what a webhook brings. The state of its message is kept for `keep` seconds."""
         return cls(
             envelope.identity,
             envelope.type,
@@ -97,7 +97,7 @@ class Acceptance:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The counters; `accepted` should be the sum of the others."""
+    """The counters. `accepted` should be the sum of the others."""
 
     accepted: int = 0
     done: int = 0
@@ -110,7 +110,7 @@ async def accept(store: Store, arrivals: Sequence[NewEvent]) -> list[Acceptance]
     """Make events durable and queue them, in one atomic step.
 
     Raises:
-        redis.exceptions.RedisError: it is not known whether they are stored; accepting them again is harmless.
+        redis.exceptions.RedisError: it is not known whether they are stored. Accepting them again is harmless.
     """
     answers = await store.run("accept", *(pack_event(each, store.encryption) for each in arrivals))
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
@@ -153,17 +153,17 @@ def index_terms(event_type: str, body: bytes, encryption: Sealer) -> bytes:
 
 
 async def cancel(store: Store, event_id: str, *, remember: int) -> None:
-    """Call off a scheduled event that has not begun; that of one not yet scheduled is kept for `remember` ms."""
+    """Cancel a scheduled event that has not begun. The cancellation of a later one is kept for `remember` ms."""
     await store.run("cancel", event_id, remember)
 
 
 async def find(store: Store, event_id: str) -> EventRecord | None:
-    """The record of one event, or None where none is remembered."""
+    """Return the record of one event, or None where none is remembered."""
     return next(iter(await find_all(store, [event_id])), None)
 
 
 async def find_all(store: Store, ids: Sequence[str]) -> list[EventRecord]:
-    """Return whole records of events, bodies too; unknown events are left out."""
+    """Return whole records of events, bodies too. Unknown events are left out."""
     async with store.redis.pipeline(transaction=False) as pipe:
         for event_id in ids:
             pipe.hgetall(store.keys.event(event_id))
@@ -172,7 +172,7 @@ async def find_all(store: Store, ids: Sequence[str]) -> list[EventRecord]:
 
 
 def _record(event_id: str, answer: Mapping[bytes, bytes] | Exception, encryption: Sealer) -> EventRecord:
-    """Read one answer to HGETALL; a key that holds no hash is an unreadable record.
+    """Read one answer to HGETALL. A key that holds no hash is an unreadable record.
 
     Raises:
         redis.exceptions.RedisError: the server refused.
@@ -192,7 +192,7 @@ async def counts(store: Store) -> Counts:
 
 
 async def summaries(store: Store, ids: Sequence[str]) -> list[EventRecord]:
-    """Return the records of events, without bodies; unknown events are left out."""
+    """Return the records of events, without bodies. Unknown events are left out."""
     pages = [ids[start : start + PAGE] for start in range(0, len(ids), PAGE)]
     answers = [answer for page in pages for answer in await store.run("summaries", *page)]
     return [

@@ -22,7 +22,7 @@ class Totals:
     dead: int
 
     def contradictions(self) -> list[str]:
-        """Where they contradict each other, in words."""
+        """Return where they contradict each other, in words."""
         return [
             f"{counted} are counted as {state}, but {witness} {number}"
             for state, counted, witness, number in self._pairs()
@@ -31,11 +31,11 @@ class Totals:
 
     @property
     def difference(self) -> int:
-        """By how much they contradict each other, in all; 0 where they agree."""
+        """By how much they contradict each other, in all, or 0 where they agree."""
         return sum(abs(counted - number) for _, counted, _, number in self._pairs())
 
     def _pairs(self) -> tuple[tuple[str, int, str, int], ...]:
-        """Yield the pairs that must be equal: a counter, and another witness's count."""
+        """Yield the pairs that must be equal: a counter, and another count."""
         known = self.counters
         parts = known.done + known.ignored + known.dead + known.open
         return (
@@ -96,10 +96,10 @@ class _Count:
 
 
 async def audit(store: Store, *, looked_at: Callable[[int], None] = lambda _: None) -> Audit:
-    """Compare all that is remembered with itself; `looked_at` is told how many more events were looked at.
+    """Compare all that is stored with itself. `looked_at` is called with the number of further events looked at.
 
-    Under load a count is repeated, and if the counters never stand still, only those that are read in one moment are
-    compared. The ids that differ are those of the last count.
+    Under load a count is repeated. If the counters never stand still, only those of one moment are compared. The ids
+    that differ are those of the last count.
 
     Raises:
         redis.exceptions.RedisError: Redis cannot be reached, or refuses.
@@ -120,7 +120,7 @@ async def repair(store: Store, found: Audit) -> None:
     That is for what a script left that failed half-way and was not repeated. Repeating it is harmless.
 
     Raises:
-        redis.exceptions.RedisError: Redis cannot be reached, or refuses; repair once more.
+        redis.exceptions.RedisError: Redis cannot be reached, or refuses. Repair once more.
     """
     ids = [each.event_id for each in found.differences]
     for start in range(0, len(ids), PAGE):

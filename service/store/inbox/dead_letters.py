@@ -45,9 +45,9 @@ async def retry(
     reason: str | None = None,
     trusted: bool = False,
 ) -> list[RetryVerdict]:
-    """Let the dead handlers of dead events run again, with attempts counted anew; of this name and reason only.
+    """Run the dead handlers of dead events again, with attempts counted anew, if they have this name and reason.
 
-    `word` settles their effects of unknown fate. `trusted` takes events too whose effects elsewhere are not known here.
+    `word` settles their unresolved effects. `trusted` takes events too whose effects elsewhere are not known here.
     """
     args = (word, SETTLED_ANSWER, handler or "", reason or "", int(trusted))
     return [verdict.decode() for verdict in await store.run("dead_retry", *args, *ids)]
@@ -70,7 +70,7 @@ async def replay(
     trusted: bool = False,
     act: bool = True,
 ) -> list[Replayed]:
-    """Process ended events once more, with all handlers or with one; `again` forgets that one's effects.
+    """Process ended events once more, with all handlers or with one. `again` forgets that one's effects.
 
     Without `act` nothing is changed, and the answer says what would be.
     """
@@ -89,6 +89,6 @@ async def new_causes(store: Store, *, remember: float) -> tuple[int, list[DeadCa
 
 
 async def quarantine(store: Store, job_id: str | bytes, reason: str, error: str) -> bool:
-    """Take a job out of the queue and keep its data as a dead event; False where it has left the queue meanwhile."""
+    """Move a job from the queue to a dead event. Return False if it has left the queue meanwhile."""
     name = job_id if isinstance(job_id, str) else job_id.decode(errors="backslashreplace")
     return bool(await store.run("quarantine", job_id, reason, error, name))

@@ -26,8 +26,7 @@ class Erased:
     """The erased data of a number.
 
     The events `still_open` are erased when they end, `unread` ones no key opens. `failed` says why others could not be
-    read. `opt_out` says how an opt-out or
-    opt-in of the number is kept: `hidden` under a keyed hash, `plain` where there is no key, or not at all.
+    read. `opt_out` says how the number's consent is kept: `hidden`, `plain` without a key, or not at all.
     `still_found` are the events that a search for the number finds afterwards.
     """
 
@@ -44,10 +43,10 @@ class Erased:
 
 
 async def erase(store: Store, number: str, *, progress: Callable[[int], None] = lambda _: None) -> Erased:
-    """Take away all that is known of a number but what it has said about being written to; `progress` hears of events.
+    """Erase all that is known of a number but its consent. `progress` is called with numbers of events.
 
     Raises:
-        redis.exceptions.RedisError: some of it may be left; doing it again is harmless.
+        redis.exceptions.RedisError: some of it may be left. Doing it again is harmless.
     """
     plain, erased = canonical_number(number) or number, Erased()
     mention = NumberMatcher.of(plain)
@@ -69,14 +68,14 @@ async def erase(store: Store, number: str, *, progress: Callable[[int], None] = 
 
 
 async def erase_ended(store: Store) -> int:
-    """Erase some of the events that were open when they were to be, and have ended; answers how many."""
+    """Erase some of the events that were open when they were to be, and have ended. Return how many."""
     ids: list[bytes] = await store.redis.srandmember(store.keys.erasing, PAGE)  # type: ignore[misc]
     answers = await store.run("erase", *ids) if ids else []
     return sum(answer[0] == b"erased" for answer in answers)
 
 
 async def forget_old_writes(redis: "Redis") -> bool:
-    """Have the server write its append-only file anew, which tells of what was erased; False where it will not."""
+    """Have the server rewrite its append-only file, which holds erased data. Return False if it refuses."""
     try:
         await redis.execute_command("BGREWRITEAOF")  # type: ignore[no-untyped-call]
     except RedisError:
@@ -87,7 +86,7 @@ async def forget_old_writes(redis: "Redis") -> bool:
 async def _pages(store: Store) -> AsyncIterator[list[str]]:
     """Yield the ids of all events, in no order, each once.
 
-    A scan passes over nothing that is there all the time, whereas ranks shift while other events expire or are dropped.
+    A scan misses nothing that is there all the time. Ranks shift while other events expire or are dropped.
     """
     seen: set[str] = set()
     async for found in in_pages(store.redis.zscan_iter(store.keys.events, count=PAGE), PAGE):

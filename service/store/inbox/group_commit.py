@@ -1,7 +1,7 @@
 """Group commit: callers hand in items one at a time, Redis gets them in batches.
 
 The next batch gathers while one is in flight. A lone item never waits for company. The batches run in a task of their
-own, so that a caller who goes away cannot leave a half-read reply on the connection.
+own. So a cancelled caller cannot leave a half-read reply on the connection.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
 PAUSE = 0.05
-"""Seconds between tries while Redis is away."""
+"""Seconds between tries while Redis does not answer."""
 MAX_ITEMS = 256
 MAX_BYTES = 1024**2
 """Limits of one batch."""
@@ -34,8 +34,8 @@ _PASSING = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
 class Batcher(Generic[Item, Answer]):
     """Commits items in batches.
 
-    A batch that fails with one of `passing` is tried again as long as somebody waits for it, so `commit` must be
-    repeatable. Any other error goes to those who wait.
+    A batch that fails with one of `passing` is tried again as long as somebody waits. So `commit` must be repeatable.
+    Any other error goes to those who wait.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Batcher(Generic[Item, Answer]):
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._flushing: asyncio.Task[None] | None = None
         self.trouble: Exception | None = None
-        """The latest error that was waited out; None once a batch went through."""
+        """The latest error that a batch waited for. None once a batch went through."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -122,7 +122,7 @@ class NotAccepted(Exception):
 
 
 class GroupCommit:
-    """Accepts events one at a time for its callers and in batches for Redis; `patience` is seconds for each caller."""
+    """Accepts events one at a time for its callers and in batches for Redis. `patience` is seconds for each caller."""
 
     def __init__(self, store: Store, *, patience: float) -> None:
         self._patience = patience
@@ -134,7 +134,7 @@ class GroupCommit:
         """Wait until the event is durable.
 
         Raises:
-            NotAccepted: Redis could not take it within the patience, or too many wait already.
+            NotAccepted: Redis could not take it in time, or too many wait already.
         """
         if len(self._batcher) >= MAX_WAITING:
             raise NotAccepted("too many events wait for Redis")

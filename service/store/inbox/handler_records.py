@@ -14,14 +14,14 @@ Say = Callable[[str, str], str]
 
 
 MOST_RUNS = 40
-"""Runs that a record tells of: the first half and the last half of these."""
+"""Runs in a record: the first half and the last half of these."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """One run of a handler, or several in a row that ended alike: from when to when, how, and why.
 
-    `remarks` are what else is to be told of it.
+    `remarks` are further notes for the timeline.
     """
 
     began: int
@@ -33,7 +33,7 @@ class RunRecord:
     remarks: tuple[str, ...] = ()
 
     def joined(self, later: "RunRecord") -> "RunRecord | None":
-        """This and the next run as one line, where both waited for the same; None where they differ."""
+        """Return this and the next run as one, if both waited for the same, else None."""
         alike = (self.outcome, self.reason, self.error) == (later.outcome, later.reason, later.error)
         if later.remarks or not alike or self.outcome not in ("waiting", "parked"):
             return None
@@ -41,7 +41,7 @@ class RunRecord:
 
     @classmethod
     def from_told(cls, told: object) -> "RunRecord | None":
-        """Read a run without the fields that this version does not know; None where too little can be read."""
+        """Read the known fields of a run. Return None if too little can be read."""
         if not isinstance(told, dict):
             return None
         known, remarks = _fitting(told, _RUN_FIELDS), told.get("remarks")
@@ -51,18 +51,18 @@ class RunRecord:
         return cls(**known, remarks=tuple(each for each in kept if isinstance(each, str)))
 
     def told_by(self, say: "Say") -> "RunRecord":
-        """This run with its error and its remarks in other words: sealed, or opened."""
+        """Return this run with its error and its remarks sealed or opened."""
         remarks = tuple(say(each, "remark") for each in self.remarks)
         return replace(self, error=self.error and say(self.error, "run_error"), remarks=remarks)
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerRecord:
-    """How far one handler is with one event; times are milliseconds since 1970.
+    """How far one handler is with one event. Times are milliseconds since 1970.
 
     `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. A wait costs no
-    attempt: `waiting_for` says for what kind of thing, `waiting_since` and `waits` since
-    when and how often in a row, `first_waiting` since when anything was waited for after the last attempt.
+    attempt. `waiting_for` says for what kind of thing, `waiting_since` since when, `waits` how often in a row.
+    `first_waiting` is the begin of all waits since the last attempt.
     `held_by` names the cause outside the event whose end sets it free. `runs` is its history.
     """
 
@@ -96,7 +96,7 @@ class HandlerRecord:
         return self.state == "done" and self.reason is not None
 
     def after(self, run: RunRecord, *, ran: bool = True) -> "HandlerRecord":
-        """This record, with one more run in its history; `ran` is False where a pause kept the handler from running."""
+        """Return this record with one more run. `ran` is False if a pause kept the handler from running."""
         last = self.runs[-1].joined(run) if self.runs else None
         runs = (*self.runs[:-1], last) if last else (*self.runs, run)
         if len(runs) > MOST_RUNS:
@@ -118,7 +118,7 @@ class HandlerRecord:
         return replace(self, error=error, runs=tuple(each.told_by(say) for each in self.runs))
 
     def to_json(self) -> bytes:
-        """Return the form in which Redis keeps it; fields with their defaults are left out."""
+        """Return the form in which Redis keeps it. Fields with their defaults are left out."""
         kept = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) != _DEFAULTS[name]}
         return orjson.dumps({"state": self.state, **kept})
 
@@ -152,7 +152,7 @@ _RUN_FIELDS, _HANDLER_FIELDS = _types(RunRecord), _types(HandlerRecord)
 
 
 def _fitting(told: Mapping[str, Any], fields: Mapping[str, tuple[type, ...]]) -> dict[str, Any]:
-    """Return the fields that are known and of the right type; Lua writes large whole numbers as floats."""
+    """Return the fields that are known and of the right type. Lua writes large whole numbers as floats."""
     whole = {name: int(value) if isinstance(value, float) else value for name, value in told.items()}
     return {
         name: whole[name]

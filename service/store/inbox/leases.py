@@ -17,7 +17,7 @@ from service.store.scripts import Argument
 from service.store.store import Store
 
 DRAINING_IS_REMEMBERED = 86_400_000
-"""Milliseconds; longer than any lease, so that a stopped worker's leases never count as lapses of an event."""
+"""Milliseconds, longer than any lease, so that a stopped worker's leases never count as lapses of an event."""
 
 
 class LeaseLost(BaseException):
@@ -44,7 +44,7 @@ class Lease:
 
     @cached_property
     def event(self) -> Event[dict[str, Any]]:
-        """The event in the body, parsed once for all who only read it; raises like `read_event`."""
+        """The event in the body, parsed once for all who only read it. Raises like `read_event`."""
         return self.read_event()
 
     def read_event(self) -> Event[dict[str, Any]]:
@@ -70,17 +70,17 @@ class Lease:
         return payload
 
     def now(self) -> int:
-        """The server's time in milliseconds: due times must not depend on whose clock is right."""
+        """Return the server's time in milliseconds. Due times must not depend on the clocks of workers."""
         return self.claimed_at + int((time.monotonic() - self.monotonic) * 1000)
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedEvents:
-    """The answer to a claim: events of ours, ids of due jobs that are arq's own, and seconds until the next is due.
+    """The answer to a claim: our events, ids of arq's own due jobs, and seconds until the next is due.
 
-    `suspects` counts due events that only a worker without other work is given; `paused` names paused handlers.
-    `damaged` are the ids of events that were ended because their records are damaged, `unreadable` the members of the
-    queue that are no text: nobody can have an event of such an id.
+    `suspects` counts due events that only a worker without other work is given. `paused` names paused handlers.
+    `damaged` are the ids of events that ended because their records are damaged. `unreadable` are the members of the
+    queue that are no text, so no event has such an id.
     """
 
     leases: list[Lease]
@@ -96,7 +96,7 @@ class ClaimedEvents:
 class ClaimRequest:
     """A request for a claim: up to `limit` due events for `lease` seconds.
 
-    `number` counts a worker's claims; one whose reply was lost is repeated under its number. `routes` fixes the
+    `number` counts a worker's claims. One whose reply was lost is repeated under its number. `routes` fixes the
     handlers of events that were never claimed before. `alone` says that the worker runs nothing else.
     """
 
@@ -119,7 +119,7 @@ class HandlerResults:
 
     @classmethod
     def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], *, release: bool, sealer: Sealer = PLAIN) -> Self:
-        """Written out at once, so that a record that cannot be written fails its own event and no batch."""
+        """Serialize the records at once, so that an unfit one fails its own event and no batch."""
         sealed = {name: record.sealed(sealer, lease.record.id, name) for name, record in ended.items()}
         return cls(lease, {name: record.to_json() for name, record in sealed.items()}, release)
 
@@ -141,7 +141,7 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
     """Take due events.
 
     Raises:
-        redis.exceptions.RedisError: it is not known whether events were taken; repeat the request to learn which.
+        redis.exceptions.RedisError: it is not known whether events were taken. Repeat the request to learn which.
     """
     began = time.monotonic()
     args: list[Argument] = [request.worker, request.number, int(request.lease * 1000), request.limit]
@@ -161,7 +161,7 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
 
 
 async def finish(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
-    """Record endings; answers for each event its state, or `lost` where nothing was recorded."""
+    """Record endings. Return for each event its state, or `lost` where nothing was recorded."""
     args = finishing(endings)
     return [state.decode() for state in await store.run("finish", *args)]
 
@@ -192,7 +192,7 @@ def finishing(endings: Iterable[HandlerResults]) -> list[Argument]:
 
 
 async def announce_stop(store: Store, worker: str) -> None:
-    """Say that a worker is about to stop, so that a lease that it leaves behind is held against no event."""
+    """Announce that a worker is about to stop, so that its leases never count as lapses of an event."""
     await store.redis.set(store.keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
 
 

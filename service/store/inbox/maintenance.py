@@ -21,10 +21,10 @@ ENOUGH = 0.8
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """How many events are in the queue, how many of them wait for a worker, and the first of those for how long.
+    """The length of the queue, how many events wait for a worker, and for how long the first one does.
 
-    `age` is seconds since the earliest due time; 0 where nothing is due. The events of a worker whose event loop is
-    blocked count as due since then; `blocked_workers` is the number of such workers.
+    `age` is seconds since the earliest due time, or 0 where nothing is due. The events of a worker whose event loop is
+    blocked count as due since then. `blocked_workers` is the number of such workers.
     """
 
     length: int
@@ -35,7 +35,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that the server uses, and may use; `limit` is None where only the machine limits it."""
+    """Bytes that the server uses, and may use. `limit` is None where only the machine limits it."""
 
     used: int
     limit: int | None
@@ -52,7 +52,7 @@ class MemoryForecast:
 
     @property
     def days(self) -> float | None:
-        """The days until bodies of ended events go early, if nothing is forgotten before; None without events."""
+        """The days until bodies of ended events are pruned early, None without events."""
         growth = self.events_today * self.bytes_an_event
         return max(0.0, self.limit * ENOUGH - self.used) / growth if growth else None
 
@@ -109,13 +109,13 @@ async def blocked_workers(store: Store) -> list[str]:
 
 
 async def memory(redis: "Redis") -> Memory | None:
-    """Return the server's memory; None where this user may not see it."""
+    """Return the server's memory, or None where this user may not see it."""
     told = await _memory_info(redis)
     return Memory(int(told["used_memory"]), int(told.get("maxmemory", 0)) or None) if told else None
 
 
 async def memory_share(redis: "Redis") -> float:
-    """Return the used share of the server's memory limit; 0 where it has none, or does not let this user see it."""
+    """Return the used share of the server's memory limit, 0 without a limit or without the right to see it."""
     told = await _memory_info(redis)
     limit = int(told.get("maxmemory", 0))
     # The server leaves its buffers for the file and the replicas out of what it compares with the limit.
@@ -123,7 +123,7 @@ async def memory_share(redis: "Redis") -> float:
 
 
 async def forecast_memory(store: Store, now: float) -> MemoryForecast | None:
-    """Return the forecast, `now` in seconds since 1970; None where the server does not let this user see its memory.
+    """Return the forecast at `now` (seconds since 1970), None without the right to see the memory.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.

@@ -1,4 +1,4 @@
-"""The reasons with which handlers of Ringback end, wait or are parked; docs/reasons.md explains each.
+"""The reasons with which handlers of Ringback end, wait or are parked. docs/reasons.md explains each.
 
 Three kinds of reasons are open: Telnyx's error codes, names of exceptions, and the words of authors.
 """
@@ -16,12 +16,12 @@ WAITING = frozenset(
     | {"over_budget", "quiet_hours", "rate_limit", "receiver_busy", "redis_unavailable", "retry", "telnyx_outage"}
     | {"telnyx_unreachable", "telnyx_unreadable", "unknown_handler"}
 )
-"""The handler runs again later; dead under the same reason once that took too long."""
+"""The handler runs again later. It is dead under the same reason once that took too long."""
 PARKED = frozenset({"credentials", "paused", "permission", "profile_disabled", "spending_limit", "telnyx_outage"})
-"""The handler waits for the end of a cause outside its event; dead under the same reason once that took too long."""
+"""The handler waits for the end of a block. It is dead under the same reason once that took too long."""
 DEAD = frozenset(
     {"ambiguous", "blocked_event_loop", "corrupt_job", "imported", "killed_worker", "no_body", "no_event", "no_job"}
     | {"nothing_to_say", "payload", "request", "sealed", "template", "too_long", "unknown_function", "unreadable"}
 )
-"""The handler gave up, and a person decides."""
+"""The handler has failed for good, and a person decides."""
 REASONS = DONE | WAITING | PARKED | DEAD

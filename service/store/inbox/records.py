@@ -32,9 +32,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class EventRecord:
-    """The inbox record of one event; times are milliseconds since 1970. `body` is None once it was let go.
+    """The inbox record of one event. Times are milliseconds since 1970. `body` is None once it was pruned.
 
-    It is None too where none of our keys opens it: then `sealed_under` names the key that does, or `damaged` holds
+    It is None too where none of our keys opens it. Then `sealed_under` names the missing key, or `damaged` holds
     `body`. `unsealed` says that it is stored in the clear although there is a key.
 
     `signature_headers` are those that came with this very body, where they were kept: while events are forwarded.
@@ -66,14 +66,14 @@ class EventRecord:
 
 
 def encode_source(arrived_by: str, claim: SignatureHeaders | None) -> str:
-    """How an event came and, where they are kept, its timestamp and signature: one field, let go of with the body."""
+    """Return the way of arrival with the timestamp and signature that are kept: one field, pruned with the body."""
     if claim is None:
         return arrived_by
     return f"{arrived_by} {claim.headers[TIMESTAMP_HEADER]} {claim.headers[SIGNATURE_HEADER]}"
 
 
 def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -> EventRecord:
-    """Read the hash of an event, whole or after its body was let go of, and open what is sealed."""
+    """Read the hash of an event, whole or after its body was pruned, and open what is sealed."""
     reading = _Reading(fields)
     outcomes = reading.outcomes() if b"pruned" in fields else None
     arrived_by, *signed = reading.text(b"arrived_by", "webhook").split() or ["webhook"]
@@ -107,7 +107,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
 
 
 def whole_number(stored: bytes | None) -> int | None:
-    """Return the whole number that is stored; None where there is none, or something else."""
+    """Return the whole number that is stored, or None where there is none, or something else."""
     try:
         return None if stored is None else int(stored)
     except ValueError:
@@ -200,7 +200,7 @@ def _note(line: bytes) -> Note | None:
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    """Return the JSON object in a stored text; empty if it is none."""
+    """Return the JSON object in a stored text, empty if it is none."""
     try:
         told = orjson.loads(text)
     except ValueError:
@@ -214,7 +214,7 @@ def body_place(identity: str) -> bytes:
 
 
 def _checked_place(event_id: str, identity: str) -> bytes:
-    """Return the place of a body, if its event can bear this id (see accept.lua); else it belongs to another event."""
+    """Return the place of a body, if its event can bear this id (see accept.lua). Else it belongs to another event."""
     rest = event_id.removeprefix(identity)
     if event_id.startswith(identity) and (not rest or rest[0] == "~" or (rest[0] == "." and rest[1:].isdecimal())):
         return body_place(identity)

@@ -2,7 +2,7 @@
 
 No index has an entry for each event: it would cost memory for every one, and time at its acceptance. A string
 per minute holds a few bytes for each type and number (`minute.lua`), which tell where to look. There, and for filters
-without such bytes, scripts look through the records, page by page, the newest first: some seconds for a million, in
+without such bytes, scripts look through the records, page by page, the newest first. A million takes some seconds, in
 steps of milliseconds.
 """
 
@@ -22,14 +22,14 @@ from service.store.store import Store
 MINUTE = 60_000
 MINUTES_AT_ONCE = 500
 MARKED = 7 * 86_400_000
-"""Milliseconds for which it is certain that a minute has its marks; `minute.lua` keeps them a day longer."""
+"""Milliseconds for which it is certain that a minute has its marks. `minute.lua` keeps them a day longer."""
 FEW = 20_000
 """Open or dead events up to which all of them are looked through, rather than all events."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """The wanted events; a None matches everything.
+    """The wanted events. A None matches everything.
 
     `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be found by. `since` and
     `until` are milliseconds: of arrival, or for dead events (`dead_ids`) of death. `died` and `reason` are of a dead
@@ -46,7 +46,7 @@ class EventFilter:
     reason: str | None = None
 
     def to_json(self, *, with_times: bool) -> bytes:
-        """The form that the script reads."""
+        """Return the form that the script reads."""
         told: dict[str, Any] = {
             name: getattr(self, name) for name in ("state", "type", "handler", "died", "reason") if getattr(self, name)
         }
@@ -57,7 +57,7 @@ class EventFilter:
         return orjson.dumps(told)
 
     def marks(self) -> list[str]:
-        """The digests that a minute must hold to hold such an event: of each, either of those with commas between."""
+        """Return the digests that a minute with such an event holds. Commas join alternatives."""
         found = [] if self.about is None else [_either(self.about)]
         if self.type is not None and not self.type.endswith("*"):
             found.append(type_digest(self.type).hex())
@@ -90,7 +90,7 @@ class ScanBudget:
         return self.spent >= self.most
 
     def __call__(self, more: int) -> None:
-        """Some more were looked at."""
+        """Count further records."""
         self.spent += more
         self.tell(more)
 
@@ -98,7 +98,7 @@ class ScanBudget:
 async def search(
     store: Store, wanted: EventFilter, *, limit: int, effort: ScanBudget | None = None
 ) -> list[EventRecord]:
-    """Up to `limit` such events, without bodies, the newest arrivals first, as far as the effort reaches."""
+    """Return up to `limit` such events without bodies, the newest arrivals first, within the budget `effort`."""
     ids: dict[str, None] = {}
     effort = effort or ScanBudget()
     async for page in matching(store, wanted, looked_at=effort):
@@ -111,7 +111,7 @@ async def search(
 async def matching(
     store: Store, wanted: EventFilter, *, looked_at: Callable[[int], None] = _nobody
 ) -> AsyncIterator[list[str]]:
-    """The ids of such events, the newest arrivals first, in pages. One may come twice while others arrive."""
+    """Yield the ids of such events, the newest arrivals first, in pages. One may come twice while others arrive."""
     short = await _short_index(store, wanted.state)
     if short is not None:
         found: _Found = []
@@ -130,7 +130,7 @@ async def matching(
 async def dead_ids(
     store: Store, wanted: EventFilter, *, limit: int | None = None, looked_at: Callable[[int], None] = _nobody
 ) -> list[str]:
-    """The ids of such dead events, those that died last first."""
+    """Return the ids of such dead events, those that died last first."""
     ids: dict[str, None] = {}
     ranks = await _ranks(store.redis, store.keys.dead, wanted.since, wanted.until)
     async for page in _pages(store, wanted, "dead", ranks=ranks, looked_at=looked_at, with_times=False):
@@ -141,7 +141,7 @@ async def dead_ids(
 
 
 async def filter_ids(store: Store, wanted: EventFilter, ids: Sequence[str]) -> list[str]:
-    """Which of these (at most `PAGE`) are looked for."""
+    """Return the wanted ones of these (at most `PAGE`)."""
     if not ids:
         return []
     _, found = await _select(store, wanted.to_json(with_times=True), ("", 0, 0), *ids)
@@ -149,7 +149,7 @@ async def filter_ids(store: Store, wanted: EventFilter, ids: Sequence[str]) -> l
 
 
 async def _short_index(store: Store, state: str | None) -> str | None:
-    """The index that holds few events but all of this state, if there is one."""
+    """Return the index that holds few events but all of this state, if there is one."""
     index = {"open": ("queue", store.keys.queue), "dead": ("dead", store.keys.dead)}.get(state or "")
     if index is None or await store.redis.zcard(index[1]) > FEW:
         return None
@@ -157,7 +157,7 @@ async def _short_index(store: Store, state: str | None) -> str | None:
 
 
 async def _stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[int | None, int | None]]:
-    """From when to when (ms) there may be such events, the latest first."""
+    """Yield the times (ms) between which there may be such events, the latest first."""
     digests = wanted.marks()
     if not digests:
         yield wanted.since, wanted.until
@@ -178,7 +178,7 @@ async def _stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[i
 
 
 async def _ranks(redis: "Redis", index: str, since: int | None, until: int | None) -> tuple[int, int]:
-    """From and up to which rank, counted from the newest, an index holds these times."""
+    """Return the first and the last rank of these times in an index, counted from the newest."""
     newer = 0 if until is None else await redis.zcount(index, f"({until}", "+inf")
     lowest, highest = "-inf" if since is None else since, "+inf" if until is None else until
     return newer, newer + await redis.zcount(index, lowest, highest)
@@ -211,7 +211,7 @@ async def _select(store: Store, filters: bytes, where: tuple[str, int, int], *id
 
 
 MOST_AT_ONCE = 1000
-"""Events that one look takes from each index; further ones are only counted."""
+"""Events that one look takes from each index. Further ones are only counted."""
 MOST_OPEN = 500
 """Open events that are looked at again each time, those that arrived last."""
 
@@ -237,10 +237,10 @@ class Watch:
     _known: "OrderedDict[str, EventRecord]" = field(default_factory=OrderedDict)
 
     async def look(self) -> Changes:
-        """Return the changes since the last look; the first one sees nothing.
+        """Return the changes since the last look. The first one sees nothing.
 
         Raises:
-            redis.exceptions.RedisError: Redis cannot be reached; look again later.
+            redis.exceptions.RedisError: Redis cannot be reached. Look again later.
         """
         # Of the current millisecond more may be to come.
         until = await server_time(self.store.redis) - 1
@@ -258,7 +258,7 @@ class Watch:
         return Changes(changed, passed_over)
 
     async def _moved(self, since: int, until: int) -> tuple[list[str], int]:
-        """The ids that arrived or ended after `since`."""
+        """Return the ids that arrived or ended after `since`."""
         ids: list[str] = []
         passed_over = 0
         for index in (self.store.keys.events, self.store.keys.ended, self.store.keys.dead):

@@ -5,7 +5,7 @@
 | `id`, `type`, `state`, `arrived_by`, `deliveries` | as in the record |
 | `received_at`, `ended_at` | times in UTC, to the millisecond |
 | `handlers` | by name `state`, `attempts`, `reason`, and with `--raw` `error` |
-| `body` | the body in disguise, an object (a text where nested very deeply); with `--raw` the very text; or null |
+| `body` | the body in disguise, an object (a text where nested very deeply), with `--raw` the very text, or null |
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,12 +48,12 @@ class ImportedEvent:
 async def import_events(
     store: Store, events: Sequence[ImportedEvent], *, run_them: bool, keep: float
 ) -> list[Literal["imported", "known"]]:
-    """Store events (at most `STEP`) as ended, or with `run_them` as just arrived; known ones stay unchanged.
+    """Store events (at most `STEP`) as ended, or with `run_them` as just arrived. Known ones stay unchanged.
 
     Their message states are kept for `keep` seconds, of known ones too. Their consent counts from its own time.
 
     Raises:
-        redis.exceptions.RedisError: it is not known which are stored; storing them again is harmless.
+        redis.exceptions.RedisError: it is not known which are stored. Storing them again is harmless.
     """
     told = [_told(event) for event in events]
     words = [word for event, envelope in zip(events, told, strict=True) for word in _words(event, envelope)]
@@ -81,7 +81,7 @@ def _packed(event: ImportedEvent, envelope: Envelope | None, encryption: Sealer,
 
 
 def _told(event: ImportedEvent) -> Envelope | None:
-    """Return the message state and consent in an event of Telnyx; a derived event has none."""
+    """Return the message state and consent in an event of Telnyx. A derived event has none."""
     if event.body is None or event.arrived_by not in FROM_TELNYX:
         return None
     try:
@@ -91,7 +91,7 @@ def _told(event: ImportedEvent) -> Envelope | None:
 
 
 def _words(event: ImportedEvent, envelope: Envelope | None) -> list[ConsentChange]:
-    """Return the words about consent; a word without a time is of the event's arrival."""
+    """Return the words about consent. A word without a time is of the event's arrival."""
     received_at = event.received_at / 1000
     words = envelope.words if envelope is not None else ()
     return [word if word.at is not None else replace(word, at=received_at) for word in words]
@@ -103,7 +103,7 @@ UNENDED = "it had not ended where it was exported: ringback dead retry runs it h
 
 
 class UnfitLine(Exception):
-    """A line is no exported event; the text says what is wrong with it, and quotes nothing of it."""
+    """A line is no exported event. The text says what is wrong with it, and quotes nothing of it."""
 
 
 class ExportedHandler(BaseModel):
@@ -134,7 +134,7 @@ class ExportedEvent(BaseModel):
 
 
 def to_line(record: EventRecord, disguise: Anonymizer | None) -> bytes:
-    """Return one event as a line; unchanged without an anonymizer."""
+    """Return one event as a line, unchanged without an anonymizer."""
     hide = disguise.name if disguise is not None else str
     line = {
         "id": hide(record.id),
@@ -174,7 +174,7 @@ def read_line(line: bytes, *, longest_body: int) -> ImportedEvent:
 
 
 def format_timestamp(milliseconds: int) -> str:
-    """A time in UTC, such as `2025-11-22T04:16:40.007Z`; of one beyond the calendar the nearest that is in it."""
+    """Return a time in UTC, such as `2025-11-22T04:16:40.007Z`, at most the calendar's first or last."""
     milliseconds = max(_EARLIEST, min(_LATEST, milliseconds))
     whole = datetime.fromtimestamp(milliseconds // 1000, UTC)
     return f"{whole:%Y-%m-%dT%H:%M:%S}.{milliseconds % 1000:03d}Z"
@@ -210,7 +210,7 @@ def _read_body(body: str | dict[str, Any] | None, longest: int) -> bytes | None:
 
 
 def _record(handler: ExportedHandler) -> HandlerRecord:
-    """A handler as it ended; one that had not is dead here, so that a person decides."""
+    """Return the record of a handler. One that had not ended is dead here, so that a person decides."""
     if handler.state in ("done", "dead"):
         return HandlerRecord(handler.state, handler.attempts, reason=handler.reason, error=handler.error)
     return HandlerRecord("dead", handler.attempts, reason="imported", error=UNENDED)
@@ -223,11 +223,11 @@ def _writable(text: str, name: str) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    """The fields and what is wrong with each; never their values."""
+    """Return the fields and what is wrong with each, never their values."""
     told = error.errors(include_input=False, include_url=False, include_context=False)
     return ", ".join(f"{_place(each['loc'])}: {each['msg']}" for each in told[:3])
 
 
 def _place(loc: tuple[int | str, ...]) -> str:
-    # The name of a handler is a key that the line's writer chose; it is left out where it does not fit.
+    # The name of a handler is a key that the line's writer chose. It is left out where it does not fit.
     return ".".join(map(str, loc[:1])) or "the line"
