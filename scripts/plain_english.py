@@ -16,13 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-NOT_YET_CLEAN = (
-    "service/cli",
-    "service/store",
-    "service/store/effects",
-    "service/store/facts",
-    "service/store/inbox",
-)
+NOT_YET_CLEAN = ("service/cli",)
 """Packages, named as `--count` names them, that break other rules than rule 5. Remove each one once it is clean."""
 MAX_WORDS = 20
 

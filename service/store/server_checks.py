@@ -19,8 +19,8 @@ from service.store.store import Store, in_pages
 OLDEST_VERSION = 7
 START_SECONDS = 1.5
 _CLUSTER = (
-    "runs in cluster mode, which this version cannot use:"
-    " give the URL of a server without it (cluster-enabled no), such as redis://host:6379/0,"
+    "runs in cluster mode, which this version cannot use."
+    " Next: give the URL of a server without it (cluster-enabled no), such as redis://host:6379/0,"
     " or of sentinels, redis+sentinel://host1,host2/master/0"
 )
 
@@ -125,8 +125,8 @@ async def check_server(redis: "Redis") -> ServerFindings:
     elif fsync.get("appendfsync", "always") != "always":
         lost = "second or two" if fsync["appendfsync"] == "everysec" else "half a minute or more"
         found.warnings.append(
-            f"appendfsync is {fsync['appendfsync']}: a power loss or a crash of the machine loses acknowledged events of"
-            f" the last {lost}. Set appendfsync always"
+            f"appendfsync is {fsync['appendfsync']}: a power loss or a crash of the machine loses acknowledged events"
+            f" of the last {lost}. Set appendfsync always"
         )
     policy = memory.get("maxmemory_policy", "noeviction")
     if policy != "noeviction":
@@ -141,8 +141,8 @@ async def check_server(redis: "Redis") -> ServerFindings:
     if denied:
         names = " and ".join(dict.fromkeys(denied))
         found.warnings.append(
-            f"the Redis user may not run {names}: everything works, but Redis does not show whether it"
-            " persists its data, and how full its memory is"
+            f"the Redis user may not run {names}: everything works, but Ringback cannot check the"
+            " persistence and the memory of Redis"
         )
     return found
 
@@ -174,8 +174,9 @@ class EncryptionFindings:
         """Yield the missing keys, in words."""
         for name in sorted(self.opt_outs | self.bodies):
             yield (
-                f"the encryption key {name} is missing, under which {self.opt_outs[name]} opted-out numbers and"
-                f" {self.bodies[name]} bodies are stored: add it to RINGBACK_ENCRYPTION_KEY, after a comma"
+                f"the encryption key {name} is missing: {self.opt_outs[name]} opted-out numbers"
+                f" and {self.bodies[name]} bodies are stored under it."
+                " Next: add it to RINGBACK_ENCRYPTION_KEY, after a comma"
             )
 
 
