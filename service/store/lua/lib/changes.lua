@@ -13,15 +13,15 @@ local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' 
   { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
 local departures = { { 'ZREM', ':queue' }, { 'DEL', '' } }
 local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
-local collected, records, order, afterwards, terms, due_soon = {}, {}, {}, {}, {}, 0
+local collected = { ZADD = {}, ZREM = {}, SREM = {}, MSET = {}, DEL = {} }
+local records, order, afterwards, terms, due_soon = {}, {}, {}, {}, 0
 local counted, recounted
 
 -- collect: add two arguments to the command that changes one structure ('': the command names its keys)
 local function collect(command, index, first, second)
-  local args = collected[command .. index] or {}
-  collected[command .. index] = args
-  args[#args + 1] = first
-  args[#args + 1] = second
+  local args = collected[command][index] or {}
+  collected[command][index] = args
+  args[#args + 1], args[#args + 2] = first, second
 end
 
 -- collect_record: set the fields and values that are written into an event's record
@@ -60,9 +60,9 @@ local function requeue(id, score, quietly)
 end
 
 -- enqueue: queue an event that comes or comes back. The job is written first, so that the queue holds none without it.
-local function enqueue(id, score, received_at, quietly)
+local function enqueue(id, score, received_at)
   add_job(id, received_at)
-  requeue(id, score, quietly)
+  requeue(id, score)
 end
 
 local function dequeue(id)
@@ -84,13 +84,13 @@ end
 
 local function write(steps)
   for _, step in ipairs(steps) do
-    local args = collected[step[1] .. step[2]] or {}
+    local args = collected[step[1]][step[2]] or {}
     for i = 1, #args, MAX_ARGUMENTS do
       local some = { unpack(args, i, math.min(i + MAX_ARGUMENTS - 1, #args)) }
       if step[2] ~= '' then table.insert(some, 1, ns .. step[2]) end
       redis.call(step[1], unpack(some))
     end
-    collected[step[1] .. step[2]] = nil
+    collected[step[1]][step[2]] = nil
   end
 end
 

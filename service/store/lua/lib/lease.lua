@@ -7,6 +7,7 @@
 local DAY = 86400000
 local MAX_LAPSE_TOKENS = 1000
 local MAX_LAPSES = 3
+local LEASE_FIELDS = { 'lease', 'lease_until', 'alone', 'lapses', 'lapse_tokens' }
 local ADVICE = {
   blocked_event_loop = 'it blocked the event loop at %s each time it ran: call what blocks with await asyncio.to_thread(...), '
     .. 'then retry it',
@@ -21,10 +22,10 @@ end
 -- that a handler ended: then the lapses of the event count no longer.
 local function collect_release(id, token, ended)
   local held = ':held:' .. worker_of(token)
-  if not collected['SREM' .. held] then departures[#departures + 1] = { 'SREM', held } end
+  if not collected.SREM[held] then departures[#departures + 1] = { 'SREM', held } end
   collect('SREM', held, id)
   afterwards[#afterwards + 1] = function()
-    redis.call('HDEL', event_key(id), 'lease', 'lease_until', 'alone', unpack(ended and { 'lapses', 'lapse_tokens' } or {}))
+    redis.call('HDEL', event_key(id), unpack(LEASE_FIELDS, 1, ended and 5 or 3))
   end
 end
 
