@@ -3,11 +3,12 @@
 import httpx
 from telnyx import AsyncTelnyx
 
-from service.outbound.gate import Gate
 from service.outbound.handler_run_state import current_run
+from service.outbound.sender import EffectMetrics
 from service.outbound.tls import tls_context
-from service.outbound.transport import EffectTransport, LedgerSettings
+from service.outbound.transport import EffectTransport
 from service.settings import Settings
+from service.store.store import Store
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds, below a handler's own time-out, so that an unanswered call is known as one."""
@@ -40,7 +41,7 @@ def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) ->
     )
 
 
-def open_client(settings: Settings, gate: Gate, ledgers: LedgerSettings) -> AsyncTelnyx:
+def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> AsyncTelnyx:
     """Return a client for all handlers of a worker. Close it with `await client.close()`.
 
     The SDK's retries are off. It would send a POST up to three times on a time-out.
@@ -48,12 +49,8 @@ def open_client(settings: Settings, gate: Gate, ledgers: LedgerSettings) -> Asyn
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
-    transport = EffectTransport(
-        httpx.AsyncHTTPTransport(verify=tls_context(), limits=LIMITS),
-        base_path=httpx.URL(settings.base_url).path,
-        gate=gate,
-        ledgers=ledgers,
-    )
+    network = httpx.AsyncHTTPTransport(verify=tls_context(), limits=LIMITS)
+    transport = EffectTransport(network, store, settings, metrics)
     client = AsyncTelnyx(
         api_key=settings.require_api_key(),
         base_url=settings.base_url,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import httpx
@@ -12,13 +11,12 @@ from redis.exceptions import RedisError
 from service.outbound import dry_run
 from service.outbound.api_call import Call, read_call
 from service.outbound.effect import Effect
-from service.outbound.effect_rules import Resend
 from service.outbound.errors import Refusal, TelnyxResponse
-from service.outbound.gate import Gate
 from service.outbound.handler_run_state import HandlerEnded, Run, current_run
 from service.outbound.run_ledger import RunLedger
 from service.outbound.sender import NO_ANSWER, EffectMetrics, Sender
 from service.security.masking import describe_error
+from service.settings import Settings
 from service.store.scripts import is_script_error
 from service.store.store import Store
 
@@ -30,26 +28,15 @@ _UNSENDABLE = Refusal("hopeless", "request", "the request cannot be sent: HTTP a
 _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
 
-@dataclass(frozen=True)
-class LedgerSettings:
-    """The settings of effects: the ledger, its retention, the rule for repetitions, and the metrics."""
-
-    store: Store
-    retention: float
-    resend: Resend = "same-key"
-    dry_run: bool = False
-    metrics: EffectMetrics = field(default_factory=EffectMetrics)
-
-
 class EffectTransport(httpx.AsyncBaseTransport):
     """Sends requests through another transport: reads at once, effects of a run by way of gate and ledger."""
 
     def __init__(
-        self, transport: httpx.AsyncBaseTransport, *, base_path: str, gate: Gate, ledgers: LedgerSettings
+        self, transport: httpx.AsyncBaseTransport, store: Store, settings: Settings, metrics: EffectMetrics
     ) -> None:
-        self._sender = Sender(transport, base_path.rstrip("/"), ledgers.store)
-        self._gate = gate
-        self._ledgers = ledgers
+        self._sender = Sender(transport, httpx.URL(settings.base_url).path.rstrip("/"), store)
+        self._settings = settings
+        self._metrics = metrics
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Answer a request, or end the run that it belongs to.
@@ -62,26 +49,26 @@ class EffectTransport(httpx.AsyncBaseTransport):
         """
         run, call = current_run.get(), await read_call(request, self._sender.base_path)
         with _contained(run, call):
-            if call.is_effect and self._ledgers.dry_run:
+            if call.is_effect and self._settings.dry_run:
                 return _response(await self._dry_run(run, call))
             if run is None:
                 return await self._sender.transport.handle_async_request(request)
             run.check()
             if not call.is_effect:
                 return await self._read(run, call, request)
-            metrics, resend = self._ledgers.metrics, self._ledgers.resend
-            effect = Effect(call, run, self._ledger(run), self._sender, request, resend, metrics)
+            ledger, resend = self._ledger(run), self._settings.resend
+            effect = Effect(call, run, ledger, self._sender, request, resend, self._metrics)
             return _response(await effect.answer(), NOT_AGAIN)
 
     async def _dry_run(self, run: Run | None, call: Call) -> TelnyxResponse:
-        self._ledgers.metrics.ended(call, "would")
+        self._metrics.ended(call, "would")
         if run is None:
             return dry_run.made_up(call)
         run.check()
         return await dry_run.pretend(self._ledger(run), call)
 
     def _ledger(self, run: Run) -> RunLedger:
-        return RunLedger(self._ledgers.store, run, self._ledgers.retention)
+        return RunLedger(self._sender.store, run, self._settings.retention)
 
     async def _read(self, run: Run, call: Call, request: httpx.Request) -> httpx.Response:
         """Read: that changes nothing, so that only a block of all work parks it."""

@@ -12,7 +12,6 @@ from redis.exceptions import RedisError
 from service.outbound.client import open_client
 from service.outbound.gate import Gate, GateMetrics
 from service.outbound.sender import EffectMetrics
-from service.outbound.transport import LedgerSettings
 from service.routing import Lifespan, Router
 from service.security.masking import describe_error
 from service.settings import Settings
@@ -51,12 +50,10 @@ async def open_processor(
     leases = HeldLeases(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
-        effects = EffectMetrics(metrics.registry)
-        ledgers = LedgerSettings(store, settings.retention, settings.resend, settings.dry_run, effects)
         # Without RINGBACK_NOTIFY people read the log, where the gate has written it.
         telling = partial(notify_of_cause, store) if settings.notify else None
         gate = Gate(store, settings, GateMetrics(metrics.registry), telling)
-        telnyx = open_client(settings, gate, ledgers)
+        telnyx = open_client(settings, store, EffectMetrics(metrics.registry))
         stack.push_async_callback(telnyx.close)
         watch = LoopWatch(asyncio.get_running_loop(), leases, router)
         renewer = LeaseRenewer(redis_url, store, leases, watch)

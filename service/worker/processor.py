@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
@@ -110,19 +110,12 @@ class Processor:
         self.leases.paused = claimed.paused
         for event_id in claimed.damaged:
             log.error("an event's record is damaged: it is dead, others go on", event_id=event_id)
-        self._log_unsealed(claimed.leases)
+        unsealed = next((each for each in claimed.leases if each.record.unsealed), None)
+        if unsealed is not None and not self.leases.logged_unsealed:
+            self.leases.logged_unsealed = True
+            log.warning(UNSEALED, event_id=unsealed.record.id)
         self.leases.add_claimed(number, claimed.leases, timeout=self._timeout)
         return claimed
-
-    def _log_unsealed(self, leases: Sequence[Lease]) -> None:
-        """Log once that a body is stored in the clear although there is a key."""
-        if self.leases.logged_unsealed:
-            return
-        for lease in leases:
-            if lease.record.unsealed:
-                self.leases.logged_unsealed = True
-                log.warning(UNSEALED, event_id=lease.record.id)
-                return
 
     async def handle(self, lease: Lease) -> None:
         """Run what is due of a claimed event, and give the lease back.

@@ -12,35 +12,31 @@ WEBHOOKS = "agent_webhooks"
 
 def warnings_for(router: Router, settings: Settings) -> list[str]:
     """Return a line for each feature or name that is not armed, not loaded, or misspelt."""
-    names = set(router.subscriptions)
-    found = unknown_variables()
-    if not names:
-        found.append(f"HANDLERS={settings.handlers} has no handlers: every event will be ignored")
+    names, compose = set(router.subscriptions), "compose the built-in handlers with yours, Router(handlers.router, …)"
     armed_by = "RINGBACK_SMS_FROM" if settings.policy is None else "RINGBACK_POLICY"
     armed = settings.sms_from is not None or settings.policy is not None
-    if FALLBACK in names and not armed:
-        found.append("the SMS fallback is not armed: set RINGBACK_SMS_FROM to send an SMS for a failed RCS message")
-    if FALLBACK not in names and armed:
-        found.append(
-            f"{armed_by} is set, but HANDLERS has no sms_fallback:"
-            " compose the built-in handlers with yours, Router(handlers.router, …)"
-        )
-    if settings.public_url is None and (settings.repair_webhooks or settings.manage is not None):
-        found.append("RINGBACK_MANAGE and RINGBACK_REPAIR_WEBHOOKS do nothing while RINGBACK_PUBLIC_URL is unset")
-    if settings.repair_webhooks and WEBHOOKS not in names:
-        found.append("RINGBACK_REPAIR_WEBHOOKS is set, but HANDLERS has no agent_webhooks: nothing will be repaired")
-    if settings.forward_url is not None and FORWARD not in names:
-        found.append(
-            "RINGBACK_FORWARD_URL is set, but HANDLERS has no forward:"
-            " compose the built-in handlers with yours, Router(handlers.router, …)"
-        )
-    if settings.forward_url is None and settings.forward_secret is not None:
-        found.append("nothing is forwarded: RINGBACK_FORWARD_SECRET is set, and RINGBACK_FORWARD_URL is not")
-    if names and CONSENT not in names:
-        found.append(
-            "HANDLERS has no consent handler: opt-out words of your own do not count, only STOP, END and the like"
-        )
-    return found + misspelt_types(router, settings)
+    repairs, forwards = settings.repair_webhooks, settings.forward_url is not None
+    found = {
+        f"HANDLERS={settings.handlers} has no handlers: every event will be ignored": not names,
+        "the SMS fallback is not armed: set RINGBACK_SMS_FROM to send an SMS for a failed RCS message": (
+            FALLBACK in names and not armed
+        ),
+        f"{armed_by} is set, but HANDLERS has no sms_fallback: {compose}": armed and FALLBACK not in names,
+        "RINGBACK_MANAGE and RINGBACK_REPAIR_WEBHOOKS do nothing while RINGBACK_PUBLIC_URL is unset": (
+            settings.public_url is None and (repairs or settings.manage is not None)
+        ),
+        "RINGBACK_REPAIR_WEBHOOKS is set, but HANDLERS has no agent_webhooks: nothing will be repaired": (
+            repairs and WEBHOOKS not in names
+        ),
+        f"RINGBACK_FORWARD_URL is set, but HANDLERS has no forward: {compose}": forwards and FORWARD not in names,
+        "nothing is forwarded: RINGBACK_FORWARD_SECRET is set, and RINGBACK_FORWARD_URL is not": (
+            not forwards and settings.forward_secret is not None
+        ),
+        "HANDLERS has no consent handler: opt-out words of your own do not count, only STOP, END and the like": (
+            bool(names) and CONSENT not in names
+        ),
+    }
+    return [*unknown_variables(), *(text for text, holds in found.items() if holds), *misspelt_types(router, settings)]
 
 
 def misspelt_types(router: Router, settings: Settings) -> list[str]:

@@ -12,8 +12,8 @@ from telnyx import AsyncTelnyx
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.events import Message
-from service.outbound.gate import Gate
-from service.outbound.transport import EffectTransport, LedgerSettings
+from service.outbound.sender import EffectMetrics
+from service.outbound.transport import EffectTransport
 from service.processes import embedded_server
 from service.settings.send_limits import SendLimits
 from tests.messages.consent_histories import History, NetworkOfHistories, PipeliningRedis, SdkOfHistories, World, quiet
@@ -59,11 +59,9 @@ def unfolded(url: str, seeds: range, router: Router = built_in, *, real_sdk: boo
 
 def _real_sdk(world: World) -> AsyncTelnyx:
     network = NetworkOfHistories(lambda number: world.histories[number])
-    ledgers = LedgerSettings(world.store, retention=3600.0)
-    gate = Gate(world.store, make_settings(api_key="KEY", limits=SendLimits(sms=10_000)))
-    transport = EffectTransport(network, base_path="/v2", gate=gate, ledgers=ledgers)
-    http = httpx.AsyncClient(transport=transport)
-    return AsyncTelnyx(api_key="KEY", base_url="https://telnyx.example/v2", max_retries=0, http_client=http)
+    settings = make_settings(api_key="KEY", base_url="https://telnyx.example/v2", retention=3600.0)
+    http = httpx.AsyncClient(transport=EffectTransport(network, world.store, settings, EffectMetrics()))
+    return AsyncTelnyx(api_key="KEY", base_url=settings.base_url, max_retries=0, http_client=http)
 
 
 def _told(histories: list[History]) -> str:
