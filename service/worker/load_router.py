@@ -97,6 +97,6 @@ def _refuse_shadows() -> None:
         others = (_in_working_directory(name) | _places(PathFinder.find_spec(name, sys.path))) - ours
         if others:
             raise CannotLoadHandlers(
-                f"{_shown(others)} bears the name of a package of Ringback's, and is not loaded: rename it, such as to"
-                f" my_{name}, and set HANDLERS=my_{name}:router, or start Ringback in another folder"
+                f"{_shown(others)} bears the name of a package of Ringback's, and is not loaded. Please rename it,"
+                f" such as to my_{name}, and set HANDLERS=my_{name}:router, or start Ringback in another folder"
             )
