@@ -18,10 +18,10 @@ WHY_NOT = {
     "gone": "there is no such event",
     "no_body": "its body has expired (RINGBACK_BODY_RETENTION), so it cannot be processed",
     "foreign": "no event but a job that was found in the queue: drop it when you have looked at it",
-    "imported": "imported: its effects elsewhere are not known here; set RINGBACK_DRY_RUN, or say --yes-send",
+    "imported": "imported: its effects elsewhere are not known here, so set RINGBACK_DRY_RUN, or say --yes-send",
     "cancelled": "it was cancelled",
     "in_doubt": (
-        "whether an effect of it happened is not known: look at Telnyx, then say it with"
+        "whether an effect of it happened is not known. Look at Telnyx, then say it with"
         " ringback dead retry ID --sent, or --not-sent"
     ),
 }

@@ -34,7 +34,7 @@ class OddRecords:
 
     def tell(self, event_id: str, error: Exception) -> str:
         """Note that a record failed, say so on standard error, and return why."""
-        why = f"cannot be shown ({describe_error(error)}); please report it"
+        why = f"cannot be shown ({describe_error(error)}). Please report it"
         self.ids.append(event_id)
         say(f"{event_id}: {why}", err=True)
         return why
@@ -50,8 +50,8 @@ Row = tuple[str, str, str, str, list[str]]
 NARROW = 120
 """Characters in a line below which an event's five columns become two."""
 DEAD_NOTE = (
-    "A dead event does not run again: fix what its error names (the handler, the account or the sender's"
-    " data), then ringback dead retry ID. Its history: ringback dead show ID."
+    "A dead event does not run again. First fix what its error names: the handler, the account or the sender's data."
+    " Then ringback dead retry ID. Its history: ringback dead show ID."
 )
 
 

@@ -118,4 +118,4 @@ def _read(lines: IO[bytes], longest_body: int) -> Iterator[ImportedEvent]:
         try:
             yield read_line(line, longest_body=longest_body)
         except UnfitLine as error:
-            raise typer.BadParameter(f"line {number}: {error}; nothing was stored") from None
+            raise typer.BadParameter(f"line {number}: {error}, and nothing was stored") from None

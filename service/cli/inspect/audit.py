@@ -16,8 +16,8 @@ from service.store.store import Store
 
 MOVED = "Events came and went during every full count: it was compared only with numbers that are read in one moment."
 ADVICE = (
-    "Something other than Ringback changed its data: look for evicted keys (maxmemory-policy must be noeviction),"
-    " a backup that was restored, or commands given by hand. A write that Redis refused half-way shows here too."
+    "Something other than Ringback changed its data. Look for evicted keys (maxmemory-policy must be noeviction),"
+    " a restored backup, or commands given by hand. A write that Redis refused half-way shows here too."
     " `ringback audit --repair` puts events where their records say they belong, and counts anew."
 )
 RepairOption = Annotated[bool, typer.Option("--repair", help="Repair the differences, then look again.")]

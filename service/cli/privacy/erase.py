@@ -27,7 +27,7 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
     they have ended. The number's opt-out or opt-in stays: as a keyed hash where RINGBACK_ENCRYPTION_KEY is set, else
     under the number itself. Telnyx's own records are not touched.
 
-    Exit codes: 0 erased, 1 not confirmed, Redis is unreachable, or a body cannot be read, 2 it is no number.
+    Exit codes: 0 erased, 1 not confirmed, no Redis, or a body that cannot be read, 2 it is no number.
     """
     wanted = number_or_short_code(number)
     confirm(f"Erase all stored data of {mask_number(wanted)}? This cannot be undone.", yes=yes)
@@ -37,8 +37,8 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
         say(f"{event_id}: cannot be read ({why}), so nobody can tell whether it names the number", err=True)
     if erased.unread:
         say(
-            f"{erased.unread} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold, so nobody can"
-            " tell whether they name it: add the key, after a comma, and erase again.",
+            f"{erased.unread} events are sealed under a key that RINGBACK_ENCRYPTION_KEY does not hold."
+            " They may name the number: add the key, after a comma, and erase again.",
             err=True,
         )
     if erased.unread or erased.failed:

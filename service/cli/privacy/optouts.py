@@ -59,7 +59,7 @@ def remove(number: NumberArgument, *, yes: YesOption = False) -> None:
 
     Takes each entry of `optouts list --reveal`, also one whose number cannot be read.
 
-    Exit codes: 0 done, 1 it is not opted out, not confirmed, or Redis is unreachable, 2 it cannot be read.
+    Exit codes: 0 done, 1 not opted out, not confirmed, or Redis is unreachable, 2 it is no number.
     """
     unreadable = with_redis(lambda store: _unreadable(store, number))
     if unreadable is not None:
@@ -85,8 +85,8 @@ def import_opt_outs(
 ) -> None:
     """Opt out every number in a file. If a line is invalid, nothing is changed.
 
-    Each line holds a number and, if it is known, the time of its opt-out (ISO 8601, in UTC unless it names a zone).
-    Without a time, the opt-out is of now. A START does not lift it, only `optouts remove` does.
+    Each line holds a number and, if it is known, the time of its opt-out. Times are ISO 8601, in UTC unless they name
+    a zone. Without a time, the opt-out is of now. A START does not lift it, only `optouts remove` does.
 
     Exit codes: 0 imported, 1 Redis is unreachable, 2 the file is invalid.
     """

@@ -59,7 +59,7 @@ def refuse_public_development_key(settings: Settings) -> None:
     if public_key_text(known_key(settings)) in settings.public_key.split(","):
         raise InvalidSettings(
             f"TELNYX_PUBLIC_KEY holds the development key of {key_file(settings)}, and RINGBACK_HOST is"
-            f" {settings.host}: copy the account's key from Mission Control, Keys & Credentials, Public Key"
+            f" {settings.host}. Copy the account's key from Mission Control, Keys & Credentials, Public Key"
         )
 
 

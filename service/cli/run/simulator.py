@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 
 
 def simulator(
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 12111,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1, or 0 for a free one.", min=0, max=65535)] = 12111,
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.0,
     seed: Annotated[int, typer.Option(help="The same seed gives the same ids and choices.")] = 0,
     webhook_url: Annotated[str | None, typer.Option(help="Such as http://127.0.0.1:8080/webhooks.")] = None,

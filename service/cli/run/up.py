@@ -78,7 +78,7 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
         return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
-        # A server that does not end with `up` must not keep the lock: the next `up` stops it and uses its data.
+        # A server that outlives `up` must not keep the lock: the next `up` stops it and uses its data.
         server = embedded_server.child(program, folder, settings.max_memory, keeps_lock=parent_death.ENDS_WITH_PARENT)
         # The clients hold the folder's lock too: the next `up` after a killed one waits until they have finished.
         stages = [[server], _clients(settings, ringback, folder.lock.fileno())]

@@ -81,7 +81,7 @@ def schedule(
     *,
     text: Annotated[str, typer.Option(help="The message.")],
     at: Annotated[str, typer.Option(help="When, such as 2030-01-01T09:00:00Z: 5 minutes to 5 days ahead.")],
-    sender: Annotated[str | None, typer.Option("--from", help="A number of yours; else RINGBACK_SMS_FROM.")] = None,
+    sender: Annotated[str | None, typer.Option("--from", help="A number of yours, or RINGBACK_SMS_FROM.")] = None,
     yes: YesOption = False,
     reveal: RevealOption = False,
 ) -> None:

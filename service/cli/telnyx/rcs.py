@@ -209,9 +209,9 @@ def _from_json(path: Path) -> Any:
         content = json.loads(path.read_bytes())
     except OSError as error:
         why = type(error).__name__
-        raise typer.BadParameter(f"--file: {path} cannot be read ({why}); a URL begins https://") from None
+        raise typer.BadParameter(f"--file: {path} cannot be read ({why}). A URL begins https://") from None
     except ValueError:
-        raise typer.BadParameter(f"--file: {path} is no JSON; a file to send must stand at an https URL") from None
+        raise typer.BadParameter(f"--file: {path} is no JSON. A file to send must stand at an https URL") from None
     return content.get("content_message", content) if isinstance(content, dict) else content
 
 
