@@ -72,7 +72,7 @@ class Worker(arq.worker.Worker):
         self._cron_at = float("-inf")
         self._processor: Processor | None = None
         self._claim_number: int | None = None
-        self._suspects_wait = False
+        self._poison_suspects_wait = False
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
             setattr(self, hook, contained(getattr(self, hook)))
 
@@ -186,7 +186,7 @@ class Worker(arq.worker.Worker):
     def _free(self) -> int:
         """Return how many events may be claimed: none beside a suspect, nor while one waits for the others to end."""
         alone = any(running.lease.alone for running in self.processor.leases.running.values())
-        if not self.allow_pick_jobs or alone or (self._suspects_wait and self.tasks):
+        if not self.allow_pick_jobs or alone or (self._poison_suspects_wait and self.tasks):
             return 0
         return self.max_jobs - len(self.tasks)
 
@@ -203,7 +203,7 @@ class Worker(arq.worker.Worker):
                 for lease in (await claiming).leases:
                     await self.processor.hand_back(lease)
             raise
-        self._suspects_wait = claimed.suspects > 0
+        self._poison_suspects_wait = claimed.poison_suspects > 0
         for lease in claimed.leases:
             job_id = self._keys.job_id(lease.record.id)
             self.tasks[job_id] = task = self.loop.create_task(self.processor.handle(lease))

@@ -345,4 +345,4 @@ def test_a_suspect_that_waits_is_no_difference_for_the_audit(stack: Stack) -> No
 
 def suspects_passed_over(stack: Stack, number: int) -> int:
     request = ClaimRequest("busy", number, lease=60, limit=10, routes=ROUTES, alone=False)
-    return stack.ask(lambda store: claim(store, request)).suspects
+    return stack.ask(lambda store: claim(store, request)).poison_suspects

@@ -78,7 +78,7 @@ class Lease:
 class ClaimedEvents:
     """The answer to a claim: our events, ids of arq's own due jobs, and seconds until the next is due.
 
-    `suspects` counts due events that only a worker without other work is given. `paused` names paused handlers.
+    `poison_suspects` counts due events that only a worker without other work is given. `paused` names paused handlers.
     `damaged` are the ids of events that ended because their records are damaged. `unreadable` are the members of the
     queue that are no text, so no event has such an id.
     """
@@ -86,7 +86,7 @@ class ClaimedEvents:
     leases: list[Lease]
     foreign: list[str]
     next_in: float | None
-    suspects: int = 0
+    poison_suspects: int = 0
     paused: frozenset[str] = frozenset()
     damaged: tuple[str, ...] = ()
     unreadable: tuple[bytes, ...] = ()
@@ -146,14 +146,14 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
     began = time.monotonic()
     args: list[Argument] = [request.worker, request.number, int(request.lease * 1000), request.limit]
     args += [int(request.alone), orjson.dumps(request.routes), *([] if request.only is None else [request.only])]
-    claimed, foreign, wait, now, suspects, paused, damaged = await store.run("claim", *args)
+    claimed, foreign, wait, now, poison_suspects, paused, damaged = await store.run("claim", *args)
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
     odd = [store.keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
     return ClaimedEvents(
         leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, store.encryption) for entry in taken],
         foreign=[job.decode() for job in jobs],
         next_in=None if wait < 0 else wait / 1000,
-        suspects=suspects,
+        poison_suspects=poison_suspects,
         paused=frozenset(each.decode() for each in paused),
         damaged=tuple(each.decode(errors="replace") for each in damaged),
         unreadable=(*odd, *(job for job in foreign if not _is_text(job))),

@@ -7,16 +7,16 @@
 -- Keys:   those of settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), optionally one event id: then only this one
--- Answer: {claimed, foreign, wait, now, suspects, paused, damaged}: claimed = for each event {id, field, value, field, value …}; foreign = ids
+-- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged}: claimed = for each event {id, field, value, field, value …}; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
---         the server's time (ms); suspects = how many were passed over; paused = handlers that are paused;
+--         the server's time (ms); poison_suspects = how many were passed over; paused = handlers that are paused;
 --         damaged = ids of events that were ended because their records are damaged
 -- Cost:   O(limit × (log queue + record))
 local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local limit, alone, routes, only = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6]), ARGV[7]
 local prefix, token, held = ns .. ':', worker .. ':' .. number, ns .. ':held:' .. worker
 local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED, MAX_PAGE = 2, 500, 5000, 1000
-local claimed, chosen, foreign, suspects, damaged, subscriptions = {}, {}, {}, 0, {}, {}
+local claimed, chosen, foreign, poison_suspects, damaged, subscriptions = {}, {}, {}, 0, {}, {}
 
 local function find_subscribed(type)
   local names = {}
@@ -98,7 +98,7 @@ local function try_claim(job)
   end
   local is_suspect = record.lapses >= POISON_SUSPECT
   if is_suspect and not (alone and #claimed + #chosen == 0) then
-    suspects = suspects + 1
+    poison_suspects = poison_suspects + 1
     settle(id, false, true)
     return true, false
   end
@@ -154,4 +154,4 @@ end
 write_changes()
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
-return { claimed, foreign, wait, now, suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged }
+return { claimed, foreign, wait, now, poison_suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged }
