@@ -14,14 +14,7 @@ from service.cli.masked_output import print_json, show_list, shown
 from service.cli.numbers import e164
 from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption
 from service.cli.output import confirm, say
-from service.cli.telnyx.session import (
-    first_rows,
-    refuse_opted_out,
-    sender_of,
-    warn_of_links,
-    with_telnyx,
-    with_telnyx_and_redis,
-)
+from service.cli.telnyx.session import check_sms, first_rows, sender_of, with_telnyx, with_telnyx_and_redis
 from service.store.store import Store
 
 messages = typer.Typer(help="Look at messages at Telnyx, and schedule SMS.", no_args_is_help=True)
@@ -97,8 +90,7 @@ def schedule(
     from_ = sender_of(sender or settings.sms_from, how)
 
     async def send_later(telnyx: AsyncTelnyx, store: Store) -> str:
-        await refuse_opted_out(store, number, "scheduled")
-        await warn_of_links(telnyx, store, text=text)
+        await check_sms(telnyx, store, number, text, undone="scheduled")
         answer = await telnyx.messages.schedule(to=number, from_=from_, text=text, send_at=send_at)
         return str(answer.data.id) if answer.data else "?"
 

@@ -18,7 +18,7 @@ from service.cli.masked_output import show_list, shown
 from service.cli.numbers import e164, numbers_in
 from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption
 from service.cli.output import Cell, confirm, fail, progress, say
-from service.cli.telnyx.session import refuse_opted_out, sender_of, warn_of_links, with_telnyx, with_telnyx_and_redis
+from service.cli.telnyx.session import check_sms, sender_of, with_telnyx, with_telnyx_and_redis
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
@@ -166,14 +166,14 @@ def _features(capability: Capability) -> str:
 
 async def _checked_draft(telnyx: AsyncTelnyx, store: Store, *, draft: RcsDraft) -> RcsDraft:
     """Return the message with its messaging profile, unless the number said STOP or the agent cannot send."""
-    await refuse_opted_out(store, draft.to, "sent")
+    text = draft.fallback["text"] if draft.fallback else ""
+    await check_sms(telnyx, store, draft.to, text, undone="sent")
     known = (await telnyx.messaging.rcs.agents.retrieve(draft.agent)).data
     if known is not None and known.enabled is False:
         fail(f"the agent {draft.agent} is disabled: nothing was sent")
     profile = draft.messaging_profile_id or (known.profile_id if known else None)
     if profile is None:
         fail(f"the agent {draft.agent} has no messaging profile: name one with --profile")
-    await warn_of_links(telnyx, store, text=draft.fallback["text"] if draft.fallback else "")
     return replace(draft, messaging_profile_id=profile)
 
 

@@ -77,14 +77,10 @@ async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict
     return rows
 
 
-async def refuse_opted_out(store: Store, number: str, undone: str) -> None:
-    """End the command where a number said STOP. `undone` names the act."""
+async def check_sms(telnyx: AsyncTelnyx, store: Store, number: str, text: str, *, undone: str) -> None:
+    """End the command where the number said STOP. Warn of public link shorteners that are no domain of the account."""
     if await opted_out(store, number):
         fail(f"this number has said STOP: nothing was {undone}")
-
-
-async def warn_of_links(telnyx: AsyncTelnyx, store: Store, *, text: str) -> None:
-    """Tell a person of public link shorteners in an SMS that are no domain of the account."""
     for host in await shorteners_to_warn_of(text, telnyx, store):
         say(f"warning: carriers may block links by {host}, a public shortener", err=True)
 
