@@ -22,11 +22,10 @@ from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd, pages
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.cancellation import check_cancelled
 from service.store.connection import connect
 from service.store.facts.consent import list_read_at, note_list_read, record_consent, take_list_lock
 from service.store.redis_errors import describe_cause
-from service.store.store import Store
+from service.store.store import Store, check_cancelled
 
 log = structlog.get_logger(__name__)
 

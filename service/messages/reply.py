@@ -21,7 +21,7 @@ from service.outbound.effect_rules import as_reply, not_sent_reason
 from service.outbound.phone_numbers import one_spelling
 from service.settings import Settings
 from service.store.facts.consent import opted_out, reason_against_answer, take_back_answer
-from service.store.facts.snapshots import acquire_throttle
+from service.store.facts.remembered import acquire_throttle
 from service.store.store import Store
 
 log = structlog.get_logger(__name__)

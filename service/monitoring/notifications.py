@@ -15,11 +15,10 @@ from redis.exceptions import RedisError
 
 from service.security.masking import describe_error, mask_e164, mask_numbers
 from service.settings import InvalidSettings, Settings
-from service.store.cancellation import check_cancelled
 from service.store.facts import notices
 from service.store.facts.notices import Notice
 from service.store.redis_errors import describe_cause
-from service.store.store import Store
+from service.store.store import Store, check_cancelled
 
 log = structlog.get_logger(__name__)
 

@@ -27,12 +27,11 @@ from service.outbound.errors import (
     retry_after,
 )
 from service.settings import Settings
-from service.store.cancellation import run_uncancelled
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.effects.rate_limits import AdmissionRequest, Blocked, BlockSignal, CallReport, Deferred, Granted
 from service.store.redis_errors import describe_cause
-from service.store.store import Store
+from service.store.store import Store, run_uncancelled
 
 log = structlog.get_logger(__name__)
 

@@ -13,12 +13,11 @@ from redis.exceptions import RedisError
 from service.outbound.api_call import Call, digest, name_of_key
 from service.outbound.handler_run_state import Run
 from service.security.encryption import PLAIN, Sealer
-from service.store.cancellation import run_uncancelled
 from service.store.effects import ledger
 from service.store.effects.ledger import EffectOutcome, Entry, StoredAnswer
 from service.store.facts.message_states import NotAllowed, SendConditions
 from service.store.scripts import is_script_error
-from service.store.store import Store
+from service.store.store import Store, run_uncancelled
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from service.outbound.list_pages import rows_of
 from service.registrations.hosted_orders import find, numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.routing import Context
-from service.store.facts.snapshots import all_known
+from service.store.facts.remembered import all_known
 
 KIND = "hosted_number_order"
 CHANGED = f"{KIND}.status_changed"

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from service import clock
 from service.events import Event, HostedNumberOrder, TolerantModel
 from service.routing import Context
-from service.store.facts.snapshots import compare_and_set, snapshot
+from service.store.facts.remembered import compare_and_set, snapshot
 
 KIND = "hosted_number_transfer"
 APPROVAL_DUE = f"{KIND}.approval_due"

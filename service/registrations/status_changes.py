@@ -14,7 +14,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from service import clock
-from service.store.facts.snapshots import all_known, compare_and_set, snapshot
+from service.store.facts.remembered import all_known, compare_and_set, snapshot
 from service.store.inbox.accept import NewEvent
 from service.store.store import Store
 

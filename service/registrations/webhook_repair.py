@@ -25,7 +25,7 @@ from service.registrations.webhook_urls import (
 from service.routing import Context
 from service.security.telnyx_signature import SIGNATURE_HEADER, sign
 from service.settings import Settings
-from service.store.facts.snapshots import acquire_throttle, all_known, compare_and_set, forget, snapshot
+from service.store.facts.remembered import acquire_throttle, all_known, compare_and_set, forget_snapshot, snapshot
 from service.store.store import Store
 
 CHANGED = "webhooks_changed"
@@ -145,7 +145,7 @@ async def kept_changes(store: Store) -> list[Kept]:
 
 async def let_go(store: Store, kept: Kept) -> None:
     """Forget a change of ours to what is gone from the account."""
-    await forget(store, CHANGED, kept.key)
+    await forget_snapshot(store, CHANGED, kept.key)
 
 
 async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: Destination) -> None:
@@ -158,7 +158,7 @@ async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: Dest
     """
     if not kept.is_undone(current):
         await _change(telnyx, current, kept.before)
-    await forget(store, CHANGED, kept.key)
+    await forget_snapshot(store, CHANGED, kept.key)
 
 
 async def _keep(store: Store, kept: Kept) -> None:

@@ -16,7 +16,7 @@ from service.events.tolerant_model import list_of
 from service.outbound.list_pages import rows_of
 from service.routing import Context
 from service.settings import Settings
-from service.store.facts.snapshots import compare_and_set, snapshot
+from service.store.facts.remembered import compare_and_set, snapshot
 
 Kind = Literal["agent", "profile"]
 Values = Mapping[str, str | None]

@@ -1,7 +1,9 @@
 """One deployment's data in Redis: the connection, the names of its keys, and its encryption."""
 
+import asyncio
+import contextvars
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -175,3 +177,32 @@ class Store:
         except NoScriptError:
             await self.redis.script_load(wanted.text)
             return await self.redis.evalsha(*call)  # type: ignore[arg-type, misc]
+
+
+def check_cancelled() -> None:
+    """Raise CancelledError in a task that was cancelled, even if the news got lost.
+
+    Until Python 3.12 `asyncio.wait_for`, in which redis-py sends its commands, swallows a cancellation that arrives as
+    the command goes out. A loop that calls Redis asks here, or it might never end.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+_tasks: "set[asyncio.Task[Any]]" = set()
+
+
+def run_uncancelled(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
+    """Start work in a task of its own, outside the handler's context. Await it under `asyncio.shield`."""
+    task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+    _tasks.add(task)
+    task.add_done_callback(_done)
+    return task
+
+
+def _done(task: "asyncio.Task[Any]") -> None:
+    _tasks.discard(task)
+    if not task.cancelled():
+        # Read, so that the loop does not report an exception that the caller gets.
+        _ = task.exception()

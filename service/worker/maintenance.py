@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 from service.monitoring.notifications import notify
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.cancellation import check_cancelled
 from service.store.effects.blocks import open_blocks, probe, release
 from service.store.facts.consent import move_opt_outs
 from service.store.inbox import dead_letters
@@ -22,7 +21,7 @@ from service.store.inbox.erasure import erase_ended
 from service.store.inbox.maintenance import ENOUGH, STEP, expire, memory_share, prune_bodies, sweep, take_lock
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
-from service.store.store import Store
+from service.store.store import Store, check_cancelled
 from service.worker.arq_compat import FOREIGN_HANDLER
 from service.worker.readiness import BlockMetrics
 

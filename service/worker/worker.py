@@ -19,14 +19,13 @@ from service.monitoring.notifications import NotificationSender, open_teller
 from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.cancellation import check_cancelled
 from service.store.connection import address_of, connect
 from service.store.inbox.dead_letters import quarantine
 from service.store.inbox.leases import ClaimedEvents
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
-from service.store.store import ARQ_JOB, Keys, Store
+from service.store.store import ARQ_JOB, Keys, Store, check_cancelled
 from service.worker.arq_compat import (
     COMMAND_TIMEOUT,
     NO_EVENT,

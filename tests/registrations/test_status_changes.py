@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.registrations.status_changes import Followed, Known, Reading, Status, new_changes
-from service.store.facts.snapshots import compare_and_set
+from service.store.facts.remembered import compare_and_set
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store

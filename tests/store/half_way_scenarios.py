@@ -8,7 +8,7 @@ from service.events.consent import ConsentChange
 from service.events.message import MessageStatus, RecipientStatus
 from service.store.effects import blocks, ledger, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
-from service.store.facts import consent, notices, snapshots
+from service.store.facts import consent, notices, remembered
 from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, ask
 from service.store.inbox import accept, dead_letters, erasure, maintenance, transfer
 from service.store.inbox.accept import NewEvent
@@ -197,7 +197,7 @@ SCENARIOS = (
     Scenario(
         "compare_and_set",
         nothing,
-        calling(snapshots.compare_and_set, "kind", "id", before=None, after=b"x", raised=[RAISED]),
+        calling(remembered.compare_and_set, "kind", "id", before=None, after=b"x", raised=[RAISED]),
         ignored=("ns:event:raised|deliveries", "ns:event:raised|again"),
     ),
     Scenario("claim", accepting(EVENT), claiming("greet")),

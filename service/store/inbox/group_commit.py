@@ -13,10 +13,9 @@ from typing import Generic, TypeVar
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
-from service.store.cancellation import check_cancelled
 from service.store.inbox.accept import Acceptance, NewEvent, accept
 from service.store.redis_errors import describe_cause
-from service.store.store import Store
+from service.store.store import Store, check_cancelled
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

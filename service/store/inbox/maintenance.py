@@ -62,7 +62,7 @@ class MemoryForecast:
             return f"{room}, and no event came today"
         return (
             f"{room}, and today's {self.events_today:,} events of {self.bytes_an_event:,} bytes leave room for"
-            f" {self.days:,.1f} days, and longer as bodies and events are forgotten"
+            f" {self.days:,.1f} days, and longer as events expire"
         )
 
 
