@@ -63,7 +63,7 @@ def test_a_paused_handler_waits_and_the_others_go_on(stack: Stack) -> None:
 
     assert [states(stack, event) for event in events] == [{"greet": "parked", "thank": "done"}] * 20
     ended = ringback("resume", "greet")
-    assert (ended.code, ended.stdout) == (0, "greet is resumed; 20 events waited.\n")
+    assert (ended.code, ended.stdout) == (0, "greet is resumed, 20 events waited.\n")
     assert {stack.ended(event).state for event in events} == {"done"}
     assert stack.ask(audit).clean
 
@@ -96,7 +96,7 @@ def test_many_parked_events_resume_within_seconds(stack: Stack) -> None:
     for event in events:
         stack.deliver(event)
     wait_for(lambda: len([each for each in events if states(stack, each)]) == 300)
-    assert ringback("resume").stdout.startswith("Every handler is resumed; 300 events")
+    assert ringback("resume").stdout.startswith("Every handler is resumed, 300 events")
     wait_for(lambda: all(stack.ended(event).state == "done" for event in events))
 
 
@@ -112,4 +112,4 @@ def test_a_name_that_is_no_handlers_is_refused_and_nothing_paused(stack: Stack) 
 def test_pausing_twice_changes_nothing(stack: Stack) -> None:
     ringback("pause", "greet")
     assert "already" in ringback("pause", "greet").stdout
-    assert ringback("resume").stdout == "greet is resumed; 0 events waited.\n"
+    assert ringback("resume").stdout == "greet is resumed, 0 events waited.\n"

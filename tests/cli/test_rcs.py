@@ -86,7 +86,7 @@ def test_a_message_that_does_not_end_is_let_go(stack: Stack) -> None:
     stack.simulator.set_outcome(NUMBER, "sent")
     ran = run_at(stack, "rcs", "send", AGENT, NUMBER, "--text", TEXT, "--wait", "0.3", "--yes")
     assert (ran.code, ran.stdout.splitlines()[-1]) == (1, "sent (RCS)")
-    assert ran.stderr == "not ended after 0.3 s; its webhooks tell the rest\n"
+    assert ran.stderr == "not ended after 0.3 s, its webhooks tell the rest\n"
 
 
 def test_a_phone_without_rcs_gets_the_fallback(stack: Stack) -> None:

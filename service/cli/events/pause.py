@@ -41,7 +41,7 @@ def resume(handler: Handler = None) -> None:
         say("Nothing was paused." if handler is None else f"{handler} was not paused.")
     for name in sorted(names):
         held = with_redis(partial(blocks.resume, handler=name)) or 0
-        say(f"{_subject(name)} is resumed; {held} {'event' if held == 1 else 'events'} waited.")
+        say(f"{_subject(name)} is resumed, {held} {'event' if held == 1 else 'events'} waited.")
 
 
 def _subject(name: str) -> str:
@@ -55,5 +55,5 @@ def check_handler(name: str) -> str:
     """
     names = sorted(load_router(load().handlers).subscriptions)
     if name not in names:
-        fail(f"HANDLERS has no handler {name!r}; it has {', '.join(names)}", code=2)
+        fail(f"HANDLERS has no handler {name!r}, it has {', '.join(names)}", code=2)
     return name

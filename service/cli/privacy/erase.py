@@ -27,7 +27,7 @@ def erase(number: NumberArgument, *, yes: YesOption = False) -> None:
     they have ended. The number's opt-out or opt-in stays: as a keyed hash where RINGBACK_ENCRYPTION_KEY is set, else
     under the number itself. Telnyx's own records are not touched.
 
-    Exit codes: 0 erased, 1 not confirmed, no Redis, or a body that cannot be read, 2 it is no number.
+    Exit codes: 0 erased, 1 not confirmed, no Redis, or an unreadable body, 2 it is no number.
     """
     wanted = number_or_short_code(number)
     confirm(f"Erase all stored data of {mask_number(wanted)}? This cannot be undone.", yes=yes)

@@ -136,7 +136,7 @@ def send_message(
     confirm(f"Send one message to {shown(number, reveal=reveal)} by {agent}?", yes=yes)
     last = with_telnyx(partial(_send_and_follow, draft=draft, seconds=wait))
     if not last.ended:
-        say(f"not ended after {wait:g} s; its webhooks tell the rest", err=True)
+        say(f"not ended after {wait:g} s, its webhooks tell the rest", err=True)
     if not last.reached:
         raise typer.Exit(1)
 
