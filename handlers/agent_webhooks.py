@@ -44,7 +44,7 @@ async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) ->
             await _put_right(ctx, declared.compare(each))
     agents = {each.id: declared.compare(each).state for each in found if each.kind == "agent"}
     for new in await new_agents(ctx, agents):
-        await _tell(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
+        await _notify(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
     # Notify before remembering: a crash in between repeats a notification, and loses none.
     await remember_agents(ctx, agents)
 
@@ -61,16 +61,16 @@ async def _put_right(ctx: Context, comparison: Comparison) -> None:
     what = f"{comparison.destination.kind} {comparison.destination.id}"
     fields = ", ".join(each.field for each in comparison.differences)
     if ctx.settings.dry_run or not ctx.settings.repair_webhooks:
-        await _tell(ctx, "webhooks go elsewhere", f"{what}: {fields} not as declared", mend="ringback webhooks apply")
+        await _notify(ctx, "webhooks go elsewhere", f"{what}: {fields} not as declared", mend="ringback webhooks apply")
         return
     try:
         await refuse_dead_ends(ctx.settings)
     except Unanswered as error:
-        await _tell(ctx, "webhooks cannot be repaired", f"{what}: {error}", mend="ringback webhooks apply")
+        await _notify(ctx, "webhooks cannot be repaired", f"{what}: {error}", mend="ringback webhooks apply")
         return
     await repair(ctx, comparison)
-    await _tell(ctx, "webhooks were repaired", f"{what}: {fields} as declared", mend="ringback webhooks undo")
+    await _notify(ctx, "webhooks were repaired", f"{what}: {fields} as declared", mend="ringback webhooks undo")
 
 
-async def _tell(ctx: Context, cause: str, text: str, *, mend: str) -> None:
+async def _notify(ctx: Context, cause: str, text: str, *, mend: str) -> None:
     await ctx.notify(cause=cause, text=text, mend=mend)

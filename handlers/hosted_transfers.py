@@ -20,14 +20,14 @@ router = Router()
 @router.on("messaging_hosted_numbers_orders.*")
 async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> None:
     """Remember the state of a transfer, notify of it, and schedule the warnings before its deadline."""
-    order_id, heard = event.payload.order_id, heard_of(event)
-    if heard is None or order_id is None:
+    order_id, transfer = event.payload.order_id, heard_of(event)
+    if transfer is None or order_id is None:
         raise Discard("no_transfer")
-    if not await remember(ctx, order_id, heard):
+    if not await remember(ctx, order_id, transfer):
         raise Discard("older_than_known")
-    if heard.deadline is not None:
-        await _warn_before(ctx, order_id, heard.deadline)
-    await _tell(ctx, order_id, _in_words(heard))
+    if transfer.deadline is not None:
+        await _warn_before(ctx, order_id, transfer.deadline)
+    await _notify(ctx, order_id, _describe(transfer))
 
 
 @router.on(APPROVAL_DUE)
@@ -39,7 +39,7 @@ async def hosted_transfer_due(event: Event[ApprovalDue], ctx: Context) -> None:
         raise Discard("decided")
     if due.approval_deadline.timestamp() <= clock.now():
         raise Discard("too_late")
-    await _tell(ctx, due.order_id, f"less than {due.hours} hours left: {_in_words(transfer)}")
+    await _notify(ctx, due.order_id, f"less than {due.hours} hours left: {_describe(transfer)}")
 
 
 async def _warn_before(ctx: Context, order_id: str, deadline: datetime) -> None:
@@ -51,7 +51,7 @@ async def _warn_before(ctx: Context, order_id: str, deadline: datetime) -> None:
             await ctx.schedule(APPROVAL_DUE, due, after=after, key=key)
 
 
-def _in_words(transfer: Transfer) -> str:
+def _describe(transfer: Transfer) -> str:
     if transfer.deadline is not None:
         until = f"{transfer.deadline.astimezone(UTC):%Y-%m-%d %H:%M}"
         return f"Telnyx approves it at {until} UTC unless it is decided in Mission Control before"
@@ -60,9 +60,9 @@ def _in_words(transfer: Transfer) -> str:
     return "its numbers are on another Telnyx account" if transfer.decision == "pending" else transfer.decision
 
 
-async def _tell(ctx: Context, order_id: str, words: str) -> None:
+async def _notify(ctx: Context, order_id: str, text: str) -> None:
     await ctx.notify(
         cause="hosted numbers move between Telnyx accounts",
-        text=f"transfer of order {order_id}: {words}",
+        text=f"transfer of order {order_id}: {text}",
         mend=f"ringback hosted show {order_id}",
     )

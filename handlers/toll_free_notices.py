@@ -23,7 +23,7 @@ async def toll_free_notice(event: Event[TollFreeStatusChanged], ctx: Context) ->
         raise Discard("not_ours")
     if event.payload.status not in NEEDS_PERSON:
         raise Discard("nothing_to_do")
-    await _tell(ctx, event.payload)
+    await _notify(ctx, event.payload)
     if event.payload.status == WAITS:
         await _remind_later(ctx, event.payload, number=1)
 
@@ -37,11 +37,11 @@ async def toll_free_reminder(event: Event[Reminder], ctx: Context) -> None:
     latest = await followed(ctx).known(change.id)
     if latest is None or latest.status != change.status or latest.at not in (None, change.changed_at):
         raise Discard("settled")
-    await _tell(ctx, change)
+    await _notify(ctx, change)
     await _remind_later(ctx, change, number=change.number + 1)
 
 
-async def _tell(ctx: Context, change: TollFreeStatusChanged) -> None:
+async def _notify(ctx: Context, change: TollFreeStatusChanged) -> None:
     told = told_of(change)
     await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
 

@@ -20,7 +20,7 @@ async def record_words(
         redis.exceptions.RedisError: it is not known what was kept. Doing it again is harmless.
     """
     now = clock.now()
-    words = words_of(event_type, payload, occurred_at, opt_out_words(ctx.settings.policy), now=now)
-    if words:
-        await record_consent(ctx.services.store, words, now=now)
-    return words
+    changes = words_of(event_type, payload, occurred_at, opt_out_words(ctx.settings.policy), now=now)
+    if changes:
+        await record_consent(ctx.services.store, changes, now=now)
+    return changes

@@ -180,7 +180,7 @@ def _text(case: Case, said: str) -> str:
     if rule.template is None:
         return said
     sender = case.message.from_
-    words = TemplateVariables(
+    variables = TemplateVariables(
         text=said,
         agent_name=sender.agent_name or "",
         agent_id=sender.agent_id or "",
@@ -188,7 +188,7 @@ def _text(case: Case, said: str) -> str:
         country=country_of(case.number) or "",
     )
     try:
-        return rule.template.render(words)
+        return rule.template.render(variables)
     except BadTemplate as error:
         raise Dead("template", f"the template of rule {rule.name!r}: {error}") from None
 

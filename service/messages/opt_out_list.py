@@ -60,9 +60,9 @@ async def read_opt_outs(telnyx: AsyncTelnyx, store: Store) -> ListReading:
     """
     reading = ListReading()
     async for rows in pages(telnyx.messaging_optouts.list(page_size=PAGE), "opt-outs"):
-        words = [word for word in map(_word, rows) if word is not None]
-        new = await record_consent(store, words, now=clock.now())
-        reading = ListReading(reading.numbers + len(words), reading.new + new, reading.failed + len(rows) - len(words))
+        stops = [each for each in map(_change, rows) if each is not None]
+        new = await record_consent(store, stops, now=clock.now())
+        reading = ListReading(reading.numbers + len(stops), reading.new + new, reading.failed + len(rows) - len(stops))
     await note_list_read(store, at=clock.now())
     return reading
 
@@ -130,7 +130,7 @@ async def _is_due(store: Store) -> bool:
         return False
 
 
-def _word(row: MessagingOptoutListResponse) -> ConsentChange | None:
+def _change(row: MessagingOptoutListResponse) -> ConsentChange | None:
     """Return the opt-out in a row, or None where it bears no whole number (Telnyx can redact them)."""
     if row.to is None or canonical_number(row.to) is None:
         return None

@@ -47,12 +47,12 @@ def _duration(value: object) -> object:
     return seconds(value)
 
 
-def _long_enough(patience: float) -> float:
-    if patience < MIN_UNDELIVERED:
+def _long_enough(duration: float) -> float:
+    if duration < MIN_UNDELIVERED:
         raise ValueError(
             f"give at least {MIN_UNDELIVERED:g}s: that a message was delivered is known a few seconds later"
         )
-    return patience
+    return duration
 
 
 def _clock_time(value: object) -> object:
@@ -170,11 +170,11 @@ class Rule(Manner):
 
     @field_validator("undelivered_after")
     @classmethod
-    def _before_it_is_too_old(cls, patience: float | None, info: ValidationInfo) -> float | None:
+    def _before_it_is_too_old(cls, duration: float | None, info: ValidationInfo) -> float | None:
         max_age = info.data.get("max_age")
-        if patience is not None and max_age is not None and patience >= max_age:
+        if duration is not None and max_age is not None and duration >= max_age:
             raise ValueError("by then the message would be older than max_age: give less, or a longer max_age")
-        return patience
+        return duration
 
     @field_validator("quiet_hours")
     @classmethod

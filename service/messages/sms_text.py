@@ -29,8 +29,8 @@ def readable(content: Mapping[str, Any], *, pictures: bool = True) -> str:
         [_file(content.get("content_info"))],
         list(_suggestions(content)),
     ]
-    told = [_without_repetition(block) for block in blocks]
-    return "\n\n".join("\n".join(lines) for lines in told if lines)
+    texts = [_without_repetition(block) for block in blocks]
+    return "\n\n".join("\n".join(lines) for lines in texts if lines)
 
 
 def _cards(rich_card: Mapping[str, Any]) -> list[Mapping[str, Any]]:

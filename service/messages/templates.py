@@ -60,13 +60,13 @@ class Template:
         template.render(EXAMPLE)
         return template
 
-    def render(self, words: TemplateVariables) -> str:
+    def render(self, variables: TemplateVariables) -> str:
         """Return the text, without blanks around it.
 
         Raises:
-            BadTemplate: these words cannot be put in.
+            BadTemplate: these variables cannot be filled in.
         """
-        given: Mapping[str, Any] = MappingProxyType(asdict(words))
+        given: Mapping[str, Any] = MappingProxyType(asdict(variables))
         try:
             return self.compiled.render(given).strip()
         except _UNWRITABLE as error:

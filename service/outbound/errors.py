@@ -178,9 +178,9 @@ def _detail(status: int, errors: list[dict[str, Any]]) -> str:
     return mask_numbers(" · ".join(parts))[:500]
 
 
-def _plain(told: object) -> str:
+def _plain(text: object) -> str:
     """Return a text of Telnyx that UTF-8 can hold: half an emoji, for example, cannot be written."""
-    return str(told).encode(errors="replace").decode()
+    return str(text).encode(errors="replace").decode()
 
 
 def _errors(body: bytes) -> list[dict[str, Any]]:

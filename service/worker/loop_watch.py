@@ -78,12 +78,12 @@ class LoopWatch:
     def _answer(self) -> None:
         """Note that the loop turns: the time of the blockage does not count towards the time-outs of the others."""
         blockage = self.leases.blockage
-        seconds, told = blockage.seconds(), self._logged_next > FIRST_LOGGED
+        seconds, logged = blockage.seconds(), self._logged_next > FIRST_LOGGED
         if seconds:
             for running in list(self.leases.running.values()):
                 running.add_blocked(seconds)
         blockage.asked_at = None
-        if told:
+        if logged:
             log.warning("the event loop turns again", seconds=round(seconds, 1), place=blockage.place)
 
     def _sample(self) -> None:
@@ -149,8 +149,8 @@ def _place(frames: list[FrameType], own: str | None) -> str:
     mine = [frame for frame in frames if frame.f_code.co_filename == own]
     authors = [frame for frame in frames if is_authors(frame.f_code.co_filename)]
     for frame in (*mine, *authors, *frames):
-        told = _position(frame)
-        return told if frame is frames[0] else f"{told} (in {_position(frames[0])})"
+        position = _position(frame)
+        return position if frame is frames[0] else f"{position} (in {_position(frames[0])})"
     return "an unknown place"
 
 

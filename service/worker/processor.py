@@ -154,7 +154,7 @@ class Processor:
     async def _give_back(self, running: ActiveEvent) -> None:
         """Give a lease back with what had ended before. Where that fails, it lapses."""
         with suppress(LeaseLost):
-            await self._record(running, running.unrecorded, release=True, patience=HAND_BACK)
+            await self._record(running, running.unrecorded, release=True, within=HAND_BACK)
             log.info("handed back", event_id=running.lease.record.id)
 
     @cached_property
@@ -211,15 +211,15 @@ class Processor:
             return task.result()
         except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
             record = running.lease.record
-            told = {"error": describe_error(error), "event_id": record.id, "handler": name}
-            log.error("a handler's run met a bug of Ringback", **told)
+            about = {"error": describe_error(error), "event_id": record.id, "handler": name}
+            log.error("a handler's run met a bug of Ringback", **about)
             limits = self.services.limits(self.services.router.subscriptions.get(name))
             return after_error(record.handlers[name], error, limits, running.lease.now())
 
     async def _record(
-        self, running: ActiveEvent, ended: Mapping[str, HandlerRecord], *, release: bool, patience: float | None = None
+        self, running: ActiveEvent, ended: Mapping[str, HandlerRecord], *, release: bool, within: float | None = None
     ) -> None:
-        """Record results as long as the lease may still be ours (or for `timeout` seconds), even through an outage.
+        """Record results as long as the lease may still be ours (or `within` seconds), even through an outage.
 
         Raises:
             LeaseLost: nothing was recorded.
@@ -229,7 +229,7 @@ class Processor:
         running.finishing = release
         ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.store.encryption)
         try:
-            async with fair_timeout(patience or self.leases.lease, self.leases.blockage.seconds):
+            async with fair_timeout(within or self.leases.lease, self.leases.blockage.seconds):
                 while not running.holds_lease() and not running.lost:  # noqa: ASYNC110 - a thread renews it
                     await asyncio.sleep(RENEWAL_SOON)
                 state = await self.finishing.submit(ending)

@@ -96,7 +96,7 @@ def test_a_number_that_has_gone_from_the_list_is_not_lifted(stack: Stack) -> Non
 )
 def test_a_row_is_read_in_the_forms_that_telnyx_publishes(row: dict[str, str], word: ConsentChange | None) -> None:
     parsed = MessagingOptoutListResponse.model_validate(row)
-    assert opt_out_list._word(parsed) == word
+    assert opt_out_list._change(parsed) == word
 
 
 def test_a_failing_page_keeps_what_was_read_and_says_so(stack: Stack) -> None:
