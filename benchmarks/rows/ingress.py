@@ -11,7 +11,7 @@ from benchmarks.row import Scale
 from benchmarks.signed_events import fresh_ids, received, requests
 from benchmarks.stacks import ARQ, EXPRESS, RINGBACK_STACK, VERIFICATION, Receiver, Stack, beside, receiving
 
-MOST_RATE = 14_000
+MOST_RATE = 12_000
 """Requests a second that no server reaches: so many are signed beforehand."""
 
 

@@ -6,7 +6,7 @@ from benchmarks.row import Scale
 from benchmarks.stacks import ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside
 
 RATES = (200, 1000, 2000, 4000)
-SECONDS = 1.5
+SECONDS = 1.2
 Found = dict[int, list[Latencies]]
 
 
