@@ -7,7 +7,7 @@ the file, so a mistake elsewhere does not stop reception.
 import re
 import tomllib
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -29,6 +29,7 @@ _DOTLESS = str.maketrans({"\u0131": "i"})
 _UNSEEN_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 _UNSEEN_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks without a shape: fillers of Hangul and Khmer."""
+_ASCII_WORD = re.compile("[0-9a-z]+")
 _ACCENTS = (
     (0x0300, 0x036F),
     (0x1AB0, 0x1AFF),
@@ -47,11 +48,9 @@ def normalise(text: str) -> str:
     letter (full width, bold, ligatures) make no difference. The answer is empty without a letter or digit, and
     for a sentence of more than twelve words.
     """
-    # Most texts are sentences, and this check costs less than reading one.
-    if len(text) > _LONGEST_TEXT or sum(any(map(str.isalnum, each)) for each in text.split()) > MAX_PARTS:
+    if len(text) > _LONGEST_TEXT:
         return ""
-    letters = _UNSEEN_CONTROLS.sub("", text).casefold() if text.isascii() else _simplified(text)
-    parts = list(islice(_words(letters), MAX_PARTS + 1))
+    parts = list(islice(_ascii_words(text) if text.isascii() else _words(text), MAX_PARTS + 1))
     return " ".join(parts) if len(parts) <= MAX_PARTS else ""
 
 
@@ -84,10 +83,19 @@ def forms_of(text: str) -> frozenset[str]:
     return frozenset(forms - {""})
 
 
-def _words(text: Iterable[str]) -> Iterator[str]:
+def _ascii_words(text: str) -> Iterator[str]:
+    """Yield the words of an ASCII text as `_words` does, at a tenth of the cost."""
+    seen = text if text.isprintable() else _UNSEEN_CONTROLS.sub("", text)
+    return (match[0] for match in _ASCII_WORD.finditer(seen.lower()))
+
+
+def _words(text: str) -> Iterator[str]:
     """Yield the runs of letters, digits and their marks."""
+    # Most texts are sentences, and this check costs less than reading one.
+    if sum(any(map(str.isalnum, each)) for each in text.split()) > MAX_PARTS:
+        return
     word: list[str] = []
-    for character in text:
+    for character in _simplified(text):
         if character.isalnum() or (word and unicodedata.category(character)[0] == "M"):
             word.append(character)
         elif word:

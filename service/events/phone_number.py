@@ -8,6 +8,7 @@ _INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
 _LONGEST_SPELLING = 100
 _BETWEEN = frozenset(" \t\r\n\f\v().-/")
 _BETWEEN_CATEGORIES = frozenset({"Cf", "Pd", "Zs"})
+_WITHOUT_BETWEEN = str.maketrans(dict.fromkeys(_BETWEEN))
 
 
 def canonical_number(spelt: object) -> str | None:
@@ -37,8 +38,9 @@ def _plain(spelt: str | int) -> str | None:
         return str(spelt) if 0 <= spelt < 10**15 else None
     if len(spelt) > _LONGEST_SPELLING:
         return None
-    text = spelt if spelt.isascii() else unicodedata.normalize("NFKC", spelt)
-    characters = [_digit(each) for each in text if not _stands_between(each)]
+    if spelt.isascii():
+        return spelt.translate(_WITHOUT_BETWEEN)
+    characters = [_digit(each) for each in unicodedata.normalize("NFKC", spelt) if not _stands_between(each)]
     return "".join(characters)
 
 

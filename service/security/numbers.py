@@ -7,6 +7,7 @@ digests. With an encryption key they are keyed, because a reader could try all n
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from service.events.event import parse_json
@@ -29,14 +30,14 @@ _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
 
 def digests_of(number: str, sealer: Sealer) -> tuple[bytes, ...]:
     """Return all digests of a number, however it is written: one for each key, and the one without a key."""
-    return sealer.briefs(_digits(number), DIGEST_BYTES)
+    return sealer.briefs(_digits(canonical_number(number) or number), DIGEST_BYTES)
 
 
 def digests(body: bytes, sealer: Sealer) -> bytes:
     """Return the digests of the first few numbers in a body, one after the other, short codes included."""
-    spelt = (*_SIGNED.findall(body, 0, EXAMINED), *_NAMED.findall(body, 0, EXAMINED))
-    found = dict.fromkeys(_digits(each.decode()) for each in dict.fromkeys(spelt) if canonical_number(each.decode()))
-    return b"".join(sealer.brief(each, DIGEST_BYTES) for each in list(found)[:MOST_DIGESTS])
+    spelt = dict.fromkeys((*_SIGNED.findall(body, 0, EXAMINED), *_NAMED.findall(body, 0, EXAMINED)))
+    numbers = dict.fromkeys(number for each in spelt if (number := canonical_number(each.decode())))
+    return b"".join(sealer.brief(_digits(each), DIGEST_BYTES) for each in islice(numbers, MOST_DIGESTS))
 
 
 def is_number(text: str) -> bool:
@@ -45,8 +46,8 @@ def is_number(text: str) -> bool:
 
 
 def _digits(number: str) -> bytes:
-    """Return the digits of a number, the same for each of its spellings."""
-    return _NOT_DIGITS.sub("", canonical_number(number) or number).encode()
+    """Return the digits of a number in canonical form, or of a text that is none."""
+    return _NOT_DIGITS.sub("", number).encode()
 
 
 @dataclass(frozen=True, slots=True)
