@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+from collections.abc import Awaitable, Sequence
 from urllib.parse import urlsplit
 
 import httpx
@@ -16,7 +17,7 @@ from service.security.telnyx_signature import sign
 from service.store.inbox import accept
 from service.store.inbox.accept import Acceptance, NewEvent
 from service.store.inbox.audit import audit
-from service.store.inbox.group_commit import GroupCommit, NotAccepted
+from service.store.inbox.group_commit import Batcher, GroupCommit, NotAccepted
 from tests.stack import Stack
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
@@ -123,6 +124,32 @@ def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded
         own_stack.host.portal.call(commits[0].close)
     assert took < 0.1
     assert refused == group_commit.MAX_WAITING + 600
+
+
+def test_each_caller_waits_for_its_own_time() -> None:
+    patience = 0.05
+
+    async def commit(items: Sequence[str]) -> Sequence[str]:
+        return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
+
+    async def wait_in_turn() -> list[float]:
+        batcher: Batcher[str, str] = Batcher(commit, passing=(), patience=patience)
+        loop, took = asyncio.get_running_loop(), []
+
+        async def wait(item: str, *, after: Awaitable[None]) -> None:
+            await after
+            began = loop.time()
+            with pytest.raises(TimeoutError):
+                await batcher.submit(item)
+            took.append(loop.time() - began)
+
+        await asyncio.gather(*(wait(f"e{n}", after=asyncio.sleep(n * patience / 3)) for n in range(6)))
+        await batcher.close(patience=0)
+        return took
+
+    took = asyncio.run(asyncio.wait_for(wait_in_turn(), 5))
+    assert len(took) == 6
+    assert min(took) > patience - 0.002, "uvloop and epoll count milliseconds"
 
 
 def test_a_caller_who_goes_away_does_not_disturb_its_batch(own_stack: Stack) -> None:

@@ -6,10 +6,11 @@ own. So a cancelled caller cannot leave a half-read reply on the connection.
 
 import asyncio
 import builtins
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
@@ -30,6 +31,14 @@ MAX_WAITING = 10_000
 _PASSING = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
 
 
+class _Waiter(NamedTuple, Generic[Item, Answer]):
+    """An item, the answer that its caller waits for, and until when (by the loop's clock)."""
+
+    item: Item
+    answer: "asyncio.Future[Answer]"
+    deadline: float
+
+
 class Batcher(Generic[Item, Answer]):
     """Commits items in batches.
 
@@ -43,11 +52,15 @@ class Batcher(Generic[Item, Answer]):
         *,
         passing: tuple[type[Exception], ...],
         size: Callable[[Item], int] = lambda _: 0,
+        patience: float = math.inf,
     ) -> None:
         self._commit = commit
         self._passing = passing
         self._size = size
-        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._patience = patience
+        self._waiting: deque[_Waiter[Item, Answer]] = deque()
+        self._in_flight: list[_Waiter[Item, Answer]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
         self.trouble: Exception | None = None
         """The latest error that a batch waited for. None once a batch went through."""
@@ -55,14 +68,23 @@ class Batcher(Generic[Item, Answer]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def submit(self, item: Item) -> Answer:
-        """Wait until the item is committed. If the caller stops waiting, the item may be committed all the same."""
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting.append((item, answer))
+    def submit(self, item: Item) -> "asyncio.Future[Answer]":
+        """Return the answer, which is there once the item is committed.
+
+        If the caller stops waiting, the item may be committed all the same. After `patience` seconds the answer is a
+        TimeoutError.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        deadline = loop.time() + self._patience
+        self._waiting.append(_Waiter(item, answer, deadline))
+        if self._timer is None and self._patience < math.inf:
+            # One timer for all: it is due with the one that has waited longest.
+            self._timer = loop.call_at(deadline, self._end_waiting)
         if self._flushing is None:
             # A task of its own: a caller that is cancelled must not cut off the batch of the others.
-            self._flushing = asyncio.create_task(self._flush())
-        return await answer
+            self._flushing = loop.create_task(self._flush())
+        return answer
 
     async def close(self, *, patience: float) -> None:
         """Wait for the batch in flight, at most `patience` seconds, and drop the rest."""
@@ -75,39 +97,52 @@ class Batcher(Generic[Item, Answer]):
     async def _flush(self) -> None:
         try:
             while batch := self._next_batch():
+                self._in_flight = batch
                 await self._commit_patiently(batch)
                 check_cancelled()
+            self._in_flight = []
         finally:
             self._flushing = None
 
-    def _next_batch(self) -> "list[tuple[Item, asyncio.Future[Answer]]]":
-        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
+    def _end_waiting(self) -> None:
+        """End the waiting of those whose time is over, and wait for the next one."""
+        loop, self._timer = asyncio.get_running_loop(), None
+        for _, answer, deadline in (*self._in_flight, *self._waiting):
+            if answer.done():
+                continue
+            if deadline > loop.time():
+                self._timer = loop.call_at(deadline, self._end_waiting)
+                return
+            answer.set_exception(builtins.TimeoutError())
+
+    def _next_batch(self) -> "list[_Waiter[Item, Answer]]":
+        batch: list[_Waiter[Item, Answer]] = []
         size = 0
         while self._waiting and len(batch) < MAX_ITEMS:
-            size += self._size(self._waiting[0][0])
+            size += self._size(self._waiting[0].item)
             if batch and size > MAX_BYTES:
                 break
             # In order of arrival, so that no item waits for later ones.
-            item, answer = self._waiting.popleft()
-            if not answer.done():
-                batch.append((item, answer))
+            waiter = self._waiting.popleft()
+            if not waiter.answer.done():
+                batch.append(waiter)
         return batch
 
-    async def _commit_patiently(self, batch: "list[tuple[Item, asyncio.Future[Answer]]]") -> None:
-        while batch := [(item, answer) for item, answer in batch if not answer.done()]:
+    async def _commit_patiently(self, batch: "list[_Waiter[Item, Answer]]") -> None:
+        while batch := [waiter for waiter in batch if not waiter.answer.done()]:
             try:
-                results = await self._commit([item for item, _ in batch])
+                results = await self._commit([waiter.item for waiter in batch])
             except self._passing as error:
                 self.trouble = error
                 check_cancelled()
                 await asyncio.sleep(PAUSE)
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-                for _, answer in batch:
+                for _, answer, _ in batch:
                     if not answer.done():
                         answer.set_exception(error)
             else:
                 self.trouble = None
-                for (_, answer), result in zip(batch, results, strict=True):
+                for (_, answer, _), result in zip(batch, results, strict=True):
                     if not answer.done():
                         answer.set_result(result)
 
@@ -126,7 +161,7 @@ class GroupCommit:
     def __init__(self, store: Store, *, patience: float) -> None:
         self._patience = patience
         self._batcher: Batcher[NewEvent, Acceptance] = Batcher(
-            partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body)
+            partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body), patience=patience
         )
 
     async def accept(self, arrival: NewEvent) -> Acceptance:
@@ -138,8 +173,7 @@ class GroupCommit:
         if len(self._batcher) >= MAX_WAITING:
             raise NotAccepted("too many events wait for Redis")
         try:
-            async with asyncio.timeout(self._patience):
-                return await self._batcher.submit(arrival)
+            return await self._batcher.submit(arrival)
         except builtins.TimeoutError:
             trouble = self._batcher.trouble
             outage = f"Redis is unreachable ({describe_cause(trouble)})" if trouble else "Redis did not answer in time"
