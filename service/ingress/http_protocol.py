@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.ingress.connection_limit import ConnectionLimit, Waiting
+from service.ingress.direct_answer import AnswerTransport
 from service.ingress.refusal_log import RefusalLog, peer_of
 
 MAX_HEADERS = 100
@@ -43,24 +44,6 @@ class TooManyPipelined(Exception):
     """Too many requests wait behind one that is not answered yet."""
 
 
-class _AnswerTransport(asyncio.Transport):
-    """The transport as an answer sees it, which lets the rest of an unfinished request come before it closes."""
-
-    def __init__(self, protocol: "BoundedHttpProtocol") -> None:
-        super().__init__()
-        self._protocol = protocol
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        if not self._protocol.lingers:
-            self._protocol.transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._protocol.transport.is_closing()
-
-    def close(self) -> None:
-        self._protocol.end_after_answer()
-
-
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Closes a connection that sends too much, takes too long, or does not read."""
 
@@ -73,7 +56,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._stalled_bytes = 0
         self._awaits_first_byte = True
         self.lingers = False
-        self._answering = _AnswerTransport(self)
+        self._answering = AnswerTransport(self)
         self._keep_alive = True
         self._refusal, self._reason = 400, "not an HTTP request"
         self._head_timer: asyncio.TimerHandle | None = None

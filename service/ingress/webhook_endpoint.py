@@ -5,6 +5,7 @@ The order spares work for unknown senders: the declared length and the form of t
 
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from logging import ERROR, WARNING
 from typing import Any
 
@@ -16,6 +17,7 @@ from service import clock
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
 from service.events.opt_out_words import opt_out_words
 from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
+from service.ingress.direct_answer import Headers, answer_directly, is_complete, wire_format
 from service.ingress.metrics import IngressMetrics
 from service.ingress.refusal_log import RefusalLog, RewriteCheck, peer_of
 from service.ingress.wrong_address import WrongAddress
@@ -104,6 +106,8 @@ class Reception:
 
     async def _body(self, receive: Receive, reserved: BodyReservation) -> bytes:
         try:
+            if is_complete(receive):
+                return await self._chunks(receive, reserved)
             async with reserved.reading():
                 return await self._chunks(receive, reserved)
         except NoRoom:
@@ -164,6 +168,15 @@ class Reception:
 async def respond(send: Send, status: int, answer: dict[str, str]) -> None:
     """Send a JSON answer."""
     body = orjson.dumps(answer)
+    headers, whole = _answer(status, body)
+    if not answer_directly(send, whole):
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+@lru_cache(maxsize=64)
+def _answer(status: int, body: bytes) -> tuple[Headers, bytes]:
+    """Return the headers of an answer, and the whole of it as its bytes on the wire."""
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status == 503:
         headers.append((b"retry-after", b"1"))
@@ -171,8 +184,7 @@ async def respond(send: Send, status: int, answer: dict[str, str]) -> None:
         headers.append((b"allow", b"POST"))
     if status in UNREAD:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return headers, wire_format(status, headers, body)
 
 
 def _declared_length(scope: Scope) -> int | None:

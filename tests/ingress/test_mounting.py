@@ -90,6 +90,20 @@ def test_the_application_around_it_keeps_its_own_paths_and_middleware(stack: Sta
     assert (webhook.json(), webhook.headers["x-host"]) == ({"status": "accepted"}, "seen")
 
 
+def test_middleware_that_is_added_to_the_ingress_sees_webhooks(stack: Stack) -> None:
+    async def add_header(request: Request, call_next: Callable[..., Any]) -> Response:
+        answer: Response = await call_next(request)
+        answer.headers["x-added"] = "seen"
+        return answer
+
+    ingress = create_app(stack.settings)
+    ingress.add_middleware(BaseHTTPMiddleware, dispatch=add_header)
+    lifespan = stack.host.portal.wrap_async_context_manager(ingress.router.lifespan_context(ingress))
+    with lifespan, stack.host.serving(ingress):
+        webhook: httpx.Response = stack.deliver(envelope("test.x", {}))
+    assert (webhook.json(), webhook.headers["x-added"]) == ({"status": "accepted"}, "seen")
+
+
 def test_the_lifespan_of_the_page_closes_the_connections(own_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     stack = own_stack
     assert stack.settings.public_key is not None
