@@ -1,11 +1,14 @@
 """Logs: readable on a terminal, JSON lines elsewhere, those of uvicorn and arq too."""
 
 import asyncio
+import json
 import logging
 import sys
 import threading
-from collections.abc import MutableMapping
-from typing import Any
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
+from functools import cache
+from typing import Any, TextIO
 
 import structlog
 
@@ -29,21 +32,14 @@ def announce_dry_run(settings: Settings) -> None:
 
 def configure_logs() -> None:
     """Set up structlog and the standard library's logging, on standard error."""
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _clean,
-    ]
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
-    )
+    stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    _configure_own_lines(stamped, sys.stderr)
+    foreign: list[Any] = [structlog.stdlib.add_logger_name, structlog.stdlib.add_log_level, stamped, _clean]
+    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_last_steps()))
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=foreign, processors=[strip, *_renderers()])
+    )
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.INFO)
@@ -87,8 +83,50 @@ def _make_printable(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableM
     return {printable(name): printable(value) if isinstance(value, str) else value for name, value in line.items()}
 
 
-def _last_steps() -> list[Any]:
-    strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+@cache
+def _encoder(default: Callable[[Any], Any]) -> json.JSONEncoder:
+    return json.JSONEncoder(default=default)
+
+
+def _dump_json(line: MutableMapping[str, Any], default: Callable[[Any], Any]) -> str:
+    """Return JSON in ASCII. Like `json.dumps`, which builds an encoder for each call."""
+    return _encoder(default).encode(line)
+
+
+def _renderers() -> list[Any]:
     if sys.stderr.isatty():
-        return [strip, _make_printable, structlog.dev.ConsoleRenderer()]
-    return [strip, structlog.processors.JSONRenderer()]
+        return [_make_printable, structlog.dev.ConsoleRenderer()]
+    return [structlog.processors.JSONRenderer(_dump_json)]
+
+
+class _LineLogger:
+    """Writes each line at once. A stream that is gone ends nothing but its lines."""
+
+    def __init__(self, stream: TextIO, name: str | None) -> None:
+        self._stream = stream
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        """Write a line."""
+        with suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    debug = info = warning = error = critical = msg
+
+
+def _configure_own_lines(stamped: Callable[..., Any], stream: TextIO) -> None:
+    """Let our lines go past the standard library's logging, which would render each of them twice."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_logger_name,
+            structlog.stdlib.add_log_level,
+            stamped,
+            _clean,
+            *_renderers(),
+        ],
+        logger_factory=lambda name=None: _LineLogger(stream, name),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )

@@ -1,6 +1,7 @@
 """A handler's run for its calls to Telnyx: whether it may still act, and what overrides its result."""
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections import defaultdict
@@ -13,6 +14,9 @@ from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
 from service.store.effects.ledger import Entry
 from service.store.inbox.leases import Lease, LeaseLost
+
+_PROCESS = secrets.token_hex(8)
+_numbers = itertools.count()
 
 CLEAR_FOR = 2.0
 """Seconds for which a way to Telnyx that was found clear is taken to be so."""
@@ -49,7 +53,7 @@ class Run:
     holds_lease: Callable[[], bool]
     gate: Gate
     returning: bool = False
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    id: str = field(default_factory=lambda: f"{_PROCESS}-{next(_numbers)}")
     note: Refusal | None = None
     lease_lost: bool = False
     ended: bool = False

@@ -31,7 +31,7 @@ from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord
 from service.store.store import Store
-from service.worker.held_leases import ActiveEvent, fair_timeout
+from service.worker.held_leases import ActiveEvent, FairTimeout
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.worker.run_services import RunServices
 
@@ -164,7 +164,7 @@ async def _run(
     failure: BaseException | None = None
     record = running.lease.record
     seconds = services.timeout(subscription.name)
-    expired = False
+    timeout = FairTimeout(seconds, partial(running.blocked_beside, run))
     try:
         _refuse_sealed(record)
         plain = _read(running.lease)
@@ -173,21 +173,18 @@ async def _run(
             _typed(running.lease, plain, subscription),
             _context(services, plain, record, subscription, bound),
         )
-        try:
-            async with fair_timeout(seconds, partial(running.blocked_beside, run)) as timeout:
-                try:
-                    await subscription.handler(event, context)
-                finally:
-                    run.ended = True
-        finally:
-            expired = timeout.expired()
+        async with timeout:
+            try:
+                await subscription.handler(event, context)
+            finally:
+                run.ended = True
     except asyncio.CancelledError as error:
         if running.stopping:
             raise
         failure = error
     # A handler may raise SystemExit or KeyboardInterrupt too: that ends its run, not the worker.
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends
-        failure = TookTooLong(seconds) if expired else error
+        failure = TookTooLong(seconds) if timeout.expired() else error
     finally:
         await _end_tasks(run, bound)
     if run.lease_lost:

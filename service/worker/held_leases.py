@@ -4,8 +4,7 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,31 +13,39 @@ from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import HeldLease, Lease
 
 
-@asynccontextmanager
-async def fair_timeout(seconds: float, blocked: Callable[[], float]) -> AsyncIterator[asyncio.Timeout]:
-    """Cancel the block after `seconds`, to which are added those for which others `blocked` the loop meanwhile.
+class FairTimeout:
+    """Cancels a block after `seconds`, to which are added those for which others `blocked` the loop meanwhile.
 
     Raises:
         TimeoutError: the time is up.
     """
-    loop = asyncio.get_running_loop()
-    ends_at = time.monotonic() + seconds - blocked()
-    async with asyncio.timeout(None) as timeout:
-        timer: asyncio.TimerHandle
 
-        def check() -> None:
-            nonlocal timer
-            left = ends_at + blocked() - time.monotonic()
-            if left > 0:
-                timer = loop.call_later(left, check)
-            else:
-                timeout.reschedule(loop.time())
+    __slots__ = ("_blocked", "_ends_at", "_loop", "_seconds", "_timeout", "_timer")
 
-        timer = loop.call_later(seconds, check)
-        try:
-            yield timeout
-        finally:
-            timer.cancel()
+    def __init__(self, seconds: float, blocked: Callable[[], float]) -> None:
+        self._seconds, self._blocked = seconds, blocked
+        self._timeout = asyncio.Timeout(None)
+
+    def expired(self) -> bool:
+        """Return whether the time was up."""
+        return self._timeout.expired()
+
+    async def __aenter__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._ends_at = time.monotonic() + self._seconds - self._blocked()
+        await self._timeout.__aenter__()
+        self._timer = self._loop.call_later(self._seconds, self._check)
+
+    async def __aexit__(self, *raised: object) -> None:
+        self._timer.cancel()
+        await self._timeout.__aexit__(*raised)  # type: ignore[arg-type]
+
+    def _check(self) -> None:
+        left = self._ends_at + self._blocked() - time.monotonic()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._check)
+        else:
+            self._timeout.reschedule(self._loop.time())
 
 
 MIN_BLOCKED = 1.0

@@ -74,7 +74,7 @@ class UnfitPayload(Exception):
 
 def done(record: HandlerRecord, now: int, reason: str | None = None) -> HandlerRecord:
     """Return the handler has ended well, or chose not to act for a reason."""
-    return replace(_not_waiting(record), state="done", due=0, reason=reason, error=None, ended_at=now)
+    return HandlerRecord("done", record.attempts, reason=reason, runs=record.runs, ended_at=now, ran=record.ran)
 
 
 def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:

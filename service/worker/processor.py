@@ -30,7 +30,7 @@ from service.store.inbox.leases import (
 )
 from service.store.store import Store
 from service.worker.handler_runner import HandlerServices, run_handler
-from service.worker.held_leases import ActiveEvent, HeldLeases, fair_timeout
+from service.worker.held_leases import ActiveEvent, FairTimeout, HeldLeases
 from service.worker.outcomes import after_error
 
 log = structlog.get_logger(__name__)
@@ -229,7 +229,7 @@ class Processor:
         running.finishing = release
         ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.store.encryption)
         try:
-            async with fair_timeout(within or self.leases.lease, self.leases.blockage.seconds):
+            async with FairTimeout(within or self.leases.lease, self.leases.blockage.seconds):
                 while not running.holds_lease() and not running.lost:  # noqa: ASYNC110 - a thread renews it
                     await asyncio.sleep(RENEWAL_SOON)
                 state = await self.finishing.submit(ending)
@@ -242,12 +242,14 @@ class Processor:
 
 async def _stop(tasks: "set[asyncio.Task[HandlerRecord]]") -> None:
     """Cancel handlers. One that will not be cancelled is left behind, and its worker's end ends it."""
-    for task in tasks:
+    unfinished = {task for task in tasks if not task.done()}
+    for task in unfinished:
         task.cancel()
-    if tasks:
-        ended, stubborn = await asyncio.wait(tasks, timeout=STUBBORN)
-        for task in ended:
-            # Looked at, so that the loop does not report what has been dealt with.
-            _ = task.cancelled() or task.exception()
-        if stubborn:
-            log.error("handlers ignore their cancellation", number=len(stubborn))
+    stubborn: set[asyncio.Task[HandlerRecord]] = set()
+    if unfinished:
+        _, stubborn = await asyncio.wait(unfinished, timeout=STUBBORN)
+    for task in tasks - stubborn:
+        # Looked at, so that the loop does not report what has been dealt with.
+        _ = task.cancelled() or task.exception()
+    if stubborn:
+        log.error("handlers ignore their cancellation", number=len(stubborn))

@@ -42,3 +42,34 @@ def test_a_type_is_at_most_128_characters_in_machines_logs_too() -> None:
     [_, told, _] = map(json.loads, ended.stderr.splitlines())
     assert len(told["type"]) == 128
     assert told["type"].isprintable()
+
+
+INTO_A_GONE_PIPE = """
+import logging, os, structlog
+reading, writing = os.pipe()
+os.dup2(writing, 2)
+os.close(writing)
+os.close(reading)
+from service.monitoring.logs import configure_logs
+configure_logs()
+structlog.get_logger("x").warning("nobody reads this")
+logging.getLogger("x").warning("nor this")
+os._exit(0)
+"""
+
+
+def test_a_reader_of_the_log_that_is_gone_ends_nothing() -> None:
+    subprocess.run([sys.executable, "-c", INTO_A_GONE_PIPE], check=True, timeout=30)
+
+
+def test_what_json_does_not_know_is_logged_by_its_masked_form() -> None:
+    logging = """
+import structlog
+from service.monitoring.logs import configure_logs
+from service.events.message import RecipientStatus
+configure_logs()
+structlog.get_logger("x").warning("odd", who=RecipientStatus("+13125550001"), much=1 << 70)
+"""
+    ended = subprocess.run([sys.executable, "-c", logging], capture_output=True, text=True, check=True, timeout=30)
+    told = json.loads(ended.stderr)
+    assert (told["who"], told["much"], told["logger"]) == ("RecipientStatus(status='')", 1 << 70, "x")

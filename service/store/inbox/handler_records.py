@@ -52,6 +52,8 @@ class RunRecord:
 
     def told_by(self, say: "Say") -> "RunRecord":
         """Return this run with its error and its remarks sealed or opened."""
+        if self.error is None and not self.remarks:
+            return self
         remarks = tuple(say(each, "remark") for each in self.remarks)
         return replace(self, error=self.error and say(self.error, "run_error"), remarks=remarks)
 
@@ -112,10 +114,8 @@ class HandlerRecord:
         return self._told_by(lambda text, name: sealer.open_text(text, _place(event_id, handler, name)))
 
     def _told_by(self, say: "Say") -> "HandlerRecord":
-        if self.error is None and not self.runs:
-            return self
-        error = self.error and say(self.error, "error")
-        return replace(self, error=error, runs=tuple(each.told_by(say) for each in self.runs))
+        error, runs = self.error and say(self.error, "error"), tuple(each.told_by(say) for each in self.runs)
+        return self if error is self.error and runs == self.runs else replace(self, error=error, runs=runs)
 
     def to_json(self) -> bytes:
         """Return the form in which Redis keeps it. Fields with their defaults are left out."""
