@@ -7,7 +7,7 @@ event. A note survives a crash, and equal causes of all workers become one messa
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import orjson
 import structlog
@@ -22,7 +22,6 @@ from service.store.store import Store, check_cancelled
 
 log = structlog.get_logger(__name__)
 
-PAUSE = 1.0
 NOTING = 2.0
 """Seconds for noting. A slower note goes to the log alone."""
 SENDING = 30.0
@@ -53,14 +52,20 @@ async def notify(store: Store, *, cause: str, text: str, mend: str) -> None:
 
 @dataclass(frozen=True)
 class NotificationSender:
-    """A sender of noted messages. Every worker has one, and one of them sends each message."""
+    """A sender of noted messages. Every worker has one, and one of them sends each message.
+
+    The maintenance sets `due`: it sees without a request of its own that messages are.
+    """
 
     store: Store
     tell: Channel
+    due: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def keep_telling(self) -> None:
         """Send until cancelled. Wait while Redis is unreachable, and repeat failed deliveries."""
         while True:
+            await self.due.wait()
+            self.due.clear()
             try:
                 await self.turn()
             except (RedisError, OSError) as error:
@@ -68,7 +73,6 @@ class NotificationSender:
             except Exception as error:  # noqa: BLE001 - a fault of a service's plugin must not stop later messages
                 log.error("telling broke", error=describe_error(error))
             check_cancelled()
-            await asyncio.sleep(PAUSE)
 
     async def turn(self) -> None:
         """Send every due message."""

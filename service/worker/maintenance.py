@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 from redis.exceptions import RedisError
@@ -13,12 +14,21 @@ from redis.exceptions import RedisError
 from service.monitoring.notifications import notify
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.effects.blocks import open_blocks, probe, release
+from service.store.effects.blocks import Block, probe, release
 from service.store.facts.consent import move_opt_outs
 from service.store.inbox import dead_letters
 from service.store.inbox.dead_letters import DeadCause, new_causes
 from service.store.inbox.erasure import erase_ended
-from service.store.inbox.maintenance import ENOUGH, STEP, expire, memory_share, prune_bodies, sweep, take_lock
+from service.store.inbox.maintenance import (
+    ENOUGH,
+    STEP,
+    MaintenanceDue,
+    due,
+    expire,
+    memory_share,
+    prune_bodies,
+    sweep,
+)
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
 from service.store.store import Store, check_cancelled
@@ -26,9 +36,12 @@ from service.worker.arq_compat import FOREIGN_HANDLER
 from service.worker.readiness import BlockMetrics
 
 log = structlog.get_logger(__name__)
-
+T = TypeVar("T")
 
 PAUSE = 1.0
+"""Seconds until the next look, where something is due, parked or short."""
+IDLE_PAUSE = 2.0
+"""Seconds until the next look, where nothing is."""
 HOUR = 3600.0
 LOCK = 10.0
 MAX_STEPS = 100
@@ -49,12 +62,13 @@ _MORE_ROOM = "raise RINGBACK_MAX_MEMORY, or the maxmemory of the Redis at REDIS_
 
 @dataclass
 class Maintenance:
-    """The steps of maintenance, taken a little every second."""
+    """The steps of maintenance: one script says which are due. `notices_due` is set when notifications are."""
 
     settings: Settings
     store: Store
     worker: str
     metrics: BlockMetrics = field(default_factory=BlockMetrics)
+    notices_due: asyncio.Event = field(default_factory=asyncio.Event)
     _rank: int = 0
     _has_probed: bool = False
     _moves_at: float = 0.0
@@ -65,21 +79,53 @@ class Maintenance:
     async def run_forever(self) -> None:
         """Take the steps until cancelled. An outage of Redis is waited out."""
         while True:
-            await self.run_once()
+            is_idle = await self.run_once()
             check_cancelled()
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(IDLE_PAUSE if is_idle else PAUSE)
 
-    async def run_once(self) -> None:
-        """Take each step that is this worker's to take. One that fails hinders none of the others."""
+    async def run_once(self) -> bool:
+        """Take each due step that is this worker's to take. One that fails hinders none of the others.
+
+        Return whether there was nothing to do, and nothing is parked or short.
+        """
         self._waits = False
-        await self._attempt("probe_at_start", self._probe_at_start)
-        await self._attempt("show_blocks", self._show_blocks)
-        if await self._attempt("lock", lambda: take_lock(self.store, self.worker, seconds=LOCK)):
-            for name, step in self._steps().items():
+        found = await self._attempt("look", self._look)
+        if found is None:
+            return False
+        self.metrics.show(found.blocks)
+        if "notify" in found.steps:
+            self.notices_due.set()
+        await self._attempt("probe_at_start", lambda: self._probe_at_start(found.blocks))
+        if found.is_ours:
+            await self._take_steps(found)
+            self._rank = self._rank + found.looked_at if found.looked_at else 0
+        return not (found.steps or found.blocks or found.memory_share >= ROOM_AGAIN)
+
+    async def _look(self) -> MaintenanceDue:
+        settings = self.settings
+        return await due(
+            self.store,
+            self.worker,
+            lock=LOCK,
+            retention=settings.retention,
+            dead_retention=settings.dead_retention,
+            body_retention=settings.body_retention,
+            first=self._rank,
+        )
+
+    async def _take_steps(self, found: MaintenanceDue) -> None:
+        for name, step in self._steps().items():
+            if name in found.steps:
                 await self._attempt(name, step)
+        if found.memory_share < ROOM_AGAIN:
+            self._shortage = -1
+        if found.memory_share >= ENOUGH:
+            await self._attempt("make_room", self._make_room)
+        if time.monotonic() >= self._moves_at:
+            await self._attempt("move_opt_outs", self._move_opt_outs)
 
     def _steps(self) -> dict[str, Callable[[], Awaitable[object]]]:
-        """Return the steps of the worker that has the lock, the most urgent first."""
+        """Return the steps by the names that `maintenance_due` gives them, the most urgent first."""
         store, settings = self.store, self.settings
         ages = {"retention": settings.retention, "dead_retention": settings.dead_retention}
         return {
@@ -87,14 +133,12 @@ class Maintenance:
             "release": lambda: _repeat(lambda: release(store), least=1),
             "forget": lambda: _repeat(lambda: expire(store, **ages), least=STEP),
             "prune": lambda: _repeat(lambda: prune_bodies(store, older_than=settings.body_retention), least=STEP),
-            "make_room": self._make_room,
             "sweep": self._sweep,
             "log_dead": lambda: log_dead(store),
-            "move_opt_outs": self._move_opt_outs,
             "erase_ended": lambda: erase_ended(store),
         }
 
-    async def _attempt(self, name: str, step: Callable[[], Awaitable[object]]) -> object:
+    async def _attempt(self, name: str, step: Callable[[], Awaitable[T]]) -> T | None:
         """Take one step and return its answer. Log a failure once, until it succeeds or fails otherwise."""
         try:
             answer = await step()
@@ -113,14 +157,11 @@ class Maintenance:
             self._failures[name] = describe_error(error)
             log.error("a step of the maintenance fails, the others go on", step=name, error=describe_error(error))
 
-    async def _show_blocks(self) -> None:
-        self.metrics.show(await open_blocks(self.store))
-
-    async def _probe_at_start(self) -> None:
+    async def _probe_at_start(self, blocks: list[Block]) -> None:
         """Probe each block at once: a new start is how most blocks of the account are lifted."""
         if self._has_probed:
             return
-        for cause in await open_blocks(self.store):
+        for cause in blocks:
             log.warning("work was parked before this start", cause=cause.name, events=cause.parked, advice=cause.advice)
         await probe(self.store, at_once=True)
         self._has_probed = True
@@ -128,10 +169,7 @@ class Maintenance:
     async def _make_room(self) -> None:
         early = min(EARLY_RETENTION, self.settings.retention)
         for _ in range(MAX_STEPS):
-            share = await memory_share(self.store.redis)
-            if share < ROOM_AGAIN:
-                self._shortage = -1
-            if share < ENOUGH:
+            if await memory_share(self.store.redis) < ENOUGH:
                 return
             if await prune_bodies(self.store, older_than=0):
                 await self._report_shortage(0)
@@ -152,18 +190,15 @@ class Maintenance:
 
     async def _move_opt_outs(self) -> None:
         """Keep opt-outs under the first encryption key, so that another one can be taken away."""
-        if time.monotonic() < self._moves_at:
-            return
         moved = await move_opt_outs(self.store)
         self._moves_at = time.monotonic() + HOUR
         if moved:
             log.info("opt-outs moved to the first encryption key", number=moved)
 
     async def _sweep(self) -> None:
-        swept = await sweep(self.store, first=self._rank)
-        self._rank = self._rank + swept.looked_at if swept.looked_at else 0
-        if swept.put_back:
-            log.error("open events were missing from the queue and are back", number=swept.put_back)
+        put_back = await sweep(self.store, first=self._rank)
+        if put_back:
+            log.error("open events were missing from the queue and are back", number=put_back)
 
 
 async def _repeat(step: Callable[[], Awaitable[int]], *, least: int) -> None:

@@ -94,7 +94,8 @@ class Worker(arq.worker.Worker):
             )
         )
         maintenance = Maintenance(settings, self._store, self.processor.leases.worker, BlockMetrics(registry))
-        for work in (maintenance.run_forever(), NotificationSender(self._store, open_teller(settings)).keep_telling()):
+        sender = NotificationSender(self._store, open_teller(settings), maintenance.notices_due)
+        for work in (maintenance.run_forever(), sender.keep_telling()):
             self._stack.push_async_callback(_cancelled, self.loop.create_task(work))
         await self._retry(self._warn)
         collect_rarely()

@@ -268,7 +268,7 @@ def test_an_event_that_ends_otherwise_is_parked_no_more(stack: Stack) -> None:
         dropped = HandlerRecord("dead", reason="dropped").to_json().decode()
         await pending(store.redis.hset(store.keys.event("e000000"), "h:one", dropped))
         await store.redis.zrem(store.keys.queue, store.keys.job_id("e000000"))
-        assert (await maintenance.sweep(store, first=0)).put_back == 1
+        assert (await maintenance.sweep(store, first=0)) == 1
 
     hear(stack, 401)
     stack.ask(parking(2, HELD))

@@ -3,6 +3,7 @@
 import asyncio
 import time
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,7 +129,8 @@ def test_an_open_event_that_fell_out_of_the_queue_is_put_back(stack: Stack) -> N
 
 def test_one_worker_at_a_time_does_the_upkeep(stack: Stack) -> None:
     async def take(worker: str) -> bool:
-        return await maintenance.take_lock(stack.store, worker, seconds=5)
+        ages = {"retention": 60.0, "dead_retention": 60.0, "body_retention": 60.0}
+        return (await maintenance.due(stack.store, worker, lock=5, first=0, **ages)).is_ours
 
     asked = [stack.host.portal.call(take, worker) for worker in ("one", "other", "one")]
     assert asked == [True, False, True]
@@ -193,9 +195,27 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
     assert stack.ask(accept.counts).accepted == 90_000
 
 
+def test_a_worker_without_anything_due_asks_the_server_once_a_turn(stack: Stack) -> None:
+    async def second_turn(store: Store) -> tuple[bool, int]:
+        upkeep = Maintenance(stack.settings, store, "worker")
+        await upkeep.run_once()
+        async with store.redis.monitor() as commands:
+            is_idle = await upkeep.run_once()
+            await store.redis.ping()
+            asked = []
+            async for each in commands.listen():
+                if each["command"].startswith("PING"):
+                    break
+                if each["client_type"] != "lua":
+                    asked.append(each["command"])
+        return is_idle, len(asked)
+
+    stack.deliver(something())
+    assert stack.ask(second_turn) == (True, 1)
+
+
 STEPS = (
     "probe",
-    "open_blocks",
     "release",
     "expire",
     "prune_bodies",
@@ -225,6 +245,12 @@ def test_a_step_that_fails_for_ever_starves_none_of_the_others(
 
         monkeypatch.setattr(upkeep_module, name, noting)
 
+    async def all_due(*args: Any, **options: Any) -> maintenance.MaintenanceDue:
+        found = await maintenance.due(*args, **options)
+        steps = frozenset({"probe", "release", "forget", "prune", "sweep", "log_dead", "erase_ended"})
+        return replace(found, steps=steps, memory_share=0.9)
+
+    monkeypatch.setattr(upkeep_module, "due", all_due)
     for name in STEPS:
         note(name)
     with capture_logs() as logs:

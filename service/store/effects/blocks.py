@@ -52,8 +52,12 @@ def kind_of(name: str) -> str:
 
 async def open_blocks(store: Store) -> list[Block]:
     """Return the open blocks, the oldest first."""
-    answers = await store.run("blocks")
-    return sorted((_block(each, store.encryption) for each in answers), key=lambda block: block.since)
+    return sorted_blocks(store, await store.run("blocks"))
+
+
+def sorted_blocks(store: Store, described: list[list[bytes]]) -> list[Block]:
+    """Return the blocks that `describe_blocks` describes, the oldest first."""
+    return sorted((_block(each, store.encryption) for each in described), key=lambda block: block.since)
 
 
 async def probe(store: Store, *, at_once: bool = False) -> int:

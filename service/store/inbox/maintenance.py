@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from service.store.connection import server_time
+from service.store.effects.blocks import Block, sorted_blocks
 from service.store.store import Store
 
 STEP = 50
@@ -67,16 +68,35 @@ class MemoryForecast:
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
-    """How many events a sweep looked at, and how many it put back into the queue."""
+class MaintenanceDue:
+    """The maintenance that is due: `steps` by name, for this worker to take if it has the lock (`is_ours`).
 
+    `looked_at` counts the events among which lost ones were looked for. `memory_share` is the used share of the
+    server's memory limit. It is 0 without a limit or without the right to see it.
+    """
+
+    is_ours: bool
+    blocks: list[Block]
+    steps: frozenset[str]
     looked_at: int
-    put_back: int
+    memory_share: float
 
 
-async def take_lock(store: Store, worker: str, *, seconds: float) -> bool:
-    """Return whether this worker does the maintenance for the next `seconds`."""
-    return bool(await store.run("maintenance_lock", worker, int(seconds * 1000)))
+async def due(
+    store: Store,
+    worker: str,
+    *,
+    lock: float,
+    retention: float,
+    dead_retention: float,
+    body_retention: float,
+    first: int,
+) -> MaintenanceDue:
+    """Return what is due. Ages and `lock`, for which this worker has the maintenance, are in seconds."""
+    ages = (int(each * 1000) for each in (lock, retention, dead_retention, body_retention))
+    ours, blocks, steps, looked_at, per_mille = await store.run("maintenance_due", worker, *ages, first, LOOK)
+    names = frozenset(each.decode() for each in steps)
+    return MaintenanceDue(bool(ours), sorted_blocks(store, blocks), names, looked_at, per_mille / 1000)
 
 
 async def expire(store: Store, *, retention: float, dead_retention: float) -> int:
@@ -91,9 +111,10 @@ async def prune_bodies(store: Store, *, older_than: float) -> int:
     return pruned
 
 
-async def sweep(store: Store, *, first: int) -> Swept:
-    """Look at some events, from this rank by time of acceptance on. Put back those that the queue has lost."""
-    return Swept(*await store.run("sweep", first, LOOK))
+async def sweep(store: Store, *, first: int) -> int:
+    """Put back those of some events that the queue has lost, and return how many. `first` is a rank by acceptance."""
+    put_back: int = await store.run("sweep", first, LOOK)
+    return put_back
 
 
 async def queue(store: Store) -> Queue:

@@ -4,7 +4,7 @@
 -- requires: settle
 -- Keys:   those of settle, <ns>:events
 -- ARGV:   rank to begin at, limit (at most 500)
--- Answer: {events looked at, events put back}
+-- Answer: how many were put back
 -- Cost:   O(limit + events put back × log queue)
 local ids = redis.call('ZRANGE', ns .. ':events', ARGV[1], ARGV[1] + ARGV[2] - 1)
 local mended = 0
@@ -14,4 +14,4 @@ for _, id in ipairs(ids) do
     mended = mended + 1
   end
 end
-return { #ids, mended }
+return mended
