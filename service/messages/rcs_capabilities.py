@@ -68,7 +68,7 @@ class RcsCapabilities:
 
 
 async def contradict(ctx: Context, agent: str, number: str, status: str) -> bool:
-    """Forget what a message's end (`status`) shows to be wrong. Answers whether anything was."""
+    """Forget what a message's end (`status`) shows to be wrong. Return whether anything was forgotten."""
     store = ctx.services.store
     known = (await recall(store, agent, [number])).get(number)
     if known is None or status not in (FAILED if known.capable else REACHED):

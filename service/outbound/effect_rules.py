@@ -1,6 +1,6 @@
 """The rules of an effect: the next step by its entry in the ledger, and the outcome by an answer.
 
-Pure: the entry, the call and the time are arguments. DESIGN's table of effects, row by row, is this file.
+Pure: the entry, the call and the time are arguments. The states of an effect are drawn in docs/architecture.md.
 """
 
 import json

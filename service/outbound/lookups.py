@@ -75,7 +75,7 @@ async def _replaced(call: Call, entry: Entry, get: Get) -> TelnyxResponse | None
 
 
 async def _sent_message(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
-    """Find a message by sender, recipient and time. Source: FACTS, detail records. Messages under way are not shown."""
+    """Find a message by sender, recipient and time. Detail records lack messages under way."""
     sent = json_object(entry.body or b"")
     to, sender = sent.get("to"), sent.get("from")
     if not isinstance(to, str) or not isinstance(sender, str):

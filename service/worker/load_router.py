@@ -90,7 +90,7 @@ def _shown(places: set[Path]) -> Path:
 
 
 def _refuse_shadows() -> None:
-    """Return a user's module named `service` or `handlers` would not be loaded, or would stand in for ours."""
+    """Refuse a user's module named `service` or `handlers`: it would not be loaded, or would stand in for ours."""
     root = Path(__file__).parents[2]
     for name in ("service", "handlers"):
         ours = {(root / name / "__init__.py").resolve()}

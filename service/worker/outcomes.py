@@ -73,7 +73,7 @@ class UnfitPayload(Exception):
 
 
 def done(record: HandlerRecord, now: int, reason: str | None = None) -> HandlerRecord:
-    """Return the handler has ended well, or chose not to act for a reason."""
+    """Return the record of a handler that ended well, or chose not to act for a `reason`."""
     return HandlerRecord("done", record.attempts, reason=reason, runs=record.runs, ended_at=now, ran=record.ran)
 
 

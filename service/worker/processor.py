@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from service.monitoring.counters import CounterFamily, HistogramFamily
 from service.monitoring.labels import event_types
 from service.security.masking import describe_error
+from service.store.inbox.accept import FROM_TELNYX
 from service.store.inbox.group_commit import Batcher
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import (
@@ -52,10 +53,6 @@ RENEWAL_SOON = 0.05
 """Seconds between looks whether a lease that seems to have lapsed is renewed: nobody else may have taken it."""
 
 
-BY_TELNYX = frozenset({"webhook", "failover"})
-"""Other events may be timed for later, so that their age says nothing."""
-
-
 class EventMetrics(Collector):
     """Events by type and state, and how long they took from being accepted to their end."""
 
@@ -74,12 +71,13 @@ class EventMetrics(Collector):
         registry.register(self)
 
     def recorded(self, lease: Lease, state: str) -> None:
-        """Return an event is in this state since now."""
+        """Count an event that ended just now, and its time since the acceptance. Other states count nothing."""
         if state not in ("done", "ignored", "dead"):
             return
         record = lease.record
         self._ended.numbers[self._types.of(record.type), state] += 1
-        if record.arrived_by in BY_TELNYX:
+        # Other events may be timed for later, so that their age says nothing.
+        if record.arrived_by in FROM_TELNYX:
             self._seconds.observe(max(0, lease.now() - record.received_at) / 1000)
 
     def collect(self) -> Iterable[Metric]:

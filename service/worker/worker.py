@@ -171,7 +171,7 @@ class Worker(arq.worker.Worker):
                 pause = min(2 * pause, MAX_PAUSE)
 
     async def _run_once(self) -> bool:
-        """Claim what is due, or wait for it. Answers whether a burst is over."""
+        """Claim due events, or wait for them. Return whether a burst is over."""
         self._reap()
         claimed = await self._claim()
         if time.monotonic() - self._cron_at >= CRON_INTERVAL:

@@ -58,5 +58,23 @@ def test_a_link_leads_to_a_file_and_a_heading(page: Path, file: str, heading: st
     assert not heading or heading in anchors(target)
 
 
+def sources() -> list[Path]:
+    return [
+        each
+        for folder in ("service", "handlers")
+        for end in ("py", "lua")
+        for each in (ROOT / folder).rglob(f"*.{end}")
+    ]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.name)
+def test_a_file_that_the_code_names_exists(path: Path) -> None:
+    text = path.read_text()
+    files = re.findall(r"(?<![\w/.<*-])([\w/-]+\.(?:lua|md))\b", text)
+    known = {str(each.relative_to(ROOT)) for each in [*sources(), *PAGES]}
+    assert [each for each in files if not any(f"/{known_file}".endswith(f"/{each}") for known_file in known)] == []
+    assert re.findall(r"\b(?:DESIGN|HOUSE|FACTS)\b|(?i:\bissue \d)", text) == []
+
+
 def test_the_walk_names_many_functions() -> None:
     assert len([name for _, name in named() if name]) > 25

@@ -110,7 +110,7 @@ EVENTS = st.lists(
     min_size=1,
     max_size=6,
 )
-WAYS = st.sampled_from(["webhook", "failover", "healed", "import"])
+WAYS = st.sampled_from(["webhook", "failover", "import"])
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,7 @@ def _matches_the_model(states: States, told: list[list[tuple[str, str]]]) -> Non
         assert states.ask(number, message="straight").recipients[number].reason == expected
 
 
-@pytest.mark.parametrize("way", ["webhook", "failover", "healed", "import"])
+@pytest.mark.parametrize("way", ["webhook", "failover", "import"])
 def test_a_delivery_holds_from_its_acceptance_on_by_whichever_way_it_comes(states: States, way: str) -> None:
     states.arrive(event((ANN, "delivered")), by=way)
     assert states.reason() == "already_delivered"

@@ -30,7 +30,7 @@ LENGTH_BYTES = 4
 PAGE = 500
 """Records that one script may look at."""
 
-FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
+FROM_TELNYX = frozenset({"webhook", "failover"})
 """Ways of arrival whose events tell the state of a message. The payload of a derived event is an old snapshot."""
 
 
@@ -134,7 +134,10 @@ def pack_event(arrival: NewEvent, encryption: Sealer) -> bytes:
 def pack(
     identity: str, event_type: str, source: str, body: bytes, *, more: Mapping[str, Any], encryption: Sealer
 ) -> bytes:
-    """Return one argument with an event's index terms, values for JSON and sealed body (`lua/lib/packed_event.lua`)."""
+    """Return one argument with an event's index terms, values for JSON and sealed body.
+
+    `unpack_event` in `lua/lib/record.lua` reads it.
+    """
     terms, values = index_terms(event_type, body, encryption), orjson.dumps(more) if more else b""
     parts = (identity.encode(), event_type.encode(), source.encode(), terms, values)
     sealed = encryption.seal(body, body_place(identity)) if body else b""

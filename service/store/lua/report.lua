@@ -3,7 +3,8 @@
 -- requires: blocks
 -- Keys:   those of lib/blocks, <ns>:failures, <ns>:bucket:<product>
 -- ARGV:   event id, report (JSON): {signals = {{name, outcome = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
---         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, and for a send: product,
+--         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, alive (whether Telnyx answered, and
+--         not with 5xx: that ends a row of failures), and for a send: product,
 --         good, limited, wait (ms), limit, limit_lasts (ms)}
 -- Answer: {opened, lifted}: names; opened = those to notify people of
 -- Cost:   O(blocks + events that a lifted one releases × (handlers + log queue))
