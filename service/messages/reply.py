@@ -1,7 +1,7 @@
 """`ctx.reply`: an answer to an inbound message, on the channel it came by."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,14 +61,22 @@ _NOTICES = {
 
 @dataclass(frozen=True, slots=True)
 class Replies:
-    """The replies of one run of a handler to its event. `accepted_at` is seconds since 1970."""
+    """The replies of one run of a handler to its event. `accepted_at` is seconds since 1970.
+
+    `read_event` returns the event as it came, whatever the handler has made of its own copy.
+    """
 
     telnyx: AsyncTelnyx
     store: Store
     settings: Settings
-    event: Event[dict[str, Any]]
+    read_event: Callable[[], Event[dict[str, Any]]]
     effect_key: str
     accepted_at: float
+
+    @property
+    def event(self) -> Event[dict[str, Any]]:
+        """The event, which is read when it is first needed."""
+        return self.read_event()
 
     async def reply(self, text: str) -> bool:
         """Send `text` back to the sender of a message, or False where no answer may or can be sent.

@@ -3,12 +3,10 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from redis.exceptions import RedisError
 from telnyx import AsyncTelnyx, NotFoundError
 
-from service.events import Event
 from service.events.message import read_message_status
 from service.messages.reply_address import Address
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
@@ -16,6 +14,7 @@ from service.outbound.phone_numbers import country_of
 from service.settings import Settings
 from service.store.facts.remembered import has_sent_to, known_profile_countries, note_sent, remember_profile_countries
 from service.store.inbox.accept import FROM_TELNYX
+from service.store.inbox.leases import Lease
 from service.store.store import Store
 
 _PAGE = 250
@@ -79,11 +78,15 @@ _PAUSE = 3600.0
 _noted: dict[tuple[str, str], float] = {}
 
 
-async def note_regions_of(store: Store, event: Event[dict[str, Any]]) -> None:
-    """Note the regions of the recipients of our own messages."""
-    if event.type not in _TYPES or event.arrived_by not in FROM_TELNYX:
+async def note_regions_of(store: Store, lease: Lease) -> None:
+    """Note the regions of the recipients of our own messages.
+
+    Raises:
+        service.events.InvalidBody: the body of such a message is damaged.
+    """
+    if lease.record.type not in _TYPES or lease.record.arrived_by not in FROM_TELNYX:
         return
-    message = read_message_status(event.type, event.payload)
+    message = read_message_status(lease.record.type, lease.event.payload)
     # WhatsApp answers go anywhere, so that they open no country for others.
     if message is None or not message.type:
         return

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import structlog
@@ -55,27 +55,29 @@ class HandlerMetrics:
 
     def __post_init__(self) -> None:
         self._reasons: defaultdict[str, Labels] = defaultdict(_reasons)
-        self._runs = Counter(
+        runs = Counter(
             "ringback_handler_runs",
             "Runs of handlers by how they ended and why.",
             ["handler", "state", "reason"],
             registry=self.registry,
         )
-        self._seconds = Histogram(
+        durations = Histogram(
             "ringback_handler_seconds",
             "Duration of one run of a handler.",
             ["handler"],
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
             registry=self.registry,
         )
+        # Prometheus's own look-up of a series takes longer than its increment.
+        self._runs_of, self._seconds_of = cache(runs.labels), cache(durations.labels)
         self.registry.register(DOUBLE_DELIVERIES)
         self.registry.register(REPLIES_REFUSED)
 
     def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
         """Count a run that has ended."""
         reason = self._reasons[handler].of(record.reason) if record.reason else ""
-        self._runs.labels(handler, record.state, reason).inc()
-        self._seconds.labels(handler).observe(seconds)
+        self._runs_of(handler, record.state, reason).inc()
+        self._seconds_of(handler).observe(seconds)
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,11 @@ async def run_handler(
     running.runs.append(run)
     current_run.set(run)
     began, began_at = time.perf_counter(), lease.now()
-    error = await _run(services, running, subscription, run, bound)
+    try:
+        error = await _run(services, running, subscription, run, bound)
+    finally:
+        # The task keeps the run in its context: both would wait for the garbage collector.
+        run.task = None
     if running.lost:
         raise LeaseLost
     after = _ending(before, run.note or error, services.limits(subscription), lease.now())
@@ -167,12 +173,8 @@ async def _run(
     timeout = FairTimeout(seconds, partial(running.blocked_beside, run))
     try:
         _refuse_sealed(record)
-        plain = _read(running.lease)
-        await note_regions_of(services.store, plain)
-        event, context = (
-            _typed(running.lease, plain, subscription),
-            _context(services, plain, record, subscription, bound),
-        )
+        event = await _read(services.store, running.lease, subscription)
+        context = _context(services, running.lease, subscription, bound)
         async with timeout:
             try:
                 await subscription.handler(event, context)
@@ -200,16 +202,19 @@ def _refuse_sealed(record: EventRecord) -> None:
         raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
 
 
-def _read(lease: Lease) -> Event[dict[str, Any]]:
+async def _read(store: Store, lease: Lease, subscription: Subscription) -> Event[Any]:
     """Read the stored body. One that was whole when it was accepted and is not now will not become so."""
     try:
-        return lease.event
+        await note_regions_of(store, lease)
+        return _typed(lease, subscription)
     except InvalidBody as error:
         raise Dead(UNREADABLE, f"what Redis keeps of its body is damaged ({error})") from None
 
 
 async def _end_tasks(run: Run, bound: Any) -> None:
     """End what the handler has started and not awaited: nothing is sent once its outcome is recorded."""
+    if not run.tasks:
+        return
     left = run.tasks - {asyncio.current_task()}
     for task in left:
         task.cancel()
@@ -218,7 +223,7 @@ async def _end_tasks(run: Run, bound: Any) -> None:
         bound.warning("the handler left tasks behind, which are cancelled", number=len(left), stubborn=len(stubborn))
 
 
-def _typed(lease: Lease, event: Event[dict[str, Any]], subscription: Subscription) -> Event[Any]:
+def _typed(lease: Lease, subscription: Subscription) -> Event[Any]:
     if subscription.payload is None:
         # A dict of its own: no handler may see the changes that another makes.
         return lease.read_event()
@@ -226,12 +231,11 @@ def _typed(lease: Lease, event: Event[dict[str, Any]], subscription: Subscriptio
         payload = lease.payload(subscription.payload)
     except ValidationError as error:
         raise UnfitPayload(error) from None
-    return replace(event, payload=payload)
+    return replace(lease.event, payload=payload)
 
 
-def _context(
-    services: HandlerServices, event: Event[dict[str, Any]], record: EventRecord, subscription: Subscription, bound: Any
-) -> Context:
+def _context(services: HandlerServices, lease: Lease, subscription: Subscription, bound: Any) -> Context:
+    record = lease.record
     effect_key, accepted_at = f"{record.id}/{subscription.name}", record.received_at / 1000
     return Context(
         telnyx=services.telnyx,
@@ -241,7 +245,9 @@ def _context(
         settings=services.settings,
         state=services.states.get(subscription.lifespan) if subscription.lifespan else None,
         effect_key=effect_key,
-        services=RunServices(services.telnyx, services.store, services.settings, event, effect_key, accepted_at),
+        services=RunServices(
+            services.telnyx, services.store, services.settings, lambda: lease.event, effect_key, accepted_at
+        ),
     )
 
 

@@ -204,6 +204,8 @@ class HeldLeases:
 
     def release(self, running: ActiveEvent) -> None:
         """Remove an event. If it is back already, under another lease, that stays."""
+        # Each run refers to its event: both would wait for the garbage collector.
+        running.runs.clear()
         if self.running.get(running.lease.record.id) is running:
             del self.running[running.lease.record.id]
 
