@@ -27,7 +27,7 @@ _NOTES = {
     "condemned": "it brought down its worker once more while nothing else ran there: what did so is dead",
     "sent": "an operator said that the unconfirmed effects took effect",
     "not_sent": "an operator said that the unconfirmed effects did not take effect",
-    "released": "set free: {cause} is over",
+    "released": "set free: {block} is over",
     "retried": "retried by an operator: {handlers}",
     "replayed": "replayed by an operator: {handlers}",
     "replayed_again": "replayed by an operator, its effects forgotten, so they may happen again: {handlers}",
@@ -98,7 +98,7 @@ def _occurred_at(record: EventRecord) -> int | None:
 def _noted(note: Note) -> Line:
     reasons = (f"{name} ({reason})" if reason else name for name, reason in sorted(note.about.items()))
     words = _NOTES.get(note.what, note.what)
-    about = {"worker": "", "cause": "", **note.about, "handlers": ", ".join(reasons) or "all handlers"}
+    about = {"worker": "", "block": "", **note.about, "handlers": ", ".join(reasons) or "all handlers"}
     return Line(note.at, "note", words.format_map(about))
 
 
@@ -188,8 +188,8 @@ def _standing(record: EventRecord, now: int) -> Iterator[Line]:
 
 def _waiting(handler: HandlerRecord, now: int) -> str:
     reason = f" ({handler.reason})" if handler.reason else ""
-    if handler.held_by:
-        return f"held by {handler.held_by}{reason}"
+    if handler.blocked_by:
+        return f"held by {handler.blocked_by}{reason}"
     if handler.due > now:
         return f"will retry in {_span(handler.due - now)}{reason}"
     return f"is due{reason}"

@@ -158,9 +158,9 @@ class Effect:
             await self.ledger.end(entry, "withdrawn", StoredAnswer(0), sent_at=0, why=refused.reason)
         self.metrics.ended(self.call, "not_sent")
         fate = " fate=unknown" if entry.unconfirmed else ""
-        held_by = f" by {refused.about[0]}" if refused.about else ""
+        holder = f" by {refused.about[0]}" if refused.about else ""
         shown = entry.recipient or self.call.shown_recipient
-        remark = f"{entry.method} {entry.path} for {shown} was not sent: {refused.reason}{held_by}{fate}"
+        remark = f"{entry.method} {entry.path} for {shown} was not sent: {refused.reason}{holder}{fate}"
         self.run.remarks.append(remark)
         log.info("not sent", event_id=self.run.event_id, handler=self.run.handler, reason=remark)
         return answer_not_sent(refused)

@@ -45,8 +45,8 @@ class Refusal:
 
     | kind | then |
     |---|---|
-    | account | refused for a reason of the account: parked until `cause` is lifted |
-    | held | not even sent, since `cause` is known: parked |
+    | account | refused for a reason of the account: parked until `block` is lifted |
+    | held | not even sent, since `block` is known: parked |
     | later | a rate limit or an outage: again later |
     | hopeless | dead |
     | ambiguous | whether it took effect is not known and cannot be learnt: dead, for a person to settle |
@@ -59,7 +59,7 @@ class Refusal:
     reason: str
     detail: str
     after: float | None = None
-    cause: str | None = None
+    block: str | None = None
 
 
 def classify_error(error: APIError) -> Refusal:

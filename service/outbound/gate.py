@@ -127,7 +127,7 @@ class Gate:
         """Return None once a call may go, after at most two seconds, or the refusal that its handler ends in.
 
         `returning` says that the handler was put off before, so that its turn has come. The refusal is of kind `held`,
-        with the cause that parks it, or `later`, with the seconds until its turn.
+        with the block that parks it, or `later`, with the seconds until its turn.
         """
         began, asked = time.monotonic(), self.request(call, event_id=event_id, returning=returning)
         for _ in range(MAX_SLOTS):
@@ -150,7 +150,7 @@ class Gate:
     async def report(
         self, call: Call, answer: TelnyxResponse | None, *, event_id: str, clear: bool = False
     ) -> Refusal | None:
-        """Report an answer (None: there was none), and return a refusal of the account with the cause that it opens.
+        """Report an answer (None: there was none), and return a refusal of the account with the block that it opens.
 
         `clear` says that no block and no failure was known right before a read: its success then changes nothing.
         """
@@ -168,7 +168,7 @@ class Gate:
             if signal.name in changed.opened:
                 await self._announce(signal)
         for name in changed.lifted:
-            log.info("parked work resumes", cause=name)
+            log.info("parked work resumes", block=name)
         return refusal
 
     def request(self, call: Call, *, event_id: str, returning: bool) -> AdmissionRequest:
@@ -191,13 +191,13 @@ class Gate:
             return Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)
         kind = kind_of(answer.block)
         reason = "telnyx_outage" if kind == OUTAGE else kind
-        return Refusal("held", reason, f"{answer.detail} · {answer.advice}", cause=answer.block)
+        return Refusal("held", reason, f"{answer.detail} · {answer.advice}", block=answer.block)
 
     async def _announce(self, opened: BlockSignal) -> None:
         if opened.name == OUTAGE:
-            log.warning(opened.advice, cause=opened.name, detail=opened.detail)
+            log.warning(opened.advice, block=opened.name, detail=opened.detail)
             return
-        log.error(opened.advice, cause=opened.name, detail=opened.detail)
+        log.error(opened.advice, block=opened.name, detail=opened.detail)
         if self.notify is not None:
             await self.notify(opened)
 
@@ -216,12 +216,12 @@ def blocks_of(call: Call) -> dict[str, str]:
 
 
 def _account_refusal(call: Call, answer: TelnyxResponse | None) -> Refusal | None:
-    """Return the refusal for a reason of the account, with the cause that it opens."""
+    """Return the refusal for a reason of the account, with the block that it opens."""
     if answer is None or answer.status < 400:
         return None
     refusal = classify_response(answer, is_send=call.is_send)
-    cause = blocks_of(call).get(refusal.reason) if refusal.kind == "account" else None
-    return replace(refusal, cause=cause) if cause else None
+    block = blocks_of(call).get(refusal.reason) if refusal.kind == "account" else None
+    return replace(refusal, block=block) if block else None
 
 
 def _call_report(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -> CallReport:

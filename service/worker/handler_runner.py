@@ -26,7 +26,7 @@ from service.outbound.handler_run_state import Run, current_run
 from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
-from service.store.effects.blocks import ALL, DETAIL, KIND, cause_of
+from service.store.effects.blocks import ALL, DETAIL, KIND, pause_block
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord
@@ -123,7 +123,7 @@ async def run_handler(
     if subscription is None:
         return _log_outcome(bound, unknown_handler(before, lease.now()), lease)
     if paused & {name, ALL}:
-        return _parked(before, cause_of(name if name in paused else ALL), services.limits(subscription), lease.now())
+        return _parked(before, pause_block(name if name in paused else ALL), services.limits(subscription), lease.now())
     returning, task = before.reason == RATE_LIMIT, asyncio.current_task()
     run = Run(lease, name, running.holds_lease, services.gate, returning=returning, task=task)
     running.runs.append(run)
@@ -142,9 +142,9 @@ async def run_handler(
     return _log_outcome(bound, after.after(ran), lease)
 
 
-def _parked(record: HandlerRecord, cause: str, limits: Limits, now: int) -> HandlerRecord:
+def _parked(record: HandlerRecord, block: str, limits: Limits, now: int) -> HandlerRecord:
     """Park a paused handler."""
-    parked = after_refusal(record, Refusal("held", KIND, DETAIL, cause=cause), limits, now)
+    parked = after_refusal(record, Refusal("held", KIND, DETAIL, block=block), limits, now)
     return parked.after(RunRecord(now, now, parked.state, parked.reason, parked.error), ran=False)
 
 

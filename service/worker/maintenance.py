@@ -161,8 +161,8 @@ class Maintenance:
         """Probe each block at once: a new start is how most blocks of the account are lifted."""
         if self._has_probed:
             return
-        for cause in blocks:
-            log.warning("work was parked before this start", cause=cause.name, events=cause.parked, advice=cause.advice)
+        for block in blocks:
+            log.warning("work was parked before this start", block=block.name, events=block.parked, advice=block.advice)
         await probe(self.store, at_once=True)
         self._has_probed = True
 

@@ -27,7 +27,7 @@ from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
 from service.worker.processor import EventMetrics, Processor
-from service.worker.readiness import notify_of_cause
+from service.worker.readiness import notify_of_block
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ async def open_processor(
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         # Without RINGBACK_NOTIFY people read the log, where the gate has written it.
-        telling = partial(notify_of_cause, store) if settings.notify else None
+        telling = partial(notify_of_block, store) if settings.notify else None
         gate = Gate(store, settings, GateMetrics(metrics.registry), telling)
         telnyx = open_client(settings, store, EffectMetrics(metrics.registry))
         stack.push_async_callback(telnyx.close)

@@ -126,13 +126,13 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
         return _dead(_counted(record), refusal.reason, refusal.detail, now)
     if refusal.kind == "bug":
         return _attempted(record, refusal.reason, refusal.detail, limits, now)
-    if refusal.cause is not None or refusal.kind == "account":
+    if refusal.block is not None or refusal.kind == "account":
         # The end of a block makes the handler due. Without a known block it is probed.
-        outage = refusal.cause is not None and kind_of(refusal.cause) == OUTAGE
+        outage = refusal.block is not None and kind_of(refusal.block) == OUTAGE
         kind, deadline = ("outage", limits.outage_patience) if outage else ("account", limits.max_wait)
-        pause = PARKED_PROBE if refusal.cause is None else math.inf
+        pause = PARKED_PROBE if refusal.block is None else math.inf
         parked = _wait(record, Wait(kind, refusal.reason, refusal.detail, pause, deadline), limits.max_wait, now)
-        return parked if parked.ended else replace(parked, state="parked", held_by=refusal.cause)
+        return parked if parked.ended else replace(parked, state="parked", blocked_by=refusal.block)
     # Waiting for the rate limit does not count towards the deadline of an outage.
     kind = RATE_LIMIT if refusal.reason == RATE_LIMIT else "outage"
     # Being asked to wait for no time at all is no reason to hammer.
@@ -161,7 +161,7 @@ def _counted(record: HandlerRecord) -> HandlerRecord:
 
 
 def _not_waiting(record: HandlerRecord) -> HandlerRecord:
-    return replace(record, waiting_for=None, waiting_since=None, first_waiting=None, waits=0, held_by=None)
+    return replace(record, waiting_for=None, waiting_since=None, first_waiting=None, waits=0, blocked_by=None)
 
 
 def _wait(record: HandlerRecord, wait: Wait, longest: float, now: int) -> HandlerRecord:
@@ -175,7 +175,7 @@ def _wait(record: HandlerRecord, wait: Wait, longest: float, now: int) -> Handle
         waiting_since=now if since is None else since,
         first_waiting=now if record.first_waiting is None else record.first_waiting,
         waits=_waits(record, wait.kind) + 1,
-        held_by=None,
+        blocked_by=None,
     )
     left = _left(waiting.waiting_since, wait.deadline, now), _left(waiting.first_waiting, longest, now)
     if min(left) <= 0:

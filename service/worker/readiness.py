@@ -1,4 +1,4 @@
-"""Causes for which work is parked: in a worker's `/readyz`, in its metrics, and as a notification."""
+"""Blocks for which work is parked: in a worker's `/readyz`, in its metrics, and as a notification."""
 
 import asyncio
 import contextlib
@@ -38,22 +38,22 @@ class BlockMetrics:
     """Kinds shown so far. A gauge keeps its last value, so that a kind without a block has to be set to 0."""
 
     def __post_init__(self) -> None:
-        self._causes = Gauge(
-            "ringback_causes", "Open causes for which work is parked.", ["kind"], registry=self.registry
+        self._blocks = Gauge(
+            "ringback_blocks", "Open blocks for which work is parked.", ["kind"], registry=self.registry
         )
         self._parked = Gauge(
-            "ringback_parked_events", "Events parked for an open cause.", ["kind"], registry=self.registry
+            "ringback_parked_events", "Events parked for an open block.", ["kind"], registry=self.registry
         )
 
-    def show(self, causes: Iterable[Block]) -> None:
+    def show(self, blocks: Iterable[Block]) -> None:
         """Show the blocks that are open now."""
         number, parked = Counter[str](), Counter[str]()
-        for cause in causes:
-            number[cause.kind] += 1
-            parked[cause.kind] += cause.parked
+        for block in blocks:
+            number[block.kind] += 1
+            parked[block.kind] += block.parked
         self._kinds.update(number)
         for kind in self._kinds:
-            self._causes.labels(kind).set(number[kind])
+            self._blocks.labels(kind).set(number[kind])
             self._parked.labels(kind).set(parked[kind])
 
 
@@ -64,20 +64,20 @@ async def trouble_with_account(store: Store) -> str | None:
     """
     try:
         async with asyncio.timeout(TIMEOUT):
-            causes = await open_blocks(store)
+            blocks = await open_blocks(store)
             encryption = await trouble_with_encryption(store)
     except (TimeoutError, RedisError, OSError):
         return "Redis does not say what work is parked for"
     troubles = [
-        f"{cause.name} since {datetime.fromtimestamp(cause.since / 1000, UTC).isoformat(timespec='seconds')}:"
-        f" {cause.advice}"
-        for cause in causes
-        if cause.is_of_account
+        f"{block.name} since {datetime.fromtimestamp(block.since / 1000, UTC).isoformat(timespec='seconds')}:"
+        f" {block.advice}"
+        for block in blocks
+        if block.is_of_account
     ]
     return "; ".join([*troubles, *([encryption] if encryption else [])]) or None
 
 
-async def notify_of_cause(store: Store, opened: BlockSignal) -> None:
+async def notify_of_block(store: Store, opened: BlockSignal) -> None:
     """Let a person know what work is parked for, and what to do."""
     text = f"{opened.advice} ({opened.name}: {opened.detail})"
     await notify(store, cause=f"work is parked ({kind_of(opened.name)})", text=text, mend="ringback events list")

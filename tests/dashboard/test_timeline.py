@@ -84,7 +84,7 @@ def test_what_is_known_of_an_effect(changes: dict[str, Any], words: str) -> None
 def test_a_handler_that_waits_says_why_and_until_when() -> None:
     handlers = {
         "late": HandlerRecord("waiting", due=T + 90_000, reason="rate_limit"),
-        "held": HandlerRecord("parked", due=T + 500, reason="credentials", held_by="credentials"),
+        "held": HandlerRecord("parked", due=T + 500, reason="credentials", blocked_by="credentials"),
         "next": HandlerRecord(),
     }
     told = {line.handler: line.text for line in build(event(handlers=handlers), [], T + 30_000)}
@@ -110,7 +110,7 @@ def test_what_persons_and_workers_did_is_told() -> None:
         Note(T + 1, "lapsed", {"worker": "w1"}),
         Note(T + 2, "absolved", {"worker": "w1"}),
         Note(T + 3, "retried", {"greet": "ValueError", "thank": ""}),
-        Note(T + 4, "released", {"cause": "credentials"}),
+        Note(T + 4, "released", {"block": "credentials"}),
         Note(T + 5, "a note of a later version"),
     )
     told = [line.text for line in build(event(notes=notes), [], T)]

@@ -54,8 +54,8 @@ def most_within_a_second(moments: list[float]) -> int:
     return max(sum(first <= each < first + 1 for each in moments) for first in moments)
 
 
-def causes(fleet: Fleet) -> dict[str, Block]:
-    return {cause.name: cause for cause in ask_at(fleet.server.url, NAMESPACE, PLAIN, open_blocks)}
+def blocks(fleet: Fleet) -> dict[str, Block]:
+    return {block.name: block for block in ask_at(fleet.server.url, NAMESPACE, PLAIN, open_blocks)}
 
 
 def sent_once(fleet: Fleet, events: list[dict[str, Any]]) -> bool:
@@ -92,7 +92,7 @@ def test_a_wrong_api_key_under_load_and_then_the_right_one(tmp_path: Path) -> No
         wrong = [fleet.start_worker(TELNYX_API_KEY="KEY-wrong") for _ in range(2)]
         events = sends(300)
         accept(fleet, events[:200])
-        wait_for(lambda: "credentials" in causes(fleet) and causes(fleet)["credentials"].parked >= 195)
+        wait_for(lambda: "credentials" in blocks(fleet) and blocks(fleet)["credentials"].parked >= 195)
         refused = len(arrivals(fleet))
         began = time.monotonic()
         wait_for(lambda: time.monotonic() - began > 3)
@@ -127,7 +127,7 @@ def test_an_outage_at_telnyx_under_load(tmp_path: Path) -> None:
         fleet.start_worker()
         events = sends(200)
         accept(fleet, events)
-        wait_for(lambda: "outage" in causes(fleet) and causes(fleet)["outage"].parked >= 195, seconds=60)
+        wait_for(lambda: "outage" in blocks(fleet) and blocks(fleet)["outage"].parked >= 195, seconds=60)
         before, began = len(arrivals(fleet)), time.monotonic()
         wait_for(lambda: time.monotonic() - began > 5)
         probes = len(arrivals(fleet)) - before

@@ -65,7 +65,7 @@ def shown(own_stack: Stack) -> Scrape:
 
     def both() -> Scrape | None:
         text = own_stack.http.get("/metrics").text + generate_latest(worker._metrics.registry).decode()
-        return Scrape(text) if "ringback_causes{" in text else None
+        return Scrape(text) if "ringback_blocks{" in text else None
 
     return wait_for(both)
 

@@ -146,7 +146,7 @@ def test_a_cause_that_is_over_is_counted_no_more(kind: str) -> None:
     for open_now, parked in (([Block(f"{kind}:greet", 0, "", "", parked=3)], 3), ([], 0)):
         metrics.show(open_now)
         shown = Scrape(generate_latest(metrics.registry).decode())
-        assert shown.value("ringback_causes", kind=kind) == len(open_now)
+        assert shown.value("ringback_blocks", kind=kind) == len(open_now)
         assert shown.value("ringback_parked_events", kind=kind) == parked
 
 

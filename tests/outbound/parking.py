@@ -37,9 +37,9 @@ def requests(stack: Stack) -> int:
     return sum(each.method == "POST" and each.path == "/messages" for each in stack.simulator.requests)
 
 
-def causes(stack: Stack) -> dict[str, Block]:
-    """The open causes by name."""
-    return {cause.name: cause for cause in stack.ask(open_blocks)}
+def open_by_name(stack: Stack) -> dict[str, Block]:
+    """The open blocks by name."""
+    return {block.name: block for block in stack.ask(open_blocks)}
 
 
 def parking(number: int, record: HandlerRecord) -> Callable[[Store], Awaitable[list[str]]]:

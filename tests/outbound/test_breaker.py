@@ -61,7 +61,7 @@ class Way:
         return refusal
 
     async def open(self) -> list[str]:
-        return [cause.name for cause in await open_blocks(self.store)]
+        return [block.name for block in await open_blocks(self.store)]
 
     async def pass_time(self, name: str) -> None:
         """Let the time of the next probe come."""
@@ -88,7 +88,7 @@ def test_failures_of_five_distinct_events_are_an_outage(stack: Stack) -> None:
         assert await way.heard(None, FIVE[4]) is None
         refusal = await way.admit(send())
         assert refusal is not None
-        assert (refusal.kind, refusal.reason, refusal.cause) == ("held", "telnyx_outage", "outage")
+        assert (refusal.kind, refusal.reason, refusal.block) == ("held", "telnyx_outage", "outage")
         assert not await way.goes(READ)
         assert way.told == [], "it passes by itself"
 
@@ -170,13 +170,13 @@ def test_any_answer_of_a_working_telnyx_ends_an_outage(stack: Stack, answer: Tel
 def test_a_wrong_key_concerns_every_call_and_is_told_once(stack: Stack) -> None:
     async def work(way: Way) -> None:
         refusals = [await way.heard(WRONG_KEY, each) for each in FIVE]
-        assert {(each.kind, each.reason, each.cause) for each in refusals if each} == {
+        assert {(each.kind, each.reason, each.block) for each in refusals if each} == {
             ("account", "credentials", "credentials")
         }
         for call in (send(), send(OTHER), READ, Call("PATCH", "/messaging_profiles/1")):
             refusal = await way.admit(call)
             assert refusal is not None
-            assert (refusal.kind, refusal.cause) == ("held", "credentials")
+            assert (refusal.kind, refusal.block) == ("held", "credentials")
         assert [notice.name for notice in way.told] == ["credentials"]
         assert "set TELNYX_API_KEY to a valid key and restart the worker" in way.told[0].advice
         assert 55 < await way.until_probe("credentials") <= 60
@@ -198,7 +198,7 @@ def test_a_cause_concerns_no_more_than_its_scope(
     async def work(way: Way) -> None:
         refusal = await way.heard(answer, call=send(ONE))
         assert refusal is not None
-        assert refusal.cause == cause
+        assert refusal.block == cause
         assert not await way.goes(held)
         assert await way.goes(free)
         assert await way.goes(READ)
@@ -217,7 +217,7 @@ def test_what_is_no_profile_is_a_scope_of_its_own_and_not_named(stack: Stack, pr
         number = "+13125550001"
         refusal = await way.heard(PROFILE_DISABLED, call=send(profile, sender=number))
         assert refusal is not None
-        assert re.fullmatch(r"profile_disabled:[0-9a-f]{16}", str(refusal.cause))
+        assert re.fullmatch(r"profile_disabled:[0-9a-f]{16}", str(refusal.block))
         assert not await way.goes(send(profile, sender=number))
         assert await way.goes(send(profile, sender="+13125550002"))
 

@@ -12,7 +12,7 @@ import structlog
 from pydantic import SecretStr
 
 from service.cli.demo.stack import free_port
-from service.outbound import gate as causes_module
+from service.outbound import gate
 from service.outbound.api_call import Call
 from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate
@@ -27,8 +27,8 @@ from service.store.inbox.records import EventRecord
 from service.store.scripts import script
 from service.store.store import Store
 from service.worker.maintenance import Maintenance
-from service.worker.readiness import notify_of_cause
-from tests.outbound.parking import PROFILE, causes, parking, requests, sender, sends
+from service.worker.readiness import notify_of_block
+from tests.outbound.parking import PROFILE, open_by_name, parking, requests, sender, sends
 from tests.pending import pending
 from tests.stack import Stack
 from tests.telnyx_events import envelope
@@ -36,7 +36,7 @@ from tests.waiting import wait_for
 
 READ = Call("GET", "/messages/1")
 LATER = 4_000_000_000_000
-HELD = HandlerRecord("parked", due=LATER, reason="credentials", held_by="credentials", waiting_for="account")
+HELD = HandlerRecord("parked", due=LATER, reason="credentials", blocked_by="credentials", waiting_for="account")
 
 
 def hear(stack: Stack, status: int) -> None:
@@ -62,8 +62,8 @@ def due_now(stack: Stack) -> int:
 @pytest.fixture
 def quick_probes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A minute is a quarter of a second."""
-    monkeypatch.setattr(causes_module, "ACCOUNT_PROBE", 0.25)
-    monkeypatch.setattr(causes_module, "OUTAGE_PROBES", (0.1, 0.4))
+    monkeypatch.setattr(gate, "ACCOUNT_PROBE", 0.25)
+    monkeypatch.setattr(gate, "OUTAGE_PROBES", (0.1, 0.4))
 
 
 def test_a_wrong_key_parks_and_the_right_one_ends_it(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_wrong_key_parks_and_the_right_one_ends_it(stack: Stack, monkeypatch: 
             assert stack.deliver(event).status_code == 200
         for event in events:
             handler = stack.when(event, is_parked).handlers["send"]
-            assert (handler.reason, handler.held_by, handler.attempts) == ("credentials", "credentials", 0)
+            assert (handler.reason, handler.blocked_by, handler.attempts) == ("credentials", "credentials", 0)
             assert handler.due - (handler.waiting_since or 0) > 6 * 86_400_000
         refused = requests(stack)
         ready = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
@@ -84,7 +84,7 @@ def test_a_wrong_key_parks_and_the_right_one_ends_it(stack: Stack, monkeypatch: 
         assert "credentials since 20" in ready.json()["error"]
         assert "set TELNYX_API_KEY to a valid key" in ready.json()["error"]
         assert stack.http.get("/readyz").status_code == 200, "that of the ingress does not change"
-        metrics = wait_for(lambda: _metrics(port, 'ringback_causes{kind="credentials"} 1.0'))
+        metrics = wait_for(lambda: _metrics(port, 'ringback_blocks{kind="credentials"} 1.0'))
         assert 'ringback_parked_events{kind="credentials"}' in metrics
         assert stack.ask(audit).clean
         stack.workers.close()
@@ -108,7 +108,7 @@ def _metrics(port: int, wanted: str) -> str | None:
 
 def test_a_cause_of_the_account_notifies_a_person_once(stack: Stack) -> None:
     async def work(store: Store) -> list[notices.Notice]:
-        gate = Gate(store, stack.settings, notify=partial(notify_of_cause, store))
+        gate = Gate(store, stack.settings, notify=partial(notify_of_block, store))
         for number in range(10):
             await gate.report(READ, TelnyxResponse(401), event_id=f"e{number}")
             await gate.report(READ, TelnyxResponse(500), event_id=f"e{number}")
@@ -138,14 +138,14 @@ def test_a_disabled_profile_leaves_another_alone(stack: Stack) -> None:
     stack.start_worker(sender())
     stack.deliver(disabled)
     handler = stack.when(disabled, is_parked).handlers["send"]
-    assert handler.held_by == f"profile_disabled:{PROFILE}"
+    assert handler.blocked_by == f"profile_disabled:{PROFILE}"
     [same] = sends(1)
     stack.deliver(same)
     stack.when(same, is_parked)
     stack.deliver(other)
     assert stack.ended(other).state == "done"
     assert stack.sent_to(same["data"]["payload"]["number"]) == []
-    assert causes(stack)[f"profile_disabled:{PROFILE}"].parked == 2
+    assert open_by_name(stack)[f"profile_disabled:{PROFILE}"].parked == 2
 
 
 def test_an_outage_parks_and_one_probe_at_a_time_finds_its_end(
@@ -156,17 +156,17 @@ def test_an_outage_parks_and_one_probe_at_a_time_finds_its_end(
     first, second = sends(5), sends(40)
     for event in first:
         stack.deliver(event)
-    wait_for(lambda: "outage" in causes(stack))
+    wait_for(lambda: "outage" in open_by_name(stack))
     before = requests(stack)
     for event in second:
         stack.deliver(event)
-    wait_for(lambda: causes(stack)["outage"].parked >= 38)
+    wait_for(lambda: open_by_name(stack)["outage"].parked >= 38)
     probes = requests(stack) - before
     assert probes <= 12, "one at a time, and the first five come back to it"
     stack.simulator.clear_faults()
     assert [stack.ended(event).state for event in [*first, *second]] == ["done"] * 45
     assert all(len(stack.sent_to(event["data"]["payload"]["number"])) == 1 for event in [*first, *second])
-    assert causes(stack) == {}
+    assert open_by_name(stack) == {}
     assert stack.ask(audit).clean
 
 
@@ -180,7 +180,7 @@ def test_nothing_is_dead_before_the_end_of_the_patience_and_then_it_is(stack: St
     handler = record.handlers["send"]
     assert (record.state, handler.state, handler.reason) == ("dead", "dead", "credentials")
     assert (record.ended_at or 0) - record.received_at >= 1500
-    assert causes(stack)["credentials"].parked == 0
+    assert open_by_name(stack)["credentials"].parked == 0
 
 
 def test_what_is_parked_after_its_cause_was_lifted_is_due_at_once(stack: Stack) -> None:
@@ -190,7 +190,7 @@ def test_what_is_parked_after_its_cause_was_lifted_is_due_at_once(stack: Stack) 
     assert due_now(stack) == 3
     record = stack.record("e000000")
     assert record is not None
-    assert (record.handlers["one"].state, record.handlers["one"].held_by) == ("waiting", None)
+    assert (record.handlers["one"].state, record.handlers["one"].blocked_by) == ("waiting", None)
     assert stack.ask(audit).clean
 
 
@@ -215,7 +215,7 @@ def test_what_is_parked_costs_no_claim_and_is_set_free_in_steps(stack: Stack) ->
     stack.ask(parking(1000, HELD))
     assert due_now(stack) == 0
     assert stack.ask(release) == 0
-    assert causes(stack)["credentials"].parked == 1000
+    assert open_by_name(stack)["credentials"].parked == 1000
     hear(stack, 200)
     assert due_now(stack) == 50
     assert stack.ask(release) == blocks.STEP
@@ -242,7 +242,7 @@ def test_a_cause_that_opens_again_keeps_what_was_not_yet_set_free(stack: Stack) 
     hear(stack, 200)
     hear(stack, 401)
     assert stack.ask(release) == 0
-    assert causes(stack)["credentials"].parked == 150
+    assert open_by_name(stack)["credentials"].parked == 150
     hear(stack, 200)
     while stack.ask(release):
         pass
@@ -256,9 +256,9 @@ def test_the_oldest_parked_event_is_the_probe_where_nothing_new_comes(stack: Sta
     assert stack.ask(lambda store: probe(store, at_once=True)) == 1
     record = stack.record("e000000")
     assert record is not None
-    assert (record.handlers["one"].state, record.handlers["one"].held_by) == ("waiting", None)
+    assert (record.handlers["one"].state, record.handlers["one"].blocked_by) == ("waiting", None)
     assert due_now(stack) == 1
-    assert causes(stack)["credentials"].parked == 9
+    assert open_by_name(stack)["credentials"].parked == 9
 
 
 def test_an_event_that_ends_otherwise_is_parked_no_more(stack: Stack) -> None:
@@ -273,7 +273,7 @@ def test_an_event_that_ends_otherwise_is_parked_no_more(stack: Stack) -> None:
     hear(stack, 401)
     stack.ask(parking(2, HELD))
     stack.ask(drop)
-    assert causes(stack)["credentials"].parked == 1
+    assert open_by_name(stack)["credentials"].parked == 1
     assert stack.ask(accept.counts).dead == 1
 
 

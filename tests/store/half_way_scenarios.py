@@ -162,7 +162,7 @@ DEAD = then(LEASED, ending("dead", reason="why", error="error", attempts=8))
 PARKED = then(
     LEASED,
     calling(rate_limits.report, "one", rate_limits.CallReport([OUTAGE], alive=False)),
-    ending("parked", due=T + DAY, held_by="outage"),
+    ending("parked", due=T + DAY, blocked_by="outage"),
 )
 BEGUN = then(LEASED, beginning(ENTRY))
 DOUBTFUL = then(BEGUN, ending("dead", reason="ambiguous"))
@@ -240,7 +240,7 @@ SCENARIOS = (
     Scenario(
         "finish parked",
         then(LEASED, calling(rate_limits.report, "one", rate_limits.CallReport([OUTAGE], alive=False))),
-        ending("parked", due=T + DAY, held_by="outage"),
+        ending("parked", due=T + DAY, blocked_by="outage"),
     ),
     Scenario("finish without release", LEASED, ending("waiting", due=T + 5_000, release=False)),
     Scenario("effect_begin", LEASED, beginning(ENTRY)),
@@ -367,7 +367,7 @@ SCENARIOS = (
             OPEN,
             calling(blocks.pause, "greet"),
             claiming("greet"),
-            ending("parked", due=T + DAY, held_by="paused:greet"),
+            ending("parked", due=T + DAY, blocked_by="paused:greet"),
         ),
         calling(blocks.resume, "greet"),
         same_answer=False,

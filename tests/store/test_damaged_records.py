@@ -26,7 +26,7 @@ JUNK = {
 }
 FIELDS = (
     *("body", "type", "state", "received_at", "arrived_by", "deliveries", "due", "handlers", "h:one", "notes", "again"),
-    *("lease", "lease_until", "lapses", "held_by", "numbers", "alone", "ended_at", "pruned"),
+    *("lease", "lease_until", "lapses", "blocked_by", "numbers", "alone", "ended_at", "pruned"),
 )
 WHOLE = ("a string", "a list", "an empty record")
 

@@ -1,6 +1,6 @@
 """Blocks: work is parked for a reason outside the events, and released when that is gone.
 
-The record of an event's handler names its block (`held_by`), and `settle` keeps the sets of parked events in step.
+The record of an event's handler names its block (`blocked_by`), and `settle` keeps the sets of parked events in step.
 So events are parked and released without being claimed, however many there are.
 """
 
@@ -90,7 +90,7 @@ KIND = "paused"
 DETAIL = "paused by a person"
 
 
-def cause_of(handler: str) -> str:
+def pause_block(handler: str) -> str:
     """Return the name of the block that holds the events of a paused handler."""
     return KIND if handler == ALL else f"{KIND}:{handler}"
 
@@ -98,12 +98,12 @@ def cause_of(handler: str) -> str:
 async def pause(store: Store, handler: str) -> bool:
     """Pause a handler. Return whether it ran before."""
     advice = "ringback resume" if handler == ALL else f"ringback resume {handler}"
-    return bool(await store.run("pause", cause_of(handler), handler, DETAIL, advice))
+    return bool(await store.run("pause", pause_block(handler), handler, DETAIL, advice))
 
 
 async def resume(store: Store, handler: str) -> int | None:
     """End a pause. Return how many events it held, None where there was none."""
-    was_paused, held = await store.run("resume", cause_of(handler), handler, STEP)
+    was_paused, held = await store.run("resume", pause_block(handler), handler, STEP)
     return int(held) if was_paused else None
 
 

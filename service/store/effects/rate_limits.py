@@ -120,16 +120,16 @@ async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred |
     return parse_admission(answer, store.encryption)
 
 
-def detail_place(cause: str) -> bytes:
+def detail_place(block: str) -> bytes:
     """Return the place that the detail of a block is sealed for."""
-    return place_of("cause", cause, "detail")
+    return place_of("block", block, "detail")
 
 
 def parse_admission(answer: Sequence[Any], encryption: Sealer) -> Granted | Deferred | Blocked:
     """Read the scripts' answer to a call that asks to go."""
     if answer[0] == b"blocked":
-        cause, detail, advice = (each.decode() for each in answer[1:])
-        return Blocked(cause, encryption.open_text(detail, detail_place(cause)), advice)
+        block, detail, advice = (each.decode() for each in answer[1:])
+        return Blocked(block, encryption.open_text(detail, detail_place(block)), advice)
     return Granted(answer[1] / 1000, answer[2]) if answer[0] == b"granted" else Deferred(answer[1] / 1000)
 
 

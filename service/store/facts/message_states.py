@@ -64,7 +64,7 @@ class Preflight:
     """Whether what would be sent to a recipient could go now.
 
     `known`: the ledger knows its effect. `consent_missing` names encryption keys without which nobody can tell who is
-    `opted_out`. `room` and `admission` are None where something stands against it before. `clear`: no cause and no
+    `opted_out`. `room` and `admission` are None where something stands against it before. `clear`: no block and no
     failure is known, so that a read of Telnyx need not ask.
     """
 

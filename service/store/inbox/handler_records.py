@@ -65,7 +65,7 @@ class HandlerRecord:
     `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. A wait costs no
     attempt. `waiting_for` says for what kind of thing, `waiting_since` since when, `waits` how often in a row.
     `first_waiting` is the begin of all waits since the last attempt.
-    `held_by` names the cause outside the event whose end sets it free. `runs` is its history.
+    `blocked_by` names the block whose end sets it free. `runs` is its history.
     """
 
     state: HandlerState = "pending"
@@ -77,7 +77,7 @@ class HandlerRecord:
     waiting_since: int | None = None
     first_waiting: int | None = None
     waits: int = 0
-    held_by: str | None = None
+    blocked_by: str | None = None
     runs: tuple[RunRecord, ...] = ()
     ended_at: int | None = None
     ran: int = 0

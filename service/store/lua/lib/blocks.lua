@@ -28,7 +28,7 @@ local function release_parked(name, most)
   local parked = most > 0 and redis.call('ZRANGE', ns .. ':parked:' .. name, 0, most - 1) or {}
   for _, id in ipairs(parked) do
     settle(id)
-    note(id, 'released', { cause = name })
+    note(id, 'released', { block = name })
     -- After that, so that each that was not released is still found.
     redis.call('ZREM', ns .. ':parked:' .. name, id)
   end
@@ -40,7 +40,7 @@ end
 local function unpark_event(id, name, names)
   local any, _, _, parked = false, combined_state(event_key(id), names)
   for field, handler in pairs(parked or {}) do
-    if handler.held_by == name then
+    if handler.blocked_by == name then
       redis.call('HSET', event_key(id), field, unparked(handler))
       any = true
     end

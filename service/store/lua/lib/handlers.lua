@@ -11,7 +11,7 @@ local function handler_of(known)
   local readable, handler = pcall(cjson.decode, known)
   if not readable or type(handler) ~= 'table' then return { state = 'dead', reason = UNREADABLE } end
   if type(handler.due) ~= 'number' then handler.due = nil end
-  if type(handler.held_by) ~= 'string' then handler.held_by = nil end
+  if type(handler.blocked_by) ~= 'string' then handler.blocked_by = nil end
   if type(handler.reason) ~= 'string' then handler.reason = nil end
   return handler
 end
@@ -44,7 +44,7 @@ local function combine_states(fields, handlers)
       dead = true
     elseif handler.state ~= 'done' then
       due = math.min(due or math.huge, handler.due or 0)
-      if handler.held_by then
+      if handler.blocked_by then
         parked = parked or {}
         parked[fields[i]] = handler
       end

@@ -52,7 +52,7 @@ local function kill_poison(id, blocked)
     end
   end
   for name, handler in pairs(open) do
-    handler.state, handler.due, handler.ended_at, handler.held_by = 'dead', nil, now, nil
+    handler.state, handler.due, handler.ended_at, handler.blocked_by = 'dead', nil, now, nil
     handler.ran = (tonumber(handler.ran) or 0) + lapses
     handler.reason = places[name] and 'blocked_event_loop' or 'killed_worker'
     handler.error = ADVICE[handler.reason]:format(places[name])

@@ -5,21 +5,21 @@
 -- Keys:   those of changes, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
-local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'held_by' }
+local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by' }
 
 -- unparked: a parked handler's record that lets it run again
 local function unparked(handler)
-  handler.state, handler.held_by, handler.due = 'waiting', nil, now
+  handler.state, handler.blocked_by, handler.due = 'waiting', nil, now
   return cjson.encode(handler)
 end
 
 -- park: list an event with the blocks that hold its handlers, and with no others. A handler whose block is gone by now is
 -- free at once: its lifting did not see this one. Answers whether there was such a handler. The event leaves the lists of other
 -- blocks once its record is written: until then it is found there.
-local function park(id, received_at, parked, held_by, fields)
+local function park(id, received_at, parked, blocked_by, fields)
   local event, holding, names, freed = event_key(id), {}, {}, false
   for field, handler in pairs(parked or {}) do
-    local name = handler.held_by
+    local name = handler.blocked_by
     if redis.call('EXISTS', ns .. ':block:' .. name) == 0 then
       fields[#fields + 1], fields[#fields + 2] = field, unparked(handler)
       freed = true
@@ -28,10 +28,10 @@ local function park(id, received_at, parked, held_by, fields)
       redis.call('ZADD', ns .. ':parked:' .. name, received_at, id)
     end
   end
-  if #names > 0 then fields[#fields + 1], fields[#fields + 2] = 'held_by', table.concat(names, '\n') end
+  if #names > 0 then fields[#fields + 1], fields[#fields + 2] = 'blocked_by', table.concat(names, '\n') end
   afterwards[#afterwards + 1] = function()
-    if #names == 0 then redis.call('HDEL', event, 'held_by') end
-    for name in (held_by or ''):gmatch('[^\n]+') do
+    if #names == 0 then redis.call('HDEL', event, 'blocked_by') end
+    for name in (blocked_by or ''):gmatch('[^\n]+') do
       if not holding[name] then redis.call('ZREM', ns .. ':parked:' .. name, id) end
     end
   end
