@@ -15,6 +15,9 @@ _PARENT_VARIABLE = "_RINGBACK_PARENT"
 _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.5
 
+_supervisors: set[int] = set()
+"""The process id of the supervisor of this process, if it has one."""
+
 
 def environment_of_child(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment by which a `ringback` command ends with this process."""
@@ -24,7 +27,13 @@ def environment_of_child(environment: Mapping[str, str]) -> dict[str, str]:
 def end_with_supervisor() -> None:
     """Get SIGTERM when the process ends that has started this one by `environment_of_child`, if one has."""
     if (parent := os.environ.pop(_PARENT_VARIABLE, None)) is not None:
+        _supervisors.add(int(parent))
         end_with_parent(int(parent))
+
+
+def has_lost_supervisor() -> bool:
+    """Return whether this process had a supervisor, which has ended."""
+    return bool(_supervisors) and os.getppid() not in _supervisors
 
 
 def end_with_parent(parent: int) -> None:

@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry as BlockingRetry
 
-from service.processes.data_folder import running_url
+from service.processes.data_folder import NotRunning, running_url
 from service.processes.redis_url import RedisTarget, format_address, parse_redis_url
 from service.security.private_files import Exposed, require_private
 from service.settings import InvalidSettings, Settings
@@ -48,6 +48,14 @@ def locate(settings: Settings) -> str:
     except Exposed as error:
         raise InvalidSettings(f"RINGBACK_DATA: {error}") from None
     return running_url(settings.data)
+
+
+def is_server_gone(settings: Settings) -> bool:
+    """Return whether the embedded server was to be used, and does not listen."""
+    try:
+        return settings.redis_url is None and not running_url(settings.data)
+    except NotRunning:
+        return True
 
 
 def connect(url: str, *, timeout: float, connections: int) -> "Redis":

@@ -41,6 +41,7 @@ class LeaseRenewer(threading.Thread):
         self._overdue: dict[tuple[str, str], HeldLease] = {}
         self._endings: list[HandlerResults] = []
         self._reported_blocked = False
+        self._trouble = ""
 
     def run(self) -> None:
         """Renew until `end` is called."""
@@ -95,8 +96,11 @@ class LeaseRenewer(threading.Thread):
                 self._endings = []
             self._renew()
         except (RedisError, OSError) as error:
-            log.warning("leases not renewed", error=describe_cause(error))
+            if describe_cause(error) != self._trouble:
+                self._trouble = describe_cause(error)
+                log.warning("leases not renewed", error=self._trouble)
             return False
+        self._trouble = ""
         return True
 
     def _renew(self) -> None:

@@ -27,6 +27,7 @@ from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
 from service.store.store import ARQ_JOB, Keys, Store, check_cancelled
+from service.worker.abandonment import abandonment
 from service.worker.arq_compat import (
     COMMAND_TIMEOUT,
     NO_EVENT,
@@ -262,7 +263,17 @@ class Worker(arq.worker.Worker):
         log.info("stopping", running=len(self.tasks), grace=self._job_completion_wait)
         if self._processor is not None:
             self._announcing = self.loop.create_task(self._processor.announce_stop())
+            self._abandoning = self.loop.create_task(self._end_if_abandoned())
         super().handle_sig_wait_for_completion(signum)
+
+    async def _end_if_abandoned(self) -> None:
+        """End at once, without the grace, where no result can be recorded any more."""
+        await abandonment(self._settings)
+        log.warning("ringback up and its server are gone: interrupted events run again", running=len(self.tasks))
+        # So nothing is handed back: nobody would take it.
+        self.processor.leases.stopping = False
+        if self.main_task is not None:
+            self.main_task.cancel()
 
     def _reap(self) -> None:
         """Forget ended tasks. An error that gets here belongs to arq's own jobs or hooks."""

@@ -2,12 +2,20 @@
 
 import os
 import signal
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
+from nacl.signing import SigningKey
 
-from tests.processes.fleet import open_fleet
+from service.cli.demo.stack import free_port
+from service.security.telnyx_signature import public_key_text
+from tests.processes.fleet import START_SECONDS, deliver, open_fleet
+from tests.processes.running import clean_environment, running
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 from tests.waiting import wait_for
 
@@ -34,7 +42,7 @@ async def fallback(event: Event, ctx: Context) -> None:
 """
 
 
-def something() -> dict[str, object]:
+def something() -> dict[str, Any]:
     return envelope("test.slow", {"number": fresh_number()})
 
 
@@ -101,3 +109,45 @@ def test_a_killed_server(tmp_path: Path) -> None:
         assert time.monotonic() - back < 5 + 2
         assert (ingress.poll(), worker.poll()) == (None, None)
         assert fleet.audit_is_clean()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server outlives a killed `up`")
+def test_a_killed_busy_up_leaves_nobody_whom_the_next_one_waits_for(tmp_path: Path) -> None:
+    """Its server is gone with it, so that the worker has no grace to wait for: nothing could be recorded."""
+    (tmp_path / "my_handlers.py").write_text(HANDLERS)
+    key, port = SigningKey.generate(), free_port()
+    interrupted, following = something(), something()
+    environment = clean_environment(
+        TELNYX_PUBLIC_KEY=public_key_text(key),
+        TELNYX_API_KEY="KEY",
+        TELNYX_BASE_URL="http://127.0.0.1:9/v2",
+        RINGBACK_PORT=str(port),
+        RINGBACK_LEASE="5s",
+        RINGBACK_GRACE="60s",
+        HANDLERS="my_handlers:router",
+    )
+
+    def is_accepted(event: dict[str, Any]) -> bool:
+        with suppress(httpx.HTTPError):
+            return deliver(event, key, port).status_code == 200
+        return False
+
+    def runs() -> list[str]:
+        with suppress(FileNotFoundError):
+            return (tmp_path / "runs").read_text().splitlines()
+        return []
+
+    with running("up", cwd=tmp_path, log=tmp_path / "first.log", environment=environment) as first:
+        wait_for(lambda: is_accepted(interrupted), seconds=START_SECONDS)
+        wait_for(lambda: len(runs()) == 1)
+        first.kill()
+        first.wait()
+        killed = time.monotonic()
+        with running("up", cwd=tmp_path, log=tmp_path / "second.log", environment=environment):
+            wait_for(lambda: is_accepted(following), seconds=START_SECONDS)
+            wait_for(lambda: len(runs()) == 3, seconds=START_SECONDS)
+            assert time.monotonic() - killed < 5 + 2 + 5, "the lease, two seconds, and what a start takes when busy"
+    again, new = interrupted["data"]["id"], following["data"]["id"]
+    assert sorted(runs()) == sorted([again, again, new])
+    log = (tmp_path / "first.log").read_text()
+    assert log.count("leases not renewed") <= 1, log

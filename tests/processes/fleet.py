@@ -77,10 +77,7 @@ class Fleet:
 
     def deliver(self, body: dict[str, Any], *, path: str = "/webhooks") -> httpx.Response:
         """Sign and send a body."""
-        raw = orjson.dumps(body)
-        headers = sign(raw, self.key, int(time.time()))
-        url = f"http://127.0.0.1:{self.port}{path}"
-        return httpx.post(url, content=raw, headers=headers, trust_env=False, timeout=5)
+        return deliver(body, self.key, self.port, path=path)
 
     def accepted(self, *bodies: dict[str, Any]) -> None:
         """Deliver, and insist."""
@@ -152,6 +149,13 @@ class Fleet:
         with suppress(httpx.HTTPError):
             return httpx.get(f"http://127.0.0.1:{self.port}/readyz", trust_env=False).status_code == 200
         return False
+
+
+def deliver(body: dict[str, Any], key: SigningKey, port: int, *, path: str = "/webhooks") -> httpx.Response:
+    """Sign a body, and send it to the ingress on this port."""
+    raw = orjson.dumps(body)
+    headers = sign(raw, key, int(time.time()))
+    return httpx.post(f"http://127.0.0.1:{port}{path}", content=raw, headers=headers, trust_env=False, timeout=5)
 
 
 @contextmanager
