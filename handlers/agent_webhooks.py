@@ -1,16 +1,8 @@
 """Agents and messaging profiles whose webhooks go elsewhere than declared are reported or, if asked for, put right."""
 
 from service import Context, Discard, Event, Router
+from service.registrations import webhook_urls
 from service.registrations.webhook_repair import Unanswered, may_look, refuse_dead_ends, repair
-from service.registrations.webhook_urls import (
-    Comparison,
-    Declared,
-    all_destinations,
-    find_destination,
-    named_destinations,
-    new_agents,
-    remember_agents,
-)
 from service.settings import Settings
 
 router = Router()
@@ -27,9 +19,9 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
     declared = _declared(ctx)
     if event.delivered_to is None or event.delivered_to in declared.urls:
         raise Discard("in_place")
-    for kind, each in named_destinations(event.payload):
+    for kind, each in webhook_urls.named_destinations(event.payload):
         if await may_look(ctx, f"{kind}:{each}", event.id):
-            found = await find_destination(ctx.telnyx, kind, each)
+            found = await webhook_urls.find_destination(ctx.telnyx, kind, each)
             if found is not None:
                 await _put_right(ctx, declared.compare(found))
 
@@ -38,24 +30,24 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
     """Check all of them once a day, and notify of new agents."""
     declared = _declared(ctx)
-    found = await all_destinations(ctx.telnyx)
+    found = await webhook_urls.all_destinations(ctx.telnyx)
     for each in found:
         if await may_look(ctx, each.key, event.id):
             await _put_right(ctx, declared.compare(each))
     agents = {each.id: declared.compare(each).state for each in found if each.kind == "agent"}
-    for new in await new_agents(ctx, agents):
+    for new in await webhook_urls.new_agents(ctx, agents):
         await _notify(ctx, "a new RCS agent", f"agent {new}: webhooks {agents[new]}", mend="ringback webhooks plan")
     # Notify before remembering: a crash in between repeats a notification, and loses none.
-    await remember_agents(ctx, agents)
+    await webhook_urls.remember_agents(ctx, agents)
 
 
-def _declared(ctx: Context) -> Declared:
+def _declared(ctx: Context) -> webhook_urls.Declared:
     if ctx.settings.public_url is None:
         raise Discard("not_armed")
-    return Declared.of(ctx.settings)
+    return webhook_urls.Declared.of(ctx.settings)
 
 
-async def _put_right(ctx: Context, comparison: Comparison) -> None:
+async def _put_right(ctx: Context, comparison: webhook_urls.Comparison) -> None:
     if comparison.state != "drift":
         return
     what = f"{comparison.destination.kind} {comparison.destination.id}"

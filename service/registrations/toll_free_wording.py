@@ -12,14 +12,7 @@ from urllib.parse import urlsplit
 
 from telnyx import AsyncTelnyx
 
-from service.registrations.toll_free_submission import (
-    WIRE_NAMES,
-    InvalidSubmission,
-    TollFreeSubmission,
-    known_field,
-    missing_registration,
-    read_submission,
-)
+from service.registrations import toll_free_submission as submissions
 
 MOST_NUMBERS = 5
 _LISTS = {"phoneNumbers": "phoneNumber", "optInWorkflowImageURLs": "url"}
@@ -55,7 +48,7 @@ WRONG_OPT_INS = (
 """Patterns of an opt-in workflow, without regard to case, and the problem of each."""
 
 
-def refuse_wrong_opt_in(submission: TollFreeSubmission) -> None:
+def refuse_wrong_opt_in(submission: submissions.TollFreeSubmission) -> None:
     """Refuse an opt-in that is always sent back.
 
     Raises:
@@ -63,26 +56,26 @@ def refuse_wrong_opt_in(submission: TollFreeSubmission) -> None:
     """
     for pattern, problem in WRONG_OPT_INS:
         if re.search(pattern, submission.opt_in_workflow, re.IGNORECASE):
-            raise InvalidSubmission({WIRE_NAMES["opt_in_workflow"]: problem})
+            raise submissions.InvalidSubmission({submissions.WIRE_NAMES["opt_in_workflow"]: problem})
 
 
-def doubts(submission: TollFreeSubmission) -> Iterator[str]:
+def doubts(submission: submissions.TollFreeSubmission) -> Iterator[str]:
     """Yield doubts about a request that nothing forbids."""
-    return (f"{WIRE_NAMES[field]}: {doubt}" for field, applies, doubt in _DOUBTS if applies(submission))
+    return (f"{submissions.WIRE_NAMES[field]}: {doubt}" for field, applies, doubt in _DOUBTS if applies(submission))
 
 
-def _lacks_stop(submission: TollFreeSubmission) -> bool:
+def _lacks_stop(submission: submissions.TollFreeSubmission) -> bool:
     said = (submission.production_message_content, submission.opt_in_confirmation_response, submission.opt_in_workflow)
     return not any(text and _STOP.search(text) for text in said)
 
 
-def _other_domain(submission: TollFreeSubmission) -> bool:
+def _other_domain(submission: submissions.TollFreeSubmission) -> bool:
     host = (urlsplit(submission.corporate_website).hostname or "").removeprefix("www.")
     domain = submission.business_contact_email.rpartition("@")[2].lower()
     return not (host == domain or host.endswith(f".{domain}") or domain.endswith(f".{host}"))
 
 
-_DOUBTS: tuple[tuple[str, Callable[[TollFreeSubmission], bool], str], ...] = (
+_DOUBTS: tuple[tuple[str, Callable[[submissions.TollFreeSubmission], bool], str], ...] = (
     ("production_message_content", _lacks_stop, 'nothing says how to opt out ("Reply STOP to opt out")'),
     ("business_contact_email", _other_domain, "is not at the domain of corporateWebsite"),
     (
@@ -92,7 +85,7 @@ _DOUBTS: tuple[tuple[str, Callable[[TollFreeSubmission], bool], str], ...] = (
     ),
     (
         "business_registration_number",
-        lambda submission: bool(missing_registration(submission.model_dump(by_alias=True))),
+        lambda submission: bool(submissions.missing_registration(submission.model_dump(by_alias=True))),
         "Telnyx rejects requests without number, type and country of the registration since 17 February 2026",
     ),
 )
@@ -118,12 +111,12 @@ class Resubmission:
             InvalidSubmission: a field that was named does not fit, or a required one is missing.
         """
         try:
-            refuse_wrong_opt_in(read_submission(self.after))
-        except InvalidSubmission as error:
+            refuse_wrong_opt_in(submissions.read_submission(self.after))
+        except submissions.InvalidSubmission as error:
             problems = error.problems
             own = {name: problems[name] for name in problems if name in self.changed or name not in self.after}
             if own:
-                raise InvalidSubmission(own) from None
+                raise submissions.InvalidSubmission(own) from None
             return [f"{name}: {problem}" for name, problem in problems.items()]
         return []
 
@@ -146,7 +139,9 @@ async def resubmit(telnyx: AsyncTelnyx, request_id: str, resubmission: Resubmiss
     Raises:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
     """
-    fields: Any = {name: resubmission.after[wire] for name, wire in WIRE_NAMES.items() if wire in resubmission.after}
+    fields: Any = {
+        name: resubmission.after[wire] for name, wire in submissions.WIRE_NAMES.items() if wire in resubmission.after
+    }
     await telnyx.messaging_tollfree.verification.requests.update(request_id, **fields)
 
 
@@ -156,7 +151,7 @@ def prepare(raw: Mapping[str, Any], assignments: Iterable[str]) -> Resubmission:
     Raises:
         InvalidSubmission: an assignment is none, or names a field that PATCH does not accept.
     """
-    before = {wire: raw[wire] for wire in WIRE_NAMES.values() if raw.get(wire) is not None}
+    before = {wire: raw[wire] for wire in submissions.WIRE_NAMES.values() if raw.get(wire) is not None}
     named = dict(_read(each) for each in assignments)
     after = {field: value for field, value in {**before, **named}.items() if value is not None}
     return Resubmission(before, after)
@@ -165,8 +160,8 @@ def prepare(raw: Mapping[str, Any], assignments: Iterable[str]) -> Resubmission:
 def _read(assignment: str) -> tuple[str, Any]:
     name, equals, text = assignment.partition("=")
     if not equals:
-        raise InvalidSubmission({assignment: "write FIELD=VALUE"})
-    field = known_field(name.strip())
+        raise submissions.InvalidSubmission({assignment: "write FIELD=VALUE"})
+    field = submissions.known_field(name.strip())
     if not text:
         return field, None
     if field in _LISTS:

@@ -14,14 +14,7 @@ from service import clock
 from service.events import PROBE_TYPE
 from service.outbound.tls import tls_context
 from service.processes.loopback import is_loopback
-from service.registrations.webhook_urls import (
-    Comparison,
-    Declared,
-    Destination,
-    Kind,
-    change_destination,
-    find_destination,
-)
+from service.registrations import webhook_urls
 from service.routing import Context
 from service.security.telnyx_signature import SIGNATURE_HEADER, sign
 from service.settings import Settings
@@ -77,7 +70,7 @@ class NotTaken(Exception):
 class Kept:
     """A change of ours, with the values before it."""
 
-    kind: Kind
+    kind: webhook_urls.Kind
     id: str
     name: str
     before: dict[str, str | None]
@@ -88,11 +81,11 @@ class Kept:
         """Its name among agents and profiles together."""
         return f"{self.kind}:{self.id}"
 
-    def is_undone(self, current: Destination) -> bool:
+    def is_undone(self, current: webhook_urls.Destination) -> bool:
         """Return whether all values are the earlier ones already."""
         return all(current.values[name] == value for name, value in self.before.items())
 
-    def was_touched(self, current: Destination) -> bool:
+    def was_touched(self, current: webhook_urls.Destination) -> bool:
         """Return whether somebody else has changed one of these fields since."""
         ours = all(current.values[name] == value for name, value in self.after.items())
         return not ours and not self.is_undone(current)
@@ -104,7 +97,7 @@ async def refuse_dead_ends(settings: Settings) -> None:
     Raises:
         Unanswered: a URL is not https, or no Ringback answers there.
     """
-    for url in Declared.of(settings).urls:
+    for url in webhook_urls.Declared.of(settings).urls:
         # Plain HTTP is for a Ringback that is tried on a local Telnyx, on one machine.
         both_local = all(is_loopback(urlsplit(each).hostname or "") for each in (url, settings.base_url))
         if not (url.startswith("https://") or both_local):
@@ -112,7 +105,7 @@ async def refuse_dead_ends(settings: Settings) -> None:
         await probe(url, settings.probe_signing_key())
 
 
-async def mend(telnyx: AsyncTelnyx, store: Store, comparison: Comparison) -> None:
+async def mend(telnyx: AsyncTelnyx, store: Store, comparison: webhook_urls.Comparison) -> None:
     """Keep the old values, change those that differ, and check that Telnyx shows the new ones.
 
     Raises:
@@ -127,7 +120,7 @@ async def mend(telnyx: AsyncTelnyx, store: Store, comparison: Comparison) -> Non
     await _change(telnyx, destination, kept.after)
 
 
-async def repair(ctx: Context, comparison: Comparison) -> None:
+async def repair(ctx: Context, comparison: webhook_urls.Comparison) -> None:
     """Change what differs, as `mend` does, for a handler."""
     await mend(ctx.telnyx, ctx.services.store, comparison)
 
@@ -148,7 +141,7 @@ async def let_go(store: Store, kept: Kept) -> None:
     await forget_snapshot(store, CHANGED, kept.key)
 
 
-async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: Destination) -> None:
+async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: webhook_urls.Destination) -> None:
     """Restore the old values, check that Telnyx shows them, and forget the change.
 
     Raises:
@@ -169,9 +162,9 @@ async def _keep(store: Store, kept: Kept) -> None:
             return
 
 
-async def _change(telnyx: AsyncTelnyx, destination: Destination, values: dict[str, str | None]) -> None:
-    await change_destination(telnyx, destination.kind, destination.id, values)
-    found = await find_destination(telnyx, destination.kind, destination.id)
+async def _change(telnyx: AsyncTelnyx, destination: webhook_urls.Destination, values: dict[str, str | None]) -> None:
+    await webhook_urls.change_destination(telnyx, destination.kind, destination.id, values)
+    found = await webhook_urls.find_destination(telnyx, destination.kind, destination.id)
     if found is None:
         raise NotTaken(f"{destination.kind} {destination.id} is gone")
     different = [name for name, value in values.items() if found.values[name] != value]

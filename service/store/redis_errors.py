@@ -9,18 +9,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ConnectionError,
-    InvalidResponse,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-)
+from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
 WRONG_SERVER = frozenset(
@@ -34,7 +23,7 @@ _CLUSTER = ("same slot", "non local key", "undeclared key")
 _TLS_RECORDS = ("\\x15", "\x15", "b'\\x15", "\\x16", "\x16")
 
 
-class WrongServer(ConnectionError):
+class WrongServer(exceptions.ConnectionError):
     """The server is not, or no longer, the one to ask. The connection to it has been dropped."""
 
     def __init__(self, code: str) -> None:
@@ -49,16 +38,16 @@ def error_code(error: BaseException) -> str | None:
     for kind, code in _CODES:
         if isinstance(error, kind):
             return code
-    if isinstance(error, ResponseError) and _is_denied(error):
+    if isinstance(error, exceptions.ResponseError) and _is_denied(error):
         return "NOPERM"
-    found = _CODE.match(str(error)) if isinstance(error, ResponseError) else None
+    found = _CODE.match(str(error)) if isinstance(error, exceptions.ResponseError) else None
     return found[0] if found else None
 
 
 def wrong_server(error: BaseException) -> str | None:
     """Return the code of an error, or of its cause, that says that another server is to be asked."""
     for each in _chain(error):
-        code = error_code(each) if isinstance(each, RedisError) else None
+        code = error_code(each) if isinstance(each, exceptions.RedisError) else None
         if code in WRONG_SERVER:
             return code
     return None
@@ -68,7 +57,7 @@ def is_cluster_refusal(error: BaseException) -> bool:
     """Return whether only a server in cluster mode answers so."""
     code = error_code(error)
     return code in ("MOVED", "ASK", "CROSSSLOT", "CLUSTERDOWN", "TRYAGAIN") or any(
-        each in str(error) for each in _CLUSTER if isinstance(error, ResponseError)
+        each in str(error) for each in _CLUSTER if isinstance(error, exceptions.ResponseError)
     )
 
 
@@ -90,11 +79,11 @@ def describe_redis_error(error: BaseException, where: object) -> str:
     return f"Redis at {where}: {cause}. Next: {advice}"
 
 
-_CODES: tuple[tuple[type[RedisError], str], ...] = (
-    (ReadOnlyError, "READONLY"),
-    (BusyLoadingError, "LOADING"),
-    (OutOfMemoryError, "OOM"),
-    (NoPermissionError, "NOPERM"),
+_CODES: tuple[tuple[type[exceptions.RedisError], str], ...] = (
+    (exceptions.ReadOnlyError, "READONLY"),
+    (exceptions.BusyLoadingError, "LOADING"),
+    (exceptions.OutOfMemoryError, "OOM"),
+    (exceptions.NoPermissionError, "NOPERM"),
 )
 
 _MEANINGS = {
@@ -133,8 +122,8 @@ _ADVICE = (
 
 def _is_denied(error: BaseException) -> bool:
     """Return whether the user lacks a right. Within a script the server says so in other words."""
-    return isinstance(error, NoPermissionError) or (
-        isinstance(error, ResponseError) and str(error).startswith("ACL failure in script")
+    return isinstance(error, exceptions.NoPermissionError) or (
+        isinstance(error, exceptions.ResponseError) and str(error).startswith("ACL failure in script")
     )
 
 
@@ -153,12 +142,14 @@ def _connection_cause(error: BaseException) -> str:
     if any(isinstance(each, ssl.SSLError) for each in chain):
         return "it does not speak TLS" if _is_plain(chain) else "the TLS handshake fails"
     text = " ".join(str(each) for each in chain)
-    if any(each in text for each in _TLS_RECORDS) and any(isinstance(each, InvalidResponse) for each in chain):
+    if any(each in text for each in _TLS_RECORDS) and any(
+        isinstance(each, exceptions.InvalidResponse) for each in chain
+    ):
         return "it wants TLS"
     for words, cause in _TEXTS:
         if words in text:
             return cause
-    return "no connection" if isinstance(error, ConnectionError | OSError) else type(error).__name__
+    return "no connection" if isinstance(error, exceptions.ConnectionError | OSError) else type(error).__name__
 
 
 def _is_plain(chain: list[BaseException]) -> bool:
@@ -168,13 +159,13 @@ def _is_plain(chain: list[BaseException]) -> bool:
 
 _CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (MasterNotFoundError, "no sentinel knows that master, or none answers"),
-    (AuthenticationError, "the user name or password is wrong, or one is missing"),
+    (exceptions.AuthenticationError, "the user name or password is wrong, or one is missing"),
     (ssl.SSLCertVerificationError, "its certificate is not trusted"),
     (socket.gaierror, "no such host"),
     (ConnectionRefusedError, "connection refused"),
     (FileNotFoundError, "there is no socket at that path"),
     (PermissionError, "this process may not open the socket"),
-    ((TimeoutError, asyncio.TimeoutError, socket.timeout), "no answer in time"),
+    ((exceptions.TimeoutError, asyncio.TimeoutError, socket.timeout), "no answer in time"),
 )
 _TEXTS = (
     ("Connection refused", "connection refused"),

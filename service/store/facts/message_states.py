@@ -9,16 +9,7 @@ import orjson
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
 from service.security.encryption import Sealer
-from service.store.effects.rate_limits import (
-    WINDOW,
-    AdmissionRequest,
-    Blocked,
-    Deferred,
-    Granted,
-    Room,
-    parse_admission,
-    parse_room,
-)
+from service.store.effects import rate_limits
 from service.store.facts.consent import KeyMissing, encode_words
 from service.store.scripts import Argument
 from service.store.store import Store
@@ -44,7 +35,7 @@ class PlannedSend:
     fresh_until: float | None
     segments: int
     limit: int
-    admission: AdmissionRequest
+    admission: rate_limits.AdmissionRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +62,8 @@ class Preflight:
     known: bool
     opted_out: bool
     consent_missing: tuple[str, ...]
-    room: Room | None
-    admission: Granted | Deferred | Blocked | None
+    room: rate_limits.Room | None
+    admission: rate_limits.Granted | rate_limits.Deferred | rate_limits.Blocked | None
     clear: bool
 
 
@@ -169,7 +160,7 @@ def _planned(planned: PlannedSend | None) -> bytes:
             "fresh_until": -1 if planned.fresh_until is None else int(planned.fresh_until * 1000),
             "segments": planned.segments,
             "limit": planned.limit,
-            "window": int(WINDOW * 1000),
+            "window": int(rate_limits.WINDOW * 1000),
             "admission": admission,
         }
     )
@@ -188,8 +179,8 @@ def _preflight(answer: Sequence[Any], encryption: Sealer) -> Preflight:
         known=known == 1,
         opted_out=out == 1,
         consent_missing=tuple(each.decode() for each in missing),
-        room=parse_room(room) if room else None,
-        admission=parse_admission(admission, encryption) if admission else None,
+        room=rate_limits.parse_room(room) if room else None,
+        admission=rate_limits.parse_admission(admission, encryption) if admission else None,
         clear=bool(admission) and admission[0] == b"granted" and admission[2] == b"1",
     )
 
@@ -254,14 +245,14 @@ def conditions_argument(conditions: SendConditions | None, encryption: Sealer, *
         "regions": conditions.regions,
     }
     if conditions.replies_per_hour is not None:
-        written["reply"] = {"limit": conditions.replies_per_hour, "window": int(WINDOW * 1000)}
+        written["reply"] = {"limit": conditions.replies_per_hour, "window": int(rate_limits.WINDOW * 1000)}
     if instead_of is not None:
         written["message"] = {
             "id": instead_of.message_id,
             "since": -1 if instead_of.since is None else int(instead_of.since * 1000),
             "segments": instead_of.segments,
             "limit": instead_of.limit,
-            "window": int(WINDOW * 1000),
+            "window": int(rate_limits.WINDOW * 1000),
             "keep": int(max(instead_of.keep, MIN_KEEP) * 1000),
         }
         if instead_of.shown is not None:

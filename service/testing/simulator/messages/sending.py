@@ -5,18 +5,9 @@ from typing import Literal
 from pydantic import Field
 
 from service.testing.simulator.account import Account
+from service.testing.simulator.api import fields
 from service.testing.simulator.api.api_error import bad_request, missing_parameter, not_found, refusal
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import (
-    Date,
-    PhoneNumber,
-    RequestBody,
-    WebAddress,
-    is_alphanumeric,
-    is_e164,
-    is_sender,
-    is_whatsapp_user_id,
-)
 from service.testing.simulator.messages.lifecycle import begin
 from service.testing.simulator.messages.message import MOST_PARTS, Message, MessageType, encoding_of, parts_of
 from service.testing.simulator.messages.payload import payload
@@ -32,7 +23,7 @@ CANCELLABLE_UNTIL = 60
 """Seconds before `send_at` up to which a scheduled message can be cancelled. Source: OpenAPI `CancelMessage`."""
 
 
-class CreateMessageRequest(RequestBody):
+class CreateMessageRequest(fields.RequestBody):
     """The body of a send. Source: OpenAPI `CreateMessageRequest` and `CreateScheduledMessageRequest`."""
 
     to: str
@@ -40,28 +31,28 @@ class CreateMessageRequest(RequestBody):
     messaging_profile_id: str | None = None
     text: str | None = None
     subject: str | None = None
-    media_urls: list[WebAddress] = Field(default_factory=list)
+    media_urls: list[fields.WebAddress] = Field(default_factory=list)
     type: Literal["SMS", "MMS"] | None = None
     encoding: Literal["auto", "gsm7", "ucs2"] = "auto"
     auto_detect: bool = False
-    webhook_url: WebAddress | None = None
-    webhook_failover_url: WebAddress | None = None
+    webhook_url: fields.WebAddress | None = None
+    webhook_failover_url: fields.WebAddress | None = None
     use_profile_webhooks: bool = True
-    send_at: Date | None = None
+    send_at: fields.Date | None = None
 
 
-class AssistantSms(RequestBody):
+class AssistantSms(fields.RequestBody):
     """The body of an assistant's SMS. Source: SDK 4.189, `AssistantSendSMSParams`."""
 
-    sender: PhoneNumber = Field(alias="from")
+    sender: fields.PhoneNumber = Field(alias="from")
     to: str
     text: str = "Hello"
 
 
-class AssistantWhatsapp(RequestBody):
+class AssistantWhatsapp(fields.RequestBody):
     """The body of an assistant's WhatsApp message. Source: SDK 4.189, `AssistantWhatsappParams`."""
 
-    sender: PhoneNumber = Field(alias="from")
+    sender: fields.PhoneNumber = Field(alias="from")
     to: str
     content: str
 
@@ -74,7 +65,7 @@ def admit(account: Account, message: Message) -> dict[str, str]:
             40300 (STOP) or 40329 (toll-free number not verified). 429 with 10011, too many requests.
     """
     headers = account.rates.admit(message.type, account.clock.now())
-    if not (is_e164(message.to) or (message.type == "WHATSAPP" and is_whatsapp_user_id(message.to))):
+    if not (fields.is_e164(message.to) or (message.type == "WHATSAPP" and fields.is_whatsapp_user_id(message.to))):
         raise refusal(400, "40310", "Invalid 'to' address", "The 'to' address must be in +E.164 format.", "/to")
     profile = account.profiles.find(message.messaging_profile_id)
     if profile is not None and not profile.enabled:
@@ -106,9 +97,9 @@ def schedule(account: Account, call: OperationCall) -> Answer:
 def _check_sender(request: CreateMessageRequest) -> None:
     if request.sender is None and not request.messaging_profile_id:
         raise missing_parameter("/from")
-    if request.sender is not None and not is_sender(request.sender):
+    if request.sender is not None and not fields.is_sender(request.sender):
         raise refusal(400, "40305", "Invalid 'from' address", "The 'from' address cannot send messages.", "/from")
-    if request.sender is not None and is_alphanumeric(request.sender) and not request.messaging_profile_id:
+    if request.sender is not None and fields.is_alphanumeric(request.sender) and not request.messaging_profile_id:
         raise missing_parameter("/messaging_profile_id")
 
 
