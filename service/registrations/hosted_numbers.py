@@ -1,25 +1,28 @@
 """Hosted number orders: numbers that stay with their carrier while Telnyx takes over their messages."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeVar
 
 from pydantic import Field
-from telnyx import AsyncTelnyx
-from telnyx.types.shared import MessagingHostedNumberOrder
+from telnyx import AsyncTelnyx, NotFoundError
+from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
 
-from service.events import HostedNumber, TolerantModel
+from service.events import HostedNumber, HostedNumberOrder, TolerantModel
 from service.outbound.list_pages import rows_of
-from service.registrations.hosted_orders import find, numbers_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.routing import Context
 from service.store.facts.remembered import all_known
+
+T = TypeVar("T")
 
 KIND = "hosted_number_order"
 CHANGED = f"{KIND}.status_changed"
 GONE = "deleted"
 
+_PROVEN = frozenset({"successful", "provisioning", "deleted"})
 _FAILED = "failed"
 """The beginnings of the statuses of failed numbers. Source: OpenAPI `HostedNumber`."""
 
@@ -113,11 +116,7 @@ def reading_of(order: MessagingHostedNumberOrder) -> Reading:
 async def changed_orders(ctx: Context) -> list[str]:
     """Return the ids of the orders that have changed or are missing since the last poll."""
     known = {each: Known.parse(stored) for each, stored in (await all_known(ctx.services.store, KIND)).items()}
-    listed = {
-        order.id: _status(order)
-        async for order in rows_of(ctx.telnyx.messaging_hosted_number_orders.list(page_size=50), "hosted number orders")
-        if order.id
-    }
+    listed = {order.id: _status(order) for order in await orders(ctx.telnyx) if order.id}
     changed = [each for each, status in listed.items() if each not in known or known[each].mark != status.mark]
     return changed + [each for each, before in known.items() if each not in listed and before.status != GONE]
 
@@ -130,3 +129,45 @@ def _status(order: MessagingHostedNumberOrder) -> Status:
 
 def _failed(status: str | None) -> bool:
     return status is not None and status.startswith(_FAILED)
+
+
+async def orders(telnyx: AsyncTelnyx) -> list[MessagingHostedNumberOrder]:
+    """Return all orders, from all pages."""
+    return [each async for each in rows_of(telnyx.messaging_hosted_number_orders.list(page_size=50), "orders")]
+
+
+async def hosted_numbers(telnyx: AsyncTelnyx) -> list[PhoneNumberWithMessagingSettings]:
+    """Return all hosted numbers, from all pages."""
+    return [each async for each in rows_of(telnyx.messaging_hosted_numbers.list(page_size=50), "hosted numbers")]
+
+
+async def find(telnyx: AsyncTelnyx, *, order_id: str) -> MessagingHostedNumberOrder | None:
+    """Return the order of that id, or None where there is none."""
+    answer = await found(telnyx.messaging_hosted_number_orders.retrieve(order_id))
+    return answer.data if answer else None
+
+
+async def find_number(telnyx: AsyncTelnyx, *, number: str) -> PhoneNumberWithMessagingSettings | None:
+    """Return the hosted number by number or id, or None where there is none."""
+    answer = await found(telnyx.messaging_hosted_numbers.retrieve(number))
+    return answer.data if answer else None
+
+
+def numbers_of(order: MessagingHostedNumberOrder) -> list[HostedNumber]:
+    """Return the numbers of an order, each a text or an object. The SDK does not check the API's answer."""
+    listed = order.to_dict(mode="python", warnings=False).get("phone_numbers")
+    return HostedNumberOrder.model_validate({"numbers": listed}).numbers
+
+
+async def unproven(telnyx: AsyncTelnyx, *, order_id: str) -> list[str]:
+    """Return the numbers of an order whose ownership may yet have to be proven."""
+    order = (await telnyx.messaging_hosted_number_orders.retrieve(order_id)).data or MessagingHostedNumberOrder()
+    return [each.phone_number for each in numbers_of(order) if each.phone_number and each.status not in _PROVEN]
+
+
+async def found(answer: Awaitable[T]) -> T | None:
+    """Await an answer of Telnyx. Return None for a 404."""
+    try:
+        return await answer
+    except NotFoundError:
+        return None

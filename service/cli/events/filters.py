@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from service import clock
-from service.cli.numbers import searched_number
+from service.cli.options import searched_number
 from service.security.numbers import digests_of
 from service.settings import load
 from service.settings.values import seconds

@@ -12,8 +12,7 @@ from telnyx import AsyncTelnyx
 from service import clock
 from service.cli.connections import with_redis
 from service.cli.inspect.config import redis_address
-from service.cli.numbers import e164
-from service.cli.options import JsonOption, YesOption
+from service.cli.options import JsonOption, YesOption, e164
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.run.startup import exposure_warnings
 from service.cli.telnyx.session import with_telnyx, with_telnyx_and_redis

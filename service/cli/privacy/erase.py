@@ -7,8 +7,7 @@ from importlib import metadata
 import typer
 
 from service.cli.connections import with_redis
-from service.cli.numbers import number_or_short_code
-from service.cli.options import NumberArgument, YesOption
+from service.cli.options import NumberArgument, YesOption, number_or_short_code
 from service.cli.output import confirm, progress, say
 from service.security.masking import mask_number
 from service.settings import load

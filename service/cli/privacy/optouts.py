@@ -11,8 +11,7 @@ import typer
 from service import clock
 from service.cli.connections import with_redis
 from service.cli.masked_output import show_list
-from service.cli.numbers import number_or_short_code
-from service.cli.options import JsonOption, NumberArgument, RevealOption, YesOption
+from service.cli.options import JsonOption, NumberArgument, RevealOption, YesOption, number_or_short_code
 from service.cli.output import confirm, fail, progress, say
 from service.events import read_time
 from service.events.consent import ConsentChange

@@ -1,22 +1,21 @@
 """`ringback hosted`."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from telnyx import AsyncTelnyx, omit
 from telnyx.types.messaging_hosted_number_order_check_eligibility_response import PhoneNumber as Eligibility
 from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessagingSettings
 
 from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, show_list, shown, shown_within
-from service.cli.numbers import e164
-from service.cli.options import JsonOption, RevealOption, YesOption
+from service.cli.options import JsonOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, fail, say
 from service.cli.telnyx.session import with_telnyx
-from service.registrations import hosted_orders
-from service.registrations.hosted_numbers import next_step_of
+from service.registrations import hosted_numbers
 
 HELP = "Numbers that stay with their carrier while Telnyx takes over their messages."
 hosted = typer.Typer(help=HELP, no_args_is_help=True)
@@ -40,9 +39,9 @@ def list_hosted(
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
     if numbers:
-        _show_numbers(with_telnyx(hosted_orders.hosted_numbers), as_json=as_json, reveal=reveal)
+        _show_numbers(with_telnyx(hosted_numbers.hosted_numbers), as_json=as_json, reveal=reveal)
     else:
-        orders = [each for each in with_telnyx(hosted_orders.orders) if status in {None, each.status}]
+        orders = [each for each in with_telnyx(hosted_numbers.orders) if status in {None, each.status}]
         _show_orders(orders, as_json=as_json, reveal=reveal)
 
 
@@ -58,8 +57,8 @@ def show(
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
     is_number = order_or_number.startswith("+")
-    order = None if is_number else with_telnyx(partial(hosted_orders.find, order_id=order_or_number))
-    number = None if order else with_telnyx(partial(hosted_orders.find_number, number=order_or_number))
+    order = None if is_number else with_telnyx(partial(hosted_numbers.find, order_id=order_or_number))
+    number = None if order else with_telnyx(partial(hosted_numbers.find_number, number=order_or_number))
     if as_json and (order or number):
         print_json(order or number, reveal=reveal)
     elif order is not None:
@@ -97,7 +96,14 @@ def order(
         fail("Not all of them can be hosted: nothing was ordered.")
     confirm(f"Let Telnyx take over the messages of these numbers ({len(numbers)} in all)?", yes=yes)
     try:
-        ordered = with_telnyx(partial(hosted_orders.create, numbers=numbers, profile=profile))
+        ordered = (
+            with_telnyx(
+                lambda telnyx: telnyx.messaging_hosted_number_orders.create(
+                    phone_numbers=numbers, messaging_profile_id=profile or omit
+                )
+            ).data
+            or MessagingHostedNumberOrder()
+        )
     except typer.Exit:
         say("Where no answer came, it may be ordered all the same: see `ringback hosted list` first.", err=True)
         raise
@@ -121,13 +127,17 @@ def codes(
     Exit codes: 0 all sent, 1 some not, not confirmed, or Telnyx refuses, 2 bad usage.
     """
     load_for_change()
-    to = numbers or with_telnyx(partial(hosted_orders.unproven, order_id=order_id))
+    to = numbers or with_telnyx(partial(hosted_numbers.unproven, order_id=order_id))
     if not to:
         say("No number of this order waits to be proven.")
         return
     how = "Telnyx will call" if method == "call" else "Telnyx will send an SMS to"
     confirm(f"{how} {', '.join(shown(each, reveal=reveal) for each in to)}. Go on?", yes=yes)
-    rows = with_telnyx(partial(hosted_orders.send_codes, order_id=order_id, numbers=to, method=method))
+    rows = with_telnyx(
+        lambda telnyx: telnyx.messaging_hosted_number_orders.create_verification_codes(
+            order_id, phone_numbers=to, verification_method=method
+        )
+    ).data
     for each in rows:
         say(f"{shown(each.phone_number, reveal=reveal)}: {each.error or 'on its way'}")
     if any(each.error for each in rows):
@@ -148,7 +158,12 @@ def validate(
     """
     given = dict(map(_pair, pairs))
     load_for_change()
-    rows = with_telnyx(partial(hosted_orders.validate_codes, order_id=order_id, codes=given))
+    answer = with_telnyx(
+        lambda telnyx: telnyx.messaging_hosted_number_orders.validate_codes(
+            order_id, verification_codes=[{"phone_number": number, "code": code} for number, code in given.items()]
+        )
+    )
+    rows = answer.data.phone_numbers if answer.data else []
     for each in rows:
         say(f"{shown(each.phone_number, reveal=reveal)}: {each.status.replace('_', ' ')}")
     if len(rows) < len(given) or any(each.status == "rejected" for each in rows):
@@ -167,11 +182,16 @@ def upload(
 
     Exit codes: 0 taken, 1 not accepted, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    papers = {name: _pdf(path, name) for name, path in (("loa", loa), ("bill", bill)) if path is not None}
-    if not papers:
+    files = {name: _pdf(path, name) for name, path in (("loa", loa), ("bill", bill)) if path is not None}
+    if not files:
         raise typer.BadParameter("give --loa, --bill or both")
     load_for_change()
-    uploaded = with_telnyx(partial(hosted_orders.upload_papers, order_id=order_id, papers=papers))
+    answer = with_telnyx(
+        lambda telnyx: telnyx.messaging_hosted_number_orders.actions.upload_file(
+            order_id, loa=files.get("loa", omit), bill=files.get("bill", omit)
+        )
+    )
+    uploaded = answer.data or MessagingHostedNumberOrder(id=order_id)
     _show_orders([uploaded], reveal=reveal)
     if uploaded.status == "loa_file_invalid":
         raise typer.Exit(1)
@@ -191,8 +211,8 @@ def assign(
     """
     load_for_change()
     confirm(f"Move {shown_within(number, reveal=reveal)} to the messaging profile {profile}?", yes=yes)
-    changed = with_telnyx(partial(hosted_orders.assign_profile, number=number, profile=profile))
-    _show_numbers([changed], reveal=reveal)
+    answer = with_telnyx(lambda telnyx: telnyx.messaging_hosted_numbers.update(number, messaging_profile_id=profile))
+    _show_numbers([answer.data or PhoneNumberWithMessagingSettings.construct()], reveal=reveal)
 
 
 @hosted.command("delete")
@@ -203,7 +223,7 @@ def delete(order_id: OrderId, *, yes: YesOption = False) -> None:
     """
     load_for_change()
     confirm(f"Delete the order {order_id}, and stop hosting its numbers?", yes=yes)
-    _say_deleted(was_there=with_telnyx(partial(hosted_orders.delete_order, order_id=order_id)))
+    _delete(lambda telnyx: telnyx.messaging_hosted_number_orders.delete(order_id))
 
 
 @hosted.command("delete-number")
@@ -215,20 +235,20 @@ def delete_number(number: HostedNumberId, *, yes: YesOption = False, reveal: Rev
     load_for_change()
     name = shown_within(number, reveal=reveal)
     confirm(f"Stop hosting {name}? Its messages go back to its carrier.", yes=yes)
-    _say_deleted(was_there=with_telnyx(partial(hosted_orders.delete_hosted_number, number=number)))
+    _delete(lambda telnyx: telnyx.messaging_hosted_numbers.delete(number))
 
 
 def _show_orders(orders: Sequence[MessagingHostedNumberOrder], *, as_json: bool = False, reveal: bool) -> None:
     """Print orders and, for people, the next step of those that wait for one."""
 
     def row(order: MessagingHostedNumberOrder) -> tuple[str, str, list[str], str]:
-        numbers = [f"{shown(one.phone_number, reveal=reveal)} {one.status}" for one in hosted_orders.numbers_of(order)]
+        numbers = [f"{shown(one.phone_number, reveal=reveal)} {one.status}" for one in hosted_numbers.numbers_of(order)]
         return order.id or "-", order.status or "-", numbers, order.messaging_profile_id or "-"
 
     columns = "id, status, numbers, messaging profile"
     show_list(orders, columns, row, "There are no such orders.", as_json=as_json, reveal=reveal)
     for each in () if as_json else orders:
-        if (step := next_step_of(each)) is not None:
+        if (step := hosted_numbers.next_step_of(each)) is not None:
             say("", f"{each.id}: {step.text}", f"→ {step.mend}")
 
 
@@ -241,20 +261,22 @@ def _show_numbers(numbers: Sequence[PhoneNumberWithMessagingSettings], *, as_jso
     show_list(numbers, columns, row, "There are no hosted numbers.", as_json=as_json, reveal=reveal)
 
 
-def _check_eligibility(numbers: Sequence[str], *, as_json: bool, reveal: bool) -> bool:
+def _check_eligibility(numbers: list[str], *, as_json: bool, reveal: bool) -> bool:
     """Print which numbers can be hosted, and why others cannot. Return whether all can."""
 
     def row(each: Eligibility) -> tuple[str, str, str]:
         verdict = "yes" if each.eligible else f"no ({each.eligible_status or 'unknown'})"
         return shown(each.phone_number, reveal=reveal), verdict, each.detail or ""
 
-    rows = with_telnyx(partial(hosted_orders.check_eligibility, numbers=numbers))
+    answer = with_telnyx(lambda telnyx: telnyx.messaging_hosted_number_orders.check_eligibility(phone_numbers=numbers))
+    rows = answer.phone_numbers or []
     show_list(rows, "number, can be hosted, detail", row, "Telnyx did not say.", as_json=as_json, reveal=reveal)
     return all(each.eligible for each in rows)
 
 
-def _say_deleted(*, was_there: bool) -> None:
-    say("deleted" if was_there else "there is none: deleted already, or never there")
+def _delete(ask: Callable[[AsyncTelnyx], Awaitable[object]]) -> None:
+    answer = with_telnyx(lambda telnyx: hosted_numbers.found(ask(telnyx)))
+    say("deleted" if answer is not None else "there is none: deleted already, or never there")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -264,8 +286,8 @@ def _pair(text: str) -> tuple[str, str]:
     return e164(number), code.strip()
 
 
-def _pdf(path: Path, name: str) -> bytes:
+def _pdf(path: Path, name: str) -> tuple[str, bytes, str]:
     content = path.read_bytes()
     if not content.startswith(b"%PDF"):
         raise typer.BadParameter(f"--{name}: {path.name} is no PDF file")
-    return content
+    return f"{name}.pdf", content, "application/pdf"

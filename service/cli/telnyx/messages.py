@@ -11,8 +11,7 @@ from telnyx import AsyncTelnyx
 from service import clock
 from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, show_list, shown
-from service.cli.numbers import e164
-from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption
+from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, say
 from service.cli.telnyx.session import check_sms, first_rows, sender_of, with_telnyx, with_telnyx_and_redis
 from service.store.store import Store

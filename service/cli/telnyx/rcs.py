@@ -15,8 +15,7 @@ from telnyx.types.rcs_agent_message_param import ContentMessage
 from service.cli.connections import load_for_change
 from service.cli.inspect.config import without_password
 from service.cli.masked_output import show_list, shown
-from service.cli.numbers import e164, numbers_in
-from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption
+from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption, e164, numbers_in
 from service.cli.output import Cell, confirm, fail, progress, say
 from service.cli.telnyx.session import check_sms, sender_of, with_telnyx, with_telnyx_and_redis
 from service.messages.rcs_capabilities import RcsCapabilities
