@@ -2,7 +2,7 @@
 
 from service import Context, Discard, Event, Router
 from service.registrations import webhook_urls
-from service.registrations.webhook_repair import Unanswered, may_look, refuse_dead_ends, repair
+from service.registrations.webhook_repair import Unanswered, may_look, mend, refuse_dead_ends
 from service.settings import Settings
 
 router = Router()
@@ -60,7 +60,7 @@ async def _put_right(ctx: Context, comparison: webhook_urls.Comparison) -> None:
     except Unanswered as error:
         await _notify(ctx, "webhooks cannot be repaired", f"{what}: {error}", mend="ringback webhooks apply")
         return
-    await repair(ctx, comparison)
+    await mend(ctx.telnyx, ctx.services.store, comparison)
     await _notify(ctx, "webhooks were repaired", f"{what}: {fields} as declared", mend="ringback webhooks undo")
 
 

@@ -1,12 +1,13 @@
 """Warnings of links by public shorteners, which carriers block, unless they are domains of the account."""
 
+from functools import partial
 from urllib.parse import urlsplit
 
 from telnyx import APIError, AsyncTelnyx
 
 from service.messages.sms_text import public_shorteners
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
-from service.store.facts.remembered import known_url_domains, remember_url_domains
+from service.store.facts.remembered import known_or_asked
 from service.store.store import Store
 
 _PAGE = 250
@@ -20,13 +21,10 @@ async def shorteners_to_warn_of(text: str, telnyx: AsyncTelnyx, store: Store) ->
     """
     if not public_shorteners(text):
         return ()
-    own = await known_url_domains(store)
-    if own is None:
-        try:
-            own = await _account_domains(telnyx)
-        except (APIError, ListDoesNotEnd):
-            return public_shorteners(text)
-        await remember_url_domains(store, own)
+    try:
+        own = await known_or_asked(store, store.keys.url_domains, partial(_account_domains, telnyx))
+    except (APIError, ListDoesNotEnd):
+        return public_shorteners(text)
     return public_shorteners(text, own)
 
 

@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from redis.exceptions import RedisError
 from telnyx import AsyncTelnyx, NotFoundError
@@ -12,7 +13,7 @@ from service.messages.reply_address import Address
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
 from service.outbound.phone_numbers import country_of
 from service.settings import Settings
-from service.store.facts.remembered import has_sent_to, known_profile_countries, note_sent, remember_profile_countries
+from service.store.facts.remembered import has_sent_to, known_or_asked, note_sent
 from service.store.inbox.accept import FROM_TELNYX
 from service.store.inbox.leases import Lease
 from service.store.store import Store
@@ -48,16 +49,11 @@ class ReplyCountries:
             return False
         if home is not None or address.messaging_profile_id is None:
             return True
-        countries = await self._profile_countries(address.messaging_profile_id)
+        profile = address.messaging_profile_id
+        ask = partial(self._asked, profile)
+        countries = await known_or_asked(self.store, self.store.keys.profile_countries(profile), ask)
         # Of a profile without numbers nobody can tell its country: the budget alone holds.
         return bool(countries) and region not in countries
-
-    async def _profile_countries(self, profile_id: str) -> frozenset[str]:
-        known = await known_profile_countries(self.store, profile_id)
-        if known is None:
-            known = await self._asked(profile_id)
-            await remember_profile_countries(self.store, profile_id, known)
-        return known
 
     async def _asked(self, profile_id: str) -> frozenset[str]:
         """Ask Telnyx. Source: SDK 4.189, `messaging_profiles.list_phone_numbers` and `list_short_codes`."""

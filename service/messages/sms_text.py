@@ -6,7 +6,7 @@ could be read.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 _WEB = ("https://", "http://")
@@ -29,7 +29,7 @@ def readable(content: Mapping[str, Any], *, pictures: bool = True) -> str:
         [_file(content.get("content_info"))],
         list(_suggestions(content)),
     ]
-    texts = [_without_repetition(block) for block in blocks]
+    texts = [dict.fromkeys(filter(None, block)) for block in blocks]
     return "\n\n".join("\n".join(lines) for lines in texts if lines)
 
 
@@ -76,11 +76,6 @@ def _place(location: Mapping[str, Any]) -> str:
     return f"{latitude}, {longitude}"
 
 
-def _without_repetition(lines: Iterable[str]) -> list[str]:
-    """Return the lines that say something, each once."""
-    return list(dict.fromkeys(line for line in lines if line))
-
-
 def _text(value: object) -> str:
     return value.strip() if isinstance(value, str) else ""
 
@@ -90,11 +85,7 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if _is_list(value) else []  # type: ignore[attr-defined]
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []
 
 
 _BASIC = frozenset(

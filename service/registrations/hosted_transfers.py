@@ -53,12 +53,8 @@ class Transfer:
 
     @classmethod
     def parse(cls, stored: bytes) -> "Transfer":
-        """Read what `dump` wrote."""
+        """Read the stored form."""
         return TypeAdapter(cls).validate_json(stored)
-
-    def dump(self) -> bytes:
-        """Return the stored form."""
-        return orjson.dumps(self)
 
 
 def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
@@ -86,5 +82,5 @@ async def remember(ctx: Context, order_id: str, heard: Transfer) -> bool:
         stored = await snapshot(ctx.services.store, KIND, order_id)
         if stored and Transfer.parse(stored).heard_at > heard.heard_at:
             return False
-        if await compare_and_set(ctx.services.store, KIND, order_id, before=stored, after=heard.dump()):
+        if await compare_and_set(ctx.services.store, KIND, order_id, before=stored, after=orjson.dumps(heard)):
             return True

@@ -75,15 +75,11 @@ class Known:
 
     @classmethod
     def parse(cls, stored: bytes) -> "Known":
-        """Read the form of `dump`. A damaged one becomes an unknown status, so that the API is read again."""
+        """Read the stored form. A damaged one becomes an unknown status, so that the API is read again."""
         try:
             return _STORED.validate_json(stored)
         except ValidationError:
             return cls("unreadable", "", None, 0)
-
-    def dump(self) -> bytes:
-        """Return the stored form."""
-        return orjson.dumps(self)
 
 
 _STORED = TypeAdapter(Known)
@@ -117,7 +113,9 @@ class Followed:
                 return []
             first = after.changes - len(changes) + 1
             raised = [_arrival(self.kind, subject, reading.details, *each) for each in enumerate(changes, start=first)]
-            if await compare_and_set(self.store, self.kind, subject, before=stored, after=after.dump(), raised=raised):
+            if await compare_and_set(
+                self.store, self.kind, subject, before=stored, after=orjson.dumps(after), raised=raised
+            ):
                 return list(changes)
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
 

@@ -120,11 +120,6 @@ async def mend(telnyx: AsyncTelnyx, store: Store, comparison: webhook_urls.Compa
     await _change(telnyx, destination, kept.after)
 
 
-async def repair(ctx: Context, comparison: webhook_urls.Comparison) -> None:
-    """Change what differs, as `mend` does, for a handler."""
-    await mend(ctx.telnyx, ctx.services.store, comparison)
-
-
 async def may_look(ctx: Context, key: str, by: str) -> bool:
     """Return whether the event `by` may look at an agent or profile: one event may within `ONCE_PER` seconds."""
     return await acquire_throttle(ctx.services.store, f"webhooks:{key}", by, seconds=ONCE_PER)
@@ -134,11 +129,6 @@ async def kept_changes(store: Store) -> list[Kept]:
     """Return the latest change of ours to each agent and profile that was not undone."""
     stored = await all_known(store, CHANGED)
     return [Kept(**orjson.loads(value)) for _, value in sorted(stored.items())]
-
-
-async def let_go(store: Store, kept: Kept) -> None:
-    """Forget a change of ours to what is gone from the account."""
-    await forget_snapshot(store, CHANGED, kept.key)
 
 
 async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: webhook_urls.Destination) -> None:

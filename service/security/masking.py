@@ -5,7 +5,7 @@ import hashlib
 import re
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 LONGEST_TYPE = 128
@@ -113,14 +113,9 @@ def gives_away(text: str) -> bool:
     return _PRIVATE_ID.search(text) is not None or any(_LONG_NUMBER.search(each) for each in decoded(text))
 
 
-def replace_ids(text: str, replace: Callable[[str], str]) -> str:
-    """Return a text with another one in the place of each id. Each id has a dot, and most texts have none."""
-    return text if "." not in text else _PRIVATE_ID.sub(lambda match: replace(match[0]), text)
-
-
 def mask_ids(text: str) -> str:
-    """Return a text with its ids masked: `US.•••1918`, `wamid.•••`."""
-    return replace_ids(text, _masked_id)
+    """Return a text with its ids masked: `US.•••1918`, `wamid.•••`. Each id has a dot, and most texts have none."""
+    return _PRIVATE_ID.sub(_masked_id, text) if "." in text else text
 
 
 def decoded(text: str) -> Iterator[str]:
@@ -131,13 +126,13 @@ def decoded(text: str) -> Iterator[str]:
         yield base64.b64decode(whole + "=" * (-len(whole) % 4)).decode("latin-1")
 
 
-def _masked_id(found: str) -> str:
-    return "wamid.•••" if found.lower().startswith("wamid.") else f"{found[:3]}•••{found[-4:]}"
+def _masked_id(found: re.Match[str]) -> str:
+    return "wamid.•••" if found[0].lower().startswith("wamid.") else f"{found[0][:3]}•••{found[0][-4:]}"
 
 
 def printable(text: str) -> str:
     r"""Return a text on one line, each control and format character as an escape: `\n`, `\x1b`, `\u202e`."""
-    return _UNSAFE.sub(_escaped, text)
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def printable_lines(text: str) -> str:
@@ -163,10 +158,6 @@ def shown_type(event_type: str) -> str:
         return text
     digest = hashlib.sha256(event_type.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
     return f"{text[: LONGEST_TYPE - _DIGEST - 1]}…{digest}"
-
-
-def _escaped(found: "re.Match[str]") -> str:
-    return found[0].encode("unicode_escape").decode()
 
 
 def _json_escaped(found: "re.Match[str]") -> str:

@@ -5,10 +5,8 @@ digests. With an encryption key they are keyed, because a reader could try all n
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from service.events.event import parse_json
 from service.events.nested_json import leaves
@@ -72,14 +70,7 @@ class NumberMatcher:
         if not content:
             return False
         try:
-            texts = _texts(parse_json(content))
+            texts = [str(each) for each in leaves(parse_json(content)) if isinstance(each, str | int)]
         except ValueError:
-            texts = iter([content.decode(errors="replace")])
+            texts = [content.decode(errors="replace")]
         return any(self.pattern.search(each) for text in texts for each in (text, *decoded(text)))
-
-
-def _texts(content: Any) -> Iterator[str]:
-    """Yield all texts and whole numbers in a parsed body, names of fields too."""
-    for each in leaves(content):
-        if isinstance(each, str | int):
-            yield str(each)

@@ -55,14 +55,11 @@ async def refusals(store: Store, needs: Needs) -> list[str]:
     Raises:
         redis.exceptions.RedisError: the server cannot be reached, takes no writes, or refuses even to look.
     """
-    asked = [*_about_commands(store.keys, needs), *_about_keys(store.keys, needs.texts)]
-    commands = (json.dumps(command) for _, command in asked)
-    refused = await store.run("permissions", *commands, needs_room=needs.room)
+    # A command with all its arguments. The server crashes if it is asked about an incomplete one.
+    commands = [(f"the command {each}", [each, *_arguments(each, store.keys.readyz)]) for each in needs.all_commands()]
+    asked = [*commands, *_about_keys(store.keys, needs.texts)]
+    refused = await store.run("permissions", *(json.dumps(each) for _, each in asked), needs_room=needs.room)
     return list(dict.fromkeys(asked[number - 1][0] for number in refused))
-
-
-def _about_commands(keys: Keys, needs: Needs) -> list[tuple[str, list[str]]]:
-    return [(f"the command {each}", _whole(each, keys.readyz)) for each in needs.all_commands()]
 
 
 def _about_keys(keys: Keys, texts: Iterable[str]) -> list[tuple[str, list[str]]]:
@@ -73,11 +70,6 @@ def _about_keys(keys: Keys, texts: Iterable[str]) -> list[tuple[str, list[str]]]
         for name in sorted(ours | arqs)
         for command in ("EXISTS", "DEL")
     ]
-
-
-def _whole(command: str, key: str) -> list[str]:
-    """Return a command with all its arguments. The server crashes if it is asked about an incomplete one."""
-    return [command, *_arguments(command, key)]
 
 
 def _arguments(command: str, key: str) -> list[str]:

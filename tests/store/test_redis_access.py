@@ -184,7 +184,7 @@ async def test_everysec_is_a_warning_that_names_what_a_power_loss_costs(
 @pytest.mark.anyio
 async def test_every_command_that_is_asked_about_is_whole(own_server: embedded_server.EmbeddedServer) -> None:
     """The server crashes where a script asks about a command without its key."""
-    from service.store.permissions import _KEYLESS, _VARIADIC, _whole
+    from service.store.permissions import _KEYLESS, _VARIADIC, _arguments
 
     async with connect(own_server.url, timeout=5, connections=2) as redis:
         commands = worker_needs().all_commands()
@@ -196,7 +196,7 @@ async def test_every_command_that_is_asked_about_is_whole(own_server: embedded_s
             assert (first == 0) == (command in _KEYLESS | {"SCAN"}), command
             assert (last == -1) == (command in _VARIADIC | {"MSET"}), command
             assert last in (-1, 0, -2, 1) or command == "RENAME", command
-            assert len(_whole(command, "k")) > first
+            assert len([command, *_arguments(command, "k")]) > first
 
 
 @pytest.fixture

@@ -109,11 +109,8 @@ def _failures() -> Iterator[DemoDelivery]:
 
 
 def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> DemoDelivery:
-    return DemoDelivery(title, _rcs(number), number, sms=0, answer="401 refused", expects=_is_absent, age=age, key=key)
-
-
-def _is_absent(record: EventRecord | None) -> bool:
-    return record is None
+    absent, answer = (lambda record: record is None), "401 refused"
+    return DemoDelivery(title, _rcs(number), number, sms=0, answer=answer, expects=absent, age=age, key=key)
 
 
 def _rcs(number: str, status: str = "delivery_failed") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from service.cli.events.timeline_view import look_up, show
 from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption, YesOption
 from service.cli.output import confirm, fail
 from service.settings import load
-from service.store.inbox.accept import PAGE, summaries
+from service.store.inbox.accept import summaries
 from service.store.inbox.dead_letters import OperatorVerdict, drop, retry
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids
@@ -36,9 +36,7 @@ def list_dead(*, selection: EventFilter, limit: LimitOption = 50, as_json: JsonO
     """
 
     async def find_them(store: Store) -> list[EventRecord]:
-        ids = await dead_ids(store, selection, limit=limit)
-        pages = [await summaries(store, ids[start : start + PAGE]) for start in range(0, len(ids), PAGE)]
-        return [record for page in pages for record in page]
+        return await summaries(store, await dead_ids(store, selection, limit=limit))
 
     show_events(
         with_redis(find_them),

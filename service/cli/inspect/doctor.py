@@ -164,10 +164,6 @@ def _idempotency(settings: Settings) -> str:
     raise CheckFailed("Telnyx sent twice under one key when it was tried: set RINGBACK_RESEND=never")
 
 
-def _dry_run(settings: Settings) -> str:
-    return "on: nothing is sent (RINGBACK_DRY_RUN)" if settings.dry_run else "off"
-
-
 _CHECKS: dict[str, Check] = {
     "variables": _variables,
     "files": _files,
@@ -178,7 +174,7 @@ _CHECKS: dict[str, Check] = {
     "memory": _memory,
     "workers": _workers,
     "encryption": _encryption,
-    "dry run": _dry_run,
+    "dry run": lambda settings: "on: nothing is sent (RINGBACK_DRY_RUN)" if settings.dry_run else "off",
     "idempotency": _idempotency,
 }
 

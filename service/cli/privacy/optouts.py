@@ -89,10 +89,7 @@ def import_opt_outs(
 
     Exit codes: 0 imported, 1 Redis is unreachable, 2 the file is invalid.
     """
-    try:
-        words = read_opt_out_file(file)
-    except UnfitFile as error:
-        fail(str(error), code=2)
+    words = read_opt_out_file(file)
     news = with_redis(lambda store: _import(store, words))
     say(f"{len(words)} opt-outs read, {news} new.")
 
@@ -125,23 +122,18 @@ async def _import(store: Store, words: Sequence[ConsentChange]) -> int:
     return news
 
 
-class UnfitFile(Exception):
-    """A file that cannot be imported. The text names file, line and field, and quotes no number."""
-
-
 def read_opt_out_file(path: Path) -> list[ConsentChange]:
     """Return the opt-outs in a file, without blank lines, `#` lines and a first line of column names.
 
-    Raises:
-        UnfitFile: it cannot be read, or a line is invalid.
+    Where it cannot be read, or a line is invalid, end the command with exit code 2. No error quotes a number.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UnfitFile(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})") from None
+        fail(f"{path}: cannot be read as UTF-8 text ({type(error).__name__})", code=2)
     words = [_word(path, place, line) for place, line in enumerate(lines, start=1) if _says_something(place, line)]
     if not words:
-        raise UnfitFile(f"{path}: holds no number")
+        fail(f"{path}: holds no number", code=2)
     return words
 
 
@@ -157,8 +149,8 @@ def _word(path: Path, place: int, line: str) -> ConsentChange:
     try:
         opted_out = number_or_short_code(number)
     except typer.BadParameter as error:
-        raise UnfitFile(f"{path}, line {place}, number: {error.message}") from None
+        fail(f"{path}, line {place}, number: {error.message}", code=2)
     since = read_time(when) if when else None
     if when and since is None:
-        raise UnfitFile(f"{path}, line {place}, time: give an ISO 8601 date, such as 2026-01-31T12:00:00Z, or none")
+        fail(f"{path}, line {place}, time: give an ISO 8601 date, such as 2026-01-31T12:00:00Z, or none", code=2)
     return ConsentChange(opted_out, "out", since.timestamp() if since else None, "import")

@@ -44,12 +44,10 @@ def list_messages(
     """
     if not _RANGE.fullmatch(range_):
         raise typer.BadParameter(f"--range: {RANGES}")
-    wanted: dict[str, Any] = {"record_type": "messaging", "date_range": range_} | ({"cld": number} if number else {})
+    wanted: Any = {"record_type": "messaging", "date_range": range_} | ({"cld": number} if number else {})
     rows = with_telnyx(
         lambda telnyx: first_rows(
-            telnyx.detail_records.list(filter=wanted, page_size=50, sort=["-created_at"]),  # type: ignore[arg-type]
-            "detail records",
-            limit,
+            telnyx.detail_records.list(filter=wanted, page_size=50, sort=["-created_at"]), "detail records", limit
         )
     )
     columns, none = "id, created (UTC), type, from, to, status", "There are no such messages."

@@ -20,6 +20,7 @@ from service.registrations import webhook_repair, webhook_urls
 from service.registrations.webhook_repair import Kept, NotTaken, Unanswered
 from service.registrations.webhook_urls import Comparison, Destination, TollFreeUrl
 from service.settings import Settings, load
+from service.store.facts.remembered import forget_snapshot
 from service.store.store import Store
 
 ForceOption = Annotated[bool, typer.Option("--force", help="Also where somebody else has changed it since.")]
@@ -117,7 +118,7 @@ async def _kept_with_current(telnyx: AsyncTelnyx, store: Store) -> list[tuple[Ke
     for kept in await webhook_repair.kept_changes(store):
         current = await webhook_urls.find_destination(telnyx, kept.kind, kept.id)
         if current is None:
-            await webhook_repair.let_go(store, kept)
+            await forget_snapshot(store, webhook_repair.CHANGED, kept.key)
             say(f"{kept.kind} {kept.id} is gone from the account")
         else:
             found.append((kept, current))
@@ -210,13 +211,10 @@ def deliveries(
         print_json(_without_bodies(answer.data.to_dict(mode="json") if answer.data else {}), reveal=False)
         return
     since = datetime.fromtimestamp(clock.now(), UTC) - timedelta(days=days)
-    wanted: dict[str, Any] = {"started_at": {"gte": since.isoformat()}}
-    wanted |= {"status": {"eq": "failed"}} if failed else {}
+    wanted: Any = {"started_at": {"gte": since.isoformat()}} | ({"status": {"eq": "failed"}} if failed else {})
     rows = with_telnyx(
         lambda telnyx: first_rows(
-            telnyx.webhook_deliveries.list(filter=wanted, page_size=50),  # type: ignore[arg-type]
-            "webhook deliveries",
-            limit,
+            telnyx.webhook_deliveries.list(filter=wanted, page_size=50), "webhook deliveries", limit
         )
     )
     columns, none = "id, event, type, status, attempts, started (UTC)", "There are no such deliveries."

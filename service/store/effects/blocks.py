@@ -62,14 +62,12 @@ def sorted_blocks(store: Store, described: list[list[bytes]]) -> list[Block]:
 
 async def probe(store: Store, *, at_once: bool = False) -> int:
     """Make one event due of each block that is to be probed now (`at_once`: of each). Return how many."""
-    freed: int = await store.run("blocks_probe", int(at_once))
-    return freed
+    return int(await store.run("blocks_probe", int(at_once)))
 
 
 async def release(store: Store) -> int:
     """Release some events that lifted blocks held. Return how many: 0 where none is left or enough are due."""
-    freed: int = await store.run("blocks_release", STEP, MOST_DUE)
-    return freed
+    return int(await store.run("blocks_release", STEP, MOST_DUE))
 
 
 def _block(answer: list[bytes], encryption: Sealer) -> Block:

@@ -149,14 +149,12 @@ async def end(
 
 async def settle(store: Store, event_id: str, word: Literal["sent", "not_sent"]) -> int:
     """Settle the unresolved effects of one event as a person says. Return how many there were."""
-    settled: int = await store.run("effects_settle", event_id, word, SETTLED_ANSWER)
-    return settled
+    return int(await store.run("effects_settle", event_id, word, SETTLED_ANSWER))
 
 
 async def forget(store: Store, event_id: str, handler: str, *, only_count: bool = False) -> int:
     """Let a handler's effects happen again, under new keys. Return how many."""
-    count: int = await store.run("effects_forget", event_id, handler, int(not only_count))
-    return count
+    return int(await store.run("effects_forget", event_id, handler, int(not only_count)))
 
 
 def _place(name: str, field_name: str) -> bytes:

@@ -156,14 +156,17 @@ def _planned(planned: PlannedSend | None) -> bytes:
     return orjson.dumps(
         {
             "awake": planned.awake,
-            "since": -1 if planned.since is None else int(planned.since * 1000),
+            **_budget(planned),
             "fresh_until": -1 if planned.fresh_until is None else int(planned.fresh_until * 1000),
-            "segments": planned.segments,
-            "limit": planned.limit,
-            "window": int(rate_limits.WINDOW * 1000),
             "admission": admission,
         }
     )
+
+
+def _budget(asked: "PlannedSend | InsteadOf") -> dict[str, int]:
+    since = -1 if asked.since is None else int(asked.since * 1000)
+    window = int(rate_limits.WINDOW * 1000)
+    return {"since": since, "segments": asked.segments, "limit": asked.limit, "window": window}
 
 
 def _state(answer: Sequence[Any], encryption: Sealer) -> RecipientState:
@@ -247,14 +250,8 @@ def conditions_argument(conditions: SendConditions | None, encryption: Sealer, *
     if conditions.replies_per_hour is not None:
         written["reply"] = {"limit": conditions.replies_per_hour, "window": int(rate_limits.WINDOW * 1000)}
     if instead_of is not None:
-        written["message"] = {
-            "id": instead_of.message_id,
-            "since": -1 if instead_of.since is None else int(instead_of.since * 1000),
-            "segments": instead_of.segments,
-            "limit": instead_of.limit,
-            "window": int(rate_limits.WINDOW * 1000),
-            "keep": int(max(instead_of.keep, MIN_KEEP) * 1000),
-        }
+        keep = _milliseconds(instead_of.keep)
+        written["message"] = {"id": instead_of.message_id, **_budget(instead_of), "keep": keep}
         if instead_of.shown is not None:
             written["shown"] = {
                 "words": encode_words(instead_of.shown.consent, encryption),

@@ -1,6 +1,6 @@
 """Facts about phones, the account, registrations and receivers, remembered so that nobody asks again."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -67,15 +67,17 @@ async def forget(store: Store, agent: str, number: str) -> None:
         await pipeline.execute()
 
 
-async def known_url_domains(store: Store) -> frozenset[str] | None:
-    """Return the domains, or None where nobody has asked for them within the hour."""
-    stored: bytes | None = await store.redis.get(store.keys.url_domains)
-    return None if stored is None else frozenset(orjson.loads(stored))
+async def known_or_asked(store: Store, key: str, ask: Callable[[], Awaitable[frozenset[str]]]) -> frozenset[str]:
+    """Return the set of texts under a key. Where nobody has asked for it within the hour, ask, and keep the answer.
 
-
-async def remember_url_domains(store: Store, domains: Collection[str]) -> None:
-    """Keep the domains for an hour."""
-    await store.redis.set(store.keys.url_domains, orjson.dumps(sorted(domains)), ex=HOUR)
+    Raises whatever `ask` raises.
+    """
+    stored: bytes | None = await store.redis.get(key)
+    if stored is not None:
+        return frozenset(orjson.loads(stored))
+    found = await ask()
+    await store.redis.set(key, orjson.dumps(sorted(found)), ex=HOUR)
+    return found
 
 
 async def note_sent(store: Store, regions: Collection[str]) -> None:
@@ -88,17 +90,6 @@ async def has_sent_to(store: Store, region: str, *, within: float) -> bool:
     """Return whether we have sent to a region within so many seconds."""
     at: float | None = await store.redis.zscore(store.keys.sent_regions, region)
     return at is not None and at / 1000 >= clock.now() - within
-
-
-async def known_profile_countries(store: Store, profile_id: str) -> frozenset[str] | None:
-    """Return the countries of a profile's numbers, or None where nobody has asked for them within the hour."""
-    stored: bytes | None = await store.redis.get(store.keys.profile_countries(profile_id))
-    return None if stored is None else frozenset(orjson.loads(stored))
-
-
-async def remember_profile_countries(store: Store, profile_id: str, countries: Collection[str]) -> None:
-    """Keep the countries of a profile's numbers for an hour."""
-    await store.redis.set(store.keys.profile_countries(profile_id), orjson.dumps(sorted(countries)), ex=HOUR)
 
 
 async def note_gone(store: Store, url: str) -> None:

@@ -101,14 +101,12 @@ async def due(
 
 async def expire(store: Store, *, retention: float, dead_retention: float) -> int:
     """Delete some events that ended longer ago than this many seconds. Return how many."""
-    deleted: int = await store.run("expire", int(retention * 1000), int(dead_retention * 1000), STEP)
-    return deleted
+    return int(await store.run("expire", int(retention * 1000), int(dead_retention * 1000), STEP))
 
 
 async def prune_bodies(store: Store, *, older_than: float) -> int:
     """Delete some bodies of events that ended well longer ago than this many seconds. Return how many."""
-    pruned: int = await store.run("prune_bodies", int(older_than * 1000), STEP)
-    return pruned
+    return int(await store.run("prune_bodies", int(older_than * 1000), STEP))
 
 
 async def sweep(store: Store, *, first: int) -> int:
