@@ -182,7 +182,8 @@ class Worker(arq.worker.Worker):
         if self.burst:
             await asyncio.sleep(0)
             return not self.tasks and await self.pool.zcard(self.queue_name) == 0
-        if not claimed.leases:
+        if not claimed.is_full:
+            # Nothing more is due. A token tells of what comes meanwhile.
             await self._wait(claimed.next_in)
         return False
 
@@ -197,7 +198,8 @@ class Worker(arq.worker.Worker):
         free = self._free()
         if free <= 0:
             return ClaimedEvents([], [], None)
-        claiming = asyncio.create_task(self._claim_once(free))
+        # Half of them at once, so that handlers run while Redis looks for the other half.
+        claiming = asyncio.create_task(self._claim_once(min(free, -(-self.max_jobs // 2))))
         try:
             # The claim may have taken events although this task is cancelled: they have to be handed back.
             claimed = await asyncio.shield(claiming)

@@ -119,7 +119,7 @@ class HandlerRecord:
 
     def to_json(self) -> bytes:
         """Return the form in which Redis keeps it. Fields with their defaults are left out."""
-        kept = {name: getattr(self, name) for name in self.__slots__ if getattr(self, name) != _DEFAULTS[name]}
+        kept = {name: value for name, default in _DEFAULTS if (value := getattr(self, name)) != default}
         return orjson.dumps({"state": self.state, **kept})
 
     @classmethod
@@ -161,7 +161,9 @@ def _fitting(told: Mapping[str, Any], fields: Mapping[str, tuple[type, ...]]) ->
     }
 
 
-_DEFAULTS: dict[str, Any] = {name: getattr(HandlerRecord(), name) for name in HandlerRecord.__slots__}
+PENDING = HandlerRecord()
+"""The record of a handler that has not run."""
+_DEFAULTS = tuple((name, getattr(PENDING, name)) for name in HandlerRecord.__slots__)
 
 
 def _place(event_id: str, handler: str, field_name: str) -> bytes:

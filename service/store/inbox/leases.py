@@ -79,6 +79,7 @@ class ClaimedEvents:
     """The answer to a claim: our events, ids of arq's own due jobs, and seconds until the next is due.
 
     `poison_suspects` counts due events that only a worker without other work is given. `paused` names paused handlers.
+    `is_full` says that as much was claimed as was asked for, so that more may be due.
     `damaged` are the ids of events that ended because their records are damaged. `unreadable` are the members of the
     queue that are no text, so no event has such an id.
     """
@@ -90,6 +91,7 @@ class ClaimedEvents:
     paused: frozenset[str] = frozenset()
     damaged: tuple[str, ...] = ()
     unreadable: tuple[bytes, ...] = ()
+    is_full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +159,7 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
         paused=frozenset(each.decode() for each in paused),
         damaged=tuple(each.decode(errors="replace") for each in damaged),
         unreadable=(*odd, *(job for job in foreign if not _is_text(job))),
+        is_full=len(claimed) >= request.limit,
     )
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from service.security.encryption import MissingEncryptionKey, SealDamaged, Sealer, is_sealed, place_of
 from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER, SignatureHeaders
-from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.handler_records import PENDING, HandlerRecord
 
 EventState = Literal["open", "done", "ignored", "dead"]
 
@@ -95,14 +95,14 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
         ended_at=reading.number(b"ended_at", required=False),
         signature_headers=dict(zip((TIMESTAMP_HEADER, SIGNATURE_HEADER), signed, strict=False)) if signed else None,
         due=reading.number(b"due", required=False) or None,
-        again=tuple(filter(None, map(_delivery, fields.get(b"again", b"").split(b";")))),
+        again=tuple(filter(None, map(_delivery, fields[b"again"].split(b";")))) if b"again" in fields else (),
         notes=tuple(filter(None, map(_note, fields.get(b"notes", b"").splitlines()))),
         leased_until=reading.number(b"lease_until", required=False) or None,
         imported=b"imported" in fields,
         sealed_under=sealed_under,
         unsealed=body is not None and sealer.active and not is_sealed(fields[b"body"]),
         damaged=frozenset(reading.damaged),
-        blocked=_object(fields.get(b"blocked", b"")),
+        blocked=_object(fields[b"blocked"]) if b"blocked" in fields else {},
     )
 
 
@@ -161,7 +161,7 @@ class _Reading:
     def _handler(self, name: str, sealer: Sealer, event_id: str) -> HandlerRecord:
         text = self.fields.get(f"h:{name}".encode())
         try:
-            return HandlerRecord() if text is None else HandlerRecord.from_json(text).opened(sealer, event_id, name)
+            return PENDING if text is None else HandlerRecord.from_json(text).opened(sealer, event_id, name)
         except ValueError:
             self.damaged.add(name)
             return HandlerRecord("dead", reason=UNREADABLE, error=_DAMAGED)
