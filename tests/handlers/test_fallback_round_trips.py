@@ -116,6 +116,27 @@ def test_a_fallback_asks_redis_five_times_before_its_post_and_ten_times_in_all(o
     assert len(reads(own_stack, f"/messages/{event['data']['payload']['id']}")) == 1
 
 
+def test_a_worker_that_was_given_all_that_is_due_asks_for_no_more(own_stack: Stack) -> None:
+    own_stack.start_worker(built_in)
+    own_stack.deliver(first := failure())
+    own_stack.ended(first)
+    with monitored(own_stack, event := failure()) as monitor:
+        own_stack.deliver(event)
+        own_stack.ended(event)
+        wait_for(lambda: len(asked := claims_and_waits(monitor)) >= 2 and asked[-1] == "BLPOP")
+        asked = claims_and_waits(monitor)
+
+    assert asked[:2] == ["claim", "BLPOP"]
+
+
+def claims_and_waits(monitor: Monitor) -> list[str]:
+    """Return the worker's claims and waits for a wake-up since the event was accepted."""
+    words = [each.split(" ") for each in monitor.commands]
+    names = ["BLPOP" if each[0] == "BLPOP" else SCRIPTS.get(each[1], "") for each in words if len(each) > 1]
+    since = names.index("accept") if "accept" in names else len(names)
+    return [each for each in names[since:] if each in ("claim", "BLPOP")]
+
+
 @pytest.mark.slow
 def test_fallbacks_that_wait_for_their_turn_hardly_read_telnyx_twice(stack: Stack) -> None:
     events = [failure() for _ in range(24)]
