@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.settings import InvalidSettings, Settings, load, load_for_ingress
+from service.settings import InvalidSettings, Settings, load, load_for_ingress, without_unused_by_ingress
 from service.settings.send_limits import SendLimits
 from tests.stack import make_settings
 
@@ -197,3 +197,11 @@ def test_the_ingress_reads_no_secret_that_it_has_no_use_for(monkeypatch: pytest.
     assert None not in (load().api_key, load().notify, load().forward_secret)
     settings = load_for_ingress()
     assert (settings.api_key, settings.notify, settings.forward_secret) == (None, None, None)
+
+
+def test_each_secret_is_one_that_the_ingress_uses_or_never_reads() -> None:
+    secrets = {
+        str(each.validation_alias) for each in Settings.model_fields.values() if "Secret" in str(each.annotation)
+    }
+    never_read = secrets - without_unused_by_ingress(dict.fromkeys(secrets, "hush")).keys()
+    assert secrets - never_read == {"REDIS_URL", "RINGBACK_PROBE_KEY", "RINGBACK_ENCRYPTION_KEY"}

@@ -14,13 +14,13 @@ from telnyx import APIConnectionError, APIError, APIResponseValidationError, API
 
 from service import clock
 from service.events.event import parse_json
+from service.outbound.account_blocks import account_reason
 from service.outbound.api_call import answers_conflict, is_send
 from service.security.masking import mask_numbers
 
 STOP = "40300"
 """The code of a block by the recipient's STOP, never tried again."""
 
-_ACCOUNT = {"40312": "profile_disabled", "40333": "spending_limit"}
 _RATE = frozenset({"10011", "40318"})
 _LATER = frozenset({408, 425, 429})
 _SECONDS = re.compile(r"\s*\d+\s*", re.ASCII)
@@ -96,7 +96,7 @@ def classify_response(answer: TelnyxResponse, *, is_send: bool, conflict_is_fina
     if STOP in known:
         # With any status: public code shows 400, 403 and 409, and only the code is documented.
         return Refusal("hopeless", STOP, detail)
-    reason = _reason_of_account(answer.status, known, is_send=is_send)
+    reason = account_reason(answer.status, known, is_send=is_send)
     if reason is not None:
         return Refusal("account", reason, detail)
     if answer.status == 409 and is_send:
@@ -152,15 +152,6 @@ def number_in(value: str | None) -> float | None:
 def _tails(path: str) -> list[str]:
     """Return the possible paths without that of the base address."""
     return [path[place:] for place, letter in enumerate(path) if letter == "/"]
-
-
-def _reason_of_account(status: int, known: list[str], *, is_send: bool) -> str | None:
-    for code in known:
-        if code in _ACCOUNT:
-            return _ACCOUNT[code]
-    if status == 401:
-        return "credentials"
-    return "permission" if status == 403 and "10010" in known and is_send else None
 
 
 def _passing_reason(status: int) -> str:

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from redis.exceptions import RedisError
 
+from service.outbound.account_blocks import ACCOUNT_BLOCKS
 from service.outbound.api_call import Call
 from service.outbound.errors import (
     LONGEST_WAIT,
@@ -45,6 +46,8 @@ MAX_SLOTS = 3
 LIMIT_LASTS = 60.0
 """Seconds for which a limit that an answer names is believed."""
 REDIS_PAUSE = 1.0
+LONGEST_PAUSE = 60.0
+"""Seconds after a rate limit or an outage at most, where Telnyx names no time."""
 ACCOUNT_PROBE = 60.0
 """Seconds between two probes of a block of the account."""
 OUTAGE_PROBES = (1.0, 10.0)
@@ -57,27 +60,12 @@ QUIET = 600.0
 """Seconds before people are notified again of a block that comes and goes."""
 
 _PROFILE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_RESUMES = "It is probed once a minute, and parked events resume afterwards"
 ADVICE: Mapping[str, str] = {
     OUTAGE: (
         "Telnyx does not answer, or fails (5xx): there is nothing to do here, see status.telnyx.com. It is probed every"
         " few seconds, and parked events resume afterwards"
     ),
-    "credentials": (
-        "Telnyx refuses the API key (401): set TELNYX_API_KEY to a valid key and restart the worker. Parked events"
-        " resume afterwards"
-    ),
-    "permission": (
-        "Telnyx does not let this account send here (403, 10010). Enable it in Mission Control or by Telnyx's"
-        f" support, or use another key. {_RESUMES}"
-    ),
-    "profile_disabled": (
-        f"the messaging profile is disabled (40312): enable it in Mission Control, Messaging. {_RESUMES}"
-    ),
-    "spending_limit": (
-        "the spending limit of the messaging profile is reached (40333): raise it in Mission Control, or wait for its"
-        f" reset. {_RESUMES}"
-    ),
+    **{each.kind: each.advice for each in ACCOUNT_BLOCKS},
 }
 
 
@@ -204,15 +192,16 @@ class Gate:
 
 def blocks_of(call: Call) -> dict[str, str]:
     """Return the names of the blocks that a call depends on, by kind. Those of a profile concern no other profile."""
-    names = {OUTAGE: OUTAGE, "credentials": "credentials"}
+    subjects = {"every call": ""}
     if call.is_effect:
         profile = call.messaging_profile_id
         if profile is None or not _PROFILE_ID.fullmatch(profile):
             # A digest, since another value, or a sender without a profile, may be a number.
             profile = hashlib.sha256(f"{profile}/{call.sender}".encode()).hexdigest()[:16]
-        names["permission"] = f"permission:{call.shown_path.partition('?')[0]}"
-        names |= {kind: f"{kind}:{profile}" for kind in ("profile_disabled", "spending_limit")}
-    return names
+        subjects["sends by that path"] = f":{call.shown_path.partition('?')[0]}"
+        subjects["sends of that messaging profile"] = f":{profile}"
+    concerned = [each for each in ACCOUNT_BLOCKS if each.concerns in subjects]
+    return {OUTAGE: OUTAGE, **{each.kind: each.kind + subjects[each.concerns] for each in concerned}}
 
 
 def _account_refusal(call: Call, answer: TelnyxResponse | None) -> Refusal | None:
@@ -241,6 +230,7 @@ def _call_report(call: Call, answer: TelnyxResponse | None, account: Refusal | N
         wait=int(wait * 1000) if wait else None,
         limit=number_in(answer.headers.get("x-ratelimit-limit")) or None,
         limit_lasts=int(LIMIT_LASTS * 1000),
+        longest_pause=int(LONGEST_PAUSE * 1000),
     )
 
 

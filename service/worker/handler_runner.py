@@ -26,7 +26,7 @@ from service.outbound.handler_run_state import Run, current_run
 from service.routing import Context, Dead, Lifespan, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
-from service.store.effects.blocks import ALL, DETAIL, KIND, pause_block
+from service.store.effects.blocks import ALL, DETAIL, PAUSED, pause_block
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord
@@ -144,7 +144,7 @@ async def run_handler(
 
 def _parked(record: HandlerRecord, block: str, limits: Limits, now: int) -> HandlerRecord:
     """Park a paused handler."""
-    parked = after_refusal(record, Refusal("held", KIND, DETAIL, block=block), limits, now)
+    parked = after_refusal(record, Refusal("held", PAUSED, DETAIL, block=block), limits, now)
     return parked.after(RunRecord(now, now, parked.state, parked.reason, parked.error), ran=False)
 
 

@@ -15,6 +15,7 @@ from telnyx import APIConnectionError, APIError
 
 from service.outbound.effect_rules import not_sent_reason
 from service.outbound.errors import Refusal, classify_error
+from service.outbound.gate import ACCOUNT_PROBE, LONGEST_PAUSE
 from service.routing import Dead, Discard, Retry
 from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of
@@ -26,8 +27,6 @@ FIRST_BACKOFF = 1.0
 MAX_BACKOFF = 3600.0
 JITTER = 0.1
 FIRST_PAUSE = 1.0
-MAX_PAUSE = 60.0
-PARKED_PROBE = 60.0
 RATE_LIMIT = "rate_limit"
 UNKNOWN_HANDLER_PAUSE = 60.0
 MISSING_KEY_PAUSE = 60.0
@@ -130,13 +129,13 @@ def after_refusal(record: HandlerRecord, refusal: Refusal, limits: Limits, now: 
         # The end of a block makes the handler due. Without a known block it is probed.
         outage = refusal.block is not None and kind_of(refusal.block) == OUTAGE
         kind, deadline = ("outage", limits.outage_patience) if outage else ("account", limits.max_wait)
-        pause = PARKED_PROBE if refusal.block is None else math.inf
+        pause = ACCOUNT_PROBE if refusal.block is None else math.inf
         parked = _wait(record, Wait(kind, refusal.reason, refusal.detail, pause, deadline), limits.max_wait, now)
         return parked if parked.ended else replace(parked, state="parked", blocked_by=refusal.block)
     # Waiting for the rate limit does not count towards the deadline of an outage.
     kind = RATE_LIMIT if refusal.reason == RATE_LIMIT else "outage"
     # Being asked to wait for no time at all is no reason to hammer.
-    pause = refusal.after or min(FIRST_PAUSE * 2 ** min(_waits(record, kind), 10), MAX_PAUSE)
+    pause = refusal.after or min(FIRST_PAUSE * 2 ** min(_waits(record, kind), 10), LONGEST_PAUSE)
     wait = Wait(kind, refusal.reason, refusal.detail, pause, limits.outage_patience)
     return _wait(record, wait, limits.max_wait, now)
 

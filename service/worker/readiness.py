@@ -18,9 +18,10 @@ from starlette.applications import Starlette
 from service.ingress.http_protocol import bounded_config
 from service.monitoring.health import TIMEOUT, HealthProbe, health_routes
 from service.monitoring.notifications import notify
+from service.outbound.gate import ADVICE
 from service.processes.sockets import listen
 from service.settings import Settings
-from service.store.effects.blocks import ACCOUNT_KINDS, OUTAGE, Block, kind_of, open_blocks
+from service.store.effects.blocks import Block, kind_of, open_blocks
 from service.store.effects.rate_limits import BlockSignal
 from service.store.permissions import worker_needs
 from service.store.server_checks import trouble_with_encryption
@@ -34,7 +35,7 @@ class BlockMetrics:
     """Open blocks, and the events that they park."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    _kinds: set[str] = field(default_factory=lambda: {OUTAGE, *ACCOUNT_KINDS})
+    _kinds: set[str] = field(default_factory=lambda: set(ADVICE))
     """Kinds shown so far. A gauge keeps its last value, so that a kind without a block has to be set to 0."""
 
     def __post_init__(self) -> None:

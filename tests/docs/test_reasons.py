@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from service.outbound.account_blocks import ACCOUNT_BLOCKS
 from service.outbound.gate import ADVICE
 from service.store.effects.blocks import OUTAGE
 from service.store.inbox import reasons
@@ -65,6 +66,25 @@ def test_a_listed_reason_stands_in_the_code(reason: str) -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_page_explains_each_listed_reason_once_and_no_other(section: str) -> None:
     assert explained(section) == sorted(SECTIONS[section])
+
+
+def test_the_page_of_refusals_has_a_row_for_each_block() -> None:
+    section = (DOCS / "telnyx.md").read_text().partition("## Refusals and outages")[2].partition("\n## ")[0]
+    rows = {
+        kind: (seen, concerns)
+        for kind, seen, concerns in re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|", section, re.MULTILINE)
+    }
+    assert [*rows] == ["telnyx_outage", *(each.kind for each in ACCOUNT_BLOCKS)]
+    for each in ACCOUNT_BLOCKS:
+        seen, concerns = rows[each.kind]
+        assert concerns == each.concerns
+        assert re.findall(r"\d+", seen) == [str(number) for number in (each.status, each.code) if number is not None]
+
+
+def test_the_page_of_handlers_names_each_refusal_of_the_account() -> None:
+    [named] = re.findall(r"is refused because of the account \((.*?)\)", (DOCS / "handlers.md").read_text())
+    shown = ["/".join(str(each) for each in (row.status, row.code) if each is not None) for row in ACCOUNT_BLOCKS]
+    assert named.replace(" on a send", "").split(", ") == shown
 
 
 def test_each_reason_for_parking_has_advice_for_a_person() -> None:

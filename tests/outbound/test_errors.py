@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from service import Context, Discard, Event, Retry, Router
+from service.outbound.account_blocks import ACCOUNT_BLOCKS
 from service.store.inbox.handler_records import HandlerRecord
 from tests.cli.at_stack import run_at
 from tests.stack import SMS_FROM, Stack
@@ -120,6 +121,10 @@ def handler_of(stack: Stack, row: Row) -> tuple[HandlerRecord, str, str]:
     shown = run_at(stack, "events", "show", record.id)
     assert shown.code == 0, shown
     return record.handlers["handler"], number, shown.stdout
+
+
+def test_the_table_has_a_row_for_each_block_of_the_account() -> None:
+    assert {row.reason for row in ROWS.values() if row.state == "parked"} == {each.kind for each in ACCOUNT_BLOCKS}
 
 
 @pytest.mark.parametrize("name", ROWS)

@@ -347,7 +347,9 @@ SCENARIOS = (
         calling(
             rate_limits.report,
             "one",
-            rate_limits.CallReport([], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000),
+            rate_limits.CallReport(
+                [], alive=True, product="sms", limited=True, limit=5, limit_lasts=9000, longest_pause=60_000
+            ),
         ),
     ),
     Scenario("acquire", LEASED, calling(rate_limits.acquire, SEND)),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import typer
 
@@ -45,10 +45,18 @@ class OddRecords:
             raise typer.Exit(1)
 
 
-Row = tuple[str, str, str, str, list[str]]
+class Row(NamedTuple):
+    """The columns of an event in a table for people. Of a record that cannot be shown only two are filled."""
+
+    id: str
+    type: str = ""
+    state: str = ""
+    received: str = ""
+    handlers: Sequence[str] = ()
+
 
 NARROW = 120
-"""Characters in a line below which an event's five columns become two."""
+"""Characters in a line below which an event's columns become two."""
 DEAD_NOTE = (
     "A dead event does not run again. First fix what its error names: the handler, the account or the sender's data."
     " Then ringback dead retry ID. Its history: ringback dead show ID."
@@ -87,7 +95,7 @@ def as_object(record: EventRecord) -> dict[str, Any]:
 
 
 def _print_table(records: Sequence[EventRecord], odd: OddRecords) -> None:
-    rows = odd.each(records, _row, lambda event_id, why: (event_id, "", "", "", [why]))
+    rows = odd.each(records, _row, lambda event_id, why: Row(event_id, handlers=[why]))
     if console().width < NARROW:
         print_table(("id, type, state, received (UTC)", "handlers"), map(_narrow, rows))
     else:
@@ -99,12 +107,11 @@ def _print_table(records: Sequence[EventRecord], odd: OddRecords) -> None:
 def _row(record: EventRecord) -> Row:
     received = format_timestamp(record.received_at)[:19].replace("T", " ")
     handlers = [_in_words(name, handler) for name, handler in record.handlers.items()]
-    return record.id, shown_type(record.type), record.state, received, handlers
+    return Row(record.id, shown_type(record.type), record.state, received, handlers)
 
 
-def _narrow(row: Row) -> tuple[list[str], list[str]]:
-    event_id, event_type, state, received, handlers = row
-    return [event_id, *([f"  {event_type}", f"  {state}, {received}"] if state else ())], handlers
+def _narrow(row: Row) -> tuple[list[str], Sequence[str]]:
+    return [row.id, *([f"  {row.type}", f"  {row.state}, {row.received}"] if row.state else ())], row.handlers
 
 
 def _in_words(name: str, handler: HandlerRecord) -> str:

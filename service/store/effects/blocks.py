@@ -17,7 +17,7 @@ MOST_DUE = 5000
 """Due events above which none is released: new events would have to wait for all of them."""
 
 OUTAGE = "outage"
-ACCOUNT_KINDS = frozenset({"credentials", "permission", "profile_disabled", "spending_limit"})
+PAUSED = "paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Block:
     @property
     def is_of_account(self) -> bool:
         """Whether a person has to act at Telnyx, or on our configuration."""
-        return self.kind in ACCOUNT_KINDS
+        return self.kind not in (OUTAGE, PAUSED)
 
 
 def kind_of(name: str) -> str:
@@ -84,13 +84,12 @@ def _block(answer: list[bytes], encryption: Sealer) -> Block:
 
 ALL = "*"
 """In place of a handler's name: every handler."""
-KIND = "paused"
 DETAIL = "paused by a person"
 
 
 def pause_block(handler: str) -> str:
     """Return the name of the block that holds the events of a paused handler."""
-    return KIND if handler == ALL else f"{KIND}:{handler}"
+    return PAUSED if handler == ALL else f"{PAUSED}:{handler}"
 
 
 async def pause(store: Store, handler: str) -> bool:

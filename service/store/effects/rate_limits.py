@@ -77,8 +77,9 @@ class BlockSignal:
 class CallReport:
     """The report of an answer: signals for blocks, whether Telnyx is `alive`, and the limits of a send's `product`.
 
-    `good`: it was accepted. `limited`: it was refused since there were too many. The next may go after `wait` ms.
-    `limit` is the number that Telnyx allows a second. It counts for `limit_lasts` ms.
+    `good`: it was accepted. `limited`: it was refused since there were too many. The next may go after `wait` ms,
+    else after a pause that grows to `longest_pause` ms. `limit` is the number that Telnyx allows a second. It counts
+    for `limit_lasts` ms.
     """
 
     signals: Sequence[BlockSignal]
@@ -89,6 +90,7 @@ class CallReport:
     wait: int | None = None
     limit: float | None = None
     limit_lasts: int = 0
+    longest_pause: int = 0
 
 
 @dataclass(frozen=True, slots=True)

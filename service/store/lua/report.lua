@@ -5,11 +5,11 @@
 -- ARGV:   event id, report (JSON): {signals = {{name, outcome = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
 --         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, alive (whether Telnyx answered, and
 --         not with 5xx: that ends a row of failures), and for a send: product,
---         good, limited, wait (ms), limit, limit_lasts (ms)}
+--         good, limited, wait (ms), limit, limit_lasts (ms), longest_pause (ms, without `wait`)}
 -- Answer: {opened, lifted}: names; opened = those to notify people of
 -- Cost:   O(blocks + events that a lifted one releases × (handlers + log queue))
 local event_id, report = ARGV[1], cjson.decode(ARGV[2])
-local RELEASED_AT_ONCE, MAX_PAUSE, UNCLEAR_PAUSE, MAX_BLOCK = 50, 60000, 5000, 3600000
+local RELEASED_AT_ONCE, UNCLEAR_PAUSE, MAX_BLOCK = 50, 5000, 3600000
 local opened, lifted = {}, {}
 
 -- is_outage: whether so many distinct events have failed within a while, and none has succeeded, that this is an outage
@@ -70,7 +70,7 @@ local function update_bucket(bucket)
     block(bucket, report.wait, f)
   elseif report.limited and tonumber(f[1] or 0) <= now then
     -- Those that were on their way when the block began count once.
-    block(bucket, math.min(1000 * 2 ^ refusals, MAX_PAUSE), f, math.min(refusals + 1, 10))
+    block(bucket, math.min(1000 * 2 ^ refusals, report.longest_pause), f, math.min(refusals + 1, 10))
   end
   if report.good and refusals > 0 then redis.call('HDEL', bucket, 'refusals') end
   if report.limit then redis.call('HSET', bucket, 'reported_limit', report.limit, 'reported_until', now + report.limit_lasts) end

@@ -27,6 +27,10 @@ _KEYWORDS = {
     "START": {"START", "UNSTOP"},
     "HELP": {"HELP", "INFO"},
 }
+"""The words that Telnyx itself answers. On purpose not Ringback's own list: that has more words and spellings.
+
+Source: Telnyx's page on advanced opt-in and opt-out.
+"""
 
 
 class InboundMessage(Script):
