@@ -100,9 +100,9 @@ def is_gsm7(text: str) -> bool:
     return all(character in _BASIC or character in _EXTENSION for character in text)
 
 
-def segments(text: str) -> int:
-    """Return the number of segments that carriers charge for, or 0 for no text."""
-    if is_gsm7(text):
+def segments(text: str, *, gsm7: bool | None = None) -> int:
+    """Return the number of segments that carriers charge for, or 0 for no text. `gsm7` decides on the encoding."""
+    if is_gsm7(text) if gsm7 is None else gsm7:
         return _count([2 if character in _EXTENSION else 1 for character in text], alone=160, part=153)
     return _count([2 if ord(character) > 0xFFFF else 1 for character in text], alone=70, part=67)
 

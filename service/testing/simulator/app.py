@@ -105,7 +105,14 @@ class DroppableProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request, and add the extension to its scope."""
         super().on_message_begin()
-        self.scope["extensions"] = {EXTENSION: {"drop": _dropper(self.transport)}}
+        self.scope["extensions"] = {EXTENSION: {"drop": self._drop}}
+
+    def _drop(self) -> None:
+        connection = self.transport.get_extra_info("socket")
+        # The event loop lends its socket without its options. A duplicate of the descriptor sets them.
+        with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
+            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        self.transport.abort()
 
 
 class DroppedConnection(Response):
@@ -123,14 +130,3 @@ class DroppedConnection(Response):
         extension["drop"]()
         while (await receive())["type"] != "http.disconnect":
             pass
-
-
-def _dropper(transport: asyncio.Transport) -> Callable[[], None]:
-    def drop() -> None:
-        connection = transport.get_extra_info("socket")
-        # The event loop lends its socket without its options. A duplicate of the descriptor sets them.
-        with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
-            duplicate.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-        transport.abort()
-
-    return drop

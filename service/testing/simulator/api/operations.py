@@ -8,7 +8,7 @@ from service.testing.simulator.account import Account
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.hosted import numbers, order_operations
 from service.testing.simulator.messages import detail_records, inbound, rich_sending, sending
-from service.testing.simulator.tollfree import operations as tollfree
+from service.testing.simulator.tollfree import requests as tollfree
 from service.testing.simulator.webhooks import deliveries
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from service.messages.sms_text import is_gsm7, segments
 from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.resources import Resources
 
@@ -27,11 +28,6 @@ Status = Literal[
 
 MOST_PARTS = 10
 """Parts of one SMS. Source: OpenAPI `OutboundMessagePayload`."""
-_GSM7 = set(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
-    "abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM7_EXTENDED = set("^{}\\[~]|€\f")
 
 
 class Fallback(RequestBody):
@@ -104,13 +100,9 @@ class Messages(Resources[Message]):
 
 def encoding_of(text: str) -> str:
     """Return `GSM-7` if every character of `text` is in that alphabet, else `UCS-2`."""
-    return "GSM-7" if set(text) <= _GSM7 | _GSM7_EXTENDED else "UCS-2"
+    return "GSM-7" if is_gsm7(text) else "UCS-2"
 
 
 def parts_of(text: str, encoding: str) -> int:
     """Return the number of SMS for `text`: 160 septets or 70 UTF-16 units each, of several 153 or 67."""
-    if encoding == "GSM-7":
-        length, single, multiple = len(text) + sum(c in _GSM7_EXTENDED for c in text), 160, 153
-    else:
-        length, single, multiple = len(text.encode("utf-16-le")) // 2, 70, 67
-    return 1 if length <= single else -(-length // multiple)
+    return max(1, segments(text, gsm7=encoding == "GSM-7"))

@@ -111,16 +111,13 @@ def _check_content(request: CreateMessageRequest) -> None:
         raise missing_parameter("/text")
     if request.encoding == "gsm7" and encoding_of(content) != "GSM-7":
         raise bad_request("The text has characters that GSM-7 cannot encode.", "/text")
-    if _type(request) == "SMS" and parts_of(content, _encoding(request)) > MOST_PARTS:
+    encoding = "UCS-2" if request.encoding == "ucs2" else encoding_of(content)
+    if _type(request) == "SMS" and parts_of(content, encoding) > MOST_PARTS:
         raise refusal(400, "40302", "Message too large", "The message is split into too many parts.", "/text")
 
 
 def _type(request: CreateMessageRequest) -> MessageType:
     return request.type or ("MMS" if request.media_urls else "SMS")
-
-
-def _encoding(request: CreateMessageRequest) -> str:
-    return "UCS-2" if request.encoding == "ucs2" else encoding_of(request.text or "")
 
 
 def _message(account: Account, request: CreateMessageRequest) -> Message:
