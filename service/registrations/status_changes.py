@@ -168,12 +168,6 @@ def _after(before: Known | None, reading: Reading, changes: Sequence[Change]) ->
 
 def _arrival(kind: str, subject: str, details: Mapping[str, Any], number: int, change: Change) -> NewEvent:
     now = clock.now()
-    payload = {
-        "id": subject,
-        **details,
-        "previous": change.previous,
-        "status": change.now.status,
-        "reason": change.now.reason,
-        "changed_at": change.now.at or datetime.fromtimestamp(now, UTC),
-    }
+    told = {"previous": change.previous, "status": change.now.status, "reason": change.now.reason}
+    payload = {"id": subject, **details, **told, "changed_at": change.now.at or datetime.fromtimestamp(now, UTC)}
     return NewEvent.derived(f"{kind}:{subject}:{number}", f"{kind}.status_changed", payload, "emit", at=now)

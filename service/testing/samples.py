@@ -18,26 +18,20 @@ USER_ID = "US.13491208655302741918"
 
 def envelope(event_type: str, payload: Body) -> Body:
     """Return the body of a first delivery."""
-    return {
-        "data": {
-            "record_type": "event",
-            "event_type": event_type,
-            "id": str(uuid.uuid4()),
-            "occurred_at": _now(),
-            "payload": payload,
-        },
-        "meta": {"attempt": 1, "delivered_to": "http://127.0.0.1/webhooks"},
-    }
+    data = event_data(event_type, payload, event_id=str(uuid.uuid4()), occurred_at=_now())
+    return {"data": data, "meta": {"attempt": 1, "delivered_to": "http://127.0.0.1/webhooks"}}
+
+
+def event_data(event_type: str, payload: Body, *, event_id: str, occurred_at: str) -> Body:
+    """Return the `data` of an event. Source: OpenAPI `webhooks`."""
+    named = {"record_type": "event", "event_type": event_type, "id": event_id, "occurred_at": occurred_at}
+    return {**named, "payload": payload}
 
 
 def outbound_rcs(status: str, number: str) -> Body:
     """Return the payload of an outbound RCS message with this status."""
     return {
-        "id": str(uuid.uuid4()),
-        "record_type": "message",
-        "direction": "outbound",
-        "type": "RCS",
-        "messaging_profile_id": str(uuid.uuid4()),
+        **_message("outbound", "RCS"),
         "from": {"agent_id": "sample-agent", "agent_name": "Ringback"},
         "to": [{"phone_number": number, "status": status}],
         "body": {"text": "Your table is ready."},
@@ -48,11 +42,7 @@ def outbound_rcs(status: str, number: str) -> Body:
 def inbound_sms(number: str, text: str = "Are you open on Sundays?") -> Body:
     """Return the payload of an inbound SMS."""
     return {
-        "id": str(uuid.uuid4()),
-        "record_type": "message",
-        "direction": "inbound",
-        "type": "SMS",
-        "messaging_profile_id": str(uuid.uuid4()),
+        **_message("inbound", "SMS"),
         "from": {"phone_number": number},
         "to": [{"phone_number": OUR_NUMBER, "status": "webhook_delivered"}],
         "text": text,
@@ -101,6 +91,11 @@ SAMPLES: Mapping[str, Callable[[str], Body]] = MappingProxyType(
     }
 )
 """By name, a body about a number."""
+
+
+def _message(direction: str, kind: str) -> Body:
+    ids = {"id": str(uuid.uuid4()), "messaging_profile_id": str(uuid.uuid4())}
+    return {"record_type": "message", "direction": direction, "type": kind, **ids}
 
 
 def _now() -> str:

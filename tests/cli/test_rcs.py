@@ -8,7 +8,7 @@ import pytest
 from service.events.consent import ConsentChange
 from service.store.facts.consent import record_consent
 from service.testing.simulator.api.faults import Fault
-from service.testing.simulator.messages.lifecycle import OutcomeStatus
+from service.testing.simulator.messages.message import OutcomeStatus
 from tests.cli.at_stack import asked, run_at
 from tests.stack import SMS_FROM, Stack
 

@@ -20,7 +20,7 @@ from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.store.facts.consent import opted_out
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
-from service.testing.simulator.messages.lifecycle import OutcomeStatus
+from service.testing.simulator.messages.message import OutcomeStatus
 from tests.messages.policies import write_policy
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms

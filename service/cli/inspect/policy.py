@@ -124,14 +124,8 @@ def _shown_rule(rule: Rule) -> dict[str, Any]:
 def _shown(found: Explanation, *, reveal: bool) -> dict[str, Any]:
     draft = found.draft
     when = datetime.fromtimestamp(found.when, UTC).isoformat(timespec="seconds") if found.when is not None else None
-    decision = {
-        "to": _number(found.number, reveal=reveal),
-        "rule": found.rule,
-        "verdict": found.verdict,
-        "reason": found.reason,
-        "why": found.why,
-        "when": when,
-    }
+    told = {"rule": found.rule, "verdict": found.verdict, "reason": found.reason, "why": found.why}
+    decision = {"to": _number(found.number, reveal=reveal), **told, "when": when}
     if draft is None:
         return decision | dict.fromkeys(("as", "from", "segments", "text")) | {"media_urls": []}
     return decision | {

@@ -107,18 +107,9 @@ async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred |
     Raises:
         redis.exceptions.RedisError: it is not known. Asking again under the same ticket costs a slot at most.
     """
-    answer = await store.run(
-        "acquire",
-        asked.ticket,
-        asked.event_id,
-        int(asked.max_wait * 1000),
-        int(asked.probe_timeout * 1000),
-        asked.product or "",
-        str(asked.limit),
-        int(asked.requeued),
-        asked.unused,
-        *asked.blocks,
-    )
+    times = (int(asked.max_wait * 1000), int(asked.probe_timeout * 1000))
+    rate = (asked.product or "", str(asked.limit), int(asked.requeued), asked.unused)
+    answer = await store.run("acquire", asked.ticket, asked.event_id, *times, *rate, *asked.blocks)
     return parse_admission(answer, store.encryption)
 
 

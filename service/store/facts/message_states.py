@@ -144,15 +144,9 @@ def _planned(planned: PlannedSend | None) -> bytes:
     if planned is None:
         return b""
     asked = planned.admission
-    admission = {
-        "event": asked.event_id,
-        "ticket": asked.ticket,
-        "blocks": asked.blocks,
-        "product": asked.product,
-        "limit": asked.limit,
-        "requeued": asked.requeued,
-        "max_wait": int(asked.max_wait * 1000),
-    }
+    rate = {"product": asked.product, "limit": asked.limit, "requeued": asked.requeued}
+    admission = {"event": asked.event_id, "ticket": asked.ticket, "blocks": asked.blocks, **rate}
+    admission["max_wait"] = int(asked.max_wait * 1000)
     return orjson.dumps(
         {
             "awake": planned.awake,

@@ -161,11 +161,6 @@ def _number(text: str) -> str:
 
 def _capabilities(account: "Account", agent: RcsAgent, number: str) -> dict[str, Any]:
     features = FEATURES[account.capabilities.of(number)]
-    return {
-        "record_type": "rcs.capabilities",
-        "agent_id": agent.agent_id,
-        "agent_name": agent.agent_name,
-        "phone_number": number,
-        "features": features,
-        "status": _NOT_CAPABLE if features is None else "Success",
-    }
+    named = {"agent_id": agent.agent_id, "agent_name": agent.agent_name, "phone_number": number}
+    status = _NOT_CAPABLE if features is None else "Success"
+    return {"record_type": "rcs.capabilities", **named, "features": features, "status": status}

@@ -16,8 +16,8 @@ from service.testing.simulator.hosted.orders import HostedNumberOrder
 from service.testing.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.messages.inbound import InboundMessage, receive
-from service.testing.simulator.messages.lifecycle import MessageOutcome, OutcomeStatus
-from service.testing.simulator.messages.message import Message
+from service.testing.simulator.messages.lifecycle import MessageOutcome
+from service.testing.simulator.messages.message import Message, OutcomeStatus
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.tollfree.requests import ReviewDecision, VerificationRequest, decide
 from service.testing.simulator.webhooks.courier import WebhookPoster

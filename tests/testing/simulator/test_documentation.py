@@ -33,7 +33,8 @@ from service.testing.simulator.control import (
 )
 from service.testing.simulator.hosted.progress import OrderStep, TransferStep
 from service.testing.simulator.messages.inbound import InboundMessage
-from service.testing.simulator.messages.lifecycle import MessageOutcome, OutcomeStatus
+from service.testing.simulator.messages.lifecycle import MessageOutcome
+from service.testing.simulator.messages.message import OutcomeStatus
 from service.testing.simulator.rcs import Capability
 from service.testing.simulator.tollfree.requests import ReviewDecision
 from tests.processes.running import clean_environment, running

@@ -8,22 +8,18 @@ of its own.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from service.testing.simulator.api.fields import Script
-from service.testing.simulator.messages.message import Fallback, Message, MessageType, Status
+from service.testing.simulator.messages.message import Fallback, Message, MessageType, OutcomeStatus, Status
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.webhooks.events import WebhookTarget, new_event
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account
-
-OutcomeStatus = Literal[
-    "delivered", "read", "delivery_failed", "sending_failed", "delivery_unconfirmed", "expired", "sent", "queued"
-]
 
 _FAILED: tuple[Status, ...] = ("delivery_failed", "sending_failed", "expired")
 _ERRORS = {
@@ -154,19 +150,8 @@ async def _deliver(account: "Account", event_type: str, message: Message) -> Non
 
 
 def _turned(message: Message, fallback: Fallback) -> Message:
-    return replace(
-        message,
-        type=fallback.type,
-        sender=fallback.sender,
-        text=fallback.text,
-        subject=fallback.subject,
-        media_urls=tuple(fallback.media_urls),
-        content={},
-        fallback=None,
-        sent_at=None,
-        completed_at=None,
-        errors=(),
-    )
+    said: dict[str, Any] = {**dict(fallback), "type": fallback.type, "media_urls": tuple(fallback.media_urls)}
+    return replace(message, **said, content={}, fallback=None, sent_at=None, completed_at=None, errors=())
 
 
 def _error(code: str, title: str, detail: str) -> dict[str, Any]:

@@ -10,20 +10,11 @@ from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.resources import Resources
 
 MessageType = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
-Status = Literal[
-    "scheduled",
-    "queued",
-    "sending",
-    "sent",
-    "delivered",
-    "read",
-    "delivery_failed",
-    "sending_failed",
-    "delivery_unconfirmed",
-    "expired",
-    "cancelled",
-    "received",
+OutcomeStatus = Literal[
+    "delivered", "read", "delivery_failed", "sending_failed", "delivery_unconfirmed", "expired", "sent", "queued"
 ]
+"""The statuses that a message can end in or stay in."""
+Status = Literal[OutcomeStatus, "scheduled", "sending", "cancelled", "received"]
 """`to[].status`. Source: OpenAPI `OutboundMessagePayload` and `OutboundMessagePayloadCancelled`. For `read` the SDK."""
 
 MOST_PARTS = 10

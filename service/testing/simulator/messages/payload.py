@@ -49,14 +49,8 @@ def accepted_payload(message: Message, sender: dict[str, Any], body: Any) -> dic
 
 
 def _head(message: Message) -> dict[str, Any]:
-    return {
-        "record_type": "message",
-        "direction": message.direction,
-        "id": message.id,
-        "type": message.type,
-        "organization_id": ORGANIZATION_ID,
-        "messaging_profile_id": message.messaging_profile_id,
-    }
+    named = {name: getattr(message, name) for name in ("direction", "id", "type", "messaging_profile_id")}
+    return {"record_type": "message", "organization_id": ORGANIZATION_ID, **named}
 
 
 def _recipient(message: Message) -> dict[str, Any]:

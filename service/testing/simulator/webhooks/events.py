@@ -7,6 +7,7 @@ attempt.
 from dataclasses import dataclass
 from typing import Any
 
+from service.testing.samples import event_data
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.simulated_clock import SimulatedClock, iso
 
@@ -56,11 +57,5 @@ def new_event(
 ) -> WebhookEvent:
     """Return an event that occurs now."""
     occurred_at = clock.now()
-    data = {
-        "record_type": "event",
-        "event_type": event_type,
-        "id": identifiers.uuid("event"),
-        "occurred_at": iso(occurred_at),
-        "payload": payload,
-    }
+    data = event_data(event_type, payload, event_id=identifiers.uuid("event"), occurred_at=iso(occurred_at))
     return WebhookEvent(data, occurred_at)
