@@ -14,7 +14,7 @@ from benchmarks.signed_events import KEY, RECEIVED_BYTES, Make, failed_rcs, fina
 from benchmarks.targets import TARGETS, Target, misses
 from service import clock
 from service.events import read_envelope
-from service.security.telnyx_signature import PublicKey, read_claim
+from service.security.telnyx_signature import PublicKey, read_signature_headers
 
 ROOT = Path(__file__).parents[1]
 ID = "0b9f4a5e-7d0e-4c1a-9d6f-3a3c1a6d1b11"
@@ -103,7 +103,7 @@ def test_the_load_is_signed_events_that_the_ingress_takes(make: Make) -> None:
     [request] = requests([ID], make)
     head, _, body = request.partition(b"\r\n\r\n")
     headers = [(name, value) for line in head.split(b"\r\n")[1:] for name, _, value in [line.partition(b": ")]]
-    read_claim(headers, clock.now()).prove(body, [PublicKey(KEY.verify_key, "bench")])
+    read_signature_headers(headers, clock.now()).prove(body, [PublicKey(KEY.verify_key, "bench")])
     assert read_envelope(body).identity == ID
 
 

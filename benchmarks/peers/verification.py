@@ -8,7 +8,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from service.ingress.http_protocol import bounded_config
-from service.security.telnyx_signature import PublicKey, read_claim
+from service.security.telnyx_signature import PublicKey, read_signature_headers
 
 KEYS = (PublicKey.parse(os.environ["TELNYX_PUBLIC_KEY"]),)
 ANSWER = b'{"status":"accepted"}'
@@ -17,13 +17,13 @@ HEADERS = [(b"content-type", b"application/json"), (b"content-length", b"%d" % l
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Verify one request. An invalid signature ends in 500."""
-    claim = read_claim(scope["headers"], time.time())
+    signature = read_signature_headers(scope["headers"], time.time())
     body, more = b"", True
     while more:
         message = await receive()
         body += message.get("body", b"")
         more = message.get("more_body", False)
-    claim.prove(body, KEYS)
+    signature.prove(body, KEYS)
     await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     await send({"type": "http.response.body", "body": ANSWER})
 

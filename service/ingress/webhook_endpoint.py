@@ -21,7 +21,7 @@ from service.ingress.direct_answer import Headers, answer_directly, is_complete,
 from service.ingress.metrics import IngressMetrics
 from service.ingress.refusal_log import RefusalLog, RewriteCheck, peer_of
 from service.ingress.wrong_address import WrongAddress
-from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_claim
+from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_signature_headers
 from service.settings import Settings
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
@@ -90,17 +90,17 @@ class Reception:
         declared = _declared_length(scope)
         if declared is not None and declared > self.settings.max_body:
             raise Refused(413, f"body is larger than {self.settings.max_body} bytes")
-        claim = self._claim(scope)
+        signature = self._signature_headers(scope)
         with BodyReservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
-            key = self._proven(claim, body)
-            status = await self._store(key, claim, body)
+            key = self._proven(signature, body)
+            status = await self._store(key, signature, body)
         return {"status": status}, status
 
-    def _claim(self, scope: Scope) -> SignatureHeaders:
+    def _signature_headers(self, scope: Scope) -> SignatureHeaders:
         now = clock.now()
         try:
-            return read_claim(scope["headers"], now, int(self.settings.tolerance))
+            return read_signature_headers(scope["headers"], now, int(self.settings.tolerance))
         except InvalidSignature as error:
             raise Refused(401, error.reason, **_clock_hint(scope, now)) from None
 
@@ -132,9 +132,9 @@ class Reception:
             chunks.append(chunk)
         return b"".join(chunks)
 
-    def _proven(self, claim: SignatureHeaders, body: bytes) -> PublicKey:
+    def _proven(self, signature: SignatureHeaders, body: bytes) -> PublicKey:
         try:
-            return claim.prove(body, self._keys)
+            return signature.prove(body, self._keys)
         except InvalidSignature as error:
             raise Refused(
                 401,
@@ -144,7 +144,7 @@ class Reception:
                 hint="check TELNYX_PUBLIC_KEY, and that nothing between Telnyx and here rewrites the body",
             ) from None
 
-    async def _store(self, key: PublicKey, claim: SignatureHeaders, body: bytes) -> str:
+    async def _store(self, key: PublicKey, signature: SignatureHeaders, body: bytes) -> str:
         try:
             envelope = read_envelope(body, self._opt_out_words)
         except InvalidBody as error:
@@ -152,10 +152,10 @@ class Reception:
         if key is self._probe_key:
             return _probe(envelope)
         # Only a receiver of forwarded events has a use for signatures: without one they cost nothing.
-        kept = claim if self.settings.forward_url is not None else None
+        kept = signature if self.settings.forward_url is not None else None
         try:
             acceptance = await self.inbox.accept(
-                NewEvent.from_envelope(envelope, body, self.arrived_by, claim=kept, keep=self.settings.retention)
+                NewEvent.from_envelope(envelope, body, self.arrived_by, signature=kept, keep=self.settings.retention)
             )
         except NotAccepted as error:
             raise Refused(503, error.reason) from None

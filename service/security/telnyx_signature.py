@@ -94,7 +94,7 @@ class SignatureHeaders:
         raise InvalidSignature("signature does not match")
 
 
-def read_claim(headers: RawHeaders, now: float, tolerance: int = TOLERANCE) -> SignatureHeaders:
+def read_signature_headers(headers: RawHeaders, now: float, tolerance: int = TOLERANCE) -> SignatureHeaders:
     """Check the form of the two headers and the age of the timestamp, without the body.
 
     Raises:
@@ -102,16 +102,16 @@ def read_claim(headers: RawHeaders, now: float, tolerance: int = TOLERANCE) -> S
     """
     signature, timestamp = _single_values(headers)
     try:
-        claimed = base64.b64decode(signature, validate=True)
+        decoded = base64.b64decode(signature, validate=True)
     except ValueError:
         raise InvalidSignature("signature is not base64") from None
-    if len(claimed) != 64:
+    if len(decoded) != 64:
         raise InvalidSignature("signature is not 64 bytes long")
     if not timestamp.isdigit() or len(timestamp) > _LONGEST_TIMESTAMP:
         raise InvalidSignature("timestamp is not plain digits")
     if abs(math.floor(now) - int(timestamp)) > tolerance:
         raise InvalidSignature("timestamp is beyond the tolerance")
-    return SignatureHeaders(claimed, timestamp)
+    return SignatureHeaders(decoded, timestamp)
 
 
 def sign(body: bytes, key: SigningKey, timestamp: int) -> dict[str, str]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from service.security.telnyx_signature import InvalidSignature, PublicKey, public_key_text, read_claim, sign
+from service.security.telnyx_signature import InvalidSignature, PublicKey, public_key_text, read_signature_headers, sign
 
 KEY = SigningKey(b"\x01" * 32)
 PUBLIC = PublicKey.parse(public_key_text(KEY))
@@ -17,7 +17,7 @@ def raw(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 def verify(body: bytes, headers: list[tuple[bytes, bytes]], keys: list[PublicKey], now: float) -> PublicKey:
-    return read_claim(headers, now).prove(body, keys)
+    return read_signature_headers(headers, now).prove(body, keys)
 
 
 @given(st.binary(max_size=2000), st.integers(-300, 300))

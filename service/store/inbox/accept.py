@@ -39,7 +39,7 @@ class NewEvent:
     """An event to accept. `delay` (milliseconds) is how long it waits until handlers may see it.
 
     `words` are what it says about consent, `message` the state of its message. Both are kept in the
-    same step, the state for `keep` seconds. `claim` is given where the headers that prove the body are to be kept
+    same step, the state for `keep` seconds. `signature` is given where the headers that prove the body are to be kept
     beside it.
     """
 
@@ -52,7 +52,7 @@ class NewEvent:
     words: tuple[ConsentChange, ...] = ()
     message: MessageStatus | None = None
     keep: float = DEFAULT_KEEP
-    claim: SignatureHeaders | None = field(default=None, repr=False)
+    signature: SignatureHeaders | None = field(default=None, repr=False)
 
     @classmethod
     def derived(
@@ -70,7 +70,7 @@ class NewEvent:
         body: bytes,
         arrived_by: str,
         *,
-        claim: SignatureHeaders | None = None,
+        signature: SignatureHeaders | None = None,
         keep: float = DEFAULT_KEEP,
     ) -> "NewEvent":
         """Return what a webhook brings. The state of its message is kept for `keep` seconds."""
@@ -83,7 +83,7 @@ class NewEvent:
             words=envelope.words,
             message=envelope.message if arrived_by in FROM_TELNYX else None,
             keep=keep,
-            claim=claim,
+            signature=signature,
         )
 
 
@@ -127,7 +127,7 @@ def pack_event(arrival: NewEvent, encryption: Sealer) -> bytes:
         more["words"] = encode_words(arrival.words, encryption)
     if arrival.message is not None:
         more["message"] = encode_status(arrival.message, encryption, keep=arrival.keep)
-    source = encode_source(arrival.arrived_by, arrival.claim)
+    source = encode_source(arrival.arrived_by, arrival.signature)
     return pack(arrival.identity, arrival.type, source, arrival.body, more=more, encryption=encryption)
 
 

@@ -65,11 +65,11 @@ class EventRecord:
     blocked: Mapping[str, str] = field(default_factory=dict)
 
 
-def encode_source(arrived_by: str, claim: SignatureHeaders | None) -> str:
+def encode_source(arrived_by: str, signature: SignatureHeaders | None) -> str:
     """Return the way of arrival with the timestamp and signature that are kept: one field, pruned with the body."""
-    if claim is None:
+    if signature is None:
         return arrived_by
-    return f"{arrived_by} {claim.headers[TIMESTAMP_HEADER]} {claim.headers[SIGNATURE_HEADER]}"
+    return f"{arrived_by} {signature.headers[TIMESTAMP_HEADER]} {signature.headers[SIGNATURE_HEADER]}"
 
 
 def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -> EventRecord:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 import telnyx
 
-from service.security.telnyx_signature import PublicKey, read_claim
+from service.security.telnyx_signature import PublicKey, read_signature_headers
 from service.testing.simulator import Simulator
 from tests.testing.simulator.receiver import HANG, Receiver
 from tests.testing.simulator.submission import SUBMISSION
@@ -163,7 +163,7 @@ def test_every_webhook_is_signed_with_the_simulators_key(simulator: Simulator, r
     key = PublicKey.parse(simulator.public_key)
     for received in receiver.take(2):
         headers = [(name.encode(), value.encode()) for name, value in received.headers.items()]
-        assert read_claim(headers, time.time()).prove(received.body, [key]) == key
+        assert read_signature_headers(headers, time.time()).prove(received.body, [key]) == key
         assert received.headers["user-agent"] == "telnyx-webhooks"
 
 
