@@ -5,7 +5,7 @@ from telnyx import APIError
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
 from service.messages.fallback import DUE, Case, cases
-from service.messages.fallback_sending import Fallback, look
+from service.messages.fallback_sending import Fallback, preflight
 from service.messages.policy_file import policy_of
 from service.routing import Outcome
 
@@ -21,13 +21,13 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     policy = policy_of(ctx.settings.policy, ctx.settings.sms_from)
     if policy is None:
         raise Discard("not_armed")
-    found = list(cases(policy, event))
-    known = await look(ctx, message.id, found, by=event.id)
+    selected = list(cases(policy, event))
+    states = await preflight(ctx, message.id, selected, by=event.id)
     reasons: list[str | None] = []
     troubles: list[Outcome | APIError] = []
-    for case in found:
+    for case in selected:
         try:
-            reasons.append(await _handle_recipient(Fallback(ctx, case, known[case.number], event.id)))
+            reasons.append(await _handle_recipient(Fallback(ctx, case, states[case.number], event.id)))
         except (Outcome, APIError) as trouble:
             # One recipient's trouble is no reason to leave the others without their SMS.
             troubles.append(trouble)

@@ -24,7 +24,15 @@ from service.outbound.handler_run_state import CLEAR_FOR, current_run
 from service.routing import Context, Retry
 from service.store.effects.rate_limits import Blocked, Deferred, Room, room
 from service.store.facts.consent import KeyMissing
-from service.store.facts.message_states import InsteadOf, PlannedSend, Purpose, Recipient, RecipientState, Shown, ask
+from service.store.facts.message_states import (
+    InsteadOf,
+    PlannedSend,
+    Purpose,
+    Recipient,
+    RecipientState,
+    Shown,
+    read_state,
+)
 
 DOUBLE_DELIVERIES = Counter(
     "ringback_double_deliveries",
@@ -67,7 +75,7 @@ class Fallback:
         if not self.state.begun and (reason := await self.check_window()) is not None:
             return reason
         if not self.state.begun or not content_of(self.case.message):
-            shown = await look_up(self.ctx.telnyx, self._message_id)
+            shown = await read_message_at_telnyx(self.ctx.telnyx, self._message_id)
         sms = await self._write(shown)
         reason = await self._post(sms, shown)
         if reason == "over_budget":
@@ -79,12 +87,12 @@ class Fallback:
 
     async def check_window(self) -> str | None:
         """Return why the SMS never may go out within `max_wait` of its first hold. None: it may go now."""
-        preflight, run, case = self.state.preflight, current_run.get(), self.case
-        if preflight is None or run is None:
+        checked, run, case = self.state.preflight, current_run.get(), self.case
+        if checked is None or run is None:
             return None
-        if preflight.consent_missing:
-            raise KeyMissing(preflight.consent_missing)
-        if preflight.opted_out:
+        if checked.consent_missing:
+            raise KeyMissing(checked.consent_missing)
+        if checked.opted_out:
             return "opted_out"
         now = clock.now()
         latest = (self.state.held or now) + case.rule.max_wait
@@ -94,14 +102,14 @@ class Fallback:
         if opens > now:
             await self._hold(opens - now, "quiet_hours")
         sms = draft_of_event(case)
-        pause = None if preflight.room is None else await self._pause(preflight.room, _segments(sms))
+        pause = None if checked.room is None else await self._pause(checked.room, _segments(sms))
         if pause is not None and now + pause > latest:
             return "over_budget"
         if pause is not None:
             await self._hold(pause, "over_budget")
-        if isinstance(preflight.admission, Deferred | Blocked):
+        if isinstance(checked.admission, Deferred | Blocked):
             # The run ends before Telnyx is read: the SMS could not be sent now.
-            raise run.interrupt(run.gate.refusal(_call(case, sms), preflight.admission))
+            raise run.interrupt(run.gate.refusal(_call(case, sms), checked.admission))
         return None
 
     def remark_holder(self) -> None:
@@ -112,7 +120,7 @@ class Fallback:
             run.remarks.append(f"event {holder} holds the right to send this SMS: ringback events show {holder}")
 
     async def _wait_for_budget(self, sms: Draft) -> NoReturn:
-        """Hold an SMS whose segments others took between the look and the intent."""
+        """Hold an SMS whose segments others took between the preflight and the intent."""
         name, limit = effect_name(self._message_id, self.case.number), self.ctx.settings.sms_per_hour
         found = await room(self.ctx.services.store, name, segments=sms.segments, limit=limit)
         pause = await self._pause(found, sms.segments)
@@ -124,7 +132,7 @@ class Fallback:
         raise Retry(after=seconds, reason=reason)
 
     async def _note(self, purpose: Purpose) -> None:
-        await _ask(self.ctx, self._message_id, {self.case.number: None}, purpose, self.by)
+        await _read_state(self.ctx, self._message_id, {self.case.number: None}, purpose, self.by)
 
     async def _pause(self, found: Room, segments: int) -> float | None:
         """Return the seconds until there may be segments again, or None where there are some."""
@@ -166,13 +174,15 @@ class Fallback:
         return str(self.case.message.id)
 
 
-async def look(ctx: Context, message_id: str, found: Iterable[Case], *, by: str) -> Mapping[str, RecipientState]:
+async def preflight(
+    ctx: Context, message_id: str, selected: Iterable[Case], *, by: str
+) -> Mapping[str, RecipientState]:
     """Return the state of a message by recipient for the event `by`, and whether an SMS could go now.
 
     Raises:
         KeyMissing: recipients are hidden under an encryption key that is not here.
     """
-    states = await _ask(ctx, message_id, {case.number: _planned(ctx, case) for case in found}, "look", by)
+    states = await _read_state(ctx, message_id, {case.number: _planned(ctx, case) for case in selected}, "read", by)
     if (run := current_run.get()) is not None:
         checked = {number: each.preflight for number, each in states.items() if each.preflight is not None}
         run.absent |= {effect_name(message_id, number) for number, each in checked.items() if not each.known}
@@ -181,7 +191,7 @@ async def look(ctx: Context, message_id: str, found: Iterable[Case], *, by: str)
     return states
 
 
-async def look_up(telnyx: AsyncTelnyx, message_id: str) -> Message | None:
+async def read_message_at_telnyx(telnyx: AsyncTelnyx, message_id: str) -> Message | None:
     """Return the message as `GET /messages/{id}` shows it, or None where Telnyx does not know it, or shows no message.
 
     Raises:
@@ -223,10 +233,10 @@ def _planned(ctx: Context, case: Case) -> PlannedSend | None:
     )
 
 
-async def _ask(
+async def _read_state(
     ctx: Context, message_id: str, planned: Mapping[str, PlannedSend | None], purpose: Purpose, by: str
 ) -> Mapping[str, RecipientState]:
-    state = await ask(
+    state = await read_state(
         ctx.services.store,
         message_id,
         [Recipient(number, effect_name(message_id, number), each) for number, each in planned.items()],

@@ -16,7 +16,7 @@ from service.settings import Settings
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.facts.consent import consent_of, opted_out, reason_against_answer, record_consent
-from service.store.facts.message_states import Recipient, ask
+from service.store.facts.message_states import Recipient, read_state
 from service.store.facts.remembered import Capability, recall, remember
 from service.store.inbox import erasure
 from service.store.inbox.accept import NewEvent, accept, find
@@ -83,7 +83,7 @@ def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
 async def know(store: Store, number: str) -> None:
     await record_consent(store, [ConsentChange(number, "out", 10.0)], now=0)
     said = MessageStatus("m", "RCS", (RecipientStatus(number, "delivered", "T"),))
-    await ask(store, "m", [], by="e", said=said)
+    await read_state(store, "m", [], by="e", said=said)
     await remember(store, "agent", {number: Capability(("X",))})
     await reason_against_answer(store, number, effect_key="1", limit=1, budget=9, window=60)
 
@@ -129,7 +129,7 @@ def test_states_go_and_an_opt_out_stays(kept: Deployment) -> None:
     for number, known in ((ANN, False), (BOB, True)):
 
         async def look(store: Store, number: str = number) -> tuple[Any, ...]:
-            state = (await ask(store, "m", [Recipient(number, "sms")], by="e")).recipients[number]
+            state = (await read_state(store, "m", [Recipient(number, "sms")], by="e")).recipients[number]
             again = await reason_against_answer(store, number, effect_key="2", limit=1, budget=9, window=60)
             return (
                 state.status,

@@ -31,7 +31,7 @@ SCRIPTS = {
 WALK = [
     "accept",  # the ingress, in one batch with what arrives beside it
     "claim",
-    "message",  # the look: state, consent, budget, blocks, free slot
+    "message",  # the preflight: state, consent, budget, blocks, free slot
     "HGET",  # by rcs_capabilities, which runs beside it: the phone's capability, where one is remembered
     "acquire",  # the rate token
     "effect_begin",  # right, budget, consent, state and intent

@@ -9,7 +9,7 @@ from service.events.message import MessageStatus, RecipientStatus
 from service.store.effects import blocks, ledger, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.facts import consent, notices, remembered
-from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, ask
+from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, read_state
 from service.store.inbox import accept, dead_letters, erasure, maintenance, transfer
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.handler_records import HandlerRecord
@@ -308,12 +308,12 @@ SCENARIOS = (
     Scenario(
         "message hold",
         accepting(replace(EVENT, message=STATUS)),
-        calling(ask, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="hold", at=T / 1000),
+        calling(read_state, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="hold", at=T / 1000),
     ),
     Scenario(
         "message sent",
         accepting(replace(EVENT, message=STATUS)),
-        calling(ask, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="sent"),
+        calling(read_state, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="sent"),
     ),
     Scenario(
         "reply", nothing, calling(consent.reason_against_answer, NUMBER, effect_key="k", limit=3, budget=9, window=60)

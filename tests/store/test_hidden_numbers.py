@@ -24,7 +24,7 @@ from service.store.facts.consent import (
     reason_against_answer,
     record_consent,
 )
-from service.store.facts.message_states import MessageState, Recipient, ask
+from service.store.facts.message_states import MessageState, Recipient, read_state
 from service.store.facts.remembered import Capability, forget, recall, remember
 from service.store.inbox.accept import NewEvent, accept
 from service.store.store import Store
@@ -179,7 +179,7 @@ def told(deployment: Deployment, configured: Sequence[EncryptionKey], status: st
     """Merge what is said of Ann's message as a process with these keys, and ask about her."""
     said = MessageStatus("m", "RCS", (RecipientStatus(ANN, status, "T"),)) if status else None
     more = {"by": "event-1", **more}
-    return deployment.ask(configured, lambda store: ask(store, "m", [Recipient(ANN, "sms")], said=said, **more))
+    return deployment.ask(configured, lambda store: read_state(store, "m", [Recipient(ANN, "sms")], said=said, **more))
 
 
 def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) -> None:
@@ -212,7 +212,9 @@ def test_whoever_lacks_the_key_of_a_recipient_waits_for_that_message_only(deploy
     for configured in ((), (B,)):
         with pytest.raises(KeyMissing, match=A.name):
             told(deployment, configured, "")
-        elsewhere = deployment.ask(configured, lambda store: ask(store, "other", [Recipient(ANN, "sms")], by="event-1"))
+        elsewhere = deployment.ask(
+            configured, lambda store: read_state(store, "other", [Recipient(ANN, "sms")], by="event-1")
+        )
         assert elsewhere.recipients[ANN].reason == ""
     assert told(deployment, (B, A), "").recipients[ANN].reason == "already_delivered"
     assert told(deployment, (B,), "").recipients[ANN].reason == "already_delivered", "it stands under the first key now"

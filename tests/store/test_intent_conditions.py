@@ -12,7 +12,14 @@ from service.security.encryption import EncryptionKey, Sealer
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry
 from service.store.facts.consent import record_consent
-from service.store.facts.message_states import InsteadOf, NotAllowed, Recipient, RecipientState, SendConditions, ask
+from service.store.facts.message_states import (
+    InsteadOf,
+    NotAllowed,
+    Recipient,
+    RecipientState,
+    SendConditions,
+    read_state,
+)
 from tests.pending import pending
 from tests.store.test_sms_budget import Budget
 
@@ -32,11 +39,11 @@ class Intents(Budget):
 
     def told(self, status: str, *, message_type: str = "RCS") -> None:
         said = MessageStatus("m", message_type, (RecipientStatus(ANN, status),))
-        self.ask(lambda store: ask(store, "m", [], by="other", said=said))
+        self.ask(lambda store: read_state(store, "m", [], by="other", said=said))
 
     def state(self, by: str = "other") -> RecipientState:
         asked = [Recipient(ANN, "sms")]
-        return self.ask(lambda store: ask(store, "m", asked, by=by)).recipients[ANN]
+        return self.ask(lambda store: read_state(store, "m", asked, by=by)).recipients[ANN]
 
     def hear(self, said: Said, at: float) -> None:
         word = ConsentChange(ANN, said, at)

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from service.events import read_envelope
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
-from service.store.facts.message_states import MessageState, Purpose, Recipient, ask
+from service.store.facts.message_states import MessageState, Purpose, Recipient, read_state
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.transfer import ImportedEvent, import_events
 from service.store.store import Store
@@ -50,10 +50,10 @@ class States:
         return self.runner.run(accept(self.store(configured), [arrival]))[0].status
 
     def ask(
-        self, *numbers: str, message: str = "m", by: str = "event", purpose: Purpose = "look", at: float = 0
+        self, *numbers: str, message: str = "m", by: str = "event", purpose: Purpose = "read", at: float = 0
     ) -> MessageState:
         asked = [Recipient(number, f"sms-{number}") for number in numbers]
-        return self.runner.run(ask(self.store(), message, asked, by=by, purpose=purpose, at=at))
+        return self.runner.run(read_state(self.store(), message, asked, by=by, purpose=purpose, at=at))
 
     def reason(self, number: str = ANN, *, by: str = "event") -> str:
         return self.ask(number, by=by).recipients[number].reason

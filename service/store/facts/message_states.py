@@ -18,12 +18,12 @@ DEFAULT_KEEP = 7 * 86_400.0
 """Seconds for which the state of a message is kept, unless the retention says otherwise."""
 MIN_KEEP = 48 * 3600.0
 
-Purpose = Literal["look", "hold", "sent"]
+Purpose = Literal["read", "hold", "sent"]
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSend:
-    """The message that would go to a recipient. The look asks whether it could go, and takes nothing.
+    """The message that would go to a recipient. The preflight asks whether it could go, and takes nothing.
 
     `awake` is false in quiet hours: then only consent is asked. `since` is when the message was sent (seconds since
     1970). From `fresh_until` on it is too old for something in its place. `segments` count against the `limit` of an
@@ -95,14 +95,14 @@ class MessageState:
     doubled: tuple[str, ...]
 
 
-async def ask(
+async def read_state(
     store: Store,
     message_id: str,
     recipients: Sequence[Recipient],
     *,
     by: str,
     keep: float = DEFAULT_KEEP,
-    purpose: Purpose = "look",
+    purpose: Purpose = "read",
     at: float = 0.0,
     said: MessageStatus | None = None,
 ) -> MessageState:

@@ -3,7 +3,7 @@
 --
 -- requires: admission budget consent message_state
 -- Keys:   those of message_state, consent, budget and admission, <ns>:effect:<name>
--- ARGV:   message id, keep (ms), purpose ('look' | 'hold' | 'sent'), by (the event that asks; '' where nobody will send),
+-- ARGV:   message id, keep (ms), purpose ('read' | 'hold' | 'sent'), by (the event that asks; '' where nobody will send),
 --         at (ms), names of the caller's encryption keys (JSON), what else is said of the message (JSON as for merge_message, or
 --         ''), then for each recipient: forms of the number (JSON, that of today first), name of the effect that would send in
 --         the message's place, and what would be sent (JSON; '': nothing would): {awake (else only consent is asked), since
