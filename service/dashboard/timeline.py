@@ -20,11 +20,11 @@ Kind = Literal["happened", "accepted", "delivered", "run", "effect", "note", "wa
 _NOTES = {
     "lapsed": "its worker vanished ({worker}): the lease lapsed, which counts against the event",
     "left_behind": "its worker stopped ({worker}) and left it behind: the lease lapsed, which does not count",
-    "absolved": "the worker that had seemed to vanish is back ({worker}): that lapse does not count",
+    "worker_returned": "the worker that had seemed to vanish is back ({worker}): that lapse does not count",
     "blocked": "the handler {handler} blocked the event loop of its worker ({worker}) at {place}."
     " The lease ended, which counts against the event",
     "overdue": "it ran longer than its handlers may ({worker}): the lease ended, which counts against the event",
-    "condemned": "it brought down its worker once more while nothing else ran there: what did so is dead",
+    "suspect_died": "it brought down its worker once more while nothing else ran there: what did so is dead",
     "sent": "an operator said that the unconfirmed effects took effect",
     "not_sent": "an operator said that the unconfirmed effects did not take effect",
     "released": "set free: {block} is over",

@@ -33,10 +33,10 @@ from service.store.facts.message_states import NotAllowed
 log = structlog.get_logger(__name__)
 
 MAX_STEPS = 8
-"""Steps before the handler is put off, where others keep changing the entry between our look and our intent."""
+"""Steps before the handler is deferred, where others keep changing the entry between our look and our intent."""
 LOOK_AGAIN = 0.1
 MAX_LOOKS = 20
-"""Looks, `LOOK_AGAIN` seconds apart, at an effect that another run works on, before the handler is put off."""
+"""Looks, `LOOK_AGAIN` seconds apart, at an effect that another run works on, before the handler is deferred."""
 _IN_OTHER_HANDS = Refusal("later", "in_progress", "another run has this effect in hand", 1.0)
 
 _SEALED = Refusal(

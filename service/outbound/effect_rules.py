@@ -35,7 +35,7 @@ SHOWS_AT_TELNYX = 60 * 1000
 """Milliseconds after which what a request created can be expected to be found."""
 
 Result = EffectOutcome | Literal["stored", "found", "ambiguous", "would", "not_sent"]
-"""The ledger's outcome of a request (`done`, `refused`, `withdrawn`, `put_off`, `unknown`), or how a call ended.
+"""The ledger's outcome of a request (`done`, `refused`, `withdrawn`, `deferred`, `unknown`), or how a call ended.
 
 Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`). Or it is for a person to
 settle (`ambiguous`), was only recorded (`would`), or was forbidden at its intent (`not_sent`).
@@ -114,7 +114,7 @@ def outcome_of(call: Call, answer: TelnyxResponse, *, again: bool) -> EffectOutc
     if 200 <= answer.status < 300 or (again and call.method == "DELETE" and answer.status == 404):
         return "done"
     if is_rate_limit(answer):
-        return "put_off"
+        return "deferred"
     refusal = classify_response(answer, is_send=call.is_send, conflict_is_final=call.answers_conflict and not again)
     if refusal.kind == "account" or (answer.status == 409 and not call.keyed):
         return "withdrawn"

@@ -37,7 +37,7 @@ from service.store.store import Store, run_uncancelled
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 2.0
-"""Seconds for which a call waits for its slot. One that would wait longer puts its handler off."""
+"""Seconds for which a call waits for its slot. One that would wait longer defers its handler."""
 PROBE_TIMEOUT = 30.0
 """Seconds after which a probe without a report counts as lost. The client waits less for an answer."""
 GOOD_FOR = 0.03
@@ -71,7 +71,7 @@ ADVICE: Mapping[str, str] = {
 
 @dataclass
 class GateMetrics:
-    """Waits of calls for their slot, and calls that put their handler off."""
+    """Waits of calls for their slot, and calls that defer their handler."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
@@ -83,9 +83,9 @@ class GateMetrics:
             buckets=(0.005, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5),
             registry=self.registry,
         )
-        self._put_off = Counter(
-            "ringback_gate_put_off",
-            "Calls to Telnyx whose handler was put off to its turn.",
+        self._deferred = Counter(
+            "ringback_gate_deferred",
+            "Calls to Telnyx whose handler was deferred to its turn.",
             ["product"],
             registry=self.registry,
         )
@@ -94,9 +94,9 @@ class GateMetrics:
         """Count a call that was let through."""
         self._seconds.labels(product or "other").observe(seconds)
 
-    def put_off(self, product: str | None) -> None:
+    def deferred(self, product: str | None) -> None:
         """Count a call that has to come back."""
-        self._put_off.labels(product or "other").inc()
+        self._deferred.labels(product or "other").inc()
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class Gate:
     async def acquire(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
         """Return None once a call may go, after at most two seconds, or the refusal that its handler ends in.
 
-        `returning` says that the handler was put off before, so that its turn has come. The refusal is of kind `held`,
+        `returning` says that the handler was deferred before, so that its turn has come. The refusal is of kind `held`,
         with the block that parks it, or `later`, with the seconds until its turn.
         """
         began, asked = time.monotonic(), self.request(call, event_id=event_id, returning=returning)
@@ -175,7 +175,7 @@ class Gate:
     def refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
         """Return the refusal of a call that may not go now."""
         if isinstance(answer, Deferred):
-            self.metrics.put_off(call.product)
+            self.metrics.deferred(call.product)
             return Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)
         kind = kind_of(answer.block)
         reason = "telnyx_outage" if kind == OUTAGE else kind

@@ -39,7 +39,7 @@ class Run:
     """One run of one handler of one event.
 
     - `gate`: reads need not ask it until `clear_until` (monotonic seconds).
-    - `returning`: the handler was put off before because of a rate limit.
+    - `returning`: the handler was deferred before because of a rate limit.
     - `note`: overrides the handler's result. `lease_lost`: nothing is recorded.
     - `absent`: effects that the ledger did not know when it was last asked.
     - `entries`: the handler's own entries of the ledger. `used`: the names among them that calls have taken.

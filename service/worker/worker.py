@@ -183,7 +183,7 @@ class Worker(arq.worker.Worker):
             await asyncio.sleep(0)
             return not self.tasks and await self.pool.zcard(self.queue_name) == 0
         if not claimed.is_full:
-            # Nothing more is due. A token tells of what comes meanwhile.
+            # Nothing more is due. A token wakes the worker for later events.
             await self._wait(claimed.next_in)
         return False
 

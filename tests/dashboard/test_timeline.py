@@ -101,14 +101,14 @@ def test_a_long_history_says_that_it_is_not_whole() -> None:
 
 def test_an_ending_without_a_run_is_told() -> None:
     dead = HandlerRecord("dead", reason="killed_worker", error="its worker vanished", ended_at=T + 7)
-    told = texts(build(event(handlers={"greet": dead}, notes=(Note(T + 7, "condemned"),)), [], T + 8))
+    told = texts(build(event(handlers={"greet": dead}, notes=(Note(T + 7, "suspect_died"),)), [], T + 8))
     assert (7, "greet", "dead (killed_worker): its worker vanished") in told
 
 
 def test_what_persons_and_workers_did_is_told() -> None:
     notes = (
         Note(T + 1, "lapsed", {"worker": "w1"}),
-        Note(T + 2, "absolved", {"worker": "w1"}),
+        Note(T + 2, "worker_returned", {"worker": "w1"}),
         Note(T + 3, "retried", {"greet": "ValueError", "thank": ""}),
         Note(T + 4, "released", {"block": "credentials"}),
         Note(T + 5, "a note of a later version"),

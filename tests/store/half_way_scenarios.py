@@ -247,7 +247,7 @@ SCENARIOS = (
     Scenario("effect_begin under a caller's key", LEASED, beginning(replace(ENTRY, caller_key=True))),
     Scenario(
         "effect_begin once more",
-        then(BEGUN, answering("put_off", 429)),
+        then(BEGUN, answering("deferred", 429)),
         beginning(replace(ENTRY, version=2), once_more=True),
     ),
     Scenario(

@@ -104,7 +104,7 @@ def test_who_holds_the_right_is_said(intents: Intents) -> None:
 
 def test_an_effect_that_telnyx_put_off_is_not_said_to_be_sent(intents: Intents) -> None:
     intents.intend()
-    intents.end("sms", "put_off")
+    intents.end("sms", "deferred")
     assert intents.state().reason == "right_held"
     assert not intents.state(by="e").begun
 

@@ -104,7 +104,7 @@ def test_trying_again_counts_nothing_twice(budget: Budget) -> None:
     assert budget.sum() == 6
 
 
-@pytest.mark.parametrize(("outcome", "left"), [("refused", 0), ("withdrawn", 0), ("put_off", 1), ("unknown", 1)])
+@pytest.mark.parametrize(("outcome", "left"), [("refused", 0), ("withdrawn", 0), ("deferred", 1), ("unknown", 1)])
 def test_what_did_not_happen_gives_its_segments_back(budget: Budget, outcome: EffectOutcome, left: int) -> None:
     budget.begin("e0", segments=1, limit=1)
     budget.end("e0", outcome)

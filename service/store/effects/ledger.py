@@ -17,7 +17,7 @@ SETTLED_ANSWER = b'{"data":{"id":null}}'
 """The answer to a handler about an effect that an operator has marked as sent."""
 
 EntryState = Literal["started", "done", "refused", "withdrawn", "settled", "forgotten", "would"]
-EffectOutcome = Literal["done", "refused", "withdrawn", "put_off", "unknown"]
+EffectOutcome = Literal["done", "refused", "withdrawn", "deferred", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

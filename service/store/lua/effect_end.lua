@@ -4,7 +4,7 @@
 -- requires: budget
 -- Keys:   <ns>:effect:<name>, those of budget
 -- ARGV:   name, outcome: 'done' | 'refused' (nothing happened, for good) | 'withdrawn' (nothing happened, and what goes next
---         may differ) | 'put_off' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
+--         may differ) | 'deferred' (nothing happened, and the same is to go again) | 'unknown', sent at (ms), status (0: no answer),
 --         content type, answer, why, note (random, one for each request: noted again, as the reply was lost, it counts once),
 --         redacted answer, for when bodies are pruned ('' where that is found in the answer itself)
 -- Answer: {state of the entry, requests of unknown fate}
@@ -24,7 +24,7 @@ if not notes:find(ARGV[8], 1, true) then
   if #sent <= MAX_SENT and (status ~= '0' or outcome == 'unknown') then append(fields, 'sent', sent) end
   if state == 'started' and outcome ~= 'unknown' then
     unconfirmed = math.max(0, unconfirmed - 1)
-    if outcome == 'done' or (unconfirmed == 0 and outcome ~= 'put_off') then state = outcome end
+    if outcome == 'done' or (unconfirmed == 0 and outcome ~= 'deferred') then state = outcome end
     if state == 'done' or state == 'refused' then
       append(fields, 'answer_type', ARGV[5], 'answer', ARGV[6], 'answered_at', now)
       if ARGV[9] ~= '' then append(fields, 'redacted_answer', ARGV[9]) end

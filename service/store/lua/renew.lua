@@ -48,7 +48,7 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':lapsed:' .. worker)) do
     if worker_of(token) == worker then any = true else tokens = tokens .. token .. ' ' end
   end
   if lapses > 0 and any then
-    local notes = noted(f[3], 'absolved', { worker = worker })
+    local notes = noted(f[3], 'worker_returned', { worker = worker })
     redis.call('HSET', event, 'lapse_tokens', tokens, 'lapses', lapses - 1, 'notes', notes)
   end
 end

@@ -12,7 +12,7 @@ local function entries_of(id)
 end
 
 -- is_unconfirmed: nobody knows whether it took effect. That holds too where the ledger has forgotten an old effect under a
--- caller's own key. One that Telnyx put off has not happened, though it is still to be sent.
+-- caller's own key. One that Telnyx deferred has not happened, though it is still to be sent.
 local function is_unconfirmed(entry)
   local f = redis.call('HMGET', entry, 'state', 'unconfirmed')
   return not f[1] or (f[1] == 'started' and tonumber(f[2] or '0') > 0)

@@ -58,7 +58,7 @@ local function kill_poison(id, blocked)
     handler.error = ADVICE[handler.reason]:format(places[name])
     if places[name] or not guilty then append(fields, 'h:' .. name, cjson.encode(handler)) end
   end
-  if #fields > 0 then redis.call('HSET', event, 'notes', noted(f[4], 'condemned'), unpack(fields)) end
+  if #fields > 0 then redis.call('HSET', event, 'notes', noted(f[4], 'suspect_died'), unpack(fields)) end
 end
 
 -- record_lapse: count the lapse of a lease against its event, unless its worker had announced its stop. A worker that shows up
