@@ -21,7 +21,7 @@ from service.testing.simulator.api.api_error import ApiError, bad_request, from_
 from service.testing.simulator.api.faults import Fault, WebhookFault
 from service.testing.simulator.api.fields import PhoneNumber, Script
 from service.testing.simulator.hosted.numbers import EligibleStatus
-from service.testing.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
+from service.testing.simulator.hosted.orders import OrderStep, TransferStep, move, transfer
 from service.testing.simulator.messages.inbound import InboundMessage
 from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import MessageType

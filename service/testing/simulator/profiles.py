@@ -10,7 +10,7 @@ from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody, WebAddress, is_e164
 from service.testing.simulator.api.lists import page
 from service.testing.simulator.resources import Resources
-from service.testing.simulator.webhooks.events import WebhookTarget
+from service.testing.simulator.webhooks.deliveries import WebhookTarget
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account

@@ -10,8 +10,7 @@ from service.testing.simulator.api.api_error import missing_header, refusal
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody, WebAddress, is_e164
 from service.testing.simulator.api.lists import page
-from service.testing.simulator.webhooks.deliveries import USER_ID
-from service.testing.simulator.webhooks.events import WebhookTarget
+from service.testing.simulator.webhooks.deliveries import USER_ID, WebhookTarget
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account

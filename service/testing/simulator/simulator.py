@@ -12,8 +12,7 @@ from service.testing.simulator.api.faults import Fault, ScriptedAnswers, Webhook
 from service.testing.simulator.api.fields import is_web_address
 from service.testing.simulator.api.idempotency import IdempotencyKeys
 from service.testing.simulator.background import Background
-from service.testing.simulator.hosted.orders import HostedNumberOrder
-from service.testing.simulator.hosted.progress import OrderStep, TransferStep, move, transfer
+from service.testing.simulator.hosted.orders import HostedNumberOrder, OrderStep, TransferStep, move, transfer
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.messages.inbound import InboundMessage, receive
 from service.testing.simulator.messages.lifecycle import MessageOutcome

@@ -31,7 +31,7 @@ from service.testing.simulator.control import (
     RateOfProduct,
     TimeOfDay,
 )
-from service.testing.simulator.hosted.progress import OrderStep, TransferStep
+from service.testing.simulator.hosted.orders import OrderStep, TransferStep
 from service.testing.simulator.messages.inbound import InboundMessage
 from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import OutcomeStatus

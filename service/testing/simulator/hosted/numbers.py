@@ -10,8 +10,7 @@ from service.testing.simulator.api.api_error import not_found
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import RequestBody, is_e164, is_toll_free, one_of
 from service.testing.simulator.api.lists import equals, page
-from service.testing.simulator.hosted.orders import HostedNumber, HostedNumberOrder
-from service.testing.simulator.hosted.progress import send_order_event
+from service.testing.simulator.hosted.orders import HostedNumber, HostedNumberOrder, send_order_event
 from service.testing.simulator.messages.payload import ORGANIZATION_ID
 
 if TYPE_CHECKING:

@@ -10,8 +10,15 @@ from service.testing.simulator.api.api_error import bad_request
 from service.testing.simulator.api.call import Answer, OperationCall, uploaded_files
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody
 from service.testing.simulator.api.lists import page
-from service.testing.simulator.hosted.orders import HostedNumber, HostedNumberOrder, OrderStatus, OwnershipCode
-from service.testing.simulator.hosted.progress import DOCUMENTS, send_order_event, settle
+from service.testing.simulator.hosted.orders import (
+    DOCUMENTS,
+    HostedNumber,
+    HostedNumberOrder,
+    OrderStatus,
+    OwnershipCode,
+    send_order_event,
+    settle,
+)
 
 CODE_LENGTH = 6
 _PDF = b"%PDF"

@@ -17,7 +17,7 @@ from service.testing.simulator.messages.message import Message, MessageType
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import iso
-from service.testing.simulator.webhooks.events import WebhookTarget, new_event
+from service.testing.simulator.webhooks.deliveries import WebhookTarget, new_event
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account

@@ -16,7 +16,7 @@ from service.testing.simulator.api.fields import Script
 from service.testing.simulator.messages.message import Fallback, Message, MessageType, OutcomeStatus, Status
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.simulated_clock import read_iso
-from service.testing.simulator.webhooks.events import WebhookTarget, new_event
+from service.testing.simulator.webhooks.deliveries import WebhookTarget, new_event
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account

@@ -17,7 +17,7 @@ from service.testing.simulator.api.fields import PhoneNumber, RequestBody, Scrip
 from service.testing.simulator.api.lists import LARGEST_SIZE, time_filter, whole_number
 from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import iso
-from service.testing.simulator.webhooks.events import WebhookTarget, new_event
+from service.testing.simulator.webhooks.deliveries import WebhookTarget, new_event
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account

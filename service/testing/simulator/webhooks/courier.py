@@ -22,8 +22,13 @@ from service.testing.simulator.api.faults import ScriptedAnswers, WebhookFault
 from service.testing.simulator.background import Background
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.simulated_clock import SimulatedClock
-from service.testing.simulator.webhooks.deliveries import Attempt, Exchange, WebhookDeliveries
-from service.testing.simulator.webhooks.events import WebhookEvent, WebhookTarget
+from service.testing.simulator.webhooks.deliveries import (
+    Attempt,
+    Exchange,
+    WebhookDeliveries,
+    WebhookEvent,
+    WebhookTarget,
+)
 
 DEADLINE = 2.0
 """Real seconds that a receiver has for its answer. Source: knowledge base, receiving webhooks for messaging."""

@@ -1,15 +1,21 @@
-"""Telnyx's records of its attempts to deliver webhooks: `GET /webhook_deliveries`, `GET /webhook_deliveries/{id}`."""
+"""Events as webhooks carry them, and Telnyx's records of its attempts to deliver them: `GET /webhook_deliveries`.
+
+Source: OpenAPI `webhooks`. `data` has id, type, time and payload. Most have `meta`, with the number and the URL of the
+attempt.
+"""
 
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
+from service.testing.samples import event_data
 from service.testing.simulator.api.api_error import refusal
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.lists import page, time_filter
+from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.resources import Resources
-from service.testing.simulator.simulated_clock import iso
+from service.testing.simulator.simulated_clock import SimulatedClock, iso
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account
@@ -18,6 +24,55 @@ USER_ID = "b448f9cc-a842-4784-98e9-03c1a5872950"
 """The user of the simulated account."""
 
 Status = Literal["delivered", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookEvent:
+    """One event, at simulated seconds since 1970.
+
+    `data` is what every delivery of it carries. Without `with_meta` the body has `data` only.
+    """
+
+    data: dict[str, Any]
+    occurred_at: float
+    with_meta: bool = True
+
+    @property
+    def type(self) -> str:
+        """The event type, such as `message.finalized`."""
+        return str(self.data.get("event_type", ""))
+
+    @property
+    def subject(self) -> str:
+        """The id of what the event is about."""
+        payload = self.data.get("payload", {})
+        return str(payload.get("id") or payload.get("order_id"))
+
+    def body(self, attempt: int, url: str) -> dict[str, Any]:
+        """Return the JSON body of one attempt."""
+        meta = {"meta": {"attempt": attempt, "delivered_to": url}} if self.with_meta else {}
+        return {"data": self.data} | meta
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """Where the webhooks about something go: the URL, and the one to turn to when that fails. None: nowhere."""
+
+    url: str | None = None
+    failover_url: str | None = None
+
+    def urls(self) -> list[str]:
+        """Return those of the two that are set, in their order."""
+        return [url for url in (self.url, self.failover_url) if url]
+
+
+def new_event(
+    clock: SimulatedClock, identifiers: Identifiers, event_type: str, payload: dict[str, Any]
+) -> WebhookEvent:
+    """Return an event that occurs now."""
+    occurred_at = clock.now()
+    data = event_data(event_type, payload, event_id=identifiers.uuid("event"), occurred_at=iso(occurred_at))
+    return WebhookEvent(data, occurred_at)
 
 
 @dataclass(frozen=True, slots=True)
