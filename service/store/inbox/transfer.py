@@ -67,14 +67,9 @@ async def import_events(
 
 
 def _packed(event: ImportedEvent, envelope: Envelope | None, encryption: Sealer, *, keep: float) -> bytes:
-    more: dict[str, Any] = {
-        "received_at": event.received_at,
-        "deliveries": event.deliveries,
-        "handlers": [
-            (name, record.sealed(encryption, event.id, name).to_json().decode())
-            for name, record in event.handlers.items()
-        ],
-    }
+    sealed = {name: record.sealed(encryption, event.id, name) for name, record in event.handlers.items()}
+    handlers = [(name, record.to_json().decode()) for name, record in sealed.items()]
+    more: dict[str, Any] = {"received_at": event.received_at, "deliveries": event.deliveries, "handlers": handlers}
     if envelope is not None and envelope.message is not None:
         more["message"] = encode_status(envelope.message, encryption, keep=keep)
     return pack(event.id, event.type, event.arrived_by, event.body or b"", more=more, encryption=encryption)

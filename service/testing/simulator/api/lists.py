@@ -25,12 +25,8 @@ def page(call: OperationCall, rows: Iterable[Any], largest_size: int = LARGEST_S
     items = list(rows)
     number = whole_number(call, "page[number]", 1)
     size = whole_number(call, "page[size]", DEFAULT_SIZE, largest_size)
-    meta = {
-        "page_number": number,
-        "page_size": size,
-        "total_pages": max(1, -(-len(items) // size)),
-        "total_results": len(items),
-    }
+    totals = {"total_pages": max(1, -(-len(items) // size)), "total_results": len(items)}
+    meta = {"page_number": number, "page_size": size, **totals}
     return Answer({"data": items[(number - 1) * size : number * size], "meta": meta})
 
 

@@ -102,17 +102,15 @@ def _fits(number: HostedNumber, call: OperationCall) -> bool:
 
 def _shown(number: HostedNumber) -> dict[str, Any]:
     two_way = {"domestic_two_way": True, "international_inbound": True, "international_outbound": True}
+    of_number = {"id": number.id, "phone_number": number.phone_number, "organization_id": ORGANIZATION_ID}
+    profile = {"messaging_profile_id": number.messaging_profile_id, "messaging_product": number.messaging_product}
+    traffic = {"country_code": "US", "traffic_type": "A2P", "eligible_messaging_products": ["A2P"]}
     return {
         "record_type": "messaging_settings",
-        "id": number.id,
-        "phone_number": number.phone_number,
         "type": "tollfree" if is_toll_free(number.phone_number) else "longcode",
-        "country_code": "US",
-        "messaging_profile_id": number.messaging_profile_id,
-        "messaging_product": number.messaging_product,
-        "traffic_type": "A2P",
-        "eligible_messaging_products": ["A2P"],
-        "organization_id": ORGANIZATION_ID,
+        **of_number,
+        **profile,
+        **traffic,
         "features": {"sms": two_way, "mms": None},
         "health": {"message_count": 0, "inbound_outbound_ratio": 0.0, "success_ratio": 0.0, "spam_ratio": 0.0},
         "tags": list(number.tags),

@@ -10,15 +10,7 @@ from service.testing.simulator.api.api_error import bad_request
 from service.testing.simulator.api.call import Answer, OperationCall, uploaded_files
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody
 from service.testing.simulator.api.lists import page
-from service.testing.simulator.hosted.orders import (
-    DOCUMENTS,
-    HostedNumber,
-    HostedNumberOrder,
-    OrderStatus,
-    OwnershipCode,
-    send_order_event,
-    settle,
-)
+from service.testing.simulator.hosted import orders
 
 CODE_LENGTH = 6
 _PDF = b"%PDF"
@@ -60,9 +52,9 @@ def create_order(account: Account, call: OperationCall) -> Answer:
     """Order that these numbers be hosted, and send the webhook about it."""
     request = call.read(CreateOrderRequest)
     numbers = tuple(_number(account, request, number) for number in request.phone_numbers)
-    order = HostedNumberOrder(account.identifiers.uuid("hosted order"), request.messaging_profile_id, numbers)
+    order = orders.HostedNumberOrder(account.identifiers.uuid("hosted order"), request.messaging_profile_id, numbers)
     account.hosted_orders.put(order)
-    send_order_event(account, "created", order)
+    orders.send_order_event(account, "created", order)
     return Answer({"data": order.as_json()})
 
 
@@ -76,22 +68,22 @@ def delete_order(account: Account, call: OperationCall) -> Answer:
     order = _known(account, call)
     deleted = replace(order, status="deleted").with_numbers(lambda number: replace(number, status="deleted"))
     account.hosted_orders.remove(order.id)
-    send_order_event(account, "deleted", deleted)
+    orders.send_order_event(account, "deleted", deleted)
     return Answer({"data": deleted.as_json()})
 
 
 def upload_file(account: Account, call: OperationCall) -> Answer:
     """Take the letter of authorization and the bill, both PDF, and send the webhook about it."""
     order = _known(account, call)
-    files = {name: content for name, content in uploaded_files(call).items() if name in DOCUMENTS}
+    files = {name: content for name, content in uploaded_files(call).items() if name in orders.DOCUMENTS}
     if not files:
         raise bad_request("The request needs a file named loa or bill.")
     accepted = {name for name, content in files.items() if content.startswith(_PDF)}
     uploaded = replace(order, documents=order.documents | accepted)
     reviewed = replace(uploaded, status=_reviewed(uploaded, invalid=len(accepted) < len(files)))
     account.hosted_orders.put(reviewed)
-    send_order_event(account, "updated", reviewed)
-    settle(account, reviewed.id)
+    orders.send_order_event(account, "updated", reviewed)
+    orders.settle(account, reviewed.id)
     return Answer({"data": reviewed.as_json()})
 
 
@@ -114,13 +106,13 @@ def validate_codes(account: Account, call: OperationCall) -> Answer:
     return Answer({"data": {"order_id": order.id, "phone_numbers": rows}})
 
 
-def _known(account: Account, call: OperationCall) -> HostedNumberOrder:
+def _known(account: Account, call: OperationCall) -> orders.HostedNumberOrder:
     return account.hosted_orders.known(call.parameters["id"])
 
 
-def _number(account: Account, request: CreateOrderRequest, phone_number: str) -> HostedNumber:
+def _number(account: Account, request: CreateOrderRequest, phone_number: str) -> orders.HostedNumber:
     now = account.clock.iso()
-    return HostedNumber(
+    return orders.HostedNumber(
         id=account.identifiers.uuid("hosted number"),
         phone_number=phone_number,
         messaging_profile_id=request.messaging_profile_id,
@@ -129,22 +121,22 @@ def _number(account: Account, request: CreateOrderRequest, phone_number: str) ->
     )
 
 
-def _reviewed(order: HostedNumberOrder, *, invalid: bool) -> OrderStatus:
+def _reviewed(order: orders.HostedNumberOrder, *, invalid: bool) -> orders.OrderStatus:
     if invalid:
         return "loa_file_invalid"
-    return "loa_file_successful" if order.documents >= DOCUMENTS else "incomplete_documentation"
+    return "loa_file_successful" if order.documents >= orders.DOCUMENTS else "incomplete_documentation"
 
 
-def _sent(account: Account, order: HostedNumberOrder, phone_number: str, method: str) -> dict[str, Any]:
+def _sent(account: Account, order: orders.HostedNumberOrder, phone_number: str, method: str) -> dict[str, Any]:
     if order.number(phone_number) is None:
         return {"phone_number": phone_number, "error": "The phone number is not part of this order."}
     code = account.identifiers.digits("ownership code", CODE_LENGTH)
-    account.ownership_codes.put(OwnershipCode(order.id, phone_number, code))
+    account.ownership_codes.put(orders.OwnershipCode(order.id, phone_number, code))
     code_id = account.identifiers.uuid("ownership code")
     return {"phone_number": phone_number, "type": method, "verification_code_id": code_id}
 
 
-def _result(account: Account, order: HostedNumberOrder, given: GivenCode) -> str:
+def _result(account: Account, order: orders.HostedNumberOrder, given: GivenCode) -> str:
     number = order.number(given.phone_number)
     if number is not None and number.verified:
         return "already_verified"
@@ -152,11 +144,11 @@ def _result(account: Account, order: HostedNumberOrder, given: GivenCode) -> str
     return "verified" if number is not None and sent is not None and sent.code == given.code else "rejected"
 
 
-def _verify(account: Account, order: HostedNumberOrder, phone_numbers: set[str]) -> None:
+def _verify(account: Account, order: orders.HostedNumberOrder, phone_numbers: set[str]) -> None:
     changed = order.with_numbers(
         lambda number: replace(number, verified=number.verified or number.phone_number in phone_numbers)
     )
     account.hosted_orders.put(changed)
     statuses = dict.fromkeys(phone_numbers, "ownership_successful")
-    send_order_event(account, "updated", changed, number_statuses=statuses)
-    settle(account, changed.id)
+    orders.send_order_event(account, "updated", changed, number_statuses=statuses)
+    orders.settle(account, changed.id)

@@ -59,13 +59,8 @@ class HostedNumberOrder:
         """Return the order as Telnyx shows it."""
         shown = {"record_type": "messaging_hosted_number"}
         numbers = [shown | {"id": x.id, "phone_number": x.phone_number, "status": x.status} for x in self.numbers]
-        return {
-            "record_type": "messaging_hosted_number_order",
-            "id": self.id,
-            "messaging_profile_id": self.messaging_profile_id,
-            "status": self.status,
-            "phone_numbers": numbers,
-        }
+        named = {"id": self.id, "messaging_profile_id": self.messaging_profile_id, "status": self.status}
+        return {"record_type": "messaging_hosted_number_order", **named, "phone_numbers": numbers}
 
     def number(self, phone_number: str) -> HostedNumber | None:
         """Return the entry of that phone number, or None."""

@@ -37,6 +37,8 @@ _LAST_DAYS = re.compile(r"last_(\d{1,3})_days")
 _DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
 _WHICH = {"last": -1, "this": 0, "next": 1}
 
+_SAME_FOR_ALL = {"cost": "0.0051", "currency": "USD", "tags": "", "on_net": False}
+
 Filter = tuple[str, str, str]
 
 
@@ -129,26 +131,20 @@ def _record(account: Account, message: Message) -> dict[str, Any]:
     profile = account.profiles.find(message.messaging_profile_id)
     created_at, status = iso(message.received_at), _STATUSES[message.status]
     completed_at = created_at if message.completed_at is None else iso(message.completed_at)
+    sent_at = created_at if message.sent_at is None else iso(message.sent_at)
+    times = {"created_at": created_at, "sent_at": sent_at, "completed_at": completed_at, "updated_at": completed_at}
+    parties = {"cli": message.sender, "cld": message.to, "direction": message.direction, "message_type": message.type}
     return {
         "record_type": "message_detail_record",
         "uuid": message.id,
         "user_id": USER_ID,
-        "cli": message.sender,
-        "cld": message.to,
-        "direction": message.direction,
-        "message_type": message.type,
+        **parties,
         "status": status,
         "delivery_status": status,
         "errors": [error["code"] for error in message.errors],
         "parts": message.parts,
         "profile_id": message.messaging_profile_id,
         "profile_name": "" if profile is None else profile.name,
-        "created_at": created_at,
-        "sent_at": created_at if message.sent_at is None else iso(message.sent_at),
-        "completed_at": completed_at,
-        "updated_at": completed_at,
-        "cost": "0.0051",
-        "currency": "USD",
-        "tags": "",
-        "on_net": False,
+        **times,
+        **_SAME_FOR_ALL,
     }

@@ -61,13 +61,8 @@ class ReceivedOptOut:
 
     def as_json(self) -> dict[str, Any]:
         """Return the row as Telnyx shows it."""
-        return {
-            "from": self.sender,
-            "to": self.to,
-            "keyword": self.keyword,
-            "messaging_profile_id": self.messaging_profile_id,
-            "created_at": iso(self.created_at),
-        }
+        parties = {"from": self.sender, "to": self.to, "messaging_profile_id": self.messaging_profile_id}
+        return {**parties, "keyword": self.keyword, "created_at": iso(self.created_at)}
 
 
 class OptOuts(Resources[ReceivedOptOut]):

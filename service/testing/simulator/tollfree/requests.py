@@ -122,13 +122,9 @@ def decide(account: "Account", request_id: str, decision: ReviewDecision) -> Ver
 def _payload(request: VerificationRequest, decision: ReviewDecision) -> dict[str, Any]:
     if decision.shape == "toll_free_verification.status_update":
         return {"id": request.id, "status": decision.status.lower(), "rejectionReason": decision.reason}
-    return {
-        "id": request.id,
-        "verificationRequestId": request.id,
-        "verificationStatus": decision.status,
-        "reason": decision.reason,
-        "phoneNumbers": request.fields["phoneNumbers"],
-    }
+    decided = {"verificationStatus": decision.status, "reason": decision.reason}
+    ids = {"id": request.id, "verificationRequestId": request.id}
+    return {**ids, **decided, "phoneNumbers": request.fields["phoneNumbers"]}
 
 
 _REQUIRED = """

@@ -22,13 +22,7 @@ from service.testing.simulator.api.faults import ScriptedAnswers, WebhookFault
 from service.testing.simulator.background import Background
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.simulated_clock import SimulatedClock
-from service.testing.simulator.webhooks.deliveries import (
-    Attempt,
-    Exchange,
-    WebhookDeliveries,
-    WebhookEvent,
-    WebhookTarget,
-)
+from service.testing.simulator.webhooks import deliveries as records
 
 DEADLINE = 2.0
 """Real seconds that a receiver has for its answer. Source: knowledge base, receiving webhooks for messaging."""
@@ -59,7 +53,7 @@ class WebhookPoster:
             yield
         self._client = None
 
-    async def post(self, url: str, body: bytes) -> Exchange:
+    async def post(self, url: str, body: bytes) -> records.Exchange:
         """Post `body` to `url`, and wait for the answer until the deadline."""
         headers = {
             "content-type": "application/json",
@@ -67,13 +61,13 @@ class WebhookPoster:
             **sign(body, self._signing_key, int(clock.now())),
         }
         if self._client is None:
-            return Exchange(headers)
+            return records.Exchange(headers)
         try:
             async with asyncio.timeout(self.deadline):
                 response = await self._client.post(url, content=body, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError):
-            return Exchange(headers)
-        return Exchange(headers, response.status_code, dict(response.headers), response.text[:_SHOWN])
+            return records.Exchange(headers)
+        return records.Exchange(headers, response.status_code, dict(response.headers), response.text[:_SHOWN])
 
 
 @dataclass
@@ -88,25 +82,27 @@ class WebhookCourier:
     identifiers: Identifiers
     background: Background
     poster: WebhookPoster
-    deliveries: WebhookDeliveries
+    deliveries: records.WebhookDeliveries
 
     def __post_init__(self) -> None:
         self._held: list[asyncio.Event] = []
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.faults: ScriptedAnswers[WebhookFault] = ScriptedAnswers(self.identifiers, "webhook fault")
 
-    def send(self, event: WebhookEvent, destination: WebhookTarget) -> None:
+    def send(self, event: records.WebhookEvent, destination: records.WebhookTarget) -> None:
         """Deliver `event` in the background."""
         self.background.start(partial(self._deliver, event, destination, self._fault(event)))
 
-    async def deliver(self, event: WebhookEvent, destination: WebhookTarget) -> None:
+    async def deliver(self, event: records.WebhookEvent, destination: records.WebhookTarget) -> None:
         """Deliver `event` as its faults allow. Return after the first attempt, while further ones go on."""
         await self._deliver(event, destination, self._fault(event))
 
-    def _fault(self, event: WebhookEvent) -> WebhookFault | None:
+    def _fault(self, event: records.WebhookEvent) -> WebhookFault | None:
         return self.faults.take(lambda fault: fault.matches(event.type))
 
-    async def _deliver(self, event: WebhookEvent, destination: WebhookTarget, fault: WebhookFault | None) -> None:
+    async def _deliver(
+        self, event: records.WebhookEvent, destination: records.WebhookTarget, fault: WebhookFault | None
+    ) -> None:
         if fault is not None and fault.kind == "lost":
             return
         if fault is not None and fault.kind in ("late", "reordered"):
@@ -116,7 +112,9 @@ class WebhookCourier:
         if fault is not None and fault.kind == "duplicate":
             await self._begin(event, destination)
 
-    async def _deliver_later(self, event: WebhookEvent, destination: WebhookTarget, fault: WebhookFault) -> None:
+    async def _deliver_later(
+        self, event: records.WebhookEvent, destination: records.WebhookTarget, fault: WebhookFault
+    ) -> None:
         if fault.kind == "late":
             await self.clock.until(event.occurred_at + fault.seconds)
         else:
@@ -125,7 +123,7 @@ class WebhookCourier:
             await overtaken.wait()
         await self._begin(event, destination)
 
-    async def _begin(self, event: WebhookEvent, destination: WebhookTarget) -> None:
+    async def _begin(self, event: records.WebhookEvent, destination: records.WebhookTarget) -> None:
         attempted = asyncio.Event()
         # Events about one thing start in their order, so that a test sees the same order each time.
         async with self._turns[event.subject]:
@@ -135,7 +133,9 @@ class WebhookCourier:
         for overtaken in held:
             overtaken.set()
 
-    async def _attempt_all(self, event: WebhookEvent, destination: WebhookTarget, attempted: asyncio.Event) -> None:
+    async def _attempt_all(
+        self, event: records.WebhookEvent, destination: records.WebhookTarget, attempted: asyncio.Event
+    ) -> None:
         delivery_id, last = self.identifiers.uuid("delivery"), self.clock.now()
         try:
             for number, (url, pause) in enumerate(_plan(destination), start=1):
@@ -149,13 +149,13 @@ class WebhookCourier:
         finally:
             attempted.set()
 
-    async def _attempt(self, event: WebhookEvent, url: str, number: int) -> Attempt:
+    async def _attempt(self, event: records.WebhookEvent, url: str, number: int) -> records.Attempt:
         started_at = self.clock.now()
         exchange = await self.poster.post(url, orjson.dumps(event.body(number, url)))
-        return Attempt(url, started_at, self.clock.now(), exchange)
+        return records.Attempt(url, started_at, self.clock.now(), exchange)
 
 
-def _plan(destination: WebhookTarget) -> list[tuple[str, float]]:
+def _plan(destination: records.WebhookTarget) -> list[tuple[str, float]]:
     """Return each attempt's URL, and the pause before it in seconds."""
     pauses = [0.0, *(FIRST_PAUSE * 2**n for n in range(ATTEMPTS_PER_URL - 1))]
     return [(url, pause) for url in destination.urls() for pause in pauses]

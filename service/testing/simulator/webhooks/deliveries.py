@@ -136,16 +136,10 @@ class WebhookDelivery:
 
     def as_json(self) -> dict[str, Any]:
         """Return the delivery as Telnyx shows it, latest attempt first. Source: OpenAPI `webhook_delivery`."""
-        return {
-            "record_type": "webhook_delivery",
-            "id": self.id,
-            "user_id": USER_ID,
-            "status": self.status,
-            "started_at": iso(self.started_at),
-            "finished_at": iso(self.finished_at),
-            "webhook": self.webhook,
-            "attempts": [attempt.as_json() for attempt in reversed(self.attempts)],
-        }
+        named = {"record_type": "webhook_delivery", "id": self.id, "user_id": USER_ID, "status": self.status}
+        times = {"started_at": iso(self.started_at), "finished_at": iso(self.finished_at)}
+        attempts = [attempt.as_json() for attempt in reversed(self.attempts)]
+        return {**named, **times, "webhook": self.webhook, "attempts": attempts}
 
 
 class WebhookDeliveries(Resources[WebhookDelivery]):
