@@ -77,7 +77,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     url = locate(settings)
     accepting, probing = [connect(url, timeout=TIMEOUT, connections=4) for _ in range(2)]
     store, probed = Store.of(accepting, settings), Store.of(probing, settings)
-    inbox = GroupCommit(store, patience=TIMEOUT)
+    inbox = GroupCommit(store, timeout=TIMEOUT)
     metrics = IngressMetrics(ProcessSlot(counts) if counts else None)
     refusals, wrong_address = RefusalLog(), WrongAddress(metrics)
     reception = Reception(settings, inbox, metrics, refusals, wrong_address)

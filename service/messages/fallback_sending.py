@@ -245,7 +245,7 @@ async def _read_state(
         purpose=purpose,
         at=clock.now(),
     )
-    for carrier in map(_CARRIERS.of, state.doubled):
+    for carrier in map(_CARRIERS.of, state.double_deliveries):
         DOUBLE_DELIVERIES.labels(carrier).inc()
         ctx.log.warning("delivered after the SMS in its place", message_id=message_id, carrier=carrier)
     return state.recipients

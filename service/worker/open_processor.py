@@ -65,7 +65,7 @@ async def open_processor(
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics)
         finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
-        stack.push_async_callback(finishing.close, patience=1.0)
+        stack.push_async_callback(finishing.close, within=1.0)
         yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry))
 
 

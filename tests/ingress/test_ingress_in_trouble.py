@@ -102,7 +102,7 @@ def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded
     commits: list[GroupCommit] = []
 
     async def overfill() -> tuple[float, int]:
-        commits.append(commit := GroupCommit(own_stack.store, patience=1.5))
+        commits.append(commit := GroupCommit(own_stack.store, timeout=1.5))
         waiting = [
             asyncio.ensure_future(commit.accept(NewEvent(f"e{n}", "test.x", b"{}", "webhook")))
             for n in range(group_commit.MAX_WAITING + 600)
@@ -127,13 +127,13 @@ def test_a_full_buffer_is_refused_at_once(own_stack: Stack, own_server: embedded
 
 
 def test_each_caller_waits_for_its_own_time() -> None:
-    patience = 0.05
+    timeout = 0.05
 
     async def commit(items: Sequence[str]) -> Sequence[str]:
         return await asyncio.get_running_loop().create_future()  # type: ignore[no-any-return]
 
     async def wait_in_turn() -> list[float]:
-        batcher: Batcher[str, str] = Batcher(commit, passing=(), patience=patience)
+        batcher: Batcher[str, str] = Batcher(commit, passing=(), timeout=timeout)
         loop, took = asyncio.get_running_loop(), []
 
         async def wait(item: str, *, after: Awaitable[None]) -> None:
@@ -143,18 +143,18 @@ def test_each_caller_waits_for_its_own_time() -> None:
                 await batcher.submit(item)
             took.append(loop.time() - began)
 
-        await asyncio.gather(*(wait(f"e{n}", after=asyncio.sleep(n * patience / 3)) for n in range(6)))
-        await batcher.close(patience=0)
+        await asyncio.gather(*(wait(f"e{n}", after=asyncio.sleep(n * timeout / 3)) for n in range(6)))
+        await batcher.close(within=0)
         return took
 
     took = asyncio.run(asyncio.wait_for(wait_in_turn(), 5))
     assert len(took) == 6
-    assert min(took) > patience - 0.002, "uvloop and epoll count milliseconds"
+    assert min(took) > timeout - 0.002, "uvloop and epoll count milliseconds"
 
 
 def test_a_caller_who_goes_away_does_not_disturb_its_batch(own_stack: Stack) -> None:
     async def cancel_some() -> list[Acceptance | BaseException]:
-        commit = GroupCommit(own_stack.store, patience=5)
+        commit = GroupCommit(own_stack.store, timeout=5)
         waiting = [
             asyncio.ensure_future(commit.accept(NewEvent(f"e{n}", "test.x", b"{}", "webhook"))) for n in range(300)
         ]
@@ -177,7 +177,7 @@ def test_one_round_trip_serves_many_requests(own_stack: Stack) -> None:
     """Group commit: what arrives while a batch is in flight shares the next one."""
 
     async def accept_many() -> int:
-        commit = GroupCommit(own_stack.store, patience=5)
+        commit = GroupCommit(own_stack.store, timeout=5)
         before = (await own_stack.redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
         arrivals = [NewEvent(f"e{n}", "test.x", b"{}", "webhook") for n in range(500)]
         await asyncio.gather(*map(commit.accept, arrivals))

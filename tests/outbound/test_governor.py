@@ -29,8 +29,8 @@ def sms(to: str = "+13125550001", *, profile: str = "profile-1") -> Call:
     return Call("POST", "/messages", product="sms", recipient=to, messaging_profile_id=profile)
 
 
-def asked(limit: float, *, product: Product = "sms", back: bool = False, patience: float = 2.0) -> AdmissionRequest:
-    return AdmissionRequest("ticket", "event", (), product, limit, back, patience, probe_timeout=30.0)
+def asked(limit: float, *, product: Product = "sms", back: bool = False, max_wait: float = 2.0) -> AdmissionRequest:
+    return AdmissionRequest("ticket", "event", (), product, limit, back, max_wait, probe_timeout=30.0)
 
 
 def at_gate(stack: Stack, work: Callable[[Gate], Awaitable[T]], **limits: float) -> T:
@@ -56,7 +56,7 @@ def most_within(moments: Sequence[float], seconds: float) -> int:
 
 @pytest.mark.parametrize("limit", [50.0, 10.0, 3.0, 1.0])
 def test_no_window_of_a_second_holds_more_slots_than_the_limit(stack: Stack, limit: float) -> None:
-    wanted = asked(limit, patience=5.0)
+    wanted = asked(limit, max_wait=5.0)
     told = stack.ask(lambda store: answers(store, wanted, int(6 * limit)))
     # The slots' own names are the server's times: no jitter of this machine's is in them.
     slots = [float(each.slot) / 1000 for _, each in told if isinstance(each, Granted)]
@@ -70,7 +70,7 @@ def test_a_burst_of_one_second_goes_at_once(stack: Stack) -> None:
 
 
 def test_below_one_a_second_sends_are_as_far_apart_as_the_limit_says(stack: Stack) -> None:
-    told = stack.ask(lambda store: answers(store, asked(0.5, patience=10), 5))
+    told = stack.ask(lambda store: answers(store, asked(0.5, max_wait=10), 5))
     slots = [at + each.wait for at, each in told]
     assert min(later - earlier for earlier, later in itertools.pairwise(slots)) >= 2.0
 
@@ -292,10 +292,10 @@ def test_redis_unavailable_is_later_at_no_cost(own_stack: Stack) -> None:
 
 def test_a_slot_that_is_given_back_is_another_s(stack: Stack) -> None:
     async def give_back(store: Store) -> tuple[Any, Any]:
-        first = await rate_limits.acquire(store, asked(0.1, patience=30))
+        first = await rate_limits.acquire(store, asked(0.1, max_wait=30))
         assert isinstance(first, rate_limits.Granted)
-        again = await rate_limits.acquire(store, replace(asked(0.1, patience=30), unused=first.slot))
-        return again, await rate_limits.acquire(store, asked(0.1, patience=30))
+        again = await rate_limits.acquire(store, replace(asked(0.1, max_wait=30), unused=first.slot))
+        return again, await rate_limits.acquire(store, asked(0.1, max_wait=30))
 
     again, another = stack.ask(give_back)
     assert again == Granted(0)

@@ -189,7 +189,7 @@ def test_no_state_of_a_message_is_lost_when_keys_change(deployment: Deployment) 
     deployment.ask((A,), lambda store: pending(store.redis.hset(store.keys.message("m"), right, "event-1")))
     assert told(deployment, (A,), "sent").recipients[ANN].status == "delivery_failed"
     assert told(deployment, (B, A), "", by="event-2").recipients[ANN].reason == "right_held"
-    assert told(deployment, (B, A), "delivered", purpose="sent").doubled == ("T",)
+    assert told(deployment, (B, A), "delivered", purpose="sent").double_deliveries == ("T",)
     assert told(deployment, (B,), "").recipients[ANN].status == "delivered"
     assert ANN not in deployment.everything()
 

@@ -11,7 +11,7 @@ LUA = Path(scripts.__file__).parent / "lua"
 LIBRARIES = sorted(file for file in (LUA / "lib").iterdir() if file.stem != "start")
 FILES = [*sorted(LUA.glob("*.lua")), *LIBRARIES]
 _DEFINED = re.compile(r"^local (?:function )?(\w+(?:, \w+)*)", re.MULTILINE)
-_USED = re.compile(r"(?<![.:\w])(?:\w+(?=\()|[A-Z][A-Z_]+\b)")
+_USED = re.compile(r"(?<![.:\w])(?:\w+(?=\()|(?<=pcall\()\w+|[A-Z][A-Z_]+\b)")
 
 
 def code(file: Path) -> str:

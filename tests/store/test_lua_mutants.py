@@ -36,7 +36,7 @@ MUTANTS = [
     ("accept.lua", "if message then record_message(message, id) end", ""),
     ("import.lua", "if more.message then record_message(more.message, id) end", ""),
     ("message.lua", "and not fields['held:' .. forms[1]]", ""),
-    ("message.lua", "and not fields['doubled:' .. form]", ""),
+    ("message.lua", "and not fields['double_delivery:' .. form]", ""),
     ("effect_begin.lua", "if why then return why end", ""),
     ("effect_begin.lua", "if opted_out(forms, since) then return { 'opted_out' } end", ""),
     ("effect_begin.lua", "if reason ~= '' then return", "if false then return"),

@@ -281,10 +281,10 @@ def test_a_double_delivery_is_told_once_with_its_carrier(states: States) -> None
     body = event((ANN, "delivery_failed"))
     body["data"]["payload"]["to"][0]["carrier"] = "T-MOBILE USA, INC."
     states.arrive(body)
-    assert states.ask(ANN, purpose="sent").doubled == ()
+    assert states.ask(ANN, purpose="sent").double_deliveries == ()
     states.arrive(event((MASKED, "read")))
-    assert states.ask(ANN).doubled == ("T-MOBILE USA, INC.",)
-    assert states.ask(ANN).doubled == ()
+    assert states.ask(ANN).double_deliveries == ("T-MOBILE USA, INC.",)
+    assert states.ask(ANN).double_deliveries == ()
 
 
 @pytest.mark.parametrize("order", [("a_new_one", "b_new_one"), ("b_new_one", "a_new_one")])

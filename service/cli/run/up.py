@@ -136,9 +136,9 @@ def _claimed(settings: Settings) -> Iterator[Folder]:
     try:
         folder = data_folder.claim(settings.data)
     except FolderInUse:
-        patience = settings.grace
-        log.warning("waiting for the data folder, which is in use", folder=str(settings.data), seconds=patience)
-        folder = data_folder.claim(settings.data, wait=patience)
+        grace = settings.grace
+        log.warning("waiting for the data folder, which is in use", folder=str(settings.data), seconds=grace)
+        folder = data_folder.claim(settings.data, wait=grace)
     try:
         yield folder
     finally:

@@ -88,11 +88,11 @@ class RecipientState:
 class MessageState:
     """The asked recipients of a message, by number.
 
-    `doubled` names the carriers of recipients who got both the message and something in its place. Each is named once.
+    `double_deliveries` names the carriers of recipients who got both the message and something in its place, each once.
     """
 
     recipients: dict[str, RecipientState]
-    doubled: tuple[str, ...]
+    double_deliveries: tuple[str, ...]
 
 
 async def read_state(
@@ -120,11 +120,11 @@ async def read_state(
     )
     for each in recipients:
         args += (orjson.dumps(store.encryption.forms(each.number)), each.effect, _planned(each.planned))
-    missing, doubled, *answers = await store.run("message", *args)
+    missing, double_deliveries, *answers = await store.run("message", *args)
     if missing:
         raise KeyMissing([each.decode() for each in missing])
     states = {each.number: _state(answer, store.encryption) for each, answer in zip(recipients, answers, strict=True)}
-    return MessageState(states, tuple(each.decode() for each in doubled))
+    return MessageState(states, tuple(each.decode() for each in double_deliveries))
 
 
 def encode_status(said: MessageStatus, encryption: Sealer, *, keep: float) -> dict[str, Any]:

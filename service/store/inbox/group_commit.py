@@ -52,12 +52,12 @@ class Batcher(Generic[Item, Answer]):
         *,
         passing: tuple[type[Exception], ...],
         size: Callable[[Item], int] = lambda _: 0,
-        patience: float = math.inf,
+        timeout: float = math.inf,
     ) -> None:
         self._commit = commit
         self._passing = passing
         self._size = size
-        self._patience = patience
+        self._timeout = timeout
         self._waiting: deque[_Waiter[Item, Answer]] = deque()
         self._in_flight: list[_Waiter[Item, Answer]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -71,14 +71,14 @@ class Batcher(Generic[Item, Answer]):
     def submit(self, item: Item) -> "asyncio.Future[Answer]":
         """Return the answer, which is there once the item is committed.
 
-        If the caller stops waiting, the item may be committed all the same. After `patience` seconds the answer is a
+        If the caller stops waiting, the item may be committed all the same. After `timeout` seconds the answer is a
         TimeoutError.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Answer] = loop.create_future()
-        deadline = loop.time() + self._patience
+        deadline = loop.time() + self._timeout
         self._waiting.append(_Waiter(item, answer, deadline))
-        if self._timer is None and self._patience < math.inf:
+        if self._timer is None and self._timeout < math.inf:
             # One timer for all: it is due with the one that has waited longest.
             self._timer = loop.call_at(deadline, self._end_waiting)
         if self._flushing is None:
@@ -86,10 +86,10 @@ class Batcher(Generic[Item, Answer]):
             self._flushing = loop.create_task(self._flush())
         return answer
 
-    async def close(self, *, patience: float) -> None:
-        """Wait for the batch in flight, at most `patience` seconds, and drop the rest."""
+    async def close(self, *, within: float) -> None:
+        """Wait for the batch in flight, at most `within` seconds, and drop the rest."""
         if self._flushing is not None:
-            await asyncio.wait([self._flushing], timeout=patience)
+            await asyncio.wait([self._flushing], timeout=within)
         if self._flushing is not None:
             self._flushing.cancel()
             await asyncio.gather(self._flushing, return_exceptions=True)
@@ -156,12 +156,12 @@ class NotAccepted(Exception):
 
 
 class GroupCommit:
-    """Accepts events one at a time for its callers and in batches for Redis. `patience` is seconds for each caller."""
+    """Accepts events one at a time for its callers and in batches for Redis. `timeout` is seconds for each caller."""
 
-    def __init__(self, store: Store, *, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, store: Store, *, timeout: float) -> None:
+        self._timeout = timeout
         self._batcher: Batcher[NewEvent, Acceptance] = Batcher(
-            partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body), patience=patience
+            partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body), timeout=timeout
         )
 
     async def accept(self, arrival: NewEvent) -> Acceptance:
@@ -183,4 +183,4 @@ class GroupCommit:
 
     async def close(self) -> None:
         """Wait for the batch in flight."""
-        await self._batcher.close(patience=self._patience)
+        await self._batcher.close(within=self._timeout)

@@ -8,8 +8,9 @@
 --         ''), then for each recipient: forms of the number (JSON, that of today first), name of the effect that would send in
 --         the message's place, and what would be sent (JSON; '': nothing would): {awake (else only consent is asked), since
 --         (ms when the message was sent; -1: unknown), fresh_until (ms; -1: always), segments, limit, window (ms) of the budget, admission = asked of admission}
--- Answer: {missing keys, doubled, {status, reason, right, held, begun} …}: doubled = the carriers (or 'unknown') of the recipients
---         of whom this call found out that the message was delivered and something was sent in its place too; for each
+-- Answer: {missing keys, double_deliveries, {status, reason, right, held, begun} …}: double_deliveries = the
+--         carriers (or 'unknown') of the recipients of whom this call found out that the message was delivered and something
+--         was sent in its place too; for each
 --         recipient the reason against sending (''), the event that holds the right to (''), since when it waits (ms, ''),
 --         begun = '1' if this event's effect was carried out, or may have been; and of what would be sent {the ledger knows
 --         the effect (1 | 0), opted out (1 | 0), keys that consent is hidden under and the caller lacks, answer of
@@ -20,7 +21,7 @@ local message = open_message(id)
 local fields = message.fields
 if ARGV[7] ~= '' then merge_message(message, cjson.decode(ARGV[7]), by) end
 
-local recipients, doubled, duplicated, answers = {}, {}, {}, {}
+local recipients, double_deliveries, duplicated, answers = {}, {}, {}, {}
 for i = 8, #ARGV, 3 do
   local forms = cjson.decode(ARGV[i])
   append(recipients, { forms, ARGV[i + 1], ARGV[i + 2] })
@@ -32,13 +33,13 @@ end
 for field in pairs(fields) do
   local form = field:match('^sent:(.*)$')
   local state = form and recipient_state(fields, { form })
-  if state and is_delivered(state.status) and not fields['doubled:' .. form] then
-    doubled[#doubled + 1], duplicated[#duplicated + 1] = state.carrier or 'unknown', form
+  if state and is_delivered(state.status) and not fields['double_delivery:' .. form] then
+    double_deliveries[#double_deliveries + 1], duplicated[#duplicated + 1] = state.carrier or 'unknown', form
   end
 end
 save_message(message, ARGV[2])
 -- Last, so that a repetition finds it out too.
-for _, form in ipairs(duplicated) do redis.call('HSET', message.key, 'doubled:' .. form, '1') end
+for _, form in ipairs(duplicated) do redis.call('HSET', message.key, 'double_delivery:' .. form, '1') end
 
 -- preflight: whether a message to a recipient could go now. `free`: the message's state does not stand against it.
 local function preflight(forms, effect, wanted, state, free)
@@ -59,4 +60,4 @@ for _, each in ipairs(recipients) do
   local sending = each[3] == '' and {} or preflight(each[1], each[2], cjson.decode(each[3]), state, reason == '' and not mine)
   answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '', sending }
 end
-return { missing_keys(fields, names), doubled, unpack(answers) }
+return { missing_keys(fields, names), double_deliveries, unpack(answers) }

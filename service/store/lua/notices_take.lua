@@ -2,7 +2,7 @@
 -- cause that brought nothing new for a whole pause is forgotten. So the next of it is sent at once.
 --
 -- Keys:   <ns>:notices, <ns>:notice:<cause>
--- ARGV:   limit (causes), patience (ms until a taken and unsent one comes up again)
+-- ARGV:   limit (causes), timeout (ms until a taken and unsent one comes up again)
 -- Answer: for each cause {cause, tries (this one counted), others (occurrences without an entry), entry, occurrences, entry, …}
 -- Cost:   O(limit × (entries of a cause + log causes))
 local notices, taken = ns .. ':notices', {}

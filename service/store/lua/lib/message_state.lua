@@ -10,13 +10,13 @@
 -- - right:<form>: the event that may send in the message's place
 -- - held:<form>: since when that waits (ms)
 -- - sent:<form>: it was sent
--- - doubled:<form>: the message was delivered too, which was answered once
+-- - double_delivery:<form>: the message was delivered too, which was answered once
 -- - unreadable:<event>: the furthest status in an event of recipients whose number cannot be read
 -- - excluded_events:<form>: events whose unreadable recipients are not this one, as they name this one too (lines)
 -- Cost:   O(fields of the message)
 local STATUS_RANK = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 4, expired = 5, sending_failed = 6,
   delivery_failed = 7, delivered = 8, read = 9 }
-local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'doubled', 'excluded_events' }
+local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'double_delivery', 'excluded_events' }
 
 local function is_delivered(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
 
