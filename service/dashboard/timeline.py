@@ -145,7 +145,7 @@ def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
         yield line(entry.last_at, f"{what}: it has not happened, and the same is to be sent again")
     elif entry.state == "withdrawn" and not entry.sent:
         yield line(entry.last_at, f"{what}: intended, and not sent{f' ({entry.why})' if entry.why else ''}")
-    elif entry.state == "settled":
+    elif entry.state == "resolved":
         yield line(entry.answered_at or entry.last_at, f"{what}: took effect, says an operator")
 
 

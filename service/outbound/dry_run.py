@@ -24,7 +24,7 @@ async def pretend(ledger: RunLedger, call: Call) -> TelnyxResponse:
     """
     answer = made_up(call)
     entry = await ledger.entry_of(call)
-    known = await ledger.known(entry) or entry
+    known = await ledger.entry_now(entry) or entry
     would = replace(
         ledger.intended(known, call),
         state="would",

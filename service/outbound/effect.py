@@ -119,7 +119,7 @@ class Effect:
     async def _known(self, entry: Entry) -> Entry:
         """Return the entry's current form, after waiting for another run that works on it."""
         for _ in range(MAX_LOOKS):
-            known = await self.ledger.known(entry)
+            known = await self.ledger.entry_now(entry)
             if known is not None:
                 return known
             await asyncio.sleep(LOOK_AGAIN)
@@ -213,13 +213,13 @@ class Effect:
         return await self.ledger.end(entry, outcome, stored, sent_at=sent_at, why=why)
 
     async def _look_up(self, decision: Decision, entry: Entry) -> TelnyxResponse | None:
-        """Settle the effect by a look at Telnyx."""
+        """Resolve the effect by a look at Telnyx."""
         if (found := await self._found(entry)) is not None:
             return found
         return await self._perform(after_look_up(entry, self.call, self.run.lease.now(), decision.why), entry)
 
     async def _found(self, entry: Entry) -> TelnyxResponse | None:
-        """Return the answer that a look at Telnyx finds, which settles the effect, or None where it finds none."""
+        """Return the answer that a look at Telnyx finds, which resolves the effect, or None where it finds none."""
         look_up = lookups.look_up_for(self.call)
         found = await look_up(self.call, entry, self._read) if look_up is not None else None
         if found is not None:

@@ -38,7 +38,7 @@ Result = EffectOutcome | Literal["stored", "found", "ambiguous", "would", "not_s
 """The ledger's outcome of a request (`done`, `refused`, `withdrawn`, `deferred`, `unknown`), or how a call ended.
 
 Without a request it was answered from the ledger (`stored`) or by a look at Telnyx (`found`). Or it is for a person to
-settle (`ambiguous`), was only recorded (`would`), or was forbidden at its intent (`not_sent`).
+resolve (`ambiguous`), was only recorded (`would`), or was forbidden at its intent (`not_sent`).
 """
 Step = Literal["return", "send", "send_again", "look_up", "wait", "give_up"]
 Resend = Literal["same-key", "never"]
@@ -57,7 +57,7 @@ def decide(entry: Entry | None, call: Call, now: int, *, resend: Resend) -> Deci
     """Return the next step for a call at `now` (milliseconds), by its effect's entry."""
     if entry is None or entry.state in ("withdrawn", "forgotten", "would"):
         return Decision("send")
-    if entry.state in ("done", "settled"):
+    if entry.state in ("done", "resolved"):
         return Decision("return")
     if entry.state == "refused":
         stopped = entry.answer is not None and STOP in codes(entry.answer.body)

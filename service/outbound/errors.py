@@ -49,7 +49,7 @@ class Refusal:
     | held | not even sent, since `block` is known: parked |
     | later | a rate limit or an outage: again later |
     | hopeless | dead |
-    | ambiguous | whether it took effect is not known and cannot be learnt: dead, for a person to settle |
+    | ambiguous | whether it took effect is not known and cannot be learnt: dead, for a person to resolve |
     | bug | code of Ringback failed: an attempt, as if the handler had raised it |
 
     `reason` is short and counted. `detail` is for a person, numbers masked. `after` is seconds, as Telnyx asks.

@@ -1,4 +1,4 @@
-"""Look-ups of unconfirmed effects at Telnyx: presence settles them, absence proves nothing."""
+"""Look-ups of unconfirmed effects at Telnyx: presence resolves them, absence proves nothing."""
 
 import json
 import re

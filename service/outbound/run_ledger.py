@@ -66,9 +66,9 @@ class RunLedger:
         self.run.used.add(entry.name)
         return entry
 
-    async def known(self, entry: Entry) -> Entry | None:
+    async def entry_now(self, entry: Entry) -> Entry | None:
         """Return the entry from Redis, or None while another live run works on it."""
-        found = await self._look(entry)
+        found = await self._read_entry(entry)
         return None if found.busy else found.entry or replace(entry, version=0, state="withdrawn")
 
     def intended(self, entry: Entry, call: Call) -> Entry:
@@ -146,15 +146,15 @@ class RunLedger:
             lambda: ledger.begin(*begin, again=again, keep=keep, conditions=conditions)
         )
         if begun == "changed":
-            found = (await self._look(entry)).entry
+            found = (await self._read_entry(entry)).entry
             if found is not None and found.run == self.run.id and found.version == entry.version + 1:
                 # The reply to an intent of ours was lost, and it was written again.
                 return "begun"
         return begun
 
-    async def _look(self, entry: Entry) -> ledger.Found:
+    async def _read_entry(self, entry: Entry) -> ledger.Found:
         return await self._retry_while_leased(
-            lambda: ledger.look(self.store, self.run.event_id, entry.name, self.run.id)
+            lambda: ledger.read_entry(self.store, self.run.event_id, entry.name, self.run.id)
         )
 
     async def _withdraw(self, entry: Entry, writing: "asyncio.Task[Begun] | None") -> None:

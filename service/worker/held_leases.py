@@ -169,7 +169,7 @@ class HeldLeases:
     def start_claim(self) -> int:
         """Return the number of a new claim, which counts as unanswered until `add_claimed`."""
         number = next(self._numbers)
-        # In this order: the renewer's thread must never see a number that is neither unanswered nor settled.
+        # In this order, so that the renewer's thread never takes the new number for an answered one.
         self._unanswered.add(number)
         self._latest = number
         return number
@@ -186,7 +186,7 @@ class HeldLeases:
         """Abandon a claim, so that its events are handed back."""
         self._unanswered.discard(number)
 
-    def settled(self) -> int:
+    def answered(self) -> int:
         """Return the number of the last claim that, like all before it, was answered or abandoned."""
         return min(self._unanswered, default=self._latest + 1) - 1
 

@@ -106,14 +106,14 @@ class LeaseRenewer(threading.Thread):
     def _renew(self) -> None:
         asked_at = time.monotonic()
         # Asked for before what runs, so that no claim answered in between looks as if its events did not run.
-        settled = self._leases.settled()
+        answered = self._leases.answered()
         held = [*self._leases.held(), *self._overdue.values()]
         is_blocked, blockage = self._is_blocked(), self._leases.blockage
         args = renewal(
             self._leases.worker,
             held,
             lease=self._leases.lease,
-            settled=settled,
+            answered=answered,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
         )
         lost: list[bytes] = run_blocking(self._redis, "renew", self._store.keys.counts, *args)

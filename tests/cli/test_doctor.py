@@ -147,7 +147,7 @@ def test_a_worker_whose_event_loop_is_blocked_is_named_with_the_place(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def tell(blocked: tuple[float, str] | None) -> None:
-        told = renewal("worker", (), lease=60, settled=0, blocked=blocked)
+        told = renewal("worker", (), lease=60, answered=0, blocked=blocked)
         stack.ask(lambda store: store.run("renew", *told))
 
     tell((7.0, "my_handlers.py:12 in slow"))

@@ -61,7 +61,7 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
         ),
         ({"state": "started", "unconfirmed": 0}, "it has not happened, and the same is to be sent again"),
         ({"state": "withdrawn", "why": "ConnectError"}, "intended, and not sent (ConnectError)"),
-        ({"state": "settled", "answered_at": T + 50}, "took effect, says an operator"),
+        ({"state": "resolved", "answered_at": T + 50}, "took effect, says an operator"),
         ({"state": "started", "unconfirmed": 1, "sent": (Sent(T, 0, T + 9),)}, "no answer within 9 ms"),
         (
             {"state": "refused", "sent": (Sent(T, 403, T + 9),), "why": "403 · 40300", "answer": StoredAnswer(403)},
@@ -73,7 +73,7 @@ def test_further_deliveries_are_told_and_those_beyond_are_counted() -> None:
         ),
         ({"event_id": "e2", "sent": (Sent(T, 200, T + 1),)}, "(begun by event e2): answered 200"),
     ],
-    ids=["in doubt", "put off", "withdrawn", "settled", "no answer", "refused", "dry run", "another event's"],
+    ids=["in doubt", "put off", "withdrawn", "resolved", "no answer", "refused", "dry run", "another event's"],
 )
 def test_what_is_known_of_an_effect(changes: dict[str, Any], words: str) -> None:
     lines = build(event(), [effect(**changes)], T + 100)

@@ -119,9 +119,9 @@ def claimed(stack: Stack, worker: str, number: int, *, lease: float = 60, limit:
     return stack.ask(lambda store: claim(store, request)).leases
 
 
-def renewed(stack: Stack, worker: str, held: list[HeldLease], *, settled: int) -> list[bytes]:
+def renewed(stack: Stack, worker: str, held: list[HeldLease], *, answered: int) -> list[bytes]:
     async def renew(store: Store) -> list[bytes]:
-        lost: list[bytes] = await store.run("renew", *renewal(worker, held, lease=60, settled=settled))
+        lost: list[bytes] = await store.run("renew", *renewal(worker, held, lease=60, answered=answered))
         return lost
 
     return stack.ask(renew)
@@ -149,9 +149,9 @@ def test_what_a_worker_holds_and_does_not_run_is_handed_back_at_its_next_renewal
     known, _lost = claimed(stack, "worker", 1)
     assert claimed(stack, "other", 1) == []
     held = [HeldLease(known.record.id, known.token, "extend")]
-    assert renewed(stack, "worker", held, settled=0) == []
+    assert renewed(stack, "worker", held, answered=0) == []
     assert claimed(stack, "other", 2) == [], "the answer to claim 1 may still be on its way"
-    assert renewed(stack, "worker", held, settled=1) == []
+    assert renewed(stack, "worker", held, answered=1) == []
     [handed_back] = claimed(stack, "other", 3)
     assert handed_back.record.id != known.record.id
 
@@ -168,7 +168,7 @@ def test_only_the_holder_of_the_lease_records_an_outcome(stack: Stack) -> None:
     lease = second_claim(stack)
     assert recorded(stack, lapsed) == "lost"
     held = [HeldLease(lapsed.record.id, lapsed.token, "extend")]
-    assert renewed(stack, "first", held, settled=1) == [lapsed.record.id.encode()]
+    assert renewed(stack, "first", held, answered=1) == [lapsed.record.id.encode()]
     assert recorded(stack, lease) == "done"
     assert recorded(stack, lease) == "lost"
 
@@ -199,7 +199,7 @@ def test_a_worker_that_shows_up_again_takes_the_blame_back(stack: Stack) -> None
     [lease] = claimed(stack, "first", 1, lease=0.001)
     second_claim(stack)
     assert lapses(stack, lease) == 1
-    renewed(stack, "first", [], settled=1)
+    renewed(stack, "first", [], answered=1)
     assert lapses(stack, lease) == 0
 
 

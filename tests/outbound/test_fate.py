@@ -56,7 +56,7 @@ def test_what_did_not_happen_is_sent(state: EntryState) -> None:
     assert step(entry(state, unconfirmed=0)) == "send"
 
 
-@pytest.mark.parametrize("state", ["done", "settled"])
+@pytest.mark.parametrize("state", ["done", "resolved"])
 @pytest.mark.parametrize("call", [SEND, TOLL_FREE, AGENT, DELETE, ORDER, CODES])
 def test_what_happened_is_answered_from_the_ledger(state: EntryState, call: Call) -> None:
     assert step(entry(state, sent=NOW - 100 * HOUR), call) == "return"

@@ -94,9 +94,9 @@ def putting(command: str, key: str, *args: Any, **options: Any) -> Step:
     return act
 
 
-def renewing(*held: HeldLease, settled: int = 9) -> Step:
+def renewing(*held: HeldLease, answered: int = 9) -> Step:
     async def act(world: World) -> Any:
-        return await world.store.run("renew", *renewal("w", held, lease=20.0, settled=settled))
+        return await world.store.run("renew", *renewal("w", held, lease=20.0, answered=answered))
 
     return act
 
@@ -256,8 +256,8 @@ SCENARIOS = (
     Scenario("effect_end done", BEGUN, answering("done", 200)),
     Scenario("effect_end refused", BEGUN, answering("refused", 400)),
     Scenario("effect_end unknown", BEGUN, answering("unknown", 0)),
-    Scenario("effects_settle sent", DOUBTFUL, calling(ledger.settle, "one", "sent"), same_answer=False),
-    Scenario("effects_settle not sent", DOUBTFUL, calling(ledger.settle, "one", "not_sent"), same_answer=False),
+    Scenario("effects_resolve sent", DOUBTFUL, calling(ledger.resolve, "one", "sent"), same_answer=False),
+    Scenario("effects_resolve not sent", DOUBTFUL, calling(ledger.resolve, "one", "not_sent"), same_answer=False),
     Scenario(
         "effects_forget", then(BEGUN, answering("done", 200)), calling(ledger.forget, "one", "greet"), same_answer=False
     ),

@@ -13,10 +13,10 @@ from service.store.inbox.records import whole_number
 from service.store.scripts import Argument
 from service.store.store import Store
 
-SETTLED_ANSWER = b'{"data":{"id":null}}'
+RESOLVED_ANSWER = b'{"data":{"id":null}}'
 """The answer to a handler about an effect that an operator has marked as sent."""
 
-EntryState = Literal["started", "done", "refused", "withdrawn", "settled", "forgotten", "would"]
+EntryState = Literal["started", "done", "refused", "withdrawn", "resolved", "forgotten", "would"]
 EffectOutcome = Literal["done", "refused", "withdrawn", "deferred", "unknown"]
 
 
@@ -93,7 +93,7 @@ async def effects_of(store: Store, event_id: str) -> list[Entry]:
     return [_entry(name.decode(), fields, store.encryption) for name, _, *fields in answers]
 
 
-async def look(store: Store, event_id: str, name: str, run_id: str) -> Found:
+async def read_entry(store: Store, event_id: str, name: str, run_id: str) -> Found:
     """Return the entry of one effect of any event."""
     for _, busy, *fields in await store.run("effects", event_id, run_id, name):
         return Found(_entry(name, fields, store.encryption), busy == b"1")
@@ -147,9 +147,9 @@ async def end(
     return state.decode(), unconfirmed
 
 
-async def settle(store: Store, event_id: str, word: Literal["sent", "not_sent"]) -> int:
-    """Settle the unresolved effects of one event as a person says. Return how many there were."""
-    return int(await store.run("effects_settle", event_id, word, SETTLED_ANSWER))
+async def resolve(store: Store, event_id: str, word: Literal["sent", "not_sent"]) -> int:
+    """Resolve the unresolved effects of one event as a person says. Return how many there were."""
+    return int(await store.run("effects_resolve", event_id, word, RESOLVED_ANSWER))
 
 
 async def forget(store: Store, event_id: str, handler: str, *, only_count: bool = False) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from service.store.effects.ledger import SETTLED_ANSWER
+from service.store.effects.ledger import RESOLVED_ANSWER
 from service.store.store import Store
 
 STEP = 50
@@ -49,7 +49,7 @@ async def retry(
 
     `word` settles their unresolved effects. `trusted` takes events too whose effects elsewhere are not known here.
     """
-    args = (word, SETTLED_ANSWER, handler or "", reason or "", int(trusted))
+    args = (word, RESOLVED_ANSWER, handler or "", reason or "", int(trusted))
     return [verdict.decode() for verdict in await store.run("dead_retry", *args, *ids)]
 
 

@@ -170,15 +170,15 @@ async def finish(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
 
 
 def renewal(
-    worker: str, held: Iterable[HeldLease], *, lease: float, settled: int, blocked: tuple[float, str] | None = None
+    worker: str, held: Iterable[HeldLease], *, lease: float, answered: int, blocked: tuple[float, str] | None = None
 ) -> list[Argument]:
     """Return the arguments of `renew.lua`: extend by `lease` seconds what is held, give back what does not run.
 
-    `settled` is the number of the last claim that, like all before it, was answered. `blocked`
+    `answered` is the number of the last claim that, like all before it, was answered. `blocked`
     says for how many seconds the worker's event loop has been blocked, and by whose code.
     """
     told = orjson.dumps({"seconds": round(blocked[0], 1), "place": blocked[1]}) if blocked else b""
-    args: list[Argument] = [worker, int(lease * 1000), settled, told]
+    args: list[Argument] = [worker, int(lease * 1000), answered, told]
     for each in held:
         args += (each.event_id, each.token, each.renewal_action, orjson.dumps(each.about) if each.about else b"")
     return args

@@ -3,7 +3,7 @@
 --
 -- requires: effects handlers note run_again settle
 -- Keys:   those of settle, note and effects
--- ARGV:   word on effects of unknown fate ('' | 'sent' | 'not_sent'), answer (see effects_settle), handler, reason ('': any),
+-- ARGV:   word on effects of unknown fate ('' | 'sent' | 'not_sent'), answer (see effects_resolve), handler, reason ('': any),
 --         trusted ('1': imported events too), then ids (at most 500)
 -- Answer: for each id: 'retried' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone' | 'no_body' |
 --         'foreign' | 'imported' | 'cancelled' | 'in_doubt' (an effect is of unknown fate, and no word was given)
@@ -20,7 +20,7 @@ return answer_each(6, function(id)
     local names = dead_handlers(event, wanted, reason)
     if #names == 0 then return 'other' end
     if word == '' and count_unconfirmed(id) > 0 then return 'in_doubt' end
-    if word ~= '' and settle_effects(id, word, answer) > 0 then note(id, word) end
+    if word ~= '' and resolve_effects(id, word, answer) > 0 then note(id, word) end
     for _, entry in ipairs(entries_of(id)) do
       local f = redis.call('HMGET', entry, 'state', 'version')
       -- A refusal of Telnyx may be asked for once more, also where the recipient's STOP was the reason.

@@ -4,13 +4,13 @@
 --
 -- requires: lease note settle
 -- Keys:   those of settle and lease, <ns>:blocked
--- ARGV:   worker, lease (ms), settled (number of the last claim that, like all before, was answered),
+-- ARGV:   worker, lease (ms), answered (number of the last claim that, like all before, was answered),
 --         blocked ('' | JSON {seconds, place}: its event loop is blocked), then for each event that it runs: id, token, action
 --         ('extend' | 'overdue': the lease ends, which counts though the worker is alive), about ('' | JSON {handler, place}:
 --         what blocks the event loop)
 -- Answer: the ids whose lease was lost
 -- Cost:   O(events that the worker holds × log queue)
-local worker, lease, settled = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local worker, lease, answered = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local FIRST = 5
 local lost, runs = {}, {}
 
@@ -66,7 +66,7 @@ end
 for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
   local token = redis.call('HGET', event_key(id), 'lease')
   local ours = token and worker_of(token) == worker
-  if ours and not runs[id] and tonumber(token:match(':(%d+)$')) <= settled then
+  if ours and not runs[id] and tonumber(token:match(':(%d+)$')) <= answered then
     settle(id, true)
     redis.call('HDEL', event_key(id), 'lease', 'lease_until', 'alone')
     ours = false

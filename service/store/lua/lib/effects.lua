@@ -24,18 +24,18 @@ local function count_unconfirmed(id)
   return number
 end
 
--- settle_effects: record a person's decision ('sent' | 'not_sent') on unconfirmed effects. `answer` is the stored answer from
+-- resolve_effects: record a person's decision ('sent' | 'not_sent') on unconfirmed effects. `answer` is the stored answer from
 -- now on where it was sent.
-local function settle_effects(id, word, answer)
-  local settled = 0
+local function resolve_effects(id, word, answer)
+  local resolved = 0
   for _, entry in ipairs(entries_of(id)) do
     if is_unconfirmed(entry) then
-      settled = settled + 1
+      resolved = resolved + 1
       local f = redis.call('HMGET', entry, 'state', 'status', 'version', 'generation')
       local fields = { 'version', tonumber(f[3] or '0') + 1 }
       if not f[1] then append(fields, 'event', id, 'caller_key', '0', 'first_at', now, 'last_at', now) end
       if word == 'sent' then
-        append(fields, 'state', 'settled', 'status', 200, 'answer_type', 'application/json', 'answer', answer, 'answered_at', now)
+        append(fields, 'state', 'resolved', 'status', 200, 'answer_type', 'application/json', 'answer', answer, 'answered_at', now)
       else
         append(fields, 'state', 'withdrawn', 'unconfirmed', 0)
         -- The key stays, so that Telnyx itself may still recognise it. Only where it refused the key is there a new one.
@@ -46,7 +46,7 @@ local function settle_effects(id, word, answer)
     -- Also where the script failed after the write before.
     if redis.call('HGET', entry, 'state') ~= 'started' then redis.call('HDEL', entry, 'bytes') end
   end
-  return settled
+  return resolved
 end
 
 -- reset_effects: let a handler's effects happen once more, under keys that Telnyx has not seen. Without `act` only count

@@ -162,7 +162,7 @@ end
 -- effect_begun: whether an effect was carried out, or may have been
 local function effect_begun(effect)
   local f = redis.call('HMGET', ns .. ':effect:' .. effect, 'state', 'unconfirmed')
-  return f[1] == 'done' or f[1] == 'settled' or (f[1] == 'started' and tonumber(f[2] or 0) > 0)
+  return f[1] == 'done' or f[1] == 'resolved' or (f[1] == 'started' and tonumber(f[2] or 0) > 0)
 end
 
 -- reason_against: why the event `by` may not send in the message's place ('' where it may)

@@ -83,7 +83,7 @@ def upload_file(account: Account, call: OperationCall) -> Answer:
     reviewed = replace(uploaded, status=_reviewed(uploaded, invalid=len(accepted) < len(files)))
     account.hosted_orders.put(reviewed)
     orders.send_order_event(account, "updated", reviewed)
-    orders.settle(account, reviewed.id)
+    orders.complete(account, reviewed.id)
     return Answer({"data": reviewed.as_json()})
 
 
@@ -151,4 +151,4 @@ def _verify(account: Account, order: orders.HostedNumberOrder, phone_numbers: se
     account.hosted_orders.put(changed)
     statuses = dict.fromkeys(phone_numbers, "ownership_successful")
     orders.send_order_event(account, "updated", changed, number_statuses=statuses)
-    orders.settle(account, changed.id)
+    orders.complete(account, changed.id)

@@ -192,7 +192,7 @@ def transfer(account: "Account", order_id: str, step: TransferStep) -> HostedNum
     return order
 
 
-def settle(account: "Account", order_id: str) -> None:
+def complete(account: "Account", order_id: str) -> None:
     """Let the order succeed in the background once all its numbers are verified and both documents are there."""
     order = account.hosted_orders.known(order_id)
     if order.documents >= DOCUMENTS and all(number.verified for number in order.numbers):
