@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import hashlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -19,6 +19,10 @@ T = TypeVar("T")
 
 ARQ_JOB = "arq:job:"
 """The prefix of arq for a job's data. It is global, so our job ids bear the namespace."""
+
+
+def _names_after(beginning: str) -> Callable[[str], str]:
+    return lambda rest: beginning + rest
 
 
 class Keys:
@@ -101,36 +105,22 @@ class Keys:
         self.sent_regions = f"{namespace}:sent_regions"
         self.url_domains = f"{namespace}:url_domains"
         self.wake = f"{namespace}:wake"
+        self.draining = _names_after(f"{namespace}:draining:")
+        self.event = _names_after(f"{namespace}:event:")
+        self.message = _names_after(f"{namespace}:message:")
+        self.rcs = _names_after(f"{namespace}:rcs:")
+        self.replies = _names_after(f"{namespace}:replies:")
+        self.snapshot = _names_after(f"{namespace}:snapshot:")
+        self.throttle = _names_after(f"{namespace}:throttle:")
 
     def profile_countries(self, profile_id: str) -> str:
         return f"{self.namespace}:profile_countries:{hashlib.sha256(profile_id.encode()).hexdigest()[:32]}"
 
-    def snapshot(self, kind: str) -> str:
-        return f"{self.namespace}:snapshot:{kind}"
-
-    def throttle(self, name: str) -> str:
-        return f"{self.namespace}:throttle:{name}"
-
-    def draining(self, worker: str) -> str:
-        return f"{self.namespace}:draining:{worker}"
-
     def gone_receiver(self, url: str) -> str:
         return f"{self.namespace}:gone_receiver:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
-    def event(self, event_id: str) -> str:
-        return f"{self.namespace}:event:{event_id}"
-
     def job_id(self, event_id: str) -> str:
         return f"{self.namespace}:{event_id}"
-
-    def message(self, message_id: str) -> str:
-        return f"{self.namespace}:message:{message_id}"
-
-    def replies(self, form: str) -> str:
-        return f"{self.namespace}:replies:{form}"
-
-    def rcs(self, form: str) -> str:
-        return f"{self.namespace}:rcs:{form}"
 
 
 async def in_pages(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]:

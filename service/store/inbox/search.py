@@ -127,13 +127,11 @@ async def matching(
             yield [event_id for event_id, _ in page]
 
 
-async def dead_ids(
-    store: Store, wanted: EventFilter, *, limit: int | None = None, looked_at: Callable[[int], None] = _nobody
-) -> list[str]:
+async def dead_ids(store: Store, wanted: EventFilter, *, limit: int | None = None) -> list[str]:
     """Return the ids of such dead events, those that died last first."""
     ids: dict[str, None] = {}
     ranks = await _ranks(store.redis, store.keys.dead, wanted.since, wanted.until)
-    async for page in _pages(store, wanted, "dead", ranks=ranks, looked_at=looked_at, with_times=False):
+    async for page in _pages(store, wanted, "dead", ranks=ranks, looked_at=_nobody, with_times=False):
         ids |= dict.fromkeys(event_id for event_id, _ in page)
         if limit is not None and len(ids) >= limit:
             break

@@ -220,9 +220,5 @@ def _writable(text: str, name: str) -> str:
 def _explain(error: ValidationError) -> str:
     """Return the fields and what is wrong with each, never their values."""
     told = error.errors(include_input=False, include_url=False, include_context=False)
-    return ", ".join(f"{_place(each['loc'])}: {each['msg']}" for each in told[:3])
-
-
-def _place(loc: tuple[int | str, ...]) -> str:
     # The name of a handler is a key that the line's writer chose. It is left out where it does not fit.
-    return ".".join(map(str, loc[:1])) or "the line"
+    return ", ".join(f"{(*each['loc'], 'the line')[0]}: {each['msg']}" for each in told[:3])
