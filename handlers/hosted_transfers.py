@@ -12,7 +12,7 @@ router = Router()
 @router.on("messaging_hosted_numbers_orders.*")
 async def hosted_transfers(event: Event[HostedNumberOrder], ctx: Context) -> None:
     """Remember the state of a transfer, notify of it, and schedule the warnings before its deadline."""
-    order_id, transfer = event.payload.order_id, transfers.heard_of(event)
+    order_id, transfer = event.payload.order_id, transfers.transfer_of(event)
     if transfer is None or order_id is None:
         raise Discard("no_transfer")
     if not await transfers.remember(ctx, order_id, transfer):

@@ -34,7 +34,7 @@ async def toll_free_reminder(event: Event[Reminder], ctx: Context) -> None:
     change = event.payload
     if await follow(ctx, change.id) is None:
         raise Discard("deleted")
-    latest = await followed(ctx).known(change.id)
+    latest = await followed(ctx).last_known(change.id)
     if latest is None or latest.status != change.status or latest.at not in (None, change.changed_at):
         raise Discard("settled")
     await _notify(ctx, change)

@@ -28,9 +28,9 @@ class RcsCapabilities:
         Raises:
             telnyx.APIError: Telnyx refused, or could not be reached. Left to the worker, it is tried again.
         """
-        return (await self.look_up(agent, [number]))[number].capable
+        return (await self.read(agent, [number]))[number].capable
 
-    async def look_up(
+    async def read(
         self,
         agent: str,
         numbers: Sequence[str],

@@ -78,7 +78,7 @@ class NotificationSender:
         """Send every due message."""
         for notice in await notices.take(self.store):
             if await self._told(notice):
-                await notices.told(self.store, notice)
+                await notices.record_sent(self.store, notice)
 
     async def _told(self, notice: Notice) -> bool:
         title, body = message(notice)

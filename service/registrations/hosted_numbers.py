@@ -143,13 +143,13 @@ async def hosted_numbers(telnyx: AsyncTelnyx) -> list[PhoneNumberWithMessagingSe
 
 async def find(telnyx: AsyncTelnyx, *, order_id: str) -> MessagingHostedNumberOrder | None:
     """Return the order of that id, or None where there is none."""
-    answer = await found(telnyx.messaging_hosted_number_orders.retrieve(order_id))
+    answer = await none_if_missing(telnyx.messaging_hosted_number_orders.retrieve(order_id))
     return answer.data if answer else None
 
 
 async def find_number(telnyx: AsyncTelnyx, *, number: str) -> PhoneNumberWithMessagingSettings | None:
     """Return the hosted number by number or id, or None where there is none."""
-    answer = await found(telnyx.messaging_hosted_numbers.retrieve(number))
+    answer = await none_if_missing(telnyx.messaging_hosted_numbers.retrieve(number))
     return answer.data if answer else None
 
 
@@ -165,7 +165,7 @@ async def unproven(telnyx: AsyncTelnyx, *, order_id: str) -> list[str]:
     return [each.phone_number for each in numbers_of(order) if each.phone_number and each.status not in _PROVEN]
 
 
-async def found(answer: Awaitable[T]) -> T | None:
+async def none_if_missing(answer: Awaitable[T]) -> T | None:
     """Await an answer of Telnyx. Return None for a 404."""
     try:
         return await answer

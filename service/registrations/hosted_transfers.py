@@ -57,7 +57,7 @@ class Transfer:
         return TypeAdapter(cls).validate_json(stored)
 
 
-def heard_of(event: Event[HostedNumberOrder]) -> Transfer | None:
+def transfer_of(event: Event[HostedNumberOrder]) -> Transfer | None:
     """Return the transfer that an event reports, or None where it is about none.
 
     Older pages show transfers as `….updated` with `approval_decision`, and events without a time.

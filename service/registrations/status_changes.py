@@ -119,7 +119,7 @@ class Followed:
                 return list(changes)
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
 
-    async def known(self, subject: str) -> Known | None:
+    async def last_known(self, subject: str) -> Known | None:
         """Return the last known state of a registration."""
         stored = await snapshot(self.store, self.kind, subject)
         return Known.parse(stored) if stored else None

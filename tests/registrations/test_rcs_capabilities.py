@@ -23,7 +23,7 @@ AGENT = "acme_agent"
 def look_up(stack: Stack, numbers: Sequence[str], *, agent: str = AGENT, afresh: bool = False) -> dict[str, Capability]:
     async def ask(store: Store) -> dict[str, Capability]:
         async with AsyncTelnyx(api_key="KEY", base_url=stack.settings.base_url, max_retries=0) as telnyx:
-            return await RcsCapabilities(telnyx, store).look_up(agent, numbers, afresh=afresh)
+            return await RcsCapabilities(telnyx, store).read(agent, numbers, afresh=afresh)
 
     return stack.ask(ask)
 

@@ -147,7 +147,7 @@ async def cut(world: World) -> None:
 
 
 async def told_first(world: World) -> Any:
-    return [await notices.told(world.store, each) for each in _noticed]
+    return [await notices.record_sent(world.store, each) for each in _noticed]
 
 
 _noticed: Sequence[notices.Notice] = (notices.Notice("cause", 1, 0, {b"entry": 1}, {b"entry": 1}),)
@@ -378,5 +378,5 @@ SCENARIOS = (
     Scenario("notice", nothing, NOTED),
     Scenario("notices_take", NOTED, calling(notices.take)),
     Scenario("notices_take ends", then(NOTED, calling(notices.take), told_first), at(10 * DAY, calling(notices.take))),
-    Scenario("notices_told", then(NOTED, calling(notices.take)), told_first),
+    Scenario("notice_sent", then(NOTED, calling(notices.take)), told_first),
 )

@@ -22,7 +22,7 @@ BESIDE_THE_COUNTERS = ("HSET", "DEL")
 MOST_REPAIRED = 2
 
 
-TOLD_AGAIN = {"dead_causes", "notices_take", "notices_told"}
+TOLD_AGAIN = {"dead_causes", "notices_take", "notice_sent"}
 """People may be told once too often or, as with a lost reply, not: neither events nor effects depend on it."""
 
 

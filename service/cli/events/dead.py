@@ -10,7 +10,7 @@ from service.cli.connections import with_redis
 from service.cli.events.bulk import events, in_batches, report
 from service.cli.events.event_list import show_events
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_dead_events
-from service.cli.events.timeline_view import look_up, show
+from service.cli.events.timeline_view import read_event, show
 from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption, YesOption
 from service.cli.output import confirm, fail
 from service.settings import load
@@ -51,10 +51,10 @@ def show_dead(event_id: EventIdArgument, *, reveal: RevealOption = False, as_jso
 
     Exit codes: 0 shown, 1 there is no such dead event or Redis is unreachable, 2 bad usage.
     """
-    told = look_up(event_id)
-    if told.record.state != "dead":
-        fail(f"{event_id} is {told.record.state}, not dead: ringback events show {event_id}")
-    show(told, reveal=reveal, as_json=as_json)
+    view = read_event(event_id)
+    if view.record.state != "dead":
+        fail(f"{event_id} is {view.record.state}, not dead: ringback events show {event_id}")
+    show(view, reveal=reveal, as_json=as_json)
 
 
 @dead.command("retry")

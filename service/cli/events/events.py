@@ -7,7 +7,7 @@ from service.cli.events.event_list import show_events
 from service.cli.events.filters import selects_events
 from service.cli.events.follow import follow
 from service.cli.events.replay import replay_events
-from service.cli.events.timeline_view import look_up, show
+from service.cli.events.timeline_view import read_event, show
 from service.cli.events.transfer import export_events, import_events
 from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption
 from service.cli.output import progress, say
@@ -47,7 +47,7 @@ def show_event(event_id: EventIdArgument, *, reveal: RevealOption = False, as_js
 
     Exit codes: 0 shown, 1 there is no such event or Redis is unreachable, 2 bad usage.
     """
-    show(look_up(event_id), reveal=reveal, as_json=as_json)
+    show(read_event(event_id), reveal=reveal, as_json=as_json)
 
 
 events.command("follow")(follow)

@@ -23,7 +23,7 @@ DOUBT = "Whether an effect happened is not known. Look at Telnyx, then: ringback
 
 
 @dataclass(frozen=True)
-class Told:
+class EventView:
     """An event, its effects and its timeline."""
 
     record: EventRecord
@@ -31,43 +31,43 @@ class Told:
     lines: list[Line]
 
 
-def look_up(event_id: str) -> Told:
+def read_event(event_id: str) -> EventView:
     """Return an event and its timeline. End the command with exit code 1 where there is no such event."""
 
-    async def look(store: Store) -> Told | None:
+    async def look(store: Store) -> EventView | None:
         record = await find(store, event_id)
         if record is None:
             return None
         effects = await effects_of(store, event_id)
-        return Told(record, effects, build(record, effects, await server_time(store.redis)))
+        return EventView(record, effects, build(record, effects, await server_time(store.redis)))
 
-    told = with_redis(look)
-    if told is None:
+    view = with_redis(look)
+    if view is None:
         fail("There is no event with this id: ringback events list shows all.")
-    return told
+    return view
 
 
-def show(told: Told, *, reveal: bool, as_json: bool) -> None:
+def show(view: EventView, *, reveal: bool, as_json: bool) -> None:
     """Print an event to standard output. With `reveal` the body, requests and answers are not masked."""
     if as_json:
-        say_json(_as_object(told, reveal=reveal))
+        say_json(_as_object(view, reveal=reveal))
         return
-    _print(told, reveal=reveal)
-    if any(map(in_doubt, told.effects)) and told.record.state == "dead":
-        say(DOUBT.format(id=told.record.id), err=True)
+    _print(view, reveal=reveal)
+    if any(map(in_doubt, view.effects)) and view.record.state == "dead":
+        say(DOUBT.format(id=view.record.id), err=True)
 
 
-def _print(told: Told, *, reveal: bool) -> None:
-    record = told.record
+def _print(view: EventView, *, reveal: bool) -> None:
+    record = view.record
     say(record.id, f"{shown_type(record.type)}, {record.state}", "")
-    rows = [(format_timestamp(line.at)[:-1].replace("T", " "), line.handler or "", line.text) for line in told.lines]
+    rows = [(format_timestamp(line.at)[:-1].replace("T", " "), line.handler or "", line.text) for line in view.lines]
     print_table(("time (UTC)", "handler", "what happened"), rows)
     say("", "body")
     if record.body is None:
         say(_no_body(record))
     else:
         say_json_text(dump_json(body_of(record, reveal=reveal), indent=True) + b"\n")
-    for entry in told.effects if reveal else ():
+    for entry in view.effects if reveal else ():
         for name, text in _texts(entry).items():
             if text:
                 say("", f"{name} of {entry.method} {entry.path}")
@@ -91,15 +91,15 @@ def body_of(record: EventRecord, *, reveal: bool) -> Any:
     return content if reveal else masked(content)
 
 
-def _as_object(told: Told, *, reveal: bool) -> dict[str, Any]:
-    record = told.record
+def _as_object(view: EventView, *, reveal: bool) -> dict[str, Any]:
+    record = view.record
     return {
         **as_object(record),
         "ended_at": None if record.ended_at is None else format_timestamp(record.ended_at),
         "arrived_by": record.arrived_by,
         "deliveries": record.deliveries,
-        "story": [_line(line) for line in told.lines],
-        "effects": [_effect(entry, reveal=reveal) for entry in told.effects],
+        "story": [_line(line) for line in view.lines],
+        "effects": [_effect(entry, reveal=reveal) for entry in view.effects],
         "body": for_machines(body_of(record, reveal=reveal)),
     }
 
@@ -112,9 +112,9 @@ def _line(line: Line) -> dict[str, Any]:
 def _effect(entry: Entry, *, reveal: bool) -> dict[str, Any]:
     when = format_timestamp
     sent = [{"at": when(it.at), "status": it.status or None, "answered_at": when(it.answered_at)} for it in entry.sent]
-    told = {name: getattr(entry, name) for name in ("handler", "method", "path", "recipient", "state")}
-    told |= {"in_doubt": in_doubt(entry), "requests": sent, "why": entry.why or None}
-    return told | (_texts(entry) if reveal else {})
+    shown = {name: getattr(entry, name) for name in ("handler", "method", "path", "recipient", "state")}
+    shown |= {"in_doubt": in_doubt(entry), "requests": sent, "why": entry.why or None}
+    return shown | (_texts(entry) if reveal else {})
 
 
 def _texts(entry: Entry) -> dict[str, str | None]:

@@ -275,7 +275,7 @@ def _check_eligibility(numbers: list[str], *, as_json: bool, reveal: bool) -> bo
 
 
 def _delete(ask: Callable[[AsyncTelnyx], Awaitable[object]]) -> None:
-    answer = with_telnyx(lambda telnyx: hosted_numbers.found(ask(telnyx)))
+    answer = with_telnyx(lambda telnyx: hosted_numbers.none_if_missing(ask(telnyx)))
     say("deleted" if answer is not None else "there is none: deleted already, or never there")
 
 

@@ -62,7 +62,7 @@ def capabilities(
         raise typer.BadParameter("give numbers, --file or both")
     with progress("Asking", len(set(wanted))) as advance:
         found = with_telnyx_and_redis(
-            lambda telnyx, store: RcsCapabilities(telnyx, store).look_up(agent, wanted, afresh=fresh, progress=advance)
+            lambda telnyx, store: RcsCapabilities(telnyx, store).read(agent, wanted, afresh=fresh, progress=advance)
         )
     items = found.items()
     rows: list[dict[str, Any]] = [

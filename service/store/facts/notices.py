@@ -50,13 +50,13 @@ async def take(store: Store) -> list[Notice]:
     ]
 
 
-async def told(store: Store, notice: Notice) -> float:
+async def record_sent(store: Store, notice: Notice) -> float:
     """Record that a notice was sent. Return the seconds until the next one about its cause may be sent."""
     args: list[Argument] = [notice.cause, int(SHORTEST_PAUSE * 1000), int(LONGEST_PAUSE * 1000)]
     args.append(notice.others)
     for entry, occurrences in notice.stored.items():
         args += (entry, occurrences)
-    pause: int = await store.run("notices_told", *args)
+    pause: int = await store.run("notice_sent", *args)
     return pause / 1000
 
 

@@ -1,4 +1,4 @@
--- notices_told: a message about a cause was sent. The next may follow after the shortest pause where this one brought news or
+-- notice_sent: a message about a cause was sent. The next may follow after the shortest pause where this one brought news or
 -- more of it came meanwhile. Else it waits for twice the pause before, so that a lasting cause is not repeated every few
 -- minutes.
 --
