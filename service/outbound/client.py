@@ -3,6 +3,7 @@
 import httpx
 from telnyx import AsyncTelnyx
 
+from service.outbound.connections import KEEP, KeptConnections
 from service.outbound.handler_run_state import current_run
 from service.outbound.sender import EffectMetrics
 from service.outbound.tls import tls_context
@@ -12,7 +13,8 @@ from service.store.store import Store
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds, below a handler's own time-out, so that an unanswered call is known as one."""
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+MAX_CONNECTIONS = 100
+LIMITS = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=20)
 
 
 class _SharedClient(httpx.AsyncClient):
@@ -49,7 +51,8 @@ def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> Asy
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
-    network = httpx.AsyncHTTPTransport(verify=tls_context(), limits=LIMITS)
+    one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP)
+    network = KeptConnections(lambda: httpx.AsyncHTTPTransport(verify=tls_context(), limits=one), most=MAX_CONNECTIONS)
     transport = EffectTransport(network, store, settings, metrics)
     client = AsyncTelnyx(
         api_key=settings.require_api_key(),
