@@ -62,12 +62,8 @@ def inbound_whatsapp(number: str, *, hidden: bool = False) -> Body:
     """Return the payload of an inbound WhatsApp message. The sender may hide the number. `to` is a text (SDK 4.189)."""
     payload = inbound_sms(number)
     text = payload.pop("text")
-    body = {
-        "type": "text",
-        "from": "" if hidden else number.removeprefix("+"),
-        "from_user_id": USER_ID,
-        "text": {"body": text},
-    }
+    writer = {"from": "" if hidden else number.removeprefix("+"), "from_user_id": USER_ID}
+    body = {"type": "text", **writer, "text": {"body": text}}
     sender = {"phone_number": "" if hidden else number, "status": "received"}
     return {**payload, "type": "WHATSAPP", "from": sender, "to": OUR_NUMBER, "body": body}
 

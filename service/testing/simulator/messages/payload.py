@@ -10,6 +10,7 @@ ORGANIZATION_ID = "9d76d591-1b7d-405d-8c64-1320ee070245"
 
 _CARRIER = {"carrier": "T-MOBILE USA, INC.", "line_type": "Wireless"}
 _TELNYX = {"carrier": "Telnyx", "line_type": "Wireless"}
+_NO_CAMPAIGN = {"tcr_campaign_billable": False, "tcr_campaign_id": None, "tcr_campaign_registered": None}
 _RATE = 0.00205
 _CARRIER_FEE = 0.00305
 
@@ -37,15 +38,9 @@ def payload(message: Message) -> dict[str, Any]:
 
 def accepted_payload(message: Message, sender: dict[str, Any], body: Any) -> dict[str, Any]:
     """Return the answer to a send by RCS or WhatsApp. Source: SDK 4.189, `MessageWhatsappResponse` and RCS's."""
-    return {
-        **_head(message),
-        "from": {**sender, "carrier": "Telnyx"},
-        "to": [_recipient(message)],
-        "body": body,
-        "encoding": message.encoding,
-        "received_at": iso(message.received_at),
-        "wait_seconds": message.wait_seconds,
-    }
+    parties = {"from": {**sender, "carrier": "Telnyx"}, "to": [_recipient(message)]}
+    times = {"received_at": iso(message.received_at), "wait_seconds": message.wait_seconds}
+    return {**_head(message), **parties, "body": body, "encoding": message.encoding, **times}
 
 
 def _head(message: Message) -> dict[str, Any]:
@@ -83,17 +78,10 @@ def _content(message: Message) -> dict[str, Any]:
 
 
 def _text_fields(message: Message) -> dict[str, Any]:
-    fields = {
-        "text": message.text,
-        "subject": message.subject,
-        "media": [_medium(message, url) for url in message.media_urls],
-        "encoding": message.encoding,
-        "parts": message.parts,
-        "num_chars": len(message.text),
-        "tcr_campaign_billable": False,
-        "tcr_campaign_id": None,
-        "tcr_campaign_registered": None,
-    }
+    said = {"text": message.text, "subject": message.subject, "num_chars": len(message.text)}
+    sent_as = {"encoding": message.encoding, "parts": message.parts}
+    media = [_medium(message, url) for url in message.media_urls]
+    fields = {**said, "media": media, **sent_as, **_NO_CAMPAIGN}
     outbound = {"smart_encoding_applied": False, "wait_seconds": message.wait_seconds}
     return fields | outbound if message.direction == "outbound" else fields
 
