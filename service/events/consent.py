@@ -27,6 +27,8 @@ _TEXTS = frozenset(
     | {"button_reply", "list_reply"}
 )
 """The fields of a payload, at any depth, that hold a person's words or taps, by SMS, RCS or WhatsApp."""
+_PLACES = ("autoresponse_type", "text", "body", "suggestion_response")
+"""The fields at the top that hold them. `autoresponse_type` is Telnyx's own mark."""
 _DEEPEST = 6
 _LONGEST_POSTBACK = 2048
 """Characters. Source: OpenAPI `RCSReply`, `postback_data`."""
@@ -177,10 +179,14 @@ def _numbers(party: object) -> tuple[str, ...]:
     return (number,) if number is not None else ()
 
 
-def _words(payload: Mapping[str, Any]) -> frozenset[str]:
+def _words(payload: Mapping[str, Any]) -> set[str]:
     """Return the words that an inbound message may be: Telnyx's mark, its texts, and its postbacks in both codings."""
-    said = (payload.get(name) for name in ("autoresponse_type", "text", "body", "suggestion_response"))
-    return frozenset(word for each in said for text in _texts(each, _DEEPEST) for word in forms_of(text))
+    words: set[str] = set()
+    for name in _PLACES:
+        said = payload.get(name)
+        if said:
+            words.update(*map(forms_of, _texts(said, _DEEPEST)))
+    return words
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:

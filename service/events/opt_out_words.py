@@ -74,13 +74,15 @@ def forms_of(text: str) -> frozenset[str]:
     A word that is repeated (`stop stop`) or spelt letter by letter (`S.T.O.P.`) is that word.
     """
     said = normalise(text)
+    if not said:
+        return frozenset()
     parts = said.split(" ")
     forms = {said}
     if len(set(parts)) == 1:
         forms.add(parts[0])
     if all(len(each) == 1 for each in parts):
         forms.add("".join(parts))
-    return frozenset(forms - {""})
+    return frozenset(forms)
 
 
 def _ascii_words(text: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ import unicodedata
 
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
+_CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}")
 _LONGEST_SPELLING = 100
 _BETWEEN = frozenset(" \t\r\n\f\v().-/")
 _BETWEEN_CATEGORIES = frozenset({"Cf", "Pd", "Zs"})
@@ -18,6 +19,8 @@ def canonical_number(spelt: object) -> str | None:
     skipped. Anything else (a name, an e-mail address, a WhatsApp user id, an empty text) is None. A national form
     without country code is not completed, because it may be somebody else's number.
     """
+    if isinstance(spelt, str) and _CANONICAL.fullmatch(spelt):
+        return spelt
     if isinstance(spelt, bool) or not isinstance(spelt, str | int):
         return None
     text = _plain(spelt)

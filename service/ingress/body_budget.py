@@ -79,6 +79,8 @@ class BodyBudget:
 class BodyReservation:
     """The room of one body, given back at the end of the block, and the time that it may take."""
 
+    __slots__ = ("_began", "_budget", "_gives_way", "_progress", "_timeout", "held")
+
     def __init__(self, budget: BodyBudget) -> None:
         self.held = [0, 0]
         """Bytes of the first 64 KiB, and beyond."""
@@ -121,7 +123,7 @@ class BodyReservation:
         """
         if self._gives_way:
             raise NoRoom
-        self._budget.grow(self, (min(size, FIRST_BYTES), max(0, size - FIRST_BYTES)))
+        self._budget.grow(self, (size, 0) if size <= FIRST_BYTES else (FIRST_BYTES, size - FIRST_BYTES))
 
     def expect_more(self) -> None:
         """Put the end of the time off where enough has come for it."""

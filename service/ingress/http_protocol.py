@@ -98,7 +98,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._stalled_bytes > MAX_HEAD_BYTES:
             self._refusal = 431
             self.send_400_response(_TOO_LARGE)
-        if self._is_idle():
+        if self._in_head or self._is_idle():
             # Any data, even a blank line between two requests, has ended uvicorn's keep-alive timer.
             self._expect_head()
 
@@ -116,7 +116,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._head_bytes = 0
         self._in_head, self._stalled_bytes = True, 0
         super().on_message_begin()
-        self._expect_head()
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the URL."""

@@ -28,24 +28,22 @@ _BETWEEN = r"[\s().\-/\u2010-\u2015\u00a0]*"
 
 def digests_of(number: str, sealer: Sealer) -> tuple[bytes, ...]:
     """Return all digests of a number, however it is written: one for each key, and the one without a key."""
-    return sealer.briefs(_digits(canonical_number(number) or number), DIGEST_BYTES)
+    digits = _NOT_DIGITS.sub("", canonical_number(number) or number)
+    return sealer.briefs(digits.encode(), DIGEST_BYTES)
 
 
 def digests(body: bytes, sealer: Sealer) -> bytes:
     """Return the digests of the first few numbers in a body, one after the other, short codes included."""
     spelt = dict.fromkeys((*_SIGNED.findall(body, 0, EXAMINED), *_NAMED.findall(body, 0, EXAMINED)))
     numbers = dict.fromkeys(number for each in spelt if (number := canonical_number(each.decode())))
-    return b"".join(sealer.brief(_digits(each), DIGEST_BYTES) for each in islice(numbers, MOST_DIGESTS))
+    return b"".join(
+        sealer.brief(each.removeprefix("+").encode(), DIGEST_BYTES) for each in islice(numbers, MOST_DIGESTS)
+    )
 
 
 def is_number(text: str) -> bool:
     """Return whether a text may be a phone number or a short code."""
     return 3 <= len(_NOT_DIGITS.sub("", text)) <= 15 and not re.search(r"[^\d\s().+-]", text)
-
-
-def _digits(number: str) -> bytes:
-    """Return the digits of a number in canonical form, or of a text that is none."""
-    return _NOT_DIGITS.sub("", number).encode()
 
 
 @dataclass(frozen=True, slots=True)
