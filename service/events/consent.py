@@ -65,15 +65,14 @@ def words_of(
     if not event_type.startswith("message.") or not isinstance(payload, Mapping):
         return ()
     if is_inbound(event_type, payload):
-        at = _time((payload.get("received_at"), occurred_at), now)
         said = said_in(payload, also)
+        at = None if said is None else _time((payload.get("received_at"), occurred_at), now)
         if said is None or (said == "in" and at is None):
             return ()
         return tuple(ConsentChange(name, said, at) for name in names_of(payload))
-    at = _time((occurred_at, payload.get("completed_at")), now)
-    return tuple(
-        ConsentChange(number, "out", at, BLOCKED_BY_STOP) for number in dict.fromkeys(blocked_recipients(payload))
-    )
+    blocked = dict.fromkeys(blocked_recipients(payload))
+    at = _time((occurred_at, payload.get("completed_at")), now) if blocked else None
+    return tuple(ConsentChange(number, "out", at, BLOCKED_BY_STOP) for number in blocked)
 
 
 def is_inbound(event_type: str, payload: Mapping[str, Any]) -> bool:
