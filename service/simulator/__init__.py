@@ -1,1 +1,1 @@
-"""The former place of `service.testing.simulator`, kept for one release."""
+"""Holds the other name of `service.testing.simulator.fixtures`."""

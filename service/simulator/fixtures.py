@@ -1,4 +1,4 @@
-"""The former place of `service.testing.simulator.fixtures`, kept for one release."""
+"""Another name of `service.testing.simulator.fixtures`, for test suites that load it by this one. 0.1 alone has it."""
 
 from service.testing.simulator.fixtures import RunningSimulator, _served_simulator, telnyx_simulator
 

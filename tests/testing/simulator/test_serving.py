@@ -138,8 +138,9 @@ def test_what_happens_before_the_server_runs_is_told_once_it_does() -> None:
 
 
 @pytest.mark.slow
-def test_a_suite_asks_for_the_simulator_as_a_fixture(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text('pytest_plugins = ["service.testing.simulator.fixtures"]\n')
+@pytest.mark.parametrize("package", ["service.testing.simulator", "service.simulator"])
+def test_a_suite_asks_for_the_simulator_as_a_fixture(tmp_path: Path, package: str) -> None:
+    (tmp_path / "conftest.py").write_text(f'pytest_plugins = ["{package}.fixtures"]\n')
     (tmp_path / "test_suite.py").write_text(_SUITE)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": str(_ROOT)}
