@@ -32,7 +32,7 @@ MUTANTS = [
     ("lib/message_state.lua", "if state.right and state.right ~= by then", "if state.right then"),
     ("lib/message_state.lua", "return begun and 'already_sent' or 'right_held'", "return 'already_sent'"),
     ("lib/message_state.lua", "if is_delivered(state.status) then return 'already_delivered' end", ""),
-    ("lib/message_state.lua", "and tonumber(f[2] or 0) > 0)", ")"),
+    ("lib/message_state.lua", "and tonumber(unconfirmed or 0) > 0)", ")"),
     ("accept.lua", "if message then record_message(message, id) end", ""),
     ("import.lua", "if more.message then record_message(more.message, id) end", ""),
     ("message.lua", "and not fields['held:' .. forms[1]]", ""),
@@ -42,11 +42,11 @@ MUTANTS = [
     ("effect_begin.lua", "if reason ~= '' then return", "if false then return"),
     ("effect_begin.lua", "set_field(stored, 'right:' .. wanted.recipients[1][1], id)", ""),
     ("effect_begin.lua", "if not wanted.only_asks then", "if true then"),
-    ("effect_begin.lua", "reserve_budget(name, message.segments, message.window)", ""),
+    ("effect_begin.lua", "reserve_budget(name, message.segments, sum, message.window)", ""),
     ("effect_begin.lua", "{ 'encryption_key_missing', unpack(missing) }", "nil"),
     ("effect_end.lua", "release_budget(ARGV[1])", ""),
     ("lib/budget.lua", "+ segments <= limit", "<= limit"),
-    ("lib/budget.lua", "tonumber(f[1] or '0') + segments, effect", "segments, effect"),
+    ("lib/budget.lua", "'sum', sum + segments, effect", "'sum', segments, effect"),
 ]
 SMOKE = MUTANTS[:1]
 

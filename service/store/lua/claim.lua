@@ -29,26 +29,22 @@ local function find_subscribed(type)
   return #names > 0 and cjson.encode(names) or '[]'
 end
 
-local function add_record(id, event)
-  local record = redis.call('HGETALL', event)
-  table.insert(record, 1, id)
-  claimed[#claimed + 1] = record
-end
-
--- read: what decides about a claim, and what settle reads
+-- read: a record, whole, since it is answered where it is claimed
 local function read(event)
-  local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'lapses', 'handlers', 'type', 'received_at')
-  return { state = f[1], lease = f[2], leased = f[2] and (tonumber(f[3]) or 0) > now, lapses = tonumber(f[4] or '0') or 0,
-    handlers = f[5], type = f[6], received_at = tonumber(f[7]) }
+  local flat, f = redis.call('HGETALL', event), {}
+  for i = 1, #flat, 2 do f[flat[i]] = flat[i + 1] end
+  return { flat = flat, state = f.state, lease = f.lease, leased = f.lease and (tonumber(f.lease_until) or 0) > now,
+    lapses = tonumber(f.lapses or '0') or 0, handlers = f.handlers, type = f.type, received_at = tonumber(f.received_at) }
 end
 
 local function choose(id, event, record, more)
-  local type = record.type
+  local type, flat = record.type, record.flat
   if not record.handlers then subscriptions[type] = subscriptions[type] or find_subscribed(type) end
   local handlers = record.handlers or subscriptions[type]
   if not names_of(handlers) then error('its list of handlers cannot be read') end
-  chosen[#chosen + 1] = { id = id, event = event, received_at = record.received_at,
-    fields = { 'handlers', handlers, 'lease', token, 'lease_until', now + lease, unpack(more or {}) } }
+  local fields = { 'handlers', handlers, 'lease', token, 'lease_until', string.format('%.0f', now + lease), unpack(more or {}) }
+  append(flat, unpack(fields))
+  chosen[#chosen + 1] = { id = id, event = event, received_at = record.received_at, fields = fields, answer = { id, unpack(flat) } }
 end
 
 -- lease_chosen: lease the chosen events. They are noted as held before they are, since the repetition of this claim looks for
@@ -66,7 +62,7 @@ local function lease_chosen()
     else
       requeue(each.id, math.max(now + lease, each.received_at), true)
     end
-    add_record(each.id, each.event)
+    claimed[#claimed + 1] = each.answer
   end
   chosen = {}
   write_changes()
@@ -77,7 +73,7 @@ local function try_claim(job)
   local id = job:sub(#prefix + 1)
   local event = event_key(id)
   local record = job:sub(1, #prefix) == prefix and read(event)
-  if not record or not record.state and redis.call('EXISTS', event) == 0 then
+  if not record or #record.flat == 0 then
     if redis.call('EXISTS', 'arq:in-progress:' .. job) == 0 then foreign[#foreign + 1] = job end
     return true, false
   end
@@ -121,8 +117,8 @@ end
 local function claim_due()
   local passed, looked, enough = 0, 0, false
   repeat
-    local jobs = only and { prefix .. only }
-      or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, math.min(limit - #claimed, MAX_PAGE))
+    local wanted = math.min(limit - #claimed, MAX_PAGE)
+    local jobs = only and { prefix .. only } or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, wanted)
     looked = looked + #jobs
     for _, job in ipairs(jobs) do
       local still_due
@@ -131,7 +127,7 @@ local function claim_due()
       if enough then break end
     end
     lease_chosen()
-  until only or enough or #jobs == 0 or #claimed >= limit or passed >= MAX_SKIPPED or looked >= MAX_SCANNED
+  until only or enough or #jobs < wanted or #claimed >= limit or passed >= MAX_SKIPPED or looked >= MAX_SCANNED
 end
 
 local function repeat_claim()
@@ -140,17 +136,14 @@ local function repeat_claim()
     local record = read(event)
     if record.lease == token and record.leased then
       settle(id)
-      add_record(id, event)
+      claimed[#claimed + 1] = { id, unpack(read(event).flat) }
     end
   end
 end
 
-if redis.call('GET', ns .. ':claim:' .. worker) == number then repeat_claim() end
+if redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY, 'GET') == number then repeat_claim() end
 -- A repeated claim took nothing, or failed before it did.
-if #claimed == 0 then
-  redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY)
-  claim_due()
-end
+if #claimed == 0 then claim_due() end
 write_changes()
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1

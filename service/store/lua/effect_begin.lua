@@ -17,7 +17,8 @@
 -- Cost:   O(fields + log effects of the event + fields of the message)
 local id, token, name, version, keep, again = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[6]), ARGV[7] == '1'
 local entry = ns .. ':effect:' .. name
-local stored
+local stored, sum
+local known = redis.call('HMGET', entry, 'version', 'state', 'sends', 'unconfirmed')
 
 -- find_refusal: why this may not be sent now, nil where it may
 local function find_refusal(wanted)
@@ -35,9 +36,11 @@ local function find_refusal(wanted)
   missing = missing_keys(stored.fields, wanted.keys)
   if #missing > 0 then return { 'encryption_key_missing', unpack(missing) } end
   local state = recipient_state(stored.fields, wanted.recipients[1])
-  local reason = reason_against(stored.fields, state, id, effect_begun(name))
+  local reason = reason_against(stored.fields, state, id, is_begun(known[2], known[4]))
   if reason ~= '' then return { reason, state.right ~= id and state.right or nil } end
-  if not budget_has_room(name, message.segments, message.limit, message.window) then return { 'over_budget' } end
+  local has_room
+  has_room, sum = budget_has_room(name, message.segments, message.limit, message.window)
+  if not has_room then return { 'over_budget' } end
 end
 
 -- reserve: take the right to send in a message's place, and the budget
@@ -47,14 +50,14 @@ local function reserve(wanted)
     merge_forms(stored, wanted.recipients[1])
     set_field(stored, 'right:' .. wanted.recipients[1][1], id)
     save_message(stored, message.keep)
-    reserve_budget(name, message.segments, message.window)
+    reserve_budget(name, message.segments, sum, message.window)
   end
   if wanted.reply then reserve_reply(name, wanted.reply.window) end
   for _, region in ipairs(wanted.regions) do redis.call('ZADD', ns .. ':sent_regions', now, region) end
 end
 
 if not is_leased(id, token) then return { 'lost' } end
-if (redis.call('HGET', entry, 'version') or '0') ~= version then return { 'changed' } end
+if (known[1] or '0') ~= version then return { 'changed' } end
 if ARGV[8] ~= '' then
   local wanted = cjson.decode(ARGV[8])
   stored = wanted.message and open_message(wanted.message.id)
@@ -69,12 +72,11 @@ if ARGV[8] ~= '' then
   if not wanted.only_asks then reserve(wanted) end
 end
 -- The intent is one write, and the last: where that fails, there is none.
-local known = redis.call('HMGET', entry, 'state', 'sends', 'unconfirmed')
 local fields = { 'run', ARGV[5], 'holder', id, 'token', token, 'last_at', now, 'version', tonumber(version) + 1 }
-local state, sends, unconfirmed = known[1], tonumber(known[2] or '0'), tonumber(known[3] or '0')
+local state, sends, unconfirmed = known[2], tonumber(known[3] or '0'), tonumber(known[4] or '0')
 redis.call('ZADD', ns .. ':effects:' .. id, 'NX', now, name)
 if not again then
-  redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'redacted_answer', 'answered_at', 'why', 'bytes')
+  if known[1] then redis.call('HDEL', entry, 'status', 'answer', 'answer_type', 'redacted_answer', 'answered_at', 'why', 'bytes') end
   sends, unconfirmed = 0, 0
   append(fields, 'first_at', now, unpack(ARGV, 9))
   for i = 9, #ARGV, 2 do state = ARGV[i] == 'state' and ARGV[i + 1] or state end

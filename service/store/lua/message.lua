@@ -42,10 +42,10 @@ save_message(message, ARGV[2])
 for _, form in ipairs(duplicated) do redis.call('HSET', message.key, 'double_delivery:' .. form, '1') end
 
 -- preflight: whether a message to a recipient could go now. `free`: the message's state does not stand against it.
-local function preflight(forms, effect, wanted, state, free)
+local function preflight(forms, effect, known, wanted, state, free)
   local since = wanted.since >= 0 and wanted.since or nil
   local missing = unreadable_consent(names)
-  local found = { redis.call('EXISTS', ns .. ':effect:' .. effect), opted_out(forms, since) and 1 or 0, missing, {}, {} }
+  local found = { known and 1 or 0, opted_out(forms, since) and 1 or 0, missing, {}, {} }
   local too_old = wanted.fresh_until >= 0 and tonumber(state.held or at) > wanted.fresh_until
   if not free or not wanted.awake or too_old or #missing > 0 or found[2] == 1 then return found end
   found[4] = room_in_budget(effect, wanted.segments, wanted.limit, wanted.window)
@@ -54,10 +54,12 @@ local function preflight(forms, effect, wanted, state, free)
 end
 
 for _, each in ipairs(recipients) do
-  local state, begun = recipient_state(fields, each[1]), effect_begun(each[2])
+  local known = redis.call('HMGET', ns .. ':effect:' .. each[2], 'state', 'unconfirmed', 'version')
+  local state, begun = recipient_state(fields, each[1]), is_begun(known[1], known[2])
   local mine = begun and state.right == by
   local reason = mine and '' or reason_against(fields, state, by, begun)
-  local sending = each[3] == '' and {} or preflight(each[1], each[2], cjson.decode(each[3]), state, reason == '' and not mine)
+  local sending = each[3] == '' and {}
+    or preflight(each[1], each[2], known[3], cjson.decode(each[3]), state, reason == '' and not mine)
   answers[#answers + 1] = { state.status or '', reason, state.right or '', state.held or '', mine and '1' or '', sending }
 end
 return { missing_keys(fields, names), double_deliveries, unpack(answers) }

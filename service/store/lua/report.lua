@@ -11,6 +11,7 @@
 local event_id, report = ARGV[1], cjson.decode(ARGV[2])
 local RELEASED_AT_ONCE, UNCLEAR_PAUSE, MAX_BLOCK = 50, 5000, 3600000
 local opened, lifted = {}, {}
+local calm = redis.call('EXISTS', ns .. ':blocks', ns .. ':failures') == 0
 
 -- is_outage: whether so many distinct events have failed within a while, and none has succeeded, that this is an outage
 local function is_outage(signal)
@@ -35,7 +36,7 @@ local function fail(signal, key, unclear)
 end
 
 local function update_blocks()
-  local any = redis.call('EXISTS', ns .. ':blocks') == 1
+  local any = not calm and redis.call('EXISTS', ns .. ':blocks') == 1
   for _, signal in ipairs(report.signals) do
     local name, key = signal.name, ns .. ':block:' .. signal.name
     local is_open = any and redis.call('EXISTS', key) == 1
@@ -52,6 +53,12 @@ local function update_blocks()
   end
 end
 
+-- keep: write fields of a bucket. None of them matters for longer than its end.
+local function keep(bucket, ...)
+  redis.call('HSET', bucket, ...)
+  redis.call('PEXPIRE', bucket, 2 * MAX_BLOCK)
+end
+
 -- block: no send before a time. The line of requeued sends grows by the lost time.
 local function block(bucket, wait, f, refusals)
   local before, last_place, till = tonumber(f[1] or 0), tonumber(f[2] or 0), now + wait
@@ -60,7 +67,7 @@ local function block(bucket, wait, f, refusals)
   if till <= before then return end
   local fields = refusals and { 'refusals', refusals } or {}
   if last_place > now then append(fields, 'last_new', last_place + till - math.max(before, now)) end
-  redis.call('HSET', bucket, 'blocked_until', till, unpack(fields))
+  keep(bucket, 'blocked_until', till, unpack(fields))
 end
 
 local function update_bucket(bucket)
@@ -73,11 +80,10 @@ local function update_bucket(bucket)
     block(bucket, math.min(1000 * 2 ^ refusals, report.longest_pause), f, math.min(refusals + 1, 10))
   end
   if report.good and refusals > 0 then redis.call('HDEL', bucket, 'refusals') end
-  if report.limit then redis.call('HSET', bucket, 'reported_limit', report.limit, 'reported_until', now + report.limit_lasts) end
-  redis.call('PEXPIRE', bucket, 7200000)
+  if report.limit then keep(bucket, 'reported_limit', report.limit, 'reported_until', now + report.limit_lasts) end
 end
 
 update_blocks()
-if report.alive then redis.call('DEL', ns .. ':failures') end
+if report.alive and not calm then redis.call('DEL', ns .. ':failures') end
 if report.product then update_bucket(ns .. ':bucket:' .. report.product) end
 return { opened, lifted }

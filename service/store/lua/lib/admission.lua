@@ -19,8 +19,10 @@ local MAX_LINE, MAX_BLOCK, LOOKAHEAD_TIME = 900000, 3600000, 5000
 local function exact_now() return time[1] * 1000 + time[2] / 1000 end
 
 -- find_blocks: the keys of the open blocks that this call would be the probe of. Where a block holds it: nil, and the answer.
+-- Last: whether no block and no failure is known.
 local function find_blocks(asked, now)
   local probed = {}
+  if redis.call('EXISTS', ns .. ':blocks', ns .. ':failures') == 0 then return probed, nil, true end
   for _, name in ipairs(asked.blocks) do
     local key = ns .. ':block:' .. name
     local f = redis.call('HMGET', key, 'probe_at', 'ticket', 'detail', 'advice')
@@ -34,14 +36,16 @@ end
 -- next_slot: the earliest slot once `before` others have theirs, and whether slots are in demand. They are where the last
 -- `most` were taken within twice the least time. Slots in the future are spaced evenly.
 local function next_slot(slots, asked, before, blocked_until, most, window, now)
-  local last = tonumber(redis.call('LINDEX', slots, -1))
+  local length = redis.call('LLEN', slots)
+  local last = length > 0 and tonumber(redis.call('LINDEX', slots, -1))
   if last and last > now + asked.max_wait + 1000 then
     -- The server's clock was put back.
     redis.call('DEL', slots)
-    last = nil
+    last, length = nil, 0
   end
-  redis.call('LTRIM', slots, -most, -1)
-  local taken, length = redis.call('LRANGE', slots, 0, before), redis.call('LLEN', slots)
+  if length > most then redis.call('LTRIM', slots, -most, -1) end
+  length = math.min(length, most)
+  local taken = length + before >= most and redis.call('LRANGE', slots, 0, before)
   local slot, first, theirs = nil, nil, {}
   for i = 0, before do
     local at = length + i - most + 1
@@ -80,14 +84,16 @@ end
 -- look_ahead: the answer of acquire to a send, but nothing is taken. With 'granted' comes '1' where no block and no failure
 -- is known. A read that succeeds then has nothing to ask and nothing to report.
 local function look_ahead(asked, now)
-  local _, blocked = find_blocks(asked, now)
+  local _, blocked, calm = find_blocks(asked, now)
   if blocked then return blocked end
   local expected = ns .. ':lookahead:' .. asked.product
-  redis.call('ZREMRANGEBYSCORE', expected, '-inf', now)
-  redis.call('ZREM', expected, asked.event)
-  local answer = find_slot(asked, redis.call('ZCARD', expected), now)
+  local before = redis.call('ZCARD', expected)
+  if before > 0 then
+    before = before - redis.call('ZREMRANGEBYSCORE', expected, '-inf', now) - redis.call('ZREM', expected, asked.event)
+  end
+  local answer = find_slot(asked, before, now)
   if answer[1] ~= 'granted' then return answer end
   redis.call('ZADD', expected, now + LOOKAHEAD_TIME, asked.event)
   redis.call('PEXPIRE', expected, LOOKAHEAD_TIME)
-  return { 'granted', 0, redis.call('EXISTS', ns .. ':blocks', ns .. ':failures') == 0 and '1' or '' }
+  return { 'granted', 0, calm and '1' or '' }
 end

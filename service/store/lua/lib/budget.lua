@@ -29,19 +29,21 @@ local function release_budget(effect)
   redis.call('ZREM', SENDS, effect)
 end
 
--- reserve_budget: take the segments of an effect, once
-local function reserve_budget(effect, segments, window)
-  local f = redis.call('HMGET', SEGMENTS, 'sum', effect)
-  if not f[2] then redis.call('HSET', SEGMENTS, 'sum', tonumber(f[1] or '0') + segments, effect, segments) end
+-- reserve_budget: take the segments of an effect, once. `sum` is that of all reservations, nil where the effect has its own.
+local function reserve_budget(effect, segments, sum, window)
+  if sum then redis.call('HSET', SEGMENTS, 'sum', sum + segments, effect, segments) end
   redis.call('PEXPIRE', SEGMENTS, window * 2)
   redis.call('ZADD', SENDS, 'NX', now, effect)
   redis.call('PEXPIRE', SENDS, window * 2)
 end
 
--- budget_has_room: whether an effect has its segments, or can have them
+-- budget_has_room: whether an effect has its segments, or can have them. Then also the sum, nil where it has them.
 local function budget_has_room(effect, segments, limit, window)
   for _, each in ipairs(redis.call('ZRANGE', SENDS, '-inf', now - window, 'BYSCORE')) do release_budget(each) end
-  return redis.call('ZSCORE', SENDS, effect) or tonumber(redis.call('HGET', SEGMENTS, 'sum') or 0) + segments <= limit
+  local f = redis.call('HMGET', SEGMENTS, 'sum', effect)
+  local sum = tonumber(f[1] or 0)
+  if f[2] then return true end
+  return sum + segments <= limit, sum
 end
 
 -- room_in_budget: {can be had (1 | 0), ms until the earliest reservation lapses, whether to notify a person (1 | 0)}. The

@@ -13,6 +13,7 @@ local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' 
   { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
 local departures = { { 'ZREM', ':queue' }, { 'DEL', '' } }
 local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
+local TOKENS = { '1', '1', '1', '1', '1', '1', '1', '1' }
 local collected = { ZADD = {}, ZREM = {}, SREM = {}, MSET = {}, DEL = {} }
 local records, order, afterwards, terms, due_soon = {}, {}, {}, {}, 0
 local counted, recounted
@@ -98,9 +99,8 @@ end
 local function write_changes()
   index_minute(now, table.concat(terms))
   write(PLACES)
-  for _ = 1, due_soon > 0 and math.min(due_soon, MAX_TOKENS - redis.call('LLEN', ns .. ':wake')) or 0 do
-    redis.call('RPUSH', ns .. ':wake', '1')
-  end
+  local tokens = due_soon > 0 and math.min(due_soon, MAX_TOKENS - redis.call('LLEN', ns .. ':wake')) or 0
+  if tokens > 0 then redis.call('RPUSH', ns .. ':wake', unpack(TOKENS, 1, tokens)) end
   if recounted then
     local args = {}
     for name, number in pairs(recounted) do args[#args + 1], args[#args + 2] = name, number end

@@ -159,10 +159,9 @@ local function recipient_state(fields, forms)
   return state
 end
 
--- effect_begun: whether an effect was carried out, or may have been
-local function effect_begun(effect)
-  local f = redis.call('HMGET', ns .. ':effect:' .. effect, 'state', 'unconfirmed')
-  return f[1] == 'done' or f[1] == 'resolved' or (f[1] == 'started' and tonumber(f[2] or 0) > 0)
+-- is_begun: whether an effect of this state was carried out, or may have been
+local function is_begun(state, unconfirmed)
+  return state == 'done' or state == 'resolved' or (state == 'started' and tonumber(unconfirmed or 0) > 0)
 end
 
 -- reason_against: why the event `by` may not send in the message's place ('' where it may)
