@@ -119,9 +119,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def on_url(self, url: bytes) -> None:
         """Take a part of the URL."""
-        self._count_head(len(url))
+        self._head_bytes += len(url)
         super().on_url(url)
-        if len(self.url) > MAX_URL_BYTES:
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.url) > MAX_URL_BYTES:
             # To decode its percent signs would cost many times what an event does.
             self._refuse_head()
 
@@ -129,8 +129,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Take a header of the head. One of a trailer proves nothing, and is passed over."""
         if not self._in_head:
             return
-        self._count_head(len(name) + len(value))
-        if len(self.headers) >= MAX_HEADERS:
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
             self._refuse_head()
         super().on_header(name, value)
 
@@ -227,11 +227,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         # Before the first request there is none, whatever uvicorn's annotation says.
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > MAX_HEAD_BYTES:
-            self._refuse_head()
 
     def _refuse_head(self) -> None:
         self._refusal, self._reason = 431, _TOO_LARGE

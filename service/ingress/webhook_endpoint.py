@@ -169,7 +169,7 @@ async def respond(send: Send, status: int, answer: dict[str, str]) -> None:
     """Send a JSON answer."""
     body = orjson.dumps(answer)
     headers, whole = _answer(status, body)
-    if not answer_directly(send, whole):
+    if status in UNREAD or not answer_directly(send, whole):
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 

@@ -39,6 +39,21 @@ def test_many_refusals_for_one_reason_are_a_line_a_second_with_a_count_and_the_p
     }
 
 
+@pytest.mark.parametrize(("method", "status"), [("POST", 401), ("HEAD", 405)])
+def test_a_connection_closes_after_an_answer_that_says_so(stack: Stack, method: str, status: int) -> None:
+    url = urlsplit(stack.host.url)
+    lines = "".join(
+        f"{name}: {value}\r\n" for name, value in sign(FORGED, SigningKey.generate(), int(time.time())).items()
+    )
+    head = f"{method} /webhooks HTTP/1.1\r\nhost: x\r\ncontent-length: {len(FORGED)}\r\n{lines}\r\n"
+    with socket.create_connection((str(url.hostname), int(url.port or 0)), timeout=10) as connection:
+        connection.sendall(head.encode() + FORGED)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"connection: close" in answer
+    assert answer.endswith(b"\r\n\r\n") == (method == "HEAD")
+
+
 @pytest.mark.parametrize(
     ("sent", "reason"),
     [
