@@ -101,10 +101,19 @@ class Processor:
         Raises:
             redis.exceptions.RedisError: repeat it under the same number, or give it up.
         """
-        request = ClaimRequest(
-            self.leases.worker, number, self.leases.lease, limit=limit, routes=self._routes, alone=alone, only=only
+        claimed = await claim(self.store, self.request(number, limit=limit, alone=alone, only=only))
+        self.hold(number, claimed)
+        return claimed
+
+    def request(self, number: int, *, limit: int, alone: bool = False, only: str | None = None) -> ClaimRequest:
+        """Return the request for a claim of this number."""
+        leases = self.leases
+        return ClaimRequest(
+            leases.worker, number, leases.lease, limit=limit, routes=self._routes, alone=alone, only=only
         )
-        claimed = await claim(self.store, request)
+
+    def hold(self, number: int, claimed: ClaimedEvents) -> None:
+        """Hold what was claimed under this number."""
         self.leases.paused = claimed.paused
         for event_id in claimed.damaged:
             log.error("an event's record is damaged: it is dead, others go on", event_id=event_id)
@@ -113,7 +122,6 @@ class Processor:
             self.leases.logged_unsealed = True
             log.warning(UNSEALED, event_id=unsealed.record.id)
         self.leases.add_claimed(number, claimed.leases, timeout=self._timeout)
-        return claimed
 
     async def handle(self, lease: Lease) -> None:
         """Run what is due of a claimed event, and give the lease back.

@@ -22,7 +22,8 @@ from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.connection import address_of, connect
 from service.store.inbox.dead_letters import quarantine
-from service.store.inbox.leases import ClaimedEvents
+from service.store.inbox.leases import ClaimedEvents, ClaimRequest, claim
+from service.store.inbox.wake_up import claim_when_woken
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
@@ -48,6 +49,7 @@ from service.worker.startup_warnings import warnings_for
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+NOTHING = ClaimedEvents([], [], None)
 MAX_WAIT = 1.0
 """Seconds for which an idle worker waits for a wake-up. A token is a hint, never the only trigger."""
 MIN_WAIT = 0.01
@@ -73,6 +75,7 @@ class Worker(arq.worker.Worker):
         self._cron_at = float("-inf")
         self._processor: Processor | None = None
         self._claim_number: int | None = None
+        self._rest: float | None = None  # seconds until the next job is due: nothing more is due before
         self._poison_suspects_wait = False
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
             setattr(self, hook, contained(getattr(self, hook)))
@@ -143,7 +146,7 @@ class Worker(arq.worker.Worker):
 
     def _open_pools(self) -> None:
         """Open pools for commands and for waiting. The probe and handlers have others, so that none starves another."""
-        self._waiting_redis = self._connect(MAX_WAIT + 2, connections=4)
+        self._waiting = Store.of(self._connect(MAX_WAIT + 2, connections=4), self._settings)
         self._pool = ArqRedis(
             self._connect(COMMAND_TIMEOUT, connections=self._most).connection_pool,
             job_serializer=serialize,
@@ -166,7 +169,7 @@ class Worker(arq.worker.Worker):
             except AuthenticationError:
                 raise
             except (RedisError, OSError) as error:
-                log.warning(describe_redis_error(error, address_of(self._waiting_redis)), again_in=pause)
+                log.warning(describe_redis_error(error, address_of(self._waiting.redis)), again_in=pause)
                 check_cancelled()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_PAUSE)
@@ -174,7 +177,7 @@ class Worker(arq.worker.Worker):
     async def _run_once(self) -> bool:
         """Claim due events, or wait for them. Return whether a burst is over."""
         self._reap()
-        claimed = await self._claim()
+        await self._claim()
         if time.monotonic() - self._cron_at >= CRON_INTERVAL:
             # arq's cron jobs and its health check.
             self._cron_at = time.monotonic()
@@ -182,9 +185,6 @@ class Worker(arq.worker.Worker):
         if self.burst:
             await asyncio.sleep(0)
             return not self.tasks and await self.pool.zcard(self.queue_name) == 0
-        if not claimed.is_full:
-            # Nothing more is due. A token wakes the worker for later events.
-            await self._wait(claimed.next_in)
         return False
 
     def _free(self) -> int:
@@ -194,12 +194,11 @@ class Worker(arq.worker.Worker):
             return 0
         return self.max_jobs - len(self.tasks)
 
-    async def _claim(self) -> ClaimedEvents:
-        free = self._free()
-        if free <= 0:
-            return ClaimedEvents([], [], None)
-        # Half of them at once, so that handlers run while Redis looks for the other half.
-        claiming = asyncio.create_task(self._claim_once(min(free, -(-self.max_jobs // 2))))
+    async def _claim(self) -> None:
+        if self._free() <= 0:
+            await self._await_room()
+            return
+        claiming = asyncio.create_task(self._claim_once())
         try:
             # The claim may have taken events although this task is cancelled: they have to be handed back.
             claimed = await asyncio.shield(claiming)
@@ -217,15 +216,28 @@ class Worker(arq.worker.Worker):
         for odd in claimed.unreadable:
             if await quarantine(self._store, odd, UNREADABLE.reason, UNREADABLE.detail):
                 log.error("a foreign job in our queue is kept as dead", job=repr(odd), reason=UNREADABLE.reason)
+
+    async def _claim_once(self) -> ClaimedEvents:
+        """Claim, on a wake-up where the latest claim found that nothing more is due."""
+        rest, self._rest, busy = self._rest, None, list(self.tasks.values())
+        if rest is None:
+            claimed = await claim(self._store, self._request())
+        else:
+            claimed = await claim_when_woken(self._waiting, self._request, seconds=rest, busy=busy) or NOTHING
+        if claimed is not NOTHING and self._claim_number is not None:
+            self.processor.hold(self._claim_number, claimed)
+            self._claim_number = None
+            if not (claimed.is_full or self.burst):
+                self._rest = MAX_WAIT if claimed.next_in is None else min(max(claimed.next_in, MIN_WAIT), MAX_WAIT)
         return claimed
 
-    async def _claim_once(self, free: int) -> ClaimedEvents:
-        """Claim under a new number or, where the reply to the last claim was lost, under that one again."""
+    def _request(self) -> ClaimRequest:
+        """Return a claim. It has the number of the last one if the reply to that was lost, else a new number."""
         if self._claim_number is None:
             self._claim_number = self.processor.leases.start_claim()
-        claimed = await self.processor.claim(self._claim_number, limit=free, alone=not self.tasks)
-        self._claim_number = None
-        return claimed
+        # Half of them at once, so that handlers run while Redis looks for the other half.
+        limit = max(0, min(self._free(), -(-self.max_jobs // 2)))
+        return self.processor.request(self._claim_number, limit=limit, alone=not self.tasks)
 
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
         """Forget an ended task. Its event may run again already, in another task."""
@@ -251,11 +263,8 @@ class Worker(arq.worker.Worker):
             elif await quarantine(self._store, job, asked.reason, asked.detail):
                 log.error("a foreign job in our queue is kept as dead", job=job, reason=asked.reason)
 
-    async def _wait(self, next_in: float | None) -> None:
-        if self._free() > 0:
-            timeout = MAX_WAIT if next_in is None else min(max(next_in, MIN_WAIT), MAX_WAIT)
-            await self._waiting_redis.blpop([self._keys.wake], timeout=timeout)  # type: ignore[arg-type, misc]
-        elif self.tasks:
+    async def _await_room(self) -> None:
+        if self.tasks and not self.burst:
             await asyncio.wait(list(self.tasks.values()), timeout=MAX_WAIT, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(MIN_WAIT)

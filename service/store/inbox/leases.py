@@ -146,13 +146,22 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
         redis.exceptions.RedisError: it is not known whether events were taken. Repeat the request to learn which.
     """
     began = time.monotonic()
+    return read_claim(store, request, await store.run("claim", *claim_arguments(request)), at=began)
+
+
+def claim_arguments(request: ClaimRequest) -> list[Argument]:
+    """Return the arguments of `claim.lua`."""
     args: list[Argument] = [request.worker, request.number, int(request.lease * 1000), request.limit]
-    args += [int(request.alone), orjson.dumps(request.routes), *([] if request.only is None else [request.only])]
-    claimed, foreign, wait, now, poison_suspects, paused, damaged = await store.run("claim", *args)
+    return [*args, int(request.alone), orjson.dumps(request.routes), *([] if request.only is None else [request.only])]
+
+
+def read_claim(store: Store, request: ClaimRequest, answer: list[Any], *, at: float) -> ClaimedEvents:
+    """Return what `claim.lua` answered to a request. It was carried out at about `at` (monotonic seconds)."""
+    claimed, foreign, wait, now, poison_suspects, paused, damaged = answer
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
     odd = [store.keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
     return ClaimedEvents(
-        leases=[_lease(entry, f"{request.worker}:{request.number}", now, began, store.encryption) for entry in taken],
+        leases=[_lease(entry, f"{request.worker}:{request.number}", now, at, store.encryption) for entry in taken],
         foreign=[job.decode() for job in jobs],
         next_in=None if wait < 0 else wait / 1000,
         poison_suspects=poison_suspects,
@@ -195,8 +204,11 @@ def finishing(endings: Iterable[HandlerResults]) -> list[Argument]:
 
 
 async def announce_stop(store: Store, worker: str) -> None:
-    """Announce that a worker is about to stop, so that its leases never count as lapses of an event."""
-    await store.redis.set(store.keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
+    """Announce that a worker is about to stop, so that its leases never count as lapses of an event. Wake it up too."""
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        pipeline.set(store.keys.draining(worker), b"1", px=DRAINING_IS_REMEMBERED)
+        pipeline.rpush(store.keys.wake, "1")
+        await pipeline.execute()
 
 
 def _is_text(name: bytes) -> bool:

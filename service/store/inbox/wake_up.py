@@ -1,0 +1,66 @@
+"""Waiting for work at the server, with a claim that the server carries out as soon as there is some.
+
+The claim stands behind the wait on one connection. So the server claims an event in the turn that accepts it. The
+worker needs no second round trip then, and waits for no second write to disk.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+from typing import Any
+
+from redis.exceptions import NoScriptError
+
+from service.store.inbox.leases import ClaimedEvents, ClaimRequest, claim_arguments, read_claim
+from service.store.scripts import script
+from service.store.store import Store
+
+
+async def claim_when_woken(
+    store: Store, request: Callable[[], ClaimRequest], *, seconds: float, busy: "Collection[asyncio.Task[Any]]"
+) -> ClaimedEvents | None:
+    """Wait for a wake-up, at most so many seconds, and claim what is due then.
+
+    The claim is sent once the `busy` tasks have ended. One of them may block the event loop, and then nobody would run
+    what the server has claimed. Return None where the wake-up comes before that. Then nothing is claimed.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether events were taken. Repeat the request to learn which.
+    """
+    pool = store.redis.connection_pool
+    connection: Any = await pool.get_connection()
+    try:
+        await connection.send_command("BLPOP", store.keys.wake, seconds)
+        latest = time.monotonic() + seconds
+        woken = asyncio.create_task(connection.read_response())
+        try:
+            if busy and await _comes_first(woken, busy):
+                await woken
+                return None
+            asked = request()
+            digest = script("claim").digest
+            await connection.send_command("EVALSHA", digest, 1, store.keys.counts, *claim_arguments(asked))
+            await woken
+            answer = await connection.read_response()
+        finally:
+            woken.cancel()
+        # A loop that was blocked meanwhile reads the answer late.
+        return read_claim(store, asked, answer, at=min(time.monotonic(), latest))
+    except NoScriptError:
+        return None
+    except BaseException:
+        # Its answers are still to come.
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
+
+
+async def _comes_first(woken: "asyncio.Task[Any]", busy: "Collection[asyncio.Task[Any]]") -> bool:
+    """Wait for the wake-up and for the end of all these tasks. Return whether the wake-up comes first."""
+    idle = asyncio.ensure_future(asyncio.wait(busy))
+    try:
+        await asyncio.wait((woken, idle), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        idle.cancel()
+    return woken.done()
