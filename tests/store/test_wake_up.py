@@ -1,0 +1,80 @@
+"""Waiting for work with a claim behind the wait: carried out by the server, but only where nothing runs beside it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from service.store.inbox import accept
+from service.store.inbox.leases import ClaimedEvents, ClaimRequest
+from service.store.inbox.wake_up import claim_when_woken
+from service.store.scripts import script
+from service.store.store import Store
+from tests.stack import Stack
+
+REQUEST = ClaimRequest("worker", 1, lease=15, limit=10, routes={"one": ["*"]}, alone=True)
+
+
+async def come(store: Store) -> None:
+    await accept.accept(store, [accept.NewEvent("an-event", "test.x", b'{"data":{}}', "webhook")])
+
+
+async def is_waiting(store: Store) -> None:
+    while not any(each["cmd"] == "blpop" for each in await store.redis.client_list()):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
+def waited(
+    stack: Stack, meanwhile: Callable[[Store, "asyncio.Event"], Awaitable[None]], seconds: float = 10
+) -> ClaimedEvents | None:
+    """What a wait brings beside a task that ends when `meanwhile` says so."""
+
+    async def wait(store: Store) -> ClaimedEvents | None:
+        await store.redis.script_load(script("claim").text)
+        over = asyncio.Event()
+        busy = [asyncio.create_task(over.wait())]
+        waiting = asyncio.create_task(
+            claim_when_woken(store, lambda: REQUEST, seconds=seconds, busy=busy),
+        )
+        await meanwhile(store, over)
+        try:
+            return await waiting
+        finally:
+            busy[0].cancel()
+
+    return stack.ask(wait)
+
+
+def test_an_event_that_comes_while_nothing_runs_is_claimed_with_the_wake_up(stack: Stack) -> None:
+    async def meanwhile(store: Store, over: asyncio.Event) -> None:
+        await is_waiting(store)
+        over.set()
+        await come(store)
+
+    claimed = waited(stack, meanwhile)
+    assert claimed is not None
+    assert [each.record.id for each in claimed.leases] == ["an-event"]
+
+
+def test_nothing_is_claimed_beside_what_may_block_the_event_loop(stack: Stack) -> None:
+    async def meanwhile(store: Store, over: asyncio.Event) -> None:
+        await is_waiting(store)
+        await come(store)
+
+    assert waited(stack, meanwhile) is None
+    assert stack.recorded("an-event").leased_until is None
+
+
+def test_without_a_wake_up_it_claims_when_the_time_is_over(stack: Stack) -> None:
+    async def meanwhile(store: Store, over: asyncio.Event) -> None:
+        over.set()
+
+    claimed = waited(stack, meanwhile, seconds=0.05)
+    assert claimed is not None
+    assert (claimed.leases, claimed.next_in) == ([], None)
+
+
+def test_a_server_that_forgot_the_script_claims_nothing(stack: Stack) -> None:
+    async def meanwhile(store: Store, over: asyncio.Event) -> None:
+        await store.redis.script_flush()
+        over.set()
+
+    assert waited(stack, meanwhile, seconds=0.05) is None
