@@ -46,6 +46,7 @@ class Keys:
     | `<ns>:blocked` | hash | worker → since when its event loop is blocked, and by whose code (JSON) |
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
+    | `<ns>:pruning` | hash | the small record that is about to take the place of an event's whole one |
     | `<ns>:dead_checked_until` | string | up to when (ms) dead events were read, to report the causes of death |
     | `<ns>:dead_notified:<digest>` | string | this cause of death was reported within the hour |
     | `<ns>:erasing` | set | ids of open events that are to be erased when they have ended |

@@ -97,6 +97,18 @@ async def _fields(store: Store, event_id: str) -> dict[bytes, bytes]:
     return fields
 
 
+def test_a_remembered_event_takes_the_memory_of_a_record_that_was_always_small(stack: Stack) -> None:
+    [done] = ended_events(stack, "done")
+    assert stack.ask(lambda store: _memory(store, done["data"]["id"])) > 500
+    keeping_up(stack, body_retention=0.0)
+    assert stack.ask(lambda store: _memory(store, done["data"]["id"])) < 350
+
+
+async def _memory(store: Store, event_id: str) -> int:
+    taken: int = await pending(store.redis.memory_usage(store.keys.event(event_id)))
+    return taken
+
+
 def test_retention_lowers_both_sides_and_what_is_forgotten_may_come_again(stack: Stack) -> None:
     done, dead = ended_events(stack, "done", "dead")
     stack.deliver(waiting := something())
