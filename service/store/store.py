@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import hashlib
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self, TypeVar
@@ -164,10 +164,13 @@ class Store:
         # One of our keys: some servers refuse a script without, and a cluster places it by that.
         call = (wanted.digest, 1, self.keys.counts, *args)
         try:
-            return await self.redis.evalsha(*call)  # type: ignore[arg-type, misc]
+            return await self._evaluate(call)
         except NoScriptError:
             await self.redis.script_load(wanted.text)
-            return await self.redis.evalsha(*call)  # type: ignore[arg-type, misc]
+            return await self._evaluate(call)
+
+    async def _evaluate(self, call: Sequence[Argument]) -> Any:
+        return await self.redis.evalsha(*call)  # type: ignore[arg-type, misc]
 
 
 def check_cancelled() -> None:

@@ -20,6 +20,7 @@ from service.processes.garbage_collection import collect_rarely
 from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
+from service.store.batching import BatchingStore
 from service.store.connection import address_of, connect
 from service.store.inbox.dead_letters import quarantine
 from service.store.inbox.leases import ClaimedEvents, ClaimRequest, claim
@@ -93,7 +94,7 @@ class Worker(arq.worker.Worker):
                 self._router,
                 self._redis_url,
                 store=self._store,
-                handlers_store=Store.of(self._connect(COMMAND_TIMEOUT, connections=self._most), settings),
+                handlers_store=BatchingStore.of(self._connect(COMMAND_TIMEOUT, connections=self._most), settings),
                 metrics=self._metrics,
             )
         )
@@ -153,7 +154,7 @@ class Worker(arq.worker.Worker):
             job_deserializer=orjson.loads,
             default_queue_name=self.queue_name,
         )
-        self.ctx["redis"], self._store = self._pool, Store.of(self._pool, self._settings)
+        self.ctx["redis"], self._store = self._pool, BatchingStore.of(self._pool, self._settings)
 
     def _connect(self, timeout: float, *, connections: int) -> "Redis":
         redis = connect(self._redis_url, timeout=timeout, connections=connections)

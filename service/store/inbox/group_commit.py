@@ -6,6 +6,7 @@ own. So a cancelled caller cannot leave a half-read reply on the connection.
 
 import asyncio
 import builtins
+import contextvars
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -82,8 +83,8 @@ class Batcher(Generic[Item, Answer]):
             # One timer for all: it is due with the one that has waited longest.
             self._timer = loop.call_at(deadline, self._end_waiting)
         if self._flushing is None:
-            # A task of its own: a caller that is cancelled must not cut off the batch of the others.
-            self._flushing = loop.create_task(self._flush())
+            # A task and a context of its own. A caller that ends must not cut off the batch of the others.
+            self._flushing = loop.create_task(self._flush(), context=contextvars.Context())
         return answer
 
     async def close(self, *, within: float) -> None:
