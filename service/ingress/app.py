@@ -24,7 +24,7 @@ from uvicorn.supervisors import Multiprocess
 from service.ingress.http_protocol import bounded_config
 from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.ingress.refusal_log import RefusalLog
-from service.ingress.webhook_endpoint import Reception
+from service.ingress.webhook_endpoint import Reception, WebhookApplication
 from service.ingress.wrong_address import WrongAddress
 from service.monitoring.health import Endpoint, HealthProbe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs
@@ -47,20 +47,6 @@ log = structlog.get_logger(__name__)
 
 TIMEOUT = 1.5
 """Seconds that Redis may take: Telnyx waits 2 s (knowledge base, receiving webhooks)."""
-
-
-class _Ingress(Starlette):
-    """Starlette, which hands webhooks on before its middleware and its router: those cost a tenth of a request."""
-
-    receptions: dict[str, Reception]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        reception = self.receptions.get(scope["path"]) if scope["type"] == "http" else None
-        if reception is None or scope.get("root_path") or self.user_middleware:
-            await super().__call__(scope, receive, send)
-        else:
-            await reception(scope, receive, send)
 
 
 def create_app(settings: Settings | None = None, *, counts: Path | None = None) -> Starlette:
@@ -87,7 +73,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         **_with_or_without_slash("/webhooks", reception),
         **_with_or_without_slash("/webhooks/failover", replace(reception, arrived_by="failover")),
     }
-    app = _Ingress(
+    app = WebhookApplication(
         routes=[
             *(Route(path, each, methods=None) for path, each in receptions.items()),
             *_public(health, settings),

@@ -16,7 +16,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from service.ingress.connection_limit import ConnectionLimit, Waiting
-from service.ingress.direct_answer import AnswerTransport
 from service.ingress.refusal_log import RefusalLog, peer_of
 
 MAX_HEADERS = 100
@@ -42,6 +41,27 @@ class HeadTooLarge(Exception):
 
 class TooManyPipelined(Exception):
     """Too many requests wait behind one that is not answered yet."""
+
+
+class AnswerTransport(asyncio.Transport):
+    """The transport as an answer sees it, which lets the rest of an unfinished request come before it closes."""
+
+    def __init__(self, protocol: "BoundedHttpProtocol") -> None:
+        super().__init__()
+        self._protocol = protocol
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Write, unless the answer has ended."""
+        if not self._protocol.lingers:
+            self._protocol.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Return whether the connection closes."""
+        return self._protocol.transport.is_closing()
+
+    def close(self) -> None:
+        """Close the connection after the rest of the request."""
+        self._protocol.end_after_answer()
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
