@@ -60,7 +60,9 @@ def measure(receiver: Receiver, worker: Worker, *, rate: float, seconds: float) 
     ids = fresh_ids(int(rate * seconds))
     pool = requests(ids, received)
     before = handled.count(worker.file)
-    report = send(pool, receiver.port, connections=CONNECTIONS, seconds=seconds, rate=rate, core=None)
+    # A receiver closes a connection that stays idle for five seconds.
+    connections = min(CONNECTIONS, int(2 * rate))
+    report = send(pool, receiver.port, connections=connections, seconds=seconds, rate=rate, core=None)
     _await(worker.file, before + len(ids))
     began = {each.event_id: each.at for each in handled.read(worker.file)}
     return Latencies(
