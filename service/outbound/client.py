@@ -3,9 +3,8 @@
 import httpx
 from telnyx import AsyncTelnyx
 
-from service.outbound.connections import KEEP, KeptConnections
 from service.outbound.handler_run_state import current_run
-from service.outbound.sender import EffectMetrics
+from service.outbound.sender import KEEP, EffectMetrics, KeptConnections
 from service.outbound.tls import tls_context
 from service.outbound.transport import EffectTransport
 from service.settings import Settings

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import httpx
 import pytest
 
-from service.outbound import connections
-from service.outbound.connections import KeptConnections
+from service.outbound import sender
+from service.outbound.sender import KeptConnections
 
 ONE = httpx.Limits(max_connections=1, max_keepalive_connections=1)
 
@@ -105,7 +105,7 @@ def test_unused_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     async def use() -> None:
         async with serving() as server, client(most=10) as http:
             await get(http, server, times=10)
-            monkeypatch.setattr(connections, "KEEP", -1.0)
+            monkeypatch.setattr(sender, "KEEP", -1.0)
             for _ in range(9):
                 await get(http, server, times=1)
             while server.closed < 9:  # noqa: ASYNC110 - of other tasks
