@@ -1,10 +1,10 @@
-"""The refusals of Telnyx that concern the account: they park work until a person acts. Each is one row here."""
+"""The refusals of Telnyx that concern the account: they park work until a person acts. `account_blocks.toml` has them."""
 
+import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Literal
-
-_RESUMES = "It is probed once a minute, and parked events resume afterwards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +15,10 @@ class AccountBlock:
     """
 
     kind: str
-    status: int | None
-    code: str | None
     concerns: Literal["every call", "sends by that path", "sends of that messaging profile"]
     advice: str
+    status: int | None = None
+    code: str | None = None
 
     def explains(self, status: int, codes: Collection[str], *, is_send: bool) -> bool:
         """Return whether an answer is this refusal."""
@@ -26,40 +26,8 @@ class AccountBlock:
         return fits and (is_send or self.concerns != "sends by that path")
 
 
-ACCOUNT_BLOCKS = (
-    AccountBlock(
-        "credentials",
-        401,
-        None,
-        "every call",
-        "Telnyx refuses the API key (401): set TELNYX_API_KEY to a valid key and restart the worker. Parked events"
-        " resume afterwards",
-    ),
-    AccountBlock(
-        "permission",
-        403,
-        "10010",
-        "sends by that path",
-        "Telnyx does not let this account send here (403, 10010). Enable it in Mission Control or by Telnyx's support,"
-        f" or use another key. {_RESUMES}",
-    ),
-    AccountBlock(
-        "profile_disabled",
-        None,
-        "40312",
-        "sends of that messaging profile",
-        f"the messaging profile is disabled (40312): enable it in Mission Control, Messaging. {_RESUMES}",
-    ),
-    AccountBlock(
-        "spending_limit",
-        None,
-        "40333",
-        "sends of that messaging profile",
-        "the spending limit of the messaging profile is reached (40333): raise it in Mission Control, or wait for its"
-        f" reset. {_RESUMES}",
-    ),
-)
-"""Source of the codes: knowledge base, messaging error code reference."""
+_BLOCKS = tomllib.loads((files(__package__) / "account_blocks.toml").read_text("utf-8"))
+ACCOUNT_BLOCKS = tuple(AccountBlock(kind, **block) for kind, block in _BLOCKS.items())
 
 
 def account_reason(status: int, codes: Collection[str], *, is_send: bool) -> str | None:

@@ -1,9 +1,10 @@
 """Hosted number orders: numbers that stay with their carrier while Telnyx takes over their messages."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from importlib.resources import files
 from typing import TypeVar
 
 from pydantic import Field
@@ -46,35 +47,8 @@ class NextStep:
     mend: str
 
 
-_SHOW = "ringback hosted show {id}"
-_UPLOAD = "ringback hosted upload {id} --loa LOA.pdf --bill BILL.pdf"
-_OTHER_NUMBERS = "ringback hosted eligibility NUMBER …"
-
-NEXT_STEPS: Mapping[str, NextStep] = MappingProxyType(
-    {
-        "incomplete_documentation": NextStep("the letter of authorisation or the bill is missing", _UPLOAD),
-        "loa_file_invalid": NextStep(
-            "the letter of authorisation was not accepted: sign a new one that names every number of the order", _UPLOAD
-        ),
-        "incorrect_billing_information": NextStep(
-            "name or address differ from what the carrier has: upload its latest bill, and a letter that agrees",
-            _UPLOAD,
-        ),
-        "compliance_review_failed": NextStep("the compliance review failed: ask Telnyx's support why", _SHOW),
-        "carrier_rejected": NextStep("the carrier refused: ask it whether the letter and the bill agree", _SHOW),
-        "ineligible_carrier": NextStep("the numbers' carrier cannot be hosted: order other numbers", _OTHER_NUMBERS),
-        "failed": NextStep("the order failed: see which of its numbers did, and why", _SHOW),
-        "failed_activation": NextStep("a number could not be activated: ask Telnyx's support", _SHOW),
-        "failed_carrier_rejected": NextStep("a number's carrier refused it", _SHOW),
-        "failed_ineligible_carrier": NextStep("a number's carrier cannot be hosted", _OTHER_NUMBERS),
-        "failed_number_already_hosted": NextStep("a number is hosted already, perhaps by an older order", _SHOW),
-        "failed_number_not_found": NextStep("a number is not known: see whether it is written correctly", _SHOW),
-        "failed_ownership_verification": NextStep(
-            "a number's ownership was not proven: have a new code sent to it", "ringback hosted codes {id}"
-        ),
-        "failed_timeout": NextStep("a number took too long: ask Telnyx's support whether to order it again", _SHOW),
-    }
-)
+_STEPS = tomllib.loads((files(__package__) / "hosted_number_steps.toml").read_text("utf-8"))
+NEXT_STEPS: Mapping[str, NextStep] = {status: NextStep(**step) for status, step in _STEPS.items()}
 """By the status of an order or, where it begins with `failed_`, of a number. Source: OpenAPI `HostedNumber`,
 `MessagingHostedNumberOrder`. The steps are our reading: Telnyx publishes the names alone."""
 

@@ -4,7 +4,9 @@ Source of the corrections: support.telnyx.com, 15138019, the frequent reasons fo
 """
 
 import re
+import tomllib
 from dataclasses import dataclass
+from importlib.resources import files
 
 from service.events import TollFreeStatusChanged
 from service.security.masking import mask_number
@@ -24,41 +26,8 @@ class Correction:
     resubmit: bool = True
 
 
-CORRECTIONS = (
-    Correction(
-        r"\bEIN\b|tax id|registration number|legal (business )?name|name (does not|doesn.t|mismatch)",
-        "the registration number does not fit the legal name: do not resubmit, write to tfverification@telnyx.com",
-        resubmit=False,
-    ),
-    Correction(
-        r"opt.?in\b.{0,60}(optional|required|mandatory|forced)|(forced|mandatory|required) (opt.?in|consent)",
-        "opt-in must be optional: show in optInWorkflow that nothing depends on agreeing to texts",
-    ),
-    Correction(
-        r"(bundled|combined|separate|same).{0,60}(terms|privacy|consent)|(terms|consent).{0,60}bundled",
-        "consent must not be bundled with terms: give it a box and a sentence of its own",
-    ),
-    Correction(
-        r"\bSTOP\b|opt.?out (language|instructions?|wording)|unsubscribe",
-        'say how to opt out ("Reply STOP to opt out") in productionMessageContent',
-    ),
-    Correction(
-        r"(sample|message content|production message).{0,80}(use.?case|match)|use.?case.{0,60}(sample|match)",
-        "productionMessageContent must be a message of the useCase that was chosen",
-    ),
-    Correction(
-        r"e-?mail.{0,60}(domain|match|website)|domain.{0,60}e-?mail",
-        "businessContactEmail must be at the domain of corporateWebsite",
-    ),
-    Correction(
-        r"(on|from) (the|your) (website|web ?page)|(website|web ?page|\burl)\b.{0,40}(not|\bun|invalid|missing)",
-        "corporateWebsite must be reachable and show the business's name, address and phone number",
-    ),
-    Correction(
-        r"(more than|over) (5|five) (toll.?free )?numbers|number of (toll.?free )?numbers|multiple numbers",
-        "more than five numbers need a justification in additionalInformation",
-    ),
-)
+_REJECTIONS = tomllib.loads((files(__package__) / "toll_free_rejections.toml").read_text("utf-8"))
+CORRECTIONS = [Correction(**each) for each in _REJECTIONS["correction"]]
 
 
 def corrections(reason: str | None) -> list[Correction]:

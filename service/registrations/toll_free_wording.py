@@ -5,8 +5,10 @@ Telnyx replaces the whole of a request, so all that it holds is sent back. Sourc
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,34 +19,10 @@ from service.registrations import toll_free_submission as submissions
 MOST_NUMBERS = 5
 _LISTS = {"phoneNumbers": "phoneNumber", "optInWorkflowImageURLs": "url"}
 _BOOLEANS = {"true": True, "false": False}
-_NOT = r"(?<!not )(?<!never )(?<!n't )"
 _STOP = re.compile(r"\bSTOP\b|unsubscribe|opt out", re.IGNORECASE)
 
-WRONG_OPT_INS = (
-    (
-        (
-            rf"{_NOT}(required to (opt.?in|consent|agree to (receive )?(texts|sms|messages)"
-            r"|receive (texts|sms|messages))|mandatory (opt.?in|consent)"
-            r"|(opt.?in|consent)(ing)? is (required|mandatory))"
-        ),
-        "opt-in must be optional, and this says that it is required",
-    ),
-    (
-        (
-            r"by (agreeing to|accepting|signing) (the|our|these) (terms|privacy|contract)"
-            r"|agree(ing|s)? to (the|our) (terms|privacy)[^.]{0,60}\band\b[^.]{0,40}(texts|sms|messages)"
-        ),
-        "consent to texts must not be bundled with terms: it needs a box and a sentence of its own",
-    ),
-    (
-        rf"{_NOT}(automatically (opted|opt|enrol|subscrib)\w*|opted in by default|pre-?(checked|ticked|selected))",
-        "people must opt in themselves, and this says that it is done for them",
-    ),
-    (
-        rf"{_NOT}(purchased?|bought|rented?|third.party) (contact |phone |marketing )?(lists?|leads?|data)",
-        "numbers must come from people who opted in with this business, not from others",
-    ),
-)
+_REJECTIONS = tomllib.loads((files(__package__) / "toll_free_rejections.toml").read_text("utf-8"))
+WRONG_OPT_INS: list[tuple[str, str]] = [(each["pattern"], each["problem"]) for each in _REJECTIONS["wrong_opt_in"]]
 """Patterns of an opt-in workflow, without regard to case, and the problem of each."""
 
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from service.cli.run.new import ENVIRONMENT, HANDLERS, TEST
+from service.cli.run.new import FILES, template
 from tests.processes.running import SECONDS, clean_environment, ringback
 
 WRITTEN = ["my_handlers.py", "test_my_handlers.py", ".env"]
+HANDLERS, TEST, ENVIRONMENT = map(template, FILES)
 
 
 def pytest_in(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
