@@ -1,4 +1,4 @@
-"""The refusals of Telnyx that concern the account: they park work until a person acts. `account_blocks.toml` has them."""
+"""The refusals of Telnyx that concern the account: they park work until a person acts. See `account_blocks.toml`."""
 
 import tomllib
 from collections.abc import Collection
