@@ -3,8 +3,10 @@
 Pure: the record, its effects and the time are arguments. Stored numbers are already masked, and texts are left out.
 """
 
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Literal
 
 from service.events import InvalidBody, read_event
@@ -17,30 +19,7 @@ from service.store.inbox.records import EventRecord, Note
 
 Kind = Literal["happened", "accepted", "delivered", "run", "effect", "note", "wait", "ended"]
 
-_NOTES = {
-    "lapsed": "its worker vanished ({worker}): the lease lapsed, which counts against the event",
-    "left_behind": "its worker stopped ({worker}) and left it behind: the lease lapsed, which does not count",
-    "worker_returned": "the worker that had seemed to vanish is back ({worker}): that lapse does not count",
-    "blocked": "the handler {handler} blocked the event loop of its worker ({worker}) at {place}."
-    " The lease ended, which counts against the event",
-    "overdue": "it ran longer than its handlers may ({worker}): the lease ended, which counts against the event",
-    "suspect_died": "it brought down its worker once more while nothing else ran there: what did so is dead",
-    "sent": "an operator said that the unconfirmed effects took effect",
-    "not_sent": "an operator said that the unconfirmed effects did not take effect",
-    "released": "set free: {block} is over",
-    "retried": "retried by an operator: {handlers}",
-    "replayed": "replayed by an operator: {handlers}",
-    "replayed_again": "replayed by an operator, its effects forgotten, so they may happen again: {handlers}",
-    "imported": "imported by an operator, as it had ended elsewhere",
-    "imported_to_run": "imported by an operator, to be processed here",
-}
-_ARRIVED = {
-    "webhook": "accepted",
-    "failover": "accepted by the failover URL",
-    "emit": "raised by a handler",
-    "schedule": "scheduled by a handler",
-    "queue": "found in the queue",
-}
+_WORDS = tomllib.loads((files(__package__) / "timeline.toml").read_text("utf-8"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +54,7 @@ def _arrival(record: EventRecord) -> Iterator[Line]:
     happened = _occurred_at(record)
     if happened is not None:
         yield Line(happened, "happened", "occurred (per Telnyx)")
-    how = _ARRIVED.get(record.arrived_by, f"arrived by {record.arrived_by}")
+    how = _WORDS["arrived"].get(record.arrived_by, f"arrived by {record.arrived_by}")
     yield Line(record.received_at, "accepted", how)
     for again in record.again:
         yield Line(again.at, "delivered", f"delivered once more, by {again.arrived_by}: a duplicate")
@@ -97,7 +76,7 @@ def _occurred_at(record: EventRecord) -> int | None:
 
 def _noted(note: Note) -> Line:
     reasons = (f"{name} ({reason})" if reason else name for name, reason in sorted(note.about.items()))
-    words = _NOTES.get(note.what, note.what)
+    words = _WORDS["notes"].get(note.what, note.what)
     about = {"worker": "", "block": "", **note.about, "handlers": ", ".join(reasons) or "all handlers"}
     return Line(note.at, "note", words.format_map(about))
 

@@ -33,13 +33,8 @@ def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) ->
     Raises:
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
-    return AsyncTelnyx(
-        api_key=settings.require_api_key(),
-        base_url=settings.base_url,
-        max_retries=0,
-        timeout=timeout,
-        http_client=httpx.AsyncClient(verify=tls_context(), timeout=timeout, limits=LIMITS, follow_redirects=False),
-    )
+    http_client = httpx.AsyncClient(verify=tls_context(), timeout=timeout, limits=LIMITS, follow_redirects=False)
+    return _sdk(settings, http_client)
 
 
 def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> AsyncTelnyx:
@@ -53,13 +48,17 @@ def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> Asy
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP)
     network = KeptConnections(lambda: httpx.AsyncHTTPTransport(verify=tls_context(), limits=one), most=MAX_CONNECTIONS)
     transport = EffectTransport(network, store, settings, metrics)
-    client = AsyncTelnyx(
-        api_key=settings.require_api_key(),
-        base_url=settings.base_url,
-        max_retries=0,
-        timeout=TIMEOUT,
-        http_client=_SharedClient(transport=transport, timeout=TIMEOUT),
-    )
+    client = _sdk(settings, _SharedClient(transport=transport, timeout=TIMEOUT))
     # The SDK imports a resource when it is first used. A handler should not wait for that.
     _ = client.messages.rcs
     return client
+
+
+def _sdk(settings: Settings, http_client: httpx.AsyncClient) -> AsyncTelnyx:
+    return AsyncTelnyx(
+        api_key=settings.require_api_key(),
+        base_url=settings.base_url,
+        max_retries=0,
+        timeout=http_client.timeout,
+        http_client=http_client,
+    )

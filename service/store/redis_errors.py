@@ -7,7 +7,9 @@ import asyncio
 import re
 import socket
 import ssl
+import tomllib
 from collections.abc import Iterator
+from importlib.resources import files
 
 from redis import exceptions
 from redis.sentinel import MasterNotFoundError
@@ -75,7 +77,9 @@ def describe_cause(error: BaseException) -> str:
 def describe_redis_error(error: BaseException, where: object) -> str:
     """Return what failed at which Redis and what to do. `where` is an address without a login."""
     cause = describe_cause(error)
-    advice = next((text for words, text in _ADVICE if words in cause), "check REDIS_URL and the server")
+    advice = next(
+        (each["text"] for each in _WORDS["advice"] if each["words"] in cause), "check REDIS_URL and the server"
+    )
     return f"Redis at {where}: {cause}. Next: {advice}"
 
 
@@ -86,38 +90,8 @@ _CODES: tuple[tuple[type[exceptions.RedisError], str], ...] = (
     (exceptions.NoPermissionError, "NOPERM"),
 )
 
-_MEANINGS = {
-    "READONLY": "a replica, which takes no writes",
-    "MASTERDOWN": "a replica that has lost its primary",
-    "UNBLOCKED": "its role has just changed",
-    "NOREPLICAS": "too few replicas are connected to it",
-    "LOADING": "it is loading its data",
-    "OOM": "its memory is full (maxmemory)",
-    "MISCONF": "it cannot write to its disk, which may be full",
-    "NOSCRIPT": "it forgets scripts at once",
-    "WRONGTYPE": "a key of ours holds another type of value",
-    "BUSY": "a script is running for too long",
-    "NOAUTH": "it wants a password",
-}
-
-_ADVICE = (
-    ("connection refused", "check that the server runs and that host and port in REDIS_URL are right"),
-    ("no such host", "check the host's name in REDIS_URL"),
-    ("no socket", "check that the server runs and that the path in REDIS_URL is right"),
-    ("certificate", "name the right CA in REDIS_URL, ?ssl_ca_certs=/path/ca.pem, or replace the server's certificate"),
-    ("it does not speak TLS", "write redis:// in place of rediss://, or the port for TLS"),
-    ("it wants TLS", "write rediss:// in place of redis://"),
-    ("password", "correct the user name and password in REDIS_URL"),
-    ("closed the connection", "check that the server runs. If it wants TLS, write rediss:// in place of redis://"),
-    ("NOPERM", "give the Redis user what docs/redis.md lists"),
-    ("cluster mode", "give the URL of a server without cluster mode (cluster-enabled no)"),
-    ("READONLY", "nothing if a failover is under way: the name is asked again. Else let REDIS_URL name the primary"),
-    ("MISCONF", "make room on the server's disk. Its log has the reason"),
-    ("OOM", "raise maxmemory, or shorten RINGBACK_RETENTION and RINGBACK_BODY_RETENTION"),
-    ("LOADING", "wait: it answers once its data is loaded"),
-    ("sentinel", "check the sentinels and the master's name in REDIS_URL"),
-    ("WRONGTYPE", "find who else writes under RINGBACK_NAMESPACE, or choose another namespace"),
-)
+_WORDS = tomllib.loads((files(__package__) / "redis_errors.toml").read_text("utf-8"))
+_MEANINGS: dict[str, str] = _WORDS["meanings"]
 
 
 def _is_denied(error: BaseException) -> bool:
@@ -146,10 +120,8 @@ def _connection_cause(error: BaseException) -> str:
         isinstance(each, exceptions.InvalidResponse) for each in chain
     ):
         return "it wants TLS"
-    for words, cause in _TEXTS:
-        if words in text:
-            return cause
-    return "no connection" if isinstance(error, exceptions.ConnectionError | OSError) else type(error).__name__
+    unknown = "no connection" if isinstance(error, exceptions.ConnectionError | OSError) else type(error).__name__
+    return next((each["text"] for each in _WORDS["cause"] if each["words"] in text), unknown)
 
 
 def _is_plain(chain: list[BaseException]) -> bool:
@@ -166,16 +138,6 @@ _CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str]
     (FileNotFoundError, "there is no socket at that path"),
     (PermissionError, "this process may not open the socket"),
     ((exceptions.TimeoutError, asyncio.TimeoutError, socket.timeout), "no answer in time"),
-)
-_TEXTS = (
-    ("Connection refused", "connection refused"),
-    ("Connect call failed", "connection refused"),
-    ("No connection available", "all connections are in use"),
-    ("Too many connections", "all connections are in use"),
-    ("max number of clients", "it has too many clients (maxclients)"),
-    ("closed", "the server closed the connection"),
-    ("reset", "the server closed the connection"),
-    ("DB index", "it has no database of that number"),
 )
 
 
