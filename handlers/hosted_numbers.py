@@ -39,9 +39,7 @@ async def hosted_number_news(event: Event[OrderChange], ctx: Context) -> None:
         raise Discard("needs_nobody")
     failures = f" ({change.reason})" if change.reason else ""
     await ctx.notify(
-        cause=f"hosted number orders: {change.status}",
-        text=f"order {change.id}{failures}: {step.text}",
-        mend=step.mend,
+        cause=f"hosted number orders: {change.status}", text=f"order {change.id}{failures}: {step.text}", mend=step.mend
     )
 
 

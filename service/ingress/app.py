@@ -74,10 +74,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         **_with_or_without_slash("/webhooks/failover", replace(reception, arrived_by="failover")),
     }
     app = WebhookApplication(
-        routes=[
-            *(Route(path, each, methods=None) for path, each in receptions.items()),
-            *_public(health, settings),
-        ],
+        routes=[*(Route(path, each, methods=None) for path, each in receptions.items()), *_public(health, settings)],
         exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
         lifespan=_lifespan(metrics, inbox, probe, refusals, accepting, probing),
     )

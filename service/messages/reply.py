@@ -166,9 +166,5 @@ async def _send(telnyx: AsyncTelnyx, address: Address, text: str, key: str) -> N
         )
     else:
         await telnyx.messages.send(
-            to=address.to,
-            from_=address.sender,
-            text=text,
-            messaging_profile_id=profile or omit,
-            idempotency_key=key,
+            to=address.to, from_=address.sender, text=text, messaging_profile_id=profile or omit, idempotency_key=key
         )

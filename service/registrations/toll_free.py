@@ -93,10 +93,7 @@ async def read_request(telnyx: AsyncTelnyx, request_id: str) -> Reading:
     history = _oldest_first(await read_history(telnyx, request_id), now)
     if not history or (history[-1].status != now.status and _is_later(now, history[-1])):
         history.append(now)
-    details = {
-        "phone_numbers": _numbers(request.phone_numbers),
-        "business_name": request.business_name,
-    }
+    details = {"phone_numbers": _numbers(request.phone_numbers), "business_name": request.business_name}
     return Reading(history, details, _version(request))
 
 

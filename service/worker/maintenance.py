@@ -19,16 +19,7 @@ from service.store.facts.consent import move_opt_outs
 from service.store.inbox import dead_letters
 from service.store.inbox.dead_letters import DeadCause, new_causes
 from service.store.inbox.erasure import erase_ended
-from service.store.inbox.maintenance import (
-    ENOUGH,
-    STEP,
-    MaintenanceDue,
-    due,
-    expire,
-    memory_share,
-    prune_bodies,
-    sweep,
-)
+from service.store.inbox.maintenance import ENOUGH, STEP, MaintenanceDue, due, expire, memory_share, prune_bodies, sweep
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
 from service.store.store import Store, check_cancelled

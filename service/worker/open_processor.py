@@ -16,10 +16,7 @@ from service.routing import Lifespan, Router
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.inbox.group_commit import Batcher
-from service.store.inbox.leases import (
-    HandlerResults,
-    finish,
-)
+from service.store.inbox.leases import HandlerResults, finish
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices
 from service.worker.held_leases import HeldLeases, note_tasks
@@ -38,13 +35,7 @@ SLOW_LIFESPAN = 5.0
 
 @asynccontextmanager
 async def open_processor(
-    settings: Settings,
-    router: Router,
-    redis_url: str,
-    *,
-    store: Store,
-    handlers_store: Store,
-    metrics: HandlerMetrics,
+    settings: Settings, router: Router, redis_url: str, *, store: Store, handlers_store: Store, metrics: HandlerMetrics
 ) -> AsyncIterator[Processor]:
     """Open a processor with its client, its routers' lifespans and its lease renewer, until the block ends."""
     leases = HeldLeases(settings.lease)
