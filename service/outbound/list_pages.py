@@ -125,6 +125,5 @@ def _mark(row: Any) -> str:
         known = getattr(row, name, None)
         if isinstance(known, str):
             return known
-    return orjson.dumps(
-        row.to_dict(mode="json", warnings=False) if hasattr(row, "to_dict") else row, default=str
-    ).decode()
+    content = row.to_dict(mode="json", warnings=False) if hasattr(row, "to_dict") else row
+    return orjson.dumps(content, default=str).decode()

@@ -30,9 +30,8 @@ CLOCKS_DIFFER = 60.0
 
 def look_up_for(call: Call) -> LookUp | None:
     """Return the look-up for a call, if there is one."""
-    return next(
-        (look_up for method, path, look_up in _LOOK_UPS if method == call.method and path.fullmatch(call.path)), None
-    )
+    fitting = (each for method, path, each in _LOOK_UPS if method == call.method and path.fullmatch(call.path))
+    return next(fitting, None)
 
 
 async def _created_toll_free_request(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
@@ -121,10 +120,8 @@ def _as_answer(found: Mapping[str, Any]) -> TelnyxResponse:
 def _numbers(listed: object) -> set[str]:
     """Return numbers as either API writes them: texts, or objects with `phoneNumber` or `phone_number`."""
     rows = listed if isinstance(listed, list) else []
-    return {
-        str(each.get("phoneNumber") or each.get("phone_number")) if isinstance(each, dict) else str(each)
-        for each in rows
-    }
+    named = (each.get("phoneNumber") or each.get("phone_number") if isinstance(each, dict) else each for each in rows)
+    return set(map(str, named))
 
 
 def _rows(answer: TelnyxResponse, name: str) -> list[Mapping[str, Any]]:

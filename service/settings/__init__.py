@@ -285,8 +285,6 @@ def _meant(name: str, known: set[str]) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    lines = (
-        ": ".join(filter(None, (".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, "))))
-        for e in error.errors(include_input=False, include_url=False)
-    )
-    return "\n".join(lines)
+    found = error.errors(include_input=False, include_url=False)
+    told = ((".".join(map(str, each["loc"])), each["msg"].removeprefix("Value error, ")) for each in found)
+    return "\n".join(": ".join(filter(None, each)) for each in told)

@@ -40,13 +40,10 @@ def _module(module_name: str, import_string: str) -> object:
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
+        why = f"it needs {error.name!r}, which is not installed"
         if error.name is not None and module_name.startswith(error.name):
-            raise CannotLoadHandlers(
-                f"HANDLERS={import_string}: there is no module {error.name!r} in {Path.cwd()} or on the import path"
-            ) from error
-        raise CannotLoadHandlers(
-            f"HANDLERS={import_string}: it needs {error.name!r}, which is not installed"
-        ) from error
+            why = f"there is no module {error.name!r} in {Path.cwd()} or on the import path"
+        raise CannotLoadHandlers(f"HANDLERS={import_string}: {why}") from error
     except (Exception, SystemExit) as error:
         raise CannotLoadHandlers(f"HANDLERS={import_string}: {describe_error(error)}: {error}") from error
 

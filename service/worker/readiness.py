@@ -39,12 +39,9 @@ class BlockMetrics:
     """Kinds shown so far. A gauge keeps its last value, so that a kind without a block has to be set to 0."""
 
     def __post_init__(self) -> None:
-        self._blocks = Gauge(
-            "ringback_blocks", "Open blocks for which work is parked.", ["kind"], registry=self.registry
-        )
-        self._parked = Gauge(
-            "ringback_parked_events", "Events parked for an open block.", ["kind"], registry=self.registry
-        )
+        gauge = partial(Gauge, labelnames=["kind"], registry=self.registry)
+        self._blocks = gauge("ringback_blocks", "Open blocks for which work is parked.")
+        self._parked = gauge("ringback_parked_events", "Events parked for an open block.")
 
     def show(self, blocks: Iterable[Block]) -> None:
         """Show the blocks that are open now."""

@@ -38,11 +38,8 @@ def list_dead(*, selection: EventFilter, limit: LimitOption = 50, as_json: JsonO
     async def find_them(store: Store) -> list[EventRecord]:
         return await summaries(store, await dead_ids(store, selection, limit=limit))
 
-    show_events(
-        with_redis(find_them),
-        as_json=as_json,
-        none="No event is dead." if selection == EventFilter() else "No dead event matches.",
-    )
+    none = "No event is dead." if selection == EventFilter() else "No dead event matches."
+    show_events(with_redis(find_them), as_json=as_json, none=none)
 
 
 @dead.command("show")

@@ -83,13 +83,8 @@ def as_object(record: EventRecord) -> dict[str, Any]:
         "state": record.state,
         "received_at": format_timestamp(record.received_at),
         "handlers": {
-            name: {
-                "state": handler.state,
-                "attempts": handler.runs_counted,
-                "reason": handler.reason,
-                "error": handler.error,
-            }
-            for name, handler in record.handlers.items()
+            name: {"state": one.state, "attempts": one.runs_counted, "reason": one.reason, "error": one.error}
+            for name, one in record.handlers.items()
         },
     }
 

@@ -94,12 +94,5 @@ def _in_words(line: Line, record: EventRecord) -> str:
 
 
 def _as_json(line: Line, record: EventRecord) -> dict[str, Any]:
-    return {
-        "at": format_timestamp(line.at),
-        "id": record.id,
-        "type": record.type,
-        "state": record.state,
-        "kind": line.kind,
-        "handler": line.handler,
-        "text": line.text,
-    }
+    event = {"id": record.id, "type": record.type, "state": record.state}
+    return {"at": format_timestamp(line.at), **event, "kind": line.kind, "handler": line.handler, "text": line.text}

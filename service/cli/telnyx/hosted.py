@@ -96,17 +96,15 @@ def order(
         fail("Not all of them can be hosted: nothing was ordered.")
     confirm(f"Let Telnyx take over the messages of these numbers ({len(numbers)} in all)?", yes=yes)
     try:
-        ordered = (
-            with_telnyx(
-                lambda telnyx: telnyx.messaging_hosted_number_orders.create(
-                    phone_numbers=numbers, messaging_profile_id=profile or omit
-                )
-            ).data
-            or MessagingHostedNumberOrder()
+        answer = with_telnyx(
+            lambda telnyx: telnyx.messaging_hosted_number_orders.create(
+                phone_numbers=numbers, messaging_profile_id=profile or omit
+            )
         )
     except typer.Exit:
         say("Where no answer came, it may be ordered all the same: see `ringback hosted list` first.", err=True)
         raise
+    ordered = answer.data or MessagingHostedNumberOrder()
     say(f"ordered: {ordered.id}, {ordered.status}")
     say(f"→ ringback hosted codes {ordered.id}", f"→ ringback hosted upload {ordered.id} --loa FILE --bill FILE")
 
