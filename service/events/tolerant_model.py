@@ -4,30 +4,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
-from pydantic import (
-    AliasChoices,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    ValidationError,
-    ValidationInfo,
-    ValidatorFunctionWrapHandler,
-    field_validator,
-    model_validator,
-)
+import pydantic
 
 _LATEST_SECONDS = 1e11
 """Larger numbers are milliseconds since 1970."""
 
 
-class TolerantModel(BaseModel):
+class TolerantModel(pydantic.BaseModel):
     """A model that keeps unknown fields, and prints no value that does not fit.
 
     Telnyx adds fields and values without notice, and its own samples leave some out. So unknown fields are kept,
     unknown values accepted, and a field that a sample lacks is optional.
     """
 
-    model_config = ConfigDict(
+    model_config = pydantic.ConfigDict(
         extra="allow", frozen=True, hide_input_in_errors=True, populate_by_name=True, coerce_numbers_to_str=True
     )
 
@@ -46,22 +36,24 @@ class ForgivingModel(TolerantModel):
 
     essential: ClassVar[frozenset[str]] = frozenset()
 
-    @model_validator(mode="before")
+    @pydantic.model_validator(mode="before")
     @classmethod
     def _without_empty_names(cls, content: object) -> object:
         """Read a field of several names under the first one with a value."""
         if not isinstance(content, Mapping):
             return content
         aliases = [field.validation_alias for field in cls.model_fields.values()]
-        names = {name for alias in aliases if isinstance(alias, AliasChoices) for name in alias.choices}
+        names = {name for alias in aliases if isinstance(alias, pydantic.AliasChoices) for name in alias.choices}
         return {name: value for name, value in content.items() if value is not None or name not in names}
 
-    @field_validator("*", mode="wrap")
+    @pydantic.field_validator("*", mode="wrap")
     @classmethod
-    def _as_if_absent(cls, value: object, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> object:
+    def _as_if_absent(
+        cls, value: object, read: pydantic.ValidatorFunctionWrapHandler, info: pydantic.ValidationInfo
+    ) -> object:
         try:
             return read(value)
-        except ValidationError:
+        except pydantic.ValidationError:
             field = cls.model_fields[info.field_name or ""]
             if field.is_required() or info.field_name in cls.essential:
                 raise
@@ -96,4 +88,4 @@ def list_of(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-Moment = Annotated[datetime | None, BeforeValidator(read_time)]
+Moment = Annotated[datetime | None, pydantic.BeforeValidator(read_time)]

@@ -23,16 +23,8 @@ from service.outbound.effect_rules import instead_of, not_sent_reason
 from service.outbound.handler_run_state import CLEAR_FOR, current_run
 from service.routing import Context, Retry
 from service.store.effects.rate_limits import Blocked, Deferred, Room, room
+from service.store.facts import message_states
 from service.store.facts.consent import KeyMissing
-from service.store.facts.message_states import (
-    InsteadOf,
-    PlannedSend,
-    Purpose,
-    Recipient,
-    RecipientState,
-    Shown,
-    read_state,
-)
 
 DOUBLE_DELIVERIES = Counter(
     "ringback_double_deliveries",
@@ -56,7 +48,7 @@ class Fallback:
 
     ctx: Context
     case: Case
-    state: RecipientState
+    state: message_states.RecipientState
     by: str
 
     async def send(self) -> str | None:
@@ -131,7 +123,7 @@ class Fallback:
         await self._note("hold")
         raise Retry(after=seconds, reason=reason)
 
-    async def _note(self, purpose: Purpose) -> None:
+    async def _note(self, purpose: message_states.Purpose) -> None:
         await _read_state(self.ctx, self._message_id, {self.case.number: None}, purpose, self.by)
 
     async def _pause(self, found: Room, segments: int) -> float | None:
@@ -161,7 +153,9 @@ class Fallback:
         limit, keep, shown_state = settings.sms_per_hour, settings.retention, _shown_state(message_id, shown)
         key = effect_key(message_id, self.case.number)
         try:
-            with instead_of(InsteadOf(message_id, self.case.since, sms.segments, limit, keep, shown_state)):
+            with instead_of(
+                message_states.InsteadOf(message_id, self.case.since, sms.segments, limit, keep, shown_state)
+            ):
                 await self.ctx.telnyx.messages.send(**request(self.case, sms), idempotency_key=key)
         except APIError as error:
             if (reason := not_sent_reason(error)) is None:
@@ -176,7 +170,7 @@ class Fallback:
 
 async def preflight(
     ctx: Context, message_id: str, selected: Iterable[Case], *, by: str
-) -> Mapping[str, RecipientState]:
+) -> Mapping[str, message_states.RecipientState]:
     """Return the state of a message by recipient for the event `by`, and whether an SMS could go now.
 
     Raises:
@@ -217,13 +211,13 @@ def effect_name(message_id: str, number: str) -> str:
     return name_of_key(effect_key(message_id, number))
 
 
-def _planned(ctx: Context, case: Case) -> PlannedSend | None:
+def _planned(ctx: Context, case: Case) -> message_states.PlannedSend | None:
     """Return the send in place of a message, or None where its rule sends nothing, or outside of a run."""
     run = current_run.get()
     if run is None or case.blocked or not case.rule.acts_on(case.occasion):
         return None
     now, sms = clock.now(), draft_of_event(case)
-    return PlannedSend(
+    return message_states.PlannedSend(
         awake=case.rule.goes_out_at(case.number, now, by=now) is not None,
         since=case.since,
         fresh_until=None if case.since is None else case.since + case.rule.max_age,
@@ -234,12 +228,16 @@ def _planned(ctx: Context, case: Case) -> PlannedSend | None:
 
 
 async def _read_state(
-    ctx: Context, message_id: str, planned: Mapping[str, PlannedSend | None], purpose: Purpose, by: str
-) -> Mapping[str, RecipientState]:
-    state = await read_state(
+    ctx: Context,
+    message_id: str,
+    planned: Mapping[str, message_states.PlannedSend | None],
+    purpose: message_states.Purpose,
+    by: str,
+) -> Mapping[str, message_states.RecipientState]:
+    state = await message_states.read_state(
         ctx.services.store,
         message_id,
-        [Recipient(number, effect_name(message_id, number), each) for number, each in planned.items()],
+        [message_states.Recipient(number, effect_name(message_id, number), each) for number, each in planned.items()],
         by=by,
         keep=ctx.settings.retention,
         purpose=purpose,
@@ -268,11 +266,11 @@ def _call(case: Case, sms: Draft | None) -> Call:
     )
 
 
-def _shown_state(message_id: str, shown: Message | None) -> Shown | None:
+def _shown_state(message_id: str, shown: Message | None) -> message_states.Shown | None:
     """Read a message that Telnyx shows like an event of its end."""
     if shown is None:
         return None
     payload = {**shown.model_dump(by_alias=True), "id": message_id}
     state = read_message_status("message.finalized", payload)
     consent = words_of("message.finalized", payload, None, now=clock.now())
-    return None if state is None else Shown(state, tuple(consent))
+    return None if state is None else message_states.Shown(state, tuple(consent))

@@ -9,15 +9,9 @@ from datetime import time
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import pydantic
 from phonenumbers import SUPPORTED_REGIONS
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo
-from pydantic.functional_validators import (
-    AfterValidator,
-    BeforeValidator,
-    PlainValidator,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationInfo
 
 from service.events import Message
 from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, normalise
@@ -103,7 +97,7 @@ class QuietHours(Table):
     end: ClockTime = Field(alias="to")
     time_zone: Annotated[NonEmptyStr, AfterValidator(_time_zone)] | None = None
 
-    @model_validator(mode="after")
+    @pydantic.model_validator(mode="after")
     def _some_hours(self) -> "QuietHours":
         if self.begin == self.end:
             raise ValueError("from and to are the same: leave quiet_hours out, or give two times")
@@ -149,7 +143,7 @@ class Rule(Manner):
     quiet_hours: QuietHours | None = Field(None, validate_default=True)
     sender: Sender = Field(None, alias="from", validate_default=True)
 
-    @model_validator(mode="before")
+    @pydantic.model_validator(mode="before")
     @classmethod
     def _by_class(cls, values: Any) -> Any:
         """Set the defaults of durations by class."""
@@ -158,14 +152,14 @@ class Rule(Manner):
         ages = {"max_age": _MAX_AGE.get(kind, "1h"), "max_wait": _MAX_WAIT.get(kind, "12h")}
         return {**ages, **values}
 
-    @field_validator("agents", "messaging_profiles", "tags", "countries")
+    @pydantic.field_validator("agents", "messaging_profiles", "tags", "countries")
     @classmethod
     def _asks_for_something(cls, wanted: list[str]) -> list[str]:
         if not wanted:
             raise ValueError("an empty list would fit nothing: leave it out to fit everything")
         return wanted
 
-    @field_validator("undelivered_after")
+    @pydantic.field_validator("undelivered_after")
     @classmethod
     def _before_it_is_too_old(cls, duration: float | None, info: ValidationInfo) -> float | None:
         max_age = info.data.get("max_age")
@@ -173,7 +167,7 @@ class Rule(Manner):
             raise ValueError("by then the message would be older than max_age: give less, or a longer max_age")
         return duration
 
-    @field_validator("quiet_hours")
+    @pydantic.field_validator("quiet_hours")
     @classmethod
     def _as_the_class_demands(cls, quiet: QuietHours | None, info: ValidationInfo) -> QuietHours | None:
         kind = info.data.get("kind")
@@ -183,7 +177,7 @@ class Rule(Manner):
             raise ValueError("a one-time code cannot wait for the morning: leave quiet_hours out")
         return quiet
 
-    @field_validator("sender")
+    @pydantic.field_validator("sender")
     @classmethod
     def _somebody_sends(cls, number: str | None, info: ValidationInfo) -> str | None:
         if number is None and (info.data.get("triggers") or info.data.get("undelivered_after")):

@@ -12,17 +12,8 @@ from dataclasses import dataclass, replace
 import httpx
 import structlog
 
-from service.outbound import lookups
+from service.outbound import effect_rules, lookups
 from service.outbound.api_call import Call, key_header
-from service.outbound.effect_rules import (
-    Decision,
-    Resend,
-    after_look_up,
-    answer_not_sent,
-    conditions_of,
-    decide,
-    outcome_of,
-)
 from service.outbound.errors import Refusal, TelnyxResponse, classify_response, is_idempotency_conflict, unreachable
 from service.outbound.handler_run_state import Interrupted, Run
 from service.outbound.run_ledger import RunLedger
@@ -65,7 +56,7 @@ class Effect:
     ledger: RunLedger
     sender: Sender
     original: httpx.Request
-    resend: Resend
+    resend: effect_rules.Resend
     metrics: EffectMetrics
 
     async def answer(self) -> TelnyxResponse:
@@ -96,13 +87,15 @@ class Effect:
             self.run.check()
             if entry.unread:
                 raise self.run.interrupt(_DAMAGED if entry.sealed_under is None else _SEALED)
-            answer = await self._perform(decide(entry, self.call, self.run.lease.now(), resend=self.resend), entry)
+            answer = await self._perform(
+                effect_rules.decide(entry, self.call, self.run.lease.now(), resend=self.resend), entry
+            )
             if answer is not None:
                 return answer
             entry = await self._known(entry)
         raise self.run.interrupt(_IN_OTHER_HANDS)
 
-    async def _perform(self, decision: Decision, entry: Entry) -> TelnyxResponse | None:
+    async def _perform(self, decision: effect_rules.Decision, entry: Entry) -> TelnyxResponse | None:
         """Perform a step, or None where the entry has changed meanwhile."""
         if decision.step == "return":
             return self._stored(entry)
@@ -137,7 +130,7 @@ class Effect:
         await self.run.acquire(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.ledger.intended(entry, self.call)
-        begun = await self.ledger.begin(intended, again=again, conditions=conditions_of(self.call))
+        begun = await self.ledger.begin(intended, again=again, conditions=effect_rules.conditions_of(self.call))
         if isinstance(begun, NotAllowed):
             return await self._not_sent(entry, begun)
         if begun == "changed":
@@ -163,7 +156,7 @@ class Effect:
         remark = f"{entry.method} {entry.path} for {shown} was not sent: {refused.reason}{holder}{fate}"
         self.run.remarks.append(remark)
         log.info("not sent", event_id=self.run.event_id, handler=self.run.handler, reason=remark)
-        return answer_not_sent(refused)
+        return effect_rules.answer_not_sent(refused)
 
     async def _sent(self, entry: Entry) -> tuple[EffectRequest, TelnyxResponse | None]:
         """Send the entry's bytes, unless the lease was lost meanwhile."""
@@ -182,7 +175,7 @@ class Effect:
 
     async def _answered(self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool) -> TelnyxResponse:
         """Keep an answer, and give it to the handler or end the run as it asks."""
-        outcome = outcome_of(self.call, answer, again=again)
+        outcome = effect_rules.outcome_of(self.call, answer, again=again)
         self.metrics.ended(self.call, outcome)
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
@@ -212,11 +205,13 @@ class Effect:
         stored = StoredAnswer(answer.status, answer.headers.get("content-type", ""), answer.body)
         return await self.ledger.end(entry, outcome, stored, sent_at=sent_at, why=why)
 
-    async def _look_up(self, decision: Decision, entry: Entry) -> TelnyxResponse | None:
+    async def _look_up(self, decision: effect_rules.Decision, entry: Entry) -> TelnyxResponse | None:
         """Resolve the effect by a look at Telnyx."""
         if (found := await self._found(entry)) is not None:
             return found
-        return await self._perform(after_look_up(entry, self.call, self.run.lease.now(), decision.why), entry)
+        return await self._perform(
+            effect_rules.after_look_up(entry, self.call, self.run.lease.now(), decision.why), entry
+        )
 
     async def _found(self, entry: Entry) -> TelnyxResponse | None:
         """Return the answer that a look at Telnyx finds, which resolves the effect, or None where it finds none."""

@@ -16,17 +16,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from redis.exceptions import RedisError
 
+from service.outbound import errors
 from service.outbound.account_blocks import ACCOUNT_BLOCKS
 from service.outbound.api_call import Call
-from service.outbound.errors import (
-    LONGEST_WAIT,
-    Refusal,
-    TelnyxResponse,
-    classify_response,
-    is_rate_limit,
-    number_in,
-    retry_after,
-)
 from service.settings import Settings
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
@@ -111,7 +103,7 @@ class Gate:
     metrics: GateMetrics = field(default_factory=GateMetrics)
     notify: Callable[[BlockSignal], Awaitable[None]] | None = None
 
-    async def acquire(self, call: Call, *, event_id: str, returning: bool) -> Refusal | None:
+    async def acquire(self, call: Call, *, event_id: str, returning: bool) -> errors.Refusal | None:
         """Return None once a call may go, after at most two seconds, or the refusal that its handler ends in.
 
         `returning` says that the handler was deferred before, so that its turn has come. The refusal is of kind `held`,
@@ -125,7 +117,7 @@ class Gate:
                 answer = await asyncio.shield(run_uncancelled(rate_limits.acquire(self.store, asked)))
             except (RedisError, OSError) as error:
                 detail = f"Redis does not say whether it may go ({describe_cause(error)})"
-                return Refusal("later", "redis_unavailable", detail, REDIS_PAUSE)
+                return errors.Refusal("later", "redis_unavailable", detail, REDIS_PAUSE)
             if not isinstance(answer, Granted):
                 return self.refusal(call, answer)
             await asyncio.sleep(answer.wait)
@@ -136,8 +128,8 @@ class Gate:
         return None
 
     async def report(
-        self, call: Call, answer: TelnyxResponse | None, *, event_id: str, clear: bool = False
-    ) -> Refusal | None:
+        self, call: Call, answer: errors.TelnyxResponse | None, *, event_id: str, clear: bool = False
+    ) -> errors.Refusal | None:
         """Report an answer (None: there was none), and return a refusal of the account with the block that it opens.
 
         `clear` says that no block and no failure was known right before a read: its success then changes nothing.
@@ -172,14 +164,14 @@ class Gate:
             probe_timeout=PROBE_TIMEOUT,
         )
 
-    def refusal(self, call: Call, answer: Deferred | Blocked) -> Refusal:
+    def refusal(self, call: Call, answer: Deferred | Blocked) -> errors.Refusal:
         """Return the refusal of a call that may not go now."""
         if isinstance(answer, Deferred):
             self.metrics.deferred(call.product)
-            return Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)
+            return errors.Refusal("later", "rate_limit", f"waiting for the rate limit ({call.product})", answer.wait)
         kind = kind_of(answer.block)
         reason = "telnyx_outage" if kind == OUTAGE else kind
-        return Refusal("held", reason, f"{answer.detail} · {answer.advice}", block=answer.block)
+        return errors.Refusal("held", reason, f"{answer.detail} · {answer.advice}", block=answer.block)
 
     async def _announce(self, opened: BlockSignal) -> None:
         if opened.name == OUTAGE:
@@ -204,23 +196,23 @@ def blocks_of(call: Call) -> dict[str, str]:
     return {OUTAGE: OUTAGE, **{each.kind: each.kind + subjects[each.concerns] for each in concerned}}
 
 
-def _account_refusal(call: Call, answer: TelnyxResponse | None) -> Refusal | None:
+def _account_refusal(call: Call, answer: errors.TelnyxResponse | None) -> errors.Refusal | None:
     """Return the refusal for a reason of the account, with the block that it opens."""
     if answer is None or answer.status < 400:
         return None
-    refusal = classify_response(answer, is_send=call.is_send)
+    refusal = errors.classify_response(answer, is_send=call.is_send)
     block = blocks_of(call).get(refusal.reason) if refusal.kind == "account" else None
     return replace(refusal, block=block) if block else None
 
 
-def _call_report(call: Call, answer: TelnyxResponse | None, account: Refusal | None) -> CallReport:
+def _call_report(call: Call, answer: errors.TelnyxResponse | None, account: errors.Refusal | None) -> CallReport:
     # Telnyx works even where it refuses this call.
     alive = answer is not None and answer.status < 500
     signals = [_signal(kind, name, answer, account) for kind, name in blocks_of(call).items()]
     if call.product is None or answer is None:
         return CallReport(signals, alive)
-    limited = is_rate_limit(answer)
-    wait = retry_after(answer.headers) if limited else _until_more_remain(answer)
+    limited = errors.is_rate_limit(answer)
+    wait = errors.retry_after(answer.headers) if limited else _until_more_remain(answer)
     return CallReport(
         signals,
         alive,
@@ -228,13 +220,13 @@ def _call_report(call: Call, answer: TelnyxResponse | None, account: Refusal | N
         good=200 <= answer.status < 300,
         limited=limited,
         wait=int(wait * 1000) if wait else None,
-        limit=number_in(answer.headers.get("x-ratelimit-limit")) or None,
+        limit=errors.number_in(answer.headers.get("x-ratelimit-limit")) or None,
         limit_lasts=int(LIMIT_LASTS * 1000),
         longest_pause=int(LONGEST_PAUSE * 1000),
     )
 
 
-def _signal(kind: str, name: str, answer: TelnyxResponse | None, account: Refusal | None) -> BlockSignal:
+def _signal(kind: str, name: str, answer: errors.TelnyxResponse | None, account: errors.Refusal | None) -> BlockSignal:
     """Return the signal of an answer for one block: an answer about the request proves a valid key."""
     status = answer.status if answer is not None else 0
     if kind == OUTAGE:
@@ -261,10 +253,10 @@ def _outage(detail: str) -> BlockSignal:
     )
 
 
-def _until_more_remain(answer: TelnyxResponse) -> float | None:
+def _until_more_remain(answer: errors.TelnyxResponse) -> float | None:
     """Return seconds until the next request may go after the last of a window (knowledge base, rate limiting)."""
     if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
         return None
-    wait = number_in(answer.headers.get("x-ratelimit-reset"))
+    wait = errors.number_in(answer.headers.get("x-ratelimit-reset"))
     # A later moment is a time of day rather than seconds: a misreading must not hold up other calls.
-    return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None
+    return wait if wait is not None and 0 < wait <= errors.LONGEST_WAIT else None

@@ -29,17 +29,8 @@ from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
 from service.store.store import ARQ_JOB, Keys, Store, check_cancelled
+from service.worker import arq_compat
 from service.worker.abandonment import abandonment
-from service.worker.arq_compat import (
-    COMMAND_TIMEOUT,
-    NO_EVENT,
-    UNREADABLE,
-    arq_options,
-    asked_function,
-    contained,
-    in_deployment,
-    serialize,
-)
 from service.worker.handler_runner import HandlerMetrics
 from service.worker.maintenance import Maintenance
 from service.worker.open_processor import open_processor
@@ -66,8 +57,8 @@ class Worker(arq.worker.Worker):
     def __init__(self, settings: Settings, router: Router, redis_url: str, **options: Any) -> None:
         self._keys = Keys(settings.namespace)
         if "cron_jobs" in options:
-            options["cron_jobs"] = in_deployment(options["cron_jobs"], self._keys)
-        super().__init__(**{**arq_options(settings, router), **options})
+            options["cron_jobs"] = arq_compat.in_deployment(options["cron_jobs"], self._keys)
+        super().__init__(**{**arq_compat.arq_options(settings, router), **options})
         self._settings, self._most = settings, 2 * self.max_jobs + 10
         self._router = router.configured(settings)
         self._redis_url = redis_url
@@ -79,13 +70,13 @@ class Worker(arq.worker.Worker):
         self._rest: float | None = None  # seconds until the next job is due: nothing more is due before
         self._poison_suspects_wait = False
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
-            setattr(self, hook, contained(getattr(self, hook)))
+            setattr(self, hook, arq_compat.contained(getattr(self, hook)))
 
     async def main(self) -> None:
         """Work until cancelled. An outage of Redis is waited out."""
         settings, registry = self._settings, self._metrics.registry
         self._open_pools()
-        probing_store = Store.of(self._connect(COMMAND_TIMEOUT, connections=2), settings)
+        probing_store = Store.of(self._connect(arq_compat.COMMAND_TIMEOUT, connections=2), settings)
         await self._stack.enter_async_context(serving_health(settings, self._store, probing_store, registry))
         await self._retry(self._check_server)
         self._processor = await self._stack.enter_async_context(
@@ -94,7 +85,9 @@ class Worker(arq.worker.Worker):
                 self._router,
                 self._redis_url,
                 store=self._store,
-                handlers_store=BatchingStore.of(self._connect(COMMAND_TIMEOUT, connections=self._most), settings),
+                handlers_store=BatchingStore.of(
+                    self._connect(arq_compat.COMMAND_TIMEOUT, connections=self._most), settings
+                ),
                 metrics=self._metrics,
             )
         )
@@ -149,8 +142,8 @@ class Worker(arq.worker.Worker):
         """Open pools for commands and for waiting. The probe and handlers have others, so that none starves another."""
         self._waiting = Store.of(self._connect(MAX_WAIT + 2, connections=4), self._settings)
         self._pool = ArqRedis(
-            self._connect(COMMAND_TIMEOUT, connections=self._most).connection_pool,
-            job_serializer=serialize,
+            self._connect(arq_compat.COMMAND_TIMEOUT, connections=self._most).connection_pool,
+            job_serializer=arq_compat.serialize,
             job_deserializer=orjson.loads,
             default_queue_name=self.queue_name,
         )
@@ -215,8 +208,10 @@ class Worker(arq.worker.Worker):
             task.add_done_callback(partial(self._forget, job_id))
         await self._start_foreign(claimed.foreign)
         for odd in claimed.unreadable:
-            if await quarantine(self._store, odd, UNREADABLE.reason, UNREADABLE.detail):
-                log.error("a foreign job in our queue is kept as dead", job=repr(odd), reason=UNREADABLE.reason)
+            if await quarantine(self._store, odd, arq_compat.UNREADABLE.reason, arq_compat.UNREADABLE.detail):
+                log.error(
+                    "a foreign job in our queue is kept as dead", job=repr(odd), reason=arq_compat.UNREADABLE.reason
+                )
 
     async def _claim_once(self) -> ClaimedEvents:
         """Claim, on a wake-up where the latest claim found that nothing more is due."""
@@ -258,8 +253,8 @@ class Worker(arq.worker.Worker):
         for job in jobs:
             if job in self.tasks:
                 continue
-            asked = asked_function(await self.pool.get(ARQ_JOB + job))
-            if asked.name in self.functions and asked is not NO_EVENT:
+            asked = arq_compat.asked_function(await self.pool.get(ARQ_JOB + job))
+            if asked.name in self.functions and asked is not arq_compat.NO_EVENT:
                 await self.start_jobs([job.encode()])
             elif await quarantine(self._store, job, asked.reason, asked.detail):
                 log.error("a foreign job in our queue is kept as dead", job=job, reason=asked.reason)
