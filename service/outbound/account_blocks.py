@@ -27,7 +27,7 @@ class AccountBlock:
 
 
 _BLOCKS = tomllib.loads((files(__package__) / "account_blocks.toml").read_text("utf-8"))
-ACCOUNT_BLOCKS = tuple(AccountBlock(kind, **block) for kind, block in _BLOCKS.items())
+ACCOUNT_BLOCKS = tuple(AccountBlock(**each) for each in _BLOCKS["block"])
 
 
 def account_reason(status: int, codes: Collection[str], *, is_send: bool) -> str | None:
