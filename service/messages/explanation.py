@@ -6,7 +6,6 @@ still forbid the SMS.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Literal
 
 from service.events import Event, Message
@@ -17,17 +16,15 @@ from service.routing import Dead
 
 PolicyDecision = Literal["send", "watch", "nothing"]
 
-_WHY: Mapping[str, str] = MappingProxyType(
-    {
-        "not_armed": "neither RINGBACK_POLICY nor RINGBACK_SMS_FROM is set",
-        "not_rcs": "it is no outbound RCS message",
-        "no_recipient": "it names no recipient",
-        "no_rule": "no rule fits it",
-        "opted_out": "the recipient's STOP blocks it, the event says (40300)",
-        "too_old": "it was sent longer ago than max_age",
-        "quiet_hours": "it is quiet where the number may lie, and stays so for longer than max_wait",
-    }
-)
+_WHY: Mapping[str, str] = {
+    "not_armed": "neither RINGBACK_POLICY nor RINGBACK_SMS_FROM is set",
+    "not_rcs": "it is no outbound RCS message",
+    "no_recipient": "it names no recipient",
+    "no_rule": "no rule fits it",
+    "opted_out": "the recipient's STOP blocks it, the event says (40300)",
+    "too_old": "it was sent longer ago than max_age",
+    "quiet_hours": "it is quiet where the number may lie, and stays so for longer than max_wait",
+}
 
 
 @dataclass(frozen=True, slots=True)

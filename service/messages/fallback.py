@@ -6,7 +6,6 @@ Pure, so that the handler and `ringback policy explain` cannot differ.
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Literal
 
 from service.events import Event, Message
@@ -26,14 +25,12 @@ MOST_MEDIA = 10
 """Files in an MMS. Source: developers.telnyx.com, sending MMS."""
 _MMS_COUNTRIES = frozenset({"US", "CA"})
 """Where Telnyx supports MMS without reservation. Source: developers.telnyx.com, sending MMS."""
-_OCCASIONS: Mapping[str, Occasion] = MappingProxyType(
-    {
-        "delivery_failed": "failed",
-        "sending_failed": "failed",
-        "expired": "expired",
-        "delivery_unconfirmed": "unconfirmed",
-    }
-)
+_OCCASIONS: Mapping[str, Occasion] = {
+    "delivery_failed": "failed",
+    "sending_failed": "failed",
+    "expired": "expired",
+    "delivery_unconfirmed": "unconfirmed",
+}
 """By status. Source: OpenAPI, `to[].status`."""
 _UNDER_WAY = frozenset({"queued", "sending", "sent"})
 

@@ -4,7 +4,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal, cast
 from urllib.parse import unquote
 
@@ -16,20 +15,18 @@ from service.security.masking import mask_number, mask_numbers
 Product = Literal["sms", "mms", "rcs", "whatsapp"]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_SENDS: Mapping[str, Product | None] = MappingProxyType(
-    {
-        "/messages": "sms",
-        "/messages/alphanumeric_sender_id": "sms",
-        "/messages/group_mms": "mms",
-        "/messages/long_code": "sms",
-        "/messages/number_pool": "sms",
-        "/messages/rcs": "rcs",
-        "/messages/short_code": "sms",
-        "/messages/whatsapp": "whatsapp",
-        "/email_messages": None,
-        "/email_messages/batch": None,
-    }
-)
+_SENDS: Mapping[str, Product | None] = {
+    "/messages": "sms",
+    "/messages/alphanumeric_sender_id": "sms",
+    "/messages/group_mms": "mms",
+    "/messages/long_code": "sms",
+    "/messages/number_pool": "sms",
+    "/messages/rcs": "rcs",
+    "/messages/short_code": "sms",
+    "/messages/whatsapp": "whatsapp",
+    "/email_messages": None,
+    "/email_messages/batch": None,
+}
 """The sends, each with the product whose limits it counts against. E-mail has none of those.
 
 Source: SDK 4.189.0, where these take `idempotency_key`.

@@ -17,7 +17,6 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 import arq.worker
@@ -45,14 +44,12 @@ from service.worker.arq_compat import process
 from service.worker.handler_runner import HandlerMetrics
 from service.worker.open_processor import open_processor
 
-_SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = MappingProxyType(
-    {
-        "message.received": lambda: inbound_sms(NUMBER),
-        "message.sent": lambda: outbound_rcs("sent", NUMBER),
-        "message.finalized": lambda: outbound_rcs("delivery_failed", NUMBER),
-        "message.read": lambda: outbound_rcs("read", NUMBER),
-    }
-)
+_SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = {
+    "message.received": lambda: inbound_sms(NUMBER),
+    "message.sent": lambda: outbound_rcs("sent", NUMBER),
+    "message.finalized": lambda: outbound_rcs("delivery_failed", NUMBER),
+    "message.read": lambda: outbound_rcs("read", NUMBER),
+}
 _DERIVED = frozenset({"emit", "schedule"})
 _MOST_EMITTED = 1000
 _SECONDS = 10.0

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
 from service import clock
@@ -73,19 +72,17 @@ def stop_sms(number: str) -> Body:
     return {**inbound_sms(number, "STOP"), "autoresponse_type": "STOP"}
 
 
-SAMPLES: Mapping[str, Callable[[str], Body]] = MappingProxyType(
-    {
-        "rcs-failed": lambda number: envelope("message.finalized", outbound_rcs("delivery_failed", number)),
-        "rcs-expired": lambda number: envelope("message.finalized", outbound_rcs("expired", number)),
-        "rcs-delivered": lambda number: envelope("message.finalized", outbound_rcs("delivered", number)),
-        "rcs-read": lambda number: envelope("message.read", outbound_rcs("read", number)),
-        "sms-received": lambda number: envelope("message.received", inbound_sms(number)),
-        "rcs-received": lambda number: envelope("message.received", inbound_rcs(number)),
-        "whatsapp-received": lambda number: envelope("message.received", inbound_whatsapp(number)),
-        "whatsapp-hidden-received": lambda number: envelope("message.received", inbound_whatsapp(number, hidden=True)),
-        "stop-received": lambda number: envelope("message.received", stop_sms(number)),
-    }
-)
+SAMPLES: Mapping[str, Callable[[str], Body]] = {
+    "rcs-failed": lambda number: envelope("message.finalized", outbound_rcs("delivery_failed", number)),
+    "rcs-expired": lambda number: envelope("message.finalized", outbound_rcs("expired", number)),
+    "rcs-delivered": lambda number: envelope("message.finalized", outbound_rcs("delivered", number)),
+    "rcs-read": lambda number: envelope("message.read", outbound_rcs("read", number)),
+    "sms-received": lambda number: envelope("message.received", inbound_sms(number)),
+    "rcs-received": lambda number: envelope("message.received", inbound_rcs(number)),
+    "whatsapp-received": lambda number: envelope("message.received", inbound_whatsapp(number)),
+    "whatsapp-hidden-received": lambda number: envelope("message.received", inbound_whatsapp(number, hidden=True)),
+    "stop-received": lambda number: envelope("message.received", stop_sms(number)),
+}
 """By name, a body about a number."""
 
 

@@ -1,7 +1,9 @@
 """Commands on many events, in batches of a few milliseconds each, and their results."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from importlib.resources import files
 from typing import TypeVar
 
 import typer
@@ -11,20 +13,7 @@ from service.store.inbox.dead_letters import STEP
 
 T = TypeVar("T")
 
-WHY_NOT = {
-    "not_dead": "not dead (any more)",
-    "open": "still open: nothing to be replayed yet",
-    "other": "no handler is dead for that",
-    "gone": "there is no such event",
-    "no_body": "its body has expired (RINGBACK_BODY_RETENTION), so it cannot be processed",
-    "foreign": "no event but a job that was found in the queue: drop it when you have looked at it",
-    "imported": "imported: its effects elsewhere are not known here, so set RINGBACK_DRY_RUN, or say --yes-send",
-    "cancelled": "it was cancelled",
-    "in_doubt": (
-        "whether an effect of it happened is not known. Look at Telnyx, then say it with"
-        " ringback dead retry ID --sent, or --not-sent"
-    ),
-}
+WHY_NOT: dict[str, str] = tomllib.loads((files(__package__) / "why_not.toml").read_text("utf-8"))
 
 
 async def in_batches(ids: Sequence[str], act: Callable[[Sequence[str]], Awaitable[Sequence[T]]], doing: str) -> list[T]:
