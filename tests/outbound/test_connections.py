@@ -22,12 +22,14 @@ class Server:
     opened: int = 0
     closed: int = 0
     waiting: list[asyncio.Event] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
     url: str = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
+        self.tasks.append(asyncio.create_task(self.answer(reader, writer)))
         try:
-            await self.answer(reader, writer)
+            await asyncio.wait(self.tasks[-1:])
         finally:
             self.closed += 1
             writer.close()
@@ -51,6 +53,11 @@ async def serving() -> AsyncIterator[Server]:
     async with await asyncio.start_server(server.serve, "127.0.0.1", 0) as listening:
         server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
         yield server
+        for task in server.tasks:
+            task.cancel()
+        await asyncio.gather(*server.tasks, return_exceptions=True)
+        while server.closed < server.opened:  # noqa: ASYNC110 - of other tasks
+            await asyncio.sleep(0.001)
 
 
 def client(most: int) -> httpx.AsyncClient:
