@@ -96,7 +96,8 @@ def test_many_parked_events_resume_within_seconds(stack: Stack) -> None:
     for event in events:
         stack.deliver(event)
     wait_for(lambda: len([each for each in events if states(stack, each)]) == 300)
-    assert ringback("resume").stdout.startswith("Every handler is resumed, 300 events")
+    # The worker in this process logs to the same output.
+    assert "Every handler is resumed, 300 events" in ringback("resume").stdout
     wait_for(lambda: all(stack.ended(event).state == "done" for event in events))
 
 
