@@ -1,7 +1,7 @@
 -- maintenance_due: which maintenance is due. One worker at a time is given it: it holds the lock, and keeps that by asking
 -- again in time. So a worker without work asks once, and not once for each step.
 --
--- requires: describe_blocks
+-- requires: describe_blocks lost
 -- Keys:   <ns>:maintenance, <ns>:notices, <ns>:ended, <ns>:dead, <ns>:dead_checked_until, <ns>:bodies, <ns>:erasing, <ns>:queue,
 --         <ns>:event:<id>, <ns>:events, and those of describe_blocks
 -- ARGV:   worker, for how long it has the lock (ms), retention of ended events (ms), of dead ones (ms), of bodies (ms), rank
@@ -38,9 +38,7 @@ end
 -- has_lost: whether one of these events is open and not in the queue
 local function has_lost(ids)
   for _, id in ipairs(ids) do
-    if redis.pcall('HGET', event_key(id), 'state') == 'open' and not redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id) then
-      return true
-    end
+    if is_lost(id) then return true end
   end
   return false
 end

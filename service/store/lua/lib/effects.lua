@@ -73,8 +73,8 @@ local function redact(entry)
   if f[2] and f[2] ~= '' then
     redis.call('HSET', entry, 'answer', f[2])
   elseif f[1] then
-    local readable, answer = pcall(cjson.decode, f[1])
-    local data = readable and type(answer) == 'table' and (type(answer.data) == 'table' and answer.data or answer) or {}
+    local answer = decoded(f[1]) or {}
+    local data = type(answer.data) == 'table' and answer.data or answer
     local known = type(data.id) == 'string' and data.id or cjson.null
     redis.call('HSET', entry, 'answer', cjson.encode({ data = { id = known }, id = known }))
   end

@@ -8,8 +8,8 @@ local lists = {}
 -- handler_of: a handler's record. One that cannot be read counts as dead, and a field of another type as missing.
 local function handler_of(known)
   if not known then return { state = 'pending' } end
-  local readable, handler = pcall(cjson.decode, known)
-  if not readable or type(handler) ~= 'table' then return { state = 'dead', reason = UNREADABLE } end
+  local handler = decoded(known)
+  if not handler then return { state = 'dead', reason = UNREADABLE } end
   if type(handler.due) ~= 'number' then handler.due = nil end
   if type(handler.blocked_by) ~= 'string' then handler.blocked_by = nil end
   if type(handler.reason) ~= 'string' then handler.reason = nil end
@@ -19,8 +19,8 @@ end
 -- names_of: the names of an event's handlers (not to be changed), nil where the list cannot be read
 local function names_of(stored)
   if stored and lists[stored] then return lists[stored] end
-  local readable, names = pcall(cjson.decode, stored)
-  if not readable or type(names) ~= 'table' then return nil end
+  local names = decoded(stored)
+  if not names then return nil end
   for _, name in ipairs(names) do
     if type(name) ~= 'string' then return nil end
   end

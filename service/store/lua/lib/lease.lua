@@ -31,8 +31,7 @@ end
 
 -- blocked_places: where handlers of the event have blocked the event loop, by their names
 local function blocked_places(event)
-  local readable, known = pcall(cjson.decode, redis.call('HGET', event, 'blocked') or '{}')
-  return readable and type(known) == 'table' and known or {}
+  return decoded(redis.call('HGET', event, 'blocked')) or {}
 end
 
 -- kill_poison: end handlers of an event that brought down its worker three times, the last time while running alone.

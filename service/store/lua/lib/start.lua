@@ -16,6 +16,12 @@ local function append(list, ...)
   for _, value in ipairs({ ... }) do list[#list + 1] = value end
 end
 
+-- decoded: the table that a JSON text holds, nil where it cannot be read
+local function decoded(text)
+  local readable, value = pcall(cjson.decode, text)
+  return readable and type(value) == 'table' and value or nil
+end
+
 -- answer_each: the answers of a function for each argument from a number on
 local function answer_each(first, answer)
   local answers = {}
