@@ -15,7 +15,7 @@ from service.outbound.sender import EffectMetrics
 from service.routing import Lifespan, Router
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.inbox.group_commit import Batcher
+from service.store.batching import Batcher
 from service.store.inbox.leases import HandlerResults, finish
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices

@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from service.monitoring.counters import CounterFamily, HistogramFamily
 from service.monitoring.labels import event_types
 from service.security.masking import describe_error
+from service.store.batching import Batcher
 from service.store.inbox.accept import FROM_TELNYX
-from service.store.inbox.group_commit import Batcher
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import (
     ClaimedEvents,

@@ -14,10 +14,11 @@ import pytest
 
 from service.processes import embedded_server
 from service.security.telnyx_signature import sign
+from service.store.batching import Batcher
 from service.store.inbox import accept
 from service.store.inbox.accept import Acceptance, NewEvent
 from service.store.inbox.audit import audit
-from service.store.inbox.group_commit import Batcher, GroupCommit, NotAccepted
+from service.store.inbox.group_commit import GroupCommit, NotAccepted
 from tests.stack import Stack
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for

@@ -1,151 +1,18 @@
-"""Group commit: callers hand in items one at a time, Redis gets them in batches.
+"""Group commit: concurrent webhooks share one round trip to Redis."""
 
-The next batch gathers while one is in flight. A lone item never waits for company. The batches run in a task of their
-own. So a cancelled caller cannot leave a half-read reply on the connection.
-"""
-
-import asyncio
 import builtins
-import contextvars
-import math
-from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
+from service.store.batching import Batcher
 from service.store.inbox.accept import Acceptance, NewEvent, accept
 from service.store.redis_errors import describe_cause
-from service.store.store import Store, check_cancelled
+from service.store.store import Store
 
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
-PAUSE = 0.05
-"""Seconds between tries while Redis does not answer."""
-MAX_ITEMS = 256
-MAX_BYTES = 1024**2
-"""Limits of one batch."""
 MAX_WAITING = 10_000
 
 _PASSING = (ConnectionError, TimeoutError, BusyLoadingError, OSError)
-
-
-class _Waiter(NamedTuple, Generic[Item, Answer]):
-    """An item, the answer that its caller waits for, and until when (by the loop's clock)."""
-
-    item: Item
-    answer: "asyncio.Future[Answer]"
-    deadline: float
-
-
-class Batcher(Generic[Item, Answer]):
-    """Commits items in batches.
-
-    A batch that fails with one of `passing` is tried again as long as somebody waits. So `commit` must be repeatable.
-    Any other error goes to those who wait.
-    """
-
-    def __init__(
-        self,
-        commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
-        *,
-        passing: tuple[type[Exception], ...],
-        size: Callable[[Item], int] = lambda _: 0,
-        timeout: float = math.inf,
-    ) -> None:
-        self._commit = commit
-        self._passing = passing
-        self._size = size
-        self._timeout = timeout
-        self._waiting: deque[_Waiter[Item, Answer]] = deque()
-        self._in_flight: list[_Waiter[Item, Answer]] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._flushing: asyncio.Task[None] | None = None
-        self.trouble: Exception | None = None
-        """The latest error that a batch waited for. None once a batch went through."""
-
-    def __len__(self) -> int:
-        return len(self._waiting)
-
-    def submit(self, item: Item) -> "asyncio.Future[Answer]":
-        """Return the answer, which is there once the item is committed.
-
-        If the caller stops waiting, the item may be committed all the same. After `timeout` seconds the answer is a
-        TimeoutError.
-        """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
-        deadline = loop.time() + self._timeout
-        self._waiting.append(_Waiter(item, answer, deadline))
-        if self._timer is None and self._timeout < math.inf:
-            # One timer for all: it is due with the one that has waited longest.
-            self._timer = loop.call_at(deadline, self._end_waiting)
-        if self._flushing is None:
-            # A task and a context of its own. A caller that ends must not cut off the batch of the others.
-            self._flushing = loop.create_task(self._flush(), context=contextvars.Context())
-        return answer
-
-    async def close(self, *, within: float) -> None:
-        """Wait for the batch in flight, at most `within` seconds, and drop the rest."""
-        if self._flushing is not None:
-            await asyncio.wait([self._flushing], timeout=within)
-        if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
-
-    async def _flush(self) -> None:
-        try:
-            while batch := self._next_batch():
-                self._in_flight = batch
-                await self._commit_patiently(batch)
-                check_cancelled()
-            self._in_flight = []
-        finally:
-            self._flushing = None
-
-    def _end_waiting(self) -> None:
-        """End the waiting of those whose time is over, and wait for the next one."""
-        loop, self._timer = asyncio.get_running_loop(), None
-        for _, answer, deadline in (*self._in_flight, *self._waiting):
-            if answer.done():
-                continue
-            if deadline > loop.time():
-                self._timer = loop.call_at(deadline, self._end_waiting)
-                return
-            answer.set_exception(builtins.TimeoutError())
-
-    def _next_batch(self) -> "list[_Waiter[Item, Answer]]":
-        batch: list[_Waiter[Item, Answer]] = []
-        size = 0
-        while self._waiting and len(batch) < MAX_ITEMS:
-            size += self._size(self._waiting[0].item)
-            if batch and size > MAX_BYTES:
-                break
-            # In order of arrival, so that no item waits for later ones.
-            waiter = self._waiting.popleft()
-            if not waiter.answer.done():
-                batch.append(waiter)
-        return batch
-
-    async def _commit_patiently(self, batch: "list[_Waiter[Item, Answer]]") -> None:
-        while batch := [waiter for waiter in batch if not waiter.answer.done()]:
-            try:
-                results = await self._commit([waiter.item for waiter in batch])
-            except self._passing as error:
-                self.trouble = error
-                check_cancelled()
-                await asyncio.sleep(PAUSE)
-            except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-                for _, answer, _ in batch:
-                    if not answer.done():
-                        answer.set_exception(error)
-            else:
-                self.trouble = None
-                for (_, answer, _), result in zip(batch, results, strict=True):
-                    if not answer.done():
-                        answer.set_result(result)
 
 
 class NotAccepted(Exception):
