@@ -65,3 +65,8 @@ def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
 def ratio_or_dash(values: Sequence[float], base: Sequence[float] | None) -> str:
     """Return the median ratio as text, or a dash where the base was not measured."""
     return f"{median_ratio(values, base):.2f} ×" if base else "–"
+
+
+def costs(rate: Sequence[float], *cpu: Sequence[float], ours: Sequence[float]) -> list[str]:
+    """Return as texts the median rate, ours beside it, and the median of each processor time (µs)."""
+    return [f"{median(rate):,.0f}", ratio_or_dash(ours, rate), *(f"{median(each):.0f}" for each in cpu)]

@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
-from benchmarks.figures import Result, Table, median, median_ratio, percentile, ratio_or_dash
+from benchmarks.figures import Result, Table, costs, median, median_ratio, percentile
 from benchmarks.load import CONNECTIONS, send
 from benchmarks.machine import cpu_seconds
 from benchmarks.redis_server import RedisServer, redis_server
@@ -81,13 +81,5 @@ def _result(stacks: list[Stack], turns: dict[str, Turns]) -> Result:
 def _line(stack: Stack, turns: Turns | None, ours: Turns) -> list[str]:
     if turns is None:
         return [stack.name, stack.missing, *[""] * 5, stack.leaves_out]
-    return [
-        stack.name,
-        f"{median(turns.rate):,.0f}",
-        ratio_or_dash(ours.rate, turns.rate),
-        f"{median(turns.cpu):.0f}",
-        f"{median(turns.redis_cpu):.0f}",
-        f"{median(turns.load_cpu):.0f}",
-        f"{median(turns.p99):.1f}",
-        stack.leaves_out,
-    ]
+    cells = costs(turns.rate, turns.cpu, turns.redis_cpu, ours=ours.rate)
+    return [stack.name, *cells, f"{median(turns.load_cpu):.0f}", f"{median(turns.p99):.1f}", stack.leaves_out]

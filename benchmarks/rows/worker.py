@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from benchmarks import handled
-from benchmarks.figures import Result, Table, median, median_ratio, ratio_or_dash
+from benchmarks.figures import Result, Table, costs, median, median_ratio
 from benchmarks.load import send
 from benchmarks.processes import wait_for
 from benchmarks.redis_server import RedisServer, redis_server
@@ -97,11 +97,4 @@ def _result(stacks: list[Stack], turns: dict[str, Turns]) -> Result:
 def _line(stack: Stack, turns: Turns | None, ours: Turns) -> list[str]:
     if turns is None:
         return [stack.name, stack.missing, *[""] * 3, stack.leaves_out]
-    return [
-        stack.name,
-        f"{median(turns.rate):,.0f}",
-        ratio_or_dash(ours.rate, turns.rate),
-        f"{median(turns.cpu):.0f}",
-        f"{median(turns.redis_cpu):.0f}",
-        stack.leaves_out,
-    ]
+    return [stack.name, *costs(turns.rate, turns.cpu, turns.redis_cpu, ours=ours.rate), stack.leaves_out]

@@ -63,7 +63,7 @@ _NOTICES = {
 class Replies:
     """The replies of one run of a handler to its event. `accepted_at` is seconds since 1970.
 
-    `read_event` returns the event as it came, whatever the handler has made of its own copy.
+    `read_event` returns the event as it came, without the handler's changes to its own copy.
     """
 
     telnyx: AsyncTelnyx

@@ -126,7 +126,7 @@ class Sender:
             return None
 
     async def _record_opt_out(self, call: Call, answer: TelnyxResponse) -> None:
-        """Record a 40300, the recipient's own STOP, whatever the handler makes of it."""
+        """Record a 40300, the recipient's own STOP, even where the handler catches the error."""
         if answer.status < 400 or call.recipient is None or "," in call.recipient or STOP not in codes(answer.body):
             return
         stop = ConsentChange(call.recipient, "out", None, "40300")

@@ -96,7 +96,7 @@ def command(program: Path, folder: Folder, max_memory: int | None = None) -> tup
         "--dir": str(folder.data),
         "--appendonly": "yes",
         "--appendfsync": "always",
-        # Without the preamble, any other server reads the files, whatever its version of the RDB format.
+        # Without the preamble, a server with another version of the RDB format reads the files too.
         "--aof-use-rdb-preamble": "no",
         "--save": "",
         "--maxmemory": str(default_max_memory() if max_memory is None else max_memory),

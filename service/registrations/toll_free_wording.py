@@ -21,8 +21,8 @@ _LISTS = {"phoneNumbers": "phoneNumber", "optInWorkflowImageURLs": "url"}
 _BOOLEANS = {"true": True, "false": False}
 _STOP = re.compile(r"\bSTOP\b|unsubscribe|opt out", re.IGNORECASE)
 
-_REJECTIONS = tomllib.loads((files(__package__) / "toll_free_rejections.toml").read_text("utf-8"))
-WRONG_OPT_INS: list[tuple[str, str]] = [(each["pattern"], each["problem"]) for each in _REJECTIONS["wrong_opt_in"]]
+_TABLE = tomllib.loads((files(__package__) / "wrong_opt_ins.toml").read_text("utf-8"))
+WRONG_OPT_INS: list[tuple[str, str]] = [(each["pattern"], each["problem"]) for each in _TABLE["wrong_opt_in"]]
 """Patterns of an opt-in workflow, without regard to case, and the problem of each."""
 
 

@@ -118,6 +118,6 @@ def _effect(entry: Entry, *, reveal: bool) -> dict[str, Any]:
 
 
 def _texts(entry: Entry) -> dict[str, str | None]:
-    """Return the request and the answer, as far as they are kept."""
+    """Return what is kept of the request and of the answer."""
     kept = {"request": entry.body, "answer": entry.answer.body if entry.answer else None}
     return {name: None if body is None else body.decode(errors="replace") for name, body in kept.items()}

@@ -94,7 +94,7 @@ def ringback_command() -> list[str]:
 def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> list[Child]:
     environment = parent_death.environment_of_child({**os.environ, "TELNYX_PUBLIC_KEY": settings.public_key or ""})
     if settings.redis_url is None:
-        # They find the server's socket by it, whatever their working directory.
+        # They find the server's socket by it from any working directory.
         environment["RINGBACK_DATA"] = str(settings.data.resolve())
     client = partial(Child, grace=settings.grace + MARGIN_SECONDS, descriptors=descriptors)
     reduced, hopeless = without_unused_by_ingress(environment), frozenset({BAD_CONFIGURATION})
