@@ -63,8 +63,8 @@ def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
 
 
 def ratio_or_dash(values: Sequence[float], base: Sequence[float] | None) -> str:
-    """Return the median ratio as text, or a dash where the base was not measured."""
-    return f"{median_ratio(values, base):.2f} ×" if base else "–"
+    """Return the median ratio of the turns that the base had too as text, or a dash where it was not measured."""
+    return f"{median_ratio(values[: len(base)], base):.2f} ×" if base else "–"
 
 
 def costs(rate: Sequence[float], *cpu: Sequence[float], ours: Sequence[float]) -> list[str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import handled
-from benchmarks.figures import Result, Table, median, median_ratio, percentile
+from benchmarks.figures import Result, Table, median, median_ratio, percentile, ratio_or_dash
 from benchmarks.report import against_targets, to_markdown
 from benchmarks.rows.table import ROWS
 from benchmarks.signed_events import KEY, RECEIVED_BYTES, Make, failed_rcs, finalized, received, requests, small
@@ -41,6 +41,10 @@ def test_a_percentile_is_a_measured_value() -> None:
 def test_a_ratio_compares_neighbouring_turns() -> None:
     # A machine that slows down in the middle slows both sides of a turn down.
     assert median_ratio([100, 50, 100], [50, 25, 50]) == 2
+
+
+def test_a_peer_with_fewer_turns_is_compared_by_the_turns_that_it_had() -> None:
+    assert ratio_or_dash([4.0, 9.0, 9.0], [2.0]).startswith("2.00 ")
 
 
 def test_a_ratio_wants_as_many_turns_on_both_sides() -> None:
