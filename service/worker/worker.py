@@ -16,7 +16,6 @@ from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
 from service.monitoring.notifications import NotificationSender, open_teller
-from service.processes.garbage_collection import collect_rarely
 from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
@@ -96,7 +95,6 @@ class Worker(arq.worker.Worker):
         for work in (maintenance.run_forever(), sender.keep_telling()):
             self._stack.push_async_callback(_cancelled, self.loop.create_task(work))
         await self._retry(self._warn)
-        collect_rarely()
         log.info(
             "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
         )

@@ -10,6 +10,7 @@ import structlog
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import tell_no_texts
+from service.processes.garbage_collection import collect_rarely
 from service.routing import Router
 from service.settings import Settings
 from service.store.connection import locate
@@ -58,6 +59,7 @@ def work(settings: Settings) -> None:
     policy_of(settings.policy, settings.sms_from)
     router = load_router(settings.handlers)
     redis_url = locate(settings)
+    collect_rarely()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(run(settings, router, redis_url))
 
