@@ -359,7 +359,7 @@ def test_a_native_fallback_that_telnyx_shows_is_the_only_sms(stack: Stack, start
 
 def test_a_delivery_after_the_sms_is_counted_by_carrier(stack: Stack, start: Start) -> None:
     worker = start("[[rules]]\nname = 'all'\n")
-    carrier = f"Carrier {uuid.uuid4().hex[:8]}"
+    carrier = "Carrier of late deliveries"
     payload = finalized_rcs("expired", fresh_number())
     payload["to"][0]["carrier"] = carrier
     late = sent({**payload, "to": [{"phone_number": payload["to"][0]["phone_number"]}]}, "read", "message.read")
