@@ -10,8 +10,7 @@ for _, id in ipairs(ARGV) do
   local f = redis.call('TYPE', event).ok == 'hash' and redis.call('HMGET', event, 'body', 'arrived_by') or {}
   -- The job of another application is kept unsealed.
   if f[1] and f[2] ~= 'queue' then
-    local name = f[1]:byte(1) == 1 and f[1]:sub(2, 5):gsub('.', function(each) return ('%02x'):format(each:byte()) end) or ''
-    append(answers, name)
+    append(answers, f[1]:byte(1) == 1 and f[1]:sub(2, 5):gsub('.', function(each) return ('%02x'):format(each:byte()) end) or '')
   end
 end
 return answers

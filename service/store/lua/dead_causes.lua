@@ -6,10 +6,9 @@
 -- Answer: {looked at, then for each cause: handler, reason, id of an event}
 -- Cost:   O(limit × record)
 local limit, remember = tonumber(ARGV[1]), ARGV[2]
--- Of this very millisecond more may be to come.
-local upto = now - 1
 local seen = redis.call('GET', ns .. ':dead_checked_until') or '0'
-local found = redis.call('ZRANGE', ns .. ':dead', '(' .. seen, upto, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
+-- Of this very millisecond more may be to come.
+local found = redis.call('ZRANGE', ns .. ':dead', '(' .. seen, now - 1, 'BYSCORE', 'LIMIT', 0, limit, 'WITHSCORES')
 local answer = { #found / 2 }
 for i = 1, #found, 2 do
   local event = event_key(found[i])

@@ -12,15 +12,14 @@ if not redis.call('ZSCORE', ns .. ':queue', job) then return 0 end
 local own = job:sub(1, #ns + 1) == ns .. ':' and job:sub(#ns + 2)
 if own and name == job and redis.call('EXISTS', event_key(own)) == 1 then return 0 end
 local body, before = redis.call('GET', 'arq:job:' .. job) or '', redis.call('HGET', event_key(id), 'state')
-if before and before ~= 'dead' then leave_end(id, before) end
+if before and before ~= 'dead' then collect_end('ZREM', before, id) end
 if before ~= 'dead' then count(before, 'dead') end
-index_end(id, 'dead')
+collect_end('ZADD', 'dead', now, id)
 collect('ZADD', ':events', now, id)
 collect_record(id, { 'type', 'ringback.foreign_job', 'body', body, 'arrived_by', 'queue', 'received_at', now, 'due', now,
   'deliveries', 1, 'handlers', '["queue"]', 'state', 'dead', 'ended_at', now,
   'h:queue', cjson.encode({ state = 'dead', reason = reason, error = said, attempts = 0, ended_at = now }) })
-collect('ZREM', ':queue', job)
-collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job)
+dequeue(job)
 collect('DEL', '', 'arq:in-progress:' .. job)
 write_changes()
 return 1

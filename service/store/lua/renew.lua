@@ -18,8 +18,8 @@ local lost, runs = {}, {}
 -- stays below. The lease ends last, so that the repetition of what failed half-way completes it.
 local function end_overdue(id, token, about)
   local event, blocked = event_key(id), about ~= '' and cjson.decode(about) or nil
-  local f, places = redis.call('HMGET', event, 'lease', 'lapse_tokens', 'lapses', 'notes'), blocked_places(event)
-  local tokens, lapses = f[2] or '', tonumber(f[3] or '0') or 0
+  local f = redis.call('HMGET', event, 'lease', 'lapse_tokens', 'lapses', 'notes', 'blocked')
+  local tokens, lapses, places = f[2] or '', tonumber(f[3] or '0') or 0, decoded(f[5]) or {}
   local at, till = tokens:find(token .. ' ', 1, true)
   if f[1] ~= token and not at then return end
   if not tokens:find('overdue/' .. token .. ' ', 1, true) then
@@ -48,8 +48,8 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':lapsed:' .. worker)) do
     if worker_of(token) == worker then any = true else tokens = tokens .. token .. ' ' end
   end
   if lapses > 0 and any then
-    local notes = noted(f[3], 'worker_returned', { worker = worker })
-    redis.call('HSET', event, 'lapse_tokens', tokens, 'lapses', lapses - 1, 'notes', notes)
+    redis.call('HSET', event, 'lapse_tokens', tokens, 'lapses', lapses - 1,
+      'notes', noted(f[3], 'worker_returned', { worker = worker }))
   end
 end
 redis.call('DEL', ns .. ':lapsed:' .. worker)

@@ -11,15 +11,15 @@ local function repair_event(id)
   local f = redis.call('HMGET', event, 'received_at', 'body', 'ended_at')
   local received_at, ended_at, state = tonumber(f[1]) or now, tonumber(f[3]) or now, nil
   if redis.call('EXISTS', event) == 0 then
-    dequeue(id)
+    dequeue(ns .. ':' .. id)
     collect('ZREM', ':events', id)
   else
     redis.call('ZADD', ns .. ':events', 'NX', received_at, id)
     state = settle(id)
   end
   local ended = state == 'done' or state == 'ignored'
-  if state ~= 'dead' then leave_end(id, 'dead') end
-  if not ended then leave_end(id, 'done') end
+  if state ~= 'dead' then collect_end('ZREM', 'dead', id) end
+  if not ended then collect_end('ZREM', 'done', id) end
   if state == 'open' then add_job(id, received_at) end
   write_changes()
   if not state or state == 'open' then return end

@@ -30,8 +30,7 @@ local function fail(signal, key, unclear)
   if not unclear and f[4] == '1' and mark_notified(signal.name, signal.quiet) then append(opened, signal.name) end
   if f[1] ~= event_id then return end
   local interval = unclear and tonumber(f[2]) or math.min(2 * tonumber(f[2]), tonumber(f[3]))
-  local pause = unclear and math.min(UNCLEAR_PAUSE, interval) or interval
-  redis.call('HSET', key, 'probe_at', now + pause, 'interval', interval)
+  redis.call('HSET', key, 'probe_at', now + math.min(interval, unclear and UNCLEAR_PAUSE or interval), 'interval', interval)
   redis.call('HDEL', key, 'ticket', 'prober')
 end
 

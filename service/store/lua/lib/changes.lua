@@ -47,7 +47,8 @@ local function count(before, after)
   recounted[after or 'accepted'] = recounted[after or 'accepted'] + (after and 1 or -1)
 end
 
--- add_job: write what stock arq reads of a job. Our own workers claim events without it.
+-- add_job: write what stock arq reads of a job. It is written before the queue, which so holds none without it. Our own
+-- workers claim events without it.
 local function add_job(id, received_at)
   collect('MSET', '', 'arq:job:' .. ns .. ':' .. id,
     '{"t":null,"f":"process","a":[' .. cjson.encode(id) .. '],"k":{},"et":' .. received_at .. '}')
@@ -60,27 +61,15 @@ local function requeue(id, score, quietly)
   if score < now + 1000 and not quietly then due_soon = due_soon + 1 end
 end
 
--- enqueue: queue an event that comes or comes back. The job is written first, so that the queue holds none without it.
-local function enqueue(id, score, received_at)
-  add_job(id, received_at)
-  requeue(id, score)
-end
-
-local function dequeue(id)
-  local job = ns .. ':' .. id
+local function dequeue(job)
   collect('ZREM', ':queue', job)
   collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job)
 end
 
--- index_end, leave_end: put an event into the indexes of its end, and take it out of them
-local function index_end(id, state)
-  collect('ZADD', state == 'dead' and ':dead' or ':ended', now, id)
-  if state ~= 'dead' then collect('ZADD', ':bodies', now, id) end
-end
-
-local function leave_end(id, state)
-  collect('ZREM', state == 'dead' and ':dead' or ':ended', id)
-  if state ~= 'dead' then collect('ZREM', ':bodies', id) end
+-- collect_end: put an event into the indexes of its end ('ZADD', with now and its id), or take it out of them ('ZREM', its id)
+local function collect_end(command, state, first, second)
+  collect(command, state == 'dead' and ':dead' or ':ended', first, second)
+  if state ~= 'dead' then collect(command, ':bodies', first, second) end
 end
 
 local function write(steps)

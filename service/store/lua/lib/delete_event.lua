@@ -17,6 +17,6 @@ local function delete_event(id)
   -- The record goes last but for the index by which the caller found the event. So one that failed half-way is found once
   -- more.
   redis.call('DEL', event)
-  leave_end(id, state or 'done')
+  collect_end('ZREM', state or 'done', id)
   write_changes()
 end

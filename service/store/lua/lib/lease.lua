@@ -29,20 +29,16 @@ local function collect_release(id, token, ended)
   end
 end
 
--- blocked_places: where handlers of the event have blocked the event loop, by their names
-local function blocked_places(event)
-  return decoded(redis.call('HGET', event, 'blocked')) or {}
-end
-
 -- kill_poison: end handlers of an event that brought down its worker three times, the last time while running alone.
 -- `blocked` is {handler, place} where a handler is known to have blocked the event loop. Then that handler is dead. Else
 -- those are dead that blocked it before, and where none did, each that has not ended.
 local function kill_poison(id, blocked)
   local event = event_key(id)
-  local f = redis.call('HMGET', event, 'alone', 'lapses', 'handlers', 'notes')
+  local f = redis.call('HMGET', event, 'alone', 'lapses', 'handlers', 'notes', 'blocked')
   local lapses = tonumber(f[2] or '0') or 0
   if not f[1] or lapses < MAX_LAPSES then return end
-  local places, open, guilty, fields = blocked_places(event), {}, false, {}
+  -- Where handlers of the event have blocked the event loop, by their names.
+  local places, open, guilty, fields = decoded(f[5]) or {}, {}, false, {}
   if blocked then places = { [blocked.handler] = blocked.place } end
   for _, name in ipairs(names_of(f[3]) or {}) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))

@@ -56,8 +56,7 @@ end
 local function set_field(message, field, value)
   if message.fields[field] == value then return end
   message.fields[field] = value
-  message.changed[#message.changed + 1] = field
-  message.changed[#message.changed + 1] = value
+  append(message.changed, field, value)
 end
 
 local function merge_field(message, name, of, value)

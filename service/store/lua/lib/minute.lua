@@ -7,15 +7,13 @@ local MINUTE = 60000
 -- Those that are older are few, and dead: all of them are looked through.
 local MINUTES_KEPT = 8 * 86400000
 
-local function minute_key(at)
-  return ns .. ':minute:' .. string.format('%.0f', math.floor(at / MINUTE))
-end
+local function minute_key(at) return ns .. ':minute:' .. string.format('%.0f', math.floor(at / MINUTE)) end
 
 local function index_minute(at, digests)
   if digests == '' then return end
   -- The first write brings its end with it, so that none is left without.
-  local is_first = redis.call('SET', minute_key(at), digests, 'NX', 'PX', MINUTES_KEPT)
-  if not is_first then redis.call('APPEND', minute_key(at), digests) end
+  if redis.call('SET', minute_key(at), digests, 'NX', 'PX', MINUTES_KEPT) then return end
+  redis.call('APPEND', minute_key(at), digests)
 end
 
 -- holds_any: whether one of several digests is among others. One that is found across the border of two does not count.

@@ -48,11 +48,12 @@ local function record(id, event, first_at)
   local due = now + (event.more.delay or 0)
   count(nil, 'open')
   terms[#terms + 1] = event.terms
-  enqueue(id, due, now)
+  add_job(id, now)
+  requeue(id, due)
   collect('ZADD', ':events', now, id)
   local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now, 'due', due,
     'deliveries', 1, 'numbers', event.terms:sub(5), 'state', 'open' }
-  if id ~= event.identity then fields[#fields + 1], fields[#fields + 2] = 'identity', event.identity end
+  if id ~= event.identity then append(fields, 'identity', event.identity) end
   collect_record(id, fields)
   return 'accepted'
 end

@@ -52,7 +52,7 @@ local function collect_settlement(id, f, results, given_back, quietly)
   for field, record in pairs(results or {}) do fields[#fields + 1], fields[#fields + 2] = field, record end
   -- Of a pruned event only the end is known, and it stays.
   if f[7] and (before == 'done' or before == 'ignored' or before == 'dead') then
-    dequeue(id)
+    dequeue(ns .. ':' .. id)
     return before
   elseif f[7] then
     redis.call('HDEL', event, 'pruned')
@@ -74,15 +74,15 @@ local function collect_settlement(id, f, results, given_back, quietly)
     if not known then add_job(id, received_at) end
     if tonumber(known or '') ~= score then requeue(id, score, quietly) end
   else
-    dequeue(id)
+    dequeue(ns .. ':' .. id)
   end
   if after ~= before then
-    if before and before ~= 'open' then leave_end(id, before) end
+    if before and before ~= 'open' then collect_end('ZREM', before, id) end
     count(before, after)
     fields[#fields + 1], fields[#fields + 2] = 'state', after
   end
   if after ~= before and after ~= 'open' then
-    index_end(id, after)
+    collect_end('ZADD', after, now, id)
     fields[#fields + 1], fields[#fields + 2] = 'ended_at', now
   elseif after ~= before and before then
     redis.call('HDEL', event, 'ended_at')
