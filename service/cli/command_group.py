@@ -1,5 +1,6 @@
 """The group of all commands. It imports a command's module when that command, or its help, is asked for."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from typing import Any
@@ -10,6 +11,9 @@ from typer.main import get_command, get_group
 
 from service.cli.commands import COMMANDS
 from service.security.masking import printable_lines
+
+REVEAL = "reveal"
+"""The parameter of commands that show numbers and texts in full."""
 
 
 class CommandGroup(TyperGroup):
@@ -64,4 +68,29 @@ def _command(name: str, defined: Any) -> TyperCommand | TyperGroup:
         alone.command(name)(defined)
         command = get_command(alone)
     command.name = name
+    for each in _leaves(command):
+        if any(parameter.name == REVEAL for parameter in each.params):
+            each.callback = _on_record_if_revealing(each.callback)
     return command  # type: ignore[no-any-return]
+
+
+def _leaves(command: Any) -> Iterator[Any]:
+    """Yield a command, or those of a group at any depth."""
+    yield command
+    for each in getattr(command, "commands", {}).values():
+        yield from _leaves(each)
+
+
+def _on_record_if_revealing(callback: Any) -> Any:
+    """Return a command's function that first records what a person is about to see in full."""
+
+    @functools.wraps(callback)
+    def run(**given: Any) -> Any:
+        if given[REVEAL]:
+            from service.cli.on_record import put_on_record  # noqa: PLC0415 - `ringback --help` starts without it
+
+            # Without a Ringback here, no data of one is shown.
+            put_on_record(warn=False)
+        return callback(**given)
+
+    return run

@@ -51,9 +51,12 @@ def say_json_text(text: bytes) -> None:
 
 
 def confirm(question: str, *, yes: bool, dry_run: bool = False) -> None:
-    """Continue if a person agrees, or did so by --yes. Otherwise end the command with exit code 1.
+    """Continue if a person agrees, or did so by --yes, and put that on record. Otherwise end with exit code 1.
 
     Without input nobody has agreed. In a dry run nobody is asked, since nothing may be changed.
+
+    Raises:
+        redis.exceptions.RedisError: nothing was recorded, so the command must not go on.
     """
     if dry_run:
         end_dry_run()
@@ -61,6 +64,9 @@ def confirm(question: str, *, yes: bool, dry_run: bool = False) -> None:
     if not yes and not typer.confirm(printable(question), err=True):
         say("Nothing was changed.")
         raise typer.Exit(1)
+    from service.cli.on_record import put_on_record  # noqa: PLC0415 - it prints by this module
+
+    put_on_record(asked=question)
 
 
 def end_dry_run() -> NoReturn:

@@ -83,12 +83,14 @@ class Keys:
     | `<ns>:throttle:<name>` | string | the holder of a throttle: an action that may happen once in a while |
     | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and when it was asked |
     | `<ns>:gone_receiver:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
+    | `<ns>:audit_log` | stream | actions of operators: who, when, what |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
+        self.audit_log = f"{namespace}:audit_log"
         self.blocked = f"{namespace}:blocked"
         self.counts = f"{namespace}:counts"
         self.dead = f"{namespace}:dead"

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.connections import with_redis
+from service.cli.on_record import put_on_record
 from service.cli.output import fail, say
 from service.settings import load
 from service.store.effects import blocks
@@ -23,6 +24,7 @@ def pause(handler: Handler = None) -> None:
     Exit codes: 0 paused, 1 Redis is unreachable, 2 there is no such handler.
     """
     name = blocks.ALL if handler is None else check_handler(handler)
+    put_on_record()
     changed = with_redis(lambda store: blocks.pause(store, name))
     command = f"ringback resume {handler or ''}".strip()
     say(f"{_subject(name)} is paused: {command} resumes it." if changed else f"{_subject(name)} was paused already.")
@@ -39,6 +41,8 @@ def resume(handler: Handler = None) -> None:
     names = paused if handler is None else paused & {handler}
     if not names:
         say("Nothing was paused." if handler is None else f"{handler} was not paused.")
+    if names:
+        put_on_record()
     for name in sorted(names):
         held = with_redis(partial(blocks.resume, handler=name)) or 0
         say(f"{_subject(name)} is resumed, {held} {'event' if held == 1 else 'events'} waited.")

@@ -16,6 +16,7 @@ from service.cli.connections import with_redis
 from service.cli.events.bulk import events
 from service.cli.events.event_list import OddRecords
 from service.cli.events.filters import selects_events
+from service.cli.on_record import put_on_record
 from service.cli.options import YesOption
 from service.cli.output import confirm, progress, say, say_json_text
 from service.security.anonymize import Anonymizer
@@ -40,6 +41,8 @@ def export_events(*, selection: EventFilter, raw: RawOption = False) -> None:
     Exit codes: 0 exported, 1 an event cannot be written (it is named) or Redis is unreachable, 2 bad usage.
     """
     disguise = None if raw else Anonymizer()
+    if raw:
+        put_on_record()
     with_redis(lambda store: _export(store, selection, disguise))
 
 
@@ -78,6 +81,8 @@ def import_events(
         number = sum(1 for _ in _read(lines, settings.max_body))
         if run_them:
             confirm(f"Process {events(number)} here?", yes=yes)
+        else:
+            put_on_record(events=number)
         lines.seek(0)
         step = partial(transfer.import_events, run_them=run_them, keep=settings.retention)
         found = _read(lines, settings.max_body)

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from service.cli.connections import with_redis
+from service.cli.inspect.audit_log import show_log
+from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption
 from service.cli.output import progress, say, say_json
 from service.store.inbox.audit import Audit
@@ -23,7 +25,12 @@ ADVICE = (
 RepairOption = Annotated[bool, typer.Option("--repair", help="Repair the differences, then look again.")]
 
 
-def audit(*, as_json: JsonOption = False, repair: RepairOption = False) -> None:
+audit = typer.Typer(invoke_without_command=True)
+audit.command("log")(show_log)
+
+
+@audit.callback()
+def audit_events(context: typer.Context, *, as_json: JsonOption = False, repair: RepairOption = False) -> None:
     """Show that no event got lost: accepted = done + ignored + dead + open.
 
     Compares the counters with a full count, and each event's state and place in the queue with its record.
@@ -32,6 +39,10 @@ def audit(*, as_json: JsonOption = False, repair: RepairOption = False) -> None:
 
     Exit codes: 0 nothing differs, 1 something does (named on standard error) or Redis is unreachable, 2 bad usage.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if repair:
+        put_on_record()
     found = with_redis(_repaired if repair else _audit)
     known = found.totals.counters
     if as_json:

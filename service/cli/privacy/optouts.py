@@ -11,6 +11,7 @@ import typer
 from service import clock
 from service.cli.connections import with_redis
 from service.cli.masked_output import show_list
+from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, NumberArgument, RevealOption, YesOption, number_or_short_code
 from service.cli.output import confirm, fail, progress, say
 from service.events import read_time
@@ -46,6 +47,7 @@ def add(number: NumberArgument) -> None:
     """
     wanted = number_or_short_code(number)
     change = ConsentChange(wanted, "out", None, "operator")
+    put_on_record()
     with_redis(lambda store: record_consent(store, [change], now=clock.now()))
     say(f"{mask_number(wanted)} is opted out.")
 
@@ -90,6 +92,7 @@ def import_opt_outs(
     Exit codes: 0 imported, 1 Redis is unreachable, 2 the file is invalid.
     """
     words = read_opt_out_file(file)
+    put_on_record(opt_outs=len(words))
     news = with_redis(lambda store: _import(store, words))
     say(f"{len(words)} opt-outs read, {news} new.")
 

@@ -12,6 +12,7 @@ from telnyx.types.shared import MessagingHostedNumberOrder, PhoneNumberWithMessa
 
 from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, show_list, shown, shown_within
+from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, fail, say
 from service.cli.telnyx.session import with_telnyx
@@ -156,6 +157,7 @@ def validate(
     """
     given = dict(map(_pair, pairs))
     load_for_change()
+    put_on_record(codes=len(given))
     answer = with_telnyx(
         lambda telnyx: telnyx.messaging_hosted_number_orders.validate_codes(
             order_id, verification_codes=[{"phone_number": number, "code": code} for number, code in given.items()]
@@ -184,6 +186,7 @@ def upload(
     if not files:
         raise typer.BadParameter("give --loa, --bill or both")
     load_for_change()
+    put_on_record(files=[*files])
     answer = with_telnyx(
         lambda telnyx: telnyx.messaging_hosted_number_orders.actions.upload_file(
             order_id, loa=files.get("loa", omit), bill=files.get("bill", omit)
