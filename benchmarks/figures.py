@@ -63,7 +63,7 @@ def median_ratio(values: Sequence[float], base: Sequence[float]) -> float:
 
 
 def ratio_or_dash(values: Sequence[float], base: Sequence[float] | None) -> str:
-    """Return the median ratio of the turns that the base had too as text, or a dash where it was not measured."""
+    """Return as text the median ratio of the turns that both had, or a dash without a base."""
     return f"{median_ratio(values[: len(base)], base):.2f} ×" if base else "–"
 
 

@@ -13,7 +13,7 @@ from benchmarks.targets import TARGETS, Target
 HEAD = """# Results
 
 `python -m benchmarks` wrote this page. It measured each row side by side in one run, by turns. Figures are medians.
-Ratios are of neighbouring turns. They say more than absolute figures, which differ from machine to machine.
+Ratios are of neighbouring turns. They say more than the figures themselves, which differ from machine to machine.
 """
 
 

@@ -81,6 +81,14 @@ def test_each_target_belongs_to_a_row_that_runs_by_default() -> None:
     assert {target.row for target in TARGETS} <= {row.name for row in ROWS.values() if row.by_default}
 
 
+def test_the_results_in_the_repository_name_every_target() -> None:
+    results = (Path(__file__).parents[1] / "benchmarks/RESULTS.md").read_text()
+    wanted = [
+        f"| {each.row} | {each.what} | {each.bound} {each.limit:g} {each.unit}".rstrip() + " |" for each in TARGETS
+    ]
+    assert [line for line in wanted if line not in results] == []
+
+
 def test_the_report_says_met_missed_and_not_measured() -> None:
     figures = {"throughput / naive": 3.3, "throughput / limit": 0.5}
     table = against_targets({"ingress": Result([], figures)})

@@ -66,7 +66,7 @@ local function dequeue(job)
   collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job)
 end
 
--- collect_end: put an event into the indexes of its end ('ZADD', with now and its id), or take it out of them ('ZREM', its id)
+-- collect_end: add an event to the indexes of its end ('ZADD', now, id), or remove it ('ZREM', id)
 local function collect_end(command, state, first, second)
   collect(command, state == 'dead' and ':dead' or ':ended', first, second)
   if state ~= 'dead' then collect(command, ':bodies', first, second) end
