@@ -16,6 +16,10 @@ from service.testing.simulator.profiles import MessagingProfile, MessagingProfil
 from service.testing.simulator.rcs import PhoneCapabilities, RcsAgent
 from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import SimulatedClock
+from service.testing.simulator.ten_dlc.brands import Brand
+from service.testing.simulator.ten_dlc.campaigns import ByEitherId, Campaigns
+from service.testing.simulator.ten_dlc.carriers import PhoneCarriers
+from service.testing.simulator.ten_dlc.numbers import CampaignNumbers
 from service.testing.simulator.tollfree.requests import VerificationRequests
 from service.testing.simulator.webhooks.courier import WebhookCourier, WebhookPoster
 from service.testing.simulator.webhooks.deliveries import WebhookDeliveries
@@ -50,6 +54,10 @@ class Account:
     eligibility: dict[str, EligibleStatus] = field(default_factory=dict)
     transfers: dict[str, str] = field(default_factory=dict)
     verification_requests: VerificationRequests = field(default_factory=VerificationRequests)
+    brands: ByEitherId[Brand] = field(default_factory=ByEitherId)
+    campaigns: Campaigns = field(default_factory=Campaigns)
+    campaign_numbers: CampaignNumbers = field(default_factory=CampaignNumbers)
+    carriers: PhoneCarriers = field(default_factory=PhoneCarriers)
     agent_drafts: list[dict[str, Any]] = field(default_factory=list)
     url_domains: list[UrlDomain] = field(default_factory=list)
 

@@ -29,6 +29,12 @@ from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.rcs import Capability
 from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.simulator import Simulator
+from service.testing.simulator.ten_dlc.brands import BrandStep, move_brand
+from service.testing.simulator.ten_dlc.campaign_operations import SharedCampaign, share_campaign
+from service.testing.simulator.ten_dlc.campaigns import shown
+from service.testing.simulator.ten_dlc.carriers import CarrierOfPhone
+from service.testing.simulator.ten_dlc.numbers import NumberStep, move_number
+from service.testing.simulator.ten_dlc.review import CampaignStep, move_campaign
 from service.testing.simulator.tollfree.requests import ReviewDecision, decide
 
 PREFIX = "/_simulator"
@@ -200,6 +206,18 @@ def _decide(simulator: Simulator, body: ReviewDecision, request: Request) -> Any
     return decide(simulator.account, request.path_params["id"], body).as_json()
 
 
+def _move_brand(simulator: Simulator, body: BrandStep, request: Request) -> Any:
+    return move_brand(simulator.account, request.path_params["id"], body).as_json()
+
+
+def _move_campaign(simulator: Simulator, body: CampaignStep, request: Request) -> Any:
+    return shown(simulator.account, move_campaign(simulator.account, request.path_params["id"], body))
+
+
+def _move_number(simulator: Simulator, body: NumberStep, request: Request) -> Any:
+    return move_number(simulator.account, request.path_params["phone_number"], body).as_json()
+
+
 CONTROLS: dict[tuple[str, str], tuple[type[BaseModel] | None, Control]] = {
     ("GET", "/state"): (None, lambda _, _body, _request: None),
     ("GET", "/public_key"): (None, lambda simulator, _body, _request: {"public_key": simulator.public_key}),
@@ -223,5 +241,16 @@ CONTROLS: dict[tuple[str, str], tuple[type[BaseModel] | None, Control]] = {
     ("POST", "/hosted_number_orders/{id}/steps"): (OrderStep, _move_order),
     ("POST", "/hosted_number_orders/{id}/transfer"): (TransferStep, _transfer_order),
     ("POST", "/verification_requests/{id}/decisions"): (ReviewDecision, _decide),
+    ("POST", "/brands/{id}/steps"): (BrandStep, _move_brand),
+    ("POST", "/campaigns/{id}/steps"): (CampaignStep, _move_campaign),
+    ("POST", "/campaign_numbers/{phone_number}/steps"): (NumberStep, _move_number),
+    ("POST", "/shared_campaigns"): (
+        SharedCampaign,
+        lambda simulator, body, _: share_campaign(simulator.account, body).as_partner_json(),
+    ),
+    ("POST", "/carriers"): (
+        CarrierOfPhone,
+        lambda simulator, body, _: simulator.account.carriers.set(body.phone_number, body.carrier),
+    ),
 }
 """The body's model and the function of each control, by method and path."""

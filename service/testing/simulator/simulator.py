@@ -18,6 +18,12 @@ from service.testing.simulator.messages.inbound import InboundMessage, receive
 from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import Message, OutcomeStatus
 from service.testing.simulator.simulated_clock import SimulatedClock
+from service.testing.simulator.ten_dlc.brands import Brand, BrandStep, move_brand
+from service.testing.simulator.ten_dlc.campaign_operations import SharedCampaign, share_campaign
+from service.testing.simulator.ten_dlc.campaigns import Campaign
+from service.testing.simulator.ten_dlc.carriers import CarrierOfPhone
+from service.testing.simulator.ten_dlc.numbers import CampaignNumber, NumberStep, move_number
+from service.testing.simulator.ten_dlc.review import CampaignStep, move_campaign
 from service.testing.simulator.tollfree.requests import ReviewDecision, VerificationRequest, decide
 from service.testing.simulator.webhooks.courier import WebhookPoster
 
@@ -139,6 +145,39 @@ class Simulator:
         """
         return decide(self.account, request_id, ReviewDecision(**fields))
 
+    def move_brand(self, brand_id: str, **fields: Any) -> Brand:
+        """Let a 10DLC brand take a step, for which see `BrandStep`.
+
+        Raises:
+            ApiError: 404, there is no such brand.
+        """
+        return move_brand(self.account, brand_id, BrandStep(**fields))
+
+    def move_campaign(self, campaign_id: str, **fields: Any) -> Campaign:
+        """Let a 10DLC campaign take a step, for which see `CampaignStep`.
+
+        Raises:
+            ApiError: 404, there is no such campaign.
+        """
+        return move_campaign(self.account, campaign_id, CampaignStep(**fields))
+
+    def move_campaign_number(self, phone_number: str, **fields: Any) -> CampaignNumber:
+        """Let the assignment of a number to its campaign take a step, for which see `NumberStep`.
+
+        Raises:
+            ApiError: 404, the number has no campaign.
+        """
+        return move_number(self.account, phone_number, NumberStep(**fields))
+
+    def share_campaign(self, **fields: Any) -> Campaign:
+        """Let another provider share a 10DLC campaign, for which see `SharedCampaign`."""
+        return share_campaign(self.account, SharedCampaign(**fields))
+
+    def set_carrier(self, phone_number: str, carrier: str) -> None:
+        """Let a phone be with a carrier, for which see `CarrierOfPhone`."""
+        asked = CarrierOfPhone(phone_number=phone_number, carrier=carrier)
+        self.account.carriers.set(asked.phone_number, asked.carrier)
+
     def summary(self) -> dict[str, Any]:
         """Return counts of resources and of work in the background, and the simulated time."""
         return {
@@ -148,6 +187,8 @@ class Simulator:
             "webhook_deliveries": len(self.account.webhook_deliveries),
             "hosted_number_orders": len(self.account.hosted_orders),
             "verification_requests": len(self.account.verification_requests),
+            "brands": len(self.account.brands),
+            "campaigns": len(self.account.campaigns),
             "under_way": self.background.under_way,
             "faults": len(self.faults) + len(self.account.courier.faults),
         }

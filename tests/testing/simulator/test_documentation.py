@@ -36,9 +36,15 @@ from service.testing.simulator.messages.inbound import InboundMessage
 from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import OutcomeStatus
 from service.testing.simulator.rcs import Capability
+from service.testing.simulator.ten_dlc.brands import BrandStep
+from service.testing.simulator.ten_dlc.campaign_operations import SharedCampaign
+from service.testing.simulator.ten_dlc.carriers import CarrierOfPhone
+from service.testing.simulator.ten_dlc.numbers import NumberStep
+from service.testing.simulator.ten_dlc.review import CampaignStep
 from service.testing.simulator.tollfree.requests import ReviewDecision
 from tests.processes.running import clean_environment, running
 from tests.testing.simulator.submission import SUBMISSION
+from tests.testing.simulator.ten_dlc import NUMBER, provisioned
 from tests.waiting import wait_for
 
 _ROOT = Path(__file__).parents[3]
@@ -59,6 +65,11 @@ BODIES: dict[str, type[BaseModel]] = {
     "/hosted_number_orders/{id}/steps": OrderStep,
     "/hosted_number_orders/{id}/transfer": TransferStep,
     "/verification_requests/{id}/decisions": ReviewDecision,
+    "/brands/{id}/steps": BrandStep,
+    "/campaigns/{id}/steps": CampaignStep,
+    "/campaign_numbers/{phone_number}/steps": NumberStep,
+    "/shared_campaigns": SharedCampaign,
+    "/carriers": CarrierOfPhone,
 }
 
 
@@ -107,7 +118,9 @@ def test_every_curl_command_is_answered(
     order = sync_client.messaging_hosted_number_orders.create(phone_numbers=["+13125550101"]).data
     request = sync_client.messaging_tollfree.verification.requests.create(**SUBMISSION)
     assert order is not None
-    response = asked(http, line, ORDER=str(order.id), REQUEST=request.id)
+    campaign = provisioned(sync_client, simulator, NUMBER)
+    brand = str(sync_client.messaging_10dlc.campaign.retrieve(campaign).brand_id)
+    response = asked(http, line, ORDER=str(order.id), REQUEST=request.id, BRAND=brand, CAMPAIGN=campaign)
     assert response.status_code == 200, response.text
 
 

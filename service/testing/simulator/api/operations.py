@@ -8,6 +8,8 @@ from service.testing.simulator.account import Account
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.hosted import numbers, order_operations
 from service.testing.simulator.messages import detail_records, inbound, rich_sending, sending
+from service.testing.simulator.ten_dlc import brands, campaign_operations
+from service.testing.simulator.ten_dlc import numbers as campaign_numbers
 from service.testing.simulator.tollfree import requests as tollfree
 from service.testing.simulator.webhooks import deliveries
 
@@ -33,6 +35,9 @@ _NUMBERS = "/messaging_hosted_numbers"
 _REQUESTS = "/messaging_tollfree/verification/requests"
 _AGENTS = "/messaging/rcs/agents"
 _PROFILES = "/messaging_profiles"
+_CAMPAIGN = "/10dlc/campaign/{campaign_id}"
+_PARTNER = "/10dlc/partner_campaigns"
+_CAMPAIGN_NUMBERS = "/10dlc/phone_number_campaigns"
 
 OPERATIONS = (
     Operation("POST", "/messages", sending.send, idempotent=True),
@@ -75,6 +80,27 @@ OPERATIONS = (
     Operation("PATCH", f"{_PROFILES}/{{id}}", profiles.update_profile),
     Operation("GET", f"{_PROFILES}/{{id}}/phone_numbers", profiles.list_phone_numbers),
     Operation("GET", f"{_PROFILES}/{{id}}/short_codes", profiles.list_short_codes),
+    Operation("GET", "/10dlc/brand", brands.list_brands),
+    Operation("POST", "/10dlc/brand", brands.create_brand),
+    Operation("GET", "/10dlc/brand/{brand_id}", brands.retrieve_brand),
+    Operation("PUT", "/10dlc/brand/{brand_id}", brands.update_brand),
+    Operation("DELETE", "/10dlc/brand/{brand_id}", brands.delete_brand),
+    Operation("GET", "/10dlc/brand/feedback/{brand_id}", brands.get_feedback),
+    Operation("POST", "/10dlc/campaignBuilder", campaign_operations.submit_campaign),
+    Operation("GET", "/10dlc/campaign", campaign_operations.list_campaigns),
+    Operation("GET", _CAMPAIGN, campaign_operations.retrieve_campaign),
+    Operation("PUT", _CAMPAIGN, campaign_operations.update_campaign),
+    Operation("DELETE", _CAMPAIGN, campaign_operations.deactivate_campaign),
+    Operation("POST", f"{_CAMPAIGN}/appeal", campaign_operations.submit_appeal),
+    Operation("GET", f"{_CAMPAIGN}/operationStatus", campaign_operations.get_operation_status),
+    Operation("GET", f"{_CAMPAIGN}/mnoMetadata", campaign_operations.get_mno_metadata),
+    Operation("GET", _PARTNER, campaign_operations.list_partner_campaigns),
+    Operation("GET", f"{_PARTNER}/{{campaign_id}}", campaign_operations.retrieve_partner_campaign),
+    Operation("PATCH", f"{_PARTNER}/{{campaign_id}}", campaign_operations.update_partner_campaign),
+    Operation("GET", _CAMPAIGN_NUMBERS, campaign_numbers.list_numbers),
+    Operation("POST", _CAMPAIGN_NUMBERS, campaign_numbers.assign_number),
+    Operation("GET", f"{_CAMPAIGN_NUMBERS}/{{phone_number}}", campaign_numbers.retrieve_number),
+    Operation("DELETE", f"{_CAMPAIGN_NUMBERS}/{{phone_number}}", campaign_numbers.delete_number),
     Operation("GET", "/messaging_optouts", inbound.list_opt_outs),
     Operation("GET", "/detail_records", detail_records.search_detail_records),
     Operation("GET", "/webhook_deliveries", deliveries.list_deliveries),

@@ -16,6 +16,7 @@ from service.testing.simulator.api.fields import Script
 from service.testing.simulator.messages.message import Fallback, Message, MessageType, OutcomeStatus, Status
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.simulated_clock import read_iso
+from service.testing.simulator.ten_dlc.numbers import NOT_REGISTERED, refuses
 from service.testing.simulator.webhooks.deliveries import WebhookTarget, new_event
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def begin(account: "Account", message: Message) -> Message:
     if message.fallback is not None and _lacks_rcs(account, message):
         message = _turned(message, message.fallback)
     wait = account.rates.queue(message.type, message.received_at)
-    accepted = replace(message, wait_seconds=wait)
+    accepted = replace(message, wait_seconds=wait, carrier=account.carriers.listed(message.to))
     account.messages.put(accepted)
     account.background.start(partial(_go, account, accepted.id))
     return accepted
@@ -125,6 +126,8 @@ def _lacks_rcs(account: "Account", message: Message) -> bool:
 def _outcome(account: "Account", message: Message) -> MessageOutcome:
     if _lacks_rcs(account, message):
         return MessageOutcome(recipient=message.to, status="sending_failed", errors=[_error(*_NO_RCS)])
+    if message.type in ("SMS", "MMS") and refuses(account, message.sender, message.to):
+        return MessageOutcome(recipient=message.to, status="sending_failed", errors=[_error(*NOT_REGISTERED)])
     return account.outcomes.of(message)
 
 

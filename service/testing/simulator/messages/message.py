@@ -8,6 +8,7 @@ from pydantic import Field
 from service.messages.sms_text import is_gsm7, segments
 from service.testing.simulator.api.fields import RequestBody, WebAddress
 from service.testing.simulator.resources import Resources
+from service.testing.simulator.ten_dlc.carriers import LISTED
 
 MessageType = Literal["SMS", "MMS", "RCS", "WHATSAPP"]
 OutcomeStatus = Literal[
@@ -65,6 +66,7 @@ class Message:
     errors: tuple[dict[str, Any], ...] = ()
     autoresponse_type: str | None = None
     user_id: str | None = None
+    carrier: str = LISTED["T-Mobile"]
 
     @property
     def encoding(self) -> str:

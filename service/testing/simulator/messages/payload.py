@@ -8,7 +8,6 @@ from service.testing.simulator.simulated_clock import iso
 ORGANIZATION_ID = "9d76d591-1b7d-405d-8c64-1320ee070245"
 """The organization that the simulated account belongs to."""
 
-_CARRIER = {"carrier": "T-MOBILE USA, INC.", "line_type": "Wireless"}
 _TELNYX = {"carrier": "Telnyx", "line_type": "Wireless"}
 _NO_CAMPAIGN = {"tcr_campaign_billable": False, "tcr_campaign_id": None, "tcr_campaign_registered": None}
 _RATE = 0.00205
@@ -49,7 +48,11 @@ def _head(message: Message) -> dict[str, Any]:
 
 
 def _recipient(message: Message) -> dict[str, Any]:
-    return {**_CARRIER, "phone_number": message.to, "status": message.status}
+    return {**_carrier(message), "phone_number": message.to, "status": message.status}
+
+
+def _carrier(message: Message) -> dict[str, Any]:
+    return {"carrier": message.carrier, "line_type": "Wireless"}
 
 
 def _outbound_parties(message: Message) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def _outbound_parties(message: Message) -> dict[str, Any]:
 
 def _inbound_parties(message: Message) -> dict[str, Any]:
     ours = _agent(message, message.to) or {**_TELNYX, "phone_number": message.to, "status": "webhook_delivered"}
-    sender = {**_CARRIER, "phone_number": message.sender, "status": "received"}
+    sender = {**_carrier(message), "phone_number": message.sender, "status": "received"}
     return {"from": sender, "to": message.to if message.type == "WHATSAPP" else [ours]}
 
 

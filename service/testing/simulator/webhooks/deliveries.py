@@ -30,12 +30,13 @@ Status = Literal["delivered", "failed"]
 class WebhookEvent:
     """One event, at simulated seconds since 1970.
 
-    `data` is what every delivery of it carries. Without `with_meta` the body has `data` only.
+    `data` is what every delivery of it carries. Without `with_meta` the body has `data` only. A `flat` one is `data`.
     """
 
     data: dict[str, Any]
     occurred_at: float
     with_meta: bool = True
+    flat: bool = False
 
     @property
     def type(self) -> str:
@@ -45,11 +46,14 @@ class WebhookEvent:
     @property
     def subject(self) -> str:
         """The id of what the event is about."""
-        payload = self.data.get("payload", {})
-        return str(payload.get("id") or payload.get("order_id"))
+        payload = self.data if self.flat else self.data.get("payload", {})
+        names = ("id", "order_id", "phoneNumber", "campaignId", "brandId")
+        return str(next((payload[name] for name in names if payload.get(name)), None))
 
     def body(self, attempt: int, url: str) -> dict[str, Any]:
         """Return the JSON body of one attempt."""
+        if self.flat:
+            return self.data
         meta = {"meta": {"attempt": attempt, "delivered_to": url}} if self.with_meta else {}
         return {"data": self.data} | meta
 

@@ -1,0 +1,1 @@
+"""10DLC: brands, campaigns, and the numbers that send for a campaign."""
