@@ -4,7 +4,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import phonenumbers
-from phonenumbers import PhoneNumber, timezone
+from phonenumbers import PhoneNumber, PhoneNumberType, timezone
 
 _UNKNOWN = frozenset({"Etc/Unknown"})
 _REMEMBERED = 10_000
@@ -32,6 +32,12 @@ def one_spelling(number: str) -> str:
     if parsed is None:
         return number
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def is_toll_free(number: str) -> bool:
+    """Return whether a number in +E.164 form is toll-free, by its numbering plan."""
+    parsed = _parsed(number)
+    return parsed is not None and phonenumbers.number_type(parsed) == PhoneNumberType.TOLL_FREE
 
 
 @lru_cache(_REMEMBERED)

@@ -16,6 +16,7 @@ from service.outbound.tls import tls_context
 from service.processes.loopback import is_loopback
 from service.registrations import webhook_urls
 from service.routing import Context
+from service.security.masked_urls import without_secrets
 from service.security.telnyx_signature import SIGNATURE_HEADER, sign
 from service.settings import Settings
 from service.store.facts.remembered import acquire_throttle, all_known, compare_and_set, forget_snapshot, snapshot
@@ -39,13 +40,14 @@ async def probe(url: str, key: SigningKey | None) -> None:
     Raises:
         Unanswered: it does not.
     """
+    shown = without_secrets(url)
     body = orjson.dumps({"data": {"event_type": PROBE_TYPE, "id": str(uuid.uuid4())}})
     signature = sign(body, key, int(clock.now())) if key is not None else {}
     status, answer = await _post(url, body, signature)
     if key is not None and (status, answer.get("status")) != (200, "probe"):
-        raise Unanswered(f"{url} answers {status} to a probe: make sure that RINGBACK_PROBE_KEY is the same there")
+        raise Unanswered(f"{shown} answers {status} to a probe: make sure that RINGBACK_PROBE_KEY is the same there")
     if key is None and not (status == 401 and SIGNATURE_HEADER in str(answer.get("error"))):
-        raise Unanswered(f"{url} answers {status}, and does not ask for Telnyx's signature as a Ringback would")
+        raise Unanswered(f"{shown} answers {status}, and does not ask for Telnyx's signature as a Ringback would")
 
 
 async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, dict[str, object]]:
@@ -54,7 +56,9 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> tuple[int, di
         async with asyncio.timeout(DEADLINE), httpx.AsyncClient(verify=tls_context()) as http:
             response = await http.post(url, content=body, headers=headers)
     except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-        raise Unanswered(f"{url} does not answer within {DEADLINE:g} s ({type(error).__name__})") from None
+        raise Unanswered(
+            f"{without_secrets(url)} does not answer within {DEADLINE:g} s ({type(error).__name__})"
+        ) from None
     try:
         answer = orjson.loads(response.content)
     except orjson.JSONDecodeError:
@@ -101,7 +105,7 @@ async def refuse_dead_ends(settings: Settings) -> None:
         # Plain HTTP is for a Ringback that is tried on a local Telnyx, on one machine.
         both_local = all(is_loopback(urlsplit(each).hostname or "") for each in (url, settings.base_url))
         if not (url.startswith("https://") or both_local):
-            raise Unanswered(f"{url} is not https: what arrives there could be read on its way")
+            raise Unanswered(f"{without_secrets(url)} is not https: what arrives there could be read on its way")
         await probe(url, settings.probe_signing_key())
 
 

@@ -39,14 +39,7 @@ async def unusable(redis: "Redis") -> str | None:
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
     """
-    try:
-        # Every user may send it, whatever the ACL says.
-        answer: Any = await redis.execute_command("HELLO")  # type: ignore[no-untyped-call]
-    except ResponseError:
-        return None
-    if not isinstance(answer, list) or len(answer) % 2:
-        return None
-    hello = dict(zip(answer[::2], answer[1::2], strict=True))
+    hello = await _hello(redis)
     if hello.get(b"mode") == b"cluster":
         return f"Redis at {address_of(redis)} {_CLUSTER}"
     version = hello.get(b"version", b"").decode()
@@ -54,6 +47,29 @@ async def unusable(redis: "Redis") -> str | None:
     if major.isdigit() and int(major) < OLDEST_VERSION:
         return f"Redis at {address_of(redis)} has version {version}: use Redis or Valkey {OLDEST_VERSION} or newer"
     return None
+
+
+async def server_version(redis: "Redis") -> str:
+    """Return the name and version of the server, such as `valkey 9.1.0`.
+
+    Raises:
+        redis.exceptions.RedisError: it cannot be reached.
+    """
+    hello = await _hello(redis)
+    known = (hello.get(name) for name in (b"server", b"version"))
+    return " ".join(each.decode(errors="replace") for each in known if isinstance(each, bytes)) or "a server"
+
+
+async def _hello(redis: "Redis") -> dict[bytes, Any]:
+    """Return what the server says of itself, empty where it does not."""
+    try:
+        # Every user may send it, whatever the ACL says.
+        answer: Any = await redis.execute_command("HELLO")  # type: ignore[no-untyped-call]
+    except ResponseError:
+        return {}
+    if not isinstance(answer, list) or len(answer) % 2:
+        return {}
+    return dict(zip(answer[::2], answer[1::2], strict=True))
 
 
 async def require_usable(redis: "Redis") -> None:
@@ -145,6 +161,48 @@ async def check_server(redis: "Redis") -> ServerFindings:
             " persistence and the memory of Redis"
         )
     return found
+
+
+MAX_LAG = 10
+"""Seconds since a replica's last sign of life after which it does not follow. It gives one a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replica:
+    """A replica as its primary sees it. `lag` is seconds since its last sign of life."""
+
+    state: str
+    lag: int
+
+    @property
+    def in_step(self) -> bool:
+        """Whether it follows the primary."""
+        return self.state == "online" and self.lag <= MAX_LAG
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """The replicas of a primary, and how many of them must follow before it takes a write."""
+
+    replicas: tuple[Replica, ...]
+    min_replicas_to_write: int
+
+
+async def replication_of(redis: "Redis") -> Replication | None:
+    """Return the replicas of this server, or None where this user may not see them.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    denied: list[str] = []
+    told = await _advice(redis.info("replication"), "INFO", denied)
+    least = await _advice(redis.config_get("min-replicas-to-write"), "CONFIG GET", denied)
+    if not told:
+        return None
+    # INFO names them slave0, slave1 and so on.
+    found = (told[f"slave{number}"] for number in range(int(told.get("connected_slaves", 0))))
+    replicas = tuple(Replica(str(each.get("state")), int(each.get("lag", 0))) for each in found)
+    return Replication(replicas, int(least.get("min-replicas-to-write", 0)))
 
 
 async def _advice(asking: Any, command: str, denied: list[str]) -> dict[str, Any]:

@@ -11,7 +11,12 @@ WEBHOOKS = "agent_webhooks"
 
 
 def warnings_for(router: Router, settings: Settings) -> list[str]:
-    """Return a line for each feature or name that is not armed, not loaded, or misspelt."""
+    """Return a line for each variable that nothing reads, and the warnings of the router."""
+    return [*unknown_variables(), *router_warnings(router, settings)]
+
+
+def router_warnings(router: Router, settings: Settings) -> list[str]:
+    """Return a line for each feature that is not armed or not loaded, and for each misspelt event type."""
     names, compose = set(router.subscriptions), "compose the built-in handlers with yours, Router(handlers.router, …)"
     armed_by = "RINGBACK_SMS_FROM" if settings.policy is None else "RINGBACK_POLICY"
     armed = settings.sms_from is not None or settings.policy is not None
@@ -36,7 +41,7 @@ def warnings_for(router: Router, settings: Settings) -> list[str]:
             bool(names) and CONSENT not in names
         ),
     }
-    return [*unknown_variables(), *(text for text, holds in found.items() if holds), *misspelt_types(router, settings)]
+    return [*(text for text, holds in found.items() if holds), *misspelt_types(router, settings)]
 
 
 def misspelt_types(router: Router, settings: Settings) -> list[str]:

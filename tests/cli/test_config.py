@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from service.cli.inspect.config import duration, shown, size, without_password
+from service.cli.inspect.config import duration, shown, size
+from service.security.masked_urls import without_password
 from service.settings import Settings
 from service.settings.values import seconds
 from service.settings.values import size as parsed_size

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from nacl.signing import SigningKey
 
-from service.cli.run.development_key import make_key
-from service.cli.run.startup import exposure_warnings
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings
+from service.settings.development_key import make_key
+from service.settings.exposed_files import exposure_warnings
 from tests.processes.running import ringback
 from tests.stack import make_settings
 

@@ -114,7 +114,6 @@ FOR_AUTHORS = {
     ("PATCH", "/10dlc/partner_campaigns/{campaign_id}"),
     ("GET", "/10dlc/phone_number_campaigns"),
     ("POST", "/10dlc/phone_number_campaigns"),
-    ("GET", "/10dlc/phone_number_campaigns/{phone_number}"),
 }
 """Operations that the simulator knows for the handlers of others; nothing of ours uses them."""
 

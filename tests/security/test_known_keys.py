@@ -1,12 +1,14 @@
 """Keys that prove nothing: those that anybody can sign with, and those that belong to nobody."""
 
+import asyncio
 import base64
 from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
 
-from service.cli.inspect.doctor import _public_key as doctor_looks_at
+from service.doctor.configuration import public_key
+from service.doctor.deployment import Deployment
 from service.security.telnyx_signature import PublicKey, public_key_text
 from service.settings import InvalidSettings, Settings
 from service.testing.simulator import Simulator
@@ -82,7 +84,7 @@ def test_a_probe_key_that_anybody_has_is_refused() -> None:
 def test_doctor_names_the_key() -> None:
     settings: Settings = make_settings(public_key=Simulator().public_key, host="0.0.0.0", base_url=LOCAL)
     with pytest.raises(InvalidSettings, match="the simulator's key"):
-        doctor_looks_at(settings)
+        asyncio.run(public_key(Deployment(settings, LookupError(), LookupError())))
 
 
 @pytest.mark.slow

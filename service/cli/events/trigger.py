@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.output import fail, say
-from service.cli.run.development_key import known_key
 from service.cli.signed_delivery import deliver
 from service.settings import load
+from service.settings.development_key import known_key
 from service.testing.samples import NUMBER, SAMPLES
 
 

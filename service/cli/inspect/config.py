@@ -1,6 +1,5 @@
 """`ringback config`."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -11,19 +10,15 @@ from pydantic.fields import FieldInfo
 from service.cli.options import JsonOption
 from service.cli.output import print_table, say, say_json
 from service.processes.redis_url import parse_redis_url
+from service.security.masked_urls import MASK, without_password, without_secrets
 from service.security.masking import mask_numbers
 from service.settings import Settings, load, source_of
 from service.settings.values import Duration, Size
 
 Source = Literal["default", "environment", ".env"]
 
-MASK = "•••"
-
 _DAY_TO_SECOND = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 _MIB_TO_BYTE = (("MiB", 1024**2), ("KiB", 1024), ("B", 1))
-_LOGIN = re.compile(r"(?<=://).*@", re.DOTALL)
-_QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
-_PASSWORD_PARAMETER = re.compile(r"([?&][^=&]*(?:pass|user|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +66,6 @@ def redis_address(settings: Settings) -> str:
     if settings.redis_url is None:
         return f"the embedded server in {settings.data.resolve()}"
     return str(parse_redis_url(settings.redis_url.get_secret_value()))
-
-
-def without_password(url: str | SecretStr) -> str:
-    """Return a URL with its login masked, also where parameters hold one."""
-    text = url.get_secret_value() if isinstance(url, SecretStr) else url
-    return _PASSWORD_PARAMETER.sub(rf"\1{MASK}", _LOGIN.sub(f"{MASK}@", text))
-
-
-def without_secrets(url: str) -> str:
-    """Return a URL with its login and its query masked: a query often holds a receiver's token."""
-    return _QUERY.sub(MASK, without_password(url))
 
 
 def duration(seconds: float) -> str:

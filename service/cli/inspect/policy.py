@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from service import clock
-from service.cli.inspect.config import MASK, duration
+from service.cli.inspect.config import duration
 from service.cli.options import JsonOption, RevealOption
 from service.cli.output import say, say_json
 from service.events import Event, InvalidBody, Message, read_envelope, read_event
@@ -16,6 +16,7 @@ from service.messages.explanation import Explanation
 from service.messages.explanation import explain as explained
 from service.messages.policy import Rule
 from service.messages.policy_file import policy_of, read_policy
+from service.security.masked_urls import MASK
 from service.security.masking import mask_number
 from service.settings import load
 

@@ -14,15 +14,16 @@ import structlog
 import typer
 
 from service.cli.output import fail
-from service.cli.run.development_key import make_key
 from service.cli.run.startup import announce
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import configure_logs
 from service.processes import data_folder, embedded_server, parent_death
 from service.processes.data_folder import Folder, FolderInUse
+from service.processes.mounts import volatile_storage
 from service.processes.supervisor import Child, Supervisor
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
+from service.settings.development_key import make_key
 from service.store.server_checks import require_usable_at
 
 MARGIN_SECONDS = 5.0
@@ -49,6 +50,8 @@ def up(*, dev: Annotated[bool, typer.Option("--dev", help="Accept events of `rin
     settings.require_api_key()
     policy_of(settings.policy, settings.sms_from)
     announce(settings)
+    if settings.redis_url is None and (trouble := volatile_storage(settings.data)):
+        log.warning("the data folder does not last", reason=trouble)
     raise typer.Exit(run(settings, ringback_command()))
 
 

@@ -13,7 +13,6 @@ from telnyx.types.messages.rc_send_params import SMSFallback
 from telnyx.types.rcs_agent_message_param import ContentMessage
 
 from service.cli.connections import load_for_change
-from service.cli.inspect.config import without_password
 from service.cli.masked_output import show_list, shown
 from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption, e164, numbers_in
 from service.cli.output import Cell, confirm, fail, progress, say
@@ -21,6 +20,7 @@ from service.cli.telnyx.session import check_sms, sender_of, with_telnyx, with_t
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
+from service.security.masked_urls import without_password
 from service.store.facts.remembered import Capability
 from service.store.store import Store
 

@@ -10,7 +10,6 @@ import typer
 from telnyx import APIError, AsyncTelnyx
 
 from service import clock
-from service.cli.inspect.config import without_password
 from service.cli.masked_output import print_json, show_list
 from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
@@ -19,6 +18,7 @@ from service.outbound.errors import classify_error
 from service.registrations import webhook_repair, webhook_urls
 from service.registrations.webhook_repair import Kept, NotTaken, Unanswered
 from service.registrations.webhook_urls import Comparison, Destination, TollFreeUrl
+from service.security.masked_urls import without_password
 from service.settings import Settings, load
 from service.store.facts.remembered import forget_snapshot
 from service.store.store import Store

@@ -47,6 +47,7 @@ class MemoryForecast:
     """Bytes that are used and that there are, and what events take of them."""
 
     used: int
+    used_at_start: int
     limit: int
     events_today: int
     bytes_an_event: int
@@ -153,9 +154,9 @@ async def forecast_memory(store: Store, now: float) -> MemoryForecast | None:
         return None
     known: int = await store.redis.zcard(store.keys.events)
     today: int = await store.redis.zcount(store.keys.events, (now - DAY) * 1000, "+inf")
-    used = int(told["used_memory"])
-    stored = max(0, used - int(told.get("used_memory_startup", 0)))
-    return MemoryForecast(used, limit, today, stored // known if known else 0)
+    used, at_start = int(told["used_memory"]), int(told.get("used_memory_startup", 0))
+    stored = max(0, used - at_start)
+    return MemoryForecast(used, at_start, limit, today, stored // known if known else 0)
 
 
 async def _memory_info(redis: "Redis") -> dict[str, Any]:

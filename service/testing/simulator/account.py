@@ -5,6 +5,7 @@ from typing import Any
 
 from service.testing.simulator.api.rates import Rates
 from service.testing.simulator.background import Background
+from service.testing.simulator.billing import Billing
 from service.testing.simulator.hosted.numbers import EligibleStatus
 from service.testing.simulator.hosted.orders import HostedNumberOrders, OwnershipCodes
 from service.testing.simulator.identifiers import Identifiers
@@ -58,6 +59,7 @@ class Account:
     campaigns: Campaigns = field(default_factory=Campaigns)
     campaign_numbers: CampaignNumbers = field(default_factory=CampaignNumbers)
     carriers: PhoneCarriers = field(default_factory=PhoneCarriers)
+    billing: Billing = field(default_factory=Billing)
     agent_drafts: list[dict[str, Any]] = field(default_factory=list)
     url_domains: list[UrlDomain] = field(default_factory=list)
 

@@ -70,10 +70,16 @@ class EligibilityOfNumber(Script):
 
 
 class NumberOfProfile(Script):
-    """The messaging profile of a number."""
+    """The messaging profile of a number. Null: lists show it without one."""
 
     phone_number: PhoneNumber
-    messaging_profile_id: str
+    messaging_profile_id: str | None
+
+
+class Balance(Script):
+    """The balance of the account, in US dollars."""
+
+    balance: float = Field(allow_inf_nan=False)
 
 
 class RateOfProduct(Script):
@@ -185,9 +191,17 @@ def _set_eligibility(simulator: Simulator, body: EligibilityOfNumber, _request: 
 
 
 def _assign_number(simulator: Simulator, body: NumberOfProfile, _request: Request) -> None:
-    if simulator.account.profiles.find(body.messaging_profile_id) is None:
+    profiles = simulator.account.profiles
+    if body.messaging_profile_id is None:
+        profiles.unassign(body.phone_number)
+        return
+    if profiles.find(body.messaging_profile_id) is None:
         raise not_found("There is no such messaging profile.")
-    simulator.account.profiles.assign(body.phone_number, body.messaging_profile_id)
+    profiles.assign(body.phone_number, body.messaging_profile_id)
+
+
+def _set_balance(simulator: Simulator, body: Balance, _request: Request) -> None:
+    simulator.account.billing.balance = body.balance
 
 
 def _set_rate(simulator: Simulator, body: RateOfProduct, _request: Request) -> None:
@@ -236,6 +250,7 @@ CONTROLS: dict[tuple[str, str], tuple[type[BaseModel] | None, Control]] = {
     ),
     ("POST", "/eligibility"): (EligibilityOfNumber, _set_eligibility),
     ("POST", "/numbers"): (NumberOfProfile, _assign_number),
+    ("POST", "/balance"): (Balance, _set_balance),
     ("POST", "/rates"): (RateOfProduct, _set_rate),
     ("POST", "/inbound"): (InboundMessage, lambda simulator, body, _: {"data": payload(simulator.receive(body))}),
     ("POST", "/hosted_number_orders/{id}/steps"): (OrderStep, _move_order),

@@ -24,6 +24,9 @@ class _ProfileSettings(RequestBody):
     number_pool_settings: dict[str, Any] | None = None
     url_shortener_settings: dict[str, Any] | None = None
     alpha_sender: str | None = None
+    features: dict[str, bool] | None = None
+    redaction_enabled: bool = False
+    redaction_level: int = Field(2, ge=1, le=2)
     daily_spend_limit_enabled: bool = False
     mms_fall_back_to_sms: bool = False
     mms_transcoding: bool = False
@@ -60,10 +63,26 @@ class MessagingProfiles(Resources[MessagingProfile]):
         super().__init__()
         self._default = WebhookTarget(default_webhook_url)
         self._numbers: dict[str, str] = {}
+        self._unassigned: set[str] = set()
 
     def assign(self, phone_number: str, profile_id: str) -> None:
         """Let the number belong to that profile."""
         self._numbers[phone_number] = profile_id
+        self._unassigned.discard(phone_number)
+
+    def unassign(self, phone_number: str) -> None:
+        """Let lists show the number without a profile."""
+        self._numbers.pop(phone_number, None)
+        self._unassigned.add(phone_number)
+
+    def shown_of_number(self, phone_number: str) -> str | None:
+        """Return the id of the profile that lists show for the number, or None where it has none."""
+        return None if phone_number in self._unassigned else self.of_number(phone_number)
+
+    @property
+    def assigned(self) -> list[str]:
+        """The numbers and short codes that were assigned, or left without a profile."""
+        return [*self._numbers, *self._unassigned]
 
     def of_number(self, phone_number: str) -> str:
         """Return the id of the number's profile: the first one, unless it was assigned to another."""
@@ -122,19 +141,46 @@ def update_profile(account: "Account", call: OperationCall) -> Answer:
 
 def list_phone_numbers(account: "Account", call: OperationCall) -> Answer:
     """List the numbers of a profile, with their countries. Source: SDK 4.189, `PhoneNumberWithMessagingSettings`."""
-    shown = {"record_type": "messaging_settings", "messaging_product": "P2P"}
     profile = account.profiles.known(call.parameters["id"])
     numbers = [number for number in account.profiles.numbers_of(profile.id) if is_e164(number)]
-    rows = [{"phone_number": number, "country_code": _country(number), **shown} for number in numbers]
-    return page(call, [{"id": row["phone_number"], "messaging_profile_id": profile.id, **row} for row in rows])
+    return page(call, [_messaging_number(account, number) for number in numbers])
+
+
+def list_messaging_numbers(account: "Account", call: OperationCall) -> Answer:
+    """List numbers with their profiles. Every number that is asked for is one of the account's.
+
+    Source: SDK 4.189, `phone_numbers.messaging.list`.
+    """
+    named = call.query.get("filter[phone_number]")
+    numbers = named.split(",") if named else account.profiles.assigned
+    rows = [_messaging_number(account, number) for number in numbers if is_e164(number)]
+    wanted = call.query.get("filter[messaging_profile_id]")
+    return page(call, [row for row in rows if wanted in (None, row["messaging_profile_id"])])
+
+
+def _messaging_number(account: "Account", number: str) -> dict[str, Any]:
+    shown = {"record_type": "messaging_settings", "messaging_product": "P2P", "country_code": _country(number)}
+    profile_id = account.profiles.shown_of_number(number)
+    return {"id": number, "phone_number": number, "messaging_profile_id": profile_id, **shown}
 
 
 def list_short_codes(account: "Account", call: OperationCall) -> Answer:
     """List the short codes of a profile. Source: SDK 4.189, `ShortCode`."""
-    shown = {"record_type": "short_code", "country_code": "US"}
     profile = account.profiles.known(call.parameters["id"])
     codes = [number for number in account.profiles.numbers_of(profile.id) if not is_e164(number)]
-    return page(call, [{"id": code, "short_code": code, "messaging_profile_id": profile.id, **shown} for code in codes])
+    return page(call, [_short_code(account, code) for code in codes])
+
+
+def list_all_short_codes(account: "Account", call: OperationCall) -> Answer:
+    """List the short codes of all profiles. Source: SDK 4.189, `short_codes.list`."""
+    rows = [_short_code(account, code) for code in account.profiles.assigned if not is_e164(code)]
+    wanted = call.query.get("filter[messaging_profile_id]")
+    return page(call, [row for row in rows if wanted in (None, row["messaging_profile_id"])])
+
+
+def _short_code(account: "Account", code: str) -> dict[str, Any]:
+    shown = {"record_type": "short_code", "country_code": "US"}
+    return {"id": code, "short_code": code, "messaging_profile_id": account.profiles.shown_of_number(code), **shown}
 
 
 def list_url_domains(account: "Account", call: OperationCall) -> Answer:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.testing.simulator import profiles, rcs
+from service.testing.simulator import billing, profiles, rcs
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.hosted import numbers, order_operations
@@ -101,6 +101,9 @@ OPERATIONS = (
     Operation("POST", _CAMPAIGN_NUMBERS, campaign_numbers.assign_number),
     Operation("GET", f"{_CAMPAIGN_NUMBERS}/{{phone_number}}", campaign_numbers.retrieve_number),
     Operation("DELETE", f"{_CAMPAIGN_NUMBERS}/{{phone_number}}", campaign_numbers.delete_number),
+    Operation("GET", "/phone_numbers/messaging", profiles.list_messaging_numbers),
+    Operation("GET", "/short_codes", profiles.list_all_short_codes),
+    Operation("GET", "/balance", billing.retrieve_balance),
     Operation("GET", "/messaging_optouts", inbound.list_opt_outs),
     Operation("GET", "/detail_records", detail_records.search_detail_records),
     Operation("GET", "/webhook_deliveries", deliveries.list_deliveries),

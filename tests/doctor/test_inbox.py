@@ -1,0 +1,66 @@
+"""The work: the queue's age, dead events, blocks, and counters that agree."""
+
+import pytest
+
+from service.doctor import inbox
+from service.store.effects.blocks import Block, pause
+from service.store.inbox import maintenance
+from tests.cli.deployment import Deployment
+from tests.doctor.looking import look, status
+from tests.stack import Stack
+from tests.telnyx_events import envelope
+
+
+def at(stack: Stack) -> Deployment:
+    """The stack's deployment, for events that end as the test wants."""
+    return Deployment(stack.host.redis_url, stack.settings.namespace, stack.redis)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("age", "expected"), [(0.0, "ok"), (90.0, "warning"), (3600.0, "failed")])
+def test_an_event_that_waits_for_a_worker_is_told_of(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, age: float, expected: str
+) -> None:
+    stack.deliver(envelope("test.something", {}))
+    real = maintenance.queue
+
+    async def older(store: object) -> maintenance.Queue:
+        found = await real(store)  # type: ignore[arg-type]
+        assert found.due == 1
+        return maintenance.Queue(found.length, found.due, age, 0)
+
+    monkeypatch.setattr(maintenance, "queue", older)
+    found = look(stack, "queue")
+    assert found.status == expected
+    assert expected == "ok" or "ringback worker" in found.told
+
+
+def test_dead_events_are_counted(stack: Stack) -> None:
+    assert status(stack, "dead events") == "ok"
+    at(stack).one_of_each()
+    found = look(stack, "dead events")
+    assert (found.status, "1 events are dead" in found.told) == ("warning", True)
+    assert "ringback dead list" in found.told
+
+
+def test_blocks_are_named_with_what_to_do(stack: Stack) -> None:
+    assert status(stack, "blocks") == "ok"
+    stack.ask(lambda store: pause(store, "*"))
+    found = look(stack, "blocks")
+    assert (found.status, "ringback resume" in found.told) == ("warning", True)
+
+
+def test_a_block_of_the_account_has_failed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def blocked(_: object) -> list[Block]:
+        return [Block("credentials", 0, "401", "set TELNYX_API_KEY", 12)]
+
+    monkeypatch.setattr(inbox, "open_blocks", blocked)
+    found = look(stack, "blocks")
+    assert (found.status, found.told) == ("failed", "credentials parks 12 events: set TELNYX_API_KEY")
+
+
+def test_counters_that_differ_have_failed(stack: Stack) -> None:
+    at(stack).one_of_each()
+    assert status(stack, "conservation") == "ok"
+    stack.ask(lambda store: store.redis.execute_command("HINCRBY", store.keys.counts, "accepted", 3))  # type: ignore[no-untyped-call]
+    found = look(stack, "conservation")
+    assert (found.status, "ringback audit" in found.told) == ("failed", True)
