@@ -37,6 +37,7 @@ from service.processes.sockets import listen
 from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.store.connection import connect, locate
 from service.store.inbox.group_commit import GroupCommit
+from service.store.inbox.workers import trouble_with_workers
 from service.store.permissions import ingress_needs
 from service.store.server_checks import require_usable_at, trouble_with_encryption
 from service.store.store import Store
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     refusals, wrong_address = RefusalLog(), WrongAddress(metrics)
     reception = Reception(settings, inbox, metrics, refusals, wrong_address)
     probe = HealthProbe(store, ingress_needs())
-    health = health_routes(probe, probed, metrics.registry, warns=partial(trouble_with_encryption, probed))
+    health = health_routes(probe, probed, metrics.registry, warns=partial(_warnings, probed))
     receptions = {
         **_with_or_without_slash("/webhooks", reception),
         **_with_or_without_slash("/webhooks/failover", replace(reception, arrived_by="failover")),
@@ -182,6 +183,12 @@ def _on_loopback(endpoint: Endpoint) -> Endpoint:
         return await endpoint(request)
 
     return answer
+
+
+async def _warnings(store: Store) -> str | None:
+    """Return what hinders processing, though reception goes on, or None."""
+    found = (await trouble_with_encryption(store), await trouble_with_workers(store))
+    return "; ".join(filter(None, found)) or None
 
 
 def _lifespan(

@@ -99,6 +99,7 @@ async def _deployment(store: Store) -> _Deployment:
         ("ringback_queue_events", "Events in the queue: due, leased, deferred or scheduled.", queued.length),
         ("ringback_queue_due_events", "Due events that wait for a worker.", queued.due),
         ("ringback_queue_age_seconds", "Waiting time of the first due event.", queued.age),
+        ("ringback_workers", "Workers that gave a sign within 15 s and are not stopping.", queued.workers),
         ("ringback_blocked_workers", "Workers with an event loop that a handler blocks.", queued.blocked_workers),
     ]
     if used is not None:

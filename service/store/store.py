@@ -44,6 +44,7 @@ class Keys:
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
     | `<ns>:lapsed:<worker>` | set | ids of events whose leases by this worker lapsed |
     | `<ns>:blocked` | hash | worker → since when its event loop is blocked, and by whose code (JSON) |
+    | `<ns>:workers` | hash | worker → its last sign (ms), a blank, and what it says of itself (JSON) |
     | `<ns>:draining:<worker>` | string | it has announced its stop |
     | `<ns>:bodies` | sorted set | ids of events that ended well and still have their body |
     | `<ns>:pruning` | hash | the small record that is about to take the place of an event's whole one |
@@ -108,6 +109,7 @@ class Keys:
         self.sent_regions = f"{namespace}:sent_regions"
         self.url_domains = f"{namespace}:url_domains"
         self.wake = f"{namespace}:wake"
+        self.workers = f"{namespace}:workers"
         self.draining = _names_after(f"{namespace}:draining:")
         self.event = _names_after(f"{namespace}:event:")
         self.message = _names_after(f"{namespace}:message:")

@@ -8,12 +8,14 @@ from here.
 import threading
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import structlog
 from redis.exceptions import RedisError
 
 from service.store.connection import connect_blocking
 from service.store.inbox.leases import HandlerResults, HeldLease, finishing, renewal
+from service.store.inbox.workers import SIGN_EVERY, WorkerSign, WorkerState
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 from service.store.store import Store
@@ -28,16 +30,21 @@ MAX_TICK = 0.5
 
 
 class LeaseRenewer(threading.Thread):
-    """Renews every third of a lease, and after an error of Redis as soon as it is back."""
+    """Renews every third of a lease or 5 s. After an error of Redis it renews as soon as that is back.
 
-    def __init__(self, url: str, store: Store, leases: HeldLeases, watch: LoopWatch) -> None:
+    Each renewal is also the worker's sign to the others. `sign` describes the worker.
+    """
+
+    def __init__(self, url: str, store: Store, leases: HeldLeases, watch: LoopWatch, sign: WorkerSign) -> None:
         super().__init__(name="lease keeper", daemon=True)
         self._store = store
         self._leases = leases
         self._watch = watch
         self._redis = connect_blocking(url, timeout=min(MAX_COMMAND, leases.lease / 3))
         self._ended = threading.Event()
-        self._next = time.monotonic() + leases.lease / 3
+        self._sign = sign
+        # At once, so that the worker is known from its start on.
+        self._next = time.monotonic()
         self._overdue: dict[tuple[str, str], HeldLease] = {}
         self._endings: list[HandlerResults] = []
         self._reported_blocked = False
@@ -49,7 +56,7 @@ class LeaseRenewer(threading.Thread):
             self._watch.look()
             self._abandon_overdue()
             if time.monotonic() >= self._next:
-                pause = self._leases.lease / 3 if self._record_and_renew() else RETRY_PAUSE
+                pause = min(self._leases.lease / 3, SIGN_EVERY) if self._record_and_renew() else RETRY_PAUSE
                 self._next = time.monotonic() + pause
         self._redis.close()
 
@@ -115,6 +122,7 @@ class LeaseRenewer(threading.Thread):
             lease=self._leases.lease,
             answered=answered,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
+            sign=self._current_sign(answered),
         )
         lost: list[bytes] = run_blocking(self._redis, "renew", self._store.keys.counts, *args)
         self._reported_blocked = is_blocked
@@ -122,6 +130,11 @@ class LeaseRenewer(threading.Thread):
         self._leases.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)
         self._announce_lost(each for each in held if each.event_id in gone or each.renewal_action == "overdue")
         self._overdue = {}
+
+    def _current_sign(self, answered: int) -> WorkerSign:
+        """Return the sign of this moment. A worker that has claimed nothing yet opens its handlers' lifespans."""
+        state: WorkerState = "stopping" if self._leases.stopping else "working" if answered else "starting"
+        return replace(self._sign, running=len(self._leases.running), state=state)
 
     def _announce_lost(self, lost: Iterable[HeldLease]) -> None:
         for each in lost:

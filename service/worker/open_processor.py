@@ -1,14 +1,18 @@
 """Opening what a worker processes events with: client, lifespans, lease renewer."""
 
 import asyncio
+import os
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from importlib import metadata
 from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
 
+from service import clock
 from service.outbound.client import open_client
 from service.outbound.gate import Gate, GateMetrics
 from service.outbound.sender import EffectMetrics
@@ -17,6 +21,7 @@ from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.batching import Batcher
 from service.store.inbox.leases import HandlerResults, finish
+from service.store.inbox.workers import WorkerSign, forget_worker
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices
 from service.worker.held_leases import HeldLeases, note_tasks
@@ -29,6 +34,7 @@ from service.worker.readiness import notify_of_block
 log = structlog.get_logger(__name__)
 
 
+LEAVE_SECONDS = 1.0
 SLOW_LIFESPAN = 5.0
 """Seconds after which the log says which lifespan the worker waits for. Then after twice as long each time."""
 
@@ -47,7 +53,9 @@ async def open_processor(
         telnyx = open_client(settings, store, EffectMetrics(metrics.registry))
         stack.push_async_callback(telnyx.close)
         watch = LoopWatch(asyncio.get_running_loop(), leases, router)
-        renewer = LeaseRenewer(redis_url, store, leases, watch)
+        # After the renewer's end, which would announce the worker again.
+        stack.push_async_callback(_leave, store, leases.worker)
+        renewer = LeaseRenewer(redis_url, store, leases, watch, _sign(settings, router))
         renewer.start()
         # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
         stack.callback(renewer.join)
@@ -58,6 +66,25 @@ async def open_processor(
         finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, within=1.0)
         yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry))
+
+
+def _sign(settings: Settings, router: Router) -> WorkerSign:
+    """Return what this worker says of itself."""
+    return WorkerSign(
+        name=f"{socket.gethostname()}:{os.getpid()}",
+        version=metadata.version("ringback"),
+        started_at=int(clock.now() * 1000),
+        concurrency=settings.concurrency,
+        source=settings.handlers,
+        handlers=tuple(sorted(router.subscriptions)),
+    )
+
+
+async def _leave(store: Store, worker: str) -> None:
+    """Leave the registry of workers. Without Redis, the others see for themselves that this one is gone."""
+    with suppress(RedisError, OSError, TimeoutError):
+        async with asyncio.timeout(LEAVE_SECONDS):
+            await forget_worker(store, worker)
 
 
 async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:

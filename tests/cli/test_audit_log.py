@@ -22,13 +22,11 @@ from tests.cli.deployment import Deployment
 
 NUMBER = "+13125550142"
 ME = f"{pwd.getpwuid(os.geteuid()).pw_name}@{socket.gethostname()}"
-READING = {
-    *("audit log", "config", "dead list", "dead show", "demo", "doctor", "events follow", "events list", "events show"),
-    *("healthcheck", "hosted eligibility", "hosted list", "hosted show", "ingress", "messages list", "messages show"),
-    *("new", "optouts list", "policy check", "policy explain", "rcs agents", "rcs capabilities", "rcs deeplink"),
-    *("simulator", "tollfree list", "tollfree show", "trigger", "up", "webhooks deliveries", "webhooks plan", "worker"),
+UNASKED = {
+    *("audit", "events export", "hosted upload", "hosted validate", "optouts add", "optouts import"),
+    *("pause", "resume"),
 }
-"""Commands that change nothing of a deployment, but for what they start."""
+"""Commands that change or reveal something and ask nobody."""
 
 
 @pytest.fixture(autouse=True)
@@ -59,8 +57,12 @@ def leaves(command: Any, *path: str) -> Iterator[tuple[str, Any]]:
 COMMANDS = dict(leaves(typer.main.get_command(app)))
 
 
-@pytest.mark.parametrize("name", sorted(set(COMMANDS) - READING))
-def test_every_command_that_is_not_known_to_read_only_puts_itself_on_record(name: str) -> None:
+def asks(command: Any) -> bool:
+    return any(parameter.name == "yes" for parameter in command.params)
+
+
+@pytest.mark.parametrize("name", sorted(UNASKED | {name for name, each in COMMANDS.items() if asks(each)}))
+def test_every_command_that_changes_something_puts_itself_on_record(name: str) -> None:
     source = inspect.getsource(inspect.getmodule(inspect.unwrap(COMMANDS[name].callback)) or pytest)
     assert "confirm(" in source or "put_on_record(" in source
 

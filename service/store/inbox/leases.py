@@ -13,6 +13,7 @@ from service.events import Event, read_event
 from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord, parse_record
+from service.store.inbox.workers import WorkerSign
 from service.store.scripts import Argument
 from service.store.store import Store
 
@@ -179,15 +180,21 @@ async def finish(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
 
 
 def renewal(
-    worker: str, held: Iterable[HeldLease], *, lease: float, answered: int, blocked: tuple[float, str] | None = None
+    worker: str,
+    held: Iterable[HeldLease],
+    *,
+    lease: float,
+    answered: int,
+    blocked: tuple[float, str] | None = None,
+    sign: WorkerSign | None = None,
 ) -> list[Argument]:
     """Return the arguments of `renew.lua`: extend by `lease` seconds what is held, give back what does not run.
 
     `answered` is the number of the last claim that, like all before it, was answered. `blocked`
-    says for how many seconds the worker's event loop has been blocked, and by whose code.
+    says for how many seconds the worker's event loop has been blocked, and by whose code. `sign` describes the worker.
     """
     told = orjson.dumps({"seconds": round(blocked[0], 1), "place": blocked[1]}) if blocked else b""
-    args: list[Argument] = [worker, int(lease * 1000), answered, told]
+    args: list[Argument] = [worker, int(lease * 1000), answered, told, sign.to_json() if sign else b""]
     for each in held:
         args += (each.event_id, each.token, each.renewal_action, orjson.dumps(each.about) if each.about else b"")
     return args

@@ -25,13 +25,14 @@ class Queue:
     """The length of the queue, how many events wait for a worker, and for how long the first one does.
 
     `age` is seconds since the earliest due time, or 0 where nothing is due. The events of a worker whose event loop is
-    blocked count as due since then. `blocked_workers` is the number of such workers.
+    blocked count as due since then. `blocked_workers` is the number of such workers, `workers` that of all live ones.
     """
 
     length: int
     due: int
     age: float
     blocked_workers: int
+    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,8 @@ async def sweep(store: Store, *, first: int) -> int:
 
 async def queue(store: Store) -> Queue:
     """Return the numbers of the queue at one moment."""
-    length, due, age, blocked = await store.run("queue")
-    return Queue(length, due, age / 1000, blocked)
+    length, due, age, blocked, workers = await store.run("queue")
+    return Queue(length, due, age / 1000, blocked, workers)
 
 
 async def blocked_workers(store: Store) -> list[str]:

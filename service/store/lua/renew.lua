@@ -3,15 +3,15 @@
 -- lease that nobody else has taken is extended.
 --
 -- requires: lease note settle
--- Keys:   those of settle and lease, <ns>:blocked
+-- Keys:   those of settle and lease, <ns>:blocked, <ns>:workers
 -- ARGV:   worker, lease (ms), answered (number of the last claim that, like all before, was answered),
---         blocked ('' | JSON {seconds, place}: its event loop is blocked), then for each event that it runs: id, token, action
+--         blocked ('' | JSON {seconds, place}: its event loop is blocked), sign (JSON: what it says of itself), then for each event that it runs: id, token, action
 --         ('extend' | 'overdue': the lease ends, which counts though the worker is alive), about ('' | JSON {handler, place}:
 --         what blocks the event loop)
 -- Answer: the ids whose lease was lost
 -- Cost:   O(events that the worker holds × log queue)
 local worker, lease, answered = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local FIRST = 5
+local FIRST, FORGOTTEN_AFTER = 6, 3600000
 local lost, runs = {}, {}
 
 -- end_overdue: an event ran longer than it may. Its worker is alive, but the lapse counts, once and for good: under a token that
@@ -73,6 +73,12 @@ for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
   end
   if not ours then redis.call('SREM', ns .. ':held:' .. worker, id) end
 end
+local signs = redis.call('HGETALL', ns .. ':workers')
+for i = 1, #signs, 2 do
+  local seen = tonumber(signs[i + 1]:match('^(%d+) ')) or 0
+  if now - seen > FORGOTTEN_AFTER then redis.call('HDEL', ns .. ':workers', signs[i]) end
+end
+redis.call('HSET', ns .. ':workers', worker, string.format('%.0f ', now) .. ARGV[5])
 redis.call('HDEL', ns .. ':blocked', worker)
 if ARGV[4] ~= '' then
   -- Readers of the queue are to know that events of this worker make no progress.
