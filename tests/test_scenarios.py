@@ -177,7 +177,7 @@ def test_ctx_reply_answers_an_rcs_message_by_its_agent(stack: Stack) -> None:
     assert stack.ended(event).state == "done"
     [answer] = stack.sent_to(number)
     assert answer.path == "/messages/rcs"
-    assert answer.body["agent_id"] == "agent-1"
+    assert answer.body["agent_id"] == "acme_agent"
     assert answer.body["agent_message"] == {"content_message": {"text": "Thanks, we will call you back."}}
 
 

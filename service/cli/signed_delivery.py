@@ -1,4 +1,4 @@
-"""Deliveries of signed webhooks to a Ringback on this machine."""
+"""Deliveries of signed webhooks, as Telnyx makes them."""
 
 import json
 import time
@@ -13,6 +13,13 @@ from service.security.telnyx_signature import sign
 SECONDS = 10.0
 
 
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows none: Telnyx counts a redirect as a failure."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return no request."""
+
+
 def deliver(url: str, body: Any, key: SigningKey, *, age: int = 0) -> tuple[int, str]:
     """Post a body as Telnyx does, signed `age` seconds ago, and return the status and the text of the answer.
 
@@ -21,8 +28,9 @@ def deliver(url: str, body: Any, key: SigningKey, *, age: int = 0) -> tuple[int,
     """
     raw = json.dumps(body).encode()
     headers = {**sign(raw, key, int(time.time()) - age), "content-type": "application/json"}
+    opener = urllib.request.build_opener(_NoRedirects)
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, raw, headers), timeout=SECONDS) as response:
-            return int(response.status), response.read().decode()
+        with opener.open(urllib.request.Request(url, raw, headers), timeout=SECONDS) as response:
+            return int(response.status), response.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+        return error.code, error.read().decode(errors="replace")

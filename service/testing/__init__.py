@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from service.testing.bench import Bench, Result, make_event, open_bench, run_handler
+    from service.testing.samples import sample
 
-__all__ = ["Bench", "Result", "make_event", "open_bench", "run_handler"]
+__all__ = ["Bench", "Result", "make_event", "open_bench", "run_handler", "sample"]
 
 
 def __getattr__(name: str) -> Any:
     """Return a name of the test kit, which loads the worker and the Telnyx SDK: samples and simulator start without."""
     if name in __all__:
-        return getattr(import_module("service.testing.bench"), name)
+        return getattr(import_module("service.testing." + ("samples" if name == "sample" else "bench")), name)
     raise AttributeError(name)

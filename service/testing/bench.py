@@ -12,7 +12,7 @@ import sys
 import tempfile
 import traceback
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
-from service.testing.samples import NUMBER, inbound_sms, outbound_rcs
+from service.testing.samples import NUMBER, cases, payload_in, sample
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from service.testing.simulator.api.call import LoggedRequest
@@ -44,11 +44,11 @@ from service.worker.arq_compat import process
 from service.worker.handler_runner import HandlerMetrics
 from service.worker.open_processor import open_processor
 
-_SAMPLES: Mapping[str, Callable[[], dict[str, Any]]] = {
-    "message.received": lambda: inbound_sms(NUMBER),
-    "message.sent": lambda: outbound_rcs("sent", NUMBER),
-    "message.finalized": lambda: outbound_rcs("delivery_failed", NUMBER),
-    "message.read": lambda: outbound_rcs("read", NUMBER),
+_SAMPLES = {
+    "message.received": "sms.received",
+    "message.sent": "rcs.sent",
+    "message.finalized": "rcs.failed",
+    "message.read": "rcs.read",
 }
 _DERIVED = frozenset({"emit", "schedule"})
 _MOST_EMITTED = 1000
@@ -65,14 +65,17 @@ def make_event(
 ) -> Event[dict[str, Any]]:
     """Make an event to run a handler with.
 
-    Without `payload`, one of `message.*` has that of a sample: an inbound SMS, or an outbound RCS message. Others have
+    `event_type` is a type or the name of a sample (`ringback trigger --list`), such as `rcs.expired`. Without
+    `payload`, one of `message.*` has that of a sample: an inbound SMS, or an outbound RCS message. Other types have
     none. `fields` replace those of the payload, `from_` as `from`. `arrived_by` is `webhook`,
-    `failover` or, for an event of Ringback's own, `emit` or `schedule`.
+    `failover` or, for an event of Ringback's own, `emit` or `schedule`. All samples are about one number.
     """
-    given = dict(payload) if payload is not None else _SAMPLES.get(event_type, dict)()
+    name = _SAMPLES.get(event_type, event_type)
+    body = sample(name, number=NUMBER) if name in cases() else {}
+    given = payload_in(body) if payload is None else dict(payload)
     return Event(
         id=event_id or str(uuid.uuid4()),
-        type=event_type,
+        type=read_envelope(orjson.dumps(body)).type if event_type in cases() else event_type,
         occurred_at=datetime.fromtimestamp(clock.now(), UTC),
         payload={**given, **{name.removesuffix("_"): value for name, value in fields.items()}},
         arrived_by=arrived_by,

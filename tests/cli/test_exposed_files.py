@@ -82,7 +82,7 @@ def test_a_damaged_development_key_is_told_of(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("command", ["up", "ingress", "worker", "events list", "trigger sms-received"])
+@pytest.mark.parametrize("command", ["up", "ingress", "worker", "events list", "trigger sms.received"])
 def test_commands_end_with_2_over_an_exposed_folder(tmp_path: Path, command: str) -> None:
     data_folder(0o777)
     (tmp_path / "data" / "development.key").write_bytes(base64.b64encode(bytes(range(32))))

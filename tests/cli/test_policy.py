@@ -149,7 +149,7 @@ def test_what_would_be_sent_is_told_without_text_and_number(tmp_path: Path) -> N
 
 def test_the_text_is_told_on_demand(tmp_path: Path) -> None:
     found = explained(tmp_path, failed(), "--at", "2026-11-22T18:00", "--reveal")
-    assert (found["to"], found["from"], found["text"]) == (NUMBER, SMS_FROM, f"Ringback Diner: {TEXT}")
+    assert (found["to"], found["from"], found["text"]) == (NUMBER, SMS_FROM, f"Acme: {TEXT}")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from service.security.numbers import digests
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.maintenance import prune_bodies
+from service.testing.samples import sample
 from tests.cli.deployment import Deployment
-from tests.reported import case
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 
 
@@ -42,7 +42,7 @@ def test_a_number_is_found_wherever_it_stands_and_however_it_is_written(deployme
 
 
 def test_a_number_without_its_plus_is_found(deployment: Deployment) -> None:
-    body = orjson.dumps(case("14"))
+    body = orjson.dumps(sample("link.clicked-number-without-plus", number="+13125550411"))
     arrival = NewEvent("clicked", "link_clicked", body, "webhook")
     deployment.ask(lambda store: accept(store, [arrival]))
     receive(deployment, "number", {"from": 13125550411, "to": ["001 312 555 0411"]})

@@ -1,9 +1,7 @@
 """Events nested as deeply as the parser allows: read by every reader, run by every handler, shown by every command."""
 
 import copy
-import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -19,12 +17,13 @@ from service.security.anonymize import Anonymizer, masked
 from service.security.encryption import Sealer
 from service.security.numbers import NumberMatcher
 from service.store.inbox.accept import index_terms
+from service.testing.samples.cases import body_names, read_body
+from service.testing.samples.placeholders import Subject, fill
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.tiers import slow
 
-PAYLOADS = Path(__file__).parents[1] / "payloads"
-OTHERS = sorted({path.stem for path in PAYLOADS.glob("*.json")} - {"message.received--sms-stop"})
+OTHERS = sorted({*body_names()} - {"sms-inbound"})
 DEEP = 1000
 DEEPEST = 1024
 """Levels that the parser reads."""
@@ -77,9 +76,9 @@ def extra(body: Any) -> Any:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("file", ["message.received--sms-stop", *slow(*OTHERS)])
+@pytest.mark.parametrize("file", ["sms-inbound", *slow(*OTHERS)])
 def test_whichever_field_is_nested_deeply_the_event_is_read_or_refused(file: str, shape: str) -> None:
-    body = extra(json.loads((PAYLOADS / f"{file}.json").read_bytes()))
+    body = extra(fill(read_body(file), Subject()))
     deep = SHAPES[shape](DEEP)
     paths = [*places(body)]
     assert len(paths) > 5

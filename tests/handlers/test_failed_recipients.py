@@ -3,14 +3,14 @@
 import json
 
 from handlers import router as built_in
-from tests.reported import case, case_text
+from service.testing.samples import sample
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number
 
 
 def test_recipients_without_a_number_are_passed_over(stack: Stack) -> None:
     number = fresh_number()
-    event = case("09", replacing={"+13125550109": number})
+    event = sample("rcs.failed-for-several", number=number)
     stack.start_worker(built_in)
     stack.deliver(event)
 
@@ -22,7 +22,7 @@ def test_recipients_without_a_number_are_passed_over(stack: Stack) -> None:
 
 def test_half_an_emoji_goes_out_as_a_replacement_character(stack: Stack) -> None:
     number = fresh_number()
-    text = case_text("17", **{"+13125550114": number})
+    text = json.dumps(sample("rcs.failed-with-lone-surrogate", number=number))
     stack.start_worker(built_in)
     assert stack.deliver(text.encode()).status_code == 200
 

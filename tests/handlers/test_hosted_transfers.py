@@ -6,12 +6,18 @@ import pytest
 
 from handlers import hosted_numbers, hosted_transfers
 from service import Router
+from service.testing.samples import sample
 from tests.notifications import noted
-from tests.reported import case
 from tests.stack import Stack
 
 ROUTER = Router(hosted_numbers.router, hosted_transfers.router)
 NUMBER = "+13125550112"
+
+
+def transfer() -> Any:
+    """A request for a transfer whose approval is due in 2033."""
+    deadline = {"data.payload.approval_deadline": 1999999999}
+    return sample("hosted.internal-transfer-numbers-as-texts", number=NUMBER, set=deadline)
 
 
 def told(stack: Stack, event: Any) -> list[str]:
@@ -41,7 +47,7 @@ def told(stack: Stack, event: Any) -> list[str]:
     ids=repr,
 )
 def test_numbers_of_any_shape_do_not_keep_the_notice_back(stack: Stack, numbers: Any) -> None:
-    event = case("15")
+    event = transfer()
     event["data"]["payload"]["numbers"] = numbers
     order_id = event["data"]["payload"]["order_id"]
     [text] = told(stack, event)
@@ -49,7 +55,7 @@ def test_numbers_of_any_shape_do_not_keep_the_notice_back(stack: Stack, numbers:
 
 
 def test_an_order_without_numbers_is_told_of_too(stack: Stack) -> None:
-    event = case("15")
+    event = transfer()
     del event["data"]["payload"]["numbers"]
     assert len(told(stack, event)) == 1
 
@@ -57,13 +63,13 @@ def test_an_order_without_numbers_is_told_of_too(stack: Stack) -> None:
 @pytest.mark.parametrize("field", ["decision", "profile_id", "user_id", "order_status", "status", "unknown"])
 @pytest.mark.parametrize("odd", [{"name": "pending"}, ["pending"], 5, None], ids=repr)
 def test_no_other_field_keeps_the_notice_back(stack: Stack, field: str, odd: Any) -> None:
-    event = case("15")
+    event = transfer()
     event["data"]["payload"][field] = odd
     assert len([each for each in told(stack, event) if "2033-05-18" in each]) == 1
 
 
 @pytest.mark.parametrize("deadline", ["1999999999", 1999999999000, "2033-05-18T03:33:19Z"], ids=repr)
 def test_the_deadline_is_read_in_any_form(stack: Stack, deadline: Any) -> None:
-    event = case("15")
+    event = transfer()
     event["data"]["payload"]["approval_deadline"] = deadline
     assert len([each for each in told(stack, event) if "2033-05-18" in each]) == 1

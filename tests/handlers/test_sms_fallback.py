@@ -179,7 +179,7 @@ def test_each_recipient_has_a_rule_of_its_own(stack: Stack, start: Start) -> Non
 
     assert fallback(stack.ended(event)) == ("done", None)
     [sms] = stack.sent_to(french)
-    assert (sms.body["from"], sms.body["text"]) == ("12345", "Ringback Diner : Your table is ready")
+    assert (sms.body["from"], sms.body["text"]) == ("12345", "Acme : Your table is ready")
     assert stack.sent_to(other) == []
 
 

@@ -131,7 +131,7 @@ def test_a_lone_file_needs_no_words_in_an_mms(tmp_path: Path) -> None:
 
 def test_a_template_takes_the_place_of_the_text(tmp_path: Path) -> None:
     found = policy(tmp_path, "[[rules]]\nname = 'a'\ntemplate = '{{ agent_name }} in {{ country }}: {{ text }}'\n")
-    assert draft(case(found), {"text": "Hi"}).text == "Ringback Diner in US: Hi"
+    assert draft(case(found), {"text": "Hi"}).text == "Acme in US: Hi"
 
 
 @pytest.mark.parametrize(

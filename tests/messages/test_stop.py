@@ -1,5 +1,6 @@
 """A STOP holds whatever else is said; who has no number is neither opted out nor written to."""
 
+import json
 import time
 from typing import Any
 
@@ -13,13 +14,13 @@ from service import Context, Event, Router
 from service.events.opt_out_words import OPT_OUT_WORDS
 from service.store.facts.consent import consent_of, opt_outs, opted_out
 from service.store.store import Store
+from service.testing.samples import cases, sample
 from tests.pending import pending
-from tests.reported import case, case_text
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import Body, envelope, finalized_rcs, fresh_number, received_rcs, received_sms
 
-HIDING_PLACES = ("01", "02", "03", "04", "05", "16")
-WORDS = ("06", "07")
+HIDING_PLACES = sorted(name for name in cases() if name.startswith("stop.beside-"))
+WORDS = ("stop.revoke", "stop.opt-out")
 
 
 def is_opted_out(stack: Stack, number: str) -> bool:
@@ -42,7 +43,7 @@ def listed(stack: Stack) -> int:
 
 @pytest.mark.parametrize("name", [*HIDING_PLACES, *WORDS])
 def test_a_stop_holds_from_the_200_on_and_its_handler_ends_done(stack: Stack, name: str) -> None:
-    text = case_text(name)
+    text = json.dumps(sample(name))
     body = orjson.loads(text.replace("\\ud83d", "?"))
     number = body["data"]["payload"]["from"]["phone_number"]
     assert stack.deliver(text.encode()).status_code == 200
@@ -60,7 +61,7 @@ def test_a_handler_sees_half_an_emoji_as_a_replacement(stack: Stack) -> None:
         seen.append(event.payload["subject"])
 
     stack.start_worker(router)
-    text = case_text("16")
+    text = json.dumps(sample("stop.beside-lone-surrogate"))
     assert stack.deliver(text.encode()).status_code == 200
     stack.ended(orjson.loads(text.replace("\\ud83d", "?")))
     assert seen == ["cut \ufffd"]
@@ -70,7 +71,7 @@ def test_a_handler_sees_half_an_emoji_as_a_replacement(stack: Stack) -> None:
 @pytest.mark.parametrize("event_type", ["message.finalized", "message.sent", "message.read", "message.something"])
 def test_a_failure_because_of_a_stop_is_an_opt_out_and_no_sms(stack: Stack, code: Any, event_type: str) -> None:
     number = fresh_number()
-    body = case("08", replacing={"+13125550108": number})
+    body = sample("rcs.blocked", number=number)
     body["data"]["event_type"] = event_type
     body["data"]["payload"]["errors"][0]["code"] = code
     assert stack.deliver(body).status_code == 200
@@ -139,7 +140,7 @@ def test_our_own_number_is_not_opted_out_by_an_inbound_message_with_40300(stack:
 def test_who_has_no_number_is_not_opted_out_and_nobody_else_is(stack: Stack, sender: Any) -> None:
     other = fresh_number()
     assert stack.deliver(envelope("message.received", received_sms(other, "STOP"))).status_code == 200
-    body = case("10")
+    body = sample("whatsapp.hidden-sender-stop")
     body["data"]["payload"]["from"]["phone_number"] = sender
     body["data"]["payload"]["type"] = "SMS"
     stack.start_worker(built_in)
@@ -151,7 +152,7 @@ def test_who_has_no_number_is_not_opted_out_and_nobody_else_is(stack: Stack, sen
     assert kept(stack) == 1
 
 
-@pytest.mark.parametrize("name", ["12", "13"])
+@pytest.mark.parametrize("name", ["sms.received-from-name", "sms.received-from-short-code"])
 @pytest.mark.parametrize("sender", [None, "", "jane@example.com", "US.13491208655302741918"])
 def test_who_has_no_number_gets_no_answer(stack: Stack, name: str, sender: str | None) -> None:
     router, told = Router(), []
@@ -160,7 +161,7 @@ def test_who_has_no_number_gets_no_answer(stack: Stack, name: str, sender: str |
     async def answer(event: Event[dict[str, Any]], ctx: Context) -> None:
         told.append(await ctx.reply("Thanks, we will call you back."))
 
-    body = case(name)
+    body = sample(name)
     if sender is not None:
         body["data"]["payload"]["from"]["phone_number"] = sender
     stack.start_worker(router)
@@ -263,7 +264,7 @@ def test_a_time_that_cannot_be_right_hides_no_stop_and_lifts_none(stack: Stack, 
 
 def test_a_start_lifts_what_the_number_said_whoever_told_of_it(stack: Stack) -> None:
     number = fresh_number()
-    blocked = case("08", replacing={"+13125550108": number})
+    blocked = sample("rcs.blocked", number=number)
     stack.deliver(blocked)
     assert is_opted_out(stack, number)
     stack.deliver(envelope("message.received", received_sms(number, "\u00abStart!\u00bb")))
@@ -280,7 +281,7 @@ def test_a_text_of_our_own_opts_nobody_out(stack: Stack) -> None:
 
 def test_a_start_after_the_block_brings_no_sms_for_the_blocked_message(stack: Stack) -> None:
     number = fresh_number()
-    blocked = case("08", replacing={"+13125550108": number})
+    blocked = sample("rcs.blocked", number=number)
     del blocked["data"]["payload"]["sent_at"], blocked["data"]["payload"]["received_at"], blocked["data"]["occurred_at"]
     for body in (blocked, envelope("message.received", received_sms(number, "START"))):
         assert stack.deliver(body).status_code == 200

@@ -10,8 +10,8 @@ from handlers import router as built_in
 from service.events import Message
 from service.store.facts.consent import opt_outs, opted_out
 from service.store.store import Store
+from service.testing.samples import sample
 from tests.messages.whatsapp_replies import ANSWER, USER, Replies, answered, hidden_sender, sends, wrote
-from tests.reported import case
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number, received_sms
 
@@ -24,7 +24,7 @@ def in_the_past(event: Any, **ago: float) -> Any:
 
 def test_a_whatsapp_message_is_answered_by_whatsapp(stack: Stack) -> None:
     number = fresh_number()
-    event = case("11", replacing={"+13125550110": number, "13125550110": number[1:], "+13125550199": SMS_FROM})
+    event = sample("whatsapp.received-without-user-id", number=number)
     wrote(stack, number)
     assert answered(stack, event) == [True]
     assert sends(stack) == [
@@ -45,7 +45,7 @@ def test_a_whatsapp_message_is_answered_by_whatsapp(stack: Stack) -> None:
 
 def test_an_answer_that_was_lost_is_no_second_message(stack: Stack) -> None:
     number = fresh_number()
-    event = case("11", replacing={"+13125550110": number, "+13125550199": SMS_FROM})
+    event = sample("whatsapp.received-without-user-id", number=number)
     wrote(stack, number)
     stack.simulator.add_fault(kind="reset", when="after", path="/messages/whatsapp")
     replies = Replies()
@@ -113,7 +113,7 @@ def test_a_message_that_nothing_can_answer_for_is_not_answered(stack: Stack, kin
 def test_a_stop_by_sms_holds_for_whatsapp(stack: Stack) -> None:
     number = fresh_number()
     stop = envelope("message.received", received_sms(number, "STOP"))
-    event = case("11", replacing={"+13125550110": number, "+13125550199": SMS_FROM})
+    event = sample("whatsapp.received-without-user-id", number=number)
     wrote(stack, number)
     assert answered(stack, stop, event) == [False, False]
     assert sends(stack) == []
@@ -122,7 +122,7 @@ def test_a_stop_by_sms_holds_for_whatsapp(stack: Stack) -> None:
 @pytest.fixture
 def stop() -> Any:
     """A STOP of somebody who hides the number."""
-    return case("10", replacing={"+13125550199": SMS_FROM})
+    return sample("whatsapp.hidden-sender-stop")
 
 
 def opt_out_list(stack: Stack) -> list[str]:
@@ -162,7 +162,7 @@ def test_a_users_start_lifts_the_users_stop(stack: Stack, stop: Any) -> None:
 
 def test_who_says_stop_and_hides_the_number_later_stays_opted_out(stack: Stack) -> None:
     number = fresh_number()
-    stop = case("10", replacing={"+13125550199": SMS_FROM})
+    stop = sample("whatsapp.hidden-sender-stop")
     stop["data"]["payload"]["from"]["phone_number"] = number
     wrote(stack, "", USER)
     assert answered(stack, stop, hidden_sender()) == [False, False]

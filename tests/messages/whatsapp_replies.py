@@ -3,7 +3,7 @@
 from typing import Any
 
 from service import Context, Event, Router
-from tests.reported import case
+from service.testing.samples import sample
 from tests.stack import SMS_FROM, Stack
 
 USER = "US.13491208655302741918"
@@ -38,7 +38,7 @@ def sends(stack: Stack) -> list[tuple[str, Any]]:
 
 
 def hidden_sender(**body: Any) -> Any:
-    event = case("10", replacing={"+13125550199": SMS_FROM, "STOP": "Are you open?"})
+    event = sample("whatsapp.hidden-sender", set={"data.payload.to": SMS_FROM})
     event["data"]["payload"]["body"].update(body)
     return event
 

@@ -143,7 +143,7 @@ def test_the_daily_look_tells_of_drift_and_of_agents_that_are_new(stack: Stack) 
     [
         (
             received_rcs("+13125550100", "Hi"),
-            [("agent", "agent-1"), ("profile", "740572b6-099c-44a1-89b9-6c92163bc68d")],
+            [("agent", "acme_agent"), ("profile", "740572b6-099c-44a1-89b9-6c92163bc68d")],
         ),
         (received_sms("+13125550100", "Hi"), [("profile", "740572b6-099c-44a1-89b9-6c92163bc68d")]),
         ({"profile_id": "p", "order_id": "o"}, [("profile", "p")]),

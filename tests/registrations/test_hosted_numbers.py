@@ -3,7 +3,6 @@
 import time
 import uuid
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,6 +16,7 @@ from service.store.inbox.audit import audit
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
+from service.testing.samples import sample
 from service.testing.simulator.hosted.orders import NUMBER_STATUSES, ORDER_STATUSES
 from tests.notifications import noted
 from tests.pending import pending
@@ -24,7 +24,6 @@ from tests.stack import Stack
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
-PAYLOADS = Path(__file__).parents[1] / "payloads"
 NUMBERS = ["+13125550301", "+13125550302"]
 EVENT = "messaging_hosted_numbers_orders."
 CHANGED = "hosted_number_order.status_changed"
@@ -180,8 +179,7 @@ def test_a_deleted_order_is_a_change_too_and_only_once(stack: Stack, way: str) -
 
 def test_a_webhook_without_an_order_changes_nothing(stack: Stack) -> None:
     stack.start_worker(ROUTER)
-    event = orjson.loads((PAYLOADS / "messaging_hosted_numbers_orders.created--pending.json").read_bytes())
-    event["data"]["id"] = str(uuid.uuid4())
+    event = sample("hosted.without-order", set={"data.id": str(uuid.uuid4())})
     stack.deliver(event)
     assert stack.ended(event).handlers["hosted_numbers"].reason == "no_order_id"
     assert stack.simulator.requests == []

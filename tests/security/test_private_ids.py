@@ -14,9 +14,9 @@ from service.routing import Dead
 from service.security.anonymize import Anonymizer, masked
 from service.security.masking import mask_number, mask_numbers
 from service.security.numbers import NumberMatcher
+from service.testing.samples import sample
 from tests.cli.operator import Operator
 from tests.messages.whatsapp_replies import answered, hidden_sender, wrote
-from tests.reported import case
 from tests.stack import Stack
 
 NUMBER, USER = "+13125550110", "US.13491208655302741918"
@@ -25,7 +25,7 @@ TELNYX_ID = "5a9cb7e2-6d6f-4a7e-9d15-0f6bcb2f0002"
 
 
 def received(**body: Any) -> Any:
-    found = case("11")
+    found = sample("whatsapp.received-without-user-id", number=NUMBER)
     found["data"]["payload"]["body"].update({"from_user_id": USER, **body})
     return found
 

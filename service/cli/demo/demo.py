@@ -16,7 +16,7 @@ from service.cli.signed_delivery import deliver
 from service.security.masking import mask_number
 from service.security.telnyx_signature import TOLERANCE
 from service.store.inbox.records import EventRecord
-from service.testing.samples import envelope, inbound_sms, outbound_rcs
+from service.testing.samples import Subject, sample
 
 COLUMNS = ("Webhook", "Answer", "The event's record", "SMS: ledger / Telnyx / expected", "")
 WIDTH = 132
@@ -84,22 +84,22 @@ def deliveries(*, chaos: bool) -> Iterator[DemoDelivery]:
     yield from _failures()
     if chaos:
         title = "Another failure: the worker is killed after Telnyx took the SMS and before its answer"
-        yield DemoDelivery(title, _rcs(INTERRUPTED), INTERRUPTED, sms=1, own=1, kills=True)
+        yield DemoDelivery(title, sample("rcs.failed", number=INTERRUPTED), INTERRUPTED, sms=1, own=1, kills=True)
     title = f"RCS to {mask_number(REACHED)} was delivered"
-    yield DemoDelivery(title, _rcs(REACHED, "delivered"), REACHED, sms=0, own=0)
+    yield DemoDelivery(title, sample("rcs.delivered", number=REACHED), REACHED, sms=0, own=0)
     yield _refused("A forged webhook (signed by another key)", FORGED, key=SigningKey.generate())
     yield _refused(f"A stale webhook (signed {TOLERANCE + 1} s ago)", STALE, age=TOLERANCE + 1)
-    inbound, title = envelope("message.received", inbound_sms(INBOUND)), f"An inbound SMS from {mask_number(INBOUND)}"
+    inbound, title = sample("sms.received", number=INBOUND), f"An inbound SMS from {mask_number(INBOUND)}"
     yield DemoDelivery(
         title, inbound, INBOUND, sms=None, expects=lambda record: record is not None and record.state == "done"
     )
 
 
 def _failures() -> Iterator[DemoDelivery]:
-    first = _rcs(FAILED)
+    message = Subject(number=FAILED)
+    first, other = (sample("rcs.failed", subject=message) for _ in range(2))
     again = copy.deepcopy(first)
     again["meta"]["attempt"] = 2
-    other = envelope("message.finalized", first["data"]["payload"])
     ids = (first["data"]["id"], other["data"]["id"])
     title = f"RCS to {mask_number(FAILED)} ended delivery_failed"
     yield DemoDelivery(title, first, FAILED, sms=1, own=1, about=ids)
@@ -110,11 +110,9 @@ def _failures() -> Iterator[DemoDelivery]:
 
 def _refused(title: str, number: str, *, age: int = 0, key: SigningKey | None = None) -> DemoDelivery:
     absent, answer = (lambda record: record is None), "401 refused"
-    return DemoDelivery(title, _rcs(number), number, sms=0, answer=answer, expects=absent, age=age, key=key)
-
-
-def _rcs(number: str, status: str = "delivery_failed") -> dict[str, Any]:
-    return envelope("message.finalized", outbound_rcs(status, number))
+    return DemoDelivery(
+        title, sample("rcs.failed", number=number), number, sms=0, answer=answer, expects=absent, age=age, key=key
+    )
 
 
 def _described(record: EventRecord | None) -> str:

@@ -1,7 +1,7 @@
 """`ringback events follow`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -15,6 +15,7 @@ from service.dashboard.timeline import Line, build, since
 from service.security.masking import shown_type
 from service.store.connection import server_time
 from service.store.effects.ledger import effects_of
+from service.store.inbox.accept import find_all
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, Watch
 from service.store.inbox.transfer import format_timestamp
@@ -24,6 +25,9 @@ PAUSE = 0.5
 """Seconds between two looks."""
 MOST_REMEMBERED = 4000
 """Events whose shown lines are remembered."""
+
+FreshLines = Callable[[EventRecord], Awaitable[list[Line]]]
+"""From an event to those of its lines that were not shown before."""
 
 
 @selects_present_events
@@ -40,7 +44,43 @@ def follow(*, selection: EventFilter, as_json: JsonOption = False) -> None:
         return
 
 
-def _fresh_lines(store: Store, began: int) -> Callable[[EventRecord], Awaitable[list[Line]]]:
+def follow_to_the_end(event_ids: Sequence[str], *, as_json: bool) -> bool:
+    """Show what happens to events until all have ended, or until Ctrl-C. Return whether none is dead."""
+    try:
+        return with_redis(lambda store: _follow_to_the_end(store, event_ids, as_json=as_json))
+    except KeyboardInterrupt:
+        return True
+
+
+async def _follow_to_the_end(store: Store, event_ids: Sequence[str], *, as_json: bool) -> bool:
+    fresh, states = _fresh_lines(store, 0), dict.fromkeys(event_ids, "open")
+    while True:
+        open_ids = [event_id for event_id, state in states.items() if state == "open"]
+        records = await find_all(store, open_ids)
+        await _print_fresh(records, fresh, as_json=as_json)
+        # An event that is not in this store will not end here.
+        states |= dict.fromkeys(open_ids, "gone") | {record.id: record.state for record in records}
+        if "open" not in states.values():
+            return not {"dead", "gone"} & set(states.values())
+        await asyncio.sleep(PAUSE)
+
+
+async def _print_fresh(records: Iterable[EventRecord], fresh: FreshLines, *, as_json: bool) -> None:
+    """Print the lines of events that were not printed before, in the order of their times."""
+    dated = []
+    for record in records:
+        lines = await fresh(record)
+        # The worker's clock and Redis's differ by a millisecond: an event ends after the runs that led to it.
+        last = max((line.at for line in lines), default=0)
+        dated += [(last if line.kind == "ended" else line.at, line.kind == "ended", line, record) for line in lines]
+    for _, _, line, record in sorted(dated, key=lambda each: each[:2]):
+        if as_json:
+            say_json(_as_json(line, record), indent=False)
+        else:
+            say(_in_words(line, record))
+
+
+def _fresh_lines(store: Store, began: int) -> FreshLines:
     """Return a function that returns those lines of an event since `began` that it has not returned before."""
     known: dict[str, set[Line]] = {}
     odd = OddRecords()
@@ -72,18 +112,13 @@ async def _follow(store: Store, selection: EventFilter, *, as_json: bool) -> Non
         await asyncio.sleep(PAUSE)
         try:
             changes = await watch.look()
-            lines = [(line, record) for record in changes.records for line in await fresh(record)]
+            await _print_fresh(changes.records, fresh, as_json=as_json)
         except (RedisError, OSError):
             if not away:
                 say("Redis is unreachable: waiting for it.", err=True)
             away = True
             continue
         away = False
-        for line, record in sorted(lines, key=lambda each: each[0].at):
-            if as_json:
-                say_json(_as_json(line, record), indent=False)
-            else:
-                say(_in_words(line, record))
         if changes.passed_over:
             say(f"Too much at once: {changes.passed_over} changes were passed over.", err=True)
 
