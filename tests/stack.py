@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.ingress.app import create_app
 from service.ingress.http_protocol import bounded_config
+from service.ingress.whole_requests import TakesWholeRequests, WholeRequest
 from service.processes.sockets import listen
 from service.routing import Router
 from service.security.telnyx_signature import public_key_text, sign
@@ -135,6 +136,9 @@ class Host:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self.app is not None, "no test is running"
         await self.app(scope, receive, send)
+
+    def take(self, request: WholeRequest) -> bool:
+        return isinstance(self.app, TakesWholeRequests) and self.app.take(request)
 
     @contextmanager
     def serving(self, app: Starlette) -> Iterator[str]:

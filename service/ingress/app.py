@@ -25,6 +25,7 @@ from service.ingress.http_protocol import bounded_config
 from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.ingress.refusal_log import RefusalLog
 from service.ingress.webhook_endpoint import Reception, WebhookApplication
+from service.ingress.whole_requests import WholeRequest
 from service.ingress.wrong_address import WrongAddress
 from service.monitoring.health import Endpoint, HealthProbe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs
@@ -50,7 +51,7 @@ TIMEOUT = 1.5
 """Seconds that Redis may take: Telnyx waits 2 s (knowledge base, receiving webhooks)."""
 
 
-def create_app(settings: Settings | None = None, *, counts: Path | None = None) -> Starlette:
+def create_app(settings: Settings | None = None, *, counts: Path | None = None) -> WebhookApplication:
     """Return the ingress as an ASGI application, to be served alone or mounted in another.
 
     `counts` is a folder for the counts, where several processes serve one port and answer /metrics as one.
@@ -139,16 +140,27 @@ def served_app(admin_port: int | None = None, counts: Path | None = None) -> ASG
         end_with_parent(parent.pid)
     app = create_app(settings, counts=counts)
     collect_rarely()
-    return app if admin_port is None else _by_port(app, admin_port)
+    return app if admin_port is None else _ByPort(app, admin_port)
 
 
-def _by_port(app: Starlette, admin_port: int) -> ASGIApp:
-    async def switch(scope: Scope, receive: Receive, send: Send) -> None:
-        server = scope.get("server")
-        chosen = app.state.admin if server is not None and server[1] == admin_port else app
+class _ByPort:
+    """The public application, and on the admin port the other one."""
+
+    def __init__(self, app: WebhookApplication, admin_port: int) -> None:
+        self._app = app
+        self._admin_port = admin_port
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        chosen = self._app.state.admin if self._is_admin(scope) else self._app
         await chosen(scope, receive, send)
 
-    return switch
+    def take(self, request: WholeRequest) -> bool:
+        """Take a webhook whose whole body is here."""
+        return not self._is_admin(request.scope) and self._app.take(request)
+
+    def _is_admin(self, scope: Scope) -> bool:
+        server = scope.get("server")
+        return server is not None and server[1] == self._admin_port
 
 
 @contextmanager

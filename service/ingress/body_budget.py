@@ -91,6 +91,10 @@ class BodyReservation:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def release(self) -> None:
+        """Give the room back."""
         self._budget.give_back(self)
 
     @asynccontextmanager

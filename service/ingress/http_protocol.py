@@ -15,8 +15,10 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from service.ingress.answers import AnswerTransport
 from service.ingress.connection_limit import ConnectionLimit, Waiting
 from service.ingress.refusal_log import RefusalLog, peer_of
+from service.ingress.whole_requests import TakesWholeRequests, WholeRequest
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65_536
@@ -43,27 +45,6 @@ class TooManyPipelined(Exception):
     """Too many requests wait behind one that is not answered yet."""
 
 
-class AnswerTransport(asyncio.Transport):
-    """The transport as an answer sees it, which lets the rest of an unfinished request come before it closes."""
-
-    def __init__(self, protocol: "BoundedHttpProtocol") -> None:
-        super().__init__()
-        self._protocol = protocol
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write, unless the answer has ended."""
-        if not self._protocol.lingers:
-            self._protocol.transport.write(data)
-
-    def is_closing(self) -> bool:
-        """Return whether the connection closes."""
-        return self._protocol.transport.is_closing()
-
-    def close(self) -> None:
-        """Close the connection after the rest of the request."""
-        self._protocol.end_after_answer()
-
-
 class BoundedHttpProtocol(HttpToolsProtocol):
     """Closes a connection that sends too much, takes too long, or does not read."""
 
@@ -78,6 +59,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self.lingers = False
         self._answering = AnswerTransport(self)
         self._keep_alive = True
+        self._unstarted: tuple[RequestResponseCycle, Any] | None = None
+        self._takes_whole = isinstance(self.app, TakesWholeRequests)
         self._refusal, self._reason = 400, "not an HTTP request"
         self._head_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -115,6 +98,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.send_400_response(self._reason)
             return
+        self._start()
         if self._stalled_bytes > MAX_HEAD_BYTES:
             self._refusal = 431
             self.send_400_response(_TOO_LARGE)
@@ -179,6 +163,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
+        self._start()
         if self.lingers:
             self._unset_keepalive_if_required()
         if self._is_idle():
@@ -242,6 +227,19 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """End the connection at once, in favour of a newer one."""
         self._stop_head_timer()
         self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        # The rest of the data may hold the whole body.
+        self._unstarted = cycle, app
+
+    def _start(self) -> None:
+        """Start to answer the request whose head has come."""
+        if self._unstarted is None:
+            return
+        (cycle, app), self._unstarted = self._unstarted, None
+        taken = self._takes_whole and not cycle.more_body and app is self.app
+        if not (taken and app.take(WholeRequest(cycle, super()._start_asgi_task))):
+            super()._start_asgi_task(cycle, app)
 
     def _is_idle(self) -> bool:
         # Before the first request there is none, whatever uvicorn's annotation says.

@@ -4,36 +4,36 @@ The order spares work for unknown senders: the declared length and the form of t
 """
 
 import time
+from asyncio import Future
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import partial
 from logging import ERROR, WARNING
-from typing import Any
+from typing import Any, NoReturn
 
-import orjson
 import structlog
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from service import clock
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
 from service.events.opt_out_words import opt_out_words
+from service.ingress.answers import UNREAD, Answer, cycle_of, fail, on_wire, respond, respond_to
 from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
-from service.ingress.http_protocol import AnswerTransport
 from service.ingress.metrics import IngressMetrics
 from service.ingress.refusal_log import RefusalLog, RewriteCheck, peer_of
+from service.ingress.whole_requests import Turns, WholeRequest
 from service.ingress.wrong_address import WrongAddress
 from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_signature_headers
 from service.settings import Settings
-from service.store.inbox.accept import NewEvent
+from service.store.inbox.accept import Acceptance, NewEvent
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
 
 log = structlog.get_logger(__name__)
 
 _LONGEST_LENGTH = 18
 """Digits. The first ones of a longer length are too many already."""
-UNREAD = frozenset({401, 405, 408, 413})
-"""Answers that may come before the end of the body. The connection is closed, so nobody reads the rest."""
+PROBED: tuple[str, Answer] = ("probe", {"status": "probe"})
 
 
 class Refused(Exception):
@@ -77,29 +77,73 @@ class Reception:
             return
         began = time.perf_counter()
         try:
-            status, answer, reason = 200, *await self._accepted(scope, receive)
-        except Refused as refusal:
-            status, answer, reason = refusal.status, {"error": refusal.reason}, refusal.reason
-            # Telnyx alone can sign what is no JSON object: that is an event lost.
-            level = ERROR if status == 400 else WARNING
-            self.refusals.note(status, reason, peer_of(scope.get("client")), level=level, **refusal.hints)
+            status, reason, answer = 200, *await self._accepted(scope, receive)
+        except (Refused, NotAccepted) as refusal:
+            status, reason, answer = self._refuse(scope, refusal)
         except Disconnected:
             return
         self.metrics.answered(status, reason, self.arrived_by, time.perf_counter() - began)
         await respond(send, status, answer)
 
-    async def _accepted(self, scope: Scope, receive: Receive) -> tuple[dict[str, str], str]:
-        declared = _declared_length(scope)
-        if declared is not None and declared > self.settings.max_body:
-            raise Refused(413, f"body is larger than {self.settings.max_body} bytes")
+    def take(self, request: WholeRequest) -> None:
+        """Receive a request whose whole body is here, and answer it once its event is durable."""
+        if request.is_abandoned:
+            return
+        reserved = BodyReservation(self.budget)
+        try:
+            signature, body = self._signature_headers(request.scope), request.body
+            self._reserve(reserved, len(body))
+            arrival = self._read(signature, body)
+            stored = None if arrival is None else self.inbox.submit(arrival)
+        except Exception as error:  # noqa: BLE001 - `_finish` answers it
+            self._finish(request, reserved, partial(_raise, error))
+            return
+        if arrival is None or stored is None:
+            self._finish(request, reserved, lambda: PROBED)
+        else:
+            stored.add_done_callback(partial(self._take_answer, request, reserved, arrival))
+
+    def _take_answer(
+        self, request: WholeRequest, reserved: BodyReservation, arrival: NewEvent, stored: "Future[Acceptance]"
+    ) -> None:
+        self._finish(request, reserved, lambda: self._note(arrival, self.inbox.acceptance(stored)))
+
+    def _finish(
+        self, request: WholeRequest, reserved: BodyReservation, outcome: Callable[[], tuple[str, Answer]]
+    ) -> None:
+        """Answer what `outcome` returns or raises."""
+        reserved.release()
+        try:
+            status, reason, answer = 200, *outcome()
+        except (Refused, NotAccepted) as refusal:
+            status, reason, answer = self._refuse(request.scope, refusal)
+        except Exception as error:  # noqa: BLE001 - uvicorn logs it and answers 500, as for every application
+            request.run(partial(fail, error))
+            return
+        self.metrics.answered(status, reason, self.arrived_by, time.perf_counter() - request.began)
+        if status in UNREAD or not request.write(on_wire(status, answer)):
+            request.run(partial(respond_to, status, answer))
+
+    def _refuse(self, scope: Scope, refusal: Refused | NotAccepted) -> tuple[int, str, Answer]:
+        """Log a refusal. Return its status, its reason and the answer."""
+        status, hints = (refusal.status, refusal.hints) if isinstance(refusal, Refused) else (503, {})
+        # Telnyx alone can sign what is no JSON object: that is an event lost.
+        level = ERROR if status == 400 else WARNING
+        self.refusals.note(status, refusal.reason, peer_of(scope.get("client")), level=level, **hints)
+        return status, refusal.reason, {"error": refusal.reason}
+
+    async def _accepted(self, scope: Scope, receive: Receive) -> tuple[str, Answer]:
         signature = self._signature_headers(scope)
         with BodyReservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
-            key = self._proven(signature, body)
-            status = await self._store(key, signature, body)
-        return {"status": status}, status
+            arrival = self._read(signature, body)
+            return PROBED if arrival is None else self._note(arrival, await self.inbox.accept(arrival))
 
     def _signature_headers(self, scope: Scope) -> SignatureHeaders:
+        """Return the signature of a request of acceptable length."""
+        declared = _declared_length(scope)
+        if declared is not None and declared > self.settings.max_body:
+            raise self._too_large()
         now = clock.now()
         try:
             return read_signature_headers(scope["headers"], now, int(self.settings.tolerance))
@@ -113,7 +157,7 @@ class Reception:
             async with reserved.reading():
                 return await self._chunks(receive, reserved)
         except NoRoom:
-            raise Refused(503, "too many bodies are being read") from None
+            raise _no_room() from None
         except TooSlow:
             raise Refused(408, "body came too slowly") from None
 
@@ -126,13 +170,23 @@ class Reception:
                 raise Disconnected
             chunk, more = message.get("body", b""), message.get("more_body", False)
             size += len(chunk)
-            if size > self.settings.max_body:
-                raise Refused(413, f"body is larger than {self.settings.max_body} bytes")
-            reserved.grow_to(size)
+            self._reserve(reserved, size)
             if more:
                 reserved.expect_more()
             chunks.append(chunk)
         return b"".join(chunks)
+
+    def _reserve(self, reserved: BodyReservation, size: int) -> None:
+        """Reserve room for so many bytes of a body."""
+        if size > self.settings.max_body:
+            raise self._too_large()
+        try:
+            reserved.grow_to(size)
+        except NoRoom:
+            raise _no_room() from None
+
+    def _too_large(self) -> Refused:
+        return Refused(413, f"body is larger than {self.settings.max_body} bytes")
 
     def _proven(self, signature: SignatureHeaders, body: bytes) -> PublicKey:
         try:
@@ -146,31 +200,36 @@ class Reception:
                 hint="check TELNYX_PUBLIC_KEY, and that nothing between Telnyx and here rewrites the body",
             ) from None
 
-    async def _store(self, key: PublicKey, signature: SignatureHeaders, body: bytes) -> str:
+    def _read(self, signature: SignatureHeaders, body: bytes) -> NewEvent | None:
+        """Return the event in a proven body, or None for a probe."""
+        key = self._proven(signature, body)
         try:
             envelope = read_envelope(body, self._opt_out_words)
         except InvalidBody as error:
             raise Refused(400, error.reason) from None
         if key is self._probe_key:
-            return _probe(envelope)
+            _require_probe(envelope)
+            return None
         # Only a receiver of forwarded events has a use for signatures: without one they cost nothing.
         kept = signature if self.settings.forward_url is not None else None
-        try:
-            acceptance = await self.inbox.accept(
-                NewEvent.from_envelope(envelope, body, self.arrived_by, signature=kept, keep=self.settings.retention)
-            )
-        except NotAccepted as error:
-            raise Refused(503, error.reason) from None
+        return NewEvent.from_envelope(envelope, body, self.arrived_by, signature=kept, keep=self.settings.retention)
+
+    def _note(self, arrival: NewEvent, acceptance: Acceptance) -> tuple[str, Answer]:
+        """Count what became of an event. Return the reason and the answer."""
         if acceptance.status == "accepted":
-            self.metrics.accepted(envelope.type, envelope.occurred_at, clock.now())
-        log.debug(acceptance.status, event_id=acceptance.event_id, type=envelope.type)
-        return acceptance.status
+            self.metrics.accepted(arrival.type, arrival.occurred_at, clock.now())
+        log.debug(acceptance.status, event_id=acceptance.event_id, type=arrival.type)
+        return acceptance.status, {"status": acceptance.status}
 
 
 class WebhookApplication(Starlette):
     """Starlette, which hands webhooks on before its middleware and its router: those cost a tenth of a request."""
 
     receptions: dict[str, Reception]
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._turns = Turns()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -180,59 +239,26 @@ class WebhookApplication(Starlette):
         else:
             await reception(scope, receive, send)
 
+    def take(self, request: WholeRequest) -> bool:
+        """Take a webhook whose whole body is here."""
+        scope = request.scope
+        reception = self.receptions.get(scope["path"])
+        if reception is None or scope["method"] != "POST" or scope.get("root_path") or self.user_middleware:
+            return False
+        if request.expects_word:
+            return False
+        self._turns.add(partial(reception.take, request))
+        return True
 
-async def respond(send: Send, status: int, answer: dict[str, str]) -> None:
-    """Send a JSON answer."""
-    body = orjson.dumps(answer)
-    headers, whole = _answer(status, body)
-    if status in UNREAD or not _answer_directly(send, whole):
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
 
-
-@lru_cache(maxsize=64)
-def _answer(status: int, body: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Return the headers of an answer, and the whole of it as its bytes on the wire."""
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
-    if status == 405:
-        headers.append((b"allow", b"POST"))
-    if status in UNREAD:
-        headers.append((b"connection", b"close"))
-    lines = [b"%b: %b\r\n" % header for header in headers]
-    return headers, b"".join([STATUS_LINE[status], *lines, b"\r\n", body])
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _is_complete(receive: Receive) -> bool:
     """Return whether the whole body is here, so that `receive` does not wait for the client."""
-    cycle = _cycle_of(receive)
+    cycle = cycle_of(receive)
     return cycle is not None and not cycle.more_body
-
-
-def _answer_directly(send: Send, answer: bytes) -> bool:
-    """Send a whole answer in one write. Return False and do nothing where it must go through `send`.
-
-    uvicorn writes head and body one after the other, and examines each header again.
-    """
-    cycle = _cycle_of(send)
-    if cycle is None or cycle.more_body or cycle.response_started or cycle.disconnected:
-        return False
-    if cycle.flow.write_paused or not cycle.keep_alive:
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.transport.write(answer)
-    cycle.message_event.set()
-    cycle.on_response()
-    return True
-
-
-def _cycle_of(call: Receive | Send) -> RequestResponseCycle | None:
-    """Return the request that a function belongs to. None behind a middleware, which has a function of its own."""
-    cycle = getattr(call, "__self__", None)
-    if isinstance(cycle, RequestResponseCycle) and isinstance(cycle.transport, AnswerTransport):
-        return cycle
-    return None
 
 
 def _declared_length(scope: Scope) -> int | None:
@@ -242,10 +268,13 @@ def _declared_length(scope: Scope) -> int | None:
     return None
 
 
-def _probe(envelope: Envelope) -> str:
+def _require_probe(envelope: Envelope) -> None:
     if envelope.type != PROBE_TYPE:
         raise Refused(401, "signature does not match", signed_by="probe key")
-    return "probe"
+
+
+def _no_room() -> Refused:
+    return Refused(503, "too many bodies are being read")
 
 
 def _clock_hint(scope: Scope, now: float) -> dict[str, str]:

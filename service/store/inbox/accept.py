@@ -40,7 +40,7 @@ class NewEvent:
 
     `words` are what it says about consent, `message` the state of its message. Both are kept in the
     same step, the state for `keep` seconds. `signature` is given where the headers that prove the body are to be kept
-    beside it.
+    beside it. `occurred_at` is the event's own time, where it bears one.
     """
 
     identity: str
@@ -53,6 +53,7 @@ class NewEvent:
     message: MessageStatus | None = None
     keep: float = DEFAULT_KEEP
     signature: SignatureHeaders | None = field(default=None, repr=False)
+    occurred_at: datetime | None = None
 
     @classmethod
     def derived(
@@ -84,6 +85,7 @@ class NewEvent:
             message=envelope.message if arrived_by in FROM_TELNYX else None,
             keep=keep,
             signature=signature,
+            occurred_at=envelope.occurred_at,
         )
 
 

@@ -1,6 +1,8 @@
 """Group commit: concurrent webhooks share one round trip to Redis."""
 
+import asyncio
 import builtins
+from contextlib import suppress
 from functools import partial
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
@@ -32,22 +34,41 @@ class GroupCommit:
             partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body), timeout=timeout
         )
 
-    async def accept(self, arrival: NewEvent) -> Acceptance:
-        """Wait until the event is durable.
+    def submit(self, arrival: NewEvent) -> "asyncio.Future[Acceptance]":
+        """Return the answer, which is there once the event is durable. `acceptance` reads it.
 
         Raises:
-            NotAccepted: Redis could not take it in time, or too many wait already.
+            NotAccepted: too many wait already.
         """
         if len(self._batcher) >= MAX_WAITING:
             raise NotAccepted("too many events wait for Redis")
+        return self._batcher.submit(arrival)
+
+    def acceptance(self, answer: "asyncio.Future[Acceptance]") -> Acceptance:
+        """Read an answer that is there.
+
+        Raises:
+            NotAccepted: Redis could not take the event in time.
+        """
         try:
-            return await self._batcher.submit(arrival)
+            return answer.result()
         except builtins.TimeoutError:
             trouble = self._batcher.trouble
             outage = f"Redis is unreachable ({describe_cause(trouble)})" if trouble else "Redis did not answer in time"
             raise NotAccepted(outage) from None
         except RedisError as error:
             raise NotAccepted(f"Redis refuses writes ({describe_cause(error)})") from None
+
+    async def accept(self, arrival: NewEvent) -> Acceptance:
+        """Wait until the event is durable.
+
+        Raises:
+            NotAccepted: Redis could not take it in time, or too many wait already.
+        """
+        answer = self.submit(arrival)
+        with suppress(builtins.TimeoutError, RedisError):
+            await answer
+        return self.acceptance(answer)
 
     async def close(self) -> None:
         """Wait for the batch in flight."""
