@@ -1,6 +1,6 @@
 """Routers, the context that a handler receives, and the outcomes that it may raise. Pure: the worker fills it in."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -69,7 +69,7 @@ class _Services(Protocol):
     async def schedule(self, event_type: str, payload: Mapping[str, Any], after: float, key: str) -> None: ...
     async def cancel(self, key: str) -> None: ...
     async def notify(self, cause: str, text: str, mend: str) -> None: ...
-    async def rcs_capable(self, agent: str, number: str) -> bool: ...
+    async def rcs_capable(self, agent: str, number: str, features: Collection[str]) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,18 @@ class Rcs:
 
     _services: _Services
 
-    async def capable(self, agent: str, number: str) -> bool:
-        """Return whether this agent's messages can reach this phone. Raises telnyx.APIError as `reply` does."""
-        return await self._services.rcs_capable(agent, number)
+    async def capable(self, agent: str, number: str, *, features: Collection[str] = ()) -> bool:
+        """Return whether this agent's messages can reach this phone, and the phone has all of these features.
+
+        Without `features`, a phone that takes text alone is capable too. A card needs `RICHCARD_STANDALONE`, a carousel
+        `RICHCARD_CAROUSEL`, and a suggested action such as `ACTION_OPEN_URL` its own. An agent that no carrier has
+        approved yet reaches only its test devices.
+
+        Raises:
+            ValueError: a feature is misspelt.
+            telnyx.APIError: as `reply` does.
+        """
+        return await self._services.rcs_capable(agent, number, features)
 
 
 @dataclass(frozen=True, kw_only=True)

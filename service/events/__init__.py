@@ -11,6 +11,11 @@ from service.events.event import (
     read_object,
 )
 from service.events.message import Media, Message, MessageBody, MessageError, Party
+from service.events.rcs_registrations import (
+    RcsAgentStatusChanged,
+    RcsBrandStatusChanged,
+    RcsCarrierApprovalStatusChanged,
+)
 from service.events.registrations import (
     HostedNumber,
     HostedNumberOrder,
@@ -34,6 +39,9 @@ __all__ = [
     "MessageError",
     "Party",
     "Payload",
+    "RcsAgentStatusChanged",
+    "RcsBrandStatusChanged",
+    "RcsCarrierApprovalStatusChanged",
     "Reason",
     "TenDlcUpdate",
     "TolerantModel",

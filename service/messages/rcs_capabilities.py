@@ -1,6 +1,7 @@
 """Which phones an RCS agent can reach: asked once, and remembered until a message shows otherwise."""
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from telnyx import AsyncTelnyx
@@ -8,11 +9,32 @@ from telnyx import AsyncTelnyx
 from service.events.message import REACHED
 from service.messages.rcs_sending import FAILED
 from service.routing import Context
-from service.store.facts.remembered import Capability, forget, recall, remember
+from service.store.facts.remembered import TEXT_ONLY, Capability, forget, recall, remember
 from service.store.store import Store
 
 MOST_AT_ONCE = 100
 """Numbers in one bulk query. Source: knowledge base, RCS capabilities and deeplinks."""
+
+
+FEATURES = frozenset(
+    {"ACTION_CREATE_CALENDAR_EVENT", "ACTION_DIAL", "ACTION_OPEN_URL", "ACTION_OPEN_URL_IN_WEBVIEW"}
+    | {"ACTION_SHARE_LOCATION", "ACTION_VIEW_LOCATION", "RICHCARD_CAROUSEL", "RICHCARD_STANDALONE", TEXT_ONLY}
+)
+"""The features that phones can have. Source: knowledge base, RCS capabilities and deeplinks."""
+
+
+def checked_features(features: Collection[str]) -> frozenset[str]:
+    """Return the names of features, of which a single one may be a text. Names that Telnyx adds later pass.
+
+    Raises:
+        ValueError: a name is near to that of a known feature, but another one.
+    """
+    named = frozenset({features} if isinstance(features, str) else features)
+    for each in named - FEATURES:
+        near = difflib.get_close_matches(each.upper(), FEATURES, n=1, cutoff=0.75)
+        if near:
+            raise ValueError(f"no phone has the RCS feature {each!r}: did you mean {near[0]!r}?")
+    return named
 
 
 @dataclass(frozen=True)
@@ -22,13 +44,15 @@ class RcsCapabilities:
     telnyx: AsyncTelnyx
     store: Store
 
-    async def capable(self, agent: str, number: str) -> bool:
-        """Return whether this agent's messages can reach this number's phone by RCS.
+    async def capable(self, agent: str, number: str, features: Collection[str] = ()) -> bool:
+        """Return whether this agent's messages can reach this number's phone by RCS, with all of these features.
 
         Raises:
+            ValueError: a feature is misspelt.
             telnyx.APIError: Telnyx refused, or could not be reached. Left to the worker, it is tried again.
         """
-        return (await self.read(agent, [number]))[number].capable
+        wanted = checked_features(features)
+        return (await self.read(agent, [number]))[number].has(wanted)
 
     async def read(
         self,

@@ -29,7 +29,7 @@ class TooMuchChange(Exception):
 class Status:
     """One status that a registration has or had. `at` is None where Telnyx tells no time.
 
-    `urgent`: it needs a person for its reason, whatever its name.
+    `urgent`: it is raised even at the first sight, whatever its name.
     """
 
     status: str

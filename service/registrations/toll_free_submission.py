@@ -6,13 +6,24 @@ Source: OpenAPI `TFVerificationRequest`, with the descriptions of its fields.
 import difflib
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from telnyx.types.messaging_tollfree.verification import UseCaseCategories, Volume
 from telnyx.types.messaging_tollfree.verification.toll_free_verification_entity_type import (
     TollFreeVerificationEntityType,
+)
+
+from service.registrations.submission_fields import (
+    URL,
+    Email,
+    InvalidSubmission,
+    PhoneNumber,
+    Text,
+    Url,
+    matching,
+    one_of,
 )
 
 _STATE_NAMES = """
@@ -27,45 +38,7 @@ WV West Virginia, WI Wisconsin, WY Wyoming
 
 _STATES = {code: name for code, _, name in (each.strip().partition(" ") for each in _STATE_NAMES.split(","))}
 """The full name by its abbreviation."""
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
 _TOLL_FREE = re.compile(r"\+18(00|33|44|55|66|77|88)\d{7}")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_URL = re.compile(r"https?://[^\s/]+\S*")
-
-
-class InvalidSubmission(Exception):
-    """A submission does not fit. `problems` has a line for each field, which begins with the field's name."""
-
-    def __init__(self, problems: Mapping[str, str]) -> None:
-        super().__init__("\n".join(f"{field}: {problem}" for field, problem in problems.items()))
-        self.problems = problems
-
-
-def _matching(pattern: re.Pattern[str], wanted: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not pattern.fullmatch(text):
-            raise ValueError(wanted)
-        return text
-
-    return AfterValidator(check)
-
-
-def _one_of(kind: Any) -> AfterValidator:
-    """Return a validator of the values of a Literal of the SDK's, in exactly their spelling."""
-    values: tuple[str, ...] = get_args(kind)
-
-    def check(text: str) -> str:
-        if text in values:
-            return text
-        plain = {_letters(value): value for value in values}
-        near = plain.get(_letters(text)) or next(iter(difflib.get_close_matches(text, values, n=1)), None)
-        raise ValueError(f'write "{near}"' if near else f"must be one of {', '.join(values)}")
-
-    return AfterValidator(check)
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 def _state(text: str) -> str:
@@ -88,10 +61,7 @@ def _list_of(field: str) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-Text = Annotated[str, Field(min_length=1, max_length=500)]
-PhoneNumber = Annotated[Text, _matching(_E164, "must be a number such as +18005550100")]
-TollFree = Annotated[Text, _matching(_TOLL_FREE, "must be a toll-free number such as +18005550100")]
-Url = Annotated[Text, _matching(_URL, "must be an address with its scheme, such as https://example.com")]
+TollFree = Annotated[Text, matching(_TOLL_FREE, "must be a toll-free number such as +18005550100")]
 
 
 class _Part(BaseModel):
@@ -109,7 +79,7 @@ class SubmittedNumber(_Part):
 class SampleImage(_Part):
     """The address of a picture of the opt-in."""
 
-    url: Annotated[str, Field(max_length=2083), _matching(_URL, "must be an address with its scheme")]
+    url: Annotated[str, Field(max_length=2083), matching(URL, "must be an address with its scheme")]
 
 
 class TollFreeSubmission(_Part):
@@ -123,11 +93,11 @@ class TollFreeSubmission(_Part):
     business_zip: Text
     business_contact_first_name: Text
     business_contact_last_name: Text
-    business_contact_email: Annotated[Text, _matching(_EMAIL, "must be an e-mail address")]
+    business_contact_email: Email
     business_contact_phone: PhoneNumber
-    message_volume: Annotated[str, _one_of(Volume)]
+    message_volume: Annotated[str, one_of(Volume)]
     phone_numbers: Annotated[list[SubmittedNumber], _list_of("phone_number"), Field(min_length=1)]
-    use_case: Annotated[str, _one_of(UseCaseCategories)]
+    use_case: Annotated[str, one_of(UseCaseCategories)]
     use_case_summary: Text
     production_message_content: Annotated[str, Field(min_length=1, max_length=1000)]
     opt_in_workflow: Text
@@ -143,7 +113,7 @@ class TollFreeSubmission(_Part):
     business_registration_type: Text | None = None
     business_registration_country: Annotated[str | None, Field(pattern="^[A-Z]{2}$")] = None
     doing_business_as: Text | None = None
-    entity_type: Annotated[str, _one_of(TollFreeVerificationEntityType)] | None = None
+    entity_type: Annotated[str, one_of(TollFreeVerificationEntityType)] | None = None
     opt_in_confirmation_response: Text | None = None
     help_message_response: Text | None = None
     privacy_policy_url: Annotated[Text | None, Field(alias="privacyPolicyURL")] = None

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from telnyx import AsyncTelnyx
 
 from service.registrations import toll_free_submission as submissions
+from service.registrations.submission_fields import InvalidSubmission
 
 MOST_NUMBERS = 5
 _LISTS = {"phoneNumbers": "phoneNumber", "optInWorkflowImageURLs": "url"}
@@ -34,7 +35,7 @@ def refuse_wrong_opt_in(submission: submissions.TollFreeSubmission) -> None:
     """
     for pattern, problem in WRONG_OPT_INS:
         if re.search(pattern, submission.opt_in_workflow, re.IGNORECASE):
-            raise submissions.InvalidSubmission({submissions.WIRE_NAMES["opt_in_workflow"]: problem})
+            raise InvalidSubmission({submissions.WIRE_NAMES["opt_in_workflow"]: problem})
 
 
 def doubts(submission: submissions.TollFreeSubmission) -> Iterator[str]:
@@ -90,11 +91,11 @@ class Resubmission:
         """
         try:
             refuse_wrong_opt_in(submissions.read_submission(self.after))
-        except submissions.InvalidSubmission as error:
+        except InvalidSubmission as error:
             problems = error.problems
             own = {name: problems[name] for name in problems if name in self.changed or name not in self.after}
             if own:
-                raise submissions.InvalidSubmission(own) from None
+                raise InvalidSubmission(own) from None
             return [f"{name}: {problem}" for name, problem in problems.items()]
         return []
 
@@ -138,7 +139,7 @@ def prepare(raw: Mapping[str, Any], assignments: Iterable[str]) -> Resubmission:
 def _read(assignment: str) -> tuple[str, Any]:
     name, equals, text = assignment.partition("=")
     if not equals:
-        raise submissions.InvalidSubmission({assignment: "write FIELD=VALUE"})
+        raise InvalidSubmission({assignment: "write FIELD=VALUE"})
     field = submissions.known_field(name.strip())
     if not text:
         return field, None

@@ -82,7 +82,8 @@ class Keys:
     | `<ns>:notice:<cause>` | hash | entries about a cause: new ones, and those of its latest message |
     | `<ns>:snapshot:<kind>` | hash | for ever, by id: the last known state of a registration of that kind |
     | `<ns>:throttle:<name>` | string | the holder of a throttle: an action that may happen once in a while |
-    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and when it was asked |
+    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and whether it is a test device |
+    | `<ns>:rcs_agents` | hash | agent under registration → which phones may be asked about, and since when (JSON) |
     | `<ns>:gone_receiver:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
     | `<ns>:audit_log` | stream | actions of operators: who, when, what |
     | `<ns>:readyz` | string | written to see whether writes are taken |
@@ -105,6 +106,7 @@ class Keys:
         self.optouts_reader = f"{namespace}:optouts_reader"
         self.paused = f"{namespace}:paused"
         self.queue = f"{namespace}:queue"
+        self.rcs_agents = f"{namespace}:rcs_agents"
         self.readyz = f"{namespace}:readyz"
         self.sent_regions = f"{namespace}:sent_regions"
         self.url_domains = f"{namespace}:url_domains"

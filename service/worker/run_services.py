@@ -1,6 +1,6 @@
 """The services behind the methods of a `Context`, in one run of one handler."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -42,9 +42,9 @@ class RunServices(Replies):
         """Let a person know that something needs them."""
         await notify(self.store, cause=cause, text=text, mend=mend)
 
-    async def rcs_capable(self, agent: str, number: str) -> bool:
-        """Return whether this agent's messages can reach this number's phone by RCS."""
-        return await RcsCapabilities(self.telnyx, self.store).capable(agent, number)
+    async def rcs_capable(self, agent: str, number: str, features: Collection[str]) -> bool:
+        """Return whether this agent's messages can reach this number's phone by RCS, with all of these features."""
+        return await RcsCapabilities(self.telnyx, self.store).capable(agent, number, features)
 
     async def _raise(self, how: str, event_type: str, payload: Mapping[str, Any], key: str, delay: float) -> None:
         identity, wait = _identity(how, key), int(delay * 1000)

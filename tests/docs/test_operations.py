@@ -93,7 +93,6 @@ USERS = {
 FOR_AUTHORS = {
     ("POST", "/ai/assistants/{id}/chat/sms"),
     ("POST", "/ai/assistants/{id}/chat/whatsapp"),
-    ("POST", "/rcs/agents"),
     ("POST", "/10dlc/brand"),
     ("DELETE", "/10dlc/brand/{brand_id}"),
     ("POST", "/10dlc/campaignBuilder"),

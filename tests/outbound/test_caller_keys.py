@@ -7,14 +7,21 @@ import httpx
 import pytest
 
 from service import Context, Event, Router
+from service.testing.simulator.rcs_registration.brands import RcsBrand
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
 
+CONTACT = {"basics": {"email": {"address": "ann@diner.example", "label": "Help"}}}
 Call = Callable[[Context, str], Awaitable[Any]]
 
 
 async def create_agent(ctx: Context, _: str, **draft: Any) -> Any:
-    fields: dict[str, Any] = {"brand_id": "brand-1", "configuration": {}, "display_name": "Diner", "use_case": "OTP"}
+    fields: dict[str, Any] = {
+        "brand_id": "brand-1",
+        "configuration": CONTACT,
+        "display_name": "Diner",
+        "use_case": "OTP",
+    }
     return await ctx.telnyx.rcs.agents.create(**{**fields, **draft}, idempotency_key="agent-17")
 
 
@@ -62,6 +69,7 @@ def posts(stack: Stack) -> list[Any]:
 
 def run(stack: Stack, router: Router) -> Any:
     event = envelope("test.call", {})
+    stack.simulator.account.rcs_brands.put(RcsBrand("brand-1", {}))
     stack.start_worker(router)
     assert stack.deliver(event).status_code == 200
     return stack.ended(event)
@@ -80,12 +88,13 @@ def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(stack: St
     record = run(stack, calling(CALLS[key], fresh_number()))
     assert (record.state, record.handlers["handler"].attempts) == ("done", 0)
     assert [(each.idempotency_key, each.replayed) for each in posts(stack)] == [(key, False), (key, True)]
-    assert len(stack.simulator.account.messages) + len(stack.simulator.account.agent_drafts) == 1
+    assert len(stack.simulator.account.messages) + len(stack.simulator.account.rcs_agents) == 1
 
 
 def test_a_key_of_another_agent_is_refused_once_and_for_good(stack: Stack) -> None:
     """Somebody else has used the key at Telnyx, for another request: SDK 4.189 calls the answer a conflict."""
-    draft = {"brand_id": "brand-1", "configuration": {}, "display_name": "Another", "use_case": "OTP"}
+    draft = {"brand_id": "brand-1", "configuration": CONTACT, "display_name": "Another", "use_case": "OTP"}
+    stack.simulator.account.rcs_brands.put(RcsBrand("brand-1", {}))
     headers = {"authorization": "Bearer KEY", "idempotency-key": "agent-17"}
     assert httpx.post(f"{stack.settings.base_url}/rcs/agents", json=draft, headers=headers).status_code == 201
     record = run(stack, calling(create_agent, ""))
@@ -100,7 +109,7 @@ def test_one_key_for_two_operations_is_two_effects(stack: Stack) -> None:
         agent = await create_agent(ctx, "")
         sent = await ctx.telnyx.messages.send(from_=SMS_FROM, to=number, text="Hi", idempotency_key="agent-17")
         assert sent.data is not None
-        assert sent.data.id != agent.id
+        assert sent.data.id != agent.agent_id
 
     assert run(stack, calling(both, number)).state == "done"
     assert len(stack.sent_to(number)) == 1

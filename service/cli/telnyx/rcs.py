@@ -21,7 +21,7 @@ from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
 from service.security.masked_urls import without_password
-from service.store.facts.remembered import Capability
+from service.store.facts.remembered import TEXT_ONLY, Capability
 from service.store.store import Store
 
 rcs = typer.Typer(help="RCS agents, the RCS features of phones, and test messages.", no_args_is_help=True)
@@ -158,7 +158,7 @@ def _agent_row(agent: dict[str, Any]) -> tuple[Cell, ...]:
 def _features(capability: Capability) -> str:
     if not capability.capable:
         return "no"
-    if capability.features == ("GENERIC_RCS_FEATURE",):
+    if capability.features == (TEXT_ONLY,):
         return "text only"
     return ", ".join(feature.lower().replace("_", " ") for feature in capability.features)
 

@@ -15,8 +15,9 @@ from service.cli.telnyx.session import with_telnyx
 from service.outbound.list_pages import rows_of
 from service.registrations import toll_free_submission
 from service.registrations.status_changes import Status
+from service.registrations.submission_fields import InvalidSubmission
 from service.registrations.toll_free import read_history
-from service.registrations.toll_free_submission import InvalidSubmission, TollFreeSubmission, missing_registration
+from service.registrations.toll_free_submission import TollFreeSubmission, missing_registration
 from service.registrations.toll_free_wording import Resubmission, doubts, prepare, refuse_wrong_opt_in, retrieve_raw
 from service.registrations.toll_free_wording import resubmit as send
 from service.security.masking import mask_number, mask_numbers

@@ -14,6 +14,7 @@ from service.store.store import Store
 HOUR = 3600
 REMEMBERED = 31 * 86400.0
 """Seconds for which a result stands."""
+TEXT_ONLY = "GENERIC_RCS_FEATURE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +32,52 @@ class Capability:
         """Whether an RCS message can reach the phone at all."""
         return bool(self.features)
 
+    def has(self, features: Collection[str]) -> bool:
+        """Return whether an RCS message can reach the phone, and the phone has all of these features.
+
+        Every phone that it can reach takes texts, but Telnyx names that feature only where there is no other.
+        """
+        return self.capable and set(features) - {TEXT_ONLY} <= set(self.features)
+
+
+_UNREGISTERED = {"launched": True, "since": 0.0}
+
+
+def test_device_field(agent: str) -> str:
+    """Return the field that says that a phone tries an agent before its launch."""
+    return f"test device of {agent}"
+
 
 async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
-    """Return the remembered capabilities of these numbers. Unknown ones are left out."""
+    """Return the remembered capabilities of these numbers. Unknown ones are left out.
+
+    An agent under registration that no carrier has approved reaches only its test devices. Other phones then count as
+    known to be without RCS. A refusal from before the latest approval counts no longer.
+    """
     asked = [(number, form) for number in dict.fromkeys(numbers) for form in store.encryption.forms(number)]
+    fields = [agent, test_device_field(agent)]
     async with store.redis.pipeline(transaction=False) as pipeline:
+        pipeline.hget(store.keys.rcs_agents, agent)
         for _, form in asked:
-            pipeline.hget(store.keys.rcs(form), agent)
-        answers: list[bytes | None] = await pipeline.execute()
-    oldest, known = clock.now() - REMEMBERED, dict[str, Any]()
-    for (number, _), answer in zip(asked, answers, strict=True):
+            pipeline.hmget(store.keys.rcs(form), fields)
+        standing, *answers = await pipeline.execute()
+    registered = orjson.loads(standing) if standing else _UNREGISTERED
+    oldest, known, testing = clock.now() - REMEMBERED, dict[str, Any](), set[str]()
+    for (number, _), (answer, tries) in zip(asked, answers, strict=True):
         # Of several, that under the form of today is the latest: it comes first.
         if answer is not None and number not in known:
             known[number] = orjson.loads(answer)
-    return {number: Capability(tuple(each["features"])) for number, each in known.items() if each["at"] > oldest}
+        if tries is not None:
+            testing.add(number)
+    unreached = dict.fromkeys(
+        () if registered["launched"] else {number for number, _ in asked} - testing, Capability(())
+    )
+    refused_after = max(oldest, registered["since"])
+    return {
+        number: Capability(tuple(each["features"]))
+        for number, each in known.items()
+        if each["at"] > (oldest if each["features"] else refused_after)
+    } | unreached
 
 
 async def remember(store: Store, agent: str, found: Mapping[str, Capability]) -> None:

@@ -15,6 +15,8 @@ from service.testing.simulator.messages.message import Messages
 from service.testing.simulator.messages.payload import ORGANIZATION_ID
 from service.testing.simulator.profiles import MessagingProfile, MessagingProfiles, UrlDomain
 from service.testing.simulator.rcs import PhoneCapabilities, RcsAgent
+from service.testing.simulator.rcs_registration.agents import RegisteredAgent
+from service.testing.simulator.rcs_registration.brands import RcsBrand
 from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.ten_dlc.brands import Brand
@@ -60,7 +62,8 @@ class Account:
     campaign_numbers: CampaignNumbers = field(default_factory=CampaignNumbers)
     carriers: PhoneCarriers = field(default_factory=PhoneCarriers)
     billing: Billing = field(default_factory=Billing)
-    agent_drafts: list[dict[str, Any]] = field(default_factory=list)
+    rcs_brands: Resources[RcsBrand] = field(default_factory=Resources)
+    rcs_agents: Resources[RegisteredAgent] = field(default_factory=Resources)
     url_domains: list[UrlDomain] = field(default_factory=list)
 
 

@@ -27,6 +27,8 @@ from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import MessageType
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.rcs import Capability
+from service.testing.simulator.rcs_registration.brands import BrandDecision, decide_brand
+from service.testing.simulator.rcs_registration.reviews import AgentDecision, decide_agent
 from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.simulator import Simulator
 from service.testing.simulator.ten_dlc.brands import BrandStep, move_brand
@@ -232,6 +234,14 @@ def _move_number(simulator: Simulator, body: NumberStep, request: Request) -> An
     return move_number(simulator.account, request.path_params["phone_number"], body).as_json()
 
 
+def _decide_brand(simulator: Simulator, body: BrandDecision, request: Request) -> Any:
+    return decide_brand(simulator.account, request.path_params["id"], body).as_json()
+
+
+def _decide_agent(simulator: Simulator, body: AgentDecision, request: Request) -> Any:
+    return decide_agent(simulator.account, request.path_params["id"], body).as_json()
+
+
 CONTROLS: dict[tuple[str, str], tuple[type[BaseModel] | None, Control]] = {
     ("GET", "/state"): (None, lambda _, _body, _request: None),
     ("GET", "/public_key"): (None, lambda simulator, _body, _request: {"public_key": simulator.public_key}),
@@ -246,7 +256,7 @@ CONTROLS: dict[tuple[str, str], tuple[type[BaseModel] | None, Control]] = {
     ("POST", "/outcomes"): (MessageOutcome, lambda simulator, body, _: simulator.account.outcomes.set(body)),
     ("POST", "/capabilities"): (
         CapabilityOfPhone,
-        lambda simulator, body, _: simulator.account.capabilities.set(body.phone_number, body.capability),
+        lambda simulator, body, _: simulator.set_capability(body.phone_number, body.capability),
     ),
     ("POST", "/eligibility"): (EligibilityOfNumber, _set_eligibility),
     ("POST", "/numbers"): (NumberOfProfile, _assign_number),
@@ -267,5 +277,7 @@ CONTROLS: dict[tuple[str, str], tuple[type[BaseModel] | None, Control]] = {
         CarrierOfPhone,
         lambda simulator, body, _: simulator.account.carriers.set(body.phone_number, body.carrier),
     ),
+    ("POST", "/rcs_brands/{id}/decisions"): (BrandDecision, _decide_brand),
+    ("POST", "/rcs_agents/{id}/decisions"): (AgentDecision, _decide_agent),
 }
 """The body's model and the function of each control, by method and path."""

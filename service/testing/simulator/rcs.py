@@ -1,4 +1,4 @@
-"""RCS: agents and drafts of them, capabilities of phones, deeplinks and test numbers."""
+"""RCS: agents, capabilities of phones, deeplinks and test numbers. Registration has its own package."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -6,10 +6,11 @@ from urllib.parse import quote, urlencode
 
 from pydantic import Field
 
-from service.testing.simulator.api.api_error import missing_header, refusal
+from service.testing.simulator.api.api_error import refusal
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody, WebAddress, is_e164
 from service.testing.simulator.api.lists import page
+from service.testing.simulator.rcs_registration.reviews import known_agent
 from service.testing.simulator.webhooks.deliveries import USER_ID, WebhookTarget
 
 if TYPE_CHECKING:
@@ -60,17 +61,6 @@ class RcsAgentUpdate(RequestBody):
     webhook_failover_url: WebAddress | None = None
 
 
-class AgentDraft(RequestBody):
-    """The body of a creation. Source: SDK 4.189, `rcs.AgentCreateParams`."""
-
-    brand_id: str
-    configuration: dict[str, Any]
-    display_name: str
-    use_case: str
-    hosting_region: str | None = None
-    profile_id: str | None = None
-
-
 class CapabilityListRequest(RequestBody):
     """The body of a bulk query, of at most 100 numbers. Source: OpenAPI `RCSCapabilityListRequest`, knowledge base."""
 
@@ -112,17 +102,6 @@ def update_agent(account: "Account", call: OperationCall) -> Answer:
     return Answer({"data": asdict(changed)})
 
 
-def create_agent(account: "Account", call: OperationCall) -> Answer:
-    """Create a draft under a brand, which may be any. Nothing reviews it."""
-    if call.idempotency_key is None:
-        raise missing_header("Idempotency-Key")
-    draft = call.read(AgentDraft).model_dump()
-    shown = {"record_type": "rcs_agent", "status": "CREATED", "carrier_approvals": [], "test_devices": []}
-    created = {"id": account.identifiers.uuid("rcs agent"), **draft, **shown}
-    account.agent_drafts.append(created)
-    return Answer(created, status=201)
-
-
 def retrieve_capabilities(account: "Account", call: OperationCall) -> Answer:
     """Show the capabilities of one phone."""
     agent, number = account.agents.known(call.parameters["agent_id"]), _number(call.parameters["phone_number"])
@@ -158,8 +137,18 @@ def _number(text: str) -> str:
     return text
 
 
+def features_of(account: "Account", agent_id: str, number: str) -> list[str] | None:
+    """Return what an agent can send to a phone, or None where it cannot reach it.
+
+    An agent under registration reaches its test numbers, and the phones of carriers that have approved it.
+    """
+    registered = account.rcs_agents.find(agent_id) and known_agent(account, agent_id)
+    reached = registered is None or registered.reaches(number, account.carriers.of(number))
+    return FEATURES[account.capabilities.of(number)] if reached else None
+
+
 def _capabilities(account: "Account", agent: RcsAgent, number: str) -> dict[str, Any]:
-    features = FEATURES[account.capabilities.of(number)]
+    features = features_of(account, agent.agent_id, number)
     named = {"agent_id": agent.agent_id, "agent_name": agent.agent_name, "phone_number": number}
     status = _NOT_CAPABLE if features is None else "Success"
     return {"record_type": "rcs.capabilities", **named, "features": features, "status": status}

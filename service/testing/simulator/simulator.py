@@ -17,6 +17,10 @@ from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.messages.inbound import InboundMessage, receive
 from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import Message, OutcomeStatus
+from service.testing.simulator.rcs import Capability
+from service.testing.simulator.rcs_registration.agents import RegisteredAgent
+from service.testing.simulator.rcs_registration.brands import BrandDecision, RcsBrand, decide_brand
+from service.testing.simulator.rcs_registration.reviews import AgentDecision, decide_agent
 from service.testing.simulator.simulated_clock import SimulatedClock
 from service.testing.simulator.ten_dlc.brands import Brand, BrandStep, move_brand
 from service.testing.simulator.ten_dlc.campaign_operations import SharedCampaign, share_campaign
@@ -178,6 +182,26 @@ class Simulator:
         asked = CarrierOfPhone(phone_number=phone_number, carrier=carrier)
         self.account.carriers.set(asked.phone_number, asked.carrier)
 
+    def decide_rcs_brand(self, brand_id: str, **fields: Any) -> RcsBrand:
+        """Let the review of an RCS brand go on, for which see `BrandDecision`.
+
+        Raises:
+            ApiError: 404, there is no such brand.
+        """
+        return decide_brand(self.account, brand_id, BrandDecision(**fields))
+
+    def decide_rcs_agent(self, agent_id: str, **fields: Any) -> RegisteredAgent:
+        """Let the review of an RCS agent go on, by section, carrier or test number, for which see `AgentDecision`.
+
+        Raises:
+            ApiError: 404, there is no such agent. 400, it has no such carrier or test number.
+        """
+        return decide_agent(self.account, agent_id, AgentDecision(**fields))
+
+    def set_capability(self, phone_number: str, capability: Capability) -> None:
+        """Let a phone take all RCS messages, text only, or none."""
+        self.account.capabilities.set(phone_number, capability)
+
     def summary(self) -> dict[str, Any]:
         """Return counts of resources and of work in the background, and the simulated time."""
         return {
@@ -189,6 +213,8 @@ class Simulator:
             "verification_requests": len(self.account.verification_requests),
             "brands": len(self.account.brands),
             "campaigns": len(self.account.campaigns),
+            "rcs_brands": len(self.account.rcs_brands),
+            "rcs_agents": len(self.account.rcs_agents),
             "under_way": self.background.under_way,
             "faults": len(self.faults) + len(self.account.courier.faults),
         }

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from service.testing.simulator.api.api_error import bad_request, from_validation, refusal
 
@@ -53,6 +53,22 @@ class OperationCall:
             return model.model_validate(self.json)
         except ValidationError as error:
             raise from_validation(error) from None
+
+    def read_as(self, shape: TypeAdapter[Any], **others: str) -> dict[str, Any]:
+        """Return the body, checked with `others` by a shape of the SDK's. Outer fields that it lacks are left out.
+
+        Raises:
+            ApiError: 400, the body is not a JSON object or a field does not fit.
+        """
+        if not isinstance(self.json, dict):
+            raise bad_request("The request body must be a JSON object.")
+        try:
+            found = shape.validate_json(orjson.dumps(self.json | others), strict=True)
+            # A list is only read, and so checked, when it is written.
+            shape.dump_python(found, mode="json")
+        except ValidationError as error:
+            raise from_validation(error) from None
+        return {name: self.json[name] for name in found if name in self.json}
 
 
 @dataclass(frozen=True)

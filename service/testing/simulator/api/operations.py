@@ -8,6 +8,8 @@ from service.testing.simulator.account import Account
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.hosted import numbers, order_operations
 from service.testing.simulator.messages import detail_records, inbound, rich_sending, sending
+from service.testing.simulator.rcs_registration import agent_operations
+from service.testing.simulator.rcs_registration import brands as rcs_brands
 from service.testing.simulator.ten_dlc import brands, campaign_operations
 from service.testing.simulator.ten_dlc import numbers as campaign_numbers
 from service.testing.simulator.tollfree import requests as tollfree
@@ -38,6 +40,8 @@ _PROFILES = "/messaging_profiles"
 _CAMPAIGN = "/10dlc/campaign/{campaign_id}"
 _PARTNER = "/10dlc/partner_campaigns"
 _CAMPAIGN_NUMBERS = "/10dlc/phone_number_campaigns"
+_RCS_AGENTS = "/rcs/agents"
+_RCS_BRANDS = "/rcs/brands"
 
 OPERATIONS = (
     Operation("POST", "/messages", sending.send, idempotent=True),
@@ -46,7 +50,6 @@ OPERATIONS = (
     Operation("POST", "/messages/whatsapp", rich_sending.send_whatsapp, idempotent=True),
     Operation("POST", "/ai/assistants/{id}/chat/sms", sending.send_assistant_sms, idempotent=True),
     Operation("POST", "/ai/assistants/{id}/chat/whatsapp", sending.send_assistant_whatsapp, idempotent=True),
-    Operation("POST", "/rcs/agents", rcs.create_agent, idempotent=True, reused_key=409),
     Operation("GET", "/messages/rcs/deeplinks/{agent_id}", rcs.generate_deeplink),
     Operation("GET", "/messages/{id}", sending.retrieve),
     Operation("DELETE", "/messages/{id}", sending.cancel, single_error=(403, 404)),
@@ -56,6 +59,21 @@ OPERATIONS = (
     Operation("POST", "/messaging/rcs/bulk_capabilities", rcs.list_bulk_capabilities),
     Operation("GET", "/messaging/rcs/capabilities/{agent_id}/{phone_number}", rcs.retrieve_capabilities),
     Operation("PUT", "/messaging/rcs/test_number_invite/{id}/{phone_number}", rcs.invite_test_number),
+    Operation("GET", _RCS_BRANDS, rcs_brands.list_brands),
+    Operation("POST", _RCS_BRANDS, rcs_brands.create_brand),
+    Operation("GET", f"{_RCS_BRANDS}/{{id}}", rcs_brands.retrieve_brand),
+    Operation("PATCH", f"{_RCS_BRANDS}/{{id}}", rcs_brands.update_brand),
+    Operation("POST", f"{_RCS_BRANDS}/{{id}}/submit", rcs_brands.submit_brand),
+    Operation("GET", _RCS_AGENTS, agent_operations.list_agents),
+    Operation("POST", _RCS_AGENTS, agent_operations.create_agent, idempotent=True, reused_key=409),
+    Operation("GET", f"{_RCS_AGENTS}/{{id}}", agent_operations.retrieve_agent),
+    Operation("PATCH", f"{_RCS_AGENTS}/{{id}}", agent_operations.update_agent),
+    Operation("POST", f"{_RCS_AGENTS}/{{id}}/submit", agent_operations.submit_agent),
+    Operation("POST", f"{_RCS_AGENTS}/{{id}}/launch", agent_operations.launch_agent),
+    Operation("GET", f"{_RCS_AGENTS}/{{id}}/carrier_approvals", agent_operations.list_approvals),
+    Operation("GET", f"{_RCS_AGENTS}/{{id}}/test_devices", agent_operations.list_devices),
+    Operation("POST", f"{_RCS_AGENTS}/{{id}}/test_devices", agent_operations.add_device),
+    Operation("DELETE", f"{_RCS_AGENTS}/{{id}}/test_devices/{{test_device_id}}", agent_operations.remove_device),
     Operation("GET", _ORDERS, order_operations.list_orders),
     Operation("POST", _ORDERS, order_operations.create_order),
     Operation("POST", f"{_ORDERS}/eligibility_numbers_check", numbers.check_eligibility, single_error=(400, 401)),

@@ -15,6 +15,7 @@ from pydantic import Field
 from service.testing.simulator.api.fields import Script
 from service.testing.simulator.messages.message import Fallback, Message, MessageType, OutcomeStatus, Status
 from service.testing.simulator.messages.payload import payload
+from service.testing.simulator.rcs import features_of
 from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.ten_dlc.numbers import NOT_REGISTERED, refuses
 from service.testing.simulator.webhooks.deliveries import WebhookTarget, new_event
@@ -120,7 +121,7 @@ async def _end(account: "Account", message_id: str, outcome: MessageOutcome, due
 
 
 def _lacks_rcs(account: "Account", message: Message) -> bool:
-    return message.type == "RCS" and account.capabilities.of(message.to) == "none"
+    return message.type == "RCS" and features_of(account, message.sender, message.to) is None
 
 
 def _outcome(account: "Account", message: Message) -> MessageOutcome:

@@ -1,0 +1,162 @@
+"""RCS brands and agents, followed from their submission to the answer of each carrier.
+
+Telnyx documents no webhook about them, so they are polled. One list has all brands, another all agents with their
+sections, carriers' answers and test devices. Source: SDK 4.189, `client.rcs`.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from telnyx import AsyncTelnyx, NotFoundError
+
+from service.events.tolerant_model import list_of
+from service.registrations.status_changes import Followed, Reading, Status
+from service.store.facts.rcs_agents import AgentStanding, agent_standings, note_standings, note_test_devices
+from service.store.facts.remembered import all_known
+from service.store.store import Store
+
+BRAND, AGENT, APPROVAL = "rcs_brand", "rcs_agent", "rcs_carrier_approval"
+NEEDS_PERSON = frozenset({"REJECTED", "FAILED"})
+BRAND_UNDER_REVIEW = frozenset({"CONFIGURED", "SUBMITTED", "REVIEWING", "VETTING"})
+AGENT_UNDER_REVIEW = frozenset({"SUBMITTED", "VERIFYING", "LAUNCHING", "LAUNCHED"})
+UNANSWERED = frozenset({"PENDING", "SUBMITTED"})
+SECTIONS = ("basics", "campaign", "testing")
+MOST_AT_ONCE = 25
+"""Changed brands, agents and approvals that one run reads, so that it stays well within a handler's time-out."""
+
+
+def followed(store: Store, kind: str) -> Followed:
+    """Return the known states of all brands, agents or carrier approvals."""
+    return Followed(store, kind, NEEDS_PERSON)
+
+
+def sections_of(agent: Any) -> dict[str, str]:
+    """Return the status of each section of an agent that was submitted."""
+    found = ((each, getattr(agent, f"{each}_status", None)) for each in SECTIONS)
+    return {section: status for section, status in found if status}
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """One registration that may have changed since it was last read. An approval has its agent."""
+
+    kind: str
+    id: str
+    agent: Any = None
+    seen_before: bool = False
+
+
+async def follow_all(telnyx: AsyncTelnyx, store: Store) -> bool:
+    """Read all brands and agents, raise their changes, and note which phones may be asked about.
+
+    Return whether these were all changes.
+
+    Raises:
+        telnyx.APIError: Telnyx refuses, or cannot be reached.
+        service.registrations.status_changes.TooMuchChange: others kept learning of one meanwhile.
+    """
+    brands: list[Any] = list_of(await telnyx.rcs.brands.list())
+    agents: list[Any] = list_of(await telnyx.rcs.agents.list())
+    await _note_agents(store, agents)
+    changed = [*await _changed_brands(store, brands), *await _changed_agents(store, agents)]
+    for each in changed[:MOST_AT_ONCE]:
+        read = partial(_READERS[each.kind], telnyx, each)
+        # Deleted since the list was read: there is nothing to tell.
+        with suppress(NotFoundError):
+            await followed(store, each.kind).raise_changes(each.id, read)
+    return len(changed) <= MOST_AT_ONCE
+
+
+async def under_review(store: Store) -> bool:
+    """Return whether anything that is known is under review."""
+    known = await all_known(store, BRAND)
+    brands = [await followed(store, BRAND).last_known(each) for each in known]
+    reviewed = any(each is not None and each.status in BRAND_UNDER_REVIEW for each in brands)
+    return reviewed or any(each.pending for each in (await agent_standings(store)).values())
+
+
+def standing_of(agent: Any) -> AgentStanding:
+    """Return how far an agent has come. A provider without approvals by carrier launches an agent for all of them."""
+    approvals: Sequence[Any] = agent.carrier_approvals or ()
+    approved = tuple(sorted(each.approval_id for each in approvals if each.status == "APPROVED"))
+    launched = bool(approved) or agent.status == "LIVE" or (agent.status == "LAUNCHED" and not approvals)
+    answers = {*sections_of(agent).values(), *(each.status for each in approvals)}
+    invites = {each.invite_status for each in agent.test_devices or ()}
+    pending = agent.status in AGENT_UNDER_REVIEW or not UNANSWERED.isdisjoint(answers | invites)
+    return AgentStanding(launched, pending, approved)
+
+
+async def _note_agents(store: Store, agents: Iterable[Any]) -> None:
+    await note_standings(store, {each.agent_id: standing_of(each) for each in agents})
+    for agent in agents:
+        devices = {each.phone_number: each.invite_status for each in agent.test_devices or ()}
+        accepted = [number for number, status in devices.items() if status == "ACCEPTED"]
+        await note_test_devices(store, agent.agent_id, accepted, devices.keys() - set(accepted))
+
+
+async def _changed_brands(store: Store, brands: Iterable[Any]) -> list[_Subject]:
+    versions = await followed(store, BRAND).versions()
+    changed = (each for each in brands if versions.get(each.brand_id) != _of_brand(each).version)
+    return [_Subject(BRAND, each.brand_id) for each in changed]
+
+
+async def _changed_agents(store: Store, agents: Iterable[Any]) -> list[_Subject]:
+    """Return the changed agents, each behind its approvals: an agent that is known has all of these read before."""
+    known, approvals = await followed(store, AGENT).versions(), await followed(store, APPROVAL).versions()
+    found = []
+    for agent in agents:
+        seen = agent.agent_id in known
+        rows: Sequence[Any] = agent.carrier_approvals or ()
+        changed = [
+            each
+            for each in rows
+            if approvals.get(each.approval_id) != _of_approval(each, agent, seen_before=seen).version
+        ]
+        found += [_Subject(APPROVAL, each.approval_id, agent, seen) for each in changed]
+        if known.get(agent.agent_id) != _of_agent(agent).version:
+            found.append(_Subject(AGENT, agent.agent_id))
+    return found
+
+
+async def _read_brand(telnyx: AsyncTelnyx, brand: _Subject) -> Reading:
+    return _of_brand(await telnyx.rcs.brands.retrieve(brand.id))
+
+
+async def _read_agent(telnyx: AsyncTelnyx, agent: _Subject) -> Reading:
+    return _of_agent(await telnyx.rcs.agents.retrieve(agent.id))
+
+
+async def _read_approval(telnyx: AsyncTelnyx, approval: _Subject) -> Reading:
+    answers: list[Any] = list_of(await telnyx.rcs.agents.retrieve_carrier_approvals(approval.agent.agent_id))
+    rows = (each for each in answers if each.approval_id == approval.id)
+    return next(
+        (_of_approval(each, approval.agent, seen_before=approval.seen_before) for each in rows), Reading([], {})
+    )
+
+
+_READERS = {BRAND: _read_brand, AGENT: _read_agent, APPROVAL: _read_approval}
+
+
+def _of_brand(brand: Any) -> Reading:
+    return _reading(Status(brand.status), display_name=brand.display_name)
+
+
+def _of_agent(agent: Any) -> Reading:
+    sections = sections_of(agent)
+    rejected = ", ".join(each for each, status in sections.items() if status == "REJECTED")
+    status = Status(agent.status, rejected or None, urgent=bool(rejected))
+    return _reading(status, display_name=agent.display_name, brand_id=agent.brand_id, sections=sections)
+
+
+def _of_approval(approval: Any, agent: Any, *, seen_before: bool) -> Reading:
+    """Return the reading of an answer. One that is there at once, at an agent that was read before, is a change."""
+    status = Status(approval.status, approval.rejected_reason, urgent=seen_before and approval.status not in UNANSWERED)
+    named = {"agent_id": agent.agent_id, "display_name": agent.display_name}
+    return _reading(status, **named, carrier=approval.carrier, scope_type=approval.scope_type)
+
+
+def _reading(status: Status, **details: Any) -> Reading:
+    return Reading([status], details, version=status.mark)

@@ -1,0 +1,315 @@
+"""The file of an RCS brand and agent, checked in full before anything is sent.
+
+Names, kinds and conditions: SDK 4.189, `rcs.BrandCreateParams`, `rcs.AgentCreateParams` and `rcs.AgentLaunchParams`.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from telnyx.types.rcs.agent_use_case import AgentUseCase
+from telnyx.types.rcs.brand_legal_entity_type import BrandLegalEntityType
+from telnyx.types.rcs.brand_organization_type import BrandOrganizationType
+
+from service.processes.loopback import is_loopback
+from service.registrations.submission_fields import Email, InvalidSubmission, PhoneNumber, matching, one_of
+
+
+def _https(url: str) -> str:
+    """Accept an https URL. Plain http is for addresses of this machine, which only a local Telnyx can read."""
+    parts = urlsplit(url)
+    if not parts.hostname or re.search(r"\s", url):
+        raise ValueError("must be an address such as https://example.com/logo.png")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
+        raise ValueError("must be an https address")
+    return url
+
+
+def _identifier(kind: str) -> BeforeValidator:
+    """Read a value alone as an object of this kind."""
+    return BeforeValidator(lambda given: {"identifier_type": kind, "value": given} if isinstance(given, str) else given)
+
+
+Text = Annotated[str, Field(min_length=1)]
+Url = Annotated[str, AfterValidator(_https)]
+Colour = Annotated[str, matching(re.compile(r"#[0-9A-Fa-f]{6}"), "must be a colour such as #1A73E8")]
+Country = Annotated[str, matching(re.compile(r"[A-Z]{2}"), "must be a country in two letters, such as US")]
+_EIN = re.compile(r"\d{9}|\d{2}-\d{7}")
+_STOCK_SYMBOL = re.compile(r"[A-Z0-9.]+:[A-Z0-9.\-]+")
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
+
+
+class Address(_Table):
+    """One address of a brand."""
+
+    line_1: Text
+    line_2: Text | None = None
+    city: Text
+    administrative_area: Text
+    postal_code: Text
+    country_code: Country
+
+
+class Contact(_Table):
+    """One person of a brand."""
+
+    contact_type: Literal["BRAND", "PRIMARY", "OFFICER", "AGENT", "RESPONSIBLE_PARTY", "BILLING", "UNKNOWN"]
+    first_name: Text
+    last_name: Text
+    email: Email
+    phone_number: PhoneNumber
+    title: Text | None = None
+
+
+class Ein(_Table):
+    """The tax number of a brand."""
+
+    identifier_type: Literal["EIN"] = "EIN"
+    value: Annotated[str, matching(_EIN, "must have nine digits, such as 12-3456789")]
+
+
+class StockSymbol(_Table):
+    """The stock symbol of a brand."""
+
+    identifier_type: Literal["STOCK_SYMBOL"] = "STOCK_SYMBOL"
+    value: Annotated[str, matching(_STOCK_SYMBOL, "must be EXCHANGE:SYMBOL, such as NASDAQ:ACME")]
+
+
+class Identifiers(_Table):
+    """The numbers by which a brand is known."""
+
+    ein: Annotated[Ein, _identifier("EIN")]
+    stock_symbol: Annotated[StockSymbol | None, _identifier("STOCK_SYMBOL")] = None
+
+
+class Brand(_Table):
+    """The business that operates agents."""
+
+    display_name: Text
+    legal_name: Text
+    legal_entity_type: Annotated[str, one_of(BrandLegalEntityType)]
+    organization_type: Annotated[str, one_of(BrandOrganizationType)]
+    website_url: Url
+    addresses: Annotated[dict[str, Address], Field(min_length=1)]
+    contacts: dict[str, Contact]
+    identifiers: Identifiers
+    profile_id: Text | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        brand = self.contacts.get("brand")
+        if brand is None or brand.contact_type != "BRAND":
+            raise ValueError("contacts.brand: is required, with the contact_type BRAND")
+        if self.organization_type == "PUBLIC_PROFIT" and self.identifiers.stock_symbol is None:
+            raise ValueError("identifiers.stock_symbol: is required for PUBLIC_PROFIT")
+        return self
+
+
+class PhoneContact(_Table):
+    """A number that people can call."""
+
+    number: PhoneNumber
+    label: Text
+
+
+class WebsiteContact(_Table):
+    """A page that people can open."""
+
+    url: Url
+    label: Text
+
+
+class EmailContact(_Table):
+    """An address that people can write to."""
+
+    address: Email
+    label: Text
+
+
+class Basics(_Table):
+    """The agent's face: texts, colour, images and contacts."""
+
+    description: Text | None = None
+    brand_color: Colour | None = None
+    logo_url: Url | None = None
+    hero_url: Url | None = None
+    privacy_policy_url: Url | None = None
+    terms_and_conditions_url: Url | None = None
+    phone_number: PhoneContact | None = None
+    website: WebsiteContact | None = None
+    email: EmailContact | None = None
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if not (self.phone_number or self.website or self.email):
+            raise ValueError("email: one of phone_number, website and email is required")
+        return self
+
+
+class Interaction(_Table):
+    """One kind of messages of the agent."""
+
+    interaction_type: Literal[
+        "TRANSACTIONAL_UPDATES",
+        "CUSTOMER_SUPPORT",
+        "LOYALTY_OR_REWARD",
+        "MARKETING_OR_PROMOTIONAL",
+        "ACCOUNT_ALERTS",
+        "TWO_WAY_CONVERSATION",
+        "OTHER",
+    ]
+    description: Text | None = None
+
+    @model_validator(mode="after")
+    def _described(self) -> Self:
+        if self.interaction_type == "OTHER" and not self.description:
+            raise ValueError("description: is required for OTHER")
+        return self
+
+
+class OptInMethod(_Table):
+    """One way by which people agree."""
+
+    method_type: Literal["SMS", "WEBSITE", "MOBILE_APP", "QR_CODE", "SALE_POINT", "OTHER"]
+    description: Text | None = None
+
+    @model_validator(mode="after")
+    def _described(self) -> Self:
+        if self.method_type == "OTHER" and not self.description:
+            raise ValueError("description: is required for OTHER")
+        return self
+
+
+class Consent(_Table):
+    """How people agree to the messages, and end them."""
+
+    call_to_action: Text
+    call_to_action_url: Url | None = None
+    call_to_action_media_url: Url | None = None
+    double_opt_in: bool
+    double_opt_in_message: Text | None = None
+    help_response: Text
+    opt_in_message: Text
+    opt_in_methods: Annotated[list[OptInMethod], Field(min_length=1)]
+    opt_out_response: Text
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        methods = {each.method_type for each in self.opt_in_methods}
+        if self.double_opt_in and not self.double_opt_in_message:
+            raise ValueError("double_opt_in_message: is required where double_opt_in is true")
+        if "WEBSITE" in methods and not self.call_to_action_url:
+            raise ValueError("call_to_action_url: is required where an opt-in method is WEBSITE")
+        if methods & {"WEBSITE", "MOBILE_APP"} and not self.call_to_action_media_url:
+            raise ValueError("call_to_action_media_url: is required where an opt-in method is WEBSITE or MOBILE_APP")
+        return self
+
+
+class Campaign(_Table):
+    """The messages of the agent, for the carriers' review."""
+
+    company_overview: Text
+    agent_overview: Text
+    interactions: Annotated[list[Interaction], Field(min_length=1)]
+    message_examples: Annotated[list[Text], Field(min_length=1)]
+    consent_settings: Consent
+    additional_information: Text | None = None
+
+
+class Testing(_Table):
+    """Evidence that the agent works, for the carriers' review."""
+
+    __test__ = False
+
+    test_url: Url
+    message_id: Text | None = None
+    additional_information: Text | None = None
+
+
+class Agent(_Table):
+    """The sender that people see."""
+
+    display_name: Text
+    use_case: Annotated[str, one_of(AgentUseCase)]
+    hosting_region: Text | None = None
+    profile_id: Text | None = None
+    basics: Basics
+
+
+class RcsFile(_Table):
+    """A file: a brand or the id of one, its agent, and what the launch needs."""
+
+    brand: Brand | None = None
+    brand_id: Text | None = None
+    agent: Agent | None = None
+    campaign: Campaign | None = None
+    testing: Testing | None = None
+
+    def brand_fields(self) -> dict[str, Any] | None:
+        """Return the arguments of the SDK's `brands.create`, or None where the file names a brand by its id."""
+        return self.brand.model_dump(exclude_none=True) if self.brand else None
+
+    def agent_fields(self) -> dict[str, Any] | None:
+        """Return the arguments of the SDK's `agents.create` but the brand and the key, or None without an agent."""
+        if self.agent is None:
+            return None
+        fields = self.agent.model_dump(exclude_none=True)
+        parts = {"basics": fields.pop("basics"), **self.launch_fields()}
+        return {**fields, "configuration": parts}
+
+    def launch_fields(self) -> dict[str, Any]:
+        """Return the arguments of the SDK's `agents.launch`, as far as the file has them."""
+        parts = {"campaign": self.campaign, "testing": self.testing}
+        return {name: part.model_dump(exclude_none=True) for name, part in parts.items() if part is not None}
+
+
+def read_file(fields: Mapping[str, Any], *, launching: bool = False) -> RcsFile:
+    """Check a file. One for a launch needs `[campaign]` and `[testing]`, another one a brand.
+
+    Raises:
+        InvalidSubmission: a field is missing, unknown or does not fit.
+    """
+    try:
+        file = RcsFile.model_validate(fields)
+    except ValidationError as error:
+        raise InvalidSubmission(dict(_problems(error))) from None
+    if launching:
+        lacking = {each: "is required" for each in ("campaign", "testing") if getattr(file, each) is None}
+    else:
+        both = (file.brand is None) == (file.brand_id is None)
+        lacking = {"brand": "give either [brand] or the brand_id of one that is there"} if both else {}
+    if lacking:
+        raise InvalidSubmission(lacking)
+    return file
+
+
+def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
+    """Yield each field's problems, without the given value."""
+    for each in error.errors(include_input=False, include_url=False):
+        path, said = [str(part) for part in each["loc"]], each["msg"].removeprefix("Value error, ")
+        inner, colon, rest = said.partition(": ")
+        if each["type"] == "value_error" and colon and re.fullmatch(r"[a-z_.]+", inner):
+            path, said = [*path, inner], rest
+        if each["type"] == "missing":
+            said = "is required"
+        if each["type"] == "extra_forbidden":
+            said = f"there is no such field{_meant(path)}"
+        yield ".".join(path), said
+
+
+def _meant(path: list[str]) -> str:
+    near = difflib.get_close_matches(path[-1], _NAMES, n=1)
+    return f": did you mean {near[0]}?" if near else ""
+
+
+_TABLES: tuple[type[_Table], ...] = (
+    *(Address, Contact, Identifiers, Brand, PhoneContact, WebsiteContact, EmailContact, Basics),
+    *(Interaction, OptInMethod, Consent, Campaign, Testing, Agent, RcsFile),
+)
+_NAMES = sorted({name for table in _TABLES for name in table.model_fields})

@@ -1,0 +1,232 @@
+"""RCS brands, agents and carriers' answers: each change is raised once, and phones are asked about as they allow it."""
+
+from collections.abc import Iterator
+
+import orjson
+import pytest
+import telnyx
+
+from handlers import rcs_registration
+from service import Router, clock
+from service.messages.rcs_capabilities import RcsCapabilities
+from service.store.facts.remembered import Capability
+from service.store.inbox import accept
+from service.store.inbox.audit import audit
+from service.store.inbox.search import EventFilter, search
+from service.store.store import Store
+from tests.cli.at_stack import asked
+from tests.registrations.noted import arrive, noted
+from tests.stack import Stack
+from tests.telnyx_events import fresh_number
+from tests.testing.simulator.registration import AGENT, BRAND, CAMPAIGN, TESTING
+
+ROUTER = Router(rcs_registration.router)
+POLL = "ringback.cron.rcs_registration_poll"
+KINDS = ("rcs_brand", "rcs_agent", "rcs_carrier_approval")
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[telnyx.Telnyx]:
+    with telnyx.Telnyx(api_key="KEY", base_url=stack.settings.base_url, max_retries=0) as client:
+        yield client
+
+
+def poll(stack: Stack, name: str, *, reason: str | None = None) -> None:
+    record = stack.ended(arrive(stack, POLL, name))
+    assert (record.state, record.handlers["rcs_registration_poll"].reason) == ("done", reason), record
+
+
+def changes(stack: Stack) -> list[tuple[str, str | None, str, str | None]]:
+    """Kind, previous status, status and reason of all changes that were raised, in the order of their events."""
+
+    async def raised(store: Store) -> list[tuple[str, str | None, str, str | None]]:
+        found = []
+        for kind in KINDS:
+            rows = await search(store, limit=100, wanted=EventFilter(type=f"{kind}.status_changed"))
+            records = [await accept.find(store, each.id) for each in reversed(rows)]
+            payloads = [orjson.loads(each.body or b"{}")["data"]["payload"] for each in records if each]
+            found += [(kind, each["previous"], each["status"], each["reason"]) for each in payloads]
+        return found
+
+    return stack.ask(raised)
+
+
+def new_brand(client: telnyx.Telnyx) -> str:
+    return client.rcs.brands.create(**BRAND).brand_id
+
+
+def new_agent(stack: Stack, client: telnyx.Telnyx) -> str:
+    brand = new_brand(client)
+    stack.simulator.decide_rcs_brand(brand, status="VERIFIED")
+    return client.rcs.agents.create(brand_id=brand, idempotency_key="agent", **AGENT).agent_id
+
+
+def launch(client: telnyx.Telnyx, agent: str) -> None:
+    client.rcs.agents.submit(agent)
+    client.rcs.agents.launch(agent, campaign=CAMPAIGN, testing=TESTING)  # type: ignore[arg-type]
+
+
+def test_a_brand_is_followed_to_its_end_and_told_once(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    brand = new_brand(client)
+    poll(stack, "first")
+    assert changes(stack) == []
+    client.rcs.brands.submit(brand)
+    stack.ask(lambda store: store.redis.delete(store.keys.throttle("rcs_poll")))
+    poll(stack, "second")
+    poll(stack, "third")
+    stack.simulator.decide_rcs_brand(brand, status="REJECTED")
+    poll(stack, "fourth")
+    assert changes(stack) == [
+        ("rcs_brand", "CREATED", "SUBMITTED", None),
+        ("rcs_brand", "SUBMITTED", "REJECTED", None),
+    ]
+    assert "an RCS brand is REJECTED" in noted(stack)
+    assert f"ringback rcs brands {brand}" in noted(stack)
+    assert stack.ask(audit).clean
+
+
+def test_an_agent_is_followed_with_sections_and_carriers(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    agent = new_agent(stack, client)
+    client.rcs.agents.submit(agent)
+    poll(stack, "first")
+    assert changes(stack) == []
+    client.rcs.agents.launch(agent, campaign=CAMPAIGN, testing=TESTING)  # type: ignore[arg-type]
+    stack.simulator.decide_rcs_agent(agent, carrier="Verizon", decision="APPROVED")
+    poll(stack, "second")
+    stack.simulator.decide_rcs_agent(agent, carrier="AT&T", decision="REJECTED", reason="Call +13125550401")
+    stack.simulator.decide_rcs_agent(agent, carrier="T-Mobile", decision="APPROVED")
+    poll(stack, "third")
+    assert sorted(changes(stack), key=str) == sorted(
+        [
+            ("rcs_agent", "SUBMITTED", "LAUNCHED", None),
+            ("rcs_agent", "LAUNCHED", "LIVE", None),
+            # It was there at once, at an agent that had none before.
+            ("rcs_carrier_approval", None, "APPROVED", None),
+            ("rcs_carrier_approval", "PENDING", "REJECTED", "Call +13125550401"),
+            ("rcs_carrier_approval", "PENDING", "APPROVED", None),
+        ],
+        key=str,
+    )
+    told = noted(stack)
+    assert "a carrier rejected an RCS agent" in told
+    assert "Acme Orders: AT&T: Call +1312" in told
+    assert "+13125550401" not in told
+
+
+def test_a_rejected_section_is_a_change_and_named(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    agent = new_agent(stack, client)
+    launch(client, agent)
+    poll(stack, "first")
+    stack.simulator.decide_rcs_agent(agent, section="campaign", decision="REJECTED")
+    poll(stack, "second")
+    assert changes(stack) == [("rcs_agent", "LAUNCHING", "REJECTED", "campaign")]
+    assert "rejected sections: campaign" in noted(stack)
+
+
+def test_the_first_sight_tells_only_what_needs_a_person(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    agent = new_agent(stack, client)
+    launch(client, agent)
+    stack.simulator.decide_rcs_agent(agent, carrier="AT&T", decision="APPROVED")
+    stack.simulator.decide_rcs_agent(agent, carrier="Verizon", decision="REJECTED", reason="No opt-in")
+    poll(stack, "first")
+    assert changes(stack) == [("rcs_carrier_approval", None, "REJECTED", "No opt-in")]
+
+
+def test_changes_that_several_workers_find_are_raised_once(stack: Stack, client: telnyx.Telnyx) -> None:
+    for _ in range(2):
+        stack.start_worker(ROUTER)
+    agent = new_agent(stack, client)
+    launch(client, agent)
+    poll(stack, "first")
+    stack.simulator.decide_rcs_agent(agent, carrier="AT&T", decision="APPROVED")
+    for each in [arrive(stack, POLL, f"poll-{number}") for number in range(6)]:
+        assert stack.ended(each).state == "done"
+    assert len(changes(stack)) == 2
+
+
+def test_the_poll_is_daily_until_something_is_under_review(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    brand = new_brand(client)
+    poll(stack, "first")
+    before = len(asked(stack, "GET"))
+    poll(stack, "second", reason="not_due")
+    assert len(asked(stack, "GET")) == before
+    client.rcs.brands.submit(brand)
+    stack.ask(lambda store: store.redis.delete(store.keys.throttle("rcs_poll")))
+    poll(stack, "a day later")
+    poll(stack, "five minutes later")
+    stack.simulator.decide_rcs_brand(brand, status="VERIFIED")
+    poll(stack, "ten minutes later")
+    poll(stack, "fifteen minutes later", reason="not_due")
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_account_without_registration_is_no_error(stack: Stack, status: int) -> None:
+    stack.start_worker(ROUTER)
+    stack.simulator.add_fault(status=status, path="/rcs/brands")
+    poll(stack, "first", reason="not_permitted")
+
+
+def look_up(stack: Stack, agent: str, *numbers: str, afresh: bool = False) -> list[bool]:
+    async def ask(store: Store) -> dict[str, Capability]:
+        async with telnyx.AsyncTelnyx(api_key="KEY", base_url=stack.settings.base_url, max_retries=0) as client:
+            return await RcsCapabilities(client, store).read(agent, numbers, afresh=afresh)
+
+    return [each.capable for each in stack.ask(ask).values()]
+
+
+def asked_for(stack: Stack) -> int:
+    return sum("capabilities" in each.path for each in stack.simulator.requests)
+
+
+def test_phones_are_not_asked_about_before_a_carrier_approves(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    agent, number, device = new_agent(stack, client), fresh_number(), fresh_number()
+    launch(client, agent)
+    client.rcs.agents.test_devices.create(agent, phone_number=device)
+    poll(stack, "first")
+    assert look_up(stack, agent, number, device) == [False, False]
+    assert asked_for(stack) == 0
+    stack.simulator.decide_rcs_agent(agent, phone_number=device, decision="ACCEPTED")
+    poll(stack, "second")
+    assert look_up(stack, agent, number, device) == [False, True]
+    assert [each.path for each in stack.simulator.requests if "capabilities" in each.path] == [
+        f"/messaging/rcs/capabilities/{agent}/{device}"
+    ]
+    assert look_up(stack, agent, number, afresh=True) == [False]
+    assert asked_for(stack) == 2
+
+
+def test_what_was_refused_is_asked_again_once_another_carrier_approves(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    agent, early, late = new_agent(stack, client), fresh_number(), fresh_number()
+    stack.simulator.set_carrier(early, "Verizon")
+    stack.simulator.set_carrier(late, "AT&T")
+    launch(client, agent)
+    stack.simulator.decide_rcs_agent(agent, carrier="Verizon", decision="APPROVED")
+    poll(stack, "first")
+    for _ in range(2):
+        assert look_up(stack, agent, early, late) == [True, False]
+    assert asked_for(stack) == 1
+    stack.simulator.decide_rcs_agent(agent, carrier="AT&T", decision="APPROVED")
+    stack.simulator.decide_rcs_agent(agent, carrier="T-Mobile", decision="REJECTED")
+    begun = clock.now()
+    with clock.moved(lambda: begun + 1):
+        poll(stack, "second")
+    with clock.moved(lambda: begun + 2):
+        assert look_up(stack, agent, early, late) == [True, True]
+        assert asked_for(stack) == 2
+        poll(stack, "third", reason=None)
+        assert look_up(stack, agent, early, late) == [True, True]
+    assert asked_for(stack) == 2
+
+
+def test_an_agent_that_telnyx_has_set_up_by_hand_is_asked_about_as_before(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    new_agent(stack, client)
+    poll(stack, "first")
+    assert look_up(stack, "acme_agent", fresh_number()) == [True]
