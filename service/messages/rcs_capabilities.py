@@ -24,7 +24,7 @@ FEATURES = frozenset(
 
 
 def checked_features(features: Collection[str]) -> frozenset[str]:
-    """Return the names of features, of which a single one may be a text. Names that Telnyx adds later pass.
+    """Return the names of features, a single one as a text. Names that Telnyx adds later pass.
 
     Raises:
         ValueError: a name is near to that of a known feature, but another one.

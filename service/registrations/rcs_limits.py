@@ -1,8 +1,8 @@
 """The limits of carriers and of Google on an RCS agent, which Telnyx's SDK does not document.
 
-Sources: Google's reference of `brands.agents` (RCS for Business), and public requirements of carriers' partners: names
-of 40 and descriptions of 100 characters, a logo of 224 x 224 pixels and 50 KB, a hero image of 1440 x 448 pixels and
-200 KB, a colour with a contrast of 4.5 to white.
+Sources: Google's reference of `brands.agents` (RCS for Business), and public requirements of carriers' partners. Names
+have at most 40 characters, and descriptions 100. A logo has 224 x 224 pixels and 50 KB. A hero image has 1440 x 448
+pixels and 200 KB. A colour has a contrast of 4.5 to white.
 """
 
 import struct

@@ -13,6 +13,7 @@ import handlers
 from service import Router
 from service.security.masking import mask_number
 from service.testing.bench import Result, make_event
+from service.testing.simulator import Simulator
 from tests.cli.test_new import pytest_in
 from tests.documented import block_with, blocks, executed
 from tests.processes.running import ringback
@@ -54,6 +55,21 @@ def test_the_auto_reply_answers_by_the_channel_that_was_used(run_handler: Run, e
     sends = [each.path for each in (*by_sms.requests, *by_rcs.requests) if each.method == "POST"]
     assert sends == ["/messages", "/messages/rcs"]
     assert (other.outcome, other.reason, other.requests) == ("done", "no_question", ())
+
+
+@pytest.mark.parametrize(
+    ("capability", "path"), [("full", "/messages/rcs"), ("text", "/messages"), ("none", "/messages")]
+)
+def test_a_card_goes_where_the_phone_takes_one(
+    run_handler: Run, local_telnyx: Simulator, example: Callable[[str], Any], capability: Any, path: str
+) -> None:
+    number = fresh_number()
+    local_telnyx.set_capability(number, capability)
+    inbound = make_event("message.received", text="Menu", from_={"phone_number": number})
+    ran = run_handler(example("async def menu").menu, inbound)
+    [sent] = [each for each in ran.requests if each.method == "POST"]
+    assert (ran.outcome, sent.path, sent.status) == ("done", path, 200)
+    assert ("rich_card" in str(sent.body)) is (capability == "full")
 
 
 def test_the_crm_is_asked_under_one_key_and_again_after_its_failure(

@@ -10,21 +10,29 @@ from typer.testing import CliRunner
 
 from service import Router
 from service.cli import app
+from service.registrations import rcs_limits
+from service.registrations.rcs_submission import read_file
 from service.registrations.toll_free_submission import read_submission
 from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in
 
 PAGE = (Path(__file__).parents[2] / "docs" / "registrations.md").read_text()
 
 
-def block(language: str) -> str:
+def block(language: str, words: str = "") -> str:
     found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    return found[0]
+    return next(each for each in found if words in each)
 
 
 def test_the_submission_that_is_shown_is_one_without_a_doubt() -> None:
     submission = read_submission(tomllib.loads(block("toml")))
     refuse_wrong_opt_in(submission)
     assert list(doubts(submission)) == []
+
+
+def test_the_rcs_brand_and_agent_that_are_shown_are_without_a_doubt() -> None:
+    fields = tomllib.loads(block("toml", "[brand]"))
+    for launching in (False, True):
+        assert list(rcs_limits.doubts(read_file(fields, launching=launching))) == []
 
 
 def test_the_handler_that_is_shown_is_one() -> None:

@@ -13,6 +13,8 @@ from service import Context, Event, Router, clock
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.store.facts.remembered import REMEMBERED, Capability
 from service.store.store import Store
+from service.testing.bench import make_event
+from service.testing.simulator import Simulator
 from tests.cli.at_stack import asked
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
@@ -68,6 +70,43 @@ def test_a_handler_asks_and_telnyx_is_asked_once(stack: Stack, capability: Any, 
         assert stack.ended(event).state == "done"
         assert kept(stack, event["data"]["id"]) is answer
     assert paths(stack) == [f"/messaging/rcs/capabilities/{AGENT}/{number}"]
+
+
+@pytest.mark.parametrize(
+    ("capability", "features", "answer"),
+    [
+        ("full", {"RICHCARD_STANDALONE", "ACTION_DIAL"}, True),
+        ("full", "RICHCARD_CAROUSEL", True),
+        ("full", {"GENERIC_RCS_FEATURE"}, True),
+        ("full", {"NEW_AT_TELNYX"}, False),
+        ("text", {"GENERIC_RCS_FEATURE"}, True),
+        ("text", {"RICHCARD_STANDALONE"}, False),
+        ("text", set(), True),
+        ("none", set(), False),
+        ("none", {"GENERIC_RCS_FEATURE"}, False),
+    ],
+)
+def test_a_phone_is_capable_of_some_features_only(
+    run_handler: Any, local_telnyx: Simulator, capability: Any, features: Any, *, answer: bool
+) -> None:
+    number, told = fresh_number(), list[bool]()
+    local_telnyx.set_capability(number, capability)
+
+    async def ask(event: Event, ctx: Context) -> None:
+        told.append(await ctx.rcs.capable(AGENT, number, features=features))
+
+    assert run_handler(ask, make_event("test.asked")).outcome == "done"
+    assert told == [answer]
+
+
+def test_a_misspelt_feature_is_told_before_anybody_is_asked(run_handler: Any) -> None:
+    async def ask(event: Event, ctx: Context) -> None:
+        await ctx.rcs.capable(AGENT, fresh_number(), features={"RICH_CARD_STANDALONE"})
+
+    ran = run_handler(ask, make_event("test.asked"))
+    assert isinstance(ran.exception, ValueError)
+    assert "did you mean 'RICHCARD_STANDALONE'?" in str(ran.exception)
+    assert ran.requests == ()
 
 
 def test_many_are_asked_for_in_hundreds_and_only_those_not_known(stack: Stack) -> None:

@@ -117,7 +117,7 @@ def launch(
     parts = _checked(file, force=force, launching=True).launch_fields() if file else _drafted(agent)
     question = f"Submit {agent.display_name} ({agent.status}) to the carriers?"
     confirm(question, yes=yes, dry_run=load().dry_run)
-    after = with_telnyx(lambda telnyx: _and_tell(telnyx, partial(telnyx.rcs.agents.launch, agent_id, **parts)))
+    after = with_telnyx(lambda telnyx: _and_tell(telnyx, lambda: telnyx.rcs.agents.launch(agent_id, **parts)))
     say(f"agent {agent_id}: {after.status}")
 
 
@@ -174,7 +174,7 @@ async def _and_tell(telnyx: AsyncTelnyx, act: Any) -> Any:
     except NotRunning:
         pass
     except (RedisError, TooMuchChange, APIError):
-        say("Ringback was not told of it: its poll finds it within a day", err=True)
+        say("Redis cannot be reached: Ringback's poll finds the change within a day", err=True)
     return done
 
 

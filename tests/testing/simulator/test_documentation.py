@@ -37,6 +37,8 @@ from service.testing.simulator.messages.inbound import InboundMessage
 from service.testing.simulator.messages.lifecycle import MessageOutcome
 from service.testing.simulator.messages.message import OutcomeStatus
 from service.testing.simulator.rcs import Capability
+from service.testing.simulator.rcs_registration.brands import BrandDecision
+from service.testing.simulator.rcs_registration.reviews import AgentDecision
 from service.testing.simulator.ten_dlc.brands import BrandStep
 from service.testing.simulator.ten_dlc.campaign_operations import SharedCampaign
 from service.testing.simulator.ten_dlc.carriers import CarrierOfPhone
@@ -44,6 +46,7 @@ from service.testing.simulator.ten_dlc.numbers import NumberStep
 from service.testing.simulator.ten_dlc.review import CampaignStep
 from service.testing.simulator.tollfree.requests import ReviewDecision
 from tests.processes.running import clean_environment, running
+from tests.testing.simulator import registration
 from tests.testing.simulator.submission import SUBMISSION
 from tests.testing.simulator.ten_dlc import NUMBER, provisioned
 from tests.waiting import wait_for
@@ -63,6 +66,8 @@ BODIES: dict[str, type[BaseModel]] = {
     "/capabilities": CapabilityOfPhone,
     "/eligibility": EligibilityOfNumber,
     "/numbers": NumberOfProfile,
+    "/rcs_brands/{id}/decisions": BrandDecision,
+    "/rcs_agents/{id}/decisions": AgentDecision,
     "/balance": Balance,
     "/hosted_number_orders/{id}/steps": OrderStep,
     "/hosted_number_orders/{id}/transfer": TransferStep,
@@ -113,6 +118,17 @@ def asked(http: httpx.Client, line: str, **ids: str) -> httpx.Response:
     return http.request(method, path, content=body, headers={"authorization": "", **declared})
 
 
+def launched_agent(client: telnyx.Telnyx, simulator: Simulator) -> tuple[str, str]:
+    """The ids of an RCS brand and of its agent, which has a test number and waits for the carriers."""
+    brand = client.rcs.brands.create(**registration.BRAND).brand_id
+    simulator.decide_rcs_brand(brand, status="VERIFIED")
+    agent = client.rcs.agents.create(brand_id=brand, idempotency_key="agent", **registration.AGENT).agent_id
+    client.rcs.agents.submit(agent)
+    client.rcs.agents.test_devices.create(agent, phone_number="+13125550102")
+    client.rcs.agents.launch(agent, campaign=registration.CAMPAIGN, testing=registration.TESTING)  # type: ignore[arg-type]
+    return brand, agent
+
+
 @pytest.mark.parametrize("line", commands("curl"))
 def test_every_curl_command_is_answered(
     http: httpx.Client, sync_client: telnyx.Telnyx, simulator: Simulator, line: str
@@ -122,7 +138,9 @@ def test_every_curl_command_is_answered(
     assert order is not None
     campaign = provisioned(sync_client, simulator, NUMBER)
     brand = str(sync_client.messaging_10dlc.campaign.retrieve(campaign).brand_id)
-    response = asked(http, line, ORDER=str(order.id), REQUEST=request.id, BRAND=brand, CAMPAIGN=campaign)
+    rcs_brand, rcs_agent = launched_agent(sync_client, simulator)
+    ids = {"BRAND": brand, "CAMPAIGN": campaign, "RCSBRAND": rcs_brand, "RCSAGENT": rcs_agent}
+    response = asked(http, line, ORDER=str(order.id), REQUEST=request.id, **ids)
     assert response.status_code == 200, response.text
 
 

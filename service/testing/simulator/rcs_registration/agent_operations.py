@@ -77,7 +77,7 @@ def update_agent(account: "Account", call: OperationCall) -> Answer:
 
 
 def submit_agent(account: "Account", call: OperationCall) -> Answer:
-    """Begin the review of the basics. One that is under review already is shown as it is."""
+    """Begin the review of the basics. One that is under review already is shown unchanged."""
     agent = _known(account, call)
     brand = known_brand(account, agent.fields["brand_id"])
     if brand.status != "VERIFIED":
@@ -94,7 +94,7 @@ def submit_agent(account: "Account", call: OperationCall) -> Answer:
 
 
 def launch_agent(account: "Account", call: OperationCall) -> Answer:
-    """Begin the carriers' review. One that is launching already is shown as it is."""
+    """Begin the carriers' review. One that is launching already is shown unchanged."""
     agent, fields = _known(account, call), call.read_as(LAUNCH)
     if agent.status in {"CREATED", "REJECTED", "FAILED"}:
         raise locked(f"The agent is {agent.status}. Its basics must be submitted.")
@@ -125,7 +125,7 @@ def list_devices(account: "Account", call: OperationCall) -> Answer:
 
 
 def add_device(account: "Account", call: OperationCall) -> Answer:
-    """Invite a test number. One that is there already is shown as it is."""
+    """Invite a test number. One that is there already is shown unchanged."""
     agent, number = _known(account, call), call.read(TestDeviceBody).phone_number
     if agent.status == "CREATED":
         raise locked("The agent is CREATED. Test numbers follow its submission.")

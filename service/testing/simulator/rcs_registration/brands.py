@@ -52,7 +52,7 @@ class RcsBrand:
     planned: tuple[tuple[float, BrandStatus], ...] = ()
 
     def at(self, now: float) -> "RcsBrand":
-        """Return the brand as it is at a time."""
+        """Return the brand at a time."""
         begun = [status for begins, status in self.planned if begins <= now]
         left = tuple(each for each in self.planned if each[0] > now)
         return replace(self, status=begun[-1], planned=left) if begun else self
@@ -96,7 +96,7 @@ def update_brand(account: "Account", call: OperationCall) -> Answer:
 
 
 def submit_brand(account: "Account", call: OperationCall) -> Answer:
-    """Begin the review. One that is under review already is shown as it is."""
+    """Begin the review. One that is under review already is shown unchanged."""
     brand = known_brand(account, call.parameters["id"])
     if brand.status in {"REJECTED", "FAILED"}:
         raise locked(f"The brand is {brand.status}, which is final.")
@@ -124,7 +124,7 @@ def decide_brand(account: "Account", brand_id: str, decision: BrandDecision) -> 
 
 
 def known_brand(account: "Account", brand_id: str) -> RcsBrand:
-    """Return a brand as it is now.
+    """Return a brand in its present state.
 
     Raises:
         ApiError: 404, there is none.

@@ -1,6 +1,6 @@
 """Reviews of RCS agents: decisions by section and by carrier, at once or at a later simulated time.
 
-What a decision means for the agent's own status, and how long a review lasts, are guesses.
+Guessed are the length of a review, and the consequence of a decision for the agent's own status.
 """
 
 from dataclasses import replace
@@ -109,7 +109,7 @@ def review_of_launch() -> tuple[AgentDecision, ...]:
 
 
 def known_agent(account: "Account", agent_id: str) -> RegisteredAgent:
-    """Return an agent as it is now.
+    """Return an agent in its present state.
 
     Raises:
         ApiError: 404, there is none.
@@ -118,7 +118,7 @@ def known_agent(account: "Account", agent_id: str) -> RegisteredAgent:
 
 
 def current(account: "Account", agent: RegisteredAgent) -> RegisteredAgent:
-    """Return an agent as it is now, and keep it so."""
+    """Return an agent in its present state, and store that."""
     now = account.clock.now()
     due = [each for each in agent.planned if each[0] <= now]
     if due:
