@@ -40,6 +40,9 @@ class Keys:
     | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
     | `<ns>:minute:<minute>` | string | digests of the types and numbers among the events accepted in that minute |
     | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |
+    | `<ns>:causes` | hash | digest of a cause of death → handler, reason and first death (JSON), at most 1,000 |
+    | `<ns>:died:<digest>` | sorted set | ids of the events that are dead for this cause by the time of their end (ms) |
+    | `<ns>:issues` | hash | digest of a cause → the state that an operator gave it (JSON) |
     | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
     | `<ns>:lapsed:<worker>` | set | ids of events whose leases by this worker lapsed |
@@ -100,6 +103,7 @@ class Keys:
         self.erasing = f"{namespace}:erasing"
         self.events = f"{namespace}:events"
         self.idempotency_probe = f"{namespace}:idempotency_probe"
+        self.issues = f"{namespace}:issues"
         self.optout_keys = f"{namespace}:optout_keys"
         self.optouts = f"{namespace}:optouts"
         self.optouts_read = f"{namespace}:optouts_read"

@@ -78,7 +78,7 @@ def test_handlers_are_found_before_and_after_the_body_is_gone(deployment: Deploy
     assert ids(deployment, "--handler", "greet") == ["one"]
     deployment.ask(lambda store: prune_bodies(store, older_than=-1))
     assert ids(deployment, "--handler", "greet") == ["one"]
-    assert ids(deployment, "--handler", "gre") == []
+    assert deployment.run("events", "list", "--handler", "gre").code == 2
 
 
 def test_families_of_types(deployment: Deployment) -> None:
@@ -130,3 +130,48 @@ def test_bad_usage_exits_2(deployment: Deployment, options: tuple[str, ...]) -> 
 def test_digests_of_a_long_body_are_few() -> None:
     body = b",".join(b'"+1312555%04d"' % number for number in range(5000))
     assert len(digests(body, PLAIN)) == 8 * 4
+
+
+def test_an_event_is_found_by_the_message_that_it_is_about(deployment: Deployment) -> None:
+    sent, other = (finalized_rcs("delivered", fresh_number()) | {"id": f"message-{each}"} for each in (1, 2))
+    receive(deployment, "one", sent, "message.finalized")
+    receive(deployment, "two", other, "message.finalized")
+    receive(deployment, "three", received_sms(fresh_number(), "hi") | {"id": "message-1"})
+    receive(deployment, "foreign", {"id": "message-1"}, "call.answered")
+    assert ids(deployment, "--message", "message-1") == ["three", "one"]
+    assert ids(deployment, "--message", "message-1", "--type", "message.finalized") == ["one"]
+    assert ids(deployment, "--message", "message-3") == []
+
+
+def test_an_event_is_found_by_its_runs_and_by_any_reason(deployment: Deployment) -> None:
+    deployment.accept("often", "once", "waits", "never")
+    deployment.finish("often", greet=HandlerRecord("done", reason="too_old", ran=4), other=HandlerRecord("done", ran=1))
+    deployment.finish("once", greet=HandlerRecord("dead", attempts=1, reason="why"))
+    deployment.finish("waits", greet=HandlerRecord("waiting", due=10**14, reason="rate_limit", ran=3))
+    for _ in range(2):
+        assert ids(deployment, "--attempts", "3") == ["waits", "often"]
+        assert ids(deployment, "--attempts", "1") == ["waits", "once", "often"]
+        assert ids(deployment, "--reason", "too_old") == ["often"]
+        assert ids(deployment, "--reason", "rate_limit", "--attempts", "3") == ["waits"]
+        assert ids(deployment, "--reason", "too_old", "--attempts", "5") == []
+        # Found as well once the body and the record are pruned.
+        deployment.ask(lambda store: prune_bodies(store, older_than=-1))
+
+
+def test_periodic_events_are_hidden_unless_asked_for(deployment: Deployment) -> None:
+    receive(deployment, "cron", {}, "ringback.cron.poll")
+    receive(deployment, "one", {})
+    assert ids(deployment) == ["one"]
+    assert ids(deployment, "--crons") == ["one", "cron"]
+    assert ids(deployment, "--type", "ringback.cron.*") == ["cron"]
+    assert '"cron"' in deployment.run("events", "export").stdout
+
+
+def test_a_misspelt_handler_is_refused_with_the_name_that_is_near(deployment: Deployment) -> None:
+    deployment.accept("one")
+    deployment.finish("one", of_mine=HandlerRecord("dead", reason="why", attempts=8))
+    for command in (("dead", "list"), ("dead", "retry", "--yes"), ("dead", "drop", "--yes")):
+        ran = deployment.run(*command, "--handler", "of_mime")
+        assert (ran.code, "is of_mine meant?" in ran.stderr) == (2, True), ran
+    assert deployment.run("events", "list", "--handler", "sms_falback").code == 2
+    assert deployment.run("dead", "list", "--handler", "sms_fallback").code == 0

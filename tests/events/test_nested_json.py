@@ -86,7 +86,7 @@ def test_whichever_field_is_nested_deeply_the_event_is_read_or_refused(file: str
         raw = dump_json(with_deep(body, path, deep))
         found = read_envelope(raw)
         event = read_event(found.identity, found.type, raw, "webhook")
-        index_terms(found.type, raw, Sealer(()))
+        index_terms(found.identity, found.type, raw, Sealer(()))
         for name in ("sms_fallback", "toll_free", "hosted_numbers", "consent"):
             subscription = router.subscriptions.get(name)
             if subscription is not None and subscription.payload is not None:

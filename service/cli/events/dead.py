@@ -8,38 +8,23 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import events, in_batches, report
-from service.cli.events.event_list import show_events
+from service.cli.events.dead_list import list_dead, show_causes
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_dead_events
+from service.cli.events.handler_names import refuse_unknown_handler
 from service.cli.events.timeline_view import read_event, show
-from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption, YesOption
+from service.cli.options import EventIdArgument, JsonOption, RevealOption, YesOption
 from service.cli.output import confirm, fail
 from service.settings import load
-from service.store.inbox.accept import summaries
 from service.store.inbox.dead_letters import OperatorVerdict, drop, retry
-from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids
-from service.store.store import Store
 
 Step = Callable[..., Awaitable[Sequence[str]]]
 
 dead = typer.Typer(help="List, retry and drop dead events.", no_args_is_help=True)
 
 
-@dead.command("list")
-@selects_dead_events
-def list_dead(*, selection: EventFilter, limit: LimitOption = 50, as_json: JsonOption = False) -> None:
-    """List dead events by the time of their end, the newest first, with the error that ended each.
-
-    Times are those of death.
-
-    Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
-    """
-
-    async def find_them(store: Store) -> list[EventRecord]:
-        return await summaries(store, await dead_ids(store, selection, limit=limit))
-
-    none = "No event is dead." if selection == EventFilter() else "No dead event matches."
-    show_events(with_redis(find_them), as_json=as_json, none=none)
+dead.command("list")(list_dead)
+dead.command("causes")(show_causes)
 
 
 @dead.command("show")
@@ -106,7 +91,10 @@ def _selected(ids: list[str] | None, selection: EventFilter, *, every: bool) -> 
     check_selection(ids, narrowed, every=every)
     if ids:
         return list(dict.fromkeys(ids))
-    return with_redis(lambda store: dead_ids(store, selection))
+    found = with_redis(lambda store: dead_ids(store, selection))
+    if not found:
+        refuse_unknown_handler(selection.died)
+    return found
 
 
 def _run(step: Step, ids: list[str], selection: EventFilter, doing: str) -> Sequence[str]:

@@ -4,8 +4,9 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.events.event_list import show_events
-from service.cli.events.filters import selects_events
+from service.cli.events.filters import selects_listed_events
 from service.cli.events.follow import follow
+from service.cli.events.handler_names import refuse_unknown_handler
 from service.cli.events.replay import replay_events
 from service.cli.events.timeline_view import read_event, show
 from service.cli.events.transfer import export_events, import_events
@@ -21,13 +22,14 @@ events = typer.Typer(help="List received events, with the state of each handler.
 
 
 @events.command("list")
-@selects_events
+@selects_listed_events
 def list_events(*, selection: EventFilter, limit: LimitOption = 50, as_json: JsonOption = False) -> None:
     """List events by the time of their arrival, the newest first, with the state of each handler.
 
-    Where few events match, only the newest 250,000 candidates are read. --until goes further back.
+    Where few events match, only the newest 250,000 candidates are read. --until goes further back. Periodic events are
+    hidden, unless --crons or --type asks for them.
 
-    Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage.
+    Exit codes: 0 listed, 1 Redis is unreachable, 2 bad usage, or there is no such handler.
     """
     effort = ScanBudget(most=MOST_LOOKED_AT)
 
@@ -36,7 +38,10 @@ def list_events(*, selection: EventFilter, limit: LimitOption = 50, as_json: Jso
             return await search(store, selection, limit=limit, effort=effort)
 
     found = with_redis(find_them)
-    show_events(found, as_json=as_json, none="No events yet." if selection == EventFilter() else "No event matches.")
+    if not found:
+        refuse_unknown_handler(selection.handler)
+    is_all = selection in (EventFilter(), EventFilter(without_crons=True))
+    show_events(found, as_json=as_json, none="No events yet." if is_all else "No event matches.")
     if effort.is_enough and len(found) < limit:
         say(f"Only the newest {effort.spent:,} events were looked at: give --until to go further back.", err=True)
 

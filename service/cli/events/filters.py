@@ -14,6 +14,7 @@ from service.cli.options import searched_number
 from service.security.numbers import digests_of
 from service.settings import load
 from service.settings.values import seconds
+from service.store.inbox.accept import message_digests
 from service.store.inbox.search import EventFilter
 
 Command = Callable[..., None]
@@ -52,6 +53,16 @@ SinceOption = Annotated[
     typer.Option("--since", metavar="TIME", parser=parse_moment, help="15m, 2h, 7d ago, or an ISO time (UTC)."),
 ]
 UntilOption = Annotated[int | None, typer.Option("--until", metavar="TIME", parser=parse_moment, help="Up to then.")]
+MessageOption = Annotated[
+    str | None, typer.Option("--message", metavar="ID", help="Only events about the message with this id of Telnyx's.")
+]
+AnyReasonOption = Annotated[
+    str | None, typer.Option("--reason", metavar="REASON", help="Only if a handler ended or waits for this reason.")
+]
+AttemptsOption = Annotated[
+    int | None, typer.Option("--attempts", metavar="N", min=1, help="Only if a handler has run N times or more.")
+]
+CronsOption = Annotated[bool, typer.Option("--crons", help="Periodic events (ringback.cron.*) too.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
 YesSendOption = Annotated[bool, typer.Option("--yes-send", help="Imported events too, which may send again.")]
 
@@ -66,6 +77,10 @@ def wanted(
     number: NumberOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
+    because: AnyReasonOption = None,
+    attempts: AttemptsOption = None,
+    message: MessageOption = None,
+    crons: CronsOption = False,
 ) -> EventFilter:
     """Return the filter of these options.
 
@@ -75,7 +90,20 @@ def wanted(
     if since is not None and until is not None and since > until:
         raise typer.BadParameter("--since is after --until: with 15m or 2h, the larger one is the earlier")
     about = None if number is None else digests_of(number, load().sealer())
-    return EventFilter(state, event_type, handler, about, since, until, died=died, reason=reason)
+    return EventFilter(
+        state,
+        event_type,
+        handler,
+        about,
+        since,
+        until,
+        died=died,
+        reason=reason,
+        because=because,
+        attempts=attempts,
+        message=None if message is None else message_digests(message, load().sealer()),
+        without_crons=not crons and event_type is None,
+    )
 
 
 def selects(*names: str) -> Callable[[Command], Command]:
@@ -88,8 +116,9 @@ def selects(*names: str) -> Callable[[Command], Command]:
 
         @functools.wraps(command)
         def run(**given: Any) -> None:
-            selection = wanted(**{name: given.pop(name) for name in names})
-            command(**given, selection=selection)
+            # Only a command with --crons leaves crons out.
+            chosen = {"crons": True} | {name: given.pop(name) for name in names}
+            command(**given, selection=wanted(**chosen))
 
         parameters = [*own[:place], *(options[name] for name in names), *own[place + 1 :]]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -99,7 +128,10 @@ def selects(*names: str) -> Callable[[Command], Command]:
 
 
 selects_events = selects("state", "event_type", "handler", "number", "since", "until")
-selects_present_events = selects("state", "event_type", "handler", "number")
+selects_listed_events = selects(
+    *("state", "event_type", "handler", "because", "attempts", "number", "message", "since", "until", "crons")
+)
+selects_present_events = selects("state", "event_type", "handler", "number", "message", "crons")
 selects_dead_events = selects("event_type", "died", "reason", "since", "until")
 
 

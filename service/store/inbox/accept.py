@@ -1,11 +1,13 @@
 """The inbox: accepting events, once each, and looking at what became of them."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal
 
 import orjson
@@ -27,6 +29,9 @@ CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one. Later a status may come again."""
 
 LENGTH_BYTES = 4
+MOST_IDS = 3
+"""Ids in a body by which its event is found."""
+_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{8,128})"')
 PAGE = 500
 """Records that one script may look at."""
 
@@ -140,7 +145,7 @@ def pack(
 
     `unpack_event` in `lua/lib/record.lua` reads it.
     """
-    terms, values = index_terms(event_type, body, encryption), orjson.dumps(more) if more else b""
+    terms, values = index_terms(identity, event_type, body, encryption), orjson.dumps(more) if more else b""
     parts = (identity.encode(), event_type.encode(), source.encode(), terms, values)
     sealed = encryption.seal(body, body_place(identity)) if body else b""
     return b"".join([piece for part in parts for piece in (len(part).to_bytes(LENGTH_BYTES), part)]) + sealed
@@ -152,9 +157,21 @@ def type_digest(event_type: str) -> bytes:
     return hashlib.blake2b(event_type.encode(), digest_size=DIGEST_BYTES).digest()
 
 
-def index_terms(event_type: str, body: bytes, encryption: Sealer) -> bytes:
-    """Return the digests by which an event is found: of its type, then of the numbers in its body."""
-    return type_digest(event_type) + digests(body, encryption)
+def index_terms(identity: str, event_type: str, body: bytes, encryption: Sealer) -> bytes:
+    """Return the digests by which an event is found: of its type, then of numbers and messages in its body."""
+    messages = _message_digests(identity, body, encryption) if event_type.startswith("message.") else b""
+    return type_digest(event_type) + digests(body, encryption) + messages
+
+
+def message_digests(message_id: str, encryption: Sealer) -> tuple[bytes, ...]:
+    """Return all digests that find events of a message: one for each key, and the one without a key."""
+    return encryption.briefs(message_id.encode(), DIGEST_BYTES)
+
+
+def _message_digests(identity: str, body: bytes, encryption: Sealer) -> bytes:
+    """Return the digests of the first ids in a body but the event's own. One of them is the message's."""
+    found = dict.fromkeys(match[1] for match in islice(_ID.finditer(body), MOST_IDS) if match[1] != identity.encode())
+    return b"".join(encryption.brief(each, DIGEST_BYTES) for each in found)
 
 
 async def cancel(store: Store, event_id: str, *, remember: int) -> None:

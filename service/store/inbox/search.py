@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from service.store.connection import server_time
 from service.store.inbox.accept import PAGE, summaries, type_digest
 from service.store.inbox.records import EventRecord
+from service.store.operators.issues import OTHER, read_issues
 from service.store.store import Store
 
 MINUTE = 60_000
@@ -33,7 +34,8 @@ class EventFilter:
 
     `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be found by. `since` and
     `until` are milliseconds: of arrival, or for dead events (`dead_ids`) of death. `died` and `reason` are of a dead
-    handler.
+    handler. `because` is the reason of any handler. `attempts` says how often a handler has run at least. `message` are
+    the digests that a message may be found by (`message_digests`). `without_crons` leaves periodic events out.
     """
 
     state: str | None = None
@@ -44,26 +46,31 @@ class EventFilter:
     until: int | None = None
     died: str | None = None
     reason: str | None = None
+    because: str | None = None
+    attempts: int | None = None
+    message: tuple[bytes, ...] | None = None
+    without_crons: bool = False
 
     def to_json(self, *, with_times: bool) -> bytes:
         """Return the form that the script reads."""
-        told: dict[str, Any] = {
-            name: getattr(self, name) for name in ("state", "type", "handler", "died", "reason") if getattr(self, name)
-        }
+        told: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN if getattr(self, name)}
         if self.about is not None:
             told["numbers"] = _either(self.about)
+        if self.message is not None:
+            told["message"] = _either(self.message)
         if with_times:
             told |= {name: getattr(self, name) for name in ("since", "until") if getattr(self, name) is not None}
         return orjson.dumps(told)
 
     def marks(self) -> list[str]:
         """Return the digests that a minute with such an event holds. Commas join alternatives."""
-        found = [] if self.about is None else [_either(self.about)]
+        found = [_either(each) for each in (self.about, self.message) if each is not None]
         if self.type is not None and not self.type.endswith("*"):
             found.append(type_digest(self.type).hex())
         return found
 
 
+_PLAIN = ("state", "type", "handler", "died", "reason", "because", "attempts", "without_crons")
 _Found = list[tuple[str, int]]
 """Ids with their times of arrival (ms)."""
 
@@ -128,14 +135,36 @@ async def matching(
 
 
 async def dead_ids(store: Store, wanted: EventFilter, *, limit: int | None = None) -> list[str]:
-    """Return the ids of such dead events, those that died last first."""
+    """Return the ids of such dead events, those that died last first. Events of one handler come by its causes."""
     ids: dict[str, None] = {}
-    ranks = await _ranks(store.redis, store.keys.dead, wanted.since, wanted.until)
-    async for page in _pages(store, wanted, "dead", ranks=ranks, looked_at=_nobody, with_times=False):
-        ids |= dict.fromkeys(event_id for event_id, _ in page)
-        if limit is not None and len(ids) >= limit:
-            break
+    indexes = await _dead_indexes(store, wanted)
+    for index in indexes:
+        ranks = await _ranks(store.redis, f"{store.namespace}:{index}", wanted.since, wanted.until)
+        found: dict[str, None] = {}
+        async for page in _pages(store, wanted, index, ranks=ranks, looked_at=_nobody, with_times=False):
+            found |= dict.fromkeys(event_id for event_id, _ in page)
+            if limit is not None and len(found) >= limit:
+                break
+        ids |= found
+    if limit is not None and len(indexes) > 1:
+        deaths = await store.redis.zmscore(store.keys.dead, list(ids)) if ids else []
+        times = {event_id: at or 0 for event_id, at in zip(ids, deaths, strict=True)}
+        return sorted(ids, key=lambda event_id: -times[event_id])[:limit]
     return list(ids)[:limit]
+
+
+async def _dead_indexes(store: Store, wanted: EventFilter) -> list[str]:
+    """Return the shortest indexes that together hold all such dead events, that of the latest death first."""
+    if wanted.died is None and wanted.reason is None:
+        return ["dead"]
+    issues = await read_issues(store)
+    if any(each.reason == OTHER for each in issues):
+        return ["dead"]
+    return [
+        f"died:{each.id}"
+        for each in issues
+        if each.count and wanted.died in (None, each.handler) and wanted.reason in (None, each.reason)
+    ]
 
 
 async def filter_ids(store: Store, wanted: EventFilter, ids: Sequence[str]) -> list[str]:

@@ -1,8 +1,8 @@
 -- import: store events of another deployment (or of a past of this one) as ended. With `run` they are stored as just arrived.
 -- One that is already remembered stays unchanged. The state of a message in an event is merged before the record is written.
 --
--- requires: changes handlers message_state minute note record
--- Keys:   those of record, message_state and minute
+-- requires: causes changes handlers message_state minute note record
+-- Keys:   those of causes, record, message_state and minute
 -- ARGV:   run ('1' | '0'), then each event, packed (its body is '' where there is none) with more = {received_at (ms), deliveries,
 --         handlers = {{name, record as JSON} …}, message as for merge_message}
 -- Answer: for each event: 'imported' | 'known'
@@ -10,15 +10,18 @@
 local run = ARGV[1] == '1'
 
 -- add_past: add the records of handlers elsewhere to a record. Answers its state and, where that is open, when it is due.
-local function add_past(fields, past)
-  local names, of_handlers, records_of_handlers = {}, {}, {}
+local function add_past(fields, past, id)
+  local names, of_handlers, records_of_handlers, results = {}, {}, {}, {}
   for i, handler in ipairs(past) do
     names[i], of_handlers[i], records_of_handlers[i] = handler[1], 'h:' .. handler[1], handler[2]
     append(fields, of_handlers[i], handler[2])
+    results[of_handlers[i]] = handler[2]
   end
   append(fields, 'imported', '1', 'handlers', #names > 0 and cjson.encode(names) or '[]')
   if #names == 0 then return 'ignored' end
-  return combine_states(of_handlers, records_of_handlers)
+  local state, due = combine_states(of_handlers, records_of_handlers)
+  if state == 'dead' then append(fields, 'causes', index_causes(id, now, names, results)) end
+  return state, due
 end
 
 local answers = answer_each(2, function(packed)
@@ -30,7 +33,7 @@ local answers = answer_each(2, function(packed)
   local fields = { 'type', event.type, 'arrived_by', event.arrived_by, 'received_at', received_at, 'due', now, 'deliveries',
     more.deliveries, 'numbers', event.terms:sub(5), 'notes', noted('', run and 'imported_to_run' or 'imported') }
   if event.body ~= '' then append(fields, 'body', event.body) end
-  if not run then state, due = add_past(fields, more.handlers) end
+  if not run then state, due = add_past(fields, more.handlers, id) end
   count(nil, state)
   local from = received_at - received_at % MINUTE
   -- A minute whose index has gone must not be given one that knows of this event only.

@@ -1,7 +1,7 @@
 -- repair: put events where their records say they belong. Entries of the indexes without a record are
 -- removed: an acceptance, or an end, failed half-way. An unreadable record stays unchanged.
 --
--- requires: changes settle
+-- requires: causes changes handlers settle
 -- Keys:   those of settle, <ns>:events
 -- ARGV:   ids (at most 100)
 -- Answer: how many were put right
@@ -25,6 +25,7 @@ local function repair_event(id)
   if not state or state == 'open' then return end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')
   redis.call('ZADD', ns .. (ended and ':ended' or ':dead'), 'NX', ended_at, id)
+  if state == 'dead' then redis.call('HSET', event, 'causes', index_causes(id, ended_at, handlers_of(event))) end
   if ended and f[2] then redis.call('ZADD', ns .. ':bodies', 'NX', ended_at, id) end
 end
 

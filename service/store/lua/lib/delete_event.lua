@@ -1,13 +1,14 @@
 -- delete_event(id): delete an ended event with its effects, and lower both sides of the sum. Effects under a caller's own key
 -- belong to other events too, and have an expiry.
 --
--- requires: changes effects
--- Keys:   those of changes and effects
+-- requires: causes changes effects
+-- Keys:   those of causes, changes and effects
 -- Cost:   O(effects of the event + log events)
 local function delete_event(id)
   local event = event_key(id)
   local state = redis.call('HGET', event, 'state')
   if state then count(state, nil) end
+  leave_causes(id)
   for _, entry in ipairs(entries_of(id)) do
     if redis.call('HGET', entry, 'caller_key') == '0' then redis.call('DEL', entry) end
   end

@@ -1,8 +1,8 @@
 -- settle(id): the one place where an event's state, its place in the queue and the counters are computed. It reads nothing
 -- but the record. Every script that changes a record ends here, so that they cannot disagree.
 --
--- requires: changes handlers
--- Keys:   those of changes, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
+-- requires: causes changes handlers
+-- Keys:   those of causes and changes, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
 local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by' }
@@ -78,11 +78,14 @@ local function collect_settlement(id, f, results, given_back, quietly)
   end
   if after ~= before then
     if before and before ~= 'open' then collect_end('ZREM', before, id) end
+    -- Before the record is written, so that a repetition finds what is left.
+    if before == 'dead' then leave_causes(id) end
     count(before, after)
     fields[#fields + 1], fields[#fields + 2] = 'state', after
   end
   if after ~= before and after ~= 'open' then
     collect_end('ZADD', after, now, id)
+    if after == 'dead' then append(fields, 'causes', index_causes(id, now, names_of(f[4]), results)) end
     fields[#fields + 1], fields[#fields + 2] = 'ended_at', now
   elseif after ~= before and before then
     redis.call('HDEL', event, 'ended_at')
