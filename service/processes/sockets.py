@@ -22,3 +22,12 @@ def listen(host: str, port: int, variable: str, *, backlog: int = 2048) -> socke
             f"cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}): set {variable} to another port, or"
             f" {variable.replace('PORT', 'HOST')} to an address of this machine"
         ) from None
+
+
+def is_free(host: str, port: int) -> bool:
+    """Return whether a port can be listened on at this moment."""
+    try:
+        listen(host, port, "PORT").close()
+    except CannotListen:
+        return False
+    return True

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from nacl.signing import SigningKey
-from pydantic import AliasGenerator, Field, ValidationError, model_validator
+from pydantic import AliasGenerator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.events.event_types import Selection
@@ -34,7 +34,9 @@ _OTHER_NAMES |= {name: f"TELNYX_{name.upper()}" for name in ("public_key", "api_
 _OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUSTOM_HEADERS"})
 """Variables that only Telnyx's SDK reads."""
 _SAMPLE_API_KEY = "KEY0123456789ABCDEF"
-_UNUSED_BY_INGRESS = frozenset({"TELNYX_API_KEY", "RINGBACK_NOTIFY", "RINGBACK_FORWARD_SECRET"})
+_UNUSED_BY_INGRESS = frozenset(
+    {"TELNYX_API_KEY", "RINGBACK_NOTIFY", "RINGBACK_FORWARD_SECRET", "RINGBACK_DASHBOARD_USERS"}
+)
 """Secrets that the ingress does not use, so that an intruder finds none."""
 
 
@@ -76,6 +78,12 @@ class Settings(BaseSettings):
     admin_port: int | None = Field(None, ge=0, le=65535)
     admin_host: str = "127.0.0.1"
     keep_alive: Duration = Field(75.0, ge=1, le=86_400)
+    dashboard_port: int | None = Field(None, ge=0, le=65535)
+    dashboard_host: str = "127.0.0.1"
+    dashboard_users: Annotated[SecretStr | None, checked_by(values.check_dashboard_users)] = None
+    dashboard_proxy_header: Annotated[str | None, values.HeaderName] = None
+    dashboard_proxy_peers: Annotated[TrimmedText, checked_by(values.networks)] = None
+    dashboard_root_path: Annotated[str, values.RootPath] = ""
     ingress_processes: int = Field(1, ge=1, le=64)
     concurrency: int = Field(100, ge=1, le=10_000)
     max_attempts: int = Field(8, ge=1, le=100)
@@ -114,6 +122,12 @@ class Settings(BaseSettings):
         # An event that is forgotten within the tolerance would run again when it is repeated.
         if self.tolerance >= self.retention:
             raise ValueError("RINGBACK_TOLERANCE must be below RINGBACK_RETENTION: a repeated webhook would run again")
+        # Without named peers, anybody could say who he is.
+        if self.dashboard_proxy_header is not None and self.dashboard_proxy_peers is None:
+            raise ValueError(
+                "RINGBACK_DASHBOARD_PROXY_HEADER needs RINGBACK_DASHBOARD_PROXY_PEERS: the addresses of your proxies,"
+                " such as 127.0.0.1,10.0.0.0/8"
+            )
         # The API key must not cross a network in the clear.
         if self.is_api_insecure() and not self.insecure_api:
             raise ValueError(

@@ -4,14 +4,18 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from nacl.signing import SigningKey
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from service.security.dashboard_users import is_inline, parse_users
 from service.security.standard_webhooks import Secret
 from service.security.telnyx_signature import PublicKey
+
+Network = IPv4Network | IPv6Network
 
 _QUANTITY = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -75,6 +79,20 @@ def signing_key(text: str) -> SigningKey:
     if len(seed) != 32:
         raise ValueError(f"must be base64 of 32 random bytes, this one has {len(seed)}")
     return SigningKey(seed)
+
+
+def check_dashboard_users(text: str) -> None:
+    """Check users of the dashboard that are given in the variable. A file is read at the start."""
+    if is_inline(text):
+        parse_users(text)
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Read addresses or networks between commas."""
+    try:
+        return tuple(ip_network(each, strict=False) for each in text.split(","))
+    except ValueError:
+        raise ValueError("give addresses or networks, such as 127.0.0.1,10.0.0.0/8") from None
 
 
 def countries(text: str) -> frozenset[str]:
@@ -163,6 +181,8 @@ def _trimmed(value: object) -> object:
 
 
 Ascii = fitting(r"[\x00-\x7f]*", "holds a character that no key has: copy it anew")
+HeaderName = fitting(r"[A-Za-z0-9-]+", "give the name of a header, such as X-Forwarded-User")
+RootPath = fitting(r"(?:/[A-Za-z0-9._~-]+)*", "give a path such as /ringback, without a slash at its end")
 ImportString = fitting(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", "give module:name, such as my_handlers:router")
 Sender = Annotated[
     str | None,

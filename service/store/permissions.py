@@ -12,7 +12,7 @@ WORKER_COMMANDS = frozenset(
     {"BLPOP", "DEL", "EXEC", "EXISTS", "EXPIRE", "GET", "HGET", "HGETALL", "HSCAN", "INCRBY", "MULTI", "PEXPIRE"}
     | {"PSETEX", "SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME", "UNWATCH", "WATCH", "XADD", "XREVRANGE"}
     | {"ZADD", "ZCARD", "ZCOUNT", "ZINCRBY", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE"}
-    | {"ZSCAN", "ZSCORE"}
+    | {"ZREVRANK", "ZSCAN", "ZSCORE"}
 )
 """Commands that workers and the command line send outside scripts, those of arq for its jobs and cron among them."""
 

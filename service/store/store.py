@@ -89,6 +89,9 @@ class Keys:
     | `<ns>:rcs_agents` | hash | agent under registration → which phones may be asked about, and since when (JSON) |
     | `<ns>:gone_receiver:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
     | `<ns>:audit_log` | stream | actions of operators: who, when, what |
+    | `<ns>:session:<digest>` | string | a signed-in user of the dashboard (JSON), by the digest of the token |
+    | `<ns>:sign_ins:<digest>` | string | how often somebody has tried to sign in as a user, or from an address |
+    | `<ns>:dashboard_secret` | string | 32 random bytes, for tokens of numbers |
     | `<ns>:readyz` | string | written to see whether writes are taken |
     | `<ns>:user:…` | any | the handlers' own |
     """
@@ -101,6 +104,7 @@ class Keys:
         self.dead = f"{namespace}:dead"
         self.ended = f"{namespace}:ended"
         self.erasing = f"{namespace}:erasing"
+        self.dashboard_secret = f"{namespace}:dashboard_secret"
         self.events = f"{namespace}:events"
         self.idempotency_probe = f"{namespace}:idempotency_probe"
         self.issues = f"{namespace}:issues"
@@ -121,6 +125,8 @@ class Keys:
         self.message = _names_after(f"{namespace}:message:")
         self.rcs = _names_after(f"{namespace}:rcs:")
         self.replies = _names_after(f"{namespace}:replies:")
+        self.session = _names_after(f"{namespace}:session:")
+        self.sign_ins = _names_after(f"{namespace}:sign_ins:")
         self.snapshot = _names_after(f"{namespace}:snapshot:")
         self.throttle = _names_after(f"{namespace}:throttle:")
 

@@ -20,6 +20,7 @@ from service.monitoring.logs import configure_logs
 from service.processes import data_folder, embedded_server, parent_death
 from service.processes.data_folder import Folder, FolderInUse
 from service.processes.mounts import volatile_storage
+from service.processes.sockets import is_free
 from service.processes.supervisor import Child, Supervisor
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 
 def up(*, dev: Annotated[bool, typer.Option("--dev", help="Accept events of `ringback trigger`.")] = False) -> None:
     """Run the ingress, a worker and, unless REDIS_URL is set, an embedded server.
+
+    The dashboard runs too where RINGBACK_DASHBOARD_PORT is set, or with --dev on port 8081 or a free one.
 
     Crashed processes are restarted. SIGTERM or Ctrl-C stops all of it within RINGBACK_GRACE. A second Ctrl-C hurries.
     With --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
@@ -52,7 +55,7 @@ def up(*, dev: Annotated[bool, typer.Option("--dev", help="Accept events of `rin
     announce(settings)
     if settings.redis_url is None and (trouble := volatile_storage(settings.data)):
         log.warning("the data folder does not last", reason=trouble)
-    raise typer.Exit(run(settings, ringback_command()))
+    raise typer.Exit(run(settings, ringback_command(), dashboard_port=_dashboard_port(settings, dev=dev)))
 
 
 def _with_development_key(settings: Settings) -> Settings:
@@ -66,8 +69,26 @@ def _with_development_key(settings: Settings) -> Settings:
     return settings.model_copy(update={"public_key": f"{settings.public_key},{key}" if settings.public_key else key})
 
 
-def run(settings: Settings, ringback: Sequence[str]) -> int:
+def _dashboard_port(settings: Settings, *, dev: bool) -> int | None:
+    """Return the port of the dashboard, None where it does not run.
+
+    Raises:
+        InvalidSettings: it would be open to others, or its users are invalid. Better said before anything runs.
+    """
+    if settings.dashboard_port is None and not dev:
+        return None
+    from service.dashboard.server import PORT, check_access  # noqa: PLC0415 - most deployments of `up` need none of it
+
+    check_access(settings)
+    if settings.dashboard_port is not None:
+        return settings.dashboard_port
+    return PORT if is_free(settings.dashboard_host, PORT) else 0
+
+
+def run(settings: Settings, ringback: Sequence[str], *, dashboard_port: int | None = None) -> int:
     """Supervise `<ringback> ingress`, `<ringback> worker` and their server until asked to stop. Return the exit code.
+
+    With `dashboard_port`, `<ringback> dashboard` runs too. 0 is any free port.
 
     Raises:
         EmbeddedServerError: the server's program is missing or its folder cannot be used.
@@ -78,13 +99,13 @@ def run(settings: Settings, ringback: Sequence[str]) -> int:
     log.info("starting", webhooks=f"http://{host}:{settings.port}/webhooks")
     if settings.redis_url is not None:
         require_usable_at(settings.redis_url.get_secret_value())
-        return asyncio.run(Supervisor([_clients(settings, ringback)]).run())
+        return asyncio.run(Supervisor([_clients(settings, ringback, dashboard_port)]).run())
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
         # A server that outlives `up` must not keep the lock: the next `up` stops it and uses its data.
         server = embedded_server.child(program, folder, settings.max_memory, keeps_lock=parent_death.ENDS_WITH_PARENT)
         # The clients hold the folder's lock too: the next `up` after a killed one waits until they have finished.
-        stages = [[server], _clients(settings, ringback, folder.lock.fileno())]
+        stages = [[server], _clients(settings, ringback, dashboard_port, folder.lock.fileno())]
         return asyncio.run(Supervisor(stages).run())
 
 
@@ -94,7 +115,7 @@ def ringback_command() -> list[str]:
     return [sys.executable, script] if script else [sys.executable, "-P", "-m", "service.cli"]
 
 
-def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> list[Child]:
+def _clients(settings: Settings, ringback: Sequence[str], dashboard_port: int | None, *descriptors: int) -> list[Child]:
     environment = parent_death.environment_of_child({**os.environ, "TELNYX_PUBLIC_KEY": settings.public_key or ""})
     if settings.redis_url is None:
         # They find the server's socket by it from any working directory.
@@ -103,7 +124,10 @@ def _clients(settings: Settings, ringback: Sequence[str], *descriptors: int) -> 
     reduced, hopeless = without_unused_by_ingress(environment), frozenset({BAD_CONFIGURATION})
     ingress = client("ingress", (*ringback, "ingress"), environment=reduced, hopeless=hopeless)
     worker = client("worker", (*ringback, "worker"), environment=_with_port_of_its_own(environment, settings))
-    return [ingress, worker]
+    if dashboard_port is None:
+        return [ingress, worker]
+    own = _replaced(environment, "RINGBACK_DASHBOARD_PORT", dashboard_port)
+    return [ingress, worker, client("dashboard", (*ringback, "dashboard"), environment=own)]
 
 
 def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> dict[str, str]:
@@ -111,9 +135,13 @@ def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> di
     port = _worker_admin_port(settings)
     if port is None:
         return environment
-    # The environment wins over `.env`, in any spelling of the variable.
-    rest = {name: value for name, value in environment.items() if name.upper() != "RINGBACK_ADMIN_PORT"}
-    return {**rest, "RINGBACK_ADMIN_PORT": str(port)}
+    return _replaced(environment, "RINGBACK_ADMIN_PORT", port)
+
+
+def _replaced(environment: dict[str, str], variable: str, value: int) -> dict[str, str]:
+    """Return an environment with another value. It wins over `.env`, in any spelling of the variable."""
+    rest = {name: each for name, each in environment.items() if name.upper() != variable}
+    return {**rest, variable: str(value)}
 
 
 def _worker_admin_port(settings: Settings) -> int | None:

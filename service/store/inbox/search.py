@@ -128,8 +128,8 @@ async def matching(
         for start in range(0, len(found), PAGE):
             yield [event_id for event_id, _ in found[start : start + PAGE]]
         return
-    async for since, until in _stretches(store, wanted):
-        ranks = await _ranks(store.redis, store.keys.events, since, until)
+    async for since, until in stretches(store, wanted):
+        ranks = await ranks_between(store.redis, store.keys.events, since, until)
         async for page in _pages(store, wanted, "events", ranks=ranks, looked_at=looked_at):
             yield [event_id for event_id, _ in page]
 
@@ -139,7 +139,7 @@ async def dead_ids(store: Store, wanted: EventFilter, *, limit: int | None = Non
     ids: dict[str, None] = {}
     indexes = await _dead_indexes(store, wanted)
     for index in indexes:
-        ranks = await _ranks(store.redis, f"{store.namespace}:{index}", wanted.since, wanted.until)
+        ranks = await ranks_between(store.redis, f"{store.namespace}:{index}", wanted.since, wanted.until)
         found: dict[str, None] = {}
         async for page in _pages(store, wanted, index, ranks=ranks, looked_at=_nobody, with_times=False):
             found |= dict.fromkeys(event_id for event_id, _ in page)
@@ -171,7 +171,7 @@ async def filter_ids(store: Store, wanted: EventFilter, ids: Sequence[str]) -> l
     """Return the wanted ones of these (at most `PAGE`)."""
     if not ids:
         return []
-    _, found = await _select(store, wanted.to_json(with_times=True), ("", 0, 0), *ids)
+    _, found = await select(store, wanted.to_json(with_times=True), ("", 0, 0), *ids)
     return [event_id for event_id, _ in found]
 
 
@@ -183,7 +183,7 @@ async def _short_index(store: Store, state: str | None) -> str | None:
     return index[0]
 
 
-async def _stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[int | None, int | None]]:
+async def stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[int | None, int | None]]:
     """Yield the times (ms) between which there may be such events, the latest first."""
     digests = wanted.marks()
     if not digests:
@@ -204,7 +204,7 @@ async def _stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[i
         yield wanted.since, min(last, marked_since - 1)
 
 
-async def _ranks(redis: "Redis", index: str, since: int | None, until: int | None) -> tuple[int, int]:
+async def ranks_between(redis: "Redis", index: str, since: int | None, until: int | None) -> tuple[int, int]:
     """Return the first and the last rank of these times in an index, counted from the newest."""
     newer = 0 if until is None else await redis.zcount(index, f"({until}", "+inf")
     lowest, highest = "-inf" if since is None else since, "+inf" if until is None else until
@@ -223,7 +223,7 @@ async def _pages(
     filters = wanted.to_json(with_times=with_times)
     first, end = ranks
     while first < end:
-        looked, found = await _select(store, filters, (index, first, min(PAGE, end - first)))
+        looked, found = await select(store, filters, (index, first, min(PAGE, end - first)))
         looked_at(looked)
         yield found
         if looked == 0:
@@ -231,7 +231,7 @@ async def _pages(
         first += looked
 
 
-async def _select(store: Store, filters: bytes, where: tuple[str, int, int], *ids: str) -> tuple[int, _Found]:
+async def select(store: Store, filters: bytes, where: tuple[str, int, int], *ids: str) -> tuple[int, _Found]:
     """Return how many records were looked at, and the wanted ones."""
     looked_at, *flat = await store.run("filter_ids", filters, *where, *ids)
     return looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]

@@ -1,0 +1,97 @@
+"""Opt-outs: the numbers that must not be written to, and putting them there or taking them off."""
+
+from starlette.exceptions import HTTPException
+
+from service import clock
+from service.dashboard.actions import Action, Choice, Fields, Outcome, Question
+from service.dashboard.number_token import number_of, token_of
+from service.dashboard.routes import Page
+from service.dashboard.visit import View, Visit, path_of
+from service.events.consent import ConsentChange
+from service.events.phone_number import canonical_number
+from service.security.masking import mask_number
+from service.store.facts.consent import OptOut, consent_of, opt_out_page, record_consent
+from service.store.operators.sessions import number_secret
+
+SHOWN = 100
+HOW = "Give + and the country code, such as +13125550001, or a short code."
+
+
+async def optouts(visit: Visit) -> View:
+    """Show opt-outs: all of them by time where they are few, else in pages without an order."""
+    cursor = visit.query("cursor")
+    page = await opt_out_page(visit.store, limit=SHOWN, cursor=int(cursor) if cursor.isdecimal() else 0)
+    secret = await number_secret(visit.store)
+    rows = [(each, _shown(each), _path(each, secret)) for each in page.opt_outs]
+    return View("optouts", {"rows": rows, "next": page.next, "known": page.known, "is_sorted": page.is_sorted})
+
+
+def _shown(opt_out: OptOut) -> str:
+    return mask_number(opt_out.number) if opt_out.readable else "a number that cannot be read"
+
+
+def _path(opt_out: OptOut, secret: bytes) -> str:
+    return path_of("numbers", token_of(opt_out.number, secret)) if opt_out.readable else ""
+
+
+async def number_in(visit: Visit, fields: Fields) -> str:
+    """Return the number of a form: the one that its token stands for, or the one that was entered.
+
+    Raises:
+        HTTPException: it is none.
+    """
+    if token := fields.get("token"):
+        number = number_of(token, await number_secret(visit.store))
+    else:
+        entered = fields.get("number", "").strip()
+        number = canonical_number(entered)
+        # Without its plus, a national form would be read as somebody else's number.
+        number = number if number is not None and number.startswith("+") == entered.startswith("+") else None
+    if number is None:
+        raise HTTPException(400, f"This is no number. {HOW}")
+    return number
+
+
+async def _ask_opt_out(visit: Visit, fields: Fields) -> Question:
+    choices = () if fields.get("token") else (Choice("number", "Number"),)
+    shown = mask_number(await number_in(visit, fields)) if fields.get("token") else "a number"
+    text = "Nothing is sent to it any more, and messages that wait for it are cancelled. Its START does not lift that."
+    return Question(f"Opt {shown} out?", text, "Opt out", _back(fields), choices=choices)
+
+
+async def _opt_out(visit: Visit, fields: Fields) -> Outcome:
+    change = ConsentChange(await number_in(visit, fields), "out", None, "operator")
+    await record_consent(visit.store, [change], now=clock.now())
+    return Outcome(_back(fields), "opted_out")
+
+
+async def _ask_opt_in(visit: Visit, fields: Fields) -> Question:
+    shown = mask_number(await number_in(visit, fields))
+    text = "Only where the person has asked for it. Telnyx's own block, if there is one, stays until they send START."
+    return Question(f"Opt {shown} in again?", text, "Opt in", _back(fields), danger=True)
+
+
+async def _opt_in(visit: Visit, fields: Fields) -> Outcome:
+    number = await number_in(visit, fields)
+    known = await consent_of(visit.store, number)
+    if not known.opted_out:
+        return Outcome(_back(fields), "unchanged")
+    # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
+    at = max(clock.now(), max(known.said.out_at or 0, known.put.out_at or 0) + 0.001)
+    await record_consent(visit.store, [ConsentChange(number, "in", at, "operator")], now=at)
+    return Outcome(_back(fields), "opted_in")
+
+
+def _back(fields: Fields) -> str:
+    return path_of("numbers", fields["token"]) if fields.get("token") else "/optouts"
+
+
+async def _about(visit: Visit, fields: Fields) -> Fields:
+    return {"number": mask_number(await number_in(visit, fields))}
+
+
+ACTIONS = (
+    Action("/opt-out", "optouts add", ("token",), _ask_opt_out, _opt_out, about=_about),
+    Action("/opt-in", "optouts remove", ("token",), _ask_opt_in, _opt_in, about=_about),
+)
+PAGES = (Page("/optouts", optouts), *(page for action in ACTIONS for page in action.pages()))

@@ -1,0 +1,148 @@
+"""Pages of events, the newest first. Each takes a limited time, and names the place where the next one begins.
+
+Nothing is counted, and no page looks through everything. Where little matches, a page ends early.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+from service.store.inbox.accept import PAGE, summaries
+from service.store.inbox.records import EventRecord
+from service.store.inbox.search import EventFilter, ranks_between, select, stretches
+from service.store.store import Store
+
+FEW_OPEN = 500
+"""Open events up to which all of them are looked through, and put in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in an index: after the first `passed` of the events with this time (ms), the newest first."""
+
+    at: int
+    passed: int
+
+    def __str__(self) -> str:
+        return f"{self.at}.{self.passed}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """Read what `str` wrote. Return None for anything else."""
+        at, _, passed = text.partition(".")
+        if not (at.isdecimal() and passed.isdecimal() and len(text) < 40):
+            return None
+        return cls(int(at), int(passed))
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """The events of one page, the place where the next begins, and how many records were looked at.
+
+    `next` is None at the end.
+    """
+
+    records: list[EventRecord]
+    next: Place | None
+    looked_at: int
+
+
+async def event_page(
+    store: Store, wanted: EventFilter, *, limit: int, seconds: float, after: Place | None = None
+) -> EventPage:
+    """Return a page of such events, those that arrived last first. Dead ones come in the order of their death.
+
+    It ends after `limit` events, or once that took so many seconds.
+
+    Raises:
+        redis.exceptions.RedisError: Redis cannot be reached.
+    """
+    if wanted.state == "open" and await store.redis.zcard(store.keys.queue) <= FEW_OPEN:
+        return await _open_page(store, wanted, limit, after)
+    reading = _Reading(store, wanted, after, time.monotonic() + seconds)
+    ids: dict[str, None] = {}
+    async for found in reading.pages():
+        ids |= dict.fromkeys(found)
+        if len(ids) >= limit:
+            break
+    shown = list(ids)[:limit]
+    end = await reading.place_after(shown[-1] if len(ids) >= limit else None)
+    return EventPage(await summaries(store, shown), end, reading.looked_at)
+
+
+@dataclass
+class _Reading:
+    """One walk through an index."""
+
+    store: Store
+    wanted: EventFilter
+    after: Place | None
+    ends: float
+    looked_at: int = 0
+    _rank: int = 0
+    _is_over: bool = True
+
+    @property
+    def _index(self) -> tuple[str, str]:
+        is_dead = self.wanted.state == "dead"
+        return ("dead", self.store.keys.dead) if is_dead else ("events", self.store.keys.events)
+
+    async def pages(self) -> AsyncIterator[list[str]]:
+        name, key = self._index
+        filters = self.wanted.to_json(with_times=name == "events")
+        async for since, until in self._times():
+            rank, end = await ranks_between(self.store.redis, key, since, until)
+            rank += self.after.passed if self.after is not None and until == self.after.at else 0
+            while rank < end:
+                looked, found = await select(self.store, filters, (name, rank, min(PAGE, end - rank)))
+                rank += looked
+                self.looked_at += looked
+                self._rank, self._is_over = rank, rank >= end or looked == 0
+                yield [event_id for event_id, _ in found]
+                if looked == 0:
+                    break
+                if time.monotonic() >= self.ends:
+                    self._is_over = False
+                    return
+
+    async def _times(self) -> AsyncIterator[tuple[int | None, int | None]]:
+        """Yield the times (ms) between which to look, the latest first. They begin at the place of this page."""
+        wanted = self.wanted if self.after is None else replace(self.wanted, until=self.after.at)
+        if self._index[0] == "dead":
+            yield wanted.since, wanted.until
+            return
+        async for each in stretches(self.store, wanted):
+            yield each
+
+    async def place_after(self, event_id: str | None) -> Place | None:
+        """Return the place after an event that was found, or else after the last one that was looked at."""
+        if event_id is None and self._is_over:
+            return None
+        key, rank = self._index[1], self._rank
+        if event_id is not None:
+            found: int | None = await self.store.redis.zrevrank(key, event_id)
+            rank = rank if found is None else found + 1
+        last = await self.store.redis.zrange(key, max(0, rank - 1), max(0, rank - 1), desc=True, withscores=True)
+        if not last:
+            return None
+        at = int(last[0][1])
+        return Place(at, rank - await self.store.redis.zcount(key, f"({at}", "+inf"))
+
+
+async def _open_page(store: Store, wanted: EventFilter, limit: int, after: Place | None) -> EventPage:
+    """Return a page of open events where they are few: all of them are in the queue."""
+    found: list[tuple[str, int]] = []
+    rank, looked = 0, 1
+    while looked:
+        looked, page = await select(store, wanted.to_json(with_times=True), ("queue", rank, PAGE))
+        rank += looked
+        found += page
+    found.sort(key=lambda each: (-each[1], each[0]))
+    start = 0 if after is None else sum(at > after.at for _, at in found) + after.passed
+    shown = found[start : start + limit]
+    end = None
+    if start + limit < len(found):
+        at = shown[-1][1]
+        end = Place(at, sum(each[1] == at for each in found[: start + limit]))
+    return EventPage(await summaries(store, [event_id for event_id, _ in shown]), end, rank)

@@ -1,0 +1,56 @@
+"""A dashboard on HTTP, beside the ingress of a stack."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+
+from service.dashboard import create_dashboard
+from service.ingress.http_protocol import bounded_config
+from service.processes.sockets import listen
+from service.security.dashboard_users import hash_password
+from tests.stack import Stack
+from tests.waiting import wait_for
+
+PASSWORD = "correct horse battery"
+HASH = hash_password(PASSWORD)
+USERS = f"vera:viewer:{HASH} otto:operator:{HASH} rita:revealer:{HASH} both:operator+revealer:{HASH}"
+OWN = {"sec-fetch-site": "same-origin"}
+
+Open = Callable[..., httpx.Client]
+
+
+@contextmanager
+def serving_dashboard(stack: Stack, **changes: Any) -> Iterator[str]:
+    """Serve the dashboard of a stack; gives its address."""
+    app = create_dashboard(stack.settings.model_validate({**stack.settings.model_dump(), **changes}))
+    listener = listen("127.0.0.1", 0, "RINGBACK_DASHBOARD_PORT")
+    server = uvicorn.Server(bounded_config(app, keep_alive=75, lifespan="on"))
+    serving = stack.host.portal.start_task_soon(server._serve, [listener])
+    wait_for(lambda: server.started or serving.done())
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        app.state.streams.stopping.set()
+        server.should_exit = True
+        serving.result()
+
+
+@pytest.fixture
+def open_dashboard(stack: Stack) -> Iterator[Open]:
+    """Opens dashboards with changed settings; gives a client that looks at one as a browser of its own would."""
+    with ExitStack() as opened:
+
+        def open_one(**changes: Any) -> httpx.Client:
+            url = opened.enter_context(serving_dashboard(stack, **changes))
+            return opened.enter_context(httpx.Client(base_url=url, timeout=30, trust_env=False, verify=False))
+
+        yield open_one
+
+
+def sign_in(client: httpx.Client, name: str, password: str = PASSWORD) -> httpx.Response:
+    """Sign in as a user."""
+    return client.post("/sign-in", data={"name": name, "password": password}, headers=OWN)
