@@ -172,6 +172,8 @@ def _recipient(party: Mapping[str, Any]) -> RecipientStatus:
 
 def _short_text(value: object) -> str:
     """Return a short text as it can be stored, empty for any other value."""
+    if isinstance(value, str) and value.isascii():
+        return value if len(value) <= MAX_LENGTH else ""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     text = str(value).encode(errors="replace").decode()

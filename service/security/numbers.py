@@ -6,6 +6,7 @@ digests. With an encryption key they are keyed, because a reader could try all n
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 from service.events.event import parse_json
@@ -34,11 +35,16 @@ def digests_of(number: str, sealer: Sealer) -> tuple[bytes, ...]:
 
 def digests(body: bytes, sealer: Sealer) -> bytes:
     """Return the digests of the first few numbers in a body, one after the other, short codes included."""
-    spelt = dict.fromkeys((*_SIGNED.findall(body, 0, EXAMINED), *_NAMED.findall(body, 0, EXAMINED)))
-    numbers = dict.fromkeys(number for each in spelt if (number := canonical_number(each.decode())))
-    return b"".join(
-        sealer.brief(each.removeprefix("+").encode(), DIGEST_BYTES) for each in islice(numbers, MOST_DIGESTS)
-    )
+    spelt = (*_SIGNED.findall(body, 0, EXAMINED), *_NAMED.findall(body, 0, EXAMINED))
+    numbers = dict.fromkeys(filter(None, map(_digits, spelt)))
+    return b"".join([sealer.brief(each, DIGEST_BYTES) for each in islice(numbers, MOST_DIGESTS)])
+
+
+@lru_cache(maxsize=256)
+def _digits(spelt: bytes) -> bytes | None:
+    """Return the digits of a number in its canonical form. Our own numbers come again with each event."""
+    number = canonical_number(spelt.decode())
+    return None if number is None else number.removeprefix("+").encode()
 
 
 def is_number(text: str) -> bool:
