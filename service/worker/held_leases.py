@@ -5,6 +5,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,6 +152,7 @@ class HeldLeases:
 
     `worker` is a random name, new at each start.
 
+    `room` is set when the handlers of an event have ended, and when its task has.
     `stopping` says that the worker's stop was announced: only then is what it runs handed back. `paused` names the
     handlers that were paused when work was last claimed. `logged_unsealed` says that a body in the clear was logged.
     """
@@ -158,6 +160,7 @@ class HeldLeases:
     lease: float
     worker: str = field(default_factory=lambda: secrets.token_hex(8))
     running: dict[str, ActiveEvent] = field(default_factory=dict)
+    room: asyncio.Event = field(default_factory=asyncio.Event)
     blockage: Blockage = field(default_factory=Blockage)
     stopping: bool = False
     paused: frozenset[str] = frozenset()
@@ -189,6 +192,21 @@ class HeldLeases:
     def answered(self) -> int:
         """Return the number of the last claim that, like all before it, was answered or abandoned."""
         return min(self._unanswered, default=self._latest + 1) - 1
+
+    async def await_room(self, seconds: float) -> None:
+        """Wait until the handlers of an event have ended, at most so many seconds."""
+        self.room.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.room.wait()
+
+    def holds_suspect(self) -> bool:
+        """Return whether it runs an event that must run alone."""
+        return any(each.lease.alone for each in self.running.values())
+
+    def finishing(self) -> int:
+        """Return how many events wait for Redis alone, to record the results of handlers that have ended."""
+        return sum(each.finishing for each in self.running.values())
 
     def held(self) -> list[HeldLease]:
         """Return the leases to renew. Abandoned ones are not among them."""

@@ -233,6 +233,9 @@ class Processor:
         if running.lost:
             raise LeaseLost
         running.finishing = release
+        if release:
+            # Its place is free: the next claim goes out beside these results.
+            self.leases.room.set()
         ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.store.encryption)
         try:
             async with FairTimeout(within or self.leases.lease, self.leases.blockage.seconds):

@@ -169,7 +169,7 @@ class Worker(arq.worker.Worker):
     async def _run_once(self) -> bool:
         """Claim due events, or wait for them. Return whether a burst is over."""
         self._reap()
-        await self._claim()
+        await (self._claim() if self._free() > 0 else self._await_room())
         if time.monotonic() - self._cron_at >= CRON_INTERVAL:
             # arq's cron jobs and its health check.
             self._cron_at = time.monotonic()
@@ -180,16 +180,16 @@ class Worker(arq.worker.Worker):
         return False
 
     def _free(self) -> int:
-        """Return how many events may be claimed: none beside a suspect, nor while one waits for the others to end."""
-        alone = any(running.lease.alone for running in self.processor.leases.running.values())
-        if not self.allow_pick_jobs or alone or (self._poison_suspects_wait and self.tasks):
+        """Return how many events may be claimed: none beside a suspect, nor while one waits for the others to end.
+
+        Events whose handlers have ended wait for Redis only. So as many others may run beside them.
+        """
+        leases, tasks = self.processor.leases, len(self.tasks)
+        if not self.allow_pick_jobs or leases.holds_suspect() or (self._poison_suspects_wait and tasks):
             return 0
-        return self.max_jobs - len(self.tasks)
+        return self.max_jobs - tasks + min(self.max_jobs, leases.finishing())
 
     async def _claim(self) -> None:
-        if self._free() <= 0:
-            await self._await_room()
-            return
         claiming = asyncio.create_task(self._claim_once())
         try:
             # The claim may have taken events although this task is cancelled: they have to be handed back.
@@ -206,10 +206,7 @@ class Worker(arq.worker.Worker):
             task.add_done_callback(partial(self._forget, job_id))
         await self._start_foreign(claimed.foreign)
         for odd in claimed.unreadable:
-            if await quarantine(self._store, odd, arq_compat.UNREADABLE.reason, arq_compat.UNREADABLE.detail):
-                log.error(
-                    "a foreign job in our queue is kept as dead", job=repr(odd), reason=arq_compat.UNREADABLE.reason
-                )
+            await self._keep_as_dead(odd, arq_compat.UNREADABLE)
 
     async def _claim_once(self) -> ClaimedEvents:
         """Claim, on a wake-up where the latest claim found that nothing more is due."""
@@ -235,6 +232,7 @@ class Worker(arq.worker.Worker):
 
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
         """Forget an ended task. Its event may run again already, in another task."""
+        self.processor.leases.room.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("processing broke", job=job_id, error=describe_error(error))
         if self.tasks.get(job_id) is task:
@@ -254,12 +252,18 @@ class Worker(arq.worker.Worker):
             asked = arq_compat.asked_function(await self.pool.get(ARQ_JOB + job))
             if asked.name in self.functions and asked is not arq_compat.NO_EVENT:
                 await self.start_jobs([job.encode()])
-            elif await quarantine(self._store, job, asked.reason, asked.detail):
-                log.error("a foreign job in our queue is kept as dead", job=job, reason=asked.reason)
+                if (task := self.tasks.get(job)) is not None:
+                    task.add_done_callback(lambda _: self.processor.leases.room.set())
+            else:
+                await self._keep_as_dead(job, asked)
+
+    async def _keep_as_dead(self, job: str | bytes, asked: arq_compat.ForeignJob) -> None:
+        if await quarantine(self._store, job, asked.reason, asked.detail):
+            log.error("a foreign job in our queue is kept as dead", job=str(job), reason=asked.reason)
 
     async def _await_room(self) -> None:
         if self.tasks and not self.burst:
-            await asyncio.wait(list(self.tasks.values()), timeout=MAX_WAIT, return_when=asyncio.FIRST_COMPLETED)
+            await self.processor.leases.await_room(MAX_WAIT)
         else:
             await asyncio.sleep(MIN_WAIT)
 

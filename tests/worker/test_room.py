@@ -1,0 +1,68 @@
+"""The places of a worker: one is free as soon as the handlers of its event have ended."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from service import Context, Event, Router
+from service.store.inbox.leases import HandlerResults, finish
+from service.store.store import Store
+from service.worker import open_processor
+from tests.stack import Stack
+from tests.telnyx_events import envelope
+from tests.waiting import wait_for
+
+
+class SlowResults:
+    """Redis, which records no result before `go`."""
+
+    def __init__(self) -> None:
+        self.go = False
+
+    async def __call__(self, store: Store, endings: Sequence[HandlerResults]) -> list[str]:
+        while not self.go:  # noqa: ASYNC110 - set by the test, in another thread
+            await asyncio.sleep(0.005)
+        return await finish(store, endings)
+
+
+def test_others_run_while_results_are_on_their_way_but_not_without_bound(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, router, ran = SlowResults(), Router(), list[str]()
+    monkeypatch.setattr(open_processor, "finish", slow)
+
+    @router.on("test.room")
+    async def note(event: Event, ctx: Context) -> None:
+        ran.append(event.id)
+
+    bodies = [envelope("test.room", {}) for _ in range(5)]
+    for body in bodies:
+        stack.deliver(body)
+    worker = stack.start_worker(router, concurrency=1)
+    wait_for(lambda: len(ran) == 2)
+    # It has room for no third one, and waits.
+    wait_for(lambda: worker.processor.leases.finishing() == 2 and not worker.processor.leases.room.is_set())
+    assert len(ran) == len(worker.tasks) == 2
+    slow.go = True
+    assert {stack.ended(body).state for body in bodies} == {"done"}
+    assert len(ran) == len(set(ran)) == 5
+
+
+def test_handlers_of_no_more_events_than_the_concurrency_run_at_once(stack: Stack) -> None:
+    router, running, most = Router(), set[str](), list[int]()
+
+    @router.on("test.room")
+    async def note(event: Event, ctx: Context) -> None:
+        running.add(event.id)
+        most.append(len(running))
+        for _ in range(3):
+            await asyncio.sleep(0)
+        running.remove(event.id)
+
+    bodies = [envelope("test.room", {}) for _ in range(40)]
+    for body in bodies:
+        stack.deliver(body)
+    stack.start_worker(router, concurrency=4)
+    assert {stack.ended(body).state for body in bodies} == {"done"}
+    assert max(most) <= 4
