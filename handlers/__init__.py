@@ -2,6 +2,9 @@
 
 from handlers import (
     agent_webhooks,
+    campaign_notices,
+    campaign_probes,
+    campaigns,
     consent,
     forward,
     hosted_numbers,
@@ -16,6 +19,9 @@ from service import Router
 
 router = Router(
     agent_webhooks.router,
+    campaign_notices.router,
+    campaign_probes.router,
+    campaigns.router,
     consent.router,
     forward.router,
     hosted_numbers.router,

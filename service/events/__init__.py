@@ -17,8 +17,11 @@ from service.events.rcs_registrations import (
     RcsCarrierApprovalStatusChanged,
 )
 from service.events.registrations import (
+    BrandStatusChanged,
+    CampaignStatusChanged,
     HostedNumber,
     HostedNumberOrder,
+    NumberAssignmentStatusChanged,
     Reason,
     TenDlcUpdate,
     TollFreeStatusChanged,
@@ -28,6 +31,8 @@ from service.events.tolerant_model import TolerantModel, read_time
 
 __all__ = [
     "PROBE_TYPE",
+    "BrandStatusChanged",
+    "CampaignStatusChanged",
     "Envelope",
     "Event",
     "HostedNumber",
@@ -37,6 +42,7 @@ __all__ = [
     "Message",
     "MessageBody",
     "MessageError",
+    "NumberAssignmentStatusChanged",
     "Party",
     "Payload",
     "RcsAgentStatusChanged",

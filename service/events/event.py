@@ -29,7 +29,15 @@ Payload = TypeVar("Payload", default=dict[str, Any])
 
 _ID = re.compile(r"[\x20-\x7e]{1,128}")
 _UNKNOWN = "unknown"
-_CAMPAIGN_UPDATE = "10dlc.campaign.update"
+_OF_A_NUMBER = frozenset({"ASSIGNMENT", "DELETION", "STATUS_UPDATE"})
+"""The types of a number's updates. Source: knowledge base, 10DLC event notifications."""
+_FLAT_UPDATES = (
+    ("campaignId", "10dlc.campaign.update"),
+    ("tcrCampaignId", "10dlc.campaign.update"),
+    ("brandId", "10dlc.brand.update"),
+    ("tcrBrandId", "10dlc.brand.update"),
+)
+"""The field by which another flat update of 10DLC is known, that of a campaign first."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _STRING_OR_NUMBER = re.compile(rb'"(?:[^"\\]|\\.)*+"?|-?(?:0|[1-9]\d*+)(?:\.\d+)?(?:[eE][+-]?\d+)?', re.DOTALL)
 _ESCAPE = re.compile(
@@ -173,8 +181,10 @@ def _type_of(inner: dict[str, Any]) -> str:
         value = inner.get(name)
         if isinstance(value, str) and value:
             return shown_type(value)
-    # The OpenAPI document has flat campaign updates, and the knowledge base has them in an envelope.
-    return _CAMPAIGN_UPDATE if "campaignId" in inner else _UNKNOWN
+    # The OpenAPI document has flat campaign updates, and the knowledge base has all of 10DLC in an envelope.
+    if "phoneNumber" in inner and inner.get("type") in _OF_A_NUMBER:
+        return "10dlc.phone_number.update"
+    return next((update for name, update in _FLAT_UPDATES if name in inner), _UNKNOWN)
 
 
 def _content_identity(content: dict[str, Any]) -> str:

@@ -55,18 +55,65 @@ class TenDlcUpdate(ForgivingModel):
 
     Telnyx publishes two forms, and both are read: within `data.payload` (knowledge base, 10DLC event notifications)
     and flat (OpenAPI `CampaignStatusUpdateEvent`). A campaign's `status` is `ACCEPTED`, `REJECTED`, `DORMANT`,
-    `success` or `failed`. `type` is the kind of change, such as `REGISTRATION` or `MNO_REVIEW`.
+    `success` or `failed`. `type` is the kind of change, such as `REGISTRATION` or `MNO_REVIEW`. `campaign_id` is
+    Telnyx's id, or of a nudge the one of The Campaign Registry. Its own events are named by `event_type`.
     """
 
-    printable: ClassVar[frozenset[str]] = frozenset({"brand_id", "campaign_id", "type", "status"})
+    printable: ClassVar[frozenset[str]] = frozenset(
+        {"brand_id", "campaign_id", "tcr_brand_id", "tcr_campaign_id", "type", "status", "event_type"}
+    )
 
     brand_id: str | None = Field(None, validation_alias=AliasChoices("brandId", "brand_id"))
     campaign_id: str | None = Field(None, validation_alias=AliasChoices("campaignId", "campaign_id"))
+    tcr_brand_id: str | None = Field(None, validation_alias=AliasChoices("tcrBrandId", "tcr_brand_id"))
+    tcr_campaign_id: str | None = Field(None, validation_alias=AliasChoices("tcrCampaignId", "tcr_campaign_id"))
     phone_number: str | None = Field(None, validation_alias=AliasChoices("phoneNumber", "phone_number"))
     type: str | None = None
     status: str | None = None
+    event_type: str | None = Field(None, validation_alias=AliasChoices("eventType", "event_type"))
+    carrier: str | None = Field(None, validation_alias=AliasChoices("mnoName", "mno_name", "mno"))
+    nudge_intent: str | None = Field(None, validation_alias=AliasChoices("nudgeIntent", "nudge_intent"))
     description: str | None = None
     reasons: Annotated[list[Reason], BeforeValidator(_reasons)] = Field(default_factory=list)
+
+
+class _StatusChanged(TolerantModel):
+    id: str
+    status: str
+    previous: str | None = None
+    reason: str | None = None
+    changed_at: datetime | None = None
+
+
+class BrandStatusChanged(_StatusChanged):
+    """One change of a 10DLC brand's status, raised once. `tcr_id` is its id in The Campaign Registry."""
+
+    tcr_id: str | None = None
+    name: str | None = None
+
+
+class CampaignStatusChanged(_StatusChanged):
+    """One change of a 10DLC campaign's status, raised once. `carriers` are those that suspend it alone.
+
+    A `shared` campaign is another provider's, and `id` is its id in The Campaign Registry, as `tcr_id` is.
+    """
+
+    tcr_id: str | None = None
+    brand_id: str | None = None
+    shared: bool = False
+    carriers: list[str] = Field(default_factory=list)
+
+
+class NumberAssignmentStatusChanged(_StatusChanged):
+    """One change of a number's assignment to a campaign, raised once. `carriers` are those that lost the number.
+
+    `id` is a digest of the number.
+    """
+
+    phone_number: str | None = None
+    campaign_id: str | None = None
+    tcr_campaign_id: str | None = None
+    carriers: list[str] = Field(default_factory=list)
 
 
 def _numbers(value: object) -> object:

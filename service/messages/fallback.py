@@ -15,6 +15,7 @@ from service.events.phone_number import canonical_number
 from service.messages.policy import NO_RULE, Occasion, Policy, Rule
 from service.messages.sms_text import readable, segments
 from service.messages.templates import BadTemplate, TemplateVariables
+from service.outbound.carriers import carrier_of
 from service.outbound.phone_numbers import country_of
 from service.routing import Dead
 
@@ -51,6 +52,7 @@ class Case:
     """One recipient of one RCS message, of whom an event tells.
 
     `since` is when the message was sent (seconds). `blocked` tells that the event itself names the recipient's STOP.
+    `carrier` is the recipient's, by its one name, where it is known.
     """
 
     message: Message
@@ -60,6 +62,7 @@ class Case:
     rule: Rule
     since: float | None
     blocked: bool = False
+    carrier: str | None = None
 
     @property
     def timer(self) -> str:
@@ -114,6 +117,7 @@ def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
                 rule=policy.rule_for(message, number),
                 since=since.timestamp() if since is not None else None,
                 blocked=number in blocked,
+                carrier=carrier_of(to.carrier),
             )
 
 

@@ -154,7 +154,9 @@ class Fallback:
         key = effect_key(message_id, self.case.number)
         try:
             with instead_of(
-                message_states.InsteadOf(message_id, self.case.since, sms.segments, limit, keep, shown_state)
+                message_states.InsteadOf(
+                    message_id, self.case.since, sms.segments, limit, keep, shown_state, self.case.carrier
+                )
             ):
                 await self.ctx.telnyx.messages.send(**request(self.case, sms), idempotency_key=key)
         except APIError as error:
@@ -256,13 +258,15 @@ def _segments(sms: Draft | None) -> int:
 
 def _call(case: Case, sms: Draft | None) -> Call:
     """Return the request that would send it, as far as limits depend on it."""
-    asked = request(case, sms) if sms is not None else {"from_": case.rule.sender}
+    sender = None if case.rule.sender == "profile" else case.rule.sender
+    asked = request(case, sms) if sms is not None else {"from_": sender}
     return Call(
         "POST",
         "/messages",
         product="mms" if sms is not None and sms.type == "MMS" else "sms",
         messaging_profile_id=case.message.messaging_profile_id or None,
         sender=asked.get("from_"),
+        carrier=case.carrier,
     )
 
 

@@ -15,7 +15,7 @@ class AccountBlock:
     """
 
     kind: str
-    concerns: Literal["every call", "sends by that path", "sends of that messaging profile"]
+    concerns: Literal["every call", "sends by that path", "sends of that messaging profile", "sends of that number"]
     advice: str
     status: int | None = None
     code: str | None = None
@@ -23,7 +23,7 @@ class AccountBlock:
     def explains(self, status: int, codes: Collection[str], *, is_send: bool) -> bool:
         """Return whether an answer is this refusal."""
         fits = self.status in (None, status) and (self.code is None or self.code in codes)
-        return fits and (is_send or self.concerns != "sends by that path")
+        return fits and (is_send or self.concerns not in ("sends by that path", "sends of that number"))
 
 
 _BLOCKS = tomllib.loads((files(__package__) / "account_blocks.toml").read_text("utf-8"))

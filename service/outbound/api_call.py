@@ -49,6 +49,7 @@ class Call:
     """One request of a handler, read before it is sent. `path` is without that of the base address.
 
     `caller_key` is the `Idempotency-Key` that the caller gave. `product` says whose limits a send counts against.
+    `carrier` is that of the recipient, by its one name, where it is known.
     """
 
     method: str
@@ -60,6 +61,7 @@ class Call:
     recipient: str | None = field(default=None, repr=False)
     messaging_profile_id: str | None = None
     sender: str | None = field(default=None, repr=False)
+    carrier: str | None = None
 
     @property
     def is_effect(self) -> bool:

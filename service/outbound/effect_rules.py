@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from telnyx import APIError, APIStatusError
@@ -162,6 +162,12 @@ def conditions_of(call: Call) -> SendConditions | None:
     countries = (country_of(name) for name in known)
     regions = tuple(dict.fromkeys(each for each in countries if each is not None))
     return SendConditions(known, _current.get(), regions=regions) if known else None
+
+
+def to_carrier(call: Call) -> Call:
+    """Return a send with the recipient's carrier, where the message in whose place it goes names it."""
+    message = _current.get()
+    return replace(call, carrier=message.carrier) if message is not None and call.is_send else call
 
 
 def answer_not_sent(refused: NotAllowed) -> TelnyxResponse:

@@ -16,6 +16,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from redis.exceptions import RedisError
 
+from service import clock
 from service.outbound import errors
 from service.outbound.account_blocks import ACCOUNT_BLOCKS
 from service.outbound.api_call import Call
@@ -23,6 +24,7 @@ from service.settings import Settings
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.effects.rate_limits import AdmissionRequest, Blocked, BlockSignal, CallReport, Deferred, Granted
+from service.store.inbox.accept import NewEvent, accept
 from service.store.redis_errors import describe_cause
 from service.store.store import Store, run_uncancelled
 
@@ -50,6 +52,14 @@ OUTAGE_WITHIN = 10.0
 """Seconds within which they do."""
 QUIET = 600.0
 """Seconds before people are notified again of a block that comes and goes."""
+
+CAMPAIGN = "campaign"
+"""The kind of the blocks for 10DLC campaigns. A reading of the API lifts those that one has opened."""
+T_MOBILE = "T-Mobile"
+OTHER_CARRIERS = "others"
+"""In the place of a carrier: all but T-Mobile. Source: SDK 4.189, `non_tmobile_number_mapping_status`."""
+PROBE_ACCEPTED = "campaign.probe_accepted"
+"""The event that is raised when Telnyx accepts a probe of such a block."""
 
 _PROFILE_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 ADVICE: Mapping[str, str] = {
@@ -149,6 +159,8 @@ class Gate:
                 await self._announce(signal)
         for name in changed.lifted:
             log.info("parked work resumes", block=name)
+        for name in changed.kept:
+            await self._raise_probe(name, event_id)
         return refusal
 
     def request(self, call: Call, *, event_id: str, returning: bool) -> AdmissionRequest:
@@ -173,6 +185,15 @@ class Gate:
         reason = "telnyx_outage" if kind == OUTAGE else kind
         return errors.Refusal("held", reason, f"{answer.detail} · {answer.advice}", block=answer.block)
 
+    async def _raise_probe(self, block: str, event_id: str) -> None:
+        """Raise an event for a probe that Telnyx accepted, though a reading of the API keeps the block."""
+        payload, now = {"block": block}, clock.now()
+        event = NewEvent.derived(f"probe:{block}:{event_id}", PROBE_ACCEPTED, payload, "emit", at=now)
+        try:
+            await asyncio.shield(run_uncancelled(accept(self.store, [event])))
+        except (RedisError, OSError) as error:
+            log.warning("the probe of a block was accepted, and nobody looks", error=describe_cause(error))
+
     async def _announce(self, opened: BlockSignal) -> None:
         if opened.name == OUTAGE:
             log.warning(opened.advice, block=opened.name, detail=opened.detail)
@@ -192,8 +213,29 @@ def blocks_of(call: Call) -> dict[str, str]:
             profile = hashlib.sha256(f"{profile}/{call.sender}".encode()).hexdigest()[:16]
         subjects["sends by that path"] = f":{call.shown_path.partition('?')[0]}"
         subjects["sends of that messaging profile"] = f":{profile}"
+    if call.product in ("sms", "mms"):
+        subjects["sends of that number"] = f":{sender_digest(call.sender, call.messaging_profile_id)}"
     concerned = [each for each in ACCOUNT_BLOCKS if each.concerns in subjects]
-    return {OUTAGE: OUTAGE, **{each.kind: each.kind + subjects[each.concerns] for each in concerned}}
+    named = {each.kind: each.kind + subjects[each.concerns] for each in concerned}
+    return {OUTAGE: OUTAGE, **named, **_blocks_of_carrier(call, named.get(CAMPAIGN))}
+
+
+def sender_digest(sender: str | None, messaging_profile_id: str | None) -> str:
+    """Return the name of a sender in blocks, which shows no number. Without one it is the profile's number pool."""
+    subject = sender or f"pool of {messaging_profile_id}"
+    return hashlib.sha256(subject.encode()).hexdigest()[:16]
+
+
+def campaign_block(sender: str, carrier: str | None = None) -> str:
+    """Return the name of the block for a sender's 10DLC campaign, at all carriers or at one. `sender` is its digest."""
+    return f"{CAMPAIGN}:{sender}" + (f":{carrier}" if carrier else "")
+
+
+def _blocks_of_carrier(call: Call, of_number: str | None) -> dict[str, str]:
+    if of_number is None or call.carrier is None:
+        return {}
+    names = (call.carrier,) if call.carrier == T_MOBILE else (call.carrier, OTHER_CARRIERS)
+    return {f"{CAMPAIGN}:{each}": f"{of_number}:{each}" for each in names}
 
 
 def _account_refusal(call: Call, answer: errors.TelnyxResponse | None) -> errors.Refusal | None:
@@ -234,6 +276,8 @@ def _signal(kind: str, name: str, answer: errors.TelnyxResponse | None, account:
     if account is not None and account.reason == kind:
         every, quiet = int(ACCOUNT_PROBE * 1000), int(QUIET * 1000)
         return BlockSignal(name, "fails", account.detail, ADVICE[kind], interval=every, longest=every, quiet=quiet)
+    if kind.startswith(CAMPAIGN) and 400 <= status < 500:
+        return BlockSignal(name, "stays")
     lifts = 0 < status < 500 and status not in (401, 408, 429) if kind == "credentials" else 200 <= status < 300
     return BlockSignal(name, "lifts" if lifts else "unclear")
 

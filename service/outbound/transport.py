@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 from service.outbound import dry_run
 from service.outbound.api_call import Call, read_call
 from service.outbound.effect import Effect
+from service.outbound.effect_rules import to_carrier
 from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.handler_run_state import HandlerEnded, Run, current_run
 from service.outbound.run_ledger import RunLedger
@@ -47,7 +48,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
             LeaseLost: the run may begin no effect any more.
             httpx.RequestError: no answer came to a read.
         """
-        run, call = current_run.get(), await read_call(request, self._sender.base_path)
+        run, call = current_run.get(), to_carrier(await read_call(request, self._sender.base_path))
         with _contained(run, call):
             if call.is_effect and self._settings.dry_run:
                 return _response(await self._dry_run(run, call))

@@ -6,7 +6,7 @@ before the API is. Where another process has stored a reading in between, this o
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,13 +29,15 @@ class TooMuchChange(Exception):
 class Status:
     """One status that a registration has or had. `at` is None where Telnyx tells no time.
 
-    `urgent`: it is raised even at the first sight, whatever its name.
+    `urgent`: it is raised even at the first sight, whatever its name. `told` is a reason from elsewhere than the API: it
+    is passed on, and makes no other status.
     """
 
     status: str
     reason: str | None = None
     at: datetime | None = None
     urgent: bool = False
+    told: str | None = None
 
     @property
     def mark(self) -> str:
@@ -48,11 +50,13 @@ class Reading:
     """A reading of the API: the statuses, oldest first (one, where there is no history), and the details for events.
 
     `version` is a text that changes whenever the statuses may change, so that unchanged ones of a list are skipped.
+    `about` is what else is to be remembered of it.
     """
 
     history: Sequence[Status]
     details: Mapping[str, Any]
     version: str = ""
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +69,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """The latest status that was dealt with, how many changes were raised so far, and the version that was read."""
+    """The latest status that was dealt with, how many changes were raised so far, and the version that was read.
+
+    `about` is what else the last reading said.
+    """
 
     status: str
     mark: str
     at: datetime | None
     changes: int
     version: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, stored: bytes) -> "Known":
@@ -105,19 +113,30 @@ class Followed:
         """
         for _ in range(MOST_READINGS):
             stored = await snapshot(self.store, self.kind, subject)
-            before = Known.parse(stored) if stored else None
-            reading = await read()
-            changes = new_changes(before, reading.history, self.needs_person)
-            after = _after(before, reading, changes)
-            if after is None or after == before:
-                return []
-            first = after.changes - len(changes) + 1
-            raised = [_arrival(self.kind, subject, reading.details, *each) for each in enumerate(changes, start=first)]
-            if await compare_and_set(
-                self.store, self.kind, subject, before=stored, after=orjson.dumps(after), raised=raised
-            ):
-                return list(changes)
+            changes = await self.learn(subject, stored, await read())
+            if changes is not None:
+                return changes
         raise TooMuchChange(f"{self.kind} {subject} kept changing")
+
+    async def learn(self, subject: str, stored: bytes | None, reading: Reading) -> list[Change] | None:
+        """Raise the changes of a reading. `stored` is the known state from before the API was read.
+
+        Return None, and raise nothing, if another one is known by now: the reading may be older.
+
+        Raises:
+            redis.exceptions.RedisError: it is not known whether the changes are raised. Doing it again is harmless.
+        """
+        before = Known.parse(stored) if stored else None
+        changes = new_changes(before, reading.history, self.needs_person)
+        after = _after(before, reading, changes)
+        if after is None or after == before:
+            return []
+        first = after.changes - len(changes) + 1
+        raised = [_arrival(self.kind, subject, reading.details, *each) for each in enumerate(changes, start=first)]
+        kept = await compare_and_set(
+            self.store, self.kind, subject, before=stored, after=orjson.dumps(after), raised=raised
+        )
+        return list(changes) if kept else None
 
     async def last_known(self, subject: str) -> Known | None:
         """Return the last known state of a registration."""
@@ -161,13 +180,14 @@ def _after(before: Known | None, reading: Reading, changes: Sequence[Change]) ->
     elif before is None and reading.history:
         last = reading.history[-1]
     else:
-        return before and replace(before, version=reading.version)
+        return before and replace(before, version=reading.version, about=dict(reading.about))
     raised = (before.changes if before else 0) + len(changes)
-    return Known(last.status, last.mark, last.at, raised, reading.version)
+    return Known(last.status, last.mark, last.at, raised, reading.version, dict(reading.about))
 
 
 def _arrival(kind: str, subject: str, details: Mapping[str, Any], number: int, change: Change) -> NewEvent:
     now = clock.now()
-    told = {"previous": change.previous, "status": change.now.status, "reason": change.now.reason}
+    reason = change.now.reason or change.now.told
+    told = {"previous": change.previous, "status": change.now.status, "reason": reason}
     payload = {"id": subject, **details, **told, "changed_at": change.now.at or datetime.fromtimestamp(now, UTC)}
     return NewEvent.derived(f"{kind}:{subject}:{number}", f"{kind}.status_changed", payload, "emit", at=now)

@@ -98,21 +98,9 @@ FOR_AUTHORS = {
     ("POST", "/10dlc/campaignBuilder"),
     ("DELETE", "/10dlc/campaign/{campaign_id}"),
     ("DELETE", "/10dlc/phone_number_campaigns/{phone_number}"),
-    ("GET", "/10dlc/brand"),
-    ("GET", "/10dlc/brand/{brand_id}"),
     ("PUT", "/10dlc/brand/{brand_id}"),
-    ("GET", "/10dlc/brand/feedback/{brand_id}"),
-    ("GET", "/10dlc/campaign"),
-    ("GET", "/10dlc/campaign/{campaign_id}"),
     ("PUT", "/10dlc/campaign/{campaign_id}"),
-    ("POST", "/10dlc/campaign/{campaign_id}/appeal"),
-    ("GET", "/10dlc/campaign/{campaign_id}/operationStatus"),
-    ("GET", "/10dlc/campaign/{campaign_id}/mnoMetadata"),
-    ("GET", "/10dlc/partner_campaigns"),
-    ("GET", "/10dlc/partner_campaigns/{campaign_id}"),
     ("PATCH", "/10dlc/partner_campaigns/{campaign_id}"),
-    ("GET", "/10dlc/phone_number_campaigns"),
-    ("POST", "/10dlc/phone_number_campaigns"),
 }
 """Operations that the simulator knows for the handlers of others; nothing of ours uses them."""
 

@@ -77,6 +77,7 @@ ROWS = {
     "403/10010 on a send": Row(send, "parked", "permission", words="403 · 10010", fault=refused(403, "10010")),
     "403/10010 elsewhere": Row(order, "dead", "10010", 1, words="403 · 10010", fault=refused(403, "10010")),
     "40312": Row(send, "parked", "profile_disabled", words="40312", fault=refused(403, "40312")),
+    "40010": Row(send, "parked", "campaign", words="40010", fault=refused(400, "40010")),
     "40333": Row(send, "parked", "spending_limit", words="40333", fault=refused(403, "40333")),
     "429": Row(send, "waiting", "rate_limit", wait=(25, 30), words="429", fault=refused(429, "10011", **AFTER_30)),
     "429 by reset": Row(

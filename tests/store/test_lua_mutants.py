@@ -15,6 +15,7 @@ TESTS = (
     "tests/store/test_message_states.py",
     "tests/store/test_sms_budget.py",
     "tests/store/test_intent_conditions.py",
+    "tests/store/test_held_blocks.py",
 )
 MUTANTS = [
     ("lib/message_state.lua", "delivered = 8, read = 9 }", "delivered = 1, read = 9 }"),
@@ -46,6 +47,13 @@ MUTANTS = [
     ("effect_begin.lua", "{ 'encryption_key_missing', unpack(missing) }", "nil"),
     ("effect_end.lua", "release_budget(ARGV[1])", ""),
     ("lib/budget.lua", "+ segments <= limit", "<= limit"),
+    (
+        "report.lua",
+        "signal.outcome == 'lifts' and not held then\n      redis",
+        "signal.outcome == 'lifts' then\n      redis",
+    ),
+    ("blocks_hold.lua", "'held', '1')", "'held', '0')"),
+    ("blocks_lift.lua", "redis.call('DEL', ns", "redis.call('EXISTS', ns"),
     ("lib/budget.lua", "'sum', sum + segments, effect", "'sum', segments, effect"),
 ]
 SMOKE = MUTANTS[:1]

@@ -25,7 +25,7 @@ class Block:
     """A reason outside the events for which work is parked, such as `credentials` or `permission:/messages`.
 
     `since` is milliseconds since 1970. `detail` is the answer of Telnyx, with numbers masked. `advice` is for a person.
-    `parked` counts the events that it holds.
+    `parked` counts the events that it holds. A `held` one was opened by a reading of the API.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Block:
     detail: str
     advice: str
     parked: int = 0
+    held: bool = False
 
     @property
     def kind(self) -> str:
@@ -70,6 +71,21 @@ async def release(store: Store) -> int:
     return int(await store.run("blocks_release", STEP, MOST_DUE))
 
 
+async def hold(store: Store, name: str, *, detail: str, advice: str, interval: float) -> bool:
+    """Open a block that a reading of the API says to be there, probed every `interval` seconds.
+
+    Return whether it was not open. No answer of Telnyx lifts it: `lift` does.
+    """
+    sealed = store.encryption.seal_text(detail, detail_place(name))
+    return bool(await store.run("blocks_hold", name, sealed, advice, int(interval * 1000)))
+
+
+async def lift(store: Store, name: str) -> int | None:
+    """Lift a block. Return how many events it held, None where it was not open."""
+    held = int(await store.run("blocks_lift", name, STEP))
+    return None if held < 0 else held
+
+
 def _block(answer: list[bytes], encryption: Sealer) -> Block:
     name, parked, *flat = answer
     fields = dict(zip(flat[::2], flat[1::2], strict=True))
@@ -79,6 +95,7 @@ def _block(answer: list[bytes], encryption: Sealer) -> Block:
         detail=encryption.open_text(fields.get(b"detail", b"").decode(errors="replace"), detail_place(name.decode())),
         advice=fields.get(b"advice", b"").decode(errors="replace"),
         parked=int(parked),
+        held=fields.get(b"held") == b"1",
     )
 
 

@@ -58,12 +58,14 @@ class Blocked:
 class BlockSignal:
     """The meaning of an answer for one block: it `lifts` it, it `fails` for it, or it is `unclear`.
 
+    One that `stays` is open still if it is open, and is not opened.
+
     A failure opens the block once `strikes` distinct events failed `within` so many ms. The block is then probed
     after `interval` ms, doubled with each failure to at most `longest` ms. People are notified again after `quiet` ms.
     """
 
     name: str
-    outcome: Literal["lifts", "fails", "unclear"]
+    outcome: Literal["lifts", "fails", "stays", "unclear"]
     detail: str = ""
     advice: str = ""
     interval: int = 0
@@ -95,10 +97,14 @@ class CallReport:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """Names of the opened blocks that people are to be notified of, and of the lifted ones."""
+    """Names of the opened blocks that people are to be notified of, and of the lifted ones.
+
+    The `kept` ones would have been lifted, unless a reading of the API held them.
+    """
 
     opened: Sequence[str]
     lifted: Sequence[str]
+    kept: Sequence[str] = ()
 
 
 async def acquire(store: Store, asked: AdmissionRequest) -> Granted | Deferred | Blocked:
@@ -136,8 +142,8 @@ async def report(store: Store, event_id: str, heard: CallReport) -> Changed:
         replace(each, detail=store.encryption.seal_text(each.detail, detail_place(each.name))) for each in heard.signals
     ]
     told = {name: value for name in heard.__slots__ if (value := getattr(heard, name)) is not None}
-    opened, lifted = await store.run("report", event_id, orjson.dumps({**told, "signals": sealed}))
-    return Changed([each.decode() for each in opened], [each.decode() for each in lifted])
+    names = await store.run("report", event_id, orjson.dumps({**told, "signals": sealed}))
+    return Changed(*([each.decode() for each in found] for found in names))
 
 
 WINDOW = 3600.0

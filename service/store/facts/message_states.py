@@ -195,7 +195,7 @@ class InsteadOf:
     """The message in whose place something is sent. `since` is when it was sent (seconds since 1970).
 
     `segments` count against the `limit` of an hour, and the state of the message is kept for `keep` seconds. `shown` is
-    what Telnyx shows of it.
+    what Telnyx shows of it. `carrier` is the recipient's, where it is known.
     """
 
     message_id: str
@@ -204,6 +204,7 @@ class InsteadOf:
     limit: int
     keep: float
     shown: Shown | None = None
+    carrier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

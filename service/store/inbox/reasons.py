@@ -6,18 +6,9 @@ Three kinds of reasons are open: Telnyx's error codes, names of exceptions, and 
 DONE = frozenset(
     {"already_delivered", "already_sent", "as_known", "decided", "deleted", "in_place", "native_fallback"}
     | {"needs_nobody", "no_order_id", "no_rule", "no_transfer", "not_about_us", "not_armed", "not_due"}
-    | {
-        "not_failed",
-        "not_ours",
-        "not_permitted",
-        "not_rcs",
-        "not_selected",
-        "nothing_said",
-        "nothing_to_do",
-        "older_than_known",
-    }
-    | {"opted_out", "our_own", "over_budget", "quiet_hours", "receiver_gone", "recipient_unreadable"}
-    | {"right_held", "settled", "too_late", "too_old"}
+    | {"not_failed", "not_ours", "not_permitted", "not_rcs", "not_selected", "nothing_held", "nothing_said"}
+    | {"nothing_to_do", "older_than_known", "opted_out", "our_own", "over_budget", "quiet_hours"}
+    | {"receiver_gone", "recipient_unreadable", "right_held", "settled", "too_late", "too_old"}
 )
 """The handler chose not to act."""
 WAITING = frozenset(
@@ -26,7 +17,9 @@ WAITING = frozenset(
     | {"telnyx_unreachable", "telnyx_unreadable", "unknown_handler"}
 )
 """The handler runs again later. It is dead under the same reason once that took too long."""
-PARKED = frozenset({"credentials", "paused", "permission", "profile_disabled", "spending_limit", "telnyx_outage"})
+PARKED = frozenset(
+    {"campaign", "credentials", "paused", "permission", "profile_disabled", "spending_limit", "telnyx_outage"}
+)
 """The handler waits for the end of a block. It is dead under the same reason once that took too long."""
 DEAD = frozenset(
     {"ambiguous", "blocked_event_loop", "corrupt_job", "imported", "killed_worker", "no_body", "no_event", "no_job"}

@@ -2,15 +2,15 @@
 --
 -- requires: blocks
 -- Keys:   those of lib/blocks, <ns>:failures, <ns>:bucket:<product>
--- ARGV:   event id, report (JSON): {signals = {{name, outcome = 'lifts' | 'fails' | 'unclear', and of one that fails: interval,
+-- ARGV:   event id, report (JSON): {signals = {{name, outcome = 'lifts' | 'fails' | 'stays' | 'unclear', and of one that fails: interval,
 --         longest, quiet (ms), detail, advice, strikes (events that have to fail), within (ms)} …}, alive (whether Telnyx answered, and
 --         not with 5xx: that ends a row of failures), and for a send: product,
 --         good, limited, wait (ms), limit, limit_lasts (ms), longest_pause (ms, without `wait`)}
--- Answer: {opened, lifted}: names; opened = those to notify people of
+-- Answer: {opened, lifted, kept}: names; opened = those to notify people of, kept = those that a reading of the API holds
 -- Cost:   O(blocks + events that a lifted one releases × (handlers + log queue))
 local event_id, report = ARGV[1], cjson.decode(ARGV[2])
 local RELEASED_AT_ONCE, UNCLEAR_PAUSE, MAX_BLOCK = 50, 5000, 3600000
-local opened, lifted = {}, {}
+local opened, lifted, kept = {}, {}, {}
 local calm = redis.call('EXISTS', ns .. ':blocks', ns .. ':failures') == 0
 
 -- is_outage: whether so many distinct events have failed within a while, and none has succeeded, that this is an outage
@@ -39,7 +39,9 @@ local function update_blocks()
   for _, signal in ipairs(report.signals) do
     local name, key = signal.name, ns .. ':block:' .. signal.name
     local is_open = any and redis.call('EXISTS', key) == 1
-    if is_open and signal.outcome == 'lifts' then
+    local held = is_open and redis.call('HGET', key, 'held') == '1'
+    if held and signal.outcome == 'lifts' then append(kept, name) end
+    if is_open and signal.outcome == 'lifts' and not held then
       redis.call('DEL', key)
       append(lifted, name)
     elseif is_open then
@@ -48,7 +50,7 @@ local function update_blocks()
       append(opened, name)
     end
     -- Each success releases events of lifted blocks, so that they go on even where no worker does the maintenance.
-    if any and signal.outcome == 'lifts' then release_parked(name, RELEASED_AT_ONCE) end
+    if any and signal.outcome == 'lifts' and not held then release_parked(name, RELEASED_AT_ONCE) end
   end
 end
 
@@ -85,4 +87,4 @@ end
 update_blocks()
 if report.alive and not calm then redis.call('DEL', ns .. ':failures') end
 if report.product then update_bucket(ns .. ':bucket:' .. report.product) end
-return { opened, lifted }
+return { opened, lifted, kept }

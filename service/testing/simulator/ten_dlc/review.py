@@ -84,7 +84,7 @@ def _after(campaign: Campaign, step: CampaignStep) -> dict[str, Any]:
     if step.status in ("SUSPENDED", "UNSUSPENDED"):
         return _suspension(campaign, step)
     failed = step.status.endswith(("FAILED", "REJECTED", "SUSPENDED"))
-    return {"status": step.status, "failure_reasons": step.reason if failed else None}
+    return {"status": step.status, "failure_reasons": step.reason if failed else None, "dormant": False}
 
 
 def _suspension(campaign: Campaign, step: CampaignStep) -> dict[str, Any]:
@@ -123,7 +123,8 @@ def _told(campaign: Campaign, step: CampaignStep) -> dict[str, Any]:
         return {"type": "REGISTRATION", "status": "failed", "reasons": reasons}
     named = {} if step.carrier is None else {"mnoName": step.carrier, "mnoId": int(MNO_IDS[step.carrier])}
     said = _TOLD.get(step.status, {"type": "TCR_EVENT", "eventType": "CAMPAIGN_UPDATE"})
-    description = step.reason or f"{campaign.tcr_id}: {step.status}"
+    general = "Campaign has been marked as dormant" if said.get("status") == "DORMANT" else step.status
+    description = step.reason or f"{campaign.tcr_id}: {general}"
     registered = {"isTMobileRegistered": True} if step.status == "MNO_PROVISIONED" else {}
     return {**said, **named, **registered, "description": description}
 
@@ -138,7 +139,7 @@ async def _review(account: "Account", begun: Campaign) -> None:
         _move(account, campaign, CampaignStep(status=status))
     campaign = await _still(account, begun, due + DORMANT_AFTER)
     if campaign is not None and not account.campaign_numbers.of_campaign(campaign.id):
-        _move(account, campaign, CampaignStep(status="DORMANT", reason="Campaign has been marked as dormant"))
+        _move(account, campaign, CampaignStep(status="DORMANT"))
 
 
 async def _end_suspension(account: "Account", suspended: Campaign, step: CampaignStep, due: float) -> None:

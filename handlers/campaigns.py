@@ -1,0 +1,94 @@
+"""10DLC brands, campaigns and numbers, followed by webhooks of any shape and by a poll. Fallbacks wait for them."""
+
+from telnyx import NotFoundError, PermissionDeniedError
+
+from service import Context, Discard, Event, Retry, Router, clock
+from service.events import TenDlcUpdate, TolerantModel
+from service.registrations.ten_dlc import kinds, notices
+from service.registrations.ten_dlc.blocks import reconcile
+from service.registrations.ten_dlc.following import TenDlc
+from service.registrations.ten_dlc.senders import numbers_of_policy, senders_of
+from service.registrations.ten_dlc.updates import Said, read_update, subjects
+
+POLL_MINUTES = frozenset({3, 18, 33, 48})
+UNTIL_NEXT_POLL = 900.0
+LOOK_AGAIN = "campaign.look_again"
+AGAIN_AFTER = 60.0
+"""Seconds until a second look where the API does not show what an event says."""
+
+router = Router()
+
+
+class LookAgain(TolerantModel):
+    """The payload of `campaign.look_again`: a campaign, and what an event says of it."""
+
+    campaign: str
+    meaning: str
+    carrier: str | None = None
+
+
+@router.on("10dlc.*", timeout=120)
+async def campaigns(event: Event[TenDlcUpdate], ctx: Context) -> None:
+    """Read what a webhook names. Where it names nothing that exists, read all."""
+    ten_dlc, said = TenDlc(ctx.telnyx, ctx.services.store), read_update(event.payload)
+    named = subjects(event.payload, event.type)
+    followed = [await ten_dlc.follow(kind, given, said) is not None for kind, given in named]
+    if not any(followed):
+        await _follow_all(ten_dlc, ctx)
+    for kind, given in named:
+        if kind == kinds.CAMPAIGN:
+            await _compare_with_event(ten_dlc, ctx, event.id, given, said)
+    await _reconcile(ten_dlc, ctx)
+
+
+@router.on(LOOK_AGAIN)
+async def campaign_second_look(event: Event[LookAgain], ctx: Context) -> None:
+    """Look once more whether the API confirms an event by now. Notify if not."""
+    ten_dlc, asked = TenDlc(ctx.telnyx, ctx.services.store), event.payload
+    said = Said(asked.meaning, carrier=asked.carrier)  # type: ignore[arg-type]
+    await ten_dlc.follow(kinds.CAMPAIGN, asked.campaign)
+    await _reconcile(ten_dlc, ctx)
+    known = await ten_dlc.known(kinds.CAMPAIGN, asked.campaign)
+    if known is None or said.confirmed_by(known.status):
+        raise Discard("settled")
+    told = notices.told_of_doubt(asked.campaign, said, known.status)
+    await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
+
+
+@router.cron(minute=POLL_MINUTES, timeout=300)
+async def campaigns_poll(event: Event[dict[str, object]], ctx: Context) -> None:
+    """Find the changes that no webhook reported."""
+    if event.occurred_at and clock.now() - event.occurred_at.timestamp() > UNTIL_NEXT_POLL:
+        raise Discard("too_old")
+    ten_dlc = TenDlc(ctx.telnyx, ctx.services.store)
+    try:
+        await _follow_all(ten_dlc, ctx)
+    except (PermissionDeniedError, NotFoundError):
+        raise Discard("not_permitted") from None
+
+
+async def _follow_all(ten_dlc: TenDlc, ctx: Context) -> None:
+    numbers, has_pools = numbers_of_policy(ctx.settings)
+    if has_pools:
+        numbers = frozenset[str]().union(*(each.numbers for each in await senders_of(ctx.telnyx, ctx.settings)))
+    is_all = await ten_dlc.follow_all(numbers)
+    await _reconcile(ten_dlc, ctx)
+    if not is_all:
+        raise Retry(after=0, reason="more_to_read")
+
+
+async def _compare_with_event(ten_dlc: TenDlc, ctx: Context, event_id: str, campaign: str, said: Said) -> None:
+    """Notify of a nudge, which is no status. Look again later where the API does not yet show the event's status."""
+    if said.meaning == "nudged":
+        told = notices.told_of_nudge(campaign, said)
+        await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
+        return
+    known = await ten_dlc.known(kinds.CAMPAIGN, campaign)
+    if known is not None and not said.confirmed_by(known.status):
+        payload = {"campaign": campaign, "meaning": said.meaning, "carrier": said.carrier}
+        await ctx.schedule(LOOK_AGAIN, payload, after=AGAIN_AFTER, key=f"campaign_look:{event_id}"[:200])
+
+
+async def _reconcile(ten_dlc: TenDlc, ctx: Context) -> None:
+    for name in await reconcile(ten_dlc, await senders_of(ctx.telnyx, ctx.settings)):
+        ctx.log.info("parked work resumes", block=name)
