@@ -8,7 +8,6 @@ import typer
 from telnyx import APIStatusError, AsyncTelnyx
 
 from service.cli.connections import load_for_change
-from service.cli.inspect.config import without_password
 from service.cli.masked_output import print_json, show_list, shown
 from service.cli.options import JsonOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, fail, say
@@ -16,6 +15,7 @@ from service.cli.telnyx.session import with_telnyx
 from service.outbound.errors import classify_error
 from service.registrations.ten_dlc import kinds, overview
 from service.registrations.ten_dlc.overview import Details, Overview
+from service.security.masked_urls import without_password
 
 HELP = "10DLC brands, campaigns and the numbers that send for them."
 campaigns = typer.Typer(help=HELP, no_args_is_help=True)
