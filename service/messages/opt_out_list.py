@@ -1,4 +1,4 @@
-"""Telnyx's own list of opt-outs, read at a worker's start and once a day.
+"""Telnyx's own list of opt-outs. Its latest rows are read every 15 minutes, the whole list at a start and once a day.
 
 It also holds opt-outs from times without Ringback, and from profiles of others.
 """
@@ -7,10 +7,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import structlog
 from redis.exceptions import RedisError
-from telnyx import APIError, AsyncTelnyx
+from telnyx import APIError, AsyncTelnyx, omit
 from telnyx.types.messaging_optout_list_response import MessagingOptoutListResponse
 
 from service import clock
@@ -32,10 +34,16 @@ log = structlog.get_logger(__name__)
 PAGE = 250
 """Rows per request, the most that Telnyx gives. Source: OpenAPI `components.parameters.PageConsolidated`."""
 DAY = 86400.0
+QUARTER = 900.0
+"""Seconds between two readings of the latest rows."""
+OVERLAP = 3600.0
+"""Seconds that the latest rows begin before the last reading. Telnyx may list a row late, and clocks differ."""
 LOOK = 60.0
 """Seconds between looks at whether somebody else has read the list meanwhile."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 900.0
 """Seconds before the list is asked for again after a failure."""
+LOCK = 600.0
+"""Seconds for which one process reads the list, and no other."""
 REDIS_SECONDS = 5.0
 
 
@@ -48,8 +56,8 @@ class ListReading:
     failed: int = 0
 
 
-async def read_opt_outs(telnyx: AsyncTelnyx, store: Store) -> ListReading:
-    """Keep every opt-out in Telnyx's list, page by page.
+async def read_opt_outs(telnyx: AsyncTelnyx, store: Store, *, since: float | None = None) -> ListReading:
+    """Keep every opt-out in Telnyx's list, page by page, or those created since a time (seconds since 1970).
 
     A number that is missing there stays opted out. It may have said STOP over RCS, or to a profile since deleted.
 
@@ -58,12 +66,16 @@ async def read_opt_outs(telnyx: AsyncTelnyx, store: Store) -> ListReading:
         service.outbound.list_pages.ListDoesNotEnd: the list repeats a page. The same.
         redis.exceptions.RedisError: Redis cannot be reached. The same.
     """
-    reading = ListReading()
-    async for rows in pages(telnyx.messaging_optouts.list(page_size=PAGE), "opt-outs"):
+    reading, began = ListReading(), clock.now()
+    created: Any = omit if since is None else {"gte": datetime.fromtimestamp(since, UTC)}
+    async for rows in pages(telnyx.messaging_optouts.list(created_at=created, page_size=PAGE), "opt-outs"):
         stops = [each for each in map(_change, rows) if each is not None]
         new = await record_consent(store, stops, now=clock.now())
         reading = ListReading(reading.numbers + len(stops), reading.new + new, reading.failed + len(rows) - len(stops))
-    await note_list_read(store, at=clock.now())
+    _, latest_at = await list_read_at(store)
+    # A reading that begins after the last one ended leaves a gap, so it does not count.
+    if since is None or (latest_at is not None and since <= latest_at):
+        await note_list_read(store, at=began, whole=since is None)
     return reading
 
 
@@ -79,20 +91,21 @@ async def reading_opt_outs(settings: Settings, redis_url: str) -> AsyncIterator[
 
 
 async def _keep_reading(settings: Settings, redis_url: str) -> None:
-    """Read at once, and then whenever nobody has for a day."""
+    """Read all at once, then daily, and the latest rows every 15 minutes. Another worker's reading serves too."""
     async with open_reader(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
         store = Store.of(redis, settings)
-        await _read_until_done(telnyx, store)
+        await _read_until_done(telnyx, store, None)
         while True:
             await _rest(LOOK)
-            if await _is_due(store):
-                await _read_until_done(telnyx, store)
+            due = await _due(store)
+            if due is not None:
+                await _read_until_done(telnyx, store, due.since)
 
 
-async def _read_until_done(telnyx: AsyncTelnyx, store: Store) -> None:
+async def _read_until_done(telnyx: AsyncTelnyx, store: Store, since: float | None) -> None:
     """Read the list, again and again until that has gone well."""
     pause = FIRST_PAUSE
-    while not await _read(telnyx, store):
+    while not await _read(telnyx, store, since):
         await _rest(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 
@@ -102,10 +115,10 @@ async def _rest(seconds: float) -> None:
     await asyncio.sleep(seconds)
 
 
-async def _read(telnyx: AsyncTelnyx, store: Store) -> bool:
+async def _read(telnyx: AsyncTelnyx, store: Store, since: float | None) -> bool:
     """Read the list, and return whether that went well."""
     try:
-        reading = await read_opt_outs(telnyx, store)
+        reading = await read_opt_outs(telnyx, store, since=since)
     except APIError as error:
         log.warning("Telnyx's opt-outs could not be read", reason=classify_error(error).reason)
     except ListDoesNotEnd as error:
@@ -120,14 +133,27 @@ async def _read(telnyx: AsyncTelnyx, store: Store) -> bool:
     return False
 
 
-async def _is_due(store: Store) -> bool:
-    """Return whether the list was not read for a day, and nobody else reads it now."""
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """A reading that is due: of the whole list, or of rows created `since` (seconds since 1970)."""
+
+    since: float | None
+
+
+async def _due(store: Store) -> _Due | None:
+    """Return the reading that is due and that nobody else does now, if there is one."""
     try:
-        read_at = await list_read_at(store)
-        overdue = read_at is None or clock.now() - read_at >= DAY
-        return overdue and await take_list_lock(store, seconds=LONGEST_PAUSE)
+        whole_at, latest_at = await list_read_at(store)
+        now = clock.now()
+        if whole_at is None or now - whole_at >= DAY:
+            due = _Due(None)
+        elif latest_at is None or now - latest_at >= QUARTER:
+            due = _Due((latest_at or whole_at) - OVERLAP)
+        else:
+            return None
+        return due if await take_list_lock(store, seconds=LOCK) else None
     except (RedisError, OSError):
-        return False
+        return None
 
 
 def _change(row: MessagingOptoutListResponse) -> ConsentChange | None:

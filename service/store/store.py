@@ -36,6 +36,11 @@ class Keys:
     | `<ns>:content:<hash>` | string | the event that this content was last accepted as, for an hour |
     | `<ns>:queue` | sorted set | arq's queue: job ids by due time (ms) |
     | `<ns>:wake` | list | tokens that waiting workers block on |
+    | `<ns>:heal` | hash | how far healing has come, in ms, and how many events it healed |
+    | `<ns>:heal_turn` | string | the process that heals now |
+    | `<ns>:dropped:<id>` | string | a person dropped this event: healing does not raise it again |
+    | `<ns>:forgotten_until` | string | events that were delivered before this moment (ms) have expired |
+    | `<ns>:under_way` | sorted set | messages whose end did not come, by when Telnyx is asked for them (ms) |
     | `<ns>:counts` | hash | accepted, done, ignored, dead, open |
     | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
     | `<ns>:minute:<minute>` | string | digests of the types and numbers among the events accepted in that minute |
@@ -71,7 +76,8 @@ class Keys:
     | `<ns>:sms_budget:notified` | string | a person was notified that fallbacks are held |
     | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in, the source, and the number sealed |
     | `<ns>:optout_keys` | hash | name of an encryption key → how many of these are hidden under it |
-    | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read to its end (ms) |
+    | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read whole (ms) |
+    | `<ns>:optouts_latest_read` | string | when the latest rows of that list were last read (ms) |
     | `<ns>:optouts_reader` | string | who reads that list now |
     | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
@@ -106,10 +112,15 @@ class Keys:
         self.erasing = f"{namespace}:erasing"
         self.dashboard_secret = f"{namespace}:dashboard_secret"
         self.events = f"{namespace}:events"
+        self.forgotten_until = f"{namespace}:forgotten_until"
+        self.heal = f"{namespace}:heal"
+        self.heal_turn = f"{namespace}:heal_turn"
         self.idempotency_probe = f"{namespace}:idempotency_probe"
         self.issues = f"{namespace}:issues"
+        self.maintenance = f"{namespace}:maintenance"
         self.optout_keys = f"{namespace}:optout_keys"
         self.optouts = f"{namespace}:optouts"
+        self.optouts_latest_read = f"{namespace}:optouts_latest_read"
         self.optouts_read = f"{namespace}:optouts_read"
         self.optouts_reader = f"{namespace}:optouts_reader"
         self.paused = f"{namespace}:paused"
@@ -117,6 +128,7 @@ class Keys:
         self.rcs_agents = f"{namespace}:rcs_agents"
         self.readyz = f"{namespace}:readyz"
         self.sent_regions = f"{namespace}:sent_regions"
+        self.under_way = f"{namespace}:under_way"
         self.url_domains = f"{namespace}:url_domains"
         self.wake = f"{namespace}:wake"
         self.workers = f"{namespace}:workers"

@@ -105,10 +105,10 @@ def test_a_failing_page_keeps_what_was_read_and_says_so(stack: Stack) -> None:
     stack.simulator.add_fault(kind="status", status=503, path="/messaging_optouts", times=None, rate=1.0)
     with pytest.raises(APIError):
         read(stack)
-    assert stack.ask(list_read_at) is None
+    assert stack.ask(list_read_at) == (None, None)
     stack.simulator.clear_faults()
     assert read(stack).numbers == 260
-    assert stack.ask(list_read_at) is not None
+    assert None not in stack.ask(list_read_at)
 
 
 def test_it_is_read_at_the_start_of_a_worker_in_spite_of_an_outage_and_again_after_a_day(
@@ -129,7 +129,7 @@ def test_it_is_read_at_the_start_of_a_worker_in_spite_of_an_outage_and_again_aft
     wait_for(lambda: known(stack, at_start).opted_out)
     listed(stack, a_day_later)
     requests = len(stack.simulator.requests)
-    wait_for(lambda: stack.ask(list_read_at) is not None)
+    wait_for(lambda: None not in stack.ask(list_read_at))
     assert not known(stack, a_day_later).opted_out
     now = clock.now()
     with clock.moved(lambda: now + 86_401):
@@ -137,6 +137,44 @@ def test_it_is_read_at_the_start_of_a_worker_in_spite_of_an_outage_and_again_aft
     stack.host.portal.call(done.set)
     reading.result(timeout=5)
     assert len(stack.simulator.requests) == requests + 1, "once a day, not once a look"
+
+
+def test_the_latest_rows_are_read_every_15_minutes_from_before_the_last_reading(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opt_out_list, "LOOK", 0.01)
+    old, late = fresh_number(), fresh_number()
+
+    async def read_for(done: asyncio.Event) -> None:
+        async with reading_opt_outs(stack.settings, stack.host.redis_url):
+            await done.wait()
+
+    done = stack.host.portal.call(_event)
+    reading = stack.host.portal.start_task_soon(read_for, done)
+    wait_for(lambda: None not in stack.ask(list_read_at))
+    whole_at, _ = stack.ask(list_read_at)
+    assert whole_at is not None
+    # Rows that Telnyx lists late. The daily reading finds the first one, too.
+    listed(stack, old, at=whole_at - 7200)
+    listed(stack, late, at=whole_at - 1800)
+    now = clock.now()
+    with clock.moved(lambda: now + 901):
+        wait_for(lambda: known(stack, late).opted_out)
+    stack.host.portal.call(done.set)
+    reading.result(timeout=5)
+    assert not known(stack, old).opted_out
+    asked_since = [each.query.get("created_at[gte]") for each in stack.simulator.requests]
+    assert asked_since[0] is None
+    [since] = [each for each in asked_since if each]
+    assert datetime.fromisoformat(since).timestamp() == pytest.approx(whole_at - 3600, abs=1)
+    assert read(stack).numbers == 2
+
+
+def test_a_reading_that_begins_after_the_last_one_leaves_no_gap(stack: Stack) -> None:
+    read(stack)
+    before = stack.ask(list_read_at)
+    asked(stack, lambda telnyx: read_opt_outs(telnyx, stack.store, since=clock.now() + 60))
+    assert stack.ask(list_read_at) == before
 
 
 async def _event() -> asyncio.Event:

@@ -148,7 +148,7 @@ def test_the_reading_of_opt_outs_ends_and_says_why(stack: Stack, page: Callable[
 
         async def read(store: Store) -> bool:
             async with open_reader(settings) as telnyx:
-                return await opt_out_list._read(telnyx, store)
+                return await opt_out_list._read(telnyx, store, None)
 
         assert stack.ask(read) is False
     assert len(api.asked) <= 3

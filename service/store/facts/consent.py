@@ -250,15 +250,17 @@ async def move_opt_outs(store: Store) -> int:
     return moved
 
 
-async def list_read_at(store: Store) -> float | None:
-    """Return when Telnyx's list of opt-outs was last read to its end (seconds since 1970)."""
-    stored: bytes | None = await store.redis.get(store.keys.optouts_read)
-    return None if stored is None else int(stored) / 1000
+async def list_read_at(store: Store) -> tuple[float | None, float | None]:
+    """Return when Telnyx's list of opt-outs was last read whole, and when its latest rows were (seconds since 1970)."""
+    keys = (store.keys.optouts_read, store.keys.optouts_latest_read)
+    whole, latest = [await store.redis.get(key) for key in keys]
+    return (None if whole is None else int(whole) / 1000, None if latest is None else int(latest) / 1000)
 
 
-async def note_list_read(store: Store, *, at: float) -> None:
-    """Remember that Telnyx's list of opt-outs was read to its end."""
-    await store.redis.set(store.keys.optouts_read, int(at * 1000))
+async def note_list_read(store: Store, *, at: float, whole: bool) -> None:
+    """Remember a reading of Telnyx's list to its end that began `at`. A whole one has the latest rows too."""
+    for key in (store.keys.optouts_read, store.keys.optouts_latest_read)[0 if whole else 1 :]:
+        await store.redis.set(key, int(at * 1000))
 
 
 async def take_list_lock(store: Store, *, seconds: float) -> bool:
