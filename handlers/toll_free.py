@@ -15,7 +15,7 @@ router = Router()
 @router.on(*TYPES)
 async def toll_free(event: Event[dict[str, object]], ctx: Context) -> None:
     """Read the request that a webhook names. Where it names none that exists, read all."""
-    if event.arrived_by not in {"webhook", "failover"}:
+    if event.arrived_by not in {"webhook", "failover", "healed"}:
         raise Discard("our_own")
     if event.type == "unknown" and not speaks_of_verification(event.payload):
         raise Discard("not_about_us")

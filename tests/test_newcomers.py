@@ -33,9 +33,10 @@ def test_a_router_without_parentheses_is_refused() -> None:
 
 
 def test_what_will_not_happen_is_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    armed, unarmed = make_settings(sms_from="+13125550199"), make_settings()
+    armed, unarmed = make_settings(sms_from="+13125550199", public_url="https://hooks.example.com"), make_settings()
     assert warnings_for(built_in, armed) == []
     assert "not armed" in warnings_for(built_in, unarmed)[0]
+    assert "healing is off" in warnings_for(built_in, unarmed)[1]
     assert "no handlers" in warnings_for(Router(), unarmed)[0]
     repairing = make_settings(sms_from="+13125550199", repair_webhooks=True)
     assert "RINGBACK_PUBLIC_URL is unset" in warnings_for(built_in, repairing)[0]

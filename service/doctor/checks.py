@@ -1,6 +1,6 @@
 """All checks, in the order in which they are shown."""
 
-from service.doctor import account, configuration, delivery, inbox, sender, server
+from service.doctor import account, configuration, delivery, healing, inbox, sender, server
 from service.doctor.examination import Check, examine
 from service.doctor.finding import Finding
 from service.settings import Settings
@@ -35,6 +35,7 @@ CHECKS = (
     Check("dead events", inbox.dead, after=_REDIS),
     Check("blocks", inbox.blocks, after=_REDIS),
     Check("conservation", inbox.conservation, after=_REDIS),
+    Check("healing", healing.healing, after=_REDIS),
     Check("idempotency", account.idempotency, after=_REDIS),
 )
 

@@ -54,8 +54,8 @@ _LARGEST = b"1.7976931348623157e308"
 class Event(Generic[Payload]):
     """One event of Telnyx's, or of Ringback's own.
 
-    `occurred_at` is None where the event bears no time. `arrived_by` is `webhook`, `failover`, `emit`, `schedule` or
-    `cron`. `delivered_to` is the URL of Telnyx's first delivery. Some events lack it (OpenAPI,
+    `occurred_at` is None where the event bears no time. `arrived_by` is `webhook`, `failover`, `healed`, `emit`,
+    `schedule` or `cron`. `delivered_to` is the URL of Telnyx's first delivery. Some events lack it (OpenAPI,
     `HostedNumberOrderEvent`).
     """
 
@@ -130,7 +130,7 @@ def read_envelope(body: bytes, opt_out_words: Collection[str] = ()) -> Envelope:
         type=event_type,
         by_content=by_content,
         words=words_of(event_type, payload, inner.get("occurred_at"), opt_out_words, now=clock.now()),
-        message=read_message_status(event_type, payload),
+        message=read_message_status(event_type, payload, inner.get("occurred_at")),
         occurred_at=read_time(inner.get("occurred_at")),
     )
 

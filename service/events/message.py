@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from service.events.phone_number import canonical_number
-from service.events.tolerant_model import ForgivingModel, Moment, list_of
+from service.events.tolerant_model import ForgivingModel, Moment, list_of, read_time
 
 REACHED = frozenset({"delivered", "read"})
 """Statuses of a message that its recipient has. Source: OpenAPI, `to[].status`, for `read` the SDK."""
@@ -139,14 +139,20 @@ class RecipientStatus:
 
 @dataclass(frozen=True, slots=True)
 class MessageStatus:
-    """All recipients of a message that one event names. `type` is SMS, MMS, RCS or empty."""
+    """All recipients of a message that one event names. `type` is SMS, MMS, RCS or empty.
+
+    `at` is when it was so (seconds since 1970), None without a time. `is_reading` says that Telnyx showed the message
+    to a reading of ours.
+    """
 
     id: str
     type: str
     recipients: tuple[RecipientStatus, ...]
+    at: float | None = None
+    is_reading: bool = False
 
 
-def read_message_status(event_type: str, payload: object) -> MessageStatus | None:
+def read_message_status(event_type: str, payload: object, occurred_at: object = None) -> MessageStatus | None:
     """Read the payload of an outbound `message.*` event. Return None without a message or a recipient."""
     if not event_type.startswith(_FAMILY) or event_type == _INBOUND or not isinstance(payload, Mapping):
         return None
@@ -154,7 +160,9 @@ def read_message_status(event_type: str, payload: object) -> MessageStatus | Non
     recipients = tuple(_recipients(payload.get("to")))
     if not message_id or not recipients:
         return None
-    return MessageStatus(message_id, kind if kind in _CHANNELS else "", recipients)
+    moment = read_time(occurred_at)
+    at = None if moment is None else max(0.0, moment.timestamp())
+    return MessageStatus(message_id, kind if kind in _CHANNELS else "", recipients, at)
 
 
 def _recipients(to: object) -> Iterator[RecipientStatus]:

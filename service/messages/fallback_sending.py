@@ -3,7 +3,7 @@
 import random
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from prometheus_client import Counter
@@ -277,4 +277,6 @@ def _shown_state(message_id: str, shown: Message | None) -> message_states.Shown
     payload = {**shown.model_dump(by_alias=True), "id": message_id}
     state = read_message_status("message.finalized", payload)
     consent = words_of("message.finalized", payload, None, now=clock.now())
-    return None if state is None else message_states.Shown(state, tuple(consent))
+    if state is None:
+        return None
+    return message_states.Shown(replace(state, at=clock.now(), is_reading=True), tuple(consent))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Generic, TypeVar
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from service.store.connection import address_of
 from service.store.inbox.audit import totals
+from service.store.inbox.healing import state_of
 from service.store.inbox.maintenance import memory, queue
 from service.store.permissions import Needs
 from service.store.server_checks import trouble_working
@@ -71,15 +72,20 @@ class HealthProbe:
 class _Deployment(Collector):
     """The numbers of the deployment at one moment, as a registry takes them."""
 
-    def __init__(self, gauges: Iterable[tuple[str, str, float]], states: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, gauges: Iterable[tuple[str, str, float]], states: Mapping[str, int] | None = None, healed: int = 0
+    ) -> None:
         self._gauges = gauges
         self._states = states
+        self._healed = healed
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges."""
         for name, meaning, value in self._gauges:
             yield GaugeMetricFamily(name, meaning, value=value)
         if self._states is not None:
+            meaning = f"Events that were found at Telnyx because they had not arrived. {_ANY}"
+            yield CounterMetricFamily("ringback_healed_events", meaning, value=self._healed)
             events = GaugeMetricFamily("ringback_events", f"Remembered events, by state. {_ANY}", labels=["state"])
             for state in ("open", "done", "ignored", "dead"):
                 events.add_metric([state], self._states[state])
@@ -92,6 +98,7 @@ async def _deployment(store: Store) -> _Deployment:
     try:
         async with asyncio.timeout(TIMEOUT):
             counted, queued, used = await totals(store), await queue(store), await memory(store.redis)
+            healing = await state_of(store)
     except (TimeoutError, RedisError, OSError):
         return _Deployment([(*answers, 0)])
     gauges: list[tuple[str, str, float]] = [
@@ -107,8 +114,22 @@ async def _deployment(store: Store) -> _Deployment:
         if used.limit is not None:
             headroom = used.limit - used.used
             gauges.append(("ringback_redis_memory_headroom_bytes", "Memory left below its maxmemory.", headroom))
+    has_healed = healing is not None and healing.turn_at is not None
+    gauges += [
+        (
+            "ringback_healed_until_seconds",
+            "Time until which Telnyx's deliveries were looked at, 0 before the first turn of healing.",
+            healing.until if healing is not None and has_healed else 0,
+        ),
+        (
+            "ringback_unhealed_events",
+            "Events that the latest turn of healing could not heal.",
+            healing.failed if healing is not None else 0,
+        ),
+    ]
     told = [(name, f"{meaning} {_ANY}", value) for name, meaning, value in gauges]
-    return _Deployment([(*answers, 1), *told], asdict(counted.counters))
+    healed = healing.healed if healing is not None else 0
+    return _Deployment([(*answers, 1), *told], asdict(counted.counters), healed)
 
 
 def health_routes(

@@ -107,6 +107,7 @@ class Settings(BaseSettings):
     notify: TrimmedSecret = None
     public_url: Annotated[TrimmedText, values.webhook_url("/webhooks")] = None
     failover_url: Annotated[TrimmedText, values.webhook_url("/webhooks/failover")] = None
+    failover_shares_store: bool = False
     manage: Annotated[str | None, checked_by(values.check_ids)] = None
     repair_webhooks: bool = False
     forward_url: Annotated[TrimmedText, checked_by(values.check_receiver)] = None

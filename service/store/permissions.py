@@ -9,8 +9,9 @@ from service.store.scripts import all_texts, script
 from service.store.store import Keys, Store
 
 WORKER_COMMANDS = frozenset(
-    {"BLPOP", "DEL", "EXEC", "EXISTS", "EXPIRE", "GET", "HGET", "HGETALL", "HSCAN", "INCRBY", "MULTI", "PEXPIRE"}
-    | {"PSETEX", "SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME", "UNWATCH", "WATCH", "XADD", "XREVRANGE"}
+    {"BLPOP", "DEL", "EXEC", "EXISTS", "EXPIRE", "GET", "HGET", "HGETALL", "HINCRBY", "HSCAN", "HSET", "HSETNX"}
+    | {"INCRBY", "MULTI", "PEXPIRE", "PSETEX", "SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME", "UNWATCH"}
+    | {"WATCH", "XADD", "XREVRANGE"}
     | {"ZADD", "ZCARD", "ZCOUNT", "ZINCRBY", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE"}
     | {"ZREVRANK", "ZSCAN", "ZSCORE"}
 )

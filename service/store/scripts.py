@@ -16,7 +16,7 @@ Argument = str | bytes | int
 
 _LUA = resources.files("service.store") / "lua"
 _LIBRARIES = _LUA / "lib"
-ADDING = frozenset({"accept", "compare_and_set", "import"})
+ADDING = frozenset({"accept", "compare_and_set", "heal", "import"})
 """Scripts that add events."""
 _REQUIRES = re.compile(r"^-- requires: (.+)$", re.MULTILINE)
 

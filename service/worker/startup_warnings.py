@@ -8,11 +8,13 @@ FALLBACK = "sms_fallback"
 CONSENT = "consent"
 FORWARD = "forward"
 WEBHOOKS = "agent_webhooks"
+HEALING_OFF = "healing is off: set RINGBACK_PUBLIC_URL, and events that Telnyx could not deliver are found again"
 
 
 def warnings_for(router: Router, settings: Settings) -> list[str]:
-    """Return a line for each variable that nothing reads, and the warnings of the router."""
-    return [*unknown_variables(), *router_warnings(router, settings)]
+    """Return a line for each variable that nothing reads, the warnings of the router, and one if healing is off."""
+    healing = [HEALING_OFF] if settings.public_url is None else []
+    return [*unknown_variables(), *router_warnings(router, settings), *healing]
 
 
 def router_warnings(router: Router, settings: Settings) -> list[str]:

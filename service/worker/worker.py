@@ -66,6 +66,8 @@ class Worker(arq.worker.Worker):
         self._cron_at = float("-inf")
         self._processor: Processor | None = None
         self._claim_number: int | None = None
+        self.redis_returned = asyncio.Event()
+        """Set when Redis answers again after an outage."""
         self._rest: float | None = None  # seconds until the next job is due: nothing more is due before
         self._poison_suspects_wait = False
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
@@ -154,17 +156,22 @@ class Worker(arq.worker.Worker):
 
     async def _retry(self, step: Callable[[], Awaitable[T]]) -> T:
         """Take a step, repeatedly while Redis cannot be reached. Only wrong credentials end the worker."""
-        pause = 0.05
+        pause, failed = 0.05, False
         while True:
             try:
-                return await step()
+                answer = await step()
             except AuthenticationError:
                 raise
             except (RedisError, OSError) as error:
+                failed = True
                 log.warning(describe_redis_error(error, address_of(self._waiting.redis)), again_in=pause)
                 check_cancelled()
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_PAUSE)
+            else:
+                if failed:
+                    self.redis_returned.set()
+                return answer
 
     async def _run_once(self) -> bool:
         """Claim due events, or wait for them. Return whether a burst is over."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import structlog
 
+from service.healing.healer import healing
 from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import tell_no_texts
@@ -25,7 +26,7 @@ async def run(settings: Settings, router: Router, redis_url: str) -> None:
     tell_no_texts()
     worker = Worker(settings, router, redis_url)
     try:
-        async with reading_opt_outs(settings, redis_url):
+        async with reading_opt_outs(settings, redis_url), healing(settings, redis_url, worker.redis_returned):
             await worker.async_run()
     except asyncio.CancelledError:
         log.info("worker stopped")

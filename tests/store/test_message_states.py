@@ -102,7 +102,9 @@ def states(redis_url: str) -> Iterator[States]:
 def event(*recipients: tuple[str | None, str], message: str = "m", event_id: str | None = None, **more: Any) -> Body:
     """An event that tells the statuses of a message's recipients."""
     to = [{"phone_number": number, "status": status} for number, status in recipients]
-    return envelope("message.finalized", finalized_rcs("sent", ANN, id=message, to=to, **more), event_id=event_id)
+    body = envelope("message.finalized", finalized_rcs("sent", ANN, id=message, to=to, **more), event_id=event_id)
+    body["data"]["occurred_at"] = "2026-01-05T12:00:00Z"
+    return body
 
 
 EVENTS = st.lists(
@@ -110,7 +112,7 @@ EVENTS = st.lists(
     min_size=1,
     max_size=6,
 )
-WAYS = st.sampled_from(["webhook", "failover", "import"])
+WAYS = st.sampled_from(["webhook", "failover", "healed", "import"])
 
 
 @pytest.mark.parametrize(

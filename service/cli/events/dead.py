@@ -76,13 +76,14 @@ def retry_dead(
 def drop_dead(*, ids: Ids = None, selection: EventFilter, every: AllOption = False, yes: YesOption = False) -> None:
     """Forget dead events for good, with all data of theirs. This cannot be undone.
 
-    One that is delivered again is a new event.
+    One that is delivered again is a new event. `ringback heal` does not raise it again.
 
     Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     selected = _selected(ids, selection, every=every)
     confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
-    report(_run(drop, selected, selection, "Dropping"), "dropped", selected, named=bool(ids))
+    step = partial(drop, keep_ids=load().retention)
+    report(_run(step, selected, selection, "Dropping"), "dropped", selected, named=bool(ids))
 
 
 def _selected(ids: list[str] | None, selection: EventFilter, *, every: bool) -> list[str]:

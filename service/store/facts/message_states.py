@@ -133,7 +133,9 @@ def encode_status(said: MessageStatus, encryption: Sealer, *, keep: float) -> di
         (encryption.forms(each.number) if each.number is not None else (), each.status, each.carrier)
         for each in said.recipients
     ]
-    return {"id": said.id, "type": said.type, "keep": _milliseconds(keep), "to": to}
+    at = {} if said.at is None else {"at": int(said.at * 1000)}
+    read = {"read": True} if said.is_reading else {}
+    return {"id": said.id, "type": said.type, "keep": _milliseconds(keep), "to": to, **at, **read}
 
 
 def _milliseconds(keep: float) -> int:

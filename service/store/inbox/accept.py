@@ -35,7 +35,7 @@ _ID = re.compile(rb'"id"\s*:\s*"([^"\\]{8,128})"')
 PAGE = 500
 """Records that one script may look at."""
 
-FROM_TELNYX = frozenset({"webhook", "failover"})
+FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
 """Ways of arrival whose events tell the state of a message. The payload of a derived event is an old snapshot."""
 
 
@@ -123,9 +123,12 @@ async def accept(store: Store, arrivals: Sequence[NewEvent]) -> list[Acceptance]
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
 
 
-def pack_event(arrival: NewEvent, encryption: Sealer) -> bytes:
-    """Return an event as one argument of a script."""
-    more: dict[str, Any] = {}
+def pack_event(arrival: NewEvent, encryption: Sealer, *, attempts: tuple[int, int] | None = None) -> bytes:
+    """Return an event as one argument of a script.
+
+    A healed event brings the times (ms) of the first and the last attempt to deliver it.
+    """
+    more: dict[str, Any] = {} if attempts is None else {"first_at": attempts[0], "last_at": attempts[1]}
     if arrival.delay:
         more["delay"] = arrival.delay
     if arrival.remember:

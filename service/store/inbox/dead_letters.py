@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.store.effects.ledger import RESOLVED_ANSWER
+from service.store.facts.message_states import DEFAULT_KEEP
 from service.store.store import Store
 
 STEP = 50
@@ -54,10 +55,15 @@ async def retry(
 
 
 async def drop(
-    store: Store, ids: Sequence[str], *, handler: str | None = None, reason: str | None = None
+    store: Store,
+    ids: Sequence[str],
+    *,
+    handler: str | None = None,
+    reason: str | None = None,
+    keep_ids: float = DEFAULT_KEEP,
 ) -> list[RetryVerdict]:
-    """Forget dead events for good."""
-    answers = await store.run("dead_drop", handler or "", reason or "", *ids)
+    """Forget dead events for good. Their ids stay for `keep_ids` seconds, so that healing does not raise them again."""
+    answers = await store.run("dead_drop", handler or "", reason or "", int(keep_ids * 1000), *ids)
     return [verdict.decode() for verdict in answers]
 
 

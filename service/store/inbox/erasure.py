@@ -18,7 +18,7 @@ from service.store.store import Store, in_pages
 PAGE = 50
 """Events read in one go, and erased by one script."""
 SCAN = 500
-_OF_A_RECIPIENT = ("status", "carrier", "right", "held", "sent", "double_delivery", "excluded_events")
+_OF_A_RECIPIENT = ("status", "carrier", "source", "right", "held", "sent", "double_delivery", "excluded_events")
 
 
 @dataclass

@@ -31,7 +31,7 @@ local answers = answer_each(1, function(packed)
   local id, first_at = resolve(event.identity, event.type, event.more.remember)
   local words, message = event.more.words, event.more.message
   if words then record_changes(words, first_at or now) end
-  if message then record_message(message, id) end
+  if message then follow_message(record_message(message, id), message.id) end
   return { record(id, event, first_at), id }
 end)
 write_changes()

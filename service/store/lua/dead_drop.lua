@@ -2,16 +2,31 @@
 -- left unchanged.
 --
 -- requires: delete_event handlers
--- Keys:   those of delete_event, <ns>:dead
--- ARGV:   handler, reason ('': any), then ids (at most 500)
+-- Keys:   those of delete_event, <ns>:dead, <ns>:dropped:<id>
+-- ARGV:   handler, reason ('': any), for how long healing does not raise them again (ms), then ids (at most 500)
 -- Answer: for each id: 'dropped' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone'
 -- Cost:   O(ids × (record + effects + log events))
-return answer_each(3, function(id)
+
+-- remember_drop: leave the id, so that healing does not raise the event again. Content without an id of its own may come again.
+-- So it leaves the time of its arrival, or of its first attempt if it was healed.
+local function remember_drop(id)
+  local identity, at = id:match('^(sha256:%x+)%.?(%d*)$')
+  local key = ns .. ':dropped:' .. (identity or id)
+  if identity then
+    redis.call('APPEND', key, (at ~= '' and at or redis.call('HGET', event_key(id), 'received_at') or '0') .. ';')
+  else
+    redis.call('SET', key, '1')
+  end
+  redis.call('PEXPIRE', key, ARGV[3])
+end
+
+return answer_each(4, function(id)
   local state = redis.call('HGET', event_key(id), 'state')
   -- Of one that is gone the index may still tell: it was dropped half-way.
   if not state then redis.call('ZREM', ns .. ':dead', id) end
   if state ~= 'dead' then return state and 'not_dead' or 'gone' end
   if #dead_handlers(event_key(id), ARGV[1], ARGV[2]) == 0 then return 'other' end
+  remember_drop(id)
   delete_event(id)
   return 'dropped'
 end)

@@ -7,6 +7,7 @@
 -- - type:<SMS|MMS|RCS>: the message went out in this form
 -- - status:<form>: the furthest status of a recipient
 -- - carrier:<form>: its carrier
+-- - source:<form>: where that status is from: the status, its time (ms), and the event's id (a reading: `telnyx`)
 -- - right:<form>: the event that may send in the message's place
 -- - held:<form>: since when that waits (ms)
 -- - sent:<form>: it was sent
@@ -16,7 +17,7 @@
 -- Cost:   O(fields of the message)
 local STATUS_RANK = { queued = 1, sending = 2, sent = 3, delivery_unconfirmed = 4, expired = 5, sending_failed = 6,
   delivery_failed = 7, delivered = 8, read = 9 }
-local RECIPIENT_FIELDS = { 'status', 'carrier', 'right', 'held', 'sent', 'double_delivery', 'excluded_events' }
+local RECIPIENT_FIELDS = { 'status', 'carrier', 'source', 'right', 'held', 'sent', 'double_delivery', 'excluded_events' }
 
 local function is_delivered(status) return (STATUS_RANK[status or ''] or 0) >= STATUS_RANK.delivered end
 
@@ -42,6 +43,11 @@ local function merge_values(name, mine, theirs)
   if not mine or not theirs then return mine or theirs end
   if name == 'status' then return is_further(theirs, mine) and theirs or mine end
   if name == 'carrier' then return theirs < mine and theirs or mine end
+  if name == 'source' then
+    local my_status, their_status = mine:match('^(%S*)'), theirs:match('^(%S*)')
+    if my_status == their_status then return theirs < mine and theirs or mine end
+    return is_further(their_status, my_status) and theirs or mine
+  end
   return name == 'excluded_events' and add_line(mine, theirs) or mine
 end
 
@@ -87,12 +93,13 @@ local function merge_forms(message, forms)
   end
 end
 
--- merge_message(message, said, event): said = {id, type, keep (ms), to = {{forms, status, carrier} …}}. Forms are empty where the
--- number cannot be read, a status or carrier that was not said is ''.
+-- merge_message(message, said, event): merge what an event says. said = {id, type, keep (ms), at (ms), read, to = {{forms, status,
+-- carrier} …}}. `at` is when it was so, nil for now. `read` is true for a reading at Telnyx. Forms are empty where the number cannot be read, a status or carrier that was not said is ''.
 local function merge_message(message, said, event)
   if said.type ~= '' then set_field(message, 'type:' .. said.type, '1') end
   if tonumber(message.fields.of or 0) < #said.to then set_field(message, 'of', tostring(#said.to)) end
   local unreadable, named = nil, {}
+  local source = string.format(' %.0f %s', said.at or now, said.read and 'telnyx' or event)
   for _, each in ipairs(said.to) do
     local forms, status, carrier = each[1], each[2], each[3]
     if #forms == 0 then
@@ -100,7 +107,10 @@ local function merge_message(message, said, event)
     else
       merge_forms(message, forms)
       named[#named + 1] = forms[1]
-      if status ~= '' then merge_field(message, 'status', forms[1], status) end
+      if status ~= '' then
+        merge_field(message, 'status', forms[1], status)
+        merge_field(message, 'source', forms[1], status:gsub('%s', '_') .. source)
+      end
       if carrier ~= '' then merge_field(message, 'carrier', forms[1], carrier) end
     end
   end
@@ -111,11 +121,27 @@ local function merge_message(message, said, event)
   end
 end
 
--- record_message: merge and save what an event says of a message
+-- record_message: merge and save what an event says of a message. Answers the message.
 local function record_message(said, event)
   local message = open_message(said.id)
   merge_message(message, said, event)
   save_message(message, said.keep)
+  return message
+end
+
+-- follow_message: note when to ask Telnyx for a message, while a recipient's status is none that ends it
+local function follow_message(message, id)
+  local FIRST_AFTER, GIVEN_UP_AFTER = 900000, 864000000
+  local under_way = false
+  for field, status in pairs(message.fields) do
+    if field:match('^status:') and (STATUS_RANK[status] or 0) <= STATUS_RANK.sent then under_way = true end
+  end
+  if not under_way then
+    redis.call('ZREM', ns .. ':under_way', id)
+    return
+  end
+  redis.call('ZADD', ns .. ':under_way', 'NX', now + FIRST_AFTER, id)
+  redis.call('ZREMRANGEBYSCORE', ns .. ':under_way', '-inf', now - GIVEN_UP_AFTER)
 end
 
 -- missing_keys: the encryption keys that recipients are hidden under and the caller (with the keys `names`) does not have

@@ -3,11 +3,13 @@
 import math
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from service.testing.simulator.api.api_error import bad_request, refusal
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.simulated_clock import read_iso
+
+Item = TypeVar("Item")
 
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 250
@@ -16,8 +18,13 @@ LARGEST_SIZE = 250
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-def page(call: OperationCall, rows: Iterable[Any], largest_size: int = LARGEST_SIZE) -> Answer:
-    """Return the page of `rows` that `call` asks for. Beyond the last page it is empty.
+def page(
+    call: OperationCall,
+    rows: Iterable[Item],
+    largest_size: int = LARGEST_SIZE,
+    show: Callable[[Item], Any] = lambda item: item,
+) -> Answer:
+    """Return the page of `rows` that `call` asks for, each as `show` returns it. Beyond the last page it is empty.
 
     Raises:
         ApiError: 400, a page number or size is out of range.
@@ -27,7 +34,7 @@ def page(call: OperationCall, rows: Iterable[Any], largest_size: int = LARGEST_S
     size = whole_number(call, "page[size]", DEFAULT_SIZE, largest_size)
     totals = {"total_pages": max(1, -(-len(items) // size)), "total_results": len(items)}
     meta = {"page_number": number, "page_size": size, **totals}
-    return Answer({"data": items[(number - 1) * size : number * size], "meta": meta})
+    return Answer({"data": [show(each) for each in items[(number - 1) * size : number * size]], "meta": meta})
 
 
 def whole_number(call: OperationCall, name: str, default: int | None, largest: int | None = None) -> int:

@@ -4,6 +4,7 @@ Source: OpenAPI `webhooks`. `data` has id, type, time and payload. Most have `me
 attempt.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -162,11 +163,11 @@ def list_deliveries(account: "Account", call: OperationCall) -> Answer:
     started = time_filter(call, "filter[started_at][gte]", "filter[started_at][lte]", status=422)
     finished = time_filter(call, "filter[finished_at][gte]", "filter[finished_at][lte]", status=422)
     found = [
-        delivery.as_json()
+        delivery
         for delivery in account.webhook_deliveries
         if started(delivery.started_at) and finished(delivery.finished_at) and _fits(delivery, call)
     ]
-    return page(call, found[::-1])
+    return page(call, found[::-1], show=WebhookDelivery.as_json)
 
 
 def retrieve_delivery(account: "Account", call: OperationCall) -> Answer:
@@ -179,13 +180,13 @@ def _fits(delivery: WebhookDelivery, call: OperationCall) -> bool:
     return (
         query.get("filter[status][eq]") in (None, delivery.status)
         and (types is None or delivery.webhook.get("event_type") in types.split(","))
-        and query.get("filter[webhook][contains]", "") in _text(delivery.webhook)
-        and query.get("filter[attempts][contains]", "") in _text(delivery.as_json()["attempts"])
+        and _holds(query.get("filter[webhook][contains]"), lambda: delivery.webhook)
+        and _holds(query.get("filter[attempts][contains]"), lambda: delivery.as_json()["attempts"])
     )
 
 
-def _text(value: Any) -> str:
-    return orjson.dumps(value).decode()
+def _holds(text: str | None, value: Callable[[], Any]) -> bool:
+    return text is None or text in orjson.dumps(value()).decode()
 
 
 def _pairs(headers: dict[str, str]) -> list[list[str]]:

@@ -1,0 +1,1 @@
+"""Finding at Telnyx what did not arrive here, and processing it like any other event."""

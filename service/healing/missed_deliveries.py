@@ -1,0 +1,113 @@
+"""One reading of Telnyx's deliveries: every event of ours that is not in the store is accepted."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from telnyx import AsyncTelnyx
+
+from service.events.opt_out_words import opt_out_words
+from service.healing.deliveries import Delivery, OurUrls, UnreadableDelivery, delivery_pages, read_delivery
+from service.healing.feed import Feed
+from service.healing.report import Healed, HealReport, Unhealed
+from service.settings import Settings
+from service.store.inbox.healing import are_known
+from service.store.store import Store
+
+WINDOW = 3600.0
+"""Seconds of deliveries in one list. The progress is noted after each, so that a killed turn goes on there."""
+OVERLAP = 1800.0
+"""Seconds that a turn looks back behind the last one. A delivery may take minutes to end, and clocks differ."""
+
+
+@dataclass(frozen=True)
+class MissedDeliveries:
+    """The deliveries to our URLs, and the way of the missed ones into the inbox."""
+
+    telnyx: AsyncTelnyx
+    store: Store
+    settings: Settings
+    ours: OurUrls
+    feed: Feed
+    _contents: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    async def heal(self, report: HealReport) -> AsyncIterator[None]:
+        """Heal the deliveries that the report has not reached, oldest hour first. Yield after each hour.
+
+        Raises:
+            service.outbound.list_pages.ListDoesNotEnd: Telnyx's list does not end.
+            telnyx.APIError: Telnyx refuses, or cannot be reached.
+            redis.exceptions.RedisError: Redis cannot be reached.
+        """
+        for since, until in _windows(report.reached, report.until):
+            last = until >= report.until
+            # The last window has no end: Telnyx's clock may be ahead.
+            async with aclosing(delivery_pages(self.telnyx, _iso(since), None if last else _iso(until))) as listed:
+                async for rows in listed:
+                    await self._heal_page(rows, report)
+            report.reached = until
+            yield
+
+    async def _heal_page(self, rows: list[dict[str, Any]], report: HealReport) -> None:
+        report.deliveries += len(rows)
+        read = list(self._read(rows, report))
+        report.ours += len(read)
+        unknown = await self._without_known(await self._without_known(read), twins=True)
+        missing = [each for each in unknown if not self._is_repeated(each)]
+        report.known += len(read) - len(missing)
+        answers = await self.feed.put([each.missed for each in missing])
+        for delivery, (verdict, event_id) in zip(missing, answers, strict=True):
+            if verdict == "healed":
+                found = "lost" if delivery.status == "delivered" else "failed"
+                report.healed.append(Healed(event_id, delivery.missed.event.type, found, delivery.id))
+            else:
+                setattr(report, verdict, getattr(report, verdict) + 1)
+
+    def _read(self, rows: list[dict[str, Any]], report: HealReport) -> Iterator[Delivery]:
+        words = opt_out_words(self.settings.policy)
+        for row in rows:
+            try:
+                delivery = read_delivery(
+                    row,
+                    self.ours,
+                    max_body=self.settings.max_body,
+                    keep=self.settings.retention,
+                    opt_out_words=words,
+                )
+            except UnreadableDelivery as error:
+                report.failed.append(Unhealed(str(row.get("id")), str(error)))
+                continue
+            if delivery is not None:
+                yield delivery
+
+    def _is_repeated(self, delivery: Delivery) -> bool:
+        """Return whether equal content without an id was found in this turn already, within an hour of its attempts."""
+        if delivery.twin is None:
+            return False
+        times = self._contents[delivery.missed.event.identity]
+        if any(delivery.missed.is_near(each) for each in times):
+            return True
+        times.append(delivery.missed.first_at)
+        return False
+
+    async def _without_known(self, read: list[Delivery], *, twins: bool = False) -> list[Delivery]:
+        asked = {at: (each.twin if twins else each.missed) for at, each in enumerate(read)}
+        events = {at: each for at, each in asked.items() if each is not None}
+        flags = await are_known(self.store, list(events.values())) if events else []
+        known = {at for at, is_known in zip(events, flags, strict=True) if is_known}
+        return [each for at, each in enumerate(read) if at not in known]
+
+
+def _windows(since: float, until: float) -> Iterator[tuple[float, float]]:
+    begin = since
+    while begin + WINDOW < until:
+        yield begin, begin + WINDOW
+        begin += WINDOW
+    yield begin, max(begin, until)
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,54 @@
+"""The result of one turn of healing."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Healed:
+    """One healed event. `source` is the delivery or the message at Telnyx in which it was found.
+
+    `found` is `failed`, `lost` or `unfinished`. A lost one was answered 200, and is not in the store. An unfinished one
+    is the end of a message that never came.
+    """
+
+    id: str
+    type: str
+    found: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unhealed:
+    """A delivery or a message whose event could not be healed, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass
+class HealReport:
+    """The tally of a turn. Times are seconds since 1970. Everything from `since` until `reached` was looked at.
+
+    Of the `deliveries` that were read, `ours` came to our URLs. Of these were `known` in the store, `dropped` by a
+    person, or `forgotten` by it. `messages` were asked for at Telnyx.
+    """
+
+    since: float
+    until: float
+    reached: float = field(init=False)
+    deliveries: int = 0
+    ours: int = 0
+    known: int = 0
+    dropped: int = 0
+    forgotten: int = 0
+    messages: int = 0
+    healed: list[Healed] = field(default_factory=list)
+    failed: list[Unhealed] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.reached = self.since
+
+    def types(self) -> dict[str, int]:
+        """Return how many events of each type were healed, the most frequent first."""
+        return dict(Counter(each.type for each in self.healed).most_common())

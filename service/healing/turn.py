@@ -1,0 +1,105 @@
+"""One turn of healing: deliveries, messages and progress. The command and the workers take the same turns."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+from telnyx import AsyncTelnyx
+
+from service import clock
+from service.healing.deliveries import OurUrls
+from service.healing.feed import Feed
+from service.healing.missed_deliveries import OVERLAP, MissedDeliveries
+from service.healing.report import HealReport
+from service.healing.unfinished_messages import UnfinishedMessages
+from service.monitoring.notifications import notify
+from service.routing import CRON
+from service.settings import Settings
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.healing import begin, forgotten_until, note_messages_read, note_progress, note_turn
+from service.store.store import Store
+
+log = structlog.get_logger(__name__)
+
+POLLS = ("toll_free_poll", "hosted_numbers_poll")
+"""The periodic handlers that read registrations whose webhooks may have been missed."""
+HEALED = "missed events were healed"
+NOT_HEALED = "missed events could not be healed"
+MARGIN = 60.0
+"""Seconds before events expire, within which they are no longer asked for."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A turn of healing with one account and one store. Without `act` nothing is changed."""
+
+    telnyx: AsyncTelnyx
+    store: Store
+    settings: Settings
+    act: bool = True
+
+    async def start(self, since: float | None = None) -> HealReport:
+        """Return the report of a turn from `since` (seconds since 1970), or from where the last turn ended.
+
+        Nothing from before the first start, or from before what is remembered, is healed.
+        """
+        now = clock.now()
+        state = await begin(self.store, now)
+        wanted = state.until - OVERLAP if since is None else since
+        remembered = max(await forgotten_until(self.store), now - self.settings.retention + MARGIN)
+        first = min(max(wanted, state.since, remembered), now)
+        return HealReport(first, now)
+
+    async def take(self, report: HealReport) -> AsyncIterator[None]:
+        """Heal deliveries and messages. Yield after each hour of deliveries. One that was cut off goes on there.
+
+        Raises:
+            service.settings.InvalidSettings: `RINGBACK_PUBLIC_URL` is not set.
+            service.outbound.list_pages.ListDoesNotEnd: Telnyx's list does not end.
+            telnyx.APIError: Telnyx refuses, or cannot be reached. Healed events stay, and the report counts them.
+            redis.exceptions.RedisError: Redis cannot be reached. The same.
+        """
+        ours, feed = OurUrls.of(self.settings), Feed(self.store, self.settings, self.act)
+        deliveries = MissedDeliveries(self.telnyx, self.store, self.settings, ours, feed)
+        async for _ in deliveries.heal(report):
+            await self._note_progress(report)
+            yield
+        await UnfinishedMessages(self.telnyx, self.store, self.settings, feed).heal(report)
+        if self.act:
+            await note_messages_read(self.store, clock.now())
+            await note_turn(self.store, report.until, failed=len(report.failed))
+
+    async def _note_progress(self, report: HealReport) -> None:
+        state = await begin(self.store, report.until)
+        # With --since, hours between the last turn and that time may still have to be looked at.
+        if self.act and report.since <= state.until < report.reached:
+            await note_progress(self.store, report.reached)
+
+    async def read_messages(self) -> HealReport:
+        """Ask Telnyx for messages that have been under way for too long. Raises what `take` does."""
+        report = HealReport(clock.now(), clock.now())
+        feed = Feed(self.store, self.settings, self.act)
+        await UnfinishedMessages(self.telnyx, self.store, self.settings, feed).heal(report)
+        await note_messages_read(self.store, clock.now())
+        return report
+
+
+async def ask_polls(store: Store) -> None:
+    """Let the handlers that read registrations run at once. A time at which no worker ran is not made up for."""
+    now = clock.now()
+    events = [NewEvent.derived(f"heal:{name}:{int(now * 1000)}", CRON + name, {}, "cron", at=now) for name in POLLS]
+    await accept(store, events)
+
+
+async def tell(store: Store, report: HealReport) -> None:
+    """Notify people once of everything in a report that was healed, and of what could not be."""
+    counts = ", ".join(f"{name} {count}" for name, count in report.types().items())
+    if report.healed:
+        log.info(HEALED, number=len(report.healed), types=report.types(), deliveries=report.deliveries)
+        text = f"{len(report.healed)} events had not arrived, and are processed now: {counts}"
+        await notify(store, cause=HEALED, text=text, mend="ringback events list")
+    if report.failed:
+        reasons = sorted({each.reason for each in report.failed})
+        log.error(NOT_HEALED, number=len(report.failed), reasons=reasons[:5])
+        text = f"{len(report.failed)} could not be healed: {'; '.join(reasons[:5])}"
+        await notify(store, cause=NOT_HEALED, text=text, mend="ringback heal --since 24h --json")
