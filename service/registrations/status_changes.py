@@ -29,8 +29,8 @@ class TooMuchChange(Exception):
 class Status:
     """One status that a registration has or had. `at` is None where Telnyx tells no time.
 
-    `urgent`: it is raised even at the first sight, whatever its name. `told` is a reason from elsewhere than the API. It is
-    passed on, and makes no other status.
+    `urgent`: it is raised even at the first sight, whatever its name. `told` is a reason from elsewhere than the API,
+    which is passed on and makes no other status.
     """
 
     status: str
