@@ -15,7 +15,7 @@ import structlog
 from service.security.masking import describe_error, mask_ids, mask_numbers, printable, shown_type
 from service.settings import Settings
 
-_QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx")
+_QUIET = ("uvicorn.access", "uvicorn.error", "arq", "httpx", "httpcore", "telnyx", "watchfiles")
 """Loggers that say too much at INFO: httpx logs URLs, which may hold numbers."""
 _KEPT_WHOLE = frozenset({"timestamp", "level", "logger"})
 

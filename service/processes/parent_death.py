@@ -31,6 +31,17 @@ def end_with_supervisor() -> None:
         end_with_parent(int(parent))
 
 
+def end_with_forking_parent(parent: int) -> None:
+    """Get SIGTERM when the process ends that has forked this one. `parent` is its process id.
+
+    Raises:
+        SystemExit: the parent has ended already.
+    """
+    _supervisors.clear()
+    _supervisors.add(parent)
+    end_with_parent(parent)
+
+
 def has_lost_supervisor() -> bool:
     """Return whether this process had a supervisor, which has ended."""
     return bool(_supervisors) and os.getppid() not in _supervisors

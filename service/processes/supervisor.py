@@ -78,6 +78,7 @@ class Supervisor:
     def __init__(self, stages: Sequence[Sequence[Child]]) -> None:
         self._stages = stages
         self._established: set[str] = set()
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._code = 0
         self._stopping = False
         self._hurried = False
@@ -99,6 +100,12 @@ class Supervisor:
             self._code = code
             self._stopping = True
             self._notify()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a child. One that does not run is left alone."""
+        process = self._running.get(name)
+        if process is not None and process.poll() is None:
+            process.send_signal(number)
 
     async def _climb(self, stages: Sequence[Sequence[Child]]) -> None:
         """Run these stages. The first ends only after all later ones have."""
@@ -140,6 +147,7 @@ class Supervisor:
         try:
             with _killed_at_exit(child.start()) as process:
                 log.info("started", child=child.name, pid=process.pid)
+                self._running[child.name] = process
                 await self._until(lambda: process.poll() is not None or over.is_set())
                 if process.poll() is None:
                     await self._end(child, process)

@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic import ValidationError
-from telnyx import AsyncTelnyx
+from telnyx import APIError, AsyncTelnyx
 
 from service.events import Event
 from service.events.event import InvalidBody
@@ -20,10 +20,11 @@ from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.messages.reply import REPLIES_REFUSED
 from service.messages.reply_countries import note_regions_of
 from service.monitoring.labels import Labels
+from service.monitoring.tracebacks import tell_traceback
 from service.outbound.errors import Refusal
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Run, current_run
-from service.routing import Context, Dead, Lifespan, Router, Subscription
+from service.routing import Context, Dead, Lifespan, Outcome, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
 from service.store.effects.blocks import ALL, DETAIL, PAUSED, pause_block
@@ -136,6 +137,8 @@ async def run_handler(
         run.task = None
     if running.lost:
         raise LeaseLost
+    if isinstance(error, Exception) and not isinstance(error, Outcome | APIError | UnfitPayload | TookTooLong):
+        tell_traceback(error)
     after = _ending(before, run.note or error, services.limits(subscription), lease.now())
     services.metrics.count(name, after, time.perf_counter() - began)
     ran = RunRecord(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))

@@ -13,6 +13,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from service import clock
+from service.monitoring.tracebacks import tell_traceback
 from service.outbound.client import open_client
 from service.outbound.gate import Gate, GateMetrics
 from service.outbound.sender import EffectMetrics
@@ -93,6 +94,7 @@ async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -
     try:
         return await stack.enter_async_context(lifespan())
     except Exception as error:  # noqa: BLE001 - the author's own code
+        tell_traceback(error)
         raise CannotLoadHandlers(f"HANDLERS: the lifespan of a router failed: {describe_error(error)}") from None
     finally:
         watch.opening = None

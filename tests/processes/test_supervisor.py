@@ -116,6 +116,23 @@ def test_what_dies_is_started_again_and_its_neighbour_is_left_alone(journal: Jou
     assert {"child": "a", "code": -9, "again_in": 0.1, "event": "died", "log_level": "warning"} in logs
 
 
+def _has_begun(journal: Journal, times: int) -> bool:
+    return len(journal.pids("a")) == times
+
+
+def test_a_signal_reaches_the_child_that_runs_now_and_nobody_else(journal: Journal) -> None:
+    async def scenario(supervisor: Supervisor) -> None:
+        supervisor.signal("a", signal.SIGKILL)
+        await eventually(lambda: journal.pids("a") and journal.pids("b"))
+        for number in (1, 2):
+            supervisor.signal("a", signal.SIGKILL)
+            await eventually(partial(_has_begun, journal, number + 1))
+        supervisor.signal("nobody", signal.SIGKILL)
+
+    assert supervise([stand_in(journal, "a"), stand_in(journal, "b")], scenario=scenario) == 0
+    assert len(journal.pids("b")) == 1
+
+
 @pytest.mark.parametrize(
     "child",
     [

@@ -25,7 +25,7 @@ def new() -> None:
     except OSError as error:
         why = describe_failed_write(error, "run `ringback new` in another folder")
         fail(f"{Path.cwd()} cannot be written to: {why}")
-    say("next: `pip install pytest && pytest`, then fill in .env, then `ringback up`")
+    say("next: `pip install pytest && pytest`, then `ringback up --dev --simulator`, which needs no account")
 
 
 def template(name: str) -> str:

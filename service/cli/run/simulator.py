@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from service.cli.output import fail
+from service.processes.parent_death import end_with_supervisor
 from service.testing.simulator import Simulator, serve
 
 HOST = "127.0.0.1"
@@ -25,6 +26,7 @@ def simulator(
 
     Exit codes: 0 stopped, 1 the port is taken, 2 bad usage.
     """
+    end_with_supervisor()
     try:
         local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url, control_hosts=control_host or ())
     except ValueError as error:

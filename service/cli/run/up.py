@@ -5,8 +5,9 @@ import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
 
@@ -14,6 +15,8 @@ import structlog
 import typer
 
 from service.cli.output import fail
+from service.cli.run.local_telnyx import LocalTelnyx, choose_port, claim_data, variables_of
+from service.cli.run.reload import WORKER, supervise
 from service.cli.run.startup import announce
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import configure_logs
@@ -21,7 +24,7 @@ from service.processes import data_folder, embedded_server, parent_death
 from service.processes.data_folder import Folder, FolderInUse
 from service.processes.mounts import volatile_storage
 from service.processes.sockets import is_free
-from service.processes.supervisor import Child, Supervisor
+from service.processes.supervisor import Child
 from service.security.telnyx_signature import public_key_text
 from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
 from service.settings.development_key import make_key
@@ -34,20 +37,49 @@ LAST_PORT = 65_535
 log = structlog.get_logger(__name__)
 
 
-def up(*, dev: Annotated[bool, typer.Option("--dev", help="Accept events of `ringback trigger`.")] = False) -> None:
+@dataclass(frozen=True)
+class Beside:
+    """Processes beside the ingress and the worker. A `dashboard_port` of 0 is any free one, None is no dashboard."""
+
+    dev: bool = False
+    telnyx: LocalTelnyx | None = None
+    dashboard_port: int | None = None
+
+
+NOTHING = Beside()
+
+
+def up(
+    *,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="Accept events of `ringback trigger`, reload handlers, show tracebacks.")
+    ] = False,
+    simulator: Annotated[
+        bool, typer.Option("--simulator", help="With --dev: run a local Telnyx too. Needs no account.")
+    ] = False,
+) -> None:
     """Run the ingress, a worker and, unless REDIS_URL is set, an embedded server.
 
     The dashboard runs too where RINGBACK_DASHBOARD_PORT is set, or with --dev on port 8081 or a free one.
 
     Crashed processes are restarted. SIGTERM or Ctrl-C stops all of it within RINGBACK_GRACE. A second Ctrl-C hurries.
-    With --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only.
+    With --dev a key in RINGBACK_DATA may sign events of all types too, on loopback only. Handlers are loaded again when
+    a file is saved. With --simulator all calls go to a local Telnyx.
 
     Exit codes: 0 stopped, 1 the data folder is in use or no server runs, 2 invalid configuration.
     """
     configure_logs()
     if os.name != "posix":
         fail("`ringback up` needs Linux or macOS: run `ringback ingress` and `ringback worker` instead")
-    settings = _with_development_key(load()) if dev else load()
+    settings, telnyx = load(), None
+    if simulator and not dev:
+        raise typer.BadParameter("it works with --dev only", param_hint="--simulator")
+    claim_data(settings, simulated=simulator)
+    if simulator:
+        telnyx = choose_port()
+        settings = telnyx.configure(settings)
+    if dev:
+        settings = _with_development_key(settings)
     # The ingress or the worker refuses to start without these: better one message, before anything runs.
     settings.require_public_keys()
     settings.require_api_key()
@@ -55,7 +87,8 @@ def up(*, dev: Annotated[bool, typer.Option("--dev", help="Accept events of `rin
     announce(settings)
     if settings.redis_url is None and (trouble := volatile_storage(settings.data)):
         log.warning("the data folder does not last", reason=trouble)
-    raise typer.Exit(run(settings, ringback_command(), dashboard_port=_dashboard_port(settings, dev=dev)))
+    beside = Beside(dev, telnyx, _dashboard_port(settings, dev=dev))
+    raise typer.Exit(run(settings, ringback_command(), beside))
 
 
 def _with_development_key(settings: Settings) -> Settings:
@@ -85,10 +118,8 @@ def _dashboard_port(settings: Settings, *, dev: bool) -> int | None:
     return PORT if is_free(settings.dashboard_host, PORT) else 0
 
 
-def run(settings: Settings, ringback: Sequence[str], *, dashboard_port: int | None = None) -> int:
+def run(settings: Settings, ringback: Sequence[str], beside: Beside = NOTHING) -> int:
     """Supervise `<ringback> ingress`, `<ringback> worker` and their server until asked to stop. Return the exit code.
-
-    With `dashboard_port`, `<ringback> dashboard` runs too. 0 is any free port.
 
     Raises:
         EmbeddedServerError: the server's program is missing or its folder cannot be used.
@@ -96,17 +127,22 @@ def run(settings: Settings, ringback: Sequence[str], *, dashboard_port: int | No
     """
     _worker_admin_port(settings)
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    log.info("starting", webhooks=f"http://{host}:{settings.port}/webhooks")
+    webhooks = f"http://{host}:{settings.port}/webhooks"
+    telnyx = beside.telnyx
+    log.info("starting", webhooks=webhooks, **({"telnyx": telnyx.base_url} if telnyx else {}))
+    if telnyx:
+        log.info("nothing leaves this machine for Telnyx: try `ringback trigger rcs.failed --follow`")
+    clients = partial(_clients, settings, ringback, beside)
     if settings.redis_url is not None:
         require_usable_at(settings.redis_url.get_secret_value())
-        return asyncio.run(Supervisor([_clients(settings, ringback, dashboard_port)]).run())
+        return asyncio.run(supervise([clients()], reloads=beside.dev))
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
         # A server that outlives `up` must not keep the lock: the next `up` stops it and uses its data.
         server = embedded_server.child(program, folder, settings.max_memory, keeps_lock=parent_death.ENDS_WITH_PARENT)
         # The clients hold the folder's lock too: the next `up` after a killed one waits until they have finished.
-        stages = [[server], _clients(settings, ringback, dashboard_port, folder.lock.fileno())]
-        return asyncio.run(Supervisor(stages).run())
+        first = [server, telnyx.child(ringback, webhooks)] if telnyx else [server]
+        return asyncio.run(supervise([first, clients(folder.lock.fileno())], reloads=beside.dev))
 
 
 def ringback_command() -> list[str]:
@@ -115,18 +151,20 @@ def ringback_command() -> list[str]:
     return [sys.executable, script] if script else [sys.executable, "-P", "-m", "service.cli"]
 
 
-def _clients(settings: Settings, ringback: Sequence[str], dashboard_port: int | None, *descriptors: int) -> list[Child]:
-    environment = parent_death.environment_of_child({**os.environ, "TELNYX_PUBLIC_KEY": settings.public_key or ""})
+def _clients(settings: Settings, ringback: Sequence[str], beside: Beside, *descriptors: int) -> list[Child]:
+    variables = {"TELNYX_PUBLIC_KEY": settings.public_key or "", **(variables_of(settings) if beside.telnyx else {})}
     if settings.redis_url is None:
         # They find the server's socket by it from any working directory.
-        environment["RINGBACK_DATA"] = str(settings.data.resolve())
+        variables["RINGBACK_DATA"] = str(settings.data.resolve())
+    environment = parent_death.environment_of_child(_changed(os.environ, variables))
     client = partial(Child, grace=settings.grace + MARGIN_SECONDS, descriptors=descriptors)
     reduced, hopeless = without_unused_by_ingress(environment), frozenset({BAD_CONFIGURATION})
     ingress = client("ingress", (*ringback, "ingress"), environment=reduced, hopeless=hopeless)
-    worker = client("worker", (*ringback, "worker"), environment=_with_port_of_its_own(environment, settings))
-    if dashboard_port is None:
+    role = ("worker", "--dev") if beside.dev else ("worker",)
+    worker = client(WORKER, (*ringback, *role), environment=_with_port_of_its_own(environment, settings))
+    if beside.dashboard_port is None:
         return [ingress, worker]
-    own = _replaced(environment, "RINGBACK_DASHBOARD_PORT", dashboard_port)
+    own = _changed(environment, {"RINGBACK_DASHBOARD_PORT": str(beside.dashboard_port)})
     return [ingress, worker, client("dashboard", (*ringback, "dashboard"), environment=own)]
 
 
@@ -135,13 +173,12 @@ def _with_port_of_its_own(environment: dict[str, str], settings: Settings) -> di
     port = _worker_admin_port(settings)
     if port is None:
         return environment
-    return _replaced(environment, "RINGBACK_ADMIN_PORT", port)
+    return _changed(environment, {"RINGBACK_ADMIN_PORT": str(port)})
 
 
-def _replaced(environment: dict[str, str], variable: str, value: int) -> dict[str, str]:
-    """Return an environment with another value. It wins over `.env`, in any spelling of the variable."""
-    rest = {name: each for name, each in environment.items() if name.upper() != variable}
-    return {**rest, variable: str(value)}
+def _changed(environment: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with these variables. They win over `.env`, and over another spelling of theirs."""
+    return {**{name: value for name, value in environment.items() if name.upper() not in variables}, **variables}
 
 
 def _worker_admin_port(settings: Settings) -> int | None:

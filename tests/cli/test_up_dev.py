@@ -1,0 +1,151 @@
+"""`ringback up --dev`: handlers are reloaded, tracebacks shown, and with --simulator nothing is needed."""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from service.cli.demo.stack import free_port
+from service.cli.run.local_telnyx import choose_port, claim_data
+from service.cli.signed_delivery import deliver
+from service.settings import InvalidSettings, Settings
+from service.settings.development_key import known_key
+from service.testing.samples import sample
+from tests.processes.children import runs
+from tests.processes.running import clean_environment, ringback, running
+from tests.waiting import wait_for
+
+HANDLERS = """
+import handlers
+from service import Context, Event, Router
+
+router = Router(handlers.router)
+
+
+@router.on("message.received")
+async def mine(event: Event, ctx: Context) -> None:
+    await ctx.reply("one")
+"""
+RELOADED_WITHIN = 2.0
+
+
+@dataclass
+class Development:
+    """`ringback up --dev --simulator`, and what it has said."""
+
+    folder: Path
+    log: Path
+    variables: dict[str, str]
+
+    def trigger(self, *arguments: str) -> str:
+        ended = ringback("trigger", *arguments, cwd=self.folder, **self.variables)
+        assert ended.returncode == 0, ended.stderr + self.log.read_text()
+        return ended.stdout
+
+    def requests(self) -> list[Any]:
+        return [each["body"] for each in self._control("requests", {"method": "POST"}).json()]
+
+    def texts(self) -> list[str]:
+        return [each["text"] for each in self.requests()]
+
+    def seconds_until_saved_code_answers(self, text: str) -> float:
+        """Save handlers that answer with another text, and deliver messages until one is answered so."""
+        key = known_key(Settings(data=self.folder / "data"))
+        url = f"http://127.0.0.1:{self.variables['RINGBACK_PORT']}/webhooks"
+        saved = time.monotonic()
+        (self.folder / "my_handlers.py").write_text(HANDLERS.replace('"one"', f'"{text}"'))
+
+        def is_answered() -> bool:
+            assert deliver(url, sample("sms.received"), key)[0] == 200
+            return text in self.texts()
+
+        wait_for(is_answered, seconds=30)
+        return time.monotonic() - saved
+
+    def says(self, words: str) -> bool:
+        return words in self.log.read_text()
+
+    def _control(self, name: str, query: dict[str, str]) -> httpx.Response:
+        _, _, rest = self.log.read_text().partition("simulator: ")
+        address = rest.split("/v2", 1)[0]
+        return httpx.get(f"{address}/_simulator/{name}", params=query, trust_env=False)
+
+
+@contextmanager
+def developing(folder: Path) -> Iterator[Development]:
+    (folder / "my_handlers.py").write_text(HANDLERS)
+    log = folder / "up.log"
+    variables = {"RINGBACK_PORT": str(free_port()), "HANDLERS": "my_handlers:router"}
+    with running("up", "--dev", "--simulator", cwd=folder, log=log, environment=clean_environment(**variables)):
+        wait_for(lambda: "worker ready" in log.read_text(), seconds=30)
+        yield Development(folder, log, variables)
+
+
+@pytest.mark.slow
+def test_one_command_needs_nothing_and_reloads_what_is_saved(tmp_path: Path) -> None:
+    with developing(tmp_path) as dev:
+        assert "done" in dev.trigger("rcs.failed", "--follow").splitlines()[-1]
+        assert dev.texts() == ["Your table is ready"]
+        dev.trigger("sms.received", "--follow")
+        assert dev.texts()[-1] == "one"
+
+        took = [dev.seconds_until_saved_code_answers(text) for text in ("two", "three", "four")]
+        assert min(took) <= RELOADED_WITHIN
+
+        (tmp_path / "my_handlers.py").write_text(HANDLERS.replace("await ctx", "awat ctx"))
+        wait_for(lambda: dev.says("SyntaxError: invalid syntax"))
+        (tmp_path / "my_handlers.py").write_text(HANDLERS.replace('await ctx.reply("one")', '{}["CRM_KEY"]'))
+        wait_for(lambda: dev.trigger("sms.received") and dev.says("KeyError: 'CRM_KEY'"))
+        assert dev.says("line 10, in mine")
+
+    assert dev.says('"event": "loading the handlers again"')
+    assert not [pid for pid in pids(dev.log) if runs(pid)]
+    real = ringback("up", cwd=tmp_path, TELNYX_API_KEY="KEY", TELNYX_PUBLIC_KEY="x", **dev.variables)
+    assert real.returncode == 2
+
+
+def pids(log: Path) -> list[int]:
+    return [int(each) for each in re.findall(r'"pid": (\d+)', log.read_text())]
+
+
+def test_the_simulator_is_for_development_only(tmp_path: Path) -> None:
+    ended = ringback("up", "--simulator", cwd=tmp_path)
+    assert (ended.returncode, "--dev" in ended.stderr) == (2, True)
+
+
+def test_events_of_telnyx_and_of_the_simulator_are_kept_apart(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path / "data")
+    claim_data(settings, simulated=False)
+    claim_data(settings, simulated=True)
+    claim_data(settings, simulated=True)
+    with pytest.raises(InvalidSettings, match="events of the simulator"):
+        claim_data(settings, simulated=False)
+    real = Settings(data=tmp_path / "real")
+    (real.data / "appendonlydir").mkdir(parents=True)
+    with pytest.raises(InvalidSettings, match="RINGBACK_DATA"):
+        claim_data(real, simulated=True)
+    with pytest.raises(InvalidSettings, match="REDIS_URL"):
+        claim_data(Settings(redis_url="redis://127.0.0.1"), simulated=True)
+
+
+def test_the_local_telnyx_takes_another_port_where_its_own_is_taken() -> None:
+    first = choose_port()
+    with socket.create_server(("127.0.0.1", first.port)):
+        assert choose_port().port != first.port
+
+
+def test_settings_lead_to_the_local_telnyx_and_arm_the_fallback_unless_a_sender_is_named() -> None:
+    telnyx = choose_port()
+    bare = telnyx.configure(Settings())
+    assert (bare.base_url, bare.sms_from) == (telnyx.base_url, "+13125550199")
+    assert bare.require_public_keys()
+    assert bare.require_api_key() == "KEY-of-nobody"
+    assert telnyx.configure(Settings(sms_from="profile")).sms_from == "profile"
+    assert telnyx.configure(Settings(policy=Path("policy.toml"))).sms_from is None
