@@ -1,7 +1,8 @@
-"""Agents and messaging profiles whose webhooks go elsewhere than declared are reported or, if asked for, put right."""
+"""Agents, profiles, brands and campaigns whose webhooks go elsewhere than declared are reported or put right."""
 
 from service import Context, Discard, Event, Router
 from service.registrations import webhook_urls
+from service.registrations.webhook_destinations import all_destinations, find_destination
 from service.registrations.webhook_repair import Unanswered, may_look, mend, refuse_dead_ends
 from service.settings import Settings
 
@@ -10,18 +11,18 @@ router = Router()
 
 def types(settings: Settings) -> tuple[str, ...]:
     """Return no types without a declared URL, from which an event could differ."""
-    return () if settings.public_url is None else ("message.*", "messaging_hosted_numbers_orders.*")
+    return () if settings.public_url is None else ("message.*", "messaging_hosted_numbers_orders.*", "10dlc.*")
 
 
 @router.on(types_from=types)
 async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
-    """Look at the agent and the profile of an event that Telnyx delivered to another URL than declared."""
+    """Look at what an event names that Telnyx delivered to another URL than declared."""
     declared = _declared(ctx)
     if event.delivered_to is None or event.delivered_to in declared.urls:
         raise Discard("in_place")
     for kind, each in webhook_urls.named_destinations(event.payload):
         if await may_look(ctx, f"{kind}:{each}", event.id):
-            found = await webhook_urls.find_destination(ctx.telnyx, kind, each)
+            found = await find_destination(ctx.telnyx, kind, each)
             if found is not None:
                 await _put_right(ctx, declared.compare(found))
 
@@ -30,7 +31,7 @@ async def agent_webhooks(event: Event[dict[str, object]], ctx: Context) -> None:
 async def agent_webhooks_daily(event: Event[dict[str, object]], ctx: Context) -> None:
     """Check all of them once a day, and notify of new agents."""
     declared = _declared(ctx)
-    found = await webhook_urls.all_destinations(ctx.telnyx)
+    found = await all_destinations(ctx.telnyx)
     for each in found:
         if await may_look(ctx, each.key, event.id):
             await _put_right(ctx, declared.compare(each))

@@ -4,8 +4,9 @@ from urllib.parse import urlsplit
 
 from service.doctor.deployment import Deployment
 from service.doctor.finding import CheckFailed, Warned, raise_any
+from service.registrations.webhook_destinations import all_destinations
 from service.registrations.webhook_repair import Unanswered, refuse_dead_ends
-from service.registrations.webhook_urls import Comparison, Declared, all_destinations
+from service.registrations.webhook_urls import Comparison, Declared
 
 _UNSET = (
     "RINGBACK_PUBLIC_URL is not set, so that nobody can check where Telnyx delivers, and no gap is healed."

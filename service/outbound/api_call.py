@@ -37,7 +37,9 @@ _KEYED = frozenset({"/rcs/agents"})
 """No sends, but Telnyx recognises a repetition by its key. Source: SDK 4.189.0, `rcs.agents.create`."""
 
 _TOLL_FREE_REQUEST = re.compile(r"/messaging_tollfree/verification/requests/[^/]+")
-_REPEATABLE = re.compile(r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+")
+_REPEATABLE = re.compile(
+    r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+|/10dlc/(brand|campaign|partner_campaigns)/[^/]+"
+)
 _BORDER = re.compile(r"multipart/form-data;\s?boundary=(?P<border>[\w-]+)")
 _OUR_KEY = re.compile(r"rb-[0-9a-f]{64}")
 _FIT_KEY = re.compile(r"[A-Za-z0-9_:-]{1,255}")
@@ -85,8 +87,10 @@ class Call:
 
     @property
     def repeatable(self) -> bool:
-        """Whether doing it twice is doing it once: a delete, or setting the URLs of an agent or a profile."""
-        return self.method == "DELETE" or (self.method == "PATCH" and _REPEATABLE.fullmatch(self.path) is not None)
+        """Whether doing it twice is doing it once: a delete, or setting fields of an agent, profile or campaign."""
+        return self.method == "DELETE" or (
+            self.method in ("PATCH", "PUT") and _REPEATABLE.fullmatch(self.path) is not None
+        )
 
     @property
     def replaces_toll_free_request(self) -> bool:

@@ -18,6 +18,8 @@ LookUp = Callable[[Call, Entry, Get], Awaitable[TelnyxResponse | None]]
 
 TOLL_FREE = "/messaging_tollfree/verification/requests"
 HOSTED = "/messaging_hosted_number_orders"
+CAMPAIGN_NUMBERS = "/10dlc/phone_number_campaigns"
+_OF_TEN_DLC = f"/10dlc/brand|/10dlc/campaign|{CAMPAIGN_NUMBERS}"
 PAGE = 250
 """Rows in a page, as many as Telnyx gives. Source: OpenAPI `PageConsolidated`."""
 DETAIL_RECORDS = "/detail_records?filter[record_type]=messaging"
@@ -87,6 +89,22 @@ async def _sent_message(_: Call, entry: Entry, get: Get) -> TelnyxResponse | Non
     return None
 
 
+async def _assigned_number(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
+    """Find the assignment of a number to this campaign. One that failed was made too."""
+    sent = json_object(entry.body or b"")
+    answer = await get(f"{CAMPAIGN_NUMBERS}/{quote(str(sent.get('phoneNumber')))}")
+    row = json_object(answer.body) if answer.status == 200 else {}
+    ids = (row.get("campaignId"), row.get("telnyxCampaignId"), row.get("tcrCampaignId"))
+    return answer if sent.get("campaignId") in ids and row.get("phoneNumber") == sent.get("phoneNumber") else None
+
+
+async def _appealed(call: Call, _: Entry, get: Get) -> TelnyxResponse | None:
+    """Find that a campaign is under review again. Source: SDK 4.189, `campaign.submit_appeal`."""
+    answer = await get(call.path.removesuffix("/appeal"))
+    status = json_object(answer.body).get("campaignStatus") if answer.status == 200 else None
+    return None if status in {None, "TELNYX_FAILED", "MNO_REJECTED"} else _as_answer({"appealed_at": None})
+
+
 async def _deleted(call: Call, _: Entry, get: Get) -> TelnyxResponse | None:
     answer = await get(call.path)
     return gone(call) if answer.status == 404 else None
@@ -103,7 +121,11 @@ _LOOK_UPS: tuple[tuple[str, "re.Pattern[str]", LookUp], ...] = (
     ("POST", re.compile(r"/messages(/(long_code|short_code))?"), _sent_message),
     ("PATCH", re.compile(TOLL_FREE + r"/[^/]+"), _replaced),
     ("PATCH", re.compile(r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+"), _replaced),
-    ("DELETE", re.compile(f"({TOLL_FREE}|{HOSTED}|/messaging_hosted_numbers)/[^/]+"), _deleted),
+    ("PUT", re.compile(r"/10dlc/(brand|campaign)/[^/]+"), _replaced),
+    ("PATCH", re.compile(r"/10dlc/partner_campaigns/[^/]+"), _replaced),
+    ("POST", re.compile(CAMPAIGN_NUMBERS), _assigned_number),
+    ("POST", re.compile(r"/10dlc/campaign/[^/]+/appeal"), _appealed),
+    ("DELETE", re.compile(f"({TOLL_FREE}|{HOSTED}|/messaging_hosted_numbers|{_OF_TEN_DLC})/[^/]+"), _deleted),
 )
 
 

@@ -14,7 +14,7 @@ from service import clock
 from service.events import PROBE_TYPE
 from service.outbound.tls import tls_context
 from service.processes.loopback import is_loopback
-from service.registrations import webhook_urls
+from service.registrations import webhook_destinations, webhook_urls
 from service.routing import Context
 from service.security.masked_urls import without_secrets
 from service.security.telnyx_signature import SIGNATURE_HEADER, sign
@@ -157,8 +157,10 @@ async def _keep(store: Store, kept: Kept) -> None:
 
 
 async def _change(telnyx: AsyncTelnyx, destination: webhook_urls.Destination, values: dict[str, str | None]) -> None:
-    await webhook_urls.change_destination(telnyx, destination.kind, destination.id, values)
-    found = await webhook_urls.find_destination(telnyx, destination.kind, destination.id)
+    if destination.locked:
+        raise NotTaken(destination.locked)
+    await webhook_destinations.change_destination(telnyx, destination.kind, destination.id, values)
+    found = await webhook_destinations.find_destination(telnyx, destination.kind, destination.id)
     if found is None:
         raise NotTaken(f"{destination.kind} {destination.id} is gone")
     different = [name for name, value in values.items() if found.values[name] != value]

@@ -1,7 +1,7 @@
-"""Where Telnyx delivers: the webhook URLs of RCS agents and messaging profiles, beside those that are declared.
+"""Where Telnyx delivers: the webhook URLs of agents, profiles, brands and campaigns, beside those that are declared.
 
 Inbound RCS goes to the agent's URLs. The status of outbound messages and hosted orders goes to the messaging profile's
-(knowledge base, receiving RCS webhooks).
+(knowledge base, receiving RCS webhooks). Updates of 10DLC go to the brand's or the campaign's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import orjson
-from telnyx import AsyncTelnyx, NotFoundError, omit
+from telnyx import AsyncTelnyx
 
 from service.events.tolerant_model import list_of
 from service.outbound.list_pages import rows_of
@@ -18,7 +18,7 @@ from service.routing import Context
 from service.settings import Settings
 from service.store.facts.remembered import compare_and_set, snapshot
 
-Kind = Literal["agent", "profile"]
+Kind = Literal["agent", "profile", "brand", "campaign"]
 Values = Mapping[str, str | None]
 State = Literal["in step", "drift", "not managed"]
 
@@ -30,16 +30,20 @@ _AGENTS, _ALL = "agents", "all"
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the webhooks of one agent or messaging profile go, as Telnyx has it."""
+    """Where the webhooks of one agent, messaging profile, brand or campaign go, as Telnyx has it.
+
+    `locked` says why its URLs must not be changed now.
+    """
 
     kind: Kind
     id: str
     name: str
     values: Values
+    locked: str = ""
 
     @property
     def key(self) -> str:
-        """Its name among agents and profiles together."""
+        """Its name among all kinds."""
         return f"{self.kind}:{self.id}"
 
 
@@ -103,7 +107,7 @@ class Declared:
             for name, wanted in self._wanted(destination.kind).items()
             if destination.values[name] != wanted
         )
-        if not self._manages(destination):
+        if destination.locked or not self._manages(destination):
             return Comparison(destination, "not managed", differences)
         return Comparison(destination, "drift" if differences else "in step", differences)
 
@@ -121,45 +125,6 @@ class Declared:
         return not {_host(url) for url in urls if url}.isdisjoint(map(_host, self.urls))
 
 
-async def all_destinations(telnyx: AsyncTelnyx) -> list[Destination]:
-    """Return every RCS agent and messaging profile of the account, from all pages.
-
-    Raises:
-        telnyx.APIError: Telnyx refuses, or cannot be reached.
-    """
-    found = [_agent(each) async for each in rows_of(telnyx.messaging.rcs.agents.list(), "RCS agents")]
-    profiles = rows_of(telnyx.messaging_profiles.list(), "messaging profiles")
-    return found + [_profile(each) async for each in profiles]
-
-
-async def find_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str) -> Destination | None:
-    """Return one agent or messaging profile, or None where there is none of that id.
-
-    Raises:
-        telnyx.APIError: Telnyx refuses for another reason, or cannot be reached.
-    """
-    try:
-        if kind == "agent":
-            return _agent((await telnyx.messaging.rcs.agents.retrieve(destination_id)).data)
-        return _profile((await telnyx.messaging_profiles.retrieve(destination_id)).data)
-    except NotFoundError:
-        return None
-
-
-async def change_destination(telnyx: AsyncTelnyx, kind: Kind, destination_id: str, values: Values) -> None:
-    """Change these fields and no others. None clears one.
-
-    Raises:
-        telnyx.APIError: Telnyx refuses, or cannot be reached.
-    """
-    if kind == "agent":
-        url, failover_url = values.get("webhook_url", omit), values.get("webhook_failover_url", omit)
-        await telnyx.messaging.rcs.agents.update(destination_id, webhook_url=url, webhook_failover_url=failover_url)
-    else:
-        given: Any = dict(values)
-        await telnyx.messaging_profiles.update(destination_id, **given)
-
-
 async def toll_free_urls(telnyx: AsyncTelnyx) -> list[TollFreeUrl]:
     """Return the webhook URL of every toll-free verification request.
 
@@ -171,26 +136,13 @@ async def toll_free_urls(telnyx: AsyncTelnyx) -> list[TollFreeUrl]:
 
 
 def named_destinations(payload: Mapping[str, Any]) -> list[tuple[Kind, str]]:
-    """Return the agents and messaging profiles that the payload of a message or hosted order names."""
+    """Return the agents, profiles, brands and campaigns that the payload of an event names."""
     parties = [payload.get("from"), *list_of(payload.get("to"))]
     agents = [party.get("agent_id") for party in parties if isinstance(party, dict)]
     profiles = [payload.get("messaging_profile_id"), payload.get("profile_id")]
     found: list[tuple[Kind, Any]] = [("agent", each) for each in agents] + [("profile", each) for each in profiles]
+    found += [("campaign", payload.get("campaignId")), ("brand", payload.get("brandId"))]
     return list(dict.fromkeys((kind, each) for kind, each in found if isinstance(each, str) and each))
-
-
-def _agent(agent: Any) -> Destination:
-    return Destination("agent", agent.agent_id or "", agent.agent_name or "", _urls(agent))
-
-
-def _profile(profile: Any) -> Destination:
-    values = {**_urls(profile), "webhook_api_version": profile.webhook_api_version}
-    return Destination("profile", profile.id or "", profile.name or "", values)
-
-
-def _urls(found: Any) -> dict[str, str | None]:
-    """Return both URLs. An empty one, as some answers of Telnyx have it, is None."""
-    return {"webhook_url": found.webhook_url or None, "webhook_failover_url": found.webhook_failover_url or None}
 
 
 def _host(url: str) -> str | None:

@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import telnyx
 
 from tests.cli.at_stack import asked, environment_of, run_at
 from tests.cli.deployment import Ran, run_process
 from tests.stack import Stack, open_stack
 from tests.testing.simulator.submission import SUBMISSION
+from tests.testing.simulator.ten_dlc import provisioned
 
 ELSEWHERE = "https://elsewhere.example/hook"
 AGENTS = ("acme_agent", "acme_alerts_agent", "acme_support_agent")
@@ -224,3 +226,52 @@ def submit(stack: Stack, **changes: Any) -> str:
     request = client.messaging_tollfree.verification.requests.create(**{**SUBMISSION, **changes})
     client.close()
     return str(request.id)
+
+
+def campaign_with_url(stack: Stack, url: str) -> tuple[str, str]:
+    """A brand and its campaign, whose webhooks go to this URL."""
+    with telnyx.Telnyx(api_key="KEY", base_url=stack.settings.base_url) as client:
+        campaign = provisioned(client, stack.simulator, webhook_url=url)
+    brand = stack.simulator.account.campaigns.known(campaign).brand_id
+    stored = stack.simulator.account.brands.known(brand)
+    stack.simulator.account.brands.put(replace(stored, fields=stored.fields | {"webhookURL": url}))
+    return brand, campaign
+
+
+def test_brands_and_campaigns_are_pointed_here_and_back(stack: Stack) -> None:
+    brand, campaign = campaign_with_url(stack, ELSEWHERE)
+    shared = stack.simulator.share_campaign(webhook_url=ELSEWHERE).id
+    account, manage = stack.simulator.account, {"RINGBACK_MANAGE": f"{brand},{campaign},{shared}"}
+
+    def found() -> list[tuple[str | None, str | None]]:
+        fields = [
+            account.brands.known(brand).fields,
+            *(account.campaigns.known(each).fields for each in (campaign, shared)),
+        ]
+        return [(each.get("webhookURL"), each.get("webhookFailoverURL")) for each in fields]
+
+    planned = run(stack, "plan", **manage)
+    assert planned.code == 1
+    assert all(f"{kind} {each}" in planned.stdout for kind, each in (("brand", brand), ("campaign", campaign)))
+    before = account.brands.known(brand).fields["displayName"]
+    assert run(stack, "apply", "--yes", **manage).code == 0
+    assert found() == [(urls(stack)["RINGBACK_PUBLIC_URL"], urls(stack)["RINGBACK_FAILOVER_URL"])] * 3
+    assert account.brands.known(brand).fields["displayName"] == before
+    assert {states(run(stack, "plan", "--json", **manage))[each] for each in (brand, campaign, shared)} == {"in step"}
+    assert run(stack, "undo", "--yes", **manage).code == 0
+    assert found() == [(ELSEWHERE, None)] * 3
+
+
+def test_a_rejected_campaign_is_not_sent_back_into_review_for_its_urls(stack: Stack) -> None:
+    _, campaign = campaign_with_url(stack, ELSEWHERE)
+    stack.simulator.move_campaign(campaign, status="TELNYX_FAILED", shape=None)
+    planned = run(stack, "plan", RINGBACK_MANAGE=campaign)
+    assert (planned.code, f"campaign {campaign} (2FA Acme): not managed" in planned.stdout) == (0, True)
+    assert "sends it back into review" in planned.stdout
+    assert run(stack, "apply", "--yes", RINGBACK_MANAGE=campaign).stdout == "Nothing of ours differs.\n"
+    assert stack.simulator.account.campaigns.known(campaign).status == "TELNYX_FAILED"
+
+
+def test_a_key_that_may_not_read_10dlc_still_plans_the_others(stack: Stack) -> None:
+    stack.simulator.add_fault(path="/10dlc/*", status=403, code="10010", times=None)
+    assert set(AGENTS) <= set(states(run(stack, "plan", "--json")))

@@ -98,9 +98,6 @@ FOR_AUTHORS = {
     ("POST", "/10dlc/campaignBuilder"),
     ("DELETE", "/10dlc/campaign/{campaign_id}"),
     ("DELETE", "/10dlc/phone_number_campaigns/{phone_number}"),
-    ("PUT", "/10dlc/brand/{brand_id}"),
-    ("PUT", "/10dlc/campaign/{campaign_id}"),
-    ("PATCH", "/10dlc/partner_campaigns/{campaign_id}"),
 }
 """Operations that the simulator knows for the handlers of others; nothing of ours uses them."""
 

@@ -22,7 +22,7 @@ from service.outbound.client import open_reader
 from service.outbound.list_pages import ListDoesNotEnd
 from service.registrations.hosted_numbers import changed_orders
 from service.registrations.toll_free import follow_all
-from service.registrations.webhook_urls import all_destinations
+from service.registrations.webhook_destinations import all_destinations
 from service.store.store import Store
 from tests.cli.at_stack import run_at
 from tests.stack import Stack

@@ -15,7 +15,7 @@ from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.telnyx.session import first_rows, with_telnyx, with_telnyx_and_redis
 from service.outbound.errors import classify_error
-from service.registrations import webhook_repair, webhook_urls
+from service.registrations import webhook_destinations, webhook_repair, webhook_urls
 from service.registrations.webhook_repair import Kept, NotTaken, Unanswered
 from service.registrations.webhook_urls import Comparison, Destination, TollFreeUrl
 from service.security.masked_urls import without_password
@@ -30,7 +30,7 @@ webhooks = typer.Typer(help="See and change the URLs to which Telnyx delivers.",
 
 @webhooks.command("plan")
 def plan(*, as_json: JsonOption = False) -> None:
-    """Compare every RCS agent and messaging profile with RINGBACK_PUBLIC_URL and RINGBACK_FAILOVER_URL.
+    """Compare every agent, profile, 10DLC brand and campaign with RINGBACK_PUBLIC_URL and RINGBACK_FAILOVER_URL.
 
     Changes nothing. RINGBACK_MANAGE names the ones that are ours to change. Toll-free requests are only listed.
 
@@ -100,7 +100,7 @@ def undo(*, yes: YesOption = False, force: ForceOption = False) -> None:
 
 async def _compare(telnyx: AsyncTelnyx, settings: Settings) -> list[Comparison]:
     declared = webhook_urls.Declared.of(settings)
-    return [declared.compare(each) for each in await webhook_urls.all_destinations(telnyx)]
+    return [declared.compare(each) for each in await webhook_destinations.all_destinations(telnyx)]
 
 
 def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> bool:
@@ -108,7 +108,10 @@ def _tell_unknown_ids(settings: Settings, compared: Sequence[Comparison]) -> boo
     named = (settings.managed_ids() or frozenset()) - {"*"}
     unknown = sorted(named - {each.destination.id for each in compared})
     for each in unknown:
-        say(f"RINGBACK_MANAGE names {each}: the account has no such agent or messaging profile", err=True)
+        say(
+            f"RINGBACK_MANAGE names {each}: the account has no such agent, profile, brand or campaign",
+            err=True,
+        )
     return bool(unknown)
 
 
@@ -116,7 +119,7 @@ async def _kept_with_current(telnyx: AsyncTelnyx, store: Store) -> list[tuple[Ke
     """Return our changes beside the current values. Forget changes to deleted ones."""
     found = []
     for kept in await webhook_repair.kept_changes(store):
-        current = await webhook_urls.find_destination(telnyx, kept.kind, kept.id)
+        current = await webhook_destinations.find_destination(telnyx, kept.kind, kept.id)
         if current is None:
             await forget_snapshot(store, webhook_repair.CHANGED, kept.key)
             say(f"{kept.kind} {kept.id} is gone from the account")
@@ -157,6 +160,8 @@ def _show_comparisons(compared: Sequence[Comparison]) -> None:
         ours = each.state != "not managed"
         changes = [(one.field, one.now, one.declared) for one in each.differences if ours]
         _show_changes(f"{found.kind} {found.id} ({found.name}): {each.state}", changes)
+        if found.locked and each.differences:
+            say(f"  ({found.locked})")
 
 
 def _show_changes(title: str, changes: Iterable[tuple[str, str | None, str | None]]) -> None:
