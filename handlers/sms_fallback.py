@@ -1,10 +1,10 @@
-"""An RCS message that did not reach its recipient becomes one SMS (or MMS), as the policy says."""
+"""An RCS or WhatsApp message that did not reach its recipient becomes one SMS (or MMS), as the policy says."""
 
 from telnyx import APIError
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
-from service.messages.fallback import DUE, Case, cases
+from service.messages.fallback import DUE, Case, cases, without_number
 from service.messages.fallback_sending import Fallback, preflight
 from service.messages.policy_file import policy_of
 from service.routing import Outcome
@@ -16,9 +16,10 @@ router = Router()
 async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     """Send one SMS per recipient whom a message failed, once per message, whichever of its events asks first."""
     message = event.payload
-    if message.direction != "outbound" or message.type != "RCS" or not message.id:
-        raise Discard("not_rcs")
     policy = policy_of(ctx.settings.policy, ctx.settings.sms_from)
+    types = policy.types if policy is not None else {"RCS"}
+    if message.direction != "outbound" or message.type not in types or not message.id:
+        raise Discard("not_rcs")
     if policy is None:
         raise Discard("not_armed")
     selected = list(cases(policy, event))
@@ -33,8 +34,17 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
             troubles.append(trouble)
     if troubles:
         raise min(troubles, key=lambda each: each.after if isinstance(each, Retry) else float("inf"))
+    reasons += _left_out(ctx, message)
     if all(reasons):
         raise Discard(str(reasons[0]) if reasons else "not_failed")
+
+
+def _left_out(ctx: Context, message: Message) -> list[str]:
+    """Return a reason for each recipient whom no SMS can reach."""
+    count = without_number(message)
+    if count:
+        ctx.log.info("recipients without a number get no SMS", recipients=count, message_id=message.id)
+    return ["no_number"] * count
 
 
 async def _handle_recipient(fallback: Fallback) -> str | None:

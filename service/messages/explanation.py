@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.events import Event, Message
-from service.messages.fallback import Case, Draft, cases, content_of, draft
+from service.messages.fallback import Case, Draft, cases, content_of, draft, without_number
 from service.messages.policy import NO_RULE, Policy
 from service.messages.sms_text import public_shorteners
 from service.routing import Dead
@@ -18,7 +18,8 @@ PolicyDecision = Literal["send", "watch", "nothing"]
 
 _WHY: Mapping[str, str] = {
     "not_armed": "neither RINGBACK_POLICY nor RINGBACK_SMS_FROM is set",
-    "not_rcs": "it is no outbound RCS message",
+    "not_rcs": "it is no outbound message of a channel that the policy has rules for",
+    "no_number": "the recipient has no number that an SMS could go to",
     "no_recipient": "it names no recipient",
     "no_rule": "no rule fits it",
     "opted_out": "the recipient's STOP blocks it, the event says (40300)",
@@ -48,9 +49,11 @@ def explain(policy: Policy | None, event: Event[Message], at: float) -> list[Exp
     message = event.payload
     if policy is None:
         return [_nothing(None, "not_armed")]
-    if message.direction != "outbound" or message.type != "RCS" or not message.id:
+    if message.direction != "outbound" or message.type not in policy.types or not message.id:
         return [_nothing(None, "not_rcs")]
-    return [_explained(case, at) for case in cases(policy, event)] or [_nothing(None, "no_recipient")]
+    found = [_explained(case, at) for case in cases(policy, event)]
+    found += [_nothing(None, "no_number")] * without_number(message)
+    return found or [_nothing(None, "no_recipient")]
 
 
 def _explained(case: Case, at: float) -> Explanation:
@@ -69,7 +72,7 @@ def _explained(case: Case, at: float) -> Explanation:
 
 
 def _sent(case: Case, at: float, opens: float) -> Explanation:
-    occasion = f"the message is {case.occasion}"
+    occasion = "the window is closed" if case.occasion == "window_closed" else f"the message is {case.occasion}"
     reason, why = ("quiet_hours", f"{occasion}, and it is quiet until then") if opens > at else ("now", occasion)
     content = content_of(case.message)
     try:
@@ -88,5 +91,7 @@ def _nothing(case: Case | None, reason: str) -> Explanation:
     number = case.number if case is not None else None
     rule = case.rule.name if case is not None and case.rule is not NO_RULE else None
     status = case.status if case is not None else ""
-    why = _WHY.get(reason) or f"{status or 'no status'} is no occasion for an SMS by this rule"
+    closed = case is not None and case.occasion == "window_closed"
+    occasion = "a closed window" if closed else status or "no status"
+    why = _WHY.get(reason) or f"{occasion} is no occasion for an SMS by this rule"
     return Explanation(number, rule, "nothing", reason, why)

@@ -4,6 +4,7 @@ Pure, so that the handler and `ringback policy explain` cannot differ.
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -34,11 +35,13 @@ _OCCASIONS: Mapping[str, Occasion] = {
 }
 """By status. Source: OpenAPI, `to[].status`."""
 _UNDER_WAY = frozenset({"queued", "sending", "sent"})
+_WINDOW_CLOSED = re.compile(r"(?<!\d)131047(?!\d)")
+"""Meta's code for a text outside of the window of 24 hours. Telnyx reports it within an error of 40008 or 41000."""
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The SMS or MMS in place of an RCS message. `sender` is `profile` for the number pool of the profile."""
+    """The SMS or MMS in place of a message. `sender` is `profile` for the number pool of the profile."""
 
     type: Literal["SMS", "MMS"]
     sender: str
@@ -49,7 +52,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One recipient of one RCS message, of whom an event tells.
+    """One recipient of one RCS or WhatsApp message, of whom an event tells.
 
     `since` is when the message was sent (seconds). `blocked` tells that the event itself names the recipient's STOP.
     `carrier` is the recipient's, by its one name, where it is known.
@@ -113,12 +116,30 @@ def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
                 message=message,
                 number=number,
                 status=status,
-                occasion="undelivered" if event.type == DUE else _OCCASIONS.get(status),
+                occasion="undelivered" if event.type == DUE else _occasion(message, status),
                 rule=policy.rule_for(message, number),
                 since=since.timestamp() if since is not None else None,
                 blocked=number in blocked,
                 carrier=carrier_of(to.carrier),
             )
+
+
+def without_number(message: Message) -> int:
+    """Return how many recipients have no number, such as WhatsApp users who hide theirs."""
+    return sum(canonical_number(to.phone_number) is None for to in message.to)
+
+
+def says_window_closed(error: object) -> bool:
+    """Return whether an error, as Telnyx writes it, bears Meta's code for a closed window."""
+    return _WINDOW_CLOSED.search(str(error)) is not None
+
+
+def _occasion(message: Message, status: str) -> Occasion | None:
+    found = _OCCASIONS.get(status)
+    if found == "failed" and message.type == "WHATSAPP":
+        errors = (each.model_dump(mode="json") for each in message.errors)
+        return "window_closed" if any(map(says_window_closed, errors)) else found
+    return found
 
 
 def content_of(message: Message | None) -> Mapping[str, Any]:
@@ -127,7 +148,15 @@ def content_of(message: Message | None) -> Mapping[str, Any]:
         return {}
     if message.text:
         return {"text": message.text}
-    return message.body.model_dump(mode="json", exclude_none=True) if message.body is not None else {}
+    content = message.body.model_dump(mode="json", exclude_none=True) if message.body is not None else {}
+    return _of_whatsapp(content.get("whatsapp_message")) or content
+
+
+def _of_whatsapp(sent: object) -> dict[str, Any]:
+    """Return the text of a WhatsApp message, if it has one. Source: SDK 4.189, `WhatsappMessageContent`."""
+    text = sent.get("text") if isinstance(sent, Mapping) else None
+    body = text.get("body") if isinstance(text, Mapping) else None
+    return {"text": body} if isinstance(body, str) else {}
 
 
 def draft(case: Case, content: Mapping[str, Any]) -> Draft:

@@ -28,7 +28,7 @@ from service.store.facts.consent import KeyMissing
 
 DOUBLE_DELIVERIES = Counter(
     "ringback_double_deliveries",
-    "RCS messages that were delivered although an SMS had been sent in their place.",
+    "Messages that were delivered although an SMS had been sent in their place.",
     ["carrier"],
     registry=None,
 )

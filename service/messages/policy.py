@@ -20,9 +20,13 @@ from service.messages.templates import Template
 from service.outbound.phone_numbers import country_of, time_zones_of
 from service.settings.values import Sender, seconds
 
-Occasion = Literal["failed", "expired", "unconfirmed", "undelivered"]
-"""Why an SMS may be called for: the message failed, expired, was never confirmed, or was not delivered in time."""
-Trigger = Literal["failed", "expired", "unconfirmed"]
+Occasion = Literal["failed", "expired", "unconfirmed", "undelivered", "window_closed"]
+"""Why an SMS may be called for: the message failed, expired, was never confirmed, or was not delivered in time.
+
+`window_closed`: WhatsApp refused a text more than 24 hours after the recipient's last message.
+"""
+Trigger = Literal["failed", "expired", "unconfirmed", "window_closed"]
+Channel = Literal["rcs", "whatsapp"]
 
 MIN_UNDELIVERED = 10.0
 """Seconds. Telnyx reports a delivery within a few."""
@@ -138,6 +142,7 @@ class Rule(Manner):
     messaging_profiles: list[NonEmptyStr] = Field(default_factory=list)
     tags: list[NonEmptyStr] = Field(default_factory=list)
     countries: list[Annotated[NonEmptyStr, AfterValidator(_country)]] = Field(default_factory=list)
+    channel: Channel = Field("rcs", validate_default=True)
     max_age: Duration = 0.0
     max_wait: Duration = 0.0
     quiet_hours: QuietHours | None = Field(None, validate_default=True)
@@ -158,6 +163,20 @@ class Rule(Manner):
         if not wanted:
             raise ValueError("an empty list would fit nothing: leave it out to fit everything")
         return wanted
+
+    @pydantic.field_validator("channel")
+    @classmethod
+    def _as_the_channel_demands(cls, channel: Channel, info: ValidationInfo) -> Channel:
+        given = info.data
+        if channel == "whatsapp" and "template" in given and given["template"] is None:
+            raise ValueError(
+                "give a template: a WhatsApp template bears only parameters, so the SMS needs its own text"
+            )
+        if channel == "whatsapp" and given.get("agents"):
+            raise ValueError("agents send RCS messages alone: leave them out, or take messaging_profiles")
+        if channel == "rcs" and "window_closed" in given.get("triggers", ()):
+            raise ValueError('window_closed is a trigger of channel = "whatsapp" alone')
+        return channel
 
     @pydantic.field_validator("undelivered_after")
     @classmethod
@@ -202,7 +221,8 @@ class Rule(Manner):
     def fits(self, message: Message, number: str) -> bool:
         """Return whether the rule is for this message to this number."""
         return (
-            (not self.agents or message.from_.agent_id in self.agents)
+            (message.type == "WHATSAPP") == (self.channel == "whatsapp")
+            and (not self.agents or message.from_.agent_id in self.agents)
             and (not self.messaging_profiles or message.messaging_profile_id in self.messaging_profiles)
             and (not self.tags or not set(self.tags).isdisjoint(message.tags))
             and (not self.countries or country_of(number) in self.countries)
@@ -228,6 +248,11 @@ class Policy:
 
     rules: tuple[Rule, ...]
     opt_out_words: tuple[str, ...] = ()
+
+    @property
+    def types(self) -> frozenset[str]:
+        """The types of messages that a rule may be for. RCS is always one of them."""
+        return frozenset({"RCS", *(rule.channel.upper() for rule in self.rules)})
 
     def rule_for(self, message: Message, number: str) -> Rule:
         """Return the first rule that fits, or `NO_RULE`, by which nothing is sent."""

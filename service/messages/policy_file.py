@@ -141,10 +141,15 @@ def _same_names(rules: list[Rule]) -> Iterator[_Problem]:
 
 
 def _never_reached(rules: list[Rule]) -> Iterator[_Problem]:
-    all_of_it = next((number for number, rule in enumerate(rules[:-1]) if rule.fits_everything), None)
-    if all_of_it is not None:
-        what = f"never reached: rules[{all_of_it}] before it fits everything, and the first that fits decides"
-        yield _Problem(("rules", all_of_it + 1), what)
+    all_of_it: dict[str, int] = {}
+    for number, rule in enumerate(rules):
+        before = all_of_it.get(rule.channel)
+        if before is not None:
+            what = f"never reached: rules[{before}] before it fits everything, and the first that fits decides"
+            yield _Problem(("rules", number), what)
+            return
+        if rule.fits_everything:
+            all_of_it[rule.channel] = number
 
 
 def _shown(path: Path, text: str, problem: _Problem) -> str:

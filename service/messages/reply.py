@@ -13,6 +13,7 @@ from service import clock
 from service.events import Event, read_time
 from service.events.consent import is_keyword, names_of
 from service.events.opt_out_words import opt_out_words
+from service.messages.fallback import says_window_closed
 from service.messages.reply_address import Address, address_of
 from service.messages.reply_countries import ReplyCountries
 from service.monitoring.notifications import notify
@@ -96,7 +97,10 @@ class Replies:
                     await _send(self.telnyx, address, text, idempotency_key("reply", self.effect_key))
             except APIError as error:
                 await take_back_answer(self.store, one_spelling(address.to), effect_key=self.effect_key)
-                if (reason := not_sent_reason(error)) is None:
+                # The window may have closed since, or have begun at another message than this one.
+                is_closed = address.channel == "WHATSAPP" and says_window_closed(error.body)
+                reason = "window_closed" if is_closed else not_sent_reason(error)
+                if reason is None:
                     raise
         if reason is not None:
             await self._report_refusal(reason)

@@ -68,6 +68,7 @@ def test_a_policy_that_is_fit_is_shown(tmp_path: Path) -> None:
     assert told["rules"][0] == {
         "rule": "codes",
         "class": "otp",
+        "channel": "rcs",
         "for": {"agents": ["otp_agent"]},
         "triggers": ["failed", "expired"],
         "undelivered_after": 120,

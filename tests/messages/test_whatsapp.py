@@ -86,6 +86,17 @@ def test_after_24_hours_whatsapp_is_not_answered(stack: Stack) -> None:
     assert len(sends(stack)) == 1
 
 
+def test_a_window_that_telnyx_alone_knows_to_be_closed_is_no_error(stack: Stack) -> None:
+    """Nobody has written at the local Telnyx, so it refuses the answer (41000, 131047)."""
+    event = sample("whatsapp.received-without-user-id", number=fresh_number())
+    assert answered(stack, event) == [False]
+    assert [path for path, _ in sends(stack)] == ["/messages/whatsapp"]
+    stack.simulator.add_fault(status=400, code="41000", detail="(#131026) Undeliverable", path="/messages/whatsapp")
+    other = sample("whatsapp.received-without-user-id", number=fresh_number())
+    stack.deliver(other)
+    assert stack.ended(other).state == "dead"
+
+
 @pytest.mark.parametrize("channel", ["VIBER", "whatsapp-next", "", None, 7, ["SMS"], "EMAIL"])
 def test_an_unknown_channel_is_answered_by_none(stack: Stack, channel: Any) -> None:
     event = envelope("message.received", received_sms(fresh_number(), "Are you open?", type=channel))

@@ -108,6 +108,7 @@ def _shown_rule(rule: Rule) -> dict[str, Any]:
     return {
         "rule": rule.name,
         "class": rule.kind,
+        "channel": rule.channel,
         "for": {name: wanted for name in conditions if (wanted := getattr(rule, name))},
         "triggers": list(rule.triggers),
         "undelivered_after": rule.undelivered_after,

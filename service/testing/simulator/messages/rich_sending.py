@@ -151,7 +151,7 @@ def _check_length(text: str, longest: int) -> None:
 def _check_window(account: Account, message: Message) -> None:
     if "template" in message.content or any(_opens_window(each, message) for each in account.messages):
         return
-    detail = "Only templates can be sent outside of the 24 hours after the recipient's last message."
+    detail = "131047: Only templates can be sent outside of the 24 hours after the recipient's last message."
     raise refusal(400, "41000", "WhatsApp error", detail, "/whatsapp_message")
 
 
