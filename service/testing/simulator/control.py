@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from service.processes.loopback import is_loopback
-from service.testing.simulator.api.api_error import ApiError, bad_request, from_validation, not_found, refusal
+from service.testing.simulator.api.api_error import ApiError, bad_request, from_validation, refusal
 from service.testing.simulator.api.faults import Fault, WebhookFault
 from service.testing.simulator.api.fields import PhoneNumber, Script
 from service.testing.simulator.hosted.numbers import EligibleStatus
@@ -29,7 +29,6 @@ from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.rcs import Capability
 from service.testing.simulator.rcs_registration.brands import BrandDecision, decide_brand
 from service.testing.simulator.rcs_registration.reviews import AgentDecision, decide_agent
-from service.testing.simulator.simulated_clock import read_iso
 from service.testing.simulator.simulator import Simulator
 from service.testing.simulator.ten_dlc.brands import BrandStep, move_brand
 from service.testing.simulator.ten_dlc.campaign_operations import SharedCampaign, share_campaign
@@ -166,12 +165,12 @@ async def _reset(simulator: Simulator, _body: None, _request: Request) -> None:
 
 
 def _requests(simulator: Simulator, _body: None, request: Request) -> Any:
-    found = simulator.request_log.matching(request.query_params.get("method"), request.query_params.get("path"))
+    found = simulator.requests_to(request.query_params.get("method"), request.query_params.get("path"))
     return [asdict(entry) for entry in found]
 
 
 def _ownership_codes(simulator: Simulator, _body: None, request: Request) -> Any:
-    return [asdict(code) for code in simulator.account.ownership_codes.of_order(request.path_params["id"])]
+    return [asdict(code) for code in simulator.ownership_codes(request.path_params["id"])]
 
 
 def _advance(simulator: Simulator, body: Advance, _request: Request) -> None:
@@ -183,31 +182,25 @@ def _advance(simulator: Simulator, body: Advance, _request: Request) -> None:
 
 def _set_clock(simulator: Simulator, body: TimeOfDay, _request: Request) -> None:
     try:
-        simulator.clock.set(read_iso(body.now))
+        simulator.set_clock(body.now)
     except ValueError:
         raise bad_request("The time must be an ISO 8601 date between 1970 and 9999.", "/now") from None
 
 
 def _set_eligibility(simulator: Simulator, body: EligibilityOfNumber, _request: Request) -> None:
-    simulator.account.eligibility[body.phone_number] = body.eligible_status
+    simulator.set_eligibility(body.phone_number, body.eligible_status)
 
 
 def _assign_number(simulator: Simulator, body: NumberOfProfile, _request: Request) -> None:
-    profiles = simulator.account.profiles
-    if body.messaging_profile_id is None:
-        profiles.unassign(body.phone_number)
-        return
-    if profiles.find(body.messaging_profile_id) is None:
-        raise not_found("There is no such messaging profile.")
-    profiles.assign(body.phone_number, body.messaging_profile_id)
+    simulator.assign_number(body.phone_number, body.messaging_profile_id)
 
 
 def _set_balance(simulator: Simulator, body: Balance, _request: Request) -> None:
-    simulator.account.billing.balance = body.balance
+    simulator.set_balance(body.balance)
 
 
 def _set_rate(simulator: Simulator, body: RateOfProduct, _request: Request) -> None:
-    simulator.account.rates.change(body.product, **body.model_dump(exclude={"product"}, exclude_unset=True))
+    simulator.set_rate(body.product, **body.model_dump(exclude={"product"}, exclude_unset=True))
 
 
 def _move_order(simulator: Simulator, body: OrderStep, request: Request) -> Any:

@@ -7,21 +7,30 @@ from typing import Any
 
 from service.security.telnyx_signature import public_key_text, simulator_key
 from service.testing.simulator.account import Account, new_account
+from service.testing.simulator.api.api_error import not_found
 from service.testing.simulator.api.call import LoggedRequest, RequestLog
 from service.testing.simulator.api.faults import Fault, ScriptedAnswers, WebhookFault
 from service.testing.simulator.api.fields import is_web_address
 from service.testing.simulator.api.idempotency import IdempotencyKeys
 from service.testing.simulator.background import Background
-from service.testing.simulator.hosted.orders import HostedNumberOrder, OrderStep, TransferStep, move, transfer
+from service.testing.simulator.hosted.numbers import EligibleStatus
+from service.testing.simulator.hosted.orders import (
+    HostedNumberOrder,
+    OrderStep,
+    OwnershipCode,
+    TransferStep,
+    move,
+    transfer,
+)
 from service.testing.simulator.identifiers import Identifiers
 from service.testing.simulator.messages.inbound import InboundMessage, receive
 from service.testing.simulator.messages.lifecycle import MessageOutcome
-from service.testing.simulator.messages.message import Message, OutcomeStatus
+from service.testing.simulator.messages.message import Message, MessageType, OutcomeStatus
 from service.testing.simulator.rcs import Capability
 from service.testing.simulator.rcs_registration.agents import RegisteredAgent
 from service.testing.simulator.rcs_registration.brands import BrandDecision, RcsBrand, decide_brand
 from service.testing.simulator.rcs_registration.reviews import AgentDecision, decide_agent
-from service.testing.simulator.simulated_clock import SimulatedClock
+from service.testing.simulator.simulated_clock import SimulatedClock, read_iso
 from service.testing.simulator.ten_dlc.brands import Brand, BrandStep, move_brand
 from service.testing.simulator.ten_dlc.campaign_operations import SharedCampaign, share_campaign
 from service.testing.simulator.ten_dlc.campaigns import Campaign
@@ -201,6 +210,48 @@ class Simulator:
     def set_capability(self, phone_number: str, capability: Capability) -> None:
         """Let a phone take all RCS messages, text only, or none."""
         self.account.capabilities.set(phone_number, capability)
+
+    def set_clock(self, now: str) -> None:
+        """Set the simulated time to an ISO 8601 date. Everything due by then happens at once.
+
+        Raises:
+            ValueError: it is no date between 1970 and 9998.
+        """
+        self.clock.set(read_iso(now))
+
+    def set_eligibility(self, phone_number: str, eligible_status: EligibleStatus) -> None:
+        """Let the check of a number's eligibility for hosting answer this."""
+        self.account.eligibility[phone_number] = eligible_status
+
+    def assign_number(self, phone_number: str, messaging_profile_id: str | None) -> None:
+        """Let a number belong to a messaging profile, or with None to no profile.
+
+        Raises:
+            ApiError: 404, there is no such profile.
+        """
+        profiles = self.account.profiles
+        if messaging_profile_id is None:
+            profiles.unassign(phone_number)
+        elif profiles.find(messaging_profile_id) is None:
+            raise not_found("There is no such messaging profile.")
+        else:
+            profiles.assign(phone_number, messaging_profile_id)
+
+    def set_balance(self, balance: float) -> None:
+        """Set the balance of the account, in US dollars."""
+        self.account.billing.balance = balance
+
+    def set_rate(self, product: MessageType, **fields: Any) -> None:
+        """Change the account's rate of sending, for which see `RateOfProduct`. Missing fields stay."""
+        self.account.rates.change(product, **fields)
+
+    def ownership_codes(self, order_id: str) -> list[OwnershipCode]:
+        """Return the codes that the numbers of a hosted number order were sent."""
+        return self.account.ownership_codes.of_order(order_id)
+
+    def requests_to(self, method: str | None = None, path: str | None = None) -> list[LoggedRequest]:
+        """Return the API requests of that method and exact path. None matches all."""
+        return self.request_log.matching(method, path)
 
     def summary(self) -> dict[str, Any]:
         """Return counts of resources and of work in the background, and the simulated time."""

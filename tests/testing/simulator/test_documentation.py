@@ -174,6 +174,17 @@ def test_the_controls_are_those_that_are_served() -> None:
     assert sorted(documented) == sorted((method, path) for method, path in CONTROLS)
 
 
+def test_each_control_is_a_method_with_the_arguments_of_the_document() -> None:
+    methods = [cells[2].strip("`") for cells in rows("control")]
+    assert len(set(methods)) == len(CONTROLS)
+    for method in methods:
+        name, _, arguments = method.rstrip(")").partition("(")
+        found = getattr(Simulator, name)
+        if not isinstance(found, property):
+            parameters = inspect.signature(found).parameters
+            assert set(filter(None, arguments.replace("**", "").split(", "))) <= set(parameters), method
+
+
 @pytest.mark.parametrize("path", BODIES)
 def test_the_body_of_a_control_has_the_fields_of_the_document(path: str) -> None:
     (shown,) = [cells[1] for cells in rows("control") if cells[0] == f"POST `{path}`"]
