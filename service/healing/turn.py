@@ -21,7 +21,7 @@ from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-POLLS = ("toll_free_poll", "hosted_numbers_poll")
+POLLS = ("toll_free_poll", "hosted_numbers_poll", "campaigns_poll", "rcs_registration_poll")
 """The periodic handlers that read registrations whose webhooks may have been missed."""
 HEALED = "missed events were healed"
 NOT_HEALED = "missed events could not be healed"

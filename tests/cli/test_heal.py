@@ -8,6 +8,7 @@ import pytest
 
 from handlers import router as built_in
 from service.cli.events import heal as command
+from service.healing.turn import POLLS
 from service.settings import InvalidSettings
 from tests.cli.at_stack import run_at
 from tests.cli.deployment import Ran
@@ -54,6 +55,7 @@ def test_a_dry_run_lists_the_events_and_the_run_heals_them(stack: Stack) -> None
 
 
 def test_it_has_the_registrations_read_at_once(stack: Stack) -> None:
+    assert set(POLLS) == {name for name in built_in.periodic if name.endswith("_poll")}
     stack.start_worker(built_in)
     assert heal(stack).code == 0
     paths = {"/messaging_tollfree/verification/requests", "/messaging_hosted_number_orders"}

@@ -13,6 +13,7 @@ from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, show_list, shown
 from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, say
+from service.cli.telnyx.message_status import status
 from service.cli.telnyx.session import check_sms, first_rows, sender_of, with_telnyx, with_telnyx_and_redis
 from service.store.store import Store
 
@@ -63,6 +64,9 @@ def show(message_id: MessageId, *, reveal: RevealOption = False) -> None:
     answer = with_telnyx(lambda telnyx: telnyx.messages.retrieve(message_id))
     found = answer.data.to_dict(mode="json") if answer.data else {}
     print_json({name: each for name, each in found.items() if reveal or name not in _PRIVATE}, reveal=reveal)
+
+
+messages.command("status")(status)
 
 
 @messages.command("schedule")
