@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
     from telnyx import AsyncTelnyx
 
-    from service.store.store import Store
+    from service.store.store import Keys, Store
 
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
@@ -99,7 +99,7 @@ class Context:
     telnyx: "AsyncTelnyx"
     """The official SDK, without retries of its own: the worker retries."""
     redis: "Redis"
-    """Answers bytes. Keys under `<namespace>:user:` are yours."""
+    """Answers bytes."""
     log: "FilteringBoundLogger"
     """Bound to the event and the handler."""
     attempt: int
@@ -167,6 +167,11 @@ class Context:
         `text` holds the details, without message texts. `mend` is the command that shows or repairs it.
         """
         await self.services.notify(cause, text, mend)
+
+    @property
+    def keys(self) -> "Keys":
+        """The names of keys: `user("…")` names one of your own."""
+        return self.services.store.keys
 
     @property
     def rcs(self) -> Rcs:

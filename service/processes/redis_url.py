@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 SENTINEL_PORT = 26379
 REDIS_PORT = 6379
-SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")
+CLUSTER_SCHEMES = ("redis+cluster://", "rediss+cluster://")
+SCHEMES = ("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://", *CLUSTER_SCHEMES)
 
 _HOST = re.compile(r"[\w.-]+")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(%[\w.-]+)?")
@@ -27,12 +28,14 @@ Reader = Callable[[str], Any]
 class RedisTarget:
     """The address of Redis, and the login. The text form holds no login.
 
-    `addresses` are those of the sentinels where `master` is given. `path` is a socket's.
+    `addresses` are those of the sentinels where `master` is given, and of some servers of a `cluster`. `path` is a
+    socket's.
     """
 
     addresses: tuple[Address, ...] = ()
     path: str | None = None
     master: str | None = None
+    cluster: bool = False
     database: int = 0
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
@@ -44,6 +47,8 @@ class RedisTarget:
         if self.path is not None:
             return self.path
         hosts = ",".join(format_address(*each) for each in self.addresses)
+        if self.cluster:
+            return f"the cluster of {hosts}"
         return hosts if self.master is None else f"{self.master} of the sentinels {hosts}"
 
 
@@ -52,14 +57,17 @@ def format_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def is_cluster_url(url: str) -> bool:
+    """Return whether a URL names a Redis in cluster mode."""
+    return url.startswith(CLUSTER_SCHEMES)
+
+
 def parse_redis_url(url: str) -> RedisTarget:
     """Read a URL of one of the forms that `REDIS_URL` takes.
 
     Raises:
         ValueError: it does not fit. The text says what to write instead, and quotes nothing that may be a secret.
     """
-    if url.startswith(("redis+cluster://", "rediss+cluster://")):
-        raise ValueError("a Redis in cluster mode cannot be used: give a server without it (cluster-enabled no)")
     scheme = next((each for each in SCHEMES if url.startswith(each)), None)
     if scheme is None:
         raise ValueError(f"must begin with one of {', '.join(SCHEMES)}")
@@ -73,8 +81,14 @@ def parse_redis_url(url: str) -> RedisTarget:
         if "database" in found:
             raise ValueError("give the database in the path: redis+sentinel://host1,host2/master/0")
         return RedisTarget(**_sentinels(hosts, path), **found)
+    if is_cluster_url(url):
+        if found.get("database") or path.strip("/0"):
+            raise ValueError("a cluster has no databases: give redis+cluster://host1,host2")
+        return RedisTarget(
+            addresses=_addresses(hosts, REDIS_PORT, "redis+cluster://host1,host2"), cluster=True, **found
+        )
     if "," in hosts:
-        raise ValueError("several hosts need redis+sentinel://host1,host2/master/0")
+        raise ValueError("several hosts need redis+sentinel://host1,host2/master/0 or redis+cluster://host1,host2")
     database = _database(path.strip("/")) if path.strip("/") else found.pop("database", 0)
     found.pop("database", None)
     return RedisTarget(addresses=(_address(hosts, REDIS_PORT),), database=database, **found)
@@ -150,14 +164,21 @@ def _socket_path(hosts: str, path: str) -> str:
 
 def _sentinels(hosts: str, path: str) -> dict[str, Any]:
     master, _, database = path.strip("/").partition("/")
-    addresses = hosts.split(",")
-    if not hosts or not all(addresses) or not master:
-        raise ValueError("give redis+sentinel://host1,host2/master/0")
+    form = "redis+sentinel://host1,host2/master/0"
+    if not master:
+        raise ValueError(f"give {form}")
     return {
-        "addresses": tuple(_address(each, SENTINEL_PORT) for each in addresses),
+        "addresses": _addresses(hosts, SENTINEL_PORT, form),
         "master": _decoded(master),
         "database": _database(database) if database else 0,
     }
+
+
+def _addresses(hosts: str, default_port: int, form: str) -> tuple[Address, ...]:
+    addresses = hosts.split(",")
+    if not all(addresses):
+        raise ValueError(f"give {form}")
+    return tuple(_address(each, default_port) for each in addresses)
 
 
 def _flag(text: str) -> bool:

@@ -9,12 +9,12 @@ from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from nacl.signing import SigningKey
-from pydantic import AliasGenerator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AliasGenerator, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.events.event_types import Selection
 from service.processes.loopback import is_loopback
-from service.processes.redis_url import parse_redis_url
+from service.processes.redis_url import is_cluster_url, parse_redis_url
 from service.security.encryption import Sealer, parse_keys, sealer_of
 from service.security.standard_webhooks import Secret
 from service.security.telnyx_signature import TOLERANCE, PublicKey, describe_known_key
@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     base_url: Annotated[str, Trimmed, checked_by(values.check_api_url)] = "https://api.telnyx.com/v2"
     insecure_api: bool = False
     redis_url: Annotated[TrimmedSecret, checked_by(parse_redis_url)] = None
-    namespace: Annotated[str, checked_by(values.check_namespace)] = "ringback"
+    namespace: Annotated[str, checked_by(values.check_namespace)] = Field("ringback", validate_default=True)
     data: Path = Path("data")
     handlers: Annotated[str, values.ImportString] = "handlers:router"
     host: str = "127.0.0.1"
@@ -117,6 +117,13 @@ class Settings(BaseSettings):
     resend: Literal["same-key", "never"] = "same-key"
     dry_run: bool = False
     encryption_key: Annotated[TrimmedSecret, checked_by(parse_keys)] = None
+
+    @field_validator("namespace")
+    @classmethod
+    def _in_one_slot(cls, name: str, info: ValidationInfo) -> str:
+        """Return the name in braces for a cluster, which places by them all keys of a deployment in one slot."""
+        url: SecretStr | None = info.data.get("redis_url")
+        return f"{{{name}}}" if url is not None and is_cluster_url(url.get_secret_value()) else name
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:

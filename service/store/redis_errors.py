@@ -21,7 +21,8 @@ WRONG_SERVER = frozenset(
 
 _CODE = re.compile(r"[A-Z][A-Z_]{2,30}\b")
 _COMMAND = re.compile(r"'([A-Za-z|._-]{1,40})'")
-_CLUSTER = ("same slot", "non local key", "undeclared key")
+_ELSEWHERE = "non local key"
+_CLUSTER = ("same slot", _ELSEWHERE, "undeclared key")
 _TLS_RECORDS = ("\\x15", "\x15", "b'\\x15", "\\x16", "\x16")
 
 
@@ -42,6 +43,9 @@ def error_code(error: BaseException) -> str | None:
             return code
     if isinstance(error, exceptions.ResponseError) and _is_denied(error):
         return "NOPERM"
+    # In a script, while the slot moves to another server or has gone there.
+    if isinstance(error, exceptions.ResponseError) and _ELSEWHERE in str(error):
+        return "MOVED"
     found = _CODE.match(str(error)) if isinstance(error, exceptions.ResponseError) else None
     return found[0] if found else None
 

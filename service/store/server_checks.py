@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from service.settings import InvalidSettings
-from service.store.connection import address_of, connect
+from service.store.connection import address_of, connect, is_through_cluster
 from service.store.permissions import Needs, refusals
 from service.store.redis_errors import describe_redis_error
 from service.store.store import Store, in_pages
@@ -19,9 +19,7 @@ from service.store.store import Store, in_pages
 OLDEST_VERSION = 7
 START_SECONDS = 1.5
 _CLUSTER = (
-    "runs in cluster mode, which this version cannot use."
-    " Next: give the URL of a server without it (cluster-enabled no), such as redis://host:6379/0,"
-    " or of sentinels, redis+sentinel://host1,host2/master/0"
+    "runs in cluster mode. Next: write redis+cluster://host1,host2 in place of redis://, or give a server without it"
 )
 
 
@@ -40,7 +38,7 @@ async def unusable(redis: "Redis") -> str | None:
         redis.exceptions.RedisError: the server cannot be reached.
     """
     hello = await _hello(redis)
-    if hello.get(b"mode") == b"cluster":
+    if hello.get(b"mode") == b"cluster" and not is_through_cluster(redis):
         return f"Redis at {address_of(redis)} {_CLUSTER}"
     version = hello.get(b"version", b"").decode()
     major = version.partition(".")[0]
@@ -76,7 +74,7 @@ async def require_usable(redis: "Redis") -> None:
     """Refuse to go on with a server that cannot be used.
 
     Raises:
-        InvalidSettings: it is in cluster mode, or too old.
+        InvalidSettings: it is too old, or in cluster mode without a URL for that.
         redis.exceptions.RedisError: it cannot be reached.
     """
     if trouble := await unusable(redis):
@@ -87,7 +85,7 @@ def require_usable_at(url: str) -> None:
     """Refuse to start on a server that cannot be used. Do not wait longer than 1.5 s for its answer.
 
     Raises:
-        InvalidSettings: it is in cluster mode, or too old.
+        InvalidSettings: it is too old, or in cluster mode without a URL for that.
     """
 
     async def ask() -> None:

@@ -28,6 +28,7 @@ def _names_after(beginning: str) -> Callable[[str], str]:
 class Keys:
     """Key names of one deployment.
 
+    Under `redis+cluster://` the namespace stands in braces. So all keys lie in one slot.
     A number that is part of a key or a field is hidden if there is an encryption key (`Sealer.forms`).
 
     | key | type | holds |
@@ -141,6 +142,7 @@ class Keys:
         self.sign_ins = _names_after(f"{namespace}:sign_ins:")
         self.snapshot = _names_after(f"{namespace}:snapshot:")
         self.throttle = _names_after(f"{namespace}:throttle:")
+        self.user = _names_after(f"{namespace}:user:")
 
     def profile_countries(self, profile_id: str) -> str:
         return f"{self.namespace}:profile_countries:{hashlib.sha256(profile_id.encode()).hexdigest()[:32]}"

@@ -14,14 +14,18 @@ from urllib.parse import unquote
 import arq.worker
 import orjson
 import structlog
-from arq.connections import RedisSettings
+from arq.connections import ArqRedis, RedisSettings
+from arq.constants import abort_jobs_ss
 from arq.cron import CronJob, cron
+from redis.asyncio.client import Pipeline
+from redis.typing import EncodableT, KeyT
 
 from service.handler_checks import Times
 from service.messages.policy_file import policy_of
+from service.processes.redis_url import is_cluster_url
 from service.routing import CRON, Router
 from service.security.masking import describe_error
-from service.settings import Settings, load
+from service.settings import InvalidSettings, Settings, load
 from service.store.connection import connect, locate
 from service.store.inbox.accept import NewEvent, accept
 from service.store.store import Keys, Store
@@ -58,6 +62,24 @@ def _cron_job(name: str, times: Mapping[str, Times], settings: Settings) -> Cron
 def _in_arqs_types(times: Mapping[str, Times]) -> dict[str, Any]:
     """Return plain sets: at its first heart beat arq refuses other kinds, which ends the worker."""
     return {unit: set(wanted) if isinstance(wanted, AbstractSet) else wanted for unit, wanted in times.items()}
+
+
+class _Pipeline(Pipeline):
+    """A pipeline that leaves out arq's list of aborted jobs, whose one name all deployments share.
+
+    No job is ever aborted here. In a cluster the list lies in another slot, so a transaction with it is refused.
+    """
+
+    def zrem(self, name: KeyT, *values: EncodableT) -> Any:
+        return self if name == abort_jobs_ss else super().zrem(name, *values)
+
+
+class DeploymentRedis(ArqRedis):
+    """arq's client, which names keys of this deployment only."""
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Return a pipeline without arq's list of aborted jobs."""
+        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
 
 
 log = structlog.get_logger(__name__)
@@ -167,7 +189,13 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
 
 
 def _redis_settings(redis_url: str) -> RedisSettings:
-    """Return arq's form of a URL. arq does not decode the path of a socket."""
+    """Return arq's form of a URL. arq does not decode the path of a socket.
+
+    Raises:
+        InvalidSettings: the URL names a cluster, which arq's own worker cannot use.
+    """
+    if is_cluster_url(redis_url):
+        raise InvalidSettings("REDIS_URL: arq's own worker cannot use a cluster: start ringback worker in its place")
     settings = RedisSettings.from_dsn(redis_url)
     if settings.unix_socket_path is not None:
         settings.unix_socket_path = unquote(settings.unix_socket_path)

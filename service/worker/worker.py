@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import arq.worker
 import orjson
 import structlog
-from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from redis.exceptions import AuthenticationError, RedisError
 
@@ -141,7 +140,7 @@ class Worker(arq.worker.Worker):
     def _open_pools(self) -> None:
         """Open pools for commands and for waiting. The probe and handlers have others, so that none starves another."""
         self._waiting = Store.of(self._connect(MAX_WAIT + 2, connections=4), self._settings)
-        self._pool = ArqRedis(
+        self._pool = arq_compat.DeploymentRedis(
             self._connect(arq_compat.COMMAND_TIMEOUT, connections=self._most).connection_pool,
             job_serializer=arq_compat.serialize,
             job_deserializer=orjson.loads,

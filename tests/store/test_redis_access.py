@@ -232,7 +232,7 @@ def test_cluster_mode_ends_the_start_and_is_told_with_what_to_write(cluster: str
             assert ended.returncode == 2, ended.stderr
             assert "REDIS_URL" in ended.stderr
             assert "cluster mode" in ended.stderr
-            assert "redis://host:6379/0" in ended.stderr
+            assert "redis+cluster://host1,host2" in ended.stderr
         doctor = ringback("doctor", cwd=fleet.folder, **fleet.environment)
         assert (doctor.returncode, "cluster mode" in doctor.stdout) == (1, True)
 

@@ -4,6 +4,10 @@ local ns = KEYS[1]:match('^(.*):counts$')
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- In a cluster: end here, before anything is written, while the slot is moving. Then the keys stand on two servers, and a
+-- missing one is refused.
+if ns:sub(1, 1) == '{' then redis.call('EXISTS', ns .. ':missing') end
+
 local function event_key(id) return ns .. ':event:' .. id end
 
 -- is_leased: whether an event has a lease by this token that has not lapsed
