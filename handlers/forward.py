@@ -11,7 +11,7 @@ from service import Context, Discard, Event, Retry, Router, clock
 from service.outbound.errors import seconds_until
 from service.outbound.forwarding import is_gone, note_gone, original_of
 from service.outbound.tls import tls_context
-from service.routing import Dead
+from service.outcome import Dead
 from service.security import standard_webhooks
 from service.security.telnyx_signature import TIMESTAMP_HEADER
 from service.settings import Settings

@@ -7,7 +7,7 @@ from service.events import Message
 from service.messages.fallback import DUE, Case, cases, without_number
 from service.messages.fallback_sending import Fallback, preflight
 from service.messages.policy_file import policy_of
-from service.routing import Outcome
+from service.outcome import Outcome
 
 router = Router()
 

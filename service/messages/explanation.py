@@ -12,7 +12,7 @@ from service.events import Event, Message
 from service.messages.fallback import Case, Draft, cases, content_of, draft, without_number
 from service.messages.policy import NO_RULE, Policy
 from service.messages.sms_text import public_shorteners
-from service.routing import Dead
+from service.outcome import Dead
 
 PolicyDecision = Literal["send", "watch", "nothing"]
 

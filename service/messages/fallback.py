@@ -18,7 +18,7 @@ from service.messages.sms_text import readable, segments
 from service.messages.templates import BadTemplate, TemplateVariables
 from service.outbound.carriers import carrier_of
 from service.outbound.phone_numbers import country_of
-from service.routing import Dead
+from service.outcome import Dead
 
 DUE = "sms_fallback.due"
 """The event that is raised when a message should have been delivered by now."""

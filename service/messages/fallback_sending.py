@@ -21,7 +21,8 @@ from service.monitoring.labels import Labels
 from service.outbound.api_call import Call, idempotency_key, name_of_key
 from service.outbound.effect_rules import instead_of, not_sent_reason
 from service.outbound.handler_run_state import CLEAR_FOR, current_run
-from service.routing import Context, Retry
+from service.outcome import Retry
+from service.routing import Context
 from service.store.effects.rate_limits import Blocked, Deferred, Room, room
 from service.store.facts import message_states
 from service.store.facts.consent import KeyMissing

@@ -28,8 +28,9 @@ from telnyx import APIError
 
 from service import clock
 from service.events import Event, read_envelope, read_event
+from service.outcome import Outcome
 from service.processes import embedded_server
-from service.routing import Handler, Lifespan, Outcome, Router, Subscription
+from service.routing import Handler, Lifespan, Router, Subscription
 from service.settings import Settings
 from service.store.connection import connect, server_time
 from service.store.inbox.accept import NewEvent, accept, find

@@ -24,7 +24,8 @@ from service.monitoring.tracebacks import tell_traceback
 from service.outbound.errors import Refusal
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Run, current_run
-from service.routing import Context, Dead, Lifespan, Outcome, Router, Subscription
+from service.outcome import Dead, Outcome
+from service.routing import Context, Lifespan, Router, Subscription
 from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
 from service.store.effects.blocks import ALL, DETAIL, PAUSED, pause_block

@@ -16,7 +16,7 @@ from telnyx import APIConnectionError, APIError
 from service.outbound.effect_rules import not_sent_reason
 from service.outbound.errors import Refusal, classify_error
 from service.outbound.gate import ACCOUNT_PROBE, LONGEST_PAUSE
-from service.routing import Dead, Discard, Retry
+from service.outcome import Dead, Discard, Retry
 from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.facts.consent import KeyMissing

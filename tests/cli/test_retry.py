@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from service import Context, Event, Router
-from service.routing import Dead
+from service.outcome import Dead
 from service.store.inbox import dead_letters
 from service.store.inbox.records import EventRecord
 from service.store.store import Store

@@ -21,7 +21,7 @@ HANDLERS = """
 from handlers import router as built_in
 from service import Context, Discard, Event, Retry, Router
 from service.events import Message
-from service.routing import Dead
+from service.outcome import Dead
 
 router = Router(built_in)
 

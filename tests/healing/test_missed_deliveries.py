@@ -8,7 +8,7 @@ import pytest
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.healing import missed_deliveries
-from service.routing import Dead
+from service.outcome import Dead
 from service.store.facts.consent import consent_of
 from service.store.inbox.dead_letters import drop
 from service.store.inbox.healing import state_of

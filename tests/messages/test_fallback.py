@@ -8,7 +8,7 @@ import pytest
 from service.events import Event, Message
 from service.messages.fallback import DUE, Case, cases, content_of, draft, request
 from service.messages.policy import Policy, default_policy
-from service.routing import Dead
+from service.outcome import Dead
 from tests.messages.policies import SMS_FROM, policy
 from tests.telnyx_events import finalized_rcs
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service import Context, Event, Router
-from service.routing import Dead
+from service.outcome import Dead
 from service.security.anonymize import Anonymizer, masked
 from service.security.masking import mask_number, mask_numbers
 from service.security.numbers import NumberMatcher

@@ -13,7 +13,7 @@ import pytest
 
 from handlers import router as built_in
 from service import Context, Discard, Event, Retry, Router
-from service.routing import Dead
+from service.outcome import Dead
 from service.store.inbox.audit import audit
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
