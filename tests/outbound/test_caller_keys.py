@@ -44,12 +44,30 @@ async def send_sms(ctx: Context, number: str) -> Any:
     return await ctx.telnyx.messages.send(from_=SMS_FROM, to=number, text="Hello", idempotency_key="sms-17")
 
 
+async def send_by_short_code(ctx: Context, number: str) -> Any:
+    send = ctx.telnyx.messages.send_short_code
+    return await send(from_="36180", to=number, text="Hello", idempotency_key="short-17")
+
+
+async def send_by_pool(ctx: Context, number: str) -> Any:
+    send = ctx.telnyx.messages.send_number_pool
+    return await send(messaging_profile_id="p-1", to=number, text="Hello", idempotency_key="pool-17")
+
+
+async def send_to_group(ctx: Context, number: str) -> Any:
+    send = ctx.telnyx.messages.send_group_mms
+    return await send(from_=SMS_FROM, to=[number, fresh_number()], text="Hello", idempotency_key="group-17")
+
+
 CALLS: dict[str, Call] = {
     "agent-17": create_agent,
     "order-17": order_numbers,
     "chat-17": chat_by_sms,
     "chat-18": chat_by_whatsapp,
     "sms-17": send_sms,
+    "short-17": send_by_short_code,
+    "pool-17": send_by_pool,
+    "group-17": send_to_group,
 }
 
 
@@ -82,7 +100,7 @@ def test_a_callers_own_key_reaches_telnyx(stack: Stack, key: str) -> None:
     assert [each.idempotency_key for each in posts(stack)] == [key]
 
 
-@pytest.mark.parametrize("key", ["agent-17", "chat-17", "chat-18"])
+@pytest.mark.parametrize("key", ["agent-17", "chat-17", "chat-18", "short-17", "pool-17"])
 def test_an_answer_that_was_lost_is_asked_for_again_under_the_same_key(stack: Stack, key: str) -> None:
     stack.simulator.add_fault(kind="reset", when="after", method="POST")
     record = run(stack, calling(CALLS[key], fresh_number()))

@@ -7,7 +7,7 @@ from service.testing.simulator import billing, profiles, rcs
 from service.testing.simulator.account import Account
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.hosted import numbers, order_operations
-from service.testing.simulator.messages import detail_records, inbound, rich_sending, sending
+from service.testing.simulator.messages import detail_records, inbound, rich_sending, sending, sending_by_kind
 from service.testing.simulator.rcs_registration import agent_operations
 from service.testing.simulator.rcs_registration import brands as rcs_brands
 from service.testing.simulator.ten_dlc import brands, campaign_operations
@@ -40,14 +40,24 @@ _PROFILES = "/messaging_profiles"
 _CAMPAIGN = "/10dlc/campaign/{campaign_id}"
 _PARTNER = "/10dlc/partner_campaigns"
 _CAMPAIGN_NUMBERS = "/10dlc/phone_number_campaigns"
+_WINDOW = "/whatsapp/phone_numbers/{phone_number}/conversation_window"
 _RCS_AGENTS = "/rcs/agents"
 _RCS_BRANDS = "/rcs/brands"
 
 OPERATIONS = (
     Operation("POST", "/messages", sending.send, idempotent=True),
     Operation("POST", "/messages/schedule", sending.schedule),
+    Operation("POST", "/messages/long_code", sending_by_kind.send_long_code, idempotent=True),
+    Operation("POST", "/messages/short_code", sending_by_kind.send_short_code, idempotent=True),
+    Operation("POST", "/messages/number_pool", sending_by_kind.send_number_pool, idempotent=True),
+    Operation("POST", "/messages/alphanumeric_sender_id", sending_by_kind.send_alphanumeric, idempotent=True),
+    Operation("POST", "/messages/group_mms", sending_by_kind.send_group_mms, idempotent=True),
+    Operation("GET", "/messages/group/{message_id}", sending_by_kind.list_group),
     Operation("POST", "/messages/rcs", rich_sending.send_rcs, idempotent=True),
     Operation("POST", "/messages/whatsapp", rich_sending.send_whatsapp, idempotent=True),
+    Operation("GET", _WINDOW, rich_sending.retrieve_window),
+    # The SDK writes the version twice. Source: SDK 4.189, `whatsapp.phone_numbers`.
+    Operation("GET", f"/v2{_WINDOW}", rich_sending.retrieve_window),
     Operation("POST", "/ai/assistants/{id}/chat/sms", sending.send_assistant_sms, idempotent=True),
     Operation("POST", "/ai/assistants/{id}/chat/whatsapp", sending.send_assistant_whatsapp, idempotent=True),
     Operation("GET", "/messages/rcs/deeplinks/{agent_id}", rcs.generate_deeplink),

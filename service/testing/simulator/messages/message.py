@@ -39,6 +39,7 @@ class Message:
     `sender` is a number, a short code or an alphanumeric sender ID, and for RCS the agent's id. `content` is what RCS
     and WhatsApp carry: the `agent_message` or `whatsapp_message` of a send, the `body` of an inbound message. The
     `user_id` is that of a WhatsApp user, whose number may be hidden: `sender` is empty then. `unicode` asks for UCS-2.
+    `group_id` is the id of the group MMS that it is a part of.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Message:
     autoresponse_type: str | None = None
     user_id: str | None = None
     carrier: str = LISTED["T-Mobile"]
+    group_id: str | None = None
 
     @property
     def encoding(self) -> str:

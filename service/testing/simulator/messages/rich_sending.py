@@ -14,7 +14,7 @@ from service.testing.simulator.messages.message import Fallback, Message, Messag
 from service.testing.simulator.messages.payload import accepted_payload
 from service.testing.simulator.messages.sending import admit
 from service.testing.simulator.rcs import RcsAgent
-from service.testing.simulator.simulated_clock import is_iso
+from service.testing.simulator.simulated_clock import is_iso, iso
 
 LONGEST_RCS_TEXT = 3072
 LONGEST_WHATSAPP_TEXT = 4096
@@ -103,6 +103,20 @@ def send_whatsapp(account: Account, call: OperationCall) -> Answer:
     _check_window(account, message)
     sender = {"phone_number": message.sender, "line_type": "Wireless"}
     return Answer({"data": accepted_payload(begin(account, message), sender, message.content)}, headers=headers)
+
+
+def retrieve_window(account: Account, call: OperationCall) -> Answer:
+    """Show whether a recipient may be sent more than templates. Source: SDK 4.189, `whatsapp.phone_numbers`."""
+    ours, theirs = call.parameters["phone_number"], call.query.get("destination_number")
+    if theirs is None:
+        raise missing_parameter("/destination_number")
+    now = account.clock.now()
+    asked = Message(id="", type="WHATSAPP", sender=ours, to=theirs, received_at=now)
+    opened = max((each.received_at for each in account.messages if _opens_window(each, asked)), default=None)
+    if opened is None:
+        return Answer({"data": {"window_active": False, "window_expires_at": None, "last_user_message_at": None}})
+    times = {"last_user_message_at": iso(opened), "window_expires_at": iso(opened + WINDOW)}
+    return Answer({"data": {"window_active": True, "window_type": "24h", **times}})
 
 
 def _check_lifetime(agent_message: dict[str, Any]) -> None:

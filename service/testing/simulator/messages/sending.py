@@ -79,7 +79,15 @@ def admit(account: Account, message: Message) -> dict[str, str]:
 
 def send(account: Account, call: OperationCall) -> Answer:
     """Accept an SMS or MMS, and send it in the background."""
-    request = call.read(CreateMessageRequest)
+    return accept(account, call.read(CreateMessageRequest))
+
+
+def accept(account: Account, request: CreateMessageRequest) -> Answer:
+    """Check an SMS or MMS, and send it in the background.
+
+    Raises:
+        ApiError: it cannot be sent.
+    """
     _check_sender(request)
     _check_content(request)
     message = _message(account, request)
