@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Receive Telnyx webhooks, keep every event, and run plain Python handlers on it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 

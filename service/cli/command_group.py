@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
-from service.cli.commands import COMMANDS
+from service.cli.commands import COMMANDS, epilog
 from service.security.masking import printable_lines
 
 REVEAL = "reveal"
@@ -41,9 +41,16 @@ class LazyGroup(CommandGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Show the lines of the table, so that the list imports no command."""
+        self._listed().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return the names that begin so, without an import too: a shell asks at each key."""
+        listed = self._listed()
+        return listed.shell_complete(type(ctx)(listed, info_name=ctx.info_name, resilient_parsing=True), incomplete)
+
+    def _listed(self) -> TyperGroup:
         lines: Any = {name: TyperCommand(name, help=line) for name, (_, line) in COMMANDS.items()}
-        listed = TyperGroup(name=self.name, commands=lines, help=self.help, params=self.params)
-        listed.format_help(ctx, formatter)
+        return TyperGroup(name=self.name, commands=lines, help=self.help, params=self.params)
 
 
 class LazyCommands(Mapping[str, TyperCommand | TyperGroup]):
@@ -68,10 +75,19 @@ def _command(name: str, defined: Any) -> TyperCommand | TyperGroup:
         alone.command(name)(defined)
         command = get_command(alone)
     command.name = name
+    for path, each in _paths(command, name):
+        each.epilog = epilog(path)
     for each in _leaves(command):
         if any(parameter.name == REVEAL for parameter in each.params):
             each.callback = _on_record_if_revealing(each.callback)
     return command  # type: ignore[no-any-return]
+
+
+def _paths(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield a command and those of a group, each with its words after `ringback`."""
+    yield path, command
+    for name, each in getattr(command, "commands", {}).items():
+        yield from _paths(each, f"{path} {name}")
 
 
 def _leaves(command: Any) -> Iterator[Any]:

@@ -5,6 +5,7 @@ help.
 """
 
 import tomllib
+from functools import cache
 from importlib.resources import files
 
 _TABLE = tomllib.loads((files(__package__) / "commands.toml").read_text("utf-8"))
@@ -12,3 +13,14 @@ _TABLE = tomllib.loads((files(__package__) / "commands.toml").read_text("utf-8")
 COMMANDS: dict[str, tuple[str, str]] = {
     name: (f"service.cli.{command['module']}", command["help"]) for name, command in _TABLE.items()
 }
+
+
+@cache
+def examples() -> dict[str, list[str]]:
+    """Return examples by the words of their command after `ringback`."""
+    return tomllib.loads((files(__package__) / "examples.toml").read_text("utf-8"))
+
+
+def epilog(path: str) -> str | None:
+    """Return the examples of a command as the end of its help, each on a line."""
+    return "\n".join(["Examples:", *examples()[path]]) if path in examples() else None
