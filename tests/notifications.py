@@ -15,7 +15,7 @@ def noted(stack: Stack) -> dict[str, list[tuple[str, str]]]:
         found: dict[str, list[tuple[str, str]]] = {}
         for cause in causes:
             fields: list[bytes] = await pending(store.redis.hkeys(f"{store.namespace}:notice:{cause.decode()}"))
-            entries = {field.partition(b":")[2] for field in fields if field.startswith((b"new:", b"told:"))}
+            entries = {field.partition(b":")[2] for field in fields if field.startswith((b"new:", b"sent:"))}
             found[cause.decode()] = sorted((text, mend) for text, mend in map(orjson.loads, entries))
         return found
 

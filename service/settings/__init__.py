@@ -19,6 +19,7 @@ from service.security.encryption import Sealer, parse_keys, sealer_of
 from service.security.standard_webhooks import Secret
 from service.security.telnyx_signature import TOLERANCE, PublicKey, describe_known_key
 from service.settings import values
+from service.settings.alert_rate import AlertRate
 from service.settings.send_limits import SendLimits
 from service.settings.values import Duration, Size, Trimmed, TrimmedSecret, TrimmedText, checked_by
 
@@ -105,6 +106,7 @@ class Settings(BaseSettings):
     replies_per_hour: int = Field(1000, ge=1)
     reply_countries: Annotated[frozenset[str], NoDecode, values.read_by(values.countries)] = frozenset()
     notify: TrimmedSecret = None
+    delivery_alerts: Annotated[AlertRate, NoDecode, values.read_by(AlertRate.parse)] = AlertRate()
     public_url: Annotated[TrimmedText, values.webhook_url("/webhooks")] = None
     failover_url: Annotated[TrimmedText, values.webhook_url("/webhooks/failover")] = None
     failover_shares_store: bool = False

@@ -80,6 +80,7 @@ class Keys:
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read whole (ms) |
     | `<ns>:optouts_latest_read` | string | when the latest rows of that list were last read (ms) |
     | `<ns>:optouts_reader` | string | who reads that list now |
+    | `<ns>:delivery_failures:<digest>` | sorted set | a code and sender: failed messages by time (ms) |
     | `<ns>:url_domains` | string | the account's own link domains (JSON), for an hour |
     | `<ns>:replies:<number>` | set | answers given to one number lately |
     | `<ns>:reply_budget` | sorted set | replies of the last hour by the time of their reservation (ms) |

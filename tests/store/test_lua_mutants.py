@@ -16,6 +16,7 @@ TESTS = (
     "tests/store/test_sms_budget.py",
     "tests/store/test_intent_conditions.py",
     "tests/store/test_held_blocks.py",
+    "tests/store/test_delivery_failures.py",
 )
 MUTANTS = [
     ("lib/message_state.lua", "delivered = 8, read = 9 }", "delivered = 1, read = 9 }"),
@@ -46,6 +47,10 @@ MUTANTS = [
     ("effect_begin.lua", "reserve_budget(name, message.segments, sum, message.window)", ""),
     ("effect_begin.lua", "{ 'encryption_key_missing', unpack(missing) }", "nil"),
     ("effect_end.lua", "release_budget(ARGV[1])", ""),
+    ("delivery_failure.lua", "redis.call('ZREMRANGEBYSCORE', key, '-inf', now - window)", ""),
+    ("delivery_failure.lua", "redis.call('PEXPIRE', key, window)", ""),
+    ("delivery_failure.lua", "redis.call('ZREMRANGEBYRANK', key, 0, -most - 1)", ""),
+    ("delivery_failure.lua", "'NX', now", "now"),
     ("lib/budget.lua", "+ segments <= limit", "<= limit"),
     (
         "report.lua",

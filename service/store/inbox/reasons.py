@@ -4,7 +4,7 @@ Three kinds of reasons are open: Telnyx's error codes, names of exceptions, and 
 """
 
 DONE = frozenset(
-    {"already_delivered", "already_sent", "as_known", "decided", "deleted", "in_place", "native_fallback"}
+    {"already_delivered", "already_sent", "as_known", "below_rate", "decided", "deleted", "in_place", "native_fallback"}
     | {"needs_nobody", "no_number", "no_order_id", "no_rule", "not_about_us", "not_armed", "not_due"}
     | {"no_transfer", "not_failed", "not_ours", "not_permitted", "not_rcs", "not_selected", "nothing_held"}
     | {"nothing_said", "nothing_to_do", "older_than_known", "opted_out", "our_own", "over_budget", "quiet_hours"}
