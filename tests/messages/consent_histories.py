@@ -32,11 +32,11 @@ from service.outbound.gate import Gate
 from service.routing import Router
 from service.settings import Settings
 from service.store.facts.consent import record_consent
-from service.store.inbox.accept import LENGTH_BYTES, NewEvent, accept, find
+from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord
-from service.store.scripts import script
+from service.store.scripts import LENGTH_BYTES, script
 from service.store.store import Store
 from service.worker.handler_runner import HandlerMetrics, HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent

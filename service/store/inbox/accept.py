@@ -22,13 +22,12 @@ from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status
 from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
-from service.store.scripts import is_script_error
+from service.store.scripts import behind_length, is_script_error
 from service.store.store import Store
 
 CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one. Later a status may come again."""
 
-LENGTH_BYTES = 4
 MOST_IDS = 3
 """Ids in a body by which its event is found."""
 _ID = re.compile(rb'"id"\s*:\s*"([^"\\]{8,128})"')
@@ -151,7 +150,7 @@ def pack(
     terms, values = index_terms(identity, event_type, body, encryption), orjson.dumps(more) if more else b""
     parts = (identity.encode(), event_type.encode(), source.encode(), terms, values)
     sealed = encryption.seal(body, body_place(identity)) if body else b""
-    return b"".join([piece for part in parts for piece in (len(part).to_bytes(LENGTH_BYTES), part)]) + sealed
+    return b"".join([*map(behind_length, parts), sealed])
 
 
 @lru_cache(maxsize=1024)

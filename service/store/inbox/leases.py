@@ -14,7 +14,7 @@ from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord, parse_record
 from service.store.inbox.workers import WorkerSign
-from service.store.scripts import Argument
+from service.store.scripts import Argument, behind_length
 from service.store.store import Store
 
 DRAINING_IS_REMEMBERED = 86_400_000
@@ -202,12 +202,15 @@ def renewal(
 
 def finishing(endings: Iterable[HandlerResults]) -> list[Argument]:
     """Return the arguments of `finish.lua`."""
-    args: list[Argument] = []
-    for ending in endings:
-        args += (ending.lease.record.id, ending.lease.token, int(ending.release), len(ending.handlers))
-        for handler in ending.handlers.items():
-            args += handler
-    return args
+    return [_pack(each) for each in endings]
+
+
+def _pack(ending: HandlerResults) -> bytes:
+    lease = ending.lease
+    parts = [behind_length(lease.record.id.encode()), behind_length(lease.token.encode()), bytes((ending.release,))]
+    for name, record in ending.handlers.items():
+        parts += (behind_length(name.encode()), behind_length(record))
+    return b"".join(parts)
 
 
 async def announce_stop(store: Store, worker: str) -> None:

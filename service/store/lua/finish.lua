@@ -3,24 +3,31 @@
 --
 -- requires: changes lease settle
 -- Keys:   those of settle and lease
--- ARGV:   for each event: id, token, release ('1' | '0'), number of handlers, then name, JSON for each of those
+-- ARGV:   for each event, packed: id, token, release (one byte: 1 | 0), then name and JSON of each handler. Each text stands
+--         behind its length in 4 bytes.
 -- Answer: for each event its state, or 'lost'
 -- Cost:   O(events × (handlers + log queue))
-local answers = {}
-local i = 1
-while i <= #ARGV do
-  local id, token, release, handlers = ARGV[i], ARGV[i + 1], ARGV[i + 2] == '1', tonumber(ARGV[i + 3])
-  local f = read_settled(id)
-  if f[2] ~= token or tonumber(f[3]) <= now then
-    answers[#answers + 1] = 'lost'
-  else
-    local results = {}
-    for j = i + 4, i + 3 + 2 * handlers, 2 do results['h:' .. ARGV[j]] = ARGV[j + 1] end
-    answers[#answers + 1] = collect_settlement(id, f, results, release)
-    -- Last, so that the lease's holder can repeat a call that failed half-way.
-    if release then collect_release(id, token, handlers > 0) end
+
+-- unpack_results: id, token, whether to give the lease back, the records of handlers by field, and whether there are any
+local function unpack_results(packed)
+  local id, token, release, at = struct.unpack('>I4c0I4c0I1', packed)
+  local results = {}
+  while at <= #packed do
+    local name, record
+    name, record, at = struct.unpack('>I4c0I4c0', packed, at)
+    results['h:' .. name] = record
   end
-  i = i + 4 + 2 * handlers
+  return id, token, release == 1, results, next(results) ~= nil
 end
+
+local answers = answer_each(1, function(packed)
+  local id, token, release, results, ended = unpack_results(packed)
+  local f = read_settled(id)
+  if f[2] ~= token or tonumber(f[3]) <= now then return 'lost' end
+  local state = collect_settlement(id, f, results, release)
+  -- Last, so that the lease's holder can repeat a call that failed half-way.
+  if release then collect_release(id, token, ended) end
+  return state
+end)
 write_changes()
 return answers
