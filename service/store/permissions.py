@@ -10,10 +10,9 @@ from service.store.store import Keys, Store
 
 WORKER_COMMANDS = frozenset(
     {"BLPOP", "DEL", "EXEC", "EXISTS", "EXPIRE", "GET", "HGET", "HGETALL", "HINCRBY", "HSCAN", "HSET", "HSETNX"}
-    | {"INCRBY", "MULTI", "PEXPIRE", "PSETEX", "SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME", "UNWATCH"}
-    | {"WATCH", "XADD", "XREVRANGE"}
-    | {"ZADD", "ZCARD", "ZCOUNT", "ZINCRBY", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE"}
-    | {"ZREVRANK", "ZSCAN", "ZSCORE"}
+    | {"INCRBY", "MULTI", "PEXPIRE", "PSETEX", "RPUSH", "SCAN", "SET", "SETEX", "SMEMBERS", "SRANDMEMBER", "TIME"}
+    | {"UNWATCH", "WATCH", "XADD", "XREVRANGE", "ZADD", "ZCARD", "ZCOUNT", "ZINCRBY", "ZMSCORE", "ZRANGE"}
+    | {"ZRANGEBYSCORE", "ZREM", "ZREMRANGEBYSCORE", "ZREVRANK", "ZSCAN", "ZSCORE"}
 )
 """Commands that workers and the command line send outside scripts, those of arq for its jobs and cron among them."""
 

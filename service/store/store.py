@@ -49,6 +49,10 @@ class Keys:
     | `<ns>:causes` | hash | digest of a cause of death → handler, reason and first death (JSON), at most 1,000 |
     | `<ns>:died:<digest>` | sorted set | ids of the events that are dead for this cause by the time of their end (ms) |
     | `<ns>:issues` | hash | digest of a cause → the state that an operator gave it (JSON) |
+    | `<ns>:jobs` | sorted set | ids of bulk jobs by the time of their creation (ms) |
+    | `<ns>:jobs_due` | sorted set | ids of unfinished bulk jobs by the time (ms) when a worker takes them |
+    | `<ns>:job:<id>` | hash | a bulk job and its progress, for 7 days after its end |
+    | `<ns>:job_ids:<id>` | list | ids of the events of an unfinished bulk job |
     | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
     | `<ns>:lapsed:<worker>` | set | ids of events whose leases by this worker lapsed |
@@ -119,6 +123,8 @@ class Keys:
         self.heal_turn = f"{namespace}:heal_turn"
         self.idempotency_probe = f"{namespace}:idempotency_probe"
         self.issues = f"{namespace}:issues"
+        self.jobs = f"{namespace}:jobs"
+        self.jobs_due = f"{namespace}:jobs_due"
         self.maintenance = f"{namespace}:maintenance"
         self.optout_keys = f"{namespace}:optout_keys"
         self.optouts = f"{namespace}:optouts"
@@ -136,6 +142,8 @@ class Keys:
         self.workers = f"{namespace}:workers"
         self.draining = _names_after(f"{namespace}:draining:")
         self.event = _names_after(f"{namespace}:event:")
+        self.job = _names_after(f"{namespace}:job:")
+        self.job_ids = _names_after(f"{namespace}:job_ids:")
         self.message = _names_after(f"{namespace}:message:")
         self.rcs = _names_after(f"{namespace}:rcs:")
         self.replies = _names_after(f"{namespace}:replies:")

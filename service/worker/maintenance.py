@@ -20,6 +20,8 @@ from service.store.inbox import dead_letters
 from service.store.inbox.dead_letters import DeadCause, new_causes
 from service.store.inbox.erasure import erase_ended
 from service.store.inbox.maintenance import ENOUGH, STEP, MaintenanceDue, due, expire, memory_share, prune_bodies, sweep
+from service.store.operators.bulk_jobs import Job
+from service.store.operators.job_runner import carry_out, due_job
 from service.store.redis_errors import describe_cause
 from service.store.scripts import is_script_error
 from service.store.store import Store, check_cancelled
@@ -66,13 +68,19 @@ class Maintenance:
     _waits: bool = False
     _shortage: int = -1
     _failures: dict[str, str] = field(default_factory=dict)
+    _job: "asyncio.Task[Job | None] | None" = None
 
     async def run_forever(self) -> None:
         """Take the steps until cancelled. An outage of Redis is waited out."""
-        while True:
-            is_idle = await self.run_once()
-            check_cancelled()
-            await asyncio.sleep(IDLE_PAUSE if is_idle else PAUSE)
+        try:
+            while True:
+                is_idle = await self.run_once()
+                check_cancelled()
+                await asyncio.sleep(IDLE_PAUSE if is_idle else PAUSE)
+        finally:
+            if self._job is not None:
+                self._job.cancel()
+                await asyncio.gather(self._job, return_exceptions=True)
 
     async def run_once(self) -> bool:
         """Take each due step that is this worker's to take. One that fails hinders none of the others.
@@ -127,6 +135,7 @@ class Maintenance:
             "sweep": self._sweep,
             "log_dead": lambda: log_dead(store),
             "erase_ended": lambda: erase_ended(store),
+            "jobs": self._take_job,
         }
 
     async def _attempt(self, name: str, step: Callable[[], Awaitable[T]]) -> T | None:
@@ -185,6 +194,15 @@ class Maintenance:
         self._moves_at = time.monotonic() + HOUR
         if moved:
             log.info("opt-outs moved to the first encryption key", number=moved)
+
+    async def _take_job(self) -> None:
+        """Carry out a bulk job whose process has ended, beside the other steps."""
+        if self._job is not None and not self._job.done():
+            return
+        job = await due_job(self.store)
+        if job is not None:
+            log.info("a worker goes on with a bulk job", job=job)
+            self._job = asyncio.create_task(self._attempt("jobs", lambda: carry_out(self.store, job)))
 
     async def _sweep(self) -> None:
         put_back = await sweep(self.store, first=self._rank)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from service.store.inbox.handler_records import HandlerRecord
-from service.store.inbox.search import MOST_AT_ONCE, EventFilter, Watch
+from service.store.inbox.search import EventFilter
+from service.store.inbox.watch import MOST_AT_ONCE, Watch
 from service.store.store import Store
 from tests.cli.deployment import ROOT, Deployment
 from tests.waiting import wait_for

@@ -18,13 +18,15 @@ from typer.testing import CliRunner
 import service.cli
 from service.cli import app
 from service.cli.command_group import CommandGroup
-from service.cli.events.bulk import report
+from service.cli.events.bulk import JobResult, report
 from service.cli.events.follow import _in_words
 from service.cli.output import confirm, print_table
 from service.dashboard.timeline import Line
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
+from service.store.inbox.search import EventFilter
+from service.store.operators.bulk_jobs import Job, JobRequest
 from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.terminal import on_terminal
@@ -153,8 +155,13 @@ def test_an_explanation_shows_no_text_raw(tmp_path: Path) -> None:
         assert "\\u001b[2J" in result.output if options else "\\x1b[2J" in result.output
 
 
+def result_for(event_id: str) -> JobResult:
+    job = Job("j", JobRequest("retry", EventFilter()), "ann", "done", 1, 1, tally={"gone": 1})
+    return JobResult(job, {event_id: "gone"})
+
+
 @pytest.mark.parametrize(
-    "shown", [lambda text: confirm(text, yes=False), lambda text: report(["gone"], text, [text], named=True)]
+    "shown", [lambda text: confirm(text, yes=False), lambda text: report(result_for(text), "retried", named=True)]
 )
 def test_questions_and_reports_show_no_text_raw(shown: Any, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises((typer.Abort, typer.Exit, EOFError, OSError)):

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from service.events.consent import ConsentChange
 from service.events.message import MessageStatus, RecipientStatus
 from service.store.effects import blocks, ledger, rate_limits
@@ -14,6 +16,7 @@ from service.store.inbox import accept, dead_letters, erasure, maintenance, tran
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
+from service.store.operators import bulk_jobs
 from tests.store.half_way import Scenario, T, World
 
 Step = Callable[[World], Awaitable[Any]]
@@ -101,6 +104,15 @@ def renewing(*held: HeldLease, answered: int = 9) -> Step:
     return act
 
 
+def turning(place: int, number: int) -> Step:
+    results = {"retried": number} if number else {}
+
+    async def act(world: World) -> Any:
+        return await world.store.run("job_turn", "j", "r", 9000, place, number, orjson.dumps(results), 5, 9)
+
+    return act
+
+
 ENTRY = Entry(
     name="e-1",
     event_id="one",
@@ -155,6 +167,11 @@ _noticed: Sequence[notices.Notice] = (notices.Notice("cause", 1, 0, {b"entry": 1
 FALLBACK = SendConditions((NUMBER,), InsteadOf("m-1", None, 2, 5, 9e5))
 TWO = (EVENT, replace(EVENT, identity="two"))
 OPEN = accepting(*TWO)
+JOB = then(
+    putting("rpush", "job_ids:j", "one", "two"),
+    putting("hset", "job:j", mapping={"state": "running", "collected": 2}),
+    putting("zadd", "jobs_due", {"j": 1}),
+)
 BLOCKING = HeldLease("one", "w:1", "overdue", {"handler": "greet", "place": "my_handlers.py:3 in greet"})
 LEASED = then(accepting(EVENT), claiming("greet"))
 DONE = then(LEASED, ending("done"))
@@ -277,6 +294,16 @@ SCENARIOS = (
         "replay another handler again",
         then(BEGUN, answering("done", 200), ending("done")),
         calling(dead_letters.replay, ["one"], handler="greet", again=True),
+        same_answer=False,
+    ),
+    Scenario("job_turn", JOB, turning(0, 0), same_answer=False),
+    Scenario("job_turn counts", then(JOB, turning(0, 0)), turning(0, 1)),
+    Scenario("job_turn ends", then(JOB, turning(0, 0)), turning(0, 2), same_answer=False),
+    Scenario("job_state cancels", JOB, calling(bulk_jobs.cancel_job, "j"), same_answer=False),
+    Scenario(
+        "job_state resumes",
+        then(JOB, calling(bulk_jobs.cancel_job, "j")),
+        calling(bulk_jobs.resume_job, "j"),
         same_answer=False,
     ),
     Scenario("cancel", accepting(replace(EVENT, delay=9000)), calling(accept.cancel, "one", remember=9000)),

@@ -1,13 +1,12 @@
 """`ringback dead`."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Annotated
 
 import typer
 
 from service.cli.connections import with_redis
-from service.cli.events.bulk import events, in_batches, report
+from service.cli.events.after_retry import wait_for_end, warn_of_workers
+from service.cli.events.bulk import events, report, run_job
 from service.cli.events.dead_list import list_dead, show_causes
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_dead_events
 from service.cli.events.handler_names import refuse_unknown_handler
@@ -15,10 +14,9 @@ from service.cli.events.timeline_view import read_event, show
 from service.cli.options import EventIdArgument, JsonOption, RevealOption, YesOption
 from service.cli.output import confirm, fail
 from service.settings import load
-from service.store.inbox.dead_letters import OperatorVerdict, drop, retry
+from service.store.inbox.dead_letters import OperatorVerdict
 from service.store.inbox.search import EventFilter, dead_ids
-
-Step = Callable[..., Awaitable[Sequence[str]]]
+from service.store.operators.bulk_jobs import JobRequest
 
 dead = typer.Typer(help="List, retry and drop dead events.", no_args_is_help=True)
 
@@ -48,6 +46,7 @@ def retry_dead(
     every: AllOption = False,
     sent: Annotated[bool, typer.Option("--sent", help="Unconfirmed effects did happen.")] = False,
     not_sent: Annotated[bool, typer.Option("--not-sent", help="Unconfirmed effects did not happen.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for their end, and say what became of them.")] = False,
     yes: YesOption = False,
     yes_send: YesSendOption = False,
 ) -> None:
@@ -58,17 +57,26 @@ def retry_dead(
 
     An event with an unconfirmed effect stays unchanged until a person gives its id with --sent or --not-sent.
 
-    Exit codes: 0 retried, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
+    Many events are a job (`ringback jobs`): new events are processed first. Ctrl-C cancels the rest of it.
+
+    Exit codes: 0 retried, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage. With --wait,
+    also 1 where one is dead again.
     """
     if sent and not_sent:
         raise typer.BadParameter("say either --sent or --not-sent")
     word: OperatorVerdict = "sent" if sent else "not_sent" if not_sent else ""
     if word and not ids:
         raise typer.BadParameter("--sent and --not-sent are said of events by their ids")
-    step = partial(retry, word=word, trusted=yes_send or load().dry_run)
     selected = _selected(ids, selection, every=every)
-    confirm(f"Retry {events(len(selected))}?", yes=yes or not selected)
-    report(_run(step, selected, selection, "Retrying"), "retried", selected, named=bool(ids))
+    if selected:
+        warn_of_workers()
+        confirm(f"Retry {events(len(selected))}?", yes=yes)
+    result = run_job(JobRequest("retry", selection, word, yes_send or load().dry_run), selected)
+    try:
+        report(result, "retried", named=bool(ids))
+    finally:
+        if wait and result is not None:
+            wait_for_end(result.changed_ids())
 
 
 @dead.command("drop")
@@ -81,9 +89,9 @@ def drop_dead(*, ids: Ids = None, selection: EventFilter, every: AllOption = Fal
     Exit codes: 0 dropped, 1 not all that were named, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     selected = _selected(ids, selection, every=every)
-    confirm(f"Forget {events(len(selected))} for good?", yes=yes or not selected)
-    step = partial(drop, keep_ids=load().retention)
-    report(_run(step, selected, selection, "Dropping"), "dropped", selected, named=bool(ids))
+    if selected:
+        confirm(f"Forget {events(len(selected))} for good?", yes=yes)
+    report(run_job(JobRequest("drop", selection, keep_ids=load().retention), selected), "dropped", named=bool(ids))
 
 
 def _selected(ids: list[str] | None, selection: EventFilter, *, every: bool) -> list[str]:
@@ -96,9 +104,3 @@ def _selected(ids: list[str] | None, selection: EventFilter, *, every: bool) -> 
     if not found:
         refuse_unknown_handler(selection.died)
     return found
-
-
-def _run(step: Step, ids: list[str], selection: EventFilter, doing: str) -> Sequence[str]:
-    """Return the result for each event."""
-    only = partial(step, handler=selection.died, reason=selection.reason)
-    return with_redis(lambda store: in_batches(ids, partial(only, store), doing))

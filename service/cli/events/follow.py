@@ -17,8 +17,9 @@ from service.store.connection import server_time
 from service.store.effects.ledger import effects_of
 from service.store.inbox.accept import find_all
 from service.store.inbox.records import EventRecord
-from service.store.inbox.search import EventFilter, Watch
+from service.store.inbox.search import EventFilter
 from service.store.inbox.transfer import format_timestamp
+from service.store.inbox.watch import Watch
 from service.store.store import Store
 
 PAUSE = 0.5

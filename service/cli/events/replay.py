@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from service.cli.connections import with_redis
-from service.cli.events.bulk import WHY_NOT, events, in_batches, report
+from service.cli.events.after_retry import warn_of_workers
+from service.cli.events.bulk import WHY_NOT, events, in_batches, report, run_job
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_events
 from service.cli.events.pause import check_handler
 from service.cli.options import YesOption
@@ -16,6 +17,7 @@ from service.cli.output import confirm, say
 from service.settings import load
 from service.store.inbox.dead_letters import Replayed, replay
 from service.store.inbox.search import EventFilter, matching
+from service.store.operators.bulk_jobs import JobRequest
 from service.store.store import Store
 
 
@@ -51,14 +53,20 @@ def replay_events(
         check_handler(handler)
     found = list(dict.fromkeys(ids or with_redis(lambda store: _matching(store, selection))))
 
-    def run(doing: str, *, act: bool) -> list[Replayed]:
-        step = partial(replay, handler=handler, again=again is not None, trusted=yes_send or load().dry_run, act=act)
-        return with_redis(lambda store: in_batches(found, partial(step, store), doing))
-
-    counted = run("Counting", act=False)
+    request = JobRequest("replay", selection, "", yes_send or load().dry_run, handler, again is not None)
+    counted = _counted(request, found)
     _announce(counted, again)
-    confirm("Go on?", yes=yes or not any(each.verdict == "replayed" for each in counted))
-    report([each.verdict for each in run("Replaying", act=True)], "replayed", found, named=bool(ids))
+    number = sum(each.verdict == "replayed" for each in counted)
+    if number:
+        warn_of_workers()
+        confirm(f"Replay {events(number)}?", yes=yes)
+    report(run_job(request, found), "replayed", named=bool(ids))
+
+
+def _counted(request: JobRequest, ids: list[str]) -> list[Replayed]:
+    """Return what a replay would do with each event. Nothing is changed."""
+    step = partial(replay, handler=request.handler, again=request.again, trusted=request.trusted, act=False)
+    return with_redis(lambda store: in_batches(ids, partial(step, store), "Counting"))
 
 
 async def _matching(store: Store, selection: EventFilter) -> list[str]:

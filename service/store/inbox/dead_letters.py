@@ -15,7 +15,9 @@ STEP = 50
 """Events that one script may change: a few milliseconds in which the server does nothing else."""
 
 OperatorVerdict = Literal["", "sent", "not_sent"]
-Refusal = Literal["not_dead", "open", "other", "gone", "no_body", "foreign", "imported", "cancelled", "in_doubt"]
+Refusal = Literal[
+    "not_dead", "open", "other", "gone", "no_body", "foreign", "imported", "cancelled", "in_doubt", "since", "damaged"
+]
 RetryVerdict = Literal["retried", "dropped", "replayed"] | Refusal
 """The first three: it was done. Else why it was not: see the scripts."""
 
@@ -45,12 +47,14 @@ async def retry(
     handler: str | None = None,
     reason: str | None = None,
     trusted: bool = False,
+    before: int | None = None,
 ) -> list[RetryVerdict]:
     """Run the dead handlers of dead events again, with attempts counted anew, if they have this name and reason.
 
     `word` settles their unresolved effects. `trusted` takes events too whose effects elsewhere are not known here.
+    Events that ended after `before` (ms) stay unchanged.
     """
-    args = (word, RESOLVED_ANSWER, handler or "", reason or "", int(trusted))
+    args = (word, RESOLVED_ANSWER, handler or "", reason or "", int(trusted), "" if before is None else before)
     return [verdict.decode() for verdict in await store.run("dead_retry", *args, *ids)]
 
 
@@ -61,9 +65,14 @@ async def drop(
     handler: str | None = None,
     reason: str | None = None,
     keep_ids: float = DEFAULT_KEEP,
+    before: int | None = None,
 ) -> list[RetryVerdict]:
-    """Forget dead events for good. Their ids stay for `keep_ids` seconds, so that healing does not raise them again."""
-    answers = await store.run("dead_drop", handler or "", reason or "", int(keep_ids * 1000), *ids)
+    """Forget dead events for good. Their ids stay for `keep_ids` seconds, so that healing does not raise them again.
+
+    Events that ended after `before` (ms) stay.
+    """
+    args = (handler or "", reason or "", int(keep_ids * 1000), "" if before is None else before)
+    answers = await store.run("dead_drop", *args, *ids)
     return [verdict.decode() for verdict in answers]
 
 
@@ -75,12 +84,14 @@ async def replay(
     again: bool = False,
     trusted: bool = False,
     act: bool = True,
+    before: int | None = None,
 ) -> list[Replayed]:
     """Process ended events once more, with all handlers or with one. `again` forgets that one's effects.
 
-    Without `act` nothing is changed, and the answer says what would be.
+    Without `act` nothing is changed, and the answer says what would be. Events that ended after `before` (ms) stay
+    unchanged.
     """
-    args = (handler or "", int(again), int(trusted), int(act))
+    args = (handler or "", int(again), int(trusted), int(act), "" if before is None else before)
     return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await store.run("replay", *args, *ids)]
 
 

@@ -6,10 +6,9 @@ without such bytes, scripts look through the records, page by page, the newest f
 steps of milliseconds.
 """
 
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import orjson
 from redis.asyncio import Redis
@@ -61,6 +60,16 @@ class EventFilter:
         if with_times:
             told |= {name: getattr(self, name) for name in ("since", "until") if getattr(self, name) is not None}
         return orjson.dumps(told)
+
+    @classmethod
+    def from_told(cls, told: Mapping[str, Any]) -> Self:
+        """Return the filter that `to_json` has written."""
+        digests: dict[str, Any] = {
+            name: tuple(bytes.fromhex(each) for each in told[stored].split(","))
+            for name, stored in (("about", "numbers"), ("message", "message"))
+            if stored in told
+        }
+        return cls(**{name: told[name] for name in (*_PLAIN, "since", "until") if name in told}, **digests)
 
     def marks(self) -> list[str]:
         """Return the digests that a minute with such an event holds. Commas join alternatives."""
@@ -135,22 +144,35 @@ async def matching(
 
 
 async def dead_ids(store: Store, wanted: EventFilter, *, limit: int | None = None) -> list[str]:
-    """Return the ids of such dead events, those that died last first. Events of one handler come by its causes."""
+    """Return the ids of such dead events. With a limit, they are those that died last, the last first."""
     ids: dict[str, None] = {}
     indexes = await _dead_indexes(store, wanted)
     for index in indexes:
-        ranks = await ranks_between(store.redis, f"{store.namespace}:{index}", wanted.since, wanted.until)
         found: dict[str, None] = {}
-        async for page in _pages(store, wanted, index, ranks=ranks, looked_at=_nobody, with_times=False):
-            found |= dict.fromkeys(event_id for event_id, _ in page)
+        async for page in _dead_pages(store, wanted, index):
+            found |= dict.fromkeys(page)
             if limit is not None and len(found) >= limit:
                 break
         ids |= found
-    if limit is not None and len(indexes) > 1:
-        deaths = await store.redis.zmscore(store.keys.dead, list(ids)) if ids else []
+    if limit is not None and len(indexes) > 1 and ids:
+        deaths = await store.redis.zmscore(store.keys.dead, list(ids))
         times = {event_id: at or 0 for event_id, at in zip(ids, deaths, strict=True)}
         return sorted(ids, key=lambda event_id: -times[event_id])[:limit]
     return list(ids)[:limit]
+
+
+async def dead_pages(store: Store, wanted: EventFilter) -> AsyncIterator[list[str]]:
+    """Yield the ids of such dead events in pages. One with several causes may come several times."""
+    for index in await _dead_indexes(store, wanted):
+        async for page in _dead_pages(store, wanted, index):
+            yield page
+
+
+async def _dead_pages(store: Store, wanted: EventFilter, index: str) -> AsyncIterator[list[str]]:
+    """Yield the ids of such events in an index of dead events, those that died last first."""
+    ranks = await ranks_between(store.redis, f"{store.namespace}:{index}", wanted.since, wanted.until)
+    async for page in _pages(store, wanted, index, ranks=ranks, looked_at=_nobody, with_times=False):
+        yield [event_id for event_id, _ in page]
 
 
 async def _dead_indexes(store: Store, wanted: EventFilter) -> list[str]:
@@ -235,74 +257,3 @@ async def select(store: Store, filters: bytes, where: tuple[str, int, int], *ids
     """Return how many records were looked at, and the wanted ones."""
     looked_at, *flat = await store.run("filter_ids", filters, *where, *ids)
     return looked_at, [(each.decode(errors="replace"), at) for each, at in zip(flat[::2], flat[1::2], strict=True)]
-
-
-MOST_AT_ONCE = 1000
-"""Events that one look takes from each index. Further ones are only counted."""
-MOST_OPEN = 500
-"""Open events that are looked at again each time, those that arrived last."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """Changes since the last look: records without bodies, and how many changed ones were passed over."""
-
-    records: list[EventRecord]
-    passed_over: int
-
-
-@dataclass
-class Watch:
-    """Sees what changes about the wanted events, from the first look on.
-
-    It looks at the ends of three indexes, so it costs neither workers nor the ingress anything.
-    """
-
-    store: Store
-    wanted: EventFilter
-    _seen_until: int | None = None
-    _known: "OrderedDict[str, EventRecord]" = field(default_factory=OrderedDict)
-
-    async def look(self) -> Changes:
-        """Return the changes since the last look. The first one sees nothing.
-
-        Raises:
-            redis.exceptions.RedisError: Redis cannot be reached. Look again later.
-        """
-        # Of the current millisecond more may be to come.
-        until = await server_time(self.store.redis) - 1
-        since, self._seen_until = self._seen_until, until
-        if since is None:
-            return Changes([], 0)
-        try:
-            ids, passed_over = await self._moved(since, until)
-        except BaseException:
-            # A cancelled look counts as none too: its changes must be in the next one.
-            self._seen_until = since
-            raise
-        still_open = [each.id for each in self._known.values() if each.state == "open"][-MOST_OPEN:]
-        changed = await self._changed(list(dict.fromkeys([*ids, *still_open])))
-        return Changes(changed, passed_over)
-
-    async def _moved(self, since: int, until: int) -> tuple[list[str], int]:
-        """Return the ids that arrived or ended after `since`."""
-        ids: list[str] = []
-        passed_over = 0
-        for index in (self.store.keys.events, self.store.keys.ended, self.store.keys.dead):
-            found = await self.store.redis.zrangebyscore(index, f"({since}", until, start=0, num=MOST_AT_ONCE)
-            ids += (each.decode(errors="replace") for each in found)
-            if len(found) == MOST_AT_ONCE:
-                passed_over += await self.store.redis.zcount(index, f"({since}", until) - MOST_AT_ONCE
-        return ids, passed_over
-
-    async def _changed(self, ids: list[str]) -> list[EventRecord]:
-        changed: list[EventRecord] = []
-        for start in range(0, len(ids), PAGE):
-            chosen = await filter_ids(self.store, self.wanted, ids[start : start + PAGE])
-            changed += [each for each in await summaries(self.store, chosen) if self._known.get(each.id) != each]
-        for record in changed:
-            self._known[record.id] = record
-            self._known.move_to_end(record.id)
-        while len(self._known) > MOST_AT_ONCE * 4:
-            self._known.popitem(last=False)
-        return changed

@@ -3,8 +3,10 @@
 --
 -- requires: delete_event handlers
 -- Keys:   those of delete_event, <ns>:dead, <ns>:dropped:<id>
--- ARGV:   handler, reason ('': any), for how long healing does not raise them again (ms), then ids (at most 500)
--- Answer: for each id: 'dropped' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone'
+-- ARGV:   handler, reason ('': any), for how long healing does not raise them again (ms), before ('' | ms: only events that
+--         ended by then), then ids (at most 500)
+-- Answer: for each id: 'dropped' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone' | 'damaged' |
+--         'since' (it ended later)
 -- Cost:   O(ids × (record + effects + log events))
 
 -- remember_drop: leave the id, so that healing does not raise the event again. Content without an id of its own may come again.
@@ -20,11 +22,13 @@ local function remember_drop(id)
   redis.call('PEXPIRE', key, ARGV[3])
 end
 
-return answer_each(4, function(id)
+return answer_each(5, function(id)
+  if is_no_record(event_key(id)) then return 'damaged' end
   local state = redis.call('HGET', event_key(id), 'state')
   -- Of one that is gone the index may still tell: it was dropped half-way.
   if not state then redis.call('ZREM', ns .. ':dead', id) end
   if state ~= 'dead' then return state and 'not_dead' or 'gone' end
+  if ended_since(event_key(id), tonumber(ARGV[4])) then return 'since' end
   if #dead_handlers(event_key(id), ARGV[1], ARGV[2]) == 0 then return 'other' end
   remember_drop(id)
   delete_event(id)

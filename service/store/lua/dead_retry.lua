@@ -4,17 +4,20 @@
 -- requires: effects handlers note run_again settle
 -- Keys:   those of settle, note and effects
 -- ARGV:   word on effects of unknown fate ('' | 'sent' | 'not_sent'), answer (see effects_resolve), handler, reason ('': any),
---         trusted ('1': imported events too), then ids (at most 500)
+--         trusted ('1': imported events too), before ('' | ms: only events that ended by then), then ids (at most 500)
 -- Answer: for each id: 'retried' | 'not_dead' | 'other' (no handler of this name died for this reason) | 'gone' | 'no_body' |
---         'foreign' | 'imported' | 'cancelled' | 'in_doubt' (an effect is of unknown fate, and no word was given)
+--         'foreign' | 'imported' | 'cancelled' | 'damaged' | 'since' (it ended later) | 'in_doubt' (an effect is of unknown fate, and no word
+--         was given)
 -- Cost:   O(ids × (record + effects + log queue))
 local word, answer, wanted, reason, trusted = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5] == '1'
+local before = tonumber(ARGV[6])
 
-return answer_each(6, function(id)
+return answer_each(7, function(id)
   local event = event_key(id)
+  if is_no_record(event) then return 'damaged' end
   local state = redis.call('HGET', event, 'state')
   if state ~= 'dead' then return state and 'not_dead' or 'gone' end
-  local why_not = why_not_rerunnable(event, trusted)
+  local why_not = ended_since(event, before) and 'since' or why_not_rerunnable(event, trusted)
   if why_not then return why_not end
   if not is_half_rerun(event) then
     local names = dead_handlers(event, wanted, reason)

@@ -2,7 +2,7 @@
 -- again in time. So a worker without work asks once, and not once for each step.
 --
 -- requires: describe_blocks lost
--- Keys:   <ns>:maintenance, <ns>:notices, <ns>:ended, <ns>:dead, <ns>:dead_checked_until, <ns>:bodies, <ns>:erasing, <ns>:queue,
+-- Keys:   <ns>:maintenance, <ns>:notices, <ns>:ended, <ns>:dead, <ns>:dead_checked_until, <ns>:bodies, <ns>:erasing, <ns>:jobs_due, <ns>:queue,
 --         <ns>:event:<id>, <ns>:events, and those of describe_blocks
 -- ARGV:   worker, for how long it has the lock (ms), retention of ended events (ms), of dead ones (ms), of bodies (ms), rank
 --         among the events to look for lost ones from, how many to look at (at most 500)
@@ -66,5 +66,6 @@ add_due('forget', function() return has_until(':ended', ended_before) or has_unt
 add_due('prune', function() return has_until(':bodies', bodies_before) end)
 add_due('sweep', function() return has_lost(ids) end)
 add_due('log_dead', function() return has_until(':dead', now - 1, '(' .. checked) end)
+add_due('jobs', function() return has_until(':jobs_due', now) end)
 add_due('erase_ended', function() return redis.call('EXISTS', ns .. ':erasing') == 1 end)
 return { 1, blocks, steps, #ids, used_memory() }

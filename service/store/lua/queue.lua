@@ -1,11 +1,11 @@
 -- queue: how long the queue is, and how long it keeps due events waiting. Leased, timed and deferred events are not due.
 -- Leased ones count as due while the event loop of their worker is blocked, since nobody makes progress with them.
 --
+-- requires: live_workers
 -- Keys:   <ns>:queue, <ns>:blocked, <ns>:held:<worker>, <ns>:workers; none is written
 -- Answer: {jobs in the queue, jobs that are due, ms since the first of those came due (0 where there is none), blocked workers,
 --         workers that gave a sign within 15 s and are not stopping}
 -- Cost:   O(log queue + workers)
-local SILENT_AFTER = 15000
 local queue = ns .. ':queue'
 local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
 local age = first[2] and math.max(0, now - tonumber(first[2])) or 0
@@ -20,9 +20,4 @@ for i = 1, #blocked, 2 do
     due = due + held
   end
 end
-local live = 0
-for _, sign in ipairs(redis.call('HVALS', ns .. ':workers')) do
-  local seen = tonumber(sign:match('^(%d+) ')) or 0
-  if now - seen <= SILENT_AFTER and not sign:find('"state":"stopping"', 1, true) then live = live + 1 end
-end
-return { redis.call('ZCARD', queue), due, age, workers, live }
+return { redis.call('ZCARD', queue), due, age, workers, live_workers() }

@@ -4,9 +4,10 @@
 -- requires: effects handlers run_again settle
 -- Keys:   those of settle and effects
 -- ARGV:   handler ('': all), again ('1': that handler's effects are forgotten, and so may happen again, also those of
---         unknown fate), trusted ('1': imported events too), act ('1' | '0': only answer), then ids (at most 500)
+--         unknown fate), trusted ('1': imported events too), act ('1' | '0': only answer), before ('' | ms: only events that ended
+--         by then), then ids (at most 500)
 -- Answer: for each id {verdict, effects that are forgotten}: 'replayed' | 'open' | 'gone' | 'no_body' | 'foreign' | 'imported'
---         | 'cancelled' | 'in_doubt' (an effect is of unknown fate)
+--         | 'cancelled' | 'damaged' | 'since' (it ended later) | 'in_doubt' (an effect is of unknown fate)
 -- Cost:   O(ids × (record + effects + log queue))
 local only, again, trusted, act = ARGV[1], ARGV[2] == '1', ARGV[3] == '1', ARGV[4] == '1'
 
@@ -20,10 +21,12 @@ local function rerun(event, what)
   rerun_handlers(event, { only }, what, not listed and { 'handlers', cjson.encode(names) } or nil)
 end
 
-return answer_each(5, function(id)
+return answer_each(6, function(id)
   local event = event_key(id)
+  if is_no_record(event) then return { 'damaged', 0 } end
   local state = redis.call('HGET', event, 'state')
-  local why_not = not state and 'gone' or state == 'open' and 'open' or why_not_rerunnable(event, trusted)
+  local why_not = not state and 'gone' or state == 'open' and 'open'
+    or ended_since(event, tonumber(ARGV[5])) and 'since' or why_not_rerunnable(event, trusted)
   if not why_not and not again and count_unconfirmed(id) > 0 then why_not = 'in_doubt' end
   if why_not then return { why_not, 0 } end
   local forgotten = again and reset_effects(id, only, act) or 0

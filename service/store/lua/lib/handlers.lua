@@ -83,6 +83,17 @@ local function dead_handlers(event, wanted, reason)
   return names, reasons
 end
 
+-- is_no_record: whether something else than a record is stored in its place
+local function is_no_record(event)
+  local kind = redis.call('TYPE', event).ok
+  return kind ~= 'hash' and kind ~= 'none'
+end
+
+-- ended_since: whether an event ended after a time (nil: any time will do)
+local function ended_since(event, before)
+  return before ~= nil and (tonumber(redis.call('HGET', event, 'ended_at')) or 0) > before
+end
+
 -- fits: whether an event type fits a pattern: `*`, the type itself, or its family followed by `.*`
 local function fits(pattern, type)
   if pattern == '*' or pattern == type then return true end

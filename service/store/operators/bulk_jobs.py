@@ -1,0 +1,160 @@
+"""Bulk jobs: retry, drop or replay of many events. Redis keeps them, so they can be followed, cancelled and resumed.
+
+A job lists its events when it begins, and touches no others. An event that ends again meanwhile stays unchanged. The
+process that starts a job carries it out in small batches. If that process ends, a worker goes on within seconds.
+"""
+
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from service.store.connection import server_time
+from service.store.facts.message_states import DEFAULT_KEEP
+from service.store.inbox.dead_letters import OperatorVerdict
+from service.store.inbox.search import EventFilter
+from service.store.operators.audit_log import Actor
+from service.store.store import Store
+
+Action = Literal["retry", "drop", "replay"]
+JobState = Literal["collecting", "running", "cancelled", "done"]
+DID: Mapping[Action, str] = {"retry": "retried", "drop": "dropped", "replay": "replayed"}
+"""The result for an event that was changed."""
+KEPT = 500
+"""Jobs that are listed. Ended ones are forgotten after 7 days."""
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """The work of a job: its action, the events that it takes, and the options of that action.
+
+    `word` settles unconfirmed effects. `trusted` takes imported events too. `handler` is the only one that a replay
+    runs, and `again` forgets its effects. `keep_ids` is for how many seconds the ids of dropped events are remembered.
+    """
+
+    action: Action
+    selection: EventFilter
+    word: OperatorVerdict = ""
+    trusted: bool = False
+    handler: str | None = None
+    again: bool = False
+    keep_ids: float = DEFAULT_KEEP
+
+    def to_json(self) -> bytes:
+        """Return the stored form."""
+        told = {name: getattr(self, name) for name in ("action", "word", "trusted", "handler", "again", "keep_ids")}
+        return orjson.dumps({**told, "selection": orjson.loads(self.selection.to_json(with_times=True))})
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "JobRequest":
+        """Read the stored form.
+
+        Raises:
+            ValueError: it cannot be read.
+        """
+        told = orjson.loads(text)
+        return cls(**told | {"selection": EventFilter.from_told(told["selection"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job and its progress. Times are milliseconds since 1970, by the server's clock.
+
+    It takes events that ended before `created_at`. `tally` counts its events by result (`RetryVerdict`). `total` is
+    None while the events are collected.
+    """
+
+    id: str
+    request: JobRequest
+    actor: str
+    state: JobState
+    created_at: int
+    total: int | None
+    done: int = 0
+    ended_at: int | None = None
+    tally: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def changed(self) -> int:
+        """The number of events that were changed."""
+        return self.tally.get(DID[self.request.action], 0)
+
+
+async def create_job(store: Store, request: JobRequest, actor: Actor, *, ids: Sequence[str] | None = None) -> str:
+    """Create a job, and return its id. Without `ids`, it collects the events of its filter when it is carried out.
+
+    Record the action in the audit log before. `carry_out` in `service.store.operators.job_runner` carries the job out.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether the job exists. `read_jobs` tells.
+    """
+    job, now = secrets.token_hex(6), await server_time(store.redis)
+    fields = {"request": request.to_json(), "actor": actor.name, "created_at": now, "state": "collecting"}
+    if ids is not None:
+        await replace_ids(store, job, _pages(ids))
+        fields |= {"state": "running", "collected": len(ids)}
+    async with store.redis.pipeline(transaction=True) as pipeline:
+        pipeline.hset(store.keys.job(job), mapping=fields)
+        pipeline.zadd(store.keys.jobs, {job: now})
+        # Until then its creator has it. Later a worker takes it.
+        pipeline.zadd(store.keys.jobs_due, {job: now + 10_000})
+        await pipeline.execute()
+    return job
+
+
+async def replace_ids(store: Store, job: str, pages: AsyncIterator[Sequence[str]]) -> int:
+    """Store the ids of a job's events in place of earlier ones. Return how many."""
+    await store.redis.delete(store.keys.job_ids(job))
+    number = 0
+    async for page in pages:
+        if page:
+            number = await store.redis.rpush(store.keys.job_ids(job), *page)  # type: ignore[misc]
+    return number
+
+
+async def read_jobs(store: Store, *, limit: int = 50) -> list[Job]:
+    """Return the latest jobs, the newest first."""
+    return [job for row in await store.run("jobs", min(limit, KEPT)) if (job := _job(*row))]
+
+
+async def read_job(store: Store, job: str) -> Job | None:
+    """Return a job, or None where none is remembered."""
+    return next((_job(*row) for row in await store.run("jobs", 1, job)), None)
+
+
+async def cancel_job(store: Store, job: str) -> JobState | Literal["gone"]:
+    """Cancel a job: at most the batch that is under way is still carried out. Return its state before."""
+    state: bytes = await store.run("job_state", job, "cancel")
+    return state.decode()  # type: ignore[return-value]
+
+
+async def resume_job(store: Store, job: str) -> JobState | Literal["gone"]:
+    """Let a cancelled job go on with the events that are left. Return its state before."""
+    state: bytes = await store.run("job_state", job, "resume")
+    return state.decode()  # type: ignore[return-value]
+
+
+async def _pages(ids: Sequence[str]) -> AsyncIterator[Sequence[str]]:
+    for start in range(0, len(ids), PAGE):
+        yield ids[start : start + PAGE]
+
+
+def _job(identity: bytes, *flat: bytes) -> Job | None:
+    """Read a job, or return None where it cannot be read."""
+    fields: dict[str, bytes] = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    numbers: dict[str, Any] = {name: int(fields[name]) for name in ("created_at", "done", "ended_at") if name in fields}
+    try:
+        return Job(
+            id=identity.decode(),
+            request=JobRequest.from_json(fields["request"]),
+            actor=fields["actor"].decode(),
+            state=fields["state"].decode(),  # type: ignore[arg-type]
+            total=int(fields["collected"]) if "collected" in fields else None,
+            tally={name[2:]: int(value) for name, value in fields.items() if name.startswith("v:")},
+            **numbers,
+        )
+    except (KeyError, ValueError, TypeError):
+        return None

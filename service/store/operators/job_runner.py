@@ -1,0 +1,145 @@
+"""Carrying out bulk jobs, in batches of a few milliseconds each.
+
+New events come first: a job waits while enough events are due. So it takes as long as the workers do.
+"""
+
+import asyncio
+import secrets
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from service.store.inbox import dead_letters
+from service.store.inbox.search import dead_pages, matching
+from service.store.operators.bulk_jobs import Job, JobRequest, read_job, replace_ids
+from service.store.store import Store, check_cancelled
+
+BATCH = 25
+"""Events that one script changes: about two milliseconds in which the server does nothing else."""
+MAX_DUE = 25
+"""Due events from which on a job waits for the workers."""
+LEASE = 10_000
+"""Milliseconds after which another process takes a job whose runner has vanished."""
+PAUSE = 0.01
+"""Seconds between looks whether the workers are done with what a job made due."""
+SHARE = 1.0
+"""Seconds of rest for each second of work, so that others have the server too."""
+
+OnBatch = Callable[[Job, Sequence[str], Sequence[str]], None]
+
+
+def _nobody(_: Job, __: Sequence[str], ___: Sequence[str]) -> None:
+    return
+
+
+async def carry_out(store: Store, job_id: str, *, on_batch: OnBatch = _nobody) -> Job | None:
+    """Carry out a job until it is done or cancelled, and return it. Return None where it is not remembered.
+
+    If another process carries it out, return at once. `on_batch` gets the job, ids and the result for each.
+
+    Raises:
+        redis.exceptions.RedisError: Redis cannot be reached. A worker goes on with the job.
+    """
+    job = await read_job(store, job_id)
+    if job is None:
+        return None
+    run = _Run(store, job, on_batch)
+    while await run.turn():
+        check_cancelled()
+    return await read_job(store, job_id)
+
+
+async def due_job(store: Store) -> str | None:
+    """Return the id of a job that nobody carries out."""
+    now = int(time.time() * 1000)
+    found = await store.redis.zrangebyscore(store.keys.jobs_due, "-inf", now, start=0, num=1)
+    return found[0].decode() if found else None
+
+
+@dataclass
+class _Run:
+    """One process's work on a job: the place that it has reached, and the results that are not counted yet."""
+
+    store: Store
+    job: Job
+    on_batch: OnBatch
+    runner: str = field(default_factory=lambda: secrets.token_hex(8))
+    _place: int = 0
+    _number: int = 0
+    _tally: Counter[str] = field(default_factory=Counter)
+
+    async def turn(self) -> bool:
+        """Count the last batch and carry out the next. Return whether there is more to do here."""
+        what, *rest = await self._ask()
+        if what == b"collect":
+            await self._collect()
+        elif what == b"wait":
+            await asyncio.sleep(PAUSE)
+        elif what == b"go":
+            self._place, total, *ids = rest
+            await self._act(replace(self.job, done=self._place, total=total), [each.decode() for each in ids])
+        else:
+            return False
+        return True
+
+    async def _ask(self) -> list[Any]:
+        """Take a turn. Results are counted by their place, so it may be repeated."""
+        paced = self.job.request.action != "drop"
+        told = orjson.dumps(self._tally)
+        args = (self._place, self._number, told, BATCH, MAX_DUE if paced else -1)
+        answer: list[Any] = await self.store.run("job_turn", self.job.id, self.runner, LEASE, *args)
+        self._number, self._tally = 0, Counter()
+        return answer
+
+    async def _act(self, job: Job, ids: list[str]) -> None:
+        began = time.monotonic()
+        results = await perform(self.store, self.job.request, ids, before=self.job.created_at)
+        self._number, self._tally = len(ids), Counter(results)
+        self.on_batch(replace(job, done=job.done + len(ids)), ids, results)
+        await asyncio.sleep((time.monotonic() - began) * SHARE)
+
+    async def _collect(self) -> None:
+        """List the events of the filter, unless the job is cancelled meanwhile."""
+
+        async def pages() -> AsyncIterator[Sequence[str]]:
+            async for page in _selected(self.store, self.job):
+                yield page
+                if (await self._ask())[0] != b"collect":
+                    return
+
+        number = await replace_ids(self.store, self.job.id, pages())
+        if (await self._ask())[0] == b"collect":
+            job = self.store.keys.job(self.job.id)
+            await self.store.redis.hset(job, mapping={"state": "running", "collected": number})  # type: ignore[misc]
+
+
+async def perform(store: Store, request: JobRequest, ids: Sequence[str], *, before: int) -> list[str]:
+    """Carry out a request on these events, if they ended before a time (ms). Return the result for each."""
+    died, reason = request.selection.died, request.selection.reason
+    if request.action == "drop":
+        return list(
+            await dead_letters.drop(store, ids, handler=died, reason=reason, keep_ids=request.keep_ids, before=before)
+        )
+    trusted = request.trusted
+    if request.action == "retry":
+        word = request.word
+        return list(
+            await dead_letters.retry(store, ids, word=word, handler=died, reason=reason, trusted=trusted, before=before)
+        )
+    found = await dead_letters.replay(
+        store, ids, handler=request.handler, again=request.again, trusted=trusted, before=before
+    )
+    return [each.verdict for each in found]
+
+
+def _selected(store: Store, job: Job) -> AsyncIterator[list[str]]:
+    """Yield the ids of the events that the job takes, in pages."""
+    selection = job.request.selection
+    if job.request.action == "replay":
+        return matching(store, selection)
+    until = job.created_at if selection.until is None else min(selection.until, job.created_at)
+    return dead_pages(store, replace(selection, until=until))
