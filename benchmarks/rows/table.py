@@ -10,6 +10,7 @@ from benchmarks.rows import (
     latency,
     memory,
     pickup,
+    processes,
     refusals,
     resume,
     saturated,
@@ -23,6 +24,7 @@ ROWS = {
     row.name: row
     for row in (
         Row("ingress", ingress.run),
+        Row("processes", processes.run),
         Row("worker", worker.run),
         Row("pickup", pickup.run),
         Row("latency", latency.run),
