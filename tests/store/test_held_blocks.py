@@ -88,6 +88,13 @@ def test_a_refused_probe_is_followed_by_another_a_minute_later(stack: Stack) -> 
     assert 55 < stack.ask(next_probe) <= 61
 
 
+def test_a_start_of_a_worker_is_no_reason_to_probe_it(stack: Stack) -> None:
+    """A probe costs a message, and the API has just said that it would fail."""
+    hold(stack)
+    stack.ask(lambda store: blocks.probe(store, at_once=True))
+    assert not may_go(stack)
+
+
 def test_a_refusal_opens_a_block_that_the_next_success_lifts(stack: Stack) -> None:
     report(stack, REFUSED)
     assert not may_go(stack)
