@@ -14,12 +14,14 @@ from service.handler_checks import Times, check_options, check_times, checked_pa
 from service.settings import Settings
 
 if TYPE_CHECKING:
+    from pydantic_settings import BaseSettings
     from redis.asyncio import Redis
     from structlog.typing import FilteringBoundLogger
     from telnyx import AsyncTelnyx
 
     from service.store.store import Keys, Store
 
+S = TypeVar("S", bound="BaseSettings")
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
@@ -75,9 +77,21 @@ class Context:
     settings: Settings
     state: Any
     """The value that the `lifespan` of the handler's router yielded."""
+    own: Any = None
+    """The instance of the router's own settings. `own_settings` gives it with its type."""
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
     services: _Services
+
+    def own_settings(self, kind: type[S]) -> S:
+        """Return the settings that the handler's router was given by `Router(settings=kind)`.
+
+        Raises:
+            TypeError: the router was given others, or none.
+        """
+        if not isinstance(self.own, kind):
+            raise TypeError(f"this handler's router has no settings {kind.__name__}: Router(settings={kind.__name__})")
+        return self.own
 
     async def reply(self, text: str) -> bool:
         """Answer an inbound message on the channel it came by, once per event and handler.
@@ -159,6 +173,7 @@ class Subscription:
     timeout: float | None
     lifespan: Lifespan | None
     types_from: TypesFrom | None = None
+    settings: "type[BaseSettings] | None" = None
 
     def configured(self, settings: Settings) -> "Subscription":
         """Return the subscription with the event types that the settings decide, where they do."""
@@ -175,10 +190,13 @@ class Router:
     """A set of handlers. Compose several by value: `Router(a, b)`.
 
     `lifespan` is an async context manager without arguments. It yields `ctx.state` for this router's handlers.
+    `settings` is a class of pydantic-settings. The worker reads it at its start, and `ctx.own_settings` returns it.
     """
 
-    def __init__(self, *routers: "Router", lifespan: Lifespan | None = None) -> None:
-        self._lifespan = lifespan
+    def __init__(
+        self, *routers: "Router", lifespan: Lifespan | None = None, settings: "type[BaseSettings] | None" = None
+    ) -> None:
+        self._lifespan, self._settings = lifespan, settings
         self._subscriptions: dict[str, Subscription] = {}
         self._periodic: dict[str, Mapping[str, Times]] = {}
         for router in routers:
@@ -232,7 +250,7 @@ class Router:
                 raise ValueError(f"{home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
             own_name, patterns = name or handler.__name__, checked_patterns(types, handler)
             check_options(handler, name=own_name, max_attempts=max_attempts, timeout=timeout)
-            options = (payload_type(handler), max_attempts, timeout, self._lifespan, types_from)
+            options = (payload_type(handler), max_attempts, timeout, self._lifespan, types_from, self._settings)
             self._add(Subscription(own_name, patterns, handler, *options))
             return handler
 

@@ -278,6 +278,22 @@ def names_in_file() -> frozenset[str]:
     return frozenset(dotenv_values(ENV_FILE, interpolate=False))
 
 
+def export_env_file() -> None:
+    """Let handlers find their own variables of `.env` in the environment, where they are not set. Ringback's stay out.
+
+    Raises:
+        InvalidSettings: the file is not UTF-8.
+    """
+    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
+    try:
+        values = dotenv_values(ENV_FILE)
+    except UnicodeDecodeError:
+        raise InvalidSettings(".env must be UTF-8") from None
+    for name, value in values.items():
+        if value is not None and name.upper() not in known and not name.upper().startswith(("RINGBACK_", "TELNYX_")):
+            os.environ.setdefault(name, value)
+
+
 def source_of(settings: Settings, name: str) -> Literal["default", "environment", ".env"]:
     """Return the source of the value of the field `name`."""
     if name not in settings.model_fields_set:

@@ -8,12 +8,10 @@ With pytest, the fixtures of `service.testing.pytest_plugin` are there without a
 """
 
 import functools
-import sys
 import tempfile
-import traceback
 import uuid
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,21 +20,20 @@ from typing import Any, Literal
 import arq.worker
 import orjson
 from anyio.from_thread import BlockingPortal, start_blocking_portal
-from pydantic_settings import PydanticBaseSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from redis.asyncio import Redis
-from telnyx import APIError
 
 from service import clock
 from service.events import Event, read_envelope, read_event
-from service.outcome import Outcome
 from service.processes import embedded_server
-from service.routing import Handler, Lifespan, Router, Subscription
+from service.routing import Handler, Router
 from service.settings import Settings
 from service.store.connection import connect, server_time
 from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
+from service.testing.alone_router import alone_router
 from service.testing.samples import NUMBER, cases, payload_in, sample
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
@@ -124,29 +121,34 @@ class Bench:
         router: Router | None = None,
         state: Any = None,
         settings: Mapping[str, Any] | None = None,
+        own_settings: BaseSettings | None = None,
     ) -> Result:
         """Run a handler once, as a worker would, for an event from `make_event`, or for the body of a webhook.
 
         With `router`, its event types, options and lifespan count. `state` replaces the value of that lifespan.
         `settings` are variables by name, such as `{"RINGBACK_SMS_FROM": "+13125550199"}`. Those of the machine and of
-        `.env` do not count. An event that was run before is a redelivery, which runs nothing. The traceback of an
-        ordinary exception goes to standard error.
+        `.env` do not count. `own_settings` are those of `ctx.own_settings`. An event that was run before is a
+        redelivery, which runs nothing. The traceback of an ordinary exception goes to standard error.
 
         Raises:
-            ValueError: the handler is not in the router, or there is no such setting.
+            ValueError: the handler is not in the router, a setting is unknown, or `own_settings` are missing.
             service.settings.InvalidSettings: a setting does not fit.
         """
         raised: list[BaseException] = []
-        alone = _alone(handler, router, state, raised)
-        return self.portal.call(self._run, alone, _new_event(event), self._settings(settings or {}), raised)
+        alone = alone_router(handler, router, state, raised, own_settings)
+        own = {each.settings: own_settings for each in alone.subscriptions.values()}
+        run = functools.partial(self._run, alone, _new_event(event), self._settings(settings or {}), raised, own)
+        return self.portal.call(run)
 
-    async def _run(self, router: Router, arrival: NewEvent, settings: Settings, raised: list[BaseException]) -> Result:
+    async def _run(
+        self, router: Router, arrival: NewEvent, settings: Settings, raised: list[BaseException], own: Mapping[Any, Any]
+    ) -> Result:
         [name] = router.subscriptions
         async with connect(self.redis_url, timeout=_SECONDS, connections=20) as redis:
             store = Store.of(redis, settings)
             earlier, seen = await _derived(store), len(self.telnyx.requests)
             [accepted] = await accept(store, [arrival])
-            await self._process(router.configured(settings), accepted.event_id, settings, redis)
+            await self._process(router.configured(settings), accepted.event_id, settings, redis, own)
             record = await find(store, accepted.event_id)
             if record is None or (record.handlers and name not in record.handlers):
                 raise ValueError(f"event {accepted.event_id!r} went to another handler before: make one of its own")
@@ -158,10 +160,12 @@ class Bench:
                 exception=raised[0] if raised else None,
             )
 
-    async def _process(self, router: Router, event_id: str, settings: Settings, redis: "Redis") -> None:
+    async def _process(
+        self, router: Router, event_id: str, settings: Settings, redis: "Redis", own: Mapping[Any, Any]
+    ) -> None:
         store = Store.of(redis, settings)
         opened = open_processor(
-            settings, router, self.redis_url, store=store, handlers_store=store, metrics=HandlerMetrics()
+            settings, router, self.redis_url, store=store, handlers_store=store, metrics=HandlerMetrics(), own=own
         )
         async with opened as processor:
             # How a job of stock arq ends: the scripts have put the event where it belongs.
@@ -216,49 +220,6 @@ class _GivenSettings(Settings):
 
 
 _SETTINGS = frozenset(str(each.validation_alias) for each in Settings.model_fields.values())
-
-
-def _alone(handler: Handler, router: Router | None, state: Any, raised: list[BaseException]) -> Router:
-    """Return a router with this handler only, subscribed like in `router`, which notes its exceptions."""
-    watched = _watched(handler, raised)
-    if router is None:
-        alone = Router(lifespan=_yielding(state))
-        alone.on("*")(watched)
-        return alone
-    mine = _subscription(handler, router)
-    alone = Router(lifespan=mine.lifespan if state is None else _yielding(state))
-    options: dict[str, Any] = {"name": mine.name, "max_attempts": mine.max_attempts, "timeout": mine.timeout}
-    alone.on(types_from=lambda settings: mine.configured(settings).types, **options)(watched)
-    return alone
-
-
-def _subscription(handler: Handler, router: Router) -> Subscription:
-    for each in router.subscriptions.values():
-        if each.handler is handler:
-            return each
-    raise ValueError(f"{getattr(handler, '__name__', handler)} is not subscribed in this router")
-
-
-def _watched(handler: Handler, raised: list[BaseException]) -> Handler:
-    @functools.wraps(handler)
-    async def watched(event: Event[Any], ctx: Any) -> None:
-        try:
-            await handler(event, ctx)
-        except BaseException as error:
-            raised.append(error)
-            if isinstance(error, Exception) and not isinstance(error, Outcome | APIError):
-                traceback.print_exception(error, file=sys.stderr)
-            raise
-
-    return watched
-
-
-def _yielding(state: Any) -> Lifespan:
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[Any]:
-        yield state
-
-    return lifespan
 
 
 def _new_event(event: Event[dict[str, Any]] | Mapping[str, Any]) -> NewEvent:

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 from telnyx import APIError, AsyncTelnyx
 
 from service.events import Event
@@ -93,6 +94,7 @@ class HandlerServices:
     gate: Gate
     states: Mapping[Lifespan, Any]
     metrics: HandlerMetrics
+    own: Mapping[type[BaseSettings], BaseSettings]
 
     def timeout(self, name: str) -> float:
         """Return seconds that a run of this handler may take."""
@@ -248,6 +250,7 @@ def _context(services: HandlerServices, lease: Lease, subscription: Subscription
         attempt=record.handlers[subscription.name].attempts + 1,
         settings=services.settings,
         state=services.states.get(subscription.lifespan) if subscription.lifespan else None,
+        own=services.own.get(subscription.settings) if subscription.settings else None,
         effect_key=effect_key,
         services=RunServices(
             services.telnyx, services.store, services.settings, lambda: lease.event, effect_key, accepted_at

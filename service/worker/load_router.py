@@ -7,6 +7,8 @@ from pathlib import Path
 
 from service.routing import Router
 from service.security.masking import describe_error
+from service.settings import export_env_file
+from service.worker.own_settings import InvalidOwnSettings, read_own_settings
 
 
 class CannotLoadHandlers(Exception):
@@ -18,10 +20,12 @@ def load_router(import_string: str) -> Router:
 
     Raises:
         CannotLoadHandlers: there is no such module or name, it fails at import, or it is no Router. Or the working
-            directory has another module of that name, or one named as a package of Ringback's.
+            directory has another module of that name, or one named as a package of Ringback's. Or a variable of the
+            router's own settings is missing or invalid.
     """
     module_name, _, name = import_string.partition(":")
     put_working_directory_last()
+    export_env_file()
     importlib.invalidate_caches()
     _refuse_shadows()
     module = _module(module_name, import_string)
@@ -33,6 +37,10 @@ def load_router(import_string: str) -> Router:
             f"HANDLERS={import_string}: {name} must be a Router, but {found} in {module_name}."
             " Write `router = Router()` there, or name another"
         )
+    try:
+        read_own_settings(router)
+    except InvalidOwnSettings as error:
+        raise CannotLoadHandlers(f"HANDLERS={import_string}: {error}") from error
     return router
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from importlib import metadata
 from typing import Any
 
 import structlog
+from pydantic_settings import BaseSettings
 from redis.exceptions import RedisError
 
 from service import clock
@@ -29,6 +30,7 @@ from service.worker.held_leases import HeldLeases, note_tasks
 from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
+from service.worker.own_settings import read_own_settings
 from service.worker.processor import EventMetrics, Processor
 from service.worker.readiness import notify_of_block
 
@@ -42,9 +44,20 @@ SLOW_LIFESPAN = 5.0
 
 @asynccontextmanager
 async def open_processor(
-    settings: Settings, router: Router, redis_url: str, *, store: Store, handlers_store: Store, metrics: HandlerMetrics
+    settings: Settings,
+    router: Router,
+    redis_url: str,
+    *,
+    store: Store,
+    handlers_store: Store,
+    metrics: HandlerMetrics,
+    own: Mapping[type[BaseSettings], BaseSettings] | None = None,
 ) -> AsyncIterator[Processor]:
-    """Open a processor with its client, its routers' lifespans and its lease renewer, until the block ends."""
+    """Open a processor with its client, its routers' lifespans and its lease renewer, until the block ends.
+
+    `own` are the routers' own settings. None reads them from the environment.
+    """
+    own = read_own_settings(router) if own is None else own
     leases = HeldLeases(settings.lease)
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
@@ -63,7 +76,7 @@ async def open_processor(
         stack.callback(renewer.end)
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
-        services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics)
+        services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
         finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, within=1.0)
         yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry))

@@ -57,6 +57,13 @@ def test_the_auto_reply_answers_by_the_channel_that_was_used(run_handler: Run, e
     assert (other.outcome, other.reason, other.requests) == ("done", "no_question", ())
 
 
+def test_settings_of_ones_own_reach_the_handler(run_handler: Run) -> None:
+    mine = executed(block_with(PAGE, "python", "class CrmSettings"), "documented")
+    own = mine.CrmSettings(crm_url="https://crm.example", crm_key="k")
+    ran = run_handler(mine.look_up, make_event("message.received"), router=mine.router, own_settings=own)
+    assert (ran.outcome, ran.error) == ("done", None)
+
+
 @pytest.mark.parametrize(
     ("capability", "path"), [("full", "/messages/rcs"), ("text", "/messages"), ("none", "/messages")]
 )

@@ -251,7 +251,7 @@ class World:
         self.histories: dict[str, History] = {}
         gate = Gate(self.store, self.settings)
         self.services = HandlerServices(
-            self.settings, self.router, self.store, self.sdk(self), gate, states={}, metrics=HandlerMetrics()
+            self.settings, self.router, self.store, self.sdk(self), gate, states={}, metrics=HandlerMetrics(), own={}
         )
 
     async def unfold(self, seeds: range) -> list[History]:
