@@ -1,6 +1,7 @@
 """The filter of a list of events in the URL."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import get_args
 
@@ -9,16 +10,18 @@ from service.dashboard.number_token import number_of
 from service.dashboard.visit import Visit
 from service.security.numbers import digests_of
 from service.settings.values import seconds
+from service.store.inbox.accept import message_digests
 from service.store.inbox.records import EventState
 from service.store.inbox.search import EventFilter
 from service.store.operators.sessions import number_secret
 
-FIELDS = ("state", "type", "handler", "reason", "number", "since")
+FIELDS = ("state", "type", "handler", "reason", "message", "attempts", "since", "number", "issue", "crons")
 _NAME = re.compile(r"[\x20-\x7e]{1,128}")
-_WRONG = {
-    "state": f"no state is named so: give {', '.join(get_args(EventState))}",
-    "since": "give a duration such as 15m, 2h or 7d",
-    "number": "this number cannot be found: enter it once more",
+_CHECKS: dict[str, tuple[Callable[[str], bool], str]] = {
+    "state": (lambda text: text in get_args(EventState), f"give one of {', '.join(get_args(EventState))}"),
+    "since": (lambda text: _since(text) is not None, "give a duration such as 15m, 2h or 7d"),
+    "attempts": (lambda text: text.isdecimal() and 0 < int(text) <= 1000, "give a number from 1 to 1000"),
+    "issue": (lambda text: re.fullmatch("[0-9a-f]{16}", text) is not None, "this is no issue"),
 }
 
 
@@ -31,27 +34,40 @@ class UrlFilter:
     wrong: str = ""
     number: str | None = None
 
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether it leaves out more than periodic events."""
+        return any(name != "crons" for name in self.given)
+
 
 async def filter_of(visit: Visit) -> UrlFilter:
     """Return the filter in the URL of a request."""
     given = {name: text for name in FIELDS if (text := visit.query(name))}
-    wrong = [name for name, text in given.items() if not _NAME.fullmatch(text)]
     number = number_of(given["number"], await number_secret(visit.store)) if "number" in given else None
-    since = _since(given.get("since", ""))
-    wrong += ["state"] * ("state" in given and given["state"] not in get_args(EventState))
-    wrong += ["number"] * ("number" in given and number is None) + ["since"] * ("since" in given and since is None)
-    if wrong:
-        return UrlFilter(EventFilter(), given, f"{wrong[0]}: {_WRONG.get(wrong[0], 'no such name is possible')}.")
-    about = None if number is None else digests_of(number, visit.store.encryption)
+    if wrong := _wrong(given) or ("number: enter the number once more." if "number" in given and not number else ""):
+        return UrlFilter(EventFilter(), given, wrong)
+    sealer, attempts = visit.store.encryption, given.get("attempts")
     wanted = EventFilter(
         state=given.get("state"),
         type=given.get("type"),
         handler=given.get("handler"),
-        reason=given.get("reason"),
-        about=about,
-        since=since,
+        because=given.get("reason"),
+        about=None if number is None else digests_of(number, sealer),
+        message=message_digests(given["message"], sealer) if "message" in given else None,
+        attempts=None if attempts is None else int(attempts),
+        since=_since(given.get("since", "")),
+        without_crons="crons" not in given and "type" not in given,
     )
     return UrlFilter(wanted, given, number=number)
+
+
+def _wrong(given: dict[str, str]) -> str:
+    """Return the first parameter that cannot be taken, and why, or an empty text."""
+    for name, text in given.items():
+        check, how = _CHECKS.get(name, (lambda _: True, "give at most 128 plain characters"))
+        if not _NAME.fullmatch(text) or not check(text):
+            return f"{name}: {how}."
+    return ""
 
 
 def _since(text: str) -> int | None:

@@ -5,12 +5,16 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import structlog
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from service.dashboard.visit import View, Visit
+from service.security.masking import describe_error
+
+log = structlog.get_logger(__name__)
 
 INTERVAL = 2.0
 """Seconds between two looks."""
@@ -73,6 +77,9 @@ async def _changes(
                 part = live_part(visit.html(view)) if isinstance(view, View) else ""
             except (RedisError, OSError, TimeoutError):
                 part = shown
+            except Exception as error:  # noqa: BLE001 - a server would log its traceback, which may hold a message
+                log.error("a live page of the dashboard failed", error=describe_error(error))
+                return
             if part != shown:
                 shown, spoken = part, time.monotonic()
                 yield _event(part)

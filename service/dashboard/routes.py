@@ -74,12 +74,20 @@ class Frame:
             return self._sign_in(visit)
         if page.role is not None and not visit.may(page.role):
             raise HTTPException(403, f"This needs the role {page.role}, which {visit.actor} does not have.")
-        answer = await _answer_of(page, visit)
-        if isinstance(answer, Response):
-            return answer
-        if answer.live and is_asked_for(request):
-            return stream(visit, page.endpoint, partial(self._is_still, visit))
-        return visit.answer(answer)
+        return await self._shown(page, visit)
+
+    async def _shown(self, page: Page, visit: Visit) -> Response:
+        try:
+            answer = await page.endpoint(visit)
+            if isinstance(answer, Response):
+                return answer
+            if answer.live and is_asked_for(visit.request):
+                return stream(visit, page.endpoint, partial(self._is_still, visit))
+            return visit.answer(answer)
+        except (HTTPException, RedisError, OSError, KeyMissing):
+            raise
+        except Exception as error:  # noqa: BLE001 - a server would log its traceback, which may hold a message
+            raise Unforeseen(describe_error(error)) from None
 
     async def _is_still(self, visit: Visit) -> bool:
         """Return whether the visitor of a stream would be let in now too."""
@@ -93,15 +101,6 @@ class Frame:
         query = visit.request.url.query
         after = visit.here + (f"?{query}" if query else "")
         return RedirectResponse(f"{visit.root}/sign-in{parameters({}, next=after)}", 303)
-
-
-async def _answer_of(page: Page, visit: Visit) -> View | Response:
-    try:
-        return await page.endpoint(visit)
-    except (HTTPException, RedisError, OSError, KeyMissing):
-        raise
-    except Exception as error:  # noqa: BLE001 - a server would log its traceback, which may hold a message
-        raise Unforeseen(describe_error(error)) from None
 
 
 _FROM_US = ("script-src", "style-src", "img-src", "connect-src", "form-action")

@@ -25,6 +25,7 @@ _SHOWN = re.compile(
 )
 _HIDDEN = re.compile(r"foreign_id|original_message_id|wa_id|bsuid")
 _USER_ID = re.compile(r".*user_id")
+_NAME = re.compile(r"[A-Za-z0-9_.:$@/-]{0,128}")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_:.+ -]{0,127}")
 _HARMLESS = re.compile(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|sha256:[0-9a-f]{64}"
@@ -100,7 +101,8 @@ def _changed_text(value: str, number: Replace, text: Replace, name: str) -> str:
 def _key(key: str, number: Replace, text: Replace) -> str:
     if is_number(key):
         return number(key)
-    return text(key) if gives_away(key) else key
+    # A name of a field has no blanks. A text of a person may.
+    return text(key) if gives_away(key) or not _NAME.fullmatch(key) else key
 
 
 def _filler(text: str) -> str:

@@ -140,6 +140,7 @@ class Keys:
         self.url_domains = f"{namespace}:url_domains"
         self.wake = f"{namespace}:wake"
         self.workers = f"{namespace}:workers"
+        self.died = _names_after(f"{namespace}:died:")
         self.draining = _names_after(f"{namespace}:draining:")
         self.event = _names_after(f"{namespace}:event:")
         self.job = _names_after(f"{namespace}:job:")

@@ -8,10 +8,13 @@ from service.dashboard.pages import (
     events,
     front,
     health,
+    issues,
+    messages,
     numbers,
     optouts,
     overview,
     registrations,
+    workers,
 )
 from service.dashboard.routes import Page
 
@@ -21,8 +24,11 @@ _MODULES = (
     events,
     event_actions,
     event,
+    issues,
     numbers,
+    messages,
     blocks,
+    workers,
     registrations,
     optouts,
     health,

@@ -18,14 +18,15 @@ async def events(visit: Visit) -> View:
     after = Place.parse(visit.query("after"))
     page = EventPage([], None, 0)
     if not chosen.wrong:
-        page = await event_page(visit.store, chosen.wanted, limit=SHOWN, seconds=SECONDS, after=after)
+        issue = chosen.given.get("issue")
+        page = await event_page(visit.store, chosen.wanted, limit=SHOWN, seconds=SECONDS, after=after, issue=issue)
     data = {
         "rows": rows_of(page.records),
         "next": page.next,
         "looked_at": page.looked_at,
         "is_full": len(page.records) >= SHOWN,
         "chosen": {name: chosen.given.get(name, "") for name in FIELDS},
-        "is_filtered": bool(chosen.given),
+        "is_filtered": chosen.is_narrowed,
         "wrong": chosen.wrong,
         "number": None if chosen.number is None else mask_number(chosen.number),
         "after": after,

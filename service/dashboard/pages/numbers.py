@@ -30,14 +30,13 @@ SENDS = "/messages"
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One thing that happened to a number, `at` milliseconds since 1970, with a link to more."""
+    """One thing that happened to a number, `at` milliseconds since 1970, with links to more, by name."""
 
     at: int
     kind: str
     text: str
     handler: str = ""
-    path: str = ""
-    link: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 async def ask(_: Visit) -> View:
@@ -88,10 +87,10 @@ async def _effects(visit: Visit, record: EventRecord) -> list[Entry]:
 def _of_event(record: EventRecord, number: str) -> Iterator[Happening]:
     about = message_event(record)
     text = record.type if about is None else f"{record.type}: {_in_words(about.payload, number)}"
-    yield Happening(record.received_at, "message", text, path=path_of("events", record.id), link="event")
+    links = [("event", path_of("events", record.id))]
     if about is not None and about.payload.id and not gives_away(about.payload.id):
-        last = Happening(record.received_at, "message", f"{about.payload.direction or ''} {about.payload.type or ''}")
-        yield Happening(last.at, last.kind, last.text, path=path_of("messages", about.payload.id), link="message")
+        links.append(("message", path_of("messages", about.payload.id)))
+    yield Happening(record.received_at, "message", text, links=tuple(links))
     for name, one in record.handlers.items():
         if one.ended and one.reason:
             at = one.ended_at or record.ended_at or record.received_at

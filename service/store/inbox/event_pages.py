@@ -49,9 +49,17 @@ class EventPage:
 
 
 async def event_page(
-    store: Store, wanted: EventFilter, *, limit: int, seconds: float, after: Place | None = None
+    store: Store,
+    wanted: EventFilter,
+    *,
+    limit: int,
+    seconds: float,
+    after: Place | None = None,
+    issue: str | None = None,
 ) -> EventPage:
     """Return a page of such events, those that arrived last first. Dead ones come in the order of their death.
+
+    `issue` is the id of one: only its events are looked at.
 
     It ends after `limit` events, or once that took so many seconds.
 
@@ -60,7 +68,7 @@ async def event_page(
     """
     if wanted.state == "open" and await store.redis.zcard(store.keys.queue) <= FEW_OPEN:
         return await _open_page(store, wanted, limit, after)
-    reading = _Reading(store, wanted, after, time.monotonic() + seconds)
+    reading = _Reading(store, wanted, after, time.monotonic() + seconds, issue)
     ids: dict[str, None] = {}
     async for found in reading.pages():
         ids |= dict.fromkeys(found)
@@ -79,12 +87,15 @@ class _Reading:
     wanted: EventFilter
     after: Place | None
     ends: float
+    issue: str | None = None
     looked_at: int = 0
     _rank: int = 0
     _is_over: bool = True
 
     @property
     def _index(self) -> tuple[str, str]:
+        if self.issue is not None:
+            return f"died:{self.issue}", self.store.keys.died(self.issue)
         is_dead = self.wanted.state == "dead"
         return ("dead", self.store.keys.dead) if is_dead else ("events", self.store.keys.events)
 
@@ -109,7 +120,7 @@ class _Reading:
     async def _times(self) -> AsyncIterator[tuple[int | None, int | None]]:
         """Yield the times (ms) between which to look, the latest first. They begin at the place of this page."""
         wanted = self.wanted if self.after is None else replace(self.wanted, until=self.after.at)
-        if self._index[0] == "dead":
+        if self._index[0] != "events":
             yield wanted.since, wanted.until
             return
         async for each in stretches(self.store, wanted):

@@ -1,0 +1,134 @@
+"""The pages in a real browser: Debian's Chromium, driven by Playwright. RINGBACK_SCREENSHOTS keeps the pictures."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.dashboard.browser_data import DELIVERED, fill
+from tests.dashboard.conftest import PASSWORD, USERS, serving_dashboard
+from tests.stack import Stack
+
+playwright = pytest.importorskip("playwright.sync_api")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+WIDTHS = (390, 768, 1440)
+COLOURS = ("light", "dark")
+SCREENSHOTS = os.environ.get("RINGBACK_SCREENSHOTS")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(CHROMIUM is None, reason="this machine has no Chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(stack: Stack) -> Iterator[tuple[str, dict[str, str]]]:
+    """A dashboard with events in every state; gives its address, and ids to look at."""
+    ids = fill(stack)
+    with serving_dashboard(stack, dashboard_users=USERS) as url:
+        yield url, ids
+
+
+def signed_in(browser: Any, url: str, name: str = "both", **options: Any) -> Any:
+    context = browser.new_context(base_url=url, **options)
+    page = context.new_page()
+    page.problems = []
+    page.on("console", lambda said: page.problems.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("request", lambda asked: None if asked.url.startswith((url, "data:")) else page.problems.append(asked.url))
+    page.goto("/sign-in")
+    page.fill("input[name=name]", name)
+    page.fill("input[name=password]", PASSWORD)
+    page.click("button.main")
+    page.wait_for_url(f"{url}/")
+    return page
+
+
+def paths(page: Any, ids: dict[str, str]) -> dict[str, str]:
+    """Every page by a name, with the token of a number and the id of an issue as the pages themselves link to them."""
+    page.goto("/numbers")
+    page.fill("input[name=number]", DELIVERED)
+    page.click("main button.main")
+    number = page.url.split("/numbers/")[1]
+    page.goto("/issues")
+    issue = page.locator("a.row").first.get_attribute("href")
+    return {
+        "overview": "/",
+        "events": "/events",
+        "events-dead": "/events?state=dead&handler=file_invoice",
+        "events-none": "/events?type=nothing.such",
+        "events-wrong": "/events?since=yesterday",
+        "event": f"/events/{ids['event']}",
+        "event-dead": f"/events/{ids['dead']}",
+        "event-long-id": f"/events/{quote(ids['long'], safe='')}",
+        "issues": "/issues",
+        "issue": issue,
+        "number-form": "/numbers",
+        "number": f"/numbers/{number}",
+        "message-form": "/messages",
+        "message": f"/messages/{ids['message']}",
+        "blocks": "/blocks",
+        "workers": "/workers",
+        "registrations": "/registrations",
+        "optouts": "/optouts",
+        "health": "/health",
+        "audit": "/audit",
+        "retry": f"/retry?event_id={ids['dead']}",
+        "opt-out": "/opt-out",
+        "error": "/nothing",
+    }
+
+
+def test_every_page_fits_at_three_widths_in_both_colours_and_breaks_no_policy(
+    browser: Any, site: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    url, ids = site
+    folder = Path(SCREENSHOTS or tmp_path)
+    for colour in COLOURS:
+        page = signed_in(browser, url, color_scheme=colour)
+        for name, path in paths(page, ids).items():
+            page.goto(path)
+            page.wait_for_selector("main h1")
+            if name == "health":
+                page.wait_for_selector("table", timeout=60_000)
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+                assert over <= 0, (name, width)
+                page.screenshot(path=folder / f"{name}-{width}-{colour}.png", full_page=True)
+            if name != "error":
+                assert page.problems == [], (name, page.problems)
+            page.problems.clear()
+        page.context.close()
+
+
+def test_axe_finds_nothing_serious_on_any_page(browser: Any, site: tuple[str, dict[str, str]]) -> None:
+    url, ids = site
+    for colour in COLOURS:
+        # Axe is a script from outside, which the policy keeps out otherwise.
+        page = signed_in(browser, url, color_scheme=colour, bypass_csp=True, viewport={"width": 1280, "height": 900})
+        for name, path in {**paths(page, ids), "sign-in": "/sign-in"}.items():
+            page.goto(path)
+            found = axe.Axe().run(page).response["violations"]
+            serious = [
+                (each["id"], [node["html"] for node in each["nodes"]][:3])
+                for each in found
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert serious == [], (name, colour)
+        page.context.close()

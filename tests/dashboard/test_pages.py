@@ -1,0 +1,266 @@
+"""The pages: what they show, what they change, and what they keep to themselves."""
+
+import re
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from service.events import Event
+from service.outcome import Dead
+from service.routing import Context, Router
+from service.store.effects.blocks import paused
+from service.store.facts.consent import consent_of
+from service.store.operators.audit_log import AuditEntry, audit_entries
+from service.store.operators.issues import read_issues
+from service.testing.samples import sample
+from tests.dashboard.conftest import OWN, USERS, Open, sign_in
+from tests.stack import Stack
+
+NUMBER = "+13125550147"
+TEXT = "the secret of the message"
+
+
+def failing_router() -> Router:
+    router = Router()
+
+    @router.on("shop.*")
+    async def ship(event: Event, ctx: Context) -> None:
+        if event.type == "shop.broken":
+            raise Dead("request", "the shop answered 400")
+
+    return router
+
+
+@pytest.fixture
+def operator(open_dashboard: Open) -> httpx.Client:
+    client = open_dashboard(dashboard_users=USERS, handlers="handlers:router")
+    assert sign_in(client, "both").status_code == 303
+    return client
+
+
+def shop_event(kind: str, number: int = 1) -> dict[str, Any]:
+    identity = f"5d1c0000-0000-4000-8000-{number:012d}"
+    return {"data": {"record_type": "event", "event_type": kind, "id": identity, "payload": {"n": number}}}
+
+
+def dead_event(stack: Stack, number: int = 1) -> str:
+    body = shop_event("shop.broken", number)
+    stack.deliver(body)
+    assert stack.ended(body).state == "dead"
+    return str(body["data"]["id"])
+
+
+def log_of(stack: Stack) -> list[AuditEntry]:
+    return stack.ask(audit_entries)
+
+
+def test_a_dead_event_is_retried_from_its_page_and_on_record(stack: Stack, operator: httpx.Client) -> None:
+    stack.start_worker(failing_router())
+    event_id = dead_event(stack)
+    page = operator.get(f"/events/{event_id}").text
+    assert "the shop answered 400" in page
+    question = operator.get("/retry", params={"event_id": event_id})
+    assert "Retry this event?" in question.text
+    before = stack.recorded(event_id)
+    answer = operator.post("/retry", data={"event_id": event_id}, headers=OWN)
+    assert answer.headers["location"] == f"/events/{event_id}?notice=retried&number=1"
+    stack.when(event_id, lambda record: len(record.handlers["ship"].runs) > len(before.handlers["ship"].runs))
+    (entry,) = log_of(stack)
+    assert (entry.actor, entry.by, entry.action) == ("both", "dashboard", "dead retry")
+    assert entry.about["event_id"] == event_id
+
+
+def test_a_question_changes_nothing(stack: Stack, operator: httpx.Client) -> None:
+    stack.start_worker(failing_router())
+    event_id = dead_event(stack)
+    for path in ("/retry", "/drop", "/replay", "/settle", "/pause", "/probe", "/opt-out"):
+        assert operator.get(path, params={"event_id": event_id}).status_code == 200
+    assert stack.recorded(event_id).state == "dead"
+    assert log_of(stack) == []
+
+
+def test_a_dead_event_is_dropped_and_an_open_or_unknown_one_stays(stack: Stack, operator: httpx.Client) -> None:
+    stack.start_worker(failing_router())
+    event_id = dead_event(stack)
+    assert "dropped" in operator.post("/drop", data={"event_id": event_id}, headers=OWN).headers["location"]
+    assert stack.record(event_id) is None
+    assert "unchanged" in operator.post("/drop", data={"event_id": event_id}, headers=OWN).headers["location"]
+    assert operator.post("/drop", data={"x": ""}, headers=OWN).status_code == 400
+
+
+def test_an_issue_is_acknowledged_resolved_and_reopened_by_a_death(stack: Stack, operator: httpx.Client) -> None:
+    stack.start_worker(failing_router())
+    dead_event(stack)
+    (issue,) = stack.ask(read_issues)
+    assert "ship" in operator.get("/issues").text
+    for word, state in (("acknowledge", "acknowledged"), ("resolve", "resolved"), ("ignore", "ignored")):
+        operator.post(f"/{word}", data={"issue": issue.id}, headers=OWN)
+        (found,) = stack.ask(read_issues)
+        assert (found.state, found.actor) == (state, "both")
+    operator.post("/resolve", data={"issue": issue.id}, headers=OWN)
+    assert "No event is dead for a reason that wants somebody" in operator.get("/issues").text
+    dead_event(stack, 2)
+    assert '<span class="badge reopened">' in operator.get("/issues").text
+    assert [each.action for each in log_of(stack)][-1] == "issues acknowledge"
+
+
+def test_a_handler_is_paused_and_resumed(stack: Stack, operator: httpx.Client) -> None:
+    operator.post("/pause", data={"handler": "sms_falback"}, headers=OWN)
+    assert stack.ask(paused) == set()  # misspelt
+    operator.post("/pause", data={"handler": "sms_fallback"}, headers=OWN)
+    assert stack.ask(paused) == {"sms_fallback"}
+    assert "sms_fallback" in operator.get("/blocks").text
+    operator.post("/resume", data={"handler": "sms_fallback"}, headers=OWN)
+    assert stack.ask(paused) == set()
+
+
+def test_a_number_is_opted_out_and_in_without_standing_in_a_url(stack: Stack, operator: httpx.Client) -> None:
+    found = operator.post("/numbers", data={"number": "+1 (312) 555-0147"}, headers=OWN).headers["location"]
+    assert re.fullmatch(r"/numbers/[\w-]{40,}", found)
+    assert found == operator.post("/numbers", data={"number": NUMBER}, headers=OWN).headers["location"]
+    token = found.rpartition("/")[2]
+    assert operator.post("/opt-out", data={"token": token}, headers=OWN).status_code == 303
+    assert stack.ask(lambda store: consent_of(store, NUMBER)).opted_out
+    page = operator.get(found).text
+    assert "Opted out" in page
+    assert "+1312•••0147" in page
+    operator.post("/opt-in", data={"token": token}, headers=OWN)
+    assert not stack.ask(lambda store: consent_of(store, NUMBER)).opted_out
+    assert {each.about["number"] for each in log_of(stack)} == {"+1312•••0147"}
+    for wrong in ("13125550147", "hello", "", "+1"):
+        assert operator.post("/opt-out", data={"number": wrong}, headers=OWN).status_code == 400
+
+
+def test_a_token_of_another_deployment_or_a_made_up_one_is_no_number(operator: httpx.Client) -> None:
+    for token in ("x", "A" * 70, "%2e%2e", "+13125550147"):
+        assert operator.get(f"/numbers/{token}").status_code == 404
+
+
+def test_a_reveal_is_on_record_before_it_is_shown(stack: Stack, operator: httpx.Client) -> None:
+    body = sample("sms.received", number=NUMBER)
+    body["data"]["payload"]["text"] = TEXT
+    stack.deliver(body)
+    event_id = body["data"]["id"]
+    assert TEXT not in operator.get(f"/events/{event_id}").text
+    shown = operator.post("/reveal", data={"event_id": event_id}, headers=OWN)
+    assert TEXT in shown.text
+    assert NUMBER in shown.text
+    (entry,) = log_of(stack)
+    assert (entry.action, entry.about) == ("events show", {"event_id": event_id, "reveal": True})
+
+
+def test_nothing_is_revealed_where_it_cannot_be_recorded(
+    stack: Stack, operator: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = sample("sms.received", number=NUMBER)
+    body["data"]["payload"]["text"] = TEXT
+    stack.deliver(body)
+    stack.ask(lambda store: store.redis.set(store.keys.audit_log, "no stream"))
+    answer = operator.post("/reveal", data={"event_id": body["data"]["id"]}, headers=OWN)
+    assert answer.status_code == 503
+    assert TEXT not in answer.text
+
+
+def test_a_message_page_shows_its_recipients_and_events(stack: Stack, operator: httpx.Client) -> None:
+    body = sample("rcs.failed", number=NUMBER)
+    stack.deliver(body)
+    page = operator.get(f"/messages/{quote(body['data']['payload']['id'], safe='')}").text
+    assert "+1312•••0147" in page
+    assert "delivery_failed" in page
+    assert body["data"]["id"] in page
+
+
+def test_an_id_of_any_printable_characters_has_a_page(stack: Stack, operator: httpx.Client) -> None:
+    for identity in ("a/b?c#d%e", "../../x", "x" * 128, "<script>alert(1)</script>", "q\"'&"):
+        body = shop_event("shop.fine")
+        body["data"]["id"] = identity
+        assert stack.deliver(body).status_code == 200
+        page = operator.get(f"/events/{quote(identity, safe='')}")
+        assert page.status_code == 200, identity
+        assert "<script>alert" not in page.text
+
+
+def test_the_list_pages_through_events_of_one_moment_without_a_gap_or_a_double(
+    stack: Stack, operator: httpx.Client
+) -> None:
+    ids = [f"5d1c0000-0000-4000-8000-{number:012d}" for number in range(130)]
+    for number in range(130):
+        stack.deliver(shop_event("shop.fine", number))
+
+    async def same_moment(store: Any) -> None:
+        await store.redis.zadd(store.keys.events, dict.fromkeys(ids[:120], 1_790_000_000_000))
+
+    stack.ask(same_moment)
+    seen: list[str] = []
+    path = "/events"
+    while path:
+        page = operator.get(path).text
+        seen += re.findall(r'<small class="id">([^<]*)</small>', page)
+        following = re.search(r'rel="next" href="([^"]*)"', page)
+        path = following[1].replace("&amp;", "&") if following else ""
+    assert len(seen) == 130
+    assert set(seen) == set(ids)
+
+
+def test_filters_stand_in_the_url_and_say_what_is_wrong(stack: Stack, operator: httpx.Client) -> None:
+    stack.start_worker(failing_router())
+    dead_event(stack)
+    stack.deliver(shop_event("shop.fine", 2))
+    stack.ended(shop_event("shop.fine", 2))
+    assert "shop.broken" in operator.get("/events?state=dead&handler=ship&reason=request").text
+    assert "shop.fine" not in operator.get("/events?state=dead").text
+    assert "No event matches" in operator.get("/events?type=shop.none").text
+    for wrong in ("state=gone", "since=yesterday", "attempts=many", "number=x", "issue=x", "type=%00", "attempts=0"):
+        page = operator.get(f"/events?{wrong}")
+        assert page.status_code == 200
+        assert 'role="alert"' in page.text, wrong
+
+
+def test_a_live_page_sends_its_part_when_it_changes_and_ends_with_the_session(
+    stack: Stack, operator: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from service.dashboard import live
+
+    monkeypatch.setattr(live, "INTERVAL", 0.05)
+    with operator.stream("GET", "/events", headers={"accept": "text/event-stream"}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.iter_lines()
+        assert next(line for line in lines if line.startswith("event:")) == "event: part"
+        stack.deliver(shop_event("shop.fresh"))
+        assert next(line for line in lines if "shop.fresh" in line)
+        operator.post("/sign-out", headers=OWN)
+        assert list(lines) is not None  # it ends
+
+
+def test_a_page_whose_redis_is_gone_says_so(own_stack: Stack) -> None:
+    from tests.dashboard.conftest import serving_dashboard
+
+    with serving_dashboard(own_stack) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        assert client.get("/").status_code == 200
+        own_stack.ask(lambda store: store.redis.shutdown(nosave=True))
+        answer = client.get("/")
+        assert answer.status_code == 503
+        assert "works again as soon as Redis does" in answer.text
+
+
+def test_the_first_load_is_small(operator: httpx.Client) -> None:
+    pages = ["/", "/static/dashboard.css", "/static/dashboard.js", "/static/ringback.svg"]
+    loaded = 0
+    for path in pages:
+        with operator.stream("GET", path, headers={"accept-encoding": "gzip"}) as answer:
+            loaded += len(b"".join(answer.iter_raw()))
+    assert loaded <= 60_000
+    script = operator.get("/static/dashboard.js").text
+    assert len(script.splitlines()) <= 250
+
+
+def test_no_page_names_a_secret_of_the_settings(stack: Stack, open_dashboard: Open) -> None:
+    client = open_dashboard(dashboard_users=USERS, forward_secret="whsec_" + "c2VjcmV0" * 6)
+    sign_in(client, "both")
+    for path in ("/", "/health", "/workers", "/blocks", "/audit", "/registrations"):
+        page = client.get(path).text
+        assert "KEY-for-tests" not in page
+        assert "whsec_" not in page
+        assert "$argon2id" not in page
