@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
 
 from service import clock
-from service.healing.turn import Turn, ask_polls, tell
+from service.healing.turn import POLLS, Turn, ask_polls, tell
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd
@@ -30,17 +30,25 @@ MESSAGES_EVERY = 900.0
 """Seconds between two readings of messages that have been under way for too long."""
 LOOK = 15.0
 """Seconds between looks at whether a turn is due."""
-KEEP = 20.0
+KEEP = 5.0
 """Seconds between two signs of life of the process that heals."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 300.0
 """Seconds before a failed turn is taken again."""
+BUSY_PAUSE = 2.0
+"""Seconds until the next look while another process heals, or has died doing so."""
 REDIS_SECONDS = 5.0
 
 
 @asynccontextmanager
-async def healing(settings: Settings, redis_url: str, restored: asyncio.Event) -> AsyncIterator[None]:
-    """Heal beside a worker until the block ends. `restored` is set when Redis is back after an outage."""
-    task = asyncio.create_task(_keep_healing(settings, redis_url, restored))
+async def healing(
+    settings: Settings, redis_url: str, restored: asyncio.Event, periodic: Collection[str] = ()
+) -> AsyncIterator[None]:
+    """Heal beside a worker until the block ends. `restored` is set when Redis is back after an outage.
+
+    `periodic` names the worker's periodic handlers. Those that read registrations run at a start and after an outage.
+    """
+    polls = [each for each in POLLS if each in periodic]
+    task = asyncio.create_task(_keep_healing(settings, redis_url, restored, polls))
     try:
         yield
     finally:
@@ -48,9 +56,9 @@ async def healing(settings: Settings, redis_url: str, restored: asyncio.Event) -
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _keep_healing(settings: Settings, redis_url: str, restored: asyncio.Event) -> None:
+async def _keep_healing(settings: Settings, redis_url: str, restored: asyncio.Event, polls: Sequence[str]) -> None:
     async with open_reader(settings) as telnyx, connect(redis_url, timeout=REDIS_SECONDS, connections=2) as redis:
-        healer = Healer(settings, telnyx, Store.of(redis, settings), restored)
+        healer = Healer(settings, telnyx, Store.of(redis, settings), restored, polls)
         while True:
             await healer.look()
             check_cancelled()
@@ -70,6 +78,7 @@ class Healer:
     telnyx: AsyncTelnyx
     store: Store
     restored: asyncio.Event
+    polls: Sequence[str] = ()
     pause: float = LOOK
     _holder: str = field(default_factory=lambda: secrets.token_hex(8))
     _wanted_since: float | None = field(default_factory=clock.now)
@@ -82,7 +91,7 @@ class Healer:
             self._wanted_since = clock.now()
         self.restored.clear()
         try:
-            await self._take_due()
+            self.pause = LOOK if await self._take_due() else BUSY_PAUSE
         except (APIError, ListDoesNotEnd, RedisError, OSError) as error:
             self._failures += 1
             self.pause = min(FIRST_PAUSE * 2 ** (self._failures - 1), LONGEST_PAUSE)
@@ -91,28 +100,30 @@ class Healer:
             self.pause = LONGEST_PAUSE
             log.error("healing broke", error=describe_error(error), again_in=self.pause)
         else:
-            self.pause, self._failures = LOOK, 0
+            self._failures = 0
 
-    async def _take_due(self) -> None:
+    async def _take_due(self) -> bool:
+        """Take the turn that is due. Return False if another process has it."""
         now = clock.now()
         # Without a public URL, too: nothing from before the first start is ever healed.
         state = await begin(self.store, now)
         if self.settings.public_url is None:
-            return
+            return True
         if await self._is_outage_over():
             self._wanted_since = now
         # Another worker's turn serves for this one.
         if self._wanted_since is not None and (state.turn_at or 0.0) >= self._wanted_since:
             self._wanted_since = None
-        turn = Turn(self.telnyx, self.store, self.settings)
+        turn = Turn(self.telnyx, self.store, self.settings, in_worker=True)
         if self._wanted_since is not None or _is_due(state.turn_at, HOUR, now):
-            await self._in_turn(lambda: self._heal(turn))
-        elif _is_due(state.messages_at, MESSAGES_EVERY, now):
-            await self._in_turn(lambda: self._read_messages(turn))
+            return await self._in_turn(lambda: self._heal(turn))
+        if _is_due(state.messages_at, MESSAGES_EVERY, now):
+            return await self._in_turn(lambda: self._read_messages(turn))
+        return True
 
     async def _heal(self, turn: Turn) -> None:
         if self._wanted_since is not None:
-            await ask_polls(self.store)
+            await ask_polls(self.store, self.polls)
         report = await turn.start()
         try:
             async for _ in turn.take(report):
@@ -125,10 +136,10 @@ class Healer:
     async def _read_messages(self, turn: Turn) -> None:
         await tell(self.store, await turn.read_messages())
 
-    async def _in_turn(self, work: Callable[[], Awaitable[object]]) -> None:
-        """Do work while no other process heals. Another one's work serves for ours at the next look."""
+    async def _in_turn(self, work: Callable[[], Awaitable[object]]) -> bool:
+        """Do work while no other process heals. Return False if one does: its work serves for ours at the next look."""
         if not await take_turn(self.store, self._holder):
-            return
+            return False
         keeping = asyncio.create_task(self._keep_turn())
         try:
             await work()
@@ -136,6 +147,7 @@ class Healer:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
             await end_turn(self.store)
+        return True
 
     async def _keep_turn(self) -> None:
         while True:

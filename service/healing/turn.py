@@ -1,6 +1,6 @@
 """One turn of healing: deliveries, messages and progress. The command and the workers take the same turns."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -31,12 +31,16 @@ MARGIN = 60.0
 
 @dataclass(frozen=True)
 class Turn:
-    """A turn of healing with one account and one store. Without `act` nothing is changed."""
+    """A turn of healing with one account and one store. Without `act` nothing is changed.
+
+    `in_worker` says that a worker takes it.
+    """
 
     telnyx: AsyncTelnyx
     store: Store
     settings: Settings
     act: bool = True
+    in_worker: bool = False
 
     async def start(self, since: float | None = None) -> HealReport:
         """Return the report of a turn from `since` (seconds since 1970), or from where the last turn ended.
@@ -59,7 +63,7 @@ class Turn:
             telnyx.APIError: Telnyx refuses, or cannot be reached. Healed events stay, and the report counts them.
             redis.exceptions.RedisError: Redis cannot be reached. The same.
         """
-        ours, feed = OurUrls.of(self.settings), Feed(self.store, self.settings, self.act)
+        ours, feed = OurUrls.of(self.settings), Feed(self.store, self.settings, self.act, self.in_worker)
         deliveries = MissedDeliveries(self.telnyx, self.store, self.settings, ours, feed)
         async for _ in deliveries.heal(report):
             await self._note_progress(report)
@@ -78,17 +82,18 @@ class Turn:
     async def read_messages(self) -> HealReport:
         """Ask Telnyx for messages that have been under way for too long. Raises what `take` does."""
         report = HealReport(clock.now(), clock.now())
-        feed = Feed(self.store, self.settings, self.act)
+        feed = Feed(self.store, self.settings, self.act, self.in_worker)
         await UnfinishedMessages(self.telnyx, self.store, self.settings, feed).heal(report)
         await note_messages_read(self.store, clock.now())
         return report
 
 
-async def ask_polls(store: Store) -> None:
+async def ask_polls(store: Store, names: Sequence[str] = POLLS) -> None:
     """Let the handlers that read registrations run at once. A time at which no worker ran is not made up for."""
     now = clock.now()
-    events = [NewEvent.derived(f"heal:{name}:{int(now * 1000)}", CRON + name, {}, "cron", at=now) for name in POLLS]
-    await accept(store, events)
+    events = [NewEvent.derived(f"heal:{name}:{int(now * 1000)}", CRON + name, {}, "cron", at=now) for name in names]
+    if events:
+        await accept(store, events)
 
 
 async def tell(store: Store, report: HealReport) -> None:

@@ -122,7 +122,7 @@ def _total_pages(page: Any) -> int | None:
 def _mark(row: Any) -> str:
     """Return the identity of a row: its id or, where it has none, its whole content."""
     for name in ("id", "agent_id"):
-        known = getattr(row, name, None)
+        known = row.get(name) if isinstance(row, dict) else getattr(row, name, None)
         if isinstance(known, str):
             return known
     content = row.to_dict(mode="json", warnings=False) if hasattr(row, "to_dict") else row

@@ -26,7 +26,10 @@ async def run(settings: Settings, router: Router, redis_url: str) -> None:
     tell_no_texts()
     worker = Worker(settings, router, redis_url)
     try:
-        async with reading_opt_outs(settings, redis_url), healing(settings, redis_url, worker.redis_returned):
+        async with (
+            reading_opt_outs(settings, redis_url),
+            healing(settings, redis_url, worker.redis_returned, router.periodic),
+        ):
             await worker.async_run()
     except asyncio.CancelledError:
         log.info("worker stopped")

@@ -17,7 +17,7 @@ Verdict = Literal["healed", "known", "dropped", "forgotten"]
 
 LEASED_FOR = 15_000
 """Milliseconds until which an event in the queue counts as due soon, or as running."""
-TURN_LOCK = 60.0
+TURN_LOCK = 15.0
 """Seconds after which another process may heal, where the one that did so is gone."""
 
 
@@ -87,7 +87,7 @@ async def note_messages_read(store: Store, at: float) -> None:
 
 
 async def take_turn(store: Store, holder: str) -> bool:
-    """Return whether this holder may heal now. It has the turn for a minute, and keeps it by asking again."""
+    """Return whether this holder may heal now. It has the turn for 15 s, and keeps it by asking again."""
     asked = {"px": int(TURN_LOCK * 1000), "get": True}
     had: bytes | None = await store.redis.set(store.keys.heal_turn, holder, nx=True, **asked)  # type: ignore[arg-type]
     if had == holder.encode():
