@@ -49,6 +49,7 @@ class Keys:
     | `<ns>:causes` | hash | digest of a cause of death → handler, reason and first death (JSON), at most 1,000 |
     | `<ns>:died:<digest>` | sorted set | ids of the events that are dead for this cause by the time of their end (ms) |
     | `<ns>:issues` | hash | digest of a cause → the state that an operator gave it (JSON) |
+    | `<ns>:handler_times:<span>:<number>` | hash | handler → counts of its times in a minute or an hour (JSON), a day |
     | `<ns>:jobs` | sorted set | ids of bulk jobs by the time of their creation (ms) |
     | `<ns>:jobs_due` | sorted set | ids of unfinished bulk jobs by the time (ms) when a worker takes them |
     | `<ns>:job:<id>` | hash | a bulk job and its progress, for 7 days after its end |
@@ -143,6 +144,7 @@ class Keys:
         self.died = _names_after(f"{namespace}:died:")
         self.draining = _names_after(f"{namespace}:draining:")
         self.event = _names_after(f"{namespace}:event:")
+        self.handler_times = _names_after(f"{namespace}:handler_times:")
         self.job = _names_after(f"{namespace}:job:")
         self.job_ids = _names_after(f"{namespace}:job_ids:")
         self.message = _names_after(f"{namespace}:message:")

@@ -31,6 +31,7 @@ from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
 from service.store.effects.blocks import ALL, DETAIL, PAUSED, pause_block
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
+from service.store.inbox.handler_times import TimesRecorder
 from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord
 from service.store.store import Store
@@ -73,14 +74,16 @@ class HandlerMetrics:
         )
         # Prometheus's own look-up of a series takes longer than its increment.
         self._runs_of, self._seconds_of = cache(runs.labels), cache(durations.labels)
+        self.times = TimesRecorder()
         self.registry.register(DOUBLE_DELIVERIES)
         self.registry.register(REPLIES_REFUSED)
 
-    def count(self, handler: str, record: HandlerRecord, seconds: float) -> None:
-        """Count a run that has ended."""
+    def count(self, handler: str, record: HandlerRecord, seconds: float, *, waited: int) -> None:
+        """Count a run that has ended. Its event waited so many milliseconds for it."""
         reason = self._reasons[handler].of(record.reason) if record.reason else ""
         self._runs_of(handler, record.state, reason).inc()
         self._seconds_of(handler).observe(seconds)
+        self.times.observe(handler, pickup=waited, run=seconds * 1000)
 
 
 @dataclass(frozen=True)
@@ -143,7 +146,8 @@ async def run_handler(
     if isinstance(error, Exception) and not isinstance(error, Outcome | APIError | UnfitPayload | TookTooLong):
         tell_traceback(error)
     after = _ending(before, run.note or error, services.limits(subscription), lease.now())
-    services.metrics.count(name, after, time.perf_counter() - began)
+    waited = lease.claimed_at - max(before.due, record.due or record.received_at)
+    services.metrics.count(name, after, time.perf_counter() - began, waited=waited)
     ran = RunRecord(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
     return _log_outcome(bound, after.after(ran), lease)
 

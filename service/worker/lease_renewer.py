@@ -14,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.store.connection import connect_blocking
+from service.store.inbox.handler_times import TimesRecorder
 from service.store.inbox.leases import HandlerResults, HeldLease, finishing, renewal
 from service.store.inbox.workers import SIGN_EVERY, WorkerSign, WorkerState
 from service.store.redis_errors import describe_cause
@@ -32,17 +33,19 @@ MAX_TICK = 0.5
 class LeaseRenewer(threading.Thread):
     """Renews every third of a lease or 5 s. After an error of Redis it renews as soon as that is back.
 
-    Each renewal is also the worker's sign to the others. `sign` describes the worker.
+    Each renewal is also the worker's sign to the others, and carries its counts. `sign` describes the worker.
     """
 
-    def __init__(self, url: str, store: Store, leases: HeldLeases, watch: LoopWatch, sign: WorkerSign) -> None:
+    def __init__(
+        self, url: str, store: Store, leases: HeldLeases, watch: LoopWatch, *, sign: WorkerSign, times: TimesRecorder
+    ) -> None:
         super().__init__(name="lease keeper", daemon=True)
         self._store = store
         self._leases = leases
         self._watch = watch
         self._redis = connect_blocking(url, timeout=min(MAX_COMMAND, leases.lease / 3))
         self._ended = threading.Event()
-        self._sign = sign
+        self._sign, self._times = sign, times
         # At once, so that the worker is known from its start on.
         self._next = time.monotonic()
         self._overdue: dict[tuple[str, str], HeldLease] = {}
@@ -116,6 +119,7 @@ class LeaseRenewer(threading.Thread):
         answered = self._leases.answered()
         held = [*self._leases.held(), *self._overdue.values()]
         is_blocked, blockage = self._is_blocked(), self._leases.blockage
+        times = self._times.take()
         args = renewal(
             self._leases.worker,
             held,
@@ -123,8 +127,13 @@ class LeaseRenewer(threading.Thread):
             answered=answered,
             blocked=(blockage.seconds(), blockage.place) if is_blocked else None,
             sign=self._current_sign(answered),
+            times=times,
         )
-        lost: list[bytes] = run_blocking(self._redis, "renew", self._store.keys.counts, *args)
+        try:
+            lost: list[bytes] = run_blocking(self._redis, "renew", self._store.keys.counts, *args)
+        except BaseException:
+            self._times.give_back(times)
+            raise
         self._reported_blocked = is_blocked
         gone = {event_id.decode() for event_id in lost}
         self._leases.renewed((each for each in held if each.event_id not in gone), asked_at=asked_at)

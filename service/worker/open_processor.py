@@ -69,7 +69,7 @@ async def open_processor(
         watch = LoopWatch(asyncio.get_running_loop(), leases, router)
         # After the renewer's end, which would announce the worker again.
         stack.push_async_callback(_leave, store, leases.worker)
-        renewer = LeaseRenewer(redis_url, store, leases, watch, _sign(settings, router))
+        renewer = LeaseRenewer(redis_url, store, leases, watch, sign=_sign(settings, router), times=metrics.times)
         renewer.start()
         # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
         stack.callback(renewer.join)

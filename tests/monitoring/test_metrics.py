@@ -228,8 +228,8 @@ def test_what_was_known_once_stays_a_label() -> None:
 def test_reasons_that_authors_make_up_share_one_label() -> None:
     metrics = HandlerMetrics(CollectorRegistry())
     for number in range(1000):
-        metrics.count("mine", HandlerRecord("done", reason=f"order_{number}"), 0.1)
-    metrics.count("other_handler", HandlerRecord("done", reason="not_armed"), 0.1)
+        metrics.count("mine", HandlerRecord("done", reason=f"order_{number}"), 0.1, waited=0)
+    metrics.count("other_handler", HandlerRecord("done", reason="not_armed"), 0.1, waited=0)
     seen = Scrape(generate_latest(metrics.registry).decode())
 
     assert len(seen.labels("ringback_handler_runs_total", "reason")) == 50 + len({"other", "not_armed"})

@@ -187,14 +187,16 @@ def renewal(
     answered: int,
     blocked: tuple[float, str] | None = None,
     sign: WorkerSign | None = None,
+    times: bytes = b"",
 ) -> list[Argument]:
     """Return the arguments of `renew.lua`: extend by `lease` seconds what is held, give back what does not run.
 
-    `answered` is the number of the last claim that, like all before it, was answered. `blocked`
-    says for how many seconds the worker's event loop has been blocked, and by whose code. `sign` describes the worker.
+    `answered` is the number of the last claim that, like all before it, was answered. `blocked` says for how many
+    seconds the worker's event loop has been blocked, and by whose code. `sign` describes the worker. `times` are its
+    counts (`TimesRecorder`).
     """
     told = orjson.dumps({"seconds": round(blocked[0], 1), "place": blocked[1]}) if blocked else b""
-    args: list[Argument] = [worker, int(lease * 1000), answered, told, sign.to_json() if sign else b""]
+    args: list[Argument] = [worker, int(lease * 1000), answered, told, sign.to_json() if sign else b"", times]
     for each in held:
         args += (each.event_id, each.token, each.renewal_action, orjson.dumps(each.about) if each.about else b"")
     return args

@@ -2,16 +2,17 @@
 -- Redis says the worker holds although it does not run them. These are the jobs of a claim whose reply was lost. A lapsed
 -- lease that nobody else has taken is extended.
 --
--- requires: lease note settle
--- Keys:   those of settle and lease, <ns>:blocked, <ns>:workers
+-- requires: handler_times lease note settle
+-- Keys:   those of settle, lease and handler_times, <ns>:blocked, <ns>:workers
 -- ARGV:   worker, lease (ms), answered (number of the last claim that, like all before, was answered),
---         blocked ('' | JSON {seconds, place}: its event loop is blocked), sign (JSON: what it says of itself), then for each event that it runs: id, token, action
+--         blocked ('' | JSON {seconds, place}: its event loop is blocked), sign (JSON: what it says of itself), times (as for
+--         add_times), then for each event that it runs: id, token, action
 --         ('extend' | 'overdue': the lease ends, which counts though the worker is alive), about ('' | JSON {handler, place}:
 --         what blocks the event loop)
 -- Answer: the ids whose lease was lost
 -- Cost:   O(events that the worker holds × log queue)
 local worker, lease, answered = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local FIRST, FORGOTTEN_AFTER = 6, 3600000
+local FIRST, FORGOTTEN_AFTER = 7, 3600000
 local lost, runs = {}, {}
 
 -- end_overdue: an event ran longer than it may. Its worker is alive, but the lapse counts, once and for good: under a token that
@@ -78,6 +79,7 @@ for i = 1, #signs, 2 do
   local seen = tonumber(signs[i + 1]:match('^(%d+) ')) or 0
   if now - seen > FORGOTTEN_AFTER then redis.call('HDEL', ns .. ':workers', signs[i]) end
 end
+add_times(ARGV[6])
 redis.call('HSET', ns .. ':workers', worker, string.format('%.0f ', now) .. ARGV[5])
 redis.call('HDEL', ns .. ':blocked', worker)
 if ARGV[4] ~= '' then
