@@ -8,12 +8,14 @@ import telnyx
 
 from handlers import rcs_registration
 from service import Router, clock
+from service.events import RcsAgentStatusChanged, RcsBrandStatusChanged, RcsCarrierApprovalStatusChanged
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.store.facts.remembered import Capability
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
+from service.testing.samples import payload_in, sample
 from tests.cli.at_stack import asked
 from tests.registrations.noted import arrive, noted
 from tests.stack import Stack
@@ -169,6 +171,41 @@ def test_an_account_without_registration_is_no_error(stack: Stack, status: int) 
     stack.start_worker(ROUTER)
     stack.simulator.add_fault(status=status, path="/rcs/brands")
     poll(stack, "first", reason="not_permitted")
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "status"),
+    [
+        ("rcs.brand-rejected", RcsBrandStatusChanged, "REJECTED"),
+        ("rcs.agent-live", RcsAgentStatusChanged, "LIVE"),
+        ("rcs.agent-rejected", RcsAgentStatusChanged, "REJECTED"),
+        ("rcs.carrier-rejected", RcsCarrierApprovalStatusChanged, "REJECTED"),
+    ],
+)
+def test_a_sample_has_the_fields_of_what_is_raised(
+    stack: Stack, client: telnyx.Telnyx, name: str, model: Any, status: str
+) -> None:
+    stack.start_worker(ROUTER)
+    shown = payload_in(sample(name))
+    assert model.model_validate(shown).status == status
+    agent = new_agent(stack, client)
+    launch(client, agent)
+    poll(stack, "first")
+    stack.simulator.decide_rcs_agent(agent, section="campaign", decision="REJECTED")
+    stack.simulator.decide_rcs_agent(agent, carrier="AT&T", decision="REJECTED", reason="No")
+    [brand] = stack.simulator.account.rcs_brands
+    stack.simulator.decide_rcs_brand(brand.id, status="REJECTED")
+    poll(stack, "second")
+    kind = sample(name)["data"]["event_type"]
+    raised = stack.ask(lambda store: search(store, limit=1, wanted=EventFilter(type=kind)))
+    assert set(shown) == set(orjson.loads(stack.recorded(raised[0].id).body or b"")["data"]["payload"])
+
+
+def test_an_event_that_ringback_did_not_raise_notifies_nobody(stack: Stack) -> None:
+    stack.start_worker(ROUTER)
+    stack.deliver(body := sample("rcs.carrier-rejected"))
+    assert stack.ended(body).handlers["rcs_carrier_notice"].reason == "not_ours"
+    assert noted(stack) == ""
 
 
 def look_up(stack: Stack, agent: str, *numbers: str, afresh: bool = False) -> list[bool]:

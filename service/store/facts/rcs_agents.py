@@ -55,9 +55,10 @@ async def note_test_devices(store: Store, agent: str, accepted: Collection[str],
     field = test_device_field(agent)
     for number in accepted:
         key = store.keys.rcs(store.encryption.hide(number))
-        # A crash after this line leaves an old refusal to its own end.
-        await store.redis.hdel(key, agent) if not await store.redis.hexists(key, field) else None  # type: ignore[misc]
-        await store.redis.hset(key, field, "1")  # type: ignore[misc]
+        if not await store.redis.hexists(key, field):  # type: ignore[misc]
+            await store.redis.hdel(key, agent)  # type: ignore[misc]
+            # Last, so that a crash before it only repeats the deletion.
+            await store.redis.hset(key, field, "1")  # type: ignore[misc]
         await store.redis.expire(key, int(REMEMBERED))
     for number in others:
         for form in store.encryption.forms(number):
