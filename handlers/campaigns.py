@@ -2,7 +2,7 @@
 
 from telnyx import NotFoundError, PermissionDeniedError
 
-from service import Context, Discard, Event, Retry, Router, clock
+from service import Context, Discard, Event, Router, clock
 from service.events import TenDlcUpdate, TolerantModel
 from service.registrations.ten_dlc import kinds, notices
 from service.registrations.ten_dlc.blocks import reconcile
@@ -71,10 +71,8 @@ async def _follow_all(ten_dlc: TenDlc, ctx: Context) -> None:
     numbers, has_pools = numbers_of_policy(ctx.settings)
     if has_pools:
         numbers = frozenset[str]().union(*(each.numbers for each in await senders_of(ctx.telnyx, ctx.settings)))
-    is_all = await ten_dlc.follow_all(numbers)
+    await ten_dlc.follow_all(numbers)
     await _reconcile(ten_dlc, ctx)
-    if not is_all:
-        raise Retry(after=0, reason="more_to_read")
 
 
 async def _compare_with_event(ten_dlc: TenDlc, ctx: Context, event_id: str, campaign: str, said: Said) -> None:

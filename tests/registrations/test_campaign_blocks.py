@@ -69,15 +69,16 @@ def statuses(stack: Stack, number: str) -> list[str]:
     return [each.status for each in stack.simulator.account.messages if each.to == number and each.type == "SMS"]
 
 
-STOPS: list[dict[str, Any]] = [
-    {"status": "SUSPENDED"},
+STOPS: list[Any] = [
     {"status": "TCR_EXPIRED"},
-    {"status": "MNO_REJECTED", "reason": "No opt-out"},
-    {"status": "DORMANT"},
+    *(
+        pytest.param(each, marks=pytest.mark.slow)
+        for each in ({"status": "SUSPENDED"}, {"status": "MNO_REJECTED", "reason": "No opt-out"}, {"status": "DORMANT"})
+    ),
 ]
 
 
-@pytest.mark.parametrize("step", STOPS, ids=lambda step: str(step["status"]))
+@pytest.mark.parametrize("step", STOPS)
 def test_fallbacks_of_a_stopped_campaign_wait_and_go_out_once_when_it_works_again(
     calling_stack: Stack, client: telnyx.Telnyx, step: dict[str, Any]
 ) -> None:
@@ -117,7 +118,7 @@ def test_a_lost_number_parks_its_fallbacks_and_an_assignment_frees_them(
     wait_for(lambda: statuses(stack, number) == ["delivered"])
 
 
-@pytest.mark.parametrize("carrier", ["AT&T", "T-Mobile"])
+@pytest.mark.parametrize("carrier", ["AT&T", pytest.param("T-Mobile", marks=pytest.mark.slow)])
 def test_a_suspension_by_one_carrier_parks_only_what_goes_to_its_phones(
     calling_stack: Stack, client: telnyx.Telnyx, carrier: str
 ) -> None:
@@ -186,6 +187,7 @@ def test_one_send_at_a_time_probes_and_its_acceptance_alone_frees_nothing(
     assert held(stack) == []
 
 
+@pytest.mark.slow
 def test_a_delivered_probe_frees_the_others_though_the_api_shows_no_change(
     calling_stack: Stack, client: telnyx.Telnyx, quick_probes: None
 ) -> None:
@@ -234,3 +236,15 @@ def test_a_pool_waits_only_while_none_of_its_numbers_can_send(calling_stack: Sta
     stack.simulator.move_campaign(campaign, status="SUSPENDED", shape=None)
     poll(stack, "suspended")
     stack.when(fall_back(stack, phone(stack), messaging_profile_id=profile), is_parked)
+
+
+def test_a_failure_for_lack_of_a_campaign_makes_the_sender_be_read(calling_stack: Stack, client: telnyx.Telnyx) -> None:
+    """No webhook tells of it, and the next poll is minutes away."""
+    stack = calling_stack
+    stack.start_worker(ROUTER)
+    provisioned(client, stack.simulator, SMS_FROM)
+    poll(stack, "first")
+    stack.simulator.move_campaign_number(SMS_FROM, status="DELETED", shape=None)
+    assert stack.ended(fall_back(stack, phone(stack))).state == "done"
+    wait_for(lambda: held(stack))
+    stack.when(fall_back(stack, phone(stack)), is_parked)

@@ -10,8 +10,10 @@ import telnyx
 
 from handlers import campaign_notices, campaigns
 from service import Router
+from service.registrations.ten_dlc.following import share
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
+from service.store.inbox.erasure import erase
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
 from service.testing.simulator import Simulator
@@ -117,7 +119,7 @@ def test_a_change_is_raised_once_whatever_webhooks_and_polls_tell_of_it(stack: S
     assert changes(stack, CAMPAIGN)[0]["reason"] == "No opt-out instructions"
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", [0, 5, *(pytest.param(each, marks=pytest.mark.slow) for each in (1, 2, 3, 4, 6, 7))])
 def test_each_form_of_a_webhook_is_a_reason_to_read_the_campaign(
     stack: Stack, client: telnyx.Telnyx, number: int
 ) -> None:
@@ -156,7 +158,10 @@ def test_a_shared_campaign_is_followed_by_the_id_of_the_registry(stack: Stack, c
     assert "nudge Telnyx through the registry" in told(stack, "TELNYX_FAILED")
 
 
-@pytest.mark.parametrize("carrier", ["AT&T", "T-Mobile", "Verizon", "US Cellular"])
+@pytest.mark.parametrize(
+    "carrier",
+    ["AT&T", *(pytest.param(each, marks=pytest.mark.slow) for each in ("T-Mobile", "Verizon", "US Cellular"))],
+)
 def test_a_suspension_by_one_carrier_is_read_and_named(stack: Stack, client: telnyx.Telnyx, carrier: str) -> None:
     stack.start_worker(ROUTER)
     campaign = provisioned(client, stack.simulator, OTHER)
@@ -202,7 +207,7 @@ NUMBER_EVENTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("said", NUMBER_EVENTS)
-@pytest.mark.parametrize("is_flat", [False, True])
+@pytest.mark.parametrize("is_flat", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_number_that_loses_its_campaign_is_told_of_without_naming_it_whole(
     stack: Stack, client: telnyx.Telnyx, said: dict[str, Any], *, is_flat: bool
 ) -> None:
@@ -243,7 +248,7 @@ def test_a_poll_finds_lost_numbers_and_failed_assignments(stack: Stack, client: 
         ("UNVERIFIED", {"type": "TCR_BRAND_UPDATE", "eventType": "BRAND_REVET", "status": "success"}, None),
     ],
 )
-@pytest.mark.parametrize("is_flat", [False, True])
+@pytest.mark.parametrize("is_flat", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_brand_that_needs_somebody_is_told_of_once(
     stack: Stack, client: telnyx.Telnyx, step: Any, payload: dict[str, Any], status: None, *, is_flat: bool
 ) -> None:
@@ -324,3 +329,12 @@ def test_with_an_encryption_key_the_numbers_of_campaigns_are_kept_sealed(host: H
         for each in ("second", "third"):
             poll(stack, each)
         assert [each["phone_number"] for each in changes(stack, NUMBER)] == [OTHER]
+        assert stack.ask(lambda store: erase(store, OTHER)).remembered == 1
+        assert stack.ask(kept) == b""
+
+
+def test_a_long_list_is_read_in_shares_that_come_round() -> None:
+    listed = [*range(250)]
+    assert set().union(*(share(listed, turn) for turn in range(3))) == set(listed)
+    assert sorted(share([1, 2, 3], 7)) == [1, 2, 3]
+    assert share([], 7) == []

@@ -2,24 +2,27 @@
 
 from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from telnyx import AsyncTelnyx
 
+from service import clock
 from service.events import read_time
 from service.outbound.list_pages import rows_of
 from service.registrations.status_changes import Change, Known, Reading
 from service.registrations.ten_dlc import kinds, readings
 from service.registrations.ten_dlc.updates import NOTHING, Said
 from service.security.encryption import Sealer, place_of
-from service.store.facts.remembered import all_known, snapshot
+from service.store.facts.remembered import SUBJECT_BYTES, all_known, snapshot
 from service.store.store import Store
+
+T = TypeVar("T")
 
 PAGE = 500
 """Rows in a page, as many as Telnyx gives. Source: SDK 4.189, `messaging_10dlc.brand.list`."""
-MOST_AT_ONCE = 25
+MOST_AT_ONCE = 100
 """Registrations that one run reads one by one, up to four calls each, so that it stays within its time-out."""
-_DIGEST = 16
+QUARTER_HOUR = 900.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,18 @@ class TenDlc:
 
         return await followed.raise_changes(subject, read)
 
+    async def follow_number_and_campaign(self, number: str) -> None:
+        """Read the assignment of a number and the campaign that it names, and raise their changes.
+
+        Raises:
+            telnyx.APIError: Telnyx refuses, or cannot be reached.
+            service.registrations.status_changes.TooMuchChange: others kept learning of them meanwhile.
+        """
+        await self.follow(kinds.NUMBER, number)
+        assignment = await self.known_number(number)
+        if assignment is not None and assignment.about.get("campaign"):
+            await self.follow(kinds.CAMPAIGN, str(assignment.about["campaign"]))
+
     async def known(self, kind: kinds.Kind, given: str) -> Known | None:
         """Return the last known state of a brand or a campaign by either id."""
         stored = await snapshot(self.store, kind, given)
@@ -66,10 +81,11 @@ class TenDlc:
         """Return the last known state of every registration of a kind."""
         return {name: Known.parse(value) for name, value in (await all_known(self.store, kind)).items()}
 
-    async def follow_all(self, watched: Collection[str]) -> bool:
-        """Follow whatever changed since the last time. Return whether these were all of them.
+    async def follow_all(self, watched: Collection[str]) -> None:
+        """Follow whatever changed since the last time.
 
-        Of campaigns whose numbers are `watched`, the state at each carrier is read too.
+        Of campaigns whose numbers are `watched`, the state at each carrier is read too. Where too many have to be read
+        one by one, each quarter of an hour has its share of them.
 
         Raises:
             telnyx.APIError: Telnyx refuses, or cannot be reached.
@@ -81,9 +97,8 @@ class TenDlc:
         brands = [each async for each in rows_of(asked, "brands") if each.brand_id]
         one_by_one = await self._learn_numbers(watched, brands)
         one_by_one += await self._learn_brands(brands_before, brands)
-        for each in one_by_one[:MOST_AT_ONCE]:
+        for each in share(one_by_one, int(clock.now() / QUARTER_HOUR)):
             await self.follow(*each)
-        return len(one_by_one) <= MOST_AT_ONCE
 
     async def _subject(self, kind: kinds.Kind, given: str) -> str | None:
         """Return the id under which a brand or a campaign is followed, whichever of its ids was given."""
@@ -199,6 +214,12 @@ class TenDlc:
 _ALONE = frozenset({kinds.SUSPENDED, kinds.DORMANT})
 
 
+def share(listed: list[T], turn: int) -> list[T]:
+    """Return all of a short list. Of a long one, return the share of this turn."""
+    begin = turn * MOST_AT_ONCE % max(1, len(listed))
+    return (listed[begin:] + listed[:begin])[:MOST_AT_ONCE]
+
+
 def missing(stored: Mapping[str, bytes], listed: Collection[str]) -> list[str]:
     """Return what is known and not listed, unless that is known too."""
     ended = {kinds.DELETED, kinds.UNASSIGNED}
@@ -207,7 +228,7 @@ def missing(stored: Mapping[str, bytes], listed: Collection[str]) -> list[str]:
 
 def digests_of(number: str, encryption: Sealer) -> tuple[str, ...]:
     """Return the digests that stand for a number, the one that is stored today first."""
-    return tuple(each.hex() for each in encryption.briefs(number.encode(), _DIGEST))
+    return tuple(each.hex() for each in encryption.briefs(number.encode(), SUBJECT_BYTES))
 
 
 def with_number(reading: Reading, number: str, subject: str, encryption: Sealer, before: Known | None) -> Reading:

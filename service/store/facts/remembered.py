@@ -12,6 +12,10 @@ from service.store.scripts import Argument
 from service.store.store import Store
 
 HOUR = 3600
+SUBJECT_BYTES = 16
+"""Bytes of the digest that stands for a number among the subjects of snapshots."""
+OF_NUMBERS = ("number_assignment",)
+"""The kinds of snapshots whose subjects are digests of numbers."""
 REMEMBERED = 31 * 86400.0
 """Seconds for which a result stands."""
 TEXT_ONLY = "GENERIC_RCS_FEATURE"
@@ -182,6 +186,15 @@ async def compare_and_set(
 async def forget_snapshot(store: Store, kind: str, subject: str) -> None:
     """Delete the state of a subject."""
     await store.redis.hdel(store.keys.snapshot(kind), subject)  # type: ignore[misc]
+
+
+async def forget_number(store: Store, number: str) -> int:
+    """Delete the states of a number, whose subjects are digests of it. Return how many there were."""
+    subjects = [each.hex() for each in store.encryption.briefs(number.encode(), SUBJECT_BYTES)]
+    async with store.redis.pipeline(transaction=False) as pipeline:
+        for kind in OF_NUMBERS:
+            pipeline.hdel(store.keys.snapshot(kind), *subjects)
+        return sum(await pipeline.execute())
 
 
 async def acquire_throttle(store: Store, name: str, holder: str, *, seconds: float) -> bool:

@@ -11,6 +11,7 @@ from service.events.phone_number import canonical_number
 from service.security.masking import describe_error
 from service.security.numbers import NumberMatcher, digests_of
 from service.store.effects.ledger import effects_of
+from service.store.facts.remembered import forget_number
 from service.store.inbox.accept import find
 from service.store.inbox.search import EventFilter, matching
 from service.store.store import Store, in_pages
@@ -60,6 +61,7 @@ async def erase(store: Store, number: str, *, progress: Callable[[int], None] = 
     erased.remembered = await store.redis.delete(
         *(key(form) for form in forms for key in (store.keys.replies, store.keys.rcs))
     )
+    erased.remembered += await forget_number(store, plain)
     erased.opt_out = await _erase_opt_out(store, plain)
     about = digests_of(plain, store.encryption)
     async for page in matching(store, EventFilter(about=about)):
