@@ -1,6 +1,7 @@
 """RCS brands, agents and carriers' answers: each change is raised once, and phones are asked about as they allow it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import orjson
 import pytest
