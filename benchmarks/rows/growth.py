@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from itertools import pairwise
 
-from benchmarks.figures import Result, Table, median
+from benchmarks.figures import Result, Table, median, median_ratio
 from benchmarks.redis_server import RedisServer, redis_server
 from benchmarks.row import Scale
 from benchmarks.signed_events import fresh_ids, small
@@ -27,41 +27,73 @@ QUICK_SIZES = (1000, 10_000)
 DAYS = 7
 BATCH = 64
 BATCHES = 10
-ROUNDS = 5
+ROUNDS = 3
 FILLING_AT_ONCE = 4
 RARE = "+13125550777"
 Costs = dict[str, float]
+Side = tuple[Store, RedisServer]
 
 
 def run(scale: Scale) -> Result:
-    """Fill a server step by step, and measure at each size."""
+    """Fill a server step by step, and measure it beside a small one, by turns."""
     sizes = QUICK_SIZES if scale.quick else SIZES
-    with redis_server(scale.folder) as redis:
-        costs = asyncio.run(_measure(redis, scale, sizes))
-    first, last = costs[sizes[0]], costs[sizes[-1]]
-    ratios = {name: last[name] / first[name] for name in first}
-    searches = [name for name in first if name.startswith("search: ")]
+    with redis_server(scale.folder) as small_server, redis_server(scale.folder) as server:
+        costs, ratios = asyncio.run(_measure(small_server, server, scale, sizes))
+    searches = [name for name in ratios if name.startswith("search: ")]
     figures = {name: ratio for name, ratio in ratios.items() if name not in searches}
     figures["search"] = max(ratios[name] for name in searches)
     table = Table(
         "Growth: the cost beside a backlog of open events, received over seven days",
         ("", *(f"{size:,}" for size in sizes), "last / first"),
-        [[name, *(_shown(name, costs[size][name]) for size in sizes), f"{ratios[name]:.2f} ×"] for name in first],
-        f"Accept, claim and finish: server's CPU an event, in batches of {BATCH}. The others: time that passes.",
+        [[name, *(_shown(name, costs[size][name]) for size in sizes), f"{ratios[name]:.2f} ×"] for name in ratios],
+        f"Accept, claim and finish: server's CPU an event, in batches of {BATCH}. The others: time that passes."
+        " Both ends of the ratio are measured by turns, each on a server of its own.",
     )
-    backlog = {f"{name}|{size}": costs[size][name] for name in figures if name in first for size in sizes}
+    backlog = {f"{name}|{size}": costs[size][name] for name in figures if name in ratios for size in sizes}
     # A quick run is too small to judge.
     return Result([table], {} if scale.quick else figures, {"backlog": backlog})
 
 
-async def _measure(redis: RedisServer, scale: Scale, sizes: tuple[int, ...]) -> dict[int, Costs]:
+async def _measure(
+    small_server: RedisServer, server: RedisServer, scale: Scale, sizes: tuple[int, ...]
+) -> tuple[dict[int, Costs], Costs]:
+    """Return the costs at each size, and how many times the first ones the last ones are."""
     costs: dict[int, Costs] = {}
-    async with connect(redis.url, timeout=60, connections=8) as client:
-        store = Store(client, "ringback", PLAIN)
-        for before, size in pairwise((0, *sizes)):
-            await _fill(store, size - before)
-            costs[size] = {**await _life(store, redis), **await _searches(store), "events list": _list(redis, scale)}
-    return costs
+    ratios: Costs = {}
+    async with (
+        connect(small_server.url, timeout=60, connections=8) as few,
+        connect(server.url, timeout=60, connections=8) as many,
+    ):
+        small = Store(few, "ringback", PLAIN), small_server
+        large = Store(many, "ringback", PLAIN), server
+        await _fill(small[0], sizes[0])
+        for before, size in pairwise((0, *sizes[1:])):
+            await _fill(large[0], size - before)
+            firsts, lasts = await _by_turns(small, large, scale)
+            costs[sizes[0]], costs[size] = _medians(firsts), _medians(lasts)
+            ratios = {
+                name: median_ratio([each[name] for each in lasts], [each[name] for each in firsts])
+                for name in costs[size]
+            }
+    return costs, ratios
+
+
+async def _by_turns(small: Side, large: Side, scale: Scale) -> tuple[list[Costs], list[Costs]]:
+    """Measure two servers by turns, now the one and now the other first. A turn before the others warms up."""
+    firsts: list[Costs] = []
+    lasts: list[Costs] = []
+    for turn in range(1 + scale.rounds):
+        for side, costs in ((small, firsts), (large, lasts)) if turn % 2 else ((large, lasts), (small, firsts)):
+            costs.append(await _turn(*side, scale))
+    return firsts[1:], lasts[1:]
+
+
+def _medians(turns: list[Costs]) -> Costs:
+    return {name: median(each[name] for each in turns) for name in turns[0]}
+
+
+async def _turn(store: Store, server: RedisServer, scale: Scale) -> Costs:
+    return {**await _life(store, server), **await _searches(store), "events list": _list(server, scale)}
 
 
 async def _fill(store: Store, count: int) -> None:
@@ -140,19 +172,16 @@ async def _milliseconds(ask: Callable[[], Awaitable[object]]) -> float:
 
 
 def _list(redis: RedisServer, scale: Scale) -> float:
-    """Return the ms of `ringback events list`, process and all. The first turn warms up."""
-    turns = []
-    for _ in range(1 + scale.rounds):
-        began = time.perf_counter()
-        subprocess.run(
-            [*RINGBACK, "events", "list", "--json"],
-            cwd=scale.folder,
-            env=RINGBACK_STACK.environment(redis, scale),
-            stdout=subprocess.DEVNULL,
-            check=True,
-        )
-        turns.append((time.perf_counter() - began) * 1e3)
-    return median(turns[1:])
+    """Return the ms of `ringback events list`, process and all."""
+    began = time.perf_counter()
+    subprocess.run(
+        [*RINGBACK, "events", "list", "--json"],
+        cwd=scale.folder,
+        env=RINGBACK_STACK.environment(redis, scale),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return (time.perf_counter() - began) * 1e3
 
 
 def _shown(name: str, cost: float) -> str:
