@@ -131,7 +131,7 @@ class Bench:
         redelivery, which runs nothing. The traceback of an ordinary exception goes to standard error.
 
         Raises:
-            ValueError: the handler is not in the router, a setting is unknown, or `own_settings` are missing.
+            ValueError: the router lacks the handler, or a setting is unknown or missing.
             service.settings.InvalidSettings: a setting does not fit.
         """
         raised: list[BaseException] = []

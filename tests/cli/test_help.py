@@ -33,9 +33,10 @@ def test_every_command_has_a_short_option_for_its_help(path: str) -> None:
     assert all(each in shown.output for each in examples().get(path, ()))
 
 
-def test_every_top_level_command_has_examples_and_every_example_a_command() -> None:
+def test_nearly_every_command_has_examples_and_every_example_a_command() -> None:
     assert set(examples()) <= set(ALL)
-    assert {path.split()[0] for path in examples()} == set(COMMANDS)
+    commands = {path for path in ALL if not any(each.startswith(f"{path} ") for each in ALL)}
+    assert len(commands - set(examples())) < len(commands) / 10, commands - set(examples())
 
 
 @pytest.mark.parametrize(("path", "line"), [(path, line) for path, lines in examples().items() for line in lines])

@@ -140,6 +140,7 @@ def test_what_would_be_sent_is_told_without_text_and_number(tmp_path: Path) -> N
         "reason": "now",
         "why": "the message is failed",
         "when": "2026-11-22T18:00:00+00:00",
+        "local": {"America/Chicago": "2026-11-22T12:00:00-06:00"},
         "as": "sms",
         "from": "+1312•••0199",
         "segments": 1,
@@ -230,3 +231,21 @@ def test_neither_a_worker_nor_up_starts_with_a_policy_that_is_not_fit(tmp_path: 
     assert ended.returncode == 2
     assert f"{path.name}:1: rules[0].quiet_hours: marketing must keep quiet hours" in ended.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_sample_is_explained_by_its_name_with_the_local_time(tmp_path: Path) -> None:
+    policy = str(write_policy(tmp_path, POLICY))
+    ran = run("explain", "rcs.failed", "--policy", policy, "--json", "--at", "2026-11-22T18:00")
+    [found] = json.loads(ran.stdout)
+    assert (found["verdict"], len(found["local"])) == ("send", 1)
+    text = run("explain", "rcs.failed", "--policy", policy, "--at", "2026-11-22T18:00").stdout
+    assert "local:     America/" in text
+    unknown = run("explain", "rcs.fialed", COLUMNS="300")
+    assert (unknown.exit_code, "is rcs.failed" in unknown.stderr) == (2, True)
+
+
+def test_a_number_of_many_time_zones_has_each_local_time_once(tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps(envelope("message.finalized", finalized_rcs("delivery_failed", "+18005550100"))))
+    [found] = json.loads(run("explain", str(event), "--policy", str(write_policy(tmp_path, POLICY)), "--json").stdout)
+    assert len(found["local"]) == len(set(found["local"].values())) > 3

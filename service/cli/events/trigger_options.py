@@ -13,9 +13,12 @@ from service.testing.samples import cases, scenarios
 
 def complete_events(incomplete: str) -> Iterator[tuple[str, str]]:
     """Yield the names of samples and scenarios that begin so, each with its line."""
-    return chain(
-        _beginning({each.name: each.about for each in cases().values()}, incomplete), complete_scenarios(incomplete)
-    )
+    return chain(complete_samples(incomplete), complete_scenarios(incomplete))
+
+
+def complete_samples(incomplete: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of samples that begin so, each with its line."""
+    return _beginning({each.name: each.about for each in cases().values()}, incomplete)
 
 
 def complete_scenarios(incomplete: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """`ringback policy`."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,6 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from service import clock
+from service.cli.events.trigger_options import complete_samples
 from service.cli.inspect.config import duration
 from service.cli.options import JsonOption, RevealOption
 from service.cli.output import say, say_json
@@ -16,9 +18,12 @@ from service.messages.explanation import Explanation
 from service.messages.explanation import explain as explained
 from service.messages.policy import Rule
 from service.messages.policy_file import policy_of, read_policy
+from service.outbound.phone_numbers import time_zones_of
 from service.security.masked_urls import MASK
 from service.security.masking import mask_number
 from service.settings import load
+from service.testing.samples import cases, sample
+from service.testing.samples.cases import names_like
 
 DURATIONS = frozenset({"undelivered_after", "max_age", "max_wait"})
 TIMES = ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M"]
@@ -52,7 +57,14 @@ def check(file: PolicyFile, *, as_json: JsonOption = False) -> None:
 
 @policy.command()
 def explain(
-    event: Annotated[Path, typer.Argument(help="A body as Telnyx delivers it.", metavar="EVENT.json")],
+    event: Annotated[
+        str,
+        typer.Argument(
+            help="A sample (`ringback trigger --list`), or a file with a body as Telnyx delivers it.",
+            metavar="SAMPLE|EVENT.json",
+            autocompletion=complete_samples,
+        ),
+    ],
     *,
     file: Annotated[Path | None, typer.Option("--policy", metavar="FILE", help="Instead of RINGBACK_POLICY.")] = None,
     at: Annotated[
@@ -75,17 +87,18 @@ def explain(
         say_json(shown)
     else:
         for each in shown:
-            _print_fields({name: value for name, value in each.items() if value not in (None, [])}, width=10)
+            _print_fields({name: value for name, value in each.items() if value not in (None, [], {})}, width=10)
 
 
-def _event(path: Path) -> Event[Message]:
+def _event(path: str) -> Event[Message]:
     try:
-        body = path.read_bytes()
+        body = json.dumps(sample(path)).encode() if path in cases() else Path(path).read_bytes()
         envelope = read_envelope(body)
         plain = read_event(envelope.identity, envelope.type, body, "webhook")
         payload = Message.model_validate(plain.payload)
     except OSError as error:
-        raise typer.BadParameter(f"{path} cannot be read ({error.strerror})") from None
+        why = f"{path} is no sample, and cannot be read ({error.strerror}){names_like(path)}"
+        raise typer.BadParameter(why) from None
     except InvalidBody as error:
         raise typer.BadParameter(f"{path}: {error.reason}") from None
     except ValidationError as error:
@@ -127,7 +140,7 @@ def _shown(found: Explanation, *, reveal: bool) -> dict[str, Any]:
     draft = found.draft
     when = datetime.fromtimestamp(found.when, UTC).isoformat(timespec="seconds") if found.when is not None else None
     told = {"rule": found.rule, "verdict": found.verdict, "reason": found.reason, "why": found.why}
-    decision = {"to": _number(found.number, reveal=reveal), **told, "when": when}
+    decision = {"to": _number(found.number, reveal=reveal), **told, "when": when, "local": _local_times(found)}
     if draft is None:
         return decision | dict.fromkeys(("as", "from", "segments", "text")) | {"media_urls": []}
     return decision | {
@@ -137,6 +150,15 @@ def _shown(found: Explanation, *, reveal: bool) -> dict[str, Any]:
         "text": draft.text if reveal else MASK,
         "media_urls": [url if reveal else MASK for url in draft.media_urls],
     }
+
+
+def _local_times(found: Explanation) -> dict[str, str]:
+    """Return the time in each zone where the number may lie. Zones with the same time count once."""
+    if found.when is None or found.number is None:
+        return {}
+    times = {zone.key: datetime.fromtimestamp(found.when, zone) for zone in time_zones_of(found.number)}
+    named = {moment.isoformat(timespec="seconds"): zone for zone, moment in reversed(times.items())}
+    return {zone: moment for moment, zone in reversed(named.items())}
 
 
 def _number(number: str | None, *, reveal: bool = False) -> str | None:
