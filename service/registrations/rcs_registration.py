@@ -13,7 +13,7 @@ from typing import Any
 from telnyx import AsyncTelnyx, NotFoundError
 
 from service.events.tolerant_model import list_of
-from service.registrations.status_changes import Followed, Reading, Status
+from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.store.facts.rcs_agents import AgentStanding, agent_standings, note_standings, note_test_devices
 from service.store.facts.remembered import all_known
 from service.store.store import Store
@@ -72,10 +72,10 @@ async def follow_all(telnyx: AsyncTelnyx, store: Store) -> bool:
 
 async def under_review(store: Store) -> bool:
     """Return whether anything that is known is under review."""
-    known = await all_known(store, BRAND)
-    brands = [await followed(store, BRAND).last_known(each) for each in known]
-    reviewed = any(each is not None and each.status in BRAND_UNDER_REVIEW for each in brands)
-    return reviewed or any(each.pending for each in (await agent_standings(store)).values())
+    brands = map(Known.parse, (await all_known(store, BRAND)).values())
+    if any(each.status in BRAND_UNDER_REVIEW for each in brands):
+        return True
+    return any(each.pending for each in (await agent_standings(store)).values())
 
 
 def standing_of(agent: Any) -> AgentStanding:

@@ -278,6 +278,8 @@ def test_test_numbers_are_invited_and_removed(stack: Stack, file: Path) -> None:
     brand, agent = ids(stack)
     stack.simulator.decide_rcs_brand(brand, status="VERIFIED")
     run_at(stack, "rcs", "submit", agent, "--yes")
+    ran = run_at(stack, "rcs", "capabilities", agent, "+13125550402")
+    assert "no carrier has approved this agent yet" in ran.stderr
     added = run_at(stack, "rcs", "devices", agent, "--add", "+13125550401", "--yes")
     assert (added.code, "+1312•••0401  pending" in added.stdout) == (0, True)
     assert run_at(stack, "rcs", "devices", agent, "--remove", "+13125550401", "--yes").stdout == ""

@@ -263,6 +263,23 @@ def test_what_was_refused_is_asked_again_once_another_carrier_approves(stack: St
     assert asked_for(stack) == 2
 
 
+def test_a_phone_is_asked_about_again_once_its_carrier_may_have_withdrawn(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    agent, number = new_agent(stack, client), fresh_number()
+    stack.simulator.set_carrier(number, "Verizon")
+    launch(client, agent)
+    for each in ("Verizon", "T-Mobile"):
+        stack.simulator.decide_rcs_agent(agent, carrier=each, decision="APPROVED")
+    poll(stack, "first")
+    begun = clock.now()
+    assert look_up(stack, agent, number) == [True]
+    stack.simulator.decide_rcs_agent(agent, carrier="Verizon", decision="REJECTED")
+    with clock.moved(lambda: begun + 1):
+        poll(stack, "second")
+    with clock.moved(lambda: begun + 2):
+        assert look_up(stack, agent, number) == [False]
+
+
 def test_an_agent_that_telnyx_has_set_up_by_hand_is_asked_about_as_before(stack: Stack, client: telnyx.Telnyx) -> None:
     stack.start_worker(ROUTER)
     new_agent(stack, client)

@@ -12,7 +12,7 @@ from telnyx import AsyncTelnyx, omit
 from telnyx.types.messages.rc_send_params import SMSFallback
 from telnyx.types.rcs_agent_message_param import ContentMessage
 
-from service.cli.connections import load_for_change
+from service.cli.connections import load_for_change, with_redis
 from service.cli.masked_output import show_list, shown
 from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption, e164, numbers_in
 from service.cli.output import Cell, confirm, fail, progress, say
@@ -21,6 +21,7 @@ from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send
 from service.outbound.list_pages import rows_of
 from service.security.masked_urls import without_password
+from service.store.facts.rcs_agents import agent_standings
 from service.store.facts.remembered import TEXT_ONLY, Capability
 from service.store.store import Store
 
@@ -64,6 +65,9 @@ def capabilities(
         found = with_telnyx_and_redis(
             lambda telnyx, store: RcsCapabilities(telnyx, store).read(agent, wanted, afresh=fresh, progress=advance)
         )
+    standing = with_redis(agent_standings).get(agent)
+    if standing is not None and not standing.launched and not fresh:
+        say("no carrier has approved this agent yet: only its test numbers were asked about (--fresh: all)", err=True)
     items = found.items()
     rows: list[dict[str, Any]] = [
         {"phone_number": each, "capable": one.capable, "features": one.features} for each, one in items

@@ -18,14 +18,24 @@ class AgentStanding:
     """How far an agent has come.
 
     `launched`: a carrier has approved it, so that phones can be asked about. `approved` are the ids of these approvals.
-    `pending`: something of it is under review. `since` is when its approvals last changed (seconds since 1970). A phone
-    that was refused before then may be reached now.
+    `pending`: something of it is under review. `since` is when its approvals last changed (seconds since 1970): a phone
+    that was refused before may be reached now. `lost_at` is when it last lost an approval: before, a phone was reached
+    that may not be reached now.
     """
 
     launched: bool
     pending: bool
     approved: tuple[str, ...] = ()
     since: float = 0.0
+    lost_at: float = 0.0
+
+    def after(self, known: "AgentStanding | None") -> "AgentStanding":
+        """Return this standing with the times of the changes since the known one."""
+        if known is None:
+            return replace(self, since=clock.now())
+        same = (known.launched, known.approved) == (self.launched, self.approved)
+        lost = not set(known.approved) <= set(self.approved) or known.launched > self.launched
+        return replace(self, since=known.since if same else clock.now(), lost_at=clock.now() if lost else known.lost_at)
 
 
 async def agent_standings(store: Store) -> dict[str, AgentStanding]:
@@ -35,15 +45,13 @@ async def agent_standings(store: Store) -> dict[str, AgentStanding]:
 
 
 async def note_standings(store: Store, now: Mapping[str, AgentStanding]) -> None:
-    """Store the standing of each agent, and forget the agents that are gone. Keep `since` where approvals are equal."""
+    """Store the standing of each agent, and forget the agents that are gone."""
     before = await agent_standings(store)
     gone = before.keys() - now.keys()
     async with store.redis.pipeline(transaction=False) as pipeline:
         for agent, standing in now.items():
             known = before.get(agent)
-            same = known is not None and (known.launched, known.approved) == (standing.launched, standing.approved)
-            since = known.since if same and known is not None else clock.now()
-            if known != (after := replace(standing, since=since)):
+            if known != (after := standing.after(known)):
                 pipeline.hset(store.keys.rcs_agents, agent, orjson.dumps(asdict(after)).decode())
         if gone:
             pipeline.hdel(store.keys.rcs_agents, *gone)

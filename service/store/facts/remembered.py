@@ -44,7 +44,7 @@ class Capability:
         return self.capable and set(features) - {TEXT_ONLY} <= set(self.features)
 
 
-_UNREGISTERED = {"launched": True, "since": 0.0}
+_UNREGISTERED = {"launched": True, "since": 0.0, "lost_at": 0.0}
 
 
 def test_device_field(agent: str) -> str:
@@ -56,7 +56,7 @@ async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, 
     """Return the remembered capabilities of these numbers. Unknown ones are left out.
 
     An agent under registration that no carrier has approved reaches only its test devices. Other phones then count as
-    known to be without RCS. A refusal from before the latest approval counts no longer.
+    known to be without RCS. A refusal counts until approvals change, and another answer until one is lost.
     """
     asked = [(number, form) for number in dict.fromkeys(numbers) for form in store.encryption.forms(number)]
     fields = [agent, test_device_field(agent)]
@@ -76,11 +76,11 @@ async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, 
     unreached = dict.fromkeys(
         () if registered["launched"] else {number for number, _ in asked} - testing, Capability(())
     )
-    refused_after = max(oldest, registered["since"])
+    reached_after, refused_after = max(oldest, registered["lost_at"]), max(oldest, registered["since"])
     return {
         number: Capability(tuple(each["features"]))
         for number, each in known.items()
-        if each["at"] > (oldest if each["features"] else refused_after)
+        if each["at"] > (reached_after if each["features"] else refused_after)
     } | unreached
 
 
