@@ -7,16 +7,18 @@ in `service/cli`.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import orjson
 import typer
 from rich.console import Console
-from rich.progress import Progress, TaskID
 from rich.table import Column, Table
 from rich.text import Text
 
 from service.security.masking import printable, printable_json, printable_lines
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 Cell = str | Sequence[str] | Text
 """A text on one line, several lines, or a coloured text."""
@@ -95,7 +97,9 @@ def progress_of_pages(doing: str) -> Iterator[Callable[[int, int | None], None]]
 
 
 @contextmanager
-def _bar(doing: str, total: int | None) -> Iterator[tuple[Progress, TaskID]]:
+def _bar(doing: str, total: int | None) -> Iterator[tuple["Progress", "TaskID"]]:
+    from rich.progress import Progress  # noqa: PLC0415 - a megabyte that no process needs that serves
+
     screen = console(err=True)
     with Progress(console=screen, transient=True, disable=not screen.is_terminal) as bar:
         yield bar, bar.add_task(printable(doing), total=total, visible=total != 1)
