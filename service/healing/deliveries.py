@@ -24,7 +24,7 @@ from service.store.inbox.healing import MissedEvent
 
 ARRIVED_BY = "healed"
 PAGE = 100
-"""Rows per request. Telnyx gives up to 250, but a worker's event loop stands still while it parses them."""
+"""Rows per request. Telnyx allows 250, but a worker's event loop stands still while it parses them."""
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 Row = dict[str, Any]
