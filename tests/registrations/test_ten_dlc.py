@@ -10,12 +10,19 @@ import telnyx
 
 from handlers import campaign_notices, campaigns
 from service import Router
+from service.events import (
+    BrandStatusChanged,
+    CampaignStatusChanged,
+    NumberAssignmentStatusChanged,
+    TolerantModel,
+)
 from service.registrations.ten_dlc.following import share
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.erasure import erase
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
+from service.testing.samples import cases, payload_in, sample
 from service.testing.simulator import Simulator
 from tests.registrations.noted import arrive, noted
 from tests.stack import SMS_FROM, Host, Stack, open_stack
@@ -338,3 +345,21 @@ def test_a_long_list_is_read_in_shares_that_come_round() -> None:
     assert set().union(*(share(listed, turn) for turn in range(3))) == set(listed)
     assert sorted(share([1, 2, 3], 7)) == [1, 2, 3]
     assert share([], 7) == []
+
+
+@pytest.mark.parametrize(
+    ("prefix", "model"),
+    [
+        ("10dlc.brand-", BrandStatusChanged),
+        ("10dlc.campaign-", CampaignStatusChanged),
+        ("10dlc.number-", NumberAssignmentStatusChanged),
+    ],
+)
+def test_the_samples_of_changes_have_the_fields_of_those_that_are_raised(
+    prefix: str, model: type[TolerantModel]
+) -> None:
+    found = [payload_in(sample(name)) for name in cases() if name.startswith(prefix)]
+    assert len(found) >= 2
+    for each in found:
+        assert set(each) == set(model.model_fields)
+        assert model.model_validate(each)
