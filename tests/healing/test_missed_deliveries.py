@@ -13,9 +13,11 @@ from service.store.facts.consent import consent_of
 from service.store.inbox.dead_letters import drop
 from service.store.inbox.healing import state_of
 from service.store.inbox.maintenance import expire
+from service.testing.simulator.webhooks.deliveries import WebhookEvent, WebhookTarget
 from tests.healing.missed import HOUR, STRANGER, failed, heal, healed, installed
-from tests.stack import Stack
+from tests.stack import Host, Stack, open_stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
+from tests.waiting import wait_for
 
 
 def body(number: int = 0, **more: Any) -> dict[str, Any]:
@@ -58,6 +60,27 @@ def test_each_missed_event_is_processed_once_and_none_that_had_arrived(public_st
     again = heal(stack, since=5 * HOUR)
     assert (again.known, again.healed) == (226, [])
     assert stack.deliver(missed[0]).json() == {"status": "duplicate"}
+
+
+def test_what_the_local_telnyx_itself_could_not_deliver_is_found_in_every_shape(host: Host) -> None:
+    nowhere = "http://127.0.0.1:1/webhooks"
+    with open_stack(host, public_url=nowhere) as stack:
+        installed(stack, ago=1)
+        host.simulator.webhook_url = nowhere
+        host.simulator.reset()
+        account, number = host.simulator.account, fresh_number()
+        for _ in range(3):
+            host.simulator.receive(sender=number, to="+13125550101", text="STOP")
+        flat = WebhookEvent({"campaignId": "C1", "status": "DORMANT"}, account.clock.now(), flat=True)
+        account.courier.send(flat, WebhookTarget(nowhere))
+        wait_for(lambda: len(account.webhook_deliveries) == 4)
+        host.simulator.advance(HOUR)
+        wait_for(lambda: all(len(each.attempts) == 3 for each in account.webhook_deliveries))
+
+        report = heal(stack)
+        assert report.types() == {"message.received": 3, "10dlc.campaign.update": 1}
+        assert stack.ask(lambda store: consent_of(store, number)).opted_out
+        assert heal(stack, since=HOUR).healed == []
 
 
 def test_neither_a_strangers_deliveries_nor_those_from_before_the_first_start_are_raised(public_stack: Stack) -> None:

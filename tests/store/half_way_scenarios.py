@@ -12,7 +12,7 @@ from service.store.effects import blocks, ledger, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.facts import consent, notices, remembered
 from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, read_state
-from service.store.inbox import accept, dead_letters, erasure, maintenance, transfer
+from service.store.inbox import accept, dead_letters, erasure, healing, maintenance, transfer
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
@@ -56,6 +56,17 @@ def ending(state: Any, *, release: bool = True, **more: Any) -> Step:
         leases = [Lease(record, "w:1", alone=False, claimed_at=T) for _, record in found if record]
         ended = {"greet": HandlerRecord(state, **more)}
         return await finish(world.store, [HandlerResults.of(each, ended, release=release) for each in leases])
+
+    return act
+
+
+def healing_of(event: NewEvent) -> Step:
+    """The acceptance of an event that Telnyx could not deliver a minute ago."""
+
+    async def act(world: World) -> Any:
+        return await healing.heal(
+            world.store, [healing.MissedEvent(event, T - 60_000, T - 50_000)], retention=DAY / 1000
+        )
 
     return act
 
@@ -205,6 +216,9 @@ SCENARIOS = (
     Scenario("accept a delivery", nothing, accepting(replace(EVENT, type="message.finalized", message=STATUS))),
     Scenario("accept by content", nothing, accepting(replace(EVENT, remember=3_600_000))),
     Scenario("accept a duplicate", OPEN, accepting(replace(EVENT, words=(STOP,), message=STATUS))),
+    Scenario("heal a STOP", nothing, healing_of(replace(EVENT, words=(STOP,)))),
+    Scenario("heal a delivery", nothing, healing_of(replace(EVENT, type="message.finalized", message=STATUS))),
+    Scenario("heal by content", nothing, healing_of(replace(EVENT, remember=3_600_000))),
     Scenario(
         "import ended", nothing, calling(transfer.import_events, [foreign_event("one")], run_them=False, keep=9e5)
     ),

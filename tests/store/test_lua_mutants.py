@@ -61,10 +61,24 @@ MUTANTS = [
     ("blocks_lift.lua", "redis.call('DEL', ns", "redis.call('EXISTS', ns"),
     ("lib/budget.lua", "'sum', sum + segments, effect", "'sum', segments, effect"),
 ]
+HEALING_TESTS = ("tests/healing/test_missed_deliveries.py", "tests/cli/test_message_status.py")
+HEALING_MUTANTS = [
+    ("heal.lua", "if first_arrival(id) then return { 'known', id } end", ""),
+    ("heal.lua", "if is_dropped(event, id) then return { 'dropped', id } end", ""),
+    ("heal.lua", "if more.first_at < floor then return { 'forgotten', id } end", ""),
+    ("heal.lua", "if not act then return { 'healed', id } end", ""),
+    ("heal.lua", "if is_near(tonumber(moment), event.more) then return true end", "return true"),
+    ("heal.lua", "if more.words then record_changes(more.words, now) end", ""),
+    ("heal.lua", "return string.format('%s.%.0f', event.identity, event.more.first_at)", "return event.identity"),
+    ("dead_drop.lua", "remember_drop(id)", ""),
+    ("expire.lua", "note_forgotten(now - retention)", ""),
+    ("message_status.lua", "source = event and status .. ' - ' .. event or ''", ""),
+    ("lib/message_state.lua", "if my_status == their_status then return theirs < mine and theirs or mine end", ""),
+]
 SMOKE = MUTANTS[:1]
 
 
-def survives(folder: Path, file: str, before: str, after: str) -> bool:
+def survives(folder: Path, file: str, before: str, after: str, tests: tuple[str, ...] = TESTS) -> bool:
     """Whether the tests pass on a copy in which a script's text is replaced wherever it stands."""
     copy = folder / "copy"
     for part in ("service", "handlers", "tests", "pyproject.toml"):
@@ -79,7 +93,7 @@ def survives(folder: Path, file: str, before: str, after: str) -> bool:
     pattern = re.compile(r"\s+".join(map(re.escape, before.split())))
     assert pattern.search(text), f"{file} does not hold: {before}"
     script.write_text(pattern.sub(lambda _: after, text))
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *TESTS]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider", *tests]
     environment = {**os.environ, "PYTHONPATH": str(copy)}
     environment.pop("PYTEST_ADDOPTS", None)
     ran = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=300, check=False)
@@ -100,3 +114,10 @@ def test_the_unchanged_scripts_pass_and_a_wrong_one_does_not(tmp_path: Path) -> 
 @pytest.mark.parametrize(("file", "before", "after"), MUTANTS)
 def test_a_wrong_line_is_noticed(tmp_path: Path, file: str, before: str, after: str) -> None:
     assert not survives(tmp_path, file, before, after)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize(("file", "before", "after"), HEALING_MUTANTS)
+def test_a_wrong_line_of_healing_is_noticed(tmp_path: Path, file: str, before: str, after: str) -> None:
+    assert not survives(tmp_path, file, before, after, HEALING_TESTS)
