@@ -362,4 +362,4 @@ def test_the_samples_of_changes_have_the_fields_of_those_that_are_raised(
     assert len(found) >= 2
     for each in found:
         assert set(each) == set(model.model_fields)
-        assert model.model_validate(each)
+        model.model_validate(each)
