@@ -10,6 +10,7 @@ import typer
 
 from service.cli.command_group import LazyGroup
 from service.cli.output import say
+from service.processes.init_process import become_init, is_first_process
 
 app = typer.Typer(
     name="ringback",
@@ -39,6 +40,8 @@ def ringback(
 
 def main() -> None:
     """Run the command line. Print a failure that a person can fix as one line, and exit with 2 or 1."""
+    if is_first_process():
+        become_init()
     _leave_working_directory()
     try:
         app()

@@ -13,13 +13,12 @@ from service.processes.garbage_collection import collect_rarely
 from service.processes.loopback import is_loopback
 from service.processes.signals import end_quietly_on_signals
 from service.processes.sockets import listen
-from service.settings import InvalidSettings, Settings
+from service.settings import DASHBOARD_PORT, InvalidSettings, Settings
 from service.store.connection import locate
 from service.store.server_checks import require_usable_at
 
 log = structlog.get_logger(__name__)
 
-PORT = 8081
 GRACE = 5.0
 """Seconds for the answers under way at a stop."""
 
@@ -49,7 +48,7 @@ def serve(settings: Settings) -> None:
     """
     access = check_access(settings)
     require_usable_at(locate(settings))
-    port = PORT if settings.dashboard_port is None else settings.dashboard_port
+    port = DASHBOARD_PORT if settings.dashboard_port is None else settings.dashboard_port
     listener = listen(settings.dashboard_host, port, "RINGBACK_DASHBOARD_PORT")
     app = create_dashboard(settings)
     _announce(settings, access, listener.getsockname()[1])

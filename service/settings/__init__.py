@@ -24,6 +24,8 @@ from service.settings.send_limits import SendLimits
 from service.settings.values import Duration, Size, Trimmed, TrimmedSecret, TrimmedText, checked_by
 
 ENV_FILE = ".env"
+DASHBOARD_PORT = 8081
+"""The port of a dashboard without `RINGBACK_DASHBOARD_PORT`."""
 MAX_TOLERANCE = 900.0
 """Seconds in which an observer of a webhook can repeat it."""
 MIN_MEMORY = 4_000_000

@@ -107,3 +107,10 @@ def test_the_admin_port_is_asked_where_it_listens() -> None:
     settings = make_settings(host="10.1.2.3", port=8123, admin_port=9123)
     assert address(settings) == ("127.0.0.1", 9123)
     assert address(settings.model_copy(update={"admin_host": "::"})) == ("::1", 9123)
+
+
+@pytest.mark.parametrize(("status", "code"), [(303, 0), (404, 0), (500, 1)])
+def test_a_dashboard_answers_with_any_page(status: int, code: int) -> None:
+    with answering(status) as port:
+        environment = {"RINGBACK_DASHBOARD_PORT": str(port), "RINGBACK_DASHBOARD_HOST": "127.0.0.1"}
+        assert CliRunner().invoke(app, ["healthcheck", "--dashboard"], env=environment).exit_code == code

@@ -26,7 +26,7 @@ from service.processes.mounts import volatile_storage
 from service.processes.sockets import is_free
 from service.processes.supervisor import Child
 from service.security.telnyx_signature import public_key_text
-from service.settings import InvalidSettings, Settings, load, without_unused_by_ingress
+from service.settings import DASHBOARD_PORT, InvalidSettings, Settings, load, without_unused_by_ingress
 from service.settings.development_key import make_key
 from service.store.server_checks import require_usable_at
 
@@ -110,12 +110,12 @@ def _dashboard_port(settings: Settings, *, dev: bool) -> int | None:
     """
     if settings.dashboard_port is None and not dev:
         return None
-    from service.dashboard.server import PORT, check_access  # noqa: PLC0415 - most deployments of `up` need none of it
+    from service.dashboard.server import check_access  # noqa: PLC0415 - most deployments of `up` need none of it
 
     check_access(settings)
     if settings.dashboard_port is not None:
         return settings.dashboard_port
-    return PORT if is_free(settings.dashboard_host, PORT) else 0
+    return DASHBOARD_PORT if is_free(settings.dashboard_host, DASHBOARD_PORT) else 0
 
 
 def run(settings: Settings, ringback: Sequence[str], beside: Beside = NOTHING) -> int:
