@@ -180,6 +180,40 @@ def test_samples_are_listed(stack: Stack) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scenario", "sends", "last"),
+    [
+        ("rcs-late-delivery", 1, "not_failed"),
+        ("rcs.delivered-after-fallback", 1, "not_failed"),
+        ("rcs-delivered-and-read", 0, "not_failed"),
+        ("rcs-out-of-order", 0, "not_failed"),
+        ("rcs-expired-then-read", 1, "not_failed"),
+        ("rcs-stop-before-failure", 0, "opted_out"),
+    ],
+)
+def test_a_scenario_about_rcs_ends_as_its_line_says(
+    stack: Stack, trigger: Any, scenario: str, sends: int, last: str
+) -> None:
+    stack.start_worker(built_in, sms_from="+13125550199")
+    # The pauses of a scenario are for a worker that runs already.
+    assert trigger("sms.received", "--follow").code == 0
+    told = [json.loads(line) for line in trigger(scenario, "--follow", "--json").stdout.splitlines()]
+    events = [each["event_id"] for each in told if "event_id" in each]
+    assert stack.ended(events[-1]).handlers["sms_fallback"].reason == last
+    assert len([each for each in stack.simulator.requests if each.method == "POST"]) == sends
+
+
+@pytest.mark.slow
+def test_other_scenarios_end_well_and_a_late_failure_is_too_old(stack: Stack, trigger: Any) -> None:
+    stack.start_worker(built_in, sms_from="+13125550199")
+    for name in scenarios():
+        if not name.startswith("rcs"):
+            assert trigger("scenario", name, "--follow").code == 0, name
+    [late] = [json.loads(line) for line in trigger("rcs.failed", "--chaos", "late", "--json").stdout.splitlines()]
+    assert stack.ended(late["event_id"]).handlers["sms_fallback"].reason == "too_old"
+
+
+@pytest.mark.slow
 def test_the_commands_of_the_page_work(stack: Stack, trigger: Any) -> None:
     stack.start_worker(built_in, sms_from="+13125550199")
     lines = [line for block in blocks("develop.md", "sh") for line in block.splitlines()]
