@@ -39,7 +39,10 @@ _KEYED = frozenset({"/rcs/agents"})
 _TOLL_FREE_REQUEST = re.compile(r"/messaging_tollfree/verification/requests/[^/]+")
 _REPEATABLE = re.compile(
     r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+|/10dlc/(brand|campaign|partner_campaigns)/[^/]+"
+    r"|/rcs/(brands|agents)/[^/]+"
 )
+_REPEATABLE_POSTS = re.compile(r"/rcs/brands/[^/]+/submit|/rcs/agents/[^/]+/(submit|launch|test_devices)")
+"""A repetition shows what is there and begins nothing new. Source: SDK 4.189.0, `rcs.brands` and `rcs.agents`."""
 _BORDER = re.compile(r"multipart/form-data;\s?boundary=(?P<border>[\w-]+)")
 _OUR_KEY = re.compile(r"rb-[0-9a-f]{64}")
 _FIT_KEY = re.compile(r"[A-Za-z0-9_:-]{1,255}")
@@ -87,7 +90,9 @@ class Call:
 
     @property
     def repeatable(self) -> bool:
-        """Whether doing it twice is doing it once: a delete, or setting fields of an agent, profile or campaign."""
+        """Whether doing it twice is doing it once: a delete, setting fields, or a submission of RCS."""
+        if self.method == "POST":
+            return _REPEATABLE_POSTS.fullmatch(self.path) is not None
         return self.method == "DELETE" or (
             self.method in ("PATCH", "PUT") and _REPEATABLE.fullmatch(self.path) is not None
         )

@@ -26,6 +26,7 @@ DETAIL_RECORDS = "/detail_records?filter[record_type]=messaging"
 DETAIL_PAGE = 50
 """Rows in a page, as many as Telnyx gives. Source: OpenAPI `SearchDetailRecords`."""
 MOST_PAGES = 20
+_RCS_BRAND_NAMES = ("display_name", "legal_name", "website_url", "organization_type", "legal_entity_type")
 CLOCKS_DIFFER = 60.0
 """Seconds by which Telnyx's time of creation may lie before our time of sending."""
 
@@ -61,6 +62,17 @@ async def _created_hosted_order(_: Call, entry: Entry, get: Get) -> TelnyxRespon
                 return _as_answer({"data": row})
         if len(rows) < PAGE:
             break
+    return None
+
+
+async def _created_rcs_brand(_: Call, entry: Entry, get: Get) -> TelnyxResponse | None:
+    """Find a brand with these fields that is not rejected: brands have no time (SDK 4.189, `rcs.BrandResponse`)."""
+    sent, answer = json_object(entry.body or b""), await get("/rcs/brands")
+    rows = json.loads(answer.body) if answer.status == 200 else None
+    for row in rows if isinstance(rows, list) and sent else ():
+        same = isinstance(row, dict) and all(row.get(name) == sent.get(name) for name in _RCS_BRAND_NAMES)
+        if same and row.get("status") not in {"REJECTED", "FAILED"}:
+            return _as_answer(row)
     return None
 
 
@@ -118,6 +130,7 @@ def gone(call: Call) -> TelnyxResponse:
 _LOOK_UPS: tuple[tuple[str, "re.Pattern[str]", LookUp], ...] = (
     ("POST", re.compile(TOLL_FREE), _created_toll_free_request),
     ("POST", re.compile(HOSTED), _created_hosted_order),
+    ("POST", re.compile("/rcs/brands"), _created_rcs_brand),
     ("POST", re.compile(r"/messages(/(long_code|short_code))?"), _sent_message),
     ("PATCH", re.compile(TOLL_FREE + r"/[^/]+"), _replaced),
     ("PATCH", re.compile(r"/messaging/rcs/agents/[^/]+|/messaging_profiles/[^/]+"), _replaced),

@@ -3,12 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import orjson
 import pytest
 
 from service.outbound.api_call import Call
 from service.outbound.effect_rules import Resend, after_look_up, decide, outcome_of
 from service.outbound.errors import TelnyxResponse
+from service.outbound.lookups import look_up_for
 from service.store.effects.ledger import Entry, EntryState, StoredAnswer
 
 NOW = 1_800_000_000_000
@@ -19,6 +21,8 @@ AGENT = Call("PATCH", "/messaging/rcs/agents/abc", b"{}")
 DELETE = Call("DELETE", "/messaging_hosted_numbers/abc")
 ORDER = Call("POST", "/messaging_hosted_number_orders", b"{}")
 NEW_AGENT = Call("POST", "/rcs/agents", b"{}")
+SUBMITTED_BRAND = Call("POST", "/rcs/brands/abc/submit")
+LAUNCHED_AGENT = Call("POST", "/rcs/agents/abc/launch", b"{}")
 CHAT = Call("POST", "/ai/assistants/a/chat/sms", b"{}", recipient="+13125550001")
 CODES = Call("POST", "/messaging_hosted_number_orders/abc/verification_codes", b"{}")
 
@@ -86,10 +90,11 @@ def test_a_send_that_telnyx_only_put_off_goes_again_whatever_the_setting() -> No
     assert step(entry(unconfirmed=0), CODES) == "send_again"
 
 
-@pytest.mark.parametrize("call", [AGENT, DELETE])
+@pytest.mark.parametrize("call", [AGENT, DELETE, SUBMITTED_BRAND, LAUNCHED_AGENT])
 def test_what_may_be_done_twice_goes_again_within_five_minutes(call: Call) -> None:
     assert step(entry(sent=NOW - 5 * 60_000), call) == "send_again"
-    assert step(entry(sent=NOW - 5 * 60_000 - 1), call) == "look_up"
+    after = "look_up" if look_up_for(call) else "give_up"
+    assert step(entry(sent=NOW - 5 * 60_000 - 1), call) == after
 
 
 def test_a_toll_free_request_is_read_back_before_it_goes_again() -> None:
@@ -97,6 +102,26 @@ def test_a_toll_free_request_is_read_back_before_it_goes_again() -> None:
     assert step(recent, TOLL_FREE) == "look_up"
     assert after_look_up(recent, TOLL_FREE, NOW, "why").step == "send_again"
     assert after_look_up(old, TOLL_FREE, NOW, "why").step == "give_up"
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_found"),
+    [({}, True), ({"status": "VERIFIED"}, True), ({"status": "REJECTED"}, False), ({"legal_name": "Other"}, False)],
+)
+def test_a_created_rcs_brand_is_found_by_its_fields(changes: dict[str, str], *, is_found: bool) -> None:
+    fields = {"display_name": "Acme", "legal_name": "Acme LLC", "website_url": "https://acme.example"}
+    shown = {**fields, "brand_id": "b-1", "status": "CREATED", **changes}
+
+    async def get(path: str) -> TelnyxResponse:
+        assert path == "/rcs/brands"
+        return TelnyxResponse(200, {}, orjson.dumps([{"brand_id": "b-0"}, shown]))
+
+    call = Call("POST", "/rcs/brands", orjson.dumps(fields))
+    look_up = look_up_for(call)
+    assert look_up is not None
+    found = anyio.run(look_up, call, entry(body=call.body), get)
+    assert (found is not None) is is_found
+    assert found is None or orjson.loads(found.body)["brand_id"] == "b-1"
 
 
 def test_all_else_is_looked_for_after_a_minute_and_never_sent_blindly() -> None:
