@@ -16,6 +16,7 @@ from starlette.responses import Response
 from service.dashboard.live import Streams
 from service.dashboard.pages import PAGES
 from service.dashboard.pages.health import Examination
+from service.dashboard.pages.jobs import RunningJobs
 from service.dashboard.routes import Frame, SecurityHeaders, UnderPath, Unforeseen
 from service.dashboard.sign_in import SignIn
 from service.dashboard.visit import View, Visit
@@ -70,6 +71,7 @@ def create_dashboard(settings: Settings | None = None) -> Starlette:
     app.state.streams = Streams()
     app.state.access = access
     app.state.examination = Examination()
+    app.state.jobs = RunningJobs()
     app.state.sign_in = SignIn(frame.store, access)
     return app
 

@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from service import clock
-from service.security.masking import mask_numbers, printable, shown_type
+from service.security.masking import mask_numbers, plain_word, printable, shown_type
 from service.store.inbox.transfer import format_timestamp
 
 NAVIGATION = (
@@ -57,6 +57,7 @@ def _environment() -> Environment:
         "count": lambda number: f"{number:,}",
         "event_type": lambda text: mask_numbers(shown_type(text)),
         "line": lambda text: mask_numbers(printable(text)),
+        "word": plain_word,
         "segment": lambda text: quote(text, safe=""),
         "parameters": parameters,
         "asset": asset,

@@ -13,6 +13,7 @@ from service.messages.fallback import Case, Draft, cases, content_of, draft, wit
 from service.messages.policy import NO_RULE, Policy
 from service.messages.sms_text import public_shorteners
 from service.outcome import Dead
+from service.security.masking import plain_word
 
 PolicyDecision = Literal["send", "watch", "nothing"]
 
@@ -90,7 +91,7 @@ def _sent(case: Case, at: float, opens: float) -> Explanation:
 def _nothing(case: Case | None, reason: str) -> Explanation:
     number = case.number if case is not None else None
     rule = case.rule.name if case is not None and case.rule is not NO_RULE else None
-    status = case.status if case is not None else ""
+    status = plain_word(case.status) if case is not None and case.status else ""
     closed = case is not None and case.occasion == "window_closed"
     occasion = "a closed window" if closed else status or "no status"
     why = _WHY.get(reason) or f"{occasion} is no occasion for an SMS by this rule"

@@ -25,6 +25,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}")
 _LONG_NUMBER = re.compile(r"\d{7,15}")
 _URL_SAFE = str.maketrans("-_", "+/")
 _DIGEST = 12
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # Cc: C0, DEL and C1
     "\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff"
@@ -158,6 +159,11 @@ def shown_type(event_type: str) -> str:
         return text
     digest = hashlib.sha256(event_type.encode(errors="surrogatepass")).hexdigest()[:_DIGEST]
     return f"{text[: LONGEST_TYPE - _DIGEST - 1]}…{digest}"
+
+
+def plain_word(text: str) -> str:
+    """Return a word of Telnyx's, such as a status, and `•••` in place of anything that may be a text or a number."""
+    return text if _PLAIN_WORD.fullmatch(text) and mask_numbers(text) == text else "•••"
 
 
 def _json_escaped(found: "re.Match[str]") -> str:

@@ -77,7 +77,10 @@ def look_around(stack: Stack, client: httpx.Client, *, events: int, looks: int) 
     ids = [body["data"]["id"] for body in brought]
     issues = [f"/issues/{each}" for each in set(_issues(client))]
     paths = ["/", "/events", "/events?state=dead", "/events?state=open", "/issues", "/optouts", "/audit", "/blocks"]
-    paths += [token, f"/events?number={token.rpartition('/')[2]}", "/workers", "/registrations", *issues]
+    messages = [
+        f"/messages/{body['data']['payload']['id']}" for body in brought[:40] if body["data"]["payload"].get("id")
+    ]
+    paths += [token, *messages, f"/events?number={token.rpartition('/')[2]}", "/workers", "/registrations", *issues]
     for _ in range(looks):
         path = rng.choice(paths) if rng.random() < 0.3 else f"/events/{rng.choice(ids)}"
         page = client.get(path)

@@ -12,11 +12,14 @@ from service.outcome import Dead
 from service.routing import Context, Router
 from service.store.effects.blocks import paused
 from service.store.facts.consent import consent_of
-from service.store.operators.audit_log import AuditEntry, audit_entries
+from service.store.inbox.search import EventFilter
+from service.store.operators.audit_log import Actor, AuditEntry, audit_entries
+from service.store.operators.bulk_jobs import JobRequest, create_job
 from service.store.operators.issues import read_issues
 from service.testing.samples import sample
 from tests.dashboard.conftest import OWN, USERS, Open, sign_in
 from tests.stack import Stack
+from tests.waiting import wait_for
 
 NUMBER = "+13125550147"
 TEXT = "the secret of the message"
@@ -104,6 +107,46 @@ def test_an_issue_is_acknowledged_resolved_and_reopened_by_a_death(stack: Stack,
     dead_event(stack, 2)
     assert '<span class="badge reopened">' in operator.get("/issues").text
     assert [each.action for each in log_of(stack)][-1] == "issues acknowledge"
+
+
+def test_all_events_of_an_issue_are_retried_by_a_job_and_no_others(stack: Stack, operator: httpx.Client) -> None:
+    router = Router()
+    broken = True
+
+    @router.on("shop.*")
+    async def ship(event: Event, ctx: Context) -> None:
+        if event.type == "shop.other":
+            raise Dead("template", "another cause")
+        if broken:
+            raise Dead("request", "the shop answered 400")
+
+    stack.start_worker(router)
+    ids = [dead_event(stack, number) for number in range(1, 31)]
+    other = shop_event("shop.other", 99)
+    stack.deliver(other)
+    untouched = stack.ended(other)
+    issue = next(each for each in stack.ask(read_issues) if each.reason == "request")
+    assert "Retry 30 events?" in operator.get("/retry-issue", params={"issue": issue.id}).text
+    broken = False
+    path = operator.post("/retry-issue", data={"issue": issue.id}, headers=OWN).headers["location"].partition("?")[0]
+    wait_for(lambda: '<span class="badge done">' in operator.get(path).text)
+    for event_id in ids:
+        stack.when(event_id, lambda record: record.state == "done")
+    assert stack.recorded(other["data"]["id"]) == untouched
+    assert "30 of 30" in operator.get("/jobs").text
+    assert log_of(stack)[0].about == {"handler": "ship", "reason": "request", "events": 30}
+
+
+def test_a_job_is_cancelled_and_resumed_from_its_page(stack: Stack, operator: httpx.Client) -> None:
+    stack.start_worker(failing_router())
+    dead_event(stack)
+    request = JobRequest("drop", EventFilter(died="ship", reason="request"))
+    job = stack.ask(lambda store: create_job(store, request, Actor("otto", "dashboard")))
+    operator.post("/cancel-job", data={"job": job}, headers=OWN)
+    assert '<span class="badge cancelled">' in operator.get(f"/jobs/{job}").text
+    operator.post("/resume-job", data={"job": job}, headers=OWN)
+    wait_for(lambda: '<span class="badge done">' in operator.get(f"/jobs/{job}").text)
+    assert [each for each in stack.ask(read_issues) if each.count] == []
 
 
 def test_a_handler_is_paused_and_resumed(stack: Stack, operator: httpx.Client) -> None:

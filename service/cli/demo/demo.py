@@ -2,7 +2,8 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from nacl.signing import SigningKey
 
 from service.cli.demo.stack import DemoFailed, DemoStack, demo_stack
-from service.cli.output import Cell, coloured, console, print_boxed_table, print_coloured, say_block
+from service.cli.output import Cell, coloured, console, print_boxed_table, print_coloured, say, say_block
 from service.cli.signed_delivery import deliver
 from service.security.masking import mask_number
 from service.security.telnyx_signature import TOLERANCE
@@ -124,7 +125,9 @@ def _described(record: EventRecord | None) -> str:
 
 
 def demo(
-    *, chaos: Annotated[bool, typer.Option(help="Kill the demo's worker in the middle of a send.")] = True
+    *,
+    chaos: Annotated[bool, typer.Option(help="Kill the demo's worker in the middle of a send.")] = True,
+    dashboard: Annotated[bool, typer.Option("--dashboard", help="Leave the dashboard open on its events.")] = False,
 ) -> None:
     """Send signed webhooks through an ingress and a worker to a local Telnyx.
 
@@ -134,17 +137,36 @@ def demo(
     Exit codes: 0 all correct, 1 not.
     """
     try:
-        with console().status("Starting a server, an ingress, a worker and a local Telnyx …"), demo_stack() as stack:
-            rows = [delivery.tell(stack) for delivery in deliveries(chaos=chaos)]
+        with ExitStack() as opened:
+            with console().status("Starting a server, an ingress, a worker and a local Telnyx …"):
+                stack = opened.enter_context(demo_stack())
+                rows = [delivery.tell(stack) for delivery in deliveries(chaos=chaos)]
+            held = _print_rows(rows)
+            if dashboard:
+                _leave_open(stack)
     except DemoFailed as error:
         say_block(str(error), err=True)
         raise typer.Exit(1) from None
+    if not held:
+        raise typer.Exit(1)
+
+
+def _print_rows(rows: Sequence[DemoRow]) -> bool:
+    """Print the table and the result. Return whether all rows held."""
     print_boxed_table(COLUMNS, map(_cells, rows), width=WIDTH)
     failed = [each.title for each in rows if not each.held]
     if failed:
         print_coloured(coloured("Failed:", "red"), "; ".join(failed))
-        raise typer.Exit(1)
-    print_coloured(coloured(f"All {len(rows)} held.", "green"))
+    else:
+        print_coloured(coloured(f"All {len(rows)} held.", "green"))
+    return not failed
+
+
+def _leave_open(stack: DemoStack) -> None:
+    """Serve the dashboard until Ctrl-C."""
+    say(f"The dashboard is open at {stack.open_dashboard()} until Ctrl-C.")
+    with suppress(KeyboardInterrupt):
+        stack.wait_for_end()
 
 
 def _cells(row: DemoRow) -> tuple[Cell, ...]:

@@ -44,6 +44,7 @@ class DemoStack:
     """The processes of the demo."""
 
     ingress_url: str
+    dashboard_url: str
     redis_url: str
     signing_key: SigningKey
     simulator: Simulator
@@ -96,6 +97,28 @@ class DemoStack:
         if not self._wait(lambda: _answers(f"{self.ingress_url}/readyz")):
             raise DemoFailed(f"the ingress does not answer:\n{embedded_server.last_words(self.folder / 'ingress.log')}")
 
+    def open_dashboard(self) -> str:
+        """Start the dashboard, and return its address.
+
+        Raises:
+            DemoFailed: it does not start.
+        """
+        self.children["dashboard"] = self.start("dashboard")
+        if not self._wait(lambda: _answers(self.dashboard_url)):
+            words = embedded_server.last_words(self.folder / "dashboard.log")
+            raise DemoFailed(f"the dashboard does not answer:\n{words}")
+        return self.dashboard_url
+
+    def wait_for_end(self) -> None:
+        """Wait until a process of the demo ends, which none does by its own will.
+
+        Raises:
+            DemoFailed: one has ended.
+        """
+        while True:
+            self._refuse_dead_children()
+            time.sleep(0.2)
+
     def _wait(self, condition: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + SECONDS
         while not condition():
@@ -125,8 +148,9 @@ def demo_stack() -> Iterator[DemoStack]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ringback-demo-")))
         server = stack.enter_context(embedded_server.start(folder / "data"))
         simulator_url = stack.enter_context(running(simulator))
-        port = free_port()
+        port, dashboard = free_port(), free_port()
         environment = _environment(key, simulator_url, server.url, port)
+        environment["RINGBACK_DASHBOARD_PORT"] = str(dashboard)
 
         def start(name: str) -> subprocess.Popen[bytes]:
             log, ours = folder / f"{name}.log", environment_of_child(environment)
@@ -136,7 +160,8 @@ def demo_stack() -> Iterator[DemoStack]:
             return process
 
         children = {name: start(name) for name in ("ingress", "worker")}
-        demo = DemoStack(f"http://127.0.0.1:{port}", server.url, key, simulator, children, folder, start)
+        urls = (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{dashboard}/")
+        demo = DemoStack(*urls, server.url, key, simulator, children, folder, start)
         demo.await_reception()
         yield demo
 

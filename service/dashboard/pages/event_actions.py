@@ -58,7 +58,7 @@ async def _ask_drop(_: Visit, fields: Fields) -> Question:
 
 
 async def _drop(visit: Visit, fields: Fields) -> Outcome:
-    verdicts = await drop(visit.store, [required(fields, "event_id")])
+    verdicts = await drop(visit.store, [required(fields, "event_id")], keep_ids=visit.settings.retention)
     dropped = verdicts.count("dropped")
     return Outcome("/events?state=dead", "dropped", dropped) if dropped else _outcome(fields, "dropped", 0)
 

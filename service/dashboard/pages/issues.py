@@ -13,6 +13,7 @@ from service.dashboard.visit import View, Visit, path_of
 from service.store.inbox.event_pages import Place, event_page
 from service.store.inbox.search import EventFilter
 from service.store.operators.audit_log import Actor
+from service.store.operators.bulk_jobs import read_jobs
 from service.store.operators.issues import Issue, IssueState, ShownState, issue_history, read_issues, state_issue
 
 SHOWN = 50
@@ -43,6 +44,7 @@ async def issues(visit: Visit) -> View:
         "states": get_args(ShownState),
         "state": state,
         "next": start + SHOWN if start + SHOWN < len(chosen) else None,
+        "jobs": [each for each in await read_jobs(visit.store) if each.state in ("collecting", "running")],
         "dead": sum(each.count for each in chosen),
     }
     return View("issues", data, live=not start)
@@ -50,7 +52,7 @@ async def issues(visit: Visit) -> View:
 
 async def issue(visit: Visit) -> View:
     """Show one cause, and its events."""
-    found = await _issue(visit, visit.request.path_params["issue"])
+    found = await issue_named(visit, visit.request.path_params["issue"])
     after = Place.parse(visit.query("after"))
     page = await event_page(
         visit.store, EventFilter(state="dead"), limit=EVENTS, seconds=SECONDS, after=after, issue=found.id
@@ -66,7 +68,12 @@ async def issue(visit: Visit) -> View:
     return View("issue", data, live=after is None)
 
 
-async def _issue(visit: Visit, issue_id: str) -> Issue:
+async def issue_named(visit: Visit, issue_id: str) -> Issue:
+    """Return an issue.
+
+    Raises:
+        HTTPException: there is none with this id.
+    """
     found = next((each for each in await read_issues(visit.store) if each.id == issue_id), None)
     if found is None:
         raise HTTPException(404, "There is no such issue. Its events may have expired.")
@@ -74,19 +81,19 @@ async def _issue(visit: Visit, issue_id: str) -> Issue:
 
 
 async def _ask(state: IssueState, visit: Visit, fields: Fields) -> Question:
-    found = await _issue(visit, required(fields, "issue"))
+    found = await issue_named(visit, required(fields, "issue"))
     button, text, _ = _WORDS[state]
     return Question(f"{button} {found.handler}: {found.reason}?", text, button, path_of("issues", found.id))
 
 
 async def _state(state: IssueState, visit: Visit, fields: Fields) -> Outcome:
-    found = await _issue(visit, required(fields, "issue"))
+    found = await issue_named(visit, required(fields, "issue"))
     await state_issue(visit.store, found.id, state, Actor(visit.actor, "dashboard"))
     return Outcome(path_of("issues", found.id), _WORDS[state][2])
 
 
 async def _about(visit: Visit, fields: Fields) -> Fields:
-    found = await _issue(visit, required(fields, "issue"))
+    found = await issue_named(visit, required(fields, "issue"))
     return {"handler": found.handler, "reason": found.reason}
 
 

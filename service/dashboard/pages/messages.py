@@ -53,7 +53,7 @@ async def message(visit: Visit) -> View:
         "rows": rows_of(page.records),
         "next": page.next,
         "after": after,
-        "kinds": sorted({f"{each.payload.direction} {each.payload.type}" for each in about}),
+        "kinds": sorted({word for each in about for word in (each.payload.direction, each.payload.type) if word}),
     }
     return View("message", data, live=after is None)
 

@@ -13,7 +13,7 @@ from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
 from service.events import Message
 from service.events.phone_number import canonical_number
-from service.security.masking import gives_away, mask_number
+from service.security.masking import gives_away, mask_number, plain_word
 from service.security.numbers import digests_of
 from service.store.effects.ledger import Entry, effects_of
 from service.store.facts.consent import Consent, Opposed, consent_of
@@ -101,7 +101,7 @@ def _in_words(message: Message, number: str) -> str:
     """Return the direction, the channel and the number's own status."""
     statuses = [each.status for each in message.to if each.status and canonical_number(each.phone_number) == number]
     words = [message.direction, message.type, *(statuses if message.direction == "outbound" else ())]
-    return " ".join(word for word in words if word) or "a message"
+    return " ".join(plain_word(word) for word in words if word) or "a message"
 
 
 def _sent(record: EventRecord, effects: list[Entry]) -> Iterator[Happening]:
