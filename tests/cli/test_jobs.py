@@ -1,13 +1,16 @@
 """`ringback jobs` and `dead retry --wait`: bulk commands that can be stopped, gone on with, and waited for."""
 
+import itertools
 import json
 import os
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from service import Context, Event, Router
+from service.cli.connections import with_redis
 from service.cli.events import bulk
 from service.cli.events.after_retry import newest_change
 from service.store.inbox.handler_records import HandlerRecord
@@ -16,6 +19,7 @@ from service.store.inbox.search import EventFilter
 from service.store.inbox.workers import WorkerSign
 from service.store.operators.audit_log import Actor
 from service.store.operators.bulk_jobs import JobRequest, create_job
+from service.store.store import Store
 from tests.cli.at_stack import run_at
 from tests.cli.deployment import Deployment
 from tests.stack import Stack
@@ -51,11 +55,16 @@ def test_a_bulk_command_is_listed_as_a_job_with_its_results(deployment: Deployme
 def test_ctrl_c_cancels_the_rest_and_resume_goes_on(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     died(deployment, "one", "two", "three")
 
-    async def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    calls = itertools.count()
+
+    def interrupted(work: Callable[[Store], Awaitable[object]]) -> object:
+        # The first call creates the job, the second carries it out.
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return with_redis(work)
 
     with monkeypatch.context() as patched:
-        patched.setattr(bulk, "carry_out", interrupt)
+        patched.setattr(bulk, "with_redis", interrupted)
         stopped = deployment.run("dead", "drop", "--handler", "greet", "--yes")
     assert stopped.code == 1
     [job] = json.loads(deployment.run("jobs", "list", "--json").stdout)

@@ -163,6 +163,7 @@ def test_a_worker_goes_on_with_a_job_that_nobody_carries_out(deployment: Deploym
             while (found := await read_job(store, job)) is None or found.state != "done":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
 
     deployment.ask(maintained)
     assert states(deployment, "one") == ["open"]

@@ -48,9 +48,21 @@ async def carry_out(store: Store, job_id: str, *, on_batch: OnBatch = _nobody) -
     if job is None:
         return None
     run = _Run(store, job, on_batch)
-    while await run.turn():
+    while await _whole_turn(run):
         check_cancelled()
     return await read_job(store, job_id)
+
+
+async def _whole_turn(run: "_Run") -> bool:
+    """Take a turn. If it is cancelled meanwhile, its batch is still carried out and counted."""
+    turn = asyncio.ensure_future(run.turn())
+    try:
+        # Cut off in the middle, a batch would be done and not counted.
+        return await asyncio.shield(turn)
+    except asyncio.CancelledError:
+        await turn
+        await run.count_last()
+        raise
 
 
 async def due_job(store: Store) -> str | None:
@@ -85,6 +97,10 @@ class _Run:
         else:
             return False
         return True
+
+    async def count_last(self) -> None:
+        """Count the last batch, without another one."""
+        await self._ask()
 
     async def _ask(self) -> list[Any]:
         """Take a turn. Results are counted by their place, so it may be repeated."""

@@ -1,0 +1,148 @@
+"""A large retry leaves the server and the workers to new events, and is cancelled and gone on with like a small one."""
+
+import asyncio
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import orjson
+import pytest
+
+from service.cli.connections import ask_at
+from service.security.encryption import PLAIN
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.transfer import STEP, ImportedEvent, import_events
+from service.store.operators.bulk_jobs import Job, read_jobs
+from service.store.store import Store
+from tests.pending import pending
+from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
+from tests.processes.running import RINGBACK
+from tests.waiting import wait_for
+
+HANDLERS = """
+import time
+
+from service import Context, Event, Router
+
+router = Router()
+
+@router.on("live.*")
+async def live(event: Event, ctx: Context) -> None:
+    await ctx.redis.rpush("fleet:user:waits", int(time.time() * 1000) - event.payload["at"])
+
+@router.on("bulk.*")
+async def bulk(event: Event, ctx: Context) -> None: ...
+"""
+RETRY = ("dead", "retry", "--handler", "bulk", "--yes", "--yes-send")
+
+
+def died(fleet: Fleet, number: int) -> None:
+    """Store so many dead events of the handler `bulk`, and as many of another one."""
+
+    async def store_them(store: Store) -> None:
+        for start in range(0, number, STEP):
+            for handler in ("bulk", "other"):
+                past = {handler: HandlerRecord("dead", attempts=8, reason="why")}
+                events = [
+                    ImportedEvent(f"{handler}-{each}", "bulk.one", b'{"data":{}}', "webhook", 1, 1, past)
+                    for each in range(start, min(start + STEP, number))
+                ]
+                await import_events(store, events, run_them=False, keep=9e5)
+
+    ask_at(fleet.server.url, NAMESPACE, PLAIN, store_them)
+
+
+def latest_job(fleet: Fleet) -> Job | None:
+    return next(iter(ask_at(fleet.server.url, NAMESPACE, PLAIN, read_jobs)), None)
+
+
+def command(fleet: Fleet, *arguments: str) -> "subprocess.Popen[bytes]":
+    with (fleet.folder / "command.log").open("ab") as output:
+        process = subprocess.Popen(
+            [*RINGBACK, *arguments], cwd=fleet.folder, env=fleet.environment, stdout=output, stderr=output
+        )
+    fleet.processes.append(process)
+    return process
+
+
+def p99_of_live_events(fleet: Fleet, beside: "subprocess.Popen[bytes] | None", *, at_least: int) -> int:
+    """Accept an event each 10 ms, at least so many, until a process ends. Return the 99th percentile of waits (ms)."""
+
+    async def produce(store: Store) -> int:
+        await store.redis.delete("fleet:user:waits")
+        number = 0
+        while number < at_least or (beside is not None and beside.poll() is None):
+            body = orjson.dumps({"data": {"payload": {"at": int(time.time() * 1000)}}})
+            await accept(store, [NewEvent(f"live-{time.monotonic_ns()}", "live.one", body, "webhook")])
+            number += 1
+            await asyncio.sleep(0.01)
+        while await pending(store.redis.llen("fleet:user:waits")) < number:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        waits = sorted(map(int, await pending(store.redis.lrange("fleet:user:waits", 0, -1))))
+        return waits[len(waits) * 99 // 100]
+
+    return ask_at(fleet.server.url, NAMESPACE, PLAIN, produce)
+
+
+@pytest.mark.parametrize(
+    ("number", "most"),
+    [
+        pytest.param(1_000, 500, marks=[pytest.mark.slow, pytest.mark.timeout(180)]),
+        # On an idle machine.
+        pytest.param(100_000, 50, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
+)
+def test_new_events_are_picked_up_while_many_are_retried(tmp_path: Path, number: int, most: int) -> None:
+    with open_fleet(tmp_path, HANDLERS) as fleet:
+        died(fleet, number)
+        fleet.start_worker()
+        alone = p99_of_live_events(fleet, None, at_least=300)
+
+        async def watch_slow_commands(store: Store) -> None:
+            await store.redis.config_set("slowlog-log-slower-than", 10_000)
+            await store.redis.execute_command("SLOWLOG", "RESET")  # type: ignore[no-untyped-call]
+
+        ask_at(fleet.server.url, NAMESPACE, PLAIN, watch_slow_commands)
+        retry = command(fleet, *RETRY)
+        beside = p99_of_live_events(fleet, retry, at_least=100)
+        assert retry.wait() == 0
+        job = latest_job(fleet)
+        assert job is not None
+        assert (job.state, job.changed) == ("done", number)
+        assert beside <= most + alone, f"{alone} ms without"
+        wait_for(lambda: fleet.counts().open == 0, seconds=60)
+        # Nothing outside the filter was touched.
+        assert fleet.counts().dead == number
+        assert fleet.audit_is_clean()
+        if most <= 50:
+            slow = ask_at(fleet.server.url, NAMESPACE, PLAIN, lambda store: store.redis.slowlog_get())
+            assert [each["command"][:40] for each in slow if each["command"].startswith(b"EVALSHA")] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+def test_a_killed_command_is_gone_on_with_by_a_worker_and_a_stopped_one_by_a_person(tmp_path: Path) -> None:
+    with open_fleet(tmp_path, HANDLERS) as fleet:
+        died(fleet, 1_500)
+        retry = command(fleet, *RETRY)
+        wait_for(lambda: (job := latest_job(fleet)) is not None and job.done > 0, seconds=30)
+        retry.send_signal(signal.SIGINT)
+        asked_at = time.monotonic()
+        assert retry.wait(20) == 1
+        assert time.monotonic() - asked_at < 10, "cancelled at once, but for a busy machine"
+        stopped = latest_job(fleet)
+        assert stopped is not None
+        assert stopped.state == "cancelled"
+        assert stopped.done < 1_500
+        assert fleet.counts().dead == 3_000 - stopped.changed
+
+        resumed = command(fleet, "jobs", "resume", stopped.id, "--yes")
+        wait_for(lambda: (job := latest_job(fleet)) is not None and job.done > stopped.done, seconds=30)
+        resumed.kill()
+        fleet.start_worker()
+        wait_for(lambda: (job := latest_job(fleet)) is not None and job.state == "done", seconds=60)
+        wait_for(lambda: fleet.counts().open == 0, seconds=30)
+        assert fleet.counts().dead == 1_500
+        assert fleet.audit_is_clean()
