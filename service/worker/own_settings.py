@@ -17,15 +17,17 @@ def read_own_settings(router: Router) -> Mapping[type[BaseSettings], BaseSetting
     """Return an instance of each settings class of these handlers. `.env` must be in the environment already.
 
     Raises:
-        InvalidOwnSettings: a variable is missing or invalid.
+        InvalidOwnSettings: a variable is missing or invalid, or a class is of another kind.
     """
     kinds = {each.settings for each in router.subscriptions.values() if each.settings is not None}
     return {kind: _read(kind) for kind in kinds}
 
 
-def _read(kind: type[BaseSettings]) -> BaseSettings:
+def _read(kind: Any) -> BaseSettings:
+    if not (isinstance(kind, type) and issubclass(kind, BaseSettings)):
+        raise InvalidOwnSettings(f"Router(settings={kind!r}) must be a class of pydantic-settings, a BaseSettings")
     try:
-        return kind()
+        return kind()  # type: ignore[no-any-return]
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         told = (f"{_variable(kind, each['loc'])}: {_problem(each)}" for each in found)
@@ -43,6 +45,8 @@ def _variable(kind: type[BaseSettings], place: tuple[int | str, ...]) -> str:
     """Return the variable of a field, which the error names by its alias or, without one, by its own name."""
     if not place:
         return "its variables"
-    name, prefix = str(place[0]), str(kind.model_config.get("env_prefix", ""))
+    name, prefix = str(place[0]), kind.model_config.get("env_prefix") or ""
     field = kind.model_fields.get(name)
-    return f"{prefix}{name}".upper() if field is not None and field.validation_alias is None else name
+    variable = f"{prefix}{name}".upper() if field is not None and field.validation_alias is None else name
+    nested = (str(each).upper() for each in place[1:])
+    return (kind.model_config.get("env_nested_delimiter") or ".").join((variable, *nested))

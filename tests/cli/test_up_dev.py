@@ -1,7 +1,9 @@
 """`ringback up --dev`: handlers are reloaded, tracebacks shown, and with --simulator nothing is needed."""
 
+import asyncio
 import re
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from service.cli.demo.stack import free_port
 from service.cli.run.local_telnyx import choose_port, claim_data
+from service.cli.run.reload import supervise
 from service.cli.signed_delivery import deliver
+from service.processes.supervisor import Child
 from service.settings import InvalidSettings, Settings
 from service.settings.development_key import known_key
 from service.testing.samples import sample
@@ -149,3 +154,13 @@ def test_settings_lead_to_the_local_telnyx_and_arm_the_fallback_unless_a_sender_
     assert bare.require_api_key() == "KEY-of-nobody"
     assert telnyx.configure(Settings(sms_from="profile")).sms_from == "profile"
     assert telnyx.configure(Settings(policy=Path("policy.toml"))).sms_from is None
+
+
+def test_without_the_library_files_are_not_watched_and_all_else_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "watchfiles", None)
+    monkeypatch.delitem(sys.modules, "service.processes.file_watch", raising=False)
+    # A child that ends before it was ready ends all.
+    child = Child("short-lived", (sys.executable, "-c", ""), 1.0, ready=lambda: False)
+    with capture_logs() as logs:
+        assert asyncio.run(supervise([[child]], reloads=True)) == 1
+    assert any("files are not watched" in each["event"] for each in logs)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import AliasChoices, Field, field_validator
+from pydantic import AliasChoices, BaseModel, Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service import Context, Event, Router
@@ -100,15 +100,36 @@ def test_what_is_wrong_is_named_without_its_value(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    router = Router(settings=Crm)
+    with pytest.raises(InvalidOwnSettings) as caught:
+        read_own_settings(subscribed(Router(settings=Crm)))
+    assert told in str(caught.value)
+    assert SECRET not in str(caught.value)
 
+
+def test_a_nested_variable_is_named_as_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Server(BaseModel):
+        url: str
+
+    class Nested(BaseSettings):
+        model_config = SettingsConfigDict(env_nested_delimiter="__")
+        crm: Server
+
+    monkeypatch.setenv("CRM", "{}")
+    with pytest.raises(InvalidOwnSettings, match="Nested: CRM__URL: is not set"):
+        read_own_settings(subscribed(Router(settings=Nested)))
+
+
+def test_another_class_is_refused() -> None:
+    odd: Any = dict
+    with pytest.raises(InvalidOwnSettings, match="BaseSettings"):
+        read_own_settings(subscribed(Router(settings=odd)))
+
+
+def subscribed(router: Router) -> Router:
     @router.on("message.received")
     async def mine(event: Event, ctx: Context) -> None: ...
 
-    with pytest.raises(InvalidOwnSettings) as caught:
-        read_own_settings(router)
-    assert told in str(caught.value)
-    assert SECRET not in str(caught.value)
+    return router
 
 
 def test_a_handler_gets_the_settings_of_its_own_router(run_handler: Any) -> None:
