@@ -43,8 +43,14 @@ async def persistence(at: Deployment) -> str:
 async def replicas(at: Deployment) -> str:
     """Look at the server's replicas, and what a failover may lose."""
     found = await replication_of(at.store.redis)
+    wanted = at.settings.replicas
     if found is None:
         return "Redis does not let this user see them"
+    if len(found.replicas) < wanted:
+        raise CheckFailed(
+            f"{len(found.replicas)} follow, and RINGBACK_REPLICAS is {wanted}: every webhook is answered 503."
+            " Next: start the missing ones, or lower RINGBACK_REPLICAS"
+        )
     if not found.replicas:
         return "none"
     if behind := [each for each in found.replicas if not each.in_step]:
@@ -58,6 +64,13 @@ async def replicas(at: Deployment) -> str:
             " A primary that loses them goes on accepting, and a failover loses these events."
             " Next: set min-replicas-to-write 1"
         )
+    if wanted and len(found.replicas) > wanted:
+        raise Warned(
+            f"{len(found.replicas)} follow, and RINGBACK_REPLICAS is {wanted}: a failover to one of the others loses"
+            f" events. Next: set RINGBACK_REPLICAS={len(found.replicas)}, or let only {wanted} be promoted"
+        )
+    if wanted:
+        return f"{len(found.replicas)} follow, and each confirms what was accepted"
     return f"{len(found.replicas)} follow. A failover can lose the events of the last moment"
 
 

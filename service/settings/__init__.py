@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     insecure_api: bool = False
     redis_url: Annotated[TrimmedSecret, checked_by(parse_redis_url)] = None
     namespace: Annotated[str, checked_by(values.check_namespace)] = Field("ringback", validate_default=True)
+    replicas: int = Field(0, ge=0, le=10)
     data: Path = Path("data")
     handlers: Annotated[str, values.ImportString] = "handlers:router"
     host: str = "127.0.0.1"

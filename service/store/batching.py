@@ -13,8 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from service.store.scripts import Argument
-from service.store.store import Store, check_cancelled
+from service.store.store import ScriptCall, Store, check_cancelled
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -148,21 +147,17 @@ class BatchingStore(Store):
     A lone call goes out at once. A call whose caller stops waiting may still be made, as over a connection of its own.
     """
 
-    async def _evaluate(self, call: Sequence[Argument]) -> Any:
+    async def _evaluate(self, call: ScriptCall) -> Any:
         answer = await self._calls.submit(call)
         if isinstance(answer, Exception):
             raise answer
         return answer
 
     @cached_property
-    def _calls(self) -> Batcher[Sequence[Argument], Any]:
+    def _calls(self) -> Batcher[ScriptCall, Any]:
         return Batcher(self._evaluate_all, passing=())
 
-    async def _evaluate_all(self, calls: Sequence[Sequence[Argument]]) -> Sequence[Any]:
-        """Return for each call its answer or its error."""
+    async def _evaluate_all(self, calls: Sequence[ScriptCall]) -> Sequence[Any]:
         if len(calls) == 1:
             return [await super()._evaluate(calls[0])]
-        pipeline = self.redis.pipeline(transaction=False)
-        for digest, number, *arguments in calls:
-            pipeline.evalsha(str(digest), int(number), *arguments)  # type: ignore[arg-type]
-        return await pipeline.execute(raise_on_error=False)
+        return await self._evaluate_together(calls)

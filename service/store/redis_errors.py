@@ -34,6 +34,13 @@ class WrongServer(exceptions.ConnectionError):
         self.code = code
 
 
+class NotReplicated(exceptions.RedisError):
+    """Too few replicas confirmed a write. It stands on the primary, and a failover may lose it."""
+
+    def __init__(self, wanted: int, confirmed: int) -> None:
+        super().__init__(f"{confirmed} of {wanted} replicas confirmed the write in time")
+
+
 def error_code(error: BaseException) -> str | None:
     """Return the first word of the server's answer, such as `MISCONF`, or None where it gave none."""
     if isinstance(error, WrongServer):
@@ -71,6 +78,8 @@ def describe_cause(error: BaseException) -> str:
     """Return the cause in a few words. They are of a bounded number, so they fit a metric's label."""
     if _is_denied(error):
         return f"NOPERM: {_permission(error)}"
+    if isinstance(error, NotReplicated):
+        return str(error)
     if is_cluster_refusal(error):
         return "the server is in cluster mode, or the slot is on another server"
     if code := error_code(error):

@@ -6,16 +6,22 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from service.security.encryption import Sealer
 from service.settings import Settings
+from service.store.redis_errors import NotReplicated
 from service.store.scripts import Argument, script
 
 T = TypeVar("T")
+
+CONFIRMED = frozenset({"accept", "effect_begin"})
+"""Scripts whose writes count only once `RINGBACK_REPLICAS` have them: a 200, and the intent of an effect."""
+CONFIRM_TIMEOUT = 500
+"""Milliseconds that the replicas have for it."""
 
 ARQ_JOB = "arq:job:"
 """The prefix of arq for a job's data. It is global, so our job ids bear the namespace."""
@@ -34,6 +40,7 @@ class Keys:
     | key | type | holds |
     |---|---|---|
     | `<ns>:event:<id>` | hash | the inbox record of an event |
+    | `<ns>:confirmed` | string | written before replicas are asked to confirm all writes up to it |
     | `<ns>:content:<hash>` | string | the event that this content was last accepted as, for an hour |
     | `<ns>:queue` | sorted set | arq's queue: job ids by due time (ms) |
     | `<ns>:wake` | list | tokens that waiting workers block on |
@@ -113,6 +120,7 @@ class Keys:
         self.namespace = namespace
         self.audit_log = f"{namespace}:audit_log"
         self.blocked = f"{namespace}:blocked"
+        self.confirmed = f"{namespace}:confirmed"
         self.counts = f"{namespace}:counts"
         self.dead = f"{namespace}:dead"
         self.ended = f"{namespace}:ended"
@@ -178,6 +186,13 @@ async def in_pages(items: AsyncIterator[T], size: int) -> AsyncIterator[list[T]]
         yield page
 
 
+class ScriptCall(NamedTuple):
+    """The call of a script: the words of EVALSHA, and whether replicas must confirm what it writes."""
+
+    words: tuple[Argument, ...]
+    confirmed: bool
+
+
 @dataclass(frozen=True)
 class Store:
     """The place of all data. It cannot be built without its encryption, so none is written in the clear by mistake."""
@@ -185,11 +200,13 @@ class Store:
     redis: "Redis"
     namespace: str
     encryption: Sealer = field(repr=False)
+    replicas: int = 0
+    """How many replicas must have what the scripts of `CONFIRMED` write before it counts."""
 
     @classmethod
     def of(cls, redis: "Redis", settings: Settings) -> Self:
         """Return the store of the deployment that the settings describe."""
-        return cls(redis, settings.namespace, settings.sealer())
+        return cls(redis, settings.namespace, settings.sealer(), settings.replicas)
 
     @cached_property
     def keys(self) -> Keys:
@@ -200,19 +217,46 @@ class Store:
         """Call the script `lua/<name>.lua`. Return the answer that its own header describes.
 
         Raises:
+            NotReplicated: too few replicas confirmed in time what the script wrote.
             redis.exceptions.RedisError: the server cannot be reached, or refuses.
         """
         wanted = script(name, needs_room=needs_room)
         # One of our keys: some servers refuse a script without, and a cluster places it by that.
-        call = (wanted.digest, 1, self.keys.counts, *args)
+        call = ScriptCall(
+            (wanted.digest, 1, self.keys.counts, *args), confirmed=self.replicas > 0 and name in CONFIRMED
+        )
         try:
             return await self._evaluate(call)
         except NoScriptError:
             await self.redis.script_load(wanted.text)
             return await self._evaluate(call)
 
-    async def _evaluate(self, call: Sequence[Argument]) -> Any:
-        return await self.redis.evalsha(*call)  # type: ignore[arg-type, misc]
+    async def _evaluate(self, call: ScriptCall) -> Any:
+        if not call.confirmed:
+            return await self.redis.evalsha(*call.words)  # type: ignore[arg-type, misc]
+        (answer,) = await self._evaluate_together([call])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _evaluate_together(self, calls: Sequence[ScriptCall]) -> Sequence[Any]:
+        """Return for each call its answer or its error. All go over one connection."""
+        pipeline = self.redis.pipeline(transaction=False)
+        for digest, number, *arguments in (each.words for each in calls):
+            pipeline.evalsha(str(digest), int(number), *arguments)  # type: ignore[arg-type]
+        if not any(each.confirmed for each in calls):
+            return await pipeline.execute(raise_on_error=False)
+        # WAIT asks for what its own connection wrote. A script that found its work done wrote nothing, so write here.
+        pipeline.set(self.keys.confirmed, "")
+        pipeline.execute_command("WAIT", self.replicas, CONFIRM_TIMEOUT)
+        *answers, _, confirmed = await pipeline.execute(raise_on_error=False)
+        if isinstance(confirmed, int) and confirmed >= self.replicas:
+            return answers
+        missing = confirmed if isinstance(confirmed, Exception) else NotReplicated(self.replicas, confirmed)
+        return [
+            missing if each.confirmed and not isinstance(answer, Exception) else answer
+            for each, answer in zip(calls, answers, strict=True)
+        ]
 
 
 def check_cancelled() -> None:

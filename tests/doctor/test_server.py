@@ -95,6 +95,21 @@ def test_a_replica_that_does_not_follow_is_told_of(stack: Stack, monkeypatch: py
     assert (found.status, "2 of 3 replicas" in found.told) == ("warning", True)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "expected", "told"),
+    [(1, "failed", "every webhook is answered 503"), (3, "warning", "RINGBACK_REPLICAS=4"), (4, "ok", "each confirms")],
+)
+def test_replicas_that_confirm_are_compared_with_those_that_follow(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, wanted: int, expected: str, told: str
+) -> None:
+    async def following(_: object) -> Replication:
+        return Replication((Replica("online", 0),) * (0 if expected == "failed" else 4), 1)
+
+    monkeypatch.setattr(server, "replication_of", following)
+    found = look(stack, "replicas", replicas=wanted)
+    assert (found.status, told in found.told) == (expected, True)
+
+
 def test_a_retention_that_does_not_fit_is_told_of(own_stack: Stack) -> None:
     own_stack.deliver(envelope("test.something", {"text": "x" * 2000}))
     found = look(own_stack, "memory")

@@ -134,6 +134,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[Pair]:
+    with opened_pair(tmp_path) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def opened_pair(tmp_path: Path) -> Iterator[Pair]:
+    """A primary with a replica that is in step, until the block ends."""
     with ExitStack() as stack:
         primary, replica = (stack.enter_context(embedded_server.start(tmp_path / each)) for each in ("one", "two"))
         redis_of = [stack.enter_context(Redis.from_url(each.url)) for each in (primary, replica)]
