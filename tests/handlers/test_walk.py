@@ -11,14 +11,14 @@ from types import FrameType
 import pytest
 
 import service
-from handlers import router as built_in
+from handlers.sms_fallback import router as sms_fallback
 from tests.stack import Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(service.__file__).parents[1]
-CROSSED, SPINE = 57, 18
+CROSSED, SPINE = 60, 18
 """Files with a function that runs on the way, and files on the call stacks of its turning points."""
 BESIDE = frozenset(
     f"service/{each}.py"
@@ -97,7 +97,7 @@ def _walk(own_stack: Stack) -> Iterator[Walk]:
     threading.setprofile(walk.see)
     own_stack.host.portal.call(sys.setprofile, walk.see)
     try:
-        own_stack.start_worker(built_in)
+        own_stack.start_worker(sms_fallback)
         _fall_back(own_stack)
         walk.on = True
         _fall_back(own_stack)

@@ -68,7 +68,11 @@ class Name:
             while True:
                 client, _ = self.listener.accept()
                 self.connections += 1
-                pipes.append(_Pipe(client, self.target))
+                try:
+                    pipes.append(_Pipe(client, self.target))
+                except OSError:
+                    # A server that was killed refuses, and the name goes on.
+                    client.close()
         for each in pipes:
             each.end()
 
@@ -78,7 +82,11 @@ class _Pipe:
 
     def __init__(self, client: socket.socket, target: Path) -> None:
         server = socket.socket(socket.AF_UNIX)
-        server.connect(str(target))
+        try:
+            server.connect(str(target))
+        except OSError:
+            server.close()
+            raise
         self._ends = client, server
         self._threads = [
             threading.Thread(target=_copy, args=ends, daemon=True) for ends in ((client, server), (server, client))
