@@ -6,7 +6,7 @@ sections, carriers' answers and test devices. Source: SDK 4.189, `client.rcs`.
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from telnyx import AsyncTelnyx, NotFoundError
 from service.events.tolerant_model import list_of
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.store.facts.rcs_agents import AgentStanding, agent_standings, note_standings, note_test_devices
-from service.store.facts.remembered import all_known
+from service.store.facts.remembered import all_known, compare_and_set, snapshot
 from service.store.store import Store
 
 BRAND, AGENT, APPROVAL = "rcs_brand", "rcs_agent", "rcs_carrier_approval"
@@ -23,6 +23,10 @@ NEEDS_PERSON = frozenset({"REJECTED", "FAILED"})
 BRAND_UNDER_REVIEW = frozenset({"CONFIGURED", "SUBMITTED", "REVIEWING", "VETTING"})
 AGENT_UNDER_REVIEW = frozenset({"SUBMITTED", "VERIFYING", "LAUNCHING", "LAUNCHED"})
 UNANSWERED = frozenset({"PENDING", "SUBMITTED"})
+_BEGINNINGS = frozenset({"CREATED", "PENDING"})
+"""Statuses that are no change if they are the first ones to be seen."""
+_ACCOUNT = ("rcs_registration", "account")
+"""The kind and name under which it is kept that all registrations of the account were read once."""
 SECTIONS = ("basics", "campaign", "testing")
 MOST_AT_ONCE = 25
 """Changed brands, agents and approvals that one run reads, so that it stays well within a handler's time-out."""
@@ -41,12 +45,15 @@ def sections_of(agent: Any) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """One registration that may have changed since it was last read. An approval has its agent."""
+    """One registration that may have changed since it was last read. An approval has its agent.
+
+    `is_news`: its first sight is a change too, since its account or its agent was read before.
+    """
 
     kind: str
     id: str
     agent: Any = None
-    seen_before: bool = False
+    is_news: bool = False
 
 
 async def follow_all(telnyx: AsyncTelnyx, store: Store) -> bool:
@@ -58,16 +65,22 @@ async def follow_all(telnyx: AsyncTelnyx, store: Store) -> bool:
         telnyx.APIError: Telnyx refuses, or cannot be reached.
         service.registrations.status_changes.TooMuchChange: others kept learning of one meanwhile.
     """
+    account_known = await snapshot(store, *_ACCOUNT) is not None
     brands: list[Any] = list_of(await telnyx.rcs.brands.list())
     agents: list[Any] = list_of(await telnyx.rcs.agents.list())
     await _note_agents(store, agents)
-    changed = [*await _changed_brands(store, brands), *await _changed_agents(store, agents)]
+    changed = [
+        *await _changed_brands(store, brands, account_known=account_known),
+        *await _changed_agents(store, agents, account_known=account_known),
+    ]
     for each in changed[:MOST_AT_ONCE]:
-        read = partial(_READERS[each.kind], telnyx, each)
         # Deleted since the list was read: there is nothing to tell.
         with suppress(NotFoundError):
-            await followed(store, each.kind).raise_changes(each.id, read)
-    return len(changed) <= MOST_AT_ONCE
+            await followed(store, each.kind).raise_changes(each.id, partial(_read, telnyx, each))
+    is_complete = len(changed) <= MOST_AT_ONCE
+    if is_complete and not account_known:
+        await compare_and_set(store, *_ACCOUNT, before=None, after=b"read")
+    return is_complete
 
 
 async def under_review(store: Store) -> bool:
@@ -97,28 +110,32 @@ async def _note_agents(store: Store, agents: Iterable[Any]) -> None:
         await note_test_devices(store, agent.agent_id, accepted, devices.keys() - set(accepted))
 
 
-async def _changed_brands(store: Store, brands: Iterable[Any]) -> list[_Subject]:
+async def _changed_brands(store: Store, brands: Iterable[Any], *, account_known: bool) -> list[_Subject]:
     versions = await followed(store, BRAND).versions()
     changed = (each for each in brands if versions.get(each.brand_id) != _of_brand(each).version)
-    return [_Subject(BRAND, each.brand_id) for each in changed]
+    return [_Subject(BRAND, each.brand_id, is_news=account_known) for each in changed]
 
 
-async def _changed_agents(store: Store, agents: Iterable[Any]) -> list[_Subject]:
+async def _changed_agents(store: Store, agents: Iterable[Any], *, account_known: bool) -> list[_Subject]:
     """Return the changed agents, each behind its approvals: an agent that is known has all of these read before."""
     known, approvals = await followed(store, AGENT).versions(), await followed(store, APPROVAL).versions()
     found = []
     for agent in agents:
-        seen = agent.agent_id in known
+        is_news = account_known or agent.agent_id in known
         rows: Sequence[Any] = agent.carrier_approvals or ()
-        changed = [
-            each
-            for each in rows
-            if approvals.get(each.approval_id) != _of_approval(each, agent, seen_before=seen).version
-        ]
-        found += [_Subject(APPROVAL, each.approval_id, agent, seen) for each in changed]
+        changed = [each for each in rows if approvals.get(each.approval_id) != _of_approval(each, agent).version]
+        found += [_Subject(APPROVAL, each.approval_id, agent, is_news) for each in changed]
         if known.get(agent.agent_id) != _of_agent(agent).version:
-            found.append(_Subject(AGENT, agent.agent_id))
+            found.append(_Subject(AGENT, agent.agent_id, is_news=account_known))
     return found
+
+
+async def _read(telnyx: AsyncTelnyx, subject: _Subject) -> Reading:
+    reading = await _READERS[subject.kind](telnyx, subject)
+    if not subject.is_news:
+        return reading
+    history = [replace(each, urgent=each.urgent or each.status not in _BEGINNINGS) for each in reading.history]
+    return replace(reading, history=history)
 
 
 async def _read_brand(telnyx: AsyncTelnyx, brand: _Subject) -> Reading:
@@ -132,9 +149,7 @@ async def _read_agent(telnyx: AsyncTelnyx, agent: _Subject) -> Reading:
 async def _read_approval(telnyx: AsyncTelnyx, approval: _Subject) -> Reading:
     answers: list[Any] = list_of(await telnyx.rcs.agents.retrieve_carrier_approvals(approval.agent.agent_id))
     rows = (each for each in answers if each.approval_id == approval.id)
-    return next(
-        (_of_approval(each, approval.agent, seen_before=approval.seen_before) for each in rows), Reading([], {})
-    )
+    return next((_of_approval(each, approval.agent) for each in rows), Reading([], {}))
 
 
 _READERS = {BRAND: _read_brand, AGENT: _read_agent, APPROVAL: _read_approval}
@@ -151,9 +166,8 @@ def _of_agent(agent: Any) -> Reading:
     return _reading(status, display_name=agent.display_name, brand_id=agent.brand_id, sections=sections)
 
 
-def _of_approval(approval: Any, agent: Any, *, seen_before: bool) -> Reading:
-    """Return the reading of an answer. One that is there at once, at an agent that was read before, is a change."""
-    status = Status(approval.status, approval.rejected_reason, urgent=seen_before and approval.status not in UNANSWERED)
+def _of_approval(approval: Any, agent: Any) -> Reading:
+    status = Status(approval.status, approval.rejected_reason)
     named = {"agent_id": agent.agent_id, "display_name": agent.display_name}
     return _reading(status, **named, carrier=approval.carrier, scope_type=approval.scope_type)
 

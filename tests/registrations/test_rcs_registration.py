@@ -139,6 +139,24 @@ def test_the_first_sight_tells_only_what_needs_a_person(stack: Stack, client: te
     assert changes(stack) == [("rcs_carrier_approval", None, "REJECTED", "No opt-in")]
 
 
+def test_what_appears_after_the_first_poll_is_a_change(stack: Stack, client: telnyx.Telnyx) -> None:
+    """Somebody else has registered it, in the portal for example, while the poll was daily."""
+    stack.start_worker(ROUTER)
+    poll(stack, "first")
+    draft = new_brand(client)
+    agent = new_agent(stack, client)
+    client.rcs.agents.submit(agent)
+    stack.ask(lambda store: store.redis.delete(store.keys.throttle("rcs_poll")))
+    poll(stack, "a day later")
+    stack.simulator.decide_rcs_brand(draft, status="SUBMITTED")
+    poll(stack, "five minutes later")
+    assert sorted(changes(stack), key=str) == [
+        ("rcs_agent", None, "SUBMITTED", None),
+        ("rcs_brand", "CREATED", "SUBMITTED", None),
+        ("rcs_brand", None, "VERIFIED", None),
+    ]
+
+
 def test_changes_that_several_workers_find_are_raised_once(stack: Stack, client: telnyx.Telnyx) -> None:
     for _ in range(2):
         stack.start_worker(ROUTER)
