@@ -27,7 +27,7 @@ def _read(kind: Any) -> BaseSettings:
     if not (isinstance(kind, type) and issubclass(kind, BaseSettings)):
         raise InvalidOwnSettings(f"Router(settings={kind!r}) must be a class of pydantic-settings, a BaseSettings")
     try:
-        return kind()  # type: ignore[no-any-return]
+        return kind()
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         told = (f"{_variable(kind, each['loc'])}: {_problem(each)}" for each in found)
