@@ -23,7 +23,7 @@ from tests.cli.deployment import Deployment
 NUMBER = "+13125550142"
 ME = f"{pwd.getpwuid(os.geteuid()).pw_name}@{socket.gethostname()}"
 UNASKED = {
-    *("audit", "events export", "hosted upload", "hosted validate", "optouts add", "optouts import"),
+    *("audit", "events export", "heal", "hosted upload", "hosted validate", "optouts add", "optouts import"),
     *("pause", "resume"),
 }
 """Commands that change or reveal something and ask nobody."""

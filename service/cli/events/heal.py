@@ -14,6 +14,7 @@ from service import clock
 from service.cli.connections import SECONDS
 from service.cli.events.bulk import events
 from service.cli.events.filters import parse_moment
+from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption
 from service.cli.output import fail, print_table, progress, say, say_json
 from service.cli.telnyx.session import ANSWER_SECONDS
@@ -58,6 +59,8 @@ def heal(
     settings = load()
     OurUrls.of(settings)
     settings.require_api_key()
+    if not dry_run:
+        put_on_record()
     if since is not None and since > clock.now() * 1000:
         raise typer.BadParameter("--since must not lie in the future")
     wanted = None if since is None else since / 1000
