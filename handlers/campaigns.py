@@ -8,7 +8,7 @@ from service.registrations.ten_dlc import kinds, notices
 from service.registrations.ten_dlc.blocks import reconcile
 from service.registrations.ten_dlc.following import TenDlc
 from service.registrations.ten_dlc.senders import numbers_of_policy, senders_of
-from service.registrations.ten_dlc.updates import Said, read_update, subjects
+from service.registrations.ten_dlc.updates import Meaning, Said, read_update, subjects
 
 POLL_MINUTES = frozenset({3, 18, 33, 48})
 UNTIL_NEXT_POLL = 900.0
@@ -20,10 +20,11 @@ router = Router()
 
 
 class LookAgain(TolerantModel):
-    """The payload of `campaign.look_again`: a campaign, and what an event says of it."""
+    """The payload of `campaign.look_again`: a registration, and what an event says of it."""
 
-    campaign: str
-    meaning: str
+    kind: kinds.Kind
+    given: str
+    meaning: Meaning = ""
     carrier: str | None = None
 
 
@@ -32,27 +33,30 @@ async def campaigns(event: Event[TenDlcUpdate], ctx: Context) -> None:
     """Read what a webhook names. Where it names nothing that exists, read all."""
     ten_dlc, said = TenDlc(ctx.telnyx, ctx.services.store), read_update(event.payload)
     named = subjects(event.payload, event.type)
-    followed = [await ten_dlc.follow(kind, given, said) is not None for kind, given in named]
-    if not any(followed):
+    followed = [(kind, given, await ten_dlc.follow(kind, given, said)) for kind, given in named]
+    if all(changes is None for _, _, changes in followed):
         await _follow_all(ten_dlc, ctx)
-    for kind, given in named:
-        if kind == kinds.CAMPAIGN:
-            await _compare_with_event(ten_dlc, ctx, event.id, given, said)
+    for kind, given, changes in followed:
+        if said.meaning == "nudged":
+            await _notify(ctx, notices.told_of_nudge(given, said))
+        elif changes == []:
+            # The API may be behind the event.
+            payload = {"kind": kind, "given": given, "meaning": said.meaning, "carrier": said.carrier}
+            await ctx.schedule(LOOK_AGAIN, payload, after=AGAIN_AFTER, key=f"campaign_look:{event.id}"[:200])
     await _reconcile(ten_dlc, ctx)
 
 
 @router.on(LOOK_AGAIN)
 async def campaign_second_look(event: Event[LookAgain], ctx: Context) -> None:
-    """Look once more whether the API confirms an event by now. Notify if not."""
+    """Read a registration once more. Notify if the API still does not show what an event says of a campaign."""
     ten_dlc, asked = TenDlc(ctx.telnyx, ctx.services.store), event.payload
-    said = Said(asked.meaning, carrier=asked.carrier)  # type: ignore[arg-type]
-    await ten_dlc.follow(kinds.CAMPAIGN, asked.campaign)
+    said = Said(asked.meaning, carrier=asked.carrier)
+    await ten_dlc.follow(asked.kind, asked.given)
     await _reconcile(ten_dlc, ctx)
-    known = await ten_dlc.known(kinds.CAMPAIGN, asked.campaign)
+    known = await ten_dlc.known(kinds.CAMPAIGN, asked.given) if asked.kind == kinds.CAMPAIGN else None
     if known is None or said.confirmed_by(known.status):
         raise Discard("settled")
-    told = notices.told_of_doubt(asked.campaign, said, known.status)
-    await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
+    await _notify(ctx, notices.told_of_doubt(asked.given, said, known.status))
 
 
 @router.cron(minute=POLL_MINUTES, timeout=300)
@@ -75,16 +79,8 @@ async def _follow_all(ten_dlc: TenDlc, ctx: Context) -> None:
     await _reconcile(ten_dlc, ctx)
 
 
-async def _compare_with_event(ten_dlc: TenDlc, ctx: Context, event_id: str, campaign: str, said: Said) -> None:
-    """Notify of a nudge, which is no status. Look again later where the API does not yet show the event's status."""
-    if said.meaning == "nudged":
-        told = notices.told_of_nudge(campaign, said)
-        await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
-        return
-    known = await ten_dlc.known(kinds.CAMPAIGN, campaign)
-    if known is not None and not said.confirmed_by(known.status):
-        payload = {"campaign": campaign, "meaning": said.meaning, "carrier": said.carrier}
-        await ctx.schedule(LOOK_AGAIN, payload, after=AGAIN_AFTER, key=f"campaign_look:{event_id}"[:200])
+async def _notify(ctx: Context, told: notices.NoticeText) -> None:
+    await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
 
 
 async def _reconcile(ten_dlc: TenDlc, ctx: Context) -> None:

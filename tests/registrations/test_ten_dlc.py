@@ -314,7 +314,8 @@ def test_an_event_that_the_api_does_not_confirm_is_looked_at_again_and_then_doub
 
     [look] = stack.ask(scheduled)
     assert look.startswith("schedule:campaign_look:")
-    again = arrive(stack, "campaign.look_again", "look", campaign=campaign, meaning="suspended", carrier="AT&T")
+    told_of: dict[str, Any] = {"kind": "campaign", "given": campaign, "meaning": "suspended", "carrier": "AT&T"}
+    again = arrive(stack, "campaign.look_again", "look", **told_of)
     assert stack.ended(again).state == "done"
     assert "suspended by AT&T, and the API shows MNO_PROVISIONED" in told(stack, "not confirmed")
     assert changes(stack, CAMPAIGN) == []
@@ -363,3 +364,17 @@ def test_the_samples_of_changes_have_the_fields_of_those_that_are_raised(
     for each in found:
         assert set(each) == set(model.model_fields)
         model.model_validate(each)
+
+
+def test_an_event_that_is_ahead_of_the_api_is_looked_at_again(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    campaign = provisioned(client, stack.simulator, OTHER)
+    poll(stack, "first")
+    payload = {"campaignId": campaign, "phoneNumber": OTHER, "type": "DELETION", "status": "success"}
+    stack.deliver(body := envelope("10dlc.phone_number.update", payload))
+    stack.ended(body)
+    assert changes(stack, NUMBER) == []
+    stack.simulator.move_campaign_number(OTHER, status="DELETED", shape=None)
+    again = arrive(stack, "campaign.look_again", "look", kind="number_assignment", given=OTHER)
+    assert stack.ended(again).handlers["campaign_second_look"].reason == "settled"
+    assert [each["status"] for each in changes(stack, NUMBER)] == ["UNASSIGNED"]
