@@ -388,7 +388,9 @@ def test_settings_that_cannot_work_are_refused(
 
 
 def test_what_will_not_be_forwarded_is_said_at_the_start() -> None:
-    settings: Settings = make_settings(forward_url="https://host/webhooks", sms_from="+13125550199")
+    settings: Settings = make_settings(
+        forward_url="https://host/webhooks", sms_from="+13125550199", public_url="https://hooks.example.com"
+    )
     alone = Router(handlers.consent.router, handlers.sms_fallback.router)
     assert "HANDLERS has no forward" in warnings_for(alone, settings)[0]
     assert warnings_for(handlers.router, settings) == []
