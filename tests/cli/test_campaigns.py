@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pytest
 import telnyx
 
+from handlers import campaigns
 from tests.cli.at_stack import asked, run_at
 from tests.stack import Stack
+from tests.telnyx_events import envelope
 from tests.testing.simulator.ten_dlc import new_brand, provisioned, submit_campaign
 
 NUMBER, OTHER = "+13125550301", "+13125550302"
@@ -103,3 +105,26 @@ def test_a_number_that_telnyx_refuses_twice_is_an_error(stack: Stack, client: te
     assert run_at(stack, "campaigns", "assign", campaign, NUMBER, "--yes").code == 1
     assert run_at(stack, "campaigns", "assign", "C-unknown", NUMBER, "--yes").code == 1
     assert run_at(stack, "campaigns", "assign", campaign, "312-555", "--yes").code == 2
+
+
+def test_what_only_ringback_knows_is_listed_while_telnyx_shows_no_other_state(
+    stack: Stack, client: telnyx.Telnyx
+) -> None:
+    stack.start_worker(campaigns.router)
+    suspended, dormant = provisioned(client, stack.simulator), provisioned(client, stack.simulator)
+    stack.simulator.move_campaign(suspended, status="SUSPENDED", carrier="AT&T", shape=None)
+    for said in (
+        {"campaignId": suspended, "type": "TCR_EVENT", "eventType": "MNO_CAMPAIGN_OPERATION_SUSPENDED"},
+        {"campaignId": dormant, "type": "TELNYX_EVENT", "status": "DORMANT"},
+    ):
+        stack.deliver(body := envelope("10dlc.campaign.update", said))
+        stack.ended(body)
+
+    def listed() -> dict[str, tuple[str, str | None]]:
+        rows = json.loads(run_at(stack, "campaigns", "list", "--json").stdout)
+        return {each["id"]: (each["status"], each["reason"]) for each in rows if each["kind"] == "campaign"}
+
+    assert listed() == {suspended: ("MNO_SUSPENDED", "AT&T"), dormant: ("DORMANT", None)}
+    assert "assign a number twice" in run_at(stack, "campaigns", "show", dormant).stdout
+    stack.simulator.move_campaign(dormant, status="TCR_EXPIRED", shape=None)
+    assert listed()[dormant][0] == "TCR_EXPIRED"

@@ -5,17 +5,22 @@ from functools import partial
 from typing import Annotated
 
 import typer
+from redis.exceptions import RedisError
 from telnyx import APIStatusError, AsyncTelnyx
 
-from service.cli.connections import load_for_change
+from service.cli.connections import load_for_change, with_redis
 from service.cli.masked_output import print_json, show_list, shown
 from service.cli.options import JsonOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, fail, say
 from service.cli.telnyx.session import with_telnyx
 from service.outbound.errors import classify_error
+from service.processes.data_folder import NotRunning
+from service.registrations.status_changes import Known
 from service.registrations.ten_dlc import kinds, overview
 from service.registrations.ten_dlc.overview import Details, Overview
 from service.security.masked_urls import without_password
+from service.store.facts.remembered import all_known
+from service.store.store import Store
 
 HELP = "10DLC brands, campaigns and the numbers that send for them."
 campaigns = typer.Typer(help=HELP, no_args_is_help=True)
@@ -37,7 +42,7 @@ def list_campaigns(
 
     Exit codes: 0 listed, 1 Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    found = [each for each in with_telnyx(overview.overview) if status in {None, each.status}]
+    found = [each for each in with_telnyx(partial(overview.overview, known=_known())) if status in {None, each.status}]
     if as_json:
         print_json([each.as_json() for each in found], reveal=reveal)
         return
@@ -53,7 +58,7 @@ def show(campaign_id: CampaignId, *, as_json: JsonOption = False, reveal: Reveal
 
     Exit codes: 0 shown, 1 there is none, or Telnyx refuses or cannot be reached, 2 bad usage.
     """
-    found = with_telnyx(partial(overview.details_of, campaign_id=campaign_id))
+    found = with_telnyx(partial(overview.details_of, campaign_id=campaign_id, known=_known()))
     if found is None:
         _show_brand(campaign_id, as_json=as_json, reveal=reveal)
     elif as_json:
@@ -127,8 +132,21 @@ def _assign(campaign_id: str, number: str, *, reveal: bool) -> bool:
     return state != "FAILED_ASSIGNMENT"
 
 
+def _known() -> dict[str, Known]:
+    """Return the last known states of brands and campaigns, or none where no Ringback runs here."""
+
+    async def read(store: Store) -> dict[str, Known]:
+        found = {**await all_known(store, kinds.BRAND), **await all_known(store, kinds.CAMPAIGN)}
+        return {name: Known.parse(value) for name, value in found.items()}
+
+    try:
+        return with_redis(read)
+    except (NotRunning, RedisError):
+        return {}
+
+
 def _existing(campaign_id: str) -> Details:
-    found = with_telnyx(partial(overview.details_of, campaign_id=campaign_id))
+    found = with_telnyx(partial(overview.details_of, campaign_id=campaign_id, known=_known()))
     return found if found is not None else fail(f"{campaign_id} is no campaign: see `ringback campaigns list`")
 
 
