@@ -127,8 +127,8 @@ def _retention_that_fits(found: MemoryForecast, settings: Settings) -> float | N
     return body_days + (room - with_bodies * body_days) / (found.events_today * WITHOUT_BODY)
 
 
-WITHOUT_BODY = 300
-"""Bytes of an ended event without its body, with its entries in the indexes."""
+WITHOUT_BODY = 510
+"""Bytes of an ended event without its body, with its entries in the indexes (docs/sizing.md)."""
 
 
 async def _round_trip(at: Deployment) -> float:
