@@ -8,6 +8,8 @@ from pathlib import Path
 _TABLE = Path("/proc/self/mountinfo")
 _MARKS = (Path("/run/.containerenv"), Path("/.dockerenv"))
 """Files that Podman and Docker put into each container."""
+_VARIABLES = frozenset({"KUBERNETES_SERVICE_HOST", "container"})
+"""Variables that Kubernetes and Podman set in each container."""
 _IN_MEMORY = frozenset({"tmpfs", "ramfs"})
 _LAYERED = frozenset({"overlay", "aufs", "fuse-overlayfs"})
 _ANONYMOUS = re.compile(r"/volumes/[0-9a-f]{64}/_data$")
@@ -27,7 +29,7 @@ class Mount:
 
 def in_container() -> bool:
     """Return whether this process runs in a container of Docker, Podman or Kubernetes."""
-    return "KUBERNETES_SERVICE_HOST" in os.environ or any(mark.exists() for mark in _MARKS)
+    return not _VARIABLES.isdisjoint(os.environ) or any(mark.exists() for mark in _MARKS)
 
 
 def volatile_storage(folder: Path) -> str | None:
