@@ -57,8 +57,10 @@ def is_accepted(stack: Stack, body: bytes) -> bool:
     return answer.status_code == 200
 
 
+@pytest.mark.slow
 def test_every_sample_is_accepted_and_handled_without_a_fault(stack: Stack) -> None:
-    stack.start_worker(built_in, sms_from="+13125550199")
+    # Another number than that of the samples, whose campaigns may be suspended.
+    stack.start_worker(built_in, sms_from="+13125550197")
     bodies = {name: json.dumps(sample(name)).encode() for name in cases()}
     ids = {}
     for name, body in bodies.items():
