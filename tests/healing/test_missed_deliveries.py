@@ -10,8 +10,10 @@ from service import Context, Event, Router
 from service.healing import missed_deliveries
 from service.outcome import Dead
 from service.store.facts.consent import consent_of
+from service.store.inbox.accept import NewEvent, counts
 from service.store.inbox.dead_letters import drop
-from service.store.inbox.healing import state_of
+from service.store.inbox.healing import MissedEvent, state_of
+from service.store.inbox.healing import heal as accept_missed
 from service.store.inbox.maintenance import expire
 from service.testing.simulator.webhooks.deliveries import WebhookEvent, WebhookTarget
 from tests.healing.missed import HOUR, STRANGER, failed, heal, healed, installed
@@ -81,6 +83,25 @@ def test_what_the_local_telnyx_itself_could_not_deliver_is_found_in_every_shape(
         assert report.types() == {"message.received": 3, "10dlc.campaign.update": 1}
         assert stack.ask(lambda store: consent_of(store, number)).opted_out
         assert heal(stack, since=HOUR).healed == []
+
+
+def test_an_event_that_telnyx_failed_to_deliver_twice_is_healed_once(public_stack: Stack) -> None:
+    stack, missed = public_stack, body()
+    installed(stack)
+    failed(stack, missed)
+    failed(stack, missed)
+    report = heal(stack)
+    assert (len(report.healed), report.known) == (1, 1)
+    assert stack.ask(counts).accepted == 1
+
+
+def test_the_script_itself_refuses_events_of_a_forgotten_time(public_stack: Stack) -> None:
+    stack, now = public_stack, int(time.time() * 1000)
+    events = [
+        MissedEvent(NewEvent(f"e{age}", "x", b'{"data":{}}', "healed"), now - age, now) for age in (120_000, 1000)
+    ]
+    verdicts = stack.ask(lambda store: accept_missed(store, events, retention=60))
+    assert verdicts == [("forgotten", "e120000"), ("healed", "e1000")]
 
 
 def test_neither_a_strangers_deliveries_nor_those_from_before_the_first_start_are_raised(public_stack: Stack) -> None:
