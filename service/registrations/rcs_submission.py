@@ -1,31 +1,20 @@
 """The file of an RCS brand and agent, checked in full before anything is sent.
 
-Names, kinds and conditions: SDK 4.189, `rcs.BrandCreateParams`, `rcs.AgentCreateParams` and `rcs.AgentLaunchParams`.
+Names, kinds and conditions: SDK 4.189, `rcs.BrandCreateParams` and `rcs.AgentCreateParams`.
 """
 
 import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from telnyx.types.rcs.agent_use_case import AgentUseCase
 from telnyx.types.rcs.brand_legal_entity_type import BrandLegalEntityType
 from telnyx.types.rcs.brand_organization_type import BrandOrganizationType
 
-from service.processes.loopback import is_loopback
+from service.registrations.rcs_launch import Campaign, Consent, Interaction, OptInMethod, Table, Testing, Text, Url
 from service.registrations.submission_fields import Email, InvalidSubmission, PhoneNumber, matching, one_of
-
-
-def _https(url: str) -> str:
-    """Accept an https URL. Plain http is for addresses of this machine, which only a local Telnyx can read."""
-    parts = urlsplit(url)
-    if not parts.hostname or re.search(r"\s", url):
-        raise ValueError("must be an address such as https://example.com/logo.png")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
-        raise ValueError("must be an https address")
-    return url
 
 
 def _identifier(kind: str) -> BeforeValidator:
@@ -33,19 +22,13 @@ def _identifier(kind: str) -> BeforeValidator:
     return BeforeValidator(lambda given: {"identifier_type": kind, "value": given} if isinstance(given, str) else given)
 
 
-Text = Annotated[str, Field(min_length=1)]
-Url = Annotated[str, AfterValidator(_https)]
 Colour = Annotated[str, matching(re.compile(r"#[0-9A-Fa-f]{6}"), "must be a colour such as #1A73E8")]
 Country = Annotated[str, matching(re.compile(r"[A-Z]{2}"), "must be a country in two letters, such as US")]
 _EIN = re.compile(r"\d{9}|\d{2}-\d{7}")
 _STOCK_SYMBOL = re.compile(r"[A-Z0-9.]+:[A-Z0-9.\-]+")
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
-
-
-class Address(_Table):
+class Address(Table):
     """One address of a brand."""
 
     line_1: Text
@@ -56,7 +39,7 @@ class Address(_Table):
     country_code: Country
 
 
-class Contact(_Table):
+class Contact(Table):
     """One person of a brand."""
 
     contact_type: Literal["BRAND", "PRIMARY", "OFFICER", "AGENT", "RESPONSIBLE_PARTY", "BILLING", "UNKNOWN"]
@@ -67,28 +50,28 @@ class Contact(_Table):
     title: Text | None = None
 
 
-class Ein(_Table):
+class Ein(Table):
     """The tax number of a brand."""
 
     identifier_type: Literal["EIN"] = "EIN"
     value: Annotated[str, matching(_EIN, "must have nine digits, such as 12-3456789")]
 
 
-class StockSymbol(_Table):
+class StockSymbol(Table):
     """The stock symbol of a brand."""
 
     identifier_type: Literal["STOCK_SYMBOL"] = "STOCK_SYMBOL"
     value: Annotated[str, matching(_STOCK_SYMBOL, "must be EXCHANGE:SYMBOL, such as NASDAQ:ACME")]
 
 
-class Identifiers(_Table):
+class Identifiers(Table):
     """The numbers by which a brand is known."""
 
     ein: Annotated[Ein, _identifier("EIN")]
     stock_symbol: Annotated[StockSymbol | None, _identifier("STOCK_SYMBOL")] = None
 
 
-class Brand(_Table):
+class Brand(Table):
     """The business that operates agents."""
 
     display_name: Text
@@ -111,28 +94,28 @@ class Brand(_Table):
         return self
 
 
-class PhoneContact(_Table):
+class PhoneContact(Table):
     """A number that people can call."""
 
     number: PhoneNumber
     label: Text
 
 
-class WebsiteContact(_Table):
+class WebsiteContact(Table):
     """A page that people can open."""
 
     url: Url
     label: Text
 
 
-class EmailContact(_Table):
+class EmailContact(Table):
     """An address that people can write to."""
 
     address: Email
     label: Text
 
 
-class Basics(_Table):
+class Basics(Table):
     """The agent's face: texts, colour, images and contacts."""
 
     description: Text | None = None
@@ -152,87 +135,7 @@ class Basics(_Table):
         return self
 
 
-class Interaction(_Table):
-    """One kind of messages of the agent."""
-
-    interaction_type: Literal[
-        "TRANSACTIONAL_UPDATES",
-        "CUSTOMER_SUPPORT",
-        "LOYALTY_OR_REWARD",
-        "MARKETING_OR_PROMOTIONAL",
-        "ACCOUNT_ALERTS",
-        "TWO_WAY_CONVERSATION",
-        "OTHER",
-    ]
-    description: Text | None = None
-
-    @model_validator(mode="after")
-    def _described(self) -> Self:
-        if self.interaction_type == "OTHER" and not self.description:
-            raise ValueError("description: is required for OTHER")
-        return self
-
-
-class OptInMethod(_Table):
-    """One way by which people agree."""
-
-    method_type: Literal["SMS", "WEBSITE", "MOBILE_APP", "QR_CODE", "SALE_POINT", "OTHER"]
-    description: Text | None = None
-
-    @model_validator(mode="after")
-    def _described(self) -> Self:
-        if self.method_type == "OTHER" and not self.description:
-            raise ValueError("description: is required for OTHER")
-        return self
-
-
-class Consent(_Table):
-    """How people agree to the messages, and end them."""
-
-    call_to_action: Text
-    call_to_action_url: Url | None = None
-    call_to_action_media_url: Url | None = None
-    double_opt_in: bool
-    double_opt_in_message: Text | None = None
-    help_response: Text
-    opt_in_message: Text
-    opt_in_methods: Annotated[list[OptInMethod], Field(min_length=1)]
-    opt_out_response: Text
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        methods = {each.method_type for each in self.opt_in_methods}
-        if self.double_opt_in and not self.double_opt_in_message:
-            raise ValueError("double_opt_in_message: is required where double_opt_in is true")
-        if "WEBSITE" in methods and not self.call_to_action_url:
-            raise ValueError("call_to_action_url: is required where an opt-in method is WEBSITE")
-        if methods & {"WEBSITE", "MOBILE_APP"} and not self.call_to_action_media_url:
-            raise ValueError("call_to_action_media_url: is required where an opt-in method is WEBSITE or MOBILE_APP")
-        return self
-
-
-class Campaign(_Table):
-    """The messages of the agent, for the carriers' review."""
-
-    company_overview: Text
-    agent_overview: Text
-    interactions: Annotated[list[Interaction], Field(min_length=1)]
-    message_examples: Annotated[list[Text], Field(min_length=1)]
-    consent_settings: Consent
-    additional_information: Text | None = None
-
-
-class Testing(_Table):
-    """Evidence that the agent works, for the carriers' review."""
-
-    __test__ = False
-
-    test_url: Url
-    message_id: Text | None = None
-    additional_information: Text | None = None
-
-
-class Agent(_Table):
+class Agent(Table):
     """The sender that people see."""
 
     display_name: Text
@@ -242,7 +145,7 @@ class Agent(_Table):
     basics: Basics
 
 
-class RcsFile(_Table):
+class RcsFile(Table):
     """A file: a brand or the id of one, its agent, and what the launch needs."""
 
     brand: Brand | None = None
@@ -308,7 +211,7 @@ def _meant(path: list[str]) -> str:
     return f": did you mean {near[0]}?" if near else ""
 
 
-_TABLES: tuple[type[_Table], ...] = (
+_TABLES: tuple[type[Table], ...] = (
     *(Address, Contact, Identifiers, Brand, PhoneContact, WebsiteContact, EmailContact, Basics),
     *(Interaction, OptInMethod, Consent, Campaign, Testing, Agent, RcsFile),
 )

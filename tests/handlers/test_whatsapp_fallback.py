@@ -146,6 +146,18 @@ def test_a_message_that_is_not_delivered_in_time_falls_back_and_a_delivered_one_
     assert (len(stack.sent_to(late)), stack.sent_to(fine)) == (1, [])
 
 
+@pytest.mark.parametrize("case", ["whatsapp.delivered", "whatsapp.read"])
+def test_what_has_arrived_never_falls_back_in_whatever_order(stack: Stack, start: Start, case: str) -> None:
+    start(RULE)
+    number = fresh_number()
+    arrived = ended_as(case, number, id="one-message")
+    failed = ended_as("whatsapp.failed", number, id="one-message")
+    stack.deliver(arrived)
+    stack.deliver(failed)
+    assert fallback(stack.ended(failed)) == ("done", "already_delivered")
+    assert stack.sent_to(number) == []
+
+
 def test_a_stop_holds_for_it(stack: Stack, start: Start) -> None:
     start(RULE)
     number = fresh_number()
