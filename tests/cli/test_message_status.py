@@ -81,6 +81,14 @@ def test_a_message_is_shown_by_its_id(kept: Stack) -> None:
     assert (row["to"] is None) == hidden
 
 
+def test_of_two_events_with_one_status_the_earlier_is_the_source_in_any_order(stack: Stack) -> None:
+    number = fresh_number()
+    tell(stack, "message.sent", number, "sent", message="m-1", at="2026-01-05T12:00:09Z")
+    earlier = tell(stack, "message.sent", number, "sent", message="m-1", at="2026-01-05T12:00:00Z")
+    [row] = rows(stack, "m-1")
+    assert (row["event"], row["at"]) == (earlier, "2026-01-05T12:00:00.000+00:00")
+
+
 def test_a_redacted_end_counts_for_the_only_recipient(kept: Stack) -> None:
     stack, number = kept, fresh_number()
     tell(stack, "message.sent", number, "sent", message="m-1", at="2026-01-05T12:00:00Z")
