@@ -162,7 +162,7 @@ def shown_type(event_type: str) -> str:
 
 
 def plain_word(text: str) -> str:
-    """Return a word of Telnyx's, such as a status, and `•••` in place of anything that may be a text or a number."""
+    """Return a plain word, such as a status. Anything that may be a text or a number becomes `•••`."""
     return text if _PLAIN_WORD.fullmatch(text) and mask_numbers(text) == text else "•••"
 
 

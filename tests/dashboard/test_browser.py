@@ -9,7 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.dashboard.browser_data import DELIVERED, fill
+from service.events.consent import ConsentChange
+from service.store.facts.consent import record_consent
+from tests.dashboard.browser_data import DELIVERED, fill, own_event
 from tests.dashboard.conftest import PASSWORD, USERS, serving_dashboard
 from tests.stack import Stack
 
@@ -78,6 +80,7 @@ def paths(page: Any, ids: dict[str, str]) -> dict[str, str]:
         "event-long-id": f"/events/{quote(ids['long'], safe='')}",
         "issues": "/issues",
         "issue": issue,
+        "jobs": "/jobs",
         "number-form": "/numbers",
         "number": f"/numbers/{number}",
         "message-form": "/messages",
@@ -131,4 +134,67 @@ def test_axe_finds_nothing_serious_on_any_page(browser: Any, site: tuple[str, di
                 if each["impact"] in ("serious", "critical")
             ]
             assert serious == [], (name, colour)
+        page.context.close()
+
+
+def test_a_page_shows_a_new_event_by_itself_and_keys_lead_through_it(
+    browser: Any, site: tuple[str, dict[str, str]], stack: Stack
+) -> None:
+    url, _ = site
+    page = signed_in(browser, url)
+    page.goto("/events")
+    stack.deliver(own_event("shop.arrived_just_now", 900))
+    page.wait_for_selector("text=shop.arrived_just_now", timeout=20_000)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("k")
+    first = page.locator("a.row").first.get_attribute("href")
+    assert page.evaluate("document.activeElement.getAttribute('href')") == first
+    page.keyboard.press("/")
+    assert page.evaluate("document.activeElement.name") == "type"
+    page.keyboard.press("Escape")
+    page.keyboard.press("?")
+    assert page.locator("#keys").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#keys").is_visible()
+    assert page.problems == []
+    page.context.close()
+
+
+def test_a_change_asks_in_a_dialog_and_without_javascript_on_a_page(
+    browser: Any, site: tuple[str, dict[str, str]]
+) -> None:
+    url, ids = site
+    page = signed_in(browser, url)
+    page.goto(f"/events/{ids['dead']}")
+    page.click("text=Retry")
+    page.wait_for_selector("dialog#ask[open]")
+    assert page.url.endswith(ids["dead"])
+    page.click("dialog#ask >> text=Cancel")
+    assert not page.locator("dialog#ask").is_visible()
+    page.click("text=Retry")
+    page.wait_for_selector("dialog#ask[open]")
+    page.click("dialog#ask button.main")
+    page.wait_for_selector("[role=status]")
+    assert "Events that run again: 1." in page.inner_text("[role=status]")
+    assert page.problems == []
+    page.context.close()
+
+    plain = signed_in(browser, url, java_script_enabled=False)
+    plain.goto(f"/events/{ids['long'].replace('/', '%2F')}")
+    plain.click("text=Retry")
+    assert "/retry?" in plain.url
+    plain.click("main button.main")
+    assert "Events that run again: 1." in plain.inner_text("[role=status]")
+    plain.context.close()
+
+
+def test_a_thousand_rows_of_opt_outs_fit(browser: Any, stack: Stack) -> None:
+    words = [ConsentChange(f"+1312{number:07d}", "out", 1_760_000_000.0 + number, "import") for number in range(1000)]
+    stack.ask(lambda store: record_consent(store, words, now=1_760_001_000.0))
+    with serving_dashboard(stack, dashboard_users=USERS) as url:
+        page = signed_in(browser, url, viewport={"width": 390, "height": 800})
+        page.goto("/optouts")
+        assert page.locator("a.row").count() == 1000
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
         page.context.close()

@@ -107,6 +107,6 @@ def test_a_viewers_pages_show_no_number_and_no_text(stack: Stack, viewer: httpx.
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_ten_thousand_fuzzed_pages_of_a_viewer_show_no_number_and_no_text(stack: Stack, viewer: httpx.Client) -> None:
     look_around(stack, viewer, events=400, looks=10_000)

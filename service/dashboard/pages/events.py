@@ -8,7 +8,7 @@ from service.security.masking import mask_number
 from service.store.inbox.event_pages import EventPage, Place, event_page
 
 SHOWN = 50
-SECONDS = 0.08
+SECONDS = 0.04
 """Time for one page: where little matches, it ends and offers to look further back."""
 
 

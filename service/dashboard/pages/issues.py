@@ -18,7 +18,7 @@ from service.store.operators.issues import Issue, IssueState, ShownState, issue_
 
 SHOWN = 50
 EVENTS = 20
-SECONDS = 0.08
+SECONDS = 0.04
 _CURRENT: tuple[ShownState, ...] = ("open", "reopened", "acknowledged")
 _WORDS: dict[IssueState, tuple[str, str, str]] = {
     "acknowledged": ("Acknowledge", "Others see that somebody takes care of it.", "acknowledged"),

@@ -22,7 +22,7 @@ from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-_APART = "Its causes are counted together, so it cannot be told which events are meant. Retry or drop them one by one."
+_APART = "Its causes are counted together, so that its events are not known. Retry or drop them one by one."
 
 
 @dataclass

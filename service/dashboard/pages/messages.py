@@ -17,7 +17,7 @@ from service.store.inbox.search import EventFilter
 from service.store.operators.sessions import number_secret
 
 SHOWN = 40
-SECONDS = 0.08
+SECONDS = 0.04
 
 
 @dataclass(frozen=True, slots=True)

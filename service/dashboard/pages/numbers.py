@@ -24,8 +24,10 @@ from service.store.inbox.search import EventFilter
 from service.store.operators.sessions import number_secret
 
 SHOWN = 40
-SECONDS = 0.08
+SECONDS = 0.04
 SENDS = "/messages"
+_HOUSEKEEPING = frozenset({"agent_webhooks", "campaign_proof", "delivery_alerts", "rcs_capabilities"})
+"""Handlers that look at every message, and decide nothing about its recipient."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def _of_event(record: EventRecord, number: str) -> Iterator[Happening]:
         links.append(("message", path_of("messages", about.payload.id)))
     yield Happening(record.received_at, "message", text, links=tuple(links))
     for name, one in record.handlers.items():
-        if one.ended and one.reason:
+        if one.ended and one.reason and (one.state == "dead" or name not in _HOUSEKEEPING):
             at = one.ended_at or record.ended_at or record.received_at
             yield Happening(at, "dead" if one.state == "dead" else "run", f"{one.state} ({one.reason})", handler=name)
 

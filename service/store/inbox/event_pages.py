@@ -89,6 +89,7 @@ class _Reading:
     ends: float
     issue: str | None = None
     looked_at: int = 0
+    _down_to: int | None = None
     _rank: int = 0
     _is_over: bool = True
 
@@ -123,11 +124,19 @@ class _Reading:
         if self._index[0] != "events":
             yield wanted.since, wanted.until
             return
-        async for each in stretches(self.store, wanted):
+        async for each in stretches(self.store, wanted, is_enough=self._is_enough):
+            self._down_to = None
             yield each
+
+    def _is_enough(self, down_to: int) -> bool:
+        """Return whether the time is up. Then the next page begins at this time (ms)."""
+        self._down_to = down_to if time.monotonic() >= self.ends else None
+        return self._down_to is not None
 
     async def place_after(self, event_id: str | None) -> Place | None:
         """Return the place after an event that was found, or else after the last one that was looked at."""
+        if event_id is None and self._down_to is not None:
+            return Place(self._down_to, 0)
         if event_id is None and self._is_over:
             return None
         key, rank = self._index[1], self._rank

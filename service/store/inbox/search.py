@@ -205,8 +205,13 @@ async def _short_index(store: Store, state: str | None) -> str | None:
     return index[0]
 
 
-async def stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[int | None, int | None]]:
-    """Yield the times (ms) between which there may be such events, the latest first."""
+async def stretches(
+    store: Store, wanted: EventFilter, *, is_enough: Callable[[int], bool] = lambda _: False
+) -> AsyncIterator[tuple[int | None, int | None]]:
+    """Yield the times (ms) between which there may be such events, the latest first.
+
+    `is_enough` gets the time down to which the minutes were looked at, and ends the search.
+    """
     digests = wanted.marks()
     if not digests:
         yield wanted.since, wanted.until
@@ -222,6 +227,8 @@ async def stretches(store: Store, wanted: EventFilter) -> AsyncIterator[tuple[in
         for begins, ends in zip(flat[::2], flat[1::2], strict=True):
             yield max(first, begins * MINUTE), min(last, (ends + 1) * MINUTE - 1)
         minute -= looked_at
+        if minute >= first // MINUTE and is_enough((minute + 1) * MINUTE - 1):
+            return
     if wanted.since is None or wanted.since < marked_since:
         yield wanted.since, min(last, marked_since - 1)
 
