@@ -1,8 +1,10 @@
 """`ringback heal`, on the local Telnyx."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +121,17 @@ def test_while_telnyx_is_out_it_waits(stack: Stack, monkeypatch: pytest.MonkeyPa
     [ran] = ended
     assert (ran.code, "Trying again in" in ran.stderr) == (0, True)
     assert stack.recorded(event_id).arrived_by == "healed"
+
+
+def test_the_page_shows_the_output_of_the_command(stack: Stack) -> None:
+    missed(stack)
+    page = (Path(__file__).parents[2] / "docs/heal.md").read_text()
+    [shown] = re.findall(r"^\$ ringback heal --since 2h\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    told = _shape(heal(stack, "--since", "2h").stdout)
+    assert {line for line in _shape(shown) if not line.startswith("Asked")} - told == set()
+
+
+def _shape(output: str) -> set[str]:
+    """The lines of an output, without their numbers, times and rows."""
+    lines = (re.sub(r"\d[\d,:TZ-]*|events?\b", "N", " ".join(each.split())) for each in output.splitlines())
+    return {each for each in lines if " message." not in each}
