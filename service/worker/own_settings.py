@@ -30,15 +30,15 @@ def _read(kind: Any) -> BaseSettings:
         return kind()
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
-        told = (f"{_variable(kind, each['loc'])}: {_problem(each)}" for each in found)
+        told = (f"{_variable(kind, each['loc'])}{_problem(each)}" for each in found)
         raise InvalidOwnSettings(f"{kind.__name__}: {'; '.join(told)}. Set it in the environment or in .env") from None
 
 
 def _problem(error: Any) -> str:
     if error["type"] == "missing":
-        return "is not set"
+        return " is not set"
     # The message of an author's own validator may quote the value.
-    return "is invalid" if error["type"] in {"value_error", "assertion_error"} else str(error["msg"])
+    return " is invalid" if error["type"] in {"value_error", "assertion_error"} else f": {error['msg']}"
 
 
 def _variable(kind: type[BaseSettings], place: tuple[int | str, ...]) -> str:

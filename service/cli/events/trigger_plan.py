@@ -110,7 +110,7 @@ def steps_of(event: str | None, scenario: str | None) -> Scenario:
     if event in scenarios():
         return scenarios()[event]
     if event not in cases():
-        raise typer.BadParameter(f"there is no sample {event!r}{names_like(event)}. `--list` shows all")
+        raise typer.BadParameter(f"there is no sample {event!r}{names_like(event)} (--list shows all)")
     return Scenario(event, cases()[event].about, (Step(event),))
 
 
