@@ -11,7 +11,8 @@ from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
 
 from service import clock
-from service.healing.turn import POLLS, Turn, ask_polls, tell
+from service.healing.report import HealReport
+from service.healing.turn import HEALED, NOT_HEALED, POLLS, Turn, ask_polls, tell
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd
@@ -130,11 +131,18 @@ class Healer:
                 log.debug("healing", deliveries=report.deliveries, healed=len(report.healed))
         finally:
             # Of a turn that is cut off, too: the next one does not find these again.
-            await tell(self.store, report)
+            await self._tell(report)
         self._wanted_since = None
 
     async def _read_messages(self, turn: Turn) -> None:
-        await tell(self.store, await turn.read_messages())
+        await self._tell(await turn.read_messages())
+
+    async def _tell(self, report: HealReport) -> None:
+        if report.healed:
+            log.info(HEALED, number=len(report.healed), types=report.types(), deliveries=report.deliveries)
+        if report.failed:
+            log.error(NOT_HEALED, number=len(report.failed), first=report.failed[0].source)
+        await tell(self.store, report)
 
     async def _in_turn(self, work: Callable[[], Awaitable[object]]) -> bool:
         """Do work while no other process heals. Return False if one does: its work serves for ours at the next look."""

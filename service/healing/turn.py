@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
-import structlog
 from telnyx import AsyncTelnyx
 
 from service import clock
@@ -18,8 +17,6 @@ from service.settings import Settings
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.healing import begin, forgotten_until, note_messages_read, note_progress, note_turn
 from service.store.store import Store
-
-log = structlog.get_logger(__name__)
 
 POLLS = ("toll_free_poll", "hosted_numbers_poll", "campaigns_poll", "rcs_registration_poll")
 """The periodic handlers that read registrations whose webhooks may have been missed."""
@@ -100,11 +97,9 @@ async def tell(store: Store, report: HealReport) -> None:
     """Notify people once of everything in a report that was healed, and of what could not be."""
     counts = ", ".join(f"{name} {count}" for name, count in report.types().items())
     if report.healed:
-        log.info(HEALED, number=len(report.healed), types=report.types(), deliveries=report.deliveries)
         text = f"{len(report.healed)} events had not arrived, and are processed now: {counts}"
         await notify(store, cause=HEALED, text=text, mend="ringback events list")
     if report.failed:
         reasons = sorted({each.reason for each in report.failed})
-        log.error(NOT_HEALED, number=len(report.failed), reasons=reasons[:5])
         text = f"{len(report.failed)} could not be healed: {'; '.join(reasons[:5])}"
         await notify(store, cause=NOT_HEALED, text=text, mend="ringback heal --since 24h --json")

@@ -1,10 +1,12 @@
 """Down for an hour: real processes heal what Telnyx could not deliver, while new events are picked up at once."""
 
+import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import orjson
@@ -17,6 +19,7 @@ from service.store.inbox.healing import state_of
 from service.testing.simulator.webhooks.deliveries import Attempt, Exchange, WebhookDelivery
 from tests.healing.missed import HOUR, STRANGER
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
+from tests.processes.running import RINGBACK
 from tests.telnyx_events import envelope, fresh_number, received_sms
 from tests.waiting import wait_for
 
@@ -24,6 +27,7 @@ pytestmark = pytest.mark.slow  # real processes
 
 HANDLERS = """
 from pathlib import Path
+from typing import Any
 from service import Context, Event, Router
 
 router = Router()
@@ -124,6 +128,19 @@ def pickup(fleet: Fleet, event_id: str) -> int:
     record = fleet.record(event_id)
     assert record is not None
     return record.handlers["count"].runs[0].began - record.received_at
+
+
+def test_the_command_prints_nothing_but_its_answer(tmp_path: Path) -> None:
+    with open_fleet(tmp_path, HANDLERS) as fleet:
+        ours = f"http://127.0.0.1:{fleet.port}/webhooks"
+        fleet.environment[URL] = ours
+        command = [*RINGBACK, "heal", "--since", "2h", "--json"]
+        options: Any = {"cwd": tmp_path, "env": fleet.environment, "capture_output": True}
+        subprocess.run(command, check=False, **options)
+        [missed] = failed(fleet, 1, at=time.time(), spread=0, url=ours)
+        ran = subprocess.run(command, check=False, **options)
+        assert ran.returncode == 0
+        assert [each["id"] for each in orjson.loads(ran.stdout)["events"]] == [missed]
 
 
 def test_a_worker_that_is_killed_while_it_heals_is_followed_by_one_that_goes_on(tmp_path: Path) -> None:
