@@ -18,9 +18,9 @@ from service.store.inbox.search import dead_pages, matching
 from service.store.operators.bulk_jobs import Job, JobRequest, read_job, replace_ids
 from service.store.store import Store, check_cancelled
 
-BATCH = 25
-"""Events that one script changes: about two milliseconds in which the server does nothing else."""
-MAX_DUE = 25
+BATCH = 10
+"""Events that one script changes: about a millisecond in which the server does nothing else."""
+MAX_DUE = 5
 """Due events from which on a job waits for the workers."""
 LEASE = 10_000
 """Milliseconds after which another process takes a job whose runner has vanished."""
