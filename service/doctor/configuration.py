@@ -11,9 +11,10 @@ from service.doctor.finding import CheckFailed, Warned, raise_any
 from service.messages.policy_file import read_policy
 from service.processes.loopback import is_loopback
 from service.processes.mounts import in_container, volatile_storage
-from service.settings import Settings, unknown_variables
+from service.settings import Settings
 from service.settings.development_key import key_file
 from service.settings.exposed_files import exposure_warnings
+from service.settings.variables import unknown_variables
 from service.worker.load_router import load_router
 from service.worker.startup_warnings import router_warnings
 

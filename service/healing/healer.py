@@ -22,7 +22,7 @@ from service.store.connection import connect
 from service.store.effects.blocks import OUTAGE, open_blocks
 from service.store.inbox.healing import begin, end_turn, take_turn
 from service.store.redis_errors import describe_cause
-from service.store.store import Store, check_cancelled
+from service.store.store import Store, check_cancelled, end_task
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +53,7 @@ async def healing(
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end_task(task)
 
 
 async def _keep_healing(settings: Settings, redis_url: str, restored: asyncio.Event, polls: Sequence[str]) -> None:

@@ -25,7 +25,8 @@ from service.outbound.list_pages import ListDoesNotEnd, pages
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.connection import connect
-from service.store.facts.consent import list_read_at, note_list_read, record_consent, take_list_lock
+from service.store.facts.consent import record_consent
+from service.store.facts.opt_out_reads import list_read_at, note_list_read, take_list_lock
 from service.store.redis_errors import describe_cause
 from service.store.store import Store, check_cancelled
 

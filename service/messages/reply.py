@@ -21,8 +21,9 @@ from service.outbound.api_call import idempotency_key
 from service.outbound.effect_rules import as_reply, not_sent_reason
 from service.outbound.phone_numbers import one_spelling
 from service.settings import Settings
-from service.store.facts.consent import opted_out, reason_against_answer, take_back_answer
+from service.store.facts.consent import opted_out
 from service.store.facts.remembered import acquire_throttle
+from service.store.facts.replies import reason_against_answer, take_back_answer
 from service.store.store import Store
 
 log = structlog.get_logger(__name__)

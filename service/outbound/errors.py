@@ -182,3 +182,12 @@ def _errors(body: bytes) -> list[dict[str, Any]]:
     if isinstance(parsed, dict):
         parsed = parsed.get("errors")
     return [each for each in parsed if isinstance(each, dict)] if isinstance(parsed, list) else []
+
+
+def seconds_until_more_remain(answer: TelnyxResponse) -> float | None:
+    """Return seconds until the next request may go after the last of a window (knowledge base, rate limiting)."""
+    if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
+        return None
+    wait = number_in(answer.headers.get("x-ratelimit-reset"))
+    # A later moment is a time of day rather than seconds: a misreading must not hold up other calls.
+    return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None

@@ -254,7 +254,7 @@ def _call_report(call: Call, answer: errors.TelnyxResponse | None, account: erro
     if call.product is None or answer is None:
         return CallReport(signals, alive)
     limited = errors.is_rate_limit(answer)
-    wait = errors.retry_after(answer.headers) if limited else _until_more_remain(answer)
+    wait = errors.retry_after(answer.headers) if limited else errors.seconds_until_more_remain(answer)
     return CallReport(
         signals,
         alive,
@@ -295,12 +295,3 @@ def _outage(detail: str) -> BlockSignal:
         strikes=OUTAGE_STRIKES,
         within=int(OUTAGE_WITHIN * 1000),
     )
-
-
-def _until_more_remain(answer: errors.TelnyxResponse) -> float | None:
-    """Return seconds until the next request may go after the last of a window (knowledge base, rate limiting)."""
-    if answer.headers.get("x-ratelimit-remaining", "").strip() != "0":
-        return None
-    wait = errors.number_in(answer.headers.get("x-ratelimit-reset"))
-    # A later moment is a time of day rather than seconds: a misreading must not hold up other calls.
-    return wait if wait is not None and 0 < wait <= errors.LONGEST_WAIT else None

@@ -1,13 +1,10 @@
 """Settings: the only reader of the environment (and of a `.env` file in the working directory)."""
 
-import os
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
 from nacl.signing import SigningKey
 from pydantic import AliasGenerator, Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -34,7 +31,7 @@ MIN_MEMORY = 4_000_000
 _OTHER_NAMES = {"redis_url": "REDIS_URL", "handlers": "HANDLERS"}
 _OTHER_NAMES |= {name: f"TELNYX_{name.upper()}" for name in ("public_key", "api_key", "base_url")}
 """Variables by field. The others are `RINGBACK_` and the field's name."""
-_OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUSTOM_HEADERS"})
+OF_THE_SDK = frozenset({"TELNYX_CLIENT_ID", "TELNYX_CLIENT_SECRET", "TELNYX_CUSTOM_HEADERS"})
 """Variables that only Telnyx's SDK reads."""
 _SAMPLE_API_KEY = "KEY0123456789ABCDEF"
 _UNUSED_BY_INGRESS = frozenset(
@@ -242,7 +239,7 @@ class IngressSettings(Settings):
 
 def without_unused_by_ingress(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without the secrets that the ingress does not use. The SDK's are among them."""
-    unused = _UNUSED_BY_INGRESS | _OF_THE_SDK
+    unused = _UNUSED_BY_INGRESS | OF_THE_SDK
     return {name: value for name, value in environment.items() if name.upper() not in unused}
 
 
@@ -265,48 +262,6 @@ def load_for_ingress() -> Settings:
     return load(IngressSettings)
 
 
-def unknown_variables() -> list[str]:
-    """Return a line for each variable with a prefix of ours or Telnyx's that nothing reads, and the likely name."""
-    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    return [
-        f"{name} (from {source}) means nothing to Ringback{_meant(name, known)}"
-        for source, names in (("the environment", os.environ), (".env", names_in_file()))
-        for name in sorted(names)
-        if name.upper().startswith(("RINGBACK_", "TELNYX_")) and name.upper() not in known | _OF_THE_SDK
-    ]
-
-
-def names_in_file() -> frozenset[str]:
-    """Return the names that `.env` sets."""
-    return frozenset(dotenv_values(ENV_FILE, interpolate=False))
-
-
-def export_env_file() -> None:
-    """Let handlers find their own variables of `.env` in the environment, where they are not set. Ringback's stay out.
-
-    Raises:
-        InvalidSettings: the file is not UTF-8.
-    """
-    known = {str(field.validation_alias) for field in Settings.model_fields.values()}
-    try:
-        values = dotenv_values(ENV_FILE)
-    except UnicodeDecodeError:
-        raise InvalidSettings(".env must be UTF-8") from None
-    for name, value in values.items():
-        if value is not None and name.upper() not in known and not name.upper().startswith(("RINGBACK_", "TELNYX_")):
-            os.environ.setdefault(name, value)
-
-
-def source_of(settings: Settings, name: str) -> Literal["default", "environment", ".env"]:
-    """Return the source of the value of the field `name`."""
-    if name not in settings.model_fields_set:
-        return "default"
-    variable = str(Settings.model_fields[name].validation_alias)
-    # Names of variables are read whatever their case.
-    in_environment = any(each.upper() == variable for each in os.environ)
-    return ".env" if not in_environment and variable in map(str.upper, names_in_file()) else "environment"
-
-
 def _refuse_known_key(variable: str, key: PublicKey) -> None:
     owner = describe_known_key(bytes(key.verify_key))
     if owner is None:
@@ -320,11 +275,6 @@ def _refuse_known_key(variable: str, key: PublicKey) -> None:
         f"{variable} is {owner}, and anybody can sign with it: {advice}. It is taken only while RINGBACK_HOST is"
         " loopback and TELNYX_BASE_URL is a local Telnyx"
     )
-
-
-def _meant(name: str, known: set[str]) -> str:
-    near = get_close_matches(name.upper(), known, n=1, cutoff=0.8)
-    return f": is {near[0]} meant?" if near else ": is it misspelt?"
 
 
 def _explain(error: ValidationError) -> str:

@@ -281,6 +281,12 @@ def run_uncancelled(work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
     return task
 
 
+async def end_task(task: "asyncio.Task[Any]") -> None:
+    """Cancel a task, and wait for its end."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 def _done(task: "asyncio.Task[Any]") -> None:
     _tasks.discard(task)
     if not task.cancelled():

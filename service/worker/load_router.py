@@ -7,7 +7,7 @@ from pathlib import Path
 
 from service.routing import Router
 from service.security.masking import describe_error
-from service.settings import export_env_file
+from service.settings.variables import export_env_file
 from service.worker.own_settings import InvalidOwnSettings, read_own_settings
 
 

@@ -2,7 +2,8 @@
 
 from service.events.event_types import nearest_type
 from service.routing import Router
-from service.settings import Settings, unknown_variables
+from service.settings import Settings
+from service.settings.variables import unknown_variables
 
 FALLBACK = "sms_fallback"
 CONSENT = "consent"

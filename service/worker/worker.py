@@ -26,7 +26,7 @@ from service.store.inbox.wake_up import claim_when_woken
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
-from service.store.store import ARQ_JOB, Keys, Store, check_cancelled
+from service.store.store import ARQ_JOB, Keys, Store, check_cancelled, end_task
 from service.worker import arq_compat
 from service.worker.abandonment import abandonment
 from service.worker.handler_runner import HandlerMetrics
@@ -94,7 +94,7 @@ class Worker(arq.worker.Worker):
         maintenance = Maintenance(settings, self._store, self.processor.leases.worker, BlockMetrics(registry))
         sender = NotificationSender(self._store, open_teller(settings), maintenance.notices_due)
         for work in (maintenance.run_forever(), sender.keep_telling()):
-            self._stack.push_async_callback(_cancelled, self.loop.create_task(work))
+            self._stack.push_async_callback(end_task, self.loop.create_task(work))
         await self._retry(self._warn)
         log.info(
             "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
@@ -297,8 +297,3 @@ class Worker(arq.worker.Worker):
                 self.tasks.pop(job_id, None)
                 if not task.cancelled() and (error := task.exception()) is not None:
                     log.error("a job broke", job=job_id, error=type(error).__name__)
-
-
-async def _cancelled(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

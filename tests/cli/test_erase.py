@@ -15,9 +15,10 @@ from service.security.encryption import Sealer, parse_keys
 from service.settings import Settings
 from service.store.effects import ledger
 from service.store.effects.ledger import Entry, StoredAnswer
-from service.store.facts.consent import consent_of, opted_out, reason_against_answer, record_consent
+from service.store.facts.consent import consent_of, opted_out, record_consent
 from service.store.facts.message_states import Recipient, read_state
 from service.store.facts.remembered import Capability, recall, remember
+from service.store.facts.replies import reason_against_answer
 from service.store.inbox import erasure
 from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.audit import audit

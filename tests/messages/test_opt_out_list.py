@@ -14,7 +14,8 @@ from service.events.consent import ConsentChange
 from service.messages import opt_out_list
 from service.messages.opt_out_list import ListReading, read_opt_outs, reading_opt_outs
 from service.outbound.client import open_reader
-from service.store.facts.consent import Consent, Opposed, consent_of, list_read_at, record_consent
+from service.store.facts.consent import Consent, Opposed, consent_of, record_consent
+from service.store.facts.opt_out_reads import list_read_at
 from service.testing.simulator.messages.inbound import ReceivedOptOut
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number

@@ -12,6 +12,7 @@ from service.store.effects import blocks, ledger, rate_limits
 from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.facts import consent, notices, remembered
 from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, read_state
+from service.store.facts.replies import reason_against_answer
 from service.store.inbox import accept, dead_letters, erasure, healing, maintenance, transfer
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.handler_records import HandlerRecord
@@ -356,9 +357,7 @@ SCENARIOS = (
         accepting(replace(EVENT, message=STATUS)),
         calling(read_state, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="sent"),
     ),
-    Scenario(
-        "reply", nothing, calling(consent.reason_against_answer, NUMBER, effect_key="k", limit=3, budget=9, window=60)
-    ),
+    Scenario("reply", nothing, calling(reason_against_answer, NUMBER, effect_key="k", limit=3, budget=9, window=60)),
     Scenario("effect_begin of a fallback", LEASED, beginning(ENTRY, conditions=FALLBACK)),
     Scenario(
         "effect_end gives the budget back",

@@ -15,17 +15,10 @@ from service.events.consent import ConsentChange
 from service.events.message import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
-from service.store.facts.consent import (
-    KeyMissing,
-    consent_of,
-    move_opt_outs,
-    opt_outs,
-    opted_out,
-    reason_against_answer,
-    record_consent,
-)
+from service.store.facts.consent import KeyMissing, consent_of, move_opt_outs, opt_outs, opted_out, record_consent
 from service.store.facts.message_states import MessageState, Recipient, read_state
 from service.store.facts.remembered import Capability, forget, recall, remember
+from service.store.facts.replies import reason_against_answer
 from service.store.inbox.accept import NewEvent, accept
 from service.store.store import Store
 from tests.pending import pending

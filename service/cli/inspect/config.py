@@ -12,8 +12,9 @@ from service.cli.output import print_table, say, say_json
 from service.processes.redis_url import parse_redis_url
 from service.security.masked_urls import MASK, without_password, without_secrets
 from service.security.masking import mask_numbers
-from service.settings import Settings, load, source_of
+from service.settings import Settings, load
 from service.settings.values import Duration, Size
+from service.settings.variables import source_of
 
 Source = Literal["default", "environment", ".env"]
 

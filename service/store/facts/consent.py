@@ -1,11 +1,11 @@
-"""The consent of numbers, and the count of recent replies to them."""
+"""The consent of numbers."""
 
 import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import orjson
 
@@ -248,39 +248,6 @@ async def move_opt_outs(store: Store) -> int:
         parts = [part for number in numbers for part in number_forms(number, store.encryption)]
         moved += await store.run("optout_rewrite", 0, *parts) if parts else 0
     return moved
-
-
-async def list_read_at(store: Store) -> tuple[float | None, float | None]:
-    """Return when Telnyx's list of opt-outs was last read whole, and when its latest rows were (seconds since 1970)."""
-    keys = (store.keys.optouts_read, store.keys.optouts_latest_read)
-    whole, latest = [await store.redis.get(key) for key in keys]
-    return (None if whole is None else int(whole) / 1000, None if latest is None else int(latest) / 1000)
-
-
-async def note_list_read(store: Store, *, at: float, whole: bool) -> None:
-    """Remember a reading of Telnyx's list to its end that began `at`. A whole one has the latest rows too."""
-    for key in (store.keys.optouts_read, store.keys.optouts_latest_read)[0 if whole else 1 :]:
-        await store.redis.set(key, int(at * 1000))
-
-
-async def take_list_lock(store: Store, *, seconds: float) -> bool:
-    """Return whether the caller is the one to read Telnyx's list within the next `seconds`."""
-    return bool(await store.redis.set(store.keys.optouts_reader, "1", nx=True, ex=int(seconds)))
-
-
-async def reason_against_answer(
-    store: Store, number: str, *, effect_key: str, limit: int, budget: int, window: float
-) -> Literal["loop", "over_budget"] | None:
-    """Return why no answer may go to this number: `limit` went to it, or `budget` in all, within `window` seconds."""
-    args = (effect_key, limit, int(window * 1000), budget)
-    reason: bytes = await store.run("reply", *args, *store.encryption.forms(number))
-    return reason.decode() or None  # type: ignore[return-value]
-
-
-async def take_back_answer(store: Store, number: str, *, effect_key: str) -> None:
-    """Count an answer no longer that was not sent."""
-    for form in store.encryption.forms(number):
-        await store.redis.srem(store.keys.replies(form), effect_key)  # type: ignore[misc]
 
 
 def _name(of: str) -> str | None:
