@@ -1,6 +1,7 @@
 """deploy/compose.yaml: what runs, with known variables, safe settings and only two variables to give."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def test_each_container_is_confined_limited_and_waits_for_redis(name: str) -> No
 
 
 def test_redis_writes_each_event_to_its_volume_and_evicts_none() -> None:
-    words = SERVICES["valkey"]["command"]
+    words = shlex.split(SERVICES["valkey"]["command"])
     options = dict(zip(words[1::2], words[2::2], strict=True))
     assert (options["--appendonly"], options["--appendfsync"]) == ("yes", "always")
     assert options["--maxmemory-policy"] == "noeviction"
