@@ -71,6 +71,11 @@ def confirm(question: str, *, yes: bool, dry_run: bool = False) -> None:
     put_on_record(asked=question)
 
 
+def ask_password() -> str:
+    """Ask for a password twice, without showing it."""
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+
+
 def end_dry_run() -> NoReturn:
     """End a command that would change something, and say why it did not."""
     fail("RINGBACK_DRY_RUN is set: nothing was changed.")

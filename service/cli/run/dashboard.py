@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from service.cli.output import fail, say
+from service.cli.output import ask_password, fail, say
 from service.cli.run.startup import begin
 from service.dashboard.server import serve
 from service.security.dashboard_users import SHORTEST_PASSWORD, hash_password, parse_users
@@ -55,4 +55,4 @@ def user(
 def _password() -> str:
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\r\n")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    return ask_password()
