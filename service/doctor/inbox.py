@@ -5,6 +5,7 @@ from service.doctor.finding import CheckFailed, Warned
 from service.store.effects.blocks import Block, open_blocks
 from service.store.inbox import maintenance
 from service.store.inbox.audit import totals
+from service.store.inbox.workers import NO_WORKER
 
 LATE, STALLED = 60.0, 600.0
 """Seconds that the first due event may wait before it is a warning, and a failure."""
@@ -24,10 +25,13 @@ async def queue(at: Deployment) -> str:
 
 
 async def workers(at: Deployment) -> str:
-    """Look for workers whose event loop is blocked."""
+    """Look for workers, and for those whose event loop is blocked."""
     if places := await maintenance.blocked_workers(at.store):
         raise CheckFailed(f"the event loop is blocked at {', '.join(places)}: call by await asyncio.to_thread(...)")
-    return "no event loop is blocked"
+    number = (await maintenance.queue(at.store)).workers
+    if not number:
+        raise Warned(NO_WORKER)
+    return f"no event loop is blocked, {number} running"
 
 
 async def dead(at: Deployment) -> str:

@@ -5,6 +5,7 @@ import pytest
 from service.doctor import inbox
 from service.store.effects.blocks import Block, pause
 from service.store.inbox import maintenance
+from service.store.inbox.leases import renewal
 from tests.cli.deployment import Deployment
 from tests.doctor.looking import look, status
 from tests.stack import Stack
@@ -32,6 +33,13 @@ def test_an_event_that_waits_for_a_worker_is_told_of(
     found = look(stack, "queue")
     assert found.status == expected
     assert expected == "ok" or "ringback worker" in found.told
+
+
+def test_a_deployment_without_a_worker_is_told_of(stack: Stack) -> None:
+    found = look(stack, "workers")
+    assert (found.status, "no worker" in found.told) == ("warning", True)
+    stack.ask(lambda store: store.run("renew", *renewal("worker", (), lease=60, answered=1)))
+    assert status(stack, "workers") == "ok"
 
 
 def test_dead_events_are_counted(stack: Stack) -> None:
