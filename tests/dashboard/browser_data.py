@@ -13,6 +13,7 @@ from service.routing import Context, Router
 from service.store.effects.blocks import pause
 from service.store.facts.consent import record_consent
 from service.store.facts.remembered import compare_and_set
+from service.store.inbox.handler_times import merged, read_times
 from service.store.inbox.workers import read_workers
 from service.store.store import Store
 from service.testing.samples import sample
@@ -69,12 +70,17 @@ def fill(stack: Stack) -> dict[str, str]:
         stack.when(body, lambda record: any(one.state == "waiting" for one in record.handlers.values()))
     stack.ask(_more)
     wait_for(lambda: stack.ask(read_workers))
+    wait_for(lambda: stack.ask(any_times))
     return {
         "event": failed["data"]["id"],
         "message": failed["data"]["payload"]["id"],
         "dead": own_event("shop.order_paid", 0)["data"]["id"],
         "long": f"order/{LONG}"[:128],
     }
+
+
+async def any_times(store: Store) -> bool:
+    return bool(merged(await read_times(store)))
 
 
 async def _more(store: Store) -> None:

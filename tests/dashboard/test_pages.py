@@ -7,6 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from service.dashboard.pages import events, issues, messages, numbers
 from service.events import Event
 from service.outcome import Dead
 from service.routing import Context, Router
@@ -34,6 +35,13 @@ def failing_router() -> Router:
             raise Dead("request", "the shop answered 400")
 
     return router
+
+
+@pytest.fixture(autouse=True)
+def patient_lists(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lists look through everything, however slow the machine is."""
+    for module in (events, issues, messages, numbers):
+        monkeypatch.setattr(module, "SECONDS", 60.0)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from service.dashboard.visit import View, Visit
 from service.store.effects.blocks import open_blocks
 from service.store.inbox.audit import totals
 from service.store.inbox.event_pages import event_page
-from service.store.inbox.event_rates import event_rates
 from service.store.inbox.maintenance import memory, queue
+from service.store.inbox.rates import read_rates
 from service.store.inbox.search import EventFilter
 
 SHOWN = 8
@@ -43,7 +43,7 @@ async def overview(visit: Visit) -> View:
         "queue": queued,
         "blocks": await open_blocks(store),
         "memory": await memory(store.redis),
-        "rates": await event_rates(store, interval=window.interval, number=window.number),
+        "rates": await read_rates(store, length=window.interval, spans=window.number),
         "window": window,
         "windows": WINDOWS,
         "dead": rows_of(dead.records),
