@@ -1,5 +1,6 @@
 """One request of a known visitor, with the data that its page needs, and the answers that it can get."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from service.store.store import Store
 
 MAX_FORM = 65_536
 """Bytes of a form."""
+FORM_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,24 @@ class Visit:
         """Return the fields of the form that was sent.
 
         Raises:
-            HTTPException: it is too long, or no form.
+            HTTPException: it is too long, comes too slowly, or is no form.
         """
         if self.request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
             raise HTTPException(415, "This is no form.")
+        try:
+            async with asyncio.timeout(FORM_SECONDS):
+                body = await self._body()
+        except TimeoutError:
+            raise HTTPException(408, "This form came too slowly.") from None
+        return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+
+    async def _body(self) -> bytes:
         body = b""
         async for part in self.request.stream():
             body += part
             if len(body) > MAX_FORM:
                 raise HTTPException(413, "This form is too long.")
-        return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+        return body
 
     def answer(self, view: View) -> Response:
         """Return a page."""

@@ -1,5 +1,6 @@
 """Who may ask for what: every route, every role, every origin."""
 
+import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -8,7 +9,10 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
+from service.dashboard import create_dashboard
 from service.dashboard.pages import PAGES
 from service.dashboard.routes import HEADERS, Page
 from service.store.operators.audit_log import audit_entries
@@ -225,3 +229,19 @@ def test_the_dashboard_works_under_a_path_of_a_proxy_that_takes_it_off_or_not(
     links = re.findall(r'(?:href|src|action)="(/[^"]*)"', page)
     assert links
     assert all(link.startswith("/ops/ringback/") for link in links)
+
+
+def test_the_dashboard_is_mounted_in_an_application_of_another(stack: Stack) -> None:
+    async def look() -> httpx.Response:
+        dashboard = create_dashboard(stack.settings)
+        transport = httpx.ASGITransport(Starlette(routes=[Mount("/ops", dashboard)]), client=("127.0.0.1", 1))
+        async with (
+            dashboard.router.lifespan_context(dashboard),
+            httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:80") as client,
+        ):
+            return await client.get("/ops/events")
+
+    answer = asyncio.run(look())
+    assert answer.status_code == 200
+    assert 'href="/ops/issues"' in answer.text
+    assert 'aria-current="page">Events' in answer.text
