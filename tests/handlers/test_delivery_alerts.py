@@ -122,17 +122,19 @@ def test_a_failed_rcs_message_is_counted_by_one_call_beside_its_fallback(
     whole = BatchingStore._evaluate_all
 
     async def noting(self: BatchingStore, calls: Any) -> Any:
-        batches.append([str(digest) for digest, *_ in calls])
+        batches.append([repr(each) for each in calls])
         return await whole(self, calls)
 
     monkeypatch.setattr(BatchingStore, "_evaluate_all", noting)
     stack.start_worker(built_in)
-    event = failed("40010", sender="acme_agent", type="RCS", body={"text": "Your table is ready"})
-    stack.deliver(event)
-    handlers = stack.ended(event).handlers
-    assert (handlers["delivery_alerts"].reason, handlers["sms_fallback"].reason) == ("below_rate", None)
-    # Handlers run side by side, and calls that wait together share a turn to Redis.
-    assert [each for batch in batches for each in batch].count(script("delivery_failure").digest) == 1
+    for _ in range(2):
+        batches.clear()
+        event = failed("40010", sender="acme_agent", type="RCS", body={"text": "Your table is ready"})
+        stack.deliver(event)
+        handlers = stack.ended(event).handlers
+        assert (handlers["delivery_alerts"].reason, handlers["sms_fallback"].reason) == ("below_rate", None)
+    # The second event finds the script at the server. Calls of handlers that wait together share a turn to Redis.
+    assert sum(script("delivery_failure").digest in each for batch in batches for each in batch) == 1
 
 
 def test_each_code_of_the_table_has_a_remedy_or_speaks_of_a_recipient() -> None:
