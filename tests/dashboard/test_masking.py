@@ -106,7 +106,12 @@ def test_a_viewers_pages_show_no_number_and_no_text(stack: Stack, viewer: httpx.
     look_around(stack, viewer, events=12, looks=80)
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_ten_thousand_fuzzed_pages_of_a_viewer_show_no_number_and_no_text(stack: Stack, viewer: httpx.Client) -> None:
-    look_around(stack, viewer, events=400, looks=10_000)
+@pytest.mark.parametrize(
+    "looks",
+    [
+        pytest.param(700, marks=pytest.mark.slow),
+        pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
+    ],
+)
+def test_fuzzed_pages_of_a_viewer_show_no_number_and_no_text(stack: Stack, viewer: httpx.Client, looks: int) -> None:
+    look_around(stack, viewer, events=looks // 25, looks=looks)
