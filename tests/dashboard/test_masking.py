@@ -103,7 +103,7 @@ def viewer(open_dashboard: Open) -> httpx.Client:
 
 def test_a_viewers_pages_show_no_number_and_no_text(stack: Stack, viewer: httpx.Client) -> None:
     assert set(KINDS) <= set(cases())
-    look_around(stack, viewer, events=12, looks=80)
+    look_around(stack, viewer, events=8, looks=30)
 
 
 @pytest.mark.parametrize(

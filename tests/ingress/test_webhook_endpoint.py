@@ -110,6 +110,7 @@ def test_scanners_are_neither_counted_nor_logged(stack: Stack) -> None:
     assert "wrong_address" not in stack.http.get("/metrics").text
 
 
+@pytest.mark.slow  # hundreds of requests
 def test_a_path_is_told_again_after_an_hour_and_at_most_a_hundred_are(stack: Stack) -> None:
     began = time.time()
     for moment, told in ((0, 100), (3599, 0), (3601, 100)):
