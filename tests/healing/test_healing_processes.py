@@ -161,3 +161,23 @@ def test_a_worker_that_is_killed_while_it_heals_is_followed_by_one_that_goes_on(
         counts = fleet.counts()
         assert (counts.accepted, counts.done, healed(fleet)) == (600, 600, 600)
         assert fleet.audit_is_clean()
+
+
+def test_a_command_that_is_killed_while_it_heals_can_be_run_again(tmp_path: Path) -> None:
+    with open_fleet(tmp_path, HANDLERS) as fleet:
+        ours = f"http://127.0.0.1:{fleet.port}/webhooks"
+        fleet.start_worker()  # without a public URL, so that it heals nothing
+        command = [*RINGBACK, "heal", "--since", "2h", "--json"]
+        options: Any = {"cwd": tmp_path, "env": {**fleet.environment, URL: ours}, "stdout": subprocess.DEVNULL}
+        subprocess.run(command, check=False, **options)
+        missed = failed(fleet, 300, at=time.time(), spread=HOUR, url=ours)
+        fleet.simulator.advance(HOUR)
+        for part in (50, 150):
+            cut_off = subprocess.Popen(command, **options)
+            wait_for(lambda part=part: fleet.counts().accepted >= part)  # type: ignore[misc]
+            assert cut_off.poll() is None
+            cut_off.kill()
+            cut_off.wait()
+        assert subprocess.run(command, check=False, **options).returncode == 0
+        wait_for(lambda: sorted(fleet.written("runs")) == sorted(missed))
+        assert fleet.audit_is_clean()
