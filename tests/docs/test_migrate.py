@@ -94,14 +94,14 @@ def test_the_three_steps(tmp_path: Path) -> None:
         second, other = inbound(number), envelope("10dlc.campaign.update", {})
         assert deployment.events_end_as([second, other]) == [
             ("done", {"auto_reply": None, "consent": "nothing_said", "forward": "not_selected"}),
-            ("done", {"forward": None}),
+            ("done", {"campaigns": None, "forward": None}),
         ]
         assert [orjson.loads(posted.body) for posted in receiver.posted[1:]] == [other]
         assert [each.body["to"] for each in simulator.requests if each.method == "POST"] == [number]
 
         deployment.add_to_env(dropped)
         third = envelope("10dlc.campaign.update", {})
-        assert deployment.events_end_as([third]) == [("ignored", {})]
+        assert deployment.events_end_as([third]) == [("done", {"campaigns": None})]
         assert len(receiver.posted) == 2
 
 

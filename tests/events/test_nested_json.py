@@ -23,7 +23,8 @@ from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
 from tests.tiers import slow
 
-OTHERS = sorted({*body_names()} - {"sms-inbound"})
+# A lone surrogate cannot be written deeply: the parser replaces it, so that no value of ours has one.
+OTHERS = sorted(name for name in body_names() if name != "sms-inbound" and "lone-surrogate" not in name)
 DEEP = 1000
 DEEPEST = 1024
 """Levels that the parser reads."""

@@ -44,6 +44,8 @@ class Machine:
         if self.up is not None:
             self.up.kill()
             self.up.wait()
+            # Its children end soon after it. Until then the old ingress would answer in place of the new one.
+            wait_for(lambda: not self._ready())
         self.starts += 1
         environment, log = clean_environment(**self.variables), self.folder / f"up-{self.starts}.log"
         self.up = self.processes.enter_context(running("up", cwd=self.folder, log=log, environment=environment))
@@ -97,6 +99,7 @@ def _opened(folder: Path) -> Iterator[Machine]:
             "TELNYX_API_KEY": "KEY",
             "TELNYX_PUBLIC_KEY": simulator.public_key,
             "RINGBACK_PORT": str(free_port()),
+            "RINGBACK_GRACE": "1s",
             "RINGBACK_DATA": str(folder / "data"),
         }
         machine = Machine(folder, simulator, variables)
