@@ -156,14 +156,17 @@ def _options(url: str, target: RedisTarget, timeout: float) -> dict[str, Any]:
 
 
 def _owner(url: str, target: RedisTarget) -> SlotOwner:
-    tls = {} if target.tls is None else {"ssl": True, **target.tls}
     login = {"username": target.username, "password": target.password}
-    return SlotOwner(target, url.partition("#")[2], {**_timeouts(ASK_SECONDS), **login, **tls})
+    return SlotOwner(target, url.partition("#")[2], {**_timeouts(ASK_SECONDS), **login, **_client_tls(target)})
 
 
 def _sentinel_options(target: RedisTarget, timeout: float) -> dict[str, Any]:
-    tls = {} if target.tls is None else {"ssl": True, **target.tls}
-    return {**_timeouts(timeout), **target.sentinel_login, **tls}
+    return {**_timeouts(timeout), **target.sentinel_login, **_client_tls(target)}
+
+
+def _client_tls(target: RedisTarget) -> dict[str, Any]:
+    """Return the options of TLS for a whole client, which makes its own connections."""
+    return {} if target.tls is None else {"ssl": True, **target.tls}
 
 
 def _timeouts(timeout: float) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The commands of `ringback rcs` that register brands and agents, beside those of `rcs.py`."""
 
-import tomllib
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -16,6 +15,7 @@ from service.cli.options import JsonOption, RevealOption, YesOption, e164
 from service.cli.output import Cell, confirm, fail, say
 from service.cli.telnyx.rcs import rcs
 from service.cli.telnyx.session import with_telnyx
+from service.cli.telnyx.toml_file import read_toml
 from service.events.tolerant_model import list_of
 from service.processes.data_folder import NotRunning
 from service.registrations.rcs_limits import doubts, image_doubts
@@ -204,7 +204,7 @@ async def _change_device(telnyx: AsyncTelnyx, agent_id: str, add: str | None, re
 def _checked(path: Path, *, force: bool, launching: bool = False) -> RcsFile:
     """Return the content of a file, or end the command with a line for each problem."""
     try:
-        file = read_file(_read(path), launching=launching)
+        file = read_file(read_toml(path), launching=launching)
     except InvalidSubmission as error:
         fail(*(f"{path}: {field}: {said}" for field, said in error.problems.items()), code=BAD_USAGE)
     found = [*doubts(file), *anyio.run(image_doubts, file)]
@@ -214,15 +214,6 @@ def _checked(path: Path, *, force: bool, launching: bool = False) -> RcsFile:
     if lines:
         say(*lines, err=True)
     return file
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{path} cannot be read ({type(error).__name__})", code=BAD_USAGE)
-    except tomllib.TOMLDecodeError as error:
-        fail(f"{path} is no TOML: {error}", code=BAD_USAGE)
 
 
 def _drafted(agent: Any) -> dict[str, Any]:

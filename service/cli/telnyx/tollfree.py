@@ -1,6 +1,5 @@
 """`ringback tollfree`."""
 
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from service.cli.masked_output import show_list
 from service.cli.options import JsonOption, RevealOption, YesOption
 from service.cli.output import confirm, fail, say, say_json
 from service.cli.telnyx.session import with_telnyx
+from service.cli.telnyx.toml_file import read_toml
 from service.outbound.list_pages import rows_of
 from service.registrations import toll_free_submission
 from service.registrations.status_changes import Status
@@ -80,7 +80,7 @@ def submit(
     Exit codes: 0 submitted, 1 refused or not confirmed, 2 the file is invalid and nothing was sent.
     """
     try:
-        submission = toll_free_submission.read_submission(_read(file))
+        submission = toll_free_submission.read_submission(read_toml(file))
         refuse_wrong_opt_in(submission)
     except InvalidSubmission as error:
         _refuse_fields(error.problems, f"{file}: ")
@@ -154,15 +154,6 @@ def _refuse_fields(problems: Mapping[str, str], prefix: str = "") -> None:
     """End the command where a field has a problem."""
     if problems:
         fail(*(f"{prefix}{field}: {said}" for field, said in problems.items()), code=BAD_USAGE)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        fail(f"{file} cannot be read ({type(error).__name__})", code=BAD_USAGE)
-    except tomllib.TOMLDecodeError as error:
-        fail(f"{file} is no TOML: {error}", code=BAD_USAGE)
 
 
 def _warn(doubts: Iterable[str]) -> None:
