@@ -47,7 +47,7 @@ USER 10001:10001
 # 8081: the dashboard. 9091: the worker's probes and metrics under `up`.
 EXPOSE 8080 8081 9090 9091
 STOPSIGNAL SIGTERM
-# The dashboard has `ringback healthcheck --dashboard`.
+# It asks the port of the role that this container runs.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["ringback", "healthcheck"]
 ENTRYPOINT ["ringback"]
 CMD ["up"]

@@ -1,18 +1,23 @@
 """`ringback healthcheck`: exit code 0 on 200, else 1 and why, in a line."""
 
+import base64
 import importlib
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.cli.run.healthcheck import address
+from service.cli.run.healthcheck import address, serves_dashboard
+from service.ingress.app import create_app
 from tests.cli.deployment import Ran, run_process
 from tests.stack import Stack, make_settings
 
@@ -114,3 +119,52 @@ def test_a_dashboard_answers_with_any_page(status: int, code: int) -> None:
     with answering(status) as port:
         environment = {"RINGBACK_DASHBOARD_PORT": str(port), "RINGBACK_DASHBOARD_HOST": "127.0.0.1"}
         assert CliRunner().invoke(app, ["healthcheck", "--dashboard"], env=environment).exit_code == code
+
+
+@pytest.mark.parametrize(
+    ("command", "serves"),
+    [
+        ("/opt/ringback/bin/python /opt/ringback/bin/ringback dashboard", True),
+        ("/sbin/docker-init -- ringback dashboard", True),
+        ("/opt/ringback/bin/python /opt/ringback/bin/ringback worker", False),
+        ("/opt/ringback/bin/python /opt/ringback/bin/ringback up --dashboard dashboard", False),
+        ("/sbin/init splash", False),
+    ],
+)
+def test_the_role_of_a_container_is_that_of_its_first_process(tmp_path: Path, command: str, *, serves: bool) -> None:
+    file = tmp_path / "cmdline"
+    file.write_bytes(b"".join(word.encode() + b"\0" for word in command.split()))
+    assert serves_dashboard(file) is serves
+    assert not serves_dashboard(tmp_path / "missing")
+
+
+def test_a_container_of_the_dashboard_asks_the_dashboard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "cmdline"
+    file.write_bytes(b"/opt/ringback/bin/ringback\0dashboard\0")
+    monkeypatch.setattr(importlib.import_module("service.cli.run.healthcheck"), "FIRST_PROCESS", file)
+    with answering(303) as port:
+        assert checked(RINGBACK_DASHBOARD_PORT=port, RINGBACK_ADMIN_PORT=1).code == 0
+
+
+def test_a_probe_is_answered_by_the_ringback_with_its_key(stack: Stack) -> None:
+    url = f"{stack.host.url}/webhooks"
+    ours, others = (base64.b64encode(secrets.token_bytes(32)).decode() for _ in range(2))
+    with stack.host.serving(create_app(stack.settings.model_copy(update={"probe_key": SecretStr(ours)}))):
+        assert probed(url, RINGBACK_PROBE_KEY=ours).code == 0
+        assert probed(url).code == 0
+        refused = probed(url, RINGBACK_PROBE_KEY=others)
+    assert (refused.code, "answers 401 to a probe" in refused.stderr) == (1, True)
+
+
+def test_a_probe_fails_where_no_ringback_answers() -> None:
+    with answering(200) as port:
+        elsewhere = probed(f"http://127.0.0.1:{port}/webhooks")
+    assert (elsewhere.code, "does not ask for Telnyx's signature" in elsewhere.stderr) == (1, True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert "does not answer" in probed(f"http://127.0.0.1:{port}/webhooks").stderr
+
+
+def probed(url: str, **environment: str) -> Ran:
+    result = CliRunner().invoke(app, ["healthcheck", "--probe", url], env=environment)
+    return Ran(result.exit_code, result.stdout, result.stderr)

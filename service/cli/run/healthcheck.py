@@ -1,6 +1,9 @@
 """`ringback healthcheck`."""
 
+import asyncio
 from http.client import HTTPConnection, HTTPException
+from itertools import pairwise
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,16 +12,23 @@ from service.cli.output import fail
 from service.settings import DASHBOARD_PORT, InvalidSettings, Settings, load
 
 SECONDS = 2.0
+FIRST_PROCESS = Path("/proc/1/cmdline")
+"""The words of the command of a container's first process, which a null byte ends each."""
 _LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what is bound to all addresses answers on this one
 
 
 def healthcheck(
-    *, dashboard: Annotated[bool, typer.Option("--dashboard", help="Ask the dashboard, at its own port.")] = False
+    *,
+    dashboard: Annotated[bool, typer.Option("--dashboard", help="Ask the dashboard, at its own port.")] = False,
+    probe: Annotated[
+        str | None, typer.Option("--probe", metavar="URL", help="Send a signed probe to this webhook URL instead.")
+    ] = None,
 ) -> None:
     """Ask the process on this machine for /healthz, as the image's HEALTHCHECK does.
 
     Asks on RINGBACK_ADMIN_HOST and RINGBACK_ADMIN_PORT if that port is set, else on RINGBACK_HOST and RINGBACK_PORT.
-    Waits for 2 s.
+    In a container that runs `ringback dashboard` it asks the dashboard. Waits for 2 s. RINGBACK_PROBE_KEY signs a
+    probe, which is answered and never stored. Without that key it checks that a Ringback asks for a signature there.
 
     Exit codes: 0 it answers 200, 1 it does not (standard error says why).
     """
@@ -27,9 +37,34 @@ def healthcheck(
     except InvalidSettings as error:
         # Exit code 1, unlike elsewhere: Docker keeps the others for itself.
         fail("; ".join(str(error).splitlines()))
-    asked = dashboard_address(settings) if dashboard else address(settings)
-    if (trouble := _trouble(*asked, any_page=dashboard)) is not None:
+    if probe is not None:
+        trouble = _trouble_with_probe(probe, settings)
+    elif dashboard or serves_dashboard(FIRST_PROCESS):
+        trouble = _trouble(*dashboard_address(settings), any_page=True)
+    else:
+        trouble = _trouble(*address(settings), any_page=False)
+    if trouble is not None:
         fail(trouble)
+
+
+def serves_dashboard(command_line: Path) -> bool:
+    """Return whether a container's first process is `ringback dashboard`. Elsewhere that process is another."""
+    try:
+        words = command_line.read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(word.rsplit(b"/", 1)[-1] == b"ringback" and role == b"dashboard" for word, role in pairwise(words))
+
+
+def _trouble_with_probe(url: str, settings: Settings) -> str | None:
+    """Return why the probe of a webhook URL fails, or None."""
+    from service.registrations.webhook_repair import Unanswered, probe  # noqa: PLC0415 - the Telnyx SDK takes a second
+
+    try:
+        asyncio.run(probe(url, settings.probe_signing_key()))
+    except Unanswered as error:
+        return str(error)
+    return None
 
 
 def address(settings: Settings) -> tuple[str, int]:
