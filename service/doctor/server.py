@@ -9,7 +9,14 @@ from service.settings import Settings
 from service.store.connection import address_of, server_time
 from service.store.inbox.maintenance import DAY, ENOUGH, MemoryForecast, forecast_memory
 from service.store.permissions import worker_needs
-from service.store.server_checks import check_encryption, check_server, replication_of, server_version, trouble_working
+from service.store.server_checks import (
+    check_encryption,
+    check_server,
+    replication_of,
+    server_version,
+    trouble_with_format,
+    trouble_working,
+)
 
 SLOW = 0.05
 """Seconds for a round trip above which an accept gets slow: it takes one, and a fallback takes ten."""
@@ -22,6 +29,8 @@ async def redis(at: Deployment) -> str:
     """Look whether the work can be done there, as a worker does it, and how long a round trip takes."""
     store = at.store
     if trouble := await trouble_working(store, worker_needs()):
+        raise CheckFailed(trouble)
+    if trouble := await trouble_with_format(store):
         raise CheckFailed(trouble)
     name = f"{await server_version(store.redis)} at {address_of(store.redis)}"
     fastest = min([await _round_trip(at) for _ in range(_TRIES)])

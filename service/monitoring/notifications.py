@@ -97,7 +97,7 @@ def message(notice: Notice) -> tuple[str, str]:
     """Return the title and the body of a notice's message."""
     paragraphs = []
     for entry, occurrences in notice.entries.items():
-        text, mend = orjson.loads(entry)
+        text, mend, *_ = orjson.loads(entry)
         times = f" ({occurrences} times)" if occurrences > 1 else ""
         paragraphs.append(f"{text}{times}\n→ {mend}")
     if notice.others:

@@ -20,6 +20,7 @@ from service.security.masked_urls import without_secrets
 from service.security.telnyx_signature import SIGNATURE_HEADER, sign
 from service.settings import Settings
 from service.store.facts.remembered import acquire_throttle, all_known, compare_and_set, forget_snapshot, snapshot
+from service.store.later_fields import known_fields
 from service.store.store import Store
 
 CHANGED = "webhooks_changed"
@@ -132,7 +133,7 @@ async def may_look(ctx: Context, key: str, by: str) -> bool:
 async def kept_changes(store: Store) -> list[Kept]:
     """Return the latest change of ours to each agent and profile that was not undone."""
     stored = await all_known(store, CHANGED)
-    return [Kept(**orjson.loads(value)) for _, value in sorted(stored.items())]
+    return [Kept(**known_fields(Kept, value)) for _, value in sorted(stored.items())]
 
 
 async def take_back(telnyx: AsyncTelnyx, store: Store, kept: Kept, current: webhook_urls.Destination) -> None:

@@ -12,6 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from service.settings import InvalidSettings
 from service.store.connection import address_of, connect, is_through_cluster
+from service.store.inbox.workers import FORMATS
 from service.store.permissions import Needs, refusals
 from service.store.redis_errors import describe_redis_error
 from service.store.store import Store, in_pages
@@ -244,6 +245,18 @@ async def keys_missing_for_opt_outs(store: Store) -> Counter[str]:
     counted: dict[bytes, bytes] = await store.redis.hgetall(store.keys.optout_keys)  # type: ignore[misc]
     names = {name.decode(errors="replace"): number for name, number in counted.items()}
     return Counter({name: int(number) for name, number in names.items() if name not in store.encryption.names})
+
+
+async def trouble_with_format(store: Store) -> str | None:
+    """Return why workers of this version take no event, or None where they do.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    stored: bytes | None = await store.redis.get(store.keys.format)
+    if stored is None or stored in {str(each).encode() for each in FORMATS}:
+        return None
+    return describe_redis_error(ResponseError("NEWERFORMAT"), address_of(store.redis))
 
 
 async def trouble_with_encryption(store: Store) -> str | None:

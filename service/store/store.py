@@ -47,6 +47,7 @@ class Keys:
     | `<ns>:heal` | hash | how far healing has come, in ms, and how many events it healed |
     | `<ns>:heal_turn` | string | the process that heals now |
     | `<ns>:dropped:<id>` | string | a person dropped this event: healing does not raise it again |
+    | `<ns>:format` | string | the number of the format, which the first version that changes it writes (`FORMATS`) |
     | `<ns>:forgotten_until` | string | events that were delivered before this moment (ms) have expired |
     | `<ns>:under_way` | sorted set | messages whose end did not come, by when Telnyx is asked for them (ms) |
     | `<ns>:counts` | hash | accepted, done, ignored, dead, open |
@@ -127,6 +128,7 @@ class Keys:
         self.erasing = f"{namespace}:erasing"
         self.dashboard_secret = f"{namespace}:dashboard_secret"
         self.events = f"{namespace}:events"
+        self.format = f"{namespace}:format"
         self.forgotten_until = f"{namespace}:forgotten_until"
         self.heal = f"{namespace}:heal"
         self.heal_turn = f"{namespace}:heal_turn"

@@ -128,7 +128,7 @@ async def run_handler(
     bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
     subscription = services.router.subscriptions.get(name)
     if subscription is None:
-        return _log_outcome(bound, unknown_handler(before, lease.now()), lease)
+        return _log_outcome(bound, unknown_handler(before, name, lease.now()), lease)
     if paused & {name, ALL}:
         return _parked(before, pause_block(name if name in paused else ALL), services.limits(subscription), lease.now())
     returning, task = before.reason == RATE_LIMIT, asyncio.current_task()

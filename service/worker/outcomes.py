@@ -21,6 +21,7 @@ from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.facts.consent import KeyMissing
 from service.store.inbox.handler_records import HandlerRecord
+from service.worker import retired_handlers
 
 MAX_TEXT = 300
 FIRST_BACKOFF = 1.0
@@ -102,8 +103,13 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
     return _attempted(record, reason, text, limits, now)
 
 
-def unknown_handler(record: HandlerRecord, now: int) -> HandlerRecord:
-    """Return the record of a handler that this worker does not know: during a deploy another may. Dead after a day."""
+def unknown_handler(record: HandlerRecord, name: str, now: int) -> HandlerRecord:
+    """Return the record of a handler that this worker does not know.
+
+    A retired one is done. Any other waits, since during a deploy another worker may know it. It is dead after a day.
+    """
+    if name in retired_handlers.RETIRED:
+        return done(record, now, "retired")
     error = "no worker knows this handler: deploy it again, or keep its name with @router.on(…, name=…)"
     wait = Wait("deploy", "unknown_handler", error, UNKNOWN_HANDLER_PAUSE, UNKNOWN_HANDLER_DEADLINE)
     return _wait(record, wait, UNKNOWN_HANDLER_DEADLINE, now)

@@ -24,7 +24,7 @@ from service.settings import Settings
 from service.store.effects.blocks import Block, kind_of, open_blocks
 from service.store.effects.rate_limits import BlockSignal
 from service.store.permissions import worker_needs
-from service.store.server_checks import trouble_with_encryption
+from service.store.server_checks import trouble_with_encryption, trouble_with_format
 from service.store.store import Store
 
 log = structlog.get_logger(__name__)
@@ -63,7 +63,7 @@ async def trouble_with_account(store: Store) -> str | None:
     try:
         async with asyncio.timeout(TIMEOUT):
             blocks = await open_blocks(store)
-            encryption = await trouble_with_encryption(store)
+            waiting = [await trouble_with_format(store), await trouble_with_encryption(store)]
     except (TimeoutError, RedisError, OSError):
         return "Redis does not say what work is parked for"
     troubles = [
@@ -72,7 +72,7 @@ async def trouble_with_account(store: Store) -> str | None:
         for block in blocks
         if block.is_of_account
     ]
-    return "; ".join([*troubles, *([encryption] if encryption else [])]) or None
+    return "; ".join([*troubles, *filter(None, waiting)]) or None
 
 
 async def notify_of_block(store: Store, opened: BlockSignal) -> None:

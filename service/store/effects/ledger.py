@@ -259,6 +259,6 @@ def _is_damaged(fields: Mapping[str, bytes]) -> bool:
 
 
 def _sent(text: str) -> Sent | None:
-    numbers = [whole_number(each.encode()) for each in text.split()]
+    numbers = [whole_number(each.encode()) for each in text.split()[:3]]
     known = [each for each in numbers if each is not None]
     return Sent(*known) if len(known) == len(numbers) == 3 else None

@@ -10,6 +10,7 @@ import orjson
 
 from service import clock
 from service.store.facts.remembered import REMEMBERED, test_device_field
+from service.store.later_fields import known_fields
 from service.store.store import Store
 
 
@@ -74,5 +75,5 @@ async def note_test_devices(store: Store, agent: str, accepted: Collection[str],
 
 
 def _parsed(stored: bytes) -> AgentStanding:
-    fields = orjson.loads(stored)
-    return AgentStanding(**{**fields, "approved": tuple(fields["approved"])})
+    told = known_fields(AgentStanding, stored)
+    return AgentStanding(**{**told, "approved": tuple(told["approved"])})

@@ -8,6 +8,7 @@ import orjson
 
 from service import clock
 from service.store.inbox.accept import NewEvent, pack_event
+from service.store.later_fields import known_fields
 from service.store.scripts import Argument
 from service.store.store import Store
 
@@ -155,7 +156,7 @@ async def remember_probe(store: Store, probe: Probe) -> None:
 async def latest_probe(store: Store) -> Probe | None:
     """Return the last probe, or None where there was none."""
     kept: bytes | None = await store.redis.get(store.keys.idempotency_probe)
-    return None if kept is None else Probe(**orjson.loads(kept))
+    return None if kept is None else Probe(**known_fields(Probe, kept))
 
 
 async def snapshot(store: Store, kind: str, subject: str) -> bytes | None:

@@ -67,7 +67,8 @@ class HandlerTimes:
         counts = {"p": [0] * (len(BOUNDS) + 1), "r": [0] * (len(BOUNDS) + 1)}
         try:
             for name, count in orjson.loads(text).items():
-                counts[name[0]][int(name[1:])] = int(count)
+                if name[:1] in counts and name[1:].isdecimal():
+                    counts[name[0]][int(name[1:])] = int(count)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             return cls()
         return cls(Histogram(tuple(counts["p"])), Histogram(tuple(counts["r"])))

@@ -4,7 +4,7 @@ Healing finds events at Telnyx that did not arrive here, or that this store has 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from service.store.connection import server_time
@@ -61,7 +61,8 @@ async def begin(store: Store, now: float) -> HealState:
 async def state_of(store: Store) -> HealState | None:
     """Return the progress, or None before the first start."""
     stored: dict[bytes, bytes] = await store.redis.hgetall(store.keys.heal)  # type: ignore[misc]
-    found = {name.decode(): int(value) for name, value in stored.items()}
+    names = [each.name for each in fields(HealState)]
+    found = {name: int(stored[name.encode()]) for name in names if name.encode() in stored}
     if "since" not in found:
         return None
     seconds = {name: found[name] / 1000 for name in ("since", "until", "turn_at", "messages_at") if name in found}

@@ -172,7 +172,7 @@ class _Reading:
             told = orjson.loads(self.fields[b"pruned"])
             return {
                 name: HandlerRecord("done", attempts=int(attempts), reason=str(reason) or None)
-                for name, (attempts, reason) in told.items()
+                for name, (attempts, reason, *_) in told.items()
             }
         except (ValueError, TypeError, AttributeError):
             self.damaged.add("pruned")
@@ -185,7 +185,7 @@ _DAMAGED = "what Redis keeps of this handler is damaged: look at the event, then
 
 
 def _delivery(text: bytes) -> Delivery | None:
-    at, _, arrived_by = text.decode(errors="replace").partition(" ")
+    at, arrived_by, *_ = [*text.decode(errors="replace").split(), "", ""]
     number = whole_number(at.encode())
     return None if number is None else Delivery(number, arrived_by)
 

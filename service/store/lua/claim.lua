@@ -3,8 +3,8 @@
 -- lapsed twice is a poison suspect, and goes only to a worker that runs nothing else. Lapsed once more while alone, it is
 -- dead. A claim whose reply was lost is repeated under its number, and answered with the events that it took then.
 --
--- requires: changes handlers lease quarantine_record settle
--- Keys:   those of settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
+-- requires: changes format handlers lease quarantine_record settle
+-- Keys:   those of format, settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), optionally one event id: then only this one
 -- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged}: claimed = for each event {id, field, value, field, value …}; foreign = ids
@@ -141,6 +141,7 @@ local function repeat_claim()
   end
 end
 
+refuse_later_format()
 if redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY, 'GET') == number then repeat_claim() end
 -- A repeated claim took nothing, or failed before it did.
 if #claimed == 0 then claim_due() end

@@ -1,9 +1,9 @@
 -- maintenance_due: which maintenance is due. One worker at a time is given it: it holds the lock, and keeps that by asking
 -- again in time. So a worker without work asks once, and not once for each step.
 --
--- requires: describe_blocks lost
+-- requires: describe_blocks format lost
 -- Keys:   <ns>:maintenance, <ns>:notices, <ns>:ended, <ns>:dead, <ns>:dead_checked_until, <ns>:bodies, <ns>:erasing, <ns>:jobs_due, <ns>:queue,
---         <ns>:event:<id>, <ns>:events, and those of describe_blocks
+--         <ns>:event:<id>, <ns>:events, and those of format and describe_blocks
 -- ARGV:   worker, for how long it has the lock (ms), retention of ended events (ms), of dead ones (ms), of bodies (ms), rank
 --         among the events to look for lost ones from, how many to look at (at most 500)
 -- Answer: {1 if this worker has the lock, blocks as describe_blocks answers, names of the steps that are due, how many events
@@ -54,6 +54,7 @@ local function used_memory()
   return limit > 0 and math.floor((read('used_memory') - read('mem_not_counted_for_evict')) * 1000 / limit) or 0
 end
 
+refuse_later_format()
 add_due('notify', function() return has_until(':notices', now) end)
 local holder = redis.call('GET', ns .. ':maintenance')
 if holder and holder ~= worker then return { 0, blocks, steps, 0, 0 } end

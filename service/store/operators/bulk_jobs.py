@@ -15,6 +15,7 @@ from service.store.connection import server_time
 from service.store.facts.message_states import DEFAULT_KEEP
 from service.store.inbox.dead_letters import OperatorVerdict
 from service.store.inbox.search import EventFilter
+from service.store.later_fields import known_fields
 from service.store.operators.audit_log import Actor
 from service.store.store import Store
 
@@ -55,8 +56,8 @@ class JobRequest:
         Raises:
             ValueError: it cannot be read.
         """
-        told = orjson.loads(text)
-        return cls(**told | {"selection": EventFilter.from_told(told["selection"])})
+        told = known_fields(cls, text)
+        return cls(**{**told, "selection": EventFilter.from_told(told["selection"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
+from service.store.later_fields import known_fields
 from service.store.store import Store
 
 TOKEN_BYTES = 32
@@ -37,7 +38,7 @@ async def open_session(store: Store, session: Session, *, seconds: float) -> str
 async def read_session(store: Store, token: str) -> Session | None:
     """Return the session with this token, None where there is none."""
     stored: bytes | None = await store.redis.get(store.keys.session(_digest(token)))
-    return None if stored is None else Session(**orjson.loads(stored))
+    return None if stored is None else Session(**known_fields(Session, stored))
 
 
 async def close_session(store: Store, token: str) -> None:
