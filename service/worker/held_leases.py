@@ -57,11 +57,13 @@ MIN_BLOCKED = 1.0
 class Blockage:
     """The latest question whether the loop turns: `asked_at` (monotonic seconds) until it is answered.
 
-    `blocking_runs` are ids of the runs that occupy the loop, `place` is the line of their code. Each attribute is
-    replaced whole and has one writer at a time, so that no lock is needed.
+    `blocking_runs` are ids of the runs that occupy the loop, `place` is the line of their code. `earlier` are the
+    seconds of blockages that are over. Each attribute is replaced whole and has one writer at a time, so that no lock
+    is needed.
     """
 
     asked_at: float | None = None
+    earlier: float = 0.0
     blocking_runs: frozenset[str] = frozenset()
     place: str = ""
 
@@ -70,6 +72,10 @@ class Blockage:
         asked_at = self.asked_at
         blocked = 0.0 if asked_at is None else time.monotonic() - asked_at
         return blocked if blocked >= MIN_BLOCKED else 0.0
+
+    def total(self) -> float:
+        """Return for how many seconds the loop has been blocked since the worker's start."""
+        return self.earlier + self.seconds()
 
 
 OVERDUE = 5.0

@@ -82,6 +82,7 @@ class LoopWatch:
         if seconds:
             for running in list(self.leases.running.values()):
                 running.add_blocked(seconds)
+        blockage.earlier += seconds
         blockage.asked_at = None
         if logged:
             log.warning("the event loop turns again", seconds=round(seconds, 1), place=blockage.place)

@@ -131,6 +131,9 @@ class Processor:
         running = self.leases.running[lease.record.id]
         running.task = asyncio.current_task()
         try:
+            if not running.holds_lease():
+                # A blocked loop reads the answer to its claim late. Another worker may run the event by then.
+                await self._confirm_lease(running)
             await self._run_due(running)
         except LeaseLost:
             log.warning("lease lost, nothing recorded", event_id=lease.record.id)
@@ -162,6 +165,18 @@ class Processor:
         with suppress(LeaseLost):
             await self._record(running, running.unrecorded, release=True, within=HAND_BACK)
             log.info("handed back", event_id=running.lease.record.id)
+
+    async def _confirm_lease(self, running: ActiveEvent) -> None:
+        """Wait until a lease that may have lapsed is renewed.
+
+        Raises:
+            LeaseLost: another worker has the event, or Redis does not answer for as long as a lease.
+        """
+        try:
+            async with FairTimeout(self.leases.lease, self.leases.blockage.total):
+                await _renewal(running)
+        except TimeoutError:
+            raise LeaseLost from None
 
     @cached_property
     def _routes(self) -> Mapping[str, tuple[str, ...]]:
@@ -241,15 +256,26 @@ class Processor:
             self.leases.room.set()
         ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.store.encryption)
         try:
-            async with FairTimeout(within or self.leases.lease, self.leases.blockage.seconds):
-                while not running.holds_lease() and not running.lost:  # noqa: ASYNC110 - a thread renews it
-                    await asyncio.sleep(RENEWAL_SOON)
+            async with FairTimeout(within or self.leases.lease, self.leases.blockage.total):
+                await _renewal(running)
                 state = await self.finishing.submit(ending)
         except TimeoutError:
             raise LeaseLost from None
         if state == "lost":
             raise LeaseLost
         self.metrics.recorded(running.lease, state)
+
+
+async def _renewal(running: ActiveEvent) -> None:
+    """Wait while a lease may have lapsed. A thread renews it, or finds that it is lost.
+
+    Raises:
+        LeaseLost: another worker has the event.
+    """
+    while not running.holds_lease():
+        if running.lost:
+            raise LeaseLost
+        await asyncio.sleep(RENEWAL_SOON)
 
 
 async def _ended(task: "asyncio.Task[HandlerRecord]") -> "set[asyncio.Task[HandlerRecord]]":

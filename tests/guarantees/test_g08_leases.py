@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,35 @@ def test_a_claim_that_fails_is_repeated_and_nothing_is_stranded(stack: Stack, mo
         assert stack.ended(event).state == "done"
     assert time.monotonic() - began < 5, "long before the lease has lapsed"
     assert len(runs) == 3
+
+
+def test_a_claim_whose_answer_comes_after_its_lease_runs_nothing_that_another_worker_has(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that blocks the event loop delays the answer. Until then nobody renews what it brings."""
+    from service.worker import worker
+
+    taken, arrives = threading.Event(), threading.Event()
+    runs: list[str] = []
+    real = claim
+
+    async def late(store: Store, request: ClaimRequest) -> Any:
+        answer = await real(store, request)
+        if answer.leases and not taken.is_set():
+            taken.set()
+            await asyncio.to_thread(arrives.wait)
+        return answer
+
+    monkeypatch.setattr(worker, "claim", late)
+    stack.deliver(event := something())
+    slow = stack.start_worker(counting(runs), lease=0.3)
+    assert taken.wait(20)
+    lease = second_claim(stack)
+    arrives.set()
+    wait_for(lambda: slow.processor.leases.answered() and not slow.tasks)
+    assert runs == []
+    assert recorded(stack, lease) == "done"
+    assert stack.recorded(event["data"]["id"]).state == "done"
 
 
 def test_a_handler_that_this_worker_does_not_know_is_put_off_while_the_others_run(stack: Stack) -> None:

@@ -3,12 +3,11 @@
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from typer.testing import CliRunner
 
@@ -17,7 +16,7 @@ from service.cli.demo.stack import free_port
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from tests.cli.test_rcs_registration import AGENT, BRAND, LAUNCH
-from tests.processes.running import clean_environment, running
+from tests.processes.restarted_up import BUSY, RestartedUp
 from tests.waiting import wait_for
 
 pytestmark = [
@@ -35,21 +34,7 @@ class Machine:
     folder: Path
     simulator: Simulator
     variables: dict[str, str]
-    processes: ExitStack = field(default_factory=ExitStack)
-    starts: int = 0
-    up: Any = None
-
-    def restart(self) -> None:
-        """Kill `up` without warning, if it runs, and start it again."""
-        if self.up is not None:
-            self.up.kill()
-            self.up.wait()
-            # Its children end soon after it. Until then the old ingress would answer in place of the new one.
-            wait_for(lambda: not self._ready())
-        self.starts += 1
-        environment, log = clean_environment(**self.variables), self.folder / f"up-{self.starts}.log"
-        self.up = self.processes.enter_context(running("up", cwd=self.folder, log=log, environment=environment))
-        wait_for(self._ready, seconds=60)
+    up: RestartedUp
 
     def run(self, *arguments: str) -> str:
         """A command that succeeds. It runs in this process, since only `up` is killed."""
@@ -68,15 +53,9 @@ class Machine:
             ]
             return rows if all(each["state"] == "done" for each in rows) else None
 
-        rows = wait_for(ended, seconds=60)
+        rows = wait_for(ended, seconds=BUSY)
         shown = [json.loads(self.run("events", "show", each["id"], "--json", "--reveal")) for each in rows]
         return sorted((each["type"], _payload(each)["status"]) for each in shown)
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.variables['RINGBACK_PORT']}/readyz").status_code == 200
-        except httpx.HTTPError:
-            return False
 
 
 def _payload(shown: dict[str, Any]) -> Any:
@@ -102,9 +81,12 @@ def _opened(folder: Path) -> Iterator[Machine]:
             "RINGBACK_GRACE": "1s",
             "RINGBACK_DATA": str(folder / "data"),
         }
-        machine = Machine(folder, simulator, variables)
-        with machine.processes:
-            yield machine
+        up = RestartedUp(folder, variables)
+        up.start()
+        try:
+            yield Machine(folder, simulator, variables, up)
+        finally:
+            up.stop()
 
 
 def test_each_change_is_told_once_though_up_is_killed_between_the_steps(machine: Machine) -> None:
@@ -114,7 +96,6 @@ def test_each_change_is_told_once_though_up_is_killed_between_the_steps(machine:
         BRAND + "\n".join(line for line in agent_table.splitlines() if "logo" not in line and "hero" not in line)
     )
     (machine.folder / "launch.toml").write_text(LAUNCH)
-    machine.restart()
     launch = str(machine.folder / "launch.toml")
     machine.run("rcs", "register", str(file), "--yes", "--force")
     [brand], [agent] = machine.simulator.account.rcs_brands, machine.simulator.account.rcs_agents
@@ -134,7 +115,7 @@ def test_each_change_is_told_once_though_up_is_killed_between_the_steps(machine:
     ]
     for step in steps:
         step()
-        machine.restart()
+        machine.up.restart()
         for _ in range(2):
             machine.run("rcs", "status")
     assert machine.changes() == sorted(
