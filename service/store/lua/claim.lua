@@ -11,12 +11,14 @@
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
 --         the server's time (ms); poison_suspects = how many were passed over; paused = handlers that are paused;
 --         damaged = ids of events that were ended because their records are damaged
--- Cost:   O(limit × (log queue + record))
+-- Cost:   O(limit × (log queue + record)). Bodies of more than 1 MiB in all are left to the next claim
 local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local limit, alone, routes, only = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6]), ARGV[7]
 local prefix, token, held = ns .. ':', worker .. ':' .. number, ns .. ':held:' .. worker
 local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED, MAX_PAGE = 2, 500, 5000, 1000
-local claimed, chosen, foreign, poison_suspects, damaged, subscriptions = {}, {}, {}, 0, {}, {}
+-- Bytes of bodies: to copy more would keep the server from others for more than a few milliseconds.
+local MAX_BYTES = 1048576
+local claimed, chosen, foreign, poison_suspects, damaged, subscriptions, bytes = {}, {}, {}, 0, {}, {}, 0
 
 local function find_subscribed(type)
   local names = {}
@@ -34,7 +36,8 @@ local function read(event)
   local flat, f = redis.call('HGETALL', event), {}
   for i = 1, #flat, 2 do f[flat[i]] = flat[i + 1] end
   return { flat = flat, state = f.state, lease = f.lease, leased = f.lease and (tonumber(f.lease_until) or 0) > now,
-    lapses = tonumber(f.lapses or '0') or 0, handlers = f.handlers, type = f.type, received_at = tonumber(f.received_at) }
+    lapses = tonumber(f.lapses or '0') or 0, handlers = f.handlers, type = f.type, received_at = tonumber(f.received_at),
+    bytes = #(f.body or '') }
 end
 
 local function choose(id, event, record, more)
@@ -44,6 +47,7 @@ local function choose(id, event, record, more)
   if not names_of(handlers) then error('its list of handlers cannot be read') end
   local fields = { 'handlers', handlers, 'lease', token, 'lease_until', string.format('%.0f', now + lease), unpack(more or {}) }
   append(flat, unpack(fields))
+  bytes = bytes + record.bytes
   chosen[#chosen + 1] = { id = id, event = event, received_at = record.received_at, fields = fields, answer = { id, unpack(flat) } }
 end
 
@@ -124,6 +128,7 @@ local function claim_due()
       local still_due
       still_due, enough = try_claim_safely(job)
       if still_due then passed = passed + 1 end
+      enough = enough or bytes >= MAX_BYTES
       if enough then break end
     end
     lease_chosen()
