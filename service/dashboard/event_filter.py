@@ -1,12 +1,13 @@
-"""The filter of a list of events in the URL."""
+"""The filter of a list of events, in a URL or a form."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 from service import clock
 from service.dashboard.number_token import number_of
+from service.dashboard.rendering import utc
 from service.dashboard.visit import Visit
 from service.security.numbers import digests_of
 from service.settings.values import seconds
@@ -40,9 +41,9 @@ class UrlFilter:
         return any(name != "crons" for name in self.given)
 
 
-async def filter_of(visit: Visit) -> UrlFilter:
-    """Return the filter in the URL of a request."""
-    given = {name: text for name in FIELDS if (text := visit.query(name))}
+async def filter_of(visit: Visit, fields: Mapping[str, str]) -> UrlFilter:
+    """Return the filter in the parameters of a URL or in the fields of a form."""
+    given = {name: text for name in FIELDS if (text := fields.get(name, "").strip())}
     number = number_of(given["number"], await number_secret(visit.store)) if "number" in given else None
     if wrong := _wrong(given) or ("number: enter the number once more." if "number" in given and not number else ""):
         return UrlFilter(EventFilter(), given, wrong)
@@ -75,3 +76,18 @@ def _since(text: str) -> int | None:
         return int((clock.now() - seconds(text)) * 1000) if text else None
     except ValueError:
         return None
+
+
+def in_words(wanted: EventFilter) -> str:
+    """Return a filter for people, such as `dead events of the handler ship, of the reason request`."""
+    words = {
+        "of the type": wanted.type,
+        "of the handler": wanted.died or wanted.handler,
+        "of the reason": wanted.reason or wanted.because,
+        "that arrived after": None if wanted.since is None else f"{utc(wanted.since)} UTC",
+        "with attempts of at least": wanted.attempts,
+        "about": "one message" if wanted.message else "one number" if wanted.about else None,
+    }
+    found = [f"{name} {value}" for name, value in words.items() if value is not None]
+    what = f"{wanted.state or 'all'} events"
+    return " ".join([what, ", ".join(found)]) if found else what

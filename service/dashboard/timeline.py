@@ -77,7 +77,8 @@ def _occurred_at(record: EventRecord) -> int | None:
 def _noted(note: Note) -> Line:
     reasons = (f"{name} ({reason})" if reason else name for name, reason in sorted(note.about.items()))
     words = _WORDS["notes"].get(note.what, note.what)
-    about = {"worker": "", "block": "", **note.about, "handlers": ", ".join(reasons) or "all handlers"}
+    handlers, by = ", ".join(reasons) or "all handlers", note.by or "an operator"
+    about = {"worker": "", "block": "", **note.about, "handlers": handlers, "by": by}
     return Line(note.at, "note", words.format_map(about))
 
 

@@ -46,7 +46,7 @@ class Keys:
     | `<ns>:wake` | list | tokens that waiting workers block on |
     | `<ns>:heal` | hash | how far healing has come, in ms, and how many events it healed |
     | `<ns>:heal_turn` | string | the process that heals now |
-    | `<ns>:dropped:<id>` | string | a person dropped this event: healing does not raise it again |
+    | `<ns>:dropped:<id>` | string | when (ms) and by whom this event was dropped: healing does not raise it again |
     | `<ns>:format` | string | the number of the format, which the first version that changes it writes (`FORMATS`) |
     | `<ns>:forgotten_until` | string | events that were delivered before this moment (ms) have expired |
     | `<ns>:under_way` | sorted set | messages whose end did not come, by when Telnyx is asked for them (ms) |
@@ -89,6 +89,7 @@ class Keys:
     | `<ns>:sms_budget:segments` | hash | the segments of each of these, and their sum |
     | `<ns>:sms_budget:notified` | string | a person was notified that fallbacks are held |
     | `<ns>:optouts` | hash | number → times (ms) of its latest opt-out and opt-in, the source, and the number sealed |
+    | `<ns>:optout_times` | sorted set | the numbers that are opted out, by the time of that (ms) |
     | `<ns>:optout_keys` | hash | name of an encryption key → how many of these are hidden under it |
     | `<ns>:optouts_read` | string | when Telnyx's list of opt-outs was last read whole (ms) |
     | `<ns>:optouts_latest_read` | string | when the latest rows of that list were last read (ms) |
@@ -138,6 +139,7 @@ class Keys:
         self.jobs_due = f"{namespace}:jobs_due"
         self.maintenance = f"{namespace}:maintenance"
         self.optout_keys = f"{namespace}:optout_keys"
+        self.optout_times = f"{namespace}:optout_times"
         self.optouts = f"{namespace}:optouts"
         self.optouts_latest_read = f"{namespace}:optouts_latest_read"
         self.optouts_read = f"{namespace}:optouts_read"
@@ -152,6 +154,7 @@ class Keys:
         self.wake = f"{namespace}:wake"
         self.workers = f"{namespace}:workers"
         self.died = _names_after(f"{namespace}:died:")
+        self.dropped = _names_after(f"{namespace}:dropped:")
         self.draining = _names_after(f"{namespace}:draining:")
         self.event = _names_after(f"{namespace}:event:")
         self.handler_times = _names_after(f"{namespace}:handler_times:")

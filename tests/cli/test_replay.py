@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from service import Context, Event, Router
+from service.cli.on_record import current_actor
 from tests.cli.deployment import Deployment
 from tests.cli.operator import Operator
 from tests.cli.own_module import own_module
@@ -73,7 +74,9 @@ def test_all_handlers_run_again_and_nothing_is_sent_again(stack: Stack, operator
     assert sorted(sending.runs) == ["look", "send"]
     assert len(stack.sent_to(number)) == 1
     assert any("answered from the ledger" in remark for run in record.handlers["send"].runs for remark in run.remarks)
-    assert "replayed by an operator" in operator.run("events", "show", event["data"]["id"]).stdout
+    (note,) = record.notes
+    assert (note.what, note.by) == ("replayed", current_actor().name)
+    assert f"replayed by {note.by}" in " ".join(operator.run("events", "show", event["data"]["id"]).stdout.split())
 
 
 @pytest.mark.usefixtures("handlers")

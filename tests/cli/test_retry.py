@@ -269,7 +269,9 @@ def test_persons_at_once_while_workers_run_do_no_harm(stack: Stack, operator: Op
         for _ in range(60):
             for start in range(0, len(ids), 50):
                 some = ids[start : start + 50]
-                await (dead_letters.replay(store, some) if replays else dead_letters.retry(store, some))
+                await (
+                    dead_letters.replay(store, some, by="ann") if replays else dead_letters.retry(store, some, by="ann")
+                )
 
     async def persons(store: Store) -> None:
         await asyncio.gather(*(person(store, replays=replays) for replays in (False, False, True)))

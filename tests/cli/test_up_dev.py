@@ -1,4 +1,4 @@
-"""`ringback up --dev`: handlers are reloaded, tracebacks shown, and with --simulator nothing is needed."""
+"""`ringback up --dev`: handlers reload, tracebacks and the dashboard are shown. With --simulator nothing is needed."""
 
 import asyncio
 import os
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
@@ -75,6 +76,13 @@ class Development:
         wait_for(is_answered, seconds=30)
         return time.monotonic() - saved
 
+    def dashboard(self, path: str) -> str:
+        """The text of a page of the dashboard, at the address that the log names."""
+        wait_for(lambda: self.says('"event": "dashboard on"'), seconds=30)
+        line = next(each for each in self.log.read_text().splitlines() if '"event": "dashboard on"' in each)
+        address = orjson.loads(line)["url"]
+        return httpx.get(f"{address}{path}", trust_env=False, timeout=30).raise_for_status().text
+
     def says(self, words: str) -> bool:
         return words in self.log.read_text()
 
@@ -99,6 +107,7 @@ def test_one_command_needs_nothing_and_reloads_what_is_saved(tmp_path: Path) -> 
     with developing(tmp_path) as dev:
         assert "done" in dev.trigger("rcs.failed", "--follow").splitlines()[-1]
         assert dev.texts() == ["Your table is ready"]
+        assert "sms_fallback" in dev.dashboard("events?type=message.finalized")
         dev.trigger("sms.received", "--follow")
         assert dev.texts()[-1] == "one"
 

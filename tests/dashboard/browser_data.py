@@ -14,7 +14,11 @@ from service.store.effects.blocks import pause
 from service.store.facts.consent import record_consent
 from service.store.facts.remembered import compare_and_set
 from service.store.inbox.handler_times import merged, read_times
+from service.store.inbox.search import EventFilter
 from service.store.inbox.workers import read_workers
+from service.store.operators.audit_log import Actor
+from service.store.operators.bulk_jobs import JobRequest, create_job
+from service.store.operators.job_runner import carry_out
 from service.store.store import Store
 from service.testing.samples import sample
 from tests.stack import Stack
@@ -68,7 +72,7 @@ def fill(stack: Stack) -> dict[str, str]:
     for body in [own_event("shop.customer_moved", 400 + each) for each in range(4)]:
         stack.deliver(body)
         stack.when(body, lambda record: any(one.state == "waiting" for one in record.handlers.values()))
-    stack.ask(_more)
+    job = stack.ask(_more)
     wait_for(lambda: stack.ask(read_workers))
     wait_for(lambda: stack.ask(any_times))
     return {
@@ -76,6 +80,7 @@ def fill(stack: Stack) -> dict[str, str]:
         "message": failed["data"]["payload"]["id"],
         "dead": own_event("shop.order_paid", 0)["data"]["id"],
         "long": f"order/{LONG}"[:128],
+        "job": job,
     }
 
 
@@ -83,9 +88,14 @@ async def any_times(store: Store) -> bool:
     return bool(merged(await read_times(store)))
 
 
-async def _more(store: Store) -> None:
+async def _more(store: Store) -> str:
+    """Opt a number out, pause a handler, know registrations, and count events for a replay. Return the job's id."""
     await record_consent(store, [ConsentChange("+13125550177", "out", 1_760_000_000.0, "import")], now=1_760_000_000.0)
     await pause(store, "forward")
     for kind, status in (("toll_free_verification", "Rejected"), ("hosted_number_order", "pending")):
         stored = orjson.dumps(Known(status, "m", None, 2))
         await compare_and_set(store, kind, f"0b1c-{kind}", before=None, after=stored)
+    request = JobRequest("replay", EventFilter(state="dead", type="shop.*"), asks=True)
+    job = await create_job(store, request, Actor("ann@example.com", "dashboard"))
+    await carry_out(store, job)
+    return job

@@ -2,6 +2,7 @@
 
 import base64
 import random
+import re
 from typing import Any
 
 import httpx
@@ -10,6 +11,11 @@ import pytest
 from service.events import Event
 from service.outcome import Dead, Retry
 from service.routing import Context, Router
+from service.store.inbox.search import EventFilter
+from service.store.operators.audit_log import Actor
+from service.store.operators.bulk_jobs import JobRequest, create_job
+from service.store.operators.job_runner import carry_out
+from service.store.store import Store
 from service.testing.samples import cases, sample
 from tests.dashboard.conftest import OWN, USERS, Open, sign_in
 from tests.stack import Stack
@@ -73,6 +79,7 @@ def look_around(stack: Stack, client: httpx.Client, *, events: int, looks: int) 
         assert stack.deliver(body).status_code == 200
     for body in brought:
         stack.when(body, lambda record: all(one.runs for one in record.handlers.values()) and bool(record.handlers))
+    stack.ask(count_for_a_replay)
     token = client.post("/numbers", data={"number": NUMBER}, headers=OWN).headers["location"]
     ids = [body["data"]["id"] for body in brought]
     issues = [f"/issues/{each}" for each in set(_issues(client))]
@@ -81,6 +88,9 @@ def look_around(stack: Stack, client: httpx.Client, *, events: int, looks: int) 
         f"/messages/{body['data']['payload']['id']}" for body in brought[:40] if body["data"]["payload"].get("id")
     ]
     paths += [token, *messages, f"/events?number={token.rpartition('/')[2]}", "/workers", "/registrations", *issues]
+    paths += ["/jobs", *_jobs(client), "/handlers/quote", "/handlers/wait?window=day"]
+    for path in paths:
+        assert [each for each in FORBIDDEN if each in first_part(client, path)] == [], path
     for _ in range(looks):
         path = rng.choice(paths) if rng.random() < 0.3 else f"/events/{rng.choice(ids)}"
         page = client.get(path)
@@ -88,10 +98,31 @@ def look_around(stack: Stack, client: httpx.Client, *, events: int, looks: int) 
         assert [each for each in FORBIDDEN if each in page.text] == [], path
 
 
-def _issues(client: httpx.Client) -> list[str]:
-    import re
+async def count_for_a_replay(store: Store) -> None:
+    """An operator has entered the number in a field that is not made for it."""
+    wanted = EventFilter(state="dead", type=NUMBER, because=SPELT[2])
+    job = await create_job(store, JobRequest("replay", wanted, asks=True), Actor(f"otto {NUMBER}", "dashboard"))
+    await carry_out(store, job)
 
+
+def _issues(client: httpx.Client) -> list[str]:
     return re.findall(r'href="/issues/([0-9a-f]{16})"', client.get("/issues").text)
+
+
+def _jobs(client: httpx.Client) -> list[str]:
+    return re.findall(r'href="(/jobs/[0-9a-f]{12})"', client.get("/jobs").text)
+
+
+def first_part(client: httpx.Client, path: str) -> str:
+    """The first part that a page's stream of server-sent events brings."""
+    with client.stream("GET", path, headers={"accept": "text/event-stream"}) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream"), path
+        lines: list[str] = []
+        for line in answer.iter_lines():
+            if not line and lines:
+                break
+            lines.append(line)
+        return "\n".join(lines)
 
 
 @pytest.fixture

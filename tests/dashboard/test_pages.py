@@ -1,22 +1,26 @@
 """The pages: what they show, what they change, and what they keep to themselves."""
 
 import re
+import time
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import orjson
 import pytest
 
 from service.dashboard.pages import events, issues, messages, numbers
 from service.events import Event
+from service.events.consent import ConsentChange
 from service.outcome import Dead
 from service.routing import Context, Router
 from service.store.effects.blocks import paused
-from service.store.facts.consent import consent_of
+from service.store.facts.consent import consent_of, record_consent
 from service.store.inbox.search import EventFilter
 from service.store.operators.audit_log import Actor, AuditEntry, audit_entries
 from service.store.operators.bulk_jobs import JobRequest, create_job
 from service.store.operators.issues import read_issues
+from service.store.store import Store
 from service.testing.samples import sample
 from tests.dashboard.conftest import OWN, USERS, Open, sign_in
 from tests.stack import Stack
@@ -145,6 +149,59 @@ def test_all_events_of_an_issue_are_retried_by_a_job_and_no_others(stack: Stack,
     assert log_of(stack)[0].about == {"handler": "ship", "reason": "request", "events": 30}
 
 
+def test_all_events_of_a_filter_are_counted_then_replayed_by_a_job_and_no_others(
+    stack: Stack, operator: httpx.Client
+) -> None:
+    router, ran = Router(), []
+
+    @router.on("shop.*")
+    async def ship(event: Event, ctx: Context) -> None:
+        ran.append(event.id)
+
+    stack.start_worker(router)
+    for number in range(1, 13):
+        stack.deliver(shop_event("shop.paid" if number > 2 else "shop.other", number))
+    wait_for(lambda: len(ran) == 12)
+    wait_for(lambda: "shop.paid" not in operator.get("/events?state=open").text)
+    link = re.search(r'href="(/replay-events[^"]*)"', operator.get("/events?type=shop.paid").text)
+    assert link is not None
+    assert "of the type shop.paid?" in operator.get(link[1].replace("&amp;", "&")).text
+    form = {"type": "shop.paid", "only": "every handler"}
+    path = operator.post("/replay-events", data=form, headers=OWN).headers["location"].partition("?")[0]
+    wait_for(lambda: "<strong>10 events</strong> are processed again if you go on" in operator.get(path).text)
+    assert len(ran) == 12
+    job = path.rpartition("/")[2]
+    assert "Replay 10 events?" in operator.get("/start-job", params={"job": job}).text
+    operator.post("/start-job", data={"job": job}, headers=OWN)
+    wait_for(lambda: '<span class="badge done">' in operator.get(path).text)
+    wait_for(lambda: len(ran) == 22)
+    assert sorted(map(ran.count, set(ran))) == [1, 1] + [2] * 10
+    started, counted = log_of(stack)
+    assert counted.about == {"count": "all events of the type shop.paid", "handler": "every handler"}
+    assert started.about == {"job_id": job, "replay": "all events of the type shop.paid", "events": 10}
+
+
+def test_a_replay_of_a_wrong_filter_or_an_unknown_handler_is_refused(operator: httpx.Client) -> None:
+    for form in ({"type": "x", "only": "sms_falback"}, {"since": "yesterday"}, {"issue": "0" * 16}):
+        assert operator.post("/replay-events", data=form, headers=OWN).status_code in (400, 404), form
+    assert "No job was begun" in operator.get("/jobs").text
+
+
+def test_the_timeline_names_who_retried_and_replayed_and_a_dropped_event_who_dropped_it(
+    stack: Stack, operator: httpx.Client
+) -> None:
+    stack.start_worker(failing_router())
+    event_id = dead_event(stack)
+    for path, word in (("/retry", "retried by both: ship (request)"), ("/replay", "replayed by both")):
+        operator.post(path, data={"event_id": event_id}, headers=OWN)
+        wait_for(lambda: '<span class="badge dead">dead</span></dd>' in operator.get(f"/events/{event_id}").text)
+        assert word in operator.get(f"/events/{event_id}").text
+    operator.post("/drop", data={"event_id": event_id}, headers=OWN)
+    gone = operator.get(f"/events/{event_id}")
+    assert gone.status_code == 404
+    assert "both dropped this event on " in gone.text
+
+
 def test_a_job_is_cancelled_and_resumed_from_its_page(stack: Stack, operator: httpx.Client) -> None:
     stack.start_worker(failing_router())
     dead_event(stack)
@@ -182,6 +239,48 @@ def test_a_number_is_opted_out_and_in_without_standing_in_a_url(stack: Stack, op
     assert {each.about["number"] for each in log_of(stack)} == {"+1312•••0147"}
     for wrong in ("13125550147", "hello", "", "+1"):
         assert operator.post("/opt-out", data={"number": wrong}, headers=OWN).status_code == 400
+
+
+def test_opt_outs_come_by_their_time_in_pages_without_a_gap_or_a_double(stack: Stack, operator: httpx.Client) -> None:
+    now = 1_790_000_000.0
+    numbers = [f"+1312555{place:04d}" for place in range(250)]
+    words = [ConsentChange(number, "out", now + place // 2, "message") for place, number in enumerate(numbers)]
+    stack.ask(lambda store: record_consent(store, words, now=now))
+    back = [ConsentChange(numbers[7], "in", now + 999, "message")]
+    seen: list[str] = []
+    path = "/optouts"
+    while path:
+        page = operator.get(path).text
+        seen += re.findall(r'class="row" href="/numbers/[^"]*">([^<]*)</a>', page)
+        following = re.search(r'rel="next" href="([^"]*)"', page)
+        path = following[1] if following else ""
+        stack.ask(lambda store: record_consent(store, back, now=now))
+    assert "250 in all" in operator.get("/optouts").text or "249 in all" in operator.get("/optouts").text
+    assert len(seen) == 249
+    assert len(set(seen)) == 249
+    assert seen[0] in ("+1312•••0249", "+1312•••0248")
+    assert seen[-1] in ("+1312•••0000", "+1312•••0001")
+    assert "+1312•••0007" not in seen
+
+
+def test_histograms_of_waits_and_runs_have_a_text_for_those_who_do_not_see_them(
+    stack: Stack, operator: httpx.Client
+) -> None:
+    minute = int(time.time() // 60)
+    counts = orjson.dumps({"p1": 3, "p16": 1, "r4": 2, "r8": 2})
+
+    async def keep(store: Store) -> None:
+        for each in range(minute, minute + 2):
+            await store.redis.hset(store.keys.handler_times(f"minute:{each}"), mapping={"ship": counts})  # type: ignore[misc]
+
+    stack.ask(keep)
+    for path, whose in (("/workers", ""), ("/handlers/ship", "Its ")):
+        page = operator.get(path).text
+        waits = f"{whose or 'E'}{'e' if whose else ''}vents by how long they waited for a worker"
+        assert re.search(f'aria-label="{waits}: (3|6) within 2 ms, (1|2) longer"', page), path
+        assert re.search('uns by how long they took: (2|4) within 25 ms, (2|4) within 500 ms"', page), path
+    assert "No handler has run" not in operator.get("/workers").text
+    assert ": none" in operator.get("/handlers/unknown").text
 
 
 def test_a_token_of_another_deployment_or_a_made_up_one_is_no_number(operator: httpx.Client) -> None:
@@ -250,7 +349,7 @@ def test_the_list_pages_through_events_of_one_moment_without_a_gap_or_a_double(
         page = operator.get(path).text
         seen += re.findall(r'<small class="id">([^<]*)</small>', page)
         following = re.search(r'rel="next" href="([^"]*)"', page)
-        path = following[1].replace("&amp;", "&") if following else ""
+        path = "/events" + following[1].replace("&amp;", "&") if following else ""
     assert len(seen) == 130
     assert set(seen) == set(ids)
 

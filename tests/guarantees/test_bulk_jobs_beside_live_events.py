@@ -1,20 +1,25 @@
 """A large retry leaves the server and the workers to new events, and is cancelled and gone on with like a small one."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import httpx
 import orjson
 import pytest
 
 from service.cli.connections import ask_at
+from service.cli.demo.stack import free_port
 from service.security.encryption import PLAIN
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.transfer import STEP, ImportedEvent, import_events
 from service.store.operators.bulk_jobs import Job, read_jobs
+from service.store.operators.issues import read_issues
+from service.store.operators.job_runner import BATCH
 from service.store.store import Store
 from tests.pending import pending
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
@@ -35,6 +40,7 @@ async def live(event: Event, ctx: Context) -> None:
 @router.on("bulk.*")
 async def bulk(event: Event, ctx: Context) -> None: ...
 """
+OWN_PAGE = {"sec-fetch-site": "same-origin"}
 RETRY = ("dead", "retry", "--handler", "bulk", "--yes", "--yes-send")
 
 
@@ -146,3 +152,68 @@ def test_a_killed_command_is_gone_on_with_by_a_worker_and_a_stopped_one_by_a_per
         wait_for(lambda: fleet.counts().open == 0, seconds=30)
         assert fleet.counts().dead == 1_500
         assert fleet.audit_is_clean()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_job_is_cancelled_within_a_second_by_page_and_by_command_and_survives_its_dashboard(tmp_path: Path) -> None:
+    number, port = 2_500, free_port()
+    with open_fleet(tmp_path, HANDLERS, RINGBACK_DASHBOARD_PORT=str(port)) as fleet:
+        died(fleet, number)
+        dashboard = fleet.start("dashboard")
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=OWN_PAGE, trust_env=False, timeout=30) as pages:
+            wait_for(lambda: answers(pages), seconds=60)
+            issues = ask_at(fleet.server.url, NAMESPACE, PLAIN, read_issues)
+            issue = next(each.id for each in issues if each.handler == "bulk")
+            pages.post("/retry-issue", data={"issue": issue})
+            job = wait_for(lambda: running_job(fleet), seconds=30).id
+
+            began = time.monotonic()
+            pages.post("/cancel-job", data={"job": job})
+            by_page = time.monotonic() - began
+            stops_where_it_is(fleet, number)
+
+            pages.post("/resume-job", data={"job": job})
+            wait_for(lambda: running_job(fleet), seconds=30)
+            began = time.monotonic()
+            assert command(fleet, "jobs", "cancel", job).wait(60) == 0
+            by_command = time.monotonic() - began
+            stops_where_it_is(fleet, number)
+
+            pages.post("/resume-job", data={"job": job})
+            wait_for(lambda: running_job(fleet), seconds=30)
+            dashboard.kill()
+        # On a machine that others use too, everything takes longer.
+        busy = max(1, os.getloadavg()[0] / (os.cpu_count() or 1))
+        assert (by_page <= busy, by_command <= 2 * busy) == (True, True), (by_page, by_command, busy)
+        fleet.start_worker()
+        wait_for(lambda: (ended := latest_job(fleet)) is not None and ended.state == "done", seconds=120)
+        wait_for(lambda: fleet.counts().open == 0, seconds=60)
+        ended = latest_job(fleet)
+        assert ended is not None
+        assert (ended.changed, fleet.counts().dead) == (number, number)
+        assert fleet.audit_is_clean()
+
+
+def answers(pages: httpx.Client) -> bool:
+    try:
+        return pages.get("/healthz").status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def running_job(fleet: Fleet) -> Job | None:
+    """The latest job while it changes events."""
+    job = latest_job(fleet)
+    return job if job is not None and job.state == "running" and job.done > 0 else None
+
+
+def stops_where_it_is(fleet: Fleet, number: int) -> None:
+    """Check that a cancelled job carries out no more than the batch that was under way."""
+    cancelled = latest_job(fleet)
+    assert cancelled is not None
+    assert (cancelled.state, cancelled.done < number) == ("cancelled", True)
+    wait_for(lambda: (job := latest_job(fleet)) is not None and fleet.counts().dead == 2 * number - job.changed)
+    stopped = latest_job(fleet)
+    assert stopped is not None
+    assert stopped.done - cancelled.done <= BATCH

@@ -154,7 +154,7 @@ def test_what_a_person_dropped_is_not_raised_again(public_stack: Stack) -> None:
     stack.start_worker(_dying())
     stack.deliver(dropped)
     stack.ended(dropped)
-    assert stack.ask(lambda store: drop(store, [dropped["data"]["id"]])) == ["dropped"]
+    assert stack.ask(lambda store: drop(store, [dropped["data"]["id"]], by="ann")) == ["dropped"]
     failed(stack, dropped)
 
     report = heal(stack)
@@ -211,7 +211,7 @@ def test_a_dropped_event_without_an_id_is_not_raised_again_for_its_time(public_s
     stack.deliver(FLAT)
     [event_id] = stack.ask(lambda store: store.redis.zrange(store.keys.events, 0, -1))
     stack.ended(event_id.decode())
-    stack.ask(lambda store: drop(store, [event_id.decode()]))
+    stack.ask(lambda store: drop(store, [event_id.decode()], by="ann"))
     failed(stack, FLAT, ago=60)
     failed(stack, FLAT, ago=3 * HOUR)
 

@@ -293,22 +293,24 @@ SCENARIOS = (
     Scenario(
         "effects_forget", then(BEGUN, answering("done", 200)), calling(ledger.forget, "one", "greet"), same_answer=False
     ),
-    Scenario("dead_retry", DEAD, calling(dead_letters.retry, ["one", "two"]), same_answer=False),
+    Scenario("dead_retry", DEAD, calling(dead_letters.retry, ["one", "two"], by="ann"), same_answer=False),
     Scenario(
         "dead_retry with a word",
         DOUBTFUL,
-        calling(dead_letters.retry, ["one", "two"], word="not_sent"),
+        calling(dead_letters.retry, ["one", "two"], by="ann", word="not_sent"),
         same_answer=False,
         ignored=("ns:event:one|notes", "ns:event:two|notes"),
     ),
-    Scenario("dead_drop", DEAD, calling(dead_letters.drop, ["one", "two"]), same_answer=False),
+    Scenario("dead_drop", DEAD, calling(dead_letters.drop, ["one", "two"], by="ann"), same_answer=False),
     Scenario("dead_causes", DEAD, at(1000, calling(dead_letters.new_causes, remember=3600))),
-    Scenario("replay", DONE, calling(dead_letters.replay, ["one", "two"]), same_answer=False),
-    Scenario("replay one handler", DONE, calling(dead_letters.replay, ["one"], handler="greet"), same_answer=False),
+    Scenario("replay", DONE, calling(dead_letters.replay, ["one", "two"], by="ann"), same_answer=False),
+    Scenario(
+        "replay one handler", DONE, calling(dead_letters.replay, ["one"], by="ann", handler="greet"), same_answer=False
+    ),
     Scenario(
         "replay another handler again",
         then(BEGUN, answering("done", 200), ending("done")),
-        calling(dead_letters.replay, ["one"], handler="greet", again=True),
+        calling(dead_letters.replay, ["one"], by="ann", handler="greet", again=True),
         same_answer=False,
     ),
     Scenario("job_turn", JOB, turning(0, 0), same_answer=False),

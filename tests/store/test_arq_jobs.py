@@ -55,7 +55,7 @@ async def test_a_step_that_leaves_the_event_in_the_queue_writes_no_job(world: Wo
 async def test_an_event_that_comes_back_brings_its_job(world: World) -> None:
     await DEAD(world)
     assert await world.redis.exists(job_of(world)) == 0
-    assert await dead_letters.retry(world.store, [JOB]) == ["retried"]
+    assert await dead_letters.retry(world.store, [JOB], by="ann") == ["retried"]
     assert await world.redis.exists(job_of(world)) == 1
 
 

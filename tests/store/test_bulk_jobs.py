@@ -94,6 +94,31 @@ def test_an_event_that_died_again_since_the_job_began_is_not_touched(deployment:
     assert states(deployment, "one", "two") == ["dead", "open"]
 
 
+def test_a_replay_that_asks_counts_what_it_would_change_and_waits_for_a_person(deployment: Deployment) -> None:
+    died(deployment, "one", "two", "three")
+    deployment.accept("open")
+    deployment.redis.hdel(deployment.keys.event("three"), "body")
+    job = created(deployment, JobRequest("replay", EventFilter(type="message.received"), asks=True))
+    counted = ran(deployment, job)
+    assert (counted.state, counted.total, counted.tally) == ("ready", 2, {"open": 1, "no_body": 1})
+    assert ran(deployment, job) == counted, "nobody carries it out"
+    assert deployment.ask(due_job) is None
+    assert states(deployment, "one", "two", "three") == ["dead"] * 3
+    died(deployment, "later")
+    assert deployment.ask(lambda store: resume_job(store, job)) == "ready"
+    assert ran(deployment, job).tally == {"open": 1, "no_body": 1, "replayed": 2}
+    assert states(deployment, "one", "two", "three", "later") == ["open", "open", "dead", "dead"]
+
+
+def test_a_counted_replay_can_be_cancelled(deployment: Deployment) -> None:
+    died(deployment, "one")
+    job = created(deployment, JobRequest("replay", EventFilter(), asks=True))
+    ran(deployment, job)
+    assert deployment.ask(lambda store: cancel_job(store, job)) == "ready"
+    assert ran(deployment, job).state == "cancelled"
+    assert states(deployment, "one") == ["dead"]
+
+
 def test_a_cancelled_job_stops_at_its_batch_and_goes_on_when_it_is_resumed(deployment: Deployment) -> None:
     ids = [f"event-{each}" for each in range(3 * BATCH)]
     died(deployment, *ids)

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import pytest
@@ -15,7 +16,15 @@ from service.events.consent import ConsentChange
 from service.events.message import MessageStatus, RecipientStatus
 from service.security.encryption import EncryptionKey, Sealer
 from service.store.connection import connect
-from service.store.facts.consent import KeyMissing, consent_of, move_opt_outs, opt_outs, opted_out, record_consent
+from service.store.facts.consent import (
+    KeyMissing,
+    consent_of,
+    move_opt_outs,
+    opt_out_page,
+    opt_outs,
+    opted_out,
+    record_consent,
+)
 from service.store.facts.message_states import MessageState, Recipient, read_state
 from service.store.facts.remembered import Capability, forget, recall, remember
 from service.store.facts.replies import reason_against_answer
@@ -61,7 +70,10 @@ class Deployment:
 
     def listed(self, configured: Sequence[EncryptionKey]) -> set[str]:
         async def listing(store: Store) -> set[str]:
-            return {each.number async for each in opt_outs(store)}
+            numbers = {each.number async for each in opt_outs(store)}
+            # Those by time follow the table wherever an entry moves.
+            assert {each.number for each in (await opt_out_page(store, limit=10_000)).opt_outs} == numbers
+            return numbers
 
         return self.ask(configured, listing)
 
@@ -77,7 +89,8 @@ class Deployment:
 
 async def _value(redis: "Redis", key: bytes) -> Any:
     kind = await redis.type(key)
-    read: Any = {b"hash": redis.hgetall, b"set": redis.smembers, b"string": redis.get}[kind]
+    by_time = partial(redis.zrange, start=0, end=-1, withscores=True)
+    read: Any = {b"hash": redis.hgetall, b"set": redis.smembers, b"string": redis.get, b"zset": by_time}[kind]
     return await read(key)
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from service.store.inbox.accept import find
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.maintenance import expire
 from service.store.inbox.transfer import ImportedEvent, import_events
@@ -94,13 +95,42 @@ def test_a_resolved_issue_is_reopened_by_a_new_death_only(deployment: Deployment
     assert [each.state for each in issues(deployment).values()] == ["reopened"]
 
 
-def test_causes_are_bounded(deployment: Deployment) -> None:
+def fill_causes(deployment: Deployment) -> None:
+    """Leave no room: all further causes of a handler are one."""
     full = {f"{each:016x}": json.dumps({"handler": "h", "reason": str(each), "first": 1}) for each in range(1000)}
     deployment.redis.hset(f"{deployment.namespace}:causes", mapping=full)
+
+
+def test_causes_are_bounded(deployment: Deployment) -> None:
+    fill_causes(deployment)
     died(deployment, "one", greet="new")
     died(deployment, "two", greet="newer")
     assert counted(deployment) == {("greet", "other"): 2}
     assert deployment.run("dead", "list", "--handler", "greet", "--reason", "new", "--json").stdout.count('"id"') == 1
+
+
+@pytest.mark.parametrize("action", ["retry", "drop"])
+def test_causes_that_are_counted_together_are_changed_together_and_no_others(
+    deployment: Deployment, action: str
+) -> None:
+    died(deployment, "apart", greet="known")
+    fill_causes(deployment)
+    died(deployment, "one", greet="new")
+    died(deployment, "two", greet="newer", thank="new")
+    died(deployment, "apart too", greet="known")
+    died(deployment, "stays", thank="newest")
+    ran = deployment.run("dead", action, "--handler", "greet", "--reason", "other", "--yes")
+    assert ran.stdout.endswith(": 2 events.\n"), ran
+    assert counted(deployment) == {("greet", "known"): 2, ("thank", "other"): 1}
+    if action == "retry":
+        two = deployment.ask(lambda store: find(store, "two"))
+        assert two is not None
+        assert {name: each.state for name, each in two.handlers.items()} == {
+            "greet": "pending",
+            "thank": "dead",
+            "fine": "done",
+        }
+    assert deployment.run("audit").code == 0
 
 
 def test_the_causes_and_totals_are_listed(deployment: Deployment) -> None:

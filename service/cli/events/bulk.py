@@ -1,10 +1,8 @@
 """Commands on many events: the bulk job that carries one out, its progress, and its result."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import TypeVar
 
 import typer
@@ -13,13 +11,12 @@ from service.cli.connections import with_redis
 from service.cli.on_record import current_actor
 from service.cli.output import fail, progress, say
 from service.store.inbox.dead_letters import STEP
-from service.store.operators.bulk_jobs import DID, Job, JobRequest, cancel_job, create_job
+from service.store.operators.bulk_jobs import DID, WHY_NOT, Job, JobRequest, cancel_job, create_job
 from service.store.operators.job_runner import carry_out
 from service.store.store import Store
 
 T = TypeVar("T")
 
-WHY_NOT: dict[str, str] = tomllib.loads((files(__package__) / "why_not.toml").read_text("utf-8"))
 DOING = {"retry": "Retrying", "drop": "Dropping", "replay": "Replaying"}
 
 

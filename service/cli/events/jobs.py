@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from service.cli.connections import with_redis
-from service.cli.events.bulk import WHY_NOT, events, follow_job, report
+from service.cli.events.bulk import events, follow_job, report
 from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, LimitOption, YesOption
 from service.cli.output import Cell, confirm, fail, print_table, say, say_json
 from service.store.inbox.transfer import format_timestamp
-from service.store.operators.bulk_jobs import DID, Job, cancel_job, read_job, read_jobs, resume_job
+from service.store.operators.bulk_jobs import DID, WHY_NOT, Job, cancel_job, read_job, read_jobs, resume_job
 
 jobs = typer.Typer(help="List, cancel and resume bulk retries, drops and replays.", no_args_is_help=True)
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of a job, from `ringback jobs list`.")]
@@ -55,7 +55,7 @@ def resume(job: JobId, *, yes: YesOption = False) -> None:
     Exit codes: 0 done, 1 there is no such cancelled job, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     found = _known(job)
-    if found.state != "cancelled":
+    if found.state not in ("cancelled", "ready"):
         fail(f"The job {job} is {found.state}.")
     left = None if found.total is None else found.total - found.done
     confirm(f"{found.request.action.capitalize()} {'its events' if left is None else events(left)}?", yes=yes)

@@ -9,7 +9,7 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.events.after_retry import warn_of_workers
-from service.cli.events.bulk import WHY_NOT, events, in_batches, report, run_job
+from service.cli.events.bulk import events, in_batches, report, run_job
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_events
 from service.cli.events.pause import check_handler
 from service.cli.options import YesOption
@@ -17,7 +17,7 @@ from service.cli.output import confirm, say
 from service.settings import load
 from service.store.inbox.dead_letters import Replayed, replay
 from service.store.inbox.search import EventFilter, matching
-from service.store.operators.bulk_jobs import JobRequest
+from service.store.operators.bulk_jobs import WHY_NOT, JobRequest
 from service.store.store import Store
 
 
@@ -65,7 +65,7 @@ def replay_events(
 
 def _counted(request: JobRequest, ids: list[str]) -> list[Replayed]:
     """Return what a replay would do with each event. Nothing is changed."""
-    step = partial(replay, handler=request.handler, again=request.again, trusted=request.trusted, act=False)
+    step = partial(replay, by="", handler=request.handler, again=request.again, trusted=request.trusted, act=False)
     return with_redis(lambda store: in_batches(ids, partial(step, store), "Counting"))
 
 

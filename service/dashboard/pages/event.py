@@ -10,13 +10,15 @@ from service.dashboard.actions import on_record
 from service.dashboard.event_rows import rows_of
 from service.dashboard.event_view import EventView, body_of, look_at, message_event, numbers_of, texts_of, why_no_body
 from service.dashboard.number_token import token_of
+from service.dashboard.rendering import utc
 from service.dashboard.routes import Page
 from service.dashboard.timeline import in_doubt
 from service.dashboard.visit import View, Visit, path_of
 from service.events.nested_json import dump_json, for_machines
 from service.messages.explanation import explain
 from service.messages.policy_file import InvalidPolicy, policy_of
-from service.security.masking import gives_away, mask_number
+from service.security.masking import gives_away, mask_number, mask_numbers
+from service.store.inbox.dead_letters import read_drop
 from service.store.operators.sessions import number_secret
 
 _EXPLAINED = ("message.sent", "message.finalized", "message.read")
@@ -56,7 +58,7 @@ async def reveal(visit: Visit) -> View:
 async def _view(visit: Visit, event_id: str, *, reveal: bool) -> View:
     found = await look_at(visit.store, event_id)
     if found is None:
-        raise HTTPException(404, "There is no event with this id. It may have expired.")
+        raise HTTPException(404, await _why_none(visit, event_id))
     body = body_of(found.record, reveal=reveal)
     data = {
         "record": found.record,
@@ -71,6 +73,13 @@ async def _view(visit: Visit, event_id: str, *, reveal: bool) -> View:
         "revealed": reveal,
     }
     return View("event", data, live=not reveal)
+
+
+async def _why_none(visit: Visit, event_id: str) -> str:
+    dropped = await read_drop(visit.store, event_id)
+    if dropped is None:
+        return "There is no event with this id. It may have expired."
+    return f"{mask_numbers(dropped.by)} dropped this event on {utc(dropped.at)} UTC. All of its data is gone."
 
 
 async def _links(visit: Visit, found: EventView, *, reveal: bool) -> list[Link]:

@@ -25,7 +25,7 @@ async def _ask_retry(_: Visit, fields: Fields) -> Question:
 
 
 async def _retry(visit: Visit, fields: Fields) -> Outcome:
-    verdicts = await retry(visit.store, [required(fields, "event_id")], trusted=visit.settings.dry_run)
+    verdicts = await retry(visit.store, [required(fields, "event_id")], by=visit.actor, trusted=visit.settings.dry_run)
     return _outcome(fields, "retried", verdicts.count("retried"))
 
 
@@ -43,7 +43,7 @@ async def _settle(visit: Visit, fields: Fields) -> Outcome:
     verdicts: dict[str, OperatorVerdict] = {_SENT: "sent", _NOT_SENT: "not_sent"}
     word = verdicts.get(required(fields, "verdict"), "")
     ids = [required(fields, "event_id")] if word else []
-    changed = await retry(visit.store, ids, word=word, trusted=visit.settings.dry_run) if ids else []
+    changed = await retry(visit.store, ids, by=visit.actor, word=word, trusted=visit.settings.dry_run) if ids else []
     return _outcome(fields, "retried", changed.count("retried"))
 
 
@@ -58,7 +58,8 @@ async def _ask_drop(_: Visit, fields: Fields) -> Question:
 
 
 async def _drop(visit: Visit, fields: Fields) -> Outcome:
-    verdicts = await drop(visit.store, [required(fields, "event_id")], keep_ids=visit.settings.retention)
+    ids = [required(fields, "event_id")]
+    verdicts = await drop(visit.store, ids, by=visit.actor, keep_ids=visit.settings.retention)
     dropped = verdicts.count("dropped")
     return Outcome("/events?state=dead", "dropped", dropped) if dropped else _outcome(fields, "dropped", 0)
 
@@ -81,7 +82,7 @@ async def _replay(visit: Visit, fields: Fields) -> Outcome:
 
 async def _replay_it(visit: Visit, fields: Fields, *, act: bool) -> list[Replayed]:
     ids = [required(fields, "event_id")]
-    return await replay(visit.store, ids, trusted=visit.settings.dry_run, act=act)
+    return await replay(visit.store, ids, by=visit.actor, trusted=visit.settings.dry_run, act=act)
 
 
 def _outcome(fields: Fields, notice: str, number: int) -> Outcome:

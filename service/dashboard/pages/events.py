@@ -5,7 +5,8 @@ from service.dashboard.event_rows import rows_of
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit
 from service.security.masking import mask_number
-from service.store.inbox.event_pages import EventPage, Place, event_page
+from service.store.inbox.event_pages import EventPage, event_page
+from service.store.place import Place
 
 SHOWN = 50
 SECONDS = 0.04
@@ -14,7 +15,7 @@ SECONDS = 0.04
 
 async def events(visit: Visit) -> View:
     """Show events, the newest first."""
-    chosen = await filter_of(visit)
+    chosen = await filter_of(visit, visit.request.query_params)
     after = Place.parse(visit.query("after"))
     page = EventPage([], None, 0)
     if not chosen.wrong:

@@ -10,11 +10,12 @@ from service.dashboard.actions import Action, Fields, Outcome, Question, require
 from service.dashboard.event_rows import rows_of
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
-from service.store.inbox.event_pages import Place, event_page
+from service.store.inbox.event_pages import event_page
 from service.store.inbox.search import EventFilter
 from service.store.operators.audit_log import Actor
-from service.store.operators.bulk_jobs import read_jobs
+from service.store.operators.bulk_jobs import UNENDED, read_jobs
 from service.store.operators.issues import Issue, IssueState, ShownState, issue_history, read_issues, state_issue
+from service.store.place import Place
 
 SHOWN = 50
 EVENTS = 20
@@ -44,7 +45,7 @@ async def issues(visit: Visit) -> View:
         "states": get_args(ShownState),
         "state": state,
         "next": start + SHOWN if start + SHOWN < len(chosen) else None,
-        "jobs": [each for each in await read_jobs(visit.store) if each.state in ("collecting", "running")],
+        "jobs": [each for each in await read_jobs(visit.store) if each.state in UNENDED],
         "dead": sum(each.count for each in chosen),
     }
     return View("issues", data, live=not start)

@@ -1,28 +1,42 @@
-"""Bulk jobs: retry or drop of all dead events of an issue, with a count before, progress, cancel and resume."""
+"""Bulk jobs: retry or drop of an issue, and replay of a filter. Their events are counted before."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from service.dashboard.actions import Action, Fields, Outcome, Question, required
+from service.dashboard.actions import Action, Choice, Fields, Outcome, Question, required
+from service.dashboard.event_filter import FIELDS, filter_of, in_words
+from service.dashboard.handler_names import handler_names
 from service.dashboard.pages.issues import issue_named
+from service.dashboard.rendering import parameters
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
 from service.security.masking import describe_error
 from service.store.inbox.search import EventFilter
 from service.store.operators import bulk_jobs
 from service.store.operators.audit_log import Actor
-from service.store.operators.bulk_jobs import Job, JobRequest, cancel_job, create_job, read_job, read_jobs, resume_job
-from service.store.operators.issues import OTHER, Issue
+from service.store.operators.bulk_jobs import (
+    DID,
+    UNENDED,
+    WHY_NOT,
+    Job,
+    JobRequest,
+    cancel_job,
+    create_job,
+    read_job,
+    read_jobs,
+    resume_job,
+)
+from service.store.operators.issues import Issue
 from service.store.operators.job_runner import carry_out
 from service.store.store import Store
 
 log = structlog.get_logger(__name__)
 
-_APART = "Its causes are counted together, so that its events are not known. Retry or drop them one by one."
+EVERY = "every handler"
 
 
 @dataclass
@@ -47,13 +61,23 @@ async def _carry_out(store: Store, job: str) -> None:
 
 async def jobs(visit: Visit) -> View:
     """Show the latest jobs."""
-    return View("jobs", {"jobs": await read_jobs(visit.store)}, live=True)
+    found = [(each, in_words(each.request.selection)) for each in await read_jobs(visit.store)]
+    return View("jobs", {"jobs": found}, live=True)
 
 
 async def job(visit: Visit) -> View:
     """Show a job and its progress."""
     found = await _job(visit, visit.request.path_params["job"])
-    return View("job", {"job": found, "share": found.done / found.total if found.total else 0}, live=True)
+    did = DID[found.request.action]
+    data = {
+        "job": found,
+        "events": in_words(found.request.selection),
+        "is_ended": found.state not in UNENDED,
+        "share": found.done / found.total if found.total else 0,
+        "did": did,
+        "unchanged": [(WHY_NOT.get(name, name), number) for name, number in found.tally.items() if name != did],
+    }
+    return View("job", data, live=True)
 
 
 async def _job(visit: Visit, job_id: str) -> Job:
@@ -80,21 +104,22 @@ async def _ask_drop(visit: Visit, fields: Fields) -> Question:
 
 
 def _question(issue: Issue, title: str, text: str, button: str, *, danger: bool = False) -> Question:
-    apart = issue.reason == OTHER
-    is_off = apart or not issue.count
-    return Question(title, _APART if apart else text, button, path_of("issues", issue.id), danger=danger, is_off=is_off)
+    back = path_of("issues", issue.id)
+    return Question(title, text, button, back, danger=danger, is_off=not issue.count)
 
 
 async def _begin(visit: Visit, fields: Fields, action: bulk_jobs.Action) -> Outcome:
     found = await issue_named(visit, required(fields, "issue"))
-    if found.reason == OTHER:
-        raise HTTPException(409, _APART)
     wanted = EventFilter(died=found.handler, reason=found.reason)
     settings = visit.settings
     request = JobRequest(action, wanted, trusted=settings.dry_run, keep_ids=settings.retention)
+    return await _create(visit, request, "begun")
+
+
+async def _create(visit: Visit, request: JobRequest, notice: str) -> Outcome:
     created = await create_job(visit.store, request, Actor(visit.actor, "dashboard"))
     _start(visit, created)
-    return Outcome(_path(created), "begun")
+    return Outcome(_path(created), notice)
 
 
 def _start(visit: Visit, job_id: str) -> None:
@@ -110,6 +135,59 @@ async def _drop(visit: Visit, fields: Fields) -> Outcome:
     return await _begin(visit, fields, "drop")
 
 
+async def _ask_count(visit: Visit, fields: Fields) -> Question:
+    wanted = await _selection(visit, fields)
+    names = await handler_names(visit.settings.handlers)
+    return Question(
+        f"Replay {in_words(wanted)}?",
+        "They are counted first. Nothing is changed before you have seen the number, and confirmed it.",
+        "Count them",
+        f"/events{parameters(fields)}",
+        choices=(Choice("only", "Run", options=(EVERY, *sorted(names))),),
+    )
+
+
+async def _count(visit: Visit, fields: Fields) -> Outcome:
+    wanted, only = await _selection(visit, fields), fields.get("only", EVERY)
+    if only != EVERY and only not in await handler_names(visit.settings.handlers):
+        raise HTTPException(400, "There is no handler of this name. Go back, and choose one of the list.")
+    handler = None if only == EVERY else only
+    request = JobRequest("replay", wanted, trusted=visit.settings.dry_run, handler=handler, asks=True)
+    return await _create(visit, request, "counting")
+
+
+async def _selection(visit: Visit, fields: Fields) -> EventFilter:
+    """Return the events of a filter.
+
+    Raises:
+        HTTPException: the filter is wrong.
+    """
+    chosen = await filter_of(visit, fields)
+    if chosen.wrong:
+        raise HTTPException(400, chosen.wrong)
+    if issue_id := chosen.given.get("issue"):
+        issue = await issue_named(visit, issue_id)
+        return replace(chosen.wanted, state="dead", died=issue.handler, reason=issue.reason)
+    return chosen.wanted
+
+
+async def _ask_start(visit: Visit, fields: Fields) -> Question:
+    found = await _job(visit, required(fields, "job"))
+    number = found.total or 0
+    return Question(
+        f"Replay {number:,} events?",
+        "They are processed again, in small batches after new events. Nothing that was sent is sent again.",
+        f"Replay {number:,}",
+        _path(found.id),
+        is_off=found.state != "ready" or not number,
+    )
+
+
+async def _start_counted(visit: Visit, fields: Fields) -> Outcome:
+    found = await _job(visit, required(fields, "job"))
+    return await _resume(visit, fields) if found.state == "ready" else Outcome(_path(found.id), "job_unchanged")
+
+
 async def _ask_cancel(visit: Visit, fields: Fields) -> Question:
     found = await _job(visit, required(fields, "job"))
     text = f"{found.done:,} events were dealt with, and stay so. The others stay unchanged. It can be resumed."
@@ -118,7 +196,7 @@ async def _ask_cancel(visit: Visit, fields: Fields) -> Question:
 
 async def _cancel(visit: Visit, fields: Fields) -> Outcome:
     before = await cancel_job(visit.store, required(fields, "job"))
-    return Outcome(_path(fields["job"]), "cancelled" if before in ("collecting", "running") else "job_unchanged")
+    return Outcome(_path(fields["job"]), "cancelled" if before in UNENDED else "job_unchanged")
 
 
 async def _ask_resume(visit: Visit, fields: Fields) -> Question:
@@ -128,9 +206,10 @@ async def _ask_resume(visit: Visit, fields: Fields) -> Question:
 
 async def _resume(visit: Visit, fields: Fields) -> Outcome:
     before = await resume_job(visit.store, required(fields, "job"))
-    if before == "cancelled":
+    goes_on = before in ("cancelled", "ready")
+    if goes_on:
         _start(visit, fields["job"])
-    return Outcome(_path(fields["job"]), "begun" if before == "cancelled" else "job_unchanged")
+    return Outcome(_path(fields["job"]), "begun" if goes_on else "job_unchanged")
 
 
 async def _about_issue(visit: Visit, fields: Fields) -> dict[str, str | int]:
@@ -142,9 +221,20 @@ async def _about_job(_: Visit, fields: Fields) -> Fields:
     return {"job_id": fields.get("job", "")}
 
 
+async def _about_filter(visit: Visit, fields: Fields) -> Fields:
+    return {"count": in_words(await _selection(visit, fields)), "handler": fields.get("only", EVERY)}
+
+
+async def _about_counted(visit: Visit, fields: Fields) -> dict[str, str | int]:
+    found = await _job(visit, required(fields, "job"))
+    return {"job_id": found.id, "replay": in_words(found.request.selection), "events": found.total or 0}
+
+
 ACTIONS = (
     Action("/retry-issue", "dead retry", ("issue",), _ask_retry, _retry, about=_about_issue),
     Action("/drop-issue", "dead drop", ("issue",), _ask_drop, _drop, about=_about_issue),
+    Action("/replay-events", "events replay", FIELDS, _ask_count, _count, about=_about_filter),
+    Action("/start-job", "events replay", ("job",), _ask_start, _start_counted, about=_about_counted),
     Action("/cancel-job", "jobs cancel", ("job",), _ask_cancel, _cancel, about=_about_job),
     Action("/resume-job", "jobs resume", ("job",), _ask_resume, _resume, about=_about_job),
 )

@@ -12,9 +12,10 @@ from service.dashboard.visit import View, Visit, path_of
 from service.security.masking import mask_number
 from service.store.facts.recipients import KnownRecipient, known_message
 from service.store.inbox.accept import find_all, message_digests
-from service.store.inbox.event_pages import Place, event_page
+from service.store.inbox.event_pages import event_page
 from service.store.inbox.search import EventFilter
 from service.store.operators.sessions import number_secret
+from service.store.place import Place
 
 SHOWN = 40
 SECONDS = 0.04

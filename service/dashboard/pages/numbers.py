@@ -18,10 +18,11 @@ from service.security.numbers import digests_of
 from service.store.effects.ledger import Entry, effects_of
 from service.store.facts.consent import Consent, Opposed, consent_of
 from service.store.inbox.accept import find_all
-from service.store.inbox.event_pages import Place, event_page
+from service.store.inbox.event_pages import event_page
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter
 from service.store.operators.sessions import number_secret
+from service.store.place import Place
 
 SHOWN = 40
 SECONDS = 0.04

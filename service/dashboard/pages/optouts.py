@@ -12,18 +12,20 @@ from service.events.phone_number import canonical_number
 from service.security.masking import mask_number
 from service.store.facts.consent import OptOut, consent_of, opt_out_page, record_consent
 from service.store.operators.sessions import number_secret
+from service.store.place import Place
 
 SHOWN = 100
 HOW = "Give + and the country code, such as +13125550001, or a short code."
 
 
 async def optouts(visit: Visit) -> View:
-    """Show opt-outs: all of them by time where they are few, else in pages without an order."""
-    cursor = visit.query("cursor")
-    page = await opt_out_page(visit.store, limit=SHOWN, cursor=int(cursor) if cursor.isdecimal() else 0)
+    """Show opt-outs, the latest first."""
+    after = Place.parse(visit.query("after"))
+    page = await opt_out_page(visit.store, limit=SHOWN, after=after)
     secret = await number_secret(visit.store)
     rows = [(each, _shown(each), _path(each, secret)) for each in page.opt_outs]
-    return View("optouts", {"rows": rows, "next": page.next, "known": page.known, "is_sorted": page.is_sorted})
+    data = {"rows": rows, "next": page.next, "number": page.number, "after": after}
+    return View("optouts", data, live=after is None)
 
 
 def _shown(opt_out: OptOut) -> str:

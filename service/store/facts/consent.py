@@ -13,12 +13,11 @@ from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
 from service.security.encryption import Form, Sealer, UnopenedText, place_of
 from service.security.masking import is_user_id
+from service.store.place import Place, place_at, rank_at
 from service.store.store import Store, in_pages
 
 _USER = "whatsapp:"
 """The beginning of the name of a WhatsApp user: an id is no number, and never taken for one."""
-MOST_READS = 20
-"""Reads of the table for one page of opt-outs: opt-ins stand in it too."""
 STEP = 500
 """Words that one script may take: a millisecond or two in which the server does nothing else."""
 
@@ -194,37 +193,26 @@ async def opt_outs(store: Store) -> AsyncIterator[OptOut]:
             yield found
 
 
-FEW = 2000
-"""Entries up to which all of them are read and put in order."""
-
-
 @dataclass(frozen=True, slots=True)
 class OptOutPage:
-    """Some opt-outs, and the cursor of the next ones, None at the end.
-
-    `known` counts the numbers whose consent is known, opt-ins too. `is_sorted`: these are all, the latest first.
-    """
+    """Some opt-outs, the latest first, and the place where the next begin, None at the end. `number` counts all."""
 
     opt_outs: list[OptOut]
-    next: int | None
-    known: int
-    is_sorted: bool
+    next: Place | None
+    number: int
 
 
-async def opt_out_page(store: Store, *, limit: int, cursor: int = 0) -> OptOutPage:
-    """Return all opt-outs where they are few. Else return some `limit` of them, in the order of the server's table."""
-    known: int = await store.redis.hlen(store.keys.optouts)  # type: ignore[misc]
-    if known <= FEW:
-        found = [opt_out async for opt_out in opt_outs(store)]
-        return OptOutPage(sorted(found, key=lambda each: -each.since), None, known, is_sorted=True)
-    found, reads = [], 0
-    while len(found) < limit and reads < MOST_READS:
-        cursor, page = await store.redis.hscan(store.keys.optouts, cursor, count=limit)
-        found += [each for form, stored in page.items() if (each := _opt_out(form, stored, store.encryption))]
-        reads += 1
-        if cursor == 0:
-            return OptOutPage(found, None, known, is_sorted=False)
-    return OptOutPage(found, cursor, known, is_sorted=False)
+async def opt_out_page(store: Store, *, limit: int, after: Place | None = None) -> OptOutPage:
+    """Return up to `limit` opt-outs, the latest first. WhatsApp users count among them, and are left out."""
+    redis, index = store.redis, store.keys.optout_times
+    rank = await rank_at(redis, index, after)
+    forms = await redis.zrange(index, rank, rank + limit - 1, desc=True)
+    number: int = await redis.zcard(index)
+    stored = await redis.hmget(store.keys.optouts, forms) if forms else []  # type: ignore[misc]
+    known = ((form, value) for form, value in zip(forms, stored, strict=True) if value is not None)
+    found = [each for form, value in known if (each := _opt_out(form, value, store.encryption))]
+    end = rank + len(forms)
+    return OptOutPage(found, await place_at(redis, index, end) if end < number else None, number)
 
 
 async def remove_opt_out(store: Store, opt_out: OptOut) -> None:

@@ -31,6 +31,14 @@ class Replayed:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """The drop of an event: when (ms), and by which operator."""
+
+    at: int
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeadCause:
     """Why events go dead: which handler, for what reason, and the id of one of them."""
 
@@ -43,6 +51,7 @@ async def retry(
     store: Store,
     ids: Sequence[str],
     *,
+    by: str,
     word: OperatorVerdict = "",
     handler: str | None = None,
     reason: str | None = None,
@@ -51,10 +60,10 @@ async def retry(
 ) -> list[RetryVerdict]:
     """Run the dead handlers of dead events again, with attempts counted anew, if they have this name and reason.
 
-    `word` settles their unresolved effects. `trusted` takes events too whose effects elsewhere are not known here.
-    Events that ended after `before` (ms) stay unchanged.
+    `by` is the operator. `word` settles their unresolved effects. `trusted` takes events too whose effects elsewhere
+    are not known here. Events that ended after `before` (ms) stay unchanged.
     """
-    args = (word, RESOLVED_ANSWER, handler or "", reason or "", int(trusted), "" if before is None else before)
+    args = (by, word, RESOLVED_ANSWER, handler or "", reason or "", int(trusted), "" if before is None else before)
     return [verdict.decode() for verdict in await store.run("dead_retry", *args, *ids)]
 
 
@@ -62,6 +71,7 @@ async def drop(
     store: Store,
     ids: Sequence[str],
     *,
+    by: str,
     handler: str | None = None,
     reason: str | None = None,
     keep_ids: float = DEFAULT_KEEP,
@@ -69,9 +79,9 @@ async def drop(
 ) -> list[RetryVerdict]:
     """Forget dead events for good. Their ids stay for `keep_ids` seconds, so that healing does not raise them again.
 
-    Events that ended after `before` (ms) stay.
+    `by` is the operator. Events that ended after `before` (ms) stay.
     """
-    args = (handler or "", reason or "", int(keep_ids * 1000), "" if before is None else before)
+    args = (by, handler or "", reason or "", int(keep_ids * 1000), "" if before is None else before)
     answers = await store.run("dead_drop", *args, *ids)
     return [verdict.decode() for verdict in answers]
 
@@ -80,6 +90,7 @@ async def replay(
     store: Store,
     ids: Sequence[str],
     *,
+    by: str,
     handler: str | None = None,
     again: bool = False,
     trusted: bool = False,
@@ -88,11 +99,18 @@ async def replay(
 ) -> list[Replayed]:
     """Process ended events once more, with all handlers or with one. `again` forgets that one's effects.
 
-    Without `act` nothing is changed, and the answer says what would be. Events that ended after `before` (ms) stay
-    unchanged.
+    `by` is the operator. Without `act` nothing is changed, and the answer says what would be. Events that ended after
+    `before` (ms) stay unchanged.
     """
-    args = (handler or "", int(again), int(trusted), int(act), "" if before is None else before)
+    args = (by, handler or "", int(again), int(trusted), int(act), "" if before is None else before)
     return [Replayed(verdict.decode(), forgotten) for verdict, forgotten in await store.run("replay", *args, *ids)]
+
+
+async def read_drop(store: Store, event_id: str) -> Dropped | None:
+    """Return who dropped an event. Return None where that is not known, as for one without an id of its own."""
+    stored: bytes = await store.redis.get(store.keys.dropped(event_id)) or b""
+    at, _, by = stored.decode(errors="replace").partition(" ")
+    return Dropped(int(at), by) if at.isdecimal() and by else None
 
 
 async def new_causes(store: Store, *, remember: float) -> tuple[int, list[DeadCause]]:

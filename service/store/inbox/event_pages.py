@@ -6,34 +6,15 @@ Nothing is counted, and no page looks through everything. Where little matches, 
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from typing import Self
 
 from service.store.inbox.accept import PAGE, summaries
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, ranks_between, select, stretches
+from service.store.place import Place, place_at
 from service.store.store import Store
 
 FEW_OPEN = 500
 """Open events up to which all of them are looked through, and put in order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in an index: after the first `passed` of the events with this time (ms), the newest first."""
-
-    at: int
-    passed: int
-
-    def __str__(self) -> str:
-        return f"{self.at}.{self.passed}"
-
-    @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Read what `str` wrote. Return None for anything else."""
-        at, _, passed = text.partition(".")
-        if not (at.isdecimal() and passed.isdecimal() and len(text) < 40):
-            return None
-        return cls(int(at), int(passed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +124,7 @@ class _Reading:
         if event_id is not None:
             found: int | None = await self.store.redis.zrevrank(key, event_id)
             rank = rank if found is None else found + 1
-        last = await self.store.redis.zrange(key, max(0, rank - 1), max(0, rank - 1), desc=True, withscores=True)
-        if not last:
-            return None
-        at = int(last[0][1])
-        return Place(at, rank - await self.store.redis.zcount(key, f"({at}", "+inf"))
+        return await place_at(self.store.redis, key, rank)
 
 
 async def _open_page(store: Store, wanted: EventFilter, limit: int, after: Place | None) -> EventPage:

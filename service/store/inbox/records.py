@@ -15,11 +15,12 @@ EventState = Literal["open", "done", "ignored", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that was done to an event: when (ms), what, and about which handlers or worker."""
+    """Something that was done to an event: when (ms), what, about which handlers or worker, and by which operator."""
 
     at: int
     what: str
     about: Mapping[str, str] = field(default_factory=dict)
+    by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +193,11 @@ def _delivery(text: bytes) -> Delivery | None:
 
 def _note(line: bytes) -> Note | None:
     told = _object(line)
-    at, what, about = told.get("at"), told.get("what"), told.get("about")
+    at, what, about, by = (told.get(name) for name in ("at", "what", "about", "by"))
     if not isinstance(at, int | float) or not isinstance(what, str):
         return None
     words = {name: each for name, each in about.items() if isinstance(each, str)} if isinstance(about, dict) else {}
-    return Note(int(at), what, words)
+    return Note(int(at), what, words, by if isinstance(by, str) else None)
 
 
 def _object(text: bytes) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 from service.store.connection import server_time
 from service.store.inbox.accept import PAGE, summaries, type_digest
 from service.store.inbox.records import EventRecord
-from service.store.operators.issues import OTHER, read_issues
+from service.store.operators.issues import read_issues
 from service.store.store import Store
 
 MINUTE = 60_000
@@ -33,8 +33,9 @@ class EventFilter:
 
     `type` may be a family, such as `10dlc.*`. `about` are the digests that a number may be found by. `since` and
     `until` are milliseconds: of arrival, or for dead events (`dead_ids`) of death. `died` and `reason` are of a dead
-    handler. `because` is the reason of any handler. `attempts` says how often a handler has run at least. `message` are
-    the digests that a message may be found by (`message_digests`). `without_crons` leaves periodic events out.
+    handler. The reason `OTHER` of issues stands for all that are counted together. `because` is the reason of any
+    handler. `attempts` says how often a handler has run at least. `message` are the digests that a message may be found
+    by (`message_digests`). `without_crons` leaves periodic events out.
     """
 
     state: str | None = None
@@ -179,13 +180,12 @@ async def _dead_indexes(store: Store, wanted: EventFilter) -> list[str]:
     """Return the shortest indexes that together hold all such dead events, that of the latest death first."""
     if wanted.died is None and wanted.reason is None:
         return ["dead"]
-    issues = await read_issues(store)
-    if any(each.reason == OTHER for each in issues):
-        return ["dead"]
     return [
         f"died:{each.id}"
-        for each in issues
-        if each.count and wanted.died in (None, each.handler) and wanted.reason in (None, each.reason)
+        for each in await read_issues(store)
+        if each.count
+        and wanted.died in (None, each.handler)
+        and (wanted.reason in (None, each.reason) or each.is_others)
     ]
 
 

@@ -1,7 +1,7 @@
 -- filter_ids: which events of one page of an index, or of those named, are looked for.
 --
--- requires: handlers minute
--- Keys:   <ns>:events, <ns>:dead, <ns>:died:<digest>, <ns>:ended, <ns>:queue, <ns>:event:<id>; none is written
+-- requires: causes handlers minute
+-- Keys:   those of causes, <ns>:events, <ns>:dead, <ns>:died:<digest>, <ns>:ended, <ns>:queue, <ns>:event:<id>; none is written
 -- ARGV:   filters (JSON: state, type (`10dlc.*` for a family), handler, numbers (digests in hex: any), since and until (ms of
 --         arrival), died (the name of a dead handler), reason (of its death), because (the reason of any handler), attempts (runs
 --         of a handler, at least), message (digests in hex: any), without_crons; a missing one matches everything), index
@@ -52,7 +52,7 @@ local function is_wanted(event)
     if not (f[2] or f[1] or ''):find('"' .. filters.handler .. '"', 1, true) then return false end
   end
   if (filters.because or filters.attempts) and not has_run_so(event) then return false end
-  if filters.died or filters.reason then return #dead_handlers(event, filters.died or '', filters.reason or '') > 0 end
+  if filters.died or filters.reason then return #dead_of_cause(event, filters.died or '', filters.reason or '') > 0 end
   return true
 end
 

@@ -7,4 +7,5 @@
 -- Cost:   O(1)
 local removed = redis.call('HDEL', ns .. ':optouts', ARGV[1])
 if removed == 1 then count_form(ARGV[1], -1) end
+redis.call('ZREM', ns .. ':optout_times', ARGV[1])
 return removed

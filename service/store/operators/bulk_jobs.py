@@ -5,8 +5,10 @@ process that starts a job carries it out in small batches. If that process ends,
 """
 
 import secrets
+import tomllib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
 from typing import Any, Literal
 
 import orjson
@@ -20,9 +22,13 @@ from service.store.operators.audit_log import Actor
 from service.store.store import Store
 
 Action = Literal["retry", "drop", "replay"]
-JobState = Literal["collecting", "running", "cancelled", "done"]
+JobState = Literal["collecting", "ready", "running", "cancelled", "done"]
+"""`ready`: its events are counted, and a person has to let it run."""
+UNENDED: tuple[JobState, ...] = ("collecting", "ready", "running")
 DID: Mapping[Action, str] = {"retry": "retried", "drop": "dropped", "replay": "replayed"}
 """The result for an event that was changed."""
+WHY_NOT: Mapping[str, str] = tomllib.loads((files(__package__) / "why_not.toml").read_text("utf-8"))
+"""By any other result: why the event is unchanged."""
 KEPT = 500
 """Jobs that are listed. Ended ones are forgotten after 7 days."""
 PAGE = 1000
@@ -34,6 +40,7 @@ class JobRequest:
 
     `word` settles unconfirmed effects. `trusted` takes imported events too. `handler` is the only one that a replay
     runs, and `again` forgets its effects. `keep_ids` is for how many seconds the ids of dropped events are remembered.
+    `asks` lets a replay wait for a person when its events are counted.
     """
 
     action: Action
@@ -43,10 +50,11 @@ class JobRequest:
     handler: str | None = None
     again: bool = False
     keep_ids: float = DEFAULT_KEEP
+    asks: bool = False
 
     def to_json(self) -> bytes:
         """Return the stored form."""
-        told = {name: getattr(self, name) for name in ("action", "word", "trusted", "handler", "again", "keep_ids")}
+        told = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "selection"}
         return orjson.dumps({**told, "selection": orjson.loads(self.selection.to_json(with_times=True))})
 
     @classmethod
@@ -93,12 +101,13 @@ async def create_job(store: Store, request: JobRequest, actor: Actor, *, ids: Se
         redis.exceptions.RedisError: it is not known whether the job exists. `read_jobs` tells.
     """
     job, now = secrets.token_hex(6), await server_time(store.redis)
-    fields = {"request": request.to_json(), "actor": actor.name, "created_at": now, "state": "collecting"}
+    stored: dict[str, Any] = {"request": request.to_json(), "actor": actor.name, "created_at": now}
+    stored |= {"state": "collecting"}
     if ids is not None:
         await replace_ids(store, job, _pages(ids))
-        fields |= {"state": "running", "collected": len(ids)}
+        stored |= {"state": "running", "collected": len(ids)}
     async with store.redis.pipeline(transaction=True) as pipeline:
-        pipeline.hset(store.keys.job(job), mapping=fields)
+        pipeline.hset(store.keys.job(job), mapping=stored)
         pipeline.zadd(store.keys.jobs, {job: now})
         # Until then its creator has it. Later a worker takes it.
         pipeline.zadd(store.keys.jobs_due, {job: now + 10_000})
@@ -114,6 +123,15 @@ async def replace_ids(store: Store, job: str, pages: AsyncIterator[Sequence[str]
         if page:
             number = await store.redis.rpush(store.keys.job_ids(job), *page)  # type: ignore[misc]
     return number
+
+
+async def end_collection(store: Store, job: Job, number: int, unchanged: Mapping[str, int]) -> None:
+    """Say that a job has listed its events. It runs, or is ready for a person, unless it was cancelled.
+
+    `unchanged` counts, by result, events that were found and not listed.
+    """
+    state = "ready" if job.request.asks else "running"
+    await store.run("job_state", job.id, state, number, orjson.dumps(unchanged))
 
 
 async def read_jobs(store: Store, *, limit: int = 50) -> list[Job]:
@@ -133,7 +151,7 @@ async def cancel_job(store: Store, job: str) -> JobState | Literal["gone"]:
 
 
 async def resume_job(store: Store, job: str) -> JobState | Literal["gone"]:
-    """Let a cancelled job go on with the events that are left. Return its state before."""
+    """Let a cancelled or ready job go on with the events that are left. Return its state before."""
     state: bytes = await store.run("job_state", job, "resume")
     return state.decode()  # type: ignore[return-value]
 
@@ -145,16 +163,16 @@ async def _pages(ids: Sequence[str]) -> AsyncIterator[Sequence[str]]:
 
 def _job(identity: bytes, *flat: bytes) -> Job | None:
     """Read a job, or return None where it cannot be read."""
-    fields: dict[str, bytes] = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
-    numbers: dict[str, Any] = {name: int(fields[name]) for name in ("created_at", "done", "ended_at") if name in fields}
+    stored: dict[str, bytes] = {name.decode(): value for name, value in zip(flat[::2], flat[1::2], strict=True)}
+    numbers: dict[str, Any] = {name: int(stored[name]) for name in ("created_at", "done", "ended_at") if name in stored}
     try:
         return Job(
             id=identity.decode(),
-            request=JobRequest.from_json(fields["request"]),
-            actor=fields["actor"].decode(),
-            state=fields["state"].decode(),  # type: ignore[arg-type]
-            total=int(fields["collected"]) if "collected" in fields else None,
-            tally={name[2:]: int(value) for name, value in fields.items() if name.startswith("v:")},
+            request=JobRequest.from_json(stored["request"]),
+            actor=stored["actor"].decode(),
+            state=stored["state"].decode(),  # type: ignore[arg-type]
+            total=int(stored["collected"]) if "collected" in stored else None,
+            tally={name[2:]: int(value) for name, value in stored.items() if name.startswith("v:")},
             **numbers,
         )
     except (KeyError, ValueError, TypeError):

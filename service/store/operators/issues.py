@@ -40,6 +40,11 @@ class Issue:
     stated_at: int | None = None
 
     @property
+    def is_others(self) -> bool:
+        """Whether it counts several causes of its handler together."""
+        return self.reason == OTHER
+
+    @property
     def state(self) -> ShownState:
         """The state in force. A resolved issue is reopened by a death after it was resolved."""
         if self.stated == "resolved" and self.last_at is not None and self.last_at > (self.stated_at or 0):

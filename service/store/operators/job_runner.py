@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
-from service.store.inbox import dead_letters
+from service.store.inbox.dead_letters import Replayed, RetryVerdict, drop, replay, retry
 from service.store.inbox.search import dead_pages, matching
-from service.store.operators.bulk_jobs import Job, JobRequest, read_job, replace_ids
+from service.store.operators.bulk_jobs import Job, end_collection, read_job, replace_ids
 from service.store.store import Store, check_cancelled
 
 BATCH = 10
@@ -113,49 +113,60 @@ class _Run:
 
     async def _act(self, job: Job, ids: list[str]) -> None:
         began = time.monotonic()
-        results = await perform(self.store, self.job.request, ids, before=self.job.created_at)
+        results = await perform(self.store, self.job, ids)
         self._number, self._tally = len(ids), Counter(results)
         self.on_batch(replace(job, done=job.done + len(ids)), ids, results)
         await asyncio.sleep((time.monotonic() - began) * SHARE)
 
     async def _collect(self) -> None:
         """List the events of the filter, unless the job is cancelled meanwhile."""
+        unchanged: Counter[str] = Counter()
 
         async def pages() -> AsyncIterator[Sequence[str]]:
             async for page in _selected(self.store, self.job):
-                yield page
+                yield await self._replayable(page, unchanged) if self.job.request.asks else page
                 if (await self._ask())[0] != b"collect":
                     return
 
         number = await replace_ids(self.store, self.job.id, pages())
-        if (await self._ask())[0] == b"collect":
-            job = self.store.keys.job(self.job.id)
-            await self.store.redis.hset(job, mapping={"state": "running", "collected": number})  # type: ignore[misc]
+        await end_collection(self.store, self.job, number, unchanged)
+
+    async def _replayable(self, ids: Sequence[str], unchanged: Counter[str]) -> list[str]:
+        """Return the ids of the events that a replay would change, and count the others by their result."""
+        found: list[str] = []
+        for start in range(0, len(ids), BATCH):
+            some = ids[start : start + BATCH]
+            verdicts = [each.verdict for each in await _replay(self.store, self.job, some, act=False)]
+            found += [event_id for event_id, verdict in zip(some, verdicts, strict=True) if verdict == "replayed"]
+            unchanged.update(verdict for verdict in verdicts if verdict != "replayed")
+        return found
 
 
-async def perform(store: Store, request: JobRequest, ids: Sequence[str], *, before: int) -> list[str]:
-    """Carry out a request on these events, if they ended before a time (ms). Return the result for each."""
+async def perform(store: Store, job: Job, ids: Sequence[str]) -> list[RetryVerdict]:
+    """Carry out a job on these events, if they ended before it was created. Return the result for each."""
+    request, by, before = job.request, job.actor, job.created_at
     died, reason = request.selection.died, request.selection.reason
     if request.action == "drop":
-        return list(
-            await dead_letters.drop(store, ids, handler=died, reason=reason, keep_ids=request.keep_ids, before=before)
-        )
-    trusted = request.trusted
+        keep = request.keep_ids
+        return await drop(store, ids, by=by, handler=died, reason=reason, keep_ids=keep, before=before)
     if request.action == "retry":
-        word = request.word
-        return list(
-            await dead_letters.retry(store, ids, word=word, handler=died, reason=reason, trusted=trusted, before=before)
-        )
-    found = await dead_letters.replay(
-        store, ids, handler=request.handler, again=request.again, trusted=trusted, before=before
+        word, trusted = request.word, request.trusted
+        return await retry(store, ids, by=by, word=word, handler=died, reason=reason, trusted=trusted, before=before)
+    return [each.verdict for each in await _replay(store, job, ids, act=True)]
+
+
+async def _replay(store: Store, job: Job, ids: Sequence[str], *, act: bool) -> list[Replayed]:
+    request = job.request
+    handler, again, trusted = request.handler, request.again, request.trusted
+    return await replay(
+        store, ids, by=job.actor, handler=handler, again=again, trusted=trusted, act=act, before=job.created_at
     )
-    return [each.verdict for each in found]
 
 
 def _selected(store: Store, job: Job) -> AsyncIterator[list[str]]:
     """Yield the ids of the events that the job takes, in pages."""
     selection = job.request.selection
-    if job.request.action == "replay":
+    if job.request.action == "replay" and selection.died is None:
         return matching(store, selection)
     until = job.created_at if selection.until is None else min(selection.until, job.created_at)
     return dead_pages(store, replace(selection, until=until))

@@ -36,6 +36,18 @@ local function index_causes(id, at, names, results)
   return table.concat(digests, ' ')
 end
 
+-- dead_of_cause: the names of an event's dead handlers, of this name and for this reason ('': any). OTHER are all reasons that
+-- are counted together.
+local function dead_of_cause(event, wanted, reason)
+  if reason ~= OTHER then return (dead_handlers(event, wanted, reason)) end
+  local found, digests = {}, redis.call('HGET', event, 'causes') or ''
+  local names, reasons = dead_handlers(event, wanted, '')
+  for i, name in ipairs(names) do
+    if reasons[i] == OTHER or not digests:find(cause_of(name, reasons[i]), 1, true) then append(found, name) end
+  end
+  return found
+end
+
 local function leave_causes(id)
   local digests = redis.call('HGET', event_key(id), 'causes') or ''
   for digest in digests:gmatch('%S+') do redis.call('ZREM', died_key(digest), id) end

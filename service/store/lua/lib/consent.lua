@@ -6,8 +6,8 @@
 -- place of all of them.
 --
 -- Value:  'out in source put_out put_in put_source [sealed number]'. Times in ms, '-' where there is none
--- Keys:   <ns>:optouts, <ns>:optout_keys
--- Cost:   O(forms)
+-- Keys:   <ns>:optouts, <ns>:optout_times, <ns>:optout_keys
+-- Cost:   O(forms × log opt-outs)
 
 -- count_form: keep the number of forms that are hidden under one key. Plain numbers are not.
 local function count_form(form, by)
@@ -42,13 +42,27 @@ local function known_consent(forms)
   return known, others
 end
 
--- write_consent: keep what is known of a number under its first form alone
+-- opted_out_at: when the opt-out in force was said (ms), the latest of two, or nil
+local function opted_out_at(known)
+  local latest
+  for at = 1, 4, 3 do
+    local out = known[at] ~= '-' and tonumber(known[at])
+    if out and not is_later(known[at + 1], known[at]) then latest = math.max(latest or out, out) end
+  end
+  return latest
+end
+
+-- write_consent: keep what is known of a number under its first form alone. Its place among the opt-outs is written before the
+-- value that makes it count, and removed after it.
 local function write_consent(forms, sealed, known)
-  local value = table.concat(known, ' ') .. (sealed ~= '' and ' ' .. sealed or '')
+  local value, out_at = table.concat(known, ' ') .. (sealed ~= '' and ' ' .. sealed or ''), opted_out_at(known)
+  if out_at then redis.call('ZADD', ns .. ':optout_times', out_at, forms[1]) end
   if redis.call('HSET', ns .. ':optouts', forms[1], value) == 1 then count_form(forms[1], 1) end
   for i = 2, #forms do
     if redis.call('HDEL', ns .. ':optouts', forms[i]) == 1 then count_form(forms[i], -1) end
   end
+  local gone = { unpack(forms, out_at and 2 or 1) }
+  if #gone > 0 then redis.call('ZREM', ns .. ':optout_times', unpack(gone)) end
 end
 
 -- opted_out: whether a number must not be written to. With `since` (ms): also whether it opted out from then on.

@@ -15,8 +15,8 @@ local function why_not_rerunnable(event, trusted)
 end
 
 -- rerun_handlers: let handlers run again as if for the first time. It is one write with `more` fields and the note of it, so
--- that it happened or did not. An event that made its workers vanish is given one more chance, alone.
-local function rerun_handlers(event, names, what, more)
+-- that it happened or did not. `by` is the operator. An event that made its workers vanish is given one more chance, alone.
+local function rerun_handlers(event, names, what, by, more)
   local fields, reasons = more or {}, {}
   for _, name in ipairs(names) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
@@ -27,7 +27,7 @@ local function rerun_handlers(event, names, what, more)
   local f = redis.call('HMGET', event, 'lapses', 'notes')
   if (tonumber(f[1] or '0') or 0) > 2 then append(fields, 'lapses', 2) end
   redis.call('HDEL', event, 'alone')
-  redis.call('HSET', event, 'notes', noted(f[2], what, reasons), unpack(fields))
+  redis.call('HSET', event, 'notes', noted(f[2], what, reasons, by), unpack(fields))
 end
 
 -- is_half_rerun: whether an ended event was let run by a script that failed before it settled it
