@@ -12,7 +12,7 @@ import typer.main
 from service.cli import app
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
 CODE = re.compile(r"^```(?:sh|console)?\n(.*?)^```$|`([^`]+)`", re.MULTILINE | re.DOTALL)
 
 
