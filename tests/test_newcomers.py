@@ -1,5 +1,6 @@
 """Mistakes that newcomers make: each is told, with what to do."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -128,4 +129,5 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:
-    assert ringback("--version", cwd=tmp_path).stdout.strip() == "0.1.0"
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert ringback("--version", cwd=tmp_path).stdout.strip() == project["version"]
