@@ -38,7 +38,7 @@ class WheelTag(BuildHookInterface):  # type: ignore[type-arg] # older versions o
 
 
 def musl_tag(machine: str) -> str:
-    """Return the tag of a pure wheel for musl 1.1 and newer, on this machine and on those of the image."""
+    """Return the tag of a pure wheel for musl 1.1 and newer, on this machine, x86-64 and ARM."""
     machines = sorted({"x86_64", "aarch64", machine})
     return "py3-none-" + ".".join(f"musllinux_1_1_{each}" for each in machines)
 
