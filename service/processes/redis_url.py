@@ -39,6 +39,7 @@ class RedisTarget:
     database: int = 0
     username: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
+    password_file: Path | None = None
     sentinel_login: Mapping[str, str] = field(default_factory=dict, repr=False)
     tls: Mapping[str, Any] | None = field(default=None, repr=False)
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -75,6 +76,8 @@ def parse_redis_url(url: str) -> RedisTarget:
     authority, path = _split_authority(rest, query)
     login, _, hosts = authority.rpartition("@")
     found = {**_login(login), **_query(query if question else None, tls=scheme.startswith("rediss"))}
+    if found["password"] and found["password_file"]:
+        raise ValueError("has a password and password_file: leave one of them out")
     if scheme == "unix://":
         return RedisTarget(path=_socket_path(hosts, path), **found)
     if scheme.endswith("+sentinel://"):
@@ -199,6 +202,13 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _password_file(text: str) -> Path:
+    path = Path(_file(text))
+    if not path.read_bytes().strip():
+        raise ValueError("names an empty file")
+    return path
+
+
 def _file(text: str) -> str:
     try:
         with Path(text).open("rb"):
@@ -214,7 +224,7 @@ _TLS: dict[str, Reader] = {
     "ssl_certfile": _file,
     "ssl_keyfile": _file,
 }
-_LOGIN: dict[str, Reader] = {"username": str, "password": str, "db": _database}
+_LOGIN: dict[str, Reader] = {"username": str, "password": str, "password_file": _password_file, "db": _database}
 _SENTINEL_LOGIN = {"sentinel_username": "username", "sentinel_password": "password"}
 _CONNECTION: dict[str, Reader] = {"client_name": str, "health_check_interval": _seconds, "socket_keepalive": _flag}
 _OPTIONS: dict[str, Reader] = {**_TLS, **_LOGIN, **dict.fromkeys(_SENTINEL_LOGIN, str), **_CONNECTION}
@@ -228,12 +238,20 @@ def _query(query: str | None, *, tls: bool) -> dict[str, Any]:
         raise ValueError(f"{min(secured)} needs rediss://")
     if secured:
         _check_certificates(secured)
+    if tls:
+        secured["ssl_check_hostname"] = _is_host_checked(secured)
     found: dict[str, Any] = {name: given[name] for name in ("username", "password") if given.get(name)}
     if "db" in given:
         found["database"] = given["db"]
     login = {name: given[option] for option, name in _SENTINEL_LOGIN.items() if option in given}
     options = {name: given[name] for name in _CONNECTION if name in given}
-    return {**found, "sentinel_login": login, "options": options, "tls": secured if tls else None}
+    return {
+        **found,
+        "password_file": given.get("password_file"),
+        "sentinel_login": login,
+        "options": options,
+        "tls": secured if tls else None,
+    }
 
 
 def _option(part: str, number: int) -> tuple[str, Any]:
@@ -244,6 +262,15 @@ def _option(part: str, number: int) -> tuple[str, Any]:
         return name, _OPTIONS[name](_decoded(value))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def _is_host_checked(given: Mapping[str, Any]) -> bool:
+    """Return whether the server's certificate must name the host. The driver's own default is that it need not."""
+    verified = given.get("ssl_cert_reqs") != "none"
+    checked: bool = given.get("ssl_check_hostname", verified)
+    if checked and not verified:
+        raise ValueError("ssl_check_hostname=true needs a certificate: leave ssl_cert_reqs=none out")
+    return checked
 
 
 def _check_certificates(given: Mapping[str, Any]) -> None:

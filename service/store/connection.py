@@ -6,9 +6,7 @@ to the same URL are dropped before their next use. So the name is resolved again
 
 from typing import Any
 
-import redis.asyncio.sentinel as awaited_sentinel
 import redis.connection as blocking
-import redis.sentinel as blocking_sentinel
 from redis import Redis as BlockingRedis
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -20,7 +18,9 @@ from service.processes.redis_url import RedisTarget, format_address, is_cluster_
 from service.security.private_files import Exposed, require_private
 from service.settings import InvalidSettings, Settings
 from service.store.cluster import ASK_SECONDS, SlotOwner
-from service.store.connection_kinds import awaited_kind, blocking_kind, departures_of
+from service.store.connection_kinds import Departures, awaited_kind, blocking_kind, departures_of
+from service.store.password_file import PasswordFile
+from service.store.sentinel_pools import blocking_sentinel_pool, sentinel_pool
 
 CONNECT_SECONDS = 1.0
 
@@ -61,21 +61,20 @@ def connect(url: str, *, timeout: float, connections: int) -> "Redis":
         InvalidSettings: the URL cannot be read.
     """
     target = _target(url)
-    options = {**_options(url, target, timeout), "max_connections": connections, "retry": Retry(NoBackoff(), 0)}
-    if target.master is not None:
-        sentinel = awaited_sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            target.addresses, sentinel_kwargs=_sentinel_options(target, timeout)
-        )
-        through_sentinel: Redis = sentinel.master_for(target.master, connection_class=awaited_kind(target), **options)
-        return through_sentinel
-    # A caller that finds all connections in use waits for one, as long as for a command.
-    pool = BlockingConnectionPool(
-        connection_class=awaited_kind(target),
-        timeout=timeout,  # type: ignore[arg-type]
-        **options,
-    )
-    client: Redis = Redis.from_pool(pool)
-    return client
+    options = {
+        **_options(url, target, timeout),
+        "connection_class": awaited_kind(target),
+        "max_connections": connections,
+        "retry": Retry(NoBackoff(), 0),
+        # Seconds for which a caller that finds all connections in use waits for one.
+        "timeout": timeout,
+    }
+    if target.master is None:
+        client: Redis = Redis.from_pool(BlockingConnectionPool(**options))
+        return client
+    pool = sentinel_pool(target.addresses, target.master, _sentinel_options(target, timeout), **options)
+    through_sentinel: Redis = Redis.from_pool(pool)
+    return through_sentinel
 
 
 def connect_blocking(url: str, *, timeout: float) -> BlockingRedis:
@@ -85,18 +84,14 @@ def connect_blocking(url: str, *, timeout: float) -> BlockingRedis:
         InvalidSettings: the URL cannot be read.
     """
     target = _target(url)
-    options = {**_options(url, target, timeout), "retry": BlockingRetry(NoBackoff(), 0)}
-    if target.master is not None:
-        sentinel = blocking_sentinel.Sentinel(  # type: ignore[no-untyped-call]
-            target.addresses, sentinel_kwargs=_sentinel_options(target, timeout)
-        )
-        through_sentinel: BlockingRedis = sentinel.master_for(
-            target.master, connection_class=blocking_kind(target), **options
-        )  # type: ignore[no-untyped-call]
-        return through_sentinel
-    pool = blocking.ConnectionPool(connection_class=blocking_kind(target), **options)
-    client: BlockingRedis = BlockingRedis.from_pool(pool)
-    return client
+    kind, retry = blocking_kind(target), BlockingRetry(NoBackoff(), 0)
+    options = {**_options(url, target, timeout), "connection_class": kind, "retry": retry}
+    if target.master is None:
+        client: BlockingRedis = BlockingRedis.from_pool(blocking.ConnectionPool(**options))
+        return client
+    pool = blocking_sentinel_pool(target.addresses, target.master, _sentinel_options(target, timeout), **options)
+    through_sentinel: BlockingRedis = BlockingRedis.from_pool(pool)
+    return through_sentinel
 
 
 def address_of(redis: "Redis | BlockingRedis") -> str:
@@ -115,6 +110,13 @@ def address_of(redis: "Redis | BlockingRedis") -> str:
 def is_through_cluster(redis: "Redis") -> bool:
     """Return whether a client asks a cluster for the owner of the slot."""
     return "owner" in redis.connection_pool.connection_kwargs
+
+
+def leave_server(redis: "Redis") -> None:
+    """Drop this process's connections to the server before their next use. So the primary is asked for again."""
+    departures = redis.connection_pool.connection_kwargs.get("departures")
+    if isinstance(departures, Departures):
+        departures.number += 1
 
 
 async def server_time(redis: "Redis") -> int:
@@ -148,16 +150,20 @@ def _options(url: str, target: RedisTarget, timeout: float) -> dict[str, Any]:
         **place,
         **(target.tls or {}),
         **target.options,
+        **_login(target),
         "db": target.database,
-        "username": target.username,
-        "password": target.password,
         "departures": departures_of(url),
     }
 
 
 def _owner(url: str, target: RedisTarget) -> SlotOwner:
-    login = {"username": target.username, "password": target.password}
-    return SlotOwner(target, url.partition("#")[2], {**_timeouts(ASK_SECONDS), **login, **_client_tls(target)})
+    return SlotOwner(target, url.partition("#")[2], {**_timeouts(ASK_SECONDS), **_login(target), **_client_tls(target)})
+
+
+def _login(target: RedisTarget) -> dict[str, Any]:
+    if target.password_file is not None:
+        return {"credential_provider": PasswordFile(target.password_file, target.username)}
+    return {"username": target.username, "password": target.password}
 
 
 def _sentinel_options(target: RedisTarget, timeout: float) -> dict[str, Any]:

@@ -123,6 +123,8 @@ def _permission(error: BaseException) -> str:
 
 def _connection_cause(error: BaseException) -> str:
     chain = list(_chain(error))
+    if any(getattr(each, "verify_code", 0) in _WRONG_NAME for each in chain):
+        return "its certificate names another host"
     for kind, words in _CAUSES:
         if any(isinstance(each, kind) for each in chain):
             return words
@@ -142,6 +144,8 @@ def _is_plain(chain: list[BaseException]) -> bool:
     return bool(reasons & {"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"})
 
 
+_WRONG_NAME = frozenset({62, 64})
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 _CAUSES: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (MasterNotFoundError, "no sentinel knows that master, or none answers"),
     (exceptions.AuthenticationError, "the user name or password is wrong, or one is missing"),

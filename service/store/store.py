@@ -13,6 +13,7 @@ from redis.exceptions import NoScriptError
 
 from service.security.encryption import Sealer
 from service.settings import Settings
+from service.store.connection import leave_server
 from service.store.redis_errors import NotReplicated
 from service.store.scripts import Argument, script
 
@@ -257,6 +258,8 @@ class Store:
         *answers, _, confirmed = await pipeline.execute(raise_on_error=False)
         if isinstance(confirmed, int) and confirmed >= self.replicas:
             return answers
+        # A primary that is cut off from its replicas may have a successor. It does not know, and takes writes.
+        leave_server(self.redis)
         missing = confirmed if isinstance(confirmed, Exception) else NotReplicated(self.replicas, confirmed)
         return [
             missing if each.confirmed and not isinstance(answer, Exception) else answer

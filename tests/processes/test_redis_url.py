@@ -138,7 +138,43 @@ def test_certificates_are_read_at_the_start(tmp_path: Path) -> None:
         "ssl_certfile": str(certificate),
         "ssl_keyfile": str(key),
         "ssl_cert_reqs": "required",
+        "ssl_check_hostname": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("options", "checked"),
+    [
+        ("", True),
+        ("?ssl_cert_reqs=none", False),
+        ("?ssl_check_hostname=false", False),
+        ("?ssl_cert_reqs=optional", True),
+    ],
+)
+def test_the_certificate_must_name_the_host_unless_the_url_says_otherwise(options: str, *, checked: bool) -> None:
+    for scheme in ("rediss", "rediss+cluster"):
+        tls = parse_redis_url(f"{scheme}://host{options}").tls
+        assert tls is not None
+        assert tls["ssl_check_hostname"] is checked
+
+
+def test_a_host_cannot_be_checked_without_a_certificate() -> None:
+    with pytest.raises(ValueError, match="leave ssl_cert_reqs=none out"):
+        parse_redis_url("rediss://host?ssl_cert_reqs=none&ssl_check_hostname=true")
+
+
+def test_a_password_comes_from_the_url_or_from_a_file_that_is_there(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text(f"{SECRET}\n")
+    (tmp_path / "empty").write_text("\n")
+    target = parse_redis_url(f"redis://app@host?password_file={tmp_path}/password")
+    assert (target.username, target.password, target.password_file) == ("app", None, tmp_path / "password")
+    for wrong, told in {
+        f"redis://app:{SECRET}@host?password_file={tmp_path}/password": "leave one of them out",
+        f"redis://app@host?password_file={tmp_path}/empty": "password_file: names an empty file",
+        f"redis://app@host?password_file={tmp_path}/absent": "password_file: names a file that cannot be read",
+    }.items():
+        with pytest.raises(ValueError, match=told):
+            parse_redis_url(wrong)
 
 
 def test_the_text_form_holds_no_login() -> None:

@@ -1,21 +1,14 @@
 """A cluster of real servers: three primaries, each with a replica, on loopback."""
 
-import signal
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from redis import Redis
 from redis.crc import key_slot
-from redis.exceptions import RedisError
 
-from service.cli.demo.stack import free_port
-from service.processes import embedded_server
-from tests.pending import at_once
+from tests.store.server_process import ServerProcess, start_server
 from tests.waiting import wait_for
 
 NODE_TIMEOUT = 500
@@ -24,40 +17,17 @@ SLOTS = 16_384
 NAMESPACE = "{fleet}"
 
 
-@dataclass
-class Node:
-    """One server."""
+Node = ServerProcess
 
-    port: int
-    bus_port: int
-    process: "subprocess.Popen[bytes]"
-    redis: "Redis" = field(repr=False)
 
-    @property
-    def id(self) -> str:
-        """The name that the cluster knows it by."""
-        return str(self.ask("CLUSTER MYID"))
+def node_id(node: Node) -> str:
+    """Return the name that the cluster knows a server by."""
+    return str(node.ask("CLUSTER MYID"))
 
-    def ask(self, *command: Any) -> Any:
-        """Return the answer to a command of several words."""
-        answer = self.redis.execute_command(*command)  # type: ignore[no-untyped-call]
-        return answer.decode() if isinstance(answer, bytes) else answer
 
-    def keys(self, pattern: str) -> list[bytes]:
-        """Return the keys of the deployment that it holds, by a pattern."""
-        return list(self.redis.scan_iter(f"{NAMESPACE}:{pattern}"))
-
-    def answers(self) -> bool:
-        """Whether it is up."""
-        with suppress(RedisError, OSError):
-            return bool(self.redis.ping())
-        return False
-
-    def is_primary(self) -> bool:
-        """Whether it says that it is one."""
-        with suppress(RedisError, OSError):
-            return bool(at_once(self.redis.info("replication"))["role"] == "master")
-        return False
+def keys_of(node: Node, pattern: str) -> list[bytes]:
+    """Return the keys of the deployment that a server holds, by a pattern."""
+    return list(node.redis.scan_iter(f"{NAMESPACE}:{pattern}"))
 
 
 @dataclass
@@ -89,15 +59,14 @@ class Cluster:
 
     def replica_is_level(self) -> bool:
         """Whether the owner's replica has all that the owner wrote."""
-        found = at_once(self.owner().redis.info("replication"))
-        return bool(found.get("connected_slaves")) and found["slave0"]["offset"] == found["master_repl_offset"]
+        return self.owner().has_level_replicas()
 
     def begin_to_move_slot(self) -> tuple[Node, Node]:
         """Open the slot for its move to another primary. Return both."""
         source = self.owner()
         target = next(each for each in self.nodes if each is not source and each.is_primary())
-        target.ask("CLUSTER SETSLOT", self.slot, "IMPORTING", source.id)
-        source.ask("CLUSTER SETSLOT", self.slot, "MIGRATING", target.id)
+        target.ask("CLUSTER SETSLOT", self.slot, "IMPORTING", node_id(source))
+        source.ask("CLUSTER SETSLOT", self.slot, "MIGRATING", node_id(target))
         return source, target
 
     def move_keys(self, source: Node, target: Node, *, most: int = 1_000_000) -> int:
@@ -110,7 +79,7 @@ class Cluster:
     def end_move(self, target: Node, source: Node) -> None:
         """Give the slot to its new owner."""
         for each in (target, source, *(each for each in self.nodes if each.is_primary())):
-            each.ask("CLUSTER SETSLOT", self.slot, "NODE", target.id)
+            each.ask("CLUSTER SETSLOT", self.slot, "NODE", node_id(target))
 
 
 @contextmanager
@@ -123,40 +92,13 @@ def open_cluster(folder: Path) -> Iterator[Cluster]:
         yield Cluster(nodes)
     finally:
         for each in nodes:
-            each.redis.close()
-            with suppress(ProcessLookupError):
-                each.process.send_signal(signal.SIGCONT)
-            each.process.kill()
-            each.process.wait()
+            each.close()
 
 
 def _start(folder: Path) -> Node:
-    """Start a server. Where another program took one of its ports meanwhile, take others."""
-    folder.mkdir(parents=True)
-    while True:
-        node = _launch(folder)
-        wait_for(lambda: node.answers() or node.process.poll() is not None)
-        if node.process.poll() is None:
-            return node
-
-
-def _launch(folder: Path) -> Node:
-    port, bus_port = free_port(), free_port()
-    options = {
-        "port": port,
-        "cluster-enabled": "yes",
-        "cluster-port": bus_port,
-        "cluster-node-timeout": NODE_TIMEOUT,
-        "cluster-replica-validity-factor": 0,
-        "repl-diskless-sync-delay": 0,
-        "dir": folder,
-        "appendonly": "yes",
-        "appendfsync": "always",
-        "maxmemory-policy": "noeviction",
-    }
-    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
-    process = subprocess.Popen([str(embedded_server.find_server()), *words], stdout=subprocess.DEVNULL)
-    return Node(port, bus_port, process, Redis(port=port, socket_timeout=2))
+    return start_server(
+        folder, cluster_enabled="yes", cluster_node_timeout=NODE_TIMEOUT, cluster_replica_validity_factor=0
+    )
 
 
 def _join(nodes: list[Node]) -> None:
@@ -169,9 +111,9 @@ def _join(nodes: list[Node]) -> None:
     wait_for(lambda: all(each.ask("CLUSTER INFO")["cluster_known_nodes"] == "6" for each in nodes))
     for primary, replica in zip(primaries, replicas, strict=True):
         wait_for(partial(_knows, replica, primary))
-        replica.ask("CLUSTER REPLICATE", primary.id)
+        replica.ask("CLUSTER REPLICATE", node_id(primary))
     wait_for(lambda: all(each.ask("CLUSTER INFO")["cluster_state"] == "ok" for each in nodes))
-    wait_for(lambda: all(at_once(each.redis.info("replication"))["master_link_status"] == "up" for each in replicas))
+    wait_for(lambda: all(each.follows(primary.port) for each, primary in zip(replicas, primaries, strict=True)))
 
 
 def _knows(one: Node, other: Node) -> bool:

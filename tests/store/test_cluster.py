@@ -1,7 +1,6 @@
 """A Redis in cluster mode: one slot holds a deployment, and its owner is asked for whenever it changes."""
 
 import json
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from service.store.redis_errors import WrongServer
 from tests.pending import at_once
 from tests.processes.fleet import Fleet, open_fleet
 from tests.processes.running import ringback
-from tests.store.cluster import Cluster, Node, open_cluster
+from tests.store.cluster import Cluster, Node, keys_of, open_cluster
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
@@ -99,7 +98,7 @@ def test_events_go_on_within_seconds_after_the_owner_was_killed(cluster: Cluster
     wait_for(lambda: have_run(cluster, before))
     wait_for(cluster.replica_is_level)
 
-    cluster.owner().process.kill()
+    cluster.owner().kill()
     killed = time.monotonic()
     after = [envelope("test.after", {}) for _ in range(20)]
     wait_for(lambda: status(fleet, after[0]) == 200)
@@ -117,10 +116,10 @@ def test_events_go_on_while_the_owner_is_stopped_and_after_it_comes_back(cluster
     wait_for(lambda: have_run(cluster, [first]))
     wait_for(cluster.replica_is_level)
     stopped = cluster.owner()
-    stopped.process.send_signal(signal.SIGSTOP)
+    stopped.stop()
     second = envelope("test.second", {})
     wait_for(lambda: status(fleet, second) == 200, seconds=30)
-    stopped.process.send_signal(signal.SIGCONT)
+    stopped.go_on()
     wait_for(lambda: stopped.answers() and not stopped.is_primary())
     fleet.accepted(third := envelope("test.third", {}))
     wait_for(lambda: have_run(cluster, [first, second, third]))
@@ -129,7 +128,7 @@ def test_events_go_on_while_the_owner_is_stopped_and_after_it_comes_back(cluster
 
 def records(node: Node) -> dict[bytes, bytes | None]:
     """All that the server holds of events: records, indexes, counts and queue."""
-    names = [each for kind in ("event:*", "events", "counts", "queue", "held:*") for each in node.keys(kind)]
+    names = [each for kind in ("event:*", "events", "counts", "queue", "held:*") for each in keys_of(node, kind)]
     return {name: at_once(node.redis.dump(name)) for name in sorted(names)}
 
 

@@ -329,7 +329,9 @@ def test_failures_of_the_connection_are_told_with_their_cause(
         assert "certificate is not trusted" in told(monkeypatch, f"rediss://:{PASSWORD}@127.0.0.1:{port}")
         plain = told(monkeypatch, f"redis://127.0.0.1:{port}")
         assert "rediss://" in plain, plain
-        trusted = told(monkeypatch, f"rediss://127.0.0.1:{port}?ssl_ca_certs={chain}")
+        named = told(monkeypatch, f"rediss://127.0.0.1:{port}?ssl_ca_certs={chain}")
+        assert "its certificate names another host" in named
+        trusted = told(monkeypatch, f"rediss://127.0.0.1:{port}?ssl_ca_certs={chain}&ssl_check_hostname=false")
         assert "certificate" not in trusted
     with answering(b"-ERR unknown command\r\n") as port:
         assert "does not speak TLS" in told(monkeypatch, f"rediss://127.0.0.1:{port}")

@@ -2,10 +2,8 @@
 
 import json
 import signal
-import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from service.store.redis_errors import NotReplicated
 from service.store.store import Store
 from tests.pending import at_once
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
+from tests.processes.load import under_load
 from tests.processes.running import ringback
 from tests.store.test_failover import Pair, opened_pair
 from tests.telnyx_events import envelope, fresh_number
@@ -120,50 +119,27 @@ def waits(pair: Pair) -> int:
     return int(told.get("cmdstat_wait", {}).get("calls", 0))
 
 
-@dataclass
-class Load:
-    """Events, delivered one after the other until the end. Those that were answered with 200 are kept."""
-
-    fleet: Fleet
-    acknowledged: list[str] = field(default_factory=list)
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def run(self) -> None:
-        while not self.ended.is_set():
-            event = envelope("test.count", {})
-            if answer(self.fleet, event)[0] == 200:
-                self.acknowledged.append(event["data"]["id"])
-
-
 @pytest.mark.slow  # real processes
 def test_a_failover_loses_nothing_that_was_answered_with_200(pair: Pair, fleet: Fleet) -> None:
     fleet.start_worker()
-    loads = [Load(fleet) for _ in range(4)]
-    threads = [threading.Thread(target=each.run) for each in loads]
-    for each in threads:
-        each.start()
-    wait_for(lambda: sum(len(each.acknowledged) for each in loads) > 100)
-    # Nobody waits for the replica: what it lacks at this moment is lost.
-    pair.primary.process.kill()
-    pair.replica_redis.replicaof("NO", "ONE")
-    pair.replica_redis.config_set("min-replicas-to-write", 0)
-    # The new primary has no replica. Those that deliver see 503 from now on.
-    pair.move_name()
-    for load in loads:
-        load.ended.set()
-    for each in threads:
-        each.join()
-    acknowledged = {one for load in loads for one in load.acknowledged}
+    with under_load(fleet, lambda: envelope("test.count", {})) as load:
+        load.wait_for_more(100)
+        # Nobody waits for the replica: what it lacks at this moment is lost.
+        pair.primary.process.kill()
+        pair.replica_redis.replicaof("NO", "ONE")
+        pair.replica_redis.config_set("min-replicas-to-write", 0)
+        # The new primary has no replica. Those that deliver see 503 from now on.
+        pair.move_name()
     held = {
         key.decode().rpartition(":")[2] for key in pair.replica_redis.scan_iter(f"{NAMESPACE}:event:*", count=10_000)
     }
-    assert acknowledged <= held
+    assert load.ids <= held
     environment = {**fleet.environment, "RINGBACK_REPLICAS": "0"}
     wait_for(lambda: _open(fleet, environment) == 0)
     audited = ringback("audit", "--json", cwd=fleet.folder, **environment)
     assert (audited.returncode, json.loads(audited.stdout)["difference"]) == (0, [])
     runs = at_once(pair.replica_redis.hgetall(f"{NAMESPACE}:user:runs"))
-    assert {one.encode() for one in acknowledged} <= set(runs)
+    assert {one.encode() for one in load.ids} <= set(runs)
 
 
 def _open(fleet: Fleet, environment: dict[str, str]) -> int:

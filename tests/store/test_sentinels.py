@@ -1,0 +1,172 @@
+"""Sentinels: a failover under load, a partition, and the old primary that comes back."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from service.store.connection import connect
+from tests.pending import at_once
+from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
+from tests.processes.load import Load, under_load
+from tests.processes.running import ringback
+from tests.store.sentinels import Trio, open_trio
+from tests.store.server_process import ServerProcess, start_server
+from tests.telnyx_events import envelope, fresh_number
+from tests.waiting import wait_for
+
+HANDLERS = """
+from service import Context, Event, Router
+
+router = Router()
+
+@router.on("test.send")
+async def send(event: Event, ctx: Context) -> None:
+    await ctx.telnyx.messages.send(from_="+13125550199", to=event.payload["to"], text="hello")
+"""
+
+Break = Callable[[Trio, ServerProcess], None]
+BREAKS: dict[str, tuple[Break, Break]] = {
+    "kill -9": (lambda trio, old: old.kill(), lambda trio, old: old.start_again()),
+    # Clients keep their connections to a primary that the others take for dead.
+    "partition": (Trio.shut_out_watchers, Trio.let_in_watchers),
+    "SIGSTOP": (lambda trio, old: old.stop(), lambda trio, old: old.go_on()),
+}
+"""How the primary is lost, and how it comes back."""
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def trio(tmp_path: Path) -> Iterator[Trio]:
+    with open_trio(tmp_path / "trio") as opened:
+        yield opened
+
+
+def lose_primary(trio: Trio, load: Load, kind: str) -> float:
+    """Lose the primary under load, and get it back as a replica. Return the longest gap in seconds without a 200."""
+    breaking, mending = BREAKS[kind]
+    old = trio.primary()
+    load.wait_for_more(20)
+    lost_at = time.monotonic()
+    breaking(trio, old)
+    trio.wait_for_another(old)
+    # While the old primary is still away.
+    load.wait_for_more(20)
+    mending(trio, old)
+    trio.wait_until_whole()
+    load.wait_for_more(20)
+    return load.longest_gap(lost_at)
+
+
+def settled(fleet: Fleet) -> dict[str, int]:
+    """Return what `ringback audit` counts, once nothing is open."""
+
+    def audited() -> dict[str, int] | None:
+        ended = ringback("audit", "--json", cwd=fleet.folder, **fleet.environment)
+        found = json.loads(ended.stdout or "{}")
+        return found if ended.returncode == 0 and found["open"] == 0 else None
+
+    return wait_for(audited, seconds=60)
+
+
+def lost(trio: Trio, load: Load) -> set[str]:
+    """Return the acknowledged events that are not there."""
+    held = at_once(trio.primary().redis.zrange(f"{NAMESPACE}:events", 0, -1))
+    return load.ids - {each.decode() for each in held}
+
+
+def sends(fleet: Fleet) -> list[int]:
+    """Return for each number how many messages Telnyx took."""
+    numbers = {each.body["to"] for each in fleet.simulator.requests if each.method == "POST"}
+    return [len(fleet.sent_to(each)) for each in numbers]
+
+
+@pytest.mark.anyio
+async def test_a_caller_that_finds_all_connections_in_use_waits_for_one(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "server")
+    sentinel = start_server(
+        tmp_path / "sentinel", is_sentinel=True, sentinel=[f"monitor shop 127.0.0.1 {server.port} 1"]
+    )
+    try:
+        async with connect(f"redis+sentinel://127.0.0.1:{sentinel.port}/shop/0", timeout=5, connections=2) as redis:
+            assert sorted(await asyncio.gather(*(redis.incr("x") for _ in range(20)))) == [*range(1, 21)]
+    finally:
+        server.close()
+        sentinel.close()
+
+
+@pytest.mark.slow  # real processes
+@pytest.mark.timeout(300)
+def test_nothing_acknowledged_is_lost_and_nothing_is_sent_twice_when_sentinels_change_the_primary(
+    trio: Trio, tmp_path: Path
+) -> None:
+    with open_fleet(tmp_path, HANDLERS, REDIS_URL=trio.url, RINGBACK_REPLICAS="1", RINGBACK_LIMITS="sms=1000") as fleet:
+        fleet.start_ingress()
+        fleet.start_worker()
+        with under_load(fleet, lambda: envelope("test.send", {"to": fresh_number()})) as load:
+            for kind in ("kill -9", "partition"):
+                lose_primary(trio, load, kind)
+        counted = settled(fleet)
+        assert lost(trio, load) == set()
+        assert counted["done"] == counted["accepted"] >= len(load.ids)
+        assert {*sends(fleet)} == {1}
+        assert [each.poll() for each in fleet.processes] == [None, None]
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_ten_rounds_of_each_kind_of_loss(trio: Trio, tmp_path: Path, replicas: int) -> None:
+    """Print what was lost, and the longest gap without a 200 of each kind."""
+    gaps: dict[str, list[float]] = {kind: [] for kind in BREAKS}
+    missing: dict[str, int] = dict.fromkeys(BREAKS, 0)
+    variables = {"REDIS_URL": trio.url, "RINGBACK_REPLICAS": str(replicas), "RINGBACK_LIMITS": "sms=1000"}
+    with open_fleet(tmp_path, HANDLERS, **variables) as fleet:
+        fleet.start_ingress()
+        fleet.start_worker()
+        with under_load(fleet, lambda: envelope("test.send", {"to": fresh_number()})) as load:
+            for _ in range(10):
+                for kind in BREAKS:
+                    before = len(lost(trio, load))
+                    gaps[kind].append(lose_primary(trio, load, kind))
+                    missing[kind] += len(lost(trio, load)) - before
+        settled(fleet)
+        worst = {kind: f"{max(each):.1f} s" for kind, each in gaps.items()}
+        print(f"REPLICAS={replicas}: {len(load.ids)} acknowledged, lost {missing}, longest gaps {worst}")  # noqa: T201
+        assert max(each for one in gaps.values() for each in one) < 5
+        assert {*sends(fleet)} == {1}
+        # docs/redis.md: with 0, what a primary acknowledges while it is cut off is lost.
+        assert (sum(missing.values()) == 0) == (replicas == 1)
+        assert (missing["partition"] > 0) == (replicas == 0)
+
+
+@pytest.mark.parametrize("replicas", [pytest.param(1, marks=pytest.mark.soak), pytest.param(2, marks=pytest.mark.slow)])
+def test_a_failover_to_a_replica_that_lags_loses_nothing_that_all_had_to_confirm(
+    trio: Trio, tmp_path: Path, replicas: int
+) -> None:
+    with open_fleet(tmp_path, HANDLERS, REDIS_URL=trio.url, RINGBACK_REPLICAS=str(replicas)) as fleet:
+        fleet.start_ingress()
+        primary, other, laggard = trio.servers
+        with under_load(fleet, lambda: envelope("test.unheard", {})) as load:
+            load.wait_for_more(20)
+            trio.cut_off_replica(laggard)
+            if replicas == 1:
+                load.wait_for_more(20)
+            else:
+                refused = load.refused
+                wait_for(lambda: load.refused >= refused + 5)
+            primary.kill()
+            other.kill()
+            assert trio.wait_for_another(primary) is laggard
+            for each in (primary, other):
+                each.start_again()
+            trio.wait_until_whole()
+            load.wait_for_more(20)
+        assert bool(lost(trio, load)) == (replicas == 1)
