@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.ingress.app import create_app
 from service.ingress.http_protocol import bounded_config
-from service.ingress.whole_requests import TakesWholeRequests, WholeRequest
+from service.ingress.whole_requests import Taker, TakesWholeRequests
 from service.processes.sockets import listen
 from service.routing import Router
 from service.security.telnyx_signature import public_key_text, sign
@@ -137,8 +137,9 @@ class Host:
         assert self.app is not None, "no test is running"
         await self.app(scope, receive, send)
 
-    def take(self, request: WholeRequest) -> bool:
-        return isinstance(self.app, TakesWholeRequests) and self.app.take(request)
+    def taker(self, url: bytes, server: tuple[str, int | None] | None) -> Taker | None:
+        app: object = self.app
+        return app.taker(url, server) if isinstance(app, TakesWholeRequests) else None
 
     @contextmanager
     def serving(self, app: Starlette) -> Iterator[str]:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Protocol
 
 import orjson
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 Answer = dict[str, str]
@@ -64,28 +64,16 @@ def write_answer(cycle: RequestResponseCycle, answer: bytes) -> bool:
 async def respond(send: Send, status: int, answer: Answer) -> None:
     """Send a JSON answer."""
     body = orjson.dumps(answer)
-    headers, whole = _answer(status, body)
+    headers, whole = _answer(status, body, closes=False)
     cycle = cycle_of(send)
     if status in UNREAD or cycle is None or not write_answer(cycle, whole):
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
-def on_wire(status: int, answer: Answer) -> bytes:
-    """Return a whole answer as its bytes on the wire."""
-    return _answer(status, orjson.dumps(answer))[1]
-
-
-async def respond_to(status: int, answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Send a JSON answer. Without its first two arguments it is an ASGI application."""
-    del scope, receive
-    await respond(send, status, answer)
-
-
-async def fail(error: Exception, scope: Scope, receive: Receive, send: Send) -> None:
-    """Raise an error. Without its first argument it is an ASGI application, which uvicorn answers 500 for."""
-    del scope, receive, send
-    raise error
+def on_wire(status: int, answer: Answer, *, closes: bool) -> bytes:
+    """Return a whole answer as its bytes on the wire. `closes` says that the connection ends with it."""
+    return _answer(status, orjson.dumps(answer), closes=closes)[1]
 
 
 def cycle_of(call: Receive | Send) -> RequestResponseCycle | None:
@@ -97,14 +85,14 @@ def cycle_of(call: Receive | Send) -> RequestResponseCycle | None:
 
 
 @lru_cache(maxsize=64)
-def _answer(status: int, body: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def _answer(status: int, body: bytes, *, closes: bool) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Return the headers of an answer, and the whole of it as its bytes on the wire."""
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
     if status == 503:
         headers.append((b"retry-after", b"1"))
     if status == 405:
         headers.append((b"allow", b"POST"))
-    if status in UNREAD:
+    if closes or status in UNREAD:
         headers.append((b"connection", b"close"))
     lines = [b"%b: %b\r\n" % header for header in headers]
     return headers, b"".join([STATUS_LINE[status], *lines, b"\r\n", body])

@@ -24,8 +24,9 @@ from uvicorn.supervisors import Multiprocess
 from service.ingress.http_protocol import bounded_config
 from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.ingress.refusal_log import RefusalLog
-from service.ingress.webhook_endpoint import Reception, WebhookApplication
-from service.ingress.whole_requests import WholeRequest
+from service.ingress.webhook_application import WebhookApplication
+from service.ingress.webhook_endpoint import Reception
+from service.ingress.whole_requests import Taker
 from service.ingress.wrong_address import WrongAddress
 from service.monitoring.health import Endpoint, HealthProbe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs
@@ -76,11 +77,11 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         **_with_or_without_slash("/webhooks/failover", replace(reception, arrived_by="failover")),
     }
     app = WebhookApplication(
+        receptions,
         routes=[*(Route(path, each, methods=None) for path, each in receptions.items()), *_public(health, settings)],
         exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
         lifespan=_lifespan(metrics, inbox, probe, refusals, accepting, probing),
     )
-    app.receptions = receptions
     app.router.redirect_slashes = False
     app.state.admin = Starlette(routes=health)
     return app
@@ -151,15 +152,14 @@ class _ByPort:
         self._admin_port = admin_port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        chosen = self._app.state.admin if self._is_admin(scope) else self._app
+        chosen = self._app.state.admin if self._is_admin(scope.get("server")) else self._app
         await chosen(scope, receive, send)
 
-    def take(self, request: WholeRequest) -> bool:
-        """Take a webhook whose whole body is here."""
-        return not self._is_admin(request.scope) and self._app.take(request)
+    def taker(self, url: bytes, server: tuple[str, int | None] | None) -> Taker | None:
+        """Return the function that takes a webhook whose whole body is here."""
+        return None if self._is_admin(server) else self._app.taker(url, server)
 
-    def _is_admin(self, scope: Scope) -> bool:
-        server = scope.get("server")
+    def _is_admin(self, server: tuple[str, int | None] | None) -> bool:
         return server is not None and server[1] == self._admin_port
 
 

@@ -12,13 +12,12 @@ from weakref import WeakKeyDictionary
 import httptools
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from service.ingress.answers import AnswerTransport
 from service.ingress.connection_limit import ConnectionLimit, Waiting
 from service.ingress.refusal_log import RefusalLog, peer_of
-from service.ingress.whole_requests import TakesWholeRequests, WholeRequest
+from service.ingress.whole_request_protocol import WholeRequestProtocol
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65_536
@@ -45,7 +44,7 @@ class TooManyPipelined(Exception):
     """Too many requests wait behind one that is not answered yet."""
 
 
-class BoundedHttpProtocol(HttpToolsProtocol):
+class BoundedHttpProtocol(WholeRequestProtocol):
     """Closes a connection that sends too much, takes too long, or does not read."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -56,11 +55,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._stalled_bytes = 0
         self._awaits_first_byte = True
-        self.lingers = False
-        self._answering = AnswerTransport(self)
-        self._keep_alive = True
-        self._unstarted: tuple[RequestResponseCycle, Any] | None = None
-        self._takes_whole = isinstance(self.app, TakesWholeRequests)
         self._refusal, self._reason = 400, "not an HTTP request"
         self._head_timer: asyncio.TimerHandle | None = None
         self._abort_timer: asyncio.TimerHandle | None = None
@@ -98,11 +92,11 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.send_400_response(self._reason)
             return
-        self._start()
+        self.start()
         if self._stalled_bytes > MAX_HEAD_BYTES:
             self._refusal = 431
             self.send_400_response(_TOO_LARGE)
-        if self._in_head or self._is_idle():
+        if self._in_head or self.is_idle:
             # Any data, even a blank line between two requests, has ended uvicorn's keep-alive timer.
             self._expect_head()
 
@@ -143,9 +137,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._in_head, self._stalled_bytes = False, 0
         self._stop_head_timer()
         super().on_headers_complete()
-        self.cycle.transport = self._answering
-        # An answer that comes before the end of the body says that the connection closes.
-        self._keep_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -155,18 +146,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End the request's body."""
         super().on_message_complete()
-        if not self.cycle.response_started:
-            self.cycle.keep_alive = self._keep_alive
-        if not self.cycle.response_complete:
+        if not self.is_idle:
             self._limit.note(self, Waiting.FOR_US)
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()
-        self._start()
         if self.lingers:
             self._unset_keepalive_if_required()
-        if self._is_idle():
+        if self.is_idle:
             self._limit.note(self, Waiting.FOR_CLIENT)
         self._abort_if_unread()
 
@@ -181,14 +169,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         if self._abort_timer is not None and not self.transport.is_closing():
             self._abort_timer.cancel()
             self._abort_timer = None
-        self._limit.note(self, Waiting.FOR_CLIENT if self._is_idle() else Waiting.FOR_US)
+        self._limit.note(self, Waiting.FOR_CLIENT if self.is_idle else Waiting.FOR_US)
         super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request (400), or one whose head is too large (431)."""
         self._refusals.note(self._refusal, msg, peer_of(self.client))
-        if not self._is_idle():
+        if not self.is_idle:
             # An answer now would be taken for that of the request before.
+            self.abandon()
             self.transport.abort()
         elif not self.transport.is_closing():
             answer = b'{"error":"%b"}' % msg.encode()
@@ -202,7 +191,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """End the connection after the answer that is being made."""
-        self._keep_alive = False
         super().shutdown()
         self._abort_if_unread()
 
@@ -215,7 +203,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def end_after_answer(self) -> None:
         """End the connection, once the rest of its request has come or has had its time."""
-        if self.cycle.more_body and not self.lingers and not self.transport.is_closing():
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and cycle.more_body and not self.lingers and not self.transport.is_closing():
             # The rest of the request is read and dropped: an answer must not be reset away (RFC 9112, 9.6).
             self.lingers, self._stalled_bytes = True, 0
             self.transport.write_eof()
@@ -227,24 +216,6 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """End the connection at once, in favour of a newer one."""
         self._stop_head_timer()
         self.transport.abort()
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        # The rest of the data may hold the whole body.
-        self._unstarted = cycle, app
-
-    def _start(self) -> None:
-        """Start to answer the request whose head has come."""
-        if self._unstarted is None:
-            return
-        (cycle, app), self._unstarted = self._unstarted, None
-        taken = self._takes_whole and not cycle.more_body and app is self.app
-        if not (taken and app.take(WholeRequest(cycle, super()._start_asgi_task))):
-            super()._start_asgi_task(cycle, app)
-
-    def _is_idle(self) -> bool:
-        # Before the first request there is none, whatever uvicorn's annotation says.
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is None or cycle.response_complete
 
     def _refuse_head(self) -> None:
         self._refusal, self._reason = 431, _TOO_LARGE

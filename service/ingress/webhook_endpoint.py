@@ -4,25 +4,21 @@ The order spares work for unknown senders: the declared length and the form of t
 """
 
 import time
-from asyncio import Future
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from logging import ERROR, WARNING
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
-from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from service import clock
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
 from service.events.opt_out_words import opt_out_words
-from service.ingress.answers import UNREAD, Answer, cycle_of, fail, on_wire, respond, respond_to
+from service.ingress.answers import Answer, cycle_of, respond
 from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
 from service.ingress.metrics import IngressMetrics
 from service.ingress.refusal_log import RefusalLog, RewriteCheck, peer_of
-from service.ingress.whole_requests import Turns, WholeRequest
+from service.ingress.whole_requests import Headers, WholeRequest
 from service.ingress.wrong_address import WrongAddress
 from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_signature_headers
 from service.settings import Settings
@@ -79,7 +75,7 @@ class Reception:
         try:
             status, reason, answer = 200, *await self._accepted(scope, receive)
         except (Refused, NotAccepted) as refusal:
-            status, reason, answer = self._refuse(scope, refusal)
+            status, reason, answer = self.refuse(scope.get("client"), refusal)
         except Disconnected:
             return
         self.metrics.answered(status, reason, self.arrived_by, time.perf_counter() - began)
@@ -89,66 +85,43 @@ class Reception:
         """Receive a request whose whole body is here, and answer it once its event is durable."""
         if request.is_abandoned:
             return
-        reserved = BodyReservation(self.budget)
+        delivery = _Delivery(self, request)
         try:
-            signature, body = self._signature_headers(request.scope), request.body
-            self._reserve(reserved, len(body))
-            arrival = self._read(signature, body)
-            stored = None if arrival is None else self.inbox.submit(arrival)
-        except Exception as error:  # noqa: BLE001 - `_finish` answers it
-            self._finish(request, reserved, partial(_raise, error))
-            return
-        if arrival is None or stored is None:
-            self._finish(request, reserved, lambda: PROBED)
-        else:
-            stored.add_done_callback(partial(self._take_answer, request, reserved, arrival))
+            signature, body = self._signature_headers(request.headers), request.body
+            self._reserve(delivery.reserved, len(body))
+            delivery.arrival = self._read(signature, body)
+            if delivery.arrival is None:
+                delivery.answer(200, *PROBED)
+            else:
+                self.inbox.submit(delivery.arrival, delivery)
+        except Exception as error:  # noqa: BLE001 - the delivery answers it
+            delivery.set_exception(error)
 
-    def _take_answer(
-        self, request: WholeRequest, reserved: BodyReservation, arrival: NewEvent, stored: "Future[Acceptance]"
-    ) -> None:
-        self._finish(request, reserved, lambda: self._note(arrival, self.inbox.acceptance(stored)))
-
-    def _finish(
-        self, request: WholeRequest, reserved: BodyReservation, outcome: Callable[[], tuple[str, Answer]]
-    ) -> None:
-        """Answer what `outcome` returns or raises."""
-        reserved.release()
-        try:
-            status, reason, answer = 200, *outcome()
-        except (Refused, NotAccepted) as refusal:
-            status, reason, answer = self._refuse(request.scope, refusal)
-        except Exception as error:  # noqa: BLE001 - uvicorn logs it and answers 500, as for every application
-            request.run(partial(fail, error))
-            return
-        self.metrics.answered(status, reason, self.arrived_by, time.perf_counter() - request.began)
-        if status in UNREAD or not request.write(on_wire(status, answer)):
-            request.run(partial(respond_to, status, answer))
-
-    def _refuse(self, scope: Scope, refusal: Refused | NotAccepted) -> tuple[int, str, Answer]:
+    def refuse(self, client: tuple[str, int] | None, refusal: Refused | NotAccepted) -> tuple[int, str, Answer]:
         """Log a refusal. Return its status, its reason and the answer."""
         status, hints = (refusal.status, refusal.hints) if isinstance(refusal, Refused) else (503, {})
         # Telnyx alone can sign what is no JSON object: that is an event lost.
         level = ERROR if status == 400 else WARNING
-        self.refusals.note(status, refusal.reason, peer_of(scope.get("client")), level=level, **hints)
+        self.refusals.note(status, refusal.reason, peer_of(client), level=level, **hints)
         return status, refusal.reason, {"error": refusal.reason}
 
     async def _accepted(self, scope: Scope, receive: Receive) -> tuple[str, Answer]:
-        signature = self._signature_headers(scope)
+        signature = self._signature_headers(scope["headers"])
         with BodyReservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
             arrival = self._read(signature, body)
-            return PROBED if arrival is None else self._note(arrival, await self.inbox.accept(arrival))
+            return PROBED if arrival is None else self.note(arrival, await self.inbox.accept(arrival))
 
-    def _signature_headers(self, scope: Scope) -> SignatureHeaders:
+    def _signature_headers(self, headers: Headers) -> SignatureHeaders:
         """Return the signature of a request of acceptable length."""
-        declared = _declared_length(scope)
+        declared = _declared_length(headers)
         if declared is not None and declared > self.settings.max_body:
             raise self._too_large()
         now = clock.now()
         try:
-            return read_signature_headers(scope["headers"], now, int(self.settings.tolerance))
+            return read_signature_headers(headers, now, int(self.settings.tolerance))
         except InvalidSignature as error:
-            raise Refused(401, error.reason, **_clock_hint(scope, now)) from None
+            raise Refused(401, error.reason, **_clock_hint(headers, now)) from None
 
     async def _body(self, receive: Receive, reserved: BodyReservation) -> bytes:
         try:
@@ -214,7 +187,7 @@ class Reception:
         kept = signature if self.settings.forward_url is not None else None
         return NewEvent.from_envelope(envelope, body, self.arrived_by, signature=kept, keep=self.settings.retention)
 
-    def _note(self, arrival: NewEvent, acceptance: Acceptance) -> tuple[str, Answer]:
+    def note(self, arrival: NewEvent, acceptance: Acceptance) -> tuple[str, Answer]:
         """Count what became of an event. Return the reason and the answer."""
         if acceptance.status == "accepted":
             self.metrics.accepted(arrival.type, arrival.occurred_at, clock.now())
@@ -222,37 +195,48 @@ class Reception:
         return acceptance.status, {"status": acceptance.status}
 
 
-class WebhookApplication(Starlette):
-    """Starlette, which hands webhooks on before its middleware and its router: those cost a tenth of a request."""
+class _Delivery:
+    """A whole request that waits until its event is durable. It takes the result in place of a future."""
 
-    receptions: dict[str, Reception]
+    __slots__ = ("_is_done", "_reception", "_request", "arrival", "reserved")
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._turns = Turns()
+    def __init__(self, reception: Reception, request: WholeRequest) -> None:
+        self._reception = reception
+        self._request = request
+        self._is_done = False
+        self.arrival: NewEvent | None = None
+        self.reserved = BodyReservation(reception.budget)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        reception = self.receptions.get(scope["path"]) if scope["type"] == "http" else None
-        if reception is None or scope.get("root_path") or self.user_middleware:
-            await super().__call__(scope, receive, send)
+    def done(self) -> bool:
+        """Return whether it is answered, or nobody waits for the answer."""
+        return self._is_done
+
+    def set_result(self, acceptance: Acceptance) -> None:
+        """Answer what became of the event."""
+        try:
+            if self.arrival is not None:
+                self.answer(200, *self._reception.note(self.arrival, acceptance))
+        except Exception as error:  # noqa: BLE001 - those behind it in the batch are answered too
+            self.set_exception(error)
+
+    def set_exception(self, error: Exception) -> None:
+        """Answer a refusal, or 500 for a bug."""
+        error = self._reception.inbox.explain(error)
+        if isinstance(error, Refused | NotAccepted):
+            self.answer(*self._reception.refuse(self._request.client, error))
         else:
-            await reception(scope, receive, send)
+            log.error("a webhook could not be answered", exc_info=error)
+            self.answer(500, "internal error", {"error": "internal error"})
 
-    def take(self, request: WholeRequest) -> bool:
-        """Take a webhook whose whole body is here."""
-        scope = request.scope
-        reception = self.receptions.get(scope["path"])
-        if reception is None or scope["method"] != "POST" or scope.get("root_path") or self.user_middleware:
-            return False
-        if request.expects_word:
-            return False
-        self._turns.add(partial(reception.take, request))
-        return True
-
-
-def _raise(error: Exception) -> NoReturn:
-    raise error
+    def answer(self, status: int, reason: str, answer: Answer) -> None:
+        """Send an answer, and count it."""
+        if self._is_done:
+            return
+        self._is_done = True
+        self.reserved.release()
+        took = time.perf_counter() - self._request.began
+        self._reception.metrics.answered(status, reason, self._reception.arrived_by, took)
+        self._request.answer(status, answer)
 
 
 def _is_complete(receive: Receive) -> bool:
@@ -261,8 +245,8 @@ def _is_complete(receive: Receive) -> bool:
     return cycle is not None and not cycle.more_body
 
 
-def _declared_length(scope: Scope) -> int | None:
-    for name, value in scope["headers"]:
+def _declared_length(headers: Headers) -> int | None:
+    for name, value in headers:
         if name == b"content-length" and value.isdigit():
             return int(value[:_LONGEST_LENGTH])
     return None
@@ -277,9 +261,9 @@ def _no_room() -> Refused:
     return Refused(503, "too many bodies are being read")
 
 
-def _clock_hint(scope: Scope, now: float) -> dict[str, str]:
+def _clock_hint(headers: Headers, now: float) -> dict[str, str]:
     """Return the age of the signature by the request's own timestamp, if it has one."""
-    for name, value in scope["headers"]:
+    for name, value in headers:
         if name == b"telnyx-timestamp" and value.isdigit() and len(value) <= 16:
             seconds = int(now) - int(value)
             return {"signed": f"{abs(seconds)} s {'ago' if seconds >= 0 else 'ahead of this clock'}"}

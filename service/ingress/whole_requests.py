@@ -1,20 +1,21 @@
 """Requests that came as a whole: an application answers them without a task for each.
 
 A task, its events and its coroutines cost as much as all of HTTP. A request whose body is still to come has them, and
-so has every application without `take`.
+so has every application without `taker`.
 """
 
 import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from starlette.types import ASGIApp, Scope
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from service.ingress.answers import UNREAD, Answer, on_wire
 
-from service.ingress.answers import write_answer
+T = TypeVar("T")
 
+Headers = list[tuple[bytes, bytes]]
+"""Names in small letters, and values."""
 MAX_PER_TURN = 16
 """Requests that are taken before the loop looks at its sockets again.
 
@@ -23,67 +24,65 @@ ingress for Redis.
 """
 
 
+class Connection(Protocol):
+    """A connection, as the answer to its request needs it. `client` is the peer's address and port."""
+
+    client: tuple[str, int] | None
+    stays_open: bool
+
+    def answer_whole(self, answer: bytes, *, closes: bool) -> None:
+        """Send an answer. `closes` says that the connection ends with it."""
+
+
 class WholeRequest:
     """A request with its whole body. `began` is seconds of the performance counter."""
 
-    __slots__ = ("_cycle", "_run", "began")
+    __slots__ = ("_connection", "began", "body", "headers", "is_abandoned")
 
-    def __init__(self, cycle: RequestResponseCycle, run: Callable[[RequestResponseCycle, Any], None]) -> None:
-        self._cycle = cycle
-        self._run = run
+    def __init__(self, connection: Connection, headers: Headers, body: bytes) -> None:
+        self._connection = connection
+        self.headers = headers
+        self.body = body
         self.began = time.perf_counter()
-
-    @property
-    def scope(self) -> Scope:
-        """The scope, as ASGI has it."""
-        return self._cycle.scope  # type: ignore[return-value]
-
-    @property
-    def body(self) -> bytes:
-        """The body."""
-        return bytes(self._cycle.body)
-
-    @property
-    def is_abandoned(self) -> bool:
+        self.is_abandoned = False
         """Whether the client has gone. There is nobody to answer."""
-        return self._cycle.disconnected
 
     @property
-    def expects_word(self) -> bool:
-        """Whether the client waits for a word before it believes that its body is wanted."""
-        return self._cycle.waiting_for_100_continue
+    def client(self) -> tuple[str, int] | None:
+        """The address and port of the peer."""
+        return self._connection.client
 
-    def write(self, answer: bytes) -> bool:
-        """Send a whole answer, head and body. Return False and do nothing where only `run` can."""
-        if not write_answer(self._cycle, answer):
-            return False
-        # Else the connection and its last request would wait for the garbage collector.
-        self._cycle.on_response = _nothing
-        return True
+    def answer(self, status: int, answer: Answer) -> None:
+        """Send a JSON answer."""
+        if not self.is_abandoned:
+            closes = status in UNREAD or status == 500 or not self._connection.stays_open
+            self._connection.answer_whole(on_wire(status, answer, closes=closes), closes=closes)
 
-    def run(self, app: ASGIApp) -> None:
-        """Let an ASGI application answer, in a task."""
-        self._run(self._cycle, app)
+
+Taker = Callable[[WholeRequest], None]
 
 
 @runtime_checkable
 class TakesWholeRequests(Protocol):
     """An ASGI application that also answers whole requests."""
 
-    def take(self, request: WholeRequest) -> bool:
-        """Take a request, to answer it later. Return False where it must run as ASGI."""
+    def taker(self, url: bytes, server: tuple[str, int | None] | None) -> Taker | None:
+        """Return the function that takes a POST to a URL at an address of the server, to answer it later.
+
+        None where it must run as ASGI.
+        """
 
 
 class Turns:
     """Calls functions from the event loop, some in each of its turns, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._waiting: deque[tuple[Callable[[Any], None], Any]] = deque()
         self._is_due = False
 
-    def add(self, call: Callable[[], None]) -> None:
+    def add(self, call: Callable[[T], None], argument: T) -> None:
         """Call a function in one of the next turns."""
-        self._waiting.append(call)
+        self._waiting.append((call, argument))
         self._schedule()
 
     def _schedule(self) -> None:
@@ -95,11 +94,8 @@ class Turns:
         self._is_due = False
         try:
             for _ in range(min(MAX_PER_TURN, len(self._waiting))):
-                self._waiting.popleft()()
+                call, argument = self._waiting.popleft()
+                call(argument)
         finally:
             # One that raises must not hold up those behind it.
             self._schedule()
-
-
-def _nothing() -> None:
-    """Do nothing."""

@@ -11,7 +11,7 @@ import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from service.store.store import ScriptCall, Store, check_cancelled
 
@@ -25,11 +25,27 @@ MAX_BYTES = 1024**2
 """Limits of one batch."""
 
 
+Answer_contra = TypeVar("Answer_contra", contravariant=True)
+
+
+class PendingAnswer(Protocol[Answer_contra]):
+    """The place of an answer that somebody waits for, such as a future."""
+
+    def done(self) -> bool:
+        """Return whether it has its answer, or nobody waits for one."""
+
+    def set_result(self, result: Answer_contra, /) -> None:
+        """Give the answer. Raises nothing."""
+
+    def set_exception(self, exception: Exception, /) -> None:
+        """Give an error in its place. Raises nothing."""
+
+
 class _Waiter(NamedTuple, Generic[Item, Answer]):
     """An item, the answer that its caller waits for, and until when (by the loop's clock)."""
 
     item: Item
-    answer: "asyncio.Future[Answer]"
+    answer: "PendingAnswer[Answer]"
     deadline: float
 
 
@@ -68,8 +84,13 @@ class Batcher(Generic[Item, Answer]):
         If the caller stops waiting, the item may be committed all the same. After `timeout` seconds the answer is a
         TimeoutError.
         """
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.add(item, answer)
+        return answer
+
+    def add(self, item: Item, answer: "PendingAnswer[Answer]") -> None:
+        """Commit an item, and set its answer, as `submit` says. The answer itself must not wait for anything."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Answer] = loop.create_future()
         deadline = loop.time() + self._timeout
         self._waiting.append(_Waiter(item, answer, deadline))
         if self._timer is None and self._timeout < math.inf:
@@ -78,7 +99,6 @@ class Batcher(Generic[Item, Answer]):
         if self._flushing is None:
             # A task and a context of its own. A caller that ends must not cut off the batch of the others.
             self._flushing = loop.create_task(self._flush(), context=contextvars.Context())
-        return answer
 
     async def close(self, *, within: float) -> None:
         """Wait for the batch in flight, at most `within` seconds, and drop the rest."""

@@ -34,7 +34,7 @@ BESIDE = frozenset(
 TURNS = frozenset(
     {
         "BoundedHttpProtocol.data_received",
-        "Batcher.submit",
+        "Batcher.add",
         "accept",
         "claim",
         "RunLedger.begin",

@@ -74,15 +74,15 @@ def test_requests_in_one_piece_are_answered_in_order(stack: Stack, connection: s
     assert b"accepted" not in health
 
 
-@pytest.mark.parametrize("place", ["submit", "acceptance"])
+@pytest.mark.parametrize("place", [(GroupCommit, "submit"), (Reception, "note")], ids=["before", "after"])
 def test_a_bug_is_answered_with_500(
-    stack: Stack, connection: socket.socket, monkeypatch: pytest.MonkeyPatch, place: str
+    stack: Stack, connection: socket.socket, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str]
 ) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(GroupCommit, place, broken)
+        patched.setattr(*place, broken)
         assert ask(connection, signed(stack, "test.broken"))[0] == 500
     assert stack.deliver(envelope("test.whole", {})).json() == {"status": "accepted"}
 
@@ -101,7 +101,7 @@ def test_the_loop_looks_at_its_sockets_between_turns() -> None:
                 raise ZeroDivisionError
 
         for number in range(MAX_PER_TURN + 2):
-            turns.add(lambda number=number: call(number))  # type: ignore[misc]
+            turns.add(call, number)
         while len(done) < MAX_PER_TURN + 3:  # noqa: ASYNC110 - one turn of the loop
             await asyncio.sleep(0)
         return done

@@ -1,13 +1,11 @@
 """Group commit: concurrent webhooks share one round trip to Redis."""
 
-import asyncio
 import builtins
-from contextlib import suppress
 from functools import partial
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
-from service.store.batching import Batcher
+from service.store.batching import Batcher, PendingAnswer
 from service.store.inbox.accept import Acceptance, NewEvent, accept
 from service.store.redis_errors import describe_cause
 from service.store.store import Store
@@ -34,30 +32,24 @@ class GroupCommit:
             partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body), timeout=timeout
         )
 
-    def submit(self, arrival: NewEvent) -> "asyncio.Future[Acceptance]":
-        """Return the answer, which is there once the event is durable. `acceptance` reads it.
+    def submit(self, arrival: NewEvent, answer: PendingAnswer[Acceptance]) -> None:
+        """Accept an event. The answer is set once it is durable. `explain` reads an error.
 
         Raises:
             NotAccepted: too many wait already.
         """
-        if len(self._batcher) >= MAX_WAITING:
-            raise NotAccepted("too many events wait for Redis")
-        return self._batcher.submit(arrival)
+        self._check_room()
+        self._batcher.add(arrival, answer)
 
-    def acceptance(self, answer: "asyncio.Future[Acceptance]") -> Acceptance:
-        """Read an answer that is there.
-
-        Raises:
-            NotAccepted: Redis could not take the event in time.
-        """
-        try:
-            return answer.result()
-        except builtins.TimeoutError:
+    def explain(self, error: Exception) -> Exception:
+        """Return NotAccepted where an error says that Redis could not take an event in time, otherwise the error."""
+        if isinstance(error, builtins.TimeoutError):
             trouble = self._batcher.trouble
             outage = f"Redis is unreachable ({describe_cause(trouble)})" if trouble else "Redis did not answer in time"
-            raise NotAccepted(outage) from None
-        except RedisError as error:
-            raise NotAccepted(f"Redis refuses writes ({describe_cause(error)})") from None
+            return NotAccepted(outage)
+        if isinstance(error, RedisError):
+            return NotAccepted(f"Redis refuses writes ({describe_cause(error)})")
+        return error
 
     async def accept(self, arrival: NewEvent) -> Acceptance:
         """Wait until the event is durable.
@@ -65,10 +57,15 @@ class GroupCommit:
         Raises:
             NotAccepted: Redis could not take it in time, or too many wait already.
         """
-        answer = self.submit(arrival)
-        with suppress(builtins.TimeoutError, RedisError):
-            await answer
-        return self.acceptance(answer)
+        self._check_room()
+        try:
+            return await self._batcher.submit(arrival)
+        except (builtins.TimeoutError, RedisError) as error:
+            raise self.explain(error) from None
+
+    def _check_room(self) -> None:
+        if len(self._batcher) >= MAX_WAITING:
+            raise NotAccepted("too many events wait for Redis")
 
     async def close(self) -> None:
         """Wait for the batch in flight."""
