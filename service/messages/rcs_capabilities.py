@@ -8,6 +8,7 @@ from telnyx import AsyncTelnyx
 
 from service.events.message import REACHED
 from service.messages.rcs_sending import FAILED
+from service.outbound.carriers import carrier_name
 from service.routing import Context
 from service.store.facts.remembered import TEXT_ONLY, Capability, forget, recall, remember
 from service.store.store import Store
@@ -70,7 +71,7 @@ class RcsCapabilities:
         Raises:
             telnyx.APIError: Telnyx refused, or could not be reached.
         """
-        found = {} if afresh else await recall(self.store, agent, numbers)
+        found = {} if afresh else await recall(self.store, agent, numbers, name_of=carrier_name)
         progress(len(found))
         missing = [number for number in dict.fromkeys(numbers) if number not in found]
         for start in range(0, len(missing), MOST_AT_ONCE):
@@ -94,7 +95,7 @@ class RcsCapabilities:
 async def contradict(ctx: Context, agent: str, number: str, status: str) -> bool:
     """Forget what a message's end (`status`) shows to be wrong. Return whether anything was forgotten."""
     store = ctx.services.store
-    known = (await recall(store, agent, [number])).get(number)
+    known = (await recall(store, agent, [number], name_of=carrier_name)).get(number)
     if known is None or status not in (FAILED if known.capable else REACHED):
         return False
     await forget(store, agent, number)

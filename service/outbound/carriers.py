@@ -11,6 +11,11 @@ _PATTERNS = {
 }
 
 
+def carrier_name(listed: str) -> str:
+    """Return the one name of a carrier, or of one that is not in the table its listed name, in small letters."""
+    return carrier_of(listed) or " ".join(listed.casefold().split())
+
+
 @lru_cache(maxsize=1000)
 def carrier_of(listed: str | None) -> str | None:
     """Return the one name of a carrier, or None where it is unknown."""

@@ -13,6 +13,7 @@ from typing import Any
 from telnyx import AsyncTelnyx, NotFoundError
 
 from service.events.tolerant_model import list_of
+from service.outbound.carriers import carrier_name
 from service.registrations.status_changes import Followed, Known, Reading, Status
 from service.store.facts.rcs_agents import AgentStanding, agent_standings, note_standings, note_test_devices
 from service.store.facts.remembered import all_known, compare_and_set, snapshot
@@ -95,11 +96,18 @@ def standing_of(agent: Any) -> AgentStanding:
     """Return how far an agent has come. A provider without approvals by carrier launches an agent for all of them."""
     approvals: Sequence[Any] = agent.carrier_approvals or ()
     approved = tuple(sorted(each.approval_id for each in approvals if each.status == "APPROVED"))
+    answers = {is_approved: _carriers(approvals, is_approved=is_approved) for is_approved in (True, False)}
+    unapproved = tuple(sorted(answers[False] - answers[True]))
     launched = bool(approved) or agent.status == "LIVE" or (agent.status == "LAUNCHED" and not approvals)
-    answers = {*sections_of(agent).values(), *(each.status for each in approvals)}
+    statuses = {*sections_of(agent).values(), *(each.status for each in approvals)}
     invites = {each.invite_status for each in agent.test_devices or ()}
-    pending = agent.status in AGENT_UNDER_REVIEW or not UNANSWERED.isdisjoint(answers | invites)
-    return AgentStanding(launched, pending, approved)
+    pending = agent.status in AGENT_UNDER_REVIEW or not UNANSWERED.isdisjoint(statuses | invites)
+    return AgentStanding(launched, pending, approved, unapproved)
+
+
+def _carriers(approvals: Sequence[Any], *, is_approved: bool) -> set[str]:
+    rows = (each for each in approvals if (each.status == "APPROVED") == is_approved)
+    return {carrier_name(each.carrier) for each in rows if each.carrier}
 
 
 async def _note_agents(store: Store, agents: Iterable[Any]) -> None:

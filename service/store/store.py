@@ -108,8 +108,9 @@ class Keys:
     | `<ns>:notice:<cause>` | hash | entries about a cause: new ones, and those of its latest message |
     | `<ns>:snapshot:<kind>` | hash | for ever, by id: the last known state of a registration of that kind |
     | `<ns>:throttle:<name>` | string | the holder of a throttle: an action that may happen once in a while |
-    | `<ns>:rcs:<number>` | hash | for 31 days, by agent: the phone's RCS capability, and whether it is a test device |
+    | `<ns>:rcs:<number>` | hash | for 31 days: a phone's carrier, and by agent its capability or test |
     | `<ns>:rcs_agents` | hash | agent under registration → which phones may be asked about, and since when (JSON) |
+    | `<ns>:rcs_unapproved` | set | the agents among these that some carrier has not approved |
     | `<ns>:gone_receiver:<hash of a URL>` | string | a receiver of forwarded events that answered 410 |
     | `<ns>:audit_log` | stream | actions of operators: who, when, what |
     | `<ns>:session:<digest>` | string | a signed-in user of the dashboard (JSON), by the digest of the token |
@@ -148,6 +149,7 @@ class Keys:
         self.paused = f"{namespace}:paused"
         self.queue = f"{namespace}:queue"
         self.rcs_agents = f"{namespace}:rcs_agents"
+        self.rcs_unapproved = f"{namespace}:rcs_unapproved"
         self.readyz = f"{namespace}:readyz"
         self.sent_regions = f"{namespace}:sent_regions"
         self.under_way = f"{namespace}:under_way"

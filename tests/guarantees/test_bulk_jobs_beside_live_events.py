@@ -158,7 +158,7 @@ def test_a_killed_command_is_gone_on_with_by_a_worker_and_a_stopped_one_by_a_per
 @pytest.mark.timeout(300)
 def test_a_job_is_cancelled_within_a_second_by_page_and_by_command_and_survives_its_dashboard(tmp_path: Path) -> None:
     number, port = 2_500, free_port()
-    with open_fleet(tmp_path, HANDLERS, RINGBACK_DASHBOARD_PORT=str(port)) as fleet:
+    with open_fleet(tmp_path, HANDLERS, RINGBACK_DASHBOARD_PORT=str(port), RINGBACK_DRY_RUN="true") as fleet:
         died(fleet, number)
         dashboard = fleet.start("dashboard")
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=OWN_PAGE, trust_env=False, timeout=30) as pages:

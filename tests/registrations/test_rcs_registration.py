@@ -11,13 +11,15 @@ from handlers import rcs_registration
 from service import Router, clock
 from service.events import RcsAgentStatusChanged, RcsBrandStatusChanged, RcsCarrierApprovalStatusChanged
 from service.messages.rcs_capabilities import RcsCapabilities
-from service.store.facts.remembered import Capability
+from service.security.encryption import Sealer
+from service.store.facts.remembered import CARRIER, Capability
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
 from service.testing.samples import payload_in, sample
 from tests.cli.at_stack import asked
+from tests.pending import pending
 from tests.registrations.noted import arrive, noted
 from tests.stack import Stack
 from tests.telnyx_events import fresh_number
@@ -279,6 +281,56 @@ def test_what_was_refused_is_asked_again_once_another_carrier_approves(stack: St
         poll(stack, "third", reason=None)
         assert look_up(stack, agent, early, late) == [True, True]
     assert asked_for(stack) == 2
+
+
+def test_a_phone_is_not_asked_about_while_the_carrier_that_a_message_named_has_not_approved(
+    stack: Stack, client: telnyx.Telnyx
+) -> None:
+    stack.start_worker(ROUTER)
+    agent, other, unknown, device = new_agent(stack, client), fresh_number(), fresh_number(), fresh_number()
+    for number in (other, unknown, device):
+        stack.simulator.set_carrier(number, "AT&T")
+    launch(client, agent)
+    client.rcs.agents.test_devices.create(agent, phone_number=device)
+    stack.simulator.decide_rcs_agent(agent, phone_number=device, decision="ACCEPTED")
+    stack.simulator.decide_rcs_agent(agent, carrier="Verizon", decision="APPROVED")
+    poll(stack, "first")
+    for number in (other, device):
+        stack.deliver(sms_of_carrier(number, "AT&T Mobility"))
+    assert look_up(stack, agent, other, unknown, device) == [False, False, True]
+    assert asked_for(stack) == 1
+    assert not any(other in orjson.dumps(each.body).decode() for each in stack.simulator.requests if each.body)
+    stack.simulator.decide_rcs_agent(agent, carrier="AT&T", decision="APPROVED")
+    begun = clock.now()
+    with clock.moved(lambda: begun + 1):
+        poll(stack, "second")
+    with clock.moved(lambda: begun + 2):
+        assert look_up(stack, agent, other, unknown) == [True, True]
+
+
+def sms_of_carrier(number: str, carrier: str) -> dict[str, Any]:
+    """A delivered SMS that names the carrier of its recipient."""
+    body = sample("sms.delivered", number=number)
+    body["data"]["payload"]["to"][0]["carrier"] = carrier
+    return body
+
+
+def test_carriers_of_phones_are_kept_only_while_some_carrier_has_not_approved(
+    stack: Stack, client: telnyx.Telnyx
+) -> None:
+    stack.start_worker(ROUTER)
+    number = fresh_number()
+
+    def is_known() -> bool:
+        key = stack.keys.rcs(Sealer(()).hide(number))
+        return bool(stack.ask(lambda store: pending(store.redis.hexists(key, CARRIER))))
+
+    stack.deliver(sms_of_carrier(number, "Verizon"))
+    assert not is_known()
+    launch(client, new_agent(stack, client))
+    poll(stack, "first")
+    stack.deliver(sms_of_carrier(number, "Verizon"))
+    assert is_known()
 
 
 def test_a_phone_is_asked_about_again_once_its_carrier_may_have_withdrawn(stack: Stack, client: telnyx.Telnyx) -> None:

@@ -19,6 +19,7 @@ class AgentStanding:
     """How far an agent has come.
 
     `launched`: a carrier has approved it, so that phones can be asked about. `approved` are the ids of these approvals.
+    `unapproved` are the names of carriers that have not approved it, as `service.outbound.carriers` gives them.
     `pending`: something of it is under review. `since` is when its approvals last changed (seconds since 1970): a phone
     that was refused before may be reached now. `lost_at` is when it last lost an approval: before, a phone was reached
     that may not be reached now.
@@ -27,6 +28,7 @@ class AgentStanding:
     launched: bool
     pending: bool
     approved: tuple[str, ...] = ()
+    unapproved: tuple[str, ...] = ()
     since: float = 0.0
     lost_at: float = 0.0
 
@@ -54,8 +56,10 @@ async def note_standings(store: Store, now: Mapping[str, AgentStanding]) -> None
             known = before.get(agent)
             if known != (after := standing.after(known)):
                 pipeline.hset(store.keys.rcs_agents, agent, orjson.dumps(asdict(after)).decode())
+            (pipeline.sadd if standing.unapproved else pipeline.srem)(store.keys.rcs_unapproved, agent)
         if gone:
             pipeline.hdel(store.keys.rcs_agents, *gone)
+            pipeline.srem(store.keys.rcs_unapproved, *gone)
         await pipeline.execute()
 
 
@@ -76,4 +80,4 @@ async def note_test_devices(store: Store, agent: str, accepted: Collection[str],
 
 def _parsed(stored: bytes) -> AgentStanding:
     told = known_fields(AgentStanding, stored)
-    return AgentStanding(**{**told, "approved": tuple(told["approved"])})
+    return AgentStanding(**{**told, **{name: tuple(told[name]) for name in ("approved", "unapproved")}})

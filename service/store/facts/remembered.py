@@ -45,7 +45,9 @@ class Capability:
         return self.capable and set(features) - {TEXT_ONLY} <= set(self.features)
 
 
-_UNREGISTERED = {"launched": True, "since": 0.0, "lost_at": 0.0}
+CARRIER = "carrier of the phone"
+"""The field of the carrier that an earlier message has named. `lib/message_state.lua` writes it."""
+_UNREGISTERED = {"launched": True, "since": 0.0, "lost_at": 0.0, "unapproved": ()}
 
 
 def test_device_field(agent: str) -> str:
@@ -53,30 +55,36 @@ def test_device_field(agent: str) -> str:
     return f"test device of {agent}"
 
 
-async def recall(store: Store, agent: str, numbers: Iterable[str]) -> dict[str, Capability]:
+async def recall(
+    store: Store, agent: str, numbers: Iterable[str], *, name_of: Callable[[str], str] = str
+) -> dict[str, Capability]:
     """Return the remembered capabilities of these numbers. Unknown ones are left out.
 
-    An agent under registration that no carrier has approved reaches only its test devices. Other phones then count as
-    known to be without RCS. A refusal counts until approvals change, and another answer until one is lost.
+    An agent under registration reaches only its test devices, and phones of carriers that have approved it. The others
+    count as known to be without RCS: all before the first approval, and then those whose carrier is known and has not
+    approved. `name_of` gives a carrier the name that it has in approvals.
+
+    A refusal counts until approvals change, and another answer until one is lost.
     """
     asked = [(number, form) for number in dict.fromkeys(numbers) for form in store.encryption.forms(number)]
-    fields = [agent, test_device_field(agent)]
+    fields = [agent, test_device_field(agent), CARRIER]
     async with store.redis.pipeline(transaction=False) as pipeline:
         pipeline.hget(store.keys.rcs_agents, agent)
         for _, form in asked:
             pipeline.hmget(store.keys.rcs(form), fields)
         standing, *answers = await pipeline.execute()
-    registered = orjson.loads(standing) if standing else _UNREGISTERED
+    registered: Mapping[str, Any] = orjson.loads(standing) if standing else _UNREGISTERED
     oldest, known, testing = clock.now() - REMEMBERED, dict[str, Any](), set[str]()
-    for (number, _), (answer, tries) in zip(asked, answers, strict=True):
+    barred = set[str]() if registered["launched"] else {number for number, _ in asked}
+    for (number, _), (answer, tries, carrier) in zip(asked, answers, strict=True):
         # Of several, that under the form of today is the latest: it comes first.
         if answer is not None and number not in known:
             known[number] = orjson.loads(answer)
         if tries is not None:
             testing.add(number)
-    unreached = dict.fromkeys(
-        () if registered["launched"] else {number for number, _ in asked} - testing, Capability(())
-    )
+        if carrier is not None and name_of(carrier.decode()) in registered["unapproved"]:
+            barred.add(number)
+    unreached = dict.fromkeys(barred - testing, Capability(()))
     reached_after, refused_after = max(oldest, registered["lost_at"]), max(oldest, registered["since"])
     return {
         number: Capability(tuple(each["features"]))

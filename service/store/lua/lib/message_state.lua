@@ -2,6 +2,7 @@
 -- order nor repetition matters. Where numbers are hidden, a recipient may be known under several forms: as itself, and under
 -- each encryption key. Their state is the furthest of all. Merged states move to the first form.
 --
+-- Keys:   <ns>:message:<id>, <ns>:under_way, <ns>:rcs_unapproved, <ns>:rcs:<form>
 -- Fields of <ns>:message:<id>:
 -- - of: the most recipients that one event named
 -- - type:<SMS|MMS|RCS>: the message went out in this form
@@ -93,6 +94,16 @@ local function merge_forms(message, forms)
   end
 end
 
+-- remember_carrier: keep the carrier of a phone, while there is an agent that some carrier has not approved
+local learns_carriers
+local function remember_carrier(form, carrier)
+  local KEPT = 2678400000
+  if learns_carriers == nil then learns_carriers = redis.call('EXISTS', ns .. ':rcs_unapproved') == 1 end
+  if not learns_carriers then return end
+  redis.call('HSET', ns .. ':rcs:' .. form, 'carrier of the phone', carrier)
+  redis.call('PEXPIRE', ns .. ':rcs:' .. form, KEPT)
+end
+
 -- merge_message(message, said, event): merge what an event says. said = {id, type, keep (ms), at (ms), read, to = {{forms, status,
 -- carrier} …}}. `at` is when it was so, nil for now. `read` is true for a reading at Telnyx. Forms are empty where the number cannot be read, a status or carrier that was not said is ''.
 local function merge_message(message, said, event)
@@ -111,7 +122,10 @@ local function merge_message(message, said, event)
         merge_field(message, 'status', forms[1], status)
         merge_field(message, 'source', forms[1], status:gsub('%s', '_') .. source)
       end
-      if carrier ~= '' then merge_field(message, 'carrier', forms[1], carrier) end
+      if carrier ~= '' then
+        merge_field(message, 'carrier', forms[1], carrier)
+        remember_carrier(forms[1], carrier)
+      end
     end
   end
   if unreadable then
