@@ -115,7 +115,7 @@ def test_the_load_is_signed_events_that_the_ingress_takes(make: Make) -> None:
     [request] = requests([ID], make)
     head, _, body = request.partition(b"\r\n\r\n")
     headers = [(name, value) for line in head.split(b"\r\n")[1:] for name, _, value in [line.partition(b": ")]]
-    read_signature_headers(headers, clock.now()).prove(body, [PublicKey(KEY.verify_key, "bench")])
+    read_signature_headers(headers, clock.now()).prove(body, [PublicKey(bytes(KEY.verify_key), "bench")])
     assert read_envelope(body).identity == ID
 
 

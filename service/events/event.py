@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic
+from typing import Any, Generic, NamedTuple
 
 import orjson
 from typing_extensions import TypeVar
@@ -70,8 +70,7 @@ class Event(Generic[Payload]):
         return f"Event(id={self.id!r}, type={self.type!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """The facts about a body that the ingress needs: identity and type of its event.
 
     `by_content` is true where Telnyx gave no id, so `identity` is a hash of the content. `words` are the changes of
@@ -124,14 +123,14 @@ def read_envelope(body: bytes, opt_out_words: Collection[str] = ()) -> Envelope:
     inner = _inner(content)
     identity = None if inner is content else inner.get("id")
     by_content = not (isinstance(identity, str) and _ID.fullmatch(identity))
-    event_type, payload = _type_of(inner), _payload_of(inner)
+    event_type, payload, occurred_at = _type_of(inner), _payload_of(inner), read_time(inner.get("occurred_at"))
     return Envelope(
         identity=_content_identity(content) if by_content else str(identity),
         type=event_type,
         by_content=by_content,
-        words=words_of(event_type, payload, inner.get("occurred_at"), opt_out_words, now=clock.now()),
-        message=read_message_status(event_type, payload, inner.get("occurred_at")),
-        occurred_at=read_time(inner.get("occurred_at")),
+        words=words_of(event_type, payload, occurred_at, opt_out_words, now=clock.now()),
+        message=read_message_status(event_type, payload, occurred_at),
+        occurred_at=occurred_at,
     )
 
 

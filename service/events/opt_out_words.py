@@ -29,8 +29,9 @@ _DOTLESS = str.maketrans({"\u0131": "i"})
 _UNSEEN_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")
 _UNSEEN_LETTERS = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks without a shape: fillers of Hangul and Khmer."""
-_ASCII_WORD = re.compile("[0-9a-z]+")
-_ASCII_SENTENCE = re.compile(rf"[^0-9A-Za-z]*+(?:[0-9A-Za-z]++[^0-9A-Za-z]*+){{{MAX_PARTS + 1}}}")
+_UNSEEN_ASCII = bytes(each for each in range(128) if _UNSEEN_CONTROLS.match(chr(each)))
+_ASCII_WORDS = bytes(each if chr(each).isalnum() else ord(" ") for each in bytes(range(256)).lower())
+"""Each ASCII letter in its small form, and a blank for what is neither letter nor digit."""
 _ACCENTS = (
     (0x0300, 0x036F),
     (0x1AB0, 0x1AFF),
@@ -87,9 +88,9 @@ def forms_of(text: str) -> frozenset[str]:
 
 
 def _ascii_words(text: str) -> list[str]:
-    """Return the words of an ASCII text as `_words` does, at a tenth of the cost. None for a sentence."""
-    seen = text if text.isprintable() else _UNSEEN_CONTROLS.sub("", text)
-    return [] if _ASCII_SENTENCE.match(seen) else _ASCII_WORD.findall(seen.lower())
+    """Return the first words of an ASCII text as `_words` does, at a fraction of the cost."""
+    seen = text.encode("ascii").translate(_ASCII_WORDS, _UNSEEN_ASCII)
+    return [each.decode("ascii") for each in seen.split(None, MAX_PARTS + 1)[: MAX_PARTS + 1]]
 
 
 def _words(text: str) -> Iterator[str]:

@@ -133,7 +133,7 @@ def _twin(missed: MissedEvent) -> MissedEvent:
     content = read_object(missed.event.body)
     inner = content.get("data")
     other = read_envelope(dump_json(inner if isinstance(inner, dict) else {"data": content}))
-    return replace(missed, event=replace(missed.event, identity=other.identity, type=other.type))
+    return replace(missed, event=missed.event._replace(identity=other.identity, type=other.type))
 
 
 def _attempts(row: Mapping[str, Any]) -> Sequence[Attempt]:

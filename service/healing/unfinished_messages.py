@@ -90,7 +90,7 @@ class UnfinishedMessages:
         envelope = read_envelope(body, opt_out_words(self.settings.policy))
         event = NewEvent.from_envelope(envelope, body, ARRIVED_BY, keep=self.settings.retention)
         if event.message is not None:
-            event = replace(event, message=replace(event.message, is_reading=True))
+            event = event._replace(message=replace(event.message, is_reading=True))
         now = int(clock.now() * 1000)
         [(verdict, event_id)] = await self.feed.put([MissedEvent(event, now, now)])
         if verdict == "healed":

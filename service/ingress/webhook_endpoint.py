@@ -60,6 +60,9 @@ class Reception:
     rewrite_check: RewriteCheck = field(default_factory=RewriteCheck)
 
     def __post_init__(self) -> None:
+        self._max_body = self.settings.max_body
+        self._tolerance = int(self.settings.tolerance)
+        self._keeps_signatures = self.settings.forward_url is not None
         self._probe_key = self.settings.probe_public_key()
         public_keys = self.settings.require_public_keys()
         self._keys = public_keys if self._probe_key is None else (*public_keys, self._probe_key)
@@ -87,9 +90,10 @@ class Reception:
             return
         delivery = _Delivery(self, request)
         try:
-            signature, body = self._signature_headers(request.headers), request.body
-            self._reserve(delivery.reserved, len(body))
-            delivery.arrival = self._read(signature, body)
+            self._check_length(len(request.body))
+            signature = self._signature_headers(request.headers)
+            self._reserve(delivery.reserved, len(request.body))
+            delivery.arrival = self._read(signature, request.body)
             if delivery.arrival is None:
                 delivery.answer(200, *PROBED)
             else:
@@ -106,6 +110,7 @@ class Reception:
         return status, refusal.reason, {"error": refusal.reason}
 
     async def _accepted(self, scope: Scope, receive: Receive) -> tuple[str, Answer]:
+        self._check_length(_declared_length(scope["headers"]))
         signature = self._signature_headers(scope["headers"])
         with BodyReservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
@@ -113,13 +118,10 @@ class Reception:
             return PROBED if arrival is None else self.note(arrival, await self.inbox.accept(arrival))
 
     def _signature_headers(self, headers: Headers) -> SignatureHeaders:
-        """Return the signature of a request of acceptable length."""
-        declared = _declared_length(headers)
-        if declared is not None and declared > self.settings.max_body:
-            raise self._too_large()
+        """Return the signature of a request."""
         now = clock.now()
         try:
-            return read_signature_headers(headers, now, int(self.settings.tolerance))
+            return read_signature_headers(headers, now, self._tolerance)
         except InvalidSignature as error:
             raise Refused(401, error.reason, **_clock_hint(headers, now)) from None
 
@@ -151,15 +153,15 @@ class Reception:
 
     def _reserve(self, reserved: BodyReservation, size: int) -> None:
         """Reserve room for so many bytes of a body."""
-        if size > self.settings.max_body:
-            raise self._too_large()
+        self._check_length(size)
         try:
             reserved.grow_to(size)
         except NoRoom:
             raise _no_room() from None
 
-    def _too_large(self) -> Refused:
-        return Refused(413, f"body is larger than {self.settings.max_body} bytes")
+    def _check_length(self, size: int | None) -> None:
+        if size is not None and size > self._max_body:
+            raise Refused(413, f"body is larger than {self._max_body} bytes")
 
     def _proven(self, signature: SignatureHeaders, body: bytes) -> PublicKey:
         try:
@@ -184,7 +186,7 @@ class Reception:
             _require_probe(envelope)
             return None
         # Only a receiver of forwarded events has a use for signatures: without one they cost nothing.
-        kept = signature if self.settings.forward_url is not None else None
+        kept = signature if self._keeps_signatures else None
         return NewEvent.from_envelope(envelope, body, self.arrived_by, signature=kept, keep=self.settings.retention)
 
     def note(self, arrival: NewEvent, acceptance: Acceptance) -> tuple[str, Answer]:

@@ -6,6 +6,7 @@ import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 LONGEST_TYPE = 128
@@ -149,6 +150,7 @@ def printable_json(text: str) -> str:
     return _UNSAFE.sub(_json_escaped, text)
 
 
+@lru_cache(maxsize=256)
 def shown_type(event_type: str) -> str:
     """Return an event type for people to read: at most 128 printable characters.
 

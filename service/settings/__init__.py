@@ -221,7 +221,7 @@ class Settings(BaseSettings):
     def probe_public_key(self) -> PublicKey | None:
         """Return the key that may sign `ringback.probe` events, or None where probes are off."""
         signing_key = self.probe_signing_key()
-        return None if signing_key is None else PublicKey(signing_key.verify_key, "probe")
+        return None if signing_key is None else PublicKey(bytes(signing_key.verify_key), "probe")
 
     def probe_signing_key(self) -> SigningKey | None:
         """Return the key that signs `ringback.probe` events, or None where probes are off."""
@@ -263,7 +263,7 @@ def load_for_ingress() -> Settings:
 
 
 def _refuse_known_key(variable: str, key: PublicKey) -> None:
-    owner = describe_known_key(bytes(key.verify_key))
+    owner = describe_known_key(key.raw)
     if owner is None:
         return
     advice = (

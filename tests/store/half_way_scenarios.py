@@ -177,7 +177,7 @@ async def told_first(world: World) -> Any:
 _noticed: Sequence[notices.Notice] = (notices.Notice("cause", 1, 0, {b"entry": 1}, {b"entry": 1}),)
 
 FALLBACK = SendConditions((NUMBER,), InsteadOf("m-1", None, 2, 5, 9e5))
-TWO = (EVENT, replace(EVENT, identity="two"))
+TWO = (EVENT, EVENT._replace(identity="two"))
 OPEN = accepting(*TWO)
 JOB = then(
     putting("rpush", "job_ids:j", "one", "two"),
@@ -205,7 +205,7 @@ LIFT = replace(OUTAGE, outcome="lifts")
 
 SCENARIOS = (
     Scenario("accept", nothing, accepting(EVENT)),
-    Scenario("accept a timer", nothing, accepting(replace(EVENT, delay=9000))),
+    Scenario("accept a timer", nothing, accepting(EVENT._replace(delay=9000))),
     Scenario(
         "accept a batch",
         nothing,
@@ -213,13 +213,13 @@ SCENARIOS = (
         ignored=("ns:event:one|deliveries", "ns:event:one|again"),
         same_answer=False,
     ),
-    Scenario("accept a STOP", nothing, accepting(replace(EVENT, words=(STOP,)))),
-    Scenario("accept a delivery", nothing, accepting(replace(EVENT, type="message.finalized", message=STATUS))),
-    Scenario("accept by content", nothing, accepting(replace(EVENT, remember=3_600_000))),
-    Scenario("accept a duplicate", OPEN, accepting(replace(EVENT, words=(STOP,), message=STATUS))),
-    Scenario("heal a STOP", nothing, healing_of(replace(EVENT, words=(STOP,)))),
-    Scenario("heal a delivery", nothing, healing_of(replace(EVENT, type="message.finalized", message=STATUS))),
-    Scenario("heal by content", nothing, healing_of(replace(EVENT, remember=3_600_000))),
+    Scenario("accept a STOP", nothing, accepting(EVENT._replace(words=(STOP,)))),
+    Scenario("accept a delivery", nothing, accepting(EVENT._replace(type="message.finalized", message=STATUS))),
+    Scenario("accept by content", nothing, accepting(EVENT._replace(remember=3_600_000))),
+    Scenario("accept a duplicate", OPEN, accepting(EVENT._replace(words=(STOP,), message=STATUS))),
+    Scenario("heal a STOP", nothing, healing_of(EVENT._replace(words=(STOP,)))),
+    Scenario("heal a delivery", nothing, healing_of(EVENT._replace(type="message.finalized", message=STATUS))),
+    Scenario("heal by content", nothing, healing_of(EVENT._replace(remember=3_600_000))),
     Scenario(
         "import ended", nothing, calling(transfer.import_events, [foreign_event("one")], run_them=False, keep=9e5)
     ),
@@ -323,7 +323,7 @@ SCENARIOS = (
         calling(bulk_jobs.resume_job, "j"),
         same_answer=False,
     ),
-    Scenario("cancel", accepting(replace(EVENT, delay=9000)), calling(accept.cancel, "one", remember=9000)),
+    Scenario("cancel", accepting(EVENT._replace(delay=9000)), calling(accept.cancel, "one", remember=9000)),
     Scenario(
         "erase",
         then(BEGUN, answering("done", 200), ending("done"), putting("sadd", "erasing", "one")),
@@ -351,12 +351,12 @@ SCENARIOS = (
     Scenario("record_consent", nothing, calling(consent.record_consent, [STOP], now=T / 1000)),
     Scenario(
         "message hold",
-        accepting(replace(EVENT, message=STATUS)),
+        accepting(EVENT._replace(message=STATUS)),
         calling(read_state, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="hold", at=T / 1000),
     ),
     Scenario(
         "message sent",
-        accepting(replace(EVENT, message=STATUS)),
+        accepting(EVENT._replace(message=STATUS)),
         calling(read_state, "m-1", [Recipient(NUMBER, "e-1")], by="one", purpose="sent"),
     ),
     Scenario("reply", nothing, calling(reason_against_answer, NUMBER, effect_key="k", limit=3, budget=9, window=60)),

@@ -3,12 +3,11 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import islice
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -38,8 +37,7 @@ FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
 """Ways of arrival whose events tell the state of a message. The payload of a derived event is an old snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     """An event to accept. `delay` (milliseconds) is how long it waits until handlers may see it.
 
     `words` are what it says about consent, `message` the state of its message. Both are kept in the
@@ -56,8 +54,11 @@ class NewEvent:
     words: tuple[ConsentChange, ...] = ()
     message: MessageStatus | None = None
     keep: float = DEFAULT_KEEP
-    signature: SignatureHeaders | None = field(default=None, repr=False)
+    signature: SignatureHeaders | None = None
     occurred_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"NewEvent(identity={self.identity!r}, type={self.type!r})"
 
     @classmethod
     def derived(
@@ -93,8 +94,7 @@ class NewEvent:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """The outcome of an arrival, and the id of its event's record."""
 
     status: Literal["accepted", "duplicate", "cancelled"]
@@ -172,8 +172,9 @@ def message_digests(message_id: str, encryption: Sealer) -> tuple[bytes, ...]:
 
 def _message_digests(identity: str, body: bytes, encryption: Sealer) -> bytes:
     """Return the digests of the first ids in a body but the event's own. One of them is the message's."""
-    found = dict.fromkeys(match[1] for match in islice(_ID.finditer(body), MOST_IDS) if match[1] != identity.encode())
-    return b"".join(encryption.brief(each, DIGEST_BYTES) for each in found)
+    found = dict.fromkeys(_ID.findall(body)[:MOST_IDS])
+    found.pop(identity.encode(), None)
+    return b"".join([encryption.brief(each, DIGEST_BYTES) for each in found])
 
 
 async def cancel(store: Store, event_id: str, *, remember: int) -> None:
