@@ -179,9 +179,8 @@ def open_stack(host: Host, *, webhooks: bool = False, **changes: Any) -> Iterato
         api_key="KEY-for-tests",
         base_url=f"{host.simulator_url}/v2",
         redis_url=host.redis_url,
-        namespace=f"t{uuid.uuid4().hex[:12]}",
         sms_from=SMS_FROM,
-        **changes,
+        **{"namespace": f"t{uuid.uuid4().hex[:12]}"} | changes,
     )
     redis = connect(host.redis_url, timeout=10, connections=20)
     with (
@@ -189,9 +188,11 @@ def open_stack(host: Host, *, webhooks: bool = False, **changes: Any) -> Iterato
         httpx.Client(base_url=host.url, timeout=10, trust_env=False, verify=False) as http,
     ):
         opened = Stack(settings, key, host, redis, http)
-        with opened.workers:
-            yield opened
-        host.portal.call(redis.aclose)
+        try:
+            with opened.workers:
+                yield opened
+        finally:
+            host.portal.call(redis.aclose)
 
 
 def make_settings(**values: Any) -> Settings:

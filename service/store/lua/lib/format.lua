@@ -1,5 +1,5 @@
--- format: ends a script where a later version has changed the form of what is stored, so that an older worker misreads
--- nothing. That version writes the number of its format. Without a number it is the first one.
+-- format: ends a script where a later version has changed the form of what is stored. So an older worker misreads nothing.
+-- That version writes the number of its format. Without a number it is the first one.
 --
 -- Keys:   <ns>:format
 -- Cost:   O(1)
