@@ -194,7 +194,7 @@ async def _rewrite(store: Store) -> None:
 
 async def _add_operators_records(store: Store) -> None:
     await record_action(store, ACTOR, "dead drop", {"ids": ["order-1"]})
-    await dead_letters.drop(store, ["order-1"])
+    await dead_letters.drop(store, ["order-1"], by=ACTOR.name)
     request = bulk_jobs.JobRequest("retry", EventFilter(state="dead", died="ship"))
     job = await bulk_jobs.create_job(store, request, ACTOR, ids=["order-2"])
     await job_runner.carry_out(store, job)

@@ -179,9 +179,11 @@ def test_the_events_of_a_release_are_run_to_their_end_and_nothing_is_sent_again(
     with opened(folder, tmp_path / "data", sealed=sealed) as stack:
         stack.ask(lambda store: blocks.resume(store, "park"))
         dead = [identity for identity in stack.ask(all_ids) if stack.recorded(identity).state == "dead"]
-        assert set(stack.ask(lambda store: dead_letters.retry(store, dead, word="sent"))) == {"retried"}
+        assert set(stack.ask(lambda store: dead_letters.retry(store, dead, by="somebody", word="sent"))) == {"retried"}
         sent = [each for each in stack.ask(all_ids) if stack.effects(each) and stack.recorded(each).state == "done"]
-        assert [each.verdict for each in stack.ask(lambda store: dead_letters.replay(store, sent))] == ["replayed"] * 2
+        assert [each.verdict for each in stack.ask(lambda store: dead_letters.replay(store, sent, by="somebody"))] == [
+            "replayed"
+        ] * 2
         stack.start_worker(router())
         wait_for(lambda: stack.ask(counts).open == 0)
         assert stack.ask(counts).dead == 0
