@@ -1,7 +1,7 @@
 """Build the documentation's site into build/site: the pages, a Markdown copy of each, and llms.txt.
 
-`python -m scripts.build_docs` needs the extra `docs`. docs/site.toml has the order of the pages. Those of commands and of the handler API come from
-the code.
+`python -m scripts.build_docs` needs the extra `docs`. docs/site.toml has the order of the pages. Those of commands and
+of the handler API come from the code.
 """
 
 import os
@@ -49,7 +49,7 @@ def _sources() -> dict[Path, str]:
 
 
 def _relinked(page: Path) -> str:
-    """Return a page with its links as they are on the site. A link to code leads to the repository."""
+    """Return a page with the links that it has on the site. A link to code leads to the repository."""
     places = _sources()
 
     def target(link: re.Match[str]) -> str:
