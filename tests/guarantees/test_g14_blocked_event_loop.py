@@ -107,8 +107,9 @@ async def fetch(seconds: int) -> None:
 
 
 def opened(folder: Path, **variables: str) -> Any:
+    """A fleet with leases that a busy machine or a slow disk cannot let lapse: only a blocked loop may end them."""
     (folder / "slow_library.py").write_text(LIBRARY)
-    return open_fleet(folder, HANDLERS, RINGBACK_HANDLER_TIMEOUT="1s", **variables)
+    return open_fleet(folder, HANDLERS, **{"RINGBACK_HANDLER_TIMEOUT": "1s", "RINGBACK_LEASE": "5s", **variables})
 
 
 def logged(folder: Path, event: str) -> list[dict[str, Any]]:
