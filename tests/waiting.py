@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_for(condition: Callable[[], T | None], *, seconds: float = 20.0) -> T:
+def wait_for(condition: Callable[[], T | None], *, seconds: float = 60.0) -> T:
     """The first truthy answer of `condition`, asked again and again; fails after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

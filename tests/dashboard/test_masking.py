@@ -140,7 +140,7 @@ def test_a_viewers_pages_show_no_number_and_no_text(stack: Stack, viewer: httpx.
 @pytest.mark.parametrize(
     "looks",
     [
-        pytest.param(700, marks=pytest.mark.slow),
+        pytest.param(250, marks=pytest.mark.slow),
         pytest.param(10_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]),
     ],
 )

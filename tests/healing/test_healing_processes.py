@@ -148,9 +148,9 @@ def test_a_worker_that_is_killed_while_it_heals_is_followed_by_one_that_goes_on(
         ours = f"http://127.0.0.1:{fleet.port}/webhooks"
         fleet.environment[URL] = ours
         fleet.start_worker().kill()
-        missed = failed(fleet, 600, at=time.time(), spread=HOUR, url=ours)
+        missed = failed(fleet, 300, at=time.time(), spread=HOUR, url=ours)
         fleet.simulator.advance(HOUR)
-        for part in (100, 300):
+        for part in (50, 150):
             worker = fleet.start_worker()
             wait_for(lambda part=part: healed(fleet) >= part)  # type: ignore[misc]
             worker.kill()
@@ -159,7 +159,7 @@ def test_a_worker_that_is_killed_while_it_heals_is_followed_by_one_that_goes_on(
         wait_for(lambda: set(fleet.written("runs")) == set(missed), seconds=40)
         wait_for(lambda: fleet.counts().open == 0)
         counts = fleet.counts()
-        assert (counts.accepted, counts.done, healed(fleet)) == (600, 600, 600)
+        assert (counts.accepted, counts.done, healed(fleet)) == (300, 300, 300)
         assert fleet.audit_is_clean()
 
 

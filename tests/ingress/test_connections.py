@@ -8,7 +8,8 @@ import resource
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -23,8 +24,6 @@ pytestmark = pytest.mark.slow
 
 EMPTY = "from service import Router\nrouter = Router()\n"
 PATHS = {"public": "/webhooks", "admin": "/readyz", "worker": "/healthz", "several": "/webhooks"}
-LIKE_ANOTHER = ("admin", "several")
-"""Ports of a kind of process that another port has too: what takes seconds is tried on them by hand."""
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +39,10 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
         yield opened
 
 
-@pytest.fixture(params=[pytest.param(each, marks=[pytest.mark.soak] if each in LIKE_ANOTHER else []) for each in PATHS])
-def timed_port(request: pytest.FixtureRequest, ports: dict[str, int]) -> int:
+@pytest.fixture(params=["public and worker", pytest.param("admin and several", marks=pytest.mark.soak)])
+def timed_ports(request: pytest.FixtureRequest, ports: dict[str, int]) -> list[int]:
     """A port of each kind of process, for what takes seconds; the ingress has two of one kind."""
-    return ports[request.param]
+    return [ports[each] for each in request.param.split(" and ")]
 
 
 @pytest.fixture(params=PATHS)
@@ -64,6 +63,12 @@ def few_descriptors() -> Iterator[None]:
 
 def connected(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def at_once(check: Callable[[int], None], ports: list[int]) -> None:
+    """Check all ports at the same time, since each check waits for seconds."""
+    with ThreadPoolExecutor(len(ports)) as pool:
+        list(pool.map(check, ports))
 
 
 def answers(port: int) -> bool:
@@ -188,41 +193,56 @@ def test_an_answer_that_comes_before_the_body_reaches_who_goes_on_sending_it(por
         assert is_closed(connection, seconds=3)
 
 
-@pytest.mark.parametrize("between", [b"\r\n", b"\n\r\n", b"G"])
-def test_a_byte_between_two_requests_starts_a_timer(timed_port: int, between: bytes) -> None:
-    with connected(timed_port) as connection:
-        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        assert answer_of(connection).startswith(b"HTTP/1.1 200")
-        connection.sendall(between)
-        assert is_closed(connection, seconds=8)
+def test_a_byte_between_two_requests_starts_a_timer(timed_ports: list[int]) -> None:
+    def check(port: int) -> None:
+        with ExitStack() as stack:
+            connections = [stack.enter_context(connected(port)) for _ in range(3)]
+            for connection, between in zip(connections, (b"\r\n", b"\n\r\n", b"G"), strict=True):
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+                assert answer_of(connection).startswith(b"HTTP/1.1 200")
+                connection.sendall(between)
+            ends = time.monotonic() + 8
+            for connection in connections:
+                assert is_closed(connection, seconds=ends - time.monotonic())
+
+    at_once(check, timed_ports)
 
 
-def test_a_refused_upgrade_leaves_no_connection_without_a_timer(timed_port: int) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
-    with connected(timed_port) as connection:
-        connection.sendall(request)
-        answer_of(connection)
-        connection.sendall(b"x")
-        assert is_closed(connection, seconds=8)
+def test_a_refused_upgrade_leaves_no_connection_without_a_timer(timed_ports: list[int]) -> None:
+    def check(port: int) -> None:
+        request = b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"
+        with connected(port) as connection:
+            connection.sendall(request)
+            answer_of(connection)
+            connection.sendall(b"x")
+            assert is_closed(connection, seconds=8)
+
+    at_once(check, timed_ports)
 
 
-def test_the_first_byte_and_the_head_have_five_seconds_each(timed_port: int) -> None:
-    with connected(timed_port) as silent, connected(timed_port) as slow:
-        began = time.monotonic()
-        assert not is_closed(slow, seconds=3)
-        slow.sendall(b"GET /healthz HTTP/1.1\r\n")
-        assert is_closed(silent, seconds=5)
-        assert not is_closed(slow, seconds=6.5 - (time.monotonic() - began))
-        assert is_closed(slow, seconds=5)
+def test_the_first_byte_and_the_head_have_five_seconds_each(timed_ports: list[int]) -> None:
+    def check(port: int) -> None:
+        with connected(port) as silent, connected(port) as slow:
+            began = time.monotonic()
+            assert not is_closed(slow, seconds=3)
+            slow.sendall(b"GET /healthz HTTP/1.1\r\n")
+            assert is_closed(silent, seconds=5)
+            assert not is_closed(slow, seconds=6.5 - (time.monotonic() - began))
+            assert is_closed(slow, seconds=5)
+
+    at_once(check, timed_ports)
 
 
-def test_a_client_that_pipelines_and_never_reads_is_ended(timed_port: int) -> None:
-    with connected(timed_port) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"
-        connection.sendall(requests * 4)
-        connection.settimeout(1)
-        assert ends_while_it_is_sent(connection, requests, seconds=20)
+def test_a_client_that_pipelines_and_never_reads_is_ended(timed_ports: list[int]) -> None:
+    def check(port: int) -> None:
+        with connected(port) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            requests = b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"
+            connection.sendall(requests * 4)
+            connection.settimeout(1)
+            assert ends_while_it_is_sent(connection, requests, seconds=20)
+
+    at_once(check, timed_ports)
 
 
 def test_a_few_requests_may_be_pipelined_and_are_answered_in_order(port: int) -> None:
@@ -234,12 +254,15 @@ def test_a_few_requests_may_be_pipelined_and_are_answered_in_order(port: int) ->
     assert [each.split()[0] for each in answer.split(b"HTTP/1.1")[1:]] == [b"200", b"404"] * 3
 
 
-def test_an_idle_connection_is_kept_for_a_proxy(timed_port: int) -> None:
-    with connected(timed_port) as connection:
-        for pause in (0.0, 7.0, 0.0):
-            assert not is_closed(connection, seconds=pause)
-            connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-            assert answer_of(connection).startswith(b"HTTP/1.1 200")
+def test_an_idle_connection_is_kept_for_a_proxy(timed_ports: list[int]) -> None:
+    def check(port: int) -> None:
+        with connected(port) as connection:
+            for pause in (0.0, 7.0, 0.0):
+                assert not is_closed(connection, seconds=pause)
+                connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+                assert answer_of(connection).startswith(b"HTTP/1.1 200")
+
+    at_once(check, timed_ports)
 
 
 @pytest.mark.soak

@@ -88,7 +88,7 @@ class Fleet:
         """The record of an event."""
         return ask_at(self.server.url, NAMESPACE, PLAIN, lambda store: accept.find(store, event_id))
 
-    def ended(self, body: dict[str, Any], *, seconds: float = 20) -> EventRecord:
+    def ended(self, body: dict[str, Any], *, seconds: float = 60) -> EventRecord:
         """The record of an event once it has ended."""
 
         def has_ended() -> EventRecord | None:

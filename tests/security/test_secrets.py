@@ -1,8 +1,8 @@
 """Secrets: no part of one in any output, in a foreign exception's words neither; odd ones are refused at the start."""
 
 import base64
-import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from service import cli
 from service.settings import InvalidSettings, Settings, load
-from tests.cli.deployment import run_process
+from tests.processes.running import clean_environment, running
+from tests.waiting import wait_for
 
 MARK = "hunter2"
 KEY = base64.b64encode(b"hunter2!" * 4).decode()
@@ -93,15 +94,14 @@ def test_whatever_stands_in_a_variable_is_never_quoted(name: str) -> None:
         ("RINGBACK_FORWARD_URL", f"https://user:{MARK}/@host"),
     ],
 )
-def test_no_command_tells_one(command: str, name: str, value: str) -> None:
+def test_no_command_tells_one(tmp_path: Path, command: str, name: str, value: str) -> None:
     variables = {"REDIS_URL": "redis://127.0.0.1:1", "TELNYX_BASE_URL": "http://127.0.0.1:1", "RINGBACK_PORT": "0"}
-    try:
-        ran = run_process(command, **{**variables, "TELNYX_API_KEY": MARK, name: value})
-        shown = ran.stdout + ran.stderr
-    except subprocess.TimeoutExpired as still_running:
-        shown = b"".join(each or b"" for each in (still_running.stdout, still_running.stderr)).decode()
-    assert shown
-    assert MARK not in shown
+    environment = clean_environment(**{**variables, "TELNYX_API_KEY": MARK, name: value})
+    with running(command, cwd=tmp_path, log=(log := tmp_path / "log"), environment=environment) as process:
+        # A worker waits for its server, and says so.
+        wait_for(lambda: process.poll() is not None or log.read_text().count("again_in") > 2, seconds=60)
+    assert log.read_text()
+    assert MARK not in log.read_text()
 
 
 @pytest.mark.parametrize("name", ["TELNYX_API_KEY", "RINGBACK_PROBE_KEY", "RINGBACK_ENCRYPTION_KEY"])
