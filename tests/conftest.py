@@ -12,6 +12,8 @@ from service.outbound import list_pages
 from service.processes import embedded_server
 from service.worker import outcomes
 from tests.stack import Host, Stack, open_host, open_stack
+from tests.store.cluster import open_cluster
+from tests.store.minimal_rights import minimal_server
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine stops any example for 200 ms
 hypothesis.settings.load_profile("busy")
@@ -47,6 +49,16 @@ def real_pauses() -> None:
     """For a test that measures the pauses themselves."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run choose what the stacks and commands of its tests use as Redis."""
+    parser.addoption(
+        "--redis",
+        choices=("one", "cluster", "minimal"),
+        default="one",
+        help="one server, a cluster of three primaries and replicas, or a user with the rights of docs/redis.md alone",
+    )
+
+
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a real server with every write on disk; tests share it, each in a namespace of its own."""
@@ -55,9 +67,30 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def host(redis_url: str) -> Iterator[Host]:
+def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The `REDIS_URL` of stacks and commands, as the run chose it."""
+    kind = request.config.getoption("--redis")
+    if kind == "cluster":
+        with open_cluster(tmp_path_factory.mktemp("cluster"), node_timeout=60_000) as cluster:
+            yield cluster.url
+    elif kind == "minimal":
+        with minimal_server(tmp_path_factory.mktemp("server"), "t*", "cli-*") as url:
+            yield url
+    else:
+        yield request.getfixturevalue("redis_url")
+
+
+@pytest.fixture(autouse=True)
+def _skip_what_only_one_server_can_do(request: pytest.FixtureRequest) -> None:
+    marker = request.node.get_closest_marker("one_server")
+    if marker is not None and request.config.getoption("--redis") != "one":
+        pytest.skip(marker.args[0])
+
+
+@pytest.fixture(scope="session")
+def host(shared_url: str) -> Iterator[Host]:
     """A web server and a local Telnyx for all tests of this process."""
-    with open_host(redis_url) as opened:
+    with open_host(shared_url) as opened:
         yield opened
 
 

@@ -24,7 +24,7 @@ from service.processes.sockets import listen
 from service.routing import Router
 from service.security.telnyx_signature import public_key_text, sign
 from service.settings import Settings
-from service.store.connection import connect
+from service.store.connection import connect, locate
 from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
@@ -54,6 +54,16 @@ class Stack:
         return Keys(self.settings.namespace)
 
     @property
+    def redis_url(self) -> str:
+        """Where this deployment's connections lead. `REDIS_URL` is `host.redis_url`."""
+        return locate(self.settings)
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The variables that name this deployment."""
+        return place(self.redis_url, self.settings.namespace)
+
+    @property
     def store(self) -> Store:
         return Store.of(self.redis, self.settings)
 
@@ -70,7 +80,7 @@ class Stack:
     def start_worker(self, router: Router, *, worker_options: dict[str, Any] | None = None, **changes: Any) -> Worker:
         """A worker in a thread of its own, stopped at the end of the test."""
         settings = self.settings.model_copy(update=changes)
-        return self.workers.enter_context(_working(settings, router, self.host.redis_url, worker_options or {}))
+        return self.workers.enter_context(_working(settings, router, self.redis_url, worker_options or {}))
 
     def ask(self, work: Callable[[Store], Awaitable[T]]) -> T:
         """Do some work with Redis."""
@@ -182,7 +192,7 @@ def open_stack(host: Host, *, webhooks: bool = False, **changes: Any) -> Iterato
         sms_from=SMS_FROM,
         **{"namespace": f"t{uuid.uuid4().hex[:12]}"} | changes,
     )
-    redis = connect(host.redis_url, timeout=10, connections=20)
+    redis = connect(locate(settings), timeout=10, connections=20)
     with (
         host.serving(create_app(settings)),
         httpx.Client(base_url=host.url, timeout=10, trust_env=False, verify=False) as http,
@@ -193,6 +203,12 @@ def open_stack(host: Host, *, webhooks: bool = False, **changes: Any) -> Iterato
                 yield opened
         finally:
             host.portal.call(redis.aclose)
+
+
+def place(location: str, namespace: str) -> dict[str, str]:
+    """Return the variables that name a deployment, for a location as `locate` gives it."""
+    # The braces of a cluster are added by whoever reads these.
+    return {"REDIS_URL": location.partition("#")[0], "RINGBACK_NAMESPACE": namespace.strip("{}")}
 
 
 def make_settings(**values: Any) -> Settings:

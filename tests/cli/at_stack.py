@@ -21,8 +21,7 @@ def environment_of(stack: Stack) -> dict[str, str]:
     """The variables of the stack's deployment."""
     settings = stack.settings
     return {
-        "REDIS_URL": stack.host.redis_url,
-        "RINGBACK_NAMESPACE": settings.namespace,
+        **stack.place,
         "TELNYX_API_KEY": settings.require_api_key(),
         "TELNYX_BASE_URL": settings.base_url,
     }

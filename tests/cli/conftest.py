@@ -4,16 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
-from redis import Redis
 
+from service.store.connection import connect_blocking, locate
 from tests.cli.deployment import Deployment
+from tests.stack import make_settings
 
 
 @pytest.fixture
-def deployment(redis_url: str) -> Iterator[Deployment]:
+def deployment(shared_url: str) -> Iterator[Deployment]:
     """A namespace that no other test uses."""
-    with Redis.from_url(redis_url) as redis:
-        yield Deployment(redis_url, f"cli-{uuid.uuid4().hex}", redis)
+    settings = make_settings(redis_url=shared_url, namespace=f"cli-{uuid.uuid4().hex}")
+    with connect_blocking(locate(settings), timeout=30) as redis:
+        yield Deployment(locate(settings), settings.namespace, redis)
 
 
 @pytest.fixture(autouse=True)

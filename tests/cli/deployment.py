@@ -16,10 +16,12 @@ import service
 from service.cli import app
 from service.cli.connections import ask_at
 from service.security.encryption import PLAIN, Sealer
+from service.store.connection import locate
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
 from service.store.store import Keys, Store
+from tests.stack import make_settings, place
 
 T = TypeVar("T")
 
@@ -39,7 +41,7 @@ class Ran:
 
 @dataclass(frozen=True)
 class Deployment:
-    """One deployment's keys; `redis` is for whoever meddles with them."""
+    """One deployment's keys; `redis` is for whoever meddles with them, `url` is where connections lead."""
 
     url: str
     namespace: str
@@ -77,9 +79,15 @@ class Deployment:
     def ask(self, work: "Callable[[Store], Awaitable[T]]") -> T:
         return ask_at(self.url, self.namespace, self.encryption, work)
 
+    def neighbour(self) -> "Deployment":
+        """Another deployment at the same place, for commands."""
+        name = self.environment["RINGBACK_NAMESPACE"]
+        settings = make_settings(redis_url=self.environment["REDIS_URL"], namespace=f"{name}-b")
+        return Deployment(locate(settings), settings.namespace, self.redis)
+
     @property
     def environment(self) -> dict[str, str]:
-        return {"REDIS_URL": self.url, "RINGBACK_NAMESPACE": self.namespace}
+        return place(self.url, self.namespace)
 
     def run(self, *arguments: str) -> Ran:
         """A command in this process."""

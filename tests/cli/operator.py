@@ -3,8 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from redis import Redis
-
+from service.store.connection import connect_blocking
 from tests.cli.deployment import Deployment, Ran
 from tests.stack import Stack
 
@@ -21,8 +20,8 @@ class Operator:
 
     @classmethod
     def of(cls, stack: Stack) -> "Operator":
-        url = stack.host.redis_url
-        redis = Redis.from_url(url)
+        url = stack.redis_url
+        redis = connect_blocking(url, timeout=10)
         stack.workers.callback(redis.close)
         return cls(stack, Deployment(url, stack.settings.namespace, redis))
 

@@ -30,8 +30,7 @@ def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
         "TELNYX_PUBLIC_KEY": stack.settings.public_key or "",
         "TELNYX_API_KEY": "KEY",
         "TELNYX_BASE_URL": stack.settings.base_url,
-        "REDIS_URL": stack.host.redis_url,
-        "RINGBACK_NAMESPACE": stack.settings.namespace,
+        **stack.place,
         "RINGBACK_SMS_FROM": ABROAD,
         **variables,
     }
@@ -41,6 +40,7 @@ def doctor(stack: Stack, monkeypatch: pytest.MonkeyPatch, *arguments: str, **var
     return Ran(ended.exit_code, ended.stdout, ended.stderr)
 
 
+@pytest.mark.one_server("the servers of the tests' cluster have replicas")
 def test_all_is_well(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     deliver_here(stack)
     stack.ask(lambda store: store.run("renew", *renewal("worker", (), lease=60, answered=1)))

@@ -148,7 +148,7 @@ def test_what_was_open_is_erased_when_it_has_ended(kept: Deployment) -> None:
     kept.run("erase", ANN, "--yes")
     assert kept.ask(erasure.erase_ended) == 0
     finish(kept, "ann-open", HandlerRecord("done"))
-    settings = Settings(_env_file=None, namespace=kept.keys.namespace)
+    settings = Settings(_env_file=None, namespace=kept.environment["RINGBACK_NAMESPACE"])
     kept.ask(lambda store: Maintenance(settings, store, "worker").run_once())
     assert bodies(kept) == {"bob-done", "bob-dead", "bob-open"}
     assert kept.ask(audit).clean

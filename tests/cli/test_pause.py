@@ -26,8 +26,8 @@ async def greet(event: Event, ctx: Context) -> None: ...
 def handlers(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Handlers that the commands can load, and the deployment that they talk to."""
     monkeypatch.setenv("HANDLERS", own_module(HANDLERS))
-    monkeypatch.setenv("REDIS_URL", stack.host.redis_url)
-    monkeypatch.setenv("RINGBACK_NAMESPACE", stack.settings.namespace)
+    for name, value in stack.place.items():
+        monkeypatch.setenv(name, value)
 
 
 def ringback(*arguments: str) -> Ran:

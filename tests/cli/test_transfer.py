@@ -92,7 +92,7 @@ def test_all_states_are_stored_as_ended_and_the_sum_holds(deployment: Deployment
     file = tmp_path / "events.jsonl"
     file.write_text(deployment.run("events", "export").stdout)
     deployment.run("dead", "drop", "--all", "--yes")
-    other = Deployment(deployment.url, deployment.namespace + "-b", deployment.redis)
+    other = deployment.neighbour()
 
     assert other.run("events", "import", str(file)).stdout == "imported: 5 events.\n"
     audited = other.run("audit")

@@ -14,7 +14,7 @@ from tests.telnyx_events import envelope
 
 def at(stack: Stack) -> Deployment:
     """The stack's deployment, for events that end as the test wants."""
-    return Deployment(stack.host.redis_url, stack.settings.namespace, stack.redis)  # type: ignore[arg-type]
+    return Deployment(stack.redis_url, stack.settings.namespace, stack.redis)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("age", "expected"), [(0.0, "ok"), (90.0, "warning"), (3600.0, "failed")])

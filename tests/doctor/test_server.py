@@ -82,6 +82,7 @@ def test_replicas_are_counted_and_the_limit_is_asked_for(own_stack: Stack, repli
     assert look(own_stack, "replicas").told.startswith("1 follow.")
 
 
+@pytest.mark.one_server("the servers of the tests' cluster have replicas")
 def test_a_server_without_replicas_has_none(stack: Stack) -> None:
     assert (status(stack, "replicas"), look(stack, "replicas").told) == ("ok", "none")
 

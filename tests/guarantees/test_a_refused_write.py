@@ -7,6 +7,7 @@ import pytest
 from redis import Redis
 
 from service import Context, Event, Router
+from service.store.connection import connect_blocking
 from service.store.facts.consent import opted_out
 from service.store.inbox.audit import audit
 from tests.pending import at_once
@@ -18,7 +19,7 @@ OTHERS = ("queue", "events", "counts", "wake", "optouts")
 
 def spoil(stack: Stack, key: str) -> Callable[[], None]:
     """Put a string in a key's place; gives what puts the key back."""
-    server = Redis.from_url(stack.host.redis_url)
+    server = connect_blocking(stack.redis_url, timeout=10)
     before = at_once(server.dump(key))
     server.set(key, "in the way")
 
@@ -64,7 +65,7 @@ def test_a_word_is_kept_from_a_duplicate_too_with_the_time_of_the_first_arrival(
     event = envelope("message.received", said)
     del event["data"]["occurred_at"]
     stack.deliver(event)
-    with Redis.from_url(stack.host.redis_url) as server:
+    with connect_blocking(stack.redis_url, timeout=10) as server:
         first = server.hgetall(stack.keys.optouts)
         assert list(first) == [f"p:{number}".encode()]
         server.delete(stack.keys.optouts)

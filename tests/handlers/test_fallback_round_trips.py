@@ -73,7 +73,7 @@ class Monitor:
 @contextmanager
 def monitored(stack: Stack, event: Any) -> Iterator[Monitor]:
     """Note what the server is asked until the block ends."""
-    monitor, redis = Monitor(event), connect(stack.host.redis_url, timeout=60, connections=4)
+    monitor, redis = Monitor(event), connect(stack.redis_url, timeout=60, connections=4)
     ready: list[bool] = []
 
     async def listen() -> None:

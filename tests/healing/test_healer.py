@@ -181,7 +181,7 @@ def test_healing_runs_beside_a_worker_until_its_end(public_stack: Stack) -> None
     failed(stack, missed)
 
     async def work(done: asyncio.Event) -> None:
-        async with healing(stack.settings, stack.host.redis_url, asyncio.Event()):
+        async with healing(stack.settings, stack.redis_url, asyncio.Event()):
             await done.wait()
 
     async def event() -> asyncio.Event:

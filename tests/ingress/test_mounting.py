@@ -52,10 +52,9 @@ def in_one_line(stack: Stack) -> Iterator[None]:
 @pytest.fixture
 def _environment(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     assert stack.settings.public_key is not None
-    assert stack.settings.redis_url is not None
     monkeypatch.setenv("TELNYX_PUBLIC_KEY", stack.settings.public_key)
-    monkeypatch.setenv("REDIS_URL", stack.settings.redis_url.get_secret_value())
-    monkeypatch.setenv("RINGBACK_NAMESPACE", stack.settings.namespace)
+    for name, value in stack.place.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.mark.usefixtures("_environment")

@@ -122,7 +122,7 @@ def test_it_is_read_at_the_start_of_a_worker_in_spite_of_an_outage_and_again_aft
     stack.simulator.add_fault(kind="status", status=503, path="/messaging_optouts", times=2)
 
     async def read_for(done: asyncio.Event) -> None:
-        async with reading_opt_outs(stack.settings, stack.host.redis_url):
+        async with reading_opt_outs(stack.settings, stack.redis_url):
             await done.wait()
 
     done = stack.host.portal.call(_event)
@@ -147,7 +147,7 @@ def test_the_latest_rows_are_read_every_15_minutes_from_before_the_last_reading(
     old, late = fresh_number(), fresh_number()
 
     async def read_for(done: asyncio.Event) -> None:
-        async with reading_opt_outs(stack.settings, stack.host.redis_url):
+        async with reading_opt_outs(stack.settings, stack.redis_url):
             await done.wait()
 
     done = stack.host.portal.call(_event)

@@ -83,11 +83,11 @@ class Cluster:
 
 
 @contextmanager
-def open_cluster(folder: Path) -> Iterator[Cluster]:
+def open_cluster(folder: Path, *, node_timeout: int = NODE_TIMEOUT) -> Iterator[Cluster]:
     """Run six servers until the block ends."""
     nodes: list[Node] = []
     try:
-        nodes.extend(_start(folder / f"node-{number}") for number in range(6))
+        nodes.extend(_start(folder / f"node-{number}", node_timeout) for number in range(6))
         _join(nodes)
         yield Cluster(nodes)
     finally:
@@ -95,9 +95,9 @@ def open_cluster(folder: Path) -> Iterator[Cluster]:
             each.close()
 
 
-def _start(folder: Path) -> Node:
+def _start(folder: Path, node_timeout: int) -> Node:
     return start_server(
-        folder, cluster_enabled="yes", cluster_node_timeout=NODE_TIMEOUT, cluster_replica_validity_factor=0
+        folder, cluster_enabled="yes", cluster_node_timeout=node_timeout, cluster_replica_validity_factor=0
     )
 
 

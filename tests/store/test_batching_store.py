@@ -17,7 +17,7 @@ from tests.stack import Stack
 
 def with_store(stack: Stack, work: Callable[[BatchingStore], Awaitable[None]], url: str | None = None) -> None:
     async def do() -> None:
-        redis = connect(url or stack.host.redis_url, timeout=2, connections=4)
+        redis = connect(url or stack.redis_url, timeout=2, connections=4)
         try:
             await work(BatchingStore.of(redis, stack.settings))
         finally:

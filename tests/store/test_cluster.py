@@ -12,12 +12,18 @@ import pytest
 from service.cli.connections import ask_at
 from service.security.encryption import PLAIN
 from service.settings import InvalidSettings, Settings, load
-from service.store.connection import locate
+from service.store.connection import connect, locate
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.audit import audit as inbox_audit
+from service.store.inbox.dead_letters import quarantine
+from service.store.inbox.leases import ClaimRequest, claim
 from service.store.redis_errors import WrongServer
+from service.store.store import Store
 from tests.pending import at_once
 from tests.processes.fleet import Fleet, open_fleet
 from tests.processes.running import ringback
-from tests.store.cluster import Cluster, Node, keys_of, open_cluster
+from tests.store.cluster import SLOTS, Cluster, Node, keys_of, open_cluster
+from tests.store.server_process import start_server
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
@@ -43,6 +49,11 @@ async def tick(event: Event, ctx: Context) -> None:
 """
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 def test_all_keys_of_a_deployment_lie_in_one_slot() -> None:
     settings = Settings(redis_url="redis+cluster://one,two:7000", namespace="shop")
     assert settings.namespace == "{shop}"
@@ -55,6 +66,29 @@ def test_a_namespace_with_braces_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("RINGBACK_NAMESPACE", "{shop}")
     with pytest.raises(InvalidSettings, match="RINGBACK_NAMESPACE"):
         load()
+
+
+@pytest.mark.slow  # a cluster takes two seconds to begin
+@pytest.mark.anyio
+async def test_a_job_in_the_queue_whose_keys_lie_elsewhere_stops_no_claim_and_is_kept_as_dead(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "one", cluster_enabled="yes")
+    try:
+        server.ask("CLUSTER ADDSLOTSRANGE", 0, SLOTS - 1)
+        wait_for(lambda: server.ask("CLUSTER INFO")["cluster_state"] == "ok")
+        location = locate(Settings(redis_url=f"redis+cluster://127.0.0.1:{server.port}", namespace="shop"))
+        async with connect(location, timeout=5, connections=2) as redis:
+            store = Store(redis, "{shop}", PLAIN)
+            await accept(store, [NewEvent("ours", "test.x", b"{}", "webhook")])
+            await redis.zadd(store.keys.queue, {"theirs": 1, "{other}:theirs": 1})
+            claimed = await claim(store, ClaimRequest("worker", 1, lease=60, limit=10, routes={"greet": ["*"]}))
+            assert [each.record.id for each in claimed.leases] == ["ours"]
+            assert sorted(claimed.foreign) == ["theirs", "{other}:theirs"]
+            for job in claimed.foreign:
+                assert await quarantine(store, job, "foreign", "not ours")
+            assert await redis.zcard(store.keys.dead) == 2
+            assert (await inbox_audit(store)).clean
+    finally:
+        server.close()
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ import json
 import time
 
 import pytest
-from redis import Redis
 
 from service import Context, Event, Router
+from service.store.connection import connect_blocking
 from service.store.inbox.handler_times import BOUNDS, Histogram, TimesRecorder, merged, read_times
 from service.store.inbox.leases import renewal
 from service.store.inbox.rates import read_rates
@@ -78,7 +78,7 @@ def test_workers_add_up_by_the_minute_and_the_hour_for_a_day(stack: Stack) -> No
         recorder.observe("thank", pickup=10**6, run=0)
         send(stack, recorder.take())
     assert counted(stack) == counted(stack, span="hour", spans=24) == {"greet": (2, 2), "thank": (2, 2)}
-    with Redis.from_url(stack.host.redis_url) as redis:
+    with connect_blocking(stack.redis_url, timeout=10) as redis:
         keys = list(redis.scan_iter(f"{stack.settings.namespace}:handler_times:*"))
         assert len(keys) == 2
         assert all(86_400 < int(redis.ttl(each)) <= 90_000 for each in keys)

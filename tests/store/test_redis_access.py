@@ -19,17 +19,17 @@ from service.cli.demo.stack import free_port
 from service.processes import embedded_server
 from service.security.encryption import PLAIN
 from service.store.connection import connect
-from service.store.permissions import worker_needs
+from service.store.permissions import CONNECTION_COMMANDS, Needs, ingress_needs, worker_needs
 from service.store.redis_errors import describe_redis_error
+from service.store.scripts import script
 from service.store.server_checks import check_server, trouble_working
 from service.store.store import Store
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.running import ringback
+from tests.store.minimal_rights import PASSWORD, documented_rules, make_user
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
-PASSWORD = "hunter2"
-DOCUMENTED = (Path(__file__).parents[2] / "docs" / "redis.md").read_text()
 HANDLERS = """
 from service import Context, Event, Router
 
@@ -56,25 +56,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def minimal_acl() -> list[str]:
-    """The rules that docs/redis.md gives, for the namespace of the test."""
-    [block] = [each for each in DOCUMENTED.split("```") if each.startswith("acl\n")]
-    words = block.removeprefix("acl\n").split()
-    return [word.replace("ringback", NAMESPACE) for word in words[2:] if not word.startswith(">")]
-
-
-def url_of(server: embedded_server.EmbeddedServer, user: str) -> str:
-    return server.url.replace("unix://", f"unix://{user}:{PASSWORD}@")
-
-
-def make_user(server: embedded_server.EmbeddedServer, *rules: str) -> str:
-    """A user with these rules; its URL."""
-    with Redis.from_url(server.url) as redis:
-        redis.execute_command("ACL", "SETUSER", "app", "reset", "on", f">{PASSWORD}", *rules)
-        redis.execute_command("ACL", "LOG", "RESET")
-    return url_of(server, "app")
-
-
 @contextmanager
 def fleet_as(tmp_path: Path, *rules: str) -> Iterator[Fleet]:
     with open_fleet(tmp_path, HANDLERS) as fleet:
@@ -88,9 +69,16 @@ def log_of(fleet: Fleet, name: str) -> str:
 
 @pytest.mark.slow  # real processes
 def test_the_documented_rights_are_enough_for_the_whole_life_of_an_event(tmp_path: Path) -> None:
-    with fleet_as(tmp_path, *minimal_acl()) as fleet:
+    with fleet_as(tmp_path, *documented_rules(NAMESPACE)) as fleet:
+        rights = documented_rules(NAMESPACE, user="ringback-ingress")
+        worker_url, ingress_url = fleet.environment["REDIS_URL"], make_user(fleet.server, *rights, name="ingress")
+        fleet.environment["REDIS_URL"] = ingress_url
         fleet.start_ingress()
+        fleet.environment["REDIS_URL"] = worker_url
         fleet.start_worker()
+        for path in ("metrics", "readyz"):
+            assert (answer := _get(f"http://127.0.0.1:{fleet.port}/{path}")) is not None
+            assert answer.status_code == 200
         fleet.accepted(done := envelope("test.one", {"derive": True}), dead := envelope("bad.one", {}))
         assert (fleet.ended(done).state, fleet.ended(dead).state) == ("done", "dead")
         with Redis.from_url(fleet.server.url) as redis:
@@ -365,9 +353,16 @@ async def test_a_server_that_hangs_is_told_in_time(own_server: embedded_server.E
         assert "no answer in time" in trouble
 
 
-def test_the_documented_rights_are_those_that_are_needed() -> None:
-    from service.store.permissions import CONNECTION_COMMANDS
-
-    needed = {*worker_needs().all_commands(), *CONNECTION_COMMANDS}
-    granted = {rule.removeprefix("+").upper().replace("|", " ") for rule in minimal_acl() if rule.startswith("+")}
+@pytest.mark.parametrize(
+    ("user", "needs"),
+    [
+        ("ringback", worker_needs()),
+        # The state of the queue is in /readyz and in the metrics.
+        ("ringback-ingress", Needs((*ingress_needs().texts, script("queue").text))),
+    ],
+)
+def test_the_documented_rights_are_those_that_are_needed(user: str, needs: Needs) -> None:
+    needed = {*needs.all_commands(), *CONNECTION_COMMANDS}
+    commands = (rule[1:] for rule in documented_rules(NAMESPACE, user=user) if rule.startswith("+"))
+    granted = {each.upper().replace("|", " ") for each in commands}
     assert granted == needed

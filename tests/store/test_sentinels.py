@@ -78,8 +78,9 @@ def settled(fleet: Fleet) -> dict[str, int]:
 
 def lost(trio: Trio, load: Load) -> set[str]:
     """Return the acknowledged events that are not there."""
+    acknowledged = load.ids
     held = at_once(trio.primary().redis.zrange(f"{NAMESPACE}:events", 0, -1))
-    return load.ids - {each.decode() for each in held}
+    return acknowledged - {each.decode() for each in held}
 
 
 def sends(fleet: Fleet) -> list[int]:

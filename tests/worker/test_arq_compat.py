@@ -6,6 +6,7 @@ from typing import Any
 
 import arq
 import orjson
+import pytest
 from arq.connections import ArqRedis
 from arq.cron import cron
 
@@ -33,6 +34,7 @@ def test_a_cron_job_runs_under_a_name_of_this_deployment(stack: Stack) -> None:
     assert ran[0]["job_id"].startswith(f"{stack.settings.namespace}:")
 
 
+@pytest.mark.one_server("arq itself cannot use a cluster, and wants rights of its own")
 def test_a_plain_function_runs_with_its_arguments_and_the_health_check_is_kept(stack: Stack) -> None:
     seen: list[Any] = []
 

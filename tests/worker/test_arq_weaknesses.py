@@ -25,7 +25,10 @@ from tests.stack import Stack
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # arq's own
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning"),  # arq's own
+    pytest.mark.one_server("arq itself cannot use a cluster, and wants rights of its own"),
+]
 
 PlainArq = Callable[[ArqRedis, str], Awaitable[None]]
 

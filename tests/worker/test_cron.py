@@ -88,7 +88,7 @@ def stock_worker(stack: Stack, namespace: str, router: Router) -> Iterator[None]
     settings = stack.settings.model_copy(update={"namespace": namespace})
 
     async def work() -> None:
-        options = stock_settings(settings, router, stack.host.redis_url)
+        options = stock_settings(settings, router, stack.redis_url)
         worker = arq.worker.create_worker(options, handle_signals=False, poll_delay=0.05)
         main = asyncio.create_task(worker.main())
         await asyncio.wait([main, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)

@@ -308,6 +308,7 @@ def test_what_a_handler_leaves_behind_tells_nothing_private(tmp_path: Path) -> N
         assert private not in told
 
 
+@pytest.mark.one_server("arq itself cannot use a cluster, and wants rights of its own")
 def test_jobs_of_arqs_own_that_are_in_progress_do_not_hide_events(stack: Stack) -> None:
     async def occupy(store: Store) -> None:
         for n in range(5):

@@ -347,6 +347,7 @@ def test_what_runs_at_shutdown_is_handed_back_at_no_cost(stack: Stack) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Call to deprecated close:DeprecationWarning")  # arq's own, at its end
+@pytest.mark.one_server("arq itself cannot use a cluster, and wants rights of its own")
 def test_stock_arq_drains_the_queue_to_the_same_end_state(stack: Stack) -> None:
     import arq.worker
 
@@ -364,7 +365,7 @@ def test_stock_arq_drains_the_queue_to_the_same_end_state(stack: Stack) -> None:
         stack.deliver(event)
 
     async def drain() -> None:
-        settings = stock_settings(stack.settings, router, stack.host.redis_url)
+        settings = stock_settings(stack.settings, router, stack.redis_url)
         worker = arq.worker.create_worker(settings, burst=True, handle_signals=False, poll_delay=0.01)
         await worker.main()
         await worker.close()

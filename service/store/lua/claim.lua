@@ -78,7 +78,8 @@ local function try_claim(job)
   local event = event_key(id)
   local record = job:sub(1, #prefix) == prefix and read(event)
   if not record or #record.flat == 0 then
-    if redis.call('EXISTS', 'arq:in-progress:' .. job) == 0 then foreign[#foreign + 1] = job end
+    local running = is_in_our_slot(job) and redis.call('EXISTS', 'arq:in-progress:' .. job) == 1
+    if not running then foreign[#foreign + 1] = job end
     return true, false
   end
   local claimable = record.state == 'open' and not record.leased

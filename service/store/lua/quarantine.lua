@@ -11,7 +11,7 @@ if not redis.call('ZSCORE', ns .. ':queue', job) then return 0 end
 -- An event may have come into being since the job was seen without one. No event of ours has an id that is no text.
 local own = job:sub(1, #ns + 1) == ns .. ':' and job:sub(#ns + 2)
 if own and name == job and redis.call('EXISTS', event_key(own)) == 1 then return 0 end
-local body, before = redis.call('GET', 'arq:job:' .. job) or '', redis.call('HGET', event_key(id), 'state')
+local body, before = is_in_our_slot(job) and redis.call('GET', 'arq:job:' .. job) or '', redis.call('HGET', event_key(id), 'state')
 if before and before ~= 'dead' then collect_end('ZREM', before, id) end
 if before ~= 'dead' then count(before, 'dead') end
 collect_end('ZADD', 'dead', now, id)
@@ -20,6 +20,6 @@ collect_record(id, { 'type', 'ringback.foreign_job', 'body', body, 'arrived_by',
   'deliveries', 1, 'handlers', '["queue"]', 'state', 'dead', 'ended_at', now,
   'h:queue', cjson.encode({ state = 'dead', reason = reason, error = said, attempts = 0, ended_at = now }) })
 dequeue(job)
-collect('DEL', '', 'arq:in-progress:' .. job)
+if is_in_our_slot(job) then collect('DEL', '', 'arq:in-progress:' .. job) end
 write_changes()
 return 1

@@ -63,7 +63,7 @@ end
 
 local function dequeue(job)
   collect('ZREM', ':queue', job)
-  collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job)
+  if is_in_our_slot(job) then collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job) end
 end
 
 -- collect_end: add an event to the indexes of its end ('ZADD', now, id), or remove it ('ZREM', id)

@@ -8,6 +8,9 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- missing one is refused.
 if ns:sub(1, 1) == '{' then redis.call('EXISTS', ns .. ':missing') end
 
+-- is_in_our_slot: whether keys that end in this name lie where ours do. A script may touch no others. Without a cluster all do.
+local function is_in_our_slot(name) return ns:sub(1, 1) ~= '{' or name:match('{.-}') == ns end
+
 local function event_key(id) return ns .. ':event:' .. id end
 
 -- is_leased: whether an event has a lease by this token that has not lapsed
