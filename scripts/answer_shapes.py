@@ -92,11 +92,11 @@ def _kinds(kinds: set[str]) -> str:
 
 
 def _agree(theirs: set[str], ours: set[str]) -> bool:
-    """Whether one answer can be of the kinds of the other. Null says nothing about a kind."""
+    """Return whether one answer can be of the kinds of the other. Null says nothing about a kind."""
     return not (theirs - {"null"}) or not (ours - {"null"}) or bool((theirs & ours) - {"null"})
 
 
 def _only(one: Shape, other: Shape) -> list[str]:
-    """The fields that only one answer has, where the other has the object that would hold them."""
+    """Return the fields that only one answer has, where the other has the object that would hold them."""
     fields = (place for place in one if not place.endswith("[]"))
     return sorted(place for place in fields if place not in other and place.rpartition(".")[0] in other)

@@ -1,4 +1,4 @@
-"""Compare the answers of Telnyx's live API with those of the simulator, by their shape, and send one SMS to oneself.
+"""Compare the shapes of answers of Telnyx's live API and of the simulator, and send one SMS to oneself.
 
 Usage: `TELNYX_API_KEY=… scripts/live-check --yes [--from NUMBER --to NUMBER]`. Without both numbers no SMS is sent. No
 value of an answer is printed, only names of fields and kinds of values.
@@ -148,7 +148,7 @@ def _filled(value: Any, local: Api) -> Any:
 
 
 def _compare_sms(live: Api, local: Api, sender: str, to: str) -> Iterator[Finding]:
-    """Send one SMS, and compare it as it is sent and as it is shown afterwards."""
+    """Send one SMS. Compare the answer to that, and the message that is shown afterwards."""
     sent = live.ask("POST", "/messages", json={"from": sender, "to": to, "text": TEXT})
     simulated = local.ask("POST", "/messages", json={"from": OURS, "to": OTHERS, "text": TEXT})
     yield compare("POST /messages", sent, simulated)

@@ -14,13 +14,16 @@ import httpx
 import orjson
 import pytest
 from nacl.signing import SigningKey
+from telnyx import Telnyx
 
 from service.cli.demo.stack import free_port
+from service.processes.mounts import volatile_storage
 from service.security.telnyx_signature import public_key_text, sign
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from tests.processes.running import clean_environment, ringback, running
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
+from tests.testing.simulator.ten_dlc import provisioned
 from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +78,11 @@ def installed(folder: Path, **variables: str) -> Iterator[Installation]:
     (folder / ".env").write_text(blocks("ini")[0])
     simulator, port = Simulator(), free_port()
     with ExitStack() as stack:
-        telnyx = stack.enter_context(simulating(simulator))
-        variables = {"TELNYX_BASE_URL": f"{telnyx}/v2", "RINGBACK_PORT": str(port), "RINGBACK_GRACE": "5", **variables}
+        address = stack.enter_context(simulating(simulator))
+        # The number that the README sends from is registered, as `ringback doctor` wants it.
+        with Telnyx(api_key="KEY", base_url=f"{address}/v2", http_client=httpx.Client(trust_env=False)) as account:
+            provisioned(account, simulator, "+13125550199")
+        variables = {"TELNYX_BASE_URL": f"{address}/v2", "RINGBACK_PORT": str(port), "RINGBACK_GRACE": "5", **variables}
         environment = clean_environment(**variables)
         log = folder / "up.log"
         process = stack.enter_context(running("up", cwd=folder, log=log, environment=environment))
@@ -131,8 +137,9 @@ def test_up_as_the_readme_shows_it_sends_the_fallback_and_its_operation_commands
         for command in operate:
             ended = ringback_.run(command)
             failed = [each for each in ended.stdout.splitlines() if each.startswith("failed ")]
-            # The container of these tests may have no volume, and the number of the local Telnyx has no campaign.
-            excused = command == "ringback doctor" and all(re.search("data folder: |sender: ", each) for each in failed)
+            # Only where the tests themselves run in a container without a volume, which the doctor has to tell.
+            volatile = command == "ringback doctor" and volatile_storage(tmp_path / "data") is not None
+            excused = volatile and all("data folder: " in each for each in failed)
             assert ended.returncode == 0 or excused, (command, failed, ended.stderr)
 
 
