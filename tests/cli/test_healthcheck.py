@@ -2,6 +2,7 @@
 
 import base64
 import importlib
+import json
 import secrets
 import socket
 import threading
@@ -11,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 from typer.testing import CliRunner
@@ -163,6 +165,43 @@ def test_a_probe_fails_where_no_ringback_answers() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     assert "does not answer" in probed(f"http://127.0.0.1:{port}/webhooks").stderr
+
+
+@contextmanager
+def proxying(url: str, *, rewrite: bool) -> Iterator[str]:
+    """A proxy in front of an ingress, such as a tunnel; gives its address. It may write JSON anew."""
+
+    class Pass(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            passed = json.dumps(json.loads(body)).encode() if rewrite else body
+            headers = {name: value for name, value in self.headers.items() if name.lower().startswith("telnyx-")}
+            answer = httpx.post(f"{url}{self.path}", content=passed, headers=headers, trust_env=False)
+            self.send_response(answer.status_code)
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Pass) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(("rewrite", "code"), [(False, 0), (True, 1)])
+def test_a_probe_shows_whether_a_tunnel_passes_bodies_byte_for_byte(stack: Stack, *, rewrite: bool, code: int) -> None:
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    with (
+        stack.host.serving(create_app(stack.settings.model_copy(update={"probe_key": SecretStr(key)}))),
+        proxying(stack.host.url, rewrite=rewrite) as tunnel,
+    ):
+        assert probed(f"{tunnel}/webhooks", RINGBACK_PROBE_KEY=key).code == code
 
 
 def probed(url: str, **environment: str) -> Ran:
