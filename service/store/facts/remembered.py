@@ -60,8 +60,8 @@ async def recall(
 ) -> dict[str, Capability]:
     """Return the remembered capabilities of these numbers. Unknown ones are left out.
 
-    An agent under registration reaches only its test devices, and phones of carriers that have approved it. The others
-    count as known to be without RCS: all before the first approval, and then those whose carrier is known and has not
+    An agent under registration reaches only its test devices, and phones of carriers that have approved it. Before the
+    first approval, the others count as known to be without RCS. Then so do those whose carrier is known and has not
     approved. `name_of` gives a carrier the name that it has in approvals.
 
     A refusal counts until approvals change, and another answer until one is lost.
