@@ -34,7 +34,7 @@ async def number_assignment_notice(event: Event[NumberAssignmentStatusChanged], 
 
 
 async def _notify(event: Event[T], ctx: Context, kind: kinds.Kind) -> None:
-    if event.arrived_by != "emit":
+    if not event.is_raised_here:
         raise Discard("not_ours")
     change = event.payload
     told = notices.told_of(kind, change, await _stopped_by(ctx, kind, change)) or notices.told_of_end(kind, change)

@@ -68,7 +68,7 @@ async def rcs_carrier_notice(event: Event[RcsCarrierApprovalStatusChanged], ctx:
 
 
 def _check(event: Event[Any], *, urgent: bool = False) -> None:
-    if event.arrived_by != "emit":
+    if not event.is_raised_here:
         raise Discard("not_ours")
     if not urgent and event.payload.status not in NEEDS_PERSON:
         raise Discard("nothing_to_do")

@@ -19,7 +19,7 @@ class Reminder(TollFreeStatusChanged):
 @router.on(f"{KIND}.status_changed")
 async def toll_free_notice(event: Event[TollFreeStatusChanged], ctx: Context) -> None:
     """Tell a person what to correct, and see to it that they are reminded."""
-    if event.arrived_by != "emit":
+    if not event.is_raised_here:
         raise Discard("not_ours")
     if event.payload.status not in NEEDS_PERSON:
         raise Discard("nothing_to_do")

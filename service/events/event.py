@@ -50,13 +50,17 @@ _REPLACEMENT = rb"\ufffd"
 _LARGEST = b"1.7976931348623157e308"
 
 
+TRIGGER = "trigger"
+"""How samples of what Ringback itself raises arrive: signed with the development key."""
+
+
 @dataclass(frozen=True, slots=True)
 class Event(Generic[Payload]):
     """One event of Telnyx's, or of Ringback's own.
 
     `occurred_at` is None where the event bears no time. `arrived_by` is `webhook`, `failover`, `healed`, `emit`,
-    `schedule` or `cron`. `delivered_to` is the URL of Telnyx's first delivery. Some events lack it (OpenAPI,
-    `HostedNumberOrderEvent`).
+    `schedule` or `cron`, or `trigger` for a sample of what Ringback itself raises. `delivered_to` is the URL of the
+    first delivery. Some events lack it (OpenAPI, `HostedNumberOrderEvent`).
     """
 
     id: str
@@ -65,6 +69,11 @@ class Event(Generic[Payload]):
     payload: Payload
     arrived_by: str
     delivered_to: str | None = None
+
+    @property
+    def is_raised_here(self) -> bool:
+        """Whether Ringback itself raised the event, or the owner of its development key in its place."""
+        return self.arrived_by in ("emit", TRIGGER)
 
     def __repr__(self) -> str:
         return f"Event(id={self.id!r}, type={self.type!r})"

@@ -10,6 +10,8 @@ LEFT_OUT = "!"
 _LINES = (files(__package__) / "event_types.txt").read_text("utf-8").splitlines()
 TYPES = frozenset(line for line in _LINES if line and not line.startswith("#"))
 """Types of Telnyx, and types that Ringback itself raises for handlers."""
+RAISED_HERE = TYPES & frozenset(_LINES[_LINES.index("# Types that Ringback itself raises for handlers.") :])
+"""The latter alone."""
 
 _CUTOFF = 0.85
 """Similarity from which a spelling counts as meant: two wrong letters in `message.received`."""

@@ -13,6 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from service import clock
 from service.events import PROBE_TYPE, Envelope, InvalidBody, read_envelope
+from service.events.event import TRIGGER
+from service.events.event_types import RAISED_HERE
 from service.events.opt_out_words import opt_out_words
 from service.ingress.answers import Answer, cycle_of, respond
 from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
@@ -22,6 +24,7 @@ from service.ingress.whole_requests import Headers, WholeRequest
 from service.ingress.wrong_address import WrongAddress
 from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_signature_headers
 from service.settings import Settings
+from service.settings.development_key import development_key_in
 from service.store.inbox.accept import Acceptance, NewEvent
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
 
@@ -65,6 +68,7 @@ class Reception:
         self._keeps_signatures = self.settings.forward_url is not None
         self._probe_key = self.settings.probe_public_key()
         public_keys = self.settings.require_public_keys()
+        self._development_key = development_key_in(self.settings, public_keys)
         self._keys = public_keys if self._probe_key is None else (*public_keys, self._probe_key)
         self._opt_out_words = opt_out_words(self.settings.policy)
 
@@ -185,9 +189,11 @@ class Reception:
         if key is self._probe_key:
             _require_probe(envelope)
             return None
+        is_ours = key is self._development_key and envelope.type in RAISED_HERE
+        arrived_by = TRIGGER if is_ours else self.arrived_by
         # Only a receiver of forwarded events has a use for signatures: without one they cost nothing.
         kept = signature if self._keeps_signatures else None
-        return NewEvent.from_envelope(envelope, body, self.arrived_by, signature=kept, keep=self.settings.retention)
+        return NewEvent.from_envelope(envelope, body, arrived_by, signature=kept, keep=self.settings.retention)
 
     def note(self, arrival: NewEvent, acceptance: Acceptance) -> tuple[str, Answer]:
         """Count what became of an event. Return the reason and the answer."""

@@ -12,7 +12,7 @@ _PATTERNS = {
 
 
 def carrier_name(listed: str) -> str:
-    """Return the one name of a carrier, or of one that is not in the table its listed name, in small letters."""
+    """Return the one name of a carrier. One that is not in the table has its listed name in small letters."""
     return carrier_of(listed) or " ".join(listed.casefold().split())
 
 

@@ -2,13 +2,14 @@
 
 import base64
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from nacl.signing import SigningKey
 
 from service.processes.loopback import is_loopback
 from service.security.private_files import Exposed, require_private
-from service.security.telnyx_signature import public_key_text
+from service.security.telnyx_signature import PublicKey, public_key_text
 from service.settings import InvalidSettings, Settings
 
 _FILE = "development.key"
@@ -41,6 +42,14 @@ def known_key(settings: Settings) -> SigningKey:
     if not path.exists():
         raise InvalidSettings(f"there is no development key in {settings.data}: start `ringback up --dev` there first")
     return _read(path)
+
+
+def development_key_in(settings: Settings, keys: Sequence[PublicKey]) -> PublicKey | None:
+    """Return the one among these public keys that is the development key, None where it is not in force."""
+    if not os.path.exists(key_file(settings)):
+        return None
+    own = known_key(settings).verify_key
+    return next((key for key in keys if key.verify_key == own), None)
 
 
 def key_file(settings: Settings) -> Path:

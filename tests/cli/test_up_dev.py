@@ -109,6 +109,8 @@ def test_one_command_needs_nothing_and_reloads_what_is_saved(tmp_path: Path) -> 
         assert dev.texts() == ["Your table is ready"]
         assert "sms_fallback" in dev.dashboard("events?type=message.finalized")
         dev.trigger("sms.received", "--follow")
+        dev.trigger("rcs.carrier-rejected", "--follow")
+        wait_for(lambda: dev.says("a carrier rejected an RCS agent"), seconds=30)
         assert dev.texts()[-1] == "one"
 
         took = [dev.seconds_until_saved_code_answers(text) for text in ("two", "three", "four")]

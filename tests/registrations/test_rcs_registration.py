@@ -1,6 +1,7 @@
 """RCS brands, agents and carriers' answers: each change is raised once, and phones are asked about as they allow it."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -9,9 +10,13 @@ import telnyx
 
 from handlers import rcs_registration
 from service import Router, clock
+from service.cli.signed_delivery import deliver
 from service.events import RcsAgentStatusChanged, RcsBrandStatusChanged, RcsCarrierApprovalStatusChanged
+from service.ingress.app import create_app
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.security.encryption import Sealer
+from service.security.telnyx_signature import public_key_text
+from service.settings.development_key import make_key
 from service.store.facts.remembered import CARRIER, Capability
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
@@ -227,6 +232,24 @@ def test_an_event_that_ringback_did_not_raise_notifies_nobody(stack: Stack) -> N
     stack.deliver(body := sample("rcs.carrier-rejected"))
     assert stack.ended(body).handlers["rcs_carrier_notice"].reason == "not_ours"
     assert noted(stack) == ""
+
+
+def test_a_sample_that_the_development_key_has_signed_notifies_as_if_ringback_had_raised_it(
+    stack: Stack, tmp_path: Path
+) -> None:
+    stack.start_worker(ROUTER)
+    settings = stack.settings.model_copy(update={"data": tmp_path})
+    key = make_key(settings)
+    both = {"public_key": f"{settings.public_key},{public_key_text(key)}"}
+    sent, of_telnyx = sample("rcs.carrier-rejected"), sample("sms.received")
+    with stack.host.serving(create_app(settings.model_copy(update=both))) as url:
+        for body in (sent, of_telnyx):
+            assert deliver(f"{url}/webhooks", body, key)[0] == 200
+        stack.deliver(forged := sample("rcs.carrier-rejected"))
+    assert stack.ended(sent).handlers["rcs_carrier_notice"].reason is None
+    assert "The opt-in is not shown" in noted(stack)
+    assert stack.ended(of_telnyx).arrived_by == "webhook"
+    assert stack.ended(forged).handlers["rcs_carrier_notice"].reason == "not_ours"
 
 
 def look_up(stack: Stack, agent: str, *numbers: str, afresh: bool = False) -> list[bool]:
