@@ -2,13 +2,14 @@
 
 from typing import TypeVar
 
-from service import Context, Discard, Event, Router
+from service import Context, Discard, Event, Router, clock
 from service.events import BrandStatusChanged, CampaignStatusChanged, NumberAssignmentStatusChanged
 from service.registrations.ten_dlc import kinds, notices
 from service.registrations.ten_dlc.blocks import numbers_stopped
 from service.registrations.ten_dlc.following import TenDlc
 from service.registrations.ten_dlc.senders import senders_of
 from service.security.masking import mask_number
+from service.store.facts.remembered import acquire_throttle
 
 T = TypeVar("T", BrandStatusChanged, CampaignStatusChanged, NumberAssignmentStatusChanged)
 
@@ -31,6 +32,17 @@ async def campaign_notice(event: Event[CampaignStatusChanged], ctx: Context) -> 
 async def number_assignment_notice(event: Event[NumberAssignmentStatusChanged], ctx: Context) -> None:
     """Tell a person what a number needs, and that it works again."""
     await _notify(event, ctx, kinds.NUMBER)
+
+
+@router.cron(hour=9, minute=7)
+async def campaign_ends(event: Event[dict[str, object]], ctx: Context) -> None:
+    """Tell a person of each campaign that is about to expire, once."""
+    store = ctx.services.store
+    for campaign, known in (await TenDlc(ctx.telnyx, store).all_known(kinds.CAMPAIGN)).items():
+        told = notices.told_of_end_date(campaign, known, clock.now())
+        once = f"campaign_ends:{campaign}:{known.about.get('ends_at')}"
+        if told and await acquire_throttle(store, once, event.id, seconds=2 * notices.WARNED_BEFORE):
+            await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
 
 
 async def _notify(event: Event[T], ctx: Context, kind: kinds.Kind) -> None:

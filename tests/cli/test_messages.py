@@ -111,3 +111,59 @@ def test_a_public_shortener_is_warned_of_and_sent(stack: Stack) -> None:
     ran = run_at(stack, "messages", "schedule", NUMBER, *words)
     assert (ran.code, ran.stderr) == (0, "warning: carriers may block links by bit.ly, a public shortener\n")
     assert [each.path for each in stack.simulator.requests] == ["/messaging_url_domains", "/messages/schedule"]
+
+
+SENT_BY = {
+    ("--from", SMS_FROM): "/messages/long_code",
+    ("--from", "78901"): "/messages/short_code",
+    ("--profile", "p-1"): "/messages/number_pool",
+    ("--from", "Acme", "--profile", "p-1"): "/messages/alphanumeric_sender_id",
+}
+
+
+@pytest.mark.parametrize("options", SENT_BY)
+def test_a_message_goes_out_by_the_operation_of_its_sender_once_under_its_key(
+    stack: Stack, options: tuple[str, ...]
+) -> None:
+    words = ("messages", "send", NUMBER, "--text", TEXT, *options, "--key", "mine", "--yes")
+    for ran in (run_at(stack, *words), run_at(stack, *words)):
+        [message] = stack.simulator.account.messages
+        assert ran.stdout.startswith(f"sent: {message.id}\n"), ran
+        assert (ran.code, TEXT in ran.stdout, NUMBER in ran.stdout) == (0, False, False)
+    assert {each.path for each in stack.simulator.requests if each.method == "POST"} == {SENT_BY[options]}
+
+
+def test_a_group_gets_one_mms_whose_messages_are_shown(stack: Stack) -> None:
+    to = (NUMBER, "+13125550502", NUMBER)
+    ran = run_at(stack, "messages", "send", *to, "--text", TEXT, "--from", SMS_FROM, "--yes")
+    assert ran.code == 0, ran
+    group = run_at(stack, *ran.stdout.splitlines()[1].removeprefix("→ ringback ").split())
+    rows = json.loads(group.stdout)
+    assert len(rows) == 2
+    assert (TEXT in group.stdout, NUMBER in group.stdout) == (False, False)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        (NUMBER, "--from", SMS_FROM),
+        (NUMBER, "--text", " ", "--from", SMS_FROM),
+        (NUMBER, "--text", TEXT, "--from", "Acme"),
+        (NUMBER, "--media", "https://example.com/a.png", "--from", "Acme", "--profile", "p-1"),
+        (NUMBER, "+13125550502", "--text", TEXT, "--profile", "p-1"),
+        ("3125550501", "--text", TEXT),
+        (*(f"+1312555050{each}" for each in range(9)), "--text", TEXT, "--from", SMS_FROM),
+    ],
+)
+def test_a_message_that_cannot_go_out_so_is_bad_usage(stack: Stack, options: tuple[str, ...]) -> None:
+    ran = run_at(stack, "messages", "send", *options, "--yes")
+    assert ran.code == 2, ran
+    assert len(stack.simulator.account.messages) == 0
+
+
+def test_a_number_that_said_stop_gets_no_message_of_a_group(stack: Stack) -> None:
+    said = [ConsentChange("+13125550502", "out", None, "message")]
+    stack.ask(lambda store: record_consent(store, said, now=1.0))
+    ran = run_at(stack, "messages", "send", NUMBER, "+13125550502", "--text", TEXT, "--from", SMS_FROM, "--yes")
+    assert (ran.code, "has said STOP: nothing was sent" in ran.stderr) == (1, True)
+    assert len(stack.simulator.account.messages) == 0

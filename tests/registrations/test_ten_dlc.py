@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -9,7 +10,7 @@ import pytest
 import telnyx
 
 from handlers import campaign_notices, campaigns
-from service import Router
+from service import Router, clock
 from service.events import (
     BrandStatusChanged,
     CampaignStatusChanged,
@@ -87,6 +88,26 @@ def test_a_poll_follows_a_campaign_from_its_submission_to_suspension_and_back(
     ]
     assert {each["id"] for each in changes(stack, CAMPAIGN)} == {campaign}
     assert stack.ask(audit).clean
+
+
+def test_a_campaign_that_is_not_renewed_is_warned_of_once_before_its_end(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    ends = provisioned(client, stack.simulator, auto_renewal=False)
+    renewed = provisioned(client, stack.simulator, OTHER, auto_renewal=True)
+    expires = client.messaging_10dlc.campaign.retrieve(ends).next_renewal_or_expiration_date
+    at = datetime.fromisoformat(str(expires)).timestamp()
+    day = 86400
+
+    def polled(name: str, before: float) -> str:
+        with clock.moved(lambda: at - before):
+            poll(stack, name)
+            stack.ended(arrive(stack, "ringback.cron.campaign_ends", name))
+            return noted(stack)
+
+    assert ends not in polled("early", 20 * day)
+    for number in range(3):
+        assert polled(f"late-{number}", (10 - number) * day).count(f"{ends} expires on") == 1
+    assert renewed not in noted(stack)
 
 
 def webhooks(simulator: Simulator, campaign: str, brand: str) -> list[dict[str, Any]]:

@@ -13,11 +13,12 @@ from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, show_list, shown
 from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, say
+from service.cli.telnyx.message_sending import group, send
 from service.cli.telnyx.message_status import status
 from service.cli.telnyx.session import check_sms, first_rows, sender_of, with_telnyx, with_telnyx_and_redis
 from service.store.store import Store
 
-messages = typer.Typer(help="Look at messages at Telnyx, and schedule SMS.", no_args_is_help=True)
+messages = typer.Typer(help="Look at messages at Telnyx, send and schedule them.", no_args_is_help=True)
 
 MessageId = Annotated[str, typer.Argument(help="The message's id.")]
 
@@ -67,6 +68,8 @@ def show(message_id: MessageId, *, reveal: RevealOption = False) -> None:
 
 
 messages.command("status")(status)
+messages.command("send")(send)
+messages.command("group")(group)
 
 
 @messages.command("schedule")

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-from service.events import BrandStatusChanged, CampaignStatusChanged, NumberAssignmentStatusChanged
+from service.events import BrandStatusChanged, CampaignStatusChanged, NumberAssignmentStatusChanged, read_time
+from service.registrations.status_changes import Known
 from service.registrations.ten_dlc import kinds
 from service.registrations.ten_dlc.updates import Said
 
 LONGEST_REASON = 200
+WARNED_BEFORE = 14 * 86400.0
+"""Seconds before its end from which on people hear of a campaign."""
 StatusChanged = BrandStatusChanged | CampaignStatusChanged | NumberAssignmentStatusChanged
 
 
@@ -113,6 +116,18 @@ def told_of_doubt(campaign: str, said: Said, status: str) -> NoticeText:
     shows = f"and the API shows {status}. No SMS waits for it"
     text = f"Telnyx reports that campaign {campaign} is {said.meaning}{who}, {shows}"
     return NoticeText(f"10DLC campaign: {said.meaning}, not confirmed", text, f"ringback campaigns show {campaign}")
+
+
+def told_of_end_date(campaign: str, known: Known, now: float) -> NoticeText | None:
+    """Return the notification that a campaign is about to expire, or None where it is not, or can send nothing anyway.
+
+    `now` is in seconds since 1970.
+    """
+    ends_at = read_time(known.about.get("ends_at"))
+    if ends_at is None or known.status in kinds.SENDS_NOTHING or not 0 < ends_at.timestamp() - now < WARNED_BEFORE:
+        return None
+    text = f"campaign {campaign} expires on {ends_at:%Y-%m-%d}, since it is not renewed. Let it renew at Telnyx"
+    return NoticeText("10DLC campaign: expires soon", text, f"ringback campaigns show {campaign}")
 
 
 def _named(kind: kinds.Kind, change: StatusChanged) -> str:

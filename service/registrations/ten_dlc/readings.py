@@ -45,8 +45,9 @@ def campaign_reading(campaign: Any, *, suspended_by: Iterable[str] = ()) -> Read
         "shared": own is None,
         "carriers": carriers if sends else [],
     }
-    about = {name: details[name] for name in ("tcr_id", "shared", "carriers")}
-    return Reading([now], details, _version(Status(general, _reason(campaign))), about)
+    ends_at = _ends_at(campaign)
+    about = {name: details[name] for name in ("tcr_id", "shared", "carriers")} | {"ends_at": ends_at}
+    return Reading([now], details, _version(Status(general, _reason(campaign)), ends_at), about)
 
 
 def number_reading(number: Any) -> Reading:
@@ -201,6 +202,13 @@ def _campaign_status(campaign: Any) -> str:
         return kinds.DORMANT
     submission = {"FAILED": "TCR_FAILED", "PENDING": "TCR_PENDING", "CREATED": "TCR_PENDING"}
     return _text(campaign, "campaign_status") or submission.get(_text(campaign, "submission_status") or "", "unknown")
+
+
+def _ends_at(campaign: Any) -> str | None:
+    """Return when a campaign expires that is not renewed. Source: SDK 4.189, `TelnyxCampaignCsp`."""
+    if getattr(campaign, "auto_renewal", None) is not False:
+        return None
+    return _text(campaign, "next_renewal_or_expiration_date")
 
 
 def _lost_at(number: Any) -> list[str]:

@@ -13,6 +13,7 @@ from service.testing.simulator.messages.inbound import OptOuts
 from service.testing.simulator.messages.lifecycle import Outcomes
 from service.testing.simulator.messages.message import Messages
 from service.testing.simulator.messages.payload import ORGANIZATION_ID
+from service.testing.simulator.messages.whatsapp_numbers import WhatsappNumber, new_numbers
 from service.testing.simulator.profiles import MessagingProfile, MessagingProfiles, UrlDomain
 from service.testing.simulator.rcs import PhoneCapabilities, RcsAgent
 from service.testing.simulator.rcs_registration.agents import RegisteredAgent
@@ -23,6 +24,7 @@ from service.testing.simulator.ten_dlc.brands import Brand
 from service.testing.simulator.ten_dlc.campaigns import ByEitherId, Campaigns
 from service.testing.simulator.ten_dlc.carriers import PhoneCarriers
 from service.testing.simulator.ten_dlc.numbers import CampaignNumbers
+from service.testing.simulator.ten_dlc.vetting import BrandVettings
 from service.testing.simulator.tollfree.requests import VerificationRequests
 from service.testing.simulator.webhooks.courier import WebhookCourier, WebhookPoster
 from service.testing.simulator.webhooks.deliveries import WebhookDeliveries
@@ -61,6 +63,8 @@ class Account:
     campaigns: Campaigns = field(default_factory=Campaigns)
     campaign_numbers: CampaignNumbers = field(default_factory=CampaignNumbers)
     carriers: PhoneCarriers = field(default_factory=PhoneCarriers)
+    vettings: BrandVettings = field(default_factory=BrandVettings)
+    whatsapp_numbers: Resources[WhatsappNumber] = field(default_factory=new_numbers)
     billing: Billing = field(default_factory=Billing)
     rcs_brands: Resources[RcsBrand] = field(default_factory=Resources)
     rcs_agents: Resources[RegisteredAgent] = field(default_factory=Resources)

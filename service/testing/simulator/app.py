@@ -21,7 +21,7 @@ from service.testing.simulator.api import gateway
 from service.testing.simulator.api.api_error import not_found
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.faults import Fault
-from service.testing.simulator.api.operations import OPERATIONS, Operation
+from service.testing.simulator.api.operations import OPERATIONS, Operation, absent_operations
 from service.testing.simulator.simulator import Simulator
 
 PREFIX = "/v2"
@@ -44,6 +44,9 @@ def create_app(simulator: Simulator) -> Starlette:
         Route(PREFIX + operation.path, _endpoint(simulator, operation), methods=[operation.method])
         for operation in OPERATIONS
     ]
+    absent = [
+        Route(PREFIX + each.path, _endpoint(simulator, each), methods=[each.method]) for each in absent_operations()
+    ]
     elsewhere = Route(PREFIX + "/{path:path}", _endpoint(simulator, Operation("*", "*", _unknown)), methods=_METHODS)
 
     @asynccontextmanager
@@ -51,7 +54,7 @@ def create_app(simulator: Simulator) -> Starlette:
         async with simulator.running():
             yield
 
-    return Starlette(routes=[*control.routes(simulator), *operations, elsewhere], lifespan=lifespan)
+    return Starlette(routes=[*control.routes(simulator), *operations, *absent, elsewhere], lifespan=lifespan)
 
 
 def _unknown(_: Account, __: OperationCall) -> Answer:

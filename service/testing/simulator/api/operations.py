@@ -1,16 +1,26 @@
 """The API operations that the simulator answers, by method and path as the OpenAPI document names them."""
 
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 
 from service.testing.simulator import billing, profiles, rcs
 from service.testing.simulator.account import Account
+from service.testing.simulator.api.api_error import refusal
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.hosted import numbers, order_operations
-from service.testing.simulator.messages import detail_records, inbound, rich_sending, sending, sending_by_kind
+from service.testing.simulator.messages import (
+    detail_records,
+    inbound,
+    rich_sending,
+    sending,
+    sending_by_kind,
+    whatsapp_numbers,
+)
 from service.testing.simulator.rcs_registration import agent_operations
 from service.testing.simulator.rcs_registration import brands as rcs_brands
-from service.testing.simulator.ten_dlc import brands, campaign_operations
+from service.testing.simulator.ten_dlc import brands, campaign_operations, vetting
 from service.testing.simulator.ten_dlc import numbers as campaign_numbers
 from service.testing.simulator.tollfree import requests as tollfree
 from service.testing.simulator.webhooks import deliveries
@@ -41,6 +51,7 @@ _CAMPAIGN = "/10dlc/campaign/{campaign_id}"
 _PARTNER = "/10dlc/partner_campaigns"
 _CAMPAIGN_NUMBERS = "/10dlc/phone_number_campaigns"
 _WINDOW = "/whatsapp/phone_numbers/{phone_number}/conversation_window"
+_WHATSAPP_NUMBER = "/v2/whatsapp/phone_numbers/{phone_number}"
 _RCS_AGENTS = "/rcs/agents"
 _RCS_BRANDS = "/rcs/brands"
 
@@ -56,8 +67,18 @@ OPERATIONS = (
     Operation("POST", "/messages/rcs", rich_sending.send_rcs, idempotent=True),
     Operation("POST", "/messages/whatsapp", rich_sending.send_whatsapp, idempotent=True),
     Operation("GET", _WINDOW, rich_sending.retrieve_window),
-    # The SDK writes the version twice. Source: SDK 4.189, `whatsapp.phone_numbers`.
+    # The SDK writes the version twice, but not everywhere. Source: SDK 4.189, `whatsapp.phone_numbers`.
     Operation("GET", f"/v2{_WINDOW}", rich_sending.retrieve_window),
+    Operation("GET", "/v2/whatsapp/phone_numbers", whatsapp_numbers.list_numbers),
+    Operation("GET", "/whatsapp/phone_numbers", whatsapp_numbers.list_numbers),
+    Operation("GET", "/whatsapp/phone_numbers/{phone_number}", whatsapp_numbers.retrieve_number),
+    Operation("DELETE", _WHATSAPP_NUMBER, whatsapp_numbers.delete_number),
+    Operation("POST", f"{_WHATSAPP_NUMBER}/verify", whatsapp_numbers.verify_number),
+    Operation("POST", f"{_WHATSAPP_NUMBER}/resend_verification", whatsapp_numbers.resend_code),
+    Operation("GET", f"{_WHATSAPP_NUMBER}/profile", whatsapp_numbers.retrieve_profile),
+    Operation("PATCH", f"{_WHATSAPP_NUMBER}/profile", whatsapp_numbers.update_profile),
+    Operation("GET", f"{_WHATSAPP_NUMBER}/calling_settings", whatsapp_numbers.retrieve_calling),
+    Operation("PATCH", f"{_WHATSAPP_NUMBER}/calling_settings", whatsapp_numbers.update_calling),
     Operation("POST", "/ai/assistants/{id}/chat/sms", sending.send_assistant_sms, idempotent=True),
     Operation("POST", "/ai/assistants/{id}/chat/whatsapp", sending.send_assistant_whatsapp, idempotent=True),
     Operation("GET", "/messages/rcs/deeplinks/{agent_id}", rcs.generate_deeplink),
@@ -114,6 +135,15 @@ OPERATIONS = (
     Operation("PUT", "/10dlc/brand/{brand_id}", brands.update_brand),
     Operation("DELETE", "/10dlc/brand/{brand_id}", brands.delete_brand),
     Operation("GET", "/10dlc/brand/feedback/{brand_id}", brands.get_feedback),
+    Operation("PUT", "/10dlc/brand/{brand_id}/revet", vetting.revet_brand),
+    Operation("GET", "/10dlc/brand/{brand_id}/externalVetting", vetting.list_vettings),
+    Operation("POST", "/10dlc/brand/{brand_id}/externalVetting", vetting.order_vetting),
+    Operation("PUT", "/10dlc/brand/{brand_id}/externalVetting", vetting.import_vetting),
+    Operation("GET", "/10dlc/brand/{brand_id}/smsOtp", vetting.retrieve_code_status),
+    Operation("POST", "/10dlc/brand/{brand_id}/smsOtp", vetting.send_code),
+    Operation("PUT", "/10dlc/brand/{brand_id}/smsOtp", vetting.verify_code),
+    Operation("GET", "/10dlc/brand/smsOtp/{reference_id}", vetting.retrieve_code_by_reference),
+    Operation("POST", "/10dlc/brand/{brand_id}/2faEmail", vetting.resend_email),
     Operation("POST", "/10dlc/campaignBuilder", campaign_operations.submit_campaign),
     Operation("GET", "/10dlc/campaign", campaign_operations.list_campaigns),
     Operation("GET", _CAMPAIGN, campaign_operations.retrieve_campaign),
@@ -137,3 +167,14 @@ OPERATIONS = (
     Operation("GET", "/webhook_deliveries", deliveries.list_deliveries),
     Operation("GET", "/webhook_deliveries/{id}", deliveries.retrieve_delivery),
 )
+
+
+def absent_operations() -> list[Operation]:
+    """Return the operations of the SDK's messaging that are not here. Each says so."""
+    listed: list[str] = tomllib.loads((files(__package__) / "absent_operations.toml").read_text("utf-8"))["operations"]
+    return [Operation(method, path, _refuse) for method, path in (each.split() for each in listed)]
+
+
+def _refuse(_: Account, call: OperationCall) -> Answer:
+    detail = f"The simulator does not have {call.method} {call.path}. Its page names the operations that it has."
+    raise refusal(405, "10405", "Not in the simulator", detail)

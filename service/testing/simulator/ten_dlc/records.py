@@ -11,6 +11,8 @@ from service.testing.simulator.webhooks.deliveries import WebhookTarget
 MOST_RECORDS = 500
 """Records in a page. Source: SDK 4.189, `messaging_10dlc.brand.list`."""
 DEFAULT_RECORDS = 10
+PAUSES = (30.0,) * 4
+"""Simulated seconds between five attempts. Source: knowledge base, 10DLC event notifications."""
 
 
 def records(call: OperationCall, rows: Iterable[Any]) -> Answer:
@@ -34,4 +36,4 @@ class WebhookUrls(RequestBody):
 
 def target(fields: dict[str, Any]) -> WebhookTarget:
     """Return where the webhooks of a brand or a campaign go."""
-    return WebhookTarget(fields.get("webhookURL"), fields.get("webhookFailoverURL"))
+    return WebhookTarget(fields.get("webhookURL"), fields.get("webhookFailoverURL"), PAUSES)

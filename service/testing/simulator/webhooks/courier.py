@@ -1,7 +1,8 @@
 """Telnyx's way of delivering webhooks: three attempts at the URL, then three at the failover URL.
 
 Source: knowledge base, receiving webhooks for messaging: any 2xx within two seconds is success. The intervals are
-described as exponential backoff and not published: here one second, then two, of simulated time.
+described as exponential backoff and not published: here one second, then two, of simulated time. Webhooks of 10DLC have
+attempts of their own.
 """
 
 import asyncio
@@ -26,10 +27,6 @@ from service.testing.simulator.webhooks import deliveries as records
 
 DEADLINE = 2.0
 """Real seconds that a receiver has for its answer. Source: knowledge base, receiving webhooks for messaging."""
-
-ATTEMPTS_PER_URL = 3
-FIRST_PAUSE = 1.0
-"""Simulated seconds between the first attempt at a URL and the second. Each further pause is twice as long."""
 _SHOWN = 1000
 """Characters of an answer that are kept."""
 
@@ -157,5 +154,4 @@ class WebhookCourier:
 
 def _plan(destination: records.WebhookTarget) -> list[tuple[str, float]]:
     """Return each attempt's URL, and the pause before it in seconds."""
-    pauses = [0.0, *(FIRST_PAUSE * 2**n for n in range(ATTEMPTS_PER_URL - 1))]
-    return [(url, pause) for url in destination.urls() for pause in pauses]
+    return [(url, pause) for url in destination.urls() for pause in (0.0, *destination.pauses)]

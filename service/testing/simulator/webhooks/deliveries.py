@@ -61,10 +61,14 @@ class WebhookEvent:
 
 @dataclass(frozen=True, slots=True)
 class WebhookTarget:
-    """Where the webhooks about something go: the URL, and the one to turn to when that fails. None: nowhere."""
+    """Where the webhooks about something go: the URL, and the one to turn to when that fails. None: nowhere.
+
+    Between the attempts at one URL lie these `pauses`, in simulated seconds.
+    """
 
     url: str | None = None
     failover_url: str | None = None
+    pauses: tuple[float, ...] = (1.0, 2.0)
 
     def urls(self) -> list[str]:
         """Return those of the two that are set, in their order."""
