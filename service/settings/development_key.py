@@ -48,8 +48,8 @@ def development_key_in(settings: Settings, keys: Sequence[PublicKey]) -> PublicK
     """Return the one among these public keys that is the development key, None where it is not in force."""
     if not os.path.exists(key_file(settings)):
         return None
-    own = known_key(settings).verify_key
-    return next((key for key in keys if key.verify_key == own), None)
+    own = bytes(known_key(settings).verify_key)
+    return next((key for key in keys if key.raw == own), None)
 
 
 def key_file(settings: Settings) -> Path:
