@@ -156,9 +156,18 @@ class Batcher(Generic[Item, Answer]):
                         answer.set_exception(error)
             else:
                 self.trouble = None
-                for (_, answer, _), result in zip(batch, results, strict=True):
-                    if not answer.done():
-                        answer.set_result(result)
+                if self._waiting:
+                    # The next batch goes out first, so that Redis does not wait while answers are written.
+                    asyncio.get_running_loop().call_soon(_give, batch, results)
+                else:
+                    _give(batch, results)
+                return
+
+
+def _give(batch: "list[_Waiter[Item, Answer]]", results: Sequence[Answer]) -> None:
+    for (_, answer, _), result in zip(batch, results, strict=True):
+        if not answer.done():
+            answer.set_result(result)
 
 
 class BatchingStore(Store):

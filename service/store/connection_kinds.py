@@ -8,7 +8,7 @@ import redis.asyncio.connection as awaited
 import redis.asyncio.sentinel as awaited_sentinel
 import redis.connection as blocking
 import redis.sentinel as blocking_sentinel
-from redis.exceptions import RedisError
+from redis.exceptions import ConnectionError, RedisError
 
 from service.processes.redis_url import RedisTarget
 from service.store.cluster import BlockingOwnerConnection, OwnerConnection
@@ -49,6 +49,26 @@ class _Leaving(_Awaited):
         if not self.is_connected:
             self._seen = self._departures.number
         await super().connect()  # type: ignore[no-untyped-call]
+
+    async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002
+        """Send a command. redis-py has a task and a timer for each, which only a full buffer needs."""
+        writer = self._writer
+        is_free = writer is not None and not writer.transport.get_write_buffer_size()
+        if writer is None or not is_free or self.health_check_interval or isinstance(command, str | bytes):
+            await super().send_packed_command(command, check_health)
+        else:
+            writer.writelines(command)
+
+    async def can_read_destructive(self) -> bool:
+        """Return whether something came that nobody asked for. redis-py waits one turn of the loop for it.
+
+        Raises:
+            ConnectionError: the server has closed the connection.
+        """
+        reader = self._reader
+        if reader is None or reader.at_eof():
+            raise ConnectionError("the server has closed the connection")
+        return bool(reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to ask
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         """Read an answer.

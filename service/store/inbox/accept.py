@@ -118,7 +118,16 @@ async def accept(store: Store, arrivals: Sequence[NewEvent]) -> list[Acceptance]
     Raises:
         redis.exceptions.RedisError: it is not known whether they are stored. Accepting them again is harmless.
     """
-    answers = await store.run("accept", *(pack_event(each, store.encryption) for each in arrivals))
+    return await accept_packed(store, [pack_event(each, store.encryption) for each in arrivals])
+
+
+async def accept_packed(store: Store, arrivals: Sequence[bytes]) -> list[Acceptance]:
+    """Do what `accept` does with what `pack_event` returned.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether they are stored. Accepting them again is harmless.
+    """
+    answers = await store.run("accept", *arrivals)
     return [Acceptance(status.decode(), event_id.decode()) for status, event_id in answers]
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
 from service.store.batching import Batcher, PendingAnswer
-from service.store.inbox.accept import Acceptance, NewEvent, accept
+from service.store.inbox.accept import Acceptance, NewEvent, accept_packed, pack_event
 from service.store.redis_errors import describe_cause
 from service.store.store import Store
 
@@ -28,8 +28,9 @@ class GroupCommit:
 
     def __init__(self, store: Store, *, timeout: float) -> None:
         self._timeout = timeout
-        self._batcher: Batcher[NewEvent, Acceptance] = Batcher(
-            partial(accept, store), passing=_PASSING, size=lambda arrival: len(arrival.body), timeout=timeout
+        self._encryption = store.encryption
+        self._batcher: Batcher[bytes, Acceptance] = Batcher(
+            partial(accept_packed, store), passing=_PASSING, size=len, timeout=timeout
         )
 
     def submit(self, arrival: NewEvent, answer: PendingAnswer[Acceptance]) -> None:
@@ -38,8 +39,7 @@ class GroupCommit:
         Raises:
             NotAccepted: too many wait already.
         """
-        self._check_room()
-        self._batcher.add(arrival, answer)
+        self._batcher.add(self._packed(arrival), answer)
 
     def explain(self, error: Exception) -> Exception:
         """Return NotAccepted where an error says that Redis could not take an event in time, otherwise the error."""
@@ -57,15 +57,17 @@ class GroupCommit:
         Raises:
             NotAccepted: Redis could not take it in time, or too many wait already.
         """
-        self._check_room()
+        packed = self._packed(arrival)
         try:
-            return await self._batcher.submit(arrival)
+            return await self._batcher.submit(packed)
         except (builtins.TimeoutError, RedisError) as error:
             raise self.explain(error) from None
 
-    def _check_room(self) -> None:
+    def _packed(self, arrival: NewEvent) -> bytes:
+        # Before it waits: the next batch goes out as soon as Redis has answered the one before.
         if len(self._batcher) >= MAX_WAITING:
             raise NotAccepted("too many events wait for Redis")
+        return pack_event(arrival, self._encryption)
 
     async def close(self) -> None:
         """Wait for the batch in flight."""
