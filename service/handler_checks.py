@@ -35,6 +35,19 @@ def check_options(handler: Callable[..., Any], *, name: str, max_attempts: int |
         raise ValueError(f"{home(handler)}: timeout is seconds, more than 0 and not infinite")
 
 
+def check_order(handler: Callable[..., Any], ordered_by: object) -> None:
+    """Check what a handler's events are ordered by.
+
+    Raises:
+        TypeError: a function that is `async`.
+        ValueError: neither a function nor `"number"`.
+    """
+    if inspect.iscoroutinefunction(ordered_by):
+        raise TypeError(f"{home(handler)}: ordered_by takes a plain function of the event, without async")
+    if ordered_by is not None and ordered_by != "number" and not callable(ordered_by):
+        raise ValueError(f'{home(handler)}: ordered_by is "number" or a function of the event, not {ordered_by!r}')
+
+
 def check_times(times: Mapping[str, Times], handler: Callable[..., Any]) -> None:
     """Check the times of a periodic handler.
 

@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
 from service.events import Event
-from service.handler_checks import Times, check_options, check_times, checked_patterns, home, payload_type
+from service.handler_checks import Times, check_options, check_order, check_times, checked_patterns, home, payload_type
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ H = TypeVar("H", bound=Callable[..., Awaitable[None]])
 Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 TypesFrom = Callable[[Settings], Sequence[str]]
+OrderedBy = Literal["number"] | Callable[[Event[Any]], str | None]
+"""How events are grouped that one handler runs in order: by the other party's number, or by a key of the author's."""
 
 
 class _Services(Protocol):
@@ -174,6 +176,7 @@ class Subscription:
     lifespan: Lifespan | None
     types_from: TypesFrom | None = None
     settings: "type[BaseSettings] | None" = None
+    ordered_by: OrderedBy | None = None
 
     def configured(self, settings: Settings) -> "Subscription":
         """Return the subscription with the event types that the settings decide, where they do."""
@@ -229,12 +232,17 @@ class Router:
         max_attempts: int | None = None,
         timeout: float | None = None,
         types_from: TypesFrom | None = None,
+        ordered_by: OrderedBy | None = None,
     ) -> Callable[[H], H]:
         """Subscribe the decorated handler, which is returned unchanged.
 
         `types` are event types, families (`10dlc.*`) or `*`. `name` keeps the handler's identity across renames.
         `max_attempts` counts runs, `timeout` is seconds. Without them the settings decide. `types_from` replaces
         `types` for a handler that configuration turns on. It returns the types, which may be none.
+
+        With `ordered_by`, events of one key run one after the other, in the order of acceptance. `"number"` is the other
+        party's number. A function of the event returns a key of yours, or None for an event that needs no order. It
+        must be quick, and return the same each time.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.
@@ -250,7 +258,9 @@ class Router:
                 raise ValueError(f"{home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
             own_name, patterns = name or handler.__name__, checked_patterns(types, handler)
             check_options(handler, name=own_name, max_attempts=max_attempts, timeout=timeout)
-            options = (payload_type(handler), max_attempts, timeout, self._lifespan, types_from, self._settings)
+            check_order(handler, ordered_by)
+            shared = (self._lifespan, types_from, self._settings, ordered_by)
+            options = (payload_type(handler), max_attempts, timeout, *shared)
             self._add(Subscription(own_name, patterns, handler, *options))
             return handler
 

@@ -168,6 +168,8 @@ def _standing(record: EventRecord, now: int) -> Iterator[Line]:
 
 def _waiting(handler: HandlerRecord, now: int) -> str:
     reason = f" ({handler.reason})" if handler.reason else ""
+    if handler.behind:
+        return f"waits for the end of the earlier event {handler.behind}{reason}"
     if handler.blocked_by:
         return f"held by {handler.blocked_by}{reason}"
     if handler.due > now:

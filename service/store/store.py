@@ -51,7 +51,10 @@ class Keys:
     | `<ns>:format` | string | the number of the format, which the first version that changes it writes (`FORMATS`) |
     | `<ns>:forgotten_until` | string | events that were delivered before this moment (ms) have expired |
     | `<ns>:under_way` | sorted set | messages whose end did not come, by when Telnyx is asked for them (ms) |
-    | `<ns>:counts` | hash | accepted, done, ignored, dead, open |
+    | `<ns>:counts` | hash | accepted, done, ignored, dead, open; the last sequence, and the handlers in order (JSON) |
+    | `<ns>:unkeyed` | sorted set | ids of events whose place in order is not known yet, by their sequence |
+    | `<ns>:lane:<digest>` | sorted set | open events of one key and handler by their sequence, the begun one first |
+    | `<ns>:waiting_turn:<handler>` | sorted set | ids of events that wait for an earlier one, by their sequence |
     | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
     | `<ns>:minute:<minute>` | string | digests of the types and numbers among the events accepted in that minute |
     | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |

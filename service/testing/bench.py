@@ -168,6 +168,7 @@ class Bench:
             settings, router, self.redis_url, store=store, handlers_store=store, metrics=HandlerMetrics(), own=own
         )
         async with opened as processor:
+            await processor.ordering.register()
             # How a job of stock arq ends: the scripts have put the event where it belongs.
             with suppress(arq.worker.Retry):
                 await process({"processor": processor}, event_id)

@@ -173,9 +173,10 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
         redis = connect(redis_url, timeout=COMMAND_TIMEOUT, connections=2 * settings.concurrency + 10)
         stack.push_async_callback(redis.aclose)
         store = Store.of(redis, settings)
-        ctx["processor"] = await stack.enter_async_context(
+        ctx["processor"] = processor = await stack.enter_async_context(
             open_processor(settings, router, redis_url, store=store, handlers_store=store, metrics=HandlerMetrics())
         )
+        await processor.ordering.register()
 
     async def on_shutdown(ctx: dict[str, Any]) -> None:  # noqa: ARG001 - arq's signature
         await stack.aclose()

@@ -74,6 +74,12 @@ class HandlerMetrics:
         )
         # Prometheus's own look-up of a series takes longer than its increment.
         self._runs_of, self._seconds_of = cache(runs.labels), cache(durations.labels)
+        self._waits = Counter(
+            "ringback_order_waits",
+            "Waits of handlers that run in order for an earlier event of the same key.",
+            ["handler"],
+            registry=self.registry,
+        )
         self.times = TimesRecorder()
         self.registry.register(DOUBLE_DELIVERIES)
         self.registry.register(REPLIES_REFUSED)
@@ -84,6 +90,10 @@ class HandlerMetrics:
         self._runs_of(handler, record.state, reason).inc()
         self._seconds_of(handler).observe(seconds)
         self.times.observe(handler, pickup=waited, run=seconds * 1000)
+
+    def count_wait(self, handler: str) -> None:
+        """Count an event that waits for an earlier one of the same key."""
+        self._waits.labels(handler).inc()
 
 
 @dataclass(frozen=True)
@@ -124,7 +134,7 @@ async def run_handler(
     if running.lost:
         raise LeaseLost
     lease = running.lease
-    record, before = lease.record, lease.record.handlers[name]
+    record, before = lease.record, replace(lease.record.handlers[name], behind=None)
     bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
     subscription = services.router.subscriptions.get(name)
     if subscription is None:
@@ -183,6 +193,8 @@ async def _run(
     timeout = FairTimeout(seconds, partial(running.blocked_beside, run))
     try:
         _refuse_sealed(record)
+        if no_key := running.without_key.get(subscription.name):
+            raise Dead("order_key", str(no_key))
         event = await _read(services.store, running.lease, subscription)
         context = _context(services, running.lease, subscription, bound)
         async with timeout:

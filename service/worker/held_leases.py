@@ -92,6 +92,7 @@ class ActiveEvent:
     - `finishing`: the lease is being given back. `stopping`: the worker cancels its handlers.
     - `ended`: new records of ended handlers. `unrecorded`: those among them that are not stored yet.
     - `blocked`: seconds for which handlers of other events have blocked the event loop.
+    - `without_key`: why handlers that run in order have no key for this event.
     """
 
     lease: Lease
@@ -107,6 +108,7 @@ class ActiveEvent:
     runs: list[Run] = field(default_factory=list)
     ended: dict[str, HandlerRecord] = field(default_factory=dict)
     unrecorded: dict[str, HandlerRecord] = field(default_factory=dict)
+    without_key: dict[str, Exception] = field(default_factory=dict)
 
     def blocking_run(self) -> Run | None:
         """Return the run of a handler of this event that blocks the event loop at this moment."""

@@ -30,6 +30,7 @@ from service.worker.held_leases import HeldLeases, note_tasks
 from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
+from service.worker.ordering import Ordering, ordered_types
 from service.worker.own_settings import read_own_settings
 from service.worker.processor import EventMetrics, Processor
 from service.worker.readiness import notify_of_block
@@ -79,7 +80,9 @@ async def open_processor(
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
         finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
         stack.push_async_callback(finishing.close, within=1.0)
-        yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry))
+        ordering = Ordering.of(services, store)
+        stack.push_async_callback(ordering.close)
+        yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry), ordering)
 
 
 def _sign(settings: Settings, router: Router) -> WorkerSign:
@@ -91,6 +94,7 @@ def _sign(settings: Settings, router: Router) -> WorkerSign:
         concurrency=settings.concurrency,
         source=settings.handlers,
         handlers=tuple(sorted(router.subscriptions)),
+        ordered=ordered_types(router),
     )
 
 

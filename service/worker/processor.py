@@ -32,6 +32,7 @@ from service.store.inbox.leases import (
 from service.store.store import Store
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent, FairTimeout, HeldLeases
+from service.worker.ordering import Ordering
 from service.worker.outcomes import after_error
 
 log = structlog.get_logger(__name__)
@@ -94,6 +95,7 @@ class Processor:
     leases: HeldLeases
     finishing: "Batcher[HandlerResults, str]"
     metrics: EventMetrics
+    ordering: Ordering
 
     async def claim(self, number: int, *, limit: int, alone: bool = False, only: str | None = None) -> ClaimedEvents:
         """Take due events under the claim of this number, and hold them.
@@ -109,7 +111,14 @@ class Processor:
         """Return the request for a claim of this number."""
         leases = self.leases
         return ClaimRequest(
-            leases.worker, number, leases.lease, limit=limit, routes=self._routes, alone=alone, only=only
+            leases.worker,
+            number,
+            leases.lease,
+            limit=limit,
+            routes=self._routes,
+            alone=alone,
+            only=only,
+            ordered=self.ordering.types,
         )
 
     def hold(self, number: int, claimed: ClaimedEvents) -> None:
@@ -192,6 +201,8 @@ class Processor:
         lease, paused = running.lease, self.leases.paused
         handlers = lease.record.handlers
         due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
+        if self.ordering.types:
+            due = await self.ordering.at_turn(running, due)
         blocking = [name for name in due if name in lease.record.blocked]
         groups = [group for group in ([name for name in due if name not in blocking], blocking) if group]
         unreadable = {name: handlers[name] for name in lease.record.damaged if name in handlers}

@@ -91,6 +91,7 @@ class Worker(arq.worker.Worker):
                 metrics=self._metrics,
             )
         )
+        await self._retry(self.processor.ordering.register)
         maintenance = Maintenance(settings, self._store, self.processor.leases.worker, BlockMetrics(registry))
         sender = NotificationSender(self._store, open_teller(settings), maintenance.notices_due)
         for work in (maintenance.run_forever(), sender.keep_telling()):

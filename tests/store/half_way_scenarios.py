@@ -13,7 +13,7 @@ from service.store.effects.ledger import Entry, StoredAnswer
 from service.store.facts import consent, notices, remembered
 from service.store.facts.message_states import InsteadOf, Recipient, SendConditions, read_state
 from service.store.facts.replies import reason_against_answer
-from service.store.inbox import accept, dead_letters, erasure, healing, maintenance, transfer
+from service.store.inbox import accept, dead_letters, erasure, healing, maintenance, order, transfer
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
@@ -51,9 +51,9 @@ def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = F
     return act
 
 
-def ending(state: Any, *, release: bool = True, **more: Any) -> Step:
+def ending(state: Any, *, release: bool = True, ids: Sequence[str] = ("one", "two"), **more: Any) -> Step:
     async def act(world: World) -> Any:
-        found = [(event_id, await accept.find(world.store, event_id)) for event_id in ("one", "two")]
+        found = [(event_id, await accept.find(world.store, event_id)) for event_id in ids]
         leases = [Lease(record, "w:1", alone=False, claimed_at=T) for _, record in found if record]
         ended = {"greet": HandlerRecord(state, **more)}
         return await finish(world.store, [HandlerResults.of(each, ended, release=release) for each in leases])
@@ -123,6 +123,14 @@ def turning(place: int, number: int) -> Step:
         return await world.store.run("job_turn", "j", "r", 9000, place, number, orjson.dumps(results), 5, 9)
 
     return act
+
+
+ORDERED = {"greet": ("message.*",)}
+LANES = {"greet": ("ab",)}
+
+
+def placing(*, token: str = "") -> Step:
+    return calling(order.take_turns, [order.Placing(each, LANES, token) for each in ("one", "two")], unkeyed=9)
 
 
 ENTRY = Entry(
@@ -195,6 +203,8 @@ PARKED = then(
 )
 BEGUN = then(LEASED, beginning(ENTRY))
 DOUBTFUL = then(BEGUN, ending("dead", reason="ambiguous"))
+QUEUED = then(OPEN, claiming("greet"), calling(order.register, ORDERED), placing(token="w:1"))
+"""The handler has begun with `one`, and waits with `two`."""
 RAISED = NewEvent("raised", "toll_free_verification.status_changed", b"{}", "emit")
 OPTED_OUT = calling(consent.record_consent, [STOP], now=T / 1000)
 NOTED = calling(notices.note, "cause", b"entry")
@@ -275,6 +285,23 @@ SCENARIOS = (
         ending("parked", due=T + DAY, blocked_by="outage"),
     ),
     Scenario("finish without release", LEASED, ending("waiting", due=T + 5_000, release=False)),
+    Scenario("accept in order", calling(order.register, ORDERED), accepting(EVENT), ignored=("ns:unkeyed",)),
+    Scenario("order_register", OPEN, calling(order.register, ORDERED)),
+    Scenario("order", then(OPEN, claiming("greet"), calling(order.register, ORDERED)), placing(token="w:1")),
+    Scenario("order without a lease", then(calling(order.register, ORDERED), OPEN), placing()),
+    Scenario("finish wakes the next", QUEUED, ending("done", ids=("one",))),
+    Scenario(
+        "retry takes its place again",
+        then(QUEUED, ending("dead")),
+        calling(dead_letters.retry, ["one"]),
+        same_answer=False,
+    ),
+    Scenario(
+        "replay leaves its place",
+        then(QUEUED, ending("done")),
+        calling(dead_letters.replay, ["one"]),
+        same_answer=False,
+    ),
     Scenario("effect_begin", LEASED, beginning(ENTRY)),
     Scenario("effect_begin under a caller's key", LEASED, beginning(replace(ENTRY, caller_key=True))),
     Scenario(

@@ -65,7 +65,8 @@ class HandlerRecord:
     `ran` counts all runs, and `attempts` those that ended in an error of the handler's own. A wait costs no
     attempt. `waiting_for` says for what kind of thing, `waiting_since` since when, `waits` how often in a row.
     `first_waiting` is the begin of all waits since the last attempt.
-    `blocked_by` names the block whose end sets it free. `runs` is its history.
+    `blocked_by` names the block whose end sets it free. `runs` is its history. `behind` is the id of the earlier event
+    of the same key that it waits for.
     """
 
     state: HandlerState = "pending"
@@ -81,6 +82,7 @@ class HandlerRecord:
     runs: tuple[RunRecord, ...] = ()
     ended_at: int | None = None
     ran: int = 0
+    behind: str | None = None
 
     @property
     def runs_counted(self) -> int:

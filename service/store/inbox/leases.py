@@ -100,7 +100,8 @@ class ClaimRequest:
     """A request for a claim: up to `limit` due events for `lease` seconds.
 
     `number` counts a worker's claims. One whose reply was lost is repeated under its number. `routes` fixes the
-    handlers of events that were never claimed before. `alone` says that the worker runs nothing else.
+    handlers of events that were never claimed before. `alone` says that the worker runs nothing else. `ordered` are
+    those among the routes that run events of one key in order.
     """
 
     worker: str
@@ -110,6 +111,7 @@ class ClaimRequest:
     routes: Mapping[str, Iterable[str]]
     alone: bool = False
     only: str | None = None
+    ordered: Mapping[str, Iterable[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,9 @@ async def claim(store: Store, request: ClaimRequest) -> ClaimedEvents:
 def claim_arguments(request: ClaimRequest) -> list[Argument]:
     """Return the arguments of `claim.lua`."""
     args: list[Argument] = [request.worker, request.number, int(request.lease * 1000), request.limit]
-    return [*args, int(request.alone), orjson.dumps(request.routes), *([] if request.only is None else [request.only])]
+    ordered = orjson.dumps(request.ordered) if request.ordered else b""
+    args += (int(request.alone), orjson.dumps(request.routes), ordered)
+    return args if request.only is None else [*args, request.only]
 
 
 def read_claim(store: Store, request: ClaimRequest, answer: list[Any], *, at: float) -> ClaimedEvents:

@@ -12,7 +12,15 @@ DONE = frozenset(
 )
 """The handler chose not to act."""
 WAITING = frozenset(
-    {"encryption_key_missing", "error", "in_progress", "ledger_unreachable", "looking_up", "more_to_read"}
+    {
+        "earlier_event",
+        "encryption_key_missing",
+        "error",
+        "in_progress",
+        "ledger_unreachable",
+        "looking_up",
+        "more_to_read",
+    }
     | {"over_budget", "quiet_hours", "rate_limit", "receiver_busy", "redis_unavailable", "retry", "telnyx_outage"}
     | {"telnyx_unreachable", "telnyx_unreadable", "unknown_handler"}
 )
@@ -23,7 +31,17 @@ PARKED = frozenset(
 """The handler waits for the end of a block. It is dead under the same reason once that took too long."""
 DEAD = frozenset(
     {"ambiguous", "blocked_event_loop", "corrupt_job", "imported", "killed_worker", "no_body", "no_event", "no_job"}
-    | {"nothing_to_say", "payload", "request", "sealed", "template", "too_long", "unknown_function", "unreadable"}
+    | {
+        "nothing_to_say",
+        "order_key",
+        "payload",
+        "request",
+        "sealed",
+        "template",
+        "too_long",
+        "unknown_function",
+        "unreadable",
+    }
 )
 """The handler has failed for good, and a person decides."""
 REASONS = DONE | WAITING | PARKED | DEAD

@@ -5,7 +5,7 @@ worker that is full, or has a blocked event loop, gives signs too.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
 import orjson
@@ -29,7 +29,8 @@ WorkerState = Literal["working", "starting", "stopping", "blocked", "silent"]
 class WorkerSign:
     """A worker's own description. `started_at` is milliseconds since 1970, by its own clock.
 
-    `running` of at most `concurrency` events run. `source` is its HANDLERS, `handlers` are their names.
+    `running` of at most `concurrency` events run. `source` is its HANDLERS, `handlers` are their names. `ordered`
+    are the event types of those that run events of one key in order.
     """
 
     name: str
@@ -41,6 +42,7 @@ class WorkerSign:
     running: int = 0
     state: WorkerState = "working"
     formats: tuple[int, ...] = FORMATS
+    ordered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
         """Return the form that `read_workers` reads."""

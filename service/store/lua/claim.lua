@@ -2,23 +2,27 @@
 -- due without help. The handlers of an event are fixed here, when it is claimed for the first time. An event whose lease
 -- lapsed twice is a poison suspect, and goes only to a worker that runs nothing else. Lapsed once more while alone, it is
 -- dead. A claim whose reply was lost is repeated under its number, and answered with the events that it took then.
+-- Events of a handler that runs in order are left to the workers that run it so.
 --
--- requires: changes format handlers lease quarantine_record settle
+-- requires: changes format handlers lease order quarantine_record settle types
 -- Keys:   those of format, settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
---         handler name → its event types), optionally one event id: then only this one
+--         handler name → its event types), ordered (likewise, the handlers that run in order, or ''), optionally one event id:
+--         then only this one
 -- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged}: claimed = for each event {id, field, value, field, value …}; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
 --         the server's time (ms); poison_suspects = how many were passed over; paused = handlers that are paused;
 --         damaged = ids of events that were ended because their records are damaged
 -- Cost:   O(limit × (log queue + record)). Bodies of more than 1 MiB in all are left to the next claim
 local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
-local limit, alone, routes, only = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6]), ARGV[7]
+local limit, alone, routes, only = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6]), ARGV[8]
+local ordered = ARGV[7] ~= '' and cjson.decode(ARGV[7]) or {}
 local prefix, token, held = ns .. ':', worker .. ':' .. number, ns .. ':held:' .. worker
 local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED, MAX_PAGE = 2, 500, 5000, 1000
 -- Bytes of bodies: to copy more would keep the server from others for more than a few milliseconds.
 local MAX_BYTES = 1048576
 local claimed, chosen, foreign, poison_suspects, damaged, subscriptions, bytes = {}, {}, {}, 0, {}, {}, 0
+local MIN_PAUSE, left_to_others, others = 1000, false, nil
 
 local function find_subscribed(type)
   local names = {}
@@ -36,8 +40,25 @@ local function read(event)
   local flat, f = redis.call('HGETALL', event), {}
   for i = 1, #flat, 2 do f[flat[i]] = flat[i + 1] end
   return { flat = flat, state = f.state, lease = f.lease, leased = f.lease and (tonumber(f.lease_until) or 0) > now,
-    lapses = tonumber(f.lapses or '0') or 0, handlers = f.handlers, type = f.type, received_at = tonumber(f.received_at),
+    lapses = tonumber(f.lapses or '0') or 0, handlers = f.handlers, order = f.order, type = f.type, received_at = tonumber(f.received_at),
     bytes = #(f.body or '') }
+end
+
+-- is_left_to_others: whether a handler of an event runs in order on other workers, and not on this one
+local function is_left_to_others(event, record)
+  others = others or run_elsewhere(ordered)
+  for name, handler in pairs(others) do
+    local concerned = false
+    if record.handlers then
+      for _, each in ipairs(names_of(record.handlers) or {}) do concerned = concerned or each == name end
+      local state = concerned and handler_of(redis.call('HGET', event, 'h:' .. name)).state
+      concerned = concerned and state ~= 'done' and state ~= 'dead'
+    else
+      for _, pattern in ipairs(handler.types) do concerned = concerned or fits(pattern, record.type) end
+    end
+    if concerned then return true end
+  end
+  return false
 end
 
 local function choose(id, event, record, more)
@@ -83,6 +104,10 @@ local function try_claim(job)
     return true, false
   end
   local claimable = record.state == 'open' and not record.leased
+  if claimable and record.order and is_left_to_others(event, record) then
+    left_to_others = true
+    return true, false
+  end
   if claimable and record.lease then
     -- This worker's own renewal extends or ends it.
     if worker_of(record.lease) == worker then return true, false end
@@ -148,10 +173,11 @@ local function repeat_claim()
 end
 
 refuse_later_format()
+if ARGV[7] ~= '' then see_ordered(ordered) end
 if redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY, 'GET') == number then repeat_claim() end
 -- A repeated claim took nothing, or failed before it did.
 if #claimed == 0 then claim_due() end
 write_changes()
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
-local wait = next[2] and math.max(0, tonumber(next[2]) - now) or -1
+local wait = next[2] and math.max(left_to_others and MIN_PAUSE or 0, tonumber(next[2]) - now) or -1
 return { claimed, foreign, wait, now, poison_suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged }

@@ -18,7 +18,7 @@ return answer_each(1, function(id)
     return { 'open' }
   end
   local had = redis.call('HDEL', event, 'body')
-  redis.call('HDEL', event, 'numbers')
+  redis.call('HDEL', event, 'numbers', 'order')
   if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+')) end
   for _, name in ipairs(handlers_of(event)) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))

@@ -1,6 +1,6 @@
 -- filter_ids: which events of one page of an index, or of those named, are looked for.
 --
--- requires: causes handlers minute
+-- requires: causes handlers minute types
 -- Keys:   those of causes, <ns>:events, <ns>:dead, <ns>:died:<digest>, <ns>:ended, <ns>:queue, <ns>:event:<id>; none is written
 -- ARGV:   filters (JSON: state, type (`10dlc.*` for a family), handler, numbers (digests in hex: any), since and until (ms of
 --         arrival), died (the name of a dead handler), reason (of its death), because (the reason of any handler), attempts (runs

@@ -1,7 +1,7 @@
 -- import: store events of another deployment (or of a past of this one) as ended. With `run` they are stored as just arrived.
 -- One that is already remembered stays unchanged. The state of a message in an event is merged before the record is written.
 --
--- requires: causes changes handlers message_state minute note record
+-- requires: causes changes handlers message_state minute note orderings record
 -- Keys:   those of causes, record, message_state and minute
 -- ARGV:   run ('1' | '0'), then each event, packed (its body is '' where there is none) with more = {received_at (ms), deliveries,
 --         handlers = {{name, record as JSON} …}, message as for merge_message}
@@ -35,6 +35,8 @@ local answers = answer_each(2, function(packed)
   if event.body ~= '' then append(fields, 'body', event.body) end
   if not run then state, due = add_past(fields, more.handlers, id) end
   count(nil, state)
+  if run then append(fields, 'sequence', next_sequence()) end
+  if run and is_ordered(event.type) then await_key(id, fields[#fields], fields) end
   local from = received_at - received_at % MINUTE
   -- A minute whose index has gone must not be given one that knows of this event only.
   local indexed = redis.call('EXISTS', minute_key(from)) == 1

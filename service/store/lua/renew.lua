@@ -2,7 +2,7 @@
 -- Redis says the worker holds although it does not run them. These are the jobs of a claim whose reply was lost. A lapsed
 -- lease that nobody else has taken is extended.
 --
--- requires: handler_times lease note settle
+-- requires: handler_times lease note order settle
 -- Keys:   those of settle, lease and handler_times, <ns>:blocked, <ns>:workers
 -- ARGV:   worker, lease (ms), answered (number of the last claim that, like all before, was answered),
 --         blocked ('' | JSON {seconds, place}: its event loop is blocked), sign (JSON: what it says of itself), times (as for
@@ -12,7 +12,7 @@
 -- Answer: the ids whose lease was lost
 -- Cost:   O(events that the worker holds × log queue)
 local worker, lease, answered = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local FIRST, FORGOTTEN_AFTER = 7, 3600000
+local FIRST, SILENT_TOO_LONG = 7, 3600000
 local lost, runs = {}, {}
 
 -- end_overdue: an event ran longer than it may. Its worker is alive, but the lapse counts, once and for good: under a token that
@@ -77,10 +77,12 @@ end
 local signs = redis.call('HGETALL', ns .. ':workers')
 for i = 1, #signs, 2 do
   local seen = tonumber(signs[i + 1]:match('^(%d+) ')) or 0
-  if now - seen > FORGOTTEN_AFTER then redis.call('HDEL', ns .. ':workers', signs[i]) end
+  if now - seen > SILENT_TOO_LONG then redis.call('HDEL', ns .. ':workers', signs[i]) end
 end
 add_times(ARGV[6])
 redis.call('HSET', ns .. ':workers', worker, string.format('%.0f ', now) .. ARGV[5])
+-- A worker that is full claims nothing, and tells here what it runs in order.
+if ARGV[5]:find('"ordered":{"', 1, true) then see_ordered(cjson.decode(ARGV[5]).ordered) end
 redis.call('HDEL', ns .. ':blocked', worker)
 if ARGV[4] ~= '' then
   -- Readers of the queue are to know that events of this worker make no progress.

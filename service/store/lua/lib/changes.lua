@@ -5,18 +5,18 @@
 -- leave the queue.
 --
 -- requires: minute
--- Keys:   <ns>:counts, <ns>:queue, <ns>:wake, <ns>:events, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:event:<id>, arq:job:<ns>:<id>,
---         arq:retry:<ns>:<id>, those of minute
+-- Keys:   <ns>:counts, <ns>:queue, <ns>:wake, <ns>:events, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:event:<id>, <ns>:unkeyed,
+--         arq:job:<ns>:<id>, arq:retry:<ns>:<id>, those of minute
 -- Cost:   O(changes × log queue)
 local COUNTERS = { 'accepted', 'done', 'ignored', 'dead', 'open' }
-local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'ZREM', ':events' }, { 'MSET', '' }, { 'ZADD', ':queue' },
-  { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
+local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'ZREM', ':events' }, { 'MSET', '' }, { 'ZADD', ':unkeyed' },
+  { 'ZADD', ':queue' }, { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
 local departures = { { 'ZREM', ':queue' }, { 'DEL', '' } }
 local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
 local TOKENS = { '1', '1', '1', '1', '1', '1', '1', '1' }
 local collected = { ZADD = {}, ZREM = {}, SREM = {}, MSET = {}, DEL = {} }
 local records, order, afterwards, terms, due_soon = {}, {}, {}, {}, 0
-local counted, recounted
+local counted, recounted, sequence, is_sequence_new, stored_orderings
 
 -- collect: add two arguments to the command that changes one structure ('': the command names its keys)
 local function collect(command, index, first, second)
@@ -30,14 +30,23 @@ local function collect_record(id, fields)
   records[id], order[#order + 1] = fields, id
 end
 
--- counters: how many events were accepted, and how many are in each state, read once in a script
+-- counters: how many events were accepted, and how many are in each state, read once in a script. What orders events is read
+-- with them.
 local function counters()
   if counted then return counted end
   counted = {}
-  for i, value in ipairs(redis.call('HMGET', ns .. ':counts', unpack(COUNTERS))) do
-    counted[COUNTERS[i]] = tonumber(value or '0')
-  end
+  local stored = redis.call('HMGET', ns .. ':counts', 'sequence', 'orderings', unpack(COUNTERS))
+  sequence, stored_orderings = tonumber(stored[1] or '0') or 0, stored[2]
+  for i, name in ipairs(COUNTERS) do counted[name] = tonumber(stored[i + 2] or '0') end
   return counted
+end
+
+-- next_sequence: the place of an event in the order of acceptance. It is the time in µs or, where that is taken, the next number.
+-- So it still grows when the counter is lost, and when the clock is set back. A text, since Redis would round the number.
+local function next_sequence()
+  counters()
+  sequence, is_sequence_new = math.max(sequence + 1, time[1] * 1000000 + time[2]), true
+  return string.format('%.0f', sequence)
 end
 
 -- count: an event is in one state and no longer in another. Without `before` it is accepted, without `after` deleted.
@@ -93,10 +102,11 @@ local function write_changes()
   if recounted then
     local args = {}
     for name, number in pairs(recounted) do args[#args + 1], args[#args + 2] = name, number end
+    if is_sequence_new then append(args, 'sequence', string.format('%.0f', sequence)) end
     redis.call('HSET', ns .. ':counts', unpack(args))
   end
   for _, id in ipairs(order) do redis.call('HSET', event_key(id), unpack(records[id])) end
   write(departures)
   for _, finish in ipairs(afterwards) do finish() end
-  records, order, afterwards, terms, due_soon, recounted = {}, {}, {}, {}, 0, nil
+  records, order, afterwards, terms, due_soon, recounted, is_sequence_new = {}, {}, {}, {}, 0, nil, false
 end

@@ -93,9 +93,3 @@ end
 local function ended_since(event, before)
   return before ~= nil and (tonumber(redis.call('HGET', event, 'ended_at')) or 0) > before
 end
-
--- fits: whether an event type fits a pattern: `*`, the type itself, or its family followed by `.*`
-local function fits(pattern, type)
-  if pattern == '*' or pattern == type then return true end
-  return pattern:sub(-2) == '.*' and type:sub(1, #pattern - 1) == pattern:sub(1, -2)
-end

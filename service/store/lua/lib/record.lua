@@ -2,7 +2,7 @@
 -- record is written last, whole and with its state. Without that write there is no event, and the next arrival makes
 -- everything anew. So the consent and the message state in an event are kept before it is recorded.
 --
--- requires: changes
+-- requires: changes orderings
 -- Keys:   those of changes, <ns>:cancelled:<id>
 -- Cost:   O(log queue)
 local NO_OPTIONS = {}
@@ -51,8 +51,11 @@ local function record(id, event, first_at)
   add_job(id, now)
   requeue(id, due)
   collect('ZADD', ':events', now, id)
+  -- A timed event takes its place at its time.
+  local place = due > now and string.format('%.0f', due * 1000) or next_sequence()
   local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now, 'due', due,
-    'deliveries', 1, 'numbers', event.terms:sub(5), 'state', 'open' }
+    'deliveries', 1, 'numbers', event.terms:sub(5), 'sequence', place, 'state', 'open' }
+  if is_ordered(event.type) then await_key(id, place, fields) end
   if id ~= event.identity then append(fields, 'identity', event.identity) end
   collect_record(id, fields)
   return 'accepted'

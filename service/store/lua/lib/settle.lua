@@ -1,11 +1,12 @@
 -- settle(id): the one place where an event's state, its place in the queue and the counters are computed. It reads nothing
 -- but the record. Every script that changes a record ends here, so that they cannot disagree.
 --
--- requires: causes changes handlers
--- Keys:   those of causes and changes, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
+-- requires: causes changes handlers order orderings
+-- Keys:   those of causes, changes and order, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
-local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by' }
+local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by', 'order' }
+local wake
 
 -- unparked: a parked handler's record that lets it run again
 local function unparked(handler)
@@ -42,6 +43,25 @@ end
 local function read_settled(id)
   if records[id] then write_changes() end
   return redis.call('HMGET', event_key(id), unpack(SETTLED))
+end
+
+-- keep_order: let an event leave the lanes of its handlers that have ended, once its record is written, and wake the next of
+-- each. One that runs again takes its place again, by its sequence.
+local function keep_order(id, f, before, after, results)
+  local event = event_key(id)
+  if f[9] == UNKEYED then
+    if after ~= 'open' then redis.call('ZREM', ns .. ':unkeyed', id) end
+    return
+  end
+  for handler, lane in pairs(lanes_of(f[9])) do
+    local state = handler_of(results and results['h:' .. handler] or redis.call('HGET', event, 'h:' .. handler)).state
+    if after ~= 'open' or state == 'done' or state == 'dead' then
+      afterwards[#afterwards + 1] = function() leave_lane(id, handler, lane) end
+      wake(next_in_lane(handler, lane, id), handler)
+    elseif before ~= 'open' then
+      redis.call('ZADD', lane_key(lane), 'NX', sequence_of(id), id)
+    end
+  end
 end
 
 -- collect_settlement: collect what settles an event. `f` are the fields of SETTLED, `results` new records (JSON) of handlers by
@@ -91,7 +111,17 @@ local function collect_settlement(id, f, results, given_back, quietly)
     redis.call('HDEL', event, 'ended_at')
   end
   if #fields > 0 then collect_record(id, fields) end
+  if f[9] then keep_order(id, f, before, after, results) end
   return after
+end
+
+-- wake: let a handler of an event run, if it waits for its turn
+wake = function(id, handler)
+  local record = id and handler_of(redis.call('HGET', event_key(id), 'h:' .. handler))
+  if record and record.behind then
+    redis.call('ZREM', turn_key(handler), id)
+    collect_settlement(id, read_settled(id), { ['h:' .. handler] = at_turn(record) })
+  end
 end
 
 local function settle(id, given_back, quietly)

@@ -1,0 +1,86 @@
+"""The order of events: handlers that run the events of one key one after the other, in the order of acceptance."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from service.security.encryption import Sealer
+from service.store.inbox.records import EventRecord, parse_record
+from service.store.store import Store
+
+NO_LANE = "-"
+"""The lane of an event that needs no order."""
+_DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """The lanes of one event, by handler: the first holds its place, the others are those of other encryption keys.
+
+    The token is that of its lease. Without one, the event only takes its places.
+    """
+
+    event_id: str
+    lanes: Mapping[str, Sequence[str]]
+    token: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Which handlers of an event wait, by the id of the event before it.
+
+    `is_lost` says that the lease is gone. `is_early` says that earlier events have no place yet.
+    """
+
+    waits: Mapping[str, str] = field(default_factory=dict)
+    is_lost: bool = False
+    is_early: bool = False
+
+
+def lanes(handler: str, key: str | None, encryption: Sealer) -> tuple[str, ...]:
+    """Return the names of the lanes of a key. They tell nothing about it, as they are keyed digests."""
+    if key is None:
+        return (NO_LANE,)
+    return tuple(each.hex() for each in encryption.briefs(f"{handler}\n{key}".encode(), _DIGEST_BYTES))
+
+
+async def take_turns(
+    store: Store, placings: Sequence[Placing], *, unkeyed: int = 0
+) -> tuple[list[Turn], list[EventRecord]]:
+    """Give events their places, and return which handlers wait. Return too up to `unkeyed` earlier events without one.
+
+    It may be repeated.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    turns, found, *_ = await store.run("order", unkeyed, *map(_words, placings))
+    records = [
+        parse_record(entry[0].decode(), dict(zip(entry[1::2], entry[2::2], strict=True)), store.encryption)
+        for entry in found
+    ]
+    return [_turn(*(each.decode() for each in turn)) for turn in turns], records
+
+
+async def register(store: Store, ordered: Mapping[str, Iterable[str]]) -> None:
+    """Register handlers that run in order, with the open events that were accepted before.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached. Repeat it.
+    """
+    words, cursor = orjson.dumps(ordered), b"0"
+    while True:
+        cursor = await store.run("order_register", words, cursor)
+        if cursor == b"0":
+            return
+
+
+def _words(placing: Placing) -> bytes:
+    lanes = [[handler, *several] for handler, several in placing.lanes.items()]
+    return orjson.dumps([placing.event_id, placing.token, *lanes])
+
+
+def _turn(verdict: str, *waits: str) -> Turn:
+    before = dict(zip(waits[::2], waits[1::2], strict=True))
+    return Turn(before, is_lost=verdict == "lost", is_early=verdict == "unkeyed")

@@ -1,0 +1,106 @@
+-- order: the handlers that run the events of one key in the order of acceptance. Such a handler has a lane for each key: the ids
+-- of its open events by their sequence. The first of a lane may run. One that has begun stands before all others, so that it
+-- keeps its lane until it ends. A worker computes the keys, since only it knows the handlers. Until then an event is unkeyed,
+-- and no later one begins.
+--
+-- The field `order` of a record is UNKEYED or has a line for each such handler: its name, a blank, and its lane ('-' for none).
+--
+-- requires: handlers orderings
+-- Keys:   <ns>:counts, <ns>:lane:<digest>, <ns>:waiting_turn:<handler>, <ns>:event:<id>
+-- Cost:   O(log events of the lane) each
+local NO_LANE, BEGUN = '-', 4000000000000000
+local SEEN_EVERY, LEFT_ALONE, FORGOTTEN_AFTER = 5000, 60000, 604800000
+
+local function lane_key(lane) return ns .. ':lane:' .. lane end
+
+local function turn_key(handler) return ns .. ':waiting_turn:' .. handler end
+
+-- see_ordered: note that a worker runs these handlers (name → types) in order. Types are only added, since workers of two
+-- releases may run at once. One that no worker was seen with for a week is forgotten. `complete` says that the events which were
+-- accepted before are listed as unkeyed.
+local function see_ordered(handlers, complete)
+  local known, changed = registered(), complete
+  for name, types in pairs(handlers) do
+    local handler = known[name] or { types = {}, seen = 0 }
+    local has = {}
+    for _, type in ipairs(handler.types) do has[type] = true end
+    for _, type in ipairs(types) do
+      if not has[type] then
+        append(handler.types, type)
+        handler.complete = nil
+      end
+      changed = changed or not has[type]
+    end
+    changed = changed or now - handler.seen > SEEN_EVERY
+    known[name] = handler
+  end
+  if not changed then return end
+  for name, handler in pairs(known) do
+    if handlers[name] then handler.seen, handler.complete = now, complete or handler.complete end
+    if now - handler.seen > FORGOTTEN_AFTER then known[name] = nil end
+  end
+  redis.call('HSET', ns .. ':counts', 'orderings', cjson.encode(known))
+end
+
+-- are_complete: whether all these handlers are registered, with all their types and events
+local function are_complete(handlers)
+  for name in pairs(handlers) do
+    if not (registered()[name] or {}).complete then return false end
+  end
+  return true
+end
+
+-- run_elsewhere: the handlers that live workers run in order and that are not among these
+local function run_elsewhere(handlers)
+  local others = {}
+  for name, handler in pairs(registered()) do
+    if not handlers[name] and now - handler.seen <= LEFT_ALONE then others[name] = handler end
+  end
+  return others
+end
+
+-- lanes_of: the lanes in a field `order`, by handler. Those without a lane are not among them.
+local function lanes_of(stored)
+  local lanes = {}
+  for handler, lane in (stored or ''):gmatch('([^ \n]+) (%x+)') do lanes[handler] = lane end
+  return lanes
+end
+
+-- may_stay: whether a handler of an event has not ended, so that it keeps its place in a lane
+local function may_stay(id, handler, lane)
+  local f = redis.pcall('HMGET', event_key(id), 'state', 'handlers', 'order', 'h:' .. handler)
+  if f.err or f[1] ~= 'open' or lanes_of(f[3])[handler] ~= lane then return false end
+  local listed = not f[2]
+  for _, name in ipairs(names_of(f[2]) or {}) do listed = listed or name == handler end
+  local state = handler_of(f[4]).state
+  return listed and state ~= 'done' and state ~= 'dead'
+end
+
+-- next_in_lane: the first id beside this one (nil: of all), and its score. Places that a failed script left are removed.
+local function next_in_lane(handler, lane, id)
+  repeat
+    local two = redis.call('ZRANGE', lane_key(lane), 0, 1, 'WITHSCORES')
+    local at = two[1] == id and 3 or 1
+    if not two[at] or may_stay(two[at], handler, lane) then return two[at], tonumber(two[at + 1] or '') end
+    redis.call('ZREM', lane_key(lane), two[at])
+  until false
+end
+
+-- leave_lane: give up a place
+local function leave_lane(id, handler, lane)
+  redis.call('ZREM', turn_key(handler), id)
+  redis.call('ZREM', lane_key(lane), id)
+end
+
+-- sequence_of: an event's place in the order of acceptance, as a text. An event of an older version has the time alone.
+local function sequence_of(id)
+  local f = redis.call('HMGET', event_key(id), 'sequence', 'received_at')
+  return f[1] or string.format('%.0f', (tonumber(f[2] or '') or now) * 1000)
+end
+
+-- at_turn: the record (JSON) of a handler that waited for its turn and may run now
+local function at_turn(record)
+  record.behind, record.reason, record.due = nil, nil, now
+  if not record.ran then record.state = 'pending' end
+  return cjson.encode(record)
+end
