@@ -27,7 +27,7 @@ Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 TypesFrom = Callable[[Settings], Sequence[str]]
 OrderedBy = Literal["number"] | Callable[[Event[Any]], str | None]
-"""How events are grouped that one handler runs in order: by the other party's number, or by a key of the author's."""
+"""The key of events that a handler runs in order: the other party's number, or a function of the author's."""
 
 
 class _Services(Protocol):
@@ -240,9 +240,9 @@ class Router:
         `max_attempts` counts runs, `timeout` is seconds. Without them the settings decide. `types_from` replaces
         `types` for a handler that configuration turns on. It returns the types, which may be none.
 
-        With `ordered_by`, events of one key run one after the other, in the order of acceptance. `"number"` is the other
-        party's number. A function of the event returns a key of yours, or None for an event that needs no order. It
-        must be quick, and return the same each time.
+        With `ordered_by`, events of one key run one after the other, in the order of acceptance. `"number"` is the
+        other party's number. A function of the event returns a key of yours, or None for an event that needs no order.
+        It must be quick, and return the same each time.
 
         Raises:
             TypeError: no `async def`, or an annotation that cannot be read.

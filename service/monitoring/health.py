@@ -73,11 +73,16 @@ class _Deployment(Collector):
     """The numbers of the deployment at one moment, as a registry takes them."""
 
     def __init__(
-        self, gauges: Iterable[tuple[str, str, float]], states: Mapping[str, int] | None = None, healed: int = 0
+        self,
+        gauges: Iterable[tuple[str, str, float]],
+        states: Mapping[str, int] | None = None,
+        healed: int = 0,
+        turns: Mapping[str, int] | None = None,
     ) -> None:
         self._gauges = gauges
         self._states = states
         self._healed = healed
+        self._turns = turns or {}
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges."""
@@ -90,6 +95,11 @@ class _Deployment(Collector):
             for state in ("open", "done", "ignored", "dead"):
                 events.add_metric([state], self._states[state])
             yield events
+            meaning = f"Events that wait for an earlier one of the same key, by handler. {_ANY}"
+            waiting = GaugeMetricFamily("ringback_order_waiting_events", meaning, labels=["handler"])
+            for handler, number in self._turns.items():
+                waiting.add_metric([handler], number)
+            yield waiting
 
 
 async def _deployment(store: Store) -> _Deployment:
@@ -129,7 +139,7 @@ async def _deployment(store: Store) -> _Deployment:
     ]
     told = [(name, f"{meaning} {_ANY}", value) for name, meaning, value in gauges]
     healed = healing.healed if healing is not None else 0
-    return _Deployment([(*answers, 1), *told], asdict(counted.counters), healed)
+    return _Deployment([(*answers, 1), *told], asdict(counted.counters), healed, queued.turns)
 
 
 def health_routes(

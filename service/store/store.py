@@ -51,7 +51,7 @@ class Keys:
     | `<ns>:format` | string | the number of the format, which the first version that changes it writes (`FORMATS`) |
     | `<ns>:forgotten_until` | string | events that were delivered before this moment (ms) have expired |
     | `<ns>:under_way` | sorted set | messages whose end did not come, by when Telnyx is asked for them (ms) |
-    | `<ns>:counts` | hash | accepted, done, ignored, dead, open; the last sequence, and the handlers in order (JSON) |
+    | `<ns>:counts` | hash | accepted, done, ignored, dead, open, the last sequence, and the handlers in order (JSON) |
     | `<ns>:unkeyed` | sorted set | ids of events whose place in order is not known yet, by their sequence |
     | `<ns>:lane:<digest>` | sorted set | open events of one key and handler by their sequence, the begun one first |
     | `<ns>:waiting_turn:<handler>` | sorted set | ids of events that wait for an earlier one, by their sequence |

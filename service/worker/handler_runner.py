@@ -193,8 +193,7 @@ async def _run(
     timeout = FairTimeout(seconds, partial(running.blocked_beside, run))
     try:
         _refuse_sealed(record)
-        if no_key := running.without_key.get(subscription.name):
-            raise Dead("order_key", str(no_key))
+        _refuse_without_key(running, subscription)
         event = await _read(services.store, running.lease, subscription)
         context = _context(services, running.lease, subscription, bound)
         async with timeout:
@@ -222,6 +221,11 @@ def _refuse_sealed(record: EventRecord) -> None:
         raise Dead("sealed", f"its body is {body}, then retry the event: ringback dead retry {record.id}")
     if "body" in record.damaged:
         raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
+
+
+def _refuse_without_key(running: ActiveEvent, subscription: Subscription) -> None:
+    if no_key := running.without_key.get(subscription.name):
+        raise Dead("order_key", str(no_key))
 
 
 async def _read(store: Store, lease: Lease, subscription: Subscription) -> Event[Any]:

@@ -1,8 +1,8 @@
-"""Handlers that run the events of one key in the order of acceptance: whose turn it is among the claimed events."""
+"""Whose turn it is among claimed events, for handlers that run the events of one key in order."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self
 
@@ -23,8 +23,6 @@ from service.worker.outcomes import UnfitPayload
 
 PAUSES = (0.002, 0.004, 0.008, 0.016)
 """Seconds for which other workers may give places to the earlier events that they have claimed."""
-MOST_UNKEYED = 100
-"""Events of others that one call gives places to."""
 
 
 def ordered_types(router: Router) -> dict[str, tuple[str, ...]]:
@@ -65,28 +63,38 @@ class Ordering:
         if not any(name in self.types for name in due):
             return [*due]
         placing = _placing(self.services, running.lease, running.without_key)
-        turn = await self._asking.submit(placing)
+        turn = await self._turn(placing)
         if turn.is_lost:
             raise LeaseLost
         for name in turn.waits:
             self.services.metrics.count_wait(name)
         return [name for name in due if name not in turn.waits]
 
+    async def _turn(self, placing: Placing) -> Turn:
+        for pause in PAUSES:
+            turn = await self._asking.submit(placing)
+            if not turn.is_early:
+                return turn
+            await asyncio.sleep(pause)
+        placing = replace(placing, is_urgent=True)
+        while (turn := await self._asking.submit(placing)).is_early:
+            pass
+        return turn
+
 
 async def _take_turns(services: HandlerServices, store: Store, placings: Sequence[Placing]) -> list[Turn]:
-    """Return whose turn it is, once all earlier events have their places.
+    """Return whose turn it is. Earlier events that nobody has claimed are given their places here.
 
-    Another worker that has claimed them is about to give them. So wait a little, then give them here.
+    Those that were claimed get them from their worker. Where it is late, they get them here too.
     """
-    turns, _ = await take_turns(store, placings)
-    for pause in PAUSES:
-        if not any(each.is_early for each in turns):
-            return turns
-        await asyncio.sleep(pause)
-        turns, _ = await take_turns(store, placings)
-    while any(each.is_early for each in turns):
-        turns, earlier = await take_turns(store, placings, unkeyed=MOST_UNKEYED)
-        await take_turns(store, _places(services, earlier))
+    patient = not any(each.is_urgent for each in placings)
+    turns, earlier = await take_turns(store, placings, patient=patient)
+    while earlier:
+        early = [i for i, turn in enumerate(turns) if turn.is_early]
+        places = _places(services, earlier)
+        answers, earlier = await take_turns(store, [*places, *(placings[i] for i in early)], patient=patient)
+        for i, turn in zip(early, answers[len(places) :], strict=True):
+            turns[i] = turn
     return turns
 
 

@@ -130,7 +130,7 @@ LANES = {"greet": ("ab",)}
 
 
 def placing(*, token: str = "") -> Step:
-    return calling(order.take_turns, [order.Placing(each, LANES, token) for each in ("one", "two")], unkeyed=9)
+    return calling(order.take_turns, [order.Placing(each, LANES, token) for each in ("one", "two")])
 
 
 ENTRY = Entry(

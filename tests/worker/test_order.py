@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from service import Context, Event, Retry, Router
+from service.dashboard.timeline import build
 from service.store.inbox import dead_letters
 from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.maintenance import queue
 from service.store.store import Store
 from service.worker.order_keys import number_of
 from tests.stack import Stack
@@ -92,6 +94,9 @@ def test_one_that_waits_holds_its_own_number_only_and_is_told_of(stack: Stack) -
     waiting = record.handlers["keep"]
     assert (waiting.state, waiting.reason, waiting.behind) == ("waiting", "earlier_event", first.identity)
     wait_for(lambda: ran.by_number[other] == [0, 1, 2])
+    assert stack.ask(queue).turns == {"keep": 2}
+    told = [line.text for line in build(record, [], record.received_at) if line.kind == "wait"]
+    assert told == [f"waits for the end of the earlier event {first.identity} (earlier_event)"]
     assert slow not in ran.by_number
     may_pass.set()
     last = stack.ended(third.identity).handlers["keep"]

@@ -1,6 +1,7 @@
 """Maintenance of the inbox in small steps, and the numbers of the whole deployment that it and people look at."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -26,6 +27,7 @@ class Queue:
 
     `age` is seconds since the earliest due time, or 0 where nothing is due. The events of a worker whose event loop is
     blocked count as due since then. `blocked_workers` is the number of such workers, `workers` that of all live ones.
+    `turns` are the numbers of events that wait for an earlier one of the same key, by handler.
     """
 
     length: int
@@ -33,6 +35,7 @@ class Queue:
     age: float
     blocked_workers: int
     workers: int = 0
+    turns: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,9 @@ async def sweep(store: Store, *, first: int) -> int:
 
 async def queue(store: Store) -> Queue:
     """Return the numbers of the queue at one moment."""
-    length, due, age, blocked, workers = await store.run("queue")
-    return Queue(length, due, age / 1000, blocked, workers)
+    length, due, age, blocked, workers, turns = await store.run("queue")
+    waiting = {name.decode(): number for name, number in zip(turns[::2], turns[1::2], strict=True)}
+    return Queue(length, due, age / 1000, blocked, workers, waiting)
 
 
 async def blocked_workers(store: Store) -> list[str]:

@@ -1,4 +1,4 @@
-"""The order of events: handlers that run the events of one key one after the other, in the order of acceptance."""
+"""The order of events: some handlers run the events of one key one after the other, as they were accepted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,12 +18,14 @@ _DIGEST_BYTES = 16
 class Placing:
     """The lanes of one event, by handler: the first holds its place, the others are those of other encryption keys.
 
-    The token is that of its lease. Without one, the event only takes its places.
+    The token is that of its lease. Without one, the event only takes its places. An urgent one has waited long enough
+    for the places of earlier events.
     """
 
     event_id: str
     lanes: Mapping[str, Sequence[str]]
     token: str = ""
+    is_urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +41,23 @@ class Turn:
 
 
 def lanes(handler: str, key: str | None, encryption: Sealer) -> tuple[str, ...]:
-    """Return the names of the lanes of a key. They tell nothing about it, as they are keyed digests."""
+    """Return the names of the lanes of a key. They are keyed digests, so they tell nothing about it."""
     if key is None:
         return (NO_LANE,)
     return tuple(each.hex() for each in encryption.briefs(f"{handler}\n{key}".encode(), _DIGEST_BYTES))
 
 
 async def take_turns(
-    store: Store, placings: Sequence[Placing], *, unkeyed: int = 0
+    store: Store, placings: Sequence[Placing], *, patient: bool = False
 ) -> tuple[list[Turn], list[EventRecord]]:
-    """Give events their places, and return which handlers wait. Return too up to `unkeyed` earlier events without one.
+    """Give events their places, and return which handlers wait. Return too the first earlier events without a place.
 
-    It may be repeated.
+    `patient` leaves out those that a worker has claimed, and is about to give their places. It may be repeated.
 
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
     """
-    turns, found, *_ = await store.run("order", unkeyed, *map(_words, placings))
+    turns, found, *_ = await store.run("order", int(patient), *map(_words, placings))
     records = [
         parse_record(entry[0].decode(), dict(zip(entry[1::2], entry[2::2], strict=True)), store.encryption)
         for entry in found

@@ -1,10 +1,10 @@
 -- queue: how long the queue is, and how long it keeps due events waiting. Leased, timed and deferred events are not due.
 -- Leased ones count as due while the event loop of their worker is blocked, since nobody makes progress with them.
 --
--- requires: live_workers
--- Keys:   <ns>:queue, <ns>:blocked, <ns>:held:<worker>, <ns>:workers; none is written
+-- requires: live_workers orderings
+-- Keys:   <ns>:counts, <ns>:waiting_turn:<handler>, <ns>:queue, <ns>:blocked, <ns>:held:<worker>, <ns>:workers; none is written
 -- Answer: {jobs in the queue, jobs that are due, ms since the first of those came due (0 where there is none), blocked workers,
---         workers that gave a sign within 15 s and are not stopping}
+--         workers that gave a sign within 15 s and are not stopping, events that wait for an earlier one: {handler, number …}}
 -- Cost:   O(log queue + workers)
 local queue = ns .. ':queue'
 local first = redis.call('ZRANGE', queue, 0, 0, 'WITHSCORES')
@@ -20,4 +20,6 @@ for i = 1, #blocked, 2 do
     due = due + held
   end
 end
-return { redis.call('ZCARD', queue), due, age, workers, live_workers() }
+local turns = {}
+for name in pairs(registered()) do append(turns, name, redis.call('ZCARD', ns .. ':waiting_turn:' .. name)) end
+return { redis.call('ZCARD', queue), due, age, workers, live_workers(), turns }

@@ -30,8 +30,8 @@ local function collect_record(id, fields)
   records[id], order[#order + 1] = fields, id
 end
 
--- counters: how many events were accepted, and how many are in each state, read once in a script. What orders events is read
--- with them.
+-- counters: how many events were accepted, and how many are in each state, read once in a script. The order of events is
+-- read with them.
 local function counters()
   if counted then return counted end
   counted = {}

@@ -3,7 +3,8 @@
 -- keeps its lane until it ends. A worker computes the keys, since only it knows the handlers. Until then an event is unkeyed,
 -- and no later one begins.
 --
--- The field `order` of a record is UNKEYED or has a line for each such handler: its name, a blank, and its lane ('-' for none).
+-- The field `order` of a record is UNKEYED, or it has a line for each such handler. A line is its name, a blank, and its lane.
+-- NO_LANE stands for none.
 --
 -- requires: handlers orderings
 -- Keys:   <ns>:counts, <ns>:lane:<digest>, <ns>:waiting_turn:<handler>, <ns>:event:<id>
@@ -84,12 +85,6 @@ local function next_in_lane(handler, lane, id)
     if not two[at] or may_stay(two[at], handler, lane) then return two[at], tonumber(two[at + 1] or '') end
     redis.call('ZREM', lane_key(lane), two[at])
   until false
-end
-
--- leave_lane: give up a place
-local function leave_lane(id, handler, lane)
-  redis.call('ZREM', turn_key(handler), id)
-  redis.call('ZREM', lane_key(lane), id)
 end
 
 -- sequence_of: an event's place in the order of acceptance, as a text. An event of an older version has the time alone.

@@ -7,7 +7,7 @@
 local UNKEYED = '?'
 local ordered_types, orderings = {}, nil
 
--- registered: by name, the types (patterns) of the handlers that run in order, and when a worker with it was last seen (ms)
+-- registered: the handlers that run in order, by name. Each has its types (patterns), and when a worker with it was last seen.
 local function registered()
   if orderings then return orderings end
   counters()

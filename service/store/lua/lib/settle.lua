@@ -45,8 +45,8 @@ local function read_settled(id)
   return redis.call('HMGET', event_key(id), unpack(SETTLED))
 end
 
--- keep_order: let an event leave the lanes of its handlers that have ended, once its record is written, and wake the next of
--- each. One that runs again takes its place again, by its sequence.
+-- keep_order: let an event leave the lanes of its handlers that have ended, and wake the next event of each. It leaves them
+-- once its record is written. One that runs again takes its place again, by its sequence.
 local function keep_order(id, f, before, after, results)
   local event = event_key(id)
   if f[9] == UNKEYED then
@@ -54,9 +54,12 @@ local function keep_order(id, f, before, after, results)
     return
   end
   for handler, lane in pairs(lanes_of(f[9])) do
-    local state = handler_of(results and results['h:' .. handler] or redis.call('HGET', event, 'h:' .. handler)).state
+    local result = results and results['h:' .. handler]
+    local state = handler_of(result or redis.call('HGET', event, 'h:' .. handler)).state
     if after ~= 'open' or state == 'done' or state == 'dead' then
-      afterwards[#afterwards + 1] = function() leave_lane(id, handler, lane) end
+      afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), id) end
+      -- A handler with a result has run, so it does not wait.
+      if not result then redis.call('ZREM', turn_key(handler), id) end
       wake(next_in_lane(handler, lane, id), handler)
     elseif before ~= 'open' then
       redis.call('ZADD', lane_key(lane), 'NX', sequence_of(id), id)

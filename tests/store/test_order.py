@@ -1,0 +1,210 @@
+"""The order of events, whatever happens to them: claims, lapses, retries, deaths, drops, replays, in any sequence."""
+
+import itertools
+import uuid
+from collections import defaultdict
+from typing import Any
+
+import anyio.from_thread
+import hypothesis.strategies as st
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from service.security.encryption import PLAIN
+from service.store.connection import connect
+from service.store.inbox import accept, dead_letters
+from service.store.inbox.accept import NewEvent
+from service.store.inbox.audit import audit
+from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
+from service.store.inbox.order import Placing, lanes, register, take_turns
+from service.store.store import Store
+
+ROUTES = {"keep": ["test.*"], "free": ["test.*"]}
+ORDERED = {"keep": ["test.*"]}
+NUMBERS = ("a", "b", "c")
+LEASE = 3600.0
+
+
+class OrderedEvents(RuleBasedStateMachine):
+    """A deployment with two workers, and a model of what may begin: the earliest open event of each key."""
+
+    url = ""
+
+    @initialize()
+    def start(self) -> None:
+        self.stack = anyio.from_thread.start_blocking_portal()
+        self.portal = self.stack.__enter__()
+        self.namespace = f"t{uuid.uuid4().hex[:12]}"
+        self.store = self.portal.call(self._open)
+        self.ids = itertools.count()
+        self.claims = itertools.count(1)
+        self.held: dict[str, Lease] = {}
+        self.begun: dict[str, str] = {}
+        self.ended: set[str] = set()
+        self.accepted: list[str] = []
+        self.dead: set[str] = set()
+        self.ran: defaultdict[str, list[str]] = defaultdict(list)
+        self.portal.call(register, self.store, ORDERED)
+
+    async def _open(self) -> Store:
+        return Store(connect(self.url, timeout=10, connections=4), self.namespace, PLAIN)
+
+    def _call(self, function: Any, *args: Any, **options: Any) -> Any:
+        async def act() -> Any:
+            return await function(self.store, *args, **options)
+
+        return self.portal.call(act)
+
+    @rule(numbers=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=4))
+    def accept(self, numbers: list[str]) -> None:
+        # The ids do not tell the order.
+        ids = [f"{number}-{99 - next(self.ids):02d}-{uuid.uuid4().hex[:4]}" for number in numbers]
+        self._call(accept.accept, [NewEvent(each, "test.one", b'{"data":{}}', "webhook") for each in ids])
+        self.accepted += ids
+
+    @rule(limit=st.integers(1, 4))
+    def claim_and_begin(self, limit: int) -> None:
+        number = next(self.claims)
+        request = ClaimRequest(f"worker{number}", number, LEASE, limit, ROUTES, ordered=ORDERED)
+        leases = self._call(claim, request).leases
+        for lease in leases:
+            self._begin(lease)
+
+    def _begin(self, lease: Lease) -> None:
+        event_id = lease.record.id
+        self.held[event_id] = lease
+        placing = Placing(event_id, {"keep": lanes("keep", event_id[0], PLAIN)}, lease.token)
+        [turn], earlier = self._call(take_turns, [placing])
+        while turn.is_early:
+            places = [Placing(each.id, {"keep": lanes("keep", each.id[0], PLAIN)}) for each in earlier]
+            self._call(take_turns, places)
+            [turn], earlier = self._call(take_turns, [placing])
+        if lease.record.handlers["keep"].ended:
+            return
+        if turn.waits:
+            assert self._first(event_id[0]) != event_id
+            assert turn.waits["keep"] in self._open_of(event_id[0])
+            self._finish(event_id, {"free": HandlerRecord("done")})
+        else:
+            assert self.begun.setdefault(event_id[0], event_id) == event_id
+            assert self._first(event_id[0]) == event_id
+
+    def _open_of(self, number: str) -> list[str]:
+        return [each for each in self.accepted if each[0] == number and each not in self.ended]
+
+    def _first(self, number: str) -> str:
+        """The event that has begun, else the earliest that has not ended."""
+        return self.begun.get(number) or self._open_of(number)[0]
+
+    @precondition(lambda self: any(self.begun.get(each[0]) == each for each in self.held))
+    @rule(data=st.data(), state=st.sampled_from(["done", "dead", "waiting"]))
+    def end(self, data: st.DataObject, state: Any) -> None:
+        mine = [each for each in sorted(self.held) if self.begun.get(each[0]) == each]
+        event_id = data.draw(st.sampled_from(mine))
+        self._finish(event_id, {"free": HandlerRecord("done"), "keep": HandlerRecord(state, reason="why")})
+        if state != "waiting":
+            self._left(event_id, dead=state == "dead")
+
+    def _left(self, event_id: str, *, dead: bool) -> None:
+        self.ended.add(event_id)
+        self.begun.pop(event_id[0])
+        self.ran[event_id[0]].append(event_id)
+        if dead:
+            self.dead.add(event_id)
+
+    def _finish(self, event_id: str, ended: dict[str, HandlerRecord]) -> None:
+        results = HandlerResults.of(self.held.pop(event_id), ended, release=True)
+        assert self._call(finish, [results]) != ["lost"]
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def lapse(self, data: st.DataObject) -> None:
+        event_id = data.draw(st.sampled_from(sorted(self.held)))
+        del self.held[event_id]
+
+        async def let_lapse(store: Store) -> None:
+            await store.redis.hset(store.keys.event(event_id), "lease_until", "1")  # type: ignore[misc]
+            await store.redis.hdel(store.keys.event(event_id), "lapses", "alone")  # type: ignore[misc]
+            await store.redis.zadd(store.keys.queue, {store.keys.job_id(event_id): 1})
+
+        self._call(let_lapse)
+
+    @precondition(lambda self: self.dead)
+    @rule(data=st.data(), action=st.sampled_from(["retry", "replay", "drop"]))
+    def act_on_the_dead(self, data: st.DataObject, action: str) -> None:
+        chosen = data.draw(st.lists(st.sampled_from(sorted(self.dead)), unique=True, min_size=1))
+        answers = self._call(getattr(dead_letters, action), chosen)
+        assert len(answers) == len(chosen)
+        self.dead -= set(chosen)
+        if action != "drop":
+            self.ended -= set(chosen)
+
+    @invariant()
+    def every_key_goes_on(self) -> None:
+        """No open event waits for ever: the first of each key is due, or it has begun."""
+        if not hasattr(self, "accepted"):
+            return
+        for number in NUMBERS:
+            waiting = self._open_of(number)
+            if waiting and number not in self.begun and waiting[0] not in self.held:
+                record = self._call(accept.find, waiting[0])
+                assert record is not None
+                assert "keep" not in record.handlers or record.handlers["keep"].behind is None
+
+    def teardown(self) -> None:
+        if not hasattr(self, "portal"):
+            return
+        try:
+            self._drain()
+        finally:
+            self.portal.call(self.store.redis.aclose)
+            self.stack.__exit__(None, None, None)
+
+    def _drain(self) -> None:
+        """Let everything end well, and look at what is left."""
+        for _ in range(10 * len(self.accepted) + 10):
+            for event_id in sorted(self.held):
+                if self.begun.get(event_id[0]) == event_id:
+                    self._finish(event_id, {"free": HandlerRecord("done"), "keep": HandlerRecord("done")})
+                    self._left(event_id, dead=False)
+                elif event_id in self.held:
+                    self._finish(event_id, {"free": HandlerRecord("done")})
+            if not any(self._open_of(number) for number in NUMBERS):
+                break
+            self.claim_and_begin(4)
+        assert not any(self._open_of(number) for number in NUMBERS)
+        assert self.portal.call(self._left_over) == []
+        assert self._call(audit).clean
+
+    async def _left_over(self) -> list[bytes]:
+        names = ("lane", "unkeyed", "waiting_turn")
+        return [
+            key
+            async for key in self.store.redis.scan_iter(f"{self.namespace}:*")
+            if key.split(b":")[1].decode() in names
+        ]
+
+
+def run(url: str, *, examples: int, steps: int) -> None:
+    chosen = settings(max_examples=examples, stateful_step_count=steps, deadline=None, derandomize=True)
+    run_state_machine_as_test(type("Machine", (OrderedEvents,), {"url": url}), settings=chosen)
+
+
+@pytest.mark.slow
+def test_whatever_happens_only_the_earliest_open_event_of_a_key_begins(redis_url: str) -> None:
+    run(redis_url, examples=15, steps=20)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_however_much_happens_only_the_earliest_open_event_of_a_key_begins(redis_url: str) -> None:
+    run(redis_url, examples=400, steps=60)
