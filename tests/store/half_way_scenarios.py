@@ -293,13 +293,13 @@ SCENARIOS = (
     Scenario(
         "retry takes its place again",
         then(QUEUED, ending("dead")),
-        calling(dead_letters.retry, ["one"]),
+        calling(dead_letters.retry, ["one"], by="ops"),
         same_answer=False,
     ),
     Scenario(
         "replay leaves its place",
         then(QUEUED, ending("done")),
-        calling(dead_letters.replay, ["one"]),
+        calling(dead_letters.replay, ["one"], by="ops"),
         same_answer=False,
     ),
     Scenario("effect_begin", LEASED, beginning(ENTRY)),

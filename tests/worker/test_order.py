@@ -122,7 +122,7 @@ def test_one_that_is_dead_lets_the_next_go_and_a_retry_keeps_the_order(stack: St
     assert [stack.recorded(each.identity).state for each in events[:3]] == ["dead"] * 3
     broken.clear()
     latest_first = [each.identity for each in reversed(events[:3])]
-    stack.ask(lambda store: dead_letters.retry(store, latest_first))
+    stack.ask(lambda store: dead_letters.retry(store, latest_first, by="ops"))
     wait_for(lambda: ran.total() == 4)
     assert ran.by_number[number] == [3, 0, 1, 2]
 

@@ -1,4 +1,4 @@
-"""The order of events: some handlers run the events of one key one after the other, as they were accepted."""
+"""The order of events: some handlers run the events of one key one after the other."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
