@@ -76,6 +76,21 @@ def ask_password() -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
+def ask_secret(question: str) -> str:
+    """Ask for a line without showing it. Empty is an answer too."""
+    return str(typer.prompt(printable(question), default="", show_default=False, hide_input=True, err=True)).strip()
+
+
+def ask(question: str) -> str:
+    """Ask for a line. Empty is an answer too."""
+    return str(typer.prompt(printable(question), default="", show_default=False, err=True)).strip()
+
+
+def ask_whether(question: str, default: bool) -> bool:
+    """Ask a question with yes or no."""
+    return typer.confirm(printable(question), default=default, err=True)
+
+
 def end_dry_run() -> NoReturn:
     """End a command that would change something, and say why it did not."""
     fail("RINGBACK_DRY_RUN is set: nothing was changed.")

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
-from service.cli.run.new import FILES, template
+from service.cli.run.new import Handlers, Wanted, content
 from tests.processes.running import SECONDS, clean_environment, ringback
+from tests.terminal import on_terminal
 
 WRITTEN = ["my_handlers.py", "test_my_handlers.py", ".env"]
-HANDLERS, TEST, ENVIRONMENT = map(template, FILES)
+HANDLERS, TEST, ENVIRONMENT = (content(name, Wanted()) for name in WRITTEN)
 
 
 def pytest_in(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
@@ -36,6 +38,60 @@ def test_the_test_that_it_writes_passes(tmp_path: Path) -> None:
     ran = pytest_in(tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "2 passed" in ran.stdout
+
+
+@pytest.mark.slow
+def test_all_that_it_can_write_passes_its_own_test_and_every_check(tmp_path: Path) -> None:
+    options = [word for each in Handlers for word in ("--handler", each)]
+    ended = ringback("new", *options, "--policy", "--compose", "--sms-from", "+13125550199", cwd=tmp_path)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+    ran = pytest_in(tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "4 passed" in ran.stdout
+    checked = ringback("policy", "check", "policy.toml", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    compose = yaml.safe_load((tmp_path / "compose.yaml").read_text())
+    assert set(compose["services"]) == {"valkey", "ingress", "worker"}
+    shown = ringback("config", cwd=tmp_path)
+    assert (shown.returncode, "means nothing" in shown.stderr) == (0, False)
+
+
+@pytest.mark.parametrize("handlers", [[each] for each in Handlers] + [list(Handlers)], ids=str)
+def test_each_choice_of_handlers_is_code_without_a_name_too_many(handlers: list[Handlers], tmp_path: Path) -> None:
+    wanted = Wanted(handlers=tuple(handlers))
+    for name in ("my_handlers.py", "test_my_handlers.py"):
+        (tmp_path / name).write_text(content(name, wanted))
+    ruff: list[str | Path] = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "E4,E7,E9,F,W", tmp_path]
+    checked = subprocess.run(ruff, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_a_terminal_is_asked(tmp_path: Path) -> None:
+    replies = [
+        ("Answer inbound messages? [Y/n]: ", "n"),
+        ("such as a CRM? [y/N]: ", "y"),
+        ("verification? [y/N]: ", ""),
+        ("(empty: none): ", "+13125550199"),
+        ("quiet hours for that SMS? [y/N]: ", "y"),
+        ("for containers? [y/N]: ", "n"),
+        ("public key of your account (empty: later): ", "made-up-public-key"),
+        ("API key of your account (empty: later): ", "KEY-of-nobody"),
+    ]
+    shown = on_terminal("-m", "service.cli", "new", replies=replies, cwd=tmp_path)
+    assert "KEY-of-nobody" not in shown
+    environment = (tmp_path / ".env").read_text()
+    assert "TELNYX_API_KEY=KEY-of-nobody\n" in environment
+    assert "RINGBACK_SMS_FROM=+13125550199\n" in environment
+    assert "async def crm_note" in (tmp_path / "my_handlers.py").read_text()
+    assert "async def auto_reply" not in (tmp_path / "my_handlers.py").read_text()
+    assert (tmp_path / "policy.toml").is_file()
+    assert not (tmp_path / "compose.yaml").exists()
+
+
+def test_nothing_is_asked_where_nobody_can_answer(tmp_path: Path) -> None:
+    assert ringback("new", "--handler", "toll_free_news", cwd=tmp_path).stderr == ""
+    assert "TELNYX_API_KEY=\n" in (tmp_path / ".env").read_text()
 
 
 @pytest.mark.slow

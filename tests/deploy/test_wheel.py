@@ -71,9 +71,7 @@ def requirements(wheel: Path) -> list[str]:
 @pytest.mark.slow
 def test_the_wheel_has_every_file_of_the_packages_and_no_other(wheel: Path) -> None:
     assert names(wheel) == tracked("service", "handlers")
-    assert {".lua", ".toml", ".html", ".css", ".js", ".json", ".template"} <= {
-        Path(each).suffix for each in names(wheel)
-    }
+    assert {".lua", ".toml", ".html", ".css", ".js", ".json", ".jinja"} <= {Path(each).suffix for each in names(wheel)}
     assert wheel.name.endswith("-py3-none-any.whl")
 
 
