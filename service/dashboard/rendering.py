@@ -54,6 +54,7 @@ def _environment() -> Environment:
         "iso": format_timestamp,
         "ago": ago,
         "span": span,
+        "bound": bound,
         "count": lambda number: f"{number:,}",
         "event_type": lambda text: mask_numbers(shown_type(text)),
         "line": lambda text: mask_numbers(printable(text)),
@@ -99,6 +100,14 @@ def span(seconds: float) -> str:
         if seconds < limit:
             return f"{int(seconds / size)} {unit}"
     return f"{int(seconds / 86_400)} d"
+
+
+def bound(milliseconds: int) -> str:
+    """Return the upper bound of a bucket as it is: `250 ms`, `2.5 s`, `5 min`."""
+    for unit, size in (("min", 60_000), ("s", 1000)):
+        if milliseconds >= size:
+            return f"{milliseconds / size:g} {unit}"
+    return f"{milliseconds} ms"
 
 
 def parameters(query: Mapping[str, str], **changes: str | int | None) -> str:

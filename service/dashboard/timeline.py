@@ -131,9 +131,9 @@ def _of_effect(record: EventRecord, entry: Entry) -> Iterator[Line]:
 
 def _answered(entry: Entry, sent: Sent) -> str:
     if sent.status == 0:
-        return f"no answer within {_span(sent.answered_at - sent.at)}"
+        return f"no answer within {_span(sent.took)}"
     why = f": {entry.why}" if entry.why and sent == entry.sent[-1] and sent.status >= 400 else ""
-    return f"answered {sent.status} after {_span(sent.answered_at - sent.at)}{why}"
+    return f"answered {sent.status} after {_span(sent.took)}{why}"
 
 
 def _would_say(entry: Entry) -> str:
@@ -153,7 +153,9 @@ def _standing(record: EventRecord, now: int) -> Iterator[Line]:
     """Yield where an open event is: with a worker, or waiting for something until a time. Or yield its end."""
     if record.state != "open":
         if record.ended_at is not None:
-            yield Line(record.ended_at, "ended", record.state)
+            # Redis's clock measures it. A worker's estimate of that clock, for the end of a run, may be ahead.
+            runs = (run.ended for handler in record.handlers.values() for run in handler.runs)
+            yield Line(max((record.ended_at, *runs)), "ended", record.state)
         return
     if record.leased_until is not None and record.leased_until > now:
         yield Line(now, "wait", f"leased, {_span(record.leased_until - now)} left")

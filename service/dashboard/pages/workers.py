@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from service.dashboard.rendering import bound
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit
 from service.store.inbox.handler_times import BOUNDS, HandlerTimes, Histogram, SpanTimes, merged, read_times
@@ -13,9 +14,9 @@ NO_TIMES = HandlerTimes()
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bar of a histogram: its upper bound in seconds (None: there is none), and its count."""
+    """A bar of a histogram: its upper bound for people (None: there is none), and its count."""
 
-    bound: float | None
+    bound: str | None
     count: int
 
 
@@ -59,8 +60,7 @@ def _charts(times: HandlerTimes) -> dict[str, list[Bucket]]:
 
 
 def _buckets(histogram: Histogram) -> list[Bucket]:
-    bounds = [*(bound / 1000 for bound in BOUNDS), None]
-    return [Bucket(bound, count) for bound, count in zip(bounds, histogram.counts, strict=True)]
+    return [Bucket(upper, count) for upper, count in zip((*map(bound, BOUNDS), None), histogram.counts, strict=True)]
 
 
 PAGES = (Page("/workers", workers), Page("/handlers/{handler:path}", handler))

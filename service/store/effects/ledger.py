@@ -28,6 +28,11 @@ class Sent:
     status: int
     answered_at: int
 
+    @property
+    def took(self) -> int:
+        """The milliseconds until the answer. Two workers' estimates of the server's clock may differ."""
+        return max(0, self.answered_at - self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
