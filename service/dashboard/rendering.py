@@ -103,7 +103,7 @@ def span(seconds: float) -> str:
 
 
 def bound(milliseconds: int) -> str:
-    """Return the upper bound of a bucket as it is: `250 ms`, `2.5 s`, `5 min`."""
+    """Return the upper bound of a bucket without rounding: `250 ms`, `2.5 s`, `5 min`."""
     for unit, size in (("min", 60_000), ("s", 1000)):
         if milliseconds >= size:
             return f"{milliseconds / size:g} {unit}"

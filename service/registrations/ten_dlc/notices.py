@@ -13,7 +13,7 @@ from service.registrations.ten_dlc.updates import Said
 
 LONGEST_REASON = 200
 WARNED_BEFORE = 14 * 86400.0
-"""Seconds before its end from which on people hear of a campaign."""
+"""Seconds before its end from which on people are notified of a campaign."""
 StatusChanged = BrandStatusChanged | CampaignStatusChanged | NumberAssignmentStatusChanged
 
 
@@ -119,7 +119,7 @@ def told_of_doubt(campaign: str, said: Said, status: str) -> NoticeText:
 
 
 def told_of_end_date(campaign: str, known: Known, now: float) -> NoticeText | None:
-    """Return the notification that a campaign is about to expire, or None where it is not, or can send nothing anyway.
+    """Return the notification that a campaign expires soon. Return None if it does not, or sends nothing anyway.
 
     `now` is in seconds since 1970.
     """
