@@ -35,7 +35,7 @@ MUTANTS = [
     ("lib/message_state.lua", "return begun and 'already_sent' or 'right_held'", "return 'already_sent'"),
     ("lib/message_state.lua", "if is_delivered(state.status) then return 'already_delivered' end", ""),
     ("lib/message_state.lua", "and tonumber(unconfirmed or 0) > 0)", ")"),
-    ("accept.lua", "if message then record_message(message, id) end", ""),
+    ("accept.lua", "if message then follow_message(record_message(message, id), message.id) end", ""),
     ("import.lua", "if more.message then record_message(more.message, id) end", ""),
     ("message.lua", "and not fields['held:' .. forms[1]]", ""),
     ("message.lua", "and not fields['double_delivery:' .. form]", ""),

@@ -59,15 +59,16 @@ end
 -- add_job: write what stock arq reads of a job. It is written before the queue, which so holds none without it. Our own
 -- workers claim events without it.
 local function add_job(id, received_at)
+  local quoted = id:find('[%c"\\]') and cjson.encode(id) or '"' .. id .. '"'
   collect('MSET', '', 'arq:job:' .. ns .. ':' .. id,
-    '{"t":null,"f":"process","a":[' .. cjson.encode(id) .. '],"k":{},"et":' .. received_at .. '}')
+    '{"t":null,"f":"process","a":[' .. quoted .. '],"k":{},"et":' .. received_at .. '}')
 end
 
 -- requeue: give an event its place in the queue. A waiting worker looks again after a second at the latest. It is woken for
 -- events that come due before that, unless `quietly`.
 local function requeue(id, score, quietly)
   collect('ZADD', ':queue', score, ns .. ':' .. id)
-  if score < now + 1000 and not quietly then due_soon = due_soon + 1 end
+  if tonumber(score) < now + 1000 and not quietly then due_soon = due_soon + 1 end
 end
 
 local function dequeue(job)
@@ -83,13 +84,17 @@ end
 
 local function write(steps)
   for _, step in ipairs(steps) do
-    local args = collected[step[1]][step[2]] or {}
-    for i = 1, #args, MAX_ARGUMENTS do
-      local some = { unpack(args, i, math.min(i + MAX_ARGUMENTS - 1, #args)) }
-      if step[2] ~= '' then table.insert(some, 1, ns .. step[2]) end
-      redis.call(step[1], unpack(some))
+    local command, index = step[1], step[2]
+    local args = collected[command][index]
+    for i = 1, args and #args or 0, MAX_ARGUMENTS do
+      local last = math.min(i + MAX_ARGUMENTS - 1, #args)
+      if index == '' then
+        redis.call(command, unpack(args, i, last))
+      else
+        redis.call(command, ns .. index, unpack(args, i, last))
+      end
     end
-    collected[step[1]][step[2]] = nil
+    collected[command][index] = nil
   end
 end
 

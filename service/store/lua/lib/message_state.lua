@@ -57,6 +57,7 @@ local function open_message(id)
   local message = { key = ns .. ':message:' .. id, fields = {}, changed = {}, removed = {} }
   local flat = redis.call('HGETALL', message.key)
   for i = 1, #flat, 2 do message.fields[flat[i]] = flat[i + 1] end
+  message.is_new = #flat == 0
   return message
 end
 
@@ -148,10 +149,10 @@ local function follow_message(message, id)
   local FIRST_AFTER, GIVEN_UP_AFTER = 900000, 864000000
   local under_way = false
   for field, status in pairs(message.fields) do
-    if field:match('^status:') and (STATUS_RANK[status] or 0) <= STATUS_RANK.sent then under_way = true end
+    if field:sub(1, 7) == 'status:' and (STATUS_RANK[status] or 0) <= STATUS_RANK.sent then under_way = true end
   end
   if not under_way then
-    redis.call('ZREM', ns .. ':under_way', id)
+    if not message.is_new then redis.call('ZREM', ns .. ':under_way', id) end
     return
   end
   redis.call('ZADD', ns .. ':under_way', 'NX', now + FIRST_AFTER, id)

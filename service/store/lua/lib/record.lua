@@ -6,6 +6,8 @@
 -- Keys:   those of changes, <ns>:cancelled:<id>
 -- Cost:   O(log queue)
 local NO_OPTIONS = {}
+-- The time as a text: to write a number costs as much as a short command.
+local now_text = string.format('%.0f', now)
 
 -- unpack_event: read an event as Python packs it: five parts, each behind its length in 4 bytes, then its body. JSON cannot
 -- hold a body. The parts are its identity, its type, arrived_by, its index terms and `more`. Index terms are digests of 4
@@ -45,16 +47,17 @@ local function record(id, event, first_at)
     return 'duplicate'
   end
   if event.arrived_by == 'schedule' and redis.call('EXISTS', ns .. ':cancelled:' .. id) == 1 then return 'cancelled' end
-  local due = now + (event.more.delay or 0)
+  local delay = event.more.delay
   count(nil, 'open')
   terms[#terms + 1] = event.terms
-  add_job(id, now)
+  local due = delay and now + delay or now_text
+  add_job(id, now_text)
   requeue(id, due)
-  collect('ZADD', ':events', now, id)
+  collect('ZADD', ':events', now_text, id)
   -- A timed event takes its place at its time.
-  local place = due > now and string.format('%.0f', due * 1000) or next_sequence()
-  local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now, 'due', due,
-    'deliveries', 1, 'numbers', event.terms:sub(5), 'sequence', place, 'state', 'open' }
+  local place = delay and delay > 0 and string.format('%.0f', due * 1000) or next_sequence()
+  local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now_text,
+    'due', due, 'deliveries', 1, 'numbers', event.terms:sub(5), 'sequence', place, 'state', 'open' }
   if is_ordered(event.type) then await_key(id, place, fields) end
   if id ~= event.identity then append(fields, 'identity', event.identity) end
   collect_record(id, fields)
