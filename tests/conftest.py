@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,11 @@ from tests.store.minimal_rights import minimal_server
 
 hypothesis.settings.register_profile("busy", deadline=None)  # a busy machine stops any example for 200 ms
 hypothesis.settings.load_profile("busy")
+
+
+# Tests start hundreds of processes. Without bytecode each would compile the package, and each run all tests.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 def pytest_configure() -> None:

@@ -2,9 +2,8 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").rglob("*.md")])
@@ -12,6 +11,8 @@ LINKS = re.compile(r"\]\((?!https?:)([^()#\s]*)(?:#([^()\s]*))?\)")
 NAMED = re.compile(
     r"`((?:service|handlers|tests|scripts|deploy|benchmarks|docs|\.ci)/[\w./*-]*|[\w-]+\.(?:md|toml))(?::([\w.]+))?`"
 )
+NAMED_IN_CODE = re.compile(r"(?<![\w/.<*-])([\w/-]+\.(?:lua|md))\b")
+NOT_OURS = re.compile(r"\b(?:DESIGN|HOUSE|FACTS)\b|(?i:\bissue \d)")
 
 
 def named() -> list[tuple[str, str]]:
@@ -23,11 +24,13 @@ def links() -> list[tuple[Path, str, str]]:
     return [(page, file, heading) for page in PAGES for file, heading in LINKS.findall(page.read_text())]
 
 
+@cache
 def anchors(page: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@cache
 def defined(path: Path) -> set[str]:
     """The names of a module's functions, classes and constants, and of its classes' methods as `Class.method`."""
     found: set[str] = set()
@@ -44,18 +47,16 @@ def defined(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize(("path", "name"), named(), ids=lambda each: each or "file")
-def test_what_the_pages_name_exists(path: str, name: str) -> None:
-    assert list(ROOT.glob(path.rstrip("/"))) != [], "no such file"
-    if name:
-        assert name in defined(ROOT / path)
+def test_what_the_pages_name_exists() -> None:
+    missing = [path for path, _ in named() if not list(ROOT.glob(path.rstrip("/")))]
+    assert missing == []
+    assert [(path, name) for path, name in named() if name and name not in defined(ROOT / path)] == []
 
 
-@pytest.mark.parametrize(("page", "file", "heading"), links(), ids=lambda each: getattr(each, "name", each) or "-")
-def test_a_link_leads_to_a_file_and_a_heading(page: Path, file: str, heading: str) -> None:
-    target = page.parent / file if file else page
-    assert target.is_file()
-    assert not heading or heading in anchors(target)
+def test_a_link_leads_to_a_file_and_a_heading() -> None:
+    targets = [(page, page.parent / file if file else page, heading) for page, file, heading in links()]
+    assert [(page, target) for page, target, _ in targets if not target.is_file()] == []
+    assert [(page, heading) for page, target, heading in targets if heading and heading not in anchors(target)] == []
 
 
 def sources() -> list[Path]:
@@ -67,13 +68,12 @@ def sources() -> list[Path]:
     ]
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: path.name)
-def test_a_file_that_the_code_names_exists(path: Path) -> None:
-    text = path.read_text()
-    files = re.findall(r"(?<![\w/.<*-])([\w/-]+\.(?:lua|md))\b", text)
-    known = {str(each.relative_to(ROOT)) for each in [*sources(), *PAGES]}
-    assert [each for each in files if not any(f"/{known_file}".endswith(f"/{each}") for known_file in known)] == []
-    assert re.findall(r"\b(?:DESIGN|HOUSE|FACTS)\b|(?i:\bissue \d)", text) == []
+def test_a_file_that_the_code_names_exists() -> None:
+    known = [f"/{each.relative_to(ROOT)}" for each in [*sources(), *PAGES]]
+    texts = {path: path.read_text() for path in sources()}
+    files = {(path, each) for path, text in texts.items() for each in NAMED_IN_CODE.findall(text)}
+    assert [(path, each) for path, each in files if not any(file.endswith(f"/{each}") for file in known)] == []
+    assert {path: told for path, text in texts.items() if (told := NOT_OURS.findall(text))} == {}
 
 
 def test_the_walk_names_many_functions() -> None:
