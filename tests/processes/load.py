@@ -3,12 +3,12 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
 from itertools import pairwise
 from typing import Any
 
-import httpx
 import orjson
 
 from service.security.telnyx_signature import sign
@@ -45,19 +45,24 @@ class Load:
 
     def run(self) -> None:
         """Deliver one event after the other until the end. One that is refused comes again, as Telnyx does it."""
-        with httpx.Client(base_url=f"http://127.0.0.1:{self.fleet.port}", trust_env=False, timeout=5) as client:
-            while not self.ended.is_set():
-                event = self.make()
-                if self._insist(client, orjson.dumps(event)):
-                    self.acknowledged.append((event["data"]["id"], time.monotonic()))
+        connection = HTTPConnection("127.0.0.1", self.fleet.port, timeout=5)
+        while not self.ended.is_set():
+            event = self.make()
+            if self._insist(connection, orjson.dumps(event)):
+                self.acknowledged.append((event["data"]["id"], time.monotonic()))
+        connection.close()
 
-    def _insist(self, client: httpx.Client, body: bytes) -> bool:
+    def _insist(self, connection: HTTPConnection, body: bytes) -> bool:
         """Return whether it was accepted before the end."""
         while not self.ended.is_set():
-            with suppress(httpx.HTTPError):
-                signed = sign(body, self.fleet.key, int(time.time()))
-                if client.post("/webhooks", content=body, headers=signed).status_code == 200:
+            try:
+                connection.request("POST", "/webhooks", body, sign(body, self.fleet.key, int(time.time())))
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status == 200:
                     return True
+            except (OSError, HTTPException):
+                connection.close()
             self.refused += 1
             self.ended.wait(0.02)
         return False
