@@ -80,7 +80,7 @@ def describe_cause(error: BaseException) -> str:
         return f"NOPERM: {_permission(error)}"
     if isinstance(error, NotReplicated):
         return str(error)
-    if is_cluster_refusal(error):
+    if error_code(error) != "CLUSTERDOWN" and is_cluster_refusal(error):
         return "the server is in cluster mode, or the slot is on another server"
     if code := error_code(error):
         return f"{code}: {_MEANINGS[code]}" if code in _MEANINGS else code

@@ -26,7 +26,11 @@ Open = Callable[..., httpx.Client]
 @contextmanager
 def serving_dashboard(stack: Stack, **changes: Any) -> Iterator[str]:
     """Serve the dashboard of a stack; gives its address."""
-    app = create_dashboard(stack.settings.model_validate({**stack.settings.model_dump(), **changes}))
+    app = create_dashboard(
+        stack.settings.model_validate(
+            {**stack.settings.model_dump(), "namespace": stack.place["RINGBACK_NAMESPACE"], **changes}
+        )
+    )
     listener = listen("127.0.0.1", 0, "RINGBACK_DASHBOARD_PORT")
     server = uvicorn.Server(bounded_config(app, keep_alive=75, lifespan="on"))
     serving = stack.host.portal.start_task_soon(server._serve, [listener])

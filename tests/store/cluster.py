@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from redis.crc import key_slot
+from redis.exceptions import RedisError
 
 from tests.store.server_process import ServerProcess, start_server
 from tests.waiting import wait_for
@@ -60,6 +61,31 @@ class Cluster:
     def replica_is_level(self) -> bool:
         """Whether the owner's replica has all that the owner wrote."""
         return self.owner().has_level_replicas()
+
+    def wait_for_another(self, old: Node) -> Node:
+        """Return the new owner of the slot."""
+        return wait_for(lambda: self.owner_but(old), seconds=60)
+
+    def owner_but(self, old: Node) -> Node | None:
+        """Return the owner, or None while that is the old one or nobody."""
+        try:
+            return found if (found := self.owner()) is not old else None
+        except (AssertionError, RedisError):
+            return None
+
+    def wait_until_whole(self) -> None:
+        """Wait until all slots are served, and each primary has a replica that follows it."""
+        wait_for(self._is_whole, seconds=120)
+
+    def _is_whole(self) -> bool:
+        try:
+            primaries = [each for each in self.nodes if each.is_primary()]
+            replicas = [each for each in self.nodes if each not in primaries]
+            states = {each.ask("CLUSTER INFO")["cluster_state"] for each in self.nodes}
+        except (RedisError, OSError):
+            return False
+        followed = {one.port for one in primaries for each in replicas if each.follows(one.port)}
+        return len(primaries) == len(followed) == 3 and states == {"ok"}
 
     def begin_to_move_slot(self) -> tuple[Node, Node]:
         """Open the slot for its move to another primary. Return both."""

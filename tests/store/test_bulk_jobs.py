@@ -182,7 +182,7 @@ def test_a_worker_goes_on_with_a_job_that_nobody_carries_out(deployment: Deploym
     assert "jobs" in found.steps
 
     async def maintained(store: Store) -> None:
-        maintenance = Maintenance(make_settings(namespace=store.namespace), store, "w")
+        maintenance = Maintenance(make_settings(namespace=store.namespace.strip("{}")), store, "w")
         working = asyncio.create_task(maintenance.run_forever())
         async with asyncio.timeout(10):
             while (found := await read_job(store, job)) is None or found.state != "done":  # noqa: ASYNC110
