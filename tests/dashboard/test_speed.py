@@ -28,6 +28,7 @@ def pages_of(client: httpx.Client) -> dict[str, str]:
     number = client.post("/numbers", data={"number": number_of(7)}, headers=OWN).headers["location"]
     issue = client.get("/issues").text.partition('href="/issues/')[2][:16]
     plain = ["/", "/?window=week", "/events", "/issues", "/blocks", "/workers", "/registrations", "/optouts", "/audit"]
+    plain += ["/jobs", "/workers?window=day", "/handlers/ship"]
     filters = ["state=dead", "state=open", "state=ignored", "type=link.clicked", "type=no.such", "handler=nobody"]
     filters += ["reason=request", "attempts=3", "since=7d&state=ignored", "message=m-unknown", "type=shop.*"]
     return {path: path for path in (*plain, *(f"/events?{each}" for each in filters))} | {

@@ -6,6 +6,9 @@ const main = document.getElementById("main");
 const ask = document.getElementById("ask");
 const keys = document.getElementById("keys");
 
+// Where the menu is one line, its current page is in sight.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Live pages: the server sends the part between the marks of this very page whenever it differs.
 let source = null;
 let seen = 0;
