@@ -32,6 +32,7 @@ CHECKS = (
     Check("encryption", server.encryption, after=_REDIS, seconds=_LISTS),
     Check("queue", inbox.queue, after=_REDIS),
     Check("workers", inbox.workers, after=_REDIS),
+    Check("silence", inbox.silence, after=_REDIS),
     Check("dead events", inbox.dead, after=_REDIS),
     Check("blocks", inbox.blocks, after=_REDIS),
     Check("conservation", inbox.conservation, after=_REDIS),

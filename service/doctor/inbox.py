@@ -2,9 +2,11 @@
 
 from service.doctor.deployment import Deployment
 from service.doctor.finding import CheckFailed, Warned
+from service.store.connection import server_time
 from service.store.effects.blocks import Block, open_blocks
 from service.store.inbox import maintenance
 from service.store.inbox.audit import totals
+from service.store.inbox.silence import TOLD_FOR, latest_silence
 from service.store.inbox.workers import NO_WORKER
 
 LATE, STALLED = 60.0, 600.0
@@ -32,6 +34,14 @@ async def workers(at: Deployment) -> str:
     if not number:
         raise Warned(NO_WORKER)
     return f"no event loop is blocked, {number} running"
+
+
+async def silence(at: Deployment) -> str:
+    """Look for a time without a worker within the last days, as a restored backup has."""
+    found = await latest_silence(at.store)
+    if found is not None and await server_time(at.store.redis) - found.until < TOLD_FOR:
+        raise Warned(found.description)
+    return "workers ran all the time, as far as is remembered"
 
 
 async def dead(at: Deployment) -> str:

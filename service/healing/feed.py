@@ -21,7 +21,8 @@ PATIENCE = 30.0
 class Feed:
     """The way of missed events into the inbox. Without `act` nothing is changed, and it answers what would be.
 
-    `in_worker` says that a worker feeds itself, even if it has not announced itself yet.
+    `in_worker` says that a worker feeds itself, even if it has not announced itself yet. `uncertain_too` takes events
+    that may have sent messages which Telnyx no longer recognises.
     The queue is ordered by due time. A backlog that was accepted at once would stand before every new event.
     """
 
@@ -29,6 +30,7 @@ class Feed:
     settings: Settings
     act: bool = True
     in_worker: bool = False
+    uncertain_too: bool = False
     _open: list[str] = field(default_factory=list)
 
     async def put(self, events: Sequence[MissedEvent]) -> list[tuple[Verdict, str]]:

@@ -10,10 +10,12 @@ from typing import Any
 
 from telnyx import AsyncTelnyx
 
+from service import clock
 from service.events.opt_out_words import opt_out_words
 from service.healing.deliveries import Delivery, OurUrls, UnreadableDelivery, delivery_pages, read_delivery
 from service.healing.feed import Feed
 from service.healing.report import Healed, HealReport, Unhealed
+from service.outbound.effect_rules import KEY_IS_HONOURED
 from service.settings import Settings
 from service.store.inbox.healing import are_known
 from service.store.store import Store
@@ -65,6 +67,9 @@ class MissedDeliveries:
         unknown = await self._without_known(await self._without_known(read), twins=True)
         missing = [each for each in unknown if not self._is_repeated(each)]
         report.known += len(read) - len(missing)
+        if not self.feed.uncertain_too:
+            report.uncertain += [each.missed.event.identity for each in missing if _is_uncertain(each)]
+            missing = [each for each in missing if not _is_uncertain(each)]
         answers = await self.feed.put([each.missed for each in missing])
         for delivery, (verdict, event_id) in zip(missing, answers, strict=True):
             if verdict == "healed":
@@ -106,6 +111,11 @@ class MissedDeliveries:
         flags = await are_known(self.store, list(events.values())) if events else []
         known = {at for at, is_known in zip(events, flags, strict=True) if is_known}
         return [each for at, each in enumerate(read) if at not in known]
+
+
+def _is_uncertain(delivery: Delivery) -> bool:
+    """Return whether a lost event was taken so long ago that Telnyx would not recognise what it sends again."""
+    return delivery.status == "delivered" and clock.now() - delivery.missed.last_at / 1000 > KEY_IS_HONOURED / 1000
 
 
 def _windows(since: float, until: float) -> Iterator[tuple[float, float]]:

@@ -31,7 +31,8 @@ class HealReport:
     """The tally of a turn. Times are seconds since 1970. Everything from `since` until `reached` was looked at.
 
     Of the `deliveries` that were read, `ours` came to our URLs. Of these were `known` in the store, `dropped` by a
-    person, or `forgotten` by it. `messages` were asked for at Telnyx.
+    person, or `forgotten` by it. `uncertain` ones are lost, and were answered 200 so long ago that
+    Telnyx would not recognise a repeated send. `messages` were asked for at Telnyx.
     """
 
     since: float
@@ -42,6 +43,7 @@ class HealReport:
     known: int = 0
     dropped: int = 0
     forgotten: int = 0
+    uncertain: list[str] = field(default_factory=list)
     messages: int = 0
     healed: list[Healed] = field(default_factory=list)
     failed: list[Unhealed] = field(default_factory=list)

@@ -30,7 +30,7 @@ MARGIN = 60.0
 class Turn:
     """A turn of healing with one account and one store. Without `act` nothing is changed.
 
-    `in_worker` says that a worker takes it.
+    `in_worker` says that a worker takes it. `uncertain_too` is that of `Feed`.
     """
 
     telnyx: AsyncTelnyx
@@ -38,6 +38,7 @@ class Turn:
     settings: Settings
     act: bool = True
     in_worker: bool = False
+    uncertain_too: bool = False
 
     async def start(self, since: float | None = None) -> HealReport:
         """Return the report of a turn from `since` (seconds since 1970), or from where the last turn ended.
@@ -60,7 +61,8 @@ class Turn:
             telnyx.APIError: Telnyx refuses, or cannot be reached. Healed events stay, and the report counts them.
             redis.exceptions.RedisError: Redis cannot be reached. The same.
         """
-        ours, feed = OurUrls.of(self.settings), Feed(self.store, self.settings, self.act, self.in_worker)
+        feed = Feed(self.store, self.settings, self.act, self.in_worker, self.uncertain_too)
+        ours = OurUrls.of(self.settings)
         deliveries = MissedDeliveries(self.telnyx, self.store, self.settings, ours, feed)
         async for _ in deliveries.heal(report):
             await self._note_progress(report)
@@ -99,6 +101,12 @@ async def tell(store: Store, report: HealReport) -> None:
     if report.healed:
         text = f"{len(report.healed)} events had not arrived, and are processed now: {counts}"
         await notify(store, cause=HEALED, text=text, mend="ringback events list")
+    if report.uncertain:
+        text = (
+            f"{len(report.uncertain)} events were answered with 200 more than 23 hours ago, and are not in the store."
+            " It may have been restored from a backup. Their messages would go out a second time"
+        )
+        await notify(store, cause=NOT_HEALED, text=text, mend="ringback heal --since 7d --uncertain")
     if report.failed:
         reasons = sorted({each.reason for each in report.failed})
         text = f"{len(report.failed)} could not be healed: {'; '.join(reasons[:5])}"

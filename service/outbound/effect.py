@@ -43,6 +43,10 @@ _DAMAGED = Refusal(
     " effect, then drop the event",
 )
 
+_UNCERTAIN = (
+    "no worker ran for 23 hours or more since the event arrived. If the data was restored from a backup, it may have"
+    " been sent in the time that is lost"
+)
 MISSING_KEY = "encryption_key_missing"
 MISSING_KEY_PAUSE = 60.0
 
@@ -130,11 +134,15 @@ class Effect:
         await self.run.acquire(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.ledger.intended(entry, self.call)
+        uncertain = entry.version == 0 and self.run.lease.uncertain and not self.call.repeatable
         begun = await self.ledger.begin(intended, again=again, conditions=effect_rules.conditions_of(self.call))
         if isinstance(begun, NotAllowed):
             return await self._not_sent(entry, begun)
         if begun == "changed":
             return None
+        if uncertain:
+            # The intent stays unconfirmed, so that a person can settle it.
+            raise self._ambiguous(intended, _UNCERTAIN)
         sent_at = self.run.lease.now()
         request, answer = await self._sent(intended)
         if answer is None:

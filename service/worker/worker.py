@@ -19,9 +19,10 @@ from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.batching import BatchingStore
-from service.store.connection import address_of, connect
+from service.store.connection import address_of, connect, server_time
 from service.store.inbox.dead_letters import quarantine
 from service.store.inbox.leases import ClaimedEvents, ClaimRequest, claim
+from service.store.inbox.silence import latest_silence
 from service.store.inbox.wake_up import claim_when_woken
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
@@ -69,6 +70,7 @@ class Worker(arq.worker.Worker):
         """Set when Redis answers again after an outage."""
         self._rest: float | None = None  # seconds until the next job is due: nothing more is due before
         self._poison_suspects_wait = False
+        self._started_at = 0
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
             setattr(self, hook, arq_compat.contained(getattr(self, hook)))
 
@@ -78,6 +80,7 @@ class Worker(arq.worker.Worker):
         self._open_pools()
         probing_store = Store.of(self._connect(arq_compat.COMMAND_TIMEOUT, connections=2), settings)
         await self._stack.enter_async_context(serving_health(settings, self._store, probing_store, registry))
+        self._started_at = await self._retry(partial(server_time, probing_store.redis))
         await self._retry(self._check_server)
         self._processor = await self._stack.enter_async_context(
             open_processor(
@@ -111,6 +114,9 @@ class Worker(arq.worker.Worker):
 
     async def _warn(self) -> None:
         """Log risks, and features that are not armed."""
+        silence = await latest_silence(self._store)
+        if silence is not None and silence.until >= self._started_at:
+            log.warning(silence.description)
         found = await check_server(self.pool)
         for warning in [*warnings_for(self._router, self._settings), *found.risks, *found.warnings]:
             log.warning(warning)

@@ -211,7 +211,7 @@ async def _add_facts(store: Store) -> None:
     await consent.record_consent(store, [ConsentChange(LEFT, "out", now - 5, "import")], now=now)
     await delivery_failures.count_failure(store, "40010", "done-0", within=86_400, most=5)
     await opt_out_reads.note_list_read(store, at=now, whole=True)
-    await rcs_agents.note_standings(store, {AGENT: rcs_agents.AgentStanding(True, False, ("approval",))})
+    await rcs_agents.note_standings(store, {AGENT: rcs_agents.AgentStanding(True, False, ("approval",), ("T-Mobile",))})
     await remembered.remember(store, AGENT, {DELIVERED: remembered.Capability(("RICHCARD_STANDALONE",))})
     await remembered.remember_probe(store, remembered.Probe(now, replayed=True))
     await remembered.note_sent(store, ["US"])

@@ -42,21 +42,10 @@ TAKEN_UP_AFTER = 7_200_000
 """Milliseconds after its last write: each event is due, and nothing has expired that lasts for days."""
 MINUTE, HOUR = 60_000, 3_600_000
 SHORT_LIVED = {
-    *(
-        "blocked",
-        "bucket",
-        "confirmed",
-        "erasing",
-        "failures",
-        "heal_turn",
-        "lapsed",
-        "lookahead",
-        "optouts_reader",
-        "pruning",
-    ),
-    *("slots", "workers", "format"),
+    *("blocked", "bucket", "confirmed", "erasing", "failures", "format", "heal_turn", "lapsed", "lookahead"),
+    *("optouts_reader", "pruning", "silence", "slots", "workers"),
 }
-"""What lives for moments, and the format, which the first release does not write."""
+"""What lives for moments, is written after a time without workers, or only by a later release."""
 READINGS = [
     ["events", "list", "--limit", "100"],
     *(["events", "show", event_id(kind)] for kind in STATES),

@@ -15,8 +15,8 @@ from service.cli.connections import SECONDS
 from service.cli.events.bulk import events
 from service.cli.events.filters import parse_moment
 from service.cli.on_record import put_on_record
-from service.cli.options import JsonOption
-from service.cli.output import fail, print_table, progress, say, say_json
+from service.cli.options import JsonOption, YesOption
+from service.cli.output import confirm, fail, print_table, progress, say, say_json
 from service.cli.telnyx.session import ANSWER_SECONDS
 from service.healing.deliveries import OurUrls
 from service.healing.missed_deliveries import WINDOW
@@ -44,6 +44,10 @@ def heal(
     *,
     since: Since = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would be healed.")] = False,
+    uncertain: Annotated[
+        bool, typer.Option("--uncertain", help="Also lost events that may send a second time: 23 hours old or more.")
+    ] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find events at Telnyx that did not arrive here, and process them.
@@ -59,13 +63,15 @@ def heal(
     settings = load()
     OurUrls.of(settings)
     settings.require_api_key()
-    if not dry_run:
+    if uncertain and not dry_run:
+        confirm("Events that were taken 23 hours ago or more may send a second time. Go on?", yes=yes)
+    elif not dry_run:
         put_on_record()
     if since is not None and since > clock.now() * 1000:
         raise typer.BadParameter("--since must not lie in the future")
     wanted = None if since is None else since / 1000
     try:
-        report, opt_outs = asyncio.run(_run(settings, locate(settings), wanted, act=not dry_run))
+        report, opt_outs = asyncio.run(_run(settings, wanted, act=not dry_run, uncertain_too=uncertain))
     except (APIError, ListDoesNotEnd) as error:
         fail(f"Telnyx: {_described(error)}", "Healed events stay: run it again.")
     if wanted is not None and report.since > wanted:
@@ -74,18 +80,23 @@ def heal(
         say_json(_as_object(report, opt_outs, act=not dry_run))
     else:
         _show(report, opt_outs, act=not dry_run)
-    if report.failed:
+    if report.failed or report.uncertain:
         raise typer.Exit(1)
 
 
 async def _run(
-    settings: Settings, url: str, since: float | None, *, act: bool
+    settings: Settings, since: float | None, *, act: bool, uncertain_too: bool
 ) -> tuple[HealReport, ListReading | None]:
-    async with open_reader(settings, ANSWER_SECONDS) as telnyx, connect(url, timeout=SECONDS, connections=4) as redis:
+    redis_url = locate(settings)
+    async with (
+        open_reader(settings, ANSWER_SECONDS) as telnyx,
+        connect(redis_url, timeout=SECONDS, connections=4) as redis,
+    ):
         store = Store.of(redis, settings)
-        report = await Turn(telnyx, store, settings, act).start(since)
+        turn = Turn(telnyx, store, settings, act, uncertain_too=uncertain_too)
+        report = await turn.start(since)
         try:
-            await _waiting(lambda: _turn(Turn(telnyx, store, settings, act), report))
+            await _waiting(lambda: _turn(turn, report))
         finally:
             if act:
                 await tell(store, report)
@@ -159,6 +170,7 @@ def _as_object(report: HealReport, opt_outs: ListReading | None, *, act: bool) -
         "types": report.types(),
         "events": [asdict(each) for each in report.healed],
         "failed": [asdict(each) for each in report.failed],
+        "uncertain": report.uncertain,
         "opt_outs": None if opt_outs is None else asdict(opt_outs),
         "polls": list(POLLS) if act else [],
     }
@@ -178,6 +190,12 @@ def _show(report: HealReport, opt_outs: ListReading | None, *, act: bool) -> Non
         print_table(("id", "type", "found"), rows)
         if len(report.healed) > MOST_SHOWN:
             say(f"… and {events(len(report.healed) - MOST_SHOWN)} more (--json shows all)")
+    if report.uncertain:
+        say(
+            f"not healed: {events(len(report.uncertain))} were answered 200 over 23 hours ago, and are lost here."
+            " Their messages would go out again. --uncertain heals them too.",
+            err=True,
+        )
     say(f"{'healed' if act else 'would be healed'}: {events(len(report.healed))}.")
     for each in report.failed:
         say(f"not healed: {each.source}: {each.reason}", err=True)

@@ -33,7 +33,8 @@ class Lease:
     """One event, claimed: its record at the claim, and the token that proves the claim.
 
     `alone` marks a suspect: an event during which workers vanished, so that nothing else runs beside it. `claimed_at`
-    is the server's time (milliseconds since 1970), `monotonic` that of this process (seconds).
+    is the server's time (milliseconds since 1970), `monotonic` that of this process (seconds). `uncertain` says that
+    the data may have been restored since the event arrived. Then its effects may be missing in the ledger.
     """
 
     record: EventRecord
@@ -41,6 +42,7 @@ class Lease:
     alone: bool
     claimed_at: int
     monotonic: float = field(default_factory=time.monotonic)
+    uncertain: bool = False
     _payloads: dict[TypeAdapter[Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -162,11 +164,12 @@ def claim_arguments(request: ClaimRequest) -> list[Argument]:
 
 def read_claim(store: Store, request: ClaimRequest, answer: list[Any], *, at: float) -> ClaimedEvents:
     """Return what `claim.lua` answered to a request. It was carried out at about `at` (monotonic seconds)."""
-    claimed, foreign, wait, now, poison_suspects, paused, damaged = answer
+    claimed, foreign, wait, now, poison_suspects, paused, damaged, uncertain_before = answer
     taken, jobs = [each for each in claimed if _is_text(each[0])], [job for job in foreign if _is_text(job)]
+    times = now, at, uncertain_before
     odd = [store.keys.job_id("").encode() + each[0] for each in claimed if not _is_text(each[0])]
     return ClaimedEvents(
-        leases=[_lease(entry, f"{request.worker}:{request.number}", now, at, store.encryption) for entry in taken],
+        leases=[_lease(store, entry, f"{request.worker}:{request.number}", times) for entry in taken],
         foreign=[job.decode() for job in jobs],
         next_in=None if wait < 0 else wait / 1000,
         poison_suspects=poison_suspects,
@@ -235,6 +238,8 @@ def _is_text(name: bytes) -> bool:
     return True
 
 
-def _lease(entry: list[bytes], token: str, now: int, began: float, encryption: Sealer) -> Lease:
+def _lease(store: Store, entry: list[bytes], token: str, times: tuple[int, float, int]) -> Lease:
     fields = dict(zip(entry[1::2], entry[2::2], strict=True))
-    return Lease(parse_record(entry[0].decode(), fields, encryption), token, b"alone" in fields, now, began)
+    record = parse_record(entry[0].decode(), fields, store.encryption)
+    now, at, uncertain_before = times
+    return Lease(record, token, b"alone" in fields, now, at, uncertain=record.received_at <= uncertain_before)

@@ -4,15 +4,16 @@
 -- dead. A claim whose reply was lost is repeated under its number, and answered with the events that it took then.
 -- Events of a handler that runs in order are left to the workers that run it so.
 --
--- requires: changes format handlers lease order quarantine_record settle types
--- Keys:   those of format, settle, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
+-- requires: changes format handlers lease order quarantine_record settle silence types
+-- Keys:   those of format, settle, silence, lease and quarantine_record, <ns>:claim:<worker>, <ns>:paused
 -- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), ordered (likewise, the handlers that run in order, or ''), optionally one event id:
 --         then only this one
--- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged}: claimed = for each event {id, field, value, field, value …}; foreign = ids
+-- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged, uncertain_before}: claimed = for each event {id, field, value, field, value …}; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
 --         the server's time (ms); poison_suspects = how many were passed over; paused = handlers that are paused;
---         damaged = ids of events that were ended because their records are damaged
+--         damaged = ids of events that were ended because their records are damaged; uncertain_before = the time (ms) before
+--         which an event may have been handled in a time that is lost (silence)
 -- Cost:   O(limit × (log queue + record)). Bodies of more than 1 MiB in all are left to the next claim
 local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local limit, alone, routes, only = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6]), ARGV[8]
@@ -174,10 +175,12 @@ end
 
 refuse_later_format()
 if ARGV[7] ~= '' then see_ordered(ordered) end
+note_silence()
 if redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY, 'GET') == number then repeat_claim() end
 -- A repeated claim took nothing, or failed before it did.
 if #claimed == 0 then claim_due() end
 write_changes()
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(left_to_others and MIN_PAUSE or 0, tonumber(next[2]) - now) or -1
-return { claimed, foreign, wait, now, poison_suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged }
+local uncertain_before = tonumber(redis.call('HGET', ns .. ':silence', 'uncertain_before') or '0')
+return { claimed, foreign, wait, now, poison_suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged, uncertain_before }

@@ -2,8 +2,8 @@
 -- Redis says the worker holds although it does not run them. These are the jobs of a claim whose reply was lost. A lapsed
 -- lease that nobody else has taken is extended.
 --
--- requires: handler_times lease note order settle
--- Keys:   those of settle, lease and handler_times, <ns>:blocked, <ns>:workers
+-- requires: handler_times lease note order settle silence
+-- Keys:   those of settle, lease, silence and handler_times, <ns>:blocked, <ns>:workers
 -- ARGV:   worker, lease (ms), answered (number of the last claim that, like all before, was answered),
 --         blocked ('' | JSON {seconds, place}: its event loop is blocked), sign (JSON: what it says of itself), times (as for
 --         add_times), then for each event that it runs: id, token, action
@@ -80,6 +80,8 @@ for i = 1, #signs, 2 do
   if now - seen > SILENT_TOO_LONG then redis.call('HDEL', ns .. ':workers', signs[i]) end
 end
 add_times(ARGV[6])
+note_silence()
+redis.call('SET', ns .. ':alive', now)
 redis.call('HSET', ns .. ':workers', worker, string.format('%.0f ', now) .. ARGV[5])
 -- A worker that is full claims nothing, and tells here what it runs in order.
 if ARGV[5]:find('"ordered":{"', 1, true) then see_ordered(cjson.decode(ARGV[5]).ordered) end
