@@ -16,7 +16,7 @@ TOLD_FOR = 86_400_000
 class Silence:
     """A time of 10 minutes or more in which no worker gave a sign. Times are milliseconds since 1970.
 
-    Effects of events from before `uncertain_before` may be missing in the ledger, and Telnyx knows their keys no longer.
+    Effects of events from before `uncertain_before` may be missing in the ledger. Telnyx knows their keys no longer.
     """
 
     since: int
