@@ -57,8 +57,14 @@ STATES = {
     "shop.parked": "open",
     "shop.late": "open",
     "shop.held": "open",
+    "shop.turn": "open",
 }
 """The state of each of our own events by its type, as the folder has it."""
+
+
+def one_line(event: Event) -> str:
+    """The key of events that run in order: the same for all."""
+    return "line"
 
 
 def router() -> Router:
@@ -75,6 +81,10 @@ def router() -> Router:
             await ctx.redis.set(f"{ctx.settings.namespace}:user:mine", "1")
             await ctx.schedule("shop.scheduled", {}, after=3600, key="scheduled")
             await ctx.cancel("cancelled_before_it_was_scheduled")
+
+    @ours.on("shop.turn", ordered_by=one_line)
+    async def in_line(event: Event, ctx: Context) -> None:
+        raise Retry(after=600, reason="first_of_its_line")
 
     @ours.on("shop.order")
     async def ship(event: Event, ctx: Context) -> None:
@@ -116,11 +126,15 @@ def fill(stack: Stack) -> None:
     _deliver(stack, *map(own_event, kinds), *(own_event("shop.order", number) for number in (1, 2, 3)))
     stack.ask(_add_what_handlers_leave_out)
     _deliver(stack, *_telnyx_events(), own_event("shop.done"))
-    for kind, state in (("shop.moved", "waiting"), ("shop.parked", "parked")):
+    for kind, state in (("shop.moved", "waiting"), ("shop.parked", "parked"), ("shop.turn", "waiting")):
         stack.deliver(own_event(kind))
         stack.when(own_event(kind), partial(_has, state))
+    # It waits for its turn, and the one that comes without a worker has no place yet.
+    stack.deliver(own_event("shop.turn", 1))
+    wait_for(lambda: stack.ask(waits_for_its_turn))
     wait_for(lambda: stack.ask(any_times))
     stack.workers.close()
+    stack.deliver(own_event("shop.turn", 2))
     stack.ask(_add_what_workers_take)
     for kind in ("shop.held", "shop.late"):
         stack.deliver(own_event(kind))
@@ -158,6 +172,11 @@ def _forget(stack: Stack, body: dict[str, Any]) -> None:
     stack.deliver(body)
     stack.ended(body)
     assert stack.ask(lambda store: maintenance.expire(store, retention=0, dead_retention=86_400)) == 1
+
+
+async def waits_for_its_turn(store: Store) -> bool:
+    """Whether an event waits for an earlier one."""
+    return bool(await store.redis.exists(f"{store.namespace}:waiting_turn:in_line"))
 
 
 async def all_ids(store: Store) -> list[str]:

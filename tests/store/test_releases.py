@@ -34,7 +34,18 @@ from service.store.operators.bulk_jobs import read_jobs
 from service.store.store import Keys, Store
 from tests.cli.at_stack import run_at
 from tests.stack import Stack, open_host, open_stack
-from tests.store.release_data import AGENT, DELIVERED, KEY, LOST, RELEASES, STATES, ReleaseData, all_ids, event_id
+from tests.store.release_data import (
+    AGENT,
+    DELIVERED,
+    KEY,
+    LOST,
+    RELEASES,
+    STATES,
+    ReleaseData,
+    all_ids,
+    event_id,
+    one_line,
+)
 from tests.tiers import slow
 from tests.waiting import wait_for
 
@@ -68,6 +79,7 @@ def with_later_times(text: bytes, by: int) -> bytes:
 
     text = re.sub(rb"(:minute:)(\d{8})\b", later(MINUTE), text)
     text = re.sub(rb"(:hour:)(\d{6})\b", later(HOUR), text)
+    text = re.sub(rb"(\b)(1[78]\d{14})\b", lambda found: str(int(found[2]) + by * 1000).encode(), text)
     return re.sub(rb"(\b)(1[78]\d{11})\b", later(1), text)
 
 
@@ -103,6 +115,10 @@ def router() -> Router:
         @ours.on("shop.*", name=name)
         async def end(event: Event, ctx: Context) -> None:
             """Do nothing."""
+
+    @ours.on("shop.turn", ordered_by=one_line)
+    async def in_line(event: Event, ctx: Context) -> None:
+        """Do nothing."""
 
     @ours.on("shop.lost_answer")
     async def text(event: Event, ctx: Context) -> None:
@@ -173,7 +189,7 @@ def test_the_events_of_a_release_are_run_to_their_end_and_nothing_is_sent_again(
         assert [each.verdict for each in stack.ask(lambda store: dead_letters.replay(store, sent, by="somebody"))] == [
             "replayed"
         ] * 2
-        stack.start_worker(router())
+        stack.start_worker(router(), concurrency=1)
         wait_for(lambda: stack.ask(counts).open == 0)
         assert stack.ask(counts).dead == 0
         assert stack.ask(audit).clean
