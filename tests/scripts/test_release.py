@@ -100,3 +100,14 @@ def test_every_place_has_the_version_of_the_project() -> None:
         text = (ROOT / place.file).read_text()
         found = [each["version"] for each in re.finditer(place.pattern, text, re.MULTILINE)]
         assert found == [current()] * place.times, place
+
+
+def test_no_other_file_names_an_image_of_a_version() -> None:
+    found = subprocess.run(
+        ["git", "grep", "-lE", r"ringback:[0-9]+\.[0-9]+\.[0-9]+", "--", ".", ":!tests"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert set(found.stdout.split()) <= {place.file for place in PLACES}
