@@ -40,3 +40,17 @@ def test_the_bytes_are_those_that_the_benchmark_has_measured() -> None:
     for row, stage in (("with its body", "ended, with its body"), ("remembered without its body", "remembered")):
         [measured] = re.findall(rf"an event in Redis, {stage} \| ([\d,]+) bytes", results)
         assert bytes_of(row) == pytest.approx(int(measured.replace(",", "")), rel=0.05)
+
+
+@pytest.mark.parametrize("event_type", ["message.received", "message.finalized"])
+def test_the_ceiling_follows_from_the_cost_that_the_benchmark_has_measured(event_type: str) -> None:
+    results = (DOCS.parent / "benchmarks" / "RESULTS.md").read_text()
+    _, _, table = results.partition("## Server: CPU an event")
+    measured = re.search(rf"^\| {event_type} \| [\d.]+ \| ([\d.]+) \|", table, re.MULTILINE)
+    told = re.search(rf"^\| `{event_type}` \| (\d+) \| ([\d,]+) \|$", PAGE, re.MULTILINE)
+    assert measured
+    assert told
+    cost, rate = int(told[1]), int(told[2].replace(",", ""))
+    # Runs differ more in time than in bytes.
+    assert cost == pytest.approx(float(measured[1]), rel=0.3)
+    assert rate == pytest.approx(1e6 / cost, rel=0.02)
