@@ -56,6 +56,8 @@ class BodyBudget:
         """
         for pool, size in enumerate(held):
             more = size - reservation.held[pool]
+            if not more:
+                continue
             while more > self._free[pool]:
                 self._make_room(reservation, pool)
             self._free[pool] -= more
@@ -63,9 +65,10 @@ class BodyBudget:
 
     def give_back(self, reservation: "BodyReservation") -> None:
         """Take back all that a body holds."""
-        for pool, size in enumerate(reservation.held):
-            self._free[pool] += size
-            reservation.held[pool] = 0
+        first, beyond = reservation.held
+        self._free[0] += first
+        self._free[1] += beyond
+        reservation.held = [0, 0]
 
     def _make_room(self, wanting: "BodyReservation", pool: int) -> None:
         now = asyncio.get_running_loop().time()

@@ -5,6 +5,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import orjson
@@ -74,6 +75,46 @@ def test_requests_in_one_piece_are_answered_in_order(stack: Stack, connection: s
     assert b"accepted" not in health
 
 
+def test_a_body_in_pieces_is_accepted_like_one_that_came_whole(stack: Stack, connection: socket.socket) -> None:
+    request = signed(stack, "test.pieces")
+    for _ in range(2):
+        head, body = request.split(b"\r\n\r\n")
+        connection.sendall(head + b"\r\n\r\n" + body[:10])
+        # The server has read so much before it reads the rest.
+        assert ask_elsewhere(stack).startswith(b"HTTP/1.1 200")
+        assert ask(connection, body[10:])[0] == 200
+        request = signed(stack, "test.pieces.again")
+    assert ask(connection, signed(stack, "test.whole"))[0] == 200
+
+
+def test_a_chunked_body_that_came_whole_is_one_body(stack: Stack, connection: socket.socket) -> None:
+    head, body = signed(stack, "test.chunked").split(b"\r\n\r\n")
+    head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"content-length"))
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(each), each) for each in (body[:20], body[20:]))
+    request = head + b"\r\ntransfer-encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+    assert orjson.loads(ask(connection, request)[1]) == {"status": "accepted"}
+
+
+def test_data_behind_a_webhook_that_is_no_request_ends_the_connection_unanswered(
+    stack: Stack, connection: socket.socket
+) -> None:
+    connection.sendall(signed(stack, "test.smuggled") + b"\x00\x01 no request\r\n\r\n")
+    with suppress(ConnectionResetError):
+        assert connection.recv(4096) == b""
+    assert stack.deliver(envelope("test.whole", {})).json() == {"status": "accepted"}
+
+
+@pytest.mark.parametrize("head", ["connection: close", "x-first: 1"], ids=["closing", "old"])
+def test_a_connection_that_is_to_close_closes_after_its_answer(
+    stack: Stack, connection: socket.socket, head: str
+) -> None:
+    request = signed(stack, "test.last", head)
+    if head == "x-first: 1":
+        request = request.replace(b" HTTP/1.1\r\n", b" HTTP/1.0\r\n", 1)
+    assert ask(connection, request)[0] == 200
+    assert connection.recv(4096) == b""
+
+
 @pytest.mark.parametrize("place", [(GroupCommit, "submit"), (Reception, "note")], ids=["before", "after"])
 def test_a_bug_is_answered_with_500(
     stack: Stack, connection: socket.socket, monkeypatch: pytest.MonkeyPatch, place: tuple[type, str]
@@ -109,6 +150,14 @@ def test_the_loop_looks_at_its_sockets_between_turns() -> None:
     done = asyncio.run(asyncio.wait_for(run(), 5))
     assert [each for each in done if each != "between"] == [*range(MAX_PER_TURN + 2)], "one that raises holds up none"
     assert done.index("between") <= MAX_PER_TURN
+
+
+def ask_elsewhere(stack: Stack) -> bytes:
+    """Ask for a small answer over a connection of its own: all that was sent before is read then."""
+    address = urlsplit(stack.host.url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as other:
+        other.sendall(b"GET /healthz HTTP/1.1\r\n\r\n")
+        return other.recv(4096)
 
 
 def signed(stack: Stack, event_type: str, *more: str, path: str = "/webhooks", event_id: str | None = None) -> bytes:

@@ -1,14 +1,14 @@
 """Calls of scripts by many tasks at once: one turn to Redis, each with its own answer or error."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 from redis.exceptions import RedisError, ResponseError
 
 from service.outbound.handler_run_state import Run, current_run
-from service.store.batching import BatchingStore
+from service.store.batching import Batcher, BatchingStore
 from service.store.connection import connect
 from service.store.inbox.records import whole_number
 from service.worker.held_leases import note_tasks
@@ -94,3 +94,34 @@ def test_a_handler_that_ends_cuts_off_no_call_of_another(stack: Stack) -> None:
         await call
 
     with_store(stack, ask)
+
+
+def test_the_next_batch_leaves_before_the_answers_of_the_last_one() -> None:
+    seen: list[str] = []
+
+    async def commit(items: Sequence[str]) -> Sequence[str]:
+        seen.append(f"commit {' '.join(items)}")
+        await asyncio.sleep(0)
+        return items
+
+    class Answer:
+        def done(self) -> bool:
+            return False
+
+        def set_result(self, result: str) -> None:
+            seen.append(f"answer {result}")
+
+        def set_exception(self, exception: Exception) -> None:
+            raise AssertionError(exception)
+
+    async def run() -> None:
+        batcher: Batcher[str, str] = Batcher(commit, passing=())
+        batcher.add("a", Answer())
+        await asyncio.sleep(0)
+        batcher.add("b", Answer())
+        batcher.add("c", Answer())
+        while len(seen) < 5:  # noqa: ASYNC110 - one turn of the loop
+            await asyncio.sleep(0)
+
+    asyncio.run(asyncio.wait_for(run(), 5))
+    assert seen == ["commit a", "commit b c", "answer a", "answer b", "answer c"]
