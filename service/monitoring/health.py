@@ -19,7 +19,7 @@ from service.store.inbox.audit import totals
 from service.store.inbox.healing import state_of
 from service.store.inbox.maintenance import memory, queue
 from service.store.permissions import Needs
-from service.store.server_checks import trouble_working
+from service.store.server_checks import replicas_of, trouble_working
 from service.store.store import Store
 
 T = TypeVar("T")
@@ -108,7 +108,7 @@ async def _deployment(store: Store) -> _Deployment:
     try:
         async with asyncio.timeout(TIMEOUT):
             counted, queued, used = await totals(store), await queue(store), await memory(store.redis)
-            healing = await state_of(store)
+            healing, followed = await state_of(store), await replicas_of(store.redis)
     except (TimeoutError, RedisError, OSError):
         return _Deployment([(*answers, 0)])
     gauges: list[tuple[str, str, float]] = [
@@ -124,6 +124,9 @@ async def _deployment(store: Store) -> _Deployment:
         if used.limit is not None:
             headroom = used.limit - used.used
             gauges.append(("ringback_redis_memory_headroom_bytes", "Memory left below its maxmemory.", headroom))
+    if followed is not None:
+        behind = followed.behind(store.replicas)
+        gauges.append(("ringback_replicas_behind", "Replicas that do not follow, or that are missing.", behind))
     has_healed = healing is not None and healing.turn_at is not None
     gauges += [
         (

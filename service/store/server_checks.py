@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from redis.asyncio import Redis
@@ -184,7 +184,12 @@ class Replication:
     """The replicas of a primary, and how many of them must follow before it takes a write."""
 
     replicas: tuple[Replica, ...]
-    min_replicas_to_write: int
+    min_replicas_to_write: int = 0
+
+    def behind(self, wanted: int) -> int:
+        """Return how many replicas do not follow, those of the `wanted` that are missing included."""
+        in_step = sum(each.in_step for each in self.replicas)
+        return max(len(self.replicas), wanted) - in_step
 
 
 async def replication_of(redis: "Redis") -> Replication | None:
@@ -193,15 +198,25 @@ async def replication_of(redis: "Redis") -> Replication | None:
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
     """
-    denied: list[str] = []
-    told = await _advice(redis.info("replication"), "INFO", denied)
-    least = await _advice(redis.config_get("min-replicas-to-write"), "CONFIG GET", denied)
+    followed = await replicas_of(redis)
+    if followed is None:
+        return None
+    least = await _advice(redis.config_get("min-replicas-to-write"), "CONFIG GET", [])
+    return replace(followed, min_replicas_to_write=int(least.get("min-replicas-to-write", 0)))
+
+
+async def replicas_of(redis: "Redis") -> Replication | None:
+    """Return the replicas alone, by one command, or None where this user may not see them.
+
+    Raises:
+        redis.exceptions.RedisError: the server cannot be reached.
+    """
+    told = await _advice(redis.info("replication"), "INFO", [])
     if not told:
         return None
     # INFO names them slave0, slave1 and so on.
     found = (told[f"slave{number}"] for number in range(int(told.get("connected_slaves", 0))))
-    replicas = tuple(Replica(str(each.get("state")), int(each.get("lag", 0))) for each in found)
-    return Replication(replicas, int(least.get("min-replicas-to-write", 0)))
+    return Replication(tuple(Replica(str(each.get("state")), int(each.get("lag", 0))) for each in found))
 
 
 async def _advice(asking: Any, command: str, denied: list[str]) -> dict[str, Any]:

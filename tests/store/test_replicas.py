@@ -13,6 +13,7 @@ import pytest
 from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.redis_errors import NotReplicated
+from service.store.server_checks import replicas_of
 from service.store.store import Store
 from tests.pending import at_once
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
@@ -145,3 +146,19 @@ def test_a_failover_loses_nothing_that_was_answered_with_200(pair: Pair, fleet: 
 def _open(fleet: Fleet, environment: dict[str, str]) -> int:
     told = ringback("audit", "--json", cwd=fleet.folder, **environment).stdout
     return int(json.loads(told)["open"]) if told else -1
+
+
+@pytest.mark.slow
+@pytest.mark.anyio
+async def test_a_replica_that_is_missing_counts_as_behind(pair: Pair) -> None:
+    async with connect(pair.primary.url, timeout=5, connections=1) as redis:
+
+        async def behind() -> list[int]:
+            found = await replicas_of(redis)
+            assert found is not None
+            return [found.behind(wanted) for wanted in (0, 1, 2)]
+
+        assert await behind() == [0, 0, 1]
+        pair.replica_redis.replicaof("NO", "ONE")
+        wait_for(lambda: at_once(pair.primary_redis.info("replication"))["connected_slaves"] == 0)
+        assert await behind() == [0, 1, 2]
