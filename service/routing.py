@@ -84,6 +84,8 @@ class Context:
     effect_key: str
     """The same in each run of this handler for this event: the key that makes what you do elsewhere repeatable."""
     services: _Services
+    shadow: bool = False
+    """Whether this is a run of `ringback events shadow`: calls are captured, and `redis` only reads."""
 
     def own_settings(self, kind: type[S]) -> S:
         """Return the settings that the handler's router was given by `Router(settings=kind)`.

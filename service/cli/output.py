@@ -52,10 +52,11 @@ def say_json_text(text: bytes) -> None:
     typer.echo(printable_json(text.decode()), nl=False)
 
 
-def confirm(question: str, *, yes: bool, dry_run: bool = False) -> None:
+def confirm(question: str, *, yes: bool, dry_run: bool = False, on_record: bool = True) -> None:
     """Continue if a person agrees, or did so by --yes, and put that on record. Otherwise end with exit code 1.
 
-    Without input nobody has agreed. In a dry run nobody is asked, since nothing may be changed.
+    A command that must change nothing says `on_record=False`. Without input nobody has agreed. In a dry run nobody is
+    asked, since nothing may be changed.
 
     Raises:
         redis.exceptions.RedisError: nothing was recorded, so the command must not go on.
@@ -66,6 +67,8 @@ def confirm(question: str, *, yes: bool, dry_run: bool = False) -> None:
     if not yes and not typer.confirm(printable(question), err=True):
         say("Nothing was changed.")
         raise typer.Exit(1)
+    if not on_record:
+        return
     from service.cli.on_record import put_on_record  # noqa: PLC0415 - it prints by this module
 
     put_on_record(asked=question)

@@ -34,7 +34,7 @@ def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) ->
         service.settings.InvalidSettings: `TELNYX_API_KEY` is not set.
     """
     http_client = httpx.AsyncClient(verify=tls_context(), timeout=timeout, limits=LIMITS, follow_redirects=False)
-    return _sdk(settings, http_client)
+    return sdk_on(settings, http_client)
 
 
 def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> AsyncTelnyx:
@@ -48,13 +48,14 @@ def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> Asy
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP)
     network = KeptConnections(lambda: httpx.AsyncHTTPTransport(verify=tls_context(), limits=one), most=MAX_CONNECTIONS)
     transport = EffectTransport(network, store, settings, metrics)
-    client = _sdk(settings, _SharedClient(transport=transport, timeout=TIMEOUT))
+    client = sdk_on(settings, _SharedClient(transport=transport, timeout=TIMEOUT))
     # The SDK imports a resource when it is first used. A handler should not wait for that.
     _ = client.messages.rcs
     return client
 
 
-def _sdk(settings: Settings, http_client: httpx.AsyncClient) -> AsyncTelnyx:
+def sdk_on(settings: Settings, http_client: httpx.AsyncClient) -> AsyncTelnyx:
+    """Return the SDK on an HTTP client of ours, without retries of its own."""
     return AsyncTelnyx(
         api_key=settings.require_api_key(),
         base_url=settings.base_url,

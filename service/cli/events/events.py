@@ -8,6 +8,7 @@ from service.cli.events.filters import selects_listed_events
 from service.cli.events.follow import follow
 from service.cli.events.handler_names import refuse_unknown_handler
 from service.cli.events.replay import replay_events
+from service.cli.events.shadow import shadow_events
 from service.cli.events.timeline_view import read_event, show
 from service.cli.events.transfer import export_events, import_events
 from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption
@@ -57,5 +58,6 @@ def show_event(event_id: EventIdArgument, *, reveal: RevealOption = False, as_js
 
 events.command("follow")(follow)
 events.command("replay")(replay_events)
+events.command("shadow")(shadow_events)
 events.command("export")(export_events)
 events.command("import")(import_events)
