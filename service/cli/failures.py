@@ -6,7 +6,7 @@ from typing import NoReturn
 from redis.exceptions import RedisError
 
 from service.cli.inspect.config import redis_address
-from service.cli.output import say_block
+from service.cli.output import BAD_USAGE, FAILED, say_block
 from service.processes.data_folder import EmbeddedServerError
 from service.processes.disk_space import is_full
 from service.processes.sockets import CannotListen
@@ -15,9 +15,6 @@ from service.settings import InvalidSettings, load
 from service.store.facts.consent import KeyMissing
 from service.store.redis_errors import describe_redis_error
 from service.worker.load_router import CannotLoadHandlers
-
-BAD_USAGE = 2
-FAILED = 1
 
 
 def exit_with(error: Exception) -> NoReturn:

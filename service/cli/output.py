@@ -31,7 +31,11 @@ def say(*lines: str, err: bool = False) -> None:
     typer.echo("\n".join(map(printable, lines)), err=err)
 
 
-def fail(*lines: str, code: int = 1) -> NoReturn:
+FAILED, BAD_USAGE = 1, 2
+"""Exit codes: of an unmet condition, and of bad usage or configuration."""
+
+
+def fail(*lines: str, code: int = FAILED) -> NoReturn:
     """Print lines on standard error, and end the command with an exit code."""
     say(*lines, err=True)
     raise typer.Exit(code)

@@ -51,24 +51,36 @@ class _Leaving(_Awaited):
         await super().connect()  # type: ignore[no-untyped-call]
 
     async def send_packed_command(self, command: Any, check_health: bool = True) -> None:  # noqa: FBT001, FBT002
-        """Send a command. redis-py has a task and a timer for each, which only a full buffer needs."""
+        """Send a command. redis-py has a task and a timer for each, which only a full buffer needs.
+
+        Raises:
+            ConnectionError: the connection is closed.
+        """
         writer = self._writer
         is_free = writer is not None and not writer.transport.get_write_buffer_size()
-        if writer is None or not is_free or self.health_check_interval or isinstance(command, str | bytes):
-            await super().send_packed_command(command, check_health)
-        else:
-            writer.writelines(command)
+        try:
+            if writer is None or not is_free or self.health_check_interval or isinstance(command, str | bytes):
+                await super().send_packed_command(command, check_health)
+            else:
+                writer.writelines(command)
+        except RuntimeError as error:
+            # uvloop's word for a transport that the server has closed. asyncio's drops what is written to one.
+            await self.disconnect(nowait=True)
+            raise ConnectionError("the server has closed the connection") from error
 
     async def can_read_destructive(self) -> bool:
         """Return whether something came that nobody asked for. redis-py waits one turn of the loop for it.
 
         Raises:
-            ConnectionError: the server has closed the connection.
+            ConnectionError: the server has closed the connection, or refuses it in so many words.
         """
         reader = self._reader
         if reader is None or reader.at_eof():
             raise ConnectionError("the server has closed the connection")
-        return bool(reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to ask
+        if not reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to ask
+            return False
+        await self.read_response()
+        return True
 
     async def read_response(self, *args: Any, **options: Any) -> Any:
         """Read an answer.
@@ -100,6 +112,17 @@ class _BlockingLeaving(_Blocking):
             self.disconnect()  # type: ignore[no-untyped-call]
         self._seen = self._departures.number
         super().connect()  # type: ignore[no-untyped-call]
+
+    def can_read(self, timeout: float = 0) -> bool:
+        """Return whether something came that nobody asked for.
+
+        Raises:
+            ConnectionError: the server refuses the connection in so many words.
+        """
+        if not super().can_read(timeout):  # type: ignore[no-untyped-call]
+            return False
+        self.read_response()
+        return True
 
     def read_response(self, *args: Any, **options: Any) -> Any:
         """Read an answer.

@@ -15,9 +15,9 @@ from redis import exceptions
 from redis.sentinel import MasterNotFoundError
 
 WRONG_SERVER = frozenset(
-    {"READONLY", "MASTERDOWN", "MOVED", "UNBLOCKED", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "ASK"}
+    {"READONLY", "MASTERDOWN", "MOVED", "UNBLOCKED", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "ASK", "DENIED"}
 )
-"""First words of answers by which a server says that it is not the one to ask."""
+"""First words of answers of a server that is not the one to ask, or that closes the connection."""
 
 _CODE = re.compile(r"[A-Z][A-Z_]{2,30}\b")
 _COMMAND = re.compile(r"'([A-Za-z|._-]{1,40})'")

@@ -19,7 +19,7 @@ from tests.pending import at_once
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.load import under_load
 from tests.processes.running import ringback
-from tests.store.test_failover import Pair, opened_pair
+from tests.store.server_pair import Pair
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
@@ -46,12 +46,6 @@ async def count(event: Event, ctx: Context) -> None:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    with opened_pair(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from service.cli.output import fail
+from service.cli.output import BAD_USAGE, fail
 from service.cli.run.local_telnyx import LocalTelnyx, choose_port, claim_data, variables_of
 from service.cli.run.reload import WORKER, supervise
 from service.cli.run.startup import announce
@@ -31,7 +31,6 @@ from service.settings.development_key import make_key
 from service.store.server_checks import require_usable_at
 
 MARGIN_SECONDS = 5.0
-BAD_CONFIGURATION = 2
 LAST_PORT = 65_535
 
 log = structlog.get_logger(__name__)
@@ -158,7 +157,7 @@ def _clients(settings: Settings, ringback: Sequence[str], beside: Beside, *descr
         variables["RINGBACK_DATA"] = str(settings.data.resolve())
     environment = parent_death.environment_of_child(_changed(os.environ, variables))
     client = partial(Child, grace=settings.grace + MARGIN_SECONDS, descriptors=descriptors)
-    reduced, hopeless = without_unused_by_ingress(environment), frozenset({BAD_CONFIGURATION})
+    reduced, hopeless = without_unused_by_ingress(environment), frozenset({BAD_USAGE})
     ingress = client("ingress", (*ringback, "ingress"), environment=reduced, hopeless=hopeless)
     role = ("worker", "--dev") if beside.dev else ("worker",)
     worker = client(WORKER, (*ringback, *role), environment=_with_port_of_its_own(environment, settings))

@@ -12,7 +12,7 @@ from telnyx import APIError, AsyncTelnyx, NotFoundError
 
 from service.cli.masked_output import print_json, show_list, shown, shown_within
 from service.cli.options import JsonOption, RevealOption, YesOption, e164
-from service.cli.output import Cell, confirm, fail, say
+from service.cli.output import BAD_USAGE, Cell, confirm, fail, say
 from service.cli.telnyx.rcs import rcs
 from service.cli.telnyx.session import with_telnyx
 from service.cli.telnyx.toml_file import read_toml
@@ -28,7 +28,6 @@ from service.settings import load
 from service.store.connection import connect, locate
 from service.store.store import Store
 
-BAD_USAGE = 2
 SECONDS = 5.0
 
 BrandId = Annotated[str | None, typer.Argument(metavar="[ID]", help="The id of a brand, to see it whole.")]

@@ -9,7 +9,7 @@ from telnyx import APIConnectionError, AsyncTelnyx, BadRequestError, InternalSer
 
 from service.cli.masked_output import show_list
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import confirm, fail, say, say_json
+from service.cli.output import BAD_USAGE, confirm, fail, say, say_json
 from service.cli.telnyx.session import with_telnyx
 from service.cli.telnyx.toml_file import read_toml
 from service.outbound.list_pages import rows_of
@@ -23,7 +23,6 @@ from service.registrations.toll_free_wording import resubmit as send
 from service.security.masking import mask_number, mask_numbers
 from service.settings import load
 
-BAD_USAGE = 2
 VERIFIED = "Verified"
 REJECTED = "Rejected"
 
