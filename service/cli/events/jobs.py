@@ -50,9 +50,9 @@ def cancel(job: JobId) -> None:
 
 @jobs.command("resume")
 def resume(job: JobId, *, yes: YesOption = False) -> None:
-    """Go on with a cancelled job, until it has ended. Events that ended again since it began stay unchanged.
+    """Go on with a cancelled or ready job until it has ended. Events that ended again since it began stay unchanged.
 
-    Exit codes: 0 done, 1 there is no such cancelled job, not confirmed, or Redis is unreachable, 2 bad usage.
+    Exit codes: 0 done, 1 there is no such job, not confirmed, or Redis is unreachable, 2 bad usage.
     """
     found = _known(job)
     if found.state not in ("cancelled", "ready"):
