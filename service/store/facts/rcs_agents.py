@@ -80,4 +80,4 @@ async def note_test_devices(store: Store, agent: str, accepted: Collection[str],
 
 def _parsed(stored: bytes) -> AgentStanding:
     told = known_fields(AgentStanding, stored)
-    return AgentStanding(**{**told, **{name: tuple(told[name]) for name in ("approved", "unapproved")}})
+    return AgentStanding(**{**told, **{name: tuple(told.get(name, ())) for name in ("approved", "unapproved")}})

@@ -47,7 +47,7 @@ class Capability:
 
 CARRIER = "carrier of the phone"
 """The field of the carrier that an earlier message has named. `lib/message_state.lua` writes it."""
-_UNREGISTERED = {"launched": True, "since": 0.0, "lost_at": 0.0, "unapproved": ()}
+_UNREGISTERED = {"launched": True, "since": 0.0, "lost_at": 0.0}
 
 
 def test_device_field(agent: str) -> str:
@@ -82,7 +82,7 @@ async def recall(
             known[number] = orjson.loads(answer)
         if tries is not None:
             testing.add(number)
-        if carrier is not None and name_of(carrier.decode()) in registered["unapproved"]:
+        if carrier is not None and name_of(carrier.decode()) in registered.get("unapproved", ()):
             barred.add(number)
     unreached = dict.fromkeys(barred - testing, Capability(()))
     reached_after, refused_after = max(oldest, registered["lost_at"]), max(oldest, registered["since"])
