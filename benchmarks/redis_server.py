@@ -69,10 +69,11 @@ def redis_server(
 
 @dataclass(frozen=True)
 class Command:
-    """One command that the server ran: when (seconds since 1970), its words, and whether a script ran it."""
+    """One command that the server ran: when (seconds since 1970), its words and client, and if a script ran it."""
 
     at: float
     words: str
+    client: str
     in_script: bool
 
 
@@ -87,7 +88,8 @@ def monitored(server: RedisServer) -> Iterator[list[Command]]:
             for each in monitor.listen():
                 if mark in each["command"]:
                     return
-                noted.append(Command(each["time"], each["command"], each["client_type"] == "lua"))
+                client = f"{each['client_address']}:{each['client_port']}"
+                noted.append(Command(each["time"], each["command"], client, each["client_type"] == "lua"))
 
         thread = Thread(target=listen, daemon=True)
         thread.start()

@@ -2,11 +2,13 @@
 
 from service import Context, Discard, Event, Router
 from service.events import Message, TolerantModel
+from service.events.message import Party
 from service.outbound.carriers import carrier_of
 from service.outbound.gate import CAMPAIGN, PROBE_ACCEPTED, sender_digest
 from service.registrations.ten_dlc.blocks import prove, reconcile
 from service.registrations.ten_dlc.following import TenDlc
 from service.registrations.ten_dlc.senders import senders_of
+from service.settings import Settings
 from service.store.effects.blocks import open_blocks
 from service.store.facts.remembered import acquire_throttle
 
@@ -37,12 +39,19 @@ async def campaign_probe(event: Event[ProbeAccepted], ctx: Context) -> None:
     await reconcile(ten_dlc, senders)
 
 
-@router.on("message.finalized")
+def unless(event: Event[Message], settings: Settings) -> str | None:
+    """Return a reason against a message that is no SMS of ours, or that says nothing of its campaign."""
+    del settings
+    message = event.payload
+    is_ours = message.direction == "outbound" and message.type in ("SMS", "MMS") and message.from_.phone_number
+    speaks = any(each.code == NOT_REGISTERED for each in message.errors) or _delivered(message)
+    return None if is_ours and speaks else "nothing_held"
+
+
+@router.on("message.finalized", unless=unless)
 async def campaign_proof(event: Event[Message], ctx: Context) -> None:
     """Lift the block of a sender whose SMS was delivered. Read the campaign of one whose SMS failed with 40010."""
-    message, number = event.payload, event.payload.from_.phone_number
-    if message.direction != "outbound" or message.type not in ("SMS", "MMS") or number is None:
-        raise Discard("nothing_held")
+    message, number = event.payload, str(event.payload.from_.phone_number)
     if any(each.code == NOT_REGISTERED for each in message.errors):
         await _read_again(ctx, number, event.id)
     elif not await _prove(ctx, message, number):
@@ -63,7 +72,7 @@ async def _read_again(ctx: Context, number: str, event_id: str) -> None:
 
 
 async def _prove(ctx: Context, message: Message, number: str) -> bool:
-    delivered = [each for each in message.to if each.status == "delivered"]
+    delivered = _delivered(message)
     sent_at, store = message.sent_at or message.received_at, ctx.services.store
     if not delivered or sent_at is None:
         return False
@@ -75,3 +84,7 @@ async def _prove(ctx: Context, message: Message, number: str) -> bool:
         for each in delivered
     ]
     return any(proven)
+
+
+def _delivered(message: Message) -> list[Party]:
+    return [each for each in message.to if each.status == "delivered"]

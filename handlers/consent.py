@@ -2,24 +2,31 @@
 
 from typing import Any
 
-from service import Context, Discard, Event, Router, clock
-from service.events.consent import words_of
+from service import Context, Event, Router, clock
+from service.events.consent import ConsentChange, words_of
 from service.events.opt_out_words import opt_out_words
+from service.settings import Settings
 from service.store.facts.consent import record_consent
 
 router = Router()
 
 
-@router.on("message.received")
+def unless(event: Event[dict[str, Any]], settings: Settings) -> str | None:
+    """Return a reason against a message that says nothing about consent."""
+    return None if _words_of(event, settings) else "nothing_said"
+
+
+@router.on("message.received", unless=unless)
 async def consent(event: Event[dict[str, Any]], ctx: Context) -> None:
     """Record an opt-out or opt-in. Every other message says nothing about it.
 
     It was recorded when the event was accepted, too: to record it again changes nothing. The payload is a plain dict,
     so that a field that fits no model hides no STOP.
     """
-    now = clock.now()
-    words = words_of(event.type, event.payload, event.occurred_at, opt_out_words(ctx.settings.policy), now=now)
-    if not words:
-        raise Discard("nothing_said")
-    await record_consent(ctx.services.store, words, now=now)
+    words = _words_of(event, ctx.settings)
+    await record_consent(ctx.services.store, words, now=clock.now())
     ctx.log.info("consent", said=words[0].said)
+
+
+def _words_of(event: Event[dict[str, Any]], settings: Settings) -> tuple[ConsentChange, ...]:
+    return words_of(event.type, event.payload, event.occurred_at, opt_out_words(settings.policy), now=clock.now())

@@ -8,19 +8,26 @@ from service.messages.fallback import DUE, Case, cases, without_number
 from service.messages.fallback_sending import Fallback, preflight
 from service.messages.policy_file import policy_of
 from service.outcome import Outcome
+from service.settings import Settings
 
 router = Router()
 
 
-@router.on("message.sent", "message.finalized", "message.read", DUE)
+def unless(event: Event[Message], settings: Settings) -> str | None:
+    """Return a reason against a message of another kind than those that have a fallback."""
+    message, policy = event.payload, policy_of(settings.policy, settings.sms_from)
+    types = policy.types if policy is not None else {"RCS"}
+    if message.direction != "outbound" or message.type not in types or not message.id:
+        return "not_rcs"
+    return "not_armed" if policy is None else None
+
+
+@router.on("message.sent", "message.finalized", "message.read", DUE, unless=unless)
 async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     """Send one SMS per recipient whom a message failed, once per message, whichever of its events asks first."""
     message = event.payload
     policy = policy_of(ctx.settings.policy, ctx.settings.sms_from)
-    types = policy.types if policy is not None else {"RCS"}
-    if message.direction != "outbound" or message.type not in types or not message.id:
-        raise Discard("not_rcs")
-    if policy is None:
+    if policy is None or message.id is None:
         raise Discard("not_armed")
     selected = list(cases(policy, event))
     states = await preflight(ctx, message.id, selected, by=event.id)

@@ -1,17 +1,14 @@
 """Routers, the context that a handler receives, and the outcomes that it may raise. Pure: the worker fills it in."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pydantic import TypeAdapter
-
-from service.events import Event
 from service.handler_checks import Times, check_options, check_order, check_times, checked_patterns, home, payload_type
 from service.settings import Settings
+from service.subscription import Lifespan, OrderedBy, Subscription, TypesFrom, Unless
 
 if TYPE_CHECKING:
     from pydantic_settings import BaseSettings
@@ -23,11 +20,6 @@ if TYPE_CHECKING:
 
 S = TypeVar("S", bound="BaseSettings")
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])
-Handler = Callable[[Event[Any], "Context"], Awaitable[None]]
-Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
-TypesFrom = Callable[[Settings], Sequence[str]]
-OrderedBy = Literal["number"] | Callable[[Event[Any]], str | None]
-"""The key of events that a handler runs in order: the other party's number, or a function of the author's."""
 
 
 class _Services(Protocol):
@@ -165,28 +157,6 @@ class Context:
         return Rcs(self.services)
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """One handler, and the event types that it reacts to."""
-
-    name: str
-    types: tuple[str, ...]
-    handler: Handler
-    payload: TypeAdapter[Any] | None
-    max_attempts: int | None
-    timeout: float | None
-    lifespan: Lifespan | None
-    types_from: TypesFrom | None = None
-    settings: "type[BaseSettings] | None" = None
-    ordered_by: OrderedBy | None = None
-
-    def configured(self, settings: Settings) -> "Subscription":
-        """Return the subscription with the event types that the settings decide, where they do."""
-        if self.types_from is None:
-            return self
-        return replace(self, types=checked_patterns(self.types_from(settings), self.handler))
-
-
 CRON = "ringback.cron."
 """The beginning of the type of a periodic handler's event. The handler's name follows."""
 
@@ -235,12 +205,14 @@ class Router:
         timeout: float | None = None,
         types_from: TypesFrom | None = None,
         ordered_by: OrderedBy | None = None,
+        unless: Unless | None = None,
     ) -> Callable[[H], H]:
         """Subscribe the decorated handler, which is returned unchanged.
 
         `types` are event types, families (`10dlc.*`) or `*`. `name` keeps the handler's identity across renames.
         `max_attempts` counts runs, `timeout` is seconds. Without them the settings decide. `types_from` replaces
-        `types` for a handler that configuration turns on. It returns the types, which may be none.
+        `types` for a handler that configuration turns on. It returns the types, which may be none. `unless` returns why
+        an event does not concern the handler, or None. Such a handler is done with this reason, without a run.
 
         With `ordered_by`, events of one key run one after the other, in the order of acceptance. `"number"` is the
         other party's number. A function of the event returns a key of yours, or None for an event that needs no order.
@@ -261,7 +233,7 @@ class Router:
             own_name, patterns = name or handler.__name__, checked_patterns(types, handler)
             check_options(handler, name=own_name, max_attempts=max_attempts, timeout=timeout)
             check_order(handler, ordered_by)
-            shared = (self._lifespan, types_from, self._settings, ordered_by)
+            shared = (self._lifespan, types_from, self._settings, ordered_by, unless)
             options = (payload_type(handler), max_attempts, timeout, *shared)
             self._add(Subscription(own_name, patterns, handler, *options))
             return handler

@@ -5,6 +5,7 @@ import re
 import time
 import urllib.request
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from benchmarks.figures import Result, Table
@@ -22,6 +23,8 @@ MANY = 200
 """Fallbacks whose CPU is measured, together."""
 WAITING = frozenset({"BLPOP", "BRPOP", "BLMOVE", "BZPOPMIN", "SUBSCRIBE", "PING", "CLIENT"})
 """Commands by which an idle worker waits, and those that open a connection."""
+PIPELINED = 50e-6
+"""Seconds between two commands of one client in which no answer reaches it. So both came in one pipeline."""
 
 
 def run(scale: Scale) -> Result:
@@ -78,11 +81,27 @@ def _count(redis: RedisServer, receiver: Receiver, worker: Worker, scale: Scale)
     with monitored(redis) as commands:
         _fall_back(receiver, worker, scale, 1)
     posted = max(_posts(scale))
-    trips = [each for each in commands if not each.in_script and _verb(each) not in WAITING]
+    trips = list(_round_trips(commands))
     # The first is the accept, which the ingress shares with what arrives beside it.
-    before = sum(each.at < posted for each in trips) - 1
-    shown = ", ".join(f"{number} {name}" for name, number in Counter(map(_verb, trips)).most_common())
+    before = sum(trip[0].at < posted for trip in trips) - 1
+    names = Counter(" + ".join(map(_verb, trip)) for trip in trips)
+    shown = ", ".join(f"{number} {name}" for name, number in names.most_common())
     return before, len(trips), sum(each.in_script for each in commands), shown
+
+
+def _round_trips(commands: list[Command]) -> Iterator[list[Command]]:
+    """Yield the commands of each round trip. A pipeline is one trip: its commands run one right behind the other."""
+    trip: list[Command] = []
+    latest = 0.0
+    for each in commands:
+        if not each.in_script and _verb(each) not in WAITING:
+            if trip and not (each.client == trip[0].client and each.at - latest < PIPELINED):
+                yield trip
+                trip = []
+            trip.append(each)
+        latest = each.at
+    if trip:
+        yield trip
 
 
 def _verb(command: Command) -> str:

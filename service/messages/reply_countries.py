@@ -8,6 +8,7 @@ from functools import partial
 from redis.exceptions import RedisError
 from telnyx import AsyncTelnyx, NotFoundError
 
+from service.events.event import InvalidBody
 from service.events.message import read_message_status
 from service.messages.reply_address import Address
 from service.outbound.list_pages import ListDoesNotEnd, rows_of
@@ -68,21 +69,21 @@ class ReplyCountries:
         return frozenset(each.upper() for each in found if each)
 
 
-_TYPES = frozenset({"message.sent", "message.finalized"})
+REGIONS_NOTED = frozenset({"message.sent", "message.finalized"})
+"""Types of the events that tell whom our own messages go to."""
 _PAUSE = 3600.0
 """Seconds for which a process does not note a region again: the retention is many times as long."""
 _noted: dict[tuple[str, str], float] = {}
 
 
 async def note_regions_of(store: Store, lease: Lease) -> None:
-    """Note the regions of the recipients of our own messages.
-
-    Raises:
-        service.events.InvalidBody: the body of such a message is damaged.
-    """
-    if lease.record.type not in _TYPES or lease.record.arrived_by not in FROM_TELNYX:
+    """Note the regions of the recipients of our own messages, where the body can be read."""
+    if lease.record.type not in REGIONS_NOTED or lease.record.arrived_by not in FROM_TELNYX:
         return
-    message = read_message_status(lease.record.type, lease.event.payload)
+    try:
+        message = read_message_status(lease.record.type, lease.event.payload)
+    except InvalidBody:
+        return
     # WhatsApp answers go anywhere, so that they open no country for others.
     if message is None or not message.type:
         return

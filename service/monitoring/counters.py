@@ -6,9 +6,10 @@ dumped and merged.
 """
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate
 from typing import Any
 
@@ -61,9 +62,12 @@ class HistogramFamily:
 
     def family(self) -> HistogramMetricFamily:
         """Return the form that prometheus-client exposes."""
+        return HistogramMetricFamily(self.name, self.help, buckets=self.buckets(), sum_value=self.total)
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Return the counts up to each bound."""
         bounds = (*map(str, self.bounds), "+Inf")
-        buckets = list(zip(bounds, map(float, accumulate(self.numbers)), strict=True))
-        return HistogramMetricFamily(self.name, self.help, buckets=buckets, sum_value=self.total)
+        return list(zip(bounds, map(float, accumulate(self.numbers)), strict=True))
 
     def dump(self) -> Any:
         """Return the argument of `merge`, as JSON has it."""
@@ -74,6 +78,25 @@ class HistogramFamily:
         numbers, total = dumped
         self.numbers = [mine + theirs for mine, theirs in zip(self.numbers, numbers, strict=True)]
         self.total += total
+
+
+class HistogramsFamily:
+    """A histogram of seconds for each value of one label."""
+
+    def __init__(self, name: str, text: str, label: str, bounds: tuple[float, ...]) -> None:
+        self.name, self.help, self.label = name, text, label
+        self._histograms = defaultdict[str, HistogramFamily](partial(HistogramFamily, name, text, bounds))
+
+    def observe(self, value: str, seconds: float) -> None:
+        """Count one duration under a value of the label."""
+        self._histograms[value].observe(seconds)
+
+    def family(self) -> HistogramMetricFamily:
+        """Return the form that prometheus-client exposes."""
+        family = HistogramMetricFamily(self.name, self.help, labels=[self.label])
+        for value, histogram in list(self._histograms.items()):
+            family.add_metric([value], histogram.buckets(), histogram.total)
+        return family
 
 
 Tally = CounterFamily | HistogramFamily

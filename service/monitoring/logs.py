@@ -1,15 +1,19 @@
 """Logs: readable on a terminal, JSON lines elsewhere, those of uvicorn and arq too."""
 
 import asyncio
+import atexit
 import json
 import logging
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
-from functools import cache
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any, TextIO
 
+import orjson
 import structlog
 
 from service.security.masking import describe_error, mask_ids, mask_numbers, printable, shown_type
@@ -34,6 +38,7 @@ def configure_logs() -> None:
     """Set up structlog and the standard library's logging, on standard error."""
     stamped = structlog.processors.TimeStamper(fmt="iso", utc=True)
     _configure_own_lines(stamped, sys.stderr)
+    _later.stream = None if sys.stderr.isatty() else sys.stderr
     foreign: list[Any] = [structlog.stdlib.add_logger_name, structlog.stdlib.add_log_level, stamped, _clean]
     strip = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler = logging.StreamHandler(sys.stderr)
@@ -70,12 +75,21 @@ def _clean(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[st
         # Its type and place alone: its text and its variables may hold a message or a number.
         line["error"] = describe_error(error)
     for name, value in line.items():
-        # A second barrier: numbers are masked where they are logged.
         if isinstance(value, str) and name not in _KEPT_WHOLE:
-            line[name] = mask_numbers(value.replace("%2B", "+")) if "+" in value or "%2B" in value else mask_ids(value)
+            line[name] = _mask(value)
     if isinstance(line.get("type"), str):
         line["type"] = shown_type(line["type"])
     return line
+
+
+def _mask(value: str) -> str:
+    """Return a value without numbers and ids. It is a second barrier: they are masked where they are logged."""
+    return mask_numbers(value.replace("%2B", "+")) if "+" in value or "%2B" in value else mask_ids(value)
+
+
+@lru_cache(maxsize=500)
+def _mask_type(event_type: str) -> str:
+    return shown_type(_mask(event_type))
 
 
 def _make_printable(_: Any, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -93,6 +107,51 @@ def _dump_json(line: MutableMapping[str, Any], default: Callable[[Any], Any]) ->
     return _encoder(default).encode(line)
 
 
+@dataclass
+class _Later:
+    """Lines of JSON that are written together at the end of a turn of the loop. Without a `stream`, none is kept."""
+
+    stream: TextIO | None = None
+    lines: list[str] = field(default_factory=list)
+
+    def write(self) -> None:
+        """Write the lines."""
+        lines, self.lines = self.lines, []
+        if lines and self.stream is not None:
+            with suppress(OSError, ValueError):
+                self.stream.write("".join(lines))
+                self.stream.flush()
+
+
+_later = _Later()
+atexit.register(_later.write)
+
+
+def log_later(logger: str, event: str, **values: Any) -> None:
+    """Log a line at INFO, together with others of this turn of the event loop. To be called from the loop.
+
+    It costs a third of a line that is written at once. A killed worker loses the lines of one turn.
+    """
+    if _later.stream is None:
+        structlog.get_logger(logger).info(event, **values)
+        return
+    shown = {
+        name: value if not isinstance(value, str) else _mask_type(value) if name == "type" else _mask(value)
+        for name, value in values.items()
+    }
+    timestamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    line = {**shown, "event": event, **_always, "logger": logger, "level": "info", "timestamp": timestamp}
+    if not _later.lines:
+        asyncio.get_running_loop().call_soon(_later.write)
+    _later.lines.append(_compact_json(line) + "\n")
+
+
+def _compact_json(line: MutableMapping[str, Any]) -> str:
+    """Return JSON in ASCII. Like `_dump_json`, and faster where the line is in ASCII already."""
+    text = orjson.dumps(line).decode()
+    return text if text.isascii() else json.dumps(line, separators=(",", ":"))
+
+
 def _renderers() -> list[Any]:
     if sys.stderr.isatty():
         return [_make_printable, structlog.dev.ConsoleRenderer()]
@@ -107,7 +166,8 @@ class _LineLogger:
         self.name = name
 
     def msg(self, line: str) -> None:
-        """Write a line."""
+        """Write a line, behind those that wait."""
+        _later.write()
         with suppress(OSError, ValueError):
             self._stream.write(line + "\n")
             self._stream.flush()

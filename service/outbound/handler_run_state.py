@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from service.outbound.api_call import Call
 from service.outbound.errors import Refusal, TelnyxResponse
@@ -34,17 +35,15 @@ class HandlerEnded(RuntimeError):
     """The handler has ended, so its `ctx.telnyx` is closed."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Run:
     """One run of one handler of one event.
 
     - `gate`: reads need not ask it until `clear_until` (monotonic seconds).
     - `returning`: the handler was deferred before because of a rate limit.
-    - `note`: overrides the handler's result. `lease_lost`: nothing is recorded.
-    - `absent`: effects that the ledger did not know when it was last asked.
-    - `entries`: the handler's own entries of the ledger. `used`: the names among them that calls have taken.
+    - `note`: overrides the handler's result. `lease_lost`: nothing is recorded. `timed_out`: its time is up.
+    - `entries`: the handler's own entries of the ledger.
     - `remarks`: lines for the event's timeline.
-    - `withdrawals`: unfinished records that a call was cut off before it was sent.
     - `task`: the task of the handler. `blocked`: seconds for which others blocked the event loop since it `began`.
     """
 
@@ -53,21 +52,43 @@ class Run:
     holds_lease: Callable[[], bool]
     gate: Gate
     returning: bool = False
-    id: str = field(default_factory=lambda: f"{_PROCESS}-{next(_numbers)}")
     note: Refusal | None = None
     lease_lost: bool = False
     ended: bool = False
+    timed_out: bool = False
     clear_until: float = 0.0
-    absent: set[str] = field(default_factory=set)
     entries: list[Entry] | None = None
-    used: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
     task: "asyncio.Task[object] | None" = None
     began: float = field(default_factory=time.monotonic)
     blocked: float = 0.0
     tasks: "set[asyncio.Task[object]]" = field(default_factory=set)
-    withdrawals: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
-    locks: "defaultdict[str, asyncio.Lock]" = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    @cached_property
+    def id(self) -> str:
+        """A name that no other run has."""
+        return f"{_PROCESS}-{next(_numbers)}"
+
+    # Most runs call nothing at Telnyx, so these are made when they are first needed.
+    @cached_property
+    def absent(self) -> set[str]:
+        """The names of effects that the ledger did not know when it was last asked."""
+        return set()
+
+    @cached_property
+    def used(self) -> set[str]:
+        """The names of the handler's own entries of the ledger that calls have taken."""
+        return set()
+
+    @cached_property
+    def withdrawals(self) -> "dict[str, asyncio.Task[None]]":
+        """Unfinished records that a call was cut off before it was sent."""
+        return {}
+
+    @cached_property
+    def locks(self) -> "defaultdict[str, asyncio.Lock]":
+        """A lock for each effect, by name, and one for `entries`, by an empty name."""
+        return defaultdict(asyncio.Lock)
 
     @property
     def event_id(self) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import builtins
 import contextvars
 import math
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
@@ -52,8 +53,8 @@ class _Waiter(NamedTuple, Generic[Item, Answer]):
 class Batcher(Generic[Item, Answer]):
     """Commits items in batches.
 
-    A batch that fails with one of `passing` is tried again as long as somebody waits. So `commit` must be repeatable.
-    Any other error goes to those who wait.
+    A batch that fails with one of `passing` is tried again for `patience` seconds, as long as somebody waits.
+    So `commit` must be repeatable. Any other error goes to those who wait.
     """
 
     def __init__(
@@ -63,11 +64,13 @@ class Batcher(Generic[Item, Answer]):
         passing: tuple[type[Exception], ...],
         size: Callable[[Item], int] = lambda _: 0,
         timeout: float = math.inf,
+        patience: float = math.inf,
     ) -> None:
         self._commit = commit
         self._passing = passing
         self._size = size
         self._timeout = timeout
+        self._patience = patience
         self._waiting: deque[_Waiter[Item, Answer]] = deque()
         self._in_flight: list[_Waiter[Item, Answer]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -81,8 +84,8 @@ class Batcher(Generic[Item, Answer]):
     def submit(self, item: Item) -> "asyncio.Future[Answer]":
         """Return the answer, which is there once the item is committed.
 
-        If the caller stops waiting, the item may be committed all the same. After `timeout` seconds the answer is a
-        TimeoutError.
+        If the caller stops waiting, the item may be committed all the same. After `timeout` seconds, or when its batch
+        has failed for `patience` seconds, the answer is a TimeoutError.
         """
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.add(item, answer)
@@ -143,17 +146,20 @@ class Batcher(Generic[Item, Answer]):
         return batch
 
     async def _commit_patiently(self, batch: "list[_Waiter[Item, Answer]]") -> None:
+        failing_since: float | None = None
         while batch := [waiter for waiter in batch if not waiter.answer.done()]:
             try:
                 results = await self._commit([waiter.item for waiter in batch])
             except self._passing as error:
                 self.trouble = error
                 check_cancelled()
+                now = time.monotonic()
+                failing_since = now if failing_since is None else failing_since
+                if now - failing_since >= self._patience:
+                    _refuse(batch, builtins.TimeoutError())
                 await asyncio.sleep(PAUSE)
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-                for _, answer, _ in batch:
-                    if not answer.done():
-                        answer.set_exception(error)
+                _refuse(batch, error)
             else:
                 self.trouble = None
                 if self._waiting:
@@ -168,6 +174,12 @@ def _give(batch: "list[_Waiter[Item, Answer]]", results: Sequence[Answer]) -> No
     for (_, answer, _), result in zip(batch, results, strict=True):
         if not answer.done():
             answer.set_result(result)
+
+
+def _refuse(batch: "list[_Waiter[Any, Any]]", error: Exception) -> None:
+    for _, answer, _ in batch:
+        if not answer.done():
+            answer.set_exception(error)
 
 
 class BatchingStore(Store):

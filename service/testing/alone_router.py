@@ -12,7 +12,8 @@ from telnyx import APIError
 
 from service.events import Event
 from service.outcome import Outcome
-from service.routing import Handler, Lifespan, Router, Subscription
+from service.routing import Router
+from service.subscription import Handler, Lifespan, Subscription
 
 
 def alone_router(
@@ -32,7 +33,12 @@ def alone_router(
     if mine.settings is not None and not isinstance(own, mine.settings):
         raise ValueError(f"the router has settings of its own: give own_settings={mine.settings.__name__}(…)")
     alone = Router(lifespan=mine.lifespan if state is None else _yielding(state), settings=mine.settings)
-    options: dict[str, Any] = {"name": mine.name, "max_attempts": mine.max_attempts, "timeout": mine.timeout}
+    options: dict[str, Any] = {
+        "name": mine.name,
+        "max_attempts": mine.max_attempts,
+        "timeout": mine.timeout,
+        "unless": mine.unless,
+    }
     alone.on(types_from=lambda settings: mine.configured(settings).types, **options)(watched)
     return alone
 

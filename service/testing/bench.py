@@ -7,6 +7,7 @@ With pytest, the fixtures of `service.testing.pytest_plugin` are there without a
         assert [each.body["text"] for each in ran.requests] == ["Thanks, we will call you back."]
 """
 
+import asyncio
 import functools
 import tempfile
 import uuid
@@ -26,20 +27,21 @@ from redis.asyncio import Redis
 from service import clock
 from service.events import Event, read_envelope, read_event
 from service.processes import embedded_server
-from service.routing import Handler, Router
+from service.routing import Router
 from service.settings import Settings
 from service.store.connection import connect, server_time
 from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
+from service.subscription import Handler
 from service.testing.alone_router import alone_router
 from service.testing.samples import NUMBER, cases, payload_in, sample
 from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from service.testing.simulator.api.call import LoggedRequest
 from service.worker.arq_compat import process
-from service.worker.handler_runner import HandlerMetrics
+from service.worker.handler_metrics import HandlerMetrics
 from service.worker.open_processor import open_processor
 
 _SAMPLES = {
@@ -171,7 +173,8 @@ class Bench:
             await processor.ordering.register()
             # How a job of stock arq ends: the scripts have put the event where it belongs.
             with suppress(arq.worker.Retry):
-                await process({"processor": processor}, event_id)
+                # In a task of its own, as in a worker.
+                await asyncio.create_task(process({"processor": processor}, event_id))
 
     def _settings(self, given: Mapping[str, Any]) -> Settings:
         for name in given:

@@ -29,7 +29,7 @@ from service.settings import InvalidSettings, Settings, load
 from service.store.connection import connect, locate
 from service.store.inbox.accept import NewEvent, accept
 from service.store.store import Keys, Store
-from service.worker.handler_runner import HandlerMetrics
+from service.worker.handler_metrics import HandlerMetrics
 from service.worker.load_router import load_router
 from service.worker.open_processor import open_processor
 from service.worker.processor import Processor

@@ -2,98 +2,41 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Histogram
-from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from telnyx import APIError, AsyncTelnyx
 
-from service.events import Event
-from service.events.event import InvalidBody
-from service.messages.fallback_sending import DOUBLE_DELIVERIES
-from service.messages.reply import REPLIES_REFUSED
-from service.messages.reply_countries import note_regions_of
-from service.monitoring.labels import Labels
+from service.monitoring.logs import log_later
 from service.monitoring.tracebacks import tell_traceback
 from service.outbound.errors import Refusal
 from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Run, current_run
 from service.outcome import Dead, Outcome
-from service.routing import Context, Lifespan, Router, Subscription
-from service.security.encryption import MissingEncryptionKey, SealDamaged
+from service.routing import Context, Router
 from service.settings import Settings
 from service.store.effects.blocks import ALL, DETAIL, PAUSED, pause_block
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
-from service.store.inbox.handler_times import TimesRecorder
 from service.store.inbox.leases import Lease, LeaseLost
-from service.store.inbox.records import UNREADABLE, EventRecord
 from service.store.store import Store
-from service.worker.held_leases import ActiveEvent, FairTimeout
+from service.subscription import Lifespan, Subscription
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.held_leases import ActiveEvent
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
+from service.worker.run_deadlines import RunDeadlines
 from service.worker.run_services import RunServices
+from service.worker.typed_event import read_for
 
 log = structlog.get_logger(__name__)
 
 LEFT_BEHIND = 0.5
 """Seconds that a task which a handler has left behind may take to end when it is cancelled."""
 RATE_LIMIT = "rate_limit"
-
-
-def _reasons() -> Labels:
-    """Return labels for reasons that are words or codes: each sentence would create a permanent time series."""
-    return Labels(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}", most=50)
-
-
-@dataclass
-class HandlerMetrics:
-    """Runs of handlers by how they ended, and how long they took."""
-
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-
-    def __post_init__(self) -> None:
-        self._reasons: defaultdict[str, Labels] = defaultdict(_reasons)
-        runs = Counter(
-            "ringback_handler_runs",
-            "Runs of handlers by how they ended and why.",
-            ["handler", "state", "reason"],
-            registry=self.registry,
-        )
-        durations = Histogram(
-            "ringback_handler_seconds",
-            "Duration of one run of a handler.",
-            ["handler"],
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
-            registry=self.registry,
-        )
-        # Prometheus's own look-up of a series takes longer than its increment.
-        self._runs_of, self._seconds_of = cache(runs.labels), cache(durations.labels)
-        self._waits = Counter(
-            "ringback_order_waits",
-            "Waits of handlers that run in order for an earlier event of the same key.",
-            ["handler"],
-            registry=self.registry,
-        )
-        self.times = TimesRecorder()
-        self.registry.register(DOUBLE_DELIVERIES)
-        self.registry.register(REPLIES_REFUSED)
-
-    def count(self, handler: str, record: HandlerRecord, seconds: float, *, waited: int) -> None:
-        """Count a run that has ended. Its event waited so many milliseconds for it."""
-        reason = self._reasons[handler].of(record.reason) if record.reason else ""
-        self._runs_of(handler, record.state, reason).inc()
-        self._seconds_of(handler).observe(seconds)
-        self.times.observe(handler, pickup=waited, run=seconds * 1000)
-
-    def count_wait(self, handler: str) -> None:
-        """Count an event that waits for an earlier one of the same key."""
-        self._waits.labels(handler).inc()
 
 
 @dataclass(frozen=True)
@@ -108,6 +51,7 @@ class HandlerServices:
     states: Mapping[Lifespan, Any]
     metrics: HandlerMetrics
     own: Mapping[type[BaseSettings], BaseSettings]
+    deadlines: RunDeadlines = field(default_factory=RunDeadlines)
 
     def timeout(self, name: str) -> float:
         """Return seconds that a run of this handler may take."""
@@ -134,11 +78,13 @@ async def run_handler(
     if running.lost:
         raise LeaseLost
     lease = running.lease
-    record, before = lease.record, replace(lease.record.handlers[name], behind=None)
+    record, before = lease.record, lease.record.handlers[name]
+    if before.behind is not None:
+        before = replace(before, behind=None)
     bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
     subscription = services.router.subscriptions.get(name)
     if subscription is None:
-        return _log_outcome(bound, unknown_handler(before, name, lease.now()), lease)
+        return log_outcome(bound, unknown_handler(before, name, lease.now()), lease, name)
     if paused & {name, ALL}:
         return _parked(before, pause_block(name if name in paused else ALL), services.limits(subscription), lease.now())
     returning, task = before.reason == RATE_LIMIT, asyncio.current_task()
@@ -151,15 +97,19 @@ async def run_handler(
     finally:
         # The task keeps the run in its context: both would wait for the garbage collector.
         run.task = None
+        # An event's own task goes on, and what it starts is not the handler's.
+        current_run.set(None)
     if running.lost:
         raise LeaseLost
     if isinstance(error, Exception) and not isinstance(error, Outcome | APIError | UnfitPayload | TookTooLong):
         tell_traceback(error)
-    after = _ending(before, run.note or error, services.limits(subscription), lease.now())
+    now = lease.now()
+    note = run.note or error
+    after = done(before, now) if note is None else _ending(before, note, services.limits(subscription), now)
     waited = lease.claimed_at - max(before.due, record.due or record.received_at)
     services.metrics.count(name, after, time.perf_counter() - began, waited=waited)
-    ran = RunRecord(began_at, lease.now(), after.state, after.reason, after.error, remarks=tuple(run.remarks))
-    return _log_outcome(bound, after.after(ran), lease)
+    ran = RunRecord(began_at, now, after.state, after.reason, after.error, remarks=tuple(run.remarks))
+    return log_outcome(bound, after.after(ran), lease, name)
 
 
 def _parked(record: HandlerRecord, block: str, limits: Limits, now: int) -> HandlerRecord:
@@ -168,10 +118,8 @@ def _parked(record: HandlerRecord, block: str, limits: Limits, now: int) -> Hand
     return parked.after(RunRecord(now, now, parked.state, parked.reason, parked.error), ran=False)
 
 
-def _ending(record: HandlerRecord, error: BaseException | Refusal | None, limits: Limits, now: int) -> HandlerRecord:
-    """Return the record after a run. An exception that cannot be classified is an ordinary failure."""
-    if error is None:
-        return done(record, now)
+def _ending(record: HandlerRecord, error: BaseException | Refusal, limits: Limits, now: int) -> HandlerRecord:
+    """Return the record after a run that failed. An exception that cannot be classified is an ordinary failure."""
     if isinstance(error, Refusal):
         return after_refusal(record, error, limits, now)
     try:
@@ -188,39 +136,31 @@ async def _run(
     The run's own note of a lost lease counts, whatever the handler made of the exception.
     """
     failure: BaseException | None = None
-    record = running.lease.record
     seconds = services.timeout(subscription.name)
-    timeout = FairTimeout(seconds, partial(running.blocked_beside, run))
     try:
-        _refuse_sealed(record)
         _refuse_without_key(running, subscription)
-        event = await _read(services.store, running.lease, subscription)
+        event = read_for(subscription, running.lease)
         context = _context(services, running.lease, subscription, bound)
-        async with timeout:
-            try:
-                await subscription.handler(event, context)
-            finally:
-                run.ended = True
+        services.deadlines.start(run, running, seconds=seconds)
+        try:
+            await subscription.handler(event, context)
+        finally:
+            run.ended = True
+            services.deadlines.end(run)
     except asyncio.CancelledError as error:
-        if running.stopping:
+        if running.is_cancelled():
             raise
         failure = error
     # A handler may raise SystemExit or KeyboardInterrupt too: that ends its run, not the worker.
     except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and no more than its own run ends
-        failure = TookTooLong(seconds) if timeout.expired() else error
+        failure = error
     finally:
-        await _end_tasks(run, bound)
+        if run.tasks:
+            await _end_tasks(run, bound)
+    await _forget_cancellation(running)
     if run.lease_lost:
         raise LeaseLost
-    return failure
-
-
-def _refuse_sealed(record: EventRecord) -> None:
-    if record.sealed_under is not None:
-        body = MissingEncryptionKey(record.sealed_under)
-        raise Dead("sealed", f"its body is {body}, then retry the event: ringback dead retry {record.id}")
-    if "body" in record.damaged:
-        raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
+    return TookTooLong(seconds) if run.timed_out and failure is not None else failure
 
 
 def _refuse_without_key(running: ActiveEvent, subscription: Subscription) -> None:
@@ -228,36 +168,26 @@ def _refuse_without_key(running: ActiveEvent, subscription: Subscription) -> Non
         raise Dead("order_key", str(no_key))
 
 
-async def _read(store: Store, lease: Lease, subscription: Subscription) -> Event[Any]:
-    """Read the stored body. One that was whole when it was accepted and is not now will not become so."""
-    try:
-        await note_regions_of(store, lease)
-        return _typed(lease, subscription)
-    except InvalidBody as error:
-        raise Dead(UNREADABLE, f"what Redis keeps of its body is damaged ({error})") from None
+async def _forget_cancellation(running: ActiveEvent) -> None:
+    """Forget a cancellation by the run's own code or by its time-out: the task goes on with the result."""
+    task = asyncio.current_task()
+    if task is None or not task.cancelling() or running.is_cancelled():
+        return
+    # A cancellation that was not delivered yet comes now.
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    while task.uncancel():
+        pass
 
 
 async def _end_tasks(run: Run, bound: Any) -> None:
     """End what the handler has started and not awaited: nothing is sent once its outcome is recorded."""
-    if not run.tasks:
-        return
     left = run.tasks - {asyncio.current_task()}
     for task in left:
         task.cancel()
     if left:
         _, stubborn = await asyncio.wait(left, timeout=LEFT_BEHIND)
         bound.warning("the handler left tasks behind, which are cancelled", number=len(left), stubborn=len(stubborn))
-
-
-def _typed(lease: Lease, subscription: Subscription) -> Event[Any]:
-    if subscription.payload is None:
-        # A dict of its own: no handler may see the changes that another makes.
-        return lease.read_event()
-    try:
-        payload = lease.payload(subscription.payload)
-    except ValidationError as error:
-        raise UnfitPayload(error) from None
-    return replace(lease.event, payload=payload)
 
 
 def _context(services: HandlerServices, lease: Lease, subscription: Subscription, bound: Any) -> Context:
@@ -278,9 +208,19 @@ def _context(services: HandlerServices, lease: Lease, subscription: Subscription
     )
 
 
-def _log_outcome(bound: Any, record: HandlerRecord, lease: Lease) -> HandlerRecord:
+def log_outcome(bound: Any, record: HandlerRecord, lease: Lease, handler: str) -> HandlerRecord:
+    """Log how a handler ended, and return its record."""
     if record.state == "done":
-        bound.info("handler done", reason=record.reason)
+        event, attempt = lease.record, lease.record.handlers[handler].attempts + 1
+        log_later(
+            __name__,
+            "handler done",
+            event_id=event.id,
+            type=event.type,
+            handler=handler,
+            attempt=attempt,
+            reason=record.reason,
+        )
     elif record.state == "dead":
         # An alarm is one line per cause and hour (dead_notices), not one per event.
         bound.warning("handler dead", reason=record.reason, error=record.error)

@@ -93,12 +93,14 @@ class ActiveEvent:
     - `ended`: new records of ended handlers. `unrecorded`: those among them that are not stored yet.
     - `blocked`: seconds for which handlers of other events have blocked the event loop.
     - `without_key`: why handlers that run in order have no key for this event.
+    - `worker_ends`: returns whether the worker comes to its end, and cancels what it runs.
     """
 
     lease: Lease
     timeout: float
     held_until: float
     blockage: Blockage = field(default_factory=Blockage)
+    worker_ends: Callable[[], bool] = lambda: False
     task: "asyncio.Task[Any] | None" = None
     finishing: bool = False
     stopping: bool = False
@@ -143,6 +145,10 @@ class ActiveEvent:
             if run.id not in self.blockage.blocking_runs:
                 run.blocked += min(seconds, time.monotonic() - run.began)
 
+    def is_cancelled(self) -> bool:
+        """Return whether the worker cancels its handlers. Else a cancellation is a handler's own."""
+        return self.stopping or self.lost or self.worker_ends()
+
     def holds_lease(self) -> bool:
         """Return whether it is certain that nobody else runs this event."""
         return not self.lost and time.monotonic() < self.held_until
@@ -160,7 +166,7 @@ class HeldLeases:
 
     `worker` is a random name, new at each start.
 
-    `room` is set when the handlers of an event have ended, and when its task has.
+    `room` is set when the handlers of an event have ended, and when its task has. `main_task` is the worker's own.
     `stopping` says that the worker's stop was announced: only then is what it runs handed back. `paused` names the
     handlers that were paused when work was last claimed. `logged_unsealed` says that a body in the clear was logged.
     """
@@ -171,6 +177,7 @@ class HeldLeases:
     room: asyncio.Event = field(default_factory=asyncio.Event)
     blockage: Blockage = field(default_factory=Blockage)
     stopping: bool = False
+    main_task: "asyncio.Task[Any] | None" = None
     paused: frozenset[str] = frozenset()
     logged_unsealed: bool = False
     _numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -188,10 +195,15 @@ class HeldLeases:
     def add_claimed(self, number: int, leases: Iterable[Lease], *, timeout: Callable[[Lease], float]) -> None:
         """Add the events of an answered claim. `timeout` returns the seconds that an event's handlers may take."""
         for lease in leases:
+            held_until = lease.monotonic + self.lease
             self.running[lease.record.id] = ActiveEvent(
-                lease, timeout(lease), held_until=lease.monotonic + self.lease, blockage=self.blockage
+                lease, timeout(lease), held_until, self.blockage, self.is_ending
             )
         self._unanswered.discard(number)
+
+    def is_ending(self) -> bool:
+        """Return whether the worker is cancelled: its grace is over, or its event loop is brought down."""
+        return self.main_task is not None and self.main_task.cancelling() > 0
 
     def abandon_claim(self, number: int) -> None:
         """Abandon a claim, so that its events are handed back."""

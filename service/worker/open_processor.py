@@ -18,21 +18,24 @@ from service.monitoring.tracebacks import tell_traceback
 from service.outbound.client import open_client
 from service.outbound.gate import Gate, GateMetrics
 from service.outbound.sender import EffectMetrics
-from service.routing import Lifespan, Router
+from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.batching import Batcher
 from service.store.inbox.leases import HandlerResults, finish
 from service.store.inbox.workers import WorkerSign, forget_worker
 from service.store.store import Store
-from service.worker.handler_runner import HandlerMetrics, HandlerServices
+from service.subscription import Lifespan
+from service.worker.event_metrics import EventMetrics
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.handler_runner import HandlerServices
 from service.worker.held_leases import HeldLeases, note_tasks
 from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
 from service.worker.ordering import Ordering, ordered_types
 from service.worker.own_settings import read_own_settings
-from service.worker.processor import EventMetrics, Processor
+from service.worker.processor import Processor
 from service.worker.readiness import notify_of_block
 
 log = structlog.get_logger(__name__)
@@ -59,7 +62,7 @@ async def open_processor(
     `own` are the routers' own settings. None reads them from the environment.
     """
     own = read_own_settings(router) if own is None else own
-    leases = HeldLeases(settings.lease)
+    leases = HeldLeases(settings.lease, main_task=asyncio.current_task())
     note_tasks(asyncio.get_running_loop())
     async with AsyncExitStack() as stack:
         # Without RINGBACK_NOTIFY people read the log, where the gate has written it.
@@ -78,7 +81,9 @@ async def open_processor(
         lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
         states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
-        finishing: Batcher[HandlerResults, str] = Batcher(partial(finish, store), passing=(RedisError, OSError))
+        finishing: Batcher[HandlerResults, str] = Batcher(
+            partial(finish, store), passing=(RedisError, OSError), patience=settings.lease
+        )
         stack.push_async_callback(finishing.close, within=1.0)
         ordering = Ordering.of(services, store)
         stack.push_async_callback(ordering.close)

@@ -9,8 +9,8 @@ from service.events import Event
 from service.events.consent import user_id_of
 from service.events.phone_number import canonical_number
 from service.events.tolerant_model import list_of
-from service.routing import Subscription
 from service.store.inbox.leases import Lease
+from service.subscription import Subscription
 from service.worker.outcomes import UnfitPayload
 
 INBOUND = frozenset({"inbound", "incoming"})

@@ -2,23 +2,18 @@
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
 import structlog
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from service.monitoring.counters import CounterFamily, HistogramFamily
-from service.monitoring.labels import event_types
+from service.messages.reply_countries import REGIONS_NOTED, note_regions_of
 from service.security.masking import describe_error
 from service.store.batching import Batcher
-from service.store.inbox.accept import FROM_TELNYX
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import (
     ClaimedEvents,
@@ -30,6 +25,8 @@ from service.store.inbox.leases import (
     claim,
 )
 from service.store.store import Store
+from service.worker import early_discards
+from service.worker.event_metrics import EventMetrics
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent, FairTimeout, HeldLeases
 from service.worker.ordering import Ordering
@@ -52,38 +49,6 @@ HAND_BACK = 2.0
 """Seconds that Redis may take for a hand-back: a worker that stops does not wait for it to come back."""
 RENEWAL_SOON = 0.05
 """Seconds between looks whether a lease that seems to have lapsed is renewed: nobody else may have taken it."""
-
-
-class EventMetrics(Collector):
-    """Events by type and state, and how long they took from being accepted to their end."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._types = event_types()
-        self._ended = CounterFamily(
-            "ringback_events_ended",
-            "Events that ended in the hands of this worker, by type and state.",
-            ("type", "state"),
-        )
-        self._seconds = HistogramFamily(
-            "ringback_accepted_to_ended_seconds",
-            "From the acceptance of an event that Telnyx delivered to its end: done, ignored or dead.",
-            (0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86400.0),
-        )
-        registry.register(self)
-
-    def recorded(self, lease: Lease, state: str) -> None:
-        """Count an event that ended just now, and its time since the acceptance. Other states count nothing."""
-        if state not in ("done", "ignored", "dead"):
-            return
-        record = lease.record
-        self._ended.numbers[self._types.of(record.type), state] += 1
-        # Other events may be timed for later, so that their age says nothing.
-        if record.arrived_by in FROM_TELNYX:
-            self._seconds.observe(max(0, lease.now() - record.received_at) / 1000)
-
-    def collect(self) -> Iterable[Metric]:
-        """Return the numbers."""
-        return self._ended.family(), self._seconds.family()
 
 
 @dataclass(frozen=True)
@@ -163,6 +128,16 @@ class Processor:
             await self._give_back(running)
             self.leases.release(running)
 
+    async def hand_back_rest(self) -> None:
+        """Give back what is left at an announced stop: no task began it, or its handler ignores its cancellation."""
+        for running in list(self.leases.running.values()) if self.leases.stopping else ():
+            if running.task is not None:
+                log.error("a handler ignores its cancellation", event_id=running.lease.record.id)
+            await self._give_back(running)
+            self.leases.release(running)
+            # Such a handler may still end, and then records nothing.
+            running.lost = True
+
     async def announce_stop(self) -> None:
         """Announce this worker's stop, so that its events are handed back and no lapse counts."""
         self.leases.stopping = True
@@ -171,8 +146,9 @@ class Processor:
 
     async def _give_back(self, running: ActiveEvent) -> None:
         """Give a lease back with what had ended before. Where that fails, it lapses."""
-        with suppress(LeaseLost):
-            await self._record(running, running.unrecorded, release=True, within=HAND_BACK)
+        with suppress(LeaseLost, TimeoutError):
+            async with asyncio.timeout(HAND_BACK):
+                await self._record(running, running.unrecorded, release=True)
             log.info("handed back", event_id=running.lease.record.id)
 
     async def _confirm_lease(self, running: ActiveEvent) -> None:
@@ -203,14 +179,27 @@ class Processor:
         due = [name for name, each in handlers.items() if not each.ended and each.due <= lease.claimed_at]
         if self.ordering.types:
             due = await self.ordering.at_turn(running, due)
+        if lease.record.type in REGIONS_NOTED:
+            await note_regions_of(self.services.store, lease)
+        if discarded := early_discards.discarded(self.services, lease, due, paused):
+            running.ended |= discarded
+            running.unrecorded |= discarded
+            due = [name for name in due if name not in discarded]
+        if len(due) == 1 and not lease.record.damaged:
+            await self._run_alone(running, due[0], paused, last=True)
+            return
         blocking = [name for name in due if name in lease.record.blocked]
         groups = [group for group in ([name for name in due if name not in blocking], blocking) if group]
         unreadable = {name: handlers[name] for name in lease.record.damaged if name in handlers}
         if unreadable:
             log.error("handlers' records are damaged: they are dead", event_id=lease.record.id, handlers=[*unreadable])
         if unreadable or not groups:
-            await self._record(running, unreadable, release=not groups)
+            await self._record(running, running.unrecorded | unreadable, release=not groups)
+            running.unrecorded = {}
         for group in groups:
+            if len(group) == 1:
+                await self._run_alone(running, group[0], paused, last=group is groups[-1])
+                continue
             running.began, running.stopping = time.monotonic(), False
             runs = {asyncio.create_task(self._run(running, name, paused)): name for name in group}
             try:
@@ -219,8 +208,21 @@ class Processor:
                 running.stopping = True
                 await _stop(set(runs))
 
+    async def _run_alone(self, running: ActiveEvent, name: str, paused: AbstractSet[str], *, last: bool) -> None:
+        """Run one handler in the event's own task: a task for each handler costs more than a short run."""
+        running.began, running.stopping = time.monotonic(), False
+        record = await self._run(running, name, paused)
+        # Kept until it is recorded: a cancellation may come before.
+        running.unrecorded[name] = record
+        await self._record(running, running.unrecorded, release=last)
+        running.unrecorded = {}
+
     async def _run(self, running: ActiveEvent, name: str, paused: AbstractSet[str]) -> HandlerRecord:
-        running.ended[name] = record = await run_handler(self.services, running, name, paused=paused)
+        try:
+            record = await run_handler(self.services, running, name, paused=paused)
+        except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
+            record = self._failed(running, name, error)
+        running.ended[name] = record
         return record
 
     async def _record_as_they_end(
@@ -230,31 +232,23 @@ class Processor:
         pending = set(runs)
         while pending:
             timeout = LINGER if running.unrecorded else None
-            if timeout is None and len(pending) == 1:
-                finished, pending = await _ended(*pending), set()
-            else:
-                finished, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            ended = {runs[task]: self._result(running, runs[task], task) for task in finished}
+            finished, pending = await asyncio.wait(pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            ended = {runs[task]: task.result() for task in finished}
             running.unrecorded |= ended
             if not (pending and finished and all(each.is_discarded for each in ended.values())):
                 await self._record(running, running.unrecorded, release=last and not pending)
                 running.unrecorded = {}
 
-    def _result(self, running: ActiveEvent, name: str, task: "asyncio.Task[HandlerRecord]") -> HandlerRecord:
-        """Return a handler's new record. Where our own code around it failed, that is an attempt."""
-        try:
-            return task.result()
-        except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
-            record = running.lease.record
-            about = {"error": describe_error(error), "event_id": record.id, "handler": name}
-            log.error("a handler's run met a bug of Ringback", **about)
-            limits = self.services.limits(self.services.router.subscriptions.get(name))
-            return after_error(record.handlers[name], error, limits, running.lease.now())
+    def _failed(self, running: ActiveEvent, name: str, error: Exception) -> HandlerRecord:
+        """Return a handler's new record where our own code around it failed: that is an attempt."""
+        record = running.lease.record
+        about = {"error": describe_error(error), "event_id": record.id, "handler": name}
+        log.error("a handler's run met a bug of Ringback", **about)
+        limits = self.services.limits(self.services.router.subscriptions.get(name))
+        return after_error(record.handlers[name], error, limits, running.lease.now())
 
-    async def _record(
-        self, running: ActiveEvent, ended: Mapping[str, HandlerRecord], *, release: bool, within: float | None = None
-    ) -> None:
-        """Record results as long as the lease may still be ours (or `within` seconds), even through an outage.
+    async def _record(self, running: ActiveEvent, ended: Mapping[str, HandlerRecord], *, release: bool) -> None:
+        """Record results as long as the lease may still be ours, even through an outage.
 
         Raises:
             LeaseLost: nothing was recorded.
@@ -266,10 +260,10 @@ class Processor:
             # Its place is free: the next claim goes out beside these results.
             self.leases.room.set()
         ending = HandlerResults.of(running.lease, ended, release=release, sealer=self.store.encryption)
+        if not running.holds_lease():
+            await self._confirm_lease(running)
         try:
-            async with FairTimeout(within or self.leases.lease, self.leases.blockage.total):
-                await _renewal(running)
-                state = await self.finishing.submit(ending)
+            state = await self.finishing.submit(ending)
         except TimeoutError:
             raise LeaseLost from None
         if state == "lost":
@@ -287,15 +281,6 @@ async def _renewal(running: ActiveEvent) -> None:
         if running.lost:
             raise LeaseLost
         await asyncio.sleep(RENEWAL_SOON)
-
-
-async def _ended(task: "asyncio.Task[HandlerRecord]") -> "set[asyncio.Task[HandlerRecord]]":
-    """Wait for the end of one task, which a cancellation of the waiting does not reach. Cheaper than `asyncio.wait`."""
-    if not task.done():
-        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        task.add_done_callback(lambda _: None if ended.done() else ended.set_result(None))
-        await ended
-    return {task}
 
 
 async def _stop(tasks: "set[asyncio.Task[HandlerRecord]]") -> None:

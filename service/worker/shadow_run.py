@@ -17,12 +17,14 @@ from service.events.event import InvalidBody
 from service.events.event_types import fits
 from service.outbound.api_call import Call
 from service.outbound.shadow_transport import captured_calls
-from service.routing import Context, Lifespan, Router, Subscription
+from service.routing import Context, Router
 from service.settings import Settings
 from service.store.inbox.handler_records import PENDING, HandlerRecord
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord
 from service.store.shadow_store import ReadOnlyRedis, ShadowStore
+from service.subscription import Lifespan, Subscription
+from service.worker.early_discards import reason_against
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, done
 from service.worker.run_services import RunServices
 
@@ -75,6 +77,8 @@ class ShadowWorker:
             self.settings.max_wait,
             self.settings.outage_patience,
         )
+        if (reason := reason_against(subscription, lease, self.settings)) is not None:
+            return done(PENDING, lease.now(), reason)
         seconds, others = subscription.timeout or self.settings.handler_timeout, asyncio.all_tasks()
         timeout = asyncio.timeout(seconds)
         try:

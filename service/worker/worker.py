@@ -30,7 +30,7 @@ from service.store.server_checks import check_server, describe_refusals, require
 from service.store.store import ARQ_JOB, Keys, Store, check_cancelled, end_task
 from service.worker import arq_compat
 from service.worker.abandonment import abandonment
-from service.worker.handler_runner import HandlerMetrics
+from service.worker.handler_metrics import HandlerMetrics
 from service.worker.maintenance import Maintenance
 from service.worker.open_processor import open_processor
 from service.worker.processor import Processor
@@ -129,7 +129,8 @@ class Worker(arq.worker.Worker):
         if running:
             await asyncio.wait(running, timeout=STOP_TIMEOUT)
         # After the tasks have ended: only events that no task hands back are left. The pools close last.
-        await self._hand_back_unbegun()
+        if self._processor is not None:
+            await self._processor.hand_back_rest()
         await self._stack.aclose()
         self._pool = None
 
@@ -250,12 +251,6 @@ class Worker(arq.worker.Worker):
             log.error("processing broke", job=job_id, error=describe_error(error))
         if self.tasks.get(job_id) is task:
             del self.tasks[job_id]
-
-    async def _hand_back_unbegun(self) -> None:
-        """Hand back events whose task was cancelled before its first step."""
-        if self._processor is not None and self._processor.leases.stopping:
-            for held in list(self._processor.leases.running.values()):
-                await self._processor.hand_back(held.lease)
 
     async def _start_foreign(self, jobs: list[str]) -> None:
         """Let arq run its own jobs. Keep as dead what nobody here can run."""

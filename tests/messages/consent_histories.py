@@ -38,7 +38,8 @@ from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord
 from service.store.scripts import LENGTH_BYTES, script
 from service.store.store import Store
-from service.worker.handler_runner import HandlerMetrics, HandlerServices, run_handler
+from service.worker.handler_metrics import HandlerMetrics
+from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
 from tests.pending import pending
 

@@ -19,6 +19,8 @@ from service.store.store import Store
 
 BOUNDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000)
 """Upper bounds of the buckets in milliseconds. The last bucket has none."""
+_PICKUP, _RUN = ([f"{time}{number}" for number in range(len(BOUNDS) + 1)] for time in "pr")
+"""Names of the buckets."""
 MINUTE = 60_000
 Span = Literal["minute", "hour"]
 _LENGTHS: Mapping[Span, int] = {"minute": MINUTE, "hour": 60 * MINUTE}
@@ -87,8 +89,8 @@ class TimesRecorder:
         minute = str(int(clock.now() // 60))
         with self._lock:
             counts = self._counts[minute][handler]
-            counts[f"p{bisect_left(BOUNDS, pickup)}"] += 1
-            counts[f"r{bisect_left(BOUNDS, run)}"] += 1
+            counts[_PICKUP[bisect_left(BOUNDS, pickup)]] += 1
+            counts[_RUN[bisect_left(BOUNDS, run)]] += 1
 
     def take(self) -> bytes:
         """Return the counts since the last call, as `renew.lua` reads them. Empty where there are none."""

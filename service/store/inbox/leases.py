@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
 
 import orjson
@@ -127,8 +127,9 @@ class HandlerResults:
     @classmethod
     def of(cls, lease: Lease, ended: Mapping[str, HandlerRecord], *, release: bool, sealer: Sealer = PLAIN) -> Self:
         """Serialize the records at once, so that an unfit one fails its own event and no batch."""
-        sealed = {name: record.sealed(sealer, lease.record.id, name) for name, record in ended.items()}
-        return cls(lease, {name: record.to_json() for name, record in sealed.items()}, release)
+        event_id = lease.record.id
+        records = {name: record.sealed(sealer, event_id, name).to_json() for name, record in ended.items()}
+        return cls(lease, records, release)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,10 +217,16 @@ def finishing(endings: Iterable[HandlerResults]) -> list[Argument]:
 
 def _pack(ending: HandlerResults) -> bytes:
     lease = ending.lease
-    parts = [behind_length(lease.record.id.encode()), behind_length(lease.token.encode()), bytes((ending.release,))]
+    parts = [behind_length(lease.record.id.encode()), _packed(lease.token), b"\x01" if ending.release else b"\x00"]
     for name, record in ending.handlers.items():
-        parts += (behind_length(name.encode()), behind_length(record))
+        parts += (_packed(name), behind_length(record))
     return b"".join(parts)
+
+
+@lru_cache(maxsize=1000)
+def _packed(name: str) -> bytes:
+    """Return a name or a token, packed once for all events of a batch."""
+    return behind_length(name.encode())
 
 
 async def announce_stop(store: Store, worker: str) -> None:
@@ -238,8 +245,9 @@ def _is_text(name: bytes) -> bool:
     return True
 
 
-def _lease(store: Store, entry: list[bytes], token: str, times: tuple[int, float, int]) -> Lease:
-    fields = dict(zip(entry[1::2], entry[2::2], strict=True))
-    record = parse_record(entry[0].decode(), fields, store.encryption)
+def _lease(store: Store, entry: list[Any], token: str, times: tuple[int, float, int]) -> Lease:
+    event_id, flat = entry
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    record = parse_record(event_id.decode(), fields, store.encryption)
     now, at, uncertain_before = times
     return Lease(record, token, b"alone" in fields, now, at, uncertain=record.received_at <= uncertain_before)

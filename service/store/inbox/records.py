@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import orjson
@@ -11,6 +12,7 @@ from service.security.telnyx_signature import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from service.store.inbox.handler_records import PENDING, HandlerRecord
 
 EventState = Literal["open", "done", "ignored", "dead"]
+_EVENT_STATES = frozenset(get_args(EventState))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
     body, sealed_under = reading.body(event_id, sealer)
     handlers = reading.handlers(sealer, event_id) if outcomes is None else outcomes
     state = reading.text(b"state", "")
-    if state not in get_args(EventState):
+    if state not in _EVENT_STATES:
         reading.damaged.add("state")
         state = "open"
     return EventRecord(
@@ -93,12 +95,12 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
         deliveries=reading.number(b"deliveries") or 0,
         body=body,
         handlers=handlers,
-        ended_at=reading.number(b"ended_at", required=False),
+        ended_at=reading.number(b"ended_at") if b"ended_at" in fields else None,
         signature_headers=dict(zip((TIMESTAMP_HEADER, SIGNATURE_HEADER), signed, strict=False)) if signed else None,
-        due=reading.number(b"due", required=False) or None,
+        due=(reading.number(b"due") or None) if b"due" in fields else None,
         again=tuple(filter(None, map(_delivery, fields[b"again"].split(b";")))) if b"again" in fields else (),
-        notes=tuple(filter(None, map(_note, fields.get(b"notes", b"").splitlines()))),
-        leased_until=reading.number(b"lease_until", required=False) or None,
+        notes=tuple(filter(None, map(_note, fields[b"notes"].splitlines()))) if b"notes" in fields else (),
+        leased_until=(reading.number(b"lease_until") or None) if b"lease_until" in fields else None,
         imported=b"imported" in fields,
         sealed_under=sealed_under,
         unsealed=body is not None and sealer.active and not is_sealed(fields[b"body"]),
@@ -129,34 +131,37 @@ class _Reading:
             self.damaged.add(name.decode())
             return default
 
-    def number(self, name: bytes, *, required: bool = True) -> int | None:
-        number = whole_number(self.fields.get(name))
-        if number is None and (required or name in self.fields):
+    def number(self, name: bytes) -> int | None:
+        try:
+            return int(self.fields[name])
+        except (KeyError, ValueError):
             self.damaged.add(name.decode())
-        return number
+            return None
 
     def body(self, event_id: str, sealer: Sealer) -> tuple[bytes | None, str | None]:
         """Return the body, or the name of the key that is missing."""
         stored = self.fields.get(b"body")
         if stored is None:
             return None, None
-        identity = self.fields.get(b"identity", event_id.encode()).decode(errors="replace")
         try:
-            return sealer.open(stored, _checked_place(event_id, identity)), None
+            return sealer.open(
+                stored, self._place(event_id) if is_sealed(stored) or b"identity" in self.fields else b""
+            ), None
         except MissingEncryptionKey as missing:
             return None, missing.key
         except SealDamaged:
             self.damaged.add("body")
             return None, None
 
+    def _place(self, event_id: str) -> bytes:
+        return _checked_place(event_id, self.fields.get(b"identity", event_id.encode()).decode(errors="replace"))
+
     def handlers(self, sealer: Sealer, event_id: str) -> dict[str, HandlerRecord]:
         try:
-            names = orjson.loads(self.fields.get(b"handlers", b"[]"))
+            names = _names_in(self.fields.get(b"handlers", b"[]"))
         except ValueError:
-            names = None
-        if not isinstance(names, list | dict) or not all(isinstance(each, str) for each in names):
             self.damaged.add("handlers")
-            names = [each[2:].decode(errors="replace") for each in self.fields if each.startswith(b"h:")]
+            names = tuple(each[2:].decode(errors="replace") for each in self.fields if each.startswith(b"h:"))
         return {name: self._handler(name, sealer, event_id) for name in names}
 
     def _handler(self, name: str, sealer: Sealer, event_id: str) -> HandlerRecord:
@@ -178,6 +183,20 @@ class _Reading:
         except (ValueError, TypeError, AttributeError):
             self.damaged.add("pruned")
             return {}
+
+
+@lru_cache(maxsize=100)
+def _names_in(stored: bytes) -> tuple[str, ...]:
+    """Read a list of handlers, which events of one type have in common.
+
+    Raises:
+        ValueError: it is no list of names.
+    """
+    names = orjson.loads(stored)
+    # Lua writes an empty list as an object.
+    if not isinstance(names, list | dict) or not all(isinstance(each, str) for each in names):
+        raise ValueError("it is no list of names")
+    return tuple(names)
 
 
 UNREADABLE = "unreadable"

@@ -9,7 +9,7 @@
 -- ARGV:   worker, number of the claim, lease (ms), limit, alone ('1': the worker runs nothing else), routes (JSON:
 --         handler name → its event types), ordered (likewise, the handlers that run in order, or ''), optionally one event id:
 --         then only this one
--- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged, uncertain_before}: claimed = for each event {id, field, value, field, value …}; foreign = ids
+-- Answer: {claimed, foreign, wait, now, poison_suspects, paused, damaged, uncertain_before}: claimed = for each event {id, {field, value …}}; foreign = ids
 --         of due jobs in the queue that are no events of ours; wait = ms until the next job is due, -1 where there is none; now =
 --         the server's time (ms); poison_suspects = how many were passed over; paused = handlers that are paused;
 --         damaged = ids of events that were ended because their records are damaged; uncertain_before = the time (ms) before
@@ -19,6 +19,7 @@ local worker, number, lease = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local limit, alone, routes, only = tonumber(ARGV[4]), ARGV[5] == '1', cjson.decode(ARGV[6]), ARGV[8]
 local ordered = ARGV[7] ~= '' and cjson.decode(ARGV[7]) or {}
 local prefix, token, held = ns .. ':', worker .. ':' .. number, ns .. ':held:' .. worker
+local lease_until = string.format('%.0f', now + lease)
 local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED, MAX_PAGE = 2, 500, 5000, 1000
 -- Bytes of bodies: to copy more would keep the server from others for more than a few milliseconds.
 local MAX_BYTES = 1048576
@@ -62,15 +63,17 @@ local function is_left_to_others(event, record)
   return false
 end
 
-local function choose(id, event, record, more)
+local function choose(id, event, record, is_suspect)
   local type, flat = record.type, record.flat
   if not record.handlers then subscriptions[type] = subscriptions[type] or find_subscribed(type) end
   local handlers = record.handlers or subscriptions[type]
   if not names_of(handlers) then error('its list of handlers cannot be read') end
-  local fields = { 'handlers', handlers, 'lease', token, 'lease_until', string.format('%.0f', now + lease), unpack(more or {}) }
-  append(flat, unpack(fields))
+  local fields = { 'handlers', handlers, 'lease', token, 'lease_until', lease_until }
+  if is_suspect then fields[7], fields[8] = 'alone', '1' end
+  local known = #flat
+  for i = 1, #fields do flat[known + i] = fields[i] end
   bytes = bytes + record.bytes
-  chosen[#chosen + 1] = { id = id, event = event, received_at = record.received_at, fields = fields, answer = { id, unpack(flat) } }
+  chosen[#chosen + 1] = { id = id, event = event, received_at = record.received_at, fields = fields, answer = { id, flat } }
 end
 
 -- lease_chosen: lease the chosen events. They are noted as held before they are, since the repetition of this claim looks for
@@ -129,7 +132,7 @@ local function try_claim(job)
     settle(id, false, true)
     return true, false
   end
-  choose(id, event, record, is_suspect and { 'alone', '1' })
+  choose(id, event, record, is_suspect)
   return false, is_suspect
 end
 
@@ -168,7 +171,7 @@ local function repeat_claim()
     local record = read(event)
     if record.lease == token and record.leased then
       settle(id)
-      claimed[#claimed + 1] = { id, unpack(read(event).flat) }
+      claimed[#claimed + 1] = { id, read(event).flat }
     end
   end
 end

@@ -54,11 +54,23 @@ local function combine_states(fields, handlers)
   return dead and 'dead' or 'done'
 end
 
+-- are_done: whether each of these handlers has a new record that says `done`. Python writes the state first, so that no
+-- record has to be decoded for it.
+local DONE = '{"state":"done"'
+local function are_done(names, results)
+  for _, name in ipairs(names) do
+    local record = results['h:' .. name]
+    if not record or record:sub(1, #DONE) ~= DONE then return false end
+  end
+  return true
+end
+
 -- combined_state(event, names, results): likewise, of the handlers of these names. `results` are records (JSON) by field that
 -- take the place of those in Redis.
 local function combined_state(event, names, results)
   if not names then return 'dead' end
   if #names == 0 then return 'ignored' end
+  if results and are_done(names, results) then return 'done' end
   local fields, handlers, all = {}, {}, true
   for i, name in ipairs(names) do
     fields[i] = 'h:' .. name

@@ -1,0 +1,62 @@
+"""Metrics of the runs of handlers."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from service.messages.fallback_sending import DOUBLE_DELIVERIES
+from service.messages.reply import REPLIES_REFUSED
+from service.monitoring.counters import CounterFamily, HistogramsFamily
+from service.monitoring.labels import Labels
+from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.handler_times import TimesRecorder
+
+
+def _reasons() -> Labels:
+    """Return labels for reasons that are words or codes: each sentence would create a permanent time series."""
+    return Labels(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}", most=50)
+
+
+class HandlerMetrics(Collector):
+    """Runs of handlers by how they ended, and how long they took."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = CollectorRegistry() if registry is None else registry
+        self.times = TimesRecorder()
+        self._reasons: defaultdict[str, Labels] = defaultdict(_reasons)
+        self._runs = CounterFamily(
+            "ringback_handler_runs",
+            "Runs of handlers by how they ended and why.",
+            ("handler", "state", "reason"),
+        )
+        self._seconds = HistogramsFamily(
+            "ringback_handler_seconds",
+            "Duration of one run of a handler.",
+            "handler",
+            (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+        )
+        self._waits = CounterFamily(
+            "ringback_order_waits",
+            "Waits of handlers that run in order for an earlier event of the same key.",
+            ("handler",),
+        )
+        for each in (self, DOUBLE_DELIVERIES, REPLIES_REFUSED):
+            self.registry.register(each)
+
+    def count(self, handler: str, record: HandlerRecord, seconds: float, *, waited: int) -> None:
+        """Count a run that has ended. Its event waited so many milliseconds for it."""
+        reason = self._reasons[handler].of(record.reason) if record.reason else ""
+        self._runs.numbers[handler, record.state, reason] += 1
+        self._seconds.observe(handler, seconds)
+        self.times.observe(handler, pickup=waited, run=seconds * 1000)
+
+    def count_wait(self, handler: str) -> None:
+        """Count an event that waits for an earlier one of the same key."""
+        self._waits.numbers[handler,] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the numbers."""
+        return self._runs.family(), self._seconds.family(), self._waits.family()
