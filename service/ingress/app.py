@@ -21,6 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.supervisors import Multiprocess
 
+from service.ingress.clock_watch import ClockWatch
 from service.ingress.http_protocol import bounded_config
 from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.ingress.refusal_log import RefusalLog
@@ -71,7 +72,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     refusals, wrong_address = RefusalLog(), WrongAddress(metrics)
     reception = Reception(settings, inbox, metrics, refusals, wrong_address)
     probe = HealthProbe(store, ingress_needs())
-    health = health_routes(probe, probed, metrics.registry, warns=partial(_warnings, probed))
+    health = health_routes(probe, probed, metrics.registry, warns=partial(_warnings, probed, reception.clock_watch))
     receptions = {
         **_with_or_without_slash("/webhooks", reception),
         **_with_or_without_slash("/webhooks/failover", replace(reception, arrived_by="failover")),
@@ -197,9 +198,9 @@ def _on_loopback(endpoint: Endpoint) -> Endpoint:
     return answer
 
 
-async def _warnings(store: Store) -> str | None:
-    """Return what hinders processing, though reception goes on, or None."""
-    found = (await trouble_with_encryption(store), await trouble_with_workers(store))
+async def _warnings(store: Store, clock_watch: ClockWatch) -> str | None:
+    """Return what hinders processing or verification, or None. It takes no ingress out of a load balancer."""
+    found = (clock_watch.warning(), await trouble_with_encryption(store), await trouble_with_workers(store))
     return "; ".join(filter(None, found)) or None
 
 

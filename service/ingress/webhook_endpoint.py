@@ -18,11 +18,18 @@ from service.events.event_types import RAISED_HERE
 from service.events.opt_out_words import opt_out_words
 from service.ingress.answers import Answer, cycle_of, respond
 from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, TooSlow
+from service.ingress.clock_watch import ClockWatch
 from service.ingress.metrics import IngressMetrics
 from service.ingress.refusal_log import RefusalLog, RewriteCheck, peer_of
 from service.ingress.whole_requests import Headers, WholeRequest
 from service.ingress.wrong_address import WrongAddress
-from service.security.telnyx_signature import InvalidSignature, PublicKey, SignatureHeaders, read_signature_headers
+from service.security.telnyx_signature import (
+    BEYOND_TOLERANCE,
+    InvalidSignature,
+    PublicKey,
+    SignatureHeaders,
+    read_signature_headers,
+)
 from service.settings import Settings
 from service.settings.development_key import development_key_in
 from service.store.inbox.accept import Acceptance, NewEvent
@@ -61,6 +68,7 @@ class Reception:
     arrived_by: str = "webhook"
     budget: BodyBudget = field(default_factory=BodyBudget)
     rewrite_check: RewriteCheck = field(default_factory=RewriteCheck)
+    clock_watch: ClockWatch = field(default_factory=ClockWatch)
 
     def __post_init__(self) -> None:
         self._max_body = self.settings.max_body
@@ -127,7 +135,10 @@ class Reception:
         try:
             return read_signature_headers(headers, now, self._tolerance)
         except InvalidSignature as error:
-            raise Refused(401, error.reason, **_clock_hint(headers, now)) from None
+            age = _age(headers, now)
+            if age is not None and error.reason == BEYOND_TOLERANCE:
+                self.clock_watch.note_refused(age)
+            raise Refused(401, error.reason, **_clock_hint(age)) from None
 
     async def _body(self, receive: Receive, reserved: BodyReservation) -> bytes:
         try:
@@ -189,6 +200,7 @@ class Reception:
         if key is self._probe_key:
             _require_probe(envelope)
             return None
+        self.clock_watch.note_verified()
         is_ours = key is self._development_key and envelope.type in RAISED_HERE
         arrived_by = TRIGGER if is_ours else self.arrived_by
         # Only a receiver of forwarded events has a use for signatures: without one they cost nothing.
@@ -269,10 +281,13 @@ def _no_room() -> Refused:
     return Refused(503, "too many bodies are being read")
 
 
-def _clock_hint(headers: Headers, now: float) -> dict[str, str]:
-    """Return the age of the signature by the request's own timestamp, if it has one."""
+def _age(headers: Headers, now: float) -> int | None:
+    """Return the age of the signature (s) by the request's own timestamp, if it has one."""
     for name, value in headers:
         if name == b"telnyx-timestamp" and value.isdigit() and len(value) <= 16:
-            seconds = int(now) - int(value)
-            return {"signed": f"{abs(seconds)} s {'ago' if seconds >= 0 else 'ahead of this clock'}"}
-    return {}
+            return int(now) - int(value)
+    return None
+
+
+def _clock_hint(age: int | None) -> dict[str, str]:
+    return {} if age is None else {"signed": f"{abs(age)} s {'ago' if age >= 0 else 'ahead of this clock'}"}

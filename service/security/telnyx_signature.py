@@ -31,6 +31,9 @@ _WHERE = "copy the account's from Mission Control, Keys & Credentials, Public Ke
 RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
+BEYOND_TOLERANCE = "timestamp is beyond the tolerance"
+
+
 class InvalidSignature(Exception):
     """The request is not provably from Telnyx. `reason` is terse and safe to answer with."""
 
@@ -111,7 +114,7 @@ def read_signature_headers(headers: RawHeaders, now: float, tolerance: int = TOL
     if not timestamp.isdigit() or len(timestamp) > _LONGEST_TIMESTAMP:
         raise InvalidSignature("timestamp is not plain digits")
     if abs(math.floor(now) - int(timestamp)) > tolerance:
-        raise InvalidSignature("timestamp is beyond the tolerance")
+        raise InvalidSignature(BEYOND_TOLERANCE)
     return SignatureHeaders(decoded, timestamp)
 
 

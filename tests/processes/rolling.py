@@ -128,6 +128,10 @@ class Rollout:
         for each in before:
             _stop(each)
 
+    def stop_workers(self) -> None:
+        while self.workers:
+            _stop(self.workers.pop())
+
     def replace_ingress(self, build: Build) -> None:
         """Start an ingress of this build, then take those of the other out of the list and stop them."""
         before = list(self.ingress)
