@@ -183,7 +183,9 @@ def _words(payload: Mapping[str, Any]) -> set[str]:
     words: set[str] = set()
     for name in _PLACES:
         said = payload.get(name)
-        if said:
+        if isinstance(said, str):
+            words |= forms_of(said)
+        elif said:
             words.update(*map(forms_of, _texts(said, _DEEPEST)))
     return words
 

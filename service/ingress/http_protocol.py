@@ -130,7 +130,11 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES or len(self.headers) >= MAX_HEADERS:
             self._refuse_head()
-        super().on_header(name, value)
+        # As uvicorn does, without a call of its method for each header.
+        lowered = name.lower()
+        if lowered == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((lowered, value))
 
     def on_headers_complete(self) -> None:
         """Answer the request."""

@@ -72,11 +72,11 @@ class _Leaving(_Awaited):
         """Return whether something came that nobody asked for. redis-py waits one turn of the loop for it.
 
         Raises:
-            ConnectionError: the server has closed the connection, or refuses it in so many words.
+            ConnectionError: the connection is closed, or the server refuses it in so many words.
         """
-        reader = self._reader
-        if reader is None or reader.at_eof():
-            raise ConnectionError("the server has closed the connection")
+        reader, writer = self._reader, self._writer
+        if reader is None or writer is None or reader.at_eof() or reader.exception() or writer.is_closing():
+            raise ConnectionError("the connection is closed")
         if not reader._buffer:  # type: ignore[attr-defined]  # noqa: SLF001 - there is no other way to ask
             return False
         await self.read_response()
