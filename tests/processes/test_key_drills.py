@@ -11,7 +11,7 @@ from tests.processes.fleet import Fleet, open_fleet
 from tests.processes.rolling import Load, Rollout
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # real processes
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(600)]  # real processes, each started anew
 
 HANDLERS = "from handlers import router"
 VARIABLES = {"RINGBACK_SMS_FROM": "+13125550199", "RINGBACK_SMS_PER_HOUR": "100000", "RINGBACK_LIMITS": "sms=1000"}

@@ -177,7 +177,7 @@ def test_each_record_of_a_release_is_read(folder: Path, tmp_path: Path, *, seale
             assert record.damaged <= (set() if record.body else {"arrived_by"})
 
 
-@pytest.mark.parametrize("sealed", [False, *slow(True)])
+@pytest.mark.parametrize("sealed", slow(False, True))
 def test_the_events_of_a_release_are_run_to_their_end_and_nothing_is_sent_again(
     folder: Path, tmp_path: Path, *, sealed: bool
 ) -> None:
