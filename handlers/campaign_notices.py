@@ -57,13 +57,13 @@ async def _notify(event: Event[T], ctx: Context, kind: kinds.Kind) -> None:
     await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
 
 
-async def _stopped_by(ctx: Context, kind: kinds.Kind, change: notices.StatusChanged) -> notices.Stopped:
+async def _stopped_by(ctx: Context, kind: kinds.Kind, change: notices.StatusChanged) -> notices.StoppedNumbers:
     """Return the numbers of fallbacks that a registration stops, masked."""
     if kind == kinds.BRAND or change.status not in kinds.NEEDS_PERSON[kind]:
-        return notices.Stopped()
+        return notices.StoppedNumbers()
     ten_dlc, senders = TenDlc(ctx.telnyx, ctx.services.store), await senders_of(ctx.telnyx, ctx.settings)
     if isinstance(change, NumberAssignmentStatusChanged):
         numbers, wait = await numbers_stopped(ten_dlc, senders, number=change.phone_number)
     else:
         numbers, wait = await numbers_stopped(ten_dlc, senders, campaign=change.id)
-    return notices.Stopped([mask_number(each) for each in numbers], wait)
+    return notices.StoppedNumbers([mask_number(each) for each in numbers], wait)

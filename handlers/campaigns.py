@@ -4,6 +4,7 @@ from telnyx import NotFoundError, PermissionDeniedError
 
 from service import Context, Discard, Event, Router, clock
 from service.events import TenDlcUpdate, TolerantModel
+from service.registrations.notice_text import NoticeText
 from service.registrations.ten_dlc import kinds, notices
 from service.registrations.ten_dlc.blocks import reconcile
 from service.registrations.ten_dlc.following import TenDlc
@@ -79,7 +80,7 @@ async def _follow_all(ten_dlc: TenDlc, ctx: Context) -> None:
     await _reconcile(ten_dlc, ctx)
 
 
-async def _notify(ctx: Context, told: notices.NoticeText) -> None:
+async def _notify(ctx: Context, told: NoticeText) -> None:
     await ctx.notify(cause=told.cause, text=told.text, mend=told.mend)
 
 

@@ -57,7 +57,7 @@ class OurUrls:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class ListedAttempt:
     """One attempt of a delivery, at milliseconds since 1970."""
 
     url: str
@@ -66,7 +66,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class ListedDelivery:
     """A delivery to us that nobody else has received.
 
     A row does not say whether an event without an id was enveloped. The two forms of equal content have different
@@ -101,7 +101,7 @@ async def delivery_pages(telnyx: AsyncTelnyx, since: str, until: str | None) -> 
 
 def read_delivery(
     row: Mapping[str, Any], ours: OurUrls, *, max_body: int, keep: float, opt_out_words: Collection[str] = ()
-) -> Delivery | None:
+) -> ListedDelivery | None:
     """Return the event of a delivery to us, or None for any other. One that another receiver has taken is not ours.
 
     `max_body` is bytes. The state of a message is kept for `keep` seconds.
@@ -126,7 +126,9 @@ def read_delivery(
     event = NewEvent.from_envelope(envelope, body, ARRIVED_BY, keep=keep)
     times = [each.at for each in attempts if each.at is not None] or [_milliseconds(row.get("started_at")) or 0]
     missed = MissedEvent(event, min(times), max(times))
-    return Delivery(str(row.get("id")), str(row.get("status")), missed, _twin(missed) if envelope.by_content else None)
+    return ListedDelivery(
+        str(row.get("id")), str(row.get("status")), missed, _twin(missed) if envelope.by_content else None
+    )
 
 
 def _twin(missed: MissedEvent) -> MissedEvent:
@@ -136,18 +138,18 @@ def _twin(missed: MissedEvent) -> MissedEvent:
     return replace(missed, event=missed.event._replace(identity=other.identity, type=other.type))
 
 
-def _attempts(row: Mapping[str, Any]) -> Sequence[Attempt]:
+def _attempts(row: Mapping[str, Any]) -> Sequence[ListedAttempt]:
     found = []
     for each in list_of(row.get("attempts")):
         url = _within(each, "http", "request", "url")
         if isinstance(url, str):
             answer = _within(each, "http", "response", "status")
             succeeded = answer // 100 == 2 if isinstance(answer, int) else _within(each, "status") == "delivered"
-            found.append(Attempt(url, succeeded, _milliseconds(_within(each, "started_at"))))
+            found.append(ListedAttempt(url, succeeded, _milliseconds(_within(each, "started_at"))))
     return found
 
 
-def _body(webhook: object, attempts: Sequence[Attempt]) -> bytes:
+def _body(webhook: object, attempts: Sequence[ListedAttempt]) -> bytes:
     """Return a body as Telnyx would deliver it: the event in its envelope, or a flat event alone."""
     if not isinstance(webhook, dict):
         raise UnreadableDelivery("Telnyx shows no event in it")

@@ -12,7 +12,7 @@ from telnyx import AsyncTelnyx
 
 from service import clock
 from service.events.opt_out_words import opt_out_words
-from service.healing.deliveries import Delivery, OurUrls, UnreadableDelivery, delivery_pages, read_delivery
+from service.healing.deliveries import ListedDelivery, OurUrls, UnreadableDelivery, delivery_pages, read_delivery
 from service.healing.feed import Feed
 from service.healing.report import Healed, HealReport, Unhealed
 from service.outbound.effect_rules import KEY_IS_HONOURED
@@ -58,7 +58,7 @@ class MissedDeliveries:
 
     async def _heal_page(self, rows: list[dict[str, Any]], report: HealReport) -> None:
         report.deliveries += len(rows)
-        read: list[Delivery] = []
+        read: list[ListedDelivery] = []
         for start in range(0, len(rows), SLICE):
             read += self._read(rows[start : start + SLICE], report)
             # The events of a worker run in the same loop, and have their turn.
@@ -78,7 +78,7 @@ class MissedDeliveries:
             else:
                 setattr(report, verdict, getattr(report, verdict) + 1)
 
-    def _read(self, rows: list[dict[str, Any]], report: HealReport) -> Iterator[Delivery]:
+    def _read(self, rows: list[dict[str, Any]], report: HealReport) -> Iterator[ListedDelivery]:
         words = opt_out_words(self.settings.policy)
         for row in rows:
             try:
@@ -95,7 +95,7 @@ class MissedDeliveries:
             if delivery is not None:
                 yield delivery
 
-    def _is_repeated(self, delivery: Delivery) -> bool:
+    def _is_repeated(self, delivery: ListedDelivery) -> bool:
         """Return whether equal content without an id was found in this turn already, within an hour of its attempts."""
         if delivery.twin is None:
             return False
@@ -105,7 +105,7 @@ class MissedDeliveries:
         times.append(delivery.missed.first_at)
         return False
 
-    async def _without_known(self, read: list[Delivery], *, twins: bool = False) -> list[Delivery]:
+    async def _without_known(self, read: list[ListedDelivery], *, twins: bool = False) -> list[ListedDelivery]:
         asked = {at: (each.twin if twins else each.missed) for at, each in enumerate(read)}
         events = {at: each for at, each in asked.items() if each is not None}
         flags = await are_known(self.store, list(events.values())) if events else []
@@ -113,7 +113,7 @@ class MissedDeliveries:
         return [each for at, each in enumerate(read) if at not in known]
 
 
-def _is_uncertain(delivery: Delivery) -> bool:
+def _is_uncertain(delivery: ListedDelivery) -> bool:
     """Return whether a lost event was taken so long ago that Telnyx would not recognise what it sends again."""
     return delivery.status == "delivered" and clock.now() - delivery.missed.last_at / 1000 > KEY_IS_HONOURED / 1000
 

@@ -26,13 +26,13 @@ Text = Annotated[str, Field(min_length=1)]
 Url = Annotated[str, AfterValidator(_https)]
 
 
-class Table(BaseModel):
+class LaunchTable(BaseModel):
     """A table of the file: an unknown key is an error, and no error quotes what was given."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
 
 
-class Interaction(Table):
+class Interaction(LaunchTable):
     """One kind of messages of the agent."""
 
     interaction_type: Literal[
@@ -53,7 +53,7 @@ class Interaction(Table):
         return self
 
 
-class OptInMethod(Table):
+class OptInMethod(LaunchTable):
     """One way by which people agree."""
 
     method_type: Literal["SMS", "WEBSITE", "MOBILE_APP", "QR_CODE", "SALE_POINT", "OTHER"]
@@ -66,7 +66,7 @@ class OptInMethod(Table):
         return self
 
 
-class Consent(Table):
+class ConsentSection(LaunchTable):
     """How people agree to the messages, and end them."""
 
     call_to_action: Text
@@ -91,18 +91,18 @@ class Consent(Table):
         return self
 
 
-class Campaign(Table):
+class CampaignSection(LaunchTable):
     """The messages of the agent, for the carriers' review."""
 
     company_overview: Text
     agent_overview: Text
     interactions: Annotated[list[Interaction], Field(min_length=1)]
     message_examples: Annotated[list[Text], Field(min_length=1)]
-    consent_settings: Consent
+    consent_settings: ConsentSection
     additional_information: Text | None = None
 
 
-class Testing(Table):
+class Testing(LaunchTable):
     """Evidence that the agent works, for the carriers' review."""
 
     __test__ = False

@@ -27,7 +27,7 @@ class CannotRegister(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RegistrationStep:
     """The action for a brand or an agent: `create`, `update` or `keep`. `id` is that of a known one."""
 
     action: str
@@ -39,8 +39,8 @@ class Step:
 class Plan:
     """The steps of a registration. The agent's brand may not be there yet."""
 
-    brand: Step
-    agent: Step | None
+    brand: RegistrationStep
+    agent: RegistrationStep | None
 
 
 async def plan(telnyx: AsyncTelnyx, file: RcsFile) -> Plan:
@@ -69,7 +69,7 @@ async def carry_out(telnyx: AsyncTelnyx, wanted: Plan) -> tuple[str, str | None]
     return brand_id, await _agent(telnyx, brand_id, wanted.agent) if wanted.agent else None
 
 
-async def _plan_brand(telnyx: AsyncTelnyx, file: RcsFile) -> Step:
+async def _plan_brand(telnyx: AsyncTelnyx, file: RcsFile) -> RegistrationStep:
     fields = file.brand_fields()
     if fields is None:
         try:
@@ -78,14 +78,14 @@ async def _plan_brand(telnyx: AsyncTelnyx, file: RcsFile) -> Step:
             raise CannotRegister(f"there is no brand {file.brand_id}: `ringback rcs brands` lists them") from None
         if found.status in NEEDS_PERSON:
             raise CannotRegister(f"the brand {file.brand_id} is {found.status}: register another one")
-        return Step("keep", {}, found.brand_id)
+        return RegistrationStep("keep", {}, found.brand_id)
     ein = fields["identifiers"]["ein"]
     known = [(each.brand_id, each) for each in list_of(await telnyx.rcs.brands.list()) if _same_ein(each, ein)]
     named = [each for each in known if each[1].display_name.casefold() == fields["display_name"].casefold()]
     return _step("brand", fields, named)
 
 
-def _step(kind: str, fields: Mapping[str, Any], known: Sequence[tuple[str, Any]]) -> Step:
+def _step(kind: str, fields: Mapping[str, Any], known: Sequence[tuple[str, Any]]) -> RegistrationStep:
     """Return the step for a brand or an agent, beside those of its name that Telnyx has."""
     rejected = [each for each in known if each[1].status in NEEDS_PERSON]
     for known_id, each in known:
@@ -93,18 +93,18 @@ def _step(kind: str, fields: Mapping[str, Any], known: Sequence[tuple[str, Any]]
         if each.status in NEEDS_PERSON:
             continue
         if not differing:
-            return Step("keep", {}, known_id)
+            return RegistrationStep("keep", {}, known_id)
         if each.status == DRAFT:
-            return Step("update", differing, known_id)
+            return RegistrationStep("update", differing, known_id)
         names = ", ".join(differing)
         raise CannotRegister(f"the {kind} {known_id} is {each.status}, so its fields are locked: {names} cannot change")
     for known_id, each in rejected:
         if not _differing(fields, each.to_dict(mode="json")):
             raise CannotRegister(f"the {kind} {known_id} is {each.status} with these very fields: correct the file")
-    return Step("create", fields)
+    return RegistrationStep("create", fields)
 
 
-async def _brand(telnyx: AsyncTelnyx, step: Step) -> str:
+async def _brand(telnyx: AsyncTelnyx, step: RegistrationStep) -> str:
     if step.action == "create":
         return (await telnyx.rcs.brands.create(**step.fields)).brand_id
     if step.action == "update":
@@ -112,7 +112,7 @@ async def _brand(telnyx: AsyncTelnyx, step: Step) -> str:
     return step.id
 
 
-async def _agent(telnyx: AsyncTelnyx, brand_id: str, step: Step) -> str:
+async def _agent(telnyx: AsyncTelnyx, brand_id: str, step: RegistrationStep) -> str:
     if step.action == "create":
         content = orjson.dumps(dict(step.fields), option=orjson.OPT_SORT_KEYS).decode()
         key = idempotency_key("rcs agent", brand_id, content)

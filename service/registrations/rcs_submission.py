@@ -13,7 +13,16 @@ from telnyx.types.rcs.agent_use_case import AgentUseCase
 from telnyx.types.rcs.brand_legal_entity_type import BrandLegalEntityType
 from telnyx.types.rcs.brand_organization_type import BrandOrganizationType
 
-from service.registrations.rcs_launch import Campaign, Consent, Interaction, OptInMethod, Table, Testing, Text, Url
+from service.registrations.rcs_launch import (
+    CampaignSection,
+    ConsentSection,
+    Interaction,
+    LaunchTable,
+    OptInMethod,
+    Testing,
+    Text,
+    Url,
+)
 from service.registrations.submission_fields import Email, InvalidSubmission, PhoneNumber, matching, one_of
 
 
@@ -28,7 +37,7 @@ _EIN = re.compile(r"\d{9}|\d{2}-\d{7}")
 _STOCK_SYMBOL = re.compile(r"[A-Z0-9.]+:[A-Z0-9.\-]+")
 
 
-class Address(Table):
+class RegistrationAddress(LaunchTable):
     """One address of a brand."""
 
     line_1: Text
@@ -39,7 +48,7 @@ class Address(Table):
     country_code: Country
 
 
-class Contact(Table):
+class Contact(LaunchTable):
     """One person of a brand."""
 
     contact_type: Literal["BRAND", "PRIMARY", "OFFICER", "AGENT", "RESPONSIBLE_PARTY", "BILLING", "UNKNOWN"]
@@ -50,28 +59,28 @@ class Contact(Table):
     title: Text | None = None
 
 
-class Ein(Table):
+class Ein(LaunchTable):
     """The tax number of a brand."""
 
     identifier_type: Literal["EIN"] = "EIN"
     value: Annotated[str, matching(_EIN, "must have nine digits, such as 12-3456789")]
 
 
-class StockSymbol(Table):
+class StockSymbol(LaunchTable):
     """The stock symbol of a brand."""
 
     identifier_type: Literal["STOCK_SYMBOL"] = "STOCK_SYMBOL"
     value: Annotated[str, matching(_STOCK_SYMBOL, "must be EXCHANGE:SYMBOL, such as NASDAQ:ACME")]
 
 
-class Identifiers(Table):
+class BrandIdentifiers(LaunchTable):
     """The numbers by which a brand is known."""
 
     ein: Annotated[Ein, _identifier("EIN")]
     stock_symbol: Annotated[StockSymbol | None, _identifier("STOCK_SYMBOL")] = None
 
 
-class Brand(Table):
+class BrandSubmission(LaunchTable):
     """The business that operates agents."""
 
     display_name: Text
@@ -79,9 +88,9 @@ class Brand(Table):
     legal_entity_type: Annotated[str, one_of(BrandLegalEntityType)]
     organization_type: Annotated[str, one_of(BrandOrganizationType)]
     website_url: Url
-    addresses: Annotated[dict[str, Address], Field(min_length=1)]
+    addresses: Annotated[dict[str, RegistrationAddress], Field(min_length=1)]
     contacts: dict[str, Contact]
-    identifiers: Identifiers
+    identifiers: BrandIdentifiers
     profile_id: Text | None = None
 
     @model_validator(mode="after")
@@ -94,28 +103,28 @@ class Brand(Table):
         return self
 
 
-class PhoneContact(Table):
+class PhoneContact(LaunchTable):
     """A number that people can call."""
 
     number: PhoneNumber
     label: Text
 
 
-class WebsiteContact(Table):
+class WebsiteContact(LaunchTable):
     """A page that people can open."""
 
     url: Url
     label: Text
 
 
-class EmailContact(Table):
+class EmailContact(LaunchTable):
     """An address that people can write to."""
 
     address: Email
     label: Text
 
 
-class Basics(Table):
+class Basics(LaunchTable):
     """The agent's face: texts, colour, images and contacts."""
 
     description: Text | None = None
@@ -135,7 +144,7 @@ class Basics(Table):
         return self
 
 
-class Agent(Table):
+class Agent(LaunchTable):
     """The sender that people see."""
 
     display_name: Text
@@ -145,13 +154,13 @@ class Agent(Table):
     basics: Basics
 
 
-class RcsFile(Table):
+class RcsFile(LaunchTable):
     """A file: a brand or the id of one, its agent, and what the launch needs."""
 
-    brand: Brand | None = None
+    brand: BrandSubmission | None = None
     brand_id: Text | None = None
     agent: Agent | None = None
-    campaign: Campaign | None = None
+    campaign: CampaignSection | None = None
     testing: Testing | None = None
 
     def brand_fields(self) -> dict[str, Any] | None:
@@ -211,8 +220,17 @@ def _meant(path: list[str]) -> str:
     return f": did you mean {near[0]}?" if near else ""
 
 
-_TABLES: tuple[type[Table], ...] = (
-    *(Address, Contact, Identifiers, Brand, PhoneContact, WebsiteContact, EmailContact, Basics),
-    *(Interaction, OptInMethod, Consent, Campaign, Testing, Agent, RcsFile),
+_TABLES: tuple[type[LaunchTable], ...] = (
+    *(
+        RegistrationAddress,
+        Contact,
+        BrandIdentifiers,
+        BrandSubmission,
+        PhoneContact,
+        WebsiteContact,
+        EmailContact,
+        Basics,
+    ),
+    *(Interaction, OptInMethod, ConsentSection, CampaignSection, Testing, Agent, RcsFile),
 )
 _NAMES = sorted({name for table in _TABLES for name in table.model_fields})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from service.events import TollFreeStatusChanged
+from service.registrations.notice_text import NoticeText
 from service.security.masking import mask_number
 
 LONGEST_REASON = 200
@@ -33,15 +34,6 @@ CORRECTIONS = [Correction(**each) for each in _REJECTIONS["correction"]]
 def corrections(reason: str | None) -> list[Correction]:
     """Return the corrections that the reason asks for, where it is one of the frequent ones."""
     return [each for each in CORRECTIONS if reason and re.search(each.reason, reason, re.IGNORECASE)]
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeText:
-    """The words of a notification: the cause, the details, and the command that helps."""
-
-    cause: str
-    text: str
-    mend: str
 
 
 def told_of(change: TollFreeStatusChanged) -> NoticeText:

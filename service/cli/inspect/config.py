@@ -23,7 +23,7 @@ _MIB_TO_BYTE = (("MiB", 1024**2), ("KiB", 1024), ("B", 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class ShownSetting:
     """A variable as it may be shown: its value in the variable's own form (None: unset), and the value's source."""
 
     value: str | int | None
@@ -47,10 +47,10 @@ def config(*, as_json: JsonOption = False) -> None:
         say("", f"Redis: {redis}")
 
 
-def shown(settings: Settings) -> dict[str, Shown]:
+def shown(settings: Settings) -> dict[str, ShownSetting]:
     """Return every variable by its name, in the order of the settings."""
     return {
-        str(field.validation_alias): Shown(_value(field, getattr(settings, name)), source_of(settings, name))
+        str(field.validation_alias): ShownSetting(_value(field, getattr(settings, name)), source_of(settings, name))
         for name, field in Settings.model_fields.items()
     }
 

@@ -17,7 +17,7 @@ from service.cli.telnyx.session import with_telnyx
 from service.events.message import read_message_status
 from service.events.phone_number import canonical_number
 from service.messages.fallback_sending import read_message_at_telnyx
-from service.store.facts.message_status import KnownRecipient, is_delivered, status_by_number, status_of_message
+from service.store.facts.message_status import MessageRecipient, is_delivered, status_by_number, status_of_message
 from service.store.store import Store
 
 COLUMNS = "message, type, to, status, delivered, since (UTC), source"
@@ -53,13 +53,13 @@ def status(
     show_list(rows, COLUMNS, partial(_row, reveal=reveal), none, as_json=as_json, reveal=reveal)
 
 
-async def _of_number(store: Store, number: str) -> list[KnownRecipient]:
+async def _of_number(store: Store, number: str) -> list[MessageRecipient]:
     with progress("Looking through messages", None) as advance:
         found = [each async for each in status_by_number(store, number, progress=advance)]
     return sorted(found, key=lambda each: (each.at or 0.0, each.message_id), reverse=True)
 
 
-async def _readings(telnyx: AsyncTelnyx, ids: Sequence[str], number: str | None) -> list[KnownRecipient]:
+async def _readings(telnyx: AsyncTelnyx, ids: Sequence[str], number: str | None) -> list[MessageRecipient]:
     """Return what Telnyx shows of these messages now."""
     found = []
     for message_id in ids:
@@ -70,19 +70,19 @@ async def _readings(telnyx: AsyncTelnyx, ids: Sequence[str], number: str | None)
             if number is None or each.number == number:
                 types = (state.type,) if state is not None and state.type else ()
                 known = (each.status or "unknown", clock.now(), None, True, each.carrier or None)
-                found.append(KnownRecipient(message_id, types, each.number, *known))
+                found.append(MessageRecipient(message_id, types, each.number, *known))
     return found
 
 
-def _newest(found: Sequence[KnownRecipient]) -> list[KnownRecipient]:
+def _newest(found: Sequence[MessageRecipient]) -> list[MessageRecipient]:
     """Return each recipient once: as a reading shows it, which is later than what was kept."""
-    by_recipient: dict[tuple[str, str | None], KnownRecipient] = {}
+    by_recipient: dict[tuple[str, str | None], MessageRecipient] = {}
     for each in found:
         by_recipient[each.message_id, each.number] = each
     return list(by_recipient.values())
 
 
-def _as_object(each: KnownRecipient) -> dict[str, Any]:
+def _as_object(each: MessageRecipient) -> dict[str, Any]:
     return {
         "message": each.message_id,
         "types": list(each.types),
@@ -97,11 +97,11 @@ def _as_object(each: KnownRecipient) -> dict[str, Any]:
     }
 
 
-def _source(each: KnownRecipient) -> str:
+def _source(each: MessageRecipient) -> str:
     return "reading" if each.is_reading else "unknown" if each.event is None else "event"
 
 
-def _row(each: KnownRecipient, *, reveal: bool) -> tuple[str, ...]:
+def _row(each: MessageRecipient, *, reveal: bool) -> tuple[str, ...]:
     since = "-" if each.at is None else f"{datetime.fromtimestamp(each.at, UTC):%Y-%m-%d %H:%M:%S}"
     source = f"event {each.event}" if each.event else "GET /messages/{id}" if each.is_reading else "-"
     more = ", an SMS was sent in its place" if each.instead else ""

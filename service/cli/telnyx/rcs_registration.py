@@ -19,7 +19,7 @@ from service.cli.telnyx.toml_file import read_toml
 from service.events.tolerant_model import list_of
 from service.processes.data_folder import NotRunning
 from service.registrations.rcs_limits import doubts, image_doubts
-from service.registrations.rcs_register import CannotRegister, Plan, Step, carry_out, plan
+from service.registrations.rcs_register import CannotRegister, Plan, RegistrationStep, carry_out, plan
 from service.registrations.rcs_registration import follow_all, sections_of
 from service.registrations.rcs_submission import RcsFile, read_file
 from service.registrations.status_changes import TooMuchChange
@@ -223,13 +223,13 @@ def _drafted(agent: Any) -> dict[str, Any]:
     return {name: part.to_dict(mode="json", exclude_none=True) for name, part in parts.items()}
 
 
-def _steps(wanted: Plan) -> Iterable[tuple[str, Step]]:
+def _steps(wanted: Plan) -> Iterable[tuple[str, RegistrationStep]]:
     yield "brand", wanted.brand
     if wanted.agent is not None:
         yield "agent", wanted.agent
 
 
-def _names(step: Step) -> str:
+def _names(step: RegistrationStep) -> str:
     return f" ({', '.join(step.fields)})" if step.action == "update" else ""
 
 

@@ -13,7 +13,7 @@ from service.outbound.gate import ADVICE, CAMPAIGN, campaign_block
 from service.registrations.status_changes import Known
 from service.registrations.ten_dlc import kinds
 from service.registrations.ten_dlc.following import TenDlc, digests_of
-from service.registrations.ten_dlc.senders import Sender, Stop, block_of, stops_of, stops_of_all
+from service.registrations.ten_dlc.senders import FallbackSender, Stop, block_of, stops_of, stops_of_all
 from service.store.effects import blocks
 from service.store.facts.remembered import all_known, compare_and_set, snapshot
 
@@ -23,30 +23,30 @@ PROOF = "campaign_proof"
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class StoppedSender:
     """One sender that cannot reach some carriers, by the name of its block."""
 
-    sender: Sender
+    sender: FallbackSender
     stop: Stop
 
 
-async def stopped_senders(ten_dlc: TenDlc, senders: list[Sender]) -> dict[str, Stopped]:
+async def stopped_senders(ten_dlc: TenDlc, senders: list[FallbackSender]) -> dict[str, StoppedSender]:
     """Return the stops of all senders by the name of their block, from the known states."""
     numbers = await ten_dlc.all_known(kinds.NUMBER)
     campaigns = await ten_dlc.all_known(kinds.CAMPAIGN)
-    found: dict[str, Stopped] = {}
+    found: dict[str, StoppedSender] = {}
     for sender in senders:
         each = (stops_of(_known(ten_dlc, numbers, number), campaigns) for number in sorted(sender.numbers))
         stops = stops_of_all(each).values()
-        found |= {block_of(sender, stop): Stopped(sender, stop) for stop in stops}
+        found |= {block_of(sender, stop): StoppedSender(sender, stop) for stop in stops}
     return found
 
 
 async def numbers_stopped(
-    ten_dlc: TenDlc, senders: list[Sender], *, campaign: str | None = None, number: str | None = None
+    ten_dlc: TenDlc, senders: list[FallbackSender], *, campaign: str | None = None, number: str | None = None
 ) -> tuple[list[str], bool]:
     """Return the senders' numbers that a campaign or the loss of a number stops, and whether their sends wait."""
-    stopped = await stopped_senders(ten_dlc, [Sender(each, frozenset({each})) for each in _numbers(senders)])
+    stopped = await stopped_senders(ten_dlc, [FallbackSender(each, frozenset({each})) for each in _numbers(senders)])
     found = [
         each.sender.digest
         for each in stopped.values()
@@ -56,7 +56,7 @@ async def numbers_stopped(
     return sorted(set(found)), any(each in waiting for each in found)
 
 
-async def reconcile(ten_dlc: TenDlc, senders: list[Sender]) -> list[str]:
+async def reconcile(ten_dlc: TenDlc, senders: list[FallbackSender]) -> list[str]:
     """Open and lift blocks as the known states say. Return the names of the lifted ones.
 
     Raises:
@@ -80,7 +80,9 @@ async def reconcile(ten_dlc: TenDlc, senders: list[Sender]) -> list[str]:
     return lifted
 
 
-async def prove(ten_dlc: TenDlc, senders: list[Sender], number: str, carrier: str | None, *, sent_at: float) -> bool:
+async def prove(
+    ten_dlc: TenDlc, senders: list[FallbackSender], number: str, carrier: str | None, *, sent_at: float
+) -> bool:
     """Lift the blocks that a delivery disproves: it was sent after they were opened. Return whether there were any."""
     stopped = await stopped_senders(ten_dlc, senders)
     since = {each.name: each.since / 1000 for each in await blocks.open_blocks(ten_dlc.store)}
@@ -94,11 +96,11 @@ async def prove(ten_dlc: TenDlc, senders: list[Sender], number: str, carrier: st
     return bool(disproved)
 
 
-def _numbers(senders: list[Sender]) -> list[str]:
+def _numbers(senders: list[FallbackSender]) -> list[str]:
     return sorted({number for each in senders for number in each.numbers})
 
 
-async def _wanted(ten_dlc: TenDlc, senders: list[Sender]) -> dict[str, Stopped]:
+async def _wanted(ten_dlc: TenDlc, senders: list[FallbackSender]) -> dict[str, StoppedSender]:
     proofs = await all_known(ten_dlc.store, PROOF)
     found = await stopped_senders(ten_dlc, senders)
     return {name: each for name, each in found.items() if proofs.get(name) != orjson.dumps(each.stop.mark)}

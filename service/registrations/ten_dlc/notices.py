@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from service.events import BrandStatusChanged, CampaignStatusChanged, NumberAssignmentStatusChanged, read_time
+from service.registrations.notice_text import NoticeText
 from service.registrations.status_changes import Known
 from service.registrations.ten_dlc import kinds
 from service.registrations.ten_dlc.updates import Said
@@ -27,16 +28,6 @@ class Remedy:
     def about(self, registration: str, campaign: str | None = None) -> "Remedy":
         """Return it with the id of the registration, and of its campaign, in the command."""
         return Remedy(self.text, self.mend.format(id=registration, campaign=campaign or "CAMPAIGN"))
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeText:
-    """The words of a notification. A `loud` one is about a number that SMS fallbacks go out from."""
-
-    cause: str
-    text: str
-    mend: str
-    loud: bool = False
 
 
 _DATA = tomllib.loads((files(__package__) / "remedies.toml").read_text("utf-8"))
@@ -60,7 +51,7 @@ def remedy_for(kind: kinds.Kind, status: str, reason: str | None, *, shared: boo
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class StoppedNumbers:
     """The numbers of SMS fallbacks that a registration stops. They `wait`, unless a pool has others that can send."""
 
     numbers: Sequence[str] = ()
@@ -74,7 +65,7 @@ class Stopped:
         return f"{named} is in a number pool that SMS fallbacks go out from, and its other numbers still send"
 
 
-def told_of(kind: kinds.Kind, change: StatusChanged, stopped: Stopped) -> NoticeText | None:
+def told_of(kind: kinds.Kind, change: StatusChanged, stopped: StoppedNumbers) -> NoticeText | None:
     """Return the notification of a change, or None where nobody has to act."""
     shared = isinstance(change, CampaignStatusChanged) and change.shared
     remedy = remedy_for(kind, change.status, change.reason, shared=shared)

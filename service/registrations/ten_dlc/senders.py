@@ -20,7 +20,7 @@ _PAGE = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
+class FallbackSender:
     """One sender of fallbacks: a number, or those of a messaging profile's pool. `digest` is its name in blocks."""
 
     digest: str
@@ -44,14 +44,14 @@ def numbers_of_policy(settings: Settings) -> tuple[frozenset[str], bool]:
     return frozenset(each for each in given if each and each.startswith("+")), POOL in given
 
 
-async def senders_of(telnyx: AsyncTelnyx, settings: Settings) -> list[Sender]:
+async def senders_of(telnyx: AsyncTelnyx, settings: Settings) -> list[FallbackSender]:
     """Return the senders of the policy. Telnyx is asked for the numbers of pools.
 
     Raises:
         telnyx.APIError: Telnyx does not tell the numbers of a pool.
     """
     numbers, has_pools = numbers_of_policy(settings)
-    found = [Sender(sender_digest(each, None), frozenset({each})) for each in sorted(numbers)]
+    found = [FallbackSender(sender_digest(each, None), frozenset({each})) for each in sorted(numbers)]
     if not has_pools:
         return found
     async for profile in rows_of(telnyx.messaging_profiles.list(page_size=_PAGE), "messaging profiles"):
@@ -59,7 +59,7 @@ async def senders_of(telnyx: AsyncTelnyx, settings: Settings) -> list[Sender]:
             telnyx.messaging_profiles.list_phone_numbers(str(profile.id), page_size=_PAGE), "numbers of a pool"
         )
         pooled = frozenset([each.phone_number async for each in rows if each.phone_number])
-        found += [Sender(sender_digest(None, str(profile.id)), pooled)] if pooled else []
+        found += [FallbackSender(sender_digest(None, str(profile.id)), pooled)] if pooled else []
     return found
 
 
@@ -88,7 +88,7 @@ def stops_of_all(stops: Iterable[dict[str, Stop]]) -> dict[str, Stop]:
     return reduce(_both, stops) if (stops := list(stops)) else {}
 
 
-def block_of(sender: Sender, stop: Stop) -> str:
+def block_of(sender: FallbackSender, stop: Stop) -> str:
     """Return the name of the block for a stop."""
     return campaign_block(sender.digest, None if stop.carrier == ALL else stop.carrier)
 

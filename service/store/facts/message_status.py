@@ -18,7 +18,7 @@ _READING = "telnyx"
 
 
 @dataclass(frozen=True, slots=True)
-class KnownRecipient:
+class MessageRecipient:
     """One recipient of a message, and what is known of it.
 
     `number` is None where it is hidden under a key, or cannot be read. `at` is when the status was so, in seconds since
@@ -50,14 +50,14 @@ def is_delivered(status: str) -> bool | None:
     return True if status in REACHED else False if status in FAILED else None
 
 
-async def status_of_message(store: Store, message_id: str) -> list[KnownRecipient]:
+async def status_of_message(store: Store, message_id: str) -> list[MessageRecipient]:
     """Return the recipients of a message, as far as they are known."""
     return _parse(await store.run("message_status", "", message_id), None)
 
 
 async def status_by_number(
     store: Store, number: str, *, progress: Callable[[int], None] = lambda _: None
-) -> AsyncIterator[KnownRecipient]:
+) -> AsyncIterator[MessageRecipient]:
     """Yield the number's part of every message whose state is kept. `progress` is called with numbers of messages.
 
     All states are looked through, since no index has an entry for each.
@@ -74,7 +74,7 @@ async def status_by_number(
         progress(len(found))
 
 
-def _parse(answers: Sequence[Sequence[Any]], number: str | None) -> list[KnownRecipient]:
+def _parse(answers: Sequence[Sequence[Any]], number: str | None) -> list[MessageRecipient]:
     return [
         _recipient(message_id.decode(errors="replace"), types.decode().split(",") if types else [], row, number)
         for message_id, types, *rows in answers
@@ -82,10 +82,10 @@ def _parse(answers: Sequence[Sequence[Any]], number: str | None) -> list[KnownRe
     ]
 
 
-def _recipient(message_id: str, types: Sequence[str], row: Sequence[bytes], number: str | None) -> KnownRecipient:
+def _recipient(message_id: str, types: Sequence[str], row: Sequence[bytes], number: str | None) -> MessageRecipient:
     form, status, source, carrier, sent, _ = (each.decode(errors="replace") for each in row)
     _, at, event = [*source.split(" ", 2), "", "", ""][:3]
-    return KnownRecipient(
+    return MessageRecipient(
         message_id,
         tuple(types),
         number or Form(form).plain,

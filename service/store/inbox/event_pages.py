@@ -49,7 +49,7 @@ async def event_page(
     """
     if wanted.state == "open" and await store.redis.zcard(store.keys.queue) <= FEW_OPEN:
         return await _open_page(store, wanted, limit, after)
-    reading = _Reading(store, wanted, after, time.monotonic() + seconds, issue)
+    reading = _PageReading(store, wanted, after, time.monotonic() + seconds, issue)
     ids: dict[str, None] = {}
     async for found in reading.pages():
         ids |= dict.fromkeys(found)
@@ -61,7 +61,7 @@ async def event_page(
 
 
 @dataclass
-class _Reading:
+class _PageReading:
     """One walk through an index."""
 
     store: Store

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.testing.simulator.api.rates import Rates
+from service.testing.simulator.api.rates import RateTable
 from service.testing.simulator.background import Background
 from service.testing.simulator.billing import Billing
 from service.testing.simulator.hosted.numbers import EligibleStatus
@@ -50,7 +50,7 @@ class Account:
     messages: Messages = field(default_factory=Messages)
     outcomes: Outcomes = field(default_factory=Outcomes)
     opt_outs: OptOuts = field(default_factory=OptOuts)
-    rates: Rates = field(default_factory=Rates)
+    rates: RateTable = field(default_factory=RateTable)
     agents: Resources[RcsAgent] = field(default_factory=lambda: Resources(lambda agent: agent.agent_id))
     capabilities: PhoneCapabilities = field(default_factory=PhoneCapabilities)
     invitations: set[tuple[str, str]] = field(default_factory=set)

@@ -25,7 +25,7 @@ def serve(simulator: Simulator, *, host: str, port: int) -> None:
     """
     with _listen(host, port) as listener:
         address = _address(listener)
-        server = _Server(simulator, lambda: _say(f"simulator: {address}{PREFIX}"))
+        server = _SimulatorServer(simulator, lambda: _say(f"simulator: {address}{PREFIX}"))
         end_quietly_on_signals()
         server.run([listener])
 
@@ -50,7 +50,7 @@ def running(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> 
 
     with _listen(host, port) as listener:
         address = _address(listener)
-        server = _Server(simulator, ready.set)
+        server = _SimulatorServer(simulator, ready.set)
         thread = threading.Thread(target=run, name="simulator", daemon=True)
         thread.start()
         ready.wait()
@@ -63,7 +63,7 @@ def running(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> 
             thread.join()
 
 
-class _Server(uvicorn.Server):
+class _SimulatorServer(uvicorn.Server):
     """uvicorn with the simulator in it, which says when it listens."""
 
     def __init__(self, simulator: Simulator, listening: Callable[[], None]) -> None:

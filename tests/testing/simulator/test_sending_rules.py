@@ -8,7 +8,7 @@ import telnyx
 
 from service.testing.simulator import Simulator
 from service.testing.simulator.api.api_error import ApiError
-from service.testing.simulator.api.rates import DEFAULT_RATES, Rates
+from service.testing.simulator.api.rates import DEFAULT_RATES, RateTable
 from service.testing.simulator.messages.message import MessageType
 from tests.testing.simulator.asking import Client, answer, refusal
 from tests.testing.simulator.receiver import Receiver
@@ -118,7 +118,7 @@ async def test_a_full_queue_takes_no_more(client: Client, simulator: Simulator) 
 
 
 def test_an_account_sends_as_fast_as_telnyx_says() -> None:
-    rates = Rates()
+    rates = RateTable()
     speeds: list[tuple[MessageType, int]] = [("SMS", 50), ("MMS", 15), ("RCS", 1)]
     for product, at_once in speeds:
         waits = [rates.queue(product, 1000.0) for _ in range(at_once + 1)]
@@ -128,13 +128,13 @@ def test_an_account_sends_as_fast_as_telnyx_says() -> None:
 
 
 def test_the_queue_drains_with_time() -> None:
-    rates = Rates()
+    rates = RateTable()
     assert [rates.queue("RCS", 0.0) for _ in range(3)] == [0.0, 1.0, 2.0]
     assert rates.queue("RCS", 3.0) == 0.0
 
 
 def test_a_limit_counts_each_second_anew() -> None:
-    rates = Rates()
+    rates = RateTable()
     rates.change("RCS", requests_per_second=1)
     assert rates.admit("RCS", 7.25)["x-ratelimit-reset"] == "1"
     with pytest.raises(ApiError):

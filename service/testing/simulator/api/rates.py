@@ -39,7 +39,7 @@ class _Use:
     requests: int = 0
 
 
-class Rates:
+class RateTable:
     """The limits of each product, and what has been used of them."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from service.testing.simulator.api.fields import Script
-from service.testing.simulator.messages.message import Fallback, Message, MessageType, OutcomeStatus, Status
+from service.testing.simulator.messages.message import Message, MessageType, NativeFallback, OutcomeStatus, Status
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.rcs import features_of
 from service.testing.simulator.simulated_clock import read_iso
@@ -153,7 +153,7 @@ async def _deliver(account: "Account", event_type: str, message: Message) -> Non
     await account.courier.deliver(event, WebhookTarget(*urls))
 
 
-def _turned(message: Message, fallback: Fallback) -> Message:
+def _turned(message: Message, fallback: NativeFallback) -> Message:
     said: dict[str, Any] = {**dict(fallback), "type": fallback.type, "media_urls": tuple(fallback.media_urls)}
     return replace(message, **said, content={}, fallback=None, sent_at=None, completed_at=None, errors=())
 

@@ -22,7 +22,7 @@ MOST_PARTS = 10
 """Parts of one SMS. Source: OpenAPI `OutboundMessagePayload`."""
 
 
-class Fallback(RequestBody):
+class NativeFallback(RequestBody):
     """The SMS or MMS that Telnyx sends where an RCS message fails. Source: OpenAPI `SMSFallback`, `MMSFallback`."""
 
     type: ClassVar[MessageType] = "MMS"
@@ -56,7 +56,7 @@ class Message:
     content: dict[str, Any] = field(default_factory=dict)
     agent_name: str | None = None
     unicode: bool = False
-    fallback: Fallback | None = None
+    fallback: NativeFallback | None = None
     webhook_url: str | None = None
     webhook_failover_url: str | None = None
     use_profile_webhooks: bool = True

@@ -10,7 +10,7 @@ from service.testing.simulator.api.api_error import bad_request, missing_paramet
 from service.testing.simulator.api.call import Answer, OperationCall
 from service.testing.simulator.api.fields import PhoneNumber, RequestBody, WebAddress
 from service.testing.simulator.messages.lifecycle import begin
-from service.testing.simulator.messages.message import Fallback, Message, MessageType
+from service.testing.simulator.messages.message import Message, MessageType, NativeFallback
 from service.testing.simulator.messages.payload import accepted_payload
 from service.testing.simulator.messages.sending import admit
 from service.testing.simulator.rcs import RcsAgent
@@ -27,7 +27,7 @@ _WHATSAPP_TYPES = "audio contacts document image interactive location reaction s
 _WHATSAPP_CONTENTS = tuple(_WHATSAPP_TYPES.split())
 
 
-class SmsFallback(Fallback):
+class SmsFallback(NativeFallback):
     """The SMS that Telnyx sends instead."""
 
     type: ClassVar[MessageType] = "SMS"
@@ -44,7 +44,7 @@ class RcsMessageRequest(RequestBody):
     type: Literal["RCS"] = "RCS"
     webhook_url: WebAddress | None = None
     sms_fallback: SmsFallback | None = None
-    mms_fallback: Fallback | None = None
+    mms_fallback: NativeFallback | None = None
 
 
 class WhatsappRequest(RequestBody):

@@ -72,7 +72,7 @@ class _Profile(RequestBody):
     website: str | None = None
 
 
-class _Code(RequestBody):
+class _VerificationCode(RequestBody):
     code: str
 
 
@@ -109,7 +109,7 @@ def delete_number(account: "Account", call: OperationCall) -> Answer:
 def verify_number(account: "Account", call: OperationCall) -> Answer:
     """Take the code of a number."""
     number = _known(account, call)
-    if call.read(_Code).code != CODE:
+    if call.read(_VerificationCode).code != CODE:
         raise bad_request("This is not the code.", "/code")
     _change(account, number, status="CONNECTED")
     return Answer(None)
