@@ -191,7 +191,9 @@ def test_a_job_is_cancelled_within_a_second_by_page_and_by_command_and_survives_
         wait_for(lambda: fleet.counts().open == 0, seconds=60)
         ended = latest_job(fleet)
         assert ended is not None
-        assert (ended.changed, fleet.counts().dead) == (number, number)
+        assert (ended.done, fleet.counts().dead) == (number, number)
+        # A killed process has changed a batch at most that it has not counted. Then these are no longer dead.
+        assert number - ended.changed == ended.tally.get("not_dead", 0) <= BATCH
         assert fleet.audit_is_clean()
 
 
