@@ -200,6 +200,34 @@ def run(url: str, *, examples: int, steps: int) -> None:
     run_state_machine_as_test(type("Machine", (OrderedEvents,), {"url": url}), settings=chosen)
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("head_first", [True, False])
+async def test_one_that_is_given_back_in_the_batch_that_ends_the_one_before_is_due(
+    redis_url: str, *, head_first: bool
+) -> None:
+    async with connect(redis_url, timeout=10, connections=2) as redis:
+        store = Store(redis, f"t{uuid.uuid4().hex[:12]}", PLAIN)
+        await register(store, ORDERED)
+        await accept.accept(store, [NewEvent(each, "test.one", b'{"data":{}}', "webhook") for each in ("b", "a")])
+        leases = (await claim(store, ClaimRequest("w", 1, LEASE, 2, {"keep": ["*"]}, ordered=ORDERED))).leases
+        placings = [Placing(each.record.id, {"keep": ("ab",)}, each.token) for each in leases]
+        await take_turns(store, placings)
+        given = {each.record.id: each for each in leases}
+        endings = [
+            HandlerResults.of(given["b"], {"keep": HandlerRecord("done")}, release=True),
+            HandlerResults.of(given["a"], {}, release=True),
+        ]
+        await finish(store, endings if head_first else endings[::-1])
+        assert [
+            each.record.id for each in (await claim(store, ClaimRequest("w", 2, LEASE, 2, {}, ordered=ORDERED))).leases
+        ] == ["a"]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
 @pytest.mark.slow
 def test_whatever_happens_only_the_earliest_open_event_of_a_key_begins(redis_url: str) -> None:
     run(redis_url, examples=15, steps=20)

@@ -97,7 +97,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
         handlers=handlers,
         ended_at=reading.number(b"ended_at") if b"ended_at" in fields else None,
         signature_headers=dict(zip((TIMESTAMP_HEADER, SIGNATURE_HEADER), signed, strict=False)) if signed else None,
-        due=(reading.number(b"due") or None) if b"due" in fields else None,
+        due=reading.due(),
         again=tuple(filter(None, map(_delivery, fields[b"again"].split(b";")))) if b"again" in fields else (),
         notes=tuple(filter(None, map(_note, fields[b"notes"].splitlines()))) if b"notes" in fields else (),
         leased_until=(reading.number(b"lease_until") or None) if b"lease_until" in fields else None,
@@ -136,6 +136,14 @@ class _Reading:
             return int(self.fields[name])
         except (KeyError, ValueError):
             self.damaged.add(name.decode())
+            return None
+
+    def due(self) -> int | None:
+        """Return whole milliseconds: an event in order comes due at a fraction of one."""
+        try:
+            return int(float(self.fields.get(b"due", b"0"))) or None
+        except (ValueError, OverflowError):
+            self.damaged.add("due")
             return None
 
     def body(self, event_id: str, sealer: Sealer) -> tuple[bytes | None, str | None]:

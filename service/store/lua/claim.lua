@@ -24,6 +24,8 @@ local POISON_SUSPECT, MAX_SKIPPED, MAX_SCANNED, MAX_PAGE = 2, 500, 5000, 1000
 -- Bytes of bodies: to copy more would keep the server from others for more than a few milliseconds.
 local MAX_BYTES = 1048576
 local claimed, chosen, foreign, poison_suspects, damaged, subscriptions, bytes = {}, {}, {}, 0, {}, {}, 0
+-- Events in order come due at fractions of a millisecond.
+local until_now = string.format('(%.0f', now + 1)
 local MIN_PAUSE, left_to_others, others = 1000, false, nil
 
 local function find_subscribed(type)
@@ -152,7 +154,7 @@ local function claim_due()
   local passed, looked, enough = 0, 0, false
   repeat
     local wanted = math.min(limit - #claimed, MAX_PAGE)
-    local jobs = only and { prefix .. only } or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', now, 'LIMIT', passed, wanted)
+    local jobs = only and { prefix .. only } or redis.call('ZRANGEBYSCORE', ns .. ':queue', '-inf', until_now, 'LIMIT', passed, wanted)
     looked = looked + #jobs
     for _, job in ipairs(jobs) do
       local still_due

@@ -51,14 +51,17 @@ local function record(id, event, first_at)
   count(nil, 'open')
   terms[#terms + 1] = event.terms
   local due = delay and now + delay or now_text
+  -- A timed event takes its place at its time.
+  local place = delay and delay > 0 and string.format('%.0f', due * 1000) or next_sequence()
+  local ordered = is_ordered(event.type)
+  -- With fractions of a millisecond, so that it is claimed in this order too.
+  if ordered then due = string.format('%.3f', place / 1000) end
   add_job(id, now_text)
   requeue(id, due)
   collect('ZADD', ':events', now_text, id)
-  -- A timed event takes its place at its time.
-  local place = delay and delay > 0 and string.format('%.0f', due * 1000) or next_sequence()
   local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now_text,
     'due', due, 'deliveries', 1, 'numbers', event.terms:sub(5), 'sequence', place, 'state', 'open' }
-  if is_ordered(event.type) then await_key(id, place, fields) end
+  if ordered then await_key(id, place, fields) end
   if id ~= event.identity then append(fields, 'identity', event.identity) end
   collect_record(id, fields)
   return 'accepted'

@@ -123,6 +123,8 @@ wake = function(id, handler)
   local record = id and handler_of(redis.call('HGET', event_key(id), 'h:' .. handler))
   if record and record.behind then
     redis.call('ZREM', turn_key(handler), id)
+    -- The same batch may give its lease back.
+    write_changes()
     collect_settlement(id, read_settled(id), { ['h:' .. handler] = at_turn(record) })
   end
 end
