@@ -73,12 +73,12 @@ class Development:
             assert deliver(url, sample("sms.received"), key)[0] == 200
             return text in self.texts()
 
-        wait_for(is_answered, seconds=30)
+        wait_for(is_answered, seconds=90)
         return time.monotonic() - saved
 
     def dashboard(self, path: str) -> str:
         """The text of a page of the dashboard, at the address that the log names."""
-        wait_for(lambda: self.says('"event": "dashboard on"'), seconds=30)
+        wait_for(lambda: self.says('"event": "dashboard on"'), seconds=90)
         line = next(each for each in self.log.read_text().splitlines() if '"event": "dashboard on"' in each)
         address = orjson.loads(line)["url"]
         return httpx.get(f"{address}{path}", trust_env=False, timeout=30).raise_for_status().text
@@ -98,7 +98,7 @@ def developing(folder: Path) -> Iterator[Development]:
     log = folder / "up.log"
     variables = {"RINGBACK_PORT": str(free_port()), "HANDLERS": "my_handlers:router"}
     with running("up", "--dev", "--simulator", cwd=folder, log=log, environment=clean_environment(**variables)):
-        wait_for(lambda: "worker ready" in log.read_text(), seconds=30)
+        wait_for(lambda: "worker ready" in log.read_text(), seconds=90)
         yield Development(folder, log, variables)
 
 
@@ -110,7 +110,7 @@ def test_one_command_needs_nothing_and_reloads_what_is_saved(tmp_path: Path) -> 
         assert "sms_fallback" in dev.dashboard("events?type=message.finalized")
         dev.trigger("sms.received", "--follow")
         dev.trigger("rcs.carrier-rejected", "--follow")
-        wait_for(lambda: dev.says("a carrier rejected an RCS agent"), seconds=30)
+        wait_for(lambda: dev.says("a carrier rejected an RCS agent"), seconds=90)
         assert dev.texts()[-1] == "one"
 
         took = [dev.seconds_until_saved_code_answers(text) for text in ("two", "three", "four")]

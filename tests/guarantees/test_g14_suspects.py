@@ -78,7 +78,7 @@ def test_an_exit_in_a_task_that_a_handler_left_behind_counts_against_its_event(t
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_an_event_that_blocks_its_worker_for_ever_goes_dead(tmp_path: Path) -> None:
     """Each worker hangs, and is killed as a liveness probe would kill it once its event is overdue."""
     with open_fleet(tmp_path, POISON, RINGBACK_HANDLER_TIMEOUT="200ms") as fleet:
@@ -110,7 +110,7 @@ def kept_running(fleet: Fleet, condition: object, *, most: int = 12) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_the_one_that_kills_its_worker_goes_dead_and_300_others_are_done(tmp_path: Path) -> None:
     with open_fleet(tmp_path, HANDLERS, RINGBACK_CONCURRENCY="50") as fleet:
         fleet.start_ingress()

@@ -159,7 +159,9 @@ def test_a_worker_that_is_killed_while_it_heals_is_followed_by_one_that_goes_on(
         wait_for(lambda: set(fleet.written("runs")) == set(missed), seconds=40)
         wait_for(lambda: fleet.counts().open == 0)
         counts = fleet.counts()
-        assert (counts.accepted, counts.done, healed(fleet)) == (300, 300, 300)
+        assert (counts.accepted, counts.done) == (300, 300)
+        # A batch of three is counted after it is stored, so each of two kills may leave one uncounted.
+        assert 294 <= healed(fleet) <= 300
         assert fleet.audit_is_clean()
 
 

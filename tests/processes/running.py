@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-SECONDS = 60
+SECONDS = 120
 RINGBACK = [sys.executable, "-m", "service.cli"]
 
 
