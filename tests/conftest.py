@@ -88,9 +88,11 @@ def shared_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(autouse=True)
 def _skip_what_only_one_server_can_do(request: pytest.FixtureRequest) -> None:
-    marker = request.node.get_closest_marker("one_server")
-    if marker is not None and request.config.getoption("--redis") != "one":
-        pytest.skip(marker.args[0])
+    kind = request.config.getoption("--redis")
+    for name, kinds in (("one_server", ("cluster", "minimal")), ("more_rights", ("minimal",))):
+        marker = request.node.get_closest_marker(name)
+        if marker is not None and kind in kinds:
+            pytest.skip(marker.args[0])
 
 
 @pytest.fixture(scope="session")

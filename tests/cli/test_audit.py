@@ -70,6 +70,7 @@ def test_a_lease_that_lapsed_before_all_was_given_back_is_no_difference(deployme
     assert deployment.run("audit").code == 0
 
 
+@pytest.mark.more_rights("the test asks by DUMP")
 def test_it_changes_nothing(deployment: Deployment) -> None:
     deployment.one_of_each()
     deployment.redis.delete(deployment.keys.event("open"))
@@ -254,6 +255,7 @@ def test_another_deployment_on_the_same_server_is_not_looked_at(deployment: Depl
     assert deployment.run("audit").code == 0
 
 
+@pytest.mark.more_rights("the test asks by EVAL")
 def test_events_that_arrive_during_every_count_leave_what_can_be_read_in_one_moment(deployment: Deployment) -> None:
     deployment.accept("first")
 

@@ -149,6 +149,7 @@ def test_the_log_is_filtered_by_person_action_and_time(deployment: Deployment) -
     assert "dead drop" in deployment.run("audit", "log").stdout
 
 
+@pytest.mark.more_rights("the test asks by XLEN")
 def test_the_log_is_bounded_and_read_in_pages(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit_log, "MAX_ENTRIES", 100)
     monkeypatch.setattr(audit_log, "PAGE", 7)

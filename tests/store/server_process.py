@@ -22,6 +22,7 @@ LASTING = {
     "appendfsync": "always",
     "maxmemory-policy": "noeviction",
     "repl-diskless-sync-delay": 0,  # seconds that a primary waits for more replicas
+    "repl-backlog-size": "256mb",
 }
 """What docs/redis.md asks of a server, and a replica that follows at once."""
 

@@ -11,7 +11,7 @@ from tests.pending import at_once
 from tests.processes.fleet import Fleet, open_fleet
 from tests.processes.load import Load, under_load
 from tests.processes.running import ringback
-from tests.store.cluster import Cluster, Node, open_cluster
+from tests.store.cluster import NODE_TIMEOUT, Cluster, Node, open_cluster
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
 
@@ -29,8 +29,8 @@ async def send(event: Event, ctx: Context) -> None:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    with open_cluster(tmp_path / "cluster") as opened:
+def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cluster]:
+    with open_cluster(tmp_path / "cluster", node_timeout=getattr(request, "param", NODE_TIMEOUT)) as opened:
         yield opened
 
 
@@ -86,6 +86,7 @@ def test_twenty_failovers_in_a_row(cluster: Cluster, fleet: Fleet, load: Load) -
     print(f"{len(load.ids)} acknowledged, gaps of {min(gaps):.1f} to {max(gaps):.1f} s")  # noqa: T201 - pytest -rP
 
 
+@pytest.mark.parametrize("cluster", [30_000], indirect=True, ids=["without failovers"])
 def test_a_slot_moves_to_and_fro(cluster: Cluster, fleet: Fleet, load: Load) -> None:
     for _ in range(10):
         source, target = cluster.begin_to_move_slot()
