@@ -189,7 +189,7 @@ def test_the_events_of_a_release_are_run_to_their_end_and_nothing_is_sent_again(
         assert [each.verdict for each in stack.ask(lambda store: dead_letters.replay(store, sent, by="somebody"))] == [
             "replayed"
         ] * 2
-        stack.start_worker(router(), concurrency=1)
+        stack.start_worker(router())
         wait_for(lambda: stack.ask(counts).open == 0)
         assert stack.ask(counts).dead == 0
         assert stack.ask(audit).clean
