@@ -142,8 +142,7 @@ class OrderedEvents(RuleBasedStateMachine):
     @rule(data=st.data(), action=st.sampled_from(["retry", "replay", "drop"]))
     def act_on_the_dead(self, data: st.DataObject, action: str) -> None:
         chosen = data.draw(st.lists(st.sampled_from(sorted(self.dead)), unique=True, min_size=1))
-        named = {} if action == "drop" else {"by": "ops"}
-        answers = self._call(getattr(dead_letters, action), chosen, **named)
+        answers = self._call(getattr(dead_letters, action), chosen, by="ops")
         assert len(answers) == len(chosen)
         self.dead -= set(chosen)
         if action != "drop":
