@@ -89,7 +89,10 @@ def test_one_that_waits_holds_its_own_number_only_and_is_told_of(stack: Stack) -
     accepted(stack, [first, second, third, *numbered(other, 3)])
     stack.start_worker(router)
     record = stack.when(
-        second.identity, lambda record: "keep" in record.handlers and bool(record.handlers["keep"].behind)
+        second.identity,
+        lambda record: (
+            record.leased_until is None and "keep" in record.handlers and bool(record.handlers["keep"].behind)
+        ),
     )
     waiting = record.handlers["keep"]
     assert (waiting.state, waiting.reason, waiting.behind) == ("waiting", "earlier_event", first.identity)
