@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 import structlog
 
 from service.store.inbox.handler_records import HandlerRecord
@@ -50,6 +51,7 @@ def test_one_line_per_cause_with_the_command(deployment: Deployment) -> None:  #
     assert told(deployment) == [], "not again within the hour"
 
 
+@pytest.mark.more_rights("the test asks by PTTL")
 def test_after_the_hour_it_is_told_again(deployment: Deployment) -> None:  # noqa: F811
     die(deployment, "a", greet=HandlerRecord("dead", reason="ValueError"))
     assert len(told(deployment)) == 1

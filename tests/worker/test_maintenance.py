@@ -97,6 +97,7 @@ async def _fields(store: Store, event_id: str) -> dict[bytes, bytes]:
     return fields
 
 
+@pytest.mark.more_rights("the test asks by MEMORY USAGE")
 def test_a_remembered_event_takes_the_memory_of_a_record_that_was_always_small(stack: Stack) -> None:
     [done] = ended_events(stack, "done")
     assert stack.ask(lambda store: _memory(store, done["data"]["id"])) > 500
@@ -207,6 +208,7 @@ def test_no_script_holds_the_server_for_long_over_100_000_open_events(stack: Sta
     assert stack.ask(accept.counts).accepted == 90_000
 
 
+@pytest.mark.more_rights("the test asks by MONITOR")
 def test_a_worker_without_anything_due_asks_the_server_once_a_turn(stack: Stack) -> None:
     async def second_turn(store: Store) -> tuple[bool, int]:
         upkeep = Maintenance(stack.settings, store, "worker")
