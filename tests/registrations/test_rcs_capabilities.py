@@ -126,6 +126,7 @@ def test_agents_are_remembered_apart(stack: Stack) -> None:
     assert len(paths(stack)) == 2
 
 
+@pytest.mark.more_rights("the test asks by TTL")
 def test_a_result_stands_for_31_days(stack: Stack) -> None:
     number = fresh_number()
     assert capable(stack, number)
