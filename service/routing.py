@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
     from telnyx import AsyncTelnyx
 
-    from service.store.store import Keys, Store
+    from service.store.keys import Keys
+    from service.store.store import Store
 
 S = TypeVar("S", bound="BaseSettings")
 H = TypeVar("H", bound=Callable[..., Awaitable[None]])

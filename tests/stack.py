@@ -28,7 +28,8 @@ from service.store.connection import connect, locate
 from service.store.effects.ledger import Entry, effects_of
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
-from service.store.store import Keys, Store
+from service.store.keys import Keys
+from service.store.store import Store
 from service.testing.simulator import Simulator, running
 from service.worker.worker import Worker
 from tests.waiting import wait_for

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from service.store.connection import address_of
 from service.store.inbox.audit import totals
-from service.store.inbox.healing import state_of
+from service.store.inbox.healing import HealState, state_of
 from service.store.inbox.maintenance import memory, queue
 from service.store.permissions import Needs
 from service.store.server_checks import replicas_of, trouble_working
@@ -127,22 +127,21 @@ async def _deployment(store: Store) -> _Deployment:
     if followed is not None:
         behind = followed.behind(store.replicas)
         gauges.append(("ringback_replicas_behind", "Replicas that do not follow, or that are missing.", behind))
-    has_healed = healing is not None and healing.turn_at is not None
-    gauges += [
-        (
-            "ringback_healed_until_seconds",
-            "Time until which Telnyx's deliveries were looked at, 0 before the first turn of healing.",
-            healing.until if healing is not None and has_healed else 0,
-        ),
-        (
-            "ringback_unhealed_events",
-            "Events that the latest turn of healing could not heal.",
-            healing.failed if healing is not None else 0,
-        ),
-    ]
+    gauges += _healing_gauges(healing)
     told = [(name, f"{meaning} {_ANY}", value) for name, meaning, value in gauges]
     healed = healing.healed if healing is not None else 0
     return _Deployment([(*answers, 1), *told], asdict(counted.counters), healed, queued.turns)
+
+
+def _healing_gauges(healing: HealState | None) -> list[tuple[str, str, float]]:
+    """Return the gauges of healing, 0 before its first turn."""
+    until = "Time until which Telnyx's deliveries were looked at, 0 before the first turn of healing."
+    failed = "Events that the latest turn of healing could not heal."
+    has_healed = healing is not None and healing.turn_at is not None
+    return [
+        ("ringback_healed_until_seconds", until, healing.until if healing is not None and has_healed else 0),
+        ("ringback_unhealed_events", failed, healing.failed if healing is not None else 0),
+    ]
 
 
 def health_routes(

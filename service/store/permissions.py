@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from service.store.keys import Keys
 from service.store.scripts import all_texts, script
-from service.store.store import Keys, Store
+from service.store.store import Store
 
 WORKER_COMMANDS = frozenset(
     {"BLPOP", "DEL", "EXEC", "EXISTS", "EXPIRE", "GET", "HGET", "HGETALL", "HINCRBY", "HSCAN", "HSET", "HSETNX"}

@@ -28,7 +28,8 @@ from service.security.masking import describe_error
 from service.settings import InvalidSettings, Settings, load
 from service.store.connection import connect, locate
 from service.store.inbox.accept import NewEvent, accept
-from service.store.store import Keys, Store
+from service.store.keys import Keys
+from service.store.store import Store
 from service.worker.handler_metrics import HandlerMetrics
 from service.worker.load_router import load_router
 from service.worker.open_processor import open_processor

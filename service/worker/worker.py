@@ -24,10 +24,11 @@ from service.store.inbox.dead_letters import quarantine
 from service.store.inbox.leases import ClaimedEvents, ClaimRequest, claim
 from service.store.inbox.silence import latest_silence
 from service.store.inbox.wake_up import claim_when_woken
+from service.store.keys import Keys
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
 from service.store.server_checks import check_server, describe_refusals, require_usable
-from service.store.store import ARQ_JOB, Keys, Store, check_cancelled, end_task
+from service.store.store import ARQ_JOB, Store, check_cancelled, end_task
 from service.worker import arq_compat
 from service.worker.abandonment import abandonment
 from service.worker.handler_metrics import HandlerMetrics
@@ -82,18 +83,16 @@ class Worker(arq.worker.Worker):
         await self._stack.enter_async_context(serving_health(settings, self._store, probing_store, registry))
         self._started_at = await self._retry(partial(server_time, probing_store.redis))
         await self._retry(self._check_server)
-        self._processor = await self._stack.enter_async_context(
-            open_processor(
-                settings,
-                self._router,
-                self._redis_url,
-                store=self._store,
-                handlers_store=BatchingStore.of(
-                    self._connect(arq_compat.COMMAND_TIMEOUT, connections=self._most), settings
-                ),
-                metrics=self._metrics,
-            )
+        handlers_store = BatchingStore.of(self._connect(arq_compat.COMMAND_TIMEOUT, connections=self._most), settings)
+        opened = open_processor(
+            settings,
+            self._router,
+            self._redis_url,
+            store=self._store,
+            handlers_store=handlers_store,
+            metrics=self._metrics,
         )
+        self._processor = await self._stack.enter_async_context(opened)
         await self._retry(self.processor.ordering.register)
         maintenance = Maintenance(settings, self._store, self.processor.leases.worker, BlockMetrics(registry))
         sender = NotificationSender(self._store, open_teller(settings), maintenance.notices_due)

@@ -20,7 +20,8 @@ from service.store.connection import locate
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
-from service.store.store import Keys, Store
+from service.store.keys import Keys
+from service.store.store import Store
 from tests.stack import make_settings, place
 
 T = TypeVar("T")

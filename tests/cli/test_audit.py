@@ -12,8 +12,9 @@ from service.store.inbox.accept import Counts, NewEvent, accept, cancel, pack_ev
 from service.store.inbox.audit import MOST_COUNTS, PAGE, audit
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
+from service.store.keys import Keys
 from service.store.scripts import script
-from service.store.store import ARQ_JOB, Keys, Store
+from service.store.store import ARQ_JOB, Store
 from tests.cli.deployment import Deployment
 from tests.pending import at_once
 

@@ -13,7 +13,7 @@ from service.security.encryption import PLAIN, Sealer, parse_keys
 from service.store.inbox import accept
 from service.store.inbox.accept import find
 from service.store.inbox.audit import audit
-from service.store.store import Keys
+from service.store.keys import Keys
 from tests.guarantees.private_events import HANDLERS, Private, add_faults, deliver_all, register
 from tests.processes.fleet import NAMESPACE, Fleet, open_fleet
 from tests.processes.running import ringback

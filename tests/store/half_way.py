@@ -8,7 +8,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from service.store.store import ARQ_JOB, Keys, Store
+from service.store.keys import Keys
+from service.store.store import ARQ_JOB, Store
 from tests.pending import pending
 
 T = 1_790_000_000_000

@@ -28,10 +28,11 @@ from service.store.inbox.accept import counts
 from service.store.inbox.audit import audit
 from service.store.inbox.handler_times import merged, read_times
 from service.store.inbox.healing import state_of
+from service.store.keys import Keys
 from service.store.operators import issues, sessions
 from service.store.operators.audit_log import audit_entries
 from service.store.operators.bulk_jobs import read_jobs
-from service.store.store import Keys, Store
+from service.store.store import Store
 from tests.cli.at_stack import run_at
 from tests.stack import Stack, open_host, open_stack
 from tests.store.release_data import (
