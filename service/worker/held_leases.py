@@ -78,6 +78,8 @@ class Blockage:
         return self.earlier + self.seconds()
 
 
+ABANDONED_WITHIN = 1.0
+"""Seconds within which the renewer's thread abandons an overdue event."""
 OVERDUE = 5.0
 """Seconds past its handlers' time-outs for which an event keeps its lease."""
 MAX_BLOCKED = 10
@@ -122,6 +124,17 @@ class ActiveEvent:
         now = time.monotonic()
         blocked = self.blocked_by_others()
         return not self.finishing and now >= min(self.began + self.timeout + OVERDUE + blocked, self._latest_end())
+
+    def is_abandoned(self) -> bool:
+        """Return whether the lease is lost, or the renewer's thread is about to abandon an overdue event.
+
+        A call that holds the interpreter's lock holds up the thread too. The thread names the blocking handler only
+        while the loop stands. So this waits without a turn of the loop.
+        """
+        until = time.monotonic() + ABANDONED_WITHIN
+        while self.is_overdue() and not self.lost and time.monotonic() < until:
+            time.sleep(0.01)
+        return self.lost
 
     def is_starved(self) -> bool:
         """Return whether it got no time, as the handler of another event blocks the loop for too long."""

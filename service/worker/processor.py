@@ -253,7 +253,7 @@ class Processor:
         Raises:
             LeaseLost: nothing was recorded.
         """
-        if running.lost:
+        if running.is_abandoned():
             raise LeaseLost
         running.finishing = release
         if release:

@@ -81,7 +81,7 @@ SMOKE = MUTANTS[:1]
 def survives(folder: Path, file: str, before: str, after: str, tests: tuple[str, ...] = TESTS) -> bool:
     """Whether the tests pass on a copy in which a script's text is replaced wherever it stands."""
     copy = folder / "copy"
-    for part in ("service", "handlers", "tests", "pyproject.toml"):
+    for part in ("service", "handlers", "tests", "docs", "pyproject.toml"):
         source = ROOT / part
         if source.is_dir():
             shutil.copytree(source, copy / part, dirs_exist_ok=True)

@@ -17,8 +17,13 @@ async def come(store: Store) -> None:
     await accept.accept(store, [accept.NewEvent("an-event", "test.x", b'{"data":{}}', "webhook")])
 
 
-async def is_waiting(store: Store) -> None:
-    while not any(each["cmd"] == "blpop" for each in await store.redis.client_list()):  # noqa: ASYNC110
+async def is_waiting(store: Store, *, with_claim: bool = False) -> None:
+    """Wait until the server holds the wait, and the claim behind it where one was sent."""
+
+    def is_there(client: dict[str, str]) -> bool:
+        return client["cmd"] == "blpop" and (not with_claim or int(client["qbuf"]) > 0)
+
+    while not any(map(is_there, await store.redis.client_list())):  # noqa: ASYNC110
         await asyncio.sleep(0.001)
 
 
@@ -47,6 +52,7 @@ def test_an_event_that_comes_while_nothing_runs_is_claimed_with_the_wake_up(stac
     async def meanwhile(store: Store, over: asyncio.Event) -> None:
         await is_waiting(store)
         over.set()
+        await is_waiting(store, with_claim=True)
         await come(store)
 
     claimed = waited(stack, meanwhile)

@@ -19,7 +19,7 @@ return answer_each(1, function(id)
   end
   local had = redis.call('HDEL', event, 'body')
   redis.call('HDEL', event, 'numbers', 'order')
-  if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+')) end
+  if f[2] then redis.call('HSET', event, 'arrived_by', f[2]:match('^%S+') or '') end
   for _, name in ipairs(handlers_of(event)) do
     local handler = handler_of(redis.call('HGET', event, 'h:' .. name))
     handler.error, handler.runs = nil, nil
