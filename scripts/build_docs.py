@@ -30,11 +30,12 @@ LINK = re.compile(r"(?<=\]\()(?!https?:|#)[^)#\s]+")
 def stage() -> None:
     """Copy all pages into one tree, and write those that come from the code."""
     shutil.rmtree(BUILD, ignore_errors=True)
-    for file, place in _sources().items():
+    places = _sources()
+    for file, place in places.items():
         (STAGE / place).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(file, STAGE / place)
         if file.suffix == ".md":
-            (STAGE / place).write_text(_relinked(file))
+            (STAGE / place).write_text(_relinked(file, places))
     (STAGE / "commands.md").write_text(commands_page())
     (STAGE / "handler-api.md").write_text(api_page())
 
@@ -48,9 +49,8 @@ def _sources() -> dict[Path, str]:
     return {file: place for file, place in files.items() if file.is_file() and "__pycache__" not in file.parts}
 
 
-def _relinked(page: Path) -> str:
+def _relinked(page: Path, places: dict[Path, str]) -> str:
     """Return a page with the links that it has on the site. A link to code leads to the repository."""
-    places = _sources()
 
     def target(link: re.Match[str]) -> str:
         file = (page.parent / link[0]).resolve()
