@@ -14,8 +14,8 @@ _NUMBERS = itertools.count(uuid.uuid4().int)
 
 
 def fresh_number() -> str:
-    """A number that nothing else in this process uses (in the range reserved for fiction)."""
-    return f"+1312555{next(_NUMBERS) % 10_000_000:07d}"
+    """A number of the valid length that nothing else in this process uses."""
+    return f"+1312{2_000_000 + next(_NUMBERS) % 8_000_000}"
 
 
 def envelope(event_type: str, payload: Body, *, event_id: str | None = None, attempt: int = 1) -> Body:

@@ -76,7 +76,7 @@ def test_every_sample_is_accepted_and_handled_without_a_fault(stack: Stack) -> N
 
 
 def test_follow_shows_the_timeline_until_the_event_has_ended(stack: Stack, trigger: Any) -> None:
-    number = fresh_number()[:12]
+    number = fresh_number()
     stack.start_worker(built_in, sms_from="+13125550199")
     ran = trigger("rcs.failed", "--number", number, "--follow")
     assert ran.code == 0, ran.stderr

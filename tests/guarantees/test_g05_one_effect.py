@@ -130,9 +130,9 @@ def payload(fleet: Fleet, number: str) -> dict[str, Any]:
 @pytest.mark.parametrize("step", effect_steps.STEPS)
 def test_a_worker_killed_between_two_steps_does_it_once(fleet: tuple[str, Fleet], step: str) -> None:
     operation, deployment = fleet
-    number = fresh_number()[:12]
+    number = fresh_number()
     if operation == "codes" and not len(deployment.simulator.account.hosted_orders):
-        create_order(deployment, fresh_number()[:12])
+        create_order(deployment, fresh_number())
     before = len(changes(deployment))
     event = envelope(f"test.{operation}", payload(deployment, number))
     if step == "request sent":
