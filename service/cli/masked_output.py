@@ -30,6 +30,13 @@ def print_json(value: Any, *, reveal: bool) -> None:
     say_json(shown_within(_plain(value), reveal=reveal))
 
 
+def say_fields(value: Any, *, reveal: bool) -> None:
+    """Print the set fields of an answer of Telnyx's, each on a line."""
+    for field, each in shown_within(_plain(value), reveal=reveal).items():
+        if each is not None:
+            say(f"{field}: {_in_words(each)}")
+
+
 def shown(number: str | None, *, reveal: bool) -> str:
     """Return a number as it may be shown, or `-` where there is none."""
     if number is None:
@@ -46,3 +53,9 @@ def shown_within(value: Any, *, reveal: bool) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.to_dict(mode="json") if hasattr(value, "to_dict") else value
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_in_words(each)}" for name, each in value.items() if each is not None)
+    return str(value)

@@ -3,13 +3,11 @@
 Source: OpenAPI `TFVerificationRequest`, with the descriptions of its fields.
 """
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from telnyx.types.messaging_tollfree.verification import UseCaseCategories, Volume
 from telnyx.types.messaging_tollfree.verification.toll_free_verification_entity_type import (
     TollFreeVerificationEntityType,
@@ -20,10 +18,14 @@ from service.registrations.submission_fields import (
     Email,
     InvalidSubmission,
     PhoneNumber,
+    SubmissionTable,
     Text,
     Url,
     matching,
+    meant,
     one_of,
+    read_table,
+    wire_names,
 )
 
 _STATE_NAMES = """
@@ -64,26 +66,20 @@ def _list_of(field: str) -> BeforeValidator:
 TollFree = Annotated[Text, matching(_TOLL_FREE, "must be a toll-free number such as +18005550100")]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", hide_input_in_errors=True, populate_by_name=True, alias_generator=to_camel
-    )
-
-
-class SubmittedNumber(_Part):
+class SubmittedNumber(SubmissionTable):
     """One number to verify."""
 
     phone_number: TollFree
 
 
-class SampleImage(_Part):
+class SampleImage(SubmissionTable):
     """The address of a picture of the opt-in."""
 
     url: Annotated[str, Field(max_length=2083), matching(URL, "must be an address with its scheme")]
 
 
-class TollFreeSubmission(_Part):
-    """A request, by Telnyx's names (`businessName`) or the SDK's (`business_name`). 18 fields are required."""
+class TollFreeSubmission(SubmissionTable):
+    """A request. 18 fields are required."""
 
     business_name: Text
     corporate_website: Url
@@ -129,12 +125,8 @@ class TollFreeSubmission(_Part):
             raise ValueError("campaignVerifyAuthorizationToken: the use case Political needs one")
         return self
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the arguments of the SDK's `create`."""
-        return self.model_dump(exclude_none=True)
 
-
-WIRE_NAMES: Mapping[str, str] = {name: field.alias or name for name, field in TollFreeSubmission.model_fields.items()}
+WIRE_NAMES = wire_names(TollFreeSubmission)
 """Telnyx's name of each field, by the SDK's."""
 
 
@@ -144,10 +136,7 @@ def read_submission(fields: Mapping[str, Any]) -> TollFreeSubmission:
     Raises:
         InvalidSubmission: a field is missing, unknown or does not fit.
     """
-    try:
-        return TollFreeSubmission.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidSubmission(_problems(error)) from None
+    return read_table(TollFreeSubmission, fields)
 
 
 REGISTRATION = ("businessRegistrationNumber", "businessRegistrationType", "businessRegistrationCountry")
@@ -172,27 +161,5 @@ def known_field(name: str) -> str:
     """
     field = WIRE_NAMES.get(name, name)
     if field not in WIRE_NAMES.values():
-        raise InvalidSubmission({name: f"there is no such field{_meant(name)}"})
+        raise InvalidSubmission({name: f"there is no such field{meant(name, WIRE_NAMES)}"})
     return field
-
-
-def _problems(error: ValidationError) -> dict[str, str]:
-    """Return each field's first problem, without the given value."""
-    problems: dict[str, str] = {}
-    for each in error.errors(include_input=False, include_url=False):
-        field = WIRE_NAMES.get(str(each["loc"][0]), str(each["loc"][0])) if each["loc"] else ""
-        said = each["msg"].removeprefix("Value error, ")
-        if not field:
-            field, _, said = said.partition(": ")
-        if each["type"] == "extra_forbidden":
-            said = f"there is no such field{_meant(field)}"
-        if each["type"] == "missing":
-            said = "is required"
-        problems.setdefault(field, said)
-    return problems
-
-
-def _meant(field: str) -> str:
-    known = [*WIRE_NAMES, *WIRE_NAMES.values()]
-    near = difflib.get_close_matches(field, known, n=1)
-    return f": did you mean {near[0]}?" if near else ""

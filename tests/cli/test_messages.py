@@ -167,3 +167,19 @@ def test_a_number_that_said_stop_gets_no_message_of_a_group(stack: Stack) -> Non
     ran = run_at(stack, "messages", "send", NUMBER, "+13125550502", "--text", TEXT, "--from", SMS_FROM, "--yes")
     assert (ran.code, "has said STOP: nothing was sent" in ran.stderr) == (1, True)
     assert len(stack.simulator.account.messages) == 0
+
+
+def test_an_assistant_begins_a_conversation_once_under_its_key(stack: Stack) -> None:
+    words = ("messages", "assistant", "assistant-1", NUMBER, "--text", TEXT, "--from", SMS_FROM)
+    assert run_at(stack, *words, answer="n\n").code == 1
+    for ran in [run_at(stack, *words, "--key", "mine", "--yes") for _ in range(2)]:
+        assert (ran.code, "begun: conversation" in ran.stdout, NUMBER in ran.stdout) == (0, True, False), ran
+    [message] = stack.simulator.account.messages
+    assert (message.type, message.text) == ("SMS", TEXT)
+    by_whatsapp = ("messages", "assistant", "assistant-1", NUMBER, "--from", SMS_FROM, "--channel", "whatsapp", "--yes")
+    assert run_at(stack, *by_whatsapp).code == 2
+    assert run_at(stack, *by_whatsapp, "--text", "Remind of the appointment").code == 0
+    assert [each.type for each in stack.simulator.account.messages] == ["SMS", "WHATSAPP"]
+    stack.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", None, "message")], now=1.0))
+    refused = run_at(stack, *words, "--yes")
+    assert (refused.code, "has said STOP: nothing was sent" in refused.stderr) == (1, True)

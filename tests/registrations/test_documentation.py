@@ -12,6 +12,8 @@ from service import Router
 from service.cli import app
 from service.registrations import rcs_limits
 from service.registrations.rcs_submission import read_file
+from service.registrations.submission_fields import read_table
+from service.registrations.ten_dlc.submissions import TenDlcBrand, TenDlcCampaign
 from service.registrations.toll_free_submission import read_submission
 from service.registrations.toll_free_wording import doubts, refuse_wrong_opt_in
 
@@ -27,6 +29,12 @@ def test_the_submission_that_is_shown_is_one_without_a_doubt() -> None:
     submission = read_submission(tomllib.loads(block("toml")))
     refuse_wrong_opt_in(submission)
     assert list(doubts(submission)) == []
+
+
+def test_the_10dlc_brand_and_campaign_that_are_shown_fit() -> None:
+    brand = read_table(TenDlcBrand, tomllib.loads(block("toml", "displayName")))
+    campaign = read_table(TenDlcCampaign, tomllib.loads(block("toml", "brandId")))
+    assert (brand.company_name, campaign.usecase) == ("Acme LLC", "MIXED")
 
 
 def test_the_rcs_brand_and_agent_that_are_shown_are_without_a_doubt() -> None:

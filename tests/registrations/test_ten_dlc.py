@@ -269,16 +269,16 @@ def test_a_poll_finds_lost_numbers_and_failed_assignments(stack: Stack, client: 
 
 
 @pytest.mark.parametrize(
-    ("step", "payload", "status"),
+    ("step", "payload", "mend"),
     [
-        ("REGISTRATION_FAILED", {"type": "REGISTRATION", "status": "failed", "reasons": ["The EIN is wrong"]}, None),
-        ("VETTING_FAILED", {"type": "ORDER_EXTERNAL_VETTING", "status": "failed"}, None),
-        ("UNVERIFIED", {"type": "TCR_BRAND_UPDATE", "eventType": "BRAND_REVET", "status": "success"}, None),
+        ("REGISTRATION_FAILED", {"type": "REGISTRATION", "status": "failed", "reasons": ["The EIN is wrong"]}, "show"),
+        ("VETTING_FAILED", {"type": "ORDER_EXTERNAL_VETTING", "status": "failed"}, "brand vettings"),
+        ("UNVERIFIED", {"type": "TCR_BRAND_UPDATE", "eventType": "BRAND_REVET", "status": "success"}, "brand revet"),
     ],
 )
 @pytest.mark.parametrize("is_flat", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_brand_that_needs_somebody_is_told_of_once(
-    stack: Stack, client: telnyx.Telnyx, step: Any, payload: dict[str, Any], status: None, *, is_flat: bool
+    stack: Stack, client: telnyx.Telnyx, step: Any, payload: dict[str, Any], mend: str, *, is_flat: bool
 ) -> None:
     stack.start_worker(ROUTER)
     brand = new_brand(client, stack.simulator)
@@ -289,7 +289,7 @@ def test_a_brand_that_needs_somebody_is_told_of_once(
     wait_for(lambda: changes(stack, BRAND))
     poll(stack, "second")
     assert steps(stack, BRAND) == [("VERIFIED", step)]
-    assert "ringback campaigns list" in told(stack, step)
+    assert f"ringback campaigns {mend} {brand}" in told(stack, step)
 
 
 def test_an_event_that_names_nothing_that_exists_makes_all_be_read(stack: Stack, client: telnyx.Telnyx) -> None:

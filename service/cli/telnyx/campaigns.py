@@ -12,6 +12,8 @@ from service.cli.connections import load_for_change, with_redis
 from service.cli.masked_output import print_json, show_list, shown
 from service.cli.options import JsonOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, fail, say
+from service.cli.telnyx.brands import brand
+from service.cli.telnyx.campaign_changes import deactivate, submit, unassign
 from service.cli.telnyx.session import with_telnyx
 from service.outbound.errors import classify_error
 from service.processes.data_folder import NotRunning
@@ -67,6 +69,9 @@ def show(campaign_id: CampaignId, *, as_json: JsonOption = False, reveal: Reveal
         _show_details(found, reveal=reveal)
 
 
+campaigns.command("submit")(submit)
+
+
 @campaigns.command("appeal")
 def appeal(
     campaign_id: CampaignId,
@@ -108,6 +113,11 @@ def assign(campaign_id: CampaignId, numbers: Numbers, *, yes: YesOption = False,
     if failed:
         raise typer.Exit(1)
     say(f"→ ringback campaigns show {campaign.id}")
+
+
+campaigns.command("unassign")(unassign)
+campaigns.command("deactivate")(deactivate)
+campaigns.add_typer(brand, name="brand")
 
 
 def _assign(campaign_id: str, number: str, *, reveal: bool) -> bool:

@@ -13,6 +13,7 @@ from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, show_list, shown
 from service.cli.options import E164Argument, JsonOption, LimitOption, RevealOption, YesOption, e164
 from service.cli.output import confirm, say
+from service.cli.telnyx.message_assistant import assistant
 from service.cli.telnyx.message_sending import group, send
 from service.cli.telnyx.message_status import status
 from service.cli.telnyx.session import check_sms, first_rows, sender_of, with_telnyx, with_telnyx_and_redis
@@ -70,6 +71,7 @@ def show(message_id: MessageId, *, reveal: RevealOption = False) -> None:
 messages.command("status")(status)
 messages.command("send")(send)
 messages.command("group")(group)
+messages.command("assistant")(assistant)
 
 
 @messages.command("schedule")

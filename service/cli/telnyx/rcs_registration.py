@@ -10,7 +10,7 @@ import typer
 from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx, NotFoundError
 
-from service.cli.masked_output import print_json, show_list, shown, shown_within
+from service.cli.masked_output import print_json, say_fields, show_list, shown, shown_within
 from service.cli.options import JsonOption, RevealOption, YesOption, e164
 from service.cli.output import BAD_USAGE, Cell, confirm, fail, say
 from service.cli.telnyx.rcs import rcs
@@ -44,7 +44,7 @@ def brands(brand_id: BrandId = None, *, as_json: JsonOption = False, reveal: Rev
     """
     if brand_id is not None:
         one = with_telnyx(lambda telnyx: telnyx.rcs.brands.retrieve(brand_id))
-        print_json(one, reveal=reveal) if as_json else _say_fields(one, reveal=reveal)
+        print_json(one, reveal=reveal) if as_json else say_fields(one, reveal=reveal)
         return
     found = list_of(with_telnyx(lambda telnyx: _and_tell(telnyx, telnyx.rcs.brands.list)))
     none = "There are no brands: `ringback rcs register FILE` creates one."
@@ -250,20 +250,8 @@ def _carriers(agent: Any, *, reveal: bool) -> list[str]:
     ]
 
 
-def _say_fields(found: Any, *, reveal: bool) -> None:
-    for field, value in shown_within(found.to_dict(mode="json"), reveal=reveal).items():
-        if value is not None:
-            say(f"{field}: {_in_words(value)}")
-
-
 def _say_agent(agent: Any, *, reveal: bool) -> None:
     say(f"{agent.display_name} ({agent.agent_id}): {agent.status}", f"brand: {agent.brand_id}")
     say(*(f"{name}: {answer.lower()}" for name, answer in sections_of(agent).items()), *_carriers(agent, reveal=reveal))
     for each in agent.test_devices or ():
         say(f"test number {shown(each.phone_number, reveal=reveal)}: {each.invite_status.lower()}")
-
-
-def _in_words(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_in_words(each)}" for name, each in value.items() if each is not None)
-    return str(value)

@@ -18,7 +18,7 @@ from service.registrations.status_changes import Known, Reading, Status
 from service.registrations.ten_dlc import kinds
 from service.registrations.ten_dlc.updates import Said
 
-_NO_SUCH_ID = (400, 404, 422)
+NO_SUCH_ID = (400, 404, 422)
 """Answers to an id that is none of these. A registry's id is no UUID."""
 
 
@@ -235,5 +235,5 @@ def _version(status: Status, *more: str | None) -> str:
 
 
 def _raise_unless_unknown(error: APIStatusError, also: tuple[int, ...] = ()) -> None:
-    if error.status_code not in (*_NO_SUCH_ID, *also):
+    if error.status_code not in (*NO_SUCH_ID, *also):
         raise error

@@ -41,8 +41,9 @@ def create_app(simulator: Simulator) -> Starlette:
     Webhooks are delivered while the app's lifespan lasts.
     """
     operations = [
-        Route(PREFIX + operation.path, _endpoint(simulator, operation), methods=[operation.method])
+        Route(PREFIX + path, _endpoint(simulator, operation), methods=[operation.method])
         for operation in OPERATIONS
+        for path in operation.paths
     ]
     absent = [
         Route(PREFIX + each.path, _endpoint(simulator, each), methods=[each.method]) for each in absent_operations()

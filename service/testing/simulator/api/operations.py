@@ -32,6 +32,7 @@ class Operation:
 
     An `idempotent` one honours `Idempotency-Key`. `reused_key` is the status for a key that was used for another
     request. For the statuses in `single_error` the document shows one error as the whole body, beside the usual list.
+    `also` are other paths of the same operation.
     """
 
     method: str
@@ -40,6 +41,12 @@ class Operation:
     idempotent: bool = False
     single_error: tuple[int, ...] = ()
     reused_key: int = 422
+    also: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All paths at which it answers."""
+        return (self.path, *self.also)
 
 
 _ORDERS = "/messaging_hosted_number_orders"
@@ -66,11 +73,9 @@ OPERATIONS = (
     Operation("GET", "/messages/group/{message_id}", sending_by_kind.list_group),
     Operation("POST", "/messages/rcs", rich_sending.send_rcs, idempotent=True),
     Operation("POST", "/messages/whatsapp", rich_sending.send_whatsapp, idempotent=True),
-    Operation("GET", _WINDOW, rich_sending.retrieve_window),
     # The SDK writes the version twice, but not everywhere. Source: SDK 4.189, `whatsapp.phone_numbers`.
-    Operation("GET", f"/v2{_WINDOW}", rich_sending.retrieve_window),
-    Operation("GET", "/v2/whatsapp/phone_numbers", whatsapp_numbers.list_numbers),
-    Operation("GET", "/whatsapp/phone_numbers", whatsapp_numbers.list_numbers),
+    Operation("GET", f"/v2{_WINDOW}", rich_sending.retrieve_window, also=(_WINDOW,)),
+    Operation("GET", "/v2/whatsapp/phone_numbers", whatsapp_numbers.list_numbers, also=("/whatsapp/phone_numbers",)),
     Operation("GET", "/whatsapp/phone_numbers/{phone_number}", whatsapp_numbers.retrieve_number),
     Operation("DELETE", _WHATSAPP_NUMBER, whatsapp_numbers.delete_number),
     Operation("POST", f"{_WHATSAPP_NUMBER}/verify", whatsapp_numbers.verify_number),
