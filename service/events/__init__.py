@@ -15,6 +15,7 @@ from service.events.rcs_registrations import (
     RcsAgentStatusChanged,
     RcsBrandStatusChanged,
     RcsCarrierApprovalStatusChanged,
+    RcsTestDeviceStatusChanged,
 )
 from service.events.registrations import (
     BrandStatusChanged,
@@ -48,6 +49,7 @@ __all__ = [
     "RcsAgentStatusChanged",
     "RcsBrandStatusChanged",
     "RcsCarrierApprovalStatusChanged",
+    "RcsTestDeviceStatusChanged",
     "Reason",
     "TenDlcUpdate",
     "TolerantModel",

@@ -51,3 +51,11 @@ class RcsCarrierApprovalStatusChanged(_Changed):
     display_name: str | None = None
     carrier: str | None = None
     scope_type: str | None = None
+
+
+class RcsTestDeviceStatusChanged(_Changed):
+    """A change of the answer of a test number to an agent's invitation: PENDING, ACCEPTED or DECLINED."""
+
+    agent_id: str | None = None
+    display_name: str | None = None
+    phone_number: str | None = None

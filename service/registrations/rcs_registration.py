@@ -19,7 +19,7 @@ from service.store.facts.rcs_agents import AgentStanding, agent_standings, note_
 from service.store.facts.remembered import all_known, compare_and_set, snapshot
 from service.store.store import Store
 
-BRAND, AGENT, APPROVAL = "rcs_brand", "rcs_agent", "rcs_carrier_approval"
+BRAND, AGENT, APPROVAL, DEVICE = "rcs_brand", "rcs_agent", "rcs_carrier_approval", "rcs_test_device"
 NEEDS_PERSON = frozenset({"REJECTED", "FAILED"})
 BRAND_UNDER_REVIEW = frozenset({"CONFIGURED", "SUBMITTED", "REVIEWING", "VETTING"})
 AGENT_UNDER_REVIEW = frozenset({"SUBMITTED", "VERIFYING", "LAUNCHING", "LAUNCHED"})
@@ -30,11 +30,11 @@ _ACCOUNT = ("rcs_registration", "account")
 """The kind and name under which it is kept that all registrations of the account were read once."""
 SECTIONS = ("basics", "campaign", "testing")
 MOST_AT_ONCE = 25
-"""Changed brands, agents and approvals that one run reads, so that it stays well within a handler's time-out."""
+"""Changed brands, agents, approvals and devices that one run reads. It stays well within a handler's time-out."""
 
 
 def followed(store: Store, kind: str) -> Followed:
-    """Return the known states of all brands, agents or carrier approvals."""
+    """Return the known states of all brands, agents, carrier approvals or test devices."""
     return Followed(store, kind, NEEDS_PERSON)
 
 
@@ -46,7 +46,7 @@ def sections_of(agent: Any) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class _Subject:
-    """One registration that may have changed since it was last read. An approval has its agent.
+    """One registration that may have changed since it was last read. An approval and a test device have their agent.
 
     `is_news`: its first sight is a change too, since its account or its agent was read before.
     """
@@ -125,14 +125,17 @@ async def _changed_brands(store: Store, brands: Iterable[Any], *, account_known:
 
 
 async def _changed_agents(store: Store, agents: Iterable[Any], *, account_known: bool) -> list[_Subject]:
-    """Return the changed agents, each behind its approvals: an agent that is known has all of these read before."""
-    known, approvals = await followed(store, AGENT).versions(), await followed(store, APPROVAL).versions()
+    """Return the changed agents, each behind its approvals and devices: those of a known agent were all read before."""
+    known, approvals, devices = [await followed(store, each).versions() for each in (AGENT, APPROVAL, DEVICE)]
     found = []
     for agent in agents:
         is_news = account_known or agent.agent_id in known
         rows: Sequence[Any] = agent.carrier_approvals or ()
         changed = [each for each in rows if approvals.get(each.approval_id) != _of_approval(each, agent).version]
         found += [_Subject(APPROVAL, each.approval_id, agent, is_news) for each in changed]
+        testers: Sequence[Any] = agent.test_devices or ()
+        answered = [each for each in testers if devices.get(each.test_device_id) != _of_device(each, agent).version]
+        found += [_Subject(DEVICE, each.test_device_id, agent, is_news) for each in answered]
         if known.get(agent.agent_id) != _of_agent(agent).version:
             found.append(_Subject(AGENT, agent.agent_id, is_news=account_known))
     return found
@@ -160,7 +163,13 @@ async def _read_approval(telnyx: AsyncTelnyx, approval: _Subject) -> Reading:
     return next((_of_approval(each, approval.agent) for each in rows), Reading([], {}))
 
 
-_READERS = {BRAND: _read_brand, AGENT: _read_agent, APPROVAL: _read_approval}
+async def _read_device(telnyx: AsyncTelnyx, device: _Subject) -> Reading:
+    devices: list[Any] = list_of(await telnyx.rcs.agents.test_devices.list(device.agent.agent_id))
+    rows = (each for each in devices if each.test_device_id == device.id)
+    return next((_of_device(each, device.agent) for each in rows), Reading([], {}))
+
+
+_READERS = {BRAND: _read_brand, AGENT: _read_agent, APPROVAL: _read_approval, DEVICE: _read_device}
 
 
 def _of_brand(brand: Any) -> Reading:
@@ -178,6 +187,11 @@ def _of_approval(approval: Any, agent: Any) -> Reading:
     status = Status(approval.status, approval.rejected_reason)
     named = {"agent_id": agent.agent_id, "display_name": agent.display_name}
     return _reading(status, **named, carrier=approval.carrier, scope_type=approval.scope_type)
+
+
+def _of_device(device: Any, agent: Any) -> Reading:
+    named = {"agent_id": agent.agent_id, "display_name": agent.display_name}
+    return _reading(Status(device.invite_status), **named, phone_number=device.phone_number)
 
 
 def _reading(status: Status, **details: Any) -> Reading:

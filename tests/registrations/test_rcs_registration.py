@@ -11,7 +11,12 @@ import telnyx
 from handlers import rcs_registration
 from service import Router, clock
 from service.cli.signed_delivery import deliver
-from service.events import RcsAgentStatusChanged, RcsBrandStatusChanged, RcsCarrierApprovalStatusChanged
+from service.events import (
+    RcsAgentStatusChanged,
+    RcsBrandStatusChanged,
+    RcsCarrierApprovalStatusChanged,
+    RcsTestDeviceStatusChanged,
+)
 from service.ingress.app import create_app
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.security.encryption import Sealer
@@ -20,6 +25,7 @@ from service.settings.development_key import make_key
 from service.store.facts.remembered import CARRIER, Capability
 from service.store.inbox import accept
 from service.store.inbox.audit import audit
+from service.store.inbox.erasure import erase
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
 from service.testing.samples import payload_in, sample
@@ -32,7 +38,7 @@ from tests.testing.simulator.registration import AGENT, BRAND, CAMPAIGN, TESTING
 
 ROUTER = Router(rcs_registration.router)
 POLL = "ringback.cron.rcs_registration_poll"
-KINDS = ("rcs_brand", "rcs_agent", "rcs_carrier_approval")
+KINDS = ("rcs_brand", "rcs_agent", "rcs_carrier_approval", "rcs_test_device")
 
 
 @pytest.fixture
@@ -206,6 +212,7 @@ def test_an_account_without_registration_is_no_error(stack: Stack, status: int) 
         ("rcs.agent-live", RcsAgentStatusChanged, "LIVE"),
         ("rcs.agent-rejected", RcsAgentStatusChanged, "REJECTED"),
         ("rcs.carrier-rejected", RcsCarrierApprovalStatusChanged, "REJECTED"),
+        ("rcs.tester-declined", RcsTestDeviceStatusChanged, "DECLINED"),
     ],
 )
 def test_a_sample_has_the_fields_of_what_is_raised(
@@ -214,9 +221,11 @@ def test_a_sample_has_the_fields_of_what_is_raised(
     stack.start_worker(ROUTER)
     shown = payload_in(sample(name))
     assert model.model_validate(shown).status == status
-    agent = new_agent(stack, client)
+    agent, device = new_agent(stack, client), fresh_number()
     launch(client, agent)
+    client.rcs.agents.test_devices.create(agent, phone_number=device)
     poll(stack, "first")
+    stack.simulator.decide_rcs_agent(agent, phone_number=device, decision="DECLINED")
     stack.simulator.decide_rcs_agent(agent, section="campaign", decision="REJECTED")
     stack.simulator.decide_rcs_agent(agent, carrier="AT&T", decision="REJECTED", reason="No")
     [brand] = stack.simulator.account.rcs_brands
@@ -225,6 +234,23 @@ def test_a_sample_has_the_fields_of_what_is_raised(
     kind = sample(name)["data"]["event_type"]
     raised = stack.ask(lambda store: search(store, limit=1, wanted=EventFilter(type=kind)))
     assert set(shown) == set(orjson.loads(stack.recorded(raised[0].id).body or b"")["data"]["payload"])
+
+
+def test_the_answer_of_a_test_number_is_told_once_and_erased_by_its_number(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    agent, device = new_agent(stack, client), fresh_number()
+    client.rcs.agents.submit(agent)
+    poll(stack, "first")
+    client.rcs.agents.test_devices.create(agent, phone_number=device)
+    poll(stack, "second")
+    assert [each for each in changes(stack) if each[0] == "rcs_test_device"] == []
+    stack.simulator.decide_rcs_agent(agent, phone_number=device, decision="ACCEPTED")
+    for name in ("third", "fourth"):
+        poll(stack, name)
+    answers = [each for each in changes(stack) if each[0] == "rcs_test_device"]
+    assert answers == [("rcs_test_device", "PENDING", "ACCEPTED", None)]
+    assert stack.ask(lambda store: erase(store, device)).bodies == 1
+    assert stack.ask(audit).clean
 
 
 def test_an_event_that_ringback_did_not_raise_notifies_nobody(stack: Stack) -> None:
