@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from functools import cache
 from types import MappingProxyType
@@ -59,6 +59,18 @@ def check_times(times: Mapping[str, Times], handler: Callable[..., Any]) -> None
         several = {wanted} if isinstance(wanted, int) else wanted
         if several is not None and not (several and all(first <= each <= last for each in several)):
             raise ValueError(f"{home(handler)}: @router.cron({unit}=…) takes numbers from {first} to {last}")
+
+
+def check_sources(handler: Callable[..., Any], types: Collection[str], types_from: object) -> None:
+    """Check that a handler's event types come from one place.
+
+    Raises:
+        ValueError: none or both are given.
+    """
+    if types and types_from:
+        raise ValueError(f"{home(handler)}: give @router.on(…) event types or types_from, not both")
+    if not types and not types_from:
+        raise ValueError(f"{home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
 
 
 def checked_patterns(types: Iterable[str], handler: Callable[..., Any]) -> tuple[str, ...]:

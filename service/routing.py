@@ -6,7 +6,16 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from service.handler_checks import Times, check_options, check_order, check_times, checked_patterns, home, payload_type
+from service.handler_checks import (
+    Times,
+    check_options,
+    check_order,
+    check_sources,
+    check_times,
+    checked_patterns,
+    home,
+    payload_type,
+)
 from service.settings import Settings
 from service.subscription import Lifespan, OrderedBy, Subscription, TypesFrom, Unless
 
@@ -227,10 +236,7 @@ class Router:
             raise TypeError('write @router.on("message.received"), with the event types in parentheses')
 
         def subscribe(handler: H) -> H:
-            if types and types_from:
-                raise ValueError(f"{home(handler)}: give @router.on(…) event types or types_from, not both")
-            if not types and not types_from:
-                raise ValueError(f"{home(handler)}: @router.on(…) needs an event type, a family such as 10dlc.*, or *")
+            check_sources(handler, types, types_from)
             own_name, patterns = name or handler.__name__, checked_patterns(types, handler)
             check_options(handler, name=own_name, max_attempts=max_attempts, timeout=timeout)
             check_order(handler, ordered_by)

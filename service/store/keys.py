@@ -1,11 +1,12 @@
 """The names of all keys in Redis. No other module names one."""
 
 import hashlib
+import operator
 from collections.abc import Callable
+from functools import partial
 
-
-def _names_after(beginning: str) -> Callable[[str], str]:
-    return lambda rest: beginning + rest
+NamedAfter = Callable[[str], str]
+"""Returns the key that is named after its argument."""
 
 
 class Keys:
@@ -101,57 +102,63 @@ class Keys:
     | `<ns>:user:…` | any | the handlers' own |
     """
 
+    namespace: str
+    audit_log: str
+    blocked: str
+    confirmed: str
+    counts: str
+    dashboard_secret: str
+    dead: str
+    ended: str
+    erasing: str
+    events: str
+    forgotten_until: str
+    format: str
+    heal: str
+    heal_turn: str
+    idempotency_probe: str
+    issues: str
+    jobs: str
+    jobs_due: str
+    maintenance: str
+    optout_keys: str
+    optout_times: str
+    optouts: str
+    optouts_latest_read: str
+    optouts_read: str
+    optouts_reader: str
+    paused: str
+    queue: str
+    rcs_agents: str
+    rcs_unapproved: str
+    readyz: str
+    sent_regions: str
+    under_way: str
+    url_domains: str
+    wake: str
+    workers: str
+    died: NamedAfter
+    draining: NamedAfter
+    dropped: NamedAfter
+    event: NamedAfter
+    handler_times: NamedAfter
+    job: NamedAfter
+    job_ids: NamedAfter
+    message: NamedAfter
+    rcs: NamedAfter
+    replies: NamedAfter
+    session: NamedAfter
+    sign_ins: NamedAfter
+    snapshot: NamedAfter
+    throttle: NamedAfter
+    user: NamedAfter
+
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
-        self.audit_log = f"{namespace}:audit_log"
-        self.blocked = f"{namespace}:blocked"
-        self.confirmed = f"{namespace}:confirmed"
-        self.counts = f"{namespace}:counts"
-        self.dead = f"{namespace}:dead"
-        self.ended = f"{namespace}:ended"
-        self.erasing = f"{namespace}:erasing"
-        self.dashboard_secret = f"{namespace}:dashboard_secret"
-        self.events = f"{namespace}:events"
-        self.format = f"{namespace}:format"
-        self.forgotten_until = f"{namespace}:forgotten_until"
-        self.heal = f"{namespace}:heal"
-        self.heal_turn = f"{namespace}:heal_turn"
-        self.idempotency_probe = f"{namespace}:idempotency_probe"
-        self.issues = f"{namespace}:issues"
-        self.jobs = f"{namespace}:jobs"
-        self.jobs_due = f"{namespace}:jobs_due"
-        self.maintenance = f"{namespace}:maintenance"
-        self.optout_keys = f"{namespace}:optout_keys"
-        self.optout_times = f"{namespace}:optout_times"
-        self.optouts = f"{namespace}:optouts"
-        self.optouts_latest_read = f"{namespace}:optouts_latest_read"
-        self.optouts_read = f"{namespace}:optouts_read"
-        self.optouts_reader = f"{namespace}:optouts_reader"
-        self.paused = f"{namespace}:paused"
-        self.queue = f"{namespace}:queue"
-        self.rcs_agents = f"{namespace}:rcs_agents"
-        self.rcs_unapproved = f"{namespace}:rcs_unapproved"
-        self.readyz = f"{namespace}:readyz"
-        self.sent_regions = f"{namespace}:sent_regions"
-        self.under_way = f"{namespace}:under_way"
-        self.url_domains = f"{namespace}:url_domains"
-        self.wake = f"{namespace}:wake"
-        self.workers = f"{namespace}:workers"
-        self.died = _names_after(f"{namespace}:died:")
-        self.dropped = _names_after(f"{namespace}:dropped:")
-        self.draining = _names_after(f"{namespace}:draining:")
-        self.event = _names_after(f"{namespace}:event:")
-        self.handler_times = _names_after(f"{namespace}:handler_times:")
-        self.job = _names_after(f"{namespace}:job:")
-        self.job_ids = _names_after(f"{namespace}:job_ids:")
-        self.message = _names_after(f"{namespace}:message:")
-        self.rcs = _names_after(f"{namespace}:rcs:")
-        self.replies = _names_after(f"{namespace}:replies:")
-        self.session = _names_after(f"{namespace}:session:")
-        self.sign_ins = _names_after(f"{namespace}:sign_ins:")
-        self.snapshot = _names_after(f"{namespace}:snapshot:")
-        self.throttle = _names_after(f"{namespace}:throttle:")
-        self.user = _names_after(f"{namespace}:user:")
+        for name in _SINGLE:
+            setattr(self, name, f"{namespace}:{name}")
+        for name in _FAMILIES:
+            setattr(self, name, partial(operator.add, f"{namespace}:{name}:"))
 
     def profile_countries(self, profile_id: str) -> str:
         return f"{self.namespace}:profile_countries:{hashlib.sha256(profile_id.encode()).hexdigest()[:32]}"
@@ -161,3 +168,9 @@ class Keys:
 
     def job_id(self, event_id: str) -> str:
         return f"{self.namespace}:{event_id}"
+
+
+_SINGLE, _FAMILIES = (
+    tuple(name for name, kind in Keys.__annotations__.items() if kind is each and name != "namespace")
+    for each in (str, NamedAfter)
+)

@@ -78,8 +78,7 @@ async def open_processor(
         # Callbacks run in reverse: `end` tells the thread to stop, then `join` waits for it.
         stack.callback(renewer.join)
         stack.callback(renewer.end)
-        lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
-        states = {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
+        states = await _opened_lifespans(stack, router, watch)
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
         finishing: Batcher[HandlerResults, str] = Batcher(
             partial(finish, store), passing=(RedisError, OSError), patience=settings.lease
@@ -108,6 +107,12 @@ async def _leave(store: Store, worker: str) -> None:
     with suppress(RedisError, OSError, TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
             await forget_worker(store, worker)
+
+
+async def _opened_lifespans(stack: AsyncExitStack, router: Router, watch: LoopWatch) -> dict[Lifespan, Any]:
+    """Open the lifespans of the routers until the stack ends, and return what they yield."""
+    lifespans = {each.lifespan for each in router.subscriptions.values() if each.lifespan}
+    return {lifespan: await _opened(stack, lifespan, watch) for lifespan in lifespans}
 
 
 async def _opened(stack: AsyncExitStack, lifespan: Lifespan, watch: LoopWatch) -> Any:

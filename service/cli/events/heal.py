@@ -63,10 +63,8 @@ def heal(
     settings = load()
     OurUrls.of(settings)
     settings.require_api_key()
-    if uncertain and not dry_run:
-        confirm("Events that were taken 23 hours ago or more may send a second time. Go on?", yes=yes)
-    elif not dry_run:
-        put_on_record()
+    if not dry_run:
+        _allow(uncertain_too=uncertain, yes=yes)
     if since is not None and since > clock.now() * 1000:
         raise typer.BadParameter("--since must not lie in the future")
     wanted = None if since is None else since / 1000
@@ -82,6 +80,13 @@ def heal(
         _show(report, opt_outs, act=not dry_run)
     if report.failed or report.uncertain:
         raise typer.Exit(1)
+
+
+def _allow(*, uncertain_too: bool, yes: bool) -> None:
+    if uncertain_too:
+        confirm("Events that were taken 23 hours ago or more may send a second time. Go on?", yes=yes)
+    else:
+        put_on_record()
 
 
 async def _run(

@@ -104,12 +104,16 @@ def trigger(
         events = [each for _ in range(count) for each in bodies_of(steps, edits, number=number, late="late" in faults)]
     planned = with_faults(events, faults, pause=1 / rate if rate else 0.0)
     settings = load()
-    url, key = _url(to, settings), known_key(settings)
-    results = _deliver_all(planned, url, key, as_json=as_json)
+    results = _deliver_all(planned, _url(to, settings), known_key(settings), as_json=as_json)
+    if not _went_well(results, follow=follow, as_json=as_json):
+        raise typer.Exit(1)
+
+
+def _went_well(results: Sequence[Delivered], *, follow: bool, as_json: bool) -> bool:
+    """Return whether all answers are as expected. `follow` waits for the ends of the events, and none may be dead."""
     accepted = list(dict.fromkeys(each.event_id for each in results if each.status == 200))
     ended_well = follow_to_the_end(accepted, as_json=as_json) if follow and accepted else True
-    if not (ended_well and all(each.is_expected for each in results)):
-        raise typer.Exit(1)
+    return ended_well and all(each.is_expected for each in results)
 
 
 def _url(to: str | None, settings: Settings) -> str:

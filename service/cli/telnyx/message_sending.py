@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -90,10 +91,7 @@ def send(
     Exit codes: 0 sent, 1 not confirmed, a number said STOP, or Telnyx refuses, 2 bad usage.
     """
     settings = load_for_change()
-    content: dict[str, Any] = {"text": text} if text and text.strip() else {}
-    content |= {"media_urls": media} if media else {}
-    if not content:
-        raise typer.BadParameter("there is nothing to say: give --text or --media")
+    content = _content(text, media)
     if len(set(numbers)) > MOST_IN_GROUP:
         raise typer.BadParameter(f"a group has {MOST_IN_GROUP} numbers at most")
     from_ = sender
@@ -101,20 +99,31 @@ def send(
         from_ = sender_of(settings.sms_from, "give --from or --profile, or set RINGBACK_SMS_FROM")
     message = Outgoing(tuple(dict.fromkeys(numbers)), content, from_, profile, key or f"rb-cli-{secrets.token_hex(16)}")
     operation = message.operation()
-
-    async def send_it(telnyx: AsyncTelnyx, store: Store) -> str:
-        for number in message.to:
-            await check_sms(telnyx, store, number, text or "", undone="sent")
-        answer = await operation(telnyx)
-        return str(answer.data.id) if answer.data else "?"
-
     confirm(f"Send a message to {', '.join(shown(each, reveal=reveal) for each in message.to)}?", yes=yes)
     try:
-        message_id = with_telnyx_and_redis(send_it)
+        message_id = with_telnyx_and_redis(partial(_checked_send, message, operation))
     except typer.Exit:
         say(f"Where no answer came, it may be sent all the same. Repeat it with --key {message.key}", err=True)
         raise
     say(f"sent: {message_id}", f"→ ringback messages {'show' if len(message.to) == 1 else 'group'} {message_id}")
+
+
+def _content(text: str | None, media: list[str] | None) -> dict[str, Any]:
+    content: dict[str, Any] = {"text": text} if text and text.strip() else {}
+    content |= {"media_urls": media} if media else {}
+    if not content:
+        raise typer.BadParameter("there is nothing to say: give --text or --media")
+    return content
+
+
+async def _checked_send(
+    message: Outgoing, operation: Callable[[AsyncTelnyx], Awaitable[Any]], telnyx: AsyncTelnyx, store: Store
+) -> str:
+    """Send a message that all its recipients may get, and return its id."""
+    for number in message.to:
+        await check_sms(telnyx, store, number, message.content.get("text", ""), undone="sent")
+    answer = await operation(telnyx)
+    return str(answer.data.id) if answer.data else "?"
 
 
 def group(
