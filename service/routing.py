@@ -183,16 +183,13 @@ class Router:
     ) -> None:
         self._lifespan, self._settings = lifespan, settings
         self._subscriptions: dict[str, Subscription] = {}
+        self.subscriptions: Mapping[str, Subscription] = MappingProxyType(self._subscriptions)
+        """The handlers by name."""
         self._periodic: dict[str, Mapping[str, Times]] = {}
         for router in routers:
             for subscription in router.subscriptions.values():
                 self._add(subscription)
             self._periodic |= router.periodic
-
-    @property
-    def subscriptions(self) -> Mapping[str, Subscription]:
-        """The handlers by name."""
-        return MappingProxyType(self._subscriptions)
 
     @property
     def periodic(self) -> Mapping[str, Mapping[str, Times]]:

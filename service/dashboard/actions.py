@@ -44,7 +44,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ActionResult:
     """The page that follows a change, and the notice that it shows: a key of `notices.toml`, and its number."""
 
     path: str
@@ -67,7 +67,7 @@ class Action:
     command: str
     fields: tuple[str, ...]
     ask: Callable[[Visit, Fields], Awaitable[Question]]
-    act: Callable[[Visit, Fields], Awaitable[Outcome]]
+    act: Callable[[Visit, Fields], Awaitable[ActionResult]]
     role: Role = "operator"
     about: Callable[[Visit, Fields], Awaitable[Mapping[str, Any]]] = _nothing
 

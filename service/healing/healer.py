@@ -12,7 +12,7 @@ from telnyx import APIError, AsyncTelnyx
 
 from service import clock
 from service.healing.report import HealReport
-from service.healing.turn import HEALED, NOT_HEALED, POLLS, Turn, ask_polls, tell
+from service.healing.turn import HEALED, NOT_HEALED, POLLS, HealingTurn, ask_polls, tell
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd
@@ -114,14 +114,14 @@ class Healer:
         # Another worker's turn serves for this one.
         if self._wanted_since is not None and (state.turn_at or 0.0) >= self._wanted_since:
             self._wanted_since = None
-        turn = Turn(self.telnyx, self.store, self.settings, in_worker=True)
+        turn = HealingTurn(self.telnyx, self.store, self.settings, in_worker=True)
         if self._wanted_since is not None or _is_due(state.turn_at, HOUR, now):
             return await self._in_turn(lambda: self._heal(turn))
         if _is_due(state.messages_at, MESSAGES_EVERY, now):
             return await self._in_turn(lambda: self._read_messages(turn))
         return True
 
-    async def _heal(self, turn: Turn) -> None:
+    async def _heal(self, turn: HealingTurn) -> None:
         if self._wanted_since is not None:
             await ask_polls(self.store, self.polls)
         report = await turn.start()
@@ -133,7 +133,7 @@ class Healer:
             await self._tell(report)
         self._wanted_since = None
 
-    async def _read_messages(self, turn: Turn) -> None:
+    async def _read_messages(self, turn: HealingTurn) -> None:
         await self._tell(await turn.read_messages())
 
     async def _tell(self, report: HealReport) -> None:

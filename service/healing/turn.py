@@ -27,7 +27,7 @@ MARGIN = 60.0
 
 
 @dataclass(frozen=True)
-class Turn:
+class HealingTurn:
     """A turn of healing with one account and one store. Without `act` nothing is changed.
 
     `in_worker` says that a worker takes it. `uncertain_too` is that of `Feed`.

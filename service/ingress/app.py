@@ -25,9 +25,8 @@ from service.ingress.clock_watch import ClockWatch
 from service.ingress.http_protocol import bounded_config
 from service.ingress.metrics import IngressMetrics, ProcessSlot
 from service.ingress.refusal_log import RefusalLog
-from service.ingress.webhook_application import WebhookApplication
 from service.ingress.webhook_endpoint import Reception
-from service.ingress.whole_requests import Taker
+from service.ingress.whole_requests import Taker, WebhookApplication
 from service.ingress.wrong_address import WrongAddress
 from service.monitoring.health import Endpoint, HealthProbe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs

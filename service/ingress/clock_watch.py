@@ -15,24 +15,20 @@ WINDOW = 600.0
 
 @dataclass
 class ClockWatch:
-    """The latest requests that were too old or too new, by when they came (monotonic seconds), with their age."""
+    """The latest requests that were too old or too new."""
 
-    _refused: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=LEAST))
+    refused: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=LEAST))
+    """When they came (monotonic seconds), and their age. A webhook that verifies empties it: the clock is right."""
 
     def note_refused(self, age: int) -> None:
         """Note a request that was signed `age` seconds ago by its own timestamp. A negative one is ahead."""
-        self._refused.append((time.monotonic(), age))
-
-    def note_verified(self) -> None:
-        """Note that a webhook was verified, so that the clock is right."""
-        if self._refused:
-            self._refused.clear()
+        self.refused.append((time.monotonic(), age))
 
     def warning(self) -> str | None:
         """Return why webhooks are refused and what to do, or None where the clock seems right."""
-        if len(self._refused) < LEAST or self._refused[0][0] < time.monotonic() - WINDOW:
+        if len(self.refused) < LEAST or self.refused[0][0] < time.monotonic() - WINDOW:
             return None
-        age = self._refused[-1][1]
+        age = self.refused[-1][1]
         signed = f"{abs(age)} s {'ago' if age >= 0 else 'ahead'} by this machine's clock"
         return (
             f"webhooks are refused with 401, and none verifies: the latest was signed {signed}."

@@ -17,7 +17,7 @@ from uvicorn.server import ServerState
 
 from service.ingress.connection_limit import ConnectionLimit, Waiting
 from service.ingress.refusal_log import RefusalLog, peer_of
-from service.ingress.whole_request_protocol import WholeRequestProtocol
+from service.ingress.whole_requests import WholeRequestProtocol
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 65_536

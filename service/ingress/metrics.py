@@ -21,8 +21,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from service.monitoring.counters import CounterFamily, HistogramFamily, Tally, add_all
-from service.monitoring.labels import event_types
+from service.monitoring.counters import CounterFamily, HistogramFamily, Tally, add_all, event_types
 
 log = structlog.get_logger(__name__)
 

@@ -200,7 +200,7 @@ class Reception:
         if key is self._probe_key:
             _require_probe(envelope)
             return None
-        self.clock_watch.note_verified()
+        self.clock_watch.refused.clear()
         is_ours = key is self._development_key and envelope.type in RAISED_HERE
         arrived_by = TRIGGER if is_ours else self.arrived_by
         # Only a receiver of forwarded events has a use for signatures: without one they cost nothing.

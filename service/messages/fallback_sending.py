@@ -17,7 +17,7 @@ from service.events.message import read_message_status
 from service.messages.fallback import Case, Draft, content_of, draft, draft_of_event, request
 from service.messages.links import shorteners_to_warn_of
 from service.messages.sms_text import public_shorteners
-from service.monitoring.labels import Labels
+from service.monitoring.counters import Labels
 from service.outbound.api_call import Call, idempotency_key, name_of_key
 from service.outbound.effect_rules import instead_of, not_sent_reason
 from service.outbound.handler_run_state import CLEAR_FOR, current_run

@@ -5,6 +5,7 @@ as well. Together that takes microseconds per request. Here a family is a dictio
 dumped and merged.
 """
 
+import re
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,8 @@ from itertools import accumulate
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+
+from service.security.masking import mask_numbers
 
 
 @dataclass
@@ -106,3 +109,39 @@ def add_all(tallies: Iterable[Tally], written: Sequence[Any]) -> None:
     """Add to each of several tallies what another process has counted of the same."""
     for tally, numbers in zip(tallies, written, strict=True):
         tally.merge(numbers)
+
+
+OTHER = "other"
+
+
+class Labels:
+    """Label values from outside: the first `most` texts that match `pattern`. All others become `other`.
+
+    They are limited in number, since each creates a permanent time series.
+    """
+
+    def __init__(self, pattern: str, *, most: int) -> None:
+        self._pattern = re.compile(pattern)
+        self._most = most
+        self._known: dict[str, str] = {}
+
+    def of(self, text: str) -> str:
+        """Return the label for a text."""
+        return self._known.get(text) or self._first_seen(text)
+
+    def _first_seen(self, text: str) -> str:
+        fits = self._pattern.fullmatch(text) is not None and mask_numbers(text) == text
+        if not fits or len(self._known) >= self._most:
+            return OTHER
+        return self._known.setdefault(text, text)
+
+
+def event_types(known: Iterable[tuple[str, ...]] = ()) -> Labels:
+    """Return labels for event types: holders of a signing key can invent types, and Telnyx adds some without notice.
+
+    `known` are those with a count.
+    """
+    labels = Labels(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", most=100)
+    for (event_type,) in known:
+        labels.of(event_type)
+    return labels

@@ -4,17 +4,18 @@ Source of the codes: knowledge base, messaging error code reference.
 """
 
 import re
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from importlib.resources import files
 from typing import Any, Literal
 
 from telnyx import APIConnectionError, APIError, APIResponseValidationError, APIStatusError
 
 from service import clock
 from service.events.event import parse_json
-from service.outbound.account_blocks import account_reason
 from service.outbound.api_call import answers_conflict, is_send
 from service.security.masking import mask_numbers
 
@@ -96,7 +97,7 @@ def classify_response(answer: TelnyxResponse, *, is_send: bool, conflict_is_fina
     if STOP in known:
         # With any status: public code shows 400, 403 and 409, and only the code is documented.
         return Refusal("hopeless", STOP, detail)
-    reason = account_reason(answer.status, known, is_send=is_send)
+    reason = _account_reason(answer.status, known, is_send=is_send)
     if reason is not None:
         return Refusal("account", reason, detail)
     if answer.status == 409 and is_send:
@@ -191,3 +192,35 @@ def seconds_until_more_remain(answer: TelnyxResponse) -> float | None:
     wait = number_in(answer.headers.get("x-ratelimit-reset"))
     # A later moment is a time of day rather than seconds: a misreading must not hold up other calls.
     return wait if wait is not None and 0 < wait <= LONGEST_WAIT else None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBlock:
+    """A refusal that concerns the account: its `status` and `code` (None: any), and the calls that it parks.
+
+    They stay parked until a person acts. `account_blocks.toml` lists them.
+
+    `kind` is the reason of parked handlers. `advice` tells a person what to do.
+    """
+
+    kind: str
+    concerns: Literal["every call", "sends by that path", "sends of that messaging profile", "sends of that number"]
+    advice: str
+    status: int | None = None
+    code: str | None = None
+
+    def explains(self, status: int, codes: Collection[str], *, is_send: bool) -> bool:
+        """Return whether an answer is this refusal."""
+        fits = self.status in (None, status) and (self.code is None or self.code in codes)
+        return fits and (is_send or self.concerns not in ("sends by that path", "sends of that number"))
+
+
+_BLOCKS = tomllib.loads((files(__package__) / "account_blocks.toml").read_text("utf-8"))
+ACCOUNT_BLOCKS = tuple(AccountBlock(**each) for each in _BLOCKS["block"])
+
+
+def _account_reason(status: int, codes: Collection[str], *, is_send: bool) -> str | None:
+    """Return the kind of the block that an answer opens, if any."""
+    found = [each for each in ACCOUNT_BLOCKS if each.explains(status, codes, is_send=is_send)]
+    # A code that is documented for any status says more than one that depends on the status.
+    return min(found, key=lambda each: each.status is not None).kind if found else None

@@ -18,8 +18,8 @@ from redis.exceptions import RedisError
 
 from service import clock
 from service.outbound import errors
-from service.outbound.account_blocks import ACCOUNT_BLOCKS
 from service.outbound.api_call import Call
+from service.outbound.errors import ACCOUNT_BLOCKS
 from service.settings import Settings
 from service.store.effects import rate_limits
 from service.store.effects.blocks import OUTAGE, kind_of
@@ -170,7 +170,7 @@ class Gate:
             event_id=event_id,
             blocks=list(blocks_of(call).values()),
             product=call.product,
-            limit=self.settings.limits.of(call.product) if call.product else 0.0,
+            limit=getattr(self.settings.limits, call.product) if call.product else 0.0,
             requeued=returning,
             max_wait=TIMEOUT,
             probe_timeout=PROBE_TIMEOUT,

@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from service import clock
 from service.events.consent import ConsentChange
-from service.monitoring.labels import Labels
+from service.monitoring.counters import Labels
 from service.outbound.api_call import Call
 from service.outbound.effect_rules import Result
 from service.outbound.errors import STOP, TelnyxResponse, codes

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass, fields
-from typing import Literal, Self
+from typing import Self
 
 _RATE = re.compile(r"\d+(\.\d+)?")
 
@@ -37,10 +37,6 @@ class SendLimits:
                 raise ValueError(f"{product} is given twice")
             given[product] = _per_second(product, rate)
         return cls(**given)
-
-    def of(self, product: Literal["sms", "mms", "rcs", "whatsapp"]) -> float:
-        """Return the sends per second of one product."""
-        return {"sms": self.sms, "mms": self.mms, "rcs": self.rcs, "whatsapp": self.whatsapp}[product]
 
     def __str__(self) -> str:
         return ",".join(f"{each.name}={getattr(self, each.name):g}" for each in fields(self))

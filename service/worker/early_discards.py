@@ -10,9 +10,8 @@ from service.store.effects.blocks import ALL
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.leases import Lease
 from service.subscription import Subscription
-from service.worker.handler_runner import HandlerServices, log_outcome
+from service.worker.handler_runner import HandlerServices, log_outcome, read_for
 from service.worker.outcomes import done, short
-from service.worker.typed_event import read_for
 
 log = structlog.get_logger(__name__)
 

@@ -6,8 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from service.monitoring.counters import CounterFamily, HistogramFamily
-from service.monitoring.labels import event_types
+from service.monitoring.counters import CounterFamily, HistogramFamily, event_types
 from service.store.inbox.accept import FROM_TELNYX
 from service.store.inbox.leases import Lease
 

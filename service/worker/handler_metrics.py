@@ -1,23 +1,64 @@
 """Metrics of the runs of handlers."""
 
+import threading
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable
 
+import orjson
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from service import clock
 from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.messages.reply import REPLIES_REFUSED
-from service.monitoring.counters import CounterFamily, HistogramsFamily
-from service.monitoring.labels import Labels
+from service.monitoring.counters import CounterFamily, HistogramsFamily, Labels
 from service.store.inbox.handler_records import HandlerRecord
-from service.store.inbox.handler_times import TimesRecorder
+from service.store.inbox.handler_times import BOUNDS
+
+_PICKUP, _RUN = ([f"{time}{number}" for number in range(len(BOUNDS) + 1)] for time in "pr")
+"""Names of the buckets in `HandlerTimes`."""
 
 
 def _reasons() -> Labels:
     """Return labels for reasons that are words or codes: each sentence would create a permanent time series."""
     return Labels(r"[A-Za-z_][A-Za-z0-9_]{0,39}|\d{3,5}", most=50)
+
+
+class TimesRecorder:
+    """Counts a worker's times until they are sent. The event loop writes it, and the renewer's thread reads it."""
+
+    def __init__(self) -> None:
+        # Held for a moment only. Without it, a count could get lost between the two threads.
+        self._lock = threading.Lock()
+        self._counts: defaultdict[str, defaultdict[str, defaultdict[str, int]]] = _empty()
+
+    def observe(self, handler: str, *, pickup: float, run: float) -> None:
+        """Count one run. Its event waited `pickup` milliseconds for it, and it took `run` milliseconds."""
+        minute = str(int(clock.now() // 60))
+        with self._lock:
+            counts = self._counts[minute][handler]
+            counts[_PICKUP[bisect_left(BOUNDS, pickup)]] += 1
+            counts[_RUN[bisect_left(BOUNDS, run)]] += 1
+
+    def take(self) -> bytes:
+        """Return the counts since the last call, as `renew.lua` reads them. Empty where there are none."""
+        with self._lock:
+            taken, self._counts = self._counts, _empty()
+        return orjson.dumps(taken) if taken else b""
+
+    def give_back(self, taken: bytes) -> None:
+        """Count again what was taken and could not be sent."""
+        for minute, handlers in orjson.loads(taken or b"{}").items():
+            for handler, counts in handlers.items():
+                with self._lock:
+                    for name, count in counts.items():
+                        self._counts[minute][handler][name] += count
+
+
+def _empty() -> "defaultdict[str, defaultdict[str, defaultdict[str, int]]]":
+    return defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
 
 
 class HandlerMetrics(Collector):

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from telnyx import APIError, AsyncTelnyx
 
+from service.events import Event
+from service.events.event import InvalidBody
 from service.monitoring.logs import log_later
 from service.monitoring.tracebacks import tell_traceback
 from service.outbound.errors import Refusal
@@ -19,10 +22,12 @@ from service.outbound.gate import Gate
 from service.outbound.handler_run_state import Run, current_run
 from service.outcome import Dead, Outcome
 from service.routing import Context, Router
+from service.security.encryption import MissingEncryptionKey, SealDamaged
 from service.settings import Settings
 from service.store.effects.blocks import ALL, DETAIL, PAUSED, pause_block
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
 from service.store.inbox.leases import Lease, LeaseLost
+from service.store.inbox.records import UNREADABLE, EventRecord
 from service.store.store import Store
 from service.subscription import Lifespan, Subscription
 from service.worker.handler_metrics import HandlerMetrics
@@ -30,7 +35,6 @@ from service.worker.held_leases import ActiveEvent
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.worker.run_deadlines import RunDeadlines
 from service.worker.run_services import RunServices
-from service.worker.typed_event import read_for
 
 log = structlog.get_logger(__name__)
 
@@ -161,6 +165,39 @@ async def _run(
     if run.lease_lost:
         raise LeaseLost
     return TookTooLong(seconds) if run.timed_out and failure is not None else failure
+
+
+def read_for(subscription: Subscription, lease: Lease, *, shared: bool = False) -> Event[Any]:
+    """Return the event as the handler's annotation asks for it. A `shared` one is for readers only.
+
+    Raises:
+        Dead: its body cannot be read. One that was whole when it was accepted and is not now will not become so.
+        UnfitPayload: the payload does not fit the model.
+    """
+    _refuse_sealed(lease.record)
+    try:
+        return _typed(lease, subscription, shared=shared)
+    except InvalidBody as error:
+        raise Dead(UNREADABLE, f"what Redis keeps of its body is damaged ({error})") from None
+
+
+def _refuse_sealed(record: EventRecord) -> None:
+    if record.sealed_under is not None:
+        body = MissingEncryptionKey(record.sealed_under)
+        raise Dead("sealed", f"its body is {body}, then retry the event: ringback dead retry {record.id}")
+    if "body" in record.damaged:
+        raise Dead(UNREADABLE, f"its body cannot be opened: {SealDamaged()}. Look at Telnyx what it said, then drop it")
+
+
+def _typed(lease: Lease, subscription: Subscription, *, shared: bool) -> Event[Any]:
+    if subscription.payload is None:
+        # A dict of its own: no handler may see the changes that another makes.
+        return lease.event if shared else lease.read_event()
+    try:
+        payload = lease.payload(subscription.payload)
+    except ValidationError as error:
+        raise UnfitPayload(error) from None
+    return replace(lease.event, payload=payload)
 
 
 def _refuse_without_key(running: ActiveEvent, subscription: Subscription) -> None:

@@ -14,12 +14,12 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.store.connection import connect_blocking
-from service.store.inbox.handler_times import TimesRecorder
 from service.store.inbox.leases import HandlerResults, HeldLease, finishing, renewal
 from service.store.inbox.workers import SIGN_EVERY, WorkerSign, WorkerState
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 from service.store.store import Store
+from service.worker.handler_metrics import TimesRecorder
 from service.worker.held_leases import ActiveEvent, HeldLeases
 from service.worker.loop_watch import FIRST_LOGGED, LoopWatch
 

@@ -16,7 +16,7 @@ _QUIET = frozenset({ABSENT, "done"})
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class ShadowDifference:
     """One handler of one event that would do something else. Calls are for people, with numbers masked.
 
     `was` and `now` are outcomes with their reasons. `lost` calls went out and would not, `gained` ones are new.
@@ -37,7 +37,7 @@ class Difference:
 
 def compare(
     record: EventRecord, effects: Sequence[Entry], runs: Mapping[str, ShadowRun], sealer: Sealer, *, only: str | None
-) -> list[Difference]:
+) -> list[ShadowDifference]:
     """Return the differences of an event, by the handlers of either side."""
     names = [each for each in dict.fromkeys([*record.handlers, *runs]) if only in (None, each)]
     found = (_compare_handler(record, effects, name, runs.get(name), sealer) for name in names)
@@ -46,14 +46,14 @@ def compare(
 
 def _compare_handler(
     record: EventRecord, effects: Sequence[Entry], name: str, run: ShadowRun | None, sealer: Sealer
-) -> Difference | None:
+) -> ShadowDifference | None:
     sent = [each for each in effects if each.handler == name and each.sends > 0]
     lost, gained, changed = _differing(sent, run.calls if run else (), sealer)
     was, now = _outcome(record.handlers.get(name)), _outcome(run.outcome if run else None)
     is_same = was == now or (ABSENT in (was, now) and {was.partition(" (")[0], now.partition(" (")[0]} <= _QUIET)
     if is_same and not (lost or gained or changed):
         return None
-    return Difference(
+    return ShadowDifference(
         record.id,
         record.type,
         name,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from service.outbound.account_blocks import ACCOUNT_BLOCKS
+from service.outbound.errors import ACCOUNT_BLOCKS
 from service.outbound.gate import ADVICE
 from service.store.effects.blocks import OUTAGE
 from service.store.inbox import reasons

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from service.healing.report import HealReport
-from service.healing.turn import Turn
+from service.healing.turn import HealingTurn
 from service.outbound.client import open_reader
 from service.store.inbox.healing import begin
 from service.testing.simulator.webhooks.deliveries import Attempt, Exchange, WebhookDelivery
@@ -43,7 +43,7 @@ def heal(stack: Stack, *, since: float | None = None, act: bool = True, **change
 
     async def take() -> HealReport:
         async with open_reader(settings) as telnyx:
-            turn = Turn(telnyx, stack.store, settings, act)
+            turn = HealingTurn(telnyx, stack.store, settings, act)
             report = await turn.start(None if since is None else time.time() - since)
             async for _ in turn.take(report):
                 pass

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 import handlers
 from service import Context, Discard, Event, Router
 from service.ingress.metrics import IngressMetrics
-from service.monitoring.labels import Labels, event_types
+from service.monitoring.counters import Labels, event_types
 from service.store.effects.blocks import Block
 from service.store.inbox import accept
 from service.store.inbox.handler_records import HandlerRecord

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from service import Context, Discard, Event, Retry, Router
-from service.outbound.account_blocks import ACCOUNT_BLOCKS
+from service.outbound.errors import ACCOUNT_BLOCKS
 from service.store.inbox.handler_records import HandlerRecord
 from tests.cli.at_stack import run_at
 from tests.stack import SMS_FROM, Stack

@@ -21,7 +21,7 @@ from service.cli.telnyx.session import ANSWER_SECONDS
 from service.healing.deliveries import OurUrls
 from service.healing.missed_deliveries import WINDOW
 from service.healing.report import HealReport
-from service.healing.turn import POLLS, Turn, ask_polls, tell
+from service.healing.turn import POLLS, HealingTurn, ask_polls, tell
 from service.messages.opt_out_list import ListReading, read_opt_outs
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
@@ -98,7 +98,7 @@ async def _run(
         connect(redis_url, timeout=SECONDS, connections=4) as redis,
     ):
         store = Store.of(redis, settings)
-        turn = Turn(telnyx, store, settings, act, uncertain_too=uncertain_too)
+        turn = HealingTurn(telnyx, store, settings, act, uncertain_too=uncertain_too)
         report = await turn.start(since)
         try:
             await _waiting(lambda: _turn(turn, report))
@@ -113,7 +113,7 @@ async def _run(
         return report, opt_outs[0]
 
 
-async def _turn(turn: Turn, report: HealReport) -> None:
+async def _turn(turn: HealingTurn, report: HealReport) -> None:
     async with _showing(report):
         async for _ in turn.take(report):
             pass

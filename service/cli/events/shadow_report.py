@@ -23,7 +23,7 @@ from service.store.shadow_store import PretendingRedis, ReadOnlyRedis, shadow_of
 from service.store.store import Store
 from service.worker.load_router import load_router
 from service.worker.own_settings import read_own_settings
-from service.worker.shadow_comparison import Difference, compare
+from service.worker.shadow_comparison import ShadowDifference, compare
 from service.worker.shadow_run import ShadowRun, ShadowWorker
 
 PAGE = 50
@@ -44,9 +44,9 @@ class Report:
     skipped: "Counter[str]" = field(default_factory=Counter)
     raised: int = 0
     notified: int = 0
-    differences: list[Difference] = field(default_factory=list)
+    differences: list[ShadowDifference] = field(default_factory=list)
 
-    def add(self, found: list[Difference], runs: dict[str, ShadowRun]) -> None:
+    def add(self, found: list[ShadowDifference], runs: dict[str, ShadowRun]) -> None:
         """Add an event that was run."""
         self.ran += 1
         self.differing += bool(found)
@@ -132,12 +132,12 @@ def _show(report: Report, *, reveal: bool, as_json: bool) -> None:
     say(f"Ran {report.ran:,} events, {report.differing:,} would differ{skipped}.", err=True)
 
 
-def _as_object(difference: Difference, *, reveal: bool) -> dict[str, Any]:
+def _as_object(difference: ShadowDifference, *, reveal: bool) -> dict[str, Any]:
     told = asdict(difference)
     return told if reveal else {name: value for name, value in told.items() if name != "revealed"}
 
 
-def _row(difference: Difference, *, reveal: bool) -> tuple[str, str, str, str, list[str]]:
+def _row(difference: ShadowDifference, *, reveal: bool) -> tuple[str, str, str, str, list[str]]:
     calls = [
         *(f"- {each}" for each in difference.lost),
         *(f"+ {each}" for each in difference.gained),

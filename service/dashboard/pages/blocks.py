@@ -1,6 +1,6 @@
 """Blocks: outages, refusals of the account and pauses, for which work is parked."""
 
-from service.dashboard.actions import Action, Choice, Fields, Outcome, Question
+from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question
 from service.dashboard.handler_names import handler_names
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit
@@ -27,13 +27,13 @@ async def _ask_pause(visit: Visit, _: Fields) -> Question:
     )
 
 
-async def _pause(visit: Visit, fields: Fields) -> Outcome:
+async def _pause(visit: Visit, fields: Fields) -> ActionResult:
     name = fields.get("handler", "")
     # A misspelt name would pause nothing.
     if name != EVERY and name not in await handler_names(visit.settings.handlers):
-        return Outcome("/blocks", "unchanged")
+        return ActionResult("/blocks", "unchanged")
     changed = await pause(visit.store, ALL if name == EVERY else name)
-    return Outcome("/blocks", "paused" if changed else "unchanged")
+    return ActionResult("/blocks", "paused" if changed else "unchanged")
 
 
 async def _ask_resume(_: Visit, fields: Fields) -> Question:
@@ -42,9 +42,9 @@ async def _ask_resume(_: Visit, fields: Fields) -> Question:
     return Question(f"Resume {subject}?", "The events that wait for it run now.", "Resume", "/blocks")
 
 
-async def _resume(visit: Visit, fields: Fields) -> Outcome:
+async def _resume(visit: Visit, fields: Fields) -> ActionResult:
     held = await resume(visit.store, fields.get("handler", ""))
-    return Outcome("/blocks", "unchanged" if held is None else "resumed", held or 0)
+    return ActionResult("/blocks", "unchanged" if held is None else "resumed", held or 0)
 
 
 async def _ask_probe(_: Visit, __: Fields) -> Question:
@@ -56,8 +56,8 @@ async def _ask_probe(_: Visit, __: Fields) -> Question:
     )
 
 
-async def _probe(visit: Visit, _: Fields) -> Outcome:
-    return Outcome("/blocks", "probed", await probe(visit.store, at_once=True))
+async def _probe(visit: Visit, _: Fields) -> ActionResult:
+    return ActionResult("/blocks", "probed", await probe(visit.store, at_once=True))
 
 
 async def _about(_: Visit, fields: Fields) -> Fields:

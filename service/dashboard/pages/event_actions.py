@@ -1,6 +1,6 @@
 """The actions of an operator on one event: retry, settle, drop, replay."""
 
-from service.dashboard.actions import Action, Choice, Fields, Outcome, Question, required
+from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question, required
 from service.dashboard.visit import Visit, path_of
 from service.store.inbox.dead_letters import OperatorVerdict, Replayed, drop, replay, retry
 
@@ -24,7 +24,7 @@ async def _ask_retry(_: Visit, fields: Fields) -> Question:
     )
 
 
-async def _retry(visit: Visit, fields: Fields) -> Outcome:
+async def _retry(visit: Visit, fields: Fields) -> ActionResult:
     verdicts = await retry(visit.store, [required(fields, "event_id")], by=visit.actor, trusted=visit.settings.dry_run)
     return _outcome(fields, "retried", verdicts.count("retried"))
 
@@ -39,7 +39,7 @@ async def _ask_settle(_: Visit, fields: Fields) -> Question:
     )
 
 
-async def _settle(visit: Visit, fields: Fields) -> Outcome:
+async def _settle(visit: Visit, fields: Fields) -> ActionResult:
     verdicts: dict[str, OperatorVerdict] = {_SENT: "sent", _NOT_SENT: "not_sent"}
     word = verdicts.get(required(fields, "verdict"), "")
     ids = [required(fields, "event_id")] if word else []
@@ -57,11 +57,11 @@ async def _ask_drop(_: Visit, fields: Fields) -> Question:
     )
 
 
-async def _drop(visit: Visit, fields: Fields) -> Outcome:
+async def _drop(visit: Visit, fields: Fields) -> ActionResult:
     ids = [required(fields, "event_id")]
     verdicts = await drop(visit.store, ids, by=visit.actor, keep_ids=visit.settings.retention)
     dropped = verdicts.count("dropped")
-    return Outcome("/events?state=dead", "dropped", dropped) if dropped else _outcome(fields, "dropped", 0)
+    return ActionResult("/events?state=dead", "dropped", dropped) if dropped else _outcome(fields, "dropped", 0)
 
 
 async def _ask_replay(visit: Visit, fields: Fields) -> Question:
@@ -75,7 +75,7 @@ async def _ask_replay(visit: Visit, fields: Fields) -> Question:
     return Question("Replay this event?", text, "Replay", _event_path(fields), is_off=not possible)
 
 
-async def _replay(visit: Visit, fields: Fields) -> Outcome:
+async def _replay(visit: Visit, fields: Fields) -> ActionResult:
     verdicts = [each.verdict for each in await _replay_it(visit, fields, act=True)]
     return _outcome(fields, "replayed", verdicts.count("replayed"))
 
@@ -85,8 +85,8 @@ async def _replay_it(visit: Visit, fields: Fields, *, act: bool) -> list[Replaye
     return await replay(visit.store, ids, by=visit.actor, trusted=visit.settings.dry_run, act=act)
 
 
-def _outcome(fields: Fields, notice: str, number: int) -> Outcome:
-    return Outcome(_event_path(fields), notice if number else "unchanged", number)
+def _outcome(fields: Fields, notice: str, number: int) -> ActionResult:
+    return ActionResult(_event_path(fields), notice if number else "unchanged", number)
 
 
 ACTIONS = (

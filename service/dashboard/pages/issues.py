@@ -6,7 +6,7 @@ from typing import get_args
 
 from starlette.exceptions import HTTPException
 
-from service.dashboard.actions import Action, Fields, Outcome, Question, required
+from service.dashboard.actions import Action, ActionResult, Fields, Question, required
 from service.dashboard.event_rows import rows_of
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
@@ -87,10 +87,10 @@ async def _ask(state: IssueState, visit: Visit, fields: Fields) -> Question:
     return Question(f"{button} {found.handler}: {found.reason}?", text, button, path_of("issues", found.id))
 
 
-async def _state(state: IssueState, visit: Visit, fields: Fields) -> Outcome:
+async def _state(state: IssueState, visit: Visit, fields: Fields) -> ActionResult:
     found = await issue_named(visit, required(fields, "issue"))
     await state_issue(visit.store, found.id, state, Actor(visit.actor, "dashboard"))
-    return Outcome(path_of("issues", found.id), _WORDS[state][2])
+    return ActionResult(path_of("issues", found.id), _WORDS[state][2])
 
 
 async def _about(visit: Visit, fields: Fields) -> Fields:

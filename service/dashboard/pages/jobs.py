@@ -7,7 +7,7 @@ import structlog
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from service.dashboard.actions import Action, Choice, Fields, Outcome, Question, required
+from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question, required
 from service.dashboard.event_filter import FIELDS, filter_of, in_words
 from service.dashboard.handler_names import handler_names
 from service.dashboard.pages.issues import issue_named
@@ -108,7 +108,7 @@ def _question(issue: Issue, title: str, text: str, button: str, *, danger: bool 
     return Question(title, text, button, back, danger=danger, is_off=not issue.count)
 
 
-async def _begin(visit: Visit, fields: Fields, action: bulk_jobs.Action) -> Outcome:
+async def _begin(visit: Visit, fields: Fields, action: bulk_jobs.Action) -> ActionResult:
     found = await issue_named(visit, required(fields, "issue"))
     wanted = EventFilter(died=found.handler, reason=found.reason)
     settings = visit.settings
@@ -116,10 +116,10 @@ async def _begin(visit: Visit, fields: Fields, action: bulk_jobs.Action) -> Outc
     return await _create(visit, request, "begun")
 
 
-async def _create(visit: Visit, request: JobRequest, notice: str) -> Outcome:
+async def _create(visit: Visit, request: JobRequest, notice: str) -> ActionResult:
     created = await create_job(visit.store, request, Actor(visit.actor, "dashboard"))
     _start(visit, created)
-    return Outcome(_path(created), notice)
+    return ActionResult(_path(created), notice)
 
 
 def _start(visit: Visit, job_id: str) -> None:
@@ -127,11 +127,11 @@ def _start(visit: Visit, job_id: str) -> None:
     running.start(visit.store, job_id)
 
 
-async def _retry(visit: Visit, fields: Fields) -> Outcome:
+async def _retry(visit: Visit, fields: Fields) -> ActionResult:
     return await _begin(visit, fields, "retry")
 
 
-async def _drop(visit: Visit, fields: Fields) -> Outcome:
+async def _drop(visit: Visit, fields: Fields) -> ActionResult:
     return await _begin(visit, fields, "drop")
 
 
@@ -147,7 +147,7 @@ async def _ask_count(visit: Visit, fields: Fields) -> Question:
     )
 
 
-async def _count(visit: Visit, fields: Fields) -> Outcome:
+async def _count(visit: Visit, fields: Fields) -> ActionResult:
     wanted, only = await _selection(visit, fields), fields.get("only", EVERY)
     if only != EVERY and only not in await handler_names(visit.settings.handlers):
         raise HTTPException(400, "There is no handler of this name. Go back, and choose one of the list.")
@@ -183,9 +183,9 @@ async def _ask_start(visit: Visit, fields: Fields) -> Question:
     )
 
 
-async def _start_counted(visit: Visit, fields: Fields) -> Outcome:
+async def _start_counted(visit: Visit, fields: Fields) -> ActionResult:
     found = await _job(visit, required(fields, "job"))
-    return await _resume(visit, fields) if found.state == "ready" else Outcome(_path(found.id), "job_unchanged")
+    return await _resume(visit, fields) if found.state == "ready" else ActionResult(_path(found.id), "job_unchanged")
 
 
 async def _ask_cancel(visit: Visit, fields: Fields) -> Question:
@@ -194,9 +194,9 @@ async def _ask_cancel(visit: Visit, fields: Fields) -> Question:
     return Question("Cancel this job?", text, "Cancel the job", _path(found.id))
 
 
-async def _cancel(visit: Visit, fields: Fields) -> Outcome:
+async def _cancel(visit: Visit, fields: Fields) -> ActionResult:
     before = await cancel_job(visit.store, required(fields, "job"))
-    return Outcome(_path(fields["job"]), "cancelled" if before in UNENDED else "job_unchanged")
+    return ActionResult(_path(fields["job"]), "cancelled" if before in UNENDED else "job_unchanged")
 
 
 async def _ask_resume(visit: Visit, fields: Fields) -> Question:
@@ -204,12 +204,12 @@ async def _ask_resume(visit: Visit, fields: Fields) -> Question:
     return Question("Resume this job?", "It goes on with the events that are left.", "Resume", _path(found.id))
 
 
-async def _resume(visit: Visit, fields: Fields) -> Outcome:
+async def _resume(visit: Visit, fields: Fields) -> ActionResult:
     before = await resume_job(visit.store, required(fields, "job"))
     goes_on = before in ("cancelled", "ready")
     if goes_on:
         _start(visit, fields["job"])
-    return Outcome(_path(fields["job"]), "begun" if goes_on else "job_unchanged")
+    return ActionResult(_path(fields["job"]), "begun" if goes_on else "job_unchanged")
 
 
 async def _about_issue(visit: Visit, fields: Fields) -> dict[str, str | int]:

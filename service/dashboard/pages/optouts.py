@@ -3,7 +3,7 @@
 from starlette.exceptions import HTTPException
 
 from service import clock
-from service.dashboard.actions import Action, Choice, Fields, Outcome, Question
+from service.dashboard.actions import Action, ActionResult, Choice, Fields, Question
 from service.dashboard.number_token import number_of, token_of
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
@@ -61,10 +61,10 @@ async def _ask_opt_out(visit: Visit, fields: Fields) -> Question:
     return Question(f"Opt {shown} out?", text, "Opt out", _back(fields), choices=choices)
 
 
-async def _opt_out(visit: Visit, fields: Fields) -> Outcome:
+async def _opt_out(visit: Visit, fields: Fields) -> ActionResult:
     change = ConsentChange(await number_in(visit, fields), "out", None, "operator")
     await record_consent(visit.store, [change], now=clock.now())
-    return Outcome(_back(fields), "opted_out")
+    return ActionResult(_back(fields), "opted_out")
 
 
 async def _ask_opt_in(visit: Visit, fields: Fields) -> Question:
@@ -73,15 +73,15 @@ async def _ask_opt_in(visit: Visit, fields: Fields) -> Question:
     return Question(f"Opt {shown} in again?", text, "Opt in", _back(fields), danger=True)
 
 
-async def _opt_in(visit: Visit, fields: Fields) -> Outcome:
+async def _opt_in(visit: Visit, fields: Fields) -> ActionResult:
     number = await number_in(visit, fields)
     known = await consent_of(visit.store, number)
     if not known.opted_out:
-        return Outcome(_back(fields), "unchanged")
+        return ActionResult(_back(fields), "unchanged")
     # Later than the opt-out in any case: Telnyx's clock may be ahead of this one.
     at = max(clock.now(), max(known.said.out_at or 0, known.put.out_at or 0) + 0.001)
     await record_consent(visit.store, [ConsentChange(number, "in", at, "operator")], now=at)
-    return Outcome(_back(fields), "opted_in")
+    return ActionResult(_back(fields), "opted_in")
 
 
 def _back(fields: Fields) -> str:

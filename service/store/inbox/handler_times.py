@@ -4,8 +4,6 @@ Workers count in memory, and send their counts with the renewal of their leases 
 nothing more. A killed worker loses the counts of 5 s. Minutes and hours are kept for a day.
 """
 
-import threading
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +11,11 @@ from typing import Literal, Self
 
 import orjson
 
-from service import clock
 from service.store.connection import server_time
 from service.store.store import Store
 
 BOUNDS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000)
 """Upper bounds of the buckets in milliseconds. The last bucket has none."""
-_PICKUP, _RUN = ([f"{time}{number}" for number in range(len(BOUNDS) + 1)] for time in "pr")
-"""Names of the buckets."""
 MINUTE = 60_000
 Span = Literal["minute", "hour"]
 _LENGTHS: Mapping[Span, int] = {"minute": MINUTE, "hour": 60 * MINUTE}
@@ -74,41 +69,6 @@ class HandlerTimes:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError):
             return cls()
         return cls(Histogram(tuple(counts["p"])), Histogram(tuple(counts["r"])))
-
-
-class TimesRecorder:
-    """Counts a worker's times until they are sent. The event loop writes it, and the renewer's thread reads it."""
-
-    def __init__(self) -> None:
-        # Held for a moment only. Without it, a count could get lost between the two threads.
-        self._lock = threading.Lock()
-        self._counts: defaultdict[str, defaultdict[str, defaultdict[str, int]]] = _empty()
-
-    def observe(self, handler: str, *, pickup: float, run: float) -> None:
-        """Count one run. Its event waited `pickup` milliseconds for it, and it took `run` milliseconds."""
-        minute = str(int(clock.now() // 60))
-        with self._lock:
-            counts = self._counts[minute][handler]
-            counts[_PICKUP[bisect_left(BOUNDS, pickup)]] += 1
-            counts[_RUN[bisect_left(BOUNDS, run)]] += 1
-
-    def take(self) -> bytes:
-        """Return the counts since the last call, as `renew.lua` reads them. Empty where there are none."""
-        with self._lock:
-            taken, self._counts = self._counts, _empty()
-        return orjson.dumps(taken) if taken else b""
-
-    def give_back(self, taken: bytes) -> None:
-        """Count again what was taken and could not be sent."""
-        for minute, handlers in orjson.loads(taken or b"{}").items():
-            for handler, counts in handlers.items():
-                with self._lock:
-                    for name, count in counts.items():
-                        self._counts[minute][handler][name] += count
-
-
-def _empty() -> "defaultdict[str, defaultdict[str, defaultdict[str, int]]]":
-    return defaultdict(lambda: defaultdict(lambda: defaultdict(int)))
 
 
 @dataclass(frozen=True, slots=True)

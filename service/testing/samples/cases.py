@@ -19,7 +19,7 @@ _HERE = files(__package__)
 
 
 @dataclass(frozen=True)
-class Case:
+class SampleCase:
     """One event that Telnyx may send. `fails` marks a failure, or work for a person."""
 
     name: str
@@ -52,12 +52,12 @@ class UnknownSample(ValueError):
 
 
 @cache
-def cases() -> Mapping[str, Case]:
+def cases() -> Mapping[str, SampleCase]:
     """Return all cases by name, family by family."""
     found = {}
     for file in sorted((_HERE / "cases").iterdir(), key=lambda each: each.name):
         for name, told in tomllib.loads(file.read_text("utf-8")).items():
-            found[name] = Case(name, **{**told, "remove": tuple(told.get("remove", ()))})
+            found[name] = SampleCase(name, **{**told, "remove": tuple(told.get("remove", ()))})
     return found
 
 
@@ -131,7 +131,7 @@ def families() -> Iterator[str]:
     yield from dict.fromkeys(map(family, cases()))
 
 
-def _known(name: str) -> Case:
+def _known(name: str) -> SampleCase:
     if name not in cases():
         raise UnknownSample(f"there is no sample {name!r}{names_like(name)}")
     return cases()[name]

@@ -19,7 +19,7 @@ from starlette.routing import Route
 from service.processes.loopback import is_loopback
 from service.testing.simulator.api.api_error import ApiError, bad_request, from_validation, refusal
 from service.testing.simulator.api.faults import Fault, WebhookFault
-from service.testing.simulator.api.fields import PhoneNumber, Script
+from service.testing.simulator.api.fields import ControlBody, PhoneNumber
 from service.testing.simulator.hosted.numbers import EligibleStatus
 from service.testing.simulator.hosted.orders import OrderStep, TransferStep, move, transfer
 from service.testing.simulator.messages.inbound import InboundMessage
@@ -44,46 +44,46 @@ Control = Callable[[Simulator, Any, Request], Any]
 """A control: from the simulator, the body and the request to the answer. None answers with the state."""
 
 
-class Advance(Script):
+class Advance(ControlBody):
     """The seconds by which the simulated time moves."""
 
     seconds: float
 
 
-class TimeOfDay(Script):
+class TimeOfDay(ControlBody):
     """The time from now on, as an ISO 8601 date."""
 
     now: str
 
 
-class CapabilityOfPhone(Script):
+class CapabilityOfPhone(ControlBody):
     """The RCS capability of a phone."""
 
     phone_number: PhoneNumber
     capability: Capability
 
 
-class EligibilityOfNumber(Script):
+class EligibilityOfNumber(ControlBody):
     """The eligibility of a number for hosting."""
 
     phone_number: PhoneNumber
     eligible_status: EligibleStatus
 
 
-class NumberOfProfile(Script):
+class NumberOfProfile(ControlBody):
     """The messaging profile of a number. Null: lists show it without one."""
 
     phone_number: PhoneNumber
     messaging_profile_id: str | None
 
 
-class Balance(Script):
+class Balance(ControlBody):
     """The balance of the account, in US dollars."""
 
     balance: float = Field(allow_inf_nan=False)
 
 
-class RateOfProduct(Script):
+class RateOfProduct(ControlBody):
     """The account's rate of sending, for which see `Rate`. Missing fields stay."""
 
     product: MessageType

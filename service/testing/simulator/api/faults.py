@@ -9,7 +9,7 @@ from pydantic import Field
 
 from service.testing.simulator.api.api_error import ApiError, refusal
 from service.testing.simulator.api.call import OperationCall
-from service.testing.simulator.api.fields import Script
+from service.testing.simulator.api.fields import ControlBody
 from service.testing.simulator.identifiers import Identifiers
 
 FaultKind = Literal["status", "reset", "slow", "slow_body", "garbled"]
@@ -26,7 +26,7 @@ HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
 HeaderValue = Annotated[str, Field(pattern=r"^[ -~]*$")]
 
 
-class _Limited(Script):
+class _Limited(ControlBody):
     times: int | None = Field(1, ge=1)
     rate: float = Field(1.0, ge=0, le=1)
 

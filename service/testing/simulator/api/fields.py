@@ -23,7 +23,7 @@ class RequestBody(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
 
-class Script(BaseModel):
+class ControlBody(BaseModel):
     """Something that a test scripts: an unknown field is an error, so that no typo is taken for a script."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from service.testing.simulator.api.fields import Script, one_of
+from service.testing.simulator.api.fields import ControlBody, one_of
 from service.testing.simulator.resources import Resources, existing
 from service.testing.simulator.webhooks.deliveries import USER_ID, WebhookEvent, new_event
 
@@ -119,7 +119,7 @@ DOCUMENTS = frozenset({"loa", "bill"})
 Shape = Literal["current", "older"]
 
 
-class OrderStep(Script):
+class OrderStep(ControlBody):
     """A step of the review: the order's new status, that of its numbers, and the form of the webhook."""
 
     status: OrderStatus
@@ -127,7 +127,7 @@ class OrderStep(Script):
     shape: Shape = "current"
 
 
-class TransferStep(Script):
+class TransferStep(ControlBody):
     """A step of a transfer from another Telnyx account. A request without a decision is approved in the end."""
 
     step: Literal["detected", "approval_requested", "approved", "rejected"]

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from service.testing.simulator.api.api_error import refusal
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import Script
+from service.testing.simulator.api.fields import ControlBody
 from service.testing.simulator.api.lists import equals, page, time_filter
 from service.testing.simulator.messages.message import Message, MessageType
 from service.testing.simulator.messages.payload import payload
@@ -33,7 +33,7 @@ Source: Telnyx's page on advanced opt-in and opt-out.
 """
 
 
-class InboundMessage(Script):
+class InboundMessage(ControlBody):
     """A message to the account: `to` is a number, or for RCS the id of an agent.
 
     An RCS message may carry a `body` other than a text: `user_file`, `location` or `suggestion_response`. For WhatsApp

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from service.testing.simulator.api.fields import Script
+from service.testing.simulator.api.fields import ControlBody
 from service.testing.simulator.messages.message import Message, MessageType, NativeFallback, OutcomeStatus, Status
 from service.testing.simulator.messages.payload import payload
 from service.testing.simulator.rcs import features_of
@@ -33,7 +33,7 @@ _ERRORS = {
 _NO_RCS = ("40301", "Unsupported message type for the 'to' address", "The recipient cannot receive RCS messages.")
 
 
-class MessageOutcome(Script):
+class MessageOutcome(ControlBody):
     """The end of the messages to a recipient (`*`: to anybody else).
 
     `type` confines it to SMS, MMS, RCS or WHATSAPP. With `sent` or `queued` they never get further than that. The last

@@ -13,7 +13,7 @@ from telnyx.types.rcs.brand_update_params import BrandUpdateParams
 
 from service.testing.simulator.api.api_error import refusal
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import Script, is_web_address
+from service.testing.simulator.api.fields import ControlBody, is_web_address
 
 if TYPE_CHECKING:
     from service.testing.simulator.account import Account
@@ -35,7 +35,7 @@ CAPABILITIES = dict.fromkeys(_ABILITIES.split(), True) | {"templates": False, "v
 """The abilities of the provider behind Telnyx. Source of the names: SDK 4.189, `rcs.CapabilitiesResponse`."""
 
 
-class BrandDecision(Script):
+class BrandDecision(ControlBody):
     """A brand's new status. It holds `after` so many simulated seconds, and replaces the steps that were planned."""
 
     status: BrandStatus

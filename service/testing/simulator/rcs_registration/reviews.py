@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self, get_args
 from pydantic import Field, model_validator
 
 from service.testing.simulator.api.api_error import bad_request
-from service.testing.simulator.api.fields import PhoneNumber, Script
+from service.testing.simulator.api.fields import ControlBody, PhoneNumber
 from service.testing.simulator.rcs_registration.agents import (
     CARRIERS,
     AgentStatus,
@@ -34,7 +34,7 @@ _ALLOWED: dict[str, tuple[str, ...]] = {
 _LAUNCHED = frozenset({"LAUNCHING", "LAUNCHED", "LIVE"})
 
 
-class AgentDecision(Script):
+class AgentDecision(ControlBody):
     """A decision about an agent: its `status`, or the `decision` about a section, a carrier or a test number.
 
     It holds `after` so many simulated seconds. It replaces the decisions on the same thing that were planned, and one

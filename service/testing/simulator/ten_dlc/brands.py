@@ -9,7 +9,7 @@ from telnyx.types.messaging_10dlc import BrandIdentityStatus, EntityType
 
 from service.testing.simulator.api.api_error import bad_request
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import Script
+from service.testing.simulator.api.fields import ControlBody
 from service.testing.simulator.simulated_clock import iso
 from service.testing.simulator.ten_dlc.events import Shape, send_update
 from service.testing.simulator.ten_dlc.records import WebhookUrls, records, target
@@ -80,7 +80,7 @@ class Brand:
         return found | {"assignedCampaingsCount": campaigns}
 
 
-class BrandStep(Script):
+class BrandStep(ControlBody):
     """A step of a brand's registration or vetting, and the form of the webhook (null: none)."""
 
     status: _StepStatus

@@ -8,7 +8,7 @@ from pydantic import Field, create_model
 
 from service.testing.simulator.api.api_error import bad_request, missing_parameter
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import RequestBody, Script
+from service.testing.simulator.api.fields import ControlBody, RequestBody
 from service.testing.simulator.resources import existing
 from service.testing.simulator.ten_dlc.campaigns import REJECTED, Campaign, shown
 from service.testing.simulator.ten_dlc.carriers import MNO_IDS
@@ -53,7 +53,7 @@ class Appeal(RequestBody):
     appeal_reason: str = Field(min_length=1)
 
 
-class SharedCampaign(Script):
+class SharedCampaign(ControlBody):
     """A campaign that another provider shares with this account."""
 
     description: str = "A campaign of another provider"

@@ -6,7 +6,7 @@ Telnyx does not publish the ids that `operationStatus` uses. These are The Campa
 from collections.abc import Mapping
 from typing import Annotated
 
-from service.testing.simulator.api.fields import PhoneNumber, Script, one_of
+from service.testing.simulator.api.fields import ControlBody, PhoneNumber, one_of
 
 MNO_IDS: Mapping[str, str] = {"AT&T": "10017", "T-Mobile": "10035", "US Cellular": "10037", "Verizon": "10038"}
 """The registry's id of each carrier."""
@@ -21,7 +21,7 @@ LISTED: Mapping[str, str] = {
 Carrier = Annotated[str, one_of([*MNO_IDS])]
 
 
-class CarrierOfPhone(Script):
+class CarrierOfPhone(ControlBody):
     """The carrier of a phone."""
 
     phone_number: PhoneNumber

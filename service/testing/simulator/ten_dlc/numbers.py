@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from service.testing.simulator.api.api_error import bad_request
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import PhoneNumber, RequestBody, Script
+from service.testing.simulator.api.fields import ControlBody, PhoneNumber, RequestBody
 from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import iso
 from service.testing.simulator.ten_dlc.campaigns import REGISTERED, Campaign
@@ -85,7 +85,7 @@ class Assignment(RequestBody):
     phoneNumber: PhoneNumber  # noqa: N815 - Telnyx's name
 
 
-class NumberStep(Script):
+class NumberStep(ControlBody):
     """A step of a number's assignment, and the form of the webhook (null: none).
 
     With `carrier`, the mapping at that carrier fails (FAILED), or is there again (ADDED).

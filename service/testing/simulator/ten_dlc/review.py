@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from service.testing.simulator.api.fields import Script
+from service.testing.simulator.api.fields import ControlBody
 from service.testing.simulator.ten_dlc.campaigns import Campaign, CampaignStatus
 from service.testing.simulator.ten_dlc.carriers import MNO_IDS, Carrier
 from service.testing.simulator.ten_dlc.events import Shape, send_update
@@ -29,7 +29,7 @@ DORMANT_AFTER = 15 * DAY
 Step = Literal[CampaignStatus, "DORMANT", "SUSPENDED", "UNSUSPENDED", "NUDGED"]
 
 
-class CampaignStep(Script):
+class CampaignStep(ControlBody):
     """A step of a campaign, and the form of the webhook (null: none).
 
     `carrier` is the one that suspends, else all do. A suspension ends after so many simulated `seconds`.

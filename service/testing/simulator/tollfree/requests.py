@@ -13,7 +13,7 @@ from telnyx.types.messaging_tollfree.verification import TollFreeVerificationEnt
 
 from service.testing.simulator.api.api_error import bad_request
 from service.testing.simulator.api.call import Answer, OperationCall
-from service.testing.simulator.api.fields import PhoneNumber, RequestBody, Script, must, one_of
+from service.testing.simulator.api.fields import ControlBody, PhoneNumber, RequestBody, must, one_of
 from service.testing.simulator.api.lists import LARGEST_SIZE, time_filter, whole_number
 from service.testing.simulator.resources import Resources
 from service.testing.simulator.simulated_clock import iso
@@ -96,7 +96,7 @@ class VerificationRequests(Resources[VerificationRequest]):
         return bool(statuses) and "Verified" not in statuses
 
 
-class ReviewDecision(Script):
+class ReviewDecision(ControlBody):
     """A new status, its reason, and the event type of the webhook. Without `shape` none is sent."""
 
     status: VerificationStatus
