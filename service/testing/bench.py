@@ -41,7 +41,7 @@ from service.testing.simulator import Simulator
 from service.testing.simulator import running as simulating
 from service.testing.simulator.api.call import LoggedRequest
 from service.worker.arq_compat import process
-from service.worker.handler_metrics import HandlerMetrics
+from service.worker.metrics import HandlerMetrics
 from service.worker.open_processor import open_processor
 
 _SAMPLES = {

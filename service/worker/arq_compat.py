@@ -30,8 +30,8 @@ from service.store.connection import connect, locate
 from service.store.inbox.accept import NewEvent, accept
 from service.store.keys import Keys
 from service.store.store import Store
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.load_router import load_router
+from service.worker.metrics import HandlerMetrics
 from service.worker.open_processor import open_processor
 from service.worker.processor import Processor
 

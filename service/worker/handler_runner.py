@@ -30,8 +30,8 @@ from service.store.inbox.leases import Lease, LeaseLost
 from service.store.inbox.records import UNREADABLE, EventRecord
 from service.store.store import Store
 from service.subscription import Lifespan, Subscription
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.held_leases import ActiveEvent
+from service.worker.metrics import HandlerMetrics
 from service.worker.outcomes import Limits, TookTooLong, UnfitPayload, after_error, after_refusal, done, unknown_handler
 from service.worker.run_deadlines import RunDeadlines
 from service.worker.run_services import RunServices

@@ -19,9 +19,9 @@ from service.store.inbox.workers import SIGN_EVERY, WorkerSign, WorkerState
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
 from service.store.store import Store
-from service.worker.handler_metrics import TimesRecorder
 from service.worker.held_leases import ActiveEvent, HeldLeases
 from service.worker.loop_watch import FIRST_LOGGED, LoopWatch
+from service.worker.metrics import TimesRecorder
 
 log = structlog.get_logger(__name__)
 

@@ -26,13 +26,12 @@ from service.store.inbox.leases import HandlerResults, finish
 from service.store.inbox.workers import WorkerSign, forget_worker
 from service.store.store import Store
 from service.subscription import Lifespan
-from service.worker.event_metrics import EventMetrics
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.handler_runner import HandlerServices
 from service.worker.held_leases import HeldLeases, note_tasks
 from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
 from service.worker.loop_watch import LoopWatch
+from service.worker.metrics import EventMetrics, HandlerMetrics
 from service.worker.ordering import Ordering, ordered_types
 from service.worker.own_settings import read_own_settings
 from service.worker.processor import Processor

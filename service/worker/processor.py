@@ -26,9 +26,9 @@ from service.store.inbox.leases import (
 )
 from service.store.store import Store
 from service.worker import early_discards
-from service.worker.event_metrics import EventMetrics
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent, FairTimeout, HeldLeases
+from service.worker.metrics import EventMetrics
 from service.worker.ordering import Ordering
 from service.worker.outcomes import after_error
 

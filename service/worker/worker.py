@@ -31,8 +31,8 @@ from service.store.server_checks import check_server, describe_refusals, require
 from service.store.store import ARQ_JOB, Store, check_cancelled, end_task
 from service.worker import arq_compat
 from service.worker.abandonment import abandonment
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.maintenance import Maintenance
+from service.worker.metrics import HandlerMetrics
 from service.worker.open_processor import open_processor
 from service.worker.processor import Processor
 from service.worker.readiness import BlockMetrics, serving_health

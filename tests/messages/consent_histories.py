@@ -38,9 +38,9 @@ from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord
 from service.store.scripts import LENGTH_BYTES, script
 from service.store.store import Store
-from service.worker.handler_metrics import HandlerMetrics
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
+from service.worker.metrics import HandlerMetrics
 from tests.pending import pending
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()

@@ -14,7 +14,7 @@ from service.store.effects.blocks import Block
 from service.store.inbox import accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.store import Store
-from service.worker.handler_metrics import HandlerMetrics
+from service.worker.metrics import HandlerMetrics
 from service.worker.readiness import BlockMetrics
 from service.worker.worker import Worker
 from tests.monitoring.scraping import Scrape

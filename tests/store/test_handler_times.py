@@ -11,7 +11,7 @@ from service.store.inbox.handler_times import BOUNDS, Histogram, merged, read_ti
 from service.store.inbox.leases import renewal
 from service.store.inbox.rates import read_rates
 from service.store.store import Store
-from service.worker.handler_metrics import TimesRecorder
+from service.worker.metrics import TimesRecorder
 from tests.cli.at_stack import run_at
 from tests.stack import Stack
 from tests.telnyx_events import envelope

@@ -1,4 +1,4 @@
-"""Metrics of the runs of handlers."""
+"""Metrics of a worker: of the runs of handlers, and of the ends of events."""
 
 import threading
 from bisect import bisect_left
@@ -13,9 +13,11 @@ from prometheus_client.registry import Collector
 from service import clock
 from service.messages.fallback_sending import DOUBLE_DELIVERIES
 from service.messages.reply import REPLIES_REFUSED
-from service.monitoring.counters import CounterFamily, HistogramsFamily, Labels
+from service.monitoring.counters import CounterFamily, HistogramFamily, HistogramsFamily, Labels, event_types
+from service.store.inbox.accept import FROM_TELNYX
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.handler_times import BOUNDS
+from service.store.inbox.leases import Lease
 
 _PICKUP, _RUN = ([f"{time}{number}" for number in range(len(BOUNDS) + 1)] for time in "pr")
 """Names of the buckets in `HandlerTimes`."""
@@ -101,3 +103,35 @@ class HandlerMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return the numbers."""
         return self._runs.family(), self._seconds.family(), self._waits.family()
+
+
+class EventMetrics(Collector):
+    """Events by type and state, and how long they took from being accepted to their end."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._types = event_types()
+        self._ended = CounterFamily(
+            "ringback_events_ended",
+            "Events that ended in the hands of this worker, by type and state.",
+            ("type", "state"),
+        )
+        self._seconds = HistogramFamily(
+            "ringback_accepted_to_ended_seconds",
+            "From the acceptance of an event that Telnyx delivered to its end: done, ignored or dead.",
+            (0.002, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 3600.0, 86400.0),
+        )
+        registry.register(self)
+
+    def recorded(self, lease: Lease, state: str) -> None:
+        """Count an event that ended just now, and its time since the acceptance. Other states count nothing."""
+        if state not in ("done", "ignored", "dead"):
+            return
+        record = lease.record
+        self._ended.numbers[self._types.of(record.type), state] += 1
+        # Other events may be timed for later, so that their age says nothing.
+        if record.arrived_by in FROM_TELNYX:
+            self._seconds.observe(max(0, lease.now() - record.received_at) / 1000)
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the numbers."""
+        return self._ended.family(), self._seconds.family()
