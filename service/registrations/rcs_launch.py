@@ -32,6 +32,11 @@ class LaunchTable(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True, frozen=True)
 
 
+def _require_for_other(kind: str, description: str | None) -> None:
+    if kind == "OTHER" and not description:
+        raise ValueError("description: is required for OTHER")
+
+
 class Interaction(LaunchTable):
     """One kind of messages of the agent."""
 
@@ -48,8 +53,7 @@ class Interaction(LaunchTable):
 
     @model_validator(mode="after")
     def _described(self) -> Self:
-        if self.interaction_type == "OTHER" and not self.description:
-            raise ValueError("description: is required for OTHER")
+        _require_for_other(self.interaction_type, self.description)
         return self
 
 
@@ -61,8 +65,7 @@ class OptInMethod(LaunchTable):
 
     @model_validator(mode="after")
     def _described(self) -> Self:
-        if self.method_type == "OTHER" and not self.description:
-            raise ValueError("description: is required for OTHER")
+        _require_for_other(self.method_type, self.description)
         return self
 
 

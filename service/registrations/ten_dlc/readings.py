@@ -141,11 +141,7 @@ async def carrier_states(telnyx: AsyncTelnyx, campaign_id: str) -> dict[str, str
     Raises:
         telnyx.APIError: Telnyx is out, or cannot be reached.
     """
-    try:
-        found = _states(await telnyx.messaging_10dlc.campaign.get_operation_status(campaign_id))
-    except APIStatusError as error:
-        _raise_unless_unknown(error, also=(403,))
-        return {}
+    found = await _operation_states(telnyx, campaign_id)
     has_ids = any(name.isdecimal() for name, _ in found)
     names = await _mno_names(telnyx, campaign_id) if has_ids else {}
     listed = ((names.get(name, name), state) for name, state in found)
@@ -158,12 +154,7 @@ async def suspending_carriers(telnyx: AsyncTelnyx, campaign_id: str) -> list[str
     Raises:
         telnyx.APIError: Telnyx is out, or cannot be reached.
     """
-    try:
-        states = _states(await telnyx.messaging_10dlc.campaign.get_operation_status(campaign_id))
-    except APIStatusError as error:
-        _raise_unless_unknown(error, also=(403,))
-        return []
-    found = [name for name, state in states if is_suspended(state)]
+    found = [name for name, state in await _operation_states(telnyx, campaign_id) if is_suspended(state)]
     # The names of carriers are asked for only where one suspends the campaign.
     names = await _mno_names(telnyx, campaign_id) if any(name.isdecimal() for name in found) else {}
     return sorted({carrier_of(names.get(name, name)) or names.get(name, name) for name in found})
@@ -172,6 +163,15 @@ async def suspending_carriers(telnyx: AsyncTelnyx, campaign_id: str) -> list[str
 def is_suspended(state: str) -> bool:
     """Return whether a carrier's state of a campaign says that it is suspended."""
     return "SUSPEND" in state.upper() and "UNSUSPEND" not in state.upper()
+
+
+async def _operation_states(telnyx: AsyncTelnyx, campaign_id: str) -> list[tuple[str, str]]:
+    """Return name or id and state of each carrier. Empty where Telnyx does not say."""
+    try:
+        return _states(await telnyx.messaging_10dlc.campaign.get_operation_status(campaign_id))
+    except APIStatusError as error:
+        _raise_unless_unknown(error, also=(403,))
+        return []
 
 
 def _states(answer: object) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ from service.testing.simulator.api.fields import PhoneNumber, RequestBody
 from service.testing.simulator.rcs import RcsAgent
 from service.testing.simulator.rcs_registration import reviews
 from service.testing.simulator.rcs_registration.agents import CARRIERS, CarrierApproval, RegisteredAgent, TestDevice
-from service.testing.simulator.rcs_registration.brands import known_brand, locked
+from service.testing.simulator.rcs_registration.brands import known_brand, locked, require_draft
 from service.testing.simulator.resources import existing
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def update_agent(account: "Account", call: OperationCall) -> Answer:
     """Change the given fields of a draft."""
     agent, fields = _known(account, call), call.read_as(UPDATE)
     _check_basics(fields)
-    if agent.status != "CREATED":
-        raise locked(f"The agent is {agent.status}. Only an agent that is CREATED can be changed.")
+    require_draft("agent", agent.status)
     changed = replace(agent, fields=agent.fields | fields)
     account.rcs_agents.put(changed)
     return Answer(changed.as_json())

@@ -88,8 +88,7 @@ def update_brand(account: "Account", call: OperationCall) -> Answer:
     brand = known_brand(account, call.parameters["id"])
     fields = call.read_as(UPDATE)
     _check(fields)
-    if brand.status != "CREATED":
-        raise locked(f"The brand is {brand.status}. Only a brand that is CREATED can be changed.")
+    require_draft("brand", brand.status)
     changed = replace(brand, fields=brand.fields | fields)
     account.rcs_brands.put(changed)
     return Answer(changed.as_json())
@@ -130,6 +129,12 @@ def known_brand(account: "Account", brand_id: str) -> RcsBrand:
         ApiError: 404, there is none.
     """
     return _now(account, account.rcs_brands.known(brand_id))
+
+
+def require_draft(kind: str, status: str) -> None:
+    """Raise unless a brand or an agent is a draft, which alone can be changed."""
+    if status != "CREATED":
+        raise locked(f"The {kind} is {status}. Only one that is CREATED can be changed.")
 
 
 def locked(detail: str) -> Exception:

@@ -27,7 +27,6 @@ ageGated autoRenewal directLending embeddedLink embeddedPhone numberPool subscri
 termsAndConditions
 """
 _UPDATED = "helpMessage messageFlow resellerId sample1 sample2 sample3 sample4 sample5"
-_CONTENT = frozenset(_UPDATED.split())
 
 _optional: dict[str, Any] = dict.fromkeys(_TEXTS.split(), (str | None, None))
 _flags: dict[str, Any] = dict.fromkeys(_FLAGS.split(), (bool, False))
