@@ -10,7 +10,7 @@ from service.cli.connections import load_for_change
 from service.cli.masked_output import shown
 from service.cli.options import E164Argument, RevealOption, YesOption, e164
 from service.cli.output import confirm, say
-from service.cli.telnyx.session import check_sms, sender_of, with_telnyx_and_redis
+from service.cli.telnyx.session import check_sms, send_under_key, sender_of
 from service.store.store import Store
 
 
@@ -50,9 +50,4 @@ def assistant(
         return begun.conversation_id
 
     confirm(f"Let the assistant {assistant_id} write to {shown(number, reveal=reveal)}?", yes=yes)
-    try:
-        conversation = with_telnyx_and_redis(begin)
-    except typer.Exit:
-        say(f"Where no answer came, it may be sent all the same. Repeat it with --key {header}", err=True)
-        raise
-    say(f"begun: conversation {conversation or '?'}")
+    say(f"begun: conversation {send_under_key(header, begin) or '?'}")

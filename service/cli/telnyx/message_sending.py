@@ -14,7 +14,7 @@ from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, shown
 from service.cli.options import RevealOption, YesOption, e164
 from service.cli.output import confirm, say
-from service.cli.telnyx.session import check_sms, sender_of, with_telnyx, with_telnyx_and_redis
+from service.cli.telnyx.session import check_sms, send_under_key, sender_of, with_telnyx
 from service.store.store import Store
 
 MOST_IN_GROUP = 8
@@ -100,11 +100,7 @@ def send(
     message = Outgoing(tuple(dict.fromkeys(numbers)), content, from_, profile, key or f"rb-cli-{secrets.token_hex(16)}")
     operation = message.operation()
     confirm(f"Send a message to {', '.join(shown(each, reveal=reveal) for each in message.to)}?", yes=yes)
-    try:
-        message_id = with_telnyx_and_redis(partial(_checked_send, message, operation))
-    except typer.Exit:
-        say(f"Where no answer came, it may be sent all the same. Repeat it with --key {message.key}", err=True)
-        raise
+    message_id = send_under_key(message.key, partial(_checked_send, message, operation))
     say(f"sent: {message_id}", f"→ ringback messages {'show' if len(message.to) == 1 else 'group'} {message_id}")
 
 

@@ -67,6 +67,19 @@ def with_telnyx_and_redis(work: Callable[[AsyncTelnyx, Store], Awaitable[T]]) ->
     return with_telnyx(run)
 
 
+def send_under_key(key: str, work: Callable[[AsyncTelnyx, Store], Awaitable[T]]) -> T:
+    """Return the result of work that sends under a key, like `with_telnyx_and_redis`. A failure names the key.
+
+    Raises:
+        typer.Exit: Telnyx refuses, or cannot be reached.
+    """
+    try:
+        return with_telnyx_and_redis(work)
+    except typer.Exit:
+        say(f"Where no answer came, it may be sent all the same. Repeat it with --key {key}", err=True)
+        raise
+
+
 async def first_rows(listed: Awaitable[Any], name: str, limit: int) -> list[dict[str, Any]]:
     """Return up to `limit` rows of a list of the SDK's, which asks for further pages on demand."""
     rows: list[dict[str, Any]] = []
