@@ -32,7 +32,7 @@ class LookAgain(TolerantModel):
 @router.on("10dlc.*", timeout=120)
 async def campaigns(event: Event[TenDlcUpdate], ctx: Context) -> None:
     """Read what a webhook names. Where it names nothing that exists, read all."""
-    ten_dlc, said = TenDlc(ctx.telnyx, ctx.services.store), read_update(event.payload)
+    ten_dlc, said = TenDlc(ctx.telnyx, ctx.services.store), read_update(event.payload, event.occurred_at)
     named = subjects(event.payload, event.type)
     followed = [(kind, given, await ten_dlc.follow(kind, given, said)) for kind, given in named]
     if all(changes is None for _, _, changes in followed):
@@ -40,7 +40,7 @@ async def campaigns(event: Event[TenDlcUpdate], ctx: Context) -> None:
     for kind, given, changes in followed:
         if said.meaning == "nudged":
             await _notify(ctx, notices.told_of_nudge(given, said))
-        elif changes == []:
+        elif changes == [] and not _is_old(said):
             # The API may be behind the event.
             payload = {"kind": kind, "given": given, "meaning": said.meaning, "carrier": said.carrier}
             await ctx.schedule(LOOK_AGAIN, payload, after=AGAIN_AFTER, key=f"campaign_look:{event.id}"[:200])
@@ -70,6 +70,11 @@ async def campaigns_poll(event: Event[dict[str, object]], ctx: Context) -> None:
         await _follow_all(ten_dlc, ctx)
     except (PermissionDeniedError, NotFoundError):
         raise Discard("not_permitted") from None
+
+
+def _is_old(said: Said) -> bool:
+    """Return whether an update came so late that the API shows what became of it since."""
+    return said.at is not None and clock.now() - said.at > UNTIL_NEXT_POLL
 
 
 async def _follow_all(ten_dlc: TenDlc, ctx: Context) -> None:

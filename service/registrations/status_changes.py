@@ -30,7 +30,8 @@ class Status:
     """One status that a registration has or had. `at` is None where Telnyx tells no time.
 
     `urgent`: it is raised even at the first sight, whatever its name. `told` is a reason from elsewhere than the API,
-    which is passed on and makes no other status.
+    which is passed on and makes no other status. `within` is the id of that to which the registration belongs, where it
+    can move: elsewhere it is another status.
     """
 
     status: str
@@ -38,11 +39,13 @@ class Status:
     at: datetime | None = None
     urgent: bool = False
     told: str | None = None
+    within: str | None = None
 
     @property
     def mark(self) -> str:
         """Tells two statuses apart that bear the same name for different reasons, without keeping the reason."""
-        return hashlib.sha256(f"{self.status}\x1f{self.reason or ''}".encode()).hexdigest()[:16]
+        parts = (self.status, self.reason or "", self.within or "")
+        return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

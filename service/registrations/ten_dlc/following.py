@@ -44,11 +44,11 @@ class TenDlc:
         subject = await self._subject(kind, given)
         if subject is None:
             return None
-        followed = kinds.followed(self.store, kind)
+        followed, told = kinds.followed(self.store, kind), await self._still_true(subject, said.about(kind))
 
         async def read() -> Reading:
             before = await followed.last_known(subject)
-            return readings.overlaid(await self._read(kind, subject, before), before, said)
+            return readings.overlaid(await self._read(kind, subject, before), before, told)
 
         return await followed.raise_changes(subject, read)
 
@@ -123,13 +123,20 @@ class TenDlc:
             return readings.gone(kinds.DELETED, before)
         carriers = await readings.suspending_carriers(self.telnyx, subject)
         reading = readings.campaign_reading(campaign.row, suspended_by=carriers)
-        if before is not None and before.status == kinds.DORMANT and await self._has_new_numbers(subject, before):
+        if before is not None and before.status == kinds.DORMANT:
+            since = float(before.about.get("overlay_since") or 0)
             # A number that was assigned has woken it up.
-            return replace(reading, version=f"{reading.version}+")
+            is_awake = await self._has_new_numbers(subject, since)
+            return replace(reading, version=f"{reading.version}+") if is_awake else reading
         return reading
 
-    async def _has_new_numbers(self, campaign_id: str, dormant: Known) -> bool:
-        since = float(dormant.about.get("overlay_since") or 0)
+    async def _still_true(self, subject: str, said: Said) -> Said:
+        """Return what an update says, without a dormancy that is over: a number was assigned since."""
+        if said.meaning == "dormant" and said.at is not None and await self._has_new_numbers(subject, said.at):
+            return replace(said, meaning="")
+        return said
+
+    async def _has_new_numbers(self, campaign_id: str, since: float) -> bool:
         asked = self.telnyx.messaging_10dlc.phone_number_campaigns.list(filter={"telnyx_campaign_id": campaign_id})
         async for each in rows_of(asked, "numbers of a campaign"):
             assigned_at = read_time(each.updated_at or each.created_at)
@@ -145,7 +152,9 @@ class TenDlc:
             before = await followed.last_known(subject)
             row = await readings.find_number(self.telnyx, number)
             reading = readings.gone(kinds.UNASSIGNED, before) if row is None else readings.number_reading(row)
-            return readings.overlaid(with_number(reading, number, subject, self.store.encryption, before), before, said)
+            return readings.overlaid(
+                with_number(reading, number, subject, self.store.encryption, before), before, said.about(kinds.NUMBER)
+            )
 
         return await followed.raise_changes(subject, read)
 

@@ -58,8 +58,8 @@ def number_reading(number: Any) -> Reading:
         status, reason = kinds.CARRIER_FAILED, ", ".join(lost)
     campaign = _text(number, "telnyx_campaign_id") or _text(number, "campaign_id")
     details = {"campaign_id": campaign, "tcr_campaign_id": _text(number, "tcr_campaign_id"), "carriers": lost}
-    now = Status(status, reason)
-    return Reading([now], details, _version(now, campaign), {"campaign": campaign, "carriers": lost})
+    now = Status(status, reason, within=campaign)
+    return Reading([now], details, _version(now), {"campaign": campaign, "carriers": lost})
 
 
 def gone(status: str, before: Known | None) -> Reading:
@@ -85,7 +85,8 @@ def overlaid(reading: Reading, before: Known | None, said: Said) -> Reading:
     overlay = said.overlay or (None if said.meaning == "verified" else remembered)
     if overlay is None or now.status in kinds.SENDS_NOTHING | {"REGISTRATION_FAILED"}:
         return replace(reading, history=[replace(now, told=told)])
-    since = clock.now() if said.overlay or before is None else before.about.get("overlay_since")
+    told_at = clock.now() if said.at is None else said.at
+    since = told_at if said.overlay or before is None else before.about.get("overlay_since")
     about = {**reading.about, "overlay": overlay, "overlay_since": since}
     return replace(reading, history=[Status(overlay, told=told)], about=about)
 

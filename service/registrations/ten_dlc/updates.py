@@ -3,8 +3,10 @@
 Sources: knowledge base, 10DLC event notifications. SDK 4.189, `CampaignStatusUpdate`.
 """
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
 from service.events import TenDlcUpdate
@@ -24,8 +26,11 @@ _NAMES: Mapping[str, Meaning] = {
 }
 """By the name of an event. Telnyx does not say in which field the registry's names stand."""
 _FAILED = frozenset({"REJECTED", "FAILED"})
+_WORD = re.compile(r"\w+")
 OVERLAYS: Mapping[Meaning, str] = {"dormant": kinds.DORMANT, "vetting_failed": kinds.VETTING_FAILED}
 """The statuses that only events tell."""
+OVERLAID: Mapping[Meaning, kinds.Kind] = {"dormant": kinds.CAMPAIGN, "vetting_failed": kinds.BRAND}
+"""The kind of registration that has each of them."""
 CONFIRMED_BY: Mapping[Meaning, frozenset[str]] = {
     "suspended": frozenset({"TCR_SUSPENDED", kinds.SUSPENDED}),
     "expired": frozenset({"TCR_EXPIRED"}),
@@ -36,16 +41,24 @@ CONFIRMED_BY: Mapping[Meaning, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The content of an update. `reason` is for a person. `carrier` suspends or rejects, if it is named."""
+    """The content of an update. `reason` is for a person. `carrier` suspends or rejects, if it is named.
+
+    `at` is the update's time in seconds since 1970. It may arrive much later.
+    """
 
     meaning: Meaning = ""
     reason: str | None = None
     carrier: str | None = None
+    at: float | None = None
 
     @property
     def overlay(self) -> str | None:
         """The status that only this event tells."""
         return OVERLAYS.get(self.meaning)
+
+    def about(self, kind: kinds.Kind) -> "Said":
+        """Return it without a status that registrations of this kind do not have."""
+        return self if OVERLAID.get(self.meaning, kind) == kind else replace(self, meaning="")
 
     def confirmed_by(self, status: str) -> bool:
         """Return whether the API's status is what the event says."""
@@ -55,9 +68,10 @@ class Said:
 NOTHING = Said()
 
 
-def read_update(update: TenDlcUpdate) -> Said:
+def read_update(update: TenDlcUpdate, occurred_at: datetime | None = None) -> Said:
     """Return what an update says."""
-    return Said(_meaning(update), _reason(update), update.carrier)
+    at = occurred_at.timestamp() if occurred_at else None
+    return Said(_meaning(update), _reason(update), update.carrier, at)
 
 
 def subjects(update: TenDlcUpdate, event_type: str) -> list[tuple[kinds.Kind, str]]:
@@ -83,10 +97,10 @@ def _meaning(update: TenDlcUpdate) -> Meaning:
         return "vetting_failed" if status in _FAILED else "verified"
     for text in (update.event_type, update.type, update.status, update.description):
         for name, meaning in _NAMES.items():
-            if text is not None and name in text.upper().split():
+            if text is not None and name in _WORD.findall(text.upper()):
                 return meaning
     failed = status in _FAILED and kind in ("REGISTRATION", "TELNYX_REVIEW", "MNO_REVIEW")
-    return "rejected" if failed and update.campaign_id else ""
+    return "rejected" if failed and (update.campaign_id or update.tcr_campaign_id) else ""
 
 
 def _reason(update: TenDlcUpdate) -> str | None:
