@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,6 +15,14 @@ from tests.healing.test_missed_deliveries import body
 from tests.stack import Stack
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
+
+
+@pytest.fixture
+def release() -> Iterator[threading.Event]:
+    """What the handlers wait for. A test that fails releases them too: the stack waits for their threads."""
+    released = threading.Event()
+    yield released
+    released.set()
 
 
 def hanging(begun: list[str], hold: threading.Event) -> Router:
@@ -38,9 +47,9 @@ def start_worker(stack: Stack, router: Router, **changes: Any) -> None:
 
 
 def test_few_healed_events_are_due_or_run_at_once_and_a_new_one_does_not_wait_for_the_others(
-    public_stack: Stack,
+    public_stack: Stack, release: threading.Event
 ) -> None:
-    stack, begun, release = public_stack, list[str](), threading.Event()
+    stack, begun = public_stack, list[str]()
     installed(stack)
     for _ in range(30):
         failed(stack, body())
@@ -58,8 +67,8 @@ def test_few_healed_events_are_due_or_run_at_once_and_a_new_one_does_not_wait_fo
     wait_for(lambda: len(begun) == 30)
 
 
-def test_a_worker_with_few_slots_gives_a_quarter_of_them(public_stack: Stack) -> None:
-    stack, begun, release = public_stack, list[str](), threading.Event()
+def test_a_worker_with_few_slots_gives_a_quarter_of_them(public_stack: Stack, release: threading.Event) -> None:
+    stack, begun = public_stack, list[str]()
     installed(stack)
     for _ in range(5):
         failed(stack, body())
@@ -76,10 +85,10 @@ def test_a_worker_with_few_slots_gives_a_quarter_of_them(public_stack: Stack) ->
 
 
 def test_a_handler_that_takes_too_long_does_not_stop_healing(
-    public_stack: Stack, monkeypatch: pytest.MonkeyPatch
+    public_stack: Stack, release: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.1)
-    stack, begun, release = public_stack, list[str](), threading.Event()
+    stack, begun = public_stack, list[str]()
     installed(stack)
     for _ in range(20):
         failed(stack, body())
