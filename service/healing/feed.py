@@ -55,7 +55,7 @@ class Feed:
         """Wait until at most `left` of the accepted events are due or run. Without a worker nothing is waited for."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            self._open = await under_way(self.store, self._open)
+            self._open = await under_way(self.store, self._open, lease=self.settings.lease)
             if len(self._open) <= left or time.monotonic() >= deadline:
                 return
             if not (self.in_worker or await has_worker(self.store)):

@@ -67,19 +67,26 @@ def test_few_healed_events_are_due_or_run_at_once_and_a_new_one_does_not_wait_fo
     wait_for(lambda: len(begun) == 30)
 
 
-def test_a_worker_with_few_slots_gives_a_quarter_of_them(public_stack: Stack, release: threading.Event) -> None:
+@pytest.mark.parametrize("lease", [15.0, 60.0])
+def test_a_worker_with_few_slots_gives_a_quarter_of_them(
+    public_stack: Stack, release: threading.Event, lease: float
+) -> None:
     stack, begun = public_stack, list[str]()
     installed(stack)
     for _ in range(5):
         failed(stack, body())
-    start_worker(stack, hanging(begun, release), concurrency=8)
+    start_worker(stack, hanging(begun, release), concurrency=8, lease=lease)
 
     def run() -> None:
-        heal(stack, concurrency=8)
+        heal(stack, concurrency=8, lease=lease)
 
     healing = stack.host.portal.start_task_soon(asyncio.to_thread, run)
     wait_for(lambda: len(begun) == 2)
-    assert stack.ask(lambda store: store.redis.zcard(store.keys.events)) == 2
+    live = envelope("test.live", {})
+    stack.deliver(live)
+    assert stack.ended(live).state == "done"
+    known = stack.ask(lambda store: store.redis.zcard(store.keys.events))
+    assert (known, len(begun)) == (3, 2), "the others are not accepted yet"
     release.set()
     healing.result(timeout=20)
 

@@ -15,8 +15,6 @@ from service.store.store import Store
 Verdict = Literal["healed", "known", "dropped", "forgotten"]
 """The result for one event. `forgotten`: events of its time have expired here."""
 
-LEASED_FOR = 15_000
-"""Milliseconds until which an event in the queue counts as due soon, or as running."""
 TURN_LOCK = 15.0
 """Seconds after which another process may heal, where the one that did so is gone."""
 
@@ -137,13 +135,14 @@ async def heal(
     return told
 
 
-async def under_way(store: Store, ids: Sequence[str]) -> list[str]:
-    """Return those of these events that run, or will within seconds. Deferred and parked ones are not among them."""
+async def under_way(store: Store, ids: Sequence[str], *, lease: float) -> list[str]:
+    """Return those of these events that run, or will within a `lease` (s). Those due later and parked ones do not."""
     if not ids:
         return []
-    soon = await server_time(store.redis) + LEASED_FOR
     jobs = [store.keys.job_id(each) for each in ids]
     scores: list[float | None] = await store.redis.zmscore(store.keys.queue, jobs)
+    # Read after the places in the queue: one that was claimed a moment ago lies no further ahead than a lease.
+    soon = await server_time(store.redis) + int(lease * 1000)
     return [each for each, score in zip(ids, scores, strict=True) if score is not None and score <= soon]
 
 
