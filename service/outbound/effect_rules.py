@@ -20,6 +20,7 @@ from service.outbound.errors import (
     classify_response,
     codes,
     is_idempotency_conflict,
+    is_object,
     is_rate_limit,
 )
 from service.outbound.lookups import look_up_for
@@ -112,7 +113,8 @@ def after_look_up(entry: Entry, call: Call, now: int, why: str) -> Decision:
 def outcome_of(call: Call, answer: TelnyxResponse, *, again: bool) -> EffectOutcome:
     """Return the outcome of a request by its answer."""
     if 200 <= answer.status < 300 or (again and call.method == "DELETE" and answer.status == 404):
-        return "done"
+        # A success that no SDK can read would fail the handler at each attempt. Under its key Telnyx answers again.
+        return "unknown" if call.keyed and not is_object(answer) else "done"
     if is_rate_limit(answer):
         return "deferred"
     refusal = classify_response(answer, is_send=call.is_send, conflict_is_final=call.answers_conflict and not again)

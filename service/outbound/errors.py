@@ -113,6 +113,14 @@ def is_rate_limit(answer: TelnyxResponse) -> bool:
     return answer.status == 429 or bool(_RATE.intersection(_codes(_errors(answer.body))))
 
 
+def is_object(answer: TelnyxResponse) -> bool:
+    """Return whether the body is a JSON object, as every success of a send is."""
+    try:
+        return isinstance(parse_json(answer.body), dict)
+    except ValueError:
+        return False
+
+
 def is_idempotency_conflict(answer: TelnyxResponse) -> bool:
     """Return whether a 422 says that the key was used for another request."""
     return answer.status == 422 and b"idempoten" in answer.body.lower()
@@ -156,6 +164,8 @@ def _tails(path: str) -> list[str]:
 
 
 def _passing_reason(status: int) -> str:
+    if 200 <= status < 300:
+        return "telnyx_unreadable"
     return {409: "in_progress", 429: "rate_limit"}.get(status, "telnyx_outage" if status >= 500 else "rate_limit")
 
 

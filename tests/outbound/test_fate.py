@@ -138,8 +138,11 @@ def refusal(status: int, code: str = "", detail: str = "") -> TelnyxResponse:
 @pytest.mark.parametrize(
     ("call", "answer", "again", "outcome"),
     [
-        (SEND, TelnyxResponse(200), False, "done"),
-        (SEND, TelnyxResponse(202), True, "done"),
+        (SEND, TelnyxResponse(200, body=b'{"data":{}}'), False, "done"),
+        (SEND, TelnyxResponse(202, body=b'{"data":{}}'), True, "done"),
+        (SEND, TelnyxResponse(200), False, "unknown"),
+        (SEND, TelnyxResponse(200, body=b"<html>"), True, "unknown"),
+        (ORDER, TelnyxResponse(201, body=b"<html>"), False, "done"),
         (DELETE, TelnyxResponse(404), True, "done"),
         (DELETE, TelnyxResponse(404), False, "refused"),
         (SEND, refusal(400, "40310"), False, "refused"),

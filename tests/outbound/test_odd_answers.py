@@ -63,6 +63,9 @@ def test_an_odd_header_of_a_success_sends_nothing_twice(stack: Stack, header: by
         pytest.param(raw(503, DEEP, JSON, b"retry-after: 0"), id="deep"),
         pytest.param(raw(200, SENT, JSON, b"content-encoding: gzip"), id="no gzip"),
         pytest.param(raw(302, b"", b"location: /v2/messages"), id="redirect"),
+        pytest.param(raw(200, b"<html>", b"content-type: text/html"), id="a proxy's page"),
+        pytest.param(raw(200, SENT[:20], JSON), id="cut off"),
+        pytest.param(raw(200, b"", JSON), id="empty"),
     ],
 )
 def test_an_odd_failure_is_repeated_under_one_key(stack: Stack, answer: bytes) -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import orjson
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -64,7 +64,11 @@ def _unknown(_: Account, __: OperationCall) -> Answer:
 
 def _endpoint(simulator: Simulator, operation: Operation) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        call = await _call(request)
+        try:
+            call = await _call(request)
+        except ClientDisconnect:
+            # A request that broke off has no effect, and nobody to answer.
+            return DroppedConnection()
         return _response(*await gateway.handle(simulator, operation, call, request.headers.get("authorization")))
 
     return endpoint

@@ -1,0 +1,149 @@
+"""The faults of a chaos run: each has a begin, and most have an end some seconds later."""
+
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.backends import Backend
+from tests.chaos.deployment import Deployment, Slot
+from tests.chaos.proxy import Proxy
+from tests.chaos.schedule import Strike
+from tests.chaos.traffic import Traffic
+from tests.processes.running import RINGBACK, clean_environment
+
+MESSAGES: Mapping[str, Any] = {"method": "POST", "path": "/messages*"}
+FAULTS: Mapping[str, Mapping[str, Any]] = {
+    "429": {"status": 429, "headers": {"retry-after": "1"}, "times": 10, "rate": 0.5},
+    "500": {"status": 503, "times": 5},
+    "500 after work": {"status": 500, "when": "after", "times": 5},
+    "answers lost": {"kind": "reset", "when": "after", "times": 5},
+    "requests lost": {"kind": "reset", "times": 5},
+    "slow answers": {"kind": "slow", "when": "after", "times": 5},
+    "slow bodies": {"kind": "slow_body", "times": 5},
+    "garbled answers": {"kind": "garbled", "when": "after", "times": 5},
+}
+"""The faults at the simulator. Each strikes that many requests."""
+COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "retry": ("dead", "retry", "--all", "--yes"),
+    "replay": ("events", "replay", "--type", "message.finalized", "--yes"),
+}
+"""What operators do, beside the erasure of a number."""
+
+
+@dataclass
+class Strikes:
+    """Carries out the schedule. `counts` are the faults so far by kind."""
+
+    deployment: Deployment
+    backend: Backend
+    telnyx: Proxy
+    traffic: Traffic
+    counts: Counter[str] = field(default_factory=Counter)
+    commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    _ends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def run(self, schedule: list[Strike]) -> None:
+        """Let each fault strike once so many events were delivered, and end it in time. At the end all are over."""
+        pending = list(schedule)
+        while pending and not self.traffic.ended:
+            self._end_those_due(time.monotonic())
+            if self.traffic.delivered >= pending[0].after:
+                self._begin(pending.pop(0))
+            threading.Event().wait(0.02)
+        while self._ends:
+            self._end_those_due(time.monotonic())
+            threading.Event().wait(0.02)
+
+    def _begin(self, strike: Strike) -> None:
+        self.counts[strike.kind] += 1
+        end = self._act(strike)
+        if end is not None:
+            self._ends.append((time.monotonic() + strike.seconds, end))
+
+    def _end_those_due(self, now: float) -> None:
+        for each in [each for each in self._ends if each[0] <= now]:
+            self._ends.remove(each)
+            each[1]()
+
+    def _act(self, strike: Strike) -> Callable[[], None] | None:
+        kind = strike.kind
+        if kind in FAULTS:
+            self.deployment.fleet.simulator.add_fault(**{**MESSAGES, **FAULTS[kind], **_seconds(strike)})
+            return None
+        if kind == "erase" or kind in COMMANDS:
+            self._command(strike)
+            return None
+        if kind.endswith("Telnyx"):
+            return _strike_proxy(kind, self.telnyx)
+        if kind.endswith(" Redis"):
+            return _strike_proxy(kind, self._slot(strike).proxy)
+        if kind.endswith(("worker", "workers", "ingress")):
+            return self._strike_process(strike)
+        self.backend.strike(kind)
+        return lambda: self.backend.mend(kind)
+
+    def _slot(self, strike: Strike) -> Slot:
+        slots = self.deployment.slots
+        for role in ("worker", "ingress"):
+            if strike.kind.endswith(role):
+                slots = self.deployment.of_role(role)
+        return slots[strike.target % len(slots)]
+
+    def _strike_process(self, strike: Strike) -> Callable[[], None] | None:
+        deployment, slot = self.deployment, self._slot(strike)
+        if strike.kind == "SIGTERM to workers":
+            for each in deployment.of_role("worker"):
+                deployment.signal(each, signal.SIGTERM)
+            return lambda: deployment.signal(slot, signal.SIGTERM)
+        if strike.kind.startswith("stop"):
+            deployment.signal(slot, signal.SIGSTOP)
+            return lambda: deployment.signal(slot, signal.SIGCONT)
+        if strike.kind.startswith("deploy"):
+            slot.later = not slot.later
+        deployment.signal(slot, signal.SIGKILL if strike.kind.startswith("kill") else signal.SIGTERM)
+        return None
+
+    def _command(self, strike: Strike) -> None:
+        told = self.traffic.told
+        if strike.kind == "erase":
+            words: tuple[str, ...] = ("erase", told[strike.target % len(told)].number, "--yes") if told else ("audit",)
+        else:
+            words = COMMANDS[strike.kind]
+        environment = {**self.deployment.fleet.environment, "REDIS_URL": self.backend.url().partition("#")[0]}
+        self.commands.append(
+            subprocess.Popen(
+                [*RINGBACK, *words],
+                cwd=self.deployment.fleet.folder,
+                env=clean_environment(**environment),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+
+    def end_commands(self) -> None:
+        """Wait for the operators' commands."""
+        for each in self.commands:
+            with suppress(subprocess.TimeoutExpired):
+                each.wait(60)
+            each.kill()
+            each.wait()
+
+
+def _seconds(strike: Strike) -> dict[str, float]:
+    return {"seconds": strike.seconds} if strike.kind.startswith("slow") else {}
+
+
+def _strike_proxy(kind: str, proxy: Proxy | None) -> Callable[[], None] | None:
+    if proxy is None:
+        return None
+    if kind.startswith("cut"):
+        proxy.cut()
+        return None
+    (proxy.stall if kind.startswith("stall") else proxy.refuse)()
+    return proxy.mend

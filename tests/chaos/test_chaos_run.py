@@ -1,0 +1,152 @@
+"""Chaos: whatever strikes processes, servers and links, each event ends as its content demands, and once."""
+
+import dataclasses
+import socket
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from service import Context, Event, Router
+from tests.chaos.proxy import Proxy, open_proxy
+from tests.chaos.run import run
+from tests.chaos.schedule import KINDS, plan
+from tests.chaos.stories import Story, stories
+from tests.chaos.verdict import doubled, judge_books, judge_store
+from tests.stack import SMS_FROM, Stack
+from tests.telnyx_events import envelope, fresh_number
+
+EVENTS, BETWEEN = 400, 12
+"""Of the short run: each kind of fault strikes at least once."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_run_under_fire_loses_doubles_and_delays_nothing(tmp_path: Path) -> None:
+    report = run(tmp_path, seed=1, events=EVENTS, between=BETWEEN)
+    assert report.wrong == [], f"{report}\n{report.schedule}"
+    assert set(report.strikes) == set(KINDS["server"])
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("backend", ["sentinel", "cluster"])
+def test_a_run_with_failovers_loses_doubles_and_delays_nothing(tmp_path: Path, backend: str) -> None:
+    report = run(tmp_path, seed=1, events=EVENTS, between=BETWEEN, backend=backend)
+    print(report)  # noqa: T201 - shown by pytest -rP
+    assert report.wrong == [], report.schedule
+    assert set(report.strikes) == set(KINDS[backend])
+
+
+@pytest.mark.parametrize("backend", sorted(KINDS))
+def test_a_seed_gives_the_same_run_again(backend: str) -> None:
+    assert plan(7, 500, backend, between=10) == plan(7, 500, backend, between=10) != plan(8, 500, backend, between=10)
+    assert {each.kind for each in plan(7, EVENTS, backend, between=BETWEEN)} == set(KINDS[backend])
+    first, again, other = ([_content(each) for each in stories(seed, 100)] for seed in (7, 7, 8))
+    assert first == again != other
+
+
+def _content(story: Story) -> tuple[str, str, list[str], list[int]]:
+    return story.kind, story.number, story.ids, story.again
+
+
+@pytest.fixture
+def echo(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "echo"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve(client: socket.socket) -> None:
+            with client:
+                while data := client.recv(100):
+                    client.sendall(data)
+
+        def accept() -> None:
+            for _ in range(2):
+                threading.Thread(target=serve, args=listener.accept()[:1], daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield path
+
+
+def _connected(proxy: Proxy) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+
+
+def _ended(client: socket.socket) -> bool:
+    try:
+        return client.recv(100) == b""
+    except ConnectionError:
+        return True
+
+
+def test_a_proxy_cuts_stalls_and_refuses(echo: Path) -> None:
+    with open_proxy(echo) as proxy:
+        with _connected(proxy) as client:
+            client.sendall(b"one")
+            assert client.recv(100) == b"one"
+            proxy.stall()
+            client.sendall(b"two")
+            client.settimeout(0.1)
+            with pytest.raises(TimeoutError):
+                client.recv(100)
+            client.settimeout(10)
+            proxy.mend()
+            assert client.recv(100) == b"two"
+            proxy.cut()
+            assert _ended(client)
+        proxy.refuse()
+        with _connected(proxy) as client:
+            assert _ended(client)
+        proxy.mend()
+        with _connected(proxy) as client:
+            client.sendall(b"three")
+            assert client.recv(100) == b"three"
+
+
+def test_the_books_show_what_was_lost_doubled_or_overtaken() -> None:
+    by_kind = {each.kind: each for each in stories(1, 500)}
+    failed, lane = by_kind["failed"], by_kind["events in order"]
+    right = {failed.number: ["a"], lane.number: ["0", "1", "2", "3", "4"]}
+    assert (judge_books([failed, lane], right), doubled(right)) == ([], 0)
+    wrongs: list[dict[str, list[str]]] = [
+        {failed.number: []},
+        {failed.number: ["a", "a"]},
+        {lane.number: ["0", "2", "1", "3", "4"]},
+    ]
+    for wrong in wrongs:
+        assert len(judge_books([failed, lane], right | wrong)) == 1
+    assert doubled(right | {failed.number: ["a", "a"]}) == 1
+
+
+def test_the_store_shows_what_is_lost_has_ended_otherwise_or_was_sent_too_late(stack: Stack) -> None:
+    router = Router()
+
+    @router.on("test.something")
+    async def handler(event: Event, ctx: Context) -> None:
+        await ctx.telnyx.messages.send(to=event.payload["phone_number"], from_=SMS_FROM, text="Hello")
+
+    number = fresh_number()
+    body = envelope("test.something", {"phone_number": number})
+    stack.start_worker(router)
+    stack.deliver(body)
+    intent = (stack.ended(body), stack.effects(body)[0].last_at)[1]
+    story = Story("closed", number, [body], 1, 1, closes=0, accepted=[intent])
+
+    def findings(changed: Story) -> list[str]:
+        return stack.ask(lambda store: judge_store(store, [changed]))
+
+    assert findings(story) == []
+    late = dataclasses.replace(story, accepted=[intent - 1])
+    assert ["1 ms after the 200" in each for each in findings(late)] == [True]
+    assert ["is done" in each for each in findings(dataclasses.replace(story, state="dead"))] == [True]
+    lost = dataclasses.replace(story, bodies=[envelope("test.something", {})])
+    assert [each.endswith("is lost") for each in findings(lost)] == [True]
+
+
+def test_each_kind_of_story_is_told() -> None:
+    kinds = {each.kind for each in islice(stories(1, EVENTS), 300)}
+    assert len(kinds) == 14
