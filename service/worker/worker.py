@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from signal import Signals
 from typing import Any, TypeVar
@@ -21,9 +21,7 @@ from service.settings import Settings
 from service.store.batching import BatchingStore
 from service.store.connection import address_of, connect, server_time
 from service.store.inbox.dead_letters import quarantine
-from service.store.inbox.leases import ClaimedEvents, ClaimRequest, claim
 from service.store.inbox.silence import latest_silence
-from service.store.inbox.wake_up import claim_when_woken
 from service.store.keys import Keys
 from service.store.permissions import refusals, worker_needs
 from service.store.redis_errors import describe_redis_error
@@ -31,6 +29,7 @@ from service.store.server_checks import check_server, describe_refusals, require
 from service.store.store import ARQ_JOB, Store, check_cancelled, end_task
 from service.worker import arq_compat
 from service.worker.abandonment import abandonment
+from service.worker.claims import MAX_WAIT, MIN_WAIT, Claims
 from service.worker.maintenance import Maintenance
 from service.worker.metrics import HandlerMetrics
 from service.worker.open_processor import open_processor
@@ -41,10 +40,6 @@ from service.worker.startup_warnings import warnings_for
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-NOTHING = ClaimedEvents([], [], None)
-MAX_WAIT = 1.0
-"""Seconds for which an idle worker waits for a wake-up. A token is a hint, never the only trigger."""
-MIN_WAIT = 0.01
 MAX_PAUSE = 1.0
 CRON_INTERVAL = 0.5
 STOP_TIMEOUT = 5.0
@@ -66,11 +61,8 @@ class Worker(arq.worker.Worker):
         self._metrics = HandlerMetrics()
         self._cron_at = float("-inf")
         self._processor: Processor | None = None
-        self._claim_number: int | None = None
         self.redis_returned = asyncio.Event()
         """Set when Redis answers again after an outage."""
-        self._rest: float | None = None  # seconds until the next job is due: nothing more is due before
-        self._poison_suspects_wait = False
         self._started_at = 0
         for hook in ("on_job_start", "on_job_end", "after_job_end"):
             setattr(self, hook, arq_compat.contained(getattr(self, hook)))
@@ -93,6 +85,14 @@ class Worker(arq.worker.Worker):
             metrics=self._metrics,
         )
         self._processor = await self._stack.enter_async_context(opened)
+        self._claims = Claims(
+            self.processor,
+            self._waiting,
+            self.tasks,
+            max_jobs=self.max_jobs,
+            is_open=lambda: self.allow_pick_jobs,
+            burst=self.burst,
+        )
         await self._retry(self.processor.ordering.register)
         maintenance = Maintenance(settings, self._store, self.processor.leases.worker, BlockMetrics(registry))
         sender = NotificationSender(self._store, open_teller(settings), maintenance.notices_due)
@@ -102,8 +102,11 @@ class Worker(arq.worker.Worker):
         log.info(
             "worker ready", handlers=sorted(name for name, each in self._router.subscriptions.items() if each.types)
         )
-        while not await self._retry(self._run_once):
-            check_cancelled()
+        try:
+            while not await self._retry(self._run_once):
+                check_cancelled()
+        finally:
+            await self._claims.hand_back()
 
     async def _check_server(self) -> None:
         """Refuse a server that cannot be used. Log refused commands, since no waiting changes that."""
@@ -182,7 +185,7 @@ class Worker(arq.worker.Worker):
     async def _run_once(self) -> bool:
         """Claim due events, or wait for them. Return whether a burst is over."""
         self._reap()
-        await (self._claim() if self._free() > 0 else self._await_room())
+        await (self._start_claimed() if self._claims.are_due() else self._await_room())
         if time.monotonic() - self._cron_at >= CRON_INTERVAL:
             # arq's cron jobs and its health check.
             self._cron_at = time.monotonic()
@@ -192,27 +195,8 @@ class Worker(arq.worker.Worker):
             return not self.tasks and await self.pool.zcard(self.queue_name) == 0
         return False
 
-    def _free(self) -> int:
-        """Return how many events may be claimed: none beside a suspect, nor while one waits for the others to end.
-
-        Events whose handlers have ended wait for Redis only. So as many others may run beside them.
-        """
-        leases, tasks = self.processor.leases, len(self.tasks)
-        if not self.allow_pick_jobs or leases.holds_suspect() or (self._poison_suspects_wait and tasks):
-            return 0
-        return self.max_jobs - tasks + min(self.max_jobs, leases.finishing())
-
-    async def _claim(self) -> None:
-        claiming = asyncio.create_task(self._claim_once())
-        try:
-            # The claim may have taken events although this task is cancelled: they have to be handed back.
-            claimed = await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            with suppress(RedisError, OSError):
-                for lease in (await claiming).leases:
-                    await self.processor.hand_back(lease)
-            raise
-        self._poison_suspects_wait = claimed.poison_suspects > 0
+    async def _start_claimed(self) -> None:
+        claimed = await self._claims.take()
         for lease in claimed.leases:
             job_id = self._keys.job_id(lease.record.id)
             self.tasks[job_id] = task = self.loop.create_task(self.processor.handle(lease))
@@ -220,28 +204,6 @@ class Worker(arq.worker.Worker):
         await self._start_foreign(claimed.foreign)
         for odd in claimed.unreadable:
             await self._keep_as_dead(odd, arq_compat.UNREADABLE)
-
-    async def _claim_once(self) -> ClaimedEvents:
-        """Claim, on a wake-up where the latest claim found that nothing more is due."""
-        rest, self._rest, busy = self._rest, None, list(self.tasks.values())
-        if rest is None:
-            claimed = await claim(self._store, self._request())
-        else:
-            claimed = await claim_when_woken(self._waiting, self._request, seconds=rest, busy=busy) or NOTHING
-        if claimed is not NOTHING and self._claim_number is not None:
-            self.processor.hold(self._claim_number, claimed)
-            self._claim_number = None
-            if not (claimed.is_full or self.burst):
-                self._rest = MAX_WAIT if claimed.next_in is None else min(max(claimed.next_in, MIN_WAIT), MAX_WAIT)
-        return claimed
-
-    def _request(self) -> ClaimRequest:
-        """Return a claim. It has the number of the last one if the reply to that was lost, else a new number."""
-        if self._claim_number is None:
-            self._claim_number = self.processor.leases.start_claim()
-        # Half of them at once, so that handlers run while Redis looks for the other half.
-        limit = max(0, min(self._free(), -(-self.max_jobs // 2)))
-        return self.processor.request(self._claim_number, limit=limit, alone=not self.tasks)
 
     def _forget(self, job_id: str, task: "asyncio.Task[None]") -> None:
         """Forget an ended task. Its event may run again already, in another task."""

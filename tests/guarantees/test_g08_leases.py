@@ -280,7 +280,7 @@ def test_a_claim_whose_answer_comes_after_its_lease_runs_nothing_that_another_wo
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A handler that blocks the event loop delays the answer. Until then nobody renews what it brings."""
-    from service.worker import worker
+    from service.worker import claims
 
     taken, arrives = threading.Event(), threading.Event()
     runs: list[str] = []
@@ -293,7 +293,7 @@ def test_a_claim_whose_answer_comes_after_its_lease_runs_nothing_that_another_wo
             await asyncio.to_thread(arrives.wait)
         return answer
 
-    monkeypatch.setattr(worker, "claim", late)
+    monkeypatch.setattr(claims, "claim", late)
     stack.deliver(event := something())
     slow = stack.start_worker(counting(runs), lease=0.3)
     assert taken.wait(20)

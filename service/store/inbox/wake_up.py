@@ -6,7 +6,8 @@ worker needs no second round trip then, and waits for no second write to disk.
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from typing import Any
 
 from redis.exceptions import NoScriptError
@@ -27,9 +28,7 @@ async def claim_when_woken(
     Raises:
         redis.exceptions.RedisError: it is not known whether events were taken. Repeat the request to learn which.
     """
-    pool = store.redis.connection_pool
-    connection: Any = await pool.get_connection()
-    try:
+    async with _connection_of(store) as connection:
         await connection.send_command("BLPOP", store.keys.wake, seconds)
         latest = time.monotonic() + seconds
         woken = asyncio.create_task(connection.read_response())
@@ -38,22 +37,55 @@ async def claim_when_woken(
                 await woken
                 return None
             asked = request()
-            digest = script("claim").digest
-            await connection.send_command("EVALSHA", digest, 1, store.keys.counts, *claim_arguments(asked))
+            await _send(connection, store, asked)
             await woken
-            answer = await connection.read_response()
+            answer = await _answer(connection)
         finally:
             woken.cancel()
-        # A loop that was blocked meanwhile reads the answer late.
-        return read_claim(store, asked, answer, at=min(time.monotonic(), latest))
-    except NoScriptError:
-        return None
+    # A loop that was blocked meanwhile reads the answer late.
+    return None if answer is None else read_claim(store, asked, answer, at=min(time.monotonic(), latest))
+
+
+async def claim_ahead(store: Store, request: ClaimRequest, *, sent: Callable[[], None]) -> ClaimedEvents | None:
+    """Claim what is due, and say when the claim is `sent`. Return None where nothing is claimed.
+
+    Raises:
+        redis.exceptions.RedisError: it is not known whether events were taken. Repeat the request to learn which.
+    """
+    async with _connection_of(store) as connection:
+        began = time.monotonic()
+        await _send(connection, store, request)
+        sent()
+        answer = await _answer(connection)
+    return None if answer is None else read_claim(store, request, answer, at=began)
+
+
+@asynccontextmanager
+async def _connection_of(store: Store) -> AsyncIterator[Any]:
+    """Take a connection out of the pool. Close it where the block fails: its answers are still to come."""
+    pool = store.redis.connection_pool
+    connection: Any = await pool.get_connection()
+    try:
+        yield connection
     except BaseException:
-        # Its answers are still to come.
         await connection.disconnect(nowait=True)
         raise
     finally:
         await pool.release(connection)
+
+
+async def _send(connection: Any, store: Store, request: ClaimRequest) -> None:
+    digest = script("claim").digest
+    await connection.send_command("EVALSHA", digest, 1, store.keys.counts, *claim_arguments(request))
+
+
+async def _answer(connection: Any) -> list[Any] | None:
+    """Return the answer to a claim, None where the server does not know the script."""
+    try:
+        answer: list[Any] = await connection.read_response()
+    except NoScriptError:
+        return None
+    return answer
 
 
 async def _comes_first(woken: "asyncio.Task[Any]", busy: "Collection[asyncio.Task[Any]]") -> bool:
