@@ -54,7 +54,7 @@ class Batcher(Generic[Item, Answer]):
     """Commits items in batches.
 
     A batch that fails with one of `passing` is tried again for `patience` seconds, as long as somebody waits.
-    So `commit` must be repeatable. Any other error goes to those who wait.
+    So `commit` must be repeatable. Any other error goes to those who wait. A batch has at most `most` items.
     """
 
     def __init__(
@@ -65,12 +65,14 @@ class Batcher(Generic[Item, Answer]):
         size: Callable[[Item], int] = lambda _: 0,
         timeout: float = math.inf,
         patience: float = math.inf,
+        most: int = MAX_ITEMS,
     ) -> None:
         self._commit = commit
         self._passing = passing
         self._size = size
         self._timeout = timeout
         self._patience = patience
+        self._most = most
         self._waiting: deque[_Waiter[Item, Answer]] = deque()
         self._in_flight: list[_Waiter[Item, Answer]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -135,7 +137,7 @@ class Batcher(Generic[Item, Answer]):
     def _next_batch(self) -> "list[_Waiter[Item, Answer]]":
         batch: list[_Waiter[Item, Answer]] = []
         size = 0
-        while self._waiting and len(batch) < MAX_ITEMS:
+        while self._waiting and len(batch) < self._most:
             size += self._size(self._waiting[0].item)
             if batch and size > MAX_BYTES:
                 break

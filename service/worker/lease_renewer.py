@@ -14,7 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.store.connection import connect_blocking
-from service.store.inbox.leases import HandlerResults, HeldLease, finishing, renewal
+from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, HeldLease, finishing, renewal
 from service.store.inbox.workers import SIGN_EVERY, WorkerSign, WorkerState
 from service.store.redis_errors import describe_cause
 from service.store.scripts import run_blocking
@@ -100,10 +100,11 @@ class LeaseRenewer(threading.Thread):
     def _record_and_renew(self) -> bool:
         """Record ended handlers of abandoned leases, then renew. Return whether Redis took it."""
         try:
-            if self._endings:
+            while self._endings:
                 # Before the renewal, which gives these leases up: without a lease nothing is recorded.
-                run_blocking(self._redis, "finish", self._store.keys.counts, *finishing(self._endings))
-                self._endings = []
+                now, later = self._endings[:FINISHED_AT_ONCE], self._endings[FINISHED_AT_ONCE:]
+                run_blocking(self._redis, "finish", self._store.keys.counts, *finishing(now))
+                self._endings = later
             self._renew()
         except (RedisError, OSError) as error:
             if describe_cause(error) != self._trouble:

@@ -22,7 +22,7 @@ from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.batching import Batcher
-from service.store.inbox.leases import HandlerResults, finish
+from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, finish
 from service.store.inbox.workers import WorkerSign, forget_worker
 from service.store.store import Store
 from service.subscription import Lifespan
@@ -80,7 +80,7 @@ async def open_processor(
         states = await _opened_lifespans(stack, router, watch)
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
         finishing: Batcher[HandlerResults, str] = Batcher(
-            partial(finish, store), passing=(RedisError, OSError), patience=settings.lease
+            partial(finish, store), passing=(RedisError, OSError), patience=settings.lease, most=FINISHED_AT_ONCE
         )
         stack.push_async_callback(finishing.close, within=1.0)
         ordering = Ordering.of(services, store)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from service import Context, Event, Router
-from service.store.inbox.leases import HandlerResults, finish
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, finish
 from service.store.store import Store
 from service.worker import open_processor
 from tests.stack import Stack
@@ -66,3 +67,27 @@ def test_handlers_of_no_more_events_than_the_concurrency_run_at_once(stack: Stac
     stack.start_worker(router, concurrency=4)
     assert {stack.ended(body).state for body in bodies} == {"done"}
     assert max(most) <= 4
+
+
+def test_results_that_come_at_once_are_recorded_in_small_batches(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, sizes, begun, all_have_begun = 2 * FINISHED_AT_ONCE + 1, list[int](), list[str](), asyncio.Event()
+
+    async def noted(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
+        sizes.append(len(endings))
+        return await finish(store, endings)
+
+    monkeypatch.setattr(open_processor, "finish", noted)
+    router = Router()
+
+    @router.on("test.room")
+    async def end_together(event: Event, ctx: Context) -> None:
+        begun.append(event.id)
+        if len(begun) == number:
+            all_have_begun.set()
+        await all_have_begun.wait()
+
+    events = [NewEvent(str(each), "test.room", b'{"data":{}}', "webhook") for each in range(number)]
+    stack.ask(lambda store: accept(store, events))
+    stack.start_worker(router, concurrency=number)
+    assert {stack.ended(each.identity).state for each in events} == {"done"}
+    assert max(sizes) == FINISHED_AT_ONCE
