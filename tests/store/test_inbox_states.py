@@ -1,0 +1,147 @@
+"""Whatever happens to events, in any order, the invariants of docs/architecture.md hold after each step."""
+
+from collections import Counter
+from dataclasses import asdict
+
+import hypothesis
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import get_state_machine_test, invariant, precondition, rule
+
+from service.store.connection import server_time
+from service.store.effects import blocks
+from service.store.effects.ledger import effects_of
+from service.store.inbox import accept, erasure, maintenance
+from service.store.inbox.audit import audit
+from service.store.inbox.healing import MissedEvent, heal
+from tests.store.inbox_machine import BLOCK, IDENTITIES, TYPES, InboxMachine, arrival
+from tests.store.inbox_model import NUMBER
+
+
+class MaintainedInbox(InboxMachine):
+    """The same deployment with its maintenance: what expires, is pruned, erased, swept, healed, held and released."""
+
+    @precondition(lambda self: self.inbox.counts().total() > self.inbox.counts()["open"])
+    @rule(also_dead=st.booleans())
+    def expire(self, *, also_dead: bool) -> None:
+        states = ("done", "ignored", "dead") if also_dead else ("done", "ignored")
+        expired = self._call(maintenance.expire, retention=0, dead_retention=0 if also_dead else 900)
+        assert expired == self.inbox.delete(*states)
+        self.has_expired = self.has_expired or expired > 0
+
+    @precondition(lambda self: self.inbox.counts()["done"] + self.inbox.counts()["ignored"])
+    @rule()
+    def prune(self) -> None:
+        self._call(maintenance.prune_bodies, older_than=0)
+        for known in self.inbox.events.values():
+            if known.state in ("done", "ignored"):
+                known.has_body, known.is_pruned = False, True
+
+    @precondition(lambda self: any(each.names_number for each in self.inbox.events.values()))
+    @rule()
+    def erase(self) -> None:
+        erased = self._call(erasure.erase, NUMBER)
+        named = {each: known for each, known in self.inbox.events.items() if known.names_number and known.has_body}
+        still_open = {each for each, known in named.items() if known.state == "open"}
+        assert set(erased.still_open) == still_open
+        self.inbox.erasing |= still_open
+        for event_id in named.keys() - still_open:
+            named[event_id].has_body = False
+
+    @precondition(lambda self: self.inbox.erasing)
+    @rule()
+    def erase_ended(self) -> None:
+        self._call(erasure.erase_ended)
+        self.inbox.erase_ended()
+
+    @precondition(lambda self: self.inbox.counts()["open"])
+    @rule(data=st.data())
+    def sweep(self, data: st.DataObject) -> None:
+        """Somebody has taken an open event out of the queue."""
+        chosen = data.draw(st.sampled_from([each for each in sorted(self.inbox.events) if self._is_open(each)]))
+        self._redis("zrem", self.store.keys.queue, self.store.keys.job_id(chosen))
+        assert self._call(maintenance.sweep, first=0) == 1
+
+    def _is_open(self, event_id: str) -> bool:
+        return self.inbox.events[event_id].state == "open"
+
+    @rule(identity=IDENTITIES, event_type=TYPES, is_old=st.booleans())
+    def heal(self, identity: str, event_type: str, *, is_old: bool) -> None:
+        at = self.began if is_old else self.loop.run(server_time(self.store.redis))
+        missed = MissedEvent(arrival(identity, event_type, "healed"), at, at)
+        event_id = self.inbox.id_of(identity, event_type)
+        if event_id in self.inbox.events:
+            expected = "known"
+        elif event_id in self.inbox.dropped:
+            expected = "dropped"
+        else:
+            expected = "forgotten" if is_old and self.has_expired else "healed"
+        assert self._call(heal, [missed], retention=900_000) == [(expected, event_id)]
+        if expected == "healed":
+            self.inbox.arrive(identity, event_type, "healed")
+
+    @rule(is_open=st.booleans())
+    def block(self, *, is_open: bool) -> None:
+        if is_open:
+            self._call(blocks.hold, BLOCK, detail="d", advice="a", interval=60)
+        else:
+            self._call(blocks.lift, BLOCK)
+            self._call(blocks.release)
+
+    @invariant()
+    def everything_is_where_it_belongs(self) -> None:
+        """Invariants 1 to 4: what is accepted is recorded, open events are queued, and the counters are right."""
+        if not hasattr(self, "inbox"):
+            return
+        found = self._call(audit)
+        assert found.clean, (found.contradictions, found.differences)
+        counts = Counter({name: number for name, number in asdict(found.totals.counters).items() if number})
+        accepted = counts.pop("accepted", 0)
+        assert (accepted, counts) == (len(self.inbox.events), self.inbox.counts())
+
+    @invariant()
+    def each_event_is_as_its_steps_have_left_it(self) -> None:
+        """Invariants 5, 6, 7 and 9: one lease, results and intents of its holder alone, each handler ends once."""
+        if not hasattr(self, "inbox"):
+            return
+        records = {each.id: each for each in self._call(accept.find_all, sorted(self.inbox.events))}
+        assert records.keys() == self.inbox.events.keys()
+        for event_id, known in self.inbox.events.items():
+            record = records[event_id]
+            assert (record.state, record.body is not None) == (known.state, known.has_body), event_id
+            if not known.is_pruned:
+                ended = {name: each.state for name, each in record.handlers.items() if each.ended}
+                assert ended == known.ended, event_id
+            if known.effects:
+                entries = self._call(effects_of, event_id)
+                assert {each.name: each.state for each in entries} == known.effects, event_id
+
+    def teardown(self) -> None:
+        if hasattr(self, "loop"):
+            self.loop.run(self.store.redis.aclose())
+            self.loop.close()
+
+
+def run(url: str, *, seed: int, examples: int, steps: int) -> None:
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    machine = type("Machine", (MaintainedInbox,), {"url": url})
+    hypothesis.seed(seed)(get_state_machine_test(machine, settings=chosen))()
+
+
+@pytest.mark.slow
+def test_the_invariants_hold_in_any_order_of_steps(redis_url: str) -> None:
+    run(redis_url, seed=1, examples=6, steps=25)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_invariants_hold_in_any_order_of_many_steps(redis_url: str, seed: int) -> None:
+    run(redis_url, seed=seed, examples=250, steps=60)
