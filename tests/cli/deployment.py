@@ -92,12 +92,17 @@ class Deployment:
 
     def run(self, *arguments: str) -> Ran:
         """A command in this process."""
-        result = CliRunner().invoke(app, arguments, env=self.environment, catch_exceptions=False)
-        return Ran(result.exit_code, result.stdout, result.stderr)
+        return run_here(*arguments, **self.environment)
 
     def run_process(self, *arguments: str) -> Ran:
         """A command in a process of its own."""
         return run_process(*arguments, **self.environment)
+
+
+def run_here(*arguments: str, **environment: str) -> Ran:
+    """`ringback` in this process, which knows these variables."""
+    result = CliRunner().invoke(app, arguments, env=environment, catch_exceptions=False)
+    return Ran(result.exit_code, result.stdout, result.stderr)
 
 
 def run_process(*arguments: str, **environment: Any) -> Ran:

@@ -15,6 +15,7 @@ import uvicorn
 
 from service.testing.simulator import Simulator, running, serve
 from tests.processes.running import ringback
+from tests.tiers import slow
 
 _ROOT = Path(__file__).parents[3]
 _KEY = {"authorization": "Bearer KEY"}
@@ -59,7 +60,7 @@ def _address(process: "subprocess.Popen[str]") -> str:
     return address
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, *slow(signal.SIGINT)])
 def test_it_says_where_it_listens_and_stops_when_told(number: signal.Signals) -> None:
     with _process() as process:
         address = _address(process)
