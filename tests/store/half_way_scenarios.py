@@ -51,10 +51,12 @@ def claiming(*handlers: str, number: int = 1, worker: str = "w", alone: bool = F
     return act
 
 
-def ending(state: Any, *, release: bool = True, ids: Sequence[str] = ("one", "two"), **more: Any) -> Step:
+def ending(
+    state: Any, *, release: bool = True, ids: Sequence[str] = ("one", "two"), token: str = "w:1", **more: Any
+) -> Step:
     async def act(world: World) -> Any:
         found = [(event_id, await accept.find(world.store, event_id)) for event_id in ids]
-        leases = [Lease(record, "w:1", alone=False, claimed_at=T) for _, record in found if record]
+        leases = [Lease(record, token, alone=False, claimed_at=T) for _, record in found if record]
         ended = {"greet": HandlerRecord(state, **more)}
         return await finish(world.store, [HandlerResults.of(each, ended, release=release) for each in leases])
 

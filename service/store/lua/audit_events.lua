@@ -7,15 +7,16 @@
 --         words, what differs from it. An id that nothing is known of gives {''}: it was deleted meanwhile
 -- Cost:   O(ids × (handlers of the event + log queue))
 
--- compare: compare a record with its places. A lease that has lapsed still keeps its event open: nothing settles it before
--- somebody claims it. A pruned event stays as it ended.
+-- compare: compare a record with its places. A lease that has lapsed still keeps an open event open: nothing settles it before
+-- somebody claims it. On an ended event it means nothing: its worker was killed as it gave the lease back. A pruned event stays
+-- as it ended.
 local function compare(id)
   local event = event_key(id)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned')
   local state, due = 'open', f[5]
   if f[7] then
     state, due = f[1], nil
-  elseif f[2] then
+  elseif f[2] and (f[1] == 'open' or (tonumber(f[3]) or 0) > now) then
     due = f[3]
   elseif f[4] then
     state, due = combined_state(event, names_of(f[4]))

@@ -3,7 +3,7 @@
 -- refused where the message was delivered, and where another event holds the right to send. So it is beyond the hour's
 -- segments. Right and segments are reserved here. A request that is only noted (a dry run) is written with its answer.
 --
--- requires: budget consent message_state
+-- requires: budget consent effects message_state
 -- Keys:   <ns>:sent_regions (sorted set: where sends went, by time), <ns>:effect:<name>, <ns>:effects:<event id>, <ns>:event:<id>, those of consent, message_state and budget
 -- ARGV:   event id, token of the lease, name, version seen (0: there was no entry), run, keep (ms that the entry lives; 0: as
 --         long as its event), again ('1': the stored bytes go once more; '0': what follows is new), conditions of a send (JSON, or
@@ -83,8 +83,8 @@ if not again then
 end
 local going = state == 'started' and 1 or 0
 if keep > 0 then
-  -- Its end comes first, so that no entry is left without one.
-  if version == '0' then redis.call('HSET', entry, 'version', '0') end
+  -- Its end comes first, so that no entry is left without one. Until the last write it is no entry, and sends nothing.
+  if version == '0' then redis.call('HSET', entry, 'version', NEVER_BEGUN, 'state', 'withdrawn') end
   redis.call('PEXPIRE', entry, keep)
 end
 redis.call('HSET', entry, 'sends', sends + going, 'unconfirmed', unconfirmed + going, unpack(fields))

@@ -11,7 +11,8 @@
 local COUNTERS = { 'accepted', 'done', 'ignored', 'dead', 'open' }
 local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'ZREM', ':events' }, { 'MSET', '' }, { 'ZADD', ':unkeyed' },
   { 'ZADD', ':queue' }, { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
-local departures = { { 'ZREM', ':queue' }, { 'DEL', '' } }
+-- The queue is left last. As long as an event is there, the next claim settles it.
+local departures = { { 'DEL', '' }, { 'ZREM', ':queue' } }
 local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
 local TOKENS = { '1', '1', '1', '1', '1', '1', '1', '1' }
 local collected = { ZADD = {}, ZREM = {}, SREM = {}, MSET = {}, DEL = {} }

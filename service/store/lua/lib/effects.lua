@@ -2,6 +2,8 @@
 --
 -- Keys:   <ns>:effects:<event id>, <ns>:effect:<name>
 -- Cost:   O(effects of the event) each
+-- NEVER_BEGUN: the version of an entry whose intent failed half-way
+local NEVER_BEGUN = '0'
 local NOT_RESET = { forgotten = true, withdrawn = true, refused = true, would = true }
 
 -- entries_of: the keys of an event's entries, the first begun first

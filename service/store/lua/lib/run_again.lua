@@ -26,7 +26,8 @@ local function rerun_handlers(event, names, what, by, more)
   end
   local f = redis.call('HMGET', event, 'lapses', 'notes')
   if (tonumber(f[1] or '0') or 0) > 2 then append(fields, 'lapses', 2) end
-  redis.call('HDEL', event, 'alone')
+  -- A worker that was killed as it gave its lease back may have left it. That is no lapse of the run to come.
+  redis.call('HDEL', event, 'alone', 'lease', 'lease_until')
   redis.call('HSET', event, 'notes', noted(f[2], what, reasons, by), unpack(fields))
 end
 
