@@ -48,7 +48,7 @@ def pytest_configure() -> None:
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable of the machine's, and no `.env`, decides what a test sees."""
     for name in os.environ:
-        if name.startswith(("RINGBACK_", "TELNYX_")) or name in {"REDIS_URL", "HANDLERS", "PYTEST_ADDOPTS"}:
+        if name.startswith(("RINGBACK_", "TELNYX_", "OTEL_")) or name in {"REDIS_URL", "HANDLERS", "PYTEST_ADDOPTS"}:
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 

@@ -18,6 +18,7 @@ CHECKS = (
     Check("dry run", configuration.dry_run),
     Check("development", configuration.development),
     Check("public key", configuration.public_key),
+    Check("traces", configuration.traces),
     Check(_ACCOUNT, account.api_key),
     Check("clock", account.telnyx_clock, after=_ACCOUNT),
     Check("balance", account.balance, after=_ACCOUNT),

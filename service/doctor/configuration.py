@@ -1,6 +1,7 @@
 """Checks of this machine's configuration: variables, files, handlers, policy and keys."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,12 +10,13 @@ from typing import TypeVar
 from service.doctor.deployment import Deployment
 from service.doctor.finding import CheckFailed, Warned, raise_any
 from service.messages.policy_file import read_policy
+from service.monitoring.traces.switch import is_on, trouble
 from service.processes.loopback import is_loopback
 from service.processes.mounts import in_container, volatile_storage
 from service.settings import Settings
 from service.settings.development_key import key_file
 from service.settings.exposed_files import exposure_warnings
-from service.settings.variables import unknown_variables
+from service.settings.variables import export_env_file, unknown_variables
 from service.worker.load_router import load_router
 from service.worker.startup_warnings import router_warnings
 
@@ -67,6 +69,14 @@ async def public_key(at: Deployment) -> str:
         )
     keys = at.settings.require_public_keys()
     return f"{len(keys)} in force, {', '.join(key.fingerprint for key in keys)}"
+
+
+async def traces(_: Deployment) -> str:
+    """Look whether traces are on, and can be sent."""
+    export_env_file(only="OTEL_")
+    if problem := trouble(os.environ):
+        raise CheckFailed(problem)
+    return "on" if is_on(os.environ) else "off"
 
 
 async def development(at: Deployment) -> str:

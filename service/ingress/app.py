@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from socket import socket
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import structlog
 import uvicorn
@@ -30,6 +31,7 @@ from service.ingress.whole_requests import Taker, WebhookApplication
 from service.ingress.wrong_address import WrongAddress
 from service.monitoring.health import Endpoint, HealthProbe, health_routes
 from service.monitoring.logs import announce_dry_run, configure_logs
+from service.monitoring.traces.switch import open_tracing
 from service.processes.disk_space import describe_failed_write
 from service.processes.garbage_collection import collect_rarely
 from service.processes.loopback import is_loopback
@@ -43,6 +45,9 @@ from service.store.inbox.workers import trouble_with_workers
 from service.store.permissions import ingress_needs
 from service.store.server_checks import require_usable_at, trouble_with_encryption
 from service.store.store import Store
+
+if TYPE_CHECKING:
+    from service.monitoring.traces.tracing import Tracing
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -66,10 +71,10 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
     url = locate(settings)
     accepting, probing = [connect(url, timeout=TIMEOUT, connections=4) for _ in range(2)]
     store, probed = Store.of(accepting, settings), Store.of(probing, settings)
-    inbox = GroupCommit(store, timeout=TIMEOUT)
+    tracing = open_tracing("ingress")
     metrics = IngressMetrics(ProcessSlot(counts) if counts else None)
     refusals, wrong_address = RefusalLog(), WrongAddress(metrics)
-    reception = Reception(settings, inbox, metrics, refusals, wrong_address)
+    reception = _reception(settings, store, (metrics, refusals, wrong_address), tracing)
     probe = HealthProbe(store, ingress_needs())
     health = health_routes(probe, probed, metrics.registry, warns=partial(_warnings, probed, reception.clock_watch))
     receptions = {
@@ -80,7 +85,7 @@ def create_app(settings: Settings | None = None, *, counts: Path | None = None) 
         receptions,
         routes=[*(Route(path, each, methods=None) for path, each in receptions.items()), *_public(health, settings)],
         exception_handlers={404: wrong_address.no_such_path, 405: wrong_address.no_such_method},
-        lifespan=_lifespan(metrics, inbox, probe, refusals, accepting, probing),
+        lifespan=_lifespan(reception, probe, tracing, accepting, probing),
     )
     app.router.redirect_slashes = False
     app.state.admin = Starlette(routes=health)
@@ -203,20 +208,37 @@ async def _warnings(store: Store, clock_watch: ClockWatch) -> str | None:
     return "; ".join(filter(None, found)) or None
 
 
-def _lifespan(
-    metrics: IngressMetrics, inbox: GroupCommit, probe: HealthProbe, refusals: RefusalLog, *clients: "Redis"
-) -> Lifespan:
+def _reception(
+    settings: Settings,
+    store: Store,
+    notes: tuple[IngressMetrics, RefusalLog, WrongAddress],
+    tracing: "Tracing | None",
+) -> Reception:
+    if tracing is None:
+        return Reception(settings, GroupCommit(store, timeout=TIMEOUT), *notes)
+    from service.ingress.traced_reception import (  # noqa: PLC0415 - only where traces are on
+        TracedGroupCommit,
+        TracedReception,
+    )
+
+    inbox = TracedGroupCommit(store, timeout=TIMEOUT, tracing=tracing)
+    return TracedReception(settings, inbox, *notes, tracing=tracing)
+
+
+def _lifespan(reception: Reception, probe: HealthProbe, tracing: "Tracing | None", *clients: "Redis") -> Lifespan:
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         # Beside the start, which does not wait for Redis: the log names trouble before Telnyx finds it.
         telling = asyncio.create_task(_tell_trouble(probe))
-        async with metrics.shared():
+        async with reception.metrics.shared():
             yield
         await telling
-        refusals.close()
-        await inbox.close()
+        reception.refusals.close()
+        await reception.inbox.close()
         for client in clients:
             await client.aclose()
+        if tracing is not None:
+            await tracing.close()
 
     return lifespan
 

@@ -137,6 +137,10 @@ class IngressMetrics(Collector):
         self._tallies.deliveries.numbers[str(status), reason, arrived_by] += 1
         self._tallies.accepting.observe(seconds)
 
+    def exemplify(self, seconds: float, trace_id: str) -> None:
+        """Keep the trace of a request that was answered so many seconds after it began."""
+        self._tallies.accepting.exemplify(seconds, trace_id)
+
     def misdirected(self, status: int, reason: str) -> None:
         """Count a delivery that came to a path or by a method that is none of ours."""
         self._tallies.deliveries.numbers[str(status), reason, WRONG_ADDRESS] += 1

@@ -21,7 +21,7 @@ from service.ingress.body_budget import BodyBudget, BodyReservation, NoRoom, Too
 from service.ingress.clock_watch import ClockWatch
 from service.ingress.metrics import IngressMetrics
 from service.ingress.refusal_log import RefusalLog, RewriteCheck, peer_of
-from service.ingress.whole_requests import Headers, WholeRequest
+from service.ingress.whole_requests import Answerable, Headers, WholeRequest
 from service.ingress.wrong_address import WrongAddress
 from service.security.telnyx_signature import (
     BEYOND_TOLERANCE,
@@ -100,7 +100,7 @@ class Reception:
         """Receive a request whose whole body is here, and answer it once its event is durable."""
         if request.is_abandoned:
             return
-        delivery = _Delivery(self, request)
+        delivery = PendingDelivery(self, request)
         try:
             self._check_length(len(request.body))
             signature = self._signature_headers(request.headers)
@@ -109,7 +109,7 @@ class Reception:
             if delivery.arrival is None:
                 delivery.answer(200, *PROBED)
             else:
-                self.inbox.submit(delivery.arrival, delivery)
+                self._submit(delivery.arrival, delivery)
         except Exception as error:  # noqa: BLE001 - the delivery answers it
             delivery.set_exception(error)
 
@@ -127,7 +127,13 @@ class Reception:
         with BodyReservation(self.budget) as reserved:
             body = await self._body(receive, reserved)
             arrival = self._read(signature, body)
-            return PROBED if arrival is None else self.note(arrival, await self.inbox.accept(arrival))
+            return PROBED if arrival is None else await self._accept(arrival, scope["headers"])
+
+    async def _accept(self, arrival: NewEvent, headers: Headers) -> tuple[str, Answer]:  # noqa: ARG002 - for traces
+        return self.note(arrival, await self.inbox.accept(arrival))
+
+    def _submit(self, arrival: NewEvent, delivery: "PendingDelivery") -> None:
+        self.inbox.submit(arrival, delivery)
 
     def _signature_headers(self, headers: Headers) -> SignatureHeaders:
         """Return the signature of a request."""
@@ -215,14 +221,14 @@ class Reception:
         return acceptance.status, {"status": acceptance.status}
 
 
-class _Delivery:
+class PendingDelivery:
     """A whole request that waits until its event is durable. It takes the result in place of a future."""
 
-    __slots__ = ("_is_done", "_reception", "_request", "arrival", "reserved")
+    __slots__ = ("_is_done", "_reception", "arrival", "request", "reserved")
 
-    def __init__(self, reception: Reception, request: WholeRequest) -> None:
+    def __init__(self, reception: Reception, request: Answerable) -> None:
         self._reception = reception
-        self._request = request
+        self.request = request
         self._is_done = False
         self.arrival: NewEvent | None = None
         self.reserved = BodyReservation(reception.budget)
@@ -243,7 +249,7 @@ class _Delivery:
         """Answer a refusal, or 500 for a bug."""
         error = self._reception.inbox.explain(error)
         if isinstance(error, Refused | NotAccepted):
-            self.answer(*self._reception.refuse(self._request.client, error))
+            self.answer(*self._reception.refuse(self.request.client, error))
         else:
             log.error("a webhook could not be answered", exc_info=error)
             self.answer(500, "internal error", {"error": "internal error"})
@@ -254,9 +260,9 @@ class _Delivery:
             return
         self._is_done = True
         self.reserved.release()
-        took = time.perf_counter() - self._request.began
+        took = time.perf_counter() - self.request.began
         self._reception.metrics.answered(status, reason, self._reception.arrived_by, took)
-        self._request.answer(status, answer)
+        self.request.answer(status, answer)
 
 
 def _is_complete(receive: Receive) -> bool:

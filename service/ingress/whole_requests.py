@@ -30,6 +30,20 @@ ingress for Redis.
 """
 
 
+class Answerable(Protocol):
+    """A request as its answer needs it. `began` is seconds of the performance counter."""
+
+    began: float
+    headers: Headers
+
+    @property
+    def client(self) -> tuple[str, int] | None:
+        """The address and port of the peer."""
+
+    def answer(self, status: int, answer: Answer) -> None:
+        """Send a JSON answer."""
+
+
 class WholeRequest:
     """A request with its whole body. `began` is seconds of the performance counter."""
 

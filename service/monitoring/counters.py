@@ -15,8 +15,13 @@ from itertools import accumulate
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.samples import Exemplar
 
+from service import clock
 from service.security.masking import mask_numbers
+
+Bucket = tuple[str, float] | tuple[str, float, Exemplar]
+"""The bound of a bucket, the count up to it, and an example."""
 
 
 @dataclass
@@ -54,6 +59,8 @@ class HistogramFamily:
     bounds: tuple[float, ...]
     numbers: list[int] = field(default_factory=list)
     total: float = 0.0
+    exemplars: dict[int, Exemplar] = field(default_factory=dict)
+    """The latest trace of each bucket, of this process alone."""
 
     def __post_init__(self) -> None:
         self.numbers = [0] * (len(self.bounds) + 1)
@@ -63,14 +70,22 @@ class HistogramFamily:
         self.numbers[bisect_left(self.bounds, seconds)] += 1
         self.total += seconds
 
+    def exemplify(self, seconds: float, trace_id: str) -> None:
+        """Keep the trace of a duration as the example of its bucket."""
+        self.exemplars[bisect_left(self.bounds, seconds)] = Exemplar({"trace_id": trace_id}, seconds, clock.now())
+
     def family(self) -> HistogramMetricFamily:
         """Return the form that prometheus-client exposes."""
         return HistogramMetricFamily(self.name, self.help, buckets=self.buckets(), sum_value=self.total)
 
-    def buckets(self) -> list[tuple[str, float]]:
-        """Return the counts up to each bound."""
+    def buckets(self) -> list[Bucket]:
+        """Return the counts up to each bound, with the example of a bucket that has one."""
         bounds = (*map(str, self.bounds), "+Inf")
-        return list(zip(bounds, map(float, accumulate(self.numbers)), strict=True))
+        counted = zip(bounds, map(float, accumulate(self.numbers)), strict=True)
+        return [
+            (bound, number, self.exemplars[index]) if index in self.exemplars else (bound, number)
+            for index, (bound, number) in enumerate(counted)
+        ]
 
     def dump(self) -> Any:
         """Return the argument of `merge`, as JSON has it."""
@@ -93,6 +108,10 @@ class HistogramsFamily:
     def observe(self, value: str, seconds: float) -> None:
         """Count one duration under a value of the label."""
         self._histograms[value].observe(seconds)
+
+    def exemplify(self, value: str, seconds: float, trace_id: str) -> None:
+        """Keep the trace of a duration under a value of the label."""
+        self._histograms[value].exemplify(seconds, trace_id)
 
     def family(self) -> HistogramMetricFamily:
         """Return the form that prometheus-client exposes."""

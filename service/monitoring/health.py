@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 from starlette.requests import Request
@@ -102,6 +104,19 @@ class _Deployment(Collector):
             yield waiting
 
 
+class _Both(CollectorRegistry):
+    """The numbers of a process and of the deployment. OpenMetrics wants one document."""
+
+    def __init__(self, *collectors: Collector) -> None:
+        super().__init__()
+        self._collectors = collectors
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield all of them."""
+        for each in self._collectors:
+            yield from each.collect()
+
+
 async def _deployment(store: Store) -> _Deployment:
     """Return the current numbers. Without an answer of Redis they are `ringback_redis_up` alone."""
     answers = ("ringback_redis_up", "Whether Redis answered this process when it was asked.")
@@ -156,13 +171,7 @@ def health_routes(
 
     `warns` adds warnings, and does not affect readiness. `store` is for the metrics.
     """
-
-    async def exposition() -> bytes:
-        numbers = CollectorRegistry()
-        numbers.register(await _deployment(store))
-        return generate_latest(registry) + generate_latest(numbers)
-
-    shared = _Shared(exposition)
+    shared = _Shared(partial(_deployment, store))
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "alive"})
@@ -176,8 +185,9 @@ def health_routes(
         warning = await _warning(warns) if warns is not None else None
         return JSONResponse({"status": "ready"} | ({} if warning is None else {"warning": warning}))
 
-    async def metrics(_: Request) -> Response:
-        return Response(await shared.get(), media_type=CONTENT_TYPE_LATEST)
+    async def metrics(request: Request) -> Response:
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(_Both(registry, await shared.get())), headers={"content-type": media_type})
 
     return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
 

@@ -1,5 +1,7 @@
 """The official SDK, on a transport of ours, so that nothing is sent twice behind the worker's back."""
 
+from typing import TYPE_CHECKING
+
 import httpx
 from telnyx import AsyncTelnyx
 
@@ -9,6 +11,9 @@ from service.outbound.tls import tls_context
 from service.outbound.transport import EffectTransport
 from service.settings import Settings
 from service.store.store import Store
+
+if TYPE_CHECKING:
+    from service.monitoring.traces.tracing import Tracing
 
 TIMEOUT = httpx.Timeout(20.0, connect=5.0)
 """Seconds, below a handler's own time-out, so that an unanswered call is known as one."""
@@ -37,7 +42,9 @@ def open_reader(settings: Settings, timeout: httpx.Timeout | float = TIMEOUT) ->
     return sdk_on(settings, http_client)
 
 
-def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> AsyncTelnyx:
+def open_client(
+    settings: Settings, store: Store, metrics: EffectMetrics, tracing: "Tracing | None" = None
+) -> AsyncTelnyx:
     """Return a client for all handlers of a worker. Close it with `await client.close()`.
 
     The SDK's retries are off. It would send a POST up to three times on a time-out.
@@ -47,11 +54,21 @@ def open_client(settings: Settings, store: Store, metrics: EffectMetrics) -> Asy
     """
     one = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEP)
     network = KeptConnections(lambda: httpx.AsyncHTTPTransport(verify=tls_context(), limits=one), most=MAX_CONNECTIONS)
-    transport = EffectTransport(network, store, settings, metrics)
+    transport = _transport(network, store, settings, metrics, tracing)
     client = sdk_on(settings, _SharedClient(transport=transport, timeout=TIMEOUT))
     # The SDK imports a resource when it is first used. A handler should not wait for that.
     _ = client.messages.rcs
     return client
+
+
+def _transport(
+    network: KeptConnections, store: Store, settings: Settings, metrics: EffectMetrics, tracing: "Tracing | None"
+) -> EffectTransport:
+    if tracing is None:
+        return EffectTransport(network, store, settings, metrics)
+    from service.outbound.traced_transport import TracedTransport  # noqa: PLC0415 - only where traces are on
+
+    return TracedTransport(network, store, settings, metrics, tracing)
 
 
 def sdk_on(settings: Settings, http_client: httpx.AsyncClient) -> AsyncTelnyx:

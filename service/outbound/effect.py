@@ -146,7 +146,7 @@ class Effect:
         sent_at = self.run.lease.now()
         request, answer = await self._sent(intended)
         if answer is None:
-            raise await self._unanswered(intended, request, sent_at)
+            raise await self._unanswered(intended, request, sent_at, again=again)
         return await self._answered(intended, answer, sent_at, again=again)
 
     async def _not_sent(self, entry: Entry, refused: NotAllowed) -> TelnyxResponse:
@@ -184,7 +184,7 @@ class Effect:
     async def _answered(self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool) -> TelnyxResponse:
         """Keep an answer, and give it to the handler or end the run as it asks."""
         outcome = effect_rules.outcome_of(self.call, answer, again=again)
-        self.metrics.ended(self.call, outcome)
+        self.metrics.ended(self.call, outcome, again=again)
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
         state = await self._keep(entry, outcome, answer, sent_at)
@@ -201,9 +201,9 @@ class Effect:
             why = "Telnyx says that its key was used for another request"
         raise self._ambiguous(entry, why)
 
-    async def _unanswered(self, entry: Entry, request: EffectRequest, sent_at: int) -> Interrupted:
+    async def _unanswered(self, entry: Entry, request: EffectRequest, sent_at: int, *, again: bool) -> Interrupted:
         outcome: EffectOutcome = "unknown" if request.left else "withdrawn"
-        self.metrics.ended(self.call, outcome)
+        self.metrics.ended(self.call, outcome, again=again)
         await self.ledger.end(entry, outcome, StoredAnswer(0), sent_at=sent_at, why=request.error)
         await self.run.report(self.call, None)
         return self.run.interrupt(unreachable(request.error))

@@ -29,6 +29,13 @@ KEEP = 5.0
 """Seconds for which an unused connection is kept, as httpx does."""
 
 
+def _labels() -> Labels:
+    return Labels(r"[A-Z]+ /[a-z0-9_]{1,40}", most=50)
+
+
+_OPERATIONS = _labels()
+
+
 @dataclass
 class EffectMetrics:
     """Effects by operation and result."""
@@ -36,7 +43,7 @@ class EffectMetrics:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        self._operations = Labels(r"[A-Z]+ /[a-z0-9_]{1,40}", most=50)
+        self._operations = _labels()
         self._effects = Counter(
             "ringback_effects",
             "Calls that change something at Telnyx, by operation and result.",
@@ -44,11 +51,10 @@ class EffectMetrics:
             registry=self.registry,
         )
 
-    def ended(self, call: Call, result: Result) -> None:
-        """Count the result of a call, or of one of its requests."""
-        # Further segments name things. A method and a resource are few.
-        resource = call.path.lstrip("/").partition("?")[0].partition("/")[0]
-        self._effects.labels(self._operations.of(f"{call.method} /{resource}"), result).inc()
+    def ended(self, call: Call, result: Result, *, again: bool = False) -> None:
+        """Count the result of a call, or of one of its requests. `again` says that it repeated an earlier one."""
+        del again
+        self._effects.labels(self._operations.of(_operation(call.method, call.path)), result).inc()
 
 
 @dataclass
@@ -134,6 +140,16 @@ class Sender:
             await record_consent(self.store, [stop], now=clock.now())
         except (RedisError, OSError) as trouble:
             log.warning("an opt-out was not recorded, but is in Telnyx's own list", error=type(trouble).__name__)
+
+
+def operation_of(method: str, path: str) -> str:
+    """Return the name of an operation, such as `POST /messages`, for spans."""
+    return _OPERATIONS.of(_operation(method, path))
+
+
+def _operation(method: str, path: str) -> str:
+    # Further segments name things. A method and a resource are few.
+    return f"{method} /{path.lstrip('/').partition('?')[0].partition('/')[0]}"
 
 
 class KeptConnections(httpx.AsyncBaseTransport):

@@ -25,8 +25,10 @@ def names_in_file() -> frozenset[str]:
     return frozenset(dotenv_values(ENV_FILE, interpolate=False))
 
 
-def export_env_file() -> None:
+def export_env_file(*, only: str = "") -> None:
     """Let handlers find their own variables of `.env` in the environment, where they are not set. Ringback's stay out.
+
+    `only` is the beginning of the names that are wanted.
 
     Raises:
         InvalidSettings: the file is not UTF-8.
@@ -37,7 +39,8 @@ def export_env_file() -> None:
     except UnicodeDecodeError:
         raise InvalidSettings(".env must be UTF-8") from None
     for name, value in values.items():
-        if value is not None and name.upper() not in known and not name.upper().startswith(("RINGBACK_", "TELNYX_")):
+        is_ours = name.upper() in known or name.upper().startswith(("RINGBACK_", "TELNYX_"))
+        if value is not None and not is_ours and name.startswith(only):
             os.environ.setdefault(name, value)
 
 

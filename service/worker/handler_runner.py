@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from pydantic import ValidationError
@@ -69,6 +69,15 @@ class HandlerServices:
             max_wait=self.settings.max_wait,
             outage_patience=self.settings.outage_patience,
         )
+
+
+class RunHandler(Protocol):
+    """`run_handler`, or another function that does the same and more."""
+
+    async def __call__(
+        self, services: HandlerServices, running: ActiveEvent, name: str, *, paused: AbstractSet[str] = ...
+    ) -> HandlerRecord:
+        """Run one handler of a claimed event. See `run_handler`."""
 
 
 async def run_handler(

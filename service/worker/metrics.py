@@ -81,6 +81,12 @@ class HandlerMetrics(Collector):
             "handler",
             (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
         )
+        self._pickups = HistogramsFamily(
+            "ringback_handler_wait_seconds",
+            "Time for which due events waited for a run of a handler.",
+            "handler",
+            (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0),
+        )
         self._waits = CounterFamily(
             "ringback_order_waits",
             "Waits of handlers that run in order for an earlier event of the same key.",
@@ -94,7 +100,12 @@ class HandlerMetrics(Collector):
         reason = self._reasons[handler].of(record.reason) if record.reason else ""
         self._runs.numbers[handler, record.state, reason] += 1
         self._seconds.observe(handler, seconds)
+        self._pickups.observe(handler, max(0, waited) / 1000)
         self.times.observe(handler, pickup=waited, run=seconds * 1000)
+
+    def exemplify(self, handler: str, seconds: float, trace_id: str) -> None:
+        """Keep the trace of a run that took so many seconds."""
+        self._seconds.exemplify(handler, seconds, trace_id)
 
     def count_wait(self, handler: str) -> None:
         """Count an event that waits for an earlier one of the same key."""
@@ -102,7 +113,7 @@ class HandlerMetrics(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return the numbers."""
-        return self._runs.family(), self._seconds.family(), self._waits.family()
+        return self._runs.family(), self._seconds.family(), self._pickups.family(), self._waits.family()
 
 
 class EventMetrics(Collector):

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from importlib import metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from pydantic_settings import BaseSettings
@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from service import clock
 from service.monitoring.tracebacks import tell_traceback
+from service.monitoring.traces.switch import open_tracing
 from service.outbound.client import open_client
 from service.outbound.gate import Gate, GateMetrics
 from service.outbound.sender import EffectMetrics
@@ -26,7 +27,7 @@ from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, finish
 from service.store.inbox.workers import WorkerSign, forget_worker
 from service.store.store import Store
 from service.subscription import Lifespan
-from service.worker.handler_runner import HandlerServices
+from service.worker.handler_runner import HandlerServices, RunHandler, run_handler
 from service.worker.held_leases import HeldLeases, note_tasks
 from service.worker.lease_renewer import LeaseRenewer
 from service.worker.load_router import CannotLoadHandlers
@@ -37,8 +38,10 @@ from service.worker.own_settings import read_own_settings
 from service.worker.processor import Processor
 from service.worker.readiness import notify_of_block
 
-log = structlog.get_logger(__name__)
+if TYPE_CHECKING:
+    from service.monitoring.traces.tracing import Tracing
 
+log = structlog.get_logger(__name__)
 
 LEAVE_SECONDS = 1.0
 SLOW_LIFESPAN = 5.0
@@ -67,7 +70,8 @@ async def open_processor(
         # Without RINGBACK_NOTIFY people read the log, where the gate has written it.
         telling = partial(notify_of_block, store) if settings.notify else None
         gate = Gate(store, settings, GateMetrics(metrics.registry), telling)
-        telnyx = open_client(settings, store, EffectMetrics(metrics.registry))
+        tracing = _opened_tracing(stack)
+        telnyx = open_client(settings, store, EffectMetrics(metrics.registry), tracing)
         stack.push_async_callback(telnyx.close)
         watch = LoopWatch(asyncio.get_running_loop(), leases, router)
         # After the renewer's end, which would announce the worker again.
@@ -79,13 +83,31 @@ async def open_processor(
         stack.callback(renewer.end)
         states = await _opened_lifespans(stack, router, watch)
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
-        finishing: Batcher[HandlerResults, str] = Batcher(
-            partial(finish, store), passing=(RedisError, OSError), patience=settings.lease, most=FINISHED_AT_ONCE
-        )
+        finishing = _finishing(store, settings)
         stack.push_async_callback(finishing.close, within=1.0)
         ordering = Ordering.of(services, store)
         stack.push_async_callback(ordering.close)
-        yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry), ordering)
+        yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry), ordering, _runner(tracing))
+
+
+def _finishing(store: Store, settings: Settings) -> "Batcher[HandlerResults, str]":
+    passing = (RedisError, OSError)
+    return Batcher(partial(finish, store), passing=passing, patience=settings.lease, most=FINISHED_AT_ONCE)
+
+
+def _opened_tracing(stack: AsyncExitStack) -> "Tracing | None":
+    tracing = open_tracing("worker")
+    if tracing is not None:
+        stack.push_async_callback(tracing.close)
+    return tracing
+
+
+def _runner(tracing: "Tracing | None") -> RunHandler:
+    if tracing is None:
+        return run_handler
+    from service.worker.traced_runs import TracedRuns  # noqa: PLC0415 - only where traces are on
+
+    return TracedRuns(tracing)
 
 
 def _sign(settings: Settings, router: Router) -> WorkerSign:

@@ -26,7 +26,7 @@ from service.store.inbox.leases import (
 )
 from service.store.store import Store
 from service.worker import early_discards
-from service.worker.handler_runner import HandlerServices, run_handler
+from service.worker.handler_runner import HandlerServices, RunHandler
 from service.worker.held_leases import ActiveEvent, FairTimeout, HeldLeases
 from service.worker.metrics import EventMetrics
 from service.worker.ordering import Ordering
@@ -61,6 +61,7 @@ class Processor:
     finishing: "Batcher[HandlerResults, str]"
     metrics: EventMetrics
     ordering: Ordering
+    run: RunHandler
 
     async def claim(self, number: int, *, limit: int, alone: bool = False, only: str | None = None) -> ClaimedEvents:
         """Take due events under the claim of this number, and hold them.
@@ -219,7 +220,7 @@ class Processor:
 
     async def _run(self, running: ActiveEvent, name: str, paused: AbstractSet[str]) -> HandlerRecord:
         try:
-            record = await run_handler(self.services, running, name, paused=paused)
+            record = await self.run(self.services, running, name, paused=paused)
         except Exception as error:  # noqa: BLE001 - one event's trouble must not become its neighbours'
             record = self._failed(running, name, error)
         running.ended[name] = record

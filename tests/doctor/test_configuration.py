@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from service.doctor.examination import Check, examine
+from service.monitoring.traces import switch
 from service.processes import mounts
 from service.settings.development_key import make_key
 from tests.doctor.looking import look, status
@@ -22,6 +23,20 @@ def test_a_variable_that_nothing_reads_is_named(stack: Stack, monkeypatch: pytes
     monkeypatch.setenv("RINGBACK_SMS_FORM", "+1")
     found = look(stack, "variables")
     assert (found.status, "RINGBACK_SMS_FROM" in found.told) == ("failed", True)
+
+
+def test_traces_without_the_extra_are_a_failure_that_says_what_to_install(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert look(stack, "traces").told == "off"
+    Path(".env").write_text("OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318\n")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
+    assert look(stack, "traces").told == "on"
+    monkeypatch.setattr(switch, "find_spec", lambda _: None)
+    found = look(stack, "traces")
+    assert (found.status, "pip install 'ringback[otel]'" in found.told) == ("failed", True)
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    assert look(stack, "traces").told == "off"
 
 
 def test_files_that_others_can_change_are_named(stack: Stack, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_a_failure_that_the_sdk_takes_for_an_outage_is_an_attempt_too(
 def test_a_bug_around_a_handlers_run_is_an_error_with_its_place_and_an_attempt(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.worker.processor.run_handler", failing(KeyError("a bug")))
+    monkeypatch.setattr("service.worker.open_processor.run_handler", failing(KeyError("a bug")))
     event = envelope("test.something", {"to": fresh_number()})
     with capture_logs() as logs:
         stack.start_worker(sending(), max_attempts=1)

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,9 +75,11 @@ class Fleet:
         assert process.poll() is None, log.read_text()
         return process
 
-    def deliver(self, body: dict[str, Any], *, path: str = "/webhooks") -> httpx.Response:
+    def deliver(
+        self, body: dict[str, Any], *, path: str = "/webhooks", headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
         """Sign and send a body."""
-        return deliver(body, self.key, self.port, path=path)
+        return deliver(body, self.key, self.port, path=path, more=headers)
 
     def accepted(self, *bodies: dict[str, Any]) -> None:
         """Deliver, and insist."""
@@ -151,10 +153,17 @@ class Fleet:
         return False
 
 
-def deliver(body: dict[str, Any], key: SigningKey, port: int, *, path: str = "/webhooks") -> httpx.Response:
+def deliver(
+    body: dict[str, Any],
+    key: SigningKey,
+    port: int,
+    *,
+    path: str = "/webhooks",
+    more: Mapping[str, str] | None = None,
+) -> httpx.Response:
     """Sign a body, and send it to the ingress on this port."""
     raw = orjson.dumps(body)
-    headers = sign(raw, key, int(time.time()))
+    headers = {**sign(raw, key, int(time.time())), **(more or {})}
     return httpx.post(f"http://127.0.0.1:{port}{path}", content=raw, headers=headers, trust_env=False, timeout=5)
 
 

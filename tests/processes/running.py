@@ -14,7 +14,7 @@ RINGBACK = [sys.executable, "-m", "service.cli"]
 
 def clean_environment(**variables: str) -> dict[str, str]:
     """The machine's environment without anything that Ringback reads, and with `variables`."""
-    ours = ("RINGBACK_", "TELNYX_")
+    ours = ("RINGBACK_", "TELNYX_", "OTEL_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     for name in ("REDIS_URL", "HANDLERS", "PYTEST_ADDOPTS"):
         kept.pop(name, None)

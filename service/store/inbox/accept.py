@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
@@ -37,12 +38,17 @@ FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
 """Ways of arrival whose events tell the state of a message. The payload of a derived event is an old snapshot."""
 
 
+trace_of_derived: ContextVar[Callable[[str, str], str] | None] = ContextVar("trace_of_derived", default=None)
+"""Returns the `traceparent` of an event that the current run raises, by its type and identity. None without traces."""
+
+
 class NewEvent(NamedTuple):
     """An event to accept. `delay` (milliseconds) is how long it waits until handlers may see it.
 
     `words` are what it says about consent, `message` the state of its message. Both are kept in the
     same step, the state for `keep` seconds. `signature` is given where the headers that prove the body are to be kept
-    beside it. `occurred_at` is the event's own time, where it bears one.
+    beside it. `occurred_at` is the event's own time, where it bears one. `trace` is the `traceparent` of its
+    trace, where traces are on.
     """
 
     identity: str
@@ -56,6 +62,7 @@ class NewEvent(NamedTuple):
     keep: float = DEFAULT_KEEP
     signature: SignatureHeaders | None = None
     occurred_at: datetime | None = None
+    trace: str | None = None
 
     def __repr__(self) -> str:
         return f"NewEvent(identity={self.identity!r}, type={self.type!r})"
@@ -67,7 +74,10 @@ class NewEvent(NamedTuple):
         """Return an event of Ringback's own that occurs at `at`, in seconds since 1970, or at no known time."""
         occurred_at = None if at is None else datetime.fromtimestamp(at, UTC)
         data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": occurred_at}
-        return cls(identity, event_type, dump_json({"data": {**data, "payload": payload}}), arrived_by, delay=delay)
+        body = dump_json({"data": {**data, "payload": payload}})
+        start_trace = trace_of_derived.get()
+        trace = None if start_trace is None else start_trace(event_type, identity)
+        return cls(identity, event_type, body, arrived_by, delay=delay, trace=trace)
 
     @classmethod
     def from_envelope(
@@ -137,6 +147,8 @@ def pack_event(arrival: NewEvent, encryption: Sealer, *, attempts: tuple[int, in
     A healed event brings the times (ms) of the first and the last attempt to deliver it.
     """
     more: dict[str, Any] = {} if attempts is None else {"first_at": attempts[0], "last_at": attempts[1]}
+    if arrival.trace is not None:
+        more["trace"] = arrival.trace
     if arrival.delay:
         more["delay"] = arrival.delay
     if arrival.remember:

@@ -1,7 +1,7 @@
 """Group commit: concurrent webhooks share one round trip to Redis."""
 
 import builtins
-from functools import partial
+from collections.abc import Sequence
 
 from redis.exceptions import BusyLoadingError, ConnectionError, RedisError, TimeoutError
 
@@ -28,10 +28,9 @@ class GroupCommit:
 
     def __init__(self, store: Store, *, timeout: float) -> None:
         self._timeout = timeout
+        self._store = store
         self._encryption = store.encryption
-        self._batcher: Batcher[bytes, Acceptance] = Batcher(
-            partial(accept_packed, store), passing=_PASSING, size=len, timeout=timeout
-        )
+        self._batcher: Batcher[bytes, Acceptance] = Batcher(self._commit, passing=_PASSING, size=len, timeout=timeout)
 
     def submit(self, arrival: NewEvent, answer: PendingAnswer[Acceptance]) -> None:
         """Accept an event. The answer is set once it is durable. `explain` reads an error.
@@ -57,7 +56,9 @@ class GroupCommit:
         Raises:
             NotAccepted: Redis could not take it in time, or too many wait already.
         """
-        packed = self._packed(arrival)
+        return await self._committed(self._packed(arrival))
+
+    async def _committed(self, packed: bytes) -> Acceptance:
         try:
             return await self._batcher.submit(packed)
         except (builtins.TimeoutError, RedisError) as error:
@@ -68,6 +69,9 @@ class GroupCommit:
         if len(self._batcher) >= MAX_WAITING:
             raise NotAccepted("too many events wait for Redis")
         return pack_event(arrival, self._encryption)
+
+    async def _commit(self, arrivals: Sequence[bytes]) -> Sequence[Acceptance]:
+        return await accept_packed(self._store, arrivals)
 
     async def close(self) -> None:
         """Wait for the batch in flight."""

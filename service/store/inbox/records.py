@@ -44,7 +44,8 @@ class EventRecord:
     `due` is when handlers could see it first. `again` holds the first further deliveries, `notes` the latest of what
     was done to it from outside. Until `leased_until` a worker has it. `imported` says that its past lies elsewhere.
     `damaged` names fields that cannot be read, and unreadable handlers.
-    `blocked` holds, by handler, where it blocked the event loop of a worker until the lease ended.
+    `blocked` holds, by handler, where it blocked the event loop of a worker until the lease ended. `trace` is the
+    `traceparent` of its trace.
     """
 
     id: str
@@ -66,6 +67,7 @@ class EventRecord:
     unsealed: bool = False
     damaged: frozenset[str] = frozenset()
     blocked: Mapping[str, str] = field(default_factory=dict)
+    trace: str | None = None
 
 
 def encode_source(arrived_by: str, signature: SignatureHeaders | None) -> str:
@@ -106,6 +108,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
         unsealed=body is not None and sealer.active and not is_sealed(fields[b"body"]),
         damaged=frozenset(reading.damaged),
         blocked=_object(fields[b"blocked"]) if b"blocked" in fields else {},
+        trace=fields[b"trace"].decode(errors="replace") if b"trace" in fields else None,
     )
 
 

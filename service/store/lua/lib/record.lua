@@ -63,6 +63,7 @@ local function record(id, event, first_at)
     'due', due, 'deliveries', 1, 'numbers', event.terms:sub(5), 'sequence', place, 'state', 'open' }
   if ordered then await_key(id, place, fields) end
   if id ~= event.identity then append(fields, 'identity', event.identity) end
+  if event.more.trace then append(fields, 'trace', event.more.trace) end
   collect_record(id, fields)
   return 'accepted'
 end
