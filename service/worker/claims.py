@@ -78,10 +78,16 @@ class Claims:
 
     async def _claim(self) -> ClaimedEvents:
         """Claim, on a wake-up where the latest claim found that nothing more is due."""
-        rest, self._rest, busy = self._rest, None, list(self._tasks.values())
+        rest, self._rest = self._rest, None
         if rest is None:
             return await self._held(await claim(self._processor.store, self._request()))
-        return await self._held(await claim_when_woken(self._waiting, self._request, seconds=rest, busy=busy))
+        return await self._held(await claim_when_woken(self._waiting, self._request, seconds=rest, idle=self._idle))
+
+    async def _idle(self) -> None:
+        """Wait until no handler runs. Tasks that only wait for Redis to record results cannot block the event loop."""
+        leases = self._processor.leases
+        while len(self._tasks) > leases.finishing():
+            await leases.await_room(MAX_WAIT)
 
     async def _claim_ahead(self, sent: asyncio.Event) -> ClaimedEvents:
         try:

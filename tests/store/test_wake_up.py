@@ -30,20 +30,20 @@ async def is_waiting(store: Store, *, with_claim: bool = False) -> None:
 def waited(
     stack: Stack, meanwhile: Callable[[Store, "asyncio.Event"], Awaitable[None]], seconds: float = 10
 ) -> ClaimedEvents | None:
-    """What a wait brings beside a task that ends when `meanwhile` says so."""
+    """What a wait brings beside work that is over when `meanwhile` says so."""
 
     async def wait(store: Store) -> ClaimedEvents | None:
         await store.redis.script_load(script("claim").text)
         over = asyncio.Event()
-        busy = [asyncio.create_task(over.wait())]
+
+        async def idle() -> None:
+            await over.wait()
+
         waiting = asyncio.create_task(
-            claim_when_woken(store, lambda: REQUEST, seconds=seconds, busy=busy),
+            claim_when_woken(store, lambda: REQUEST, seconds=seconds, idle=idle),
         )
         await meanwhile(store, over)
-        try:
-            return await waiting
-        finally:
-            busy[0].cancel()
+        return await waiting
 
     return stack.ask(wait)
 

@@ -11,6 +11,7 @@ from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, finish
 from service.store.store import Store
 from service.worker import open_processor
 from tests.stack import Stack
+from tests.store.test_wake_up import is_waiting
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
@@ -48,6 +49,25 @@ def test_others_run_while_results_are_on_their_way_but_not_without_bound(
     slow.go = True
     assert {stack.ended(body).state for body in bodies} == {"done"}
     assert len(ran) == len(set(ran)) == 5
+
+
+def test_the_next_claim_waits_at_redis_while_results_are_on_their_way(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such events cannot block the event loop. So the server may claim others for this worker."""
+    slow, router, ran = SlowResults(), Router(), list[str]()
+    monkeypatch.setattr(open_processor, "finish", slow)
+
+    @router.on("test.room")
+    async def note(event: Event, ctx: Context) -> None:
+        ran.append(event.id)
+
+    stack.deliver(first := envelope("test.room", {}))
+    stack.start_worker(router)
+    wait_for(lambda: ran)
+    stack.ask(lambda store: asyncio.wait_for(is_waiting(store, with_claim=True), 30))
+    slow.go = True
+    assert stack.ended(first).state == "done"
 
 
 def test_handlers_of_no_more_events_than_the_concurrency_run_at_once(stack: Stack) -> None:

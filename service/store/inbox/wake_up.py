@@ -6,7 +6,7 @@ worker needs no second round trip then, and waits for no second write to disk.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -18,11 +18,11 @@ from service.store.store import Store
 
 
 async def claim_when_woken(
-    store: Store, request: Callable[[], ClaimRequest], *, seconds: float, busy: "Collection[asyncio.Task[Any]]"
+    store: Store, request: Callable[[], ClaimRequest], *, seconds: float, idle: Callable[[], Coroutine[Any, Any, None]]
 ) -> ClaimedEvents | None:
     """Wait for a wake-up, at most so many seconds, and claim what is due then.
 
-    The claim is sent once the `busy` tasks have ended. One of them may block the event loop, and then nobody would run
+    The claim is sent once `idle` returns, as no handler runs. One may block the event loop, and then nobody would run
     what the server has claimed. Return None where the wake-up comes before that. Then nothing is claimed.
 
     Raises:
@@ -33,7 +33,7 @@ async def claim_when_woken(
         latest = time.monotonic() + seconds
         woken = asyncio.create_task(connection.read_response())
         try:
-            if busy and await _comes_first(woken, busy):
+            if await _comes_first(woken, idle()):
                 await woken
                 return None
             asked = request()
@@ -88,11 +88,11 @@ async def _answer(connection: Any) -> list[Any] | None:
     return answer
 
 
-async def _comes_first(woken: "asyncio.Task[Any]", busy: "Collection[asyncio.Task[Any]]") -> bool:
-    """Wait for the wake-up and for the end of all these tasks. Return whether the wake-up comes first."""
-    idle = asyncio.ensure_future(asyncio.wait(busy))
+async def _comes_first(woken: "asyncio.Task[Any]", idle: Coroutine[Any, Any, None]) -> bool:
+    """Wait for the wake-up and for `idle`. Return whether the wake-up comes first."""
+    waiting = asyncio.create_task(idle)
     try:
-        await asyncio.wait((woken, idle), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((woken, waiting), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        idle.cancel()
-    return woken.done()
+        waiting.cancel()
+    return not waiting.done()
