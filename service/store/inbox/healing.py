@@ -141,7 +141,7 @@ async def under_way(store: Store, ids: Sequence[str], *, lease: float) -> list[s
         return []
     jobs = [store.keys.job_id(each) for each in ids]
     scores: list[float | None] = await store.redis.zmscore(store.keys.queue, jobs)
-    # Read after the places in the queue: one that was claimed a moment ago lies no further ahead than a lease.
+    # Read after the places in the queue: those of running events then lie no further ahead than a lease.
     soon = await server_time(store.redis) + int(lease * 1000)
     return [each for each, score in zip(ids, scores, strict=True) if score is not None and score <= soon]
 
