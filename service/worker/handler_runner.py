@@ -102,16 +102,8 @@ async def run_handler(
         return _parked(before, pause_block(name if name in paused else ALL), services.limits(subscription), lease.now())
     returning, task = before.reason == RATE_LIMIT, asyncio.current_task()
     run = Run(lease, name, running.holds_lease, services.gate, returning=returning, task=task)
-    running.runs.append(run)
-    current_run.set(run)
     began, began_at = time.perf_counter(), lease.now()
-    try:
-        error = await _run(services, running, subscription, run, bound)
-    finally:
-        # The task keeps the run in its context: both would wait for the garbage collector.
-        run.task = None
-        # An event's own task goes on, and what it starts is not the handler's.
-        current_run.set(None)
+    error = await _run_as_current(services, running, subscription, run, bound)
     if running.lost:
         raise LeaseLost
     if isinstance(error, Exception) and not isinstance(error, Outcome | APIError | UnfitPayload | TookTooLong):
@@ -139,6 +131,21 @@ def _ending(record: HandlerRecord, error: BaseException | Refusal, limits: Limit
         return after_error(record, error, limits, now)
     except Exception as unfit:  # noqa: BLE001 - whatever an author's own exception does when it is looked at
         return after_error(record, unfit, limits, now)
+
+
+async def _run_as_current(
+    services: HandlerServices, running: ActiveEvent, subscription: Subscription, run: Run, bound: Any
+) -> BaseException | None:
+    """Run the handler while its run is the current one, and return what `_run` does."""
+    running.runs.append(run)
+    current_run.set(run)
+    try:
+        return await _run(services, running, subscription, run, bound)
+    finally:
+        # The task keeps the run in its context: both would wait for the garbage collector.
+        run.task = None
+        # An event's own task goes on, and what it starts is not the handler's.
+        current_run.set(None)
 
 
 async def _run(
