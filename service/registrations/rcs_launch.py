@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from service.processes.loopback import is_loopback
+from service.registrations.submission_fields import readable
 
 
 def _https(url: str) -> str:
@@ -22,7 +23,7 @@ def _https(url: str) -> str:
     return url
 
 
-Text = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1), AfterValidator(readable)]
 Url = Annotated[str, AfterValidator(_https)]
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar, get_args
 
@@ -46,11 +47,24 @@ def one_of(kind: Any) -> AfterValidator:
     return AfterValidator(check)
 
 
+def readable(text: str) -> str:
+    """Accept a text that people can read.
+
+    Raises:
+        ValueError: it is blank, or steers a terminal.
+    """
+    if not text.strip():
+        raise ValueError("must not be blank")
+    if any(unicodedata.category(each) == "Cc" and each not in "\n\r\t" for each in text):
+        raise ValueError("must have no control characters")
+    return text
+
+
 def _letters(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-Text = Annotated[str, Field(min_length=1, max_length=500)]
+Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(readable)]
 PhoneNumber = Annotated[Text, matching(_E164, "must be a number such as +18005550100")]
 Email = Annotated[Text, matching(_EMAIL, "must be an e-mail address")]
 Url = Annotated[Text, matching(URL, "must be an address with its scheme, such as https://example.com")]

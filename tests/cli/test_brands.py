@@ -51,7 +51,8 @@ def test_a_brand_and_its_campaign_are_registered_once_with_our_webhook_urls(
     stack: Stack, client: telnyx.Telnyx
 ) -> None:
     ours = {"RINGBACK_PUBLIC_URL": "https://hooks.example.com/webhooks"}
-    create = ("campaigns", "brand", "create", written("brand.toml", BRAND))
+    # With the mark that editors of Windows put first.
+    create = ("campaigns", "brand", "create", written("brand.toml", f"\ufeff{BRAND}"))
     assert run_at(stack, *create, answer="n\n").code == 1
     assert run_at(stack, *create, "--yes", RINGBACK_DRY_RUN="true").code == 1
     assert posts(stack, "/10dlc/brand") == 0
@@ -79,6 +80,7 @@ def test_a_brand_and_its_campaign_are_registered_once_with_our_webhook_urls(
         ('"PRIVATE_PROFIT"', '"PUBLIC_PROFIT"', "stockExchange: is required for PUBLIC_PROFIT"),
         ('"PRIVATE_PROFIT"', '"SOLE_PROPRIETOR"', "firstName: is required for SOLE_PROPRIETOR"),
         ('companyName = "Acme LLC"', 'company = "Acme LLC"', "company: there is no such field: did you mean"),
+        ('"Acme"', '" "', "displayName: must not be blank"),
         ('"TX"', '"Texas"', "state: must be a state in two letters"),
         ('"US"', '"USA"', "country: must be a country in two letters"),
         ('vertical = "RETAIL"\n', "", "vertical: is required"),

@@ -196,6 +196,8 @@ def test_an_agent_joins_a_brand_that_is_there(stack: Stack, file: Path, images: 
     ("old", "new", "told"),
     [
         ("Acme LLC", "", "brand.legal_name: String should have at least 1 character"),
+        ("Acme LLC", "  ", "brand.legal_name: must not be blank"),
+        ("Acme LLC", "Acme \\u001b[31m", "brand.legal_name: must have no control characters"),
         ('legal_name = "Acme LLC"', 'legal_nam = "Acme LLC"', "brand.legal_nam: there is no such field: did you mean"),
         ("LIMITED_LIABILITY_COMPANY", "limited liability company", 'write "LIMITED_LIABILITY_COMPANY"'),
         ("PRIVATE_PROFIT", "PUBLIC_PROFIT", "brand.identifiers.stock_symbol: is required for PUBLIC_PROFIT"),

@@ -6,12 +6,21 @@ Names and conditions: SDK 4.189, `messaging_10dlc.BrandCreateParams` and `Campai
 import re
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from telnyx.types.messaging_10dlc.entity_type import EntityType
 from telnyx.types.messaging_10dlc.stock_exchange import StockExchange
 from telnyx.types.messaging_10dlc.vertical import Vertical
 
-from service.registrations.submission_fields import Email, PhoneNumber, SubmissionTable, Text, Url, matching, one_of
+from service.registrations.submission_fields import (
+    Email,
+    PhoneNumber,
+    SubmissionTable,
+    Text,
+    Url,
+    matching,
+    one_of,
+    readable,
+)
 
 _COMPANIES = frozenset({"NON_PROFIT", "PRIVATE_PROFIT", "PUBLIC_PROFIT"})
 _REQUIRED = {
@@ -30,8 +39,8 @@ _FORMS = {
 _Keywords = Annotated[
     Text, matching(re.compile(r"[^,\s]+(,[^,\s]+)*"), "must be words with commas between them, and no blanks")
 ]
-_LongText = Annotated[str, Field(min_length=1, max_length=4096)]
-_Message = Annotated[str, Field(min_length=1, max_length=1024)]
+_LongText = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(readable)]
+_Message = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(readable)]
 
 
 class WebhookTable(SubmissionTable):
