@@ -1,4 +1,4 @@
-"""10DLC updates that come late, and numbers that move: Ringback tells what is so now, once."""
+"""10DLC updates that come late, registrations that are new, and numbers that move: Ringback tells what is so, once."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,10 +8,10 @@ import telnyx
 
 from service.store.inbox.search import EventFilter, search
 from tests.registrations.noted import noted
-from tests.registrations.test_ten_dlc import CAMPAIGN, NUMBER, OTHER, ROUTER, changes, poll, steps
+from tests.registrations.test_ten_dlc import BRAND, CAMPAIGN, NUMBER, OTHER, ROUTER, changes, poll, steps
 from tests.stack import Stack
 from tests.telnyx_events import envelope
-from tests.testing.simulator.ten_dlc import provisioned
+from tests.testing.simulator.ten_dlc import new_brand, provisioned, submit_campaign
 
 
 @pytest.fixture
@@ -64,3 +64,20 @@ def test_an_update_of_long_ago_is_no_reason_to_doubt_the_api(stack: Stack, clien
     assert stack.ask(lambda store: search(store, limit=1, wanted=looks)) == []
     deliver(stack, campaign, suspended, ago=timedelta(seconds=5))
     assert len(stack.ask(lambda store: search(store, limit=2, wanted=looks))) == 1
+
+
+def test_what_appears_after_the_first_poll_is_told_from_its_first_change(stack: Stack, client: telnyx.Telnyx) -> None:
+    stack.start_worker(ROUTER)
+    known = provisioned(client, stack.simulator)
+    poll(stack, "first")
+    brand = new_brand(client, stack.simulator)
+    campaign = submit_campaign(client, brand)
+    stack.simulator.move_campaign(campaign, status="TCR_ACCEPTED", shape=None)
+    deliver(stack, campaign, {"type": "REGISTRATION", "status": "ACCEPTED"}, ago=timedelta(0))
+    poll(stack, "second")
+    submit_campaign(client, brand, usecase="MIXED")
+    poll(stack, "third")
+    assert {each["id"] for each in changes(stack, CAMPAIGN)} == {campaign} - {known}
+    assert steps(stack, CAMPAIGN) == [(None, "TCR_ACCEPTED")]
+    assert steps(stack, BRAND) == [(None, "VERIFIED")]
+    assert noted(stack) == ""

@@ -13,7 +13,7 @@ from service.registrations.status_changes import Change, Known, Reading
 from service.registrations.ten_dlc import kinds, readings
 from service.registrations.ten_dlc.updates import NOTHING, Said
 from service.security.encryption import Sealer, place_of
-from service.store.facts.remembered import SUBJECT_BYTES, all_known, snapshot
+from service.store.facts.remembered import SUBJECT_BYTES, all_known, compare_and_set, snapshot
 from service.store.store import Store
 
 T = TypeVar("T")
@@ -23,6 +23,8 @@ PAGE = 500
 MOST_AT_ONCE = 100
 """Registrations that one run reads one by one, up to four calls each, so that it stays within its time-out."""
 QUARTER_HOUR = 900.0
+_ACCOUNT = ("ten_dlc", "account")
+"""The kind and name under which it is kept that all registrations of the account were read once."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,12 @@ class TenDlc:
         if subject is None:
             return None
         followed, told = kinds.followed(self.store, kind), await self._still_true(subject, said.about(kind))
+        is_news = await self._account_known()
 
         async def read() -> Reading:
             before = await followed.last_known(subject)
-            return readings.overlaid(await self._read(kind, subject, before), before, told)
+            reading = readings.overlaid(await self._read(kind, subject, before), before, told)
+            return readings.as_news(reading) if is_news else reading
 
         return await followed.raise_changes(subject, read)
 
@@ -92,13 +96,19 @@ class TenDlc:
             service.registrations.status_changes.TooMuchChange: others kept learning of one meanwhile.
         """
         # The known states are read before the API is.
-        brands_before = await all_known(self.store, kinds.BRAND)
+        is_news, brands_before = await self._account_known(), await all_known(self.store, kinds.BRAND)
         asked = self.telnyx.messaging_10dlc.brand.list(records_per_page=PAGE)
         brands = [each async for each in rows_of(asked, "brands") if each.brand_id]
-        one_by_one = await self._learn_numbers(watched, brands)
-        one_by_one += await self._learn_brands(brands_before, brands)
+        one_by_one = await self._learn_numbers(watched, brands, is_news=is_news)
+        one_by_one += await self._learn_brands(brands_before, brands, is_news=is_news)
         for each in share(one_by_one, int(clock.now() / QUARTER_HOUR)):
             await self.follow(*each)
+        if not is_news:
+            await compare_and_set(self.store, *_ACCOUNT, before=None, after=b"read")
+
+    async def _account_known(self) -> bool:
+        """Return whether all registrations were read before, so that a new one is a change."""
+        return await snapshot(self.store, *_ACCOUNT) is not None
 
     async def _subject(self, kind: kinds.Kind, given: str) -> str | None:
         """Return the id under which a brand or a campaign is followed, whichever of its ids was given."""
@@ -146,15 +156,15 @@ class TenDlc:
 
     async def _follow_number(self, number: str, said: Said) -> list[Change]:
         followed = kinds.followed(self.store, kinds.NUMBER)
-        subject = await self._subject_of_number(number)
+        subject, is_news = await self._subject_of_number(number), await self._account_known()
 
         async def read() -> Reading:
             before = await followed.last_known(subject)
             row = await readings.find_number(self.telnyx, number)
             reading = readings.gone(kinds.UNASSIGNED, before) if row is None else readings.number_reading(row)
-            return readings.overlaid(
-                with_number(reading, number, subject, self.store.encryption, before), before, said.about(kinds.NUMBER)
-            )
+            named = with_number(reading, number, subject, self.store.encryption, before)
+            reading = readings.overlaid(named, before, said.about(kinds.NUMBER))
+            return readings.as_news(reading) if is_news else reading
 
         return await followed.raise_changes(subject, read)
 
@@ -164,7 +174,9 @@ class TenDlc:
                 return each
         return digests_of(number, self.store.encryption)[0]
 
-    async def _learn_numbers(self, watched: Collection[str], brands: list[Any]) -> list[tuple[kinds.Kind, str]]:
+    async def _learn_numbers(
+        self, watched: Collection[str], brands: list[Any], *, is_news: bool
+    ) -> list[tuple[kinds.Kind, str]]:
         """Learn all numbers and campaigns from their lists. Return those that have to be read one by one."""
         numbers = await all_known(self.store, kinds.NUMBER)
         campaigns = await all_known(self.store, kinds.CAMPAIGN)
@@ -177,35 +189,41 @@ class TenDlc:
             busy |= {str(reading.about.get("campaign"))} if row.phone_number in watched else set()
             before = Known.parse(numbers[subject]) if subject in numbers else None
             listed[subject] = with_number(reading, row.phone_number, subject, self.store.encryption, before)
-        await self._learn(kinds.NUMBER, numbers, listed)
+        await self._learn(kinds.NUMBER, numbers, listed, is_news=is_news)
         lost = [
             number_of(subject, Known.parse(numbers[subject]), self.store.encryption)
             for subject in missing(numbers, listed)
         ]
-        return [*((kinds.NUMBER, each) for each in lost if each), *await self._learn_campaigns(campaigns, busy, brands)]
+        more = await self._learn_campaigns(campaigns, busy, brands, is_news=is_news)
+        return [*((kinds.NUMBER, each) for each in lost if each), *more]
 
     async def _learn_campaigns(
-        self, stored: Mapping[str, bytes], busy: Collection[str], brands: list[Any]
+        self, stored: Mapping[str, bytes], busy: Collection[str], brands: list[Any], *, is_news: bool
     ) -> list[tuple[kinds.Kind, str]]:
         listed = {each.id: readings.campaign_reading(each.row) async for each in self._campaigns(brands)}
         # The list does not show all about these.
         alone = {name for name, value in stored.items() if Known.parse(value).status in _ALONE and name in listed}
         alone |= {name for name in busy if name in listed}
-        await self._learn(kinds.CAMPAIGN, stored, {name: listed[name] for name in listed if name not in alone})
+        shown = {name: listed[name] for name in listed if name not in alone}
+        await self._learn(kinds.CAMPAIGN, stored, shown, is_news=is_news)
         return [(kinds.CAMPAIGN, each) for each in (*sorted(alone), *missing(stored, listed))]
 
-    async def _learn_brands(self, stored: Mapping[str, bytes], brands: list[Any]) -> list[tuple[kinds.Kind, str]]:
+    async def _learn_brands(
+        self, stored: Mapping[str, bytes], brands: list[Any], *, is_news: bool
+    ) -> list[tuple[kinds.Kind, str]]:
         listed = {each.brand_id: readings.brand_reading(each) for each in brands}
-        await self._learn(kinds.BRAND, stored, listed)
+        await self._learn(kinds.BRAND, stored, listed, is_news=is_news)
         return [(kinds.BRAND, each) for each in missing(stored, listed)]
 
-    async def _learn(self, kind: kinds.Kind, stored: Mapping[str, bytes], listed: Mapping[str, Reading]) -> None:
+    async def _learn(
+        self, kind: kinds.Kind, stored: Mapping[str, bytes], listed: Mapping[str, Reading], *, is_news: bool
+    ) -> None:
         followed = kinds.followed(self.store, kind)
-        for subject, reading in listed.items():
+        for subject, row in listed.items():
             before = stored.get(subject)
-            known = Known.parse(before) if before else None
+            reading = readings.overlaid(row, Known.parse(before) if before else None, NOTHING)
             # Where another process has learnt of it since, its reading is at least as new.
-            await followed.learn(subject, before, readings.overlaid(reading, known, NOTHING))
+            await followed.learn(subject, before, readings.as_news(reading) if is_news else reading)
 
     async def _campaigns(self, brands: list[Any]) -> AsyncIterator[readings.Campaign]:
         """Yield all campaigns of all brands, and those that others share with the account."""

@@ -37,6 +37,9 @@ HAS_NO_CAMPAIGN = frozenset({UNASSIGNED, "FAILED_ASSIGNMENT"})
 """Numbers whose messages no carrier takes (40010), until a person acts."""
 NOT_YET_ASSIGNED = HAS_NO_CAMPAIGN | {"PENDING_ASSIGNMENT"}
 
+BEGINNINGS = frozenset({"TCR_PENDING", "REGISTRATION_PENDING", "PENDING_ASSIGNMENT"})
+"""Statuses that are no change if they are the first ones to be seen."""
+
 NEEDS_PERSON: dict[Kind, frozenset[str]] = {
     BRAND: frozenset({"REGISTRATION_FAILED", "UNVERIFIED", VETTING_FAILED, DELETED}),
     CAMPAIGN: SENDS_NOTHING | {SUSPENDED},

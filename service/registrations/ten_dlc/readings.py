@@ -70,6 +70,12 @@ def gone(status: str, before: Known | None) -> Reading:
     return Reading([Status(status)], named, _version(Status(status)), about)
 
 
+def as_news(reading: Reading) -> Reading:
+    """Return the first reading of a registration that is new to the account. Unless it only begins, it is a change."""
+    history = [replace(each, urgent=each.urgent or each.status not in kinds.BEGINNINGS) for each in reading.history]
+    return replace(reading, history=history)
+
+
 def overlaid(reading: Reading, before: Known | None, said: Said) -> Reading:
     """Return a reading with the status that only an event tells, and with the reason that the event gives.
 
