@@ -17,6 +17,7 @@ from benchmarks.rows import (
     server,
     soak,
     start,
+    traces,
     worker,
 )
 
@@ -38,6 +39,7 @@ ROWS = {
         Row("memory", memory.run),
         Row("growth", growth.run),
         Row("soak", soak.run, by_default=False),
+        Row("traces", traces.run, by_default=False),
         Row("resume", resume.run, by_default=False),
     )
 }

@@ -159,6 +159,7 @@ class IngressMetrics(Collector):
         if self._slot is not None:
             everybody = map(Tallies.read, (self._tallies.written(), *self._slot.others()))
             total = reduce(Tallies.plus, everybody)
+            total.accepting.exemplars = self._tallies.accepting.exemplars
         return [tally.family() for tally in total.all()]
 
     @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 
 from service import Context, Event, Router
 from service.monitoring.traces import switch
+from service.security.telnyx_signature import sign
 from service.store.inbox.accept import NewEvent, pack_event
 from tests.cli.deployment import ROOT
-from tests.monitoring.otlp_collector import Collector, collecting
+from tests.monitoring.otlp_collector import Collector
 from tests.stack import Host, Stack, open_stack
 from tests.telnyx_events import envelope, fresh_number
 from tests.waiting import wait_for
@@ -22,20 +24,12 @@ from tests.waiting import wait_for
 CALLER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 LOADS_ALL = """
 import sys
+import time
 import service.ingress.app, service.worker.worker, service.cli.run.worker, service.cli.run.ingress, handlers
 from service.monitoring.traces.switch import open_tracing
 assert open_tracing("worker") is None
 print(sorted(name for name in sys.modules if name.partition(".")[0] in ("opentelemetry", "google", "requests")))
 """
-
-
-@pytest.fixture
-def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    """A collector that traces go to, at once."""
-    with collecting() as opened:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", opened.url)
-        monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
-        yield opened
 
 
 @pytest.fixture
@@ -104,9 +98,6 @@ def test_without_the_extra_webhooks_are_received_and_the_log_says_what_to_instal
 def test_a_webhook_that_comes_whole_or_in_pieces_has_a_trace_of_its_own(traced: Stack, collector: Collector) -> None:
     assert traced.deliver(envelope("test.whole", {})).status_code == 200
     pieces = orjson.dumps(envelope("test.pieces", {}))
-    from service.security.telnyx_signature import sign  # noqa: I001
-    import time
-
     headers = sign(pieces, traced.signing_key, int(time.time()))
     answer = traced.http.post("/webhooks/failover", content=iter([pieces[:50], pieces[50:]]), headers=headers)
     assert answer.status_code == 200
