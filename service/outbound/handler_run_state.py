@@ -42,6 +42,7 @@ class Run:
     - `gate`: reads need not ask it until `clear_until` (monotonic seconds).
     - `returning`: the handler was deferred before because of a rate limit.
     - `note`: overrides the handler's result. `lease_lost`: nothing is recorded. `timed_out`: its time is up.
+    - `redis_failure`: why the ledger is being waited for, while it is.
     - `entries`: the handler's own entries of the ledger.
     - `remarks`: lines for the event's timeline.
     - `task`: the task of the handler. `blocked`: seconds for which others blocked the event loop since it `began`.
@@ -56,6 +57,7 @@ class Run:
     lease_lost: bool = False
     ended: bool = False
     timed_out: bool = False
+    redis_failure: Exception | None = None
     clear_until: float = 0.0
     entries: list[Entry] | None = None
     remarks: list[str] = field(default_factory=list)

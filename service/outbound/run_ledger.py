@@ -186,14 +186,18 @@ class RunLedger:
         while True:
             try:
                 # A cancelled handler must not leave a half-read reply on the connection.
-                return await asyncio.shield(run_uncancelled(step()))
+                found = await asyncio.shield(run_uncancelled(step()))
             except (RedisError, OSError) as error:
                 # No waiting repairs a damaged value.
                 if is_script_error(error):
                     raise
                 if not self.run.holds_lease():
                     raise self.run.lose_lease() from None
+                self.run.redis_failure = error
                 await asyncio.sleep(PAUSE)
+            else:
+                self.run.redis_failure = None
+                return found
 
     def _blank(self, name: str, call: Call, *, caller_key: bool) -> Entry:
         encryption = self.store.encryption

@@ -19,6 +19,7 @@ WRONG_SERVER = frozenset(
 )
 """First words of answers of a server that is not the one to ask, or that closes the connection."""
 
+_PASSING = WRONG_SERVER | {"LOADING", "OOM", "MISCONF", "BUSY", "NOSCRIPT"}
 _CODE = re.compile(r"[A-Z][A-Z_]{2,30}\b")
 _COMMAND = re.compile(r"'([A-Za-z|._-]{1,40})'")
 _ELSEWHERE = "non local key"
@@ -39,6 +40,12 @@ class NotReplicated(exceptions.RedisError):
 
     def __init__(self, wanted: int, confirmed: int) -> None:
         super().__init__(f"{confirmed} of {wanted} replicas confirmed the write in time")
+
+
+def is_outage(error: BaseException) -> bool:
+    """Return whether the server cannot be used for now, rather than that it refuses this very command."""
+    unreachable = (exceptions.ConnectionError, exceptions.TimeoutError, NotReplicated)
+    return isinstance(error, unreachable) or error_code(error) in _PASSING
 
 
 def error_code(error: BaseException) -> str | None:

@@ -180,7 +180,10 @@ async def _run(
     await _forget_cancellation(running)
     if run.lease_lost:
         raise LeaseLost
-    return TookTooLong(seconds) if run.timed_out and failure is not None else failure
+    if run.timed_out and failure is not None:
+        # A handler that waited for Redis until its time was up is as innocent as one that Redis refused.
+        return run.redis_failure or TookTooLong(seconds)
+    return failure
 
 
 def read_for(subscription: Subscription, lease: Lease, *, shared: bool = False) -> Event[Any]:

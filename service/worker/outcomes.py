@@ -21,6 +21,7 @@ from service.security.masking import describe_error, mask_numbers
 from service.store.effects.blocks import OUTAGE, kind_of
 from service.store.facts.consent import KeyMissing
 from service.store.inbox.handler_records import HandlerRecord
+from service.store.redis_errors import describe_cause, is_outage
 from service.worker import retired_handlers
 
 MAX_TEXT = 300
@@ -96,8 +97,14 @@ def after_error(record: HandlerRecord, error: BaseException, limits: Limits, now
         return done(record, now, not_sent) if not_sent else after_refusal(record, classify_error(error), limits, now)
     if isinstance(error, UnfitPayload):
         return _dead(_counted(record), "payload", str(error), now)
-    if isinstance(error, APIError) and error.__cause__ is not None:
-        error = error.__cause__
+    return _after_failure(record, (isinstance(error, APIError) and error.__cause__) or error, limits, now)
+
+
+def _after_failure(record: HandlerRecord, error: BaseException, limits: Limits, now: int) -> HandlerRecord:
+    """Count an attempt, unless Redis cannot be used: no author can help that."""
+    if is_outage(error):
+        detail = f"Redis cannot be used now ({describe_cause(error)})"
+        return after_refusal(record, Refusal("later", "redis_unavailable", detail), limits, now)
     expired = isinstance(error, TookTooLong)
     reason, text = ("TimeoutError", str(error)) if expired else (type(error).__name__, describe_error(error))
     return _attempted(record, reason, text, limits, now)

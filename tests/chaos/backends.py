@@ -5,7 +5,7 @@ import resource
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -17,13 +17,14 @@ from tests.processes.fleet import NAMESPACE, Fleet
 from tests.store.cluster import Cluster, open_cluster
 from tests.store.sentinels import Trio, open_trio
 from tests.store.server_process import ServerProcess
+from tests.waiting import wait_for
 
 ROOM = 64 * 1024
 """Bytes that a full disk still takes: some writes succeed, and one ends half-way."""
 
 
 class Backend(Protocol):
-    """How processes reach Redis, and what can be done to it. `lasts` says which faults need an end."""
+    """How processes reach Redis, and what can be done to it."""
 
     namespace: str
     replicas: int
@@ -35,10 +36,10 @@ class Backend(Protocol):
         """Return where this run itself asks."""
 
     def strike(self, kind: str) -> None:
-        """Begin a fault of the server."""
+        """Begin a fault of the server, once the one before has ended."""
 
-    def mend(self, kind: str) -> None:
-        """End it."""
+    def mend(self) -> None:
+        """End the fault, if there is one."""
 
 
 @dataclass
@@ -48,41 +49,44 @@ class OneServer:
     fleet: Fleet
     namespace: str = NAMESPACE
     replicas: int = 0
-    proxies: list[Proxy] = field(default_factory=list)
+    _struck: str | None = None
 
     def address(self, stack: ExitStack) -> tuple[str, Proxy | None]:
         proxy = stack.enter_context(open_proxy(self.fleet.server.folder.socket))
-        self.proxies.append(proxy)
         return f"redis://127.0.0.1:{proxy.port}/0", proxy
 
     def url(self) -> str:
         return self.fleet.server.url
 
     def strike(self, kind: str) -> None:
-        pid = self.fleet.server.process.pid
+        # One fault of the server at a time: a stopped one hears no command, and a dead one cannot be limited.
+        self.mend()
+        self._struck, pid = kind, self.fleet.server.process.pid
         if kind == "kill server":
             os.kill(pid, signal.SIGKILL)
         elif kind == "stop server":
             os.kill(pid, signal.SIGSTOP)
         elif kind == "full disk":
             size = max(each.stat().st_size for each in self.fleet.server.folder.data.rglob("*.aof"))
-            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + ROOM, size + ROOM))
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + ROOM, resource.RLIM_INFINITY))
         elif kind == "full memory":
-            with Redis.from_url(self.url()) as redis:
-                redis.config_set("maxmemory", 1)
+            self._limit_memory(1)
 
-    def mend(self, kind: str) -> None:
-        process = self.fleet.server.process
-        if kind == "stop server":
+    def mend(self) -> None:
+        struck, self._struck, process = self._struck, None, self.fleet.server.process
+        if struck == "stop server":
             os.kill(process.pid, signal.SIGCONT)
-        elif kind == "full memory":
-            with suppress(RedisError), Redis.from_url(self.url()) as redis:
-                redis.config_set("maxmemory", 0)
-        elif kind == "full disk" and process.poll() is None:
-            # Too little was written. What is lifted here would have ended the server later.
+        elif struck == "full memory":
+            self._limit_memory(0)
+        elif struck == "full disk" and process.poll() is None:
+            # Too little was written. The server would end later.
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-        if process.poll() is not None:
+        if process.poll() is not None or struck == "kill server":
             self.fleet.restart_server()
+
+    def _limit_memory(self, size: int) -> None:
+        with Redis.from_url(self.url(), socket_timeout=30) as redis:
+            redis.config_set("maxmemory", size)
 
 
 @dataclass
@@ -92,7 +96,7 @@ class Replicated:
     servers: Trio | Cluster
     namespace: str
     replicas: int = 1
-    lost: ServerProcess | None = None
+    _lost: tuple[ServerProcess, str] | None = None
 
     def address(self, stack: ExitStack) -> tuple[str, Proxy | None]:
         del stack
@@ -103,22 +107,31 @@ class Replicated:
         return f"{self.servers.url}#{self.namespace}" if is_cluster else self.servers.url
 
     def primary(self) -> ServerProcess:
-        return self.servers.owner() if isinstance(self.servers, Cluster) else self.servers.primary()
+        """Return the primary, once all agree on one."""
+        return wait_for(self._known_primary)
+
+    def _known_primary(self) -> ServerProcess | None:
+        with suppress(RedisError, AssertionError, StopIteration):
+            return self.servers.owner() if isinstance(self.servers, Cluster) else self.servers.primary()
+        return None
 
     def strike(self, kind: str) -> None:
+        # No further server is lost while one is missing: a deployment with one left takes no writes.
+        self.mend()
         old = self.primary()
         if kind == "drop connections":
             old.ask("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             return
-        self.lost = old
+        self._lost = old, kind
         (old.kill if kind == "kill primary" else old.stop)()
-        self.servers.wait_for_another(old)
 
-    def mend(self, kind: str) -> None:
-        if self.lost is not None:
-            (self.lost.start_again if kind == "kill primary" else self.lost.go_on)()
+    def mend(self) -> None:
+        if self._lost is not None:
+            old, kind = self._lost
+            self.servers.wait_for_another(old)
+            (old.start_again if kind == "kill primary" else old.go_on)()
             self.servers.wait_until_whole()
-            self.lost = None
+            self._lost = None
 
 
 @contextmanager

@@ -46,6 +46,7 @@ class Strikes:
     traffic: Traffic
     counts: Counter[str] = field(default_factory=Counter)
     commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    _server_strike: Strike | None = None
     _ends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
     def run(self, schedule: list[Strike]) -> None:
@@ -86,7 +87,9 @@ class Strikes:
         if kind.endswith(("worker", "workers", "ingress")):
             return self._strike_process(strike)
         self.backend.strike(kind)
-        return lambda: self.backend.mend(kind)
+        self._server_strike = strike
+        # The next fault of the server ends this one: then there is nothing to mend for its end.
+        return lambda: self.backend.mend() if self._server_strike is strike else None
 
     def _slot(self, strike: Strike) -> Slot:
         slots = self.deployment.slots

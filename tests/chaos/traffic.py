@@ -116,6 +116,9 @@ def flowing(traffic: Traffic, connections: int) -> Iterator[Traffic]:
         each.start()
     try:
         yield traffic
+    except BaseException:
+        traffic.trouble.append("the run was broken off")
+        raise
     finally:
         for each in traffic._threads:
             each.join()

@@ -10,8 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
+from service.cli.connections import ask_at
 from service.security.encryption import PLAIN
 from service.store.connection import connect
+from service.store.inbox import accept
+from service.store.inbox.handler_records import HandlerRecord
 from service.store.redis_errors import NotReplicated
 from service.store.server_checks import replicas_of
 from service.store.store import Store
@@ -36,6 +39,10 @@ async def send(event: Event, ctx: Context) -> None:
     while not Path("gate").exists():
         await asyncio.sleep(0.01)
     await ctx.telnyx.messages.send(from_="+13125550199", to=event.payload["to"], text="hello")
+
+@router.on("test.plan")
+async def plan(event: Event, ctx: Context) -> None:
+    await ctx.schedule("test.later", {}, after=0, key=event.id)
 
 @router.on("test.count")
 async def count(event: Event, ctx: Context) -> None:
@@ -106,6 +113,29 @@ def test_a_send_waits_until_a_replica_has_its_intent(pair: Pair, fleet: Fleet) -
     assert fleet.sent_to(number) == []
     pair.replica.process.send_signal(signal.SIGCONT)
     wait_for(lambda: len(fleet.sent_to(number)) == 1)
+
+
+@pytest.mark.slow  # real processes
+def test_no_replica_to_confirm_costs_a_handler_no_attempt(pair: Pair, fleet: Fleet) -> None:
+    number = fresh_number()
+    events = {"plan": envelope("test.plan", {}), "send": envelope("test.send", {"to": number})}
+    fleet.accepted(*events.values())
+    (fleet.folder / "gate").touch()
+    pair.replica.process.send_signal(signal.SIGSTOP)
+    fleet.start_worker(RINGBACK_HANDLER_TIMEOUT="2s")
+
+    def handler(name: str) -> HandlerRecord | None:
+        event_id = events[name]["data"]["id"]
+        record = ask_at(pair.primary.url, NAMESPACE, PLAIN, lambda store: accept.find(store, event_id))
+        return record.handlers.get(name) if record else None
+
+    for name in events:
+        waiting = wait_for(lambda name=name: found if (found := handler(name)) and found.waits else None)  # type: ignore[misc]
+        assert (waiting.reason, waiting.attempts) == ("redis_unavailable", 0)
+    pair.replica.process.send_signal(signal.SIGCONT)
+    for name in events:
+        wait_for(lambda name=name: (found := handler(name)) is not None and found.state == "done")  # type: ignore[misc]
+    assert len(fleet.sent_to(number)) == 1
 
 
 def waits(pair: Pair) -> int:
