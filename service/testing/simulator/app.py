@@ -116,6 +116,8 @@ class DroppableProtocol(HttpToolsProtocol):
         self.scope["extensions"] = {EXTENSION: {"drop": self._drop}}
 
     def _drop(self) -> None:
+        if self.transport.is_closing():
+            return
         connection = self.transport.get_extra_info("socket")
         # The event loop lends its socket without its options. A duplicate of the descriptor sets them.
         with socket.socket(fileno=os.dup(connection.fileno())) as duplicate:
