@@ -24,7 +24,7 @@ def main() -> None:
     # An exception, so that every process that was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     names = given.only or [row.name for row in ROWS.values() if row.by_default]
-    results = _measure(names, quick=given.quick, beside=given.beside)
+    results = _measure(names, given)
     if given.output is not None:
         write_results(given.output, results)
     if given.check:
@@ -45,6 +45,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="compare with the targets. Exit 1 on a miss")
     parser.add_argument("--beside", type=Path, help="the folder of another checkout of Ringback, to measure too")
     parser.add_argument("--output", type=Path, help="a folder for RESULTS.md. A whole run writes it to benchmarks/")
+    parser.add_argument("--minutes", type=int, default=10, help="how long the row trouble lasts")
+    parser.add_argument("--behind", type=int, default=1_000_000, help="open events behind the row trouble")
     given = parser.parse_args()
     if given.check and given.quick:
         parser.error("a quick run is too short to check: leave --quick out")
@@ -55,14 +57,16 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _measure(names: list[str], *, quick: bool, beside: Path | None) -> dict[str, Result]:
+def _measure(names: list[str], given: argparse.Namespace) -> dict[str, Result]:
+    beside = given.beside.resolve() if given.beside else None
     results: dict[str, Result] = {}
     with tempfile.TemporaryDirectory(prefix="ringback-bench-") as folder, local_telnyx(Path(folder)) as telnyx:
         for name in names:
             began = time.monotonic()
             own = Path(folder) / name
             own.mkdir()
-            results[name] = _run(ROWS[name], Scale(quick, own, telnyx, beside.resolve() if beside else None))
+            scale = Scale(given.quick, own, telnyx, beside, given.minutes, given.behind)
+            results[name] = _run(ROWS[name], scale)
             print_tables(results[name])
             print(f"({name}: {time.monotonic() - began:.0f} s)\n", flush=True)
     return results

@@ -12,13 +12,16 @@ class Scale:
     """How much is measured: `quick` shows that it works, and judges nothing.
 
     `folder` is for files of the measurement. `telnyx` is the address of a local Telnyx for all workers. `beside` is
-    another checkout of Ringback to measure too.
+    another checkout of Ringback to measure too. `minutes` and `behind` are for the row `trouble`: its length, and
+    how many open events lie behind.
     """
 
     quick: bool
     folder: Path
     telnyx: str
     beside: Path | None = None
+    minutes: int = 10
+    behind: int = 1_000_000
 
     @property
     def rounds(self) -> int:

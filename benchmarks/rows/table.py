@@ -18,6 +18,7 @@ from benchmarks.rows import (
     soak,
     start,
     traces,
+    trouble,
     worker,
 )
 
@@ -41,5 +42,6 @@ ROWS = {
         Row("soak", soak.run, by_default=False),
         Row("traces", traces.run, by_default=False),
         Row("resume", resume.run, by_default=False),
+        Row("trouble", trouble.run, by_default=False),
     )
 }

@@ -80,6 +80,13 @@ class Deployment:
         slot.log = folder / f"{slot.role}-{len(self.fleet.processes)}.log"
         slot.process = self.fleet.start(slot.role, **variables, CHAOS_SKEW=str(chosen.randint(-SKEW, SKEW)))
 
+    def finish_deploys(self) -> None:
+        """Replace the workers of the earlier release, which do not know the handler that the later one brought."""
+        for each in self.of_role("worker"):
+            if not each.later:
+                each.later = True
+                self.signal(each, signal.SIGTERM)
+
     def keep_up(self) -> None:
         """Start each process that has ended, until the run is over."""
         while not self._over.wait(0.05):

@@ -66,12 +66,22 @@ class Report:
 
 
 def run(
-    folder: Path, *, seed: int, events: int, backend: str = "server", between: int = 20, pause: float = 0.02
+    folder: Path,
+    *,
+    seed: int,
+    events: int,
+    backend: str = "server",
+    between: int = 20,
+    pause: float = 0.02,
+    brief: bool = False,
 ) -> Report:
-    """Run so many events, with a fault after every `between` events. The seed gives the same stories and faults."""
+    """Run so many events, with a fault after every `between` events. The seed gives the same stories and faults.
+
+    Where `brief`, no handler of the later release is new. An event that needs one waits a minute for its worker.
+    """
     report = Report(seed, backend, plan(seed, events, backend, between=between))
     began = time.monotonic()
-    later = later_release.build(folder / "later")
+    later = _build_later(folder / "later", brief=brief)
     with ExitStack() as stack:
         fleet = stack.enter_context(open_fleet(folder, HANDLERS, **VARIABLES))
         servers = stack.enter_context(open_backend(backend, folder, fleet))
@@ -87,6 +97,7 @@ def run(
             strikes.run(report.schedule)
         fleet.simulator.clear_faults()
         strikes.end_commands()
+        deployment.finish_deploys()
         over = time.monotonic()
         _judge(report, fleet, servers, traffic.told)
         report.drained = time.monotonic() - over
@@ -95,6 +106,14 @@ def run(
         report.wrong += [*traffic.trouble, *deployment.unexpected]
     report.seconds = time.monotonic() - began
     return report
+
+
+def _build_later(folder: Path, *, brief: bool) -> Path:
+    later = later_release.build(folder)
+    if brief:
+        news = later / "handlers" / "later_news.py"
+        news.write_text(news.read_text().replace('"message.finalized"', '"test.no_story"'))
+    return later
 
 
 def _judge(report: Report, fleet: Fleet, servers: Backend, told: list[Story]) -> None:

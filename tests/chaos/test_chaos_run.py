@@ -25,7 +25,7 @@ EVENTS, BETWEEN = 400, 12
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_a_run_under_fire_loses_doubles_and_delays_nothing(tmp_path: Path) -> None:
-    report = run(tmp_path, seed=1, events=EVENTS, between=BETWEEN)
+    report = run(tmp_path, seed=1, events=EVENTS, between=BETWEEN, brief=True)
     assert report.wrong == [], f"{report}\n{report.schedule}"
     assert set(report.strikes) == set(KINDS["server"])
 
