@@ -140,6 +140,7 @@ def test_a_number_a_campaign_and_a_brand_are_given_up(stack: Stack, client: teln
     kept = run_at(stack, "campaigns", "brand", "delete", brand, "--yes")
     assert (kept.code, "has 1 campaigns" in kept.stderr) == (1, True)
     ran = run_at(stack, "campaigns", "unassign", NUMBER, "+13125550309", "--yes")
+    assert "+1312•••0301: unassigned" in ran.stdout
     assert (ran.code, "+1312•••0309: in no campaign" in ran.stderr, NUMBER in ran.stdout) == (1, True, False)
     assert stack.simulator.account.campaign_numbers.find(NUMBER) is None
     assert run_at(stack, "campaigns", "unassign", NUMBER, "--yes").code == 1

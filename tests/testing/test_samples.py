@@ -2,9 +2,11 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+import service.events
 from service.events import Message, read_envelope
 from service.messages.reply_address import Address, address_of
 from service.testing import make_event
@@ -32,6 +34,14 @@ def test_every_body_belongs_to_a_case_and_no_name_is_a_type_of_an_event() -> Non
     types = {read_envelope(json.dumps(sample(name)).encode()).type for name in cases()}
     assert not types & {*cases(), *scenarios()}
     assert {step.case for each in scenarios().values() for step in each.steps} <= set(cases())
+
+
+def test_each_event_that_ringback_raises_about_a_registration_has_a_case() -> None:
+    listed = (Path(service.events.__file__).parent / "event_types.txt").read_text().split()
+    raised = {each for each in listed if each.endswith(".status_changed")}
+    types = {read_envelope(json.dumps(sample(name)).encode()).type for name in cases()}
+    assert len(raised) > 8
+    assert raised <= types
 
 
 @pytest.mark.parametrize("name", cases())

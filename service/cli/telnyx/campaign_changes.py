@@ -23,6 +23,8 @@ from service.settings import Settings
 
 T = TypeVar("T", bound=WebhookTable)
 
+_ON_THE_WAY = ("PENDING_UNASSIGNMENT", "FAILED_UNASSIGNMENT")
+
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A TOML file with the fields.")]
 AgainOption = Annotated[bool, typer.Option("--again", help="Also where an equal one is there.")]
 
@@ -103,8 +105,10 @@ def _unassign(number: str, *, reveal: bool) -> bool:
         answer = with_telnyx(lambda telnyx: telnyx.messaging_10dlc.phone_number_campaigns.delete(number))
     except typer.Exit:
         return False
-    say(f"{shown(number, reveal=reveal)}: {answer.assignment_status or 'unassigned'}")
-    return True
+    # The answer may still show the assignment.
+    state = answer.assignment_status if answer.assignment_status in _ON_THE_WAY else "unassigned"
+    say(f"{shown(number, reveal=reveal)}: {state}")
+    return state != "FAILED_UNASSIGNMENT"
 
 
 def checked(table: type[T], file: Path, settings: Settings) -> T:
