@@ -44,7 +44,8 @@ class Status:
     @property
     def mark(self) -> str:
         """Tells two statuses apart that bear the same name for different reasons, without keeping the reason."""
-        parts = (self.status, self.reason or "", self.within or "")
+        # A row of Telnyx's may lack its status, whatever the SDK's types say.
+        parts = [each or "" for each in (self.status, self.reason, self.within)]
         return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:16]
 
 
