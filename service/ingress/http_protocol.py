@@ -6,6 +6,7 @@ whose client neither asks nor reads.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -211,7 +212,9 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         if cycle is not None and cycle.more_body and not self.lingers and not self.transport.is_closing():
             # The rest of the request is read and dropped: an answer must not be reset away (RFC 9112, 9.6).
             self.lingers, self._stalled_bytes = True, 0
-            self.transport.write_eof()
+            # A client that is gone resets its connection. The loop then closes it.
+            with suppress(OSError):
+                self.transport.write_eof()
             self._head_timer = self._head_timer or self.loop.call_later(LINGER_SECONDS, self.close)
         else:
             self.close()

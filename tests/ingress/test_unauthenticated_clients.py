@@ -1,14 +1,17 @@
 """Strangers without a key must not keep Telnyx out, whatever they open, declare, or never finish."""
 
 import base64
+import errno
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
+from httpx import URL
 
 from tests.processes.fleet import Fleet, open_fleet
+from tests.stack import Stack
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
@@ -114,3 +117,22 @@ def test_a_content_length_of_many_digits_is_refused(fleet: Fleet) -> None:
     with connected(fleet) as connection:
         connection.sendall(b"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-length: " + b"9" * 5000 + b"\r\n\r\n")
         assert connection.recv(65536).split()[1] in {b"400", b"413"}
+
+
+def test_a_client_that_is_gone_before_its_answer_leaves_no_traceback(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone: list[object] = []
+
+    def reset(transport: object) -> None:
+        gone.append(transport)
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    # The client's reset may come between the last read and this call: no client can time that.
+    monkeypatch.setattr("asyncio.selector_events._SelectorSocketTransport.write_eof", reset)
+    url = URL(stack.http.base_url)
+    with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
+        connection.sendall(b"POST /webhooks HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nx")
+        wait_for(lambda: closed_by_the_server(connection))
+    assert len(gone) == 1
+    assert "Traceback" not in caplog.text
