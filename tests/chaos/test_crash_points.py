@@ -1,0 +1,67 @@
+"""Lives whose processes are killed, or whose scripts fail, at each of their crash points end as if nothing had been."""
+
+import random
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.crash_points import AT_A_WRITE, OF_EVENT, Point
+from tests.chaos.crash_series import LIVES, Outcome, Series, open_series
+
+SEED = 21
+PAIRS = 30
+
+
+@pytest.fixture(scope="module")
+def series(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Series]:
+    with open_series(tmp_path_factory.mktemp("crash")) as opened:
+        yield opened
+
+
+def report(name: str, outcomes: list[Outcome]) -> None:
+    wanted = sum(len(each.points) for each in outcomes)
+    killed = sum(len(each.killed) for each in outcomes)
+    repaired = sum(each.repaired for each in outcomes)
+    sys.stderr.write(f"\n{name}: {wanted} points, {killed} taken, {repaired} counters repaired\n")
+    wrong = [str(each) for each in outcomes if each.wrong]
+    assert wrong == [], "\n".join(wrong)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # some twenty seconds at rest, but it starts sixty processes
+def test_lives_end_well_though_killed_at_a_sample_of_their_crash_points(series: Series) -> None:
+    choice = random.Random(SEED)
+    lives = series.run([(each, ()) for each in LIVES])
+    report("undisturbed", lives)
+    wanted = [(each.life, (sample(each.found, choice, at_a_write=i % 2 == 1),)) for i, each in enumerate(lives)]
+    outcomes = series.run(wanted)
+    report("a sample", outcomes)
+    assert [each.killed for each in outcomes] == [points for _, points in wanted]
+
+
+def sample(points: tuple[Point, ...], choice: random.Random, *, at_a_write: bool) -> Point:
+    """A point that the event itself needs, so that each run comes to it."""
+    return choice.choice(
+        [each for each in points if OF_EVENT in each.label and (each.mode in AT_A_WRITE) == at_a_write]
+    )
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("life", LIVES)
+def test_a_life_ends_well_though_killed_at_any_of_its_crash_points(series: Series, life: str) -> None:
+    found = series.find(life)
+    outcomes = series.run([(life, (each,)) for each in found])
+    report(life, outcomes)
+    assert sorted(point for each in outcomes for point in each.killed) == found
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("life", LIVES)
+def test_a_life_ends_well_though_two_processes_are_killed(series: Series, life: str) -> None:
+    choice = random.Random(SEED)
+    points = [each for each in series.find(life) if OF_EVENT in each.label and each.mode != "refused"]
+    pairs = [tuple(sorted(choice.sample(points, 2))) for _ in range(PAIRS)]  # the ingress first, as the life goes
+    report(f"{life}, twice", series.run([(life, each) for each in pairs]))
