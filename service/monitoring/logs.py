@@ -139,7 +139,7 @@ def log_later(logger: str, event: str, **values: Any) -> None:
         name: value if not isinstance(value, str) else _mask_type(value) if name == "type" else _mask(value)
         for name, value in values.items()
     }
-    timestamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    timestamp = datetime.now(UTC)
     line = {**shown, "event": event, **_always, "logger": logger, "level": "info", "timestamp": timestamp}
     if not _later.lines:
         asyncio.get_running_loop().call_soon(_later.write)
@@ -148,8 +148,8 @@ def log_later(logger: str, event: str, **values: Any) -> None:
 
 def _compact_json(line: MutableMapping[str, Any]) -> str:
     """Return JSON in ASCII. Like `_dump_json`, and faster where the line is in ASCII already."""
-    text = orjson.dumps(line).decode()
-    return text if text.isascii() else json.dumps(line, separators=(",", ":"))
+    text = orjson.dumps(line, option=orjson.OPT_UTC_Z)
+    return text.decode() if text.isascii() else json.dumps(orjson.loads(text), separators=(",", ":"))
 
 
 def _renderers() -> list[Any]:

@@ -127,9 +127,11 @@ class ActiveEvent:
 
     def is_overdue(self) -> bool:
         """Return whether its time is over: a handler that blocks the loop must not keep a lease for ever."""
-        now = time.monotonic()
-        blocked = self.blocked_by_others()
-        return not self.finishing and now >= min(self.began + self.timeout + OVERDUE + blocked, self._latest_end())
+        now, earliest = time.monotonic(), self.began + self.timeout + OVERDUE
+        # Most events end before that, however long others blocked the loop.
+        if self.finishing or now < earliest:
+            return False
+        return now >= min(earliest + self.blocked_by_others(), self._latest_end())
 
     def is_abandoned(self) -> bool:
         """Return whether the lease is lost, or the renewer's thread is about to abandon an overdue event.
