@@ -83,18 +83,16 @@ async def open_processor(
         stack.callback(renewer.end)
         states = await _opened_lifespans(stack, router, watch)
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
-        ordering = Ordering.of(services, store, leases)
-        finishing = _finishing(store, settings, ordering)
+        finishing = _finishing(store, settings)
         stack.push_async_callback(finishing.close, within=1.0)
+        ordering = Ordering.of(services, store)
         stack.push_async_callback(ordering.close)
         yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry), ordering, _runner(tracing))
 
 
-def _finishing(store: Store, settings: Settings, ordering: Ordering) -> "Batcher[HandlerResults, str]":
+def _finishing(store: Store, settings: Settings) -> "Batcher[HandlerResults, str]":
     passing = (RedisError, OSError)
-    return Batcher(
-        partial(finish, store, at_turn=ordering.give), passing=passing, patience=settings.lease, most=FINISHED_AT_ONCE
-    )
+    return Batcher(partial(finish, store), passing=passing, patience=settings.lease, most=FINISHED_AT_ONCE)
 
 
 def _opened_tracing(stack: AsyncExitStack) -> "Tracing | None":

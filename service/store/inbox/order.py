@@ -40,10 +40,6 @@ class Turn:
     is_early: bool = False
 
 
-NOW = Turn()
-"""The turn of an event that waits for none."""
-
-
 def lanes(handler: str, key: str | None, encryption: Sealer) -> tuple[str, ...]:
     """Return the names of the lanes of a key. They are keyed digests, so they tell nothing about it."""
     if key is None:
@@ -61,16 +57,12 @@ async def take_turns(
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
     """
-    asked = orjson.dumps([*map(_words, placings)])
-    others, found, *_ = await store.run("order", int(patient), asked)
+    turns, found, *_ = await store.run("order", int(patient), *map(_words, placings))
     records = [
         parse_record(entry[0].decode(), dict(zip(entry[1::2], entry[2::2], strict=True)), store.encryption)
         for entry in found
     ]
-    turns = [NOW] * len(placings)
-    for number, *words in others:
-        turns[number - 1] = _turn(*(each.decode() for each in words))
-    return turns, records
+    return [_turn(*(each.decode() for each in turn)) for turn in turns], records
 
 
 async def register(store: Store, ordered: Mapping[str, Iterable[str]]) -> None:
@@ -86,8 +78,9 @@ async def register(store: Store, ordered: Mapping[str, Iterable[str]]) -> None:
             return
 
 
-def _words(placing: Placing) -> list[str | list[str]]:
-    return [placing.event_id, placing.token, *([handler, *several] for handler, several in placing.lanes.items())]
+def _words(placing: Placing) -> bytes:
+    lanes = [[handler, *several] for handler, several in placing.lanes.items()]
+    return orjson.dumps([placing.event_id, placing.token, *lanes])
 
 
 def _turn(verdict: str, *waits: str) -> Turn:
