@@ -1,16 +1,25 @@
 """The facts for forwarding: the original event, and the receivers that answered 410."""
 
+import re
 from collections.abc import Mapping
 
 from service.routing import Context
 from service.store.facts import remembered
 from service.store.inbox import accept
 
+_HEADER = re.compile(r"[0-9a-f-]{55,60}")
+
 
 async def original_of(ctx: Context, event_id: str) -> tuple[bytes, Mapping[str, str]] | None:
-    """Return the raw body of an event and its signature headers, or None where the body has expired."""
+    """Return the raw body of an event and its headers, or None where the body has expired.
+
+    Those are its signature, and the `traceparent` of a traced event.
+    """
     record = await accept.find(ctx.services.store, event_id)
-    return None if record is None or record.body is None else (record.body, record.signature_headers or {})
+    if record is None or record.body is None:
+        return None
+    traced = {"traceparent": record.trace} if record.trace is not None and _HEADER.fullmatch(record.trace) else {}
+    return record.body, {**(record.signature_headers or {}), **traced}
 
 
 async def is_gone(ctx: Context, url: str) -> bool:

@@ -11,11 +11,13 @@ from typing import Any
 import orjson
 import pytest
 
+import handlers
 from service import Context, Event, Router
 from service.monitoring.traces import switch
 from service.security.telnyx_signature import sign
 from service.store.inbox.accept import NewEvent, pack_event
 from tests.cli.deployment import ROOT
+from tests.handlers.receiving import receiving
 from tests.monitoring.otlp_collector import Collector
 from tests.stack import Host, Stack, open_stack
 from tests.telnyx_events import envelope, fresh_number
@@ -93,6 +95,13 @@ def test_without_the_extra_webhooks_are_received_and_the_log_says_what_to_instal
     with open_stack(host) as stack:
         assert stack.deliver(envelope("test.any", {})).status_code == 200
     assert "pip install 'ringback[otel]'" in "".join(capsys.readouterr())
+
+
+def test_a_variable_that_the_sdk_refuses_stops_nothing(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "-1")
+    with open_stack(host) as stack:
+        assert stack.deliver(envelope("test.any", {})).status_code == 200
 
 
 def test_a_webhook_that_comes_whole_or_in_pieces_has_a_trace_of_its_own(traced: Stack, collector: Collector) -> None:
@@ -259,3 +268,14 @@ def test_at_most_ten_traces_begin_in_a_second(monkeypatch: pytest.MonkeyPatch) -
     assert taken == ["RECORD_AND_SAMPLE"] * 10 + ["DROP"] * 90
     now[0] = 1001.0
     assert sampler.should_sample(None, 1, "name").decision.name == "RECORD_AND_SAMPLE"
+
+
+def test_a_forwarded_event_brings_its_trace_to_the_receiver(host: Host, collector: Collector) -> None:
+    with receiving() as receiver, open_stack(host, forward_url=receiver.url) as stack:
+        stack.start_worker(handlers.router)
+        event = envelope("test.forwarded", {})
+        stack.deliver(event)
+        assert stack.ended(event).state == "done"
+        [posted] = receiver.posted
+        [webhook, _] = spans(collector, "POST /webhooks", "process forward")
+    assert posted.headers["traceparent"].split("-")[1:3] == list(webhook.place)

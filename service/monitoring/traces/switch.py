@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from service.security.masking import describe_error
 from service.settings.variables import export_env_file
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ def open_tracing(role: str) -> "Tracing | None":
         return None
     from service.monitoring.traces.tracing import open_provider  # noqa: PLC0415 - only where traces are on
 
-    return open_provider(role, os.environ)
+    try:
+        return open_provider(role, os.environ)
+    except Exception as error:  # noqa: BLE001 - whatever the SDK finds wrong with its variables
+        log.error("traces are off: correct OpenTelemetry's variables OTEL_…", error=describe_error(error))
+        return None
 
 
 def _is_installed() -> bool:

@@ -43,13 +43,17 @@ class Tracing:
 
         `caller` is the caller's `traceparent`. Telnyx signs no headers, so it may be that of a proxy.
         """
-        parent = remote_context(caller) or ROOT
-        known = trace.get_current_span(parent).get_span_context()
-        trace_id = known.trace_id if known.is_valid else self.ids.generate_trace_id()
+        parent = remote_context(caller) if caller is not None else None
         name = f"POST {path}"
-        if not self.sampler.takes(parent, trace_id, name, SpanKind.SERVER):
-            return None
-        self.ids.chosen = None if known.is_valid else trace_id
+        if parent is not None:
+            trace_id = trace.get_current_span(parent).get_span_context().trace_id
+            if not self.sampler.takes(parent, trace_id, name, SpanKind.SERVER):
+                return None
+        else:
+            trace_id = self.ids.generate_trace_id()
+            if not self.sampler.takes_new(trace_id, name):
+                return None
+            parent, self.ids.chosen = ROOT, trace_id
         attributes = {"http.request.method": "POST", "http.route": path, "url.path": path}
         began = time.time_ns() - int(seconds * 1e9)
         return self.tracer.start_span(name, parent, SpanKind.SERVER, attributes, start_time=began)
