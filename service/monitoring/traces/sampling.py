@@ -19,7 +19,7 @@ from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
 
 MAX_PER_SECOND = 10
-"""New traces of a process in a second, without `OTEL_TRACES_SAMPLER`. `python -m benchmarks --only traces` shows their cost."""
+"""New traces of a process in a second, without `OTEL_TRACES_SAMPLER`."""
 
 
 class AtMostPerSecond(Sampler):
