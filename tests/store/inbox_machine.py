@@ -92,13 +92,15 @@ class InboxMachine(RuleBasedStateMachine):
         answers = self._call(accept.accept, [arrival(*each) for each in given])
         assert [tuple(each) for each in answers] == [self.inbox.arrive(*each, "webhook") for each in given]
 
-    @rule(identity=TIMED, delay=st.sampled_from((0, 3_600_000)))
-    def schedule(self, identity: str, delay: int) -> None:
+    @rule(identity=TIMED, delay=st.sampled_from((0, 3_600_000, None)))
+    def schedule_or_cancel(self, identity: str, delay: int | None) -> None:
+        if delay is None:
+            self._cancel(identity)
+            return
         [answer] = self._call(accept.accept, [arrival(identity, "test.one", "schedule", delay)])
         assert tuple(answer) == self.inbox.arrive(identity, "test.one", "schedule")
 
-    @rule(identity=TIMED)
-    def cancel(self, identity: str) -> None:
+    def _cancel(self, identity: str) -> None:
         self._call(accept.cancel, identity, remember=900_000)
         known = self.inbox.events.get(identity)
         if known is None:
@@ -122,6 +124,15 @@ class InboxMachine(RuleBasedStateMachine):
         self._look_at_lapsed({each.record.id for each in taken.leases})
         for lease in taken.leases:
             self.inbox.take(worker, lease)
+
+    @precondition(lambda self: self.inbox.counts()["open"])
+    @rule(data=st.data(), worker=WORKER, result=st.sampled_from(("done", "dead", "dead", "soon")))
+    def process(self, data: st.DataObject, worker: str, result: str) -> None:
+        """Claim and finish as a worker does that nothing hinders."""
+        before = set(self.inbox.held[worker])
+        self.claim(worker, 4, alone=True, is_lost=False)
+        for event_id in sorted(set(self.inbox.held[worker]) - before):
+            self._finish(worker, event_id, [result, data.draw(st.sampled_from(sorted(RESULTS)))], ends=True)
 
     def _look_at_lapsed(self, taken: set[str]) -> None:
         """Follow what a claim did to events that it did not take: a suspect's lease ends, or the suspect does."""
@@ -174,7 +185,10 @@ class InboxMachine(RuleBasedStateMachine):
     )
     def finish(self, data: st.DataObject, results: list[str], *, ends: bool) -> None:
         worker, lease = self._draw_held(data)
-        event_id = lease.record.id
+        self._finish(worker, lease.record.id, results, ends=ends)
+
+    def _finish(self, worker: str, event_id: str, results: list[str], *, ends: bool) -> None:
+        lease = self.inbox.held[worker][event_id]
         known, before = self.inbox.events.get(event_id), self._fields(event_id)
         chosen = dict(zip(known.open_handlers if known else ["one"], results, strict=False))
         records = {name: RESULTS[result] for name, result in chosen.items()}

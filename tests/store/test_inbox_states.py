@@ -7,7 +7,7 @@ import hypothesis
 import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import get_state_machine_test, invariant, precondition, rule
+from hypothesis.stateful import get_state_machine_test, invariant, rule
 
 from service.store.connection import server_time
 from service.store.effects import blocks
@@ -22,25 +22,34 @@ from tests.store.inbox_model import NUMBER
 class MaintainedInbox(InboxMachine):
     """The same deployment with its maintenance: what expires, is pruned, erased, swept, healed, held and released."""
 
-    @precondition(lambda self: self.inbox.counts().total() > self.inbox.counts()["open"])
-    @rule(also_dead=st.booleans())
-    def expire(self, *, also_dead: bool) -> None:
+    @rule(data=st.data(), step=st.sampled_from(("expire", "expire_all", "prune", "erase", "erase", "sweep", "block")))
+    def maintain(self, data: st.DataObject, step: str) -> None:
+        """Take one step of maintenance: one rule, so that most steps are those of workers and operators."""
+        ended = self.inbox.counts().total() - self.inbox.counts()["open"]
+        if step in ("expire", "expire_all") and ended:
+            self._expire(also_dead=step == "expire_all")
+        elif step == "prune" and ended:
+            self._prune()
+        elif step == "erase":
+            self._erase_ended() if self.inbox.erasing else self._erase()
+        elif step == "sweep" and ended < len(self.inbox.events):
+            self._sweep(data.draw(st.sampled_from([each for each in sorted(self.inbox.events) if self._is_open(each)])))
+        elif step == "block":
+            self._block(is_open=data.draw(st.booleans()))
+
+    def _expire(self, *, also_dead: bool) -> None:
         states = ("done", "ignored", "dead") if also_dead else ("done", "ignored")
         expired = self._call(maintenance.expire, retention=0, dead_retention=0 if also_dead else 900)
         assert expired == self.inbox.delete(*states)
         self.has_expired = self.has_expired or expired > 0
 
-    @precondition(lambda self: self.inbox.counts()["done"] + self.inbox.counts()["ignored"])
-    @rule()
-    def prune(self) -> None:
+    def _prune(self) -> None:
         self._call(maintenance.prune_bodies, older_than=0)
         for known in self.inbox.events.values():
             if known.state in ("done", "ignored"):
                 known.has_body, known.is_pruned = False, True
 
-    @precondition(lambda self: any(each.names_number for each in self.inbox.events.values()))
-    @rule()
-    def erase(self) -> None:
+    def _erase(self) -> None:
         erased = self._call(erasure.erase, NUMBER)
         named = {each: known for each, known in self.inbox.events.items() if known.names_number and known.has_body}
         still_open = {each for each, known in named.items() if known.state == "open"}
@@ -49,17 +58,12 @@ class MaintainedInbox(InboxMachine):
         for event_id in named.keys() - still_open:
             named[event_id].has_body = False
 
-    @precondition(lambda self: self.inbox.erasing)
-    @rule()
-    def erase_ended(self) -> None:
+    def _erase_ended(self) -> None:
         self._call(erasure.erase_ended)
         self.inbox.erase_ended()
 
-    @precondition(lambda self: self.inbox.counts()["open"])
-    @rule(data=st.data())
-    def sweep(self, data: st.DataObject) -> None:
+    def _sweep(self, chosen: str) -> None:
         """Somebody has taken an open event out of the queue."""
-        chosen = data.draw(st.sampled_from([each for each in sorted(self.inbox.events) if self._is_open(each)]))
         self._redis("zrem", self.store.keys.queue, self.store.keys.job_id(chosen))
         assert self._call(maintenance.sweep, first=0) == 1
 
@@ -81,8 +85,7 @@ class MaintainedInbox(InboxMachine):
         if expected == "healed":
             self.inbox.arrive(identity, event_type, "healed")
 
-    @rule(is_open=st.booleans())
-    def block(self, *, is_open: bool) -> None:
+    def _block(self, *, is_open: bool) -> None:
         if is_open:
             self._call(blocks.hold, BLOCK, detail="d", advice="a", interval=60)
         else:
