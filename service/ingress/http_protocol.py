@@ -180,11 +180,16 @@ class BoundedHttpProtocol(WholeRequestProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request (400), or one whose head is too large (431)."""
         self._refusals.note(self._refusal, msg, peer_of(self.client))
-        if not self.is_idle:
+        if self._is_body_broken():
+            # The application finds the client gone, so that this is the only answer.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        elif not self.is_idle:
             # An answer now would be taken for that of the request before.
             self.abandon()
             self.transport.abort()
-        elif not self.transport.is_closing():
+            return
+        if not self.transport.is_closing():
             answer = b'{"error":"%b"}' % msg.encode()
             head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(answer)
             self.transport.write(STATUS_LINE[self._refusal] + head + answer)
@@ -223,6 +228,12 @@ class BoundedHttpProtocol(WholeRequestProtocol):
         """End the connection at once, in favour of a newer one."""
         self._stop_head_timer()
         self.transport.abort()
+
+    def _is_body_broken(self) -> bool:
+        """Return whether the one request that has no answer is that whose body is being read."""
+        cycle: RequestResponseCycle | None = self.cycle
+        waits = cycle is not None and cycle.more_body and not cycle.response_started
+        return waits and self._whole is None and not self.pipeline
 
     def _refuse_head(self) -> None:
         self._refusal, self._reason = 431, _TOO_LARGE

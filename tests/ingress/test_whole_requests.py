@@ -95,6 +95,21 @@ def test_a_chunked_body_that_came_whole_is_one_body(stack: Stack, connection: so
     assert orjson.loads(ask(connection, request)[1]) == {"status": "accepted"}
 
 
+@pytest.mark.parametrize("split", [False, True], ids=["whole", "split"])
+def test_a_chunked_body_that_is_broken_is_answered_with_400_and_its_connection_closes(
+    stack: Stack, connection: socket.socket, *, split: bool
+) -> None:
+    head, body = signed(stack, "test.chunked").split(b"\r\n\r\n")
+    head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"content-length"))
+    pieces = [head + b"\r\ntransfer-encoding: chunked\r\n\r\n" + b"5\r\n" + body[:5], b"no chunk\r\n"]
+    for piece in pieces if split else [b"".join(pieces)]:
+        connection.sendall(piece)
+        # The server has read so much before it reads the rest.
+        ask_elsewhere(stack)
+    assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+    assert connection.recv(4096) == b""
+
+
 def test_data_behind_a_webhook_that_is_no_request_ends_the_connection_unanswered(
     stack: Stack, connection: socket.socket
 ) -> None:
