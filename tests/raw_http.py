@@ -48,8 +48,8 @@ async def _send(writer: asyncio.StreamWriter, pieces: Sequence[bytes]) -> None:
             await asyncio.sleep(0)
 
 
-def read_answers(seen: bytes) -> list[Answer]:
-    """Return the answers in what came over a connection.
+def read_answers(seen: bytes, *, may_be_reset: bool = False) -> list[Answer]:
+    """Return the answers in what came over a connection. One that was reset may lack a part of the last answer.
 
     Raises:
         ValueError: some of it is no answer.
@@ -57,12 +57,16 @@ def read_answers(seen: bytes) -> list[Answer]:
     answers = []
     while seen:
         head, end, rest = seen.partition(b"\r\n\r\n")
+        if not end and may_be_reset:
+            break
         first, *lines = head.split(b"\r\n")
         version, status, *_ = first.split(b" ")
         if not end or version != b"HTTP/1.1":
             raise ValueError("it does not begin with an answer")
         headers = dict(line.split(b": ", 1) for line in lines)
         length = int(headers.get(b"content-length", b"0"))
+        if len(rest) < length and may_be_reset:
+            break
         if len(rest) < length:
             raise ValueError("the body of an answer is cut off")
         answers.append(Answer(int(status), headers, rest[:length]))
