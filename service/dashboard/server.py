@@ -11,7 +11,7 @@ from service.dashboard.visitor import Access
 from service.ingress.http_protocol import bounded_config
 from service.processes.garbage_collection import collect_rarely
 from service.processes.loopback import is_loopback
-from service.processes.signals import end_quietly_on_signals
+from service.processes.signals import end_quietly_on_signals, ignore_signals
 from service.processes.sockets import listen
 from service.settings import DASHBOARD_PORT, InvalidSettings, Settings
 from service.store.connection import locate
@@ -56,6 +56,7 @@ def serve(settings: Settings) -> None:
     collect_rarely()
     config = bounded_config(app, keep_alive=settings.keep_alive, lifespan="on", grace=GRACE)
     _Server(config, app).run(sockets=[listener])
+    ignore_signals()
 
 
 def _announce(settings: Settings, access: Access, port: int) -> None:

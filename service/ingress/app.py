@@ -36,7 +36,7 @@ from service.processes.disk_space import describe_failed_write
 from service.processes.garbage_collection import collect_rarely
 from service.processes.loopback import is_loopback
 from service.processes.parent_death import end_with_parent
-from service.processes.signals import end_quietly_on_signals
+from service.processes.signals import end_quietly_on_signals, ignore_signals
 from service.processes.sockets import listen
 from service.settings import InvalidSettings, Settings, load_for_ingress
 from service.store.connection import connect, locate
@@ -109,10 +109,10 @@ def serve(settings: Settings) -> None:
         raise InvalidSettings(
             f"RINGBACK_ADMIN_PORT and RINGBACK_PORT are both {public}: choose another for one of them"
         )
+    end_quietly_on_signals()
     log.info("ingress listening", host=settings.host, ports=ports)
     if not admin and not is_loopback(settings.host):
         log.warning("/readyz and /metrics are not served beyond loopback: set RINGBACK_ADMIN_PORT to have them")
-    end_quietly_on_signals()
     with _counts(settings) as counts:
         _run(settings, sockets, partial(served_app, admin[0] if admin else None, counts))
 
@@ -131,6 +131,7 @@ def _run(settings: Settings, sockets: list[socket], app: Callable[[], ASGIApp]) 
         Multiprocess(config, sockets=sockets).run()
     else:
         server.run(sockets=sockets)
+    ignore_signals()
 
 
 def served_app(admin_port: int | None = None, counts: Path | None = None) -> ASGIApp:

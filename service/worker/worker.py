@@ -4,8 +4,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from contextvars import copy_context
 from functools import partial
-from signal import Signals
+from signal import Signals, signal
 from typing import Any, TypeVar
 
 import arq.worker
@@ -236,8 +237,19 @@ class Worker(arq.worker.Worker):
         else:
             await asyncio.sleep(MIN_WAIT)
 
+    def _add_signal_handler(self, signum: Signals, handler: Callable[[Signals], None]) -> None:
+        # In the context of now: in that of an interrupted handler, the tasks of the stop would count as the handler's.
+        call = partial(self.loop.call_soon_threadsafe, handler, signum, context=copy_context())
+        # The loop would take a handler of its own away as it ends, and leave the default, which kills.
+        signal(signum, lambda *_: call())
+
     def handle_sig_wait_for_completion(self, signum: Signals) -> None:
-        """Announce the stop before anything else, so that a cut-off run counts against no event."""
+        """Announce the stop before anything else, so that a cut-off run counts against no event.
+
+        A second signal changes nothing.
+        """
+        if not self.allow_pick_jobs:
+            return
         log.info("stopping", running=len(self.tasks), grace=self._job_completion_wait)
         if self._processor is not None:
             self._announcing = self.loop.create_task(self._processor.announce_stop())

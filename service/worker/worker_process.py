@@ -12,6 +12,7 @@ from service.messages.opt_out_list import reading_opt_outs
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import tell_no_texts
 from service.processes.garbage_collection import collect_rarely
+from service.processes.signals import ignore_signals
 from service.routing import Router
 from service.settings import Settings
 from service.store.connection import locate
@@ -65,7 +66,14 @@ def work(settings: Settings) -> None:
     redis_url = locate(settings)
     collect_rarely()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(run(settings, router, redis_url))
+        runner.run(_run_to_the_end(settings, router, redis_url))
+
+
+async def _run_to_the_end(settings: Settings, router: Router, redis_url: str) -> None:
+    try:
+        await run(settings, router, redis_url)
+    finally:
+        ignore_signals()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from service.processes.signals import end_quietly_on_signals
+from service.processes.signals import end_quietly_on_signals, ignore_signals
 from service.testing.simulator.app import PREFIX, DroppableProtocol, create_app
 from service.testing.simulator.simulator import Simulator
 
@@ -28,6 +28,7 @@ def serve(simulator: Simulator, *, host: str, port: int) -> None:
         server = _SimulatorServer(simulator, lambda: _say(f"simulator: {address}{PREFIX}"))
         end_quietly_on_signals()
         server.run([listener])
+        ignore_signals()
 
 
 @contextmanager
