@@ -238,7 +238,7 @@ class Worker(arq.worker.Worker):
             await asyncio.sleep(MIN_WAIT)
 
     def _add_signal_handler(self, signum: Signals, handler: Callable[[Signals], None]) -> None:
-        # In the context of now: in that of an interrupted handler, the tasks of the stop would count as the handler's.
+        # In the context of now: in an interrupted handler's, the tasks of the stop would count as its own.
         call = partial(self.loop.call_soon_threadsafe, handler, signum, context=copy_context())
         # The loop would take a handler of its own away as it ends, and leave the default, which kills.
         signal(signum, lambda *_: call())
