@@ -101,7 +101,7 @@ def test_a_campaign_that_is_not_renewed_is_warned_of_once_before_its_end(stack: 
     def polled(name: str, before: float) -> str:
         with clock.moved(lambda: at - before):
             poll(stack, name)
-            stack.ended(arrive(stack, "ringback.cron.campaign_ends", name))
+            stack.ended(arrive(stack, "ringback.cron.campaign_ends", f"{name}-ends"))
             return noted(stack)
 
     assert ends not in polled("early", 20 * day)
