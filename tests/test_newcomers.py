@@ -66,11 +66,6 @@ async def test_a_server_that_may_lose_events_is_told_of(redis_url: str, tmp_path
     assert "noeviction" in told[1]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 LIFESPAN = """
 from contextlib import asynccontextmanager
 from service import Router

@@ -35,11 +35,6 @@ BROKEN = {
 }
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.parametrize(
     "bounds",
     [

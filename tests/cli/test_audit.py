@@ -21,11 +21,6 @@ from tests.pending import at_once
 Meddling = Callable[[Store], object]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def test_with_nothing_remembered_nothing_differs(deployment: Deployment) -> None:
     ran = deployment.run_process("audit", "--json")
     assert (ran.code, ran.stderr) == (0, "")

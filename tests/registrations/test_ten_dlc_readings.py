@@ -158,11 +158,6 @@ async def test_the_suspending_carrier_is_found_in_any_form_of_the_answer(answer:
         assert await readings.suspending_carriers(api, "c") == ["AT&T"]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 pytestmark = pytest.mark.anyio
 
 

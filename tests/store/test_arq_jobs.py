@@ -18,11 +18,6 @@ JOB = "one"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 async def world(redis_url: str) -> AsyncIterator[World]:
     async with connect(redis_url, timeout=10, connections=4) as redis:
         yield World(Store(redis, f"t{uuid.uuid4().hex[:12]}", PLAIN))

@@ -49,11 +49,6 @@ async def tick(event: Event, ctx: Context) -> None:
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def test_all_keys_of_a_deployment_lie_in_one_slot() -> None:
     settings = Settings(redis_url="redis+cluster://one,two:7000", namespace="shop")
     assert settings.namespace == "{shop}"

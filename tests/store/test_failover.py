@@ -29,11 +29,6 @@ async def nothing(event: Event, ctx: Context) -> None:
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def ready(port: int) -> httpx.Response:
     return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False, timeout=5)
 

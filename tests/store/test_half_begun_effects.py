@@ -1,7 +1,6 @@
 """An intent that failed half-way is none: nothing was sent, and nobody has to say whether it was."""
 
 import uuid
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import cast
 
@@ -10,23 +9,11 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from service.security.encryption import PLAIN
-from service.store.connection import connect
 from service.store.effects import ledger
 from service.store.store import Store
 from tests.store.half_way import FaultyRedis, World
 from tests.store.half_way_scenarios import ENTRY, FALLBACK, LEASED, beginning
 from tests.store.test_half_way import all_scripts
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def server(redis_url: str) -> AsyncIterator["Redis"]:
-    async with connect(redis_url, timeout=10, connections=2) as redis:
-        yield redis
 
 
 @pytest.mark.anyio

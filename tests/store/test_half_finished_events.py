@@ -1,7 +1,6 @@
 """A worker that is killed while its results are half recorded: the next claim settles the event."""
 
 import uuid
-from collections.abc import AsyncIterator
 from typing import cast
 
 import pytest
@@ -9,7 +8,6 @@ from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
 from service.security.encryption import PLAIN
-from service.store.connection import connect
 from service.store.inbox import accept, dead_letters
 from service.store.inbox.audit import audit, repair
 from service.store.store import Store
@@ -19,17 +17,6 @@ from tests.store.test_half_way import all_scripts
 
 LAPSED = T + 60_000
 FINISH = ending("done", ids=("one",))
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def server(redis_url: str) -> AsyncIterator["Redis"]:
-    async with connect(redis_url, timeout=10, connections=2) as redis:
-        yield redis
 
 
 async def left_half_way(server: "Redis", write: int) -> World | None:

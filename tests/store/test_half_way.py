@@ -1,7 +1,6 @@
 """Every script that fails at any of its writes is undone, or completed by its repetition; nothing is miscounted."""
 
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,7 +10,6 @@ from redis.exceptions import ResponseError
 
 import service.store
 from service.security.encryption import PLAIN
-from service.store.connection import connect
 from service.store.inbox.audit import audit, repair
 from service.store.scripts import script
 from service.store.store import Store
@@ -36,17 +34,6 @@ def all_scripts() -> dict[str, str]:
     """The text of every script of the store, by its digest."""
     found = [script(file.stem) for file in Path(service.store.__path__[0], "lua").glob("*.lua")]
     return {each.digest: each.text for each in found}
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def server(redis_url: str) -> AsyncIterator["Redis"]:
-    async with connect(redis_url, timeout=10, connections=4) as redis:
-        yield redis
 
 
 def world(server: "Redis") -> World:

@@ -222,11 +222,6 @@ async def test_one_that_is_given_back_in_the_batch_that_ends_the_one_before_is_d
         ] == ["a"]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.slow
 def test_whatever_happens_only_the_earliest_open_event_of_a_key_begins(redis_url: str) -> None:
     run(redis_url, examples=15, steps=20)

@@ -23,11 +23,6 @@ async def count(event: Event, ctx: Context) -> None:
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.slow  # real processes
 def test_a_password_is_replaced_under_load_without_a_restart_or_a_refused_webhook(tmp_path: Path) -> None:
     file = tmp_path / "password"

@@ -51,11 +51,6 @@ async def ticks(event: Event, ctx: Context) -> None:
 """
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @contextmanager
 def fleet_as(tmp_path: Path, *rules: str) -> Iterator[Fleet]:
     with open_fleet(tmp_path, HANDLERS) as fleet:

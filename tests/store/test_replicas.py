@@ -51,11 +51,6 @@ async def count(event: Event, ctx: Context) -> None:
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def fleet(pair: Pair, tmp_path: Path) -> Iterator[Fleet]:
     with open_fleet(tmp_path, HANDLERS, REDIS_URL=pair.name.url, RINGBACK_REPLICAS="1", RINGBACK_LEASE="3s") as opened:
         opened.start_ingress()

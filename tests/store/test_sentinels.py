@@ -53,11 +53,6 @@ BREAKS: dict[str, tuple[Break, Break]] = {
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def trio(tmp_path: Path) -> Iterator[Trio]:
     with open_trio(tmp_path / "trio") as opened:
         yield opened

@@ -15,11 +15,6 @@ from tests.testing.simulator.receiver import Receiver, receiving
 API_KEY = "KEY0123"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture(scope="session")
 def served() -> Iterator[tuple[Simulator, str, Receiver]]:
     """One simulator and one receiver for all tests of a process; each test begins with an empty one."""
