@@ -1,0 +1,74 @@
+"""Puts a mutant in force in a process that has imported everything, which is a fork of its own."""
+
+import functools
+import gc
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any, Self
+
+from scripts.mutation.mutants import Mutant
+from service.store import scripts
+
+ROOT = Path(__file__).parents[2]
+LUA = Path("service/store/lua")
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The functions of this process by file below the root, and the caches of those that remember results."""
+
+    functions: dict[str, list[FunctionType]]
+    caches: "list[functools._lru_cache_wrapper[Any]]"
+
+    @classmethod
+    def now(cls) -> Self:
+        """Return what this process has imported by now."""
+        found: defaultdict[str, list[FunctionType]] = defaultdict(list)
+        caches = []
+        for each in gc.get_objects():
+            if isinstance(each, FunctionType) and each.__code__.co_filename.startswith(f"{ROOT}/"):
+                found[each.__code__.co_filename.removeprefix(f"{ROOT}/")].append(each)
+            elif isinstance(each, functools._lru_cache_wrapper) and each.__module__.startswith("service."):  # noqa: SLF001 # it has no other name
+                caches.append(each)
+        return cls(found, caches)
+
+    def put_in_force(self, mutant: Mutant, folder: Path) -> None:
+        """Change what this process runs. `folder` is for a copy of the Lua scripts.
+
+        Raises:
+            ValueError: a function would need other variables of those around it.
+        """
+        if mutant.file.endswith(".lua"):
+            _change_script(mutant, folder)
+        else:
+            _change_functions(mutant, self.functions[mutant.file])
+        for each in self.caches:
+            each.cache_clear()
+
+
+def _change_script(mutant: Mutant, folder: Path) -> None:
+    shutil.copytree(ROOT / LUA, folder)
+    file = folder / Path(mutant.file).relative_to(LUA)
+    file.write_bytes(mutant.applied(file.read_bytes()))
+    scripts._LUA, scripts._LIBRARIES = folder, folder / "lib"  # noqa: SLF001 # as if they had been there from the start
+
+
+def _change_functions(mutant: Mutant, imported: list[FunctionType]) -> None:
+    file = ROOT / mutant.file
+    changed = compile(mutant.applied(file.read_bytes()), str(file), "exec", dont_inherit=True)
+    codes = {(each.co_qualname, each.co_firstlineno): each for each in _codes(changed)}
+    for function in imported:
+        code = codes.get((function.__code__.co_qualname, function.__code__.co_firstlineno))
+        if code is not None:
+            function.__code__ = code
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from _codes(each)
