@@ -29,10 +29,22 @@ def test_no_file_bears_a_name_that_says_nothing() -> None:
 
 
 def test_the_ingress_loads_neither_handlers_nor_the_sdk_nor_arq() -> None:
-    code = "import sys, service.ingress.app; print(sorted({name.split('.')[0] for name in sys.modules}))"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    for name in ("'handlers'", "'telnyx'", "'arq'", "'httpx'", "'phonenumbers'"):
-        assert name not in loaded
+    imports = "import sys, service.ingress.app"
+    assert not loaded(imports) & {"handlers", "telnyx", "arq", "httpx", "phonenumbers"}
+
+
+def test_the_command_of_the_ingress_leaves_out_what_libraries_load_and_it_never_uses() -> None:
+    imports = "import sys, service.cli, service.cli.run.ingress"
+    optional = {"greenlet", "rich", "pygments", "watchfiles"}
+    assert not loaded(imports) & optional
+    assert {"rich", "watchfiles"} <= loaded(f"{imports}, rich.table, watchfiles"), "a later import works"
+
+
+def loaded(imports: str) -> set[str]:
+    """The packages and modules at the top of a process after these imports."""
+    code = f"{imports}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
 
 
 def test_only_the_store_names_redis_keys() -> None:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from service.cli.output import Cell, print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import Cell, print_table
 from service.events.nested_json import transform
 from service.security.masking import mask_e164, mask_ids, mask_number
 

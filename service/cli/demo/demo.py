@@ -12,7 +12,8 @@ import typer
 from nacl.signing import SigningKey
 
 from service.cli.demo.stack import DemoFailed, DemoStack, demo_stack
-from service.cli.output import Cell, coloured, console, print_boxed_table, print_coloured, say, say_block
+from service.cli.output import say, say_block
+from service.cli.rich_output import Cell, coloured, console, print_boxed_table, print_coloured
 from service.cli.signed_delivery import deliver
 from service.security.masking import mask_number
 from service.security.telnyx_signature import TOLERANCE

@@ -13,7 +13,8 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.events.bulk import events
-from service.cli.output import progress, say
+from service.cli.output import say
+from service.cli.rich_output import progress
 from service.store.inbox.accept import PAGE, summaries
 from service.store.inbox.records import EventRecord
 from service.store.inbox.transfer import format_timestamp

@@ -9,7 +9,8 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.on_record import current_actor
-from service.cli.output import fail, progress, say
+from service.cli.output import fail, say
+from service.cli.rich_output import progress
 from service.store.inbox.dead_letters import STEP
 from service.store.operators.bulk_jobs import DID, WHY_NOT, Job, JobRequest, cancel_job, create_job
 from service.store.operators.job_runner import carry_out

@@ -9,7 +9,8 @@ from service.cli.events.event_list import show_events
 from service.cli.events.filters import selects_dead_events
 from service.cli.events.handler_names import refuse_unknown_handler
 from service.cli.options import JsonOption, LimitOption
-from service.cli.output import print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import print_table
 from service.store.inbox.accept import counts, summaries
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, dead_ids

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import typer
 
-from service.cli.output import console, print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import console, print_table
 from service.security.masking import describe_error, shown_type
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord

@@ -12,7 +12,8 @@ from service.cli.events.shadow import shadow_events
 from service.cli.events.timeline_view import read_event, show
 from service.cli.events.transfer import export_events, import_events
 from service.cli.options import EventIdArgument, JsonOption, LimitOption, RevealOption
-from service.cli.output import progress, say
+from service.cli.output import say
+from service.cli.rich_output import progress
 from service.store.inbox.records import EventRecord
 from service.store.inbox.search import EventFilter, ScanBudget, search
 from service.store.store import Store

@@ -16,7 +16,8 @@ from service.cli.events.bulk import events
 from service.cli.events.filters import parse_moment
 from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, YesOption
-from service.cli.output import confirm, fail, print_table, progress, say, say_json
+from service.cli.output import confirm, fail, say, say_json
+from service.cli.rich_output import print_table, progress
 from service.cli.telnyx.session import ANSWER_SECONDS
 from service.healing.deliveries import OurUrls
 from service.healing.missed_deliveries import WINDOW

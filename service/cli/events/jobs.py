@@ -9,7 +9,8 @@ from service.cli.connections import with_redis
 from service.cli.events.bulk import events, follow_job, report
 from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, LimitOption, YesOption
-from service.cli.output import Cell, confirm, fail, print_table, say, say_json
+from service.cli.output import confirm, fail, say, say_json
+from service.cli.rich_output import Cell, print_table
 from service.store.inbox.transfer import format_timestamp
 from service.store.operators.bulk_jobs import DID, WHY_NOT, Job, cancel_job, read_job, read_jobs, resume_job
 

@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 from service.cli.connections import SECONDS, with_redis
-from service.cli.output import confirm, print_table, progress, say, say_json
+from service.cli.output import confirm, say, say_json
+from service.cli.rich_output import print_table, progress
 from service.monitoring.logs import configure_logs
 from service.outbound.shadow_transport import open_shadow_client
 from service.routing import Router

@@ -4,7 +4,8 @@ from typing import Any
 
 from service.cli.connections import with_redis
 from service.cli.events.event_list import as_object
-from service.cli.output import fail, print_table, say, say_block, say_json, say_json_text
+from service.cli.output import fail, say, say_block, say_json, say_json_text
+from service.cli.rich_output import print_table
 from service.dashboard.event_view import EventView, body_of, look_at, texts_of, why_no_body
 from service.dashboard.timeline import Line, in_doubt
 from service.events.nested_json import dump_json, for_machines

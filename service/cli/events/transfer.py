@@ -18,7 +18,8 @@ from service.cli.events.event_list import OddRecords
 from service.cli.events.filters import selects_events
 from service.cli.on_record import put_on_record
 from service.cli.options import YesOption
-from service.cli.output import confirm, progress, say, say_json_text
+from service.cli.output import confirm, say, say_json_text
+from service.cli.rich_output import progress
 from service.security.anonymize import Anonymizer
 from service.settings import load
 from service.store.inbox import transfer

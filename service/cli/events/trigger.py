@@ -37,7 +37,8 @@ from service.cli.events.trigger_plan import (
     with_faults,
 )
 from service.cli.options import JsonOption
-from service.cli.output import fail, print_table, progress, say, say_json
+from service.cli.output import fail, say, say_json
+from service.cli.rich_output import print_table, progress
 from service.cli.signed_delivery import deliver
 from service.events import read_envelope
 from service.settings import Settings, load

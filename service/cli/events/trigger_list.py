@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 from service.cli.events.trigger_plan import SCENARIO
-from service.cli.output import print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import print_table
 from service.events import read_envelope
 from service.testing.samples import cases, sample, scenarios
 

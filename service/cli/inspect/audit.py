@@ -10,7 +10,8 @@ from service.cli.connections import with_redis
 from service.cli.inspect.audit_log import show_log
 from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption
-from service.cli.output import progress, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import progress
 from service.store.inbox.audit import Audit
 from service.store.inbox.audit import audit as compare
 from service.store.inbox.audit import repair as put_right

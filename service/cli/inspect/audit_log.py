@@ -8,7 +8,8 @@ import typer
 from service.cli.connections import with_redis
 from service.cli.events.filters import SinceOption, UntilOption
 from service.cli.options import JsonOption, LimitOption
-from service.cli.output import Cell, print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import Cell, print_table
 from service.store.inbox.transfer import format_timestamp
 from service.store.operators.audit_log import MAX_ENTRIES, AuditEntry, audit_entries
 

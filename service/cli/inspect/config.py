@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from service.cli.options import JsonOption
-from service.cli.output import print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import print_table
 from service.processes.redis_url import parse_redis_url
 from service.security.masked_urls import MASK, without_password, without_secrets
 from service.security.masking import mask_numbers

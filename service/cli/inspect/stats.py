@@ -6,7 +6,8 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.options import JsonOption
-from service.cli.output import print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import print_table
 from service.store.inbox.handler_times import BOUNDS, HandlerTimes, Histogram, merged, read_times
 from service.store.inbox.rates import MINUTE, Rates, read_rates
 from service.store.inbox.transfer import format_timestamp

@@ -5,7 +5,8 @@ from typing import Any
 
 from service.cli.connections import with_redis
 from service.cli.options import JsonOption
-from service.cli.output import Cell, print_table, say, say_json
+from service.cli.output import say, say_json
+from service.cli.rich_output import Cell, print_table
 from service.store.inbox.transfer import format_timestamp
 from service.store.inbox.workers import NO_WORKER, WorkerInfo, read_workers
 

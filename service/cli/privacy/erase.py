@@ -8,7 +8,8 @@ import typer
 
 from service.cli.connections import with_redis
 from service.cli.options import NumberArgument, YesOption, number_or_short_code
-from service.cli.output import confirm, progress, say
+from service.cli.output import confirm, say
+from service.cli.rich_output import progress
 from service.security.masking import mask_number
 from service.settings import load
 from service.store.inbox import erasure

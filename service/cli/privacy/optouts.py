@@ -13,7 +13,8 @@ from service.cli.connections import with_redis
 from service.cli.masked_output import show_list
 from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, NumberArgument, RevealOption, YesOption, number_or_short_code
-from service.cli.output import confirm, fail, progress, say
+from service.cli.output import confirm, fail, say
+from service.cli.rich_output import progress
 from service.events import read_time
 from service.events.consent import ConsentChange
 from service.security.masking import mask_number

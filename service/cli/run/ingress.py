@@ -1,8 +1,12 @@
 """`ringback ingress`."""
 
-from service.cli.run.startup import begin
-from service.ingress.app import serve
-from service.settings import load_for_ingress
+from service.processes.lean_imports import without
+
+# structlog and uvicorn use these for tracebacks, other event loops and reloading. They are 6 MB.
+with without("greenlet", "rich", "watchfiles"):
+    from service.cli.run.startup import begin
+    from service.ingress.app import serve
+    from service.settings import load_for_ingress
 
 
 def ingress() -> None:

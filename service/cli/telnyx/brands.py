@@ -10,7 +10,8 @@ from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, say_fields, show_list
 from service.cli.on_record import put_on_record
 from service.cli.options import JsonOption, RevealOption, YesOption
-from service.cli.output import Cell, confirm, fail, say
+from service.cli.output import confirm, fail, say
+from service.cli.rich_output import Cell
 from service.cli.telnyx.campaign_changes import AgainOption, FileArgument, checked, once, tell_webhooks
 from service.cli.telnyx.session import with_telnyx
 from service.registrations.ten_dlc import readings

@@ -12,7 +12,8 @@ from service import clock
 from service.cli.connections import with_redis
 from service.cli.masked_output import show_list, shown
 from service.cli.options import JsonOption, RevealOption, number_or_short_code
-from service.cli.output import fail, progress
+from service.cli.output import fail
+from service.cli.rich_output import progress
 from service.cli.telnyx.session import with_telnyx
 from service.events.message import read_message_status
 from service.events.phone_number import canonical_number

@@ -15,7 +15,8 @@ from telnyx.types.rcs_agent_message_param import ContentMessage
 from service.cli.connections import load_for_change, with_redis
 from service.cli.masked_output import show_list, shown
 from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption, e164, numbers_in
-from service.cli.output import Cell, confirm, fail, progress, say
+from service.cli.output import confirm, fail, say
+from service.cli.rich_output import Cell, progress
 from service.cli.telnyx.session import check_sms, sender_of, with_telnyx, with_telnyx_and_redis
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.rcs_sending import Progress, RcsDraft, follow, send

@@ -12,7 +12,8 @@ from telnyx import APIError, AsyncTelnyx, NotFoundError
 
 from service.cli.masked_output import print_json, say_fields, show_list, shown, shown_within
 from service.cli.options import JsonOption, RevealOption, YesOption, e164
-from service.cli.output import BAD_USAGE, Cell, confirm, fail, say
+from service.cli.output import BAD_USAGE, confirm, fail, say
+from service.cli.rich_output import Cell
 from service.cli.telnyx.rcs import rcs
 from service.cli.telnyx.session import with_telnyx
 from service.cli.telnyx.toml_file import read_toml

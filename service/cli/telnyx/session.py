@@ -8,7 +8,8 @@ import typer
 from telnyx import APIError, AsyncTelnyx
 
 from service.cli.connections import SECONDS
-from service.cli.output import fail, progress_of_pages, say
+from service.cli.output import fail, say
+from service.cli.rich_output import progress_of_pages
 from service.messages.links import shorteners_to_warn_of
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error

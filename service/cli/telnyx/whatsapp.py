@@ -12,7 +12,8 @@ from service.cli.connections import load_for_change
 from service.cli.masked_output import print_json, say_fields, show_list, shown, shown_within
 from service.cli.on_record import put_on_record
 from service.cli.options import E164Argument, JsonOption, RevealOption, YesOption, e164
-from service.cli.output import Cell, confirm, say
+from service.cli.output import confirm, say
+from service.cli.rich_output import Cell
 from service.cli.telnyx.session import with_telnyx
 from service.outbound.list_pages import rows_of
 
