@@ -12,7 +12,7 @@ from redis import Redis
 
 from benchmarks.machine import LOAD_CORE, cpu_seconds
 from benchmarks.processes import await_port, clean_environment, free_port, running
-from service.processes.embedded_server import find_server
+from service.processes.embedded_server import ALLOCATOR, TUNABLES, find_server
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def redis_server(
         "--maxmemory-policy": "noeviction",
     }
     command = [str(find_server()), *(word for flag in flags.items() for word in flag)]
-    with running(command, folder, data.name, clean_environment({}), core=core) as process:
+    with running(command, folder, data.name, clean_environment({TUNABLES: ALLOCATOR}), core=core) as process:
         await_port(port, process, folder / f"{data.name}.log")
         yield RedisServer(port, process.pid)
 

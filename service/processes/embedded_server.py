@@ -1,6 +1,7 @@
 """The embedded server: a Valkey of Ringback's own, for machines where nobody runs a Redis."""
 
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -20,6 +21,12 @@ from service.processes.supervisor import Child, end
 
 OLDEST_VERSION = 7
 START_SECONDS = 60.0
+TUNABLES = "GLIBC_TUNABLES"
+ALLOCATOR = "glibc.malloc.tcache_count=256"
+"""How many freed pieces of memory of each size glibc keeps ready, at most 9 MB in all.
+
+Its default of 7 costs the server 8 % of its CPU an event. Other C libraries ignore this.
+"""
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,11 @@ def command(program: Path, folder: Folder, max_memory: int | None = None) -> tup
     return (str(program), *(word for flag in flags.items() for word in flag))
 
 
+def environment() -> dict[str, str]:
+    """Return the server's environment: this process's, and settings of its memory allocator unless there are some."""
+    return {TUNABLES: ALLOCATOR, **os.environ}
+
+
 def child(
     program: Path, folder: Folder, max_memory: int | None, *, dies_with_parent: bool = True, keeps_lock: bool = True
 ) -> Child:
@@ -113,6 +125,7 @@ def child(
     return Child(
         name="server",
         command=command(program, folder, max_memory),
+        environment=environment(),
         grace=STOP_SECONDS,
         descriptors=(folder.lock.fileno(),) if keeps_lock else (),
         umask=0o077,

@@ -236,3 +236,14 @@ def test_a_server_that_outlives_its_starter_keeps_the_folder(tmp_path: Path) -> 
 def first_number(process: "subprocess.Popen[str]") -> int:
     assert process.stdout is not None
     return int(process.stdout.readline())
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="only Linux tells a process's environment")
+def test_the_server_s_allocator_keeps_small_pieces_ready(server: EmbeddedServer) -> None:
+    environment = Path(f"/proc/{server.process.pid}/environ").read_bytes().split(b"\0")
+    assert f"{embedded_server.TUNABLES}={embedded_server.ALLOCATOR}".encode() in environment
+
+
+def test_tunables_of_the_user_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(embedded_server.TUNABLES, "glibc.malloc.arena_max=1")
+    assert embedded_server.environment()[embedded_server.TUNABLES] == "glibc.malloc.arena_max=1"
