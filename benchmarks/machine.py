@@ -1,11 +1,15 @@
 """The machine: its description, its cores, and the use that processes make of it."""
 
 import importlib.metadata
+import io
 import os
 import platform
 import re
 import shutil
+import statistics
 import subprocess
+import tempfile
+import time
 from pathlib import Path
 
 PACKAGES = (
@@ -53,6 +57,22 @@ def memory(pid: int) -> float:
     return own + sum(memory(child) for child in children(pid))
 
 
+def disk_seconds() -> float:
+    """Return the seconds until a small write is on disk.
+
+    It is the median of 200 writes in the temporary folder.
+    """
+    with tempfile.TemporaryFile(buffering=0) as file:
+        return statistics.median(_write(file) for _ in range(200))
+
+
+def _write(file: io.FileIO) -> float:
+    file.write(bytes(2000))
+    began = time.monotonic()
+    os.fdatasync(file.fileno())
+    return time.monotonic() - began
+
+
 def describe() -> dict[str, str]:
     """Return what the figures depend on, by name."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
@@ -60,6 +80,7 @@ def describe() -> dict[str, str]:
         "processor": f"{os.cpu_count()} × {model[1] if model else platform.machine()}",
         "memory": f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "disk": f"{1e3 * disk_seconds():.2f} ms for 2 kB and fdatasync (median)",
         "load before": f"{os.getloadavg()[0]:.2f} (one minute)",
         "node": _node_version(),
         **{name: _version(name) for name in PACKAGES},

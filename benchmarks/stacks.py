@@ -95,6 +95,12 @@ VERIFICATION = Stack(
     _python("benchmarks.peers.verification"),
     leaves_out="parses nothing, keeps nothing: Ringback's server, signature check and an answer",
 )
+BARE = Stack(
+    "a list alone",
+    _python("benchmarks.peers.bare_pipeline", "receiver"),
+    _python("benchmarks.peers.bare_pipeline", "worker"),
+    leaves_out="verifies, parses and keeps nothing. So it shows the sockets, the processes and the disk",
+)
 ARQ = Stack(
     "Starlette + arq",
     _NAIVE,

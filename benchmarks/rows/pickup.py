@@ -3,7 +3,7 @@
 from benchmarks.figures import Result, Table
 from benchmarks.open_loop import Latencies, measure, pipeline
 from benchmarks.row import Scale
-from benchmarks.stacks import ARQ, ARQ_BEST, EXPRESS, RINGBACK_STACK, Stack, beside
+from benchmarks.stacks import ARQ, ARQ_BEST, BARE, EXPRESS, RINGBACK_STACK, Stack, beside
 
 RATE = 25.0
 SECONDS = 7.0
@@ -11,7 +11,7 @@ SECONDS = 7.0
 
 def run(scale: Scale) -> Result:
     """Send 25 events a second to each stack, by turns."""
-    stacks = [RINGBACK_STACK, *beside(scale.beside), EXPRESS, ARQ_BEST, ARQ]
+    stacks = [RINGBACK_STACK, *beside(scale.beside), BARE, EXPRESS, ARQ_BEST, ARQ]
     found: dict[str, list[float]] = {stack.name: [] for stack in stacks if not stack.missing}
     for turn in range(min(2, scale.rounds)):
         for stack in stacks:
@@ -24,7 +24,7 @@ def run(scale: Scale) -> Result:
         f"Pickup: from a request to the start of its handler, {RATE:g} events a second",
         ("", "p50 ms", "p99 ms", "events"),
         [_line(stack, latencies.get(stack.name)) for stack in stacks],
-        "Processes run on all cores.",
+        f"Processes run on all cores. {BARE.name}: it {BARE.leaves_out}.",
     )
     return Result([table], {"p50": ours.milliseconds(50), "p99": ours.milliseconds(99)})
 
