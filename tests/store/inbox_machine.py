@@ -230,34 +230,36 @@ class InboxMachine(RuleBasedStateMachine):
             self._end_effect(event_id, name, "done")
 
     @precondition(lambda self: self.inbox.counts().total() > self.inbox.counts()["open"])
-    @rule(data=st.data(), word=st.sampled_from(("", "sent", "not_sent")))
-    def retry(self, data: st.DataObject, word: Any) -> None:
+    @rule(data=st.data(), word=st.sampled_from(("", "sent", "not_sent")), trusted=st.booleans())
+    def retry(self, data: st.DataObject, word: Any, *, trusted: bool) -> None:
         chosen = self._draw_known(data)
-        answers = self._call(dead_letters.retry, chosen, by="ops", word=word)
+        answers = self._call(dead_letters.retry, chosen, by="ops", word=word, trusted=trusted)
         for event_id, answer in zip(chosen, answers, strict=True):
             known = self.inbox.events[event_id]
-            assert answer == self._retry_verdict(event_id, word)
+            assert answer == self._retry_verdict(event_id, word, trusted=trusted)
             if answer == "retried":
                 states = {"started": "resolved" if word == "sent" else "withdrawn", "refused": "withdrawn"}
                 known.effects = {name: states.get(state, state) for name, state in known.effects.items()}
                 known.run_again([name for name, state in known.ended.items() if state == "dead"], fixed=True)
 
-    def _retry_verdict(self, event_id: str, word: str) -> str:
+    def _retry_verdict(self, event_id: str, word: str, *, trusted: bool) -> str:
         known = self.inbox.events[event_id]
         if known.state != "dead":
             return "not_dead"
-        if not known.has_body:
-            return "no_body"
+        if not known.has_body or (known.is_imported and not trusted):
+            return "imported" if known.has_body else "no_body"
         return "in_doubt" if not word and "started" in known.effects.values() else "retried"
 
     @precondition(lambda self: self.inbox.counts().total() > self.inbox.counts()["open"])
-    @rule(data=st.data(), again=st.booleans())
-    def replay(self, data: st.DataObject, *, again: bool) -> None:
+    @rule(data=st.data(), again=st.booleans(), trusted=st.booleans())
+    def replay(self, data: st.DataObject, *, again: bool, trusted: bool) -> None:
         [event_id] = self._draw_known(data, at_most=1)
-        known = self.inbox.events[event_id]
-        [answer] = self._call(dead_letters.replay, [event_id], by="ops", handler="one" if again else None, again=again)
+        known, only = self.inbox.events[event_id], "one" if again else None
+        [answer] = self._call(dead_letters.replay, [event_id], by="ops", handler=only, again=again, trusted=trusted)
         if known.state == "open":
             assert answer.verdict == "open"
+        elif known.has_body and known.is_imported and not trusted:
+            assert answer.verdict == "imported"
         elif not known.has_body or known.is_cancelled:
             assert answer.verdict == ("cancelled" if known.has_body else "no_body")
         elif not again and "started" in known.effects.values():

@@ -23,6 +23,8 @@ class Known:
     ended: dict[str, str] = field(default_factory=dict)
     is_over: bool = False
     is_cancelled: bool = False
+    is_imported: bool = False
+    """Whether it ended elsewhere: its effects there are not known here."""
     has_body: bool = True
     is_pruned: bool = False
     lapses: int = 0
@@ -82,6 +84,15 @@ class Inbox:
             return "cancelled", event_id
         self.events[event_id] = Known(event_type, identity in NAMED)
         return "accepted", event_id
+
+    def bring(self, event_id: str, event_type: str, past: dict[str, str] | None) -> str:
+        """Import an event with the ends of its handlers elsewhere, None for one that is to run. Return the answer."""
+        if event_id in self.events:
+            return "known"
+        known = self.events[event_id] = Known(event_type, event_id in NAMED)
+        if past is not None:
+            known.handlers, known.ended, known.is_over, known.is_imported = tuple(past), past, True, True
+        return "imported"
 
     def is_held(self, event_id: str) -> bool:
         """Return whether a lease of the event counts."""

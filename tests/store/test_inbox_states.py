@@ -15,8 +15,12 @@ from service.store.effects.ledger import effects_of
 from service.store.inbox import accept, erasure, maintenance
 from service.store.inbox.audit import audit
 from service.store.inbox.healing import MissedEvent, heal
-from tests.store.inbox_machine import BLOCK, IDENTITIES, TYPES, InboxMachine, arrival
+from service.store.inbox.transfer import ImportedEvent, import_events
+from tests.store.inbox_machine import BLOCK, IDENTITIES, RESULTS, TYPES, InboxMachine, arrival
 from tests.store.inbox_model import NUMBER
+
+PASTS = st.none() | st.dictionaries(st.sampled_from(("one", "elsewhere")), st.sampled_from(("done", "dead")))
+"""The ends of an imported event's handlers. None is that of one that is to run."""
 
 
 class MaintainedInbox(InboxMachine):
@@ -84,6 +88,15 @@ class MaintainedInbox(InboxMachine):
         assert self._call(heal, [missed], retention=900_000) == [(expected, event_id)]
         if expected == "healed":
             self.inbox.arrive(identity, event_type, "healed")
+
+    @rule(identity=IDENTITIES, event_type=TYPES, past=PASTS)
+    def bring(self, identity: str, event_type: str, past: dict[str, str] | None) -> None:
+        """Import an event of elsewhere, with how far its handlers came with it."""
+        at, new = self.loop.run(server_time(self.store.redis)), arrival(identity, event_type)
+        records = {name: RESULTS[state] for name, state in (past or {}).items()}
+        event = ImportedEvent(identity, event_type, new.body, "webhook", at, 1, records)
+        answers = self._call(import_events, [event], run_them=past is None, keep=60)
+        assert answers == [self.inbox.bring(identity, event_type, past)]
 
     def _block(self, *, is_open: bool) -> None:
         if is_open:
