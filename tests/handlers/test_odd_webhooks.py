@@ -2,10 +2,12 @@
 
 import hypothesis
 import hypothesis.strategies as st
+import orjson
 import pytest
 from hypothesis import HealthCheck, settings
 
 from handlers import router as built_in
+from service import Context, Event, Router
 from service.events.event import Envelope, read_envelope
 from service.store.inbox.accept import find
 from service.store.inbox.audit import audit
@@ -14,6 +16,7 @@ from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from tests.handlers.odd_webhooks import odd_webhooks
 from tests.stack import Stack
+from tests.telnyx_events import envelope
 from tests.waiting import wait_for
 
 AT_ONCE = 8
@@ -78,6 +81,19 @@ def run(stack: Stack, *, examples: int, seed: int) -> None:
 @pytest.mark.slow
 def test_odd_fields_of_a_webhook_meet_no_bug(stack: Stack) -> None:
     run(stack, examples=15, seed=1)
+
+
+def test_the_check_sees_a_bug(stack: Stack) -> None:
+    router = Router()
+
+    @router.on("*")
+    async def believes_in_texts(event: Event, ctx: Context) -> None:
+        event.payload["id"].lower()
+
+    stack.start_worker(router, max_attempts=1)
+    check(stack, [orjson.dumps(envelope("test.one", {"id": "X"}))])
+    with pytest.raises(AssertionError, match="AttributeError"):
+        check(stack, [orjson.dumps(envelope("test.one", {"id": 1}))])
 
 
 @pytest.mark.soak
