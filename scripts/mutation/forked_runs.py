@@ -24,8 +24,10 @@ from scripts.mutation.applying import Imported
 from scripts.mutation.mutants import Mutant
 from tests import waiting
 
-WAIT = 20.0
+WAIT = 45.0
 """Seconds that a test waits for what a mutant may never do."""
+CPU = 40
+"""Seconds of CPU that a test may use."""
 UNAPPLIED = 3
 RESULTS = {0: "survived", 1: "killed", 2: "broken", UNAPPLIED: "unapplied"}
 """The meanings of exit codes. A run that hangs is stopped by a signal."""
@@ -105,9 +107,6 @@ class Runner:
             os.setsid()
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
             os.dup2(1, 2)
-            # A mutant may loop for ever, in Python or in the server that its tests start.
-            limit = 30 + int(job.seconds)
-            resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
             (folder := self.base / str(job.number)).mkdir()
             self.session.config._tmp_path_factory._basetemp = folder  # type: ignore[attr-defined] # noqa: SLF001 # its own
             (waiting.wait_for.__kwdefaults__ or {})["seconds"] = WAIT
@@ -123,12 +122,20 @@ class Runner:
                 return UNAPPLIED
         items = [self.items[each] for each in job.tests]
         for item, following in zip(items, [*items[1:], None], strict=False):
+            _limit_cpu()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.session.testsfailed:
                 with contextlib.suppress(BaseException):
                     self.session._setupstate.teardown_exact(None)  # noqa: SLF001 # stops the servers
                 return 1
         return 0
+
+
+def _limit_cpu() -> None:
+    """End this process, or a server that it starts, once a test loops for ever."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + CPU
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
 
 
 def _next_end(running: dict[int, Fork]) -> tuple[int, int]:

@@ -190,7 +190,8 @@ def _type_of(inner: dict[str, Any]) -> str:
         if isinstance(value, str) and value:
             return shown_type(value)
     # The OpenAPI document has flat campaign updates, and the knowledge base has all of 10DLC in an envelope.
-    if "phoneNumber" in inner and inner.get("type") in _OF_A_NUMBER:
+    kind = inner.get("type")
+    if "phoneNumber" in inner and isinstance(kind, str) and kind in _OF_A_NUMBER:
         return "10dlc.phone_number.update"
     return next((update for name, update in _FLAT_UPDATES if name in inner), _UNKNOWN)
 

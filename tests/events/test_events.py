@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.events import (
@@ -21,6 +21,7 @@ from service.events import (
     read_time,
 )
 from service.testing.samples import cases, sample
+from tests.handlers.odd_webhooks import odd_webhooks
 
 MODELS: dict[str, type[TolerantModel]] = {
     "message.": Message,
@@ -195,3 +196,15 @@ def test_a_payload_that_does_not_fit_is_told_without_what_it_held() -> None:
     with pytest.raises(ValidationError) as raised:
         Message.model_validate({"to": 5, "text": ["secret"]})
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [["DELETION"], {"DELETION": 1}, 1, None, True])
+def test_a_flat_update_of_an_odd_type_is_still_an_event(kind: object) -> None:
+    body = orjson.dumps({"phoneNumber": "+13125550188", "campaignId": "X", "type": kind})
+    assert read_envelope(body).type == "10dlc.campaign.update"
+
+
+@settings(derandomize=True, max_examples=100, database=None, suppress_health_check=list(HealthCheck))
+@given(odd_webhooks())
+def test_a_webhook_with_any_odd_fields_is_an_event(body: bytes) -> None:
+    assert read_envelope(body).type
