@@ -9,6 +9,7 @@ from typing import Any
 from nacl.signing import SigningKey
 
 from service.security.telnyx_signature import sign
+from service.settings import Settings
 
 SECONDS = 10.0
 
@@ -18,6 +19,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any) -> None:
         """Return no request."""
+
+
+def local_webhooks(settings: Settings) -> str:
+    """Return the URL of the ingress on this machine."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}/webhooks"
 
 
 def deliver(url: str, body: Any, key: SigningKey, *, age: int = 0) -> tuple[int, str]:

@@ -18,6 +18,7 @@ from service.security.telnyx_signature import TOLERANCE, PublicKey, describe_kno
 from service.settings import values
 from service.settings.alert_rate import AlertRate
 from service.settings.send_limits import SendLimits
+from service.settings.simulated_data import advice
 from service.settings.values import Duration, Size, Trimmed, TrimmedSecret, TrimmedText, checked_by
 
 ENV_FILE = ".env"
@@ -184,7 +185,7 @@ class Settings(BaseSettings):
         """
         create = "create one in Mission Control, Keys & Credentials, API Keys"
         if self.api_key is None:
-            raise InvalidSettings(f"TELNYX_API_KEY is not set: {create}")
+            raise InvalidSettings(f"TELNYX_API_KEY is not set: {create}{advice(self.data)}")
         if self.is_api_telnyx() and self.api_key.get_secret_value() == _SAMPLE_API_KEY:
             raise InvalidSettings(f"TELNYX_API_KEY is the sample of the documentation: {create}")
         return self.api_key.get_secret_value()
@@ -198,7 +199,7 @@ class Settings(BaseSettings):
         if self.public_url is None:
             raise InvalidSettings(
                 "RINGBACK_PUBLIC_URL is not set: give the address at which Telnyx reaches this Ringback,"
-                " such as https://hooks.example.com/webhooks"
+                f" such as https://hooks.example.com/webhooks{advice(self.data)}"
             )
         return self.public_url
 

@@ -134,4 +134,5 @@ def test_unknown_subjects_and_bad_usage(stack: Stack) -> None:
     assert status(stack, "no-such-message", "--read").code == 1
     none = status(stack, fresh_number())
     assert (none.code, none.stdout, none.stderr) == (0, "", "No message to this number is known here.\n")
-    assert status(stack, "3125550101").code == 2
+    for bad in ("3125550101", "", " ", "+1", "+13125550101x"):
+        assert status(stack, bad).code == 2, bad

@@ -154,6 +154,8 @@ def test_an_answer_that_no_ringback_gives_is_a_failure(stack: Stack, trigger: An
     assert "expected 200" in ran.stdout
     nobody = run_at(stack, "trigger", "rcs.failed", "--to", "http://127.0.0.1:9/webhooks")
     assert (nobody.code, "ringback up --dev" in nobody.stderr) == (1, True)
+    private = run_at(stack, "trigger", "rcs.failed", "--to", "http://me:pass-word@127.0.0.1:9/webhooks?token=abc")
+    assert (private.code, "pass-word" in private.stderr, "abc" in private.stderr) == (1, False, False)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +173,10 @@ def test_an_answer_that_no_ringback_gives_is_a_failure(stack: Stack, trigger: An
         (["rcs.failed", "--number", "0123"], "+13125550001"),
         (["--file", "no-such-file"], "no-such-file"),
         (["rcs.failed", "--to", "ftp://x"], "URL"),
+        (["rcs.failed", "--to", "http://["], "URL"),
+        (["rcs.failed", "--to", "http://127.0.0.1:99999/webhooks"], "URL"),
+        (["rcs.failed", "--to", "http://127.0.0.1/web hooks"], "URL"),
+        (["--list", "rcs.fialed"], "is rcs.failed"),
     ],
     ids=lambda each: " ".join(each) if isinstance(each, list) else "",
 )

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import socket
 import sys
 import time
@@ -25,6 +26,7 @@ from service.processes.supervisor import Child
 from service.settings import InvalidSettings, Settings
 from service.settings.development_key import known_key
 from service.testing.samples import sample
+from tests.documented import block_with
 from tests.processes.children import runs
 from tests.processes.running import clean_environment, ringback, running
 from tests.waiting import wait_for
@@ -83,13 +85,31 @@ class Development:
         address = orjson.loads(line)["url"]
         return httpx.get(f"{address}{path}", trust_env=False, timeout=30).raise_for_status().text
 
+    def heals_what_the_local_telnyx_gave_up(self) -> None:
+        """Try the page on healing, with the variables that an error names."""
+        refused = ringback("heal", cwd=self.folder, **self.variables)
+        assert refused.returncode == 2
+        shown = dict(re.findall(r"((?:TELNYX|RINGBACK)_[A-Z_]+)=(\S+)", refused.stderr))
+        assert set(shown) == {"TELNYX_API_KEY", "TELNYX_BASE_URL", "RINGBACK_PUBLIC_URL"}
+        *controls, command = map(shlex.split, block_with("heal.md", "sh", "webhook_faults").splitlines())
+        for _, url, _, body in controls:
+            self._do(url.rpartition("/")[2], orjson.loads(body))
+        healed = ringback(*command[1:], "--json", cwd=self.folder, **self.variables, **shown)
+        assert healed.returncode == 0, healed.stderr
+        assert [each["found"] for each in orjson.loads(healed.stdout)["events"]] == ["failed"]
+
     def says(self, words: str) -> bool:
         return words in self.log.read_text()
 
     def _control(self, name: str, query: dict[str, str]) -> httpx.Response:
+        return httpx.get(self._address(name), params=query, trust_env=False)
+
+    def _do(self, name: str, body: Any) -> None:
+        httpx.post(self._address(name), json=body, trust_env=False, timeout=30).raise_for_status()
+
+    def _address(self, name: str) -> str:
         _, _, rest = self.log.read_text().partition("simulator: ")
-        address = rest.split("/v2", 1)[0]
-        return httpx.get(f"{address}/_simulator/{name}", params=query, trust_env=False)
+        return f"{rest.split('/v2', 1)[0]}/_simulator/{name}"
 
 
 @contextmanager
@@ -112,6 +132,7 @@ def test_one_command_needs_nothing_and_reloads_what_is_saved(tmp_path: Path) -> 
         dev.trigger("rcs.carrier-rejected", "--follow")
         wait_for(lambda: dev.says("a carrier rejected an RCS agent"), seconds=90)
         assert dev.texts()[-1] == "one"
+        dev.heals_what_the_local_telnyx_gave_up()
 
         took = [dev.seconds_until_saved_code_answers(text) for text in ("two", "three", "four")]
         # On a machine that others use too, everything takes longer.
@@ -163,6 +184,7 @@ def test_settings_lead_to_the_local_telnyx_and_arm_the_fallback_unless_a_sender_
     telnyx = choose_port()
     bare = telnyx.configure(Settings())
     assert (bare.base_url, bare.sms_from) == (telnyx.base_url, "+13125550199")
+    assert bare.public_url == "http://127.0.0.1:8080/webhooks"
     assert bare.require_public_keys()
     assert bare.require_api_key() == "KEY-of-nobody"
     assert telnyx.configure(Settings(sms_from="profile")).sms_from == "profile"

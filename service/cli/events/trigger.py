@@ -39,8 +39,10 @@ from service.cli.events.trigger_plan import (
 from service.cli.options import JsonOption
 from service.cli.output import fail, say, say_json
 from service.cli.rich_output import print_table, progress
-from service.cli.signed_delivery import deliver
+from service.cli.signed_delivery import deliver, local_webhooks
 from service.events import read_envelope
+from service.security.masked_urls import without_secrets
+from service.security.masking import printable
 from service.settings import Settings, load
 from service.settings.development_key import known_key
 
@@ -119,9 +121,14 @@ def _went_well(results: Sequence[Delivered], *, follow: bool, as_json: bool) -> 
 
 def _url(to: str | None, settings: Settings) -> str:
     if to is None:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        return f"http://{host}:{settings.port}/webhooks"
-    if urlsplit(to).scheme not in {"http", "https"} or not urlsplit(to).hostname:
+        return local_webhooks(settings)
+    try:
+        parts = urlsplit(to)
+        # A port that is none raises too.
+        is_url = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_url = False
+    if not is_url or printable(to) != to or " " in to:
         raise typer.BadParameter("give a URL such as http://127.0.0.1:8080/webhooks", param_hint="--to")
     return to
 
@@ -150,7 +157,7 @@ def _deliver(planned: Planned, url: str, key: SigningKey) -> Delivered:
         status, answer = deliver(url, planned.body, key, age=planned.age)
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
-        fail(f"nobody answers at {url} ({reason}): start `ringback up --dev`")
+        fail(f"nobody answers at {without_secrets(url)} ({reason}): start `ringback up --dev`")
     raw = json.dumps(planned.body).encode()
     return Delivered(planned, read_envelope(raw).identity, status, answer)
 

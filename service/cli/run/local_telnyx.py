@@ -10,19 +10,19 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from service.cli.signed_delivery import local_webhooks
 from service.processes import parent_death
 from service.processes.sockets import is_free
 from service.processes.supervisor import Child
 from service.security.telnyx_signature import public_key_text, simulator_key
 from service.settings import InvalidSettings, Settings
+from service.settings.simulated_data import is_simulated, mark
 from service.testing.samples import OUR_NUMBER
 
 HOST = "127.0.0.1"
 PORT = 12_111
 API_KEY = "KEY-of-nobody"
 GRACE_SECONDS = 5.0
-_MARK = "simulator"
-"""The file that marks a data folder whose events are the local Telnyx's."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ class LocalTelnyx:
         return f"http://{HOST}:{self.port}/v2"
 
     def configure(self, settings: Settings) -> Settings:
-        """Return settings by which Ringback calls it, and accepts its webhooks. Without a sender, one of its own."""
+        """Return settings by which Ringback calls it, accepts its webhooks and heals. A sender is one of its own.
+
+        A sender or a policy that is set stays.
+        """
         keys = [settings.public_key, public_key_text(simulator_key(0))]
         armed = settings.sms_from or settings.policy
         return settings.model_copy(
@@ -46,6 +49,7 @@ class LocalTelnyx:
                 "api_key": SecretStr(API_KEY),
                 "base_url": self.base_url,
                 "sms_from": settings.sms_from if armed else OUR_NUMBER,
+                "public_url": local_webhooks(settings),
             }
         )
 
@@ -58,12 +62,11 @@ class LocalTelnyx:
 
 
 def variables_of(settings: Settings) -> dict[str, str]:
-    """Return the variables by which the other processes get the settings of `LocalTelnyx.configure`."""
-    api_key = settings.api_key.get_secret_value() if settings.api_key is not None else ""
+    """Return the variables by which any command reaches the local Telnyx of `LocalTelnyx.configure`."""
     return {
-        "TELNYX_API_KEY": api_key,
+        "TELNYX_API_KEY": API_KEY,
         "TELNYX_BASE_URL": settings.base_url,
-        "RINGBACK_SMS_FROM": settings.sms_from or "",
+        "RINGBACK_PUBLIC_URL": settings.public_url or "",
     }
 
 
@@ -83,16 +86,15 @@ def claim_data(settings: Settings, *, simulated: bool) -> None:
     """
     if simulated and settings.redis_url is not None:
         raise InvalidSettings("--simulator uses an embedded server, and REDIS_URL is set: leave one of them out")
-    mark = settings.data / _MARK
-    if simulated and not mark.exists():
+    marked = is_simulated(settings.data)
+    if simulated and not marked:
         if _holds_events(settings.data):
             raise InvalidSettings(
                 f"{settings.data} holds events of Telnyx, and --simulator would handle them there:"
                 " set RINGBACK_DATA to another folder"
             )
-        settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        mark.touch(mode=0o600)
-    if not simulated and settings.redis_url is None and mark.exists():
+        mark(settings.data, {})
+    if not simulated and settings.redis_url is None and marked:
         raise InvalidSettings(
             f"{settings.data} holds events of the simulator: add --dev --simulator, set RINGBACK_DATA to another"
             " folder, or remove this one"

@@ -18,6 +18,7 @@ from service.cli.output import BAD_USAGE, fail
 from service.cli.run.local_telnyx import LocalTelnyx, choose_port, claim_data, variables_of
 from service.cli.run.reload import WORKER, supervise
 from service.cli.run.startup import announce
+from service.cli.signed_delivery import local_webhooks
 from service.messages.policy_file import policy_of
 from service.monitoring.logs import configure_logs
 from service.processes import data_folder, embedded_server, parent_death
@@ -28,6 +29,7 @@ from service.processes.supervisor import Child
 from service.security.telnyx_signature import public_key_text
 from service.settings import DASHBOARD_PORT, InvalidSettings, Settings, load, without_unused_by_ingress
 from service.settings.development_key import make_key
+from service.settings.simulated_data import mark
 from service.store.server_checks import require_usable_at
 
 MARGIN_SECONDS = 5.0
@@ -125,18 +127,19 @@ def run(settings: Settings, ringback: Sequence[str], beside: Beside = NOTHING) -
         InvalidSettings: there is no admin port for the worker, or `REDIS_URL` names a server that cannot be used.
     """
     _worker_admin_port(settings)
-    host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    webhooks = f"http://{host}:{settings.port}/webhooks"
-    telnyx = beside.telnyx
+    webhooks, telnyx = local_webhooks(settings), beside.telnyx
     log.info("starting", webhooks=webhooks, **({"telnyx": telnyx.base_url} if telnyx else {}))
     if telnyx:
         log.info("nothing leaves this machine for Telnyx: try `ringback trigger rcs.failed --follow`")
+        log.info("other commands reach the local Telnyx by these variables", **variables_of(settings))
     clients = partial(_clients, settings, ringback, beside)
     if settings.redis_url is not None:
         require_usable_at(settings.redis_url.get_secret_value())
         return asyncio.run(supervise([clients()], reloads=beside.dev))
     program = embedded_server.find_server()
     with _claimed(settings) as folder:
+        if telnyx:
+            mark(settings.data, variables_of(settings))
         # A server that outlives `up` must not keep the lock: the next `up` stops it and uses its data.
         server = embedded_server.child(program, folder, settings.max_memory, keeps_lock=parent_death.ENDS_WITH_PARENT)
         # The clients hold the folder's lock too: the next `up` after a killed one waits until they have finished.
@@ -151,7 +154,9 @@ def ringback_command() -> list[str]:
 
 
 def _clients(settings: Settings, ringback: Sequence[str], beside: Beside, *descriptors: int) -> list[Child]:
-    variables = {"TELNYX_PUBLIC_KEY": settings.public_key or "", **(variables_of(settings) if beside.telnyx else {})}
+    variables = {"TELNYX_PUBLIC_KEY": settings.public_key or ""}
+    if beside.telnyx:
+        variables |= {**variables_of(settings), "RINGBACK_SMS_FROM": settings.sms_from or ""}
     if settings.redis_url is None:
         # They find the server's socket by it from any working directory.
         variables["RINGBACK_DATA"] = str(settings.data.resolve())

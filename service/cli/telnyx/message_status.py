@@ -41,7 +41,7 @@ def status(
 
     Exit codes: 0 shown, 1 the message is not known, Telnyx refuses, or no Redis, 2 bad usage.
     """
-    number = number_or_short_code(subject) if canonical_number(subject) else None
+    number = number_or_short_code(subject) if canonical_number(subject) or not _may_be_id(subject) else None
     found = with_redis(lambda store: _of_number(store, number) if number else status_of_message(store, subject))
     if read:
         ids = [each.message_id for each in found if each.delivered is None] if found or number else [subject]
@@ -52,6 +52,10 @@ def status(
     rows: Sequence[Any] = [_as_object(each) for each in found] if as_json else found
     none = "No message to this number is known here."
     show_list(rows, COLUMNS, partial(_row, reveal=reveal), none, as_json=as_json, reveal=reveal)
+
+
+def _may_be_id(subject: str) -> bool:
+    return bool(subject.strip()) and not subject.strip().startswith("+")
 
 
 async def _of_number(store: Store, number: str) -> list[MessageRecipient]:

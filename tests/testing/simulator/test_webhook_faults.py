@@ -69,6 +69,19 @@ def test_a_lost_event_never_comes_and_leaves_no_record(
     assert [message.status for message in simulator.account.messages] == ["delivered"]
 
 
+@pytest.mark.parametrize(("kind", "statuses"), [("failed", ["failed"] * 3), ("answered", ["delivered"])])
+def test_a_delivery_that_telnyx_gave_up_or_saw_answered_never_comes_and_has_a_record(
+    simulator: Simulator, receiver: Receiver, kind: str, statuses: list[str]
+) -> None:
+    simulator.add_webhook_fault(kind=kind)
+    simulator.receive(sender=TO, to=FROM, text="one")
+    simulator.advance(60)
+    wait_for(lambda: simulator.background.under_way == 0)
+    assert receiver.arrived.empty()
+    [delivery] = simulator.account.webhook_deliveries
+    assert (delivery.status, [each.status for each in delivery.attempts]) == (statuses[-1], statuses)
+
+
 def test_a_fault_strikes_as_often_as_scripted(simulator: Simulator, receiver: Receiver) -> None:
     simulator.add_webhook_fault(kind="lost", times=2)
     for text in ("one", "two", "three"):

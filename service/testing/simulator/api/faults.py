@@ -13,7 +13,7 @@ from service.testing.simulator.api.fields import ControlBody
 from service.testing.simulator.identifiers import Identifiers
 
 FaultKind = Literal["status", "reset", "slow", "slow_body", "garbled"]
-WebhookFaultKind = Literal["duplicate", "late", "reordered", "lost"]
+WebhookFaultKind = Literal["duplicate", "late", "reordered", "lost", "failed", "answered"]
 
 _ERRORS = {
     401: ("10009", "Authentication failed", "The required authentication headers were either invalid or not included."),
@@ -69,8 +69,9 @@ class WebhookFault(_Limited):
     """One scripted fault of webhooks.
 
     `duplicate` delivers the event once more. `late` delivers it after `seconds` of simulated time. `reordered` delivers
-    it after another event. `lost` never delivers it and keeps no record. It strikes the next `times` (null: all)
-    matching events, each with the probability `rate`. `event_type` is a pattern with `*`.
+    it after another event. `lost` never delivers it and keeps no record. `failed` records attempts without an answer,
+    and `answered` a 200. Both deliver nothing. It strikes the next `times` (null: all) matching
+    events, each with the probability `rate`. `event_type` is a pattern with `*`.
     """
 
     kind: WebhookFaultKind

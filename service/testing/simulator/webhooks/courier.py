@@ -7,7 +7,7 @@ attempts of their own.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,8 @@ DEADLINE = 2.0
 """Real seconds that a receiver has for its answer. Source: knowledge base, receiving webhooks for messaging."""
 _SHOWN = 1000
 """Characters of an answer that are kept."""
+_MADE_UP: Mapping[str, records.Exchange] = {"failed": records.Exchange({}), "answered": records.Exchange({}, 200)}
+"""The record of each attempt under a fault of this kind, in place of a request."""
 
 
 class WebhookPoster:
@@ -105,7 +107,7 @@ class WebhookCourier:
         if fault is not None and fault.kind in ("late", "reordered"):
             self.background.start(partial(self._deliver_later, event, destination, fault))
             return
-        await self._begin(event, destination)
+        await self._begin(event, destination, None if fault is None else _MADE_UP.get(fault.kind))
         if fault is not None and fault.kind == "duplicate":
             await self._begin(event, destination)
 
@@ -120,24 +122,30 @@ class WebhookCourier:
             await overtaken.wait()
         await self._begin(event, destination)
 
-    async def _begin(self, event: records.WebhookEvent, destination: records.WebhookTarget) -> None:
+    async def _begin(
+        self, event: records.WebhookEvent, destination: records.WebhookTarget, made_up: records.Exchange | None = None
+    ) -> None:
         attempted = asyncio.Event()
         # Events about one thing start in their order, so that a test sees the same order each time.
         async with self._turns[event.subject]:
-            self.background.start(partial(self._attempt_all, event, destination, attempted))
+            self.background.start(partial(self._attempt_all, event, destination, attempted, made_up))
             await attempted.wait()
         held, self._held = self._held, []
         for overtaken in held:
             overtaken.set()
 
     async def _attempt_all(
-        self, event: records.WebhookEvent, destination: records.WebhookTarget, attempted: asyncio.Event
+        self,
+        event: records.WebhookEvent,
+        destination: records.WebhookTarget,
+        attempted: asyncio.Event,
+        made_up: records.Exchange | None,
     ) -> None:
         delivery_id, last = self.identifiers.uuid("delivery"), self.clock.now()
         try:
             for number, (url, pause) in enumerate(_plan(destination), start=1):
                 await self.clock.until(last + pause)
-                attempt = await self._attempt(event, url, number)
+                attempt = await self._attempt(event, url, number, made_up)
                 self.deliveries.add_attempt(delivery_id, event.data, attempt)
                 last = attempt.finished_at
                 attempted.set()
@@ -146,9 +154,11 @@ class WebhookCourier:
         finally:
             attempted.set()
 
-    async def _attempt(self, event: records.WebhookEvent, url: str, number: int) -> records.Attempt:
+    async def _attempt(
+        self, event: records.WebhookEvent, url: str, number: int, made_up: records.Exchange | None
+    ) -> records.Attempt:
         started_at = self.clock.now()
-        exchange = await self.poster.post(url, orjson.dumps(event.body(number, url)))
+        exchange = made_up or await self.poster.post(url, orjson.dumps(event.body(number, url)))
         return records.Attempt(url, started_at, self.clock.now(), exchange)
 
 
