@@ -10,9 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from service.outbound import list_pages
 from service.processes import embedded_server
-from service.worker import outcomes
+from service.worker import outcomes  # the first that imports the SDK: the worker loads it on demand
 from tests.stack import Host, Stack, open_host, open_stack
 from tests.store.cluster import open_cluster
 from tests.store.minimal_rights import minimal_server
@@ -59,7 +58,7 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureReques
     if "real_pauses" not in request.fixturenames:
         monkeypatch.setattr(outcomes, "FIRST_BACKOFF", 0.05)
         monkeypatch.setattr(outcomes, "FIRST_PAUSE", 0.05)
-        monkeypatch.setattr(list_pages, "PAUSE", 0.01)
+        monkeypatch.setattr("service.outbound.list_pages.PAUSE", 0.01)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from service.cli.commands import COMMANDS, epilog
+from service.outbound.sdk_on_demand import load_sdk_on_demand
 from service.security.masking import printable_lines
 
 REVEAL = "reveal"
@@ -57,6 +58,8 @@ class LazyCommands(Mapping[str, TyperCommand | TyperGroup]):
     """Commands by name. Each look-up imports one."""
 
     def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        # Before the command imports the SDK, which takes a second where it is loaded whole.
+        load_sdk_on_demand()
         return _command(name, getattr(import_module(COMMANDS[name][0]), name))
 
     def __iter__(self) -> Iterator[str]:

@@ -8,7 +8,7 @@ import threading
 import time
 import tracemalloc
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -256,9 +256,12 @@ def _bomb() -> bytes:
     return b"".join(packer.compress(bytes(1024**2)) for _ in range(64)) + packer.flush()
 
 
-def bombs() -> dict[str, Iterable[bytes]]:
-    """Answers that would fill the memory, or never end."""
-    return {"compressed": [_bomb()], "endless": itertools.repeat(b"x" * 65536), "endless and slow": _drops()}
+BOMBS: dict[str, Callable[[], Iterable[bytes]]] = {
+    "compressed": lambda: [_bomb()],
+    "endless": lambda: itertools.repeat(b"x" * 65536),
+    "endless and slow": lambda: _drops(),  # noqa: PLW0108 - it is defined below
+}
+"""Answers that would fill the memory, or never end."""
 
 
 def _drops() -> Iterator[bytes]:
@@ -267,7 +270,7 @@ def _drops() -> Iterator[bytes]:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("name", bombs())
+@pytest.mark.parametrize("name", BOMBS)
 @pytest.mark.parametrize("status", [200, *slow(500)])
 def test_what_is_read_of_an_answer_is_bounded(host: Host, name: str, status: int) -> None:
     sent: list[int] = []
@@ -276,7 +279,7 @@ def test_what_is_read_of_an_answer_is_bounded(host: Host, name: str, status: int
 
     def answer() -> flask.Response:
         def body() -> Iterator[bytes]:
-            for piece in bombs()[name]:
+            for piece in BOMBS[name]():
                 if stop.is_set() or sum(sent) > 256 * 1024**2:
                     return
                 sent.append(len(piece))

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import pytest
 from telnyx import APIError, AsyncTelnyx
-from telnyx.types import MessagingOptoutListResponse
+from telnyx.types.messaging_optout_list_response import MessagingOptoutListResponse
 
 from service import clock
 from service.events.consent import ConsentChange

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import telnyx
-from telnyx.types import CampaignStatusUpdate
+from telnyx.types.campaign_status_update import CampaignStatusUpdate
 
 from service.testing.simulator import Simulator
 from tests.testing.simulator.openapi_document import DOCUMENT
