@@ -1,10 +1,11 @@
-"""Run many events under fire, in runs of at most 5,000: `python -m tests.chaos --events 1000000 --seed 1`.
+"""Run many events under fire: `python -m tests.chaos --events 1000000 --seed 1`.
 
-Run n has the seed `--seed` + n. A run that fails prints its seed and its schedule, and `--events 5000 --seed` with that
-seed repeats it. Exit 1 if any failed.
+The same seed gives the same events and faults, and fewer events are the beginning of a longer run. Exit 1 at any
+finding, with the schedule of the faults.
 """
 
 import argparse
+import math
 import shutil
 import sys
 import tempfile
@@ -13,32 +14,39 @@ from pathlib import Path
 from tests.chaos.run import run
 from tests.chaos.schedule import KINDS
 
-MOST = 5000
+MOST_FAULTS = 2_500
+"""Faults of a run, where `--between` does not say otherwise."""
+QUIET = 0.75
 
 
 def main() -> None:
     """Run until there were so many events."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--backend", choices=sorted(KINDS), default="server")
-    parser.add_argument("--between", type=int, default=20, help="events between two faults")
+    parser.add_argument("--between", type=int, help="events between two faults")
+    parser.add_argument("--quiet", type=float, default=QUIET, help="share of the events that send nothing")
+    parser.add_argument("--rate", type=float, default=400, help="stories a second, at most")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="after so long, no further event comes")
     given = parser.parse_args()
-    left, seed, failed = given.events, given.seed, 0
-    while left > 0:
-        folder = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
-        report = run(folder, seed=seed, events=min(left, MOST), backend=given.backend, between=given.between)
-        sys.stdout.write(f"{report}\n")
-        if report.wrong:
-            failed += 1
-            sys.stdout.writelines(
-                f"{each}\n" for each in (*report.schedule, *report.wrong, f"the logs are in {folder}")
-            )
-        else:
-            shutil.rmtree(folder)
-        sys.stdout.flush()
-        left, seed = left - min(left, MOST), seed + 1
-    sys.exit(1 if failed else 0)
+    between = given.between or max(20, given.events // MOST_FAULTS)
+    folder = Path(tempfile.mkdtemp(prefix=f"chaos-{given.seed}-"))
+    report = run(
+        folder,
+        seed=given.seed,
+        events=given.events,
+        backend=given.backend,
+        between=between,
+        rate=given.rate,
+        quiet=given.quiet,
+        seconds=given.minutes * 60,
+    )
+    sys.stdout.write(f"--between {between} --quiet {given.quiet} --rate {given.rate:g}, {report}\n")
+    if report.wrong:
+        sys.stdout.writelines(f"{each}\n" for each in (*report.schedule, *report.wrong, f"the logs are in {folder}"))
+        sys.exit(1)
+    shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

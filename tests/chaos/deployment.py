@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _real, _skew = time.time, float(os.environ.get("CHAOS_SKEW", "0"))
 time.time = lambda: _real() + _skew
 """
 """A `sitecustomize.py` that moves the clock of a process at its start."""
+MOST_LOGS = 60
+"""Logs of processes that ended as they should. Older ones are deleted, so that a long run fits on the disk."""
 
 
 @dataclass
@@ -52,6 +55,7 @@ class Deployment:
     seed: int
     unexpected: list[str] = field(default_factory=list)
     starts: int = 0
+    _logs: deque[Path] = field(default_factory=deque)
     _over: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -102,12 +106,15 @@ class Deployment:
 
     def _note_end(self, slot: Slot, code: int) -> None:
         self.starts += 1
-        if slot.struck and code in (0, -signal.SIGKILL):
-            return
+        assert slot.log is not None
         # A SIGTERM before Python has even loaded the program is nobody's to handle.
-        if slot.struck and code == -signal.SIGTERM and slot.log is not None and not slot.log.read_bytes():
+        was_early = code == -signal.SIGTERM and not slot.log.read_bytes()
+        if not (slot.struck and (was_early or code in (0, -signal.SIGKILL))):
+            self.unexpected.append(f"{slot.log} ended with {code}{', struck' if slot.struck else ''}")
             return
-        self.unexpected.append(f"{slot.log} ended with {code}{', struck' if slot.struck else ''}")
+        self._logs.append(slot.log)
+        if len(self._logs) > MOST_LOGS:
+            self._logs.popleft().unlink()
 
 
 @contextmanager
@@ -118,7 +125,7 @@ def deployed(fleet: Fleet, slots: list[Slot], later: Path, seed: int) -> Iterato
     deployment = Deployment(fleet, slots, later, seed)
     for each in slots:
         deployment.start(each)
-    wait_for(lambda: all(_is_ready(fleet, each, number) for number, each in enumerate(slots)), seconds=120)
+    wait_for(lambda: all(_is_ready(fleet, each, number) for number, each in enumerate(slots)), seconds=300)
     keeper = threading.Thread(target=deployment.keep_up, name="keeper")
     keeper.start()
     try:

@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import uvloop
+
 Target = Path | tuple[str, int]
 """A Unix socket, or a host and a port."""
 CHUNK = 65_536
@@ -18,7 +20,7 @@ class Proxy:
 
     target: Target
     port: int = 0
-    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=uvloop.new_event_loop)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _flowing: asyncio.Event = field(default_factory=asyncio.Event)
     _refuses: bool = False

@@ -1,9 +1,11 @@
 """One chaos run: a deployment, its traffic, the faults of a seed, and the verdict."""
 
+import math
 import time
 from collections import Counter
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -12,14 +14,16 @@ from redis.exceptions import RedisError
 from service.cli.connections import ask_at
 from service.security.encryption import PLAIN
 from service.store.inbox import accept
+from service.testing.simulator.api.call import RequestLog
+from tests.chaos import progress, registrations
 from tests.chaos.backends import Backend, open_backend
 from tests.chaos.deployment import Slot, deployed
 from tests.chaos.proxy import open_proxy
 from tests.chaos.schedule import Strike, plan
-from tests.chaos.stories import HANDLERS, Story, stories
+from tests.chaos.stories import HANDLERS, stories
 from tests.chaos.strikes import Strikes
 from tests.chaos.traffic import Traffic, flowing
-from tests.chaos.verdict import doubled, judge_books, judge_store, sms_by_number
+from tests.chaos.verdict import Verdict, doubled, judge_books, judging, sms_by_number
 from tests.processes import later_release
 from tests.processes.fleet import Fleet, open_fleet
 from tests.waiting import wait_for
@@ -30,10 +34,14 @@ VARIABLES = {
     "RINGBACK_SMS_PER_HOUR": "1000000",
     "RINGBACK_LIMITS": "sms=1000",
     "RINGBACK_BODY_RETENTION": "5s",  # bodies are pruned during the run
+    "RINGBACK_RETENTION": "10m",  # events of a long run expire
+    "RINGBACK_DEAD_RETENTION": "10m",
     "RINGBACK_LEASE": "2s",
 }
-DRAIN = 240.0
+DRAIN = 600.0
 """Seconds that all work may take once the faults are over: an effect of unknown fate is looked up after 60 s."""
+MOST_REQUESTS = 10_000
+"""Requests that the local Telnyx keeps in its log."""
 
 
 @dataclass
@@ -72,18 +80,23 @@ def run(
     events: int,
     backend: str = "server",
     between: int = 20,
-    pause: float = 0.02,
+    rate: float = 400,
+    quiet: float = 0.0,
+    seconds: float = math.inf,
     brief: bool = False,
 ) -> Report:
     """Run so many events, with a fault after every `between` events. The seed gives the same stories and faults.
 
-    Where `brief`, no handler of the later release is new. An event that needs one waits a minute for its worker.
+    `rate` is stories a second at most, and `quiet` the share of those that send nothing. After so many `seconds`, no
+    further event comes. Where `brief`, no handler of the later release is new. An event that needs one waits a minute
+    for its worker.
     """
     report = Report(seed, backend, plan(seed, events, backend, between=between))
-    began = time.monotonic()
+    began, verdict = time.monotonic(), Verdict()
     later = _build_later(folder / "later", brief=brief)
     with ExitStack() as stack:
         fleet = stack.enter_context(open_fleet(folder, HANDLERS, **VARIABLES))
+        fleet.simulator.request_log = RequestLog(MOST_REQUESTS)
         servers = stack.enter_context(open_backend(backend, folder, fleet))
         fleet.environment |= {"RINGBACK_REPLICAS": str(servers.replicas)}
         telnyx = urlsplit(fleet.environment["TELNYX_BASE_URL"])
@@ -91,15 +104,26 @@ def run(
         fleet.environment["TELNYX_BASE_URL"] = f"http://127.0.0.1:{link.port}/v2"
         slots = [Slot(role, *servers.address(stack)) for role in ROLES]
         deployment = stack.enter_context(deployed(fleet, slots, later, seed))
-        traffic = Traffic(fleet.key, deployment.ports, stories(seed, events), pause)
+        traffic = Traffic(
+            fleet.key,
+            deployment.ports,
+            stories(seed, events, quiet=quiet),
+            rate,
+            told=verdict.take,
+            opened=lambda: len(verdict.waiting),
+            before=partial(registrations.prepare, fleet.simulator),
+            seconds=seconds,
+        )
         strikes = Strikes(deployment, servers, link, traffic)
-        with flowing(traffic, connections=8):
-            strikes.run(report.schedule)
-        fleet.simulator.clear_faults()
-        strikes.end_commands()
-        deployment.finish_deploys()
-        over = time.monotonic()
-        _judge(report, fleet, servers, traffic.told)
+        with progress.shown(folder, strikes, verdict, fleet.simulator), judging(verdict, servers):
+            with flowing(traffic):
+                strikes.run(report.schedule)
+            fleet.simulator.clear_faults()
+            strikes.end_commands()
+            deployment.finish_deploys()
+            over = time.monotonic()
+            _await_end(servers)
+        _judge(report, fleet, servers, verdict)
         report.drained = time.monotonic() - over
         report.events, report.deliveries, report.strikes = traffic.delivered, traffic.answers, strikes.counts
         report.restarts = deployment.starts
@@ -116,18 +140,21 @@ def _build_later(folder: Path, *, brief: bool) -> Path:
     return later
 
 
-def _judge(report: Report, fleet: Fleet, servers: Backend, told: list[Story]) -> None:
-    """Wait until nothing is open, and note every finding."""
-    url, namespace = servers.url(), servers.namespace
+def _await_end(servers: Backend) -> None:
+    """Wait until nothing is open."""
 
     def nothing_is_open() -> bool:
         with suppress(RedisError):
-            return ask_at(url, namespace, PLAIN, accept.counts).open == 0
+            return ask_at(servers.url(), servers.namespace, PLAIN, accept.counts).open == 0
         return False
 
     with suppress(AssertionError):
         wait_for(nothing_is_open, seconds=DRAIN)
+
+
+def _judge(report: Report, fleet: Fleet, servers: Backend, verdict: Verdict) -> None:
+    """Note every finding."""
+    ask_at(servers.url(), servers.namespace, PLAIN, verdict.end)
     sms = sms_by_number(fleet.simulator)
     report.sms, report.doubled = sum(map(len, sms.values())), doubled(sms)
-    report.wrong += judge_books(told, sms)
-    report.wrong += ask_at(url, namespace, PLAIN, lambda store: judge_store(store, told))
+    report.wrong += [*verdict.wrong, *judge_books(verdict.sms, sms)]

@@ -4,6 +4,7 @@ import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.telnyx_events import envelope, finalized_rcs, received_sms
@@ -11,6 +12,12 @@ from tests.telnyx_events import envelope, finalized_rcs, received_sms
 Body = dict[str, Any]
 LANE = 5
 """Events of one lane, which have to be handled in order."""
+AREAS = (312, 773, 872, 708, 847, 630)
+NUMBERS = 8_000_000
+"""Numbers that are valid in each area."""
+REJECTED = "toll-free rejected"
+QUIET = ("delivered", "sent by RCS", "received", "ignored", "discarded early")
+"""Kinds of one event that sends nothing."""
 
 
 @dataclass
@@ -18,7 +25,8 @@ class Story:
     """Some events, delivered one after the other, and the number of SMS to the story's own number.
 
     `closes` is the place of the event whose 200 forbids every later intent: a STOP, or a delivery. `accepted` holds for
-    each event when it was answered with 200 (ms since 1970), `again` how often it comes once more.
+    each event when it was answered with 200 (ms since 1970), `again` how often it comes once more at once, and `later`
+    is the place of the event that comes again much later, or None.
     """
 
     kind: str
@@ -29,6 +37,7 @@ class Story:
     state: str = "done"
     closes: int | None = None
     again: list[int] = field(default_factory=list)
+    later: int | None = None
     accepted: list[int] = field(default_factory=list)
 
     @property
@@ -42,24 +51,29 @@ class Story:
         return None if self.closes is None else self.accepted[self.closes]
 
 
-def stories(seed: int, events: int) -> Iterator[Story]:
-    """Yield stories of so many events in all. The same seed yields the same."""
+def stories(seed: int, events: int, *, quiet: float = 0.0) -> Iterator[Story]:
+    """Yield stories of so many events in all. The same seed yields the same.
+
+    Of these, a share of `quiet` are events that send nothing, as most are where Ringback runs.
+    """
     chosen = random.Random(seed)
     kinds = [kind for kind, weight in _WEIGHTS.items() for _ in range(weight)]
     made = number = 0
     while made < events:
         number += 1
-        story = _make(chosen, chosen.choice(kinds), number)
+        story = _make(chosen, chosen.choice(QUIET if chosen.random() < quiet else kinds), number)
         made += len(story.bodies)
         yield story
 
 
 def _make(chosen: random.Random, kind: str, number: int) -> Story:
-    phone = f"+1312{2_000_000 + number:07d}"
+    area = AREAS[number // NUMBERS]
+    phone = f"+1{area}{2_000_000 + number % NUMBERS:07d}"
     story = _MAKERS[kind](phone, str(uuid.UUID(int=chosen.getrandbits(128), version=4)))
     for body in story.bodies:
         body["data"]["id"] = str(uuid.UUID(int=chosen.getrandbits(128), version=4))
-    story.again = [chosen.choice((0, 0, 0, 1, 2)) for _ in story.bodies]
+    story.again = [chosen.choice((0, 0, 0, 0, 1) if kind in QUIET else (0, 0, 0, 1, 2)) for _ in story.bodies]
+    story.later = chosen.choice((None, None, None, 0))
     return story
 
 
@@ -93,6 +107,23 @@ def _other_type(phone: str, message: str) -> Story:
     return Story("discarded early", phone, [body], 0, 0)
 
 
+def _quiet(kind: str, make: Callable[[str, str], Body]) -> Callable[[str, str], Story]:
+    return lambda phone, message: Story(kind, phone, [make(phone, message)], 0, 0)
+
+
+def _sent(phone: str, message: str) -> Body:
+    return envelope("message.sent", finalized_rcs("sent", phone, id=message))
+
+
+def _received(phone: str, _: str) -> Body:
+    return envelope("message.received", received_sms(phone, "Is my table ready?"))
+
+
+def _rejected(phone: str, request: str) -> Story:
+    body = partial(envelope, "toll_free_verification.status_update", {"verificationRequestId": request})
+    return Story(REJECTED, phone, [body(), body()], 1, 1)
+
+
 _MAKERS: Mapping[str, Callable[[str, str], Story]] = {
     "failed": lambda phone, message: Story("failed", phone, [_failed(phone, message)], 1, 1),
     "failed, then delivered": lambda phone, message: Story(
@@ -118,6 +149,10 @@ _MAKERS: Mapping[str, Callable[[str, str], Story]] = {
     "discarded early": _other_type,
     "dead": _one("dead", "test.dead", sms=0, state="dead"),
     "ignored": _one("ignored", "test.unheard", sms=0, state="ignored"),
+    "delivered": _quiet("delivered", _delivered),
+    "sent by RCS": _quiet("sent by RCS", _sent),
+    "received": _quiet("received", _received),
+    REJECTED: _rejected,
 }
 _WEIGHTS: Mapping[str, int] = {
     "failed": 6,
@@ -134,6 +169,10 @@ _WEIGHTS: Mapping[str, int] = {
     "discarded early": 2,
     "dead": 1,
     "ignored": 3,
+    "delivered": 1,
+    "sent by RCS": 1,
+    "received": 1,
+    REJECTED: 1,
 }
 
 HANDLERS = """
@@ -187,6 +226,12 @@ async def recall(event: Event, ctx: Context) -> None:
 @mine.on("test.lane", ordered_by="number")
 async def lane(event: Event, ctx: Context) -> None:
     await _send(event, ctx, str(event.payload["n"]))
+
+
+@mine.on("toll_free_verification.status_changed")
+async def rejected(event: Event, ctx: Context) -> None:
+    if event.payload["status"] == "Rejected":
+        await ctx.telnyx.messages.send(to=event.payload["phone_numbers"][0], from_="+13125550199", text="rejected")
 
 
 @mine.on("test.dead")

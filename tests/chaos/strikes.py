@@ -31,9 +31,9 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 """The faults at the simulator. Each strikes that many requests."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "retry": ("dead", "retry", "--all", "--yes"),
-    "replay": ("events", "replay", "--type", "message.finalized", "--yes"),
+    "replay": ("events", "replay", "--type", "message.finalized", "--since", "15s", "--yes"),
 }
-"""What operators do, beside the erasure of a number."""
+"""What operators do, beside the erasure of a number. Of earlier events, the bodies are pruned."""
 
 
 @dataclass
@@ -113,11 +113,14 @@ class Strikes:
         return None
 
     def _command(self, strike: Strike) -> None:
-        told = self.traffic.told
+        numbers = list(self.traffic.numbers)
         if strike.kind == "erase":
-            words: tuple[str, ...] = ("erase", told[strike.target % len(told)].number, "--yes") if told else ("audit",)
+            words: tuple[str, ...] = (
+                ("erase", numbers[strike.target % len(numbers)], "--yes") if numbers else ("audit",)
+            )
         else:
             words = COMMANDS[strike.kind]
+        self.commands = [each for each in self.commands if each.poll() is None]
         environment = {**self.deployment.fleet.environment, "REDIS_URL": self.backend.url().partition("#")[0]}
         self.commands.append(
             subprocess.Popen(

@@ -13,8 +13,8 @@ from service import Context, Event, Router
 from tests.chaos.proxy import Proxy, open_proxy
 from tests.chaos.run import run
 from tests.chaos.schedule import KINDS, plan
-from tests.chaos.stories import Story, stories
-from tests.chaos.verdict import doubled, judge_books, judge_store
+from tests.chaos.stories import LANE, QUIET, Story, stories
+from tests.chaos.verdict import Expected, Verdict, doubled, judge_books
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
 
@@ -107,19 +107,14 @@ def test_a_proxy_cuts_stalls_and_refuses(echo: Path) -> None:
             assert client.recv(100) == b"three"
 
 
-def test_the_books_show_what_was_lost_doubled_or_overtaken() -> None:
-    by_kind = {each.kind: each for each in stories(1, 500)}
-    failed, lane = by_kind["failed"], by_kind["events in order"]
-    right = {failed.number: ["a"], lane.number: ["0", "1", "2", "3", "4"]}
-    assert (judge_books([failed, lane], right), doubled(right)) == ([], 0)
-    wrongs: list[dict[str, list[str]]] = [
-        {failed.number: []},
-        {failed.number: ["a", "a"]},
-        {lane.number: ["0", "2", "1", "3", "4"]},
-    ]
+def test_the_books_show_what_was_lost_doubled_overtaken_or_not_due() -> None:
+    expected = {"+1": Expected("failed", 1, 1), "+2": Expected("events in order", LANE, LANE)}
+    right = {"+1": ["a"], "+2": ["0", "1", "2", "3", "4"]}
+    assert (judge_books(expected, right), doubled(right)) == ([], 0)
+    wrongs: list[dict[str, list[str]]] = [{"+1": []}, {"+1": ["a", "a"]}, {"+2": list("02134")}, {"+3": ["a"]}]
     for wrong in wrongs:
-        assert len(judge_books([failed, lane], right | wrong)) == 1
-    assert doubled(right | {failed.number: ["a", "a"]}) == 1
+        assert len(judge_books(expected, right | wrong)) == 1
+    assert doubled(right | {"+1": ["a", "a"]}) == 1
 
 
 def test_the_store_shows_what_is_lost_has_ended_otherwise_or_was_sent_too_late(stack: Stack) -> None:
@@ -137,7 +132,11 @@ def test_the_store_shows_what_is_lost_has_ended_otherwise_or_was_sent_too_late(s
     story = Story("closed", number, [body], 1, 1, closes=0, accepted=[intent])
 
     def findings(changed: Story) -> list[str]:
-        return stack.ask(lambda store: judge_store(store, [changed]))
+        verdict = Verdict()
+        verdict.take(changed)
+        stack.ask(verdict.end)
+        assert (len(verdict.waiting), verdict.judged) == (0, 1)
+        return verdict.wrong
 
     assert findings(story) == []
     late = dataclasses.replace(story, accepted=[intent - 1])
@@ -147,6 +146,31 @@ def test_the_store_shows_what_is_lost_has_ended_otherwise_or_was_sent_too_late(s
     assert [each.endswith("is lost") for each in findings(lost)] == [True]
 
 
+def test_an_event_is_judged_once_it_has_ended(stack: Stack) -> None:
+    router, verdict = Router(), Verdict()
+
+    @router.on("test.something")
+    async def handler(event: Event, ctx: Context) -> None:
+        return
+
+    body, missing = envelope("test.something", {}), envelope("test.something", {})
+    stack.deliver(body)
+    verdict.take(Story("quiet", fresh_number(), [body, missing], 0, 0))
+    stack.ask(verdict.look)
+    assert (len(verdict.waiting), verdict.judged) == (2, 0)
+    stack.start_worker(router)
+    stack.ended(body)
+    stack.ask(verdict.look)
+    assert (len(verdict.waiting), verdict.judged, verdict.wrong) == (1, 1, [])
+
+
 def test_each_kind_of_story_is_told() -> None:
     kinds = {each.kind for each in islice(stories(1, EVENTS), 300)}
-    assert len(kinds) == 14
+    assert len(kinds) == 18
+    assert {each.kind for each in islice(stories(1, EVENTS, quiet=1.0), 100)} == set(QUIET)
+
+
+def test_a_shorter_run_is_the_beginning_of_a_longer_one() -> None:
+    short, long = ([_content(each) for each in stories(7, events, quiet=0.5)] for events in (100, 200))
+    assert long[: len(short)] == short
+    assert plan(7, 500, "server", between=10)[:20] == plan(7, 210, "server", between=10)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from functools import cached_property
+from itertools import count
 from typing import Any, TypeVar
 
 import orjson
@@ -129,21 +130,30 @@ class LoggedRequest:
 
 
 class RequestLog:
-    """The log of requests. The end of a request replaces its beginning."""
+    """The log of requests, of the last `most` where that is set. The end of a request replaces its beginning."""
 
-    def __init__(self) -> None:
-        self._requests: list[LoggedRequest] = []
+    def __init__(self, most: int | None = None) -> None:
+        self._most = most
+        self._requests: dict[int, LoggedRequest] = {}
+        self._places = count()
 
     def begin(self, call: OperationCall, at: float) -> int:
         """Note that `call` has arrived, and return its place in the log."""
-        entry = LoggedRequest(at, call.method, call.path, dict(call.query), call.json, call.idempotency_key)
-        self._requests.append(entry)
-        return len(self._requests) - 1
+        place = next(self._places)
+        self._requests[place] = LoggedRequest(
+            at, call.method, call.path, dict(call.query), call.json, call.idempotency_key
+        )
+        if self._most is not None and len(self._requests) > self._most:
+            del self._requests[next(iter(self._requests))]
+        return place
 
     def end(self, place: int, **outcome: Any) -> None:
         """Complete the entry at `place` with status, id, replayed and fault."""
-        self._requests[place] = replace(self._requests[place], **outcome)
+        if place in self._requests:
+            self._requests[place] = replace(self._requests[place], **outcome)
 
     def matching(self, method: str | None = None, path: str | None = None) -> list[LoggedRequest]:
         """Return the requests of that method and exact path. None matches all."""
-        return [entry for entry in self._requests if method in (None, entry.method) and path in (None, entry.path)]
+        # A copy: tests read in their own thread while the server's adds to the log.
+        known = list(self._requests.values())
+        return [entry for entry in known if method in (None, entry.method) and path in (None, entry.path)]

@@ -52,10 +52,12 @@ def search_detail_records(account: Account, call: OperationCall) -> Answer:
     if "filter[record_type]" not in call.query:
         raise bad_request("The parameter filter[record_type] is required.")
     begin, end = days(call.query.get("filter[date_range]"), account.clock.now())
+    # The recipient is compared first, since few of many messages are to one.
+    to = call.query.get("filter[cld]", call.query.get("filter[cld][eq]"))
     records = [
         _record(account, message)
         for message in account.messages
-        if message.status in _STATUSES and begin <= message.received_at < end
+        if to in (None, message.to) and message.status in _STATUSES and begin <= message.received_at < end
     ]
     if call.query["filter[record_type]"] not in _RECORD_TYPES:
         records = []
