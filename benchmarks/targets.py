@@ -61,6 +61,9 @@ TARGETS = (
     Target("fallback", "cpu", "at most", 2, "worker's CPU of a fallback", "ms"),
     Target("idle", "cpu", "at most", 0.5, "CPU of an idle worker", "% of a core"),
     Target("idle", "requests", "at most", 3, "requests a second of an idle worker", ""),
+    Target("trouble", "p99.9", "at most", 100, "answer at 500/s under trouble, p99.9", "ms"),
+    Target("trouble", "p100", "at most", 2000, "answer at 500/s under trouble, the slowest", "ms"),
+    Target("trouble", "failed", "at most", 0, "webhooks at 500/s under trouble that were refused or not answered"),
     Target(
         "refusals", "worst / accepted", "at most", 3, "ingress's CPU of a refused request beside an accepted one", "×"
     ),

@@ -77,14 +77,16 @@ def test_targets_of_rows_that_did_not_run_are_left_out() -> None:
     assert misses(["pickup"], {("pickup", "p50"): 1.0}, [FASTER, SOONER]) == []
 
 
-def test_each_target_belongs_to_a_row_that_runs_by_default() -> None:
-    assert {target.row for target in TARGETS} <= {row.name for row in ROWS.values() if row.by_default}
+def test_each_target_belongs_to_a_row() -> None:
+    assert {target.row for target in TARGETS} <= set(ROWS)
 
 
-def test_the_results_in_the_repository_name_every_target() -> None:
+def test_the_results_in_the_repository_name_every_target_of_the_rows_that_run_by_default() -> None:
     results = (Path(__file__).parents[1] / "benchmarks/RESULTS.md").read_text()
     wanted = [
-        f"| {each.row} | {each.what} | {each.bound} {each.limit:g} {each.unit}".rstrip() + " |" for each in TARGETS
+        f"| {each.row} | {each.what} | {each.bound} {each.limit:g} {each.unit}".rstrip() + " |"
+        for each in TARGETS
+        if ROWS[each.row].by_default
     ]
     assert [line for line in wanted if line not in results] == []
 

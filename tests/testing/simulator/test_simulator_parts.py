@@ -8,6 +8,7 @@ from anyio import wait_all_tasks_blocked
 
 from service import clock
 from service.testing.simulator.api.api_error import ApiError
+from service.testing.simulator.api.call import OperationCall, RequestLog
 from service.testing.simulator.api.fields import is_alphanumeric, is_e164, is_sender, is_toll_free
 from service.testing.simulator.background import Background
 from service.testing.simulator.identifiers import Identifiers
@@ -141,3 +142,10 @@ async def test_work_that_fails_in_the_background_is_logged_and_stops_nothing(
         background.start(works)
         await asyncio.wait_for(done.wait(), 5)
     assert "work in the background failed" in caplog.text
+
+
+def test_a_bounded_log_keeps_the_last_requests_and_passes_over_the_end_of_an_earlier_one() -> None:
+    log = RequestLog(2)
+    first, *_ = [log.begin(OperationCall("GET", f"/{number}"), NOW) for number in range(3)]
+    log.end(first, status=200)
+    assert [(each.path, each.status) for each in log.matching()] == [("/1", None), ("/2", None)]
