@@ -1,84 +1,139 @@
-"""The cost of traces: an ingress and a worker without them, and beside it under several samplers."""
+"""The cost of traces: CPU of an ingress and a worker with them, beside the same without, in short blocks by turns."""
 
+import os
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from benchmarks.figures import Result, Table, median, median_ratio
+from benchmarks import handled
+from benchmarks.blocks import CONNECTIONS, Connections, median_with_spread
+from benchmarks.figures import Result, Table, median
+from benchmarks.machine import cpu_seconds
+from benchmarks.processes import wait_for
 from benchmarks.redis_server import RedisServer, redis_server
 from benchmarks.row import Scale
-from benchmarks.rows import ingress, worker
-from benchmarks.rows.ingress import MOST_RATE
 from benchmarks.signed_events import fresh_ids, received, requests
-from benchmarks.stacks import RINGBACK_STACK, Receiver, Stack, receiving
+from benchmarks.stacks import RINGBACK_STACK, Stack, receiving, working
 
-SAMPLERS: dict[str, dict[str, str]] = {
-    "off": {},
-    "at most 10 a second (default)": {},
-    "1 %": {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.01"},
-    "all": {"OTEL_TRACES_SAMPLER": "parentbased_always_on"},
+OFF, CONTROL, NONE, ALL = "off", "off, once more", "on, none sampled", "on, all sampled"
+DEFAULT = "on, at most 10 a second (default)"
+TRACES_PER_SECOND = 10
+_SAMPLERS: dict[str, dict[str, str]] = {
+    OFF: {},
+    CONTROL: {},
+    NONE: {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"},
+    ALL: {"OTEL_TRACES_SAMPLER": "parentbased_always_on"},
 }
-ROUNDS = 7
-"""Turns of each side. The differences are small."""
+BLOCK, ROUNDS, WARM_UP = 320, 100, 5
+"""Events of a block, blocks of each process that count, and those before."""
+
+Blocks = dict[str, list[float]]
+"""By process the CPU of an event (µs), block by block."""
+Measure = Callable[[list[bytes]], float]
+"""Returns the CPU (s) that a process took for a block."""
 
 
 def run(scale: Scale) -> Result:
-    """Measure all by turns, the ingress on one Redis and the worker on another."""
-    with _collector() as url:
-        stacks = [_stack(name, variables, url) for name, variables in SAMPLERS.items()]
-        return _result(_received(stacks, scale), _handled(stacks, scale))
-
-
-def _received(stacks: list[Stack], scale: Scale) -> dict[str, list[float]]:
-    turns = {each.name: ingress.Turns() for each in stacks}
-    with _receivers(stacks, scale) as (redis, receivers):
-        for turn in range(_rounds(scale) + 1):
-            pool = requests(fresh_ids(300 if scale.quick else int(MOST_RATE * scale.seconds)), received)
-            for stack, receiver in receivers if turn % 2 else reversed(receivers):
-                # The first turn warms up.
-                ingress.measure(receiver, redis, pool, scale.seconds, turns[stack.name] if turn else ingress.Turns())
-    return {name: each.cpu for name, each in turns.items()}
-
-
-def _handled(stacks: list[Stack], scale: Scale) -> dict[str, list[float]]:
-    turns = {each.name: worker.Turns() for each in stacks}
-    count = worker.QUICK_EVENTS if scale.quick else worker.OUR_EVENTS
-    with _receivers(stacks, scale) as (redis, receivers):
-        for turn in range(_rounds(scale)):
-            for stack, receiver in receivers if turn % 2 else reversed(receivers):
-                worker.measure(stack, receiver, redis, scale, count=count, turns=turns[stack.name])
-    return {name: each.cpu for name, each in turns.items()}
-
-
-@contextmanager
-def _receivers(stacks: list[Stack], scale: Scale) -> Iterator[tuple[RedisServer, list[tuple[Stack, Receiver]]]]:
-    with ExitStack() as running:
-        redis = running.enter_context(redis_server(scale.folder))
-        yield redis, [(each, running.enter_context(receiving(each, redis, scale))) for each in stacks]
-
-
-def _rounds(scale: Scale) -> int:
-    return 1 if scale.quick else ROUNDS
+    """Measure the ingress, then the worker."""
+    with _collector() as url, redis_server(scale.folder) as redis:
+        stacks = [_stack(name, variables, url) for name, variables in _SAMPLERS.items()]
+        sides = {
+            "ingress": _by_turns(stacks, scale, partial(_receiving, redis=redis, scale=scale)),
+            "worker": _by_turns(stacks, scale, partial(_handling, redis=redis, scale=scale)),
+        }
+    return _result(sides)
 
 
 def _stack(name: str, variables: dict[str, str], url: str) -> Stack:
-    on = {} if name == "off" else {"OTEL_EXPORTER_OTLP_ENDPOINT": url, **variables}
-    return replace(RINGBACK_STACK, name=name, variables={**RINGBACK_STACK.variables, **on})
+    on = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, **variables} if variables else {}
+    # A queue of its own, since all run at once.
+    own = {"RINGBACK_NAMESPACE": "".join(filter(str.isalnum, name)), "RINGBACK_KEEP_ALIVE": "600"}
+    return replace(RINGBACK_STACK, name=name, variables={**RINGBACK_STACK.variables, **own, **on})
 
 
-def _result(received_by: dict[str, list[float]], handled_by: dict[str, list[float]]) -> Result:
-    lines, figures = [], {}
-    for name in SAMPLERS:
-        line = [name]
-        for side, cpu in (("ingress", received_by), ("worker", handled_by)):
-            figures[f"{side}, {name}"] = ratio = median_ratio(cpu[name], cpu["off"])
-            line += [f"{median(cpu[name]):.0f}", f"{ratio:.3f}"]
-        lines.append(line)
-    columns = ("sampler", "ingress CPU µs", "× off", "worker CPU µs", "× off")
-    return Result([Table("Traces: CPU of an event, turn by turn", columns, lines)], figures)
+def _by_turns(stacks: list[Stack], scale: Scale, opened: Callable[[Stack], Any]) -> Blocks:
+    warm_up, rounds = (1, 2) if scale.quick else (WARM_UP, ROUNDS)
+    with ExitStack() as running:
+        measures: dict[str, Measure] = {each.name: running.enter_context(opened(each)) for each in stacks}
+        blocks: Blocks = {name: [] for name in measures}
+        for turn in range(warm_up + rounds):
+            for name in measures if turn % 2 else reversed(measures):
+                seconds = measures[name](requests(fresh_ids(BLOCK), received))
+                if turn >= warm_up:
+                    blocks[name].append(seconds / BLOCK * 1e6)
+    return blocks
+
+
+@contextmanager
+def _receiving(stack: Stack, redis: RedisServer, scale: Scale) -> Iterator[Measure]:
+    with receiving(stack, redis, scale) as receiver, Connections(receiver.port) as connections:
+
+        def measure(pool: list[bytes]) -> float:
+            before = cpu_seconds(receiver.process.pid)
+            connections.post(pool)
+            return cpu_seconds(receiver.process.pid) - before
+
+        yield measure
+
+
+@contextmanager
+def _handling(stack: Stack, redis: RedisServer, scale: Scale) -> Iterator[Measure]:
+    """Let a worker stand still while its queue is filled, as under a load that it cannot keep up with."""
+    with (
+        receiving(stack, redis, scale) as receiver,
+        Connections(receiver.port) as connections,
+        working(stack, redis, scale) as worker,
+    ):
+        # All connections, since the server closes one that says nothing.
+        expected = CONNECTIONS
+        connections.post(requests(fresh_ids(expected), received))
+        wait_for(lambda: handled.count(worker.file) >= expected, worker.process, worker.log)
+
+        def measure(pool: list[bytes]) -> float:
+            nonlocal expected
+            pid, expected = worker.process.pid, expected + len(pool)
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                connections.post(pool)
+                before = cpu_seconds(pid)
+            finally:
+                os.kill(pid, signal.SIGCONT)
+            wait_for(lambda: handled.count(worker.file) >= expected, worker.process, worker.log)
+            return cpu_seconds(pid) - before
+
+        yield measure
+
+
+def _result(sides: dict[str, Blocks]) -> Result:
+    lines, figures = list[list[str]](), dict[str, float]()
+    for side, blocks in sides.items():
+        spreads = {name: _ratio(blocks, name) for name in (CONTROL, NONE, ALL)}
+        trace = median(blocks[ALL]) - median(blocks[NONE])
+        # At full load a second has a second of CPU, and ten traces.
+        share = TRACES_PER_SECOND * trace / 1e6
+        spreads[DEFAULT] = tuple(each + share for each in spreads[NONE])
+        figures |= {f"{side}, {name}": spread[0] for name, spread in spreads.items()}
+        lines.append([side, OFF, f"{median(blocks[OFF]):.1f}", "1", ""])
+        for name in (CONTROL, NONE, DEFAULT, ALL):
+            ratio, low, high = spreads[name]
+            cpu = f"{median(blocks[name]):.1f}" if name in blocks else ""
+            lines.append([side, name, cpu, f"{ratio:.3f}", f"{low:.3f} to {high:.3f}"])
+    note = (
+        f"{len(sides['ingress'][OFF])} blocks of {BLOCK} events each, by turns. The ratio is the median of pairs, with"
+        " the limits of its true value (95 %). The control shows what the machine itself does. The default is computed:"
+        " that of none sampled, and ten traces a second."
+    )
+    columns = ("process", "traces", "CPU µs an event", "× off", "95 %")
+    return Result([Table("Traces: CPU beside the same process without them", columns, lines, note)], figures)
+
+
+def _ratio(blocks: Blocks, name: str) -> tuple[float, ...]:
+    return median_with_spread([one / off for one, off in zip(blocks[name], blocks[OFF], strict=True)])
 
 
 @contextmanager

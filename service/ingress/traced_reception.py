@@ -7,17 +7,21 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 
+from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from service.ingress.answers import Answer
 from service.ingress.webhook_endpoint import PendingDelivery, Reception
 from service.ingress.whole_requests import Answerable, Headers
-from service.monitoring.traces.tracing import Tracing, fail, remote_context, traceparent
+from service.monitoring.traces.tracing import Tracing, fail, remote_context, trace_text
 from service.store.inbox.accept import Acceptance, NewEvent
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
 from service.store.store import Store
 
+_TRACEPARENT, _NAME = b"traceparent", itemgetter(0)
 _PATHS = {"webhook": "/webhooks", "failover": "/webhooks/failover"}
 
 
@@ -62,12 +66,18 @@ class TracedReception(Reception):
     inbox: TracedGroupCommit
     tracing: Tracing = field(kw_only=True)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._path = _PATHS[self.arrived_by]
+        self._choose = self.tracing.webhook_chooser(self._path)
+
     async def _accept(self, arrival: NewEvent, headers: Headers) -> tuple[str, Answer]:
         # A body that came in pieces is whole by now.
-        traced, span = self._begin(arrival, headers, time.perf_counter())
+        began, has_caller = time.perf_counter(), _TRACEPARENT in map(_NAME, headers)
+        trace_id = None if has_caller else self._choose()
+        traced, span = self._begin(arrival, headers, trace_id, began)
         if span is None:
             return await super()._accept(traced, headers)
-        began = time.perf_counter()
         end = partial(self._end, span, began)
         try:
             reason, answer = self.note(traced, await self.inbox.accept_traced(traced, span))
@@ -83,24 +93,37 @@ class TracedReception(Reception):
 
     def _submit(self, arrival: NewEvent, delivery: PendingDelivery) -> None:
         request = delivery.request
-        delivery.arrival, span = self._begin(arrival, request.headers, request.began)
+        has_caller = _TRACEPARENT in map(_NAME, request.headers)
+        trace_id = None if has_caller else self._choose()
+        if trace_id is None and not has_caller:
+            # Nearly every webhook under load. No function more is called for it.
+            self.inbox.submit(arrival, delivery)
+            return
+        delivery.arrival, span = self._begin(arrival, request.headers, trace_id, request.began)
         if span is None:
             super()._submit(delivery.arrival, delivery)
             return
         delivery.request = _WatchedRequest(request, partial(self._end, span, request.began))
         self.inbox.submit_traced(delivery.arrival, delivery, span)
 
-    def _begin(self, arrival: NewEvent, headers: Headers, began: float) -> tuple[NewEvent, Span | None]:
-        """Return the event with its trace, and its span if it is sampled."""
-        caller = _traceparent_in(headers)
-        seconds = time.perf_counter() - began
-        span = self.tracing.start_webhook(_PATHS[self.arrived_by], caller, seconds=seconds)
-        if span is None:
+    def _begin(
+        self, arrival: NewEvent, headers: Headers, trace_id: int | None, began: float
+    ) -> tuple[NewEvent, Span | None]:
+        """Return the event with its trace, and its span if it is sampled. `trace_id` is that of a chosen new trace."""
+        caller = _caller_in(headers)
+        span = None
+        if caller is not None:
+            span = self.tracing.join_webhook(self._path, caller, began=began)
+        elif trace_id is not None or (trace_id := self._choose()) is not None:
+            span = self.tracing.start_webhook(self._path, trace_id, began=began)
+        if span is not None:
+            span.set_attributes(self.tracing.names.event(arrival.identity, arrival.type))
+            return arrival._replace(trace=trace_text(span.get_span_context())), span
+        if caller is not None:
             # Handlers still know that their caller does not sample.
-            kept = caller if caller is not None and remote_context(caller) is not None else None
-            return (arrival if kept is None else arrival._replace(trace=kept)), None
-        span.set_attributes(self.tracing.names.event(arrival.identity, arrival.type))
-        return arrival._replace(trace=traceparent(span)), span
+            kept = trace_text(trace.get_current_span(caller).get_span_context())
+            return arrival._replace(trace=kept), None
+        return arrival, None
 
     def _end(self, span: Span, began: float, status: int, answer: Answer) -> None:
         """End the span of a webhook with its answer."""
@@ -133,9 +156,10 @@ class _WatchedRequest:
         self._told(status, answer)
 
 
-def _traceparent_in(headers: Headers) -> str | None:
-    """Return the first 60 characters of the caller's `traceparent`."""
-    for name, value in headers:
-        if name == b"traceparent":
-            return value[:60].decode("latin-1")
-    return None
+def _caller_in(headers: Headers) -> Context | None:
+    """Return the trace of the caller. Several `tracestate` count as one, in their order."""
+    parents = [value for name, value in headers if name == _TRACEPARENT]
+    if len(parents) != 1 or b" " in parents[0]:
+        return None
+    state = b",".join(value for name, value in headers if name == b"tracestate")
+    return remote_context(b" ".join((*parents, state)).decode("latin-1"))

@@ -7,19 +7,26 @@ from service.routing import Context
 from service.store.facts import remembered
 from service.store.inbox import accept
 
-_HEADER = re.compile(r"[0-9a-f-]{55,60}")
+_PARENT, _STATE = re.compile(r"[0-9a-f-]{55,60}"), re.compile(r"[!-~]+( [!-~]+)*")
+"""What a header may hold, whatever Redis returns."""
 
 
 async def original_of(ctx: Context, event_id: str) -> tuple[bytes, Mapping[str, str]] | None:
     """Return the raw body of an event and its headers, or None where the body has expired.
 
-    Those are its signature, and the `traceparent` of a traced event.
+    Those are its signature, and the `traceparent` and `tracestate` of a traced event.
     """
     record = await accept.find(ctx.services.store, event_id)
     if record is None or record.body is None:
         return None
-    traced = {"traceparent": record.trace} if record.trace is not None and _HEADER.fullmatch(record.trace) else {}
-    return record.body, {**(record.signature_headers or {}), **traced}
+    return record.body, {**(record.signature_headers or {}), **_trace_headers(record.trace)}
+
+
+def _trace_headers(trace: str | None) -> dict[str, str]:
+    parent, _, state = (trace or "").partition(" ")
+    if not _PARENT.fullmatch(parent):
+        return {}
+    return {"traceparent": parent} | ({"tracestate": state} if _STATE.fullmatch(state) else {})
 
 
 async def is_gone(ctx: Context, url: str) -> bool:

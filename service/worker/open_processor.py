@@ -98,7 +98,10 @@ def _finishing(store: Store, settings: Settings) -> "Batcher[HandlerResults, str
 def _opened_tracing(stack: AsyncExitStack) -> "Tracing | None":
     tracing = open_tracing("worker")
     if tracing is not None:
+        from service.worker.traced_runs import tracing_of_process  # noqa: PLC0415 - only where traces are on
+
         stack.push_async_callback(tracing.close)
+        stack.enter_context(tracing_of_process(tracing))
     return tracing
 
 

@@ -1,11 +1,12 @@
 """Runs of handlers with traces: spans of the runs of sampled events, and of the events that they raise."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
@@ -13,7 +14,8 @@ from opentelemetry.trace import Span
 
 from service.monitoring.traces.names import reason_name
 from service.monitoring.traces.tracing import Tracing, fail, is_sampled, remote_context
-from service.store.inbox.accept import trace_of_derived
+from service.outbound.handler_run_state import current_run
+from service.store.inbox.accept import trace_in_run, traces_of_process
 from service.store.inbox.handler_records import HandlerRecord
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
@@ -25,10 +27,18 @@ class TracedRuns:
 
     tracing: Tracing
 
-    async def __call__(
+    def __call__(
         self, services: HandlerServices, running: ActiveEvent, name: str, *, paused: AbstractSet[str] = frozenset()
-    ) -> HandlerRecord:
+    ) -> Coroutine[Any, Any, HandlerRecord]:
         """Run one handler of a claimed event. See `run_handler`."""
+        if running.lease.record.trace is None:
+            # Most events. A coroutine of our own around it would cost each of them.
+            return run_handler(services, running, name, paused=paused)
+        return self._in_trace(services, running, name, paused)
+
+    async def _in_trace(
+        self, services: HandlerServices, running: ActiveEvent, name: str, paused: AbstractSet[str]
+    ) -> HandlerRecord:
         parent = remote_context(running.lease.record.trace)
         if parent is None:
             return await run_handler(services, running, name, paused=paused)
@@ -48,7 +58,7 @@ class TracedRuns:
         if lapses := sum(each.what == "lapsed" for each in record.notes):
             # A killed worker exports no span of its run.
             span.set_attribute("ringback.event.lapses", lapses)
-        token = trace_of_derived.set(partial(self.tracing.derived, span))
+        token = trace_in_run.set(partial(self.tracing.derived, span))
         try:
             with _current(trace.set_span_in_context(span, parent)):
                 after = await run_handler(services, running, name, paused=paused)
@@ -61,8 +71,23 @@ class TracedRuns:
             services.metrics.exemplify(name, time.perf_counter() - began, trace_id)
             return after
         finally:
-            trace_of_derived.reset(token)
+            trace_in_run.reset(token)
             span.end()
+
+
+@contextmanager
+def tracing_of_process(tracing: Tracing) -> Iterator[None]:
+    """Trace the events that a worker itself raises, such as periodic and healed ones, until the block ends."""
+
+    def start(event_type: str, identity: str, arrived_by: str) -> str | None:
+        # Those of a run follow the choice for their cause. This one is not sampled.
+        return None if current_run.get() is not None else tracing.raised(event_type, identity, arrived_by)
+
+    traces_of_process.append(start)
+    try:
+        yield
+    finally:
+        traces_of_process.remove(start)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ class Exported:
     attributes: dict[str, Any]
     links: list[tuple[str, str]]
     seconds: float
+    state: str = ""
 
     @property
     def place(self) -> tuple[str, str]:
@@ -62,7 +63,9 @@ def _read(service: str, span: Any) -> Exported:
     links = [(each.trace_id.hex(), each.span_id.hex()) for each in span.links]
     seconds = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
     ids = span.trace_id.hex(), span.span_id.hex(), span.parent_span_id.hex()
-    return Exported(service, span.name, KINDS[span.kind], *ids, span.status.code == 2, values, links, seconds)
+    return Exported(
+        service, span.name, KINDS[span.kind], *ids, span.status.code == 2, values, links, seconds, span.trace_state
+    )
 
 
 @contextmanager

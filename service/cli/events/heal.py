@@ -24,11 +24,13 @@ from service.healing.missed_deliveries import WINDOW
 from service.healing.report import HealReport
 from service.healing.turn import POLLS, HealingTurn, ask_polls, tell
 from service.messages.opt_out_list import ListReading, read_opt_outs
+from service.monitoring.traces.switch import open_tracing
 from service.outbound.client import open_reader
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd, page_progress
 from service.settings import Settings, load
 from service.store.connection import connect, locate
+from service.store.inbox.accept import traces_of_process
 from service.store.store import Store
 
 MOST_SHOWN = 50
@@ -95,6 +97,7 @@ async def _run(
 ) -> tuple[HealReport, ListReading | None]:
     redis_url = locate(settings)
     async with (
+        _traces(),
         open_reader(settings, ANSWER_SECONDS) as telnyx,
         connect(redis_url, timeout=SECONDS, connections=4) as redis,
     ):
@@ -112,6 +115,20 @@ async def _run(
         opt_outs: list[ListReading] = []
         await _waiting(lambda: _read_opt_outs(telnyx, store, report.since, opt_outs))
         return report, opt_outs[0]
+
+
+@asynccontextmanager
+async def _traces() -> AsyncIterator[None]:
+    """Trace the healed events until the block ends, where traces are on."""
+    tracing = open_tracing("heal")
+    if tracing is None:
+        yield
+        return
+    traces_of_process.append(tracing.raised)
+    try:
+        yield
+    finally:
+        await tracing.close()
 
 
 async def _turn(turn: HealingTurn, report: HealReport) -> None:

@@ -1,8 +1,10 @@
 """The choice of the events that are traced. OpenTelemetry's SDK decides at each span. Here it is decided once."""
 
+import math
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
@@ -18,6 +20,8 @@ from opentelemetry.trace import Link, SpanKind
 from opentelemetry.trace.span import TraceState
 from opentelemetry.util.types import Attributes
 
+NewTrace = Callable[[], int | None]
+"""Returns the id of a new trace, or None where it is not taken."""
 MAX_PER_SECOND = 10
 """New traces of a process in a second, without `OTEL_TRACES_SAMPLER`."""
 
@@ -27,7 +31,8 @@ class AtMostPerSecond(Sampler):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._second, self._taken = 0, 0
+        self._taken, self._ends, self.full_until = 0, 0.0, 0.0
+        """Seconds (monotonic) until which no new trace is taken."""
 
     def should_sample(  # noqa: PLR0917 - the SDK calls it so
         self,
@@ -40,20 +45,21 @@ class AtMostPerSecond(Sampler):
         trace_state: TraceState | None = None,
     ) -> SamplingResult:
         """Take a new trace if the second has room for it."""
-        del parent_context, name, kind, links, trace_state
-        if not self.takes(trace_id):
+        del parent_context, trace_id, name, kind, links, trace_state
+        if not self.takes():
             return SamplingResult(Decision.DROP)
         return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
 
-    def takes(self, trace_id: int) -> bool:
+    def takes(self) -> bool:
         """Return whether the second has room for a new trace."""
-        del trace_id
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._taken = second, 0
-        if self._taken >= self._most:
+        now = time.monotonic()
+        if now < self.full_until:
             return False
+        if now >= self._ends:
+            self._taken, self._ends = 0, math.floor(now) + 1.0
         self._taken += 1
+        if self._taken >= self._most:
+            self.full_until = self._ends
         return True
 
     def get_description(self) -> str:
@@ -75,28 +81,34 @@ class ChosenIds(RandomIdGenerator):
 class DecidedBefore(Sampler):
     """Another sampler, which is not asked again for the trace that it has just taken."""
 
-    def __init__(self, inner: Sampler) -> None:
+    def __init__(self, inner: Sampler, ids: ChosenIds) -> None:
         self._inner = inner
+        self._ids = ids
         self._taken: int | None = None
-        self._takes_new = _takes_new(inner)
 
-    def takes(self, parent: Context, trace_id: int, name: str, kind: SpanKind) -> bool:
-        """Return whether a trace is taken. The span that begins it comes next."""
-        taken = self._inner.should_sample(parent, trace_id, name, kind).decision is Decision.RECORD_AND_SAMPLE
-        self._taken = trace_id if taken else None
-        return taken
+    def chooser(self, name: str, kind: SpanKind) -> NewTrace:
+        """Return what chooses new traces whose first span has this name."""
+        root = getattr(self._inner, "_root", self._inner)
+        if isinstance(root, AtMostPerSecond):
+            return _first_of_a_second(root, self._ids)
+        if isinstance(root, TraceIdRatioBased):
+            return _part_of_all(root, self._ids)
+        return partial(self._asked, name, kind)
 
-    def takes_new(self, trace_id: int, name: str) -> bool:
-        """Return whether a trace without a parent is taken, at next to no cost if it is not."""
-        if self._takes_new is None:
-            return self.takes(Context(), trace_id, name, SpanKind.SERVER)
-        taken = self._takes_new(trace_id)
-        self._taken = trace_id if taken else None
-        return taken
+    def begin(self, trace_id: int | None = None) -> None:
+        """Take a chosen trace, or a new one without asking. The span that begins it comes next."""
+        self._taken = self._ids.chosen = self._ids.generate_trace_id() if trace_id is None else trace_id
 
-    def take(self, trace_id: int) -> None:
-        """Take a trace without asking. The span that begins it comes next."""
-        self._taken = trace_id
+    def joins(self, parent: Context, trace_id: int, name: str) -> bool:
+        """Return whether the trace of a caller is taken. The span that joins it comes next."""
+        taken = self._inner.should_sample(parent, trace_id, name, SpanKind.SERVER).decision
+        self._taken = trace_id if taken is Decision.RECORD_AND_SAMPLE else None
+        return self._taken is not None
+
+    def _asked(self, name: str, kind: SpanKind) -> int | None:
+        trace_id = self._ids.generate_trace_id()
+        decision = self._inner.should_sample(Context(), trace_id, name, kind).decision
+        return trace_id if decision is Decision.RECORD_AND_SAMPLE else None
 
     def should_sample(  # noqa: PLR0917 - the SDK calls it so
         self,
@@ -118,15 +130,20 @@ class DecidedBefore(Sampler):
         return self._inner.get_description()
 
 
-def _takes_new(sampler: Sampler) -> Callable[[int], bool] | None:
-    """Return the decision on new traces of a sampler that is known, without the objects of the SDK, or None."""
-    root = getattr(sampler, "_root", sampler)
-    if isinstance(root, AtMostPerSecond):
-        return root.takes
-    if isinstance(root, TraceIdRatioBased):
-        bound, limit = root.bound, TraceIdRatioBased.TRACE_ID_LIMIT
-        return lambda trace_id: trace_id & limit < bound
-    return None
+def _first_of_a_second(sampler: AtMostPerSecond, ids: ChosenIds) -> NewTrace:
+    def choose() -> int | None:
+        # Each webhook asks, so that a full second costs it one comparison.
+        if time.monotonic() < sampler.full_until:
+            return None
+        return ids.generate_trace_id() if sampler.takes() else None
+
+    return choose
+
+
+def _part_of_all(sampler: TraceIdRatioBased, ids: ChosenIds) -> NewTrace:
+    bound, limit = sampler.bound, TraceIdRatioBased.TRACE_ID_LIMIT
+    # Nearly no trace costs more than this: the objects that the SDK makes for its question are left out.
+    return lambda: trace_id if (trace_id := ids.generate_trace_id()) & limit < bound else None
 
 
 def default_sampler() -> Sampler | None:

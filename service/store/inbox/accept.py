@@ -38,8 +38,12 @@ FROM_TELNYX = frozenset({"webhook", "failover", "healed"})
 """Ways of arrival whose events tell the state of a message. The payload of a derived event is an old snapshot."""
 
 
-trace_of_derived: ContextVar[Callable[[str, str], str] | None] = ContextVar("trace_of_derived", default=None)
-"""Returns the `traceparent` of an event that the current run raises, by its type and identity. None without traces."""
+StartTrace = Callable[[str, str, str], str | None]
+"""Returns the trace of a new event by its type, identity and `arrived_by`, or None where it is not sampled."""
+trace_in_run: ContextVar[StartTrace | None] = ContextVar("trace_in_run", default=None)
+"""Starts the traces of events that the current run raises. None without traces."""
+traces_of_process: list[StartTrace] = []
+"""Starts those of periodic and healed events, which no run raises. No context variable, since any task raises some."""
 
 
 class NewEvent(NamedTuple):
@@ -48,7 +52,7 @@ class NewEvent(NamedTuple):
     `words` are what it says about consent, `message` the state of its message. Both are kept in the
     same step, the state for `keep` seconds. `signature` is given where the headers that prove the body are to be kept
     beside it. `occurred_at` is the event's own time, where it bears one. `trace` is the `traceparent` of its
-    trace, where traces are on.
+    trace, where traces are on, and behind a space the caller's `tracestate`.
     """
 
     identity: str
@@ -75,9 +79,12 @@ class NewEvent(NamedTuple):
         occurred_at = None if at is None else datetime.fromtimestamp(at, UTC)
         data = {"record_type": "event", "id": identity, "event_type": event_type, "occurred_at": occurred_at}
         body = dump_json({"data": {**data, "payload": payload}})
-        start_trace = trace_of_derived.get()
-        trace = None if start_trace is None else start_trace(event_type, identity)
-        return cls(identity, event_type, body, arrived_by, delay=delay, trace=trace)
+        return cls(identity, event_type, body, arrived_by, delay=delay).traced()
+
+    def traced(self) -> "NewEvent":
+        """Return an event with a trace of its own, where traces are on and it is sampled."""
+        start = trace_in_run.get() or next(reversed(traces_of_process), None)
+        return self if start is None else self._replace(trace=start(self.type, self.identity, self.arrived_by))
 
     @classmethod
     def from_envelope(

@@ -127,7 +127,11 @@ async def heal(
     Raises:
         redis.exceptions.RedisError: it is not known which are stored. Healing them again is harmless.
     """
-    packed = (pack_event(each.event, store.encryption, attempts=(each.first_at, each.last_at)) for each in events)
+    arrivals = [each.event.traced() if act else each.event for each in events]
+    packed = (
+        pack_event(arrival, store.encryption, attempts=(each.first_at, each.last_at))
+        for arrival, each in zip(arrivals, events, strict=True)
+    )
     answers = await store.run("heal", int(retention * 1000), int(act), *packed)
     told = [(verdict.decode(), event_id.decode()) for verdict, event_id in answers]
     if act and (healed := sum(1 for verdict, _ in told if verdict == "healed")):

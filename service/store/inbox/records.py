@@ -45,7 +45,7 @@ class EventRecord:
     was done to it from outside. Until `leased_until` a worker has it. `imported` says that its past lies elsewhere.
     `damaged` names fields that cannot be read, and unreadable handlers.
     `blocked` holds, by handler, where it blocked the event loop of a worker until the lease ended. `trace` is the
-    `traceparent` of its trace.
+    `traceparent` of its trace, and behind a space the `tracestate`.
     """
 
     id: str

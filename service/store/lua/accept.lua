@@ -7,7 +7,7 @@
 -- Keys:   those of record, of consent and of message_state, <ns>:content:<identity>
 -- ARGV:   for each event: packed, with more = {delay (ms until it is due), remember (ms for which the identity stands for this
 --         event; else as long as the record exists), words as for record_consent, message as for merge_message, trace (its
---         traceparent)}
+--         traceparent, and behind a space its tracestate)}
 -- Answer: for each event: {'accepted' | 'duplicate' | 'cancelled', id}
 -- Cost:   O(events × log queue)
 
