@@ -1,12 +1,11 @@
-"""The cost of traces: CPU of an ingress and a worker with them, beside the same without, in short blocks by turns."""
+"""The cost of traces: CPU of an ingress and a worker with them, beside the same without, in short blocks."""
 
 import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
-from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -29,24 +28,21 @@ _SAMPLERS: dict[str, dict[str, str]] = {
     NONE: {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0"},
     ALL: {"OTEL_TRACES_SAMPLER": "parentbased_always_on"},
 }
-BLOCK, ROUNDS, WARM_UP = 320, 100, 5
+BLOCK, ROUNDS, WARM_UP = 320, 60, 3
 """Events of a block, blocks of each process that count, and those before."""
 
 Blocks = dict[str, list[float]]
 """By process the CPU of an event (µs), block by block."""
 Measure = Callable[[list[bytes]], float]
 """Returns the CPU (s) that a process took for a block."""
+Opened = Callable[[Stack, RedisServer, Scale], AbstractContextManager[Measure]]
 
 
 def run(scale: Scale) -> Result:
     """Measure the ingress, then the worker."""
-    with _collector() as url, redis_server(scale.folder) as redis:
+    with _collector() as url:
         stacks = [_stack(name, variables, url) for name, variables in _SAMPLERS.items()]
-        sides = {
-            "ingress": _by_turns(stacks, scale, partial(_receiving, redis=redis, scale=scale)),
-            "worker": _by_turns(stacks, scale, partial(_handling, redis=redis, scale=scale)),
-        }
-    return _result(sides)
+        return _result({"ingress": _by_turns(stacks, scale, _receiving), "worker": _by_turns(stacks, scale, _handling)})
 
 
 def _stack(name: str, variables: dict[str, str], url: str) -> Stack:
@@ -56,10 +52,11 @@ def _stack(name: str, variables: dict[str, str], url: str) -> Stack:
     return replace(RINGBACK_STACK, name=name, variables={**RINGBACK_STACK.variables, **own, **on})
 
 
-def _by_turns(stacks: list[Stack], scale: Scale, opened: Callable[[Stack], Any]) -> Blocks:
+def _by_turns(stacks: list[Stack], scale: Scale, opened: Opened) -> Blocks:
     warm_up, rounds = (1, 2) if scale.quick else (WARM_UP, ROUNDS)
     with ExitStack() as running:
-        measures: dict[str, Measure] = {each.name: running.enter_context(opened(each)) for each in stacks}
+        redis = running.enter_context(redis_server(scale.folder))
+        measures = {each.name: running.enter_context(opened(each, redis, scale)) for each in stacks}
         blocks: Blocks = {name: [] for name in measures}
         for turn in range(warm_up + rounds):
             for name in measures if turn % 2 else reversed(measures):

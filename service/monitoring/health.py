@@ -19,7 +19,7 @@ from starlette.routing import Route
 from service.store.connection import address_of
 from service.store.inbox.audit import totals
 from service.store.inbox.healing import HealState, state_of
-from service.store.inbox.maintenance import memory, queue
+from service.store.inbox.maintenance import Queue, memory, queue
 from service.store.permissions import Needs
 from service.store.server_checks import replicas_of, trouble_working
 from service.store.store import Store
@@ -79,12 +79,12 @@ class _Deployment(Collector):
         gauges: Iterable[tuple[str, str, float]],
         states: Mapping[str, int] | None = None,
         healed: int = 0,
-        turns: Mapping[str, int] | None = None,
+        queued: Queue | None = None,
     ) -> None:
         self._gauges = gauges
         self._states = states
         self._healed = healed
-        self._turns = turns or {}
+        self._queued = queued
 
     def collect(self) -> Iterator[Metric]:
         """Yield the gauges."""
@@ -97,11 +97,28 @@ class _Deployment(Collector):
             for state in ("open", "done", "ignored", "dead"):
                 events.add_metric([state], self._states[state])
             yield events
-            meaning = f"Events that wait for an earlier one of the same key, by handler. {_ANY}"
-            waiting = GaugeMetricFamily("ringback_order_waiting_events", meaning, labels=["handler"])
-            for handler, number in self._turns.items():
-                waiting.add_metric([handler], number)
-            yield waiting
+        if self._queued is not None:
+            queued = self._queued
+            yield _by_handler(
+                "ringback_order_waiting_events", "Events that wait for an earlier one of the same key.", queued.turns
+            )
+            yield _by_handler(
+                "ringback_handler_backlog_events",
+                "Events that a handler ran for, or was held for, and has not ended.",
+                {name: each.events for name, each in queued.backlogs.items()},
+            )
+            yield _by_handler(
+                "ringback_handler_backlog_age_seconds",
+                "Time since a handler left the first of these events open.",
+                {name: each.age for name, each in queued.backlogs.items()},
+            )
+
+
+def _by_handler(name: str, meaning: str, numbers: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, f"{meaning} {_ANY}", labels=["handler"])
+    for handler, number in numbers.items():
+        family.add_metric([handler], number)
+    return family
 
 
 class _Both(CollectorRegistry):
@@ -145,7 +162,7 @@ async def _deployment(store: Store) -> _Deployment:
     gauges += _healing_gauges(healing)
     told = [(name, f"{meaning} {_ANY}", value) for name, meaning, value in gauges]
     healed = healing.healed if healing is not None else 0
-    return _Deployment([(*answers, 1), *told], asdict(counted.counters), healed, queued.turns)
+    return _Deployment([(*answers, 1), *told], asdict(counted.counters), healed, queued)
 
 
 def _healing_gauges(healing: HealState | None) -> list[tuple[str, str, float]]:

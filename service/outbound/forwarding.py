@@ -8,7 +8,7 @@ from service.store.facts import remembered
 from service.store.inbox import accept
 
 _PARENT, _STATE = re.compile(r"[0-9a-f-]{55,60}"), re.compile(r"[!-~]+( [!-~]+)*")
-"""What a header may hold, whatever Redis returns."""
+"""The characters of a header. Redis may return others."""
 
 
 async def original_of(ctx: Context, event_id: str) -> tuple[bytes, Mapping[str, str]] | None:

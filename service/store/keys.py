@@ -32,6 +32,8 @@ class Keys:
     | `<ns>:unkeyed` | sorted set | ids of events whose place in order is not known yet, by their sequence |
     | `<ns>:lane:<digest>` | sorted set | open events of one key and handler by their sequence, the begun one first |
     | `<ns>:waiting_turn:<handler>` | sorted set | ids of events that wait for an earlier one, by their sequence |
+    | `<ns>:backlog` | set | names of handlers that have left an event open |
+    | `<ns>:backlog:<handler>` | sorted set | ids of the events that a handler left open, by the time of that (ms) |
     | `<ns>:events` | sorted set | all event ids by the time of acceptance (ms) |
     | `<ns>:minute:<minute>` | string | digests of the types and numbers among the events accepted in that minute |
     | `<ns>:ended`, `<ns>:dead` | sorted set | ids of ended and of dead events by the time of their end (ms) |

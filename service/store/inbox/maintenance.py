@@ -22,12 +22,21 @@ ENOUGH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """The number of events that a handler has left open, after a run or held. `age` is seconds since the first."""
+
+    events: int
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
 class Queue:
     """The length of the queue, how many events wait for a worker, and for how long the first one does.
 
     `age` is seconds since the earliest due time, or 0 where nothing is due. The events of a worker whose event loop is
     blocked count as due since then. `blocked_workers` is the number of such workers, `workers` that of all live ones.
-    `turns` are the numbers of events that wait for an earlier one of the same key, by handler.
+    `turns` are the numbers of events that wait for an earlier one of the same key, by handler. `backlogs` are the
+    events that each handler has left open.
     """
 
     length: int
@@ -36,6 +45,7 @@ class Queue:
     blocked_workers: int
     workers: int = 0
     turns: Mapping[str, int] = field(default_factory=dict)
+    backlogs: Mapping[str, Backlog] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +132,13 @@ async def sweep(store: Store, *, first: int) -> int:
 
 async def queue(store: Store) -> Queue:
     """Return the numbers of the queue at one moment."""
-    length, due, age, blocked, workers, turns = await store.run("queue")
+    length, due, age, blocked, workers, turns, left_open = await store.run("queue")
     waiting = {name.decode(): number for name, number in zip(turns[::2], turns[1::2], strict=True)}
-    return Queue(length, due, age / 1000, blocked, workers, waiting)
+    backlogs = {
+        name.decode(): Backlog(number, since / 1000)
+        for name, number, since in zip(left_open[::3], left_open[1::3], left_open[2::3], strict=True)
+    }
+    return Queue(length, due, age / 1000, blocked, workers, waiting, backlogs)
 
 
 async def blocked_workers(store: Store) -> list[str]:

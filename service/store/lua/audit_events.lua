@@ -1,6 +1,6 @@
 -- audit_events: is each event in the state, and in the places, that its record adds up to?
 --
--- requires: handlers
+-- requires: backlog handlers
 -- Keys:   those of settle, <ns>:events; none is written
 -- ARGV:   ids (at most 500; the server does nothing else meanwhile)
 -- Answer: for each id {state, finding, finding …}: state = what the record adds up to, '' where there is none; findings = in
@@ -13,13 +13,14 @@
 local function compare(id)
   local event = event_key(id)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned')
-  local state, due = 'open', f[5]
+  local state, due, is_settled, left_open, _ = 'open', f[5], false, nil, nil
   if f[7] then
     state, due = f[1], nil
   elseif f[2] and (f[1] == 'open' or (tonumber(f[3]) or 0) > now) then
     due = f[3]
   elseif f[4] then
-    state, due = combined_state(event, names_of(f[4]))
+    state, due, _, left_open = combined_state(event, names_of(f[4]))
+    is_settled = true
   end
   due = due and math.max(tonumber(due), tonumber(f[6]))
   local score, answer = redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id), { state }
@@ -35,6 +36,14 @@ local function compare(id)
   belongs(state == 'dead', redis.call('ZSCORE', ns .. ':dead', id), 'the index of dead events')
   if state == 'open' and score and tonumber(score) ~= due then
     append(answer, 'it is due in the queue at ' .. score .. ' ms, though by its record at ' .. due .. ' ms')
+  end
+  -- While it is leased, its handlers have their places of before.
+  for _, name in ipairs(is_settled and names_of(f[4]) or {}) do
+    local should = false
+    for _, open in ipairs(left_open or {}) do should = should or open == name end
+    local is = redis.call('ZSCORE', backlog_key(name), id)
+    if should and not is then append(answer, 'it is not in the backlog of ' .. name .. ', which left it open') end
+    if is and not should then append(answer, 'it is in the backlog of ' .. name .. ', which did not leave it open') end
   end
   return answer
 end

@@ -1,7 +1,7 @@
 -- repair: put events where their records say they belong. Entries of the indexes without a record are
 -- removed: an acceptance, or an end, failed half-way. An unreadable record stays unchanged.
 --
--- requires: causes changes handlers settle
+-- requires: backlog causes changes handlers settle
 -- Keys:   those of settle, <ns>:events
 -- ARGV:   ids (at most 100)
 -- Answer: how many were put right
@@ -9,6 +9,8 @@
 local function repair_event(id)
   local event = event_key(id)
   local f = redis.call('HMGET', event, 'received_at', 'body', 'ended_at')
+  -- Those that left it open enter again with its settlement.
+  leave_backlogs(id)
   local received_at, ended_at, state = tonumber(f[1]) or now, tonumber(f[3]) or now, nil
   if redis.call('EXISTS', event) == 0 then
     dequeue(ns .. ':' .. id)

@@ -1,5 +1,6 @@
 -- handlers: reads the records of an event's handlers, one by one and together.
 --
+-- requires: backlog
 -- Keys:   <ns>:event:<id>; none is written
 -- Cost:   O(handlers of the event)
 local UNREADABLE = 'unreadable'
@@ -35,22 +36,26 @@ local function handlers_of(event)
 end
 
 -- combine_states(fields, handlers): the state that handlers' records (JSON) add up to. For an open event also its earliest
--- due time, and the handlers that a block holds, by their fields.
+-- due time. Then the handlers that a block holds, by their fields. Then the names of those that left it open (nil for none).
 local function combine_states(fields, handlers)
-  local due, dead, parked
+  local due, dead, parked, left_open
   for i, known in ipairs(handlers) do
     local handler = handler_of(known)
     if handler.state == 'dead' then
       dead = true
     elseif handler.state ~= 'done' then
       due = math.min(due or math.huge, handler.due or 0)
+      if is_left_open(handler) then
+        left_open = left_open or {}
+        left_open[#left_open + 1] = fields[i]:sub(3)
+      end
       if handler.blocked_by then
         parked = parked or {}
         parked[fields[i]] = handler
       end
     end
   end
-  if due then return 'open', due, parked end
+  if due then return 'open', due, parked, left_open end
   return dead and 'dead' or 'done'
 end
 

@@ -1,7 +1,7 @@
 -- quarantine_record(id): end an event whose record is damaged, alone. Its readable parts stay. A handler that had not ended
 -- is dead, for a person to look at and to retry. A value that is no record is moved to <ns>:damaged:<id>.
 --
--- requires: handlers settle
+-- requires: backlog handlers settle
 -- Keys:   those of settle, <ns>:damaged:<id>
 -- Cost:   O(handlers of the event + log queue)
 local DAMAGED_IS_KEPT = 30 * 86400000
@@ -18,7 +18,8 @@ local function quarantine_record(id)
     local stored = redis.call('HGET', event, name)
     if not stored or type(default) == 'number' and not tonumber(stored) then redis.call('HSET', event, name, default) end
   end
-  redis.call('HDEL', event, 'lease', 'lease_until', 'alone', 'lapses')
+  redis.call('HDEL', event, 'lease', 'lease_until', 'alone', 'lapses', 'backlog')
+  leave_backlogs(id)
   local names = { unpack(handlers_of(event)) }
   -- Where the list cannot be read, they are those that the record has fields of.
   for _, field in ipairs(#names == 0 and redis.call('HKEYS', event) or {}) do

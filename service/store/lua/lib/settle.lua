@@ -1,11 +1,11 @@
 -- settle(id): the one place where an event's state, its place in the queue and the counters are computed. It reads nothing
 -- but the record. Every script that changes a record ends here, so that they cannot disagree.
 --
--- requires: causes changes handlers order orderings
--- Keys:   those of causes, changes and order, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
+-- requires: backlog causes changes handlers order orderings
+-- Keys:   those of backlog, causes, changes and order, <ns>:event:<id>, <ns>:block:<name>, <ns>:parked:<name>
 -- Answer: the state: open, done, ignored or dead
 -- Cost:   O(handlers of the event + log queue)
-local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by', 'order' }
+local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by', 'order', 'backlog' }
 local wake
 
 -- unparked: a parked handler's record that lets it run again
@@ -37,6 +37,23 @@ local function park(id, received_at, parked, blocked_by, fields)
     end
   end
   return freed
+end
+
+-- keep_backlog: list an event with the handlers that left it open, and with no others. `known` is the field of its record.
+local function keep_backlog(id, left_open, known, fields)
+  local names, is_open = table.concat(left_open, '\n'), {}
+  for _, name in ipairs(left_open) do is_open[name] = true end
+  for name in known:gmatch('[^\n]+') do
+    if not is_open[name] then redis.call('ZREM', backlog_key(name), id) end
+  end
+  if names ~= '' and names ~= known then append(fields, 'backlog', names) end
+  afterwards[#afterwards + 1] = function()
+    if names == '' then redis.call('HDEL', event_key(id), 'backlog') end
+    for _, name in ipairs(left_open) do
+      redis.call('SADD', ns .. ':backlog', name)
+      redis.call('ZADD', backlog_key(name), 'NX', now, id)
+    end
+  end
 end
 
 -- read_settled: the fields of SETTLED of a record. Its collected changes are written before.
@@ -83,11 +100,12 @@ local function collect_settlement(id, f, results, given_back, quietly)
   if before and (before == 'accepted' or not counters()[before]) then
     before, fields[#fields + 1], fields[#fields + 2] = 'open', 'state', 'open'
   end
-  local after, score, parked = 'open', tonumber(f[5]) or now, nil
+  local after, score, parked, left_open = 'open', tonumber(f[5]) or now, nil, nil
   if f[2] and not given_back and (tonumber(f[3]) or 0) > now then
     score = tonumber(f[3])
   elseif f[4] then
-    after, score, parked = combined_state(event, names_of(f[4]), results)
+    after, score, parked, left_open = combined_state(event, names_of(f[4]), results)
+    if left_open or f[10] then keep_backlog(id, left_open or {}, f[10] or '', fields) end
     if (parked or f[8]) and park(id, received_at, parked, f[8], fields) then score = math.min(score, now) end
   end
   if after == 'open' then
