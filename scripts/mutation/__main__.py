@@ -85,9 +85,9 @@ def report(jobs: list[Job], results: dict[int, str], texts: dict[str, bytes]) ->
     """Print survivors and figures. Return whether enough mutants are killed, and the controls passed."""
     known, counts = explained(), Counter[str]()
     for job in jobs:
-        result = results.get(job.number, "broken")
+        result = results.get(job.number, "not run")
         if job.mutant is None:
-            counts["controls passed" if result == "survived" else "controls failed"] += 1
+            counts[{"survived": "controls passed", "not run": result}.get(result, "controls failed")] += 1
             continue
         lines = job.mutant.lines(texts[job.mutant.file])
         if result == "survived":
@@ -100,7 +100,12 @@ def report(jobs: list[Job], results: dict[int, str], texts: dict[str, bytes]) ->
     noticed = counts["killed"] + counts["stopped"] + counts["explained"]
     judged = noticed + counts["survived"]
     print(f"score {noticed / judged:.1%} of {judged}" if judged else "no mutant was run")
-    return judged > 0 and noticed / judged >= FLOOR and not counts["controls failed"] + counts["broken"]
+    return judged > 0 and noticed / judged >= FLOOR and not _unjudged(counts)
+
+
+def _unjudged(counts: Counter[str]) -> int:
+    """Return how many runs say nothing about the tests, or against the runs themselves."""
+    return counts["controls failed"] + counts["broken"] + counts["not run"]
 
 
 def main(arguments: list[str]) -> int:

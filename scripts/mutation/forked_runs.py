@@ -22,6 +22,7 @@ import pytest
 
 from scripts.mutation.applying import Imported
 from scripts.mutation.mutants import Mutant
+from service.processes.parent_death import end_with_parent
 from tests import waiting
 
 WAIT = 45.0
@@ -95,16 +96,18 @@ class Runner:
         started = False
         while len(running) < processes and (job := next(jobs, None)):
             started = True
+            parent = os.getpid()
             if (process := os.fork()) == 0:
-                self._run(job)
+                self._run(job, parent)
             running[process] = Fork(job, time.monotonic())
         return started
 
-    def _run(self, job: Job) -> None:
+    def _run(self, job: Job, parent: int) -> None:
         """Run the tests of a job in this fork, and end it."""
         code = 2
         try:
             os.setsid()
+            end_with_parent(parent)
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
             os.dup2(1, 2)
             (folder := self.base / str(job.number)).mkdir()
