@@ -131,7 +131,7 @@ class Effect:
         return TelnyxResponse(kept.status, {"content-type": kept.content_type} if kept.content_type else {}, kept.body)
 
     async def _request(self, entry: Entry, *, again: bool) -> TelnyxResponse | None:
-        await self.run.acquire(self.call)
+        clear = await self.run.acquire(self.call)
         # The stored bytes go, whatever this run would say now: under one key Telnyx takes one request only.
         intended = entry if again else self.ledger.intended(entry, self.call)
         uncertain = entry.version == 0 and self.run.lease.uncertain and not self.call.repeatable
@@ -147,7 +147,7 @@ class Effect:
         request, answer = await self._sent(intended)
         if answer is None:
             raise await self._unanswered(intended, request, sent_at, again=again)
-        return await self._answered(intended, answer, sent_at, again=again)
+        return await self._answered(intended, answer, sent_at, again=again, clear=clear)
 
     async def _not_sent(self, entry: Entry, refused: NotAllowed) -> TelnyxResponse:
         """Answer that it may not be sent. An unconfirmed request is looked up at Telnyx, and never repeated."""
@@ -181,14 +181,16 @@ class Effect:
                 self.ledger.withdraw(entry)
             raise
 
-    async def _answered(self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool) -> TelnyxResponse:
+    async def _answered(
+        self, entry: Entry, answer: TelnyxResponse, sent_at: int, *, again: bool, clear: bool
+    ) -> TelnyxResponse:
         """Keep an answer, and give it to the handler or end the run as it asks."""
         outcome = effect_rules.outcome_of(self.call, answer, again=again)
         self.metrics.ended(self.call, outcome, again=again)
         if outcome == "done" and answer.status == 404:
             answer = lookups.gone(self.call)
         state = await self._keep(entry, outcome, answer, sent_at)
-        account = await self.run.report(self.call, answer)
+        account = await self.run.report(self.call, answer, clear=clear)
         if outcome == "done" or state in ("refused", "gone"):
             return answer
         refusal = account or classify_response(
@@ -233,9 +235,9 @@ class Effect:
     async def _read(self, path: str) -> TelnyxResponse:
         """Read at Telnyx. A read that fails proves nothing, and the handler comes back for it."""
         reading = Call("GET", path.partition("?")[0])
-        await self.run.acquire(reading)
+        clear = await self.run.acquire(reading)
         answer = await self.sender.get(self.original, path)
-        account = await self.run.report(reading, answer)
+        account = await self.run.report(reading, answer, clear=clear)
         if answer is None:
             raise self.run.interrupt(unreachable("while looking up what became of a request"))
         refusal = account or classify_response(answer, is_send=False)

@@ -113,13 +113,14 @@ class Gate:
     metrics: GateMetrics = field(default_factory=GateMetrics)
     notify: Callable[[BlockSignal], Awaitable[None]] | None = None
 
-    async def acquire(self, call: Call, *, event_id: str, returning: bool) -> errors.Refusal | None:
-        """Return None once a call may go, after at most two seconds, or the refusal that its handler ends in.
+    async def acquire(self, call: Call, *, event_id: str, returning: bool) -> errors.Refusal | Granted:
+        """Return the permission once a call may go, or the refusal that its handler ends in: within two seconds.
 
         `returning` says that the handler was deferred before, so that its turn has come. The refusal is of kind `held`,
         with the block that parks it, or `later`, with the seconds until its turn.
         """
         began, asked = time.monotonic(), self.request(call, event_id=event_id, returning=returning)
+        granted = Granted(0.0)
         for _ in range(MAX_SLOTS):
             asked_at = time.monotonic()
             try:
@@ -130,23 +131,24 @@ class Gate:
                 return errors.Refusal("later", "redis_unavailable", detail, REDIS_PAUSE)
             if not isinstance(answer, Granted):
                 return self.refusal(call, answer)
+            granted = answer
             await asyncio.sleep(answer.wait)
             if call.product is None or time.monotonic() - asked_at - answer.wait <= GOOD_FOR:
                 break
             asked = replace(asked, requeued=True, unused=answer.slot)
         self.metrics.waited(call.product, time.monotonic() - began)
-        return None
+        return granted
 
     async def report(
         self, call: Call, answer: errors.TelnyxResponse | None, *, event_id: str, clear: bool = False
     ) -> errors.Refusal | None:
         """Report an answer (None: there was none), and return a refusal of the account with the block that it opens.
 
-        `clear` says that no block and no failure was known right before a read: its success then changes nothing.
+        `clear` says that no block, no failure and no limit was known right before: a success then changes nothing.
         """
         refusal = _account_refusal(call, answer)
         report = _call_report(call, answer, refusal)
-        if clear and report.alive and not any(each.outcome == "fails" for each in report.signals):
+        if clear and not report.is_news(self.settings.limits.of(call.product)):
             return refusal
         try:
             # Shielded like `acquire`. Other workers need the report even if this handler was cancelled.
@@ -170,7 +172,7 @@ class Gate:
             event_id=event_id,
             blocks=list(blocks_of(call).values()),
             product=call.product,
-            limit=getattr(self.settings.limits, call.product) if call.product else 0.0,
+            limit=self.settings.limits.of(call.product),
             requeued=returning,
             max_wait=TIMEOUT,
             probe_timeout=PROBE_TIMEOUT,

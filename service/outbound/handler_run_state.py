@@ -102,16 +102,17 @@ class Run:
         """Whether a read of Telnyx need not ask the gate, nor report a success."""
         return time.monotonic() < self.clear_until
 
-    async def acquire(self, call: Call) -> None:
-        """Wait until the gate lets a call go.
+    async def acquire(self, call: Call) -> bool:
+        """Wait until the gate lets a call go. Return whether a success has nothing to report.
 
         Raises:
             HandlerEnded, LeaseLost, Interrupted: it may not go.
         """
-        refusal = await self.gate.acquire(call, event_id=self.event_id, returning=self.returning)
+        answer = await self.gate.acquire(call, event_id=self.event_id, returning=self.returning)
         self.check()
-        if refusal is not None:
-            raise self.interrupt(refusal)
+        if isinstance(answer, Refusal):
+            raise self.interrupt(answer)
+        return answer.calm
 
     async def report(self, call: Call, answer: TelnyxResponse | None, *, clear: bool = False) -> Refusal | None:
         """Report an answer to the gate. See `Gate.report`."""

@@ -75,7 +75,7 @@ class EffectTransport(httpx.AsyncBaseTransport):
         """Read: that changes nothing, so that only a block of all work parks it."""
         clear = run.gate_is_open
         if not clear:
-            await run.acquire(call)
+            clear = await run.acquire(call)
         try:
             answer = await self._sender.read(request)
         except httpx.LocalProtocolError:

@@ -49,7 +49,8 @@ class Way:
         self.told.append(notice)
 
     async def admit(self, call: Call, event_id: str = "asking") -> Refusal | None:
-        return await self.gate.acquire(call, event_id=event_id, returning=False)
+        answer = await self.gate.acquire(call, event_id=event_id, returning=False)
+        return answer if isinstance(answer, Refusal) else None
 
     async def goes(self, call: Call, event_id: str = "asking") -> bool:
         return await self.admit(call, event_id) is None

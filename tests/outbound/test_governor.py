@@ -141,7 +141,7 @@ def test_a_reset_that_is_a_time_of_day_blocks_nobody(stack: Stack) -> None:
         await gate.report(sms(), TelnyxResponse(200, headers), event_id="e")
         return await gate.acquire(sms(), event_id="e", returning=False)
 
-    assert at_gate(stack, work) is None
+    assert isinstance(at_gate(stack, work), Granted)
 
 
 def test_a_call_waits_for_its_slot_and_one_without_a_product_for_none(stack: Stack) -> None:
@@ -149,25 +149,25 @@ def test_a_call_waits_for_its_slot_and_one_without_a_product_for_none(stack: Sta
         loop = asyncio.get_running_loop()
 
         async def wait() -> float:
-            assert await gate.acquire(sms(), event_id="e", returning=False) is None
+            assert isinstance(await gate.acquire(sms(), event_id="e", returning=False), Granted)
             return loop.time()
 
         began = loop.time()
         waited = [each - began for each in await asyncio.gather(wait(), wait(), wait())]
         read = Call("GET", "/messages/1")
         for _ in range(20):
-            assert await gate.acquire(read, event_id="e", returning=False) is None
+            assert isinstance(await gate.acquire(read, event_id="e", returning=False), Granted)
         return sorted(waited), await gate.acquire(sms(), event_id="e", returning=False)
 
-    waited, refusal = at_gate(stack, work, sms=2)
+    waited, last = at_gate(stack, work, sms=2)
     assert waited[1] < 0.5
     assert 1.0 <= waited[2] < 1.5
-    assert refusal is None
+    assert isinstance(last, Granted)
 
 
 def test_a_call_that_would_wait_too_long_is_later_with_the_seconds_until_its_turn(stack: Stack) -> None:
     async def work(gate: Gate) -> Any:
-        assert await gate.acquire(sms(), event_id="e", returning=False) is None
+        assert isinstance(await gate.acquire(sms(), event_id="e", returning=False), Granted)
         return await gate.acquire(sms(), event_id="e", returning=False)
 
     refusal = at_gate(stack, work, sms=0.1)
@@ -180,7 +180,7 @@ def test_what_follows_a_call_that_was_late_keeps_its_distance(stack: Stack) -> N
         loop, went = asyncio.get_running_loop(), []
         loop.call_later(1.1, time.sleep, 0.4)
         for _ in range(3):
-            assert await gate.acquire(sms(), event_id="e", returning=False) is None
+            assert isinstance(await gate.acquire(sms(), event_id="e", returning=False), Granted)
             went.append(loop.time())
         return went
 

@@ -32,10 +32,14 @@ class AdmissionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """Permission to go in this slot, in `wait` seconds."""
+    """Permission to go in this slot, in `wait` seconds.
+
+    `calm`: no block, no failure and no limit of Telnyx's is known. Then a success has nothing to report.
+    """
 
     wait: float
     slot: bytes = field(default=b"", compare=False)
+    calm: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,11 @@ class CallReport:
     limit_lasts: int = 0
     longest_pause: int = 0
 
+    def is_news(self, limit: float) -> bool:
+        """Return whether it has a failure, a pause, or a limit below this one of ours."""
+        fails = any(each.outcome == "fails" for each in self.signals)
+        return not self.alive or fails or self.limited or bool(self.wait) or (self.limit or limit) < limit
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -129,7 +138,9 @@ def parse_admission(answer: Sequence[Any], encryption: Sealer) -> Granted | Defe
     if answer[0] == b"blocked":
         block, detail, advice = (each.decode() for each in answer[1:])
         return Blocked(block, encryption.open_text(detail, detail_place(block)), advice)
-    return Granted(answer[1] / 1000, answer[2]) if answer[0] == b"granted" else Deferred(answer[1] / 1000)
+    if answer[0] == b"granted":
+        return Granted(answer[1] / 1000, answer[2], calm=answer[-1] == b"1")
+    return Deferred(answer[1] / 1000)
 
 
 async def report(store: Store, event_id: str, heard: CallReport) -> Changed:

@@ -173,14 +173,15 @@ def _state(answer: Sequence[Any], encryption: Sealer) -> RecipientState:
 
 
 def _preflight(answer: Sequence[Any], encryption: Sealer) -> Preflight:
-    known, out, missing, room, admission = answer
+    known, out, missing, room, looked_ahead = answer
+    admission = rate_limits.parse_admission(looked_ahead, encryption) if looked_ahead else None
     return Preflight(
         known=known == 1,
         opted_out=out == 1,
         consent_missing=tuple(each.decode() for each in missing),
         room=rate_limits.parse_room(room) if room else None,
-        admission=rate_limits.parse_admission(admission, encryption) if admission else None,
-        clear=bool(admission) and admission[0] == b"granted" and admission[2] == b"1",
+        admission=admission,
+        clear=isinstance(admission, rate_limits.Granted) and admission.calm,
     )
 
 

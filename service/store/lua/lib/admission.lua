@@ -58,10 +58,10 @@ local function next_slot(slots, asked, before, blocked_until, most, window, now)
 end
 
 -- find_slot: {'granted', ms until the slot, slot} or {'deferred', ms}. The former comes with the list to note the slot in and
--- for how long (ms). `before` others are to send first.
+-- for how long (ms). The last is whether Telnyx has named a limit or refused for one. `before` others are to send first.
 local function find_slot(asked, before, now)
   local bucket, slots = ns .. ':bucket:' .. asked.product, ns .. ':slots:' .. asked.product
-  local f = redis.call('HMGET', bucket, 'blocked_until', 'reported_limit', 'reported_until', 'last_new', 'last_requeued')
+  local f = redis.call('HMGET', bucket, 'blocked_until', 'reported_limit', 'reported_until', 'last_new', 'last_requeued', 'refusals')
   local blocked_until, last_new, last_requeued = tonumber(f[1] or 0), tonumber(f[4] or 0), tonumber(f[5] or 0)
   -- Nobody is blocked for longer than that: the server's clock was put back.
   if blocked_until > now + MAX_BLOCK then blocked_until = 0 end
@@ -72,7 +72,8 @@ local function find_slot(asked, before, now)
   -- A line may be longer than its members: some will never come back.
   local others_first = not asked.requeued and in_demand and math.max(last_new, last_requeued) > slot
   if slot <= now + asked.max_wait and not others_first then
-    return { 'granted', math.ceil(slot - now), string.format('%.3f', slot) }, slots, math.ceil(asked.max_wait + 2 * window)
+    return { 'granted', math.ceil(slot - now), string.format('%.3f', slot) }, slots, math.ceil(asked.max_wait + 2 * window),
+      limit < asked.limit or f[6]
   end
   -- The end of the line. Nobody is sent further than the longest line, so that a limit that was raised soon counts for all.
   local place = math.min(math.max(asked.requeued and last_requeued or last_new, slot) + window / most, now + MAX_LINE)
