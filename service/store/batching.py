@@ -54,7 +54,8 @@ class Batcher(Generic[Item, Answer]):
     """Commits items in batches.
 
     A batch that fails with one of `passing` is tried again for `patience` seconds, as long as somebody waits.
-    So `commit` must be repeatable. Any other error goes to those who wait. A batch has at most `most` items.
+    So `commit` must be repeatable. Any other error goes to those who wait. A batch has at most `most` items. Small
+    batches leave at least `interval` seconds apart.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Batcher(Generic[Item, Answer]):
         timeout: float = math.inf,
         patience: float = math.inf,
         most: int = MAX_ITEMS,
+        interval: float = 0.0,
     ) -> None:
         self._commit = commit
         self._passing = passing
@@ -73,6 +75,8 @@ class Batcher(Generic[Item, Answer]):
         self._timeout = timeout
         self._patience = patience
         self._most = most
+        self._interval = interval
+        self._next_at = -math.inf  # when a small batch may leave (monotonic seconds)
         self._waiting: deque[_Waiter[Item, Answer]] = deque()
         self._in_flight: list[_Waiter[Item, Answer]] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -115,13 +119,21 @@ class Batcher(Generic[Item, Answer]):
 
     async def _flush(self) -> None:
         try:
-            while batch := self._next_batch():
-                self._in_flight = batch
+            while self._waiting:
+                await self._await_company()
+                self._in_flight = batch = self._next_batch()
                 await self._commit_patiently(batch)
                 check_cancelled()
             self._in_flight = []
         finally:
             self._flushing = None
+
+    async def _await_company(self) -> None:
+        """Wait until `interval` seconds after the batch before, unless enough wait already."""
+        wait = self._next_at - time.monotonic()
+        if wait > 0 and len(self._waiting) < self._most // 4:
+            await asyncio.sleep(wait)
+        self._next_at = time.monotonic() + self._interval
 
     def _end_waiting(self) -> None:
         """End the waiting of those whose time is over, and wait for the next one."""

@@ -23,7 +23,7 @@ from service.routing import Router
 from service.security.masking import describe_error
 from service.settings import Settings
 from service.store.batching import Batcher
-from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, finish
+from service.store.inbox.leases import FINISH_INTERVAL, FINISHED_AT_ONCE, HandlerResults, finish
 from service.store.inbox.workers import WorkerSign, forget_worker
 from service.store.store import Store
 from service.subscription import Lifespan
@@ -83,16 +83,23 @@ async def open_processor(
         stack.callback(renewer.end)
         states = await _opened_lifespans(stack, router, watch)
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
-        finishing = _finishing(store, settings)
+        finishing = _finishing(store, settings, router)
         stack.push_async_callback(finishing.close, within=1.0)
         ordering = Ordering.of(services, store)
         stack.push_async_callback(ordering.close)
         yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry), ordering, _runner(tracing))
 
 
-def _finishing(store: Store, settings: Settings) -> "Batcher[HandlerResults, str]":
-    passing = (RedisError, OSError)
-    return Batcher(partial(finish, store), passing=passing, patience=settings.lease, most=FINISHED_AT_ONCE)
+def _finishing(store: Store, settings: Settings, router: Router) -> "Batcher[HandlerResults, str]":
+    # The next event of a key waits for the result of the one before.
+    interval = 0.0 if ordered_types(router) else FINISH_INTERVAL
+    return Batcher(
+        partial(finish, store),
+        passing=(RedisError, OSError),
+        patience=settings.lease,
+        most=FINISHED_AT_ONCE,
+        interval=interval,
+    )
 
 
 def _opened_tracing(stack: AsyncExitStack) -> "Tracing | None":

@@ -125,3 +125,37 @@ def test_the_next_batch_leaves_before_the_answers_of_the_last_one() -> None:
 
     asyncio.run(asyncio.wait_for(run(), 5))
     assert seen == ["commit a", "commit b c", "answer a", "answer b", "answer c"]
+
+
+def in_batches(*groups: str, interval: float) -> list[str]:
+    """Return the batches in which items leave. Those of one group come in one turn of the loop, groups in two."""
+    batches: list[str] = []
+
+    async def commit(items: Sequence[str]) -> Sequence[str]:
+        batches.append("".join(items))
+        return items
+
+    async def run() -> None:
+        batcher: Batcher[str, str] = Batcher(commit, passing=(), most=8, interval=interval)
+        await batcher.submit("first")
+        answers = []
+        for group in groups:
+            answers += [batcher.submit(item) for item in group]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        await asyncio.gather(*answers)
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+    return batches
+
+
+def test_small_batches_leave_an_interval_apart() -> None:
+    assert in_batches("a", "b", "c", interval=0.05) == ["first", "abc"]
+
+
+def test_without_an_interval_a_batch_leaves_at_once() -> None:
+    assert in_batches("a", "b", "c", interval=0.0) == ["first", "a", "b", "c"]
+
+
+def test_a_batch_with_enough_items_waits_for_no_interval() -> None:
+    assert in_batches("ab", interval=60.0) == ["first", "ab"]

@@ -23,6 +23,9 @@ DRAINING_IS_REMEMBERED = 86_400_000
 FINISHED_AT_ONCE = 64
 """Events that one script finishes: about 2 ms in which the server does nothing else. A full worker has 200 of them."""
 
+FINISH_INTERVAL = 0.003
+"""Seconds between small batches of results. The server writes to disk for each, and a new event waits for that."""
+
 
 class LeaseLost(BaseException):
     """The lease has lapsed or went to another worker: nothing done here may be recorded, nor any effect begun.
