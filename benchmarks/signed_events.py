@@ -95,7 +95,8 @@ def _message(direction: str) -> dict[str, object]:
 
 
 def _phone(event_id: str) -> dict[str, object]:
-    digits = int(event_id.replace("-", ""), 16) % 10_000_000
+    # No exchange of a real number begins with 0 or 1.
+    digits = 2_000_000 + int(event_id.replace("-", ""), 16) % 8_000_000
     return {"phone_number": f"+1312{digits:07d}", "carrier": "T-Mobile USA", "line_type": "Wireless"}
 
 
