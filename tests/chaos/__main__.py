@@ -7,6 +7,7 @@ finding, with the schedule of the faults.
 import argparse
 import math
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -14,9 +15,9 @@ from pathlib import Path
 from tests.chaos.run import run
 from tests.chaos.schedule import KINDS
 
-MOST_FAULTS = 2_500
+MOST_FAULTS = 1_000
 """Faults of a run, where `--between` does not say otherwise."""
-QUIET = 0.75
+QUIET = 0.85
 
 
 def main() -> None:
@@ -30,6 +31,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=400, help="stories a second, at most")
     parser.add_argument("--minutes", type=float, default=math.inf, help="after so long, no further event comes")
     given = parser.parse_args()
+    # An exception, so that every process that was started is stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     between = given.between or max(20, given.events // MOST_FAULTS)
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{given.seed}-"))
     report = run(

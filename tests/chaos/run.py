@@ -54,6 +54,7 @@ class Report:
     events: int = 0
     deliveries: Counter[int] = field(default_factory=Counter)
     strikes: Counter[str] = field(default_factory=Counter)
+    commands: Counter[str] = field(default_factory=Counter)
     restarts: int = 0
     sms: int = 0
     doubled: int = 0
@@ -67,7 +68,8 @@ class Report:
         late = sum("after the 200" in each for each in self.wrong)
         return (
             f"seed {self.seed} ({self.backend}): {self.events} events, {self.strikes.total()} strikes ({kinds}),"
-            f" {self.restarts} restarts, deliveries by answer {dict(self.deliveries)}, {self.sms} SMS,"
+            f" {self.restarts} restarts, commands by exit code {dict(self.commands)},"
+            f" deliveries by answer {dict(self.deliveries)}, {self.sms} SMS,"
             f" {self.doubled} doubled, {lost} lost, {late} intents after a STOP or a delivery,"
             f" {self.seconds:.0f} s, of which {self.drained:.0f} s after the last fault"
         )
@@ -126,7 +128,7 @@ def run(
         _judge(report, fleet, servers, verdict)
         report.drained = time.monotonic() - over
         report.events, report.deliveries, report.strikes = traffic.delivered, traffic.answers, strikes.counts
-        report.restarts = deployment.starts
+        report.restarts, report.commands = deployment.starts, strikes.exits
         report.wrong += [*traffic.trouble, *deployment.unexpected]
     report.seconds = time.monotonic() - began
     return report

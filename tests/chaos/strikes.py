@@ -35,6 +35,8 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
 }
 """What operators do, beside the erasure of a number. Of earlier events, the bodies are pruned."""
 
+KILLED = -signal.SIGKILL
+
 
 @dataclass
 class Strikes:
@@ -45,7 +47,9 @@ class Strikes:
     telnyx: Proxy
     traffic: Traffic
     counts: Counter[str] = field(default_factory=Counter)
-    commands: "list[subprocess.Popen[bytes]]" = field(default_factory=list)
+    commands: "list[tuple[str, subprocess.Popen[bytes]]]" = field(default_factory=list)
+    exits: Counter[str] = field(default_factory=Counter)
+    """How the operators' commands ended, by kind and exit code. Where Redis is away, that is 1."""
     _server_strike: Strike | None = None
     _ends: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
 
@@ -120,25 +124,32 @@ class Strikes:
             )
         else:
             words = COMMANDS[strike.kind]
-        self.commands = [each for each in self.commands if each.poll() is None]
+        self._note_exits()
         environment = {**self.deployment.fleet.environment, "REDIS_URL": self.backend.url().partition("#")[0]}
-        self.commands.append(
-            subprocess.Popen(
-                [*RINGBACK, *words],
-                cwd=self.deployment.fleet.folder,
-                env=clean_environment(**environment),
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
+        process = subprocess.Popen(
+            [*RINGBACK, *words],
+            cwd=self.deployment.fleet.folder,
+            env=clean_environment(**environment),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
+        self.commands.append((strike.kind, process))
 
     def end_commands(self) -> None:
         """Wait for the operators' commands."""
-        for each in self.commands:
+        for _, each in self.commands:
             with suppress(subprocess.TimeoutExpired):
                 each.wait(60)
             each.kill()
             each.wait()
+        self._note_exits()
+
+    def _note_exits(self) -> None:
+        """Count the commands that have ended. One that was used wrongly would prove nothing."""
+        ended = [(kind, each.returncode) for kind, each in self.commands if each.poll() is not None]
+        self.commands = [(kind, each) for kind, each in self.commands if each.returncode is None]
+        self.exits.update(f"{kind} {code}" for kind, code in ended)
+        self.traffic.trouble += [f"{kind} ended with {code}" for kind, code in ended if code not in (0, 1, KILLED)]
 
 
 def _seconds(strike: Strike) -> dict[str, float]:

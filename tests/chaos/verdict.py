@@ -22,9 +22,10 @@ from service.testing.simulator import Simulator
 from tests.chaos.backends import Backend
 from tests.chaos.stories import LANE, Story
 
-OFTEN = 0.25
+OFTEN = 0.5
 """Seconds between two looks at the events that have not been judged."""
-MOST_AT_ONCE = 5_000
+MOST_AT_ONCE = 1_000
+"""Events of one look. An open one is looked at again and again, which costs the server as much as to handle it."""
 
 
 @dataclass(frozen=True, slots=True)
