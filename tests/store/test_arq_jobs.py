@@ -72,3 +72,17 @@ async def test_a_repair_writes_a_job_that_is_missing_from_the_queue(world: World
     await repair(world.store, found)
     assert await world.redis.exists(job_of(world)) == 1
     assert (await audit(world.store)).clean
+
+
+@pytest.mark.anyio
+async def test_only_a_job_that_is_no_event_goes_to_the_quarantine_and_only_once(world: World) -> None:
+    await accepting(EVENT)(world)
+    own, queue = world.keys.job_id(JOB), world.keys.queue
+    assert not await dead_letters.quarantine(world.store, own, "no_event", "It has no event.")
+    await world.redis.zadd(queue, {"foreign": 1})
+    assert await dead_letters.quarantine(world.store, "foreign", "no_event", "It has no event.")
+    assert not await dead_letters.quarantine(world.store, "foreign", "no_event", "It has no event.")
+    assert await world.redis.zrange(queue, 0, -1) == [own.encode()]
+    found = await audit(world.store)
+    assert found.clean
+    assert (found.totals.counters.dead, found.totals.counters.open) == (1, 1)

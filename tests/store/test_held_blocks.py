@@ -5,6 +5,9 @@ from service.outbound.api_call import Call
 from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate, campaign_block, sender_digest
 from service.store.effects import blocks
+from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.inbox.search import EventFilter, search
 from service.store.store import Store
 from tests.outbound.parking import open_by_name
@@ -108,3 +111,18 @@ def test_lifting_it_is_done_once(stack: Stack) -> None:
     assert stack.ask(lambda store: blocks.lift(store, OF_NUMBER)) == 0
     assert stack.ask(lambda store: blocks.lift(store, OF_NUMBER)) is None
     assert may_go(stack)
+
+
+def test_lifting_it_makes_what_it_held_due_at_once(stack: Stack) -> None:
+    hold(stack)
+
+    async def lift(store: Store) -> list[int | None]:
+        await accept(store, [NewEvent("x", "test.x", b"{}", "webhook")])
+        [lease] = (await claim(store, ClaimRequest("w", 1, 60, 10, {"one": ["*"]}))).leases
+        parked = HandlerRecord("parked", due=10**15, blocked_by=OF_NUMBER)
+        await finish(store, [HandlerResults.of(lease, {"one": parked}, release=True)])
+        held = len((await claim(store, ClaimRequest("w", 2, 60, 10, {"one": ["*"]}))).leases)
+        lifted = await blocks.lift(store, OF_NUMBER)
+        return [held, lifted, len((await claim(store, ClaimRequest("w", 3, 60, 10, {"one": ["*"]}))).leases)]
+
+    assert stack.ask(lift) == [0, 1, 1]

@@ -167,6 +167,20 @@ def test_a_worker_that_announced_its_stop_leaves_no_lapse(stack: Stack) -> None:
     assert leases.lapses("x") == 0
 
 
+def test_a_damaged_count_of_lapses_begins_anew(stack: Stack) -> None:
+    leases = Leases(stack)
+    leases.accept("x")
+    leases.claim("first")
+
+    async def mar(store: Store) -> None:
+        await store.redis.hset(store.keys.event("x"), "lapses", "junk")  # type: ignore[misc]
+
+    stack.ask(mar)
+    leases.lapse("x")
+    assert len(leases.claim("second")) == 1
+    assert leases.lapses("x") == 1
+
+
 def test_a_result_clears_the_lapses_and_a_lost_lease_records_none(stack: Stack) -> None:
     leases = Leases(stack)
     leases.accept("x")
