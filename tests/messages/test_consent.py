@@ -263,3 +263,19 @@ def test_a_stop_calls_off_what_was_waiting_when_it_came_even_if_a_start_follows(
         event = envelope("test.ask", {"since": since})
         stack.deliver(event)
         assert stack.ended(event).handlers["asks"].reason == answer
+
+
+def test_only_a_person_lifts_what_a_person_put(stack: Stack) -> None:
+    async def after(store: Store, *changes: ConsentChange) -> list[bool]:
+        found = []
+        for change in changes:
+            await record_consent(store, [change], now=0)
+            found.append(await opted_out(store, change.number))
+        return found
+
+    by_person, by_message = fresh_number(), fresh_number()
+    changes = [ConsentChange(by_person, "out", 1.0, "operator"), ConsentChange(by_person, "in", 2.0)]
+    changes += [ConsentChange(by_person, "in", 3.0, "operator")]
+    changes += [ConsentChange(by_message, "out", 1.0), ConsentChange(by_message, "in", 2.0)]
+    changes += [ConsentChange(by_message, "out", 3.0), ConsentChange(by_message, "in", 4.0, "operator")]
+    assert stack.ask(lambda store: after(store, *changes)) == [True, True, False, True, False, True, False]
