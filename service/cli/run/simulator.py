@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 def simulator(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1, or 0 for a free one.", min=0, max=65535)] = 12111,
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.0,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same ids and choices.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same ids and choices.")] = None,
     webhook_url: Annotated[str | None, typer.Option(help="Such as http://127.0.0.1:8080/webhooks.")] = None,
     control_host: Annotated[list[str] | None, typer.Option(help="A further host name for the controls.")] = None,
 ) -> None:
@@ -28,7 +28,13 @@ def simulator(
     """
     end_with_supervisor()
     try:
-        local = Simulator(seed=seed, latency=latency, webhook_url=webhook_url, control_hosts=control_host or ())
+        local = Simulator(
+            seed=seed or 0,
+            fresh_ids=seed is None,
+            latency=latency,
+            webhook_url=webhook_url,
+            control_hosts=control_host or (),
+        )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     try:

@@ -3,15 +3,18 @@
 import random
 import uuid
 
+LASTING = frozenset({"messaging profile", "url domain"})
+"""The kinds whose ids depend on the seed alone: configurations name them."""
+
 
 class Identifiers:
-    """Draws UUIDs, codes and chances from one seed.
+    """Draws UUIDs, codes and chances from one seed. A text may be `added` to it for all kinds but the lasting ones.
 
     Each kind has its own sequence, so that work in the background does not change the ids of messages.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, added: str = "") -> None:
+        self._seed, self._added = seed, added
         self._sequences: dict[str, random.Random] = {}
 
     def uuid(self, kind: str) -> str:
@@ -27,4 +30,5 @@ class Identifiers:
         return self._sequence(kind).random() < probability
 
     def _sequence(self, kind: str) -> random.Random:
-        return self._sequences.setdefault(kind, random.Random(f"{self._seed} {kind}"))
+        added = "" if kind in LASTING else self._added
+        return self._sequences.setdefault(kind, random.Random(f"{self._seed}{added} {kind}"))

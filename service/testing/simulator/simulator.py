@@ -1,6 +1,7 @@
 """The simulator itself: one account at a local Telnyx, and what tests and demos script."""
 
 import math
+import secrets
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -44,9 +45,11 @@ from service.testing.simulator.webhooks.courier import WebhookPoster
 class Simulator:
     """A local Telnyx: state, rules and scripted faults, without the HTTP face that `create_app` gives it.
 
-    The same `seed` gives the same ids and the same key pair. `latency` is how many seconds every API request takes.
-    `webhook_url` is where events go for which nothing else is configured. With `api_key`, only that key is let in. Else
-    any Bearer token is. The controls over HTTP answer to loopback and to the names in `control_hosts`.
+    The same `seed` gives the same ids and the same key pair. With `fresh_ids`, events and messages have other ids at
+    each start. A Ringback that remembers the earlier ones then takes none for a duplicate. `latency` is how many
+    seconds every API request takes. `webhook_url` is where events go for which nothing else is configured. With
+    `api_key`, only that key is let in. Else any Bearer token is. The controls over HTTP answer to loopback and to the
+    names in `control_hosts`.
 
     Its methods may be called from any thread. The model that each names describes its keywords.
     An invalid keyword raises `pydantic.ValidationError`.
@@ -59,6 +62,7 @@ class Simulator:
         self,
         *,
         seed: int = 0,
+        fresh_ids: bool = False,
         latency: float = 0.0,
         webhook_url: str | None = None,
         api_key: str | None = None,
@@ -68,7 +72,7 @@ class Simulator:
             raise ValueError("latency must be a number of seconds, 0 or more")
         if webhook_url is not None and not is_web_address(webhook_url):
             raise ValueError("webhook_url must be an http or https URL")
-        self.seed = seed
+        self.seed, self.fresh_ids = seed, fresh_ids
         self.latency = latency
         self.webhook_url = webhook_url
         self.api_key = api_key
@@ -83,7 +87,7 @@ class Simulator:
         """Forget everything that happened and was scripted. The key pair stays."""
         self.background.cancel()
         self.clock.reset()
-        identifiers = Identifiers(self.seed)
+        identifiers = Identifiers(self.seed, f" {secrets.token_hex(8)}" if self.fresh_ids else "")
         self.request_log = RequestLog()
         self.idempotency_keys = IdempotencyKeys()
         self.faults: ScriptedAnswers[Fault] = ScriptedAnswers(identifiers, "request fault")

@@ -7,6 +7,8 @@ import pytest
 from anyio import wait_all_tasks_blocked
 
 from service import clock
+from service.cli.run import simulator as simulator_command
+from service.testing.simulator import Simulator
 from service.testing.simulator.api.api_error import ApiError
 from service.testing.simulator.api.call import OperationCall, RequestLog
 from service.testing.simulator.api.fields import is_alphanumeric, is_e164, is_sender, is_toll_free
@@ -149,3 +151,25 @@ def test_a_bounded_log_keeps_the_last_requests_and_passes_over_the_end_of_an_ear
     first, *_ = [log.begin(OperationCall("GET", f"/{number}"), NOW) for number in range(3)]
     log.end(first, status=200)
     assert [(each.path, each.status) for each in log.matching()] == [("/1", None), ("/2", None)]
+
+
+def names_of(simulator: Simulator) -> tuple[list[str], list[str]]:
+    """The ids of the profiles, and those of an inbound message and of its event."""
+    simulator.receive(sender="+13125550102", to="+13125550101", text="Hi")
+    profiles = [each.id for each in simulator.account.profiles]
+    return profiles, [each.id for each in simulator.account.messages]
+
+
+def test_the_command_gives_messages_other_ids_at_each_start_and_reset_unless_a_seed_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[Simulator] = []
+    monkeypatch.setattr(simulator_command, "serve", lambda local, **_: started.append(local))
+    for seed in (None, None, 0, 0):
+        simulator_command.simulator(seed=seed)
+    profiles, messages = zip(*map(names_of, started), strict=True)
+    assert [each == profiles[0] for each in profiles] == [True] * 4
+    assert {each.public_key for each in started} == {Simulator().public_key}
+    assert messages[2] == messages[3]
+    started[0].reset()
+    assert len({*map(str, (*messages, names_of(started[0])[1]))}) == 4
