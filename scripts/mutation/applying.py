@@ -2,9 +2,8 @@
 
 import functools
 import gc
-import shutil
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
@@ -19,14 +18,18 @@ LUA = Path("service/store/lua")
 
 @dataclass(frozen=True)
 class Imported:
-    """The functions of this process by file below the root, and the caches of those that remember results."""
+    """The functions of this process by file below the root, the caches of those that remember results, and sources.
+
+    The sources are those of the start. So nobody has to leave the files alone while mutants run.
+    """
 
     functions: dict[str, list[FunctionType]]
     caches: "list[functools._lru_cache_wrapper[Any]]"
+    sources: dict[str, bytes]
 
     @classmethod
-    def now(cls) -> Self:
-        """Return what this process has imported by now."""
+    def now(cls, files: Iterable[str]) -> Self:
+        """Return what this process has imported by now. `files` are those of the mutants."""
         found: defaultdict[str, list[FunctionType]] = defaultdict(list)
         caches = []
         for each in gc.get_objects():
@@ -34,7 +37,8 @@ class Imported:
                 found[each.__code__.co_filename.removeprefix(f"{ROOT}/")].append(each)
             elif isinstance(each, functools._lru_cache_wrapper) and each.__module__.startswith("service."):  # noqa: SLF001 # it has no other name
                 caches.append(each)
-        return cls(found, caches)
+        lua = (str(each.relative_to(ROOT)) for each in (ROOT / LUA).rglob("*.lua"))
+        return cls(found, caches, {each: (ROOT / each).read_bytes() for each in {*files, *lua}})
 
     def put_in_force(self, mutant: Mutant, folder: Path) -> None:
         """Change what this process runs. `folder` is for a copy of the Lua scripts.
@@ -42,24 +46,24 @@ class Imported:
         Raises:
             ValueError: a function would need other variables of those around it.
         """
+        changed = mutant.applied(self.sources[mutant.file])
         if mutant.file.endswith(".lua"):
-            _change_script(mutant, folder)
+            _change_script({**self.sources, mutant.file: changed}, folder)
         else:
-            _change_functions(mutant, self.functions[mutant.file])
+            _change_functions(compile(changed, mutant.file, "exec", dont_inherit=True), self.functions[mutant.file])
         for each in self.caches:
             each.cache_clear()
 
 
-def _change_script(mutant: Mutant, folder: Path) -> None:
-    shutil.copytree(ROOT / LUA, folder)
-    file = folder / Path(mutant.file).relative_to(LUA)
-    file.write_bytes(mutant.applied(file.read_bytes()))
+def _change_script(sources: Mapping[str, bytes], folder: Path) -> None:
+    (folder / "lib").mkdir(parents=True)
+    for name, source in sources.items():
+        if name.endswith(".lua"):
+            (folder / Path(name).relative_to(LUA)).write_bytes(source)
     scripts._LUA, scripts._LIBRARIES = folder, folder / "lib"  # noqa: SLF001 # as if they had been there from the start
 
 
-def _change_functions(mutant: Mutant, imported: list[FunctionType]) -> None:
-    file = ROOT / mutant.file
-    changed = compile(mutant.applied(file.read_bytes()), str(file), "exec", dont_inherit=True)
+def _change_functions(changed: CodeType, imported: list[FunctionType]) -> None:
     codes = {(each.co_qualname, each.co_firstlineno): each for each in _codes(changed)}
     for function in imported:
         code = codes.get((function.__code__.co_qualname, function.__code__.co_firstlineno))

@@ -78,10 +78,11 @@ class Runner:
     base: Path
 
     @classmethod
-    def of(cls, session: pytest.Session) -> Self:
+    def of(cls, session: pytest.Session, jobs: list[Job]) -> Self:
         """Return the runner of a session that has collected its tests."""
         base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined] # noqa: SLF001 # forks share none
-        return cls(session, {each.nodeid: each for each in session.items}, Imported.now(), base)
+        files = {each.mutant.file for each in jobs if each.mutant is not None}
+        return cls(session, {each.nodeid: each for each in session.items}, Imported.now(files), base)
 
     def results(self, jobs: Iterator[Job], processes: int) -> Iterator[tuple[Job, str]]:
         """Yield each job with its result, as they end."""
@@ -161,10 +162,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     file = Path(os.environ["RINGBACK_MUTATION_JOB"])
     # The tests' own configuration hides what is imported from the garbage collector, and so from us.
     gc.unfreeze()
-    runner, jobs = Runner.of(session), iter(read_jobs(file))
+    jobs = read_jobs(file)
+    runner = Runner.of(session, jobs)
     gc.freeze()
     with file.with_suffix(".results").open("w") as written:
-        for job, result in runner.results(jobs, int(os.environ["RINGBACK_MUTATION_PROCESSES"])):
+        for job, result in runner.results(iter(jobs), int(os.environ["RINGBACK_MUTATION_PROCESSES"])):
             written.write(json.dumps({"number": job.number, "result": result}) + "\n")
             written.flush()
             print(f"{job.number} {result}", file=sys.__stdout__, flush=True)

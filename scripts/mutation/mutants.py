@@ -70,7 +70,7 @@ def _parser(kind: str) -> Parser:
 
 def _within(node: Node, *, inside: bool) -> Iterator[Node]:
     """Yield the nodes that run when a function is called. Types and texts do not."""
-    if node.type in {"type", "decorator", "comment", "string_content", "parameters"}:
+    if node.type in {"type", "decorator", "comment", "string_content", "parameters"} or _is_strict(node):
         return
     if inside:
         yield node
@@ -114,6 +114,11 @@ def _says_nothing(node: Node) -> bool:
     if node.type == "expression_statement" and first.type == "assignment":
         return (target := first.child_by_field_name("left")) is not None and target.type in _NAMES
     return node.type == "expression_statement" and first.type in {"string", "ellipsis"}
+
+
+def _is_strict(node: Node) -> bool:
+    """Return whether an argument asks `zip` for a check that finds nothing in correct code."""
+    return node.type == "keyword_argument" and _text(node).startswith("strict=")
 
 
 def _text(node: Node) -> str:

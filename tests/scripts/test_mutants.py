@@ -52,6 +52,7 @@ def test_a_script_gets_the_slips_of_its_author(text: str, wrong: set[str]) -> No
         ("x = f()", set()),
         ("'''a == 1'''", set()),
         ("x: int | None", set()),
+        ("for x in zip(a, b, strict=True): ...", set()),
     ],
 )
 def test_a_function_gets_the_slips_of_its_author(text: str, wrong: set[str]) -> None:

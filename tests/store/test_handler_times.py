@@ -1,5 +1,6 @@
 """Times of handlers and rates of events: counted by workers, added up by the minute and the hour, bounded."""
 
+import itertools
 import json
 import time
 
@@ -119,3 +120,8 @@ def test_rates_are_read_in_one_moment_without_a_look_at_events(stack: Stack) -> 
 
     stack.ask(fill)
     assert sum(each.accepted for each in stack.ask(lambda store: read_rates(store, spans=500))) == 0
+
+
+def test_as_many_spans_are_read_as_are_asked_for(stack: Stack) -> None:
+    starts = [each.start for each in stack.ask(lambda store: read_times(store, spans=3))]
+    assert [later - earlier for earlier, later in itertools.pairwise(starts)] == [60_000, 60_000]
