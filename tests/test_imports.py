@@ -1,6 +1,7 @@
 """The direction of imports, and what the ingress must never load."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -45,6 +46,15 @@ def loaded(imports: str) -> set[str]:
     code = f"{imports}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(done.stdout.split())
+
+
+def test_no_test_module_loads_the_whole_sdk_before_the_tests_begin() -> None:
+    """Each process of a run collects all modules. The models of all products would double its time."""
+    whole = re.compile(
+        r"^from telnyx\.(?:types|resources) import [A-Z]|^from telnyx import (?:types|resources)\b", re.MULTILINE
+    )
+    assert whole.search("import pytest\nfrom telnyx.types import Room\n")
+    assert not [path for path in sorted((ROOT / "tests").rglob("*.py")) if whole.search(path.read_text())]
 
 
 def test_only_the_store_names_redis_keys() -> None:
