@@ -1,7 +1,7 @@
 """Build the documentation's site into build/site: the pages, a Markdown copy of each, and llms.txt.
 
-`python -m scripts.build_docs` needs the extra `docs`. docs/site.toml has the order of the pages. Those of commands and
-of the handler API come from the code.
+`python -m scripts.build_docs` needs the extra `docs`, and npm once for the diagrams. docs/site.toml has the order of the
+pages. Those of commands and of the handler API come from the code.
 """
 
 import os
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from scripts import mermaid
 from scripts.reference_pages import api_page, commands_page
 
 ROOT = Path(__file__).parents[1]
@@ -73,6 +74,17 @@ def add_plain_text() -> None:
         shutil.copy(STAGE / page, SITE / page)
 
 
+def add_diagrams() -> None:
+    """Put the library for diagrams beside the pages. Those with a diagram load it, before the theme would."""
+    place = SITE / "assets" / "javascripts" / "mermaid.min.js"
+    place.write_bytes(mermaid.library())
+    for page in SITE.rglob("*.html"):
+        text = page.read_text()
+        if '<pre class="mermaid"' in text:
+            script = f'<script src="{os.path.relpath(place, page.parent)}"></script>'
+            page.write_text(text.replace('<script src="', f'{script}<script src="', 1))
+
+
 def _pages() -> Iterator[str]:
     for page in STAGE.rglob("*.md"):
         yield str(page.relative_to(STAGE))
@@ -90,6 +102,7 @@ def main() -> int:
     if subprocess.run(command, check=False).returncode:
         return 1
     add_plain_text()
+    add_diagrams()
     print(f"{len(list(_pages()))} pages in {SITE.relative_to(ROOT)}")
     return 0
 

@@ -1,14 +1,18 @@
 """The documentation's site: every page has its place, every link leads somewhere, and no page asks another host."""
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from scripts import mermaid
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "docs" / "site.toml").read_text())["project"]
@@ -47,6 +51,8 @@ class Page(HTMLParser):
 @pytest.mark.slow
 def test_the_site_is_built_and_its_links_lead_somewhere() -> None:
     pytest.importorskip("zensical", reason="pip install -e '.[docs]'")
+    if not mermaid.COPY.exists():
+        pytest.skip("python -m scripts.mermaid fetches the library for diagrams")
     built = subprocess.run(
         [sys.executable, "-m", "scripts.build_docs"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )
@@ -57,11 +63,37 @@ def test_the_site_is_built_and_its_links_lead_somewhere() -> None:
     assert list(_broken(site, pages)) == []
     assert [each for page in pages.values() for each in page.loaded if each.startswith(("http:", "https:", "//"))] == []
 
+    with_diagrams = {each for each in pages if '<pre class="mermaid"' in each.read_text()}
+    assert {each.parent.name for each in with_diagrams} >= {"about", "architecture", "traces"}
+    for each in with_diagrams:
+        # The theme looks for it, and asks another host where it is missing.
+        libraries = [Path(script).name.split(".")[0] for script in pages[each].loaded if script.endswith(".min.js")]
+        assert libraries == ["mermaid", "bundle"]
+    _diagrams_are_drawn(site / "traces" / "index.html")
+
     listed = re.findall(r"\]\((\S+)\)", (site / "llms.txt").read_text())
     assert set(listed) == places()
     assert all((site / each).is_file() for each in listed)
     assert "ringback events list" in (site / "commands.md").read_text()
     assert "Context.reply" in (site / "handler-api.md").read_text()
+
+
+def _diagrams_are_drawn(page: Path) -> None:
+    """Open a page in a browser that reaches no host."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None or find_spec("playwright") is None:
+        return
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        opened = browser.new_page(offline=True)
+        opened.goto(page.as_uri())
+        opened.wait_for_selector("div.mermaid", timeout=120_000)
+        drawn = opened.evaluate("document.querySelector('div.mermaid').getBoundingClientRect().height")
+        left = opened.evaluate("document.querySelectorAll('pre.mermaid').length")
+        browser.close()
+    assert (drawn > 100, left) == (True, 0)
 
 
 def _broken(site: Path, pages: dict[Path, Page]) -> Iterator[tuple[str, str]]:
