@@ -1,6 +1,6 @@
 """Build the documentation's site into build/site: the pages, a Markdown copy of each, and llms.txt.
 
-`python -m scripts.build_docs` needs the extra `docs`, and npm once for the diagrams. docs/site.toml has the order of the
+`python -m scripts.build_docs` needs the extra `docs`, and npm once for diagrams. docs/site.toml has the order of the
 pages. Those of commands and of the handler API come from the code.
 """
 
