@@ -13,6 +13,7 @@ from functools import cached_property
 from service.outbound.api_call import Call
 from service.outbound.errors import Refusal, TelnyxResponse
 from service.outbound.gate import Gate
+from service.security.masking import mask_numbers
 from service.store.effects.ledger import Entry
 from service.store.inbox.leases import Lease, LeaseLost
 
@@ -33,6 +34,15 @@ class Interrupted(BaseException):
 
 class HandlerEnded(RuntimeError):
     """The handler has ended, so its `ctx.telnyx` is closed."""
+
+
+NOTIFIED = "notified a person: "
+_LONGEST_CAUSE = 100
+
+
+def notified(cause: str) -> str:
+    """Return the remark on a run that it notified a person, with numbers masked."""
+    return NOTIFIED + mask_numbers(cause)[:_LONGEST_CAUSE]
 
 
 @dataclass(eq=False)

@@ -8,6 +8,7 @@ from service import clock
 from service.messages.rcs_capabilities import RcsCapabilities
 from service.messages.reply import Replies
 from service.monitoring.notifications import notify
+from service.outbound.handler_run_state import current_run, notified
 from service.store.facts.consent import opted_out
 from service.store.inbox.accept import NewEvent, accept, cancel
 
@@ -41,6 +42,8 @@ class RunServices(Replies):
     async def notify(self, cause: str, text: str, mend: str) -> None:
         """Let a person know that something needs them."""
         await notify(self.store, cause=cause, text=text, mend=mend)
+        if (run := current_run.get()) is not None:
+            run.remarks.append(notified(cause))
 
     async def rcs_capable(self, agent: str, number: str, features: Collection[str]) -> bool:
         """Return whether this agent's messages can reach this number's phone by RCS, with all of these features."""

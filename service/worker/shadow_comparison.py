@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.outbound.api_call import Call, json_object
+from service.outbound.handler_run_state import NOTIFIED, notified
 from service.security.encryption import Sealer
 from service.store.effects.ledger import Entry
 from service.store.inbox.handler_records import HandlerRecord
@@ -20,6 +21,7 @@ class ShadowDifference:
     """One handler of one event that would do something else. Calls are for people, with numbers masked.
 
     `was` and `now` are outcomes with their reasons. `lost` calls went out and would not, `gained` ones are new.
+    The causes of notifications stand with them.
     `changed` ones would go to the same place with another content. `revealed` are the gained and changed ones whole.
     """
 
@@ -51,7 +53,12 @@ def _compare_handler(
     lost, gained, changed = _differing(sent, run.calls if run else (), sealer)
     was, now = _outcome(record.handlers.get(name)), _outcome(run.outcome if run else None)
     is_same = was == now or (ABSENT in (was, now) and {was.partition(" (")[0], now.partition(" (")[0]} <= _QUIET)
-    if is_same and not (lost or gained or changed):
+    was_told, is_told = _notified(record.handlers.get(name)), dict.fromkeys(map(notified, run.notified if run else ()))
+    silent, told = (
+        [each for each in was_told if each not in is_told],
+        [each for each in is_told if each not in was_told],
+    )
+    if is_same and not (lost or gained or changed or silent or told):
         return None
     return ShadowDifference(
         record.id,
@@ -60,8 +67,8 @@ def _compare_handler(
         was,
         now,
         run.outcome.error if run else None,
-        tuple(f"{each.method} {each.path}{f' for {each.recipient}' if each.recipient else ''}" for each in lost),
-        tuple(map(_shown, gained)),
+        (*(f"{each.method} {each.path}{f' for {each.recipient}' if each.recipient else ''}" for each in lost), *silent),
+        (*map(_shown, gained), *told),
         tuple(map(_shown, changed)),
         tuple(_whole(each) for each in (*gained, *changed)),
     )
@@ -95,6 +102,12 @@ def _is_target(entry: Entry, call: Call, sealer: Sealer) -> bool:
 
 def _is_content(entry: Entry, call: Call, sealer: Sealer) -> bool:
     return entry.digest in sealer.forms(call.digest)
+
+
+def _notified(handler: HandlerRecord | None) -> list[str]:
+    """Return the notifications of all runs of a handler, each cause once."""
+    remarks = (remark for run in handler.runs for remark in run.remarks) if handler else ()
+    return list(dict.fromkeys(each for each in remarks if each.startswith(NOTIFIED)))
 
 
 def _outcome(handler: HandlerRecord | None) -> str:

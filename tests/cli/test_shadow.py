@@ -23,6 +23,7 @@ router = Router()
 @router.on("message.received")
 async def answer(event: Event, ctx: Context) -> None:
     await ctx.reply("Thanks, we will call you back.")
+    await ctx.notify(cause="other cause", text="text", mend="mend")
 
 @router.on("message.received")
 async def note(event: Event, ctx: Context) -> None:
@@ -107,7 +108,9 @@ def test_what_other_handlers_would_do_is_shown_and_nothing_happens(stack: Stack)
     assert (told["events"], told["differing"], told["raised"], told["notified"]) == (2, 2, 6, 2)
     first = {each["handler"]: each for each in told["differences"] if each["event_id"] == events[0]["data"]["id"]}
     assert set(first) == {"answer", "note", "writer", "piped"}
-    assert [len(first["answer"][each]) for each in ("lost", "gained", "changed")] == [0, 0, 1]
+    assert [len(first["answer"][each]) for each in ("lost", "gained", "changed")] == [1, 1, 1]
+    assert first["answer"]["lost"] == ["notified a person: other cause"]
+    assert first["answer"]["gained"] == ["notified a person: cause"]
     assert (first["note"]["now"], len(first["note"]["lost"])) == ("no such handler", 1)
     for name in ("writer", "piped"):
         assert first[name]["now"] == "waiting (error)"
