@@ -13,15 +13,17 @@ from service.security.telnyx_signature import public_key_text, sign
 RECEIVED_BYTES = 1668
 """The size of the `message.received` that the baselines were measured with."""
 
+MOST_NUMBERS = 8_000_000
 KEY = SigningKey.generate()
 PUBLIC_KEY = public_key_text(KEY)
 
 Make = Callable[[str], bytes]
 
 
-def received(event_id: str) -> bytes:
-    """Return a `message.received` of 1,668 bytes."""
-    payload = {**_message("inbound"), "from": _phone(event_id), "to": [{**_OURS, "status": "webhook_delivered"}]}
+def received(event_id: str, *, numbers: int = MOST_NUMBERS) -> bytes:
+    """Return a `message.received` of 1,668 bytes. All together come from this many numbers."""
+    to = {**_OURS, "status": "webhook_delivered"}
+    payload = {**_message("inbound"), "from": _phone(event_id, numbers), "to": [to]}
     short = _event("message.received", event_id, {**payload, "text": ""})
     return _event("message.received", event_id, {**payload, "text": "x" * (RECEIVED_BYTES - len(short))})
 
@@ -94,9 +96,9 @@ def _message(direction: str) -> dict[str, object]:
     }
 
 
-def _phone(event_id: str) -> dict[str, object]:
+def _phone(event_id: str, numbers: int = MOST_NUMBERS) -> dict[str, object]:
     # No exchange of a real number begins with 0 or 1.
-    digits = 2_000_000 + int(event_id.replace("-", ""), 16) % 8_000_000
+    digits = 2_000_000 + int(event_id.replace("-", ""), 16) % numbers
     return {"phone_number": f"+1312{digits:07d}", "carrier": "T-Mobile USA", "line_type": "Wireless"}
 
 

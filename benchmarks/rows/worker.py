@@ -10,7 +10,7 @@ from benchmarks.load import send
 from benchmarks.processes import wait_for
 from benchmarks.redis_server import RedisServer, redis_server
 from benchmarks.row import Scale
-from benchmarks.signed_events import fresh_ids, received, requests
+from benchmarks.signed_events import Make, fresh_ids, received, requests
 from benchmarks.stacks import (
     ARQ_BEST,
     CELERY,
@@ -34,11 +34,12 @@ QUICK_EVENTS = 200
 
 @dataclass
 class Turns:
-    """The measurements of one worker, turn by turn: CPU in µs an event."""
+    """The measurements of one worker, turn by turn: CPU in µs an event. `accept_cpu` is that of Redis before."""
 
     rate: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     redis_cpu: list[float] = field(default_factory=list)
+    accept_cpu: list[float] = field(default_factory=list)
 
 
 def run(scale: Scale) -> Result:
@@ -58,14 +59,24 @@ def run(scale: Scale) -> Result:
     return _result(stacks, turns)
 
 
-def measure(stack: Stack, receiver: Receiver, redis: RedisServer, scale: Scale, *, count: int, turns: Turns) -> None:
+def measure(
+    stack: Stack,
+    receiver: Receiver,
+    redis: RedisServer,
+    scale: Scale,
+    *,
+    count: int,
+    turns: Turns,
+    make: Make = received,
+) -> None:
     """Preload some events, and let a new worker handle them.
 
     Raises:
         Failed: it does not handle them all.
         RuntimeError: a request was refused, or an event was handled twice.
     """
-    accepted = send(requests(fresh_ids(count), received), receiver.port).accepted
+    idle = redis.cpu()
+    accepted = send(requests(fresh_ids(count), make), receiver.port).accepted
     before = redis.cpu()
     with working(stack, redis, scale) as worker:
         wait_for(lambda: handled.count(worker.file) >= count, worker.process, worker.log, seconds=120)
@@ -77,6 +88,7 @@ def measure(stack: Stack, receiver: Receiver, redis: RedisServer, scale: Scale, 
     turns.rate.append(handled.rate(noted))
     turns.cpu.append(handled.cpu_each(noted) * 1e6)
     turns.redis_cpu.append(redis_cpu / count * 1e6)
+    turns.accept_cpu.append((before - idle) / count * 1e6)
 
 
 def _result(stacks: list[Stack], turns: dict[str, Turns]) -> Result:

@@ -86,6 +86,7 @@ class Claims:
     async def _idle(self) -> None:
         """Wait until no handler runs. Tasks that only wait for Redis to record results cannot block the event loop."""
         leases = self._processor.leases
+        await self._processor.ordering.answered()
         while len(self._tasks) > leases.finishing():
             await leases.await_room(MAX_WAIT)
 
@@ -118,15 +119,19 @@ class Claims:
             self._number = self._processor.leases.start_claim()
         # Half of them at once, so that handlers run while Redis looks for the other half.
         limit = max(0, min(self._free(), -(-self._max_jobs // 2)))
-        alone = not self._tasks and not self._not_begun
+        alone = not self._busy()
         return self._processor.request(self._number, limit=limit, alone=alone)
+
+    def _busy(self) -> int:
+        """Return how many events run, or are about to."""
+        return len(self._tasks) + self._not_begun + self._processor.ordering.asking
 
     def _free(self) -> int:
         """Return how many events may be claimed: none beside a suspect, nor while one waits for the others to end.
 
         Events whose handlers have ended wait for Redis only. So as many others may run beside them.
         """
-        leases, busy = self._processor.leases, len(self._tasks) + self._not_begun
+        leases, busy = self._processor.leases, self._busy()
         if not self._is_open() or leases.holds_suspect() or (self._poison_suspects_wait and busy):
             return 0
         return self._max_jobs - busy + min(self._max_jobs, leases.finishing())

@@ -92,8 +92,8 @@ async def run_handler(
         raise LeaseLost
     lease = running.lease
     record, before = lease.record, lease.record.handlers[name]
-    if before.behind is not None:
-        before = replace(before, behind=None)
+    if before.behind is not None or before.has_turn:
+        before = replace(before, behind=None, has_turn=0)
     bound = log.bind(event_id=record.id, type=record.type, handler=name, attempt=before.attempts + 1)
     subscription = services.router.subscriptions.get(name)
     if subscription is None:

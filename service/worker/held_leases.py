@@ -12,6 +12,7 @@ from typing import Any
 from service.outbound.handler_run_state import Run, current_run
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import HeldLease, Lease
+from service.store.inbox.order import Turn
 
 
 class FairTimeout:
@@ -95,6 +96,8 @@ class ActiveEvent:
     - `ended`: new records of ended handlers. `unrecorded`: those among them that are not stored yet.
     - `blocked`: seconds for which handlers of other events have blocked the event loop.
     - `without_key`: why handlers that run in order have no key for this event.
+    - `turn`: which of them wait for earlier events, once that is known. `turns_given`: those that got their turn since.
+      `turn_comes` is set then.
     - `worker_ends`: returns whether the worker comes to its end, and cancels what it runs.
     """
 
@@ -113,6 +116,9 @@ class ActiveEvent:
     ended: dict[str, HandlerRecord] = field(default_factory=dict)
     unrecorded: dict[str, HandlerRecord] = field(default_factory=dict)
     without_key: dict[str, Exception] = field(default_factory=dict)
+    turn: Turn | None = None
+    turns_given: set[str] = field(default_factory=set)
+    turn_comes: asyncio.Event | None = None
 
     def blocking_run(self) -> Run | None:
         """Return the run of a handler of this event that blocks the event loop at this moment."""

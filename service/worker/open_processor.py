@@ -83,18 +83,18 @@ async def open_processor(
         stack.callback(renewer.end)
         states = await _opened_lifespans(stack, router, watch)
         services = HandlerServices(settings, router, handlers_store, telnyx, gate, states, metrics, own)
-        finishing = _finishing(store, settings, router)
+        ordering = Ordering.of(services, store, leases)
+        finishing = _finishing(store, settings, ordering)
         stack.push_async_callback(finishing.close, within=1.0)
-        ordering = Ordering.of(services, store)
         stack.push_async_callback(ordering.close)
         yield Processor(services, store, leases, finishing, EventMetrics(metrics.registry), ordering, _runner(tracing))
 
 
-def _finishing(store: Store, settings: Settings, router: Router) -> "Batcher[HandlerResults, str]":
+def _finishing(store: Store, settings: Settings, ordering: Ordering) -> "Batcher[HandlerResults, str]":
     # The next event of a key waits for the result of the one before.
-    interval = 0.0 if ordered_types(router) else FINISH_INTERVAL
+    interval = 0.0 if ordering.types else FINISH_INTERVAL
     return Batcher(
-        partial(finish, store),
+        partial(finish, store, at_turn=ordering.give),
         passing=(RedisError, OSError),
         patience=settings.lease,
         most=FINISHED_AT_ONCE,

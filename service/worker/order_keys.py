@@ -30,7 +30,7 @@ def order_key(lease: Lease, subscription: Subscription) -> str | None:
         service.events.InvalidBody: the body is damaged.
     """
     if subscription.ordered_by == "number":
-        return number_of(lease.event)
+        return number_of(lease.glance())
     event = lease.read_event()
     if subscription.payload is not None:
         try:

@@ -22,6 +22,7 @@ from service.settings import Settings
 from service.store.batching import BatchingStore
 from service.store.connection import address_of, connect, server_time
 from service.store.inbox.dead_letters import quarantine
+from service.store.inbox.leases import Lease
 from service.store.inbox.silence import latest_silence
 from service.store.keys import Keys
 from service.store.permissions import refusals, worker_needs
@@ -126,6 +127,8 @@ class Worker(arq.worker.Worker):
 
     async def close(self) -> None:
         """Hand back running events, then close what the worker opened."""
+        if self._processor is not None:
+            self._processor.ordering.stop()
         running = list(self.tasks.values())
         for task in running:
             task.cancel()
@@ -196,12 +199,14 @@ class Worker(arq.worker.Worker):
             return not self.tasks and await self.pool.zcard(self.queue_name) == 0
         return False
 
+    def _start(self, lease: Lease) -> None:
+        job_id = self._keys.job_id(lease.record.id)
+        self.tasks[job_id] = task = self.loop.create_task(self.processor.handle(lease))
+        task.add_done_callback(partial(self._forget, job_id))
+
     async def _start_claimed(self) -> None:
         claimed = await self._claims.take()
-        for lease in claimed.leases:
-            job_id = self._keys.job_id(lease.record.id)
-            self.tasks[job_id] = task = self.loop.create_task(self.processor.handle(lease))
-            task.add_done_callback(partial(self._forget, job_id))
+        self.processor.ordering.begin(claimed.leases, self._start)
         await self._start_foreign(claimed.foreign)
         for odd in claimed.unreadable:
             await self._keep_as_dead(odd, arq_compat.UNREADABLE)

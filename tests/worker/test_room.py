@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -22,10 +23,10 @@ class SlowResults:
     def __init__(self) -> None:
         self.go = False
 
-    async def __call__(self, store: Store, endings: Sequence[HandlerResults]) -> list[str]:
+    async def __call__(self, store: Store, endings: Sequence[HandlerResults], **options: Any) -> list[str]:
         while not self.go:  # noqa: ASYNC110 - set by the test, in another thread
             await asyncio.sleep(0.005)
-        return await finish(store, endings)
+        return await finish(store, endings, **options)
 
 
 def test_others_run_while_results_are_on_their_way_but_not_without_bound(
@@ -92,9 +93,9 @@ def test_handlers_of_no_more_events_than_the_concurrency_run_at_once(stack: Stac
 def test_results_that_come_at_once_are_recorded_in_small_batches(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     number, sizes, begun, all_have_begun = 2 * FINISHED_AT_ONCE + 1, list[int](), list[str](), asyncio.Event()
 
-    async def noted(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
+    async def noted(store: Store, endings: Sequence[HandlerResults], **options: Any) -> list[str]:
         sizes.append(len(endings))
-        return await finish(store, endings)
+        return await finish(store, endings, **options)
 
     monkeypatch.setattr(open_processor, "finish", noted)
     router = Router()

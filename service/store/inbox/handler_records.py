@@ -72,7 +72,7 @@ class HandlerRecord:
     attempt. `waiting_for` says for what kind of thing, `waiting_since` since when, `waits` how often in a row.
     `first_waiting` is the begin of all waits since the last attempt.
     `blocked_by` names the block whose end sets it free. `runs` is its history. `behind` is the id of the earlier event
-    of the same key that it waits for.
+    of the same key that it waits for. `has_turn` is 1 once it waited for that and has the turn.
     """
 
     state: HandlerState = "pending"
@@ -89,6 +89,7 @@ class HandlerRecord:
     ended_at: int | None = None
     ran: int = 0
     behind: str | None = None
+    has_turn: int = 0
 
     @property
     def runs_counted(self) -> int:

@@ -1,7 +1,7 @@
 """Leases: a worker's time-limited claims on events, and the only mutual exclusion between workers."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, Literal, Self
@@ -50,6 +50,7 @@ class Lease:
     monotonic: float = field(default_factory=time.monotonic)
     uncertain: bool = False
     _payloads: dict[TypeAdapter[Any], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _spare: list[Event[dict[str, Any]]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @cached_property
     def event(self) -> Event[dict[str, Any]]:
@@ -62,8 +63,20 @@ class Lease:
         Raises:
             service.events.InvalidBody: the body is damaged.
         """
+        if self._spare:
+            return self._spare.pop()
         record = self.record
         return read_event(record.id, record.type, record.body or b"{}", record.arrived_by)
+
+    def glance(self) -> Event[dict[str, Any]]:
+        """Return the event for a look that keeps nothing of it. The next who reads the event gets this one.
+
+        Raises:
+            service.events.InvalidBody: the body is damaged.
+        """
+        event = self.read_event()
+        self._spare.append(event)
+        return event
 
     def payload(self, model: TypeAdapter[Any]) -> Any:
         """Return the payload as this model. A frozen one is made once for all handlers that ask for it.
@@ -187,10 +200,18 @@ def read_claim(store: Store, request: ClaimRequest, answer: list[Any], *, at: fl
     )
 
 
-async def finish(store: Store, endings: Sequence[HandlerResults]) -> list[str]:
-    """Record endings. Return for each event its state, or `lost` where nothing was recorded."""
-    args = finishing(endings)
-    return [state.decode() for state in await store.run("finish", *args)]
+async def finish(
+    store: Store, endings: Sequence[HandlerResults], *, at_turn: Callable[[str, str], None] | None = None
+) -> list[str]:
+    """Record endings. Return for each event its state, or `lost` where nothing was recorded.
+
+    `at_turn` is called with the id and the handler of each event that waited for one of these.
+    """
+    states, woken = await store.run("finish", *finishing(endings))
+    if woken and at_turn is not None:
+        for event_id, handler in zip(woken[::2], woken[1::2], strict=True):
+            at_turn(event_id.decode(), handler.decode())
+    return [state.decode() for state in states]
 
 
 def renewal(

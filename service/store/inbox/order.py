@@ -40,6 +40,10 @@ class Turn:
     is_early: bool = False
 
 
+NOW = Turn()
+"""The turn of an event that waits for none."""
+
+
 def lanes(handler: str, key: str | None, encryption: Sealer) -> tuple[str, ...]:
     """Return the names of the lanes of a key. They are keyed digests, so they tell nothing about it."""
     if key is None:
@@ -57,12 +61,16 @@ async def take_turns(
     Raises:
         redis.exceptions.RedisError: the server cannot be reached.
     """
-    turns, found, *_ = await store.run("order", int(patient), *map(_words, placings))
+    asked = orjson.dumps([*map(_words, placings)])
+    others, found, *_ = await store.run("order", int(patient), asked)
     records = [
         parse_record(entry[0].decode(), dict(zip(entry[1::2], entry[2::2], strict=True)), store.encryption)
         for entry in found
     ]
-    return [_turn(*(each.decode() for each in turn)) for turn in turns], records
+    turns = [NOW] * len(placings)
+    for number, *words in others:
+        turns[number - 1] = _turn(*(each.decode() for each in words))
+    return turns, records
 
 
 async def register(store: Store, ordered: Mapping[str, Iterable[str]]) -> None:
@@ -78,9 +86,8 @@ async def register(store: Store, ordered: Mapping[str, Iterable[str]]) -> None:
             return
 
 
-def _words(placing: Placing) -> bytes:
-    lanes = [[handler, *several] for handler, several in placing.lanes.items()]
-    return orjson.dumps([placing.event_id, placing.token, *lanes])
+def _words(placing: Placing) -> list[str | list[str]]:
+    return [placing.event_id, placing.token, *([handler, *several] for handler, several in placing.lanes.items())]
 
 
 def _turn(verdict: str, *waits: str) -> Turn:

@@ -5,7 +5,8 @@
 -- Keys:   those of settle and lease
 -- ARGV:   for each event, packed: id, token, release (one byte: 1 | 0), then name and JSON of each handler. Each text stands
 --         behind its length in 4 bytes.
--- Answer: for each event its state, or 'lost'
+-- Answer: {states, turns}: states = for each event its state, or 'lost'; turns = the events that waited for the end of one of
+--         these and may run now: {id, handler …}
 -- Cost:   O(events × (handlers + log queue))
 
 -- unpack_results: id, token, whether to give the lease back, the records of handlers by field, and whether there are any
@@ -26,8 +27,11 @@ local answers = answer_each(1, function(packed)
   if f[2] ~= token or tonumber(f[3]) <= now then return 'lost' end
   local state = collect_settlement(id, f, results, release)
   -- Last, so that the lease's holder can repeat a call that failed half-way.
-  if release then collect_release(id, token, ended) end
+  if release then
+    collect_release(id, token, ended)
+    released[id] = true
+  end
   return state
 end)
 write_changes()
-return answers
+return { answers, woken }

@@ -10,11 +10,12 @@ local PAGE = 500
 local ordered = cjson.decode(ARGV[1])
 local prefix = ns .. ':'
 
--- concerns: whether one of the handlers has an open event, begun or not
+-- concerns: whether one of the handlers has an open event, begun or not, without a lane for it
 local function concerns(f)
   for name, types in pairs(ordered) do
+    local has_lane = ('\n' .. (f[4] or '')):find('\n' .. name .. ' ', 1, true)
     for _, pattern in ipairs(types) do
-      if fits(pattern, f[2]) then
+      if not has_lane and fits(pattern, f[2]) then
         local listed = not f[3]
         for _, each in ipairs(names_of(f[3]) or {}) do listed = listed or each == name end
         if listed then return true end
@@ -31,9 +32,10 @@ for i = 1, #page[2], 2 do
   local job = page[2][i]
   local id = job:sub(#prefix + 1)
   local f = job:sub(1, #prefix) == prefix and redis.pcall('HMGET', event_key(id), 'state', 'type', 'handlers', 'order') or { err = '' }
-  if not f.err and f[1] == 'open' and f[2] and not f[4] and concerns(f) then
+  if not f.err and f[1] == 'open' and f[2] and f[4] ~= UNKEYED and concerns(f) then
     redis.call('ZADD', ns .. ':unkeyed', sequence_of(id), id)
-    redis.call('HSET', event_key(id), 'order', UNKEYED)
+    -- It keeps the lanes of other handlers, which it leaves at its end.
+    if not f[4] then redis.call('HSET', event_key(id), 'order', UNKEYED) end
   end
 end
 if page[1] == '0' then see_ordered(ordered, true) end

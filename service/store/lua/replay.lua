@@ -33,7 +33,7 @@ return answer_each(7, function(id)
   local forgotten = again and reset_effects(id, only, act) or 0
   if act then
     if not is_half_rerun(event) then rerun(event, again and 'replayed_again' or 'replayed') end
-    if only == '' then redis.call('HDEL', event, 'handlers', 'order') end
+    if only == '' then redis.call('HDEL', event, 'handlers') end
     settle(id)
   end
   return { 'replayed', forgotten }

@@ -6,7 +6,7 @@
 --
 -- requires: minute
 -- Keys:   <ns>:counts, <ns>:queue, <ns>:wake, <ns>:events, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:event:<id>, <ns>:unkeyed,
---         arq:job:<ns>:<id>, arq:retry:<ns>:<id>, those of minute
+--         <ns>:turns, arq:job:<ns>:<id>, arq:retry:<ns>:<id>, those of minute
 -- Cost:   O(changes × log queue)
 local COUNTERS = { 'accepted', 'done', 'ignored', 'dead', 'open' }
 local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'ZREM', ':events' }, { 'MSET', '' }, { 'ZADD', ':unkeyed' },
@@ -15,9 +15,14 @@ local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' 
 local departures = { { 'DEL', '' }, { 'ZREM', ':queue' } }
 local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
 local TOKENS = { '1', '1', '1', '1', '1', '1', '1', '1' }
-local collected = { ZADD = {}, ZREM = {}, SREM = {}, MSET = {}, DEL = {} }
+local TURNS = { { 'HSET', ':turns' }, { 'HDEL', ':turns' } }
+local collected = { ZADD = {}, ZREM = {}, SREM = {}, MSET = {}, DEL = {}, HSET = {}, HDEL = {} }
 local records, order, afterwards, terms, due_soon = {}, {}, {}, {}, 0
 local counted, recounted, sequence, is_sequence_new, stored_orderings
+-- Whose turn it is in a lane (see order): what is stored (false: nothing), and the lanes where it changes.
+local turns, turned = {}, {}
+-- The events whose leases a batch gives back once their records are written.
+local released = {}
 
 -- collect: add two arguments to the command that changes one structure ('': the command names its keys)
 local function collect(command, index, first, second)
@@ -99,6 +104,13 @@ local function write(steps)
   end
 end
 
+-- write_turns: write whose turn it is now in the lanes where that changes
+local function write_turns()
+  for lane in pairs(turned) do collect(turns[lane] and 'HSET' or 'HDEL', ':turns', lane, turns[lane] or nil) end
+  write(TURNS)
+  turned = {}
+end
+
 -- write_changes: write what was collected. The functions in `afterwards` are called when the records are written.
 local function write_changes()
   index_minute(now, table.concat(terms))
@@ -113,6 +125,7 @@ local function write_changes()
   end
   for _, id in ipairs(order) do redis.call('HSET', event_key(id), unpack(records[id])) end
   write(departures)
+  if next(turned) then write_turns() end
   for _, finish in ipairs(afterwards) do finish() end
-  records, order, afterwards, terms, due_soon, recounted, is_sequence_new = {}, {}, {}, {}, 0, nil, false
+  records, released, order, afterwards, terms, due_soon, recounted, is_sequence_new = {}, {}, {}, {}, {}, 0, nil, false
 end

@@ -1,15 +1,15 @@
--- order: the handlers that run the events of one key in the order of acceptance. Such a handler has a lane for each key: the ids
--- of its open events by their sequence. The first of a lane may run. One that has begun stands before all others, so that it
--- keeps its lane until it ends. A worker computes the keys, since only it knows the handlers. Until then an event is unkeyed,
--- and no later one begins.
+-- order: the handlers that run the events of one key in the order of acceptance. Such a handler has a lane for each key. One
+-- event of a lane has the turn, from before it begins until it ends. The ids of the others that wait stand in the lane by
+-- their sequence. An event that meets no other so never stands there. A worker computes the keys, since only it knows the
+-- handlers. Until then an event is unkeyed, and no later one begins.
 --
 -- The field `order` of a record is UNKEYED, or it has a line for each such handler. A line is its name, a blank, and its lane.
 -- NO_LANE stands for none.
 --
 -- requires: handlers orderings
--- Keys:   <ns>:counts, <ns>:lane:<digest>, <ns>:waiting_turn:<handler>, <ns>:event:<id>
+-- Keys:   <ns>:counts, <ns>:turns, <ns>:lane:<digest>, <ns>:waiting_turn:<handler>, <ns>:event:<id>
 -- Cost:   O(log events of the lane) each
-local NO_LANE, BEGUN = '-', 4000000000000000
+local NO_LANE, FOLLOWED = '-', '\n'
 local SEEN_EVERY, LEFT_ALONE, FORGOTTEN_AFTER = 5000, 60000, 604800000
 
 local function lane_key(lane) return ns .. ':lane:' .. lane end
@@ -67,6 +67,31 @@ local function lanes_of(stored)
   return lanes
 end
 
+-- turn_of: the event whose turn it is in a lane (nil: none), and whether others stand there
+local function turn_of(lane)
+  if turns[lane] == nil then turns[lane] = redis.call('HGET', ns .. ':turns', lane) end
+  local stored = turns[lane]
+  if not stored then return nil, false end
+  local followed = stored:sub(-1) == FOLLOWED
+  return followed and stored:sub(1, -2) or stored, followed
+end
+
+-- give_turn: note whose turn it is in a lane (nil: nobody's), and whether others stand there
+local function give_turn(lane, id, followed)
+  turns[lane], turned[lane] = id and (followed and id .. FOLLOWED or id) or false, true
+end
+
+-- join_lane: let an event stand in a lane. The event whose turn it is learns of it before.
+local function join_lane(lane, id, place)
+  local first, followed = turn_of(lane)
+  if first == id then return end
+  if first and not followed then
+    turns[lane] = first .. FOLLOWED
+    redis.call('HSET', ns .. ':turns', lane, turns[lane])
+  end
+  redis.call('ZADD', lane_key(lane), place, id)
+end
+
 -- may_stay: whether a handler of an event has not ended, so that it keeps its place in a lane
 local function may_stay(id, handler, lane)
   local f = redis.pcall('HMGET', event_key(id), 'state', 'handlers', 'order', 'h:' .. handler)
@@ -77,13 +102,15 @@ local function may_stay(id, handler, lane)
   return listed and state ~= 'done' and state ~= 'dead'
 end
 
--- next_in_lane: the first id beside this one (nil: of all), and its score. Places that a failed script left are removed.
+-- next_in_lane: the first id in a lane, but for this one (nil: of all). Also its place, and whether others may stand behind it.
+-- Those that a failed script left are removed.
 local function next_in_lane(handler, lane, id)
   repeat
-    local two = redis.call('ZRANGE', lane_key(lane), 0, 1, 'WITHSCORES')
-    local at = two[1] == id and 3 or 1
-    if not two[at] or may_stay(two[at], handler, lane) then return two[at], tonumber(two[at + 1] or '') end
-    redis.call('ZREM', lane_key(lane), two[at])
+    local standing = redis.call('ZRANGE', lane_key(lane), 0, 2, 'WITHSCORES')
+    local at = standing[1] == id and 3 or 1
+    local first, place = standing[at], tonumber(standing[at + 1] or '')
+    if not first or may_stay(first, handler, lane) then return first, place, standing[at + 2] ~= nil end
+    redis.call('ZREM', lane_key(lane), first)
   until false
 end
 
@@ -93,9 +120,9 @@ local function sequence_of(id)
   return f[1] or string.format('%.0f', (tonumber(f[2] or '') or now) * 1000)
 end
 
--- at_turn: the record (JSON) of a handler that waited for its turn and may run now
+-- at_turn: the record (JSON) of a handler that waited for its turn and has it now
 local function at_turn(record)
-  record.behind, record.reason, record.due = nil, nil, now
+  record.behind, record.reason, record.due, record.has_turn = nil, nil, now, 1
   if not record.ran then record.state = 'pending' end
   return cjson.encode(record)
 end

@@ -7,6 +7,8 @@
 -- Cost:   O(handlers of the event + log queue)
 local SETTLED = { 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned', 'blocked_by', 'order', 'backlog' }
 local wake
+-- The events that came to their turn, each with the handler that may run.
+local woken = {}
 
 -- unparked: a parked handler's record that lets it run again
 local function unparked(handler)
@@ -56,30 +58,52 @@ local function keep_backlog(id, left_open, known, fields)
   end
 end
 
--- read_settled: the fields of SETTLED of a record. Its collected changes are written before.
+-- read_settled: the fields of SETTLED of a record. Its collected changes are written before, and the end of its lease.
 local function read_settled(id)
-  if records[id] then write_changes() end
+  if records[id] or released[id] then write_changes() end
   return redis.call('HMGET', event_key(id), unpack(SETTLED))
 end
 
--- keep_order: let an event leave the lanes of its handlers that have ended, and wake the next event of each. It leaves them
--- once its record is written. One that runs again takes its place again, by its sequence.
+-- has_ended: whether the record (JSON) of a handler says that it has ended
+local function has_ended(stored)
+  if stored and stored:sub(1, #DONE) == DONE then return true end
+  local state = handler_of(stored).state
+  return state == 'done' or state == 'dead'
+end
+
+-- leave_lane: let an event leave a lane once its record is written. The next one gets the turn if it waits: it has asked, so
+-- no earlier event lacks a place. Its record is written before it has the turn. So the repetition of a script that failed
+-- half-way finds it again.
+local function leave_lane(id, handler, lane)
+  local first, followed = turn_of(lane)
+  if first ~= id then
+    redis.call('ZREM', turn_key(handler), id)
+    -- A script that failed half-way may have left there whose turn it is.
+    afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), id, first or id) end
+    if first then return end
+  end
+  local following = (followed or not first) and next_in_lane(handler, lane, id) or nil
+  if following and wake(following, handler) then
+    give_turn(lane, following, true)
+    afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), following) end
+  elseif first then
+    give_turn(lane, nil)
+  end
+end
+
+-- keep_order: let an event leave the lanes of its handlers that have ended. One that runs again takes its place again, by its
+-- sequence.
 local function keep_order(id, f, before, after, results)
-  local event = event_key(id)
   if f[9] == UNKEYED then
     if after ~= 'open' then redis.call('ZREM', ns .. ':unkeyed', id) end
     return
   end
   for handler, lane in pairs(lanes_of(f[9])) do
     local result = results and results['h:' .. handler]
-    local state = handler_of(result or redis.call('HGET', event, 'h:' .. handler)).state
-    if after ~= 'open' or state == 'done' or state == 'dead' then
-      afterwards[#afterwards + 1] = function() redis.call('ZREM', lane_key(lane), id) end
-      -- A handler with a result has run, so it does not wait.
-      if not result then redis.call('ZREM', turn_key(handler), id) end
-      wake(next_in_lane(handler, lane, id), handler)
+    if after ~= 'open' or has_ended(result or redis.call('HGET', event_key(id), 'h:' .. handler)) then
+      leave_lane(id, handler, lane)
     elseif before ~= 'open' then
-      redis.call('ZADD', lane_key(lane), 'NX', sequence_of(id), id)
+      join_lane(lane, id, sequence_of(id))
     end
   end
 end
@@ -136,15 +160,17 @@ local function collect_settlement(id, f, results, given_back, quietly)
   return after
 end
 
--- wake: let a handler of an event run, if it waits for its turn
+-- wake: give a handler of an event the turn that it waits for. Answers whether it has it now.
 wake = function(id, handler)
-  local record = id and handler_of(redis.call('HGET', event_key(id), 'h:' .. handler))
-  if record and record.behind then
+  local record = handler_of(redis.call('HGET', event_key(id), 'h:' .. handler))
+  -- A script that failed half-way may have written this record, and not whose turn it is.
+  if not record.has_turn then
+    if not record.behind or record.under_other_key then return false end
     redis.call('ZREM', turn_key(handler), id)
-    -- The same batch may give its lease back.
-    write_changes()
     collect_settlement(id, read_settled(id), { ['h:' .. handler] = at_turn(record) })
   end
+  append(woken, id, handler)
+  return true
 end
 
 local function settle(id, given_back, quietly)
