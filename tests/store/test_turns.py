@@ -1,6 +1,7 @@
 """Turns: which event of a key may run, whatever is done to the others."""
 
 import itertools
+import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from service.store.inbox import accept, dead_letters, maintenance, transfer
 from service.store.inbox.accept import NewEvent
 from service.store.inbox.audit import audit
 from service.store.inbox.handler_records import HandlerRecord
+from service.store.inbox.healing import MissedEvent, heal
 from service.store.inbox.leases import ClaimRequest, HandlerResults, Lease, claim, finish
 from service.store.inbox.order import NO_LANE, Placing, Turn, register, take_turns
 from service.store.store import Store
@@ -298,6 +300,15 @@ async def test_an_imported_event_takes_its_place_when_it_is_imported(lane: Lane)
     past = transfer.ImportedEvent("a", "test.one", BODY, "webhook", 1_000, 1, {})
     await transfer.import_events(lane.store, [past], run_them=True, keep=60)
     assert set(await lane.claim()) == {"a", "b"}
+    assert await lane.asked("a", "b") == ["b", "go"]
+
+
+async def test_a_healed_event_takes_its_place_when_it_is_healed(lane: Lane) -> None:
+    await lane.accept("b")
+    now = int(time.time() * 1000)
+    missed = MissedEvent(NewEvent("a", "test.one", BODY, "healed"), now - 2_000, now - 1_000)
+    assert await heal(lane.store, [missed], retention=3600) == [("healed", "a")]
+    assert await lane.claim() == ["b", "a"]
     assert await lane.asked("a", "b") == ["b", "go"]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from service import Context, Event, Retry, Router
 from service.dashboard.timeline import build
+from service.store.effects import blocks
 from service.store.inbox import dead_letters
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.maintenance import queue
@@ -158,6 +159,30 @@ def test_a_worker_that_does_not_order_a_handler_leaves_its_events_alone(stack: S
     stack.start_worker(router)
     wait_for(lambda: ran.total() == 4)
     assert others == ["other"]
+
+
+def test_a_pause_holds_the_order_and_an_event_without_a_number_needs_none(stack: Stack) -> None:
+    router, ran, others = Router(), Ran(), list[str]()
+
+    @router.on("test.one", ordered_by="number")
+    async def keep(event: Event, ctx: Context) -> None:
+        if "phone_number" in event.payload:
+            await ran.run(event)
+        else:
+            others.append(event.id)
+
+    number = fresh_number()
+    first, *rest = numbered(number, 5)
+    stack.ask(lambda store: blocks.pause(store, "keep"))
+    accepted(stack, [first, *rest[:2]])
+    stack.start_worker(router)
+    stack.when(first.identity, lambda record: "keep" in record.handlers and record.handlers["keep"].state == "parked")
+    accepted(stack, rest[2:])
+    stack.ask(lambda store: blocks.resume(store, "keep"))
+    unnumbered = NewEvent.derived("unnumbered", "test.one", {"n": 0}, "webhook", at=None)
+    accepted(stack, [unnumbered])
+    wait_for(lambda: ran.total() == 5 and others == ["unnumbered"])
+    assert ran.by_number[number] == [*range(5)]
 
 
 def test_a_key_of_the_authors_orders_and_one_that_fails_is_dead_alone(stack: Stack) -> None:
