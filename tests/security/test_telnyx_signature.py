@@ -1,11 +1,21 @@
 """The signature, without any I/O."""
 
+import base64
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nacl.signing import SigningKey
 
-from service.security.telnyx_signature import InvalidSignature, PublicKey, public_key_text, read_signature_headers, sign
+from service.security.telnyx_signature import (
+    SIGNATURE_HEADER,
+    TIMESTAMP_HEADER,
+    InvalidSignature,
+    PublicKey,
+    public_key_text,
+    read_signature_headers,
+    sign,
+)
 
 KEY = SigningKey(b"\x01" * 32)
 PUBLIC = PublicKey.parse(public_key_text(KEY))
@@ -52,6 +62,56 @@ def test_the_tolerance_counts_whole_seconds() -> None:
     assert verify(b"{}", headers, [PUBLIC], NOW + 300.999) == PUBLIC
     with pytest.raises(InvalidSignature, match="tolerance"):
         verify(b"{}", headers, [PUBLIC], NOW + 301)
+
+
+def of(length: int) -> str:
+    return base64.b64encode(bytes(length)).decode()
+
+
+@pytest.mark.parametrize(
+    ("signature", "timestamp", "reason"),
+    [
+        ("*" + of(64)[1:], str(NOW), "signature is not base64"),
+        (of(64)[:40] + "\t" + of(64)[40:], str(NOW), "signature is not base64"),
+        (of(64) + "AAAA", str(NOW), "signature is not base64"),
+        (of(64).rstrip("="), str(NOW), "signature is not base64"),
+        (of(63), str(NOW), "signature is not 64 bytes long"),
+        (of(65), str(NOW), "signature is not 64 bytes long"),
+        (of(64), f"{NOW}a", "timestamp is not plain digits"),
+        (of(64), f"-{NOW}", "timestamp is not plain digits"),
+        (of(64), "", "timestamp is not plain digits"),
+        (of(64), f"{NOW:017}", "timestamp is not plain digits"),
+        (of(64), str(NOW + 301), "timestamp is beyond the tolerance"),
+        (of(64), str(NOW - 301), "timestamp is beyond the tolerance"),
+    ],
+)
+def test_malformed_headers_are_refused_before_the_body_is_read(signature: str, timestamp: str, reason: str) -> None:
+    with pytest.raises(InvalidSignature) as refused:
+        read_signature_headers(raw({SIGNATURE_HEADER: signature, TIMESTAMP_HEADER: timestamp}), NOW)
+    assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize("timestamp", [str(NOW + 300), str(NOW - 300), f"{NOW:016}"])
+def test_headers_at_the_limits_are_read(timestamp: str) -> None:
+    headers = {SIGNATURE_HEADER: of(64), TIMESTAMP_HEADER: timestamp}
+    assert read_signature_headers(raw(headers), NOW).headers == headers
+
+
+@pytest.mark.parametrize("name", [SIGNATURE_HEADER, TIMESTAMP_HEADER])
+def test_a_header_that_is_missing_or_twice_is_refused(name: str) -> None:
+    headers = raw(sign(b"{}", KEY, NOW))
+    with pytest.raises(InvalidSignature, match=f"{name} header missing"):
+        read_signature_headers([each for each in headers if each[0] != name.encode()], NOW)
+    with pytest.raises(InvalidSignature, match=f"{name} header sent twice"):
+        read_signature_headers([*headers, (name.title().encode(), b"1")], NOW)
+
+
+def test_any_of_several_keys_fits() -> None:
+    other = PublicKey.parse(public_key_text(SigningKey(b"\x02" * 32)))
+    for keys in ([PUBLIC, other], [other, PUBLIC]):
+        assert verify(b"{}", raw(sign(b"{}", KEY, NOW)), keys, NOW) == PUBLIC
+    assert PUBLIC.fingerprint != other.fingerprint
+    assert len(PUBLIC.fingerprint) == 8
 
 
 @pytest.mark.parametrize("text", ["", "AAAA", "*" * 44, public_key_text(KEY)[:-4]])
