@@ -46,6 +46,8 @@ def test_the_answer_the_id_and_the_command_that_shows_the_event_are_printed(stac
     assert answer == '200 {"status":"accepted"}  rcs.failed'
     event_id = command.removeprefix("ringback events show ")
     assert stack.recorded(event_id).type == "message.finalized"
+    meta = json.loads(stack.recorded(event_id).body or b"")["meta"]
+    assert meta["delivered_to"] == f"{stack.http.base_url}/webhooks", "as at Telnyx"
     flat = trigger("10dlc.campaign.dormant-flat").stdout.splitlines()[-1].removeprefix("ringback events show ")
     assert stack.recorded(flat).type == "10dlc.campaign.update"
 

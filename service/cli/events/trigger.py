@@ -97,17 +97,17 @@ def trigger(
     if listed:
         list_samples(event or "", as_json=as_json)
         return
-    faults, edits = read_faults(chaos), read_edits(values or (), removed or ())
+    faults, edits, settings = read_faults(chaos), read_edits(values or (), removed or ()), load()
+    url, late = _url(to, settings), "late" in faults
     if file is not None:
-        if event is not None or "late" in faults:
+        if event is not None or late:
             raise typer.BadParameter("a file has no sample's name, and no times to change: leave out EVENT and late")
         events = [read_file(file, edits)] * count
     else:
         steps = steps_of(event, scenario)
-        events = [each for _ in range(count) for each in bodies_of(steps, edits, number=number, late="late" in faults)]
+        events = [each for _ in range(count) for each in bodies_of(steps, edits, url=url, number=number, late=late)]
     planned = with_faults(events, faults, pause=1 / rate if rate else 0.0)
-    settings = load()
-    results = _deliver_all(planned, _url(to, settings), known_key(settings), as_json=as_json)
+    results = _deliver_all(planned, url, known_key(settings), as_json=as_json)
     if not _went_well(results, follow=follow, as_json=as_json):
         raise typer.Exit(1)
 

@@ -114,12 +114,16 @@ def steps_of(event: str | None, scenario: str | None) -> Scenario:
     return Scenario(event, cases()[event].about, (Step(event),))
 
 
-def bodies_of(scenario: Scenario, edits: Edits, *, number: str | None, late: bool) -> Iterator[Planned]:
-    """Yield the deliveries of a scenario, which are about the same person and message."""
+def bodies_of(scenario: Scenario, edits: Edits, *, url: str, number: str | None, late: bool) -> Iterator[Planned]:
+    """Yield the deliveries of a scenario to a URL, which are about the same person and message."""
     subject = Subject() if number is None else Subject(number=number)
     at = clock.now() - LATE_SECONDS if late else None
     for step in scenario.steps:
-        yield Planned(step.case, edits.apply(sample(step.case, subject=subject, at=at)), step.pause)
+        body = sample(step.case, subject=subject, at=at)
+        if "delivered_to" in body.get("meta", {}):
+            # As at Telnyx. Another URL would have Ringback look for a misdirected agent.
+            body["meta"]["delivered_to"] = url
+        yield Planned(step.case, edits.apply(body), step.pause)
 
 
 def read_file(file: IO[bytes], edits: Edits) -> Planned:
