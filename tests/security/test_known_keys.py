@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 
 from service.doctor.configuration import public_key
 from service.doctor.deployment import Deployment
-from service.security.telnyx_signature import PublicKey, public_key_text
+from service.security.telnyx_signature import PublicKey, describe_known_key, public_key_text
 from service.settings import InvalidSettings, Settings
 from service.testing.simulator import Simulator
 from tests.processes.running import ringback
@@ -96,3 +96,13 @@ def test_a_role_that_receives_ends_with_2(tmp_path: Path, role: str, key: str) -
     assert ended.returncode == 2, ended.stderr
     assert "TELNYX_PUBLIC_KEY" in ended.stderr
     assert key not in ended.stderr
+
+
+@pytest.mark.parametrize("byte", [1, 2, 254, 255])
+def test_one_byte_repeated_is_a_sample_key(byte: int) -> None:
+    assert describe_known_key(bytes(SigningKey(bytes([byte]) * 32).verify_key)) == "a sample key"
+
+
+def test_the_sample_key_of_the_documentation_is_known_and_a_new_one_is_not() -> None:
+    assert describe_known_key(bytes(SigningKey(bytes(32)).verify_key)) == "the sample key of the documentation"
+    assert describe_known_key(bytes(SigningKey.generate().verify_key)) is None
