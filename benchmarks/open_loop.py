@@ -36,7 +36,7 @@ class Latencies:
 def pipeline(stack: Stack, scale: Scale) -> Iterator[tuple[RedisServer, Receiver, Worker]]:
     """Run a stack on a server of its own, all on all cores, until the block ends. It has handled events before."""
     with (
-        redis_server(scale.folder, core=None) as redis,
+        redis_server(scale.folder, fsync=stack.fsync, core=None) as redis,
         receiving(stack, redis, scale, core=None) as receiver,
         working(stack, redis, scale, core=None) as worker,
     ):

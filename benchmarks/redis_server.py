@@ -14,6 +14,8 @@ from benchmarks.machine import LOAD_CORE, cpu_seconds
 from benchmarks.processes import await_port, clean_environment, free_port, running
 from service.processes.embedded_server import ALLOCATOR, TUNABLES, find_server
 
+Fsync = Literal["always", "everysec"]
+
 
 @dataclass(frozen=True)
 class RedisServer:
@@ -43,9 +45,7 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server(
-    folder: Path, *, fsync: Literal["always", "everysec"] = "always", core: int | None = LOAD_CORE
-) -> Iterator[RedisServer]:
+def redis_server(folder: Path, *, fsync: Fsync = "always", core: int | None = LOAD_CORE) -> Iterator[RedisServer]:
     """Run a server that writes every command to disk until the block ends."""
     port = free_port()
     data = folder / f"redis-{port}"

@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
 from subprocess import Popen
@@ -13,7 +13,7 @@ from subprocess import Popen
 from benchmarks import handled
 from benchmarks.machine import SERVER_CORE
 from benchmarks.processes import ROOT, await_port, clean_environment, free_port, running
-from benchmarks.redis_server import RedisServer
+from benchmarks.redis_server import Fsync, RedisServer
 from benchmarks.row import Scale
 from benchmarks.signed_events import PUBLIC_KEY
 
@@ -34,6 +34,8 @@ class Stack:
     checkout: Path = ROOT
     missing: str = ""
     """Why it cannot be run here, or nothing."""
+    fsync: Fsync = "always"
+    """How often the server of its pipeline writes to disk."""
 
     def environment(self, redis: RedisServer, scale: Scale, **variables: str) -> dict[str, str]:
         """Return the environment of its processes."""
@@ -90,6 +92,8 @@ RINGBACK_STACK = Stack(
     (*RINGBACK, "worker"),
     {"HANDLERS": "benchmarks.noop_handlers:router", "RINGBACK_CONCURRENCY": "100"},
 )
+EVERY_SECOND = replace(RINGBACK_STACK, name="Ringback, fsync every second", fsync="everysec")
+"""It shows what the disk takes of a time. An accepted event may be lost."""
 VERIFICATION = Stack(
     "verification alone",
     _python("benchmarks.peers.verification"),

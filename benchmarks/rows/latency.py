@@ -3,7 +3,7 @@
 from benchmarks.figures import Result, Table, median
 from benchmarks.open_loop import Latencies, measure, pipeline
 from benchmarks.row import Scale
-from benchmarks.stacks import ARQ_BEST, BARE, EXPRESS, RINGBACK_STACK, Stack, beside
+from benchmarks.stacks import ARQ_BEST, BARE, EVERY_SECOND, EXPRESS, RINGBACK_STACK, Stack, beside
 
 RATES = (200, 1000, 2000, 4000)
 SECONDS = 1.2
@@ -12,7 +12,7 @@ Found = dict[int, list[Latencies]]
 
 def run(scale: Scale) -> Result:
     """Send events at rising rates to each stack, by turns."""
-    stacks = [RINGBACK_STACK, *beside(scale.beside), BARE, EXPRESS, ARQ_BEST]
+    stacks = [RINGBACK_STACK, EVERY_SECOND, *beside(scale.beside), BARE, EXPRESS, ARQ_BEST]
     found: dict[str, Found] = {stack.name: {rate: [] for rate in RATES} for stack in stacks if not stack.missing}
     for _ in range(min(2, scale.rounds)):
         for stack in stacks:

@@ -3,7 +3,7 @@
 from benchmarks.figures import Result, Table
 from benchmarks.open_loop import Latencies, measure, pipeline
 from benchmarks.row import Scale
-from benchmarks.stacks import ARQ, ARQ_BEST, BARE, EXPRESS, RINGBACK_STACK, Stack, beside
+from benchmarks.stacks import ARQ, ARQ_BEST, BARE, EVERY_SECOND, EXPRESS, RINGBACK_STACK, Stack, beside
 
 RATE = 25.0
 SECONDS = 7.0
@@ -11,7 +11,7 @@ SECONDS = 7.0
 
 def run(scale: Scale) -> Result:
     """Send 25 events a second to each stack, by turns."""
-    stacks = [RINGBACK_STACK, *beside(scale.beside), BARE, EXPRESS, ARQ_BEST, ARQ]
+    stacks = [RINGBACK_STACK, EVERY_SECOND, *beside(scale.beside), BARE, EXPRESS, ARQ_BEST, ARQ]
     found: dict[str, list[float]] = {stack.name: [] for stack in stacks if not stack.missing}
     for turn in range(min(2, scale.rounds)):
         for stack in stacks:
