@@ -5,6 +5,7 @@ from service.outbound.api_call import Call
 from service.outbound.errors import TelnyxResponse
 from service.outbound.gate import Gate, campaign_block, sender_digest
 from service.store.effects import blocks
+from service.store.effects.rate_limits import Granted
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
@@ -26,7 +27,8 @@ def hold(stack: Stack, name: str = OF_NUMBER) -> bool:
 
 def may_go(stack: Stack, call: Call = SEND, event: str = "any") -> bool:
     async def ask(store: Store) -> bool:
-        return await Gate(store, stack.settings).acquire(call, event_id=event, returning=False) is None
+        answer = await Gate(store, stack.settings).acquire(call, event_id=event, returning=False)
+        return isinstance(answer, Granted)
 
     return stack.ask(ask)
 
