@@ -4,112 +4,31 @@ Its steps bear the names of the scripts. Each answers what the script answers.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, NamedTuple
 
-LEASE = 2
-"""Ticks of the clock."""
-SUSPECT, POISON = 2, 3
-"""Lapses from which an event runs alone, and from which it is dead."""
-Phase = Literal["idle", "claimed", "known", "begun", "sent", "answered", "unanswered", "refused"]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What holds. A test breaks each, to see that the model notices."""
-
-    finish_asks_lease: bool = True
-    resend_keeps_key: bool = True
-    unkeyed_is_resent: bool = False
-    intent_comes_first: bool = True
-    begin_asks_consent: bool = True
-    claim_moves_in_queue: bool = True
-    lapses_count: bool = True
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """How far the model goes. With `poison`, the handler brings its worker down. Unkeyed calls may not be repeated."""
-
-    ticks: int = 3
-    crashes: int = 1
-    claims: int = 3
-    keyed: bool = True
-    poison: bool = False
-    stops: bool = True
-
-
-class Worker(NamedTuple):
-    """One of the two. After a crash another one takes its place, under a new name."""
-
-    life: int = 0
-    number: int = 0
-    phase: Phase = "idle"
-    version: int = 0
-    """The version of the ledger's entry that it has seen."""
-    unconfirmed: int = 0
-
-
-class State(NamedTuple):
-    """All that Redis, the workers and Telnyx know, and what has happened."""
-
-    clock: int = 0
-    event: Literal["", "open", "done", "dead"] = ""
-    due: int | None = None
-    lease: str = ""
-    lease_until: int = 0
-    lapses: int = 0
-    alone: bool = False
-    counted: frozenset[str] = frozenset()
-    """Tokens whose lapses were counted."""
-    entry: Literal["", "started", "done"] = ""
-    version: int = 0
-    unconfirmed: int = 0
-    run: str = ""
-    is_stopped: bool = False
-    workers: tuple[Worker, Worker] = (Worker(), Worker())
-    wire: frozenset[tuple[str, int]] = frozenset()
-    """Requests under way: the token of their run, and the number of their key."""
-    keys: frozenset[int] = frozenset()
-    """Keys that Telnyx knows."""
-    effects: int = 0
-    ends: int = 0
-    crashes: int = 0
-    claims: int = 0
-    late_intent: bool = False
-
-
-class Step(NamedTuple):
-    """A step: of which worker (-1: of nobody), and the script's answer."""
-
-    name: str
-    worker: int
-    answer: str
-    token: str = ""
-
-
-def name_of(worker: int, state: State) -> str:
-    """Return a worker's name, new after each crash."""
-    return f"{worker}-{state.workers[worker].life}"
-
-
-def token_of(worker: int, state: State) -> str:
-    """Return the token of a worker's latest claim."""
-    return f"{name_of(worker, state)}:{state.workers[worker].number}"
-
-
-def is_leased(state: State, token: str) -> bool:
-    """Return whether this token holds the event."""
-    return state.lease == token and state.lease_until > state.clock
+from tests.chaos.lease_state import (
+    LEASE,
+    POISON,
+    SUSPECT,
+    Bounds,
+    Phase,
+    Rules,
+    State,
+    Step,
+    Worker,
+    is_leased,
+    name_of,
+    token_of,
+)
 
 
 @dataclass(frozen=True)
 class Model:
     """The steps from each state."""
 
-    rules: Rules = Rules()
-    bounds: Bounds = Bounds()
+    rules: Rules = field(default_factory=Rules)
+    bounds: Bounds = field(default_factory=Bounds)
 
     def steps(self, state: State) -> Iterator[tuple[Step, State]]:
         """Yield each possible step, and where it leads."""
@@ -126,14 +45,18 @@ class Model:
             yield from self._steps_of(state, worker)
 
     def _steps_of(self, state: State, number: int) -> Iterator[tuple[Step, State]]:
-        worker = state.workers[number]
-        if worker.phase == "idle":
+        worker, name = state.workers[number], name_of(number, state)
+        successor = _with(state, number, Worker(life=worker.life + 1))
+        if name in state.draining:
+            yield Step("crash", number, ""), successor
+        elif worker.phase == "idle":
             yield from self._claim(state, number)
-            return
-        if state.crashes < self.bounds.crashes:
-            crashed = Worker(life=worker.life + 1)
-            yield Step("crash", number, ""), _with(state, number, crashed)._replace(crashes=state.crashes + 1)
-        if self.bounds.poison:
+        else:
+            if len(state.draining) < self.bounds.drains:
+                yield Step("announce_stop", number, ""), state._replace(draining=state.draining | {name})
+            if state.crashes < self.bounds.crashes:
+                yield Step("crash", number, ""), successor._replace(crashes=state.crashes + 1)
+        if self.bounds.poison or worker.phase == "idle":
             return
         if worker.phase != "refused" and state.lease_until < state.clock + LEASE:
             yield self._renew(state, number)
@@ -178,8 +101,12 @@ class Model:
         )
 
     def _lapsed(self, state: State) -> State:
+        name = state.lease.partition(":")[0]
         if state.lease not in state.counted and self.rules.lapses_count:
-            state = state._replace(lapses=state.lapses + 1, counted=state.counted | {state.lease})
+            vanished = min(POISON, state.vanished + (name not in state.draining))
+            state = state._replace(counted=state.counted | {state.lease}, vanished=vanished)
+            if name not in state.draining or not self.rules.announced_is_spared:
+                state = state._replace(lapses=state.lapses + 1, lapsed=state.lapsed | {name})
         if state.alone and state.lapses >= POISON:
             state = state._replace(event="dead", due=None, ends=state.ends + 1)
         return state._replace(lease="", lease_until=0, alone=False)
@@ -187,8 +114,9 @@ class Model:
     def _renew(self, state: State, number: int) -> tuple[Step, State]:
         token, name = token_of(number, state), name_of(number, state)
         ours = {each for each in state.counted if each.startswith(f"{name}:")}
-        if ours and state.lapses:
+        if name in state.lapsed and ours and state.lapses:
             state = state._replace(lapses=state.lapses - 1, counted=state.counted - ours)
+        state = state._replace(lapsed=state.lapsed - {name})
         if state.lease != token:
             return Step("renew", number, "lost", token), _idle(state, number)
         until = state.clock + LEASE
@@ -264,21 +192,6 @@ class Model:
             return Step("finish", number, "waiting open", token), _idle(free._replace(due=state.clock), number)
         done = free._replace(event="done", due=None, ends=state.ends + 1)
         return Step("finish", number, "done done", token), _idle(done, number)
-
-
-def broken_guarantee(state: State, bounds: Bounds) -> str | None:
-    """Return the guarantee that a state breaks, None where it breaks none."""
-    if state.ends > 1:
-        return "G3"
-    if state.effects > 1:
-        return "G5"
-    if state.event == "open" and (state.due is None or state.due > max(state.clock, state.lease_until)):
-        return "G6"
-    if state.late_intent:
-        return "G9"
-    if bounds.poison and (state.crashes > POISON or (state.event == "dead") != (state.ends == 1)):
-        return "G14"
-    return None
 
 
 def _with(state: State, number: int, worker: Worker) -> State:

@@ -1,7 +1,7 @@
 """Walks of the model, taken by the real scripts."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 from service.store.effects import ledger
 from service.store.effects.ledger import StoredAnswer
@@ -9,15 +9,48 @@ from service.store.facts import consent
 from service.store.facts.message_states import SendConditions
 from service.store.inbox import accept
 from service.store.inbox.handler_records import HandlerRecord
-from service.store.inbox.leases import ClaimRequest, HandlerResults, HeldLease, Lease, claim, finish, renewal
+from service.store.inbox.leases import (
+    ClaimRequest,
+    HandlerResults,
+    HeldLease,
+    Lease,
+    announce_stop,
+    claim,
+    finish,
+    renewal,
+)
 from service.store.inbox.records import EventRecord
-from tests.chaos.lease_model import LEASE, State, Step
+from tests.chaos.lease_state import LEASE, State, Step, name_of
+from tests.pending import pending
 from tests.store.half_way import T, World
 from tests.store.half_way_scenarios import ENTRY, EVENT, NUMBER, STOP
 
 TICK = 10_000
 """Milliseconds."""
 SECONDS = LEASE * TICK / 1000
+LEASE_FIELDS = ("lease", "lease_until", "lapses", "alone", "lapse_tokens")
+
+
+@dataclass(frozen=True)
+class Leased:
+    """The lease of an event, its lapses, and when the event comes due. Times are ticks of the model's clock."""
+
+    token: str
+    until: float
+    lapses: int
+    alone: bool
+    counted: frozenset[str]
+    due: float | None
+
+    @classmethod
+    def said_by(cls, state: State) -> Self:
+        """Return what the model says."""
+        return cls(state.lease, state.lease_until, state.lapses, state.alone, state.counted, state.due)
+
+
+def _tick(milliseconds: str | float) -> float:
+    """Return the time on the model's clock, 0 where there is none."""
+    return (float(milliseconds) - T) / TICK if milliseconds else 0
 
 
 @dataclass
@@ -40,6 +73,21 @@ class Replay:
     async def record(self) -> EventRecord | None:
         return await accept.find(self.world.store, "one")
 
+    async def lease(self) -> Leased:
+        """Return what the record and the queue say of the lease and its lapses."""
+        redis, keys = self.world.redis, self.world.keys
+        found = await pending(redis.hmget(keys.event("one"), *LEASE_FIELDS))
+        token, until, lapses, alone, counted = (each.decode() if each else "" for each in found)
+        due = await redis.zscore(keys.queue, f"{keys.namespace}:one")
+        return Leased(
+            token=token,
+            until=_tick(until),
+            lapses=int(lapses or 0),
+            alone=alone == "1",
+            counted=frozenset(counted.split()),
+            due=None if due is None else _tick(due),
+        )
+
     async def entry(self) -> ledger.Entry | None:
         found = await ledger.read_entry(self.world.store, "one", ENTRY.name, "nobody")
         return found.entry
@@ -61,6 +109,10 @@ class Replay:
         held = [HeldLease("one", step.token)]
         words = renewal(name, held, lease=SECONDS, answered=int(number))
         return "lost" if await self.world.store.run("renew", *words) else ""
+
+    async def _announce_stop(self, step: Step, before: State) -> str:
+        await announce_stop(self.world.store, name_of(step.worker, before))
+        return ""
 
     async def _effects(self, step: Step, before: State) -> str:
         found = await ledger.read_entry(self.world.store, "one", ENTRY.name, step.token)

@@ -4,6 +4,7 @@ import random
 import sys
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -12,18 +13,19 @@ from redis.asyncio import Redis
 
 from service.security.encryption import PLAIN
 from service.store.connection import connect
-from service.store.effects.ledger import Entry
-from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from tests.chaos.exploring import explore, walk
-from tests.chaos.lease_model import Bounds, Model, Rules, State
-from tests.chaos.replaying import Replay
+from tests.chaos.lease_model import Model
+from tests.chaos.lease_state import Bounds, Rules, State
+from tests.chaos.replaying import Leased, Replay
 from tests.store.half_way import FaultyRedis, World
 from tests.store.test_half_way import all_scripts
 
 SMALL = Bounds(claims=2)
 UNKEYED = replace(SMALL, keyed=False)
 POISON = Bounds(ticks=9, crashes=9, claims=9, poison=True, stops=False)
+DRAINED = replace(SMALL, drains=1)
+DRAINED_POISON = replace(POISON, ticks=7, drains=1)
 BROKEN = {
     "finish_asks_lease": (Rules(finish_asks_lease=False), SMALL, "G3"),
     "resend_keeps_key": (Rules(resend_keeps_key=False), SMALL, "G5"),
@@ -32,7 +34,15 @@ BROKEN = {
     "claim_moves_in_queue": (Rules(claim_moves_in_queue=False), SMALL, "G6"),
     "begin_asks_consent": (Rules(begin_asks_consent=False), SMALL, "G9"),
     "lapses_count": (Rules(lapses_count=False), POISON, "G14"),
+    "announced_is_spared": (Rules(announced_is_spared=False), DRAINED_POISON, "G14"),
 }
+
+REPLAYED = {
+    "keyed": Bounds(ticks=8, crashes=4, claims=8),
+    "unkeyed, drained": Bounds(ticks=8, crashes=4, claims=8, keyed=False, drains=2),
+    "poison, drained": Bounds(ticks=12, crashes=9, claims=12, poison=True, stops=False, drains=2),
+}
+ALWAYS_SEEN = {"accept", "tick", "claim", "crash", "a lapse counted"}
 
 
 @pytest.mark.parametrize(
@@ -41,10 +51,12 @@ BROKEN = {
         SMALL,
         UNKEYED,
         POISON,
+        DRAINED_POISON,
+        pytest.param(DRAINED, marks=pytest.mark.soak),
         pytest.param(Bounds(ticks=4), marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
         pytest.param(Bounds(ticks=4, keyed=False, claims=4), marks=[pytest.mark.soak, pytest.mark.timeout(900)]),
     ],
-    ids=["keyed", "unkeyed", "poison", "keyed, longer", "unkeyed, longer"],
+    ids=["keyed", "unkeyed", "poison", "poison, drained", "drained", "keyed, longer", "unkeyed, longer"],
 )
 def test_every_state_keeps_the_guarantees_and_comes_to_an_end(bounds: Bounds) -> None:
     explored = explore(Model(bounds=bounds))
@@ -59,28 +71,46 @@ def test_a_broken_rule_is_noticed(rule: str) -> None:
     assert explore(Model(rules, bounds)).broken == guarantee
 
 
-def all_that_is_stored(state: State, record: EventRecord, entry: Entry | None) -> tuple[object, object]:
+async def all_that_is_stored(replay: Replay, state: State) -> tuple[object, object]:
     """Return what the model says is stored, and what is."""
+    record, entry = await replay.record(), await replay.entry()
+    assert record is not None
     known = (entry.state, entry.version, entry.unconfirmed) if entry else ("", 0, 0)
-    return (state.event, state.entry, state.version, state.unconfirmed), (record.state, *known)
+    said = (state.event, state.entry, state.version, state.unconfirmed, Leased.said_by(state))
+    return said, (record.state, *known, await replay.lease())
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("bounds", [Bounds(ticks=6, crashes=4, claims=6), POISON], ids=["keyed", "poison"])
-@pytest.mark.parametrize("walks", [25, pytest.param(2000, marks=[pytest.mark.soak, pytest.mark.timeout(900)])])
-async def test_the_real_scripts_answer_as_the_model_does(redis_url: str, bounds: Bounds, walks: int) -> None:
-    choice, names = random.Random(21), Counter[str]()
+@pytest.mark.parametrize("bounds", REPLAYED.values(), ids=REPLAYED)
+@pytest.mark.parametrize(
+    ("walks", "seed"),
+    [
+        (12, 21),
+        *(pytest.param(2000, seed, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]) for seed in (22, 23, 24)),
+    ],
+)
+async def test_the_real_scripts_answer_as_the_model_does(redis_url: str, bounds: Bounds, walks: int, seed: int) -> None:
+    choice, names = random.Random(seed), Counter[str]()
     async with connect(redis_url, timeout=10, connections=2) as redis:
         for _ in range(walks):
             faulty = cast("Redis", FaultyRedis(redis, all_scripts()))
             replay = Replay(World(Store(faulty, f"t{uuid.uuid4().hex[:12]}", PLAIN)))
             before = State()
-            for step, state in walk(Model(bounds=bounds), choice, 40):
+            for step, state in walk(Model(bounds=bounds), choice, 60):
                 assert (step, await replay.take(step, before)) == (step, step.answer)
-                record = await replay.record()
-                assert record is not None
-                said, stored = all_that_is_stored(state, record, await replay.entry())
+                said, stored = await all_that_is_stored(replay, state)
                 assert (step, said) == (step, stored)
+                names.update([step.name, *lapse_changes(before, state)])
                 before = state
-                names[step.name] += 1
-    sys.stderr.write(f"\n{walks} walks, {names.total()} steps: {dict(names)}\n")
+    sys.stderr.write(f"\n{walks} walks: {dict(names)}\n")
+    assert names.keys() >= ALWAYS_SEEN
+
+
+def lapse_changes(before: State, after: State) -> Iterator[str]:
+    """Yield what became of lapses at a step."""
+    if after.lapses > before.lapses:
+        yield "a lapse counted"
+    if before.lapses and not after.lapses and after.event == "open":
+        yield "lapses taken back"
+    if after.event == "dead" != before.event:
+        yield "a death"
