@@ -14,20 +14,36 @@ from urllib.parse import urlsplit
 from anyio.from_thread import start_blocking_portal
 
 from service.processes import embedded_server
+from service.store.connection import connect
 from service.testing.simulator import Simulator, running
 from tests.chaos.crash_points import AT_A_WRITE, Point
-from tests.chaos.crash_trial import Site, Trial, describe, open_trial
-from tests.chaos.lives import BulkRetried, DeadRetried, Fallback, Healed, Life, Retried, ScheduledFallback
-from tests.chaos.other_lives import Burst, CampaignChange, Ordered, TollFreeChange
+from tests.chaos.crash_site import Site, open_client
+from tests.chaos.crash_trial import SECONDS, EndedByItselfError, Trial, describe, open_trial
+from tests.chaos.lives import (
+    BulkRetried,
+    DeadRetried,
+    Fallback,
+    Healed,
+    Life,
+    Retried,
+    ScheduledFallback,
+    WhatsAppFallback,
+)
+from tests.chaos.other_lives import Burst, Ordered
+from tests.chaos.registration_lives import CampaignChange, CampaignProbe, NumberLost, RcsRejection, TollFreeChange
 from tests.chaos.zygote import open_zygote
 
 LIVES: dict[str, type[Life]] = {
     "fallback": Fallback,
     "scheduled": ScheduledFallback,
+    "whatsapp": WhatsAppFallback,
     "retry": Retried,
     "dead retry": DeadRetried,
     "toll-free change": TollFreeChange,
     "campaign change": CampaignChange,
+    "lost number": NumberLost,
+    "campaign probe": CampaignProbe,
+    "rcs rejection": RcsRejection,
     "heal": Healed,
     "bulk job": BulkRetried,
     "ordered": Ordered,
@@ -106,12 +122,16 @@ def open_series(folder: Path) -> Iterator[Series]:
     with ExitStack() as stack:
         server = stack.enter_context(embedded_server.start(folder / "data"))
         zygote = stack.enter_context(open_zygote())
-        portal = stack.enter_context(start_blocking_portal())
+        portal = stack.enter_context(start_blocking_portal(backend_options={"use_uvloop": True}))
+        address = str(server.folder.socket)
+        redis = connect(f"unix://{address}", timeout=SECONDS, connections=LANES)
+        stack.enter_context(portal.wrap_async_context_manager(redis))
+        http = stack.enter_context(open_client())
         for _ in range(LANES):
             simulator = Simulator()
             port = urlsplit(stack.enter_context(running(simulator))).port
             assert port is not None
-            series.sites.put(Site(str(server.folder.socket), simulator, port, zygote, portal, folder))
+            series.sites.put(Site(address, redis, simulator, port, zygote, portal, folder, http))
         yield series
 
 
@@ -124,7 +144,7 @@ def _run(site: Site, name: str, life_name: str, points: tuple[Point, ...]) -> Ou
         trial.may_start = life.may_start
         try:
             found = _live(trial, life, points)
-        except TimeoutError as error:
+        except (TimeoutError, EndedByItselfError) as error:
             return Outcome(life_name, points, tuple(trial.watch.killed), (str(error), *life.wrong()))
         wrong = life.wrong()
         audit, repaired = trial.audited(mend=any(map(_is_beside_the_counters, points)))

@@ -1,8 +1,5 @@
 """One life in processes of its own, which are killed at its crash points and started again."""
 
-import itertools
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,11 +10,9 @@ from typing import Any, TypeVar
 import httpx
 import orjson
 import telnyx
-from anyio.from_thread import BlockingPortal
 from nacl.signing import SigningKey
 from redis.exceptions import RedisError
 
-from service.cli.connections import ask_at
 from service.security.encryption import PLAIN
 from service.security.telnyx_signature import public_key_text, sign
 from service.store.inbox.accept import counts
@@ -27,11 +22,11 @@ from service.store.store import Store
 from service.testing.simulator import Simulator
 from service.testing.simulator.webhooks.deliveries import Attempt, Exchange, WebhookDelivery
 from tests.chaos.crash_points import Point, Watch
+from tests.chaos.crash_site import Site, lease_seconds, low_port
 from tests.chaos.half_written import seen_key
 from tests.chaos.http_link import HttpLink
 from tests.chaos.links import Victim, listening
 from tests.chaos.redis_link import RedisLink
-from tests.chaos.zygote import Zygote
 from tests.pending import pending
 from tests.processes.running import clean_environment
 from tests.stack import SMS_FROM
@@ -40,36 +35,16 @@ from tests.telnyx_events import Body
 T = TypeVar("T")
 SECONDS = 90.0
 """How long anything may take on a busy machine; no trial is about that."""
-LEASE_ENDS = 8.0
+LEASE_ENDS = 7.0
+"""Seconds after the end of a lease at which the next worker has surely made use of it."""
 MOST_ASKED = 5
-LOOK = 0.03
-PORTS = 20_000, 30_000
-"""Below those that the system gives to others, so that nobody takes a port before its ingress does."""
+LOOK, LOOK_RARELY = 0.04, 0.5
+"""Seconds between two looks, and at most: on a busy machine a wait is long, and its looks would make it longer."""
 INGRESS, WORKER, COMMAND = "ingress", "worker", "command"
 
 
-_ports = itertools.cycle(range(PORTS[0] + os.getpid() % 90 * 100, PORTS[1]))
-
-
-def low_port() -> int:
-    """Return a port that nobody listens on."""
-    for port in _ports:
-        with socket.socket() as tried, suppress(OSError):
-            tried.bind(("127.0.0.1", port))
-            return port
-    raise AssertionError("range has no end")
-
-
-@dataclass
-class Site:
-    """What trials share: the server, a local Telnyx of their own, and the process that forks theirs."""
-
-    socket: str
-    simulator: Simulator
-    simulator_port: int
-    zygote: Zygote
-    portal: BlockingPortal
-    folder: Path
+class EndedByItselfError(Exception):
+    """A process ended that nobody had killed."""
 
 
 @dataclass
@@ -82,13 +57,13 @@ class Trial:
     handlers: str
     variables: dict[str, str] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
+    lease: int = field(default_factory=lease_seconds)
     key: SigningKey = field(default_factory=SigningKey.generate)
     port: int = field(default_factory=low_port)
     victims: dict[str, Victim] = field(default_factory=dict)
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     arguments: dict[str, list[str]] = field(default_factory=dict)
     webhooks: int = 0
-    starts: int = 0
     may_start: Callable[[str], bool] = lambda _: True
     """Whether a killed role is started again."""
 
@@ -103,23 +78,22 @@ class Trial:
     @property
     def client(self) -> telnyx.Telnyx:
         """The SDK, for what a life needs at Telnyx before it begins."""
-        return telnyx.Telnyx(api_key="KEY", base_url=f"http://127.0.0.1:{self.site.simulator_port}/v2")
+        base_url = f"http://127.0.0.1:{self.site.simulator_port}/v2"
+        return telnyx.Telnyx(api_key="KEY", base_url=base_url, http_client=self.site.http)
 
     def start(self, role: str, *arguments: str) -> None:
         """Start the process of a role. Arguments are kept for the next start."""
         if arguments:
             self.arguments[role] = list(arguments)
-        self.starts += 1
-        log = self.folder / f"{role}-{self.starts}.log"
         self.victims[role].pid = self.site.zygote.start(
-            self.arguments[role], folder=self.folder, log=log, environment=self.environments[role]
+            self.arguments[role], folder=self.folder, log=self._log(role), environment=self.environments[role]
         )
         self.watch.gone.discard(role)
 
     def start_worker(self) -> None:
         """Start a worker, and wait until it is ready."""
         self.start(WORKER, "worker")
-        log = self.folder / f"{WORKER}-{self.starts}.log"
+        log = self._log(WORKER)
         self.until(lambda: log.exists() and b"worker ready" in log.read_bytes(), "a ready worker")
 
     def start_ingress(self) -> None:
@@ -136,6 +110,9 @@ class Trial:
         for role in sorted(self.watch.gone):
             if self.may_start(role):
                 self.start(role)
+        for role in (INGRESS, WORKER):
+            if self.victims[role].pid and self.has_stopped(role):
+                raise EndedByItselfError(f"the {role} ended by itself: {self._log(role).read_text()[-1000:]}")
 
     def arm(self, marker: str, points: Sequence[Point]) -> None:
         """Find the crash points from now on, or kill at these.
@@ -156,12 +133,13 @@ class Trial:
         Raises:
             TimeoutError: it did not come in time.
         """
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, LOOK
         while not (answer := condition()):
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {seconds} s in vain for {what}")
             self.tend()
-            time.sleep(LOOK)
+            time.sleep(pause)
+            pause = min(pause * 1.2, LOOK_RARELY)
         return answer
 
     def deliver(self, body: Body) -> None:
@@ -171,29 +149,33 @@ class Trial:
         def is_taken() -> bool:
             headers = sign(raw, self.key, int(time.time()))
             with suppress(httpx.HTTPError):
-                return (
-                    httpx.post(self.public_url, content=raw, headers=headers, trust_env=False, timeout=5).status_code
-                    == 200
-                )
+                return self.site.http.post(self.public_url, content=raw, headers=headers).status_code == 200
             return False
 
         self.until(is_taken, "a 200")
 
     def ask(self, work: Callable[[Store], Any]) -> Any:
         """Do some work with the store. A busy machine may take longer than a connection may."""
+        store = Store(self.site.redis, self.name, PLAIN)
         for _ in range(MOST_ASKED):
             with suppress(RedisError):
-                return ask_at(f"unix://{self.site.socket}", self.name, PLAIN, work)
-        return ask_at(f"unix://{self.site.socket}", self.name, PLAIN, work)
+                return self.site.portal.call(work, store)
+        return self.site.portal.call(work, store)
 
     def audited(self, *, mend: bool) -> tuple[Audit, bool]:
         """Return an audit, and whether its counters had to be mended first, which is only done if asked for.
 
-        The lease of one who was killed ends first.
+        The lease of one who was killed ends first. Whoever was killed last is started again for that.
         """
-        deadline = time.monotonic() + LEASE_ENDS
-        while not (found := self.ask(audit)).clean and time.monotonic() < deadline:
-            time.sleep(LOOK)
+        found: Audit = self.ask(audit)
+
+        def is_clean() -> bool:
+            nonlocal found
+            found = self.ask(audit)
+            return found.clean
+
+        with suppress(TimeoutError):
+            self.until(is_clean, "a clean audit", seconds=self.lease + LEASE_ENDS)
         if found.clean or not mend:
             return found, False
         self.ask(lambda store: repair(store, found))
@@ -236,10 +218,13 @@ class Trial:
         for each in self.victims.values():
             each.kill()
 
+    def _log(self, role: str) -> Path:
+        """Return the log of a role, to which each of its processes writes."""
+        return self.folder / f"{role}.log"
+
     def _is_listening(self) -> bool:
         with suppress(httpx.HTTPError):
-            url = f"http://127.0.0.1:{self.port}/readyz"
-            return httpx.get(url, trust_env=False, timeout=5).status_code == 200
+            return self.site.http.get(f"http://127.0.0.1:{self.port}/readyz").status_code == 200
         return False
 
 
@@ -277,7 +262,7 @@ def _environment(trial: Trial, redis: int, api: int) -> dict[str, str]:
         "REDIS_URL": f"redis://127.0.0.1:{redis}",
         "RINGBACK_NAMESPACE": trial.name,
         "RINGBACK_PORT": str(trial.port),
-        "RINGBACK_LEASE": "1s",
+        "RINGBACK_LEASE": f"{trial.lease}s",
         "RINGBACK_GRACE": "2s",
         "RINGBACK_SMS_FROM": SMS_FROM,
         "HANDLERS": "my_handlers:router",

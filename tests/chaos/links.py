@@ -62,7 +62,6 @@ class Link:
         try:
             upstream = await _connect(self.upstream)
         except OSError:
-            writer.close()
             return
         ends = Ends(reader, writer, *upstream)
         try:
@@ -99,6 +98,8 @@ async def listening(link: Link) -> AsyncIterator[int]:
     def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(task := asyncio.create_task(link.take(reader, writer)))
         task.add_done_callback(tasks.discard)
+        # Also where it is cancelled before it has begun.
+        task.add_done_callback(lambda _: writer.close())
 
     server = await asyncio.start_server(take, "127.0.0.1", 0, limit=CHUNK)
     try:

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from service.store.inbox import accept
 from service.store.inbox.records import EventRecord
+from service.testing.samples import payload_in, sample
 from tests.chaos.crash_trial import COMMAND, Trial
-from tests.telnyx_events import Body, envelope, finalized_rcs, fresh_number
+from tests.telnyx_events import Body, envelope, finalized_rcs, fresh_number, now
 
 FALLBACK = """
 from handlers import consent, rcs_capabilities, sms_fallback
@@ -20,6 +21,12 @@ POLICY = """
 name = "patient"
 triggers = []
 undelivered_after = "1s"
+"""
+WHATSAPP = """
+[[rules]]
+name = "WhatsApp"
+channel = "whatsapp"
+template = "Your order has news"
 """
 
 
@@ -97,6 +104,18 @@ class ScheduledFallback(Life):
 
     def is_over(self) -> bool:
         return super().is_over() and bool(self.trial.sent_to(self.number)) and self.trial.is_idle()
+
+
+class WhatsAppFallback(Life):
+    """A WhatsApp message that failed, for which a rule of the policy has an SMS."""
+
+    variables: ClassVar[dict[str, str]] = {"RINGBACK_POLICY": "policy.toml"}
+    files: ClassVar[dict[str, str]] = {"policy.toml": WHATSAPP}
+
+    def body(self, event_id: str) -> Body:
+        payload = payload_in(sample("whatsapp.failed", number=self.number))
+        times = dict.fromkeys(("sent_at", "received_at", "completed_at"), now())
+        return envelope("message.finalized", {**payload, **times, "id": f"message-{event_id}"}, event_id=event_id)
 
 
 class Retried(Life):

@@ -1,25 +1,11 @@
-"""Lives of status changes, of events in order, and of what makes the ingress and the worker fast."""
+"""Lives of events in order, and of what makes the ingress and the worker fast."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import orjson
-
-from service.store.inbox import accept
-from service.store.inbox.search import EventFilter, search
-from service.store.store import Store
 from tests.chaos.lives import Life
 from tests.telnyx_events import Body, envelope
-from tests.testing.simulator.submission import SUBMISSION
-from tests.testing.simulator.ten_dlc import new_brand, submit_campaign
 
-CHANGES = """
-from handlers import campaign_notices, campaigns, toll_free, toll_free_notices
-from service import Router
-
-router = Router(campaign_notices.router, campaigns.router, toll_free.router, toll_free_notices.router)
-"""
 FAST = """
 from typing import Any
 
@@ -42,86 +28,6 @@ async def lone(event: Event[dict[str, Any]], ctx: Context) -> None:
 async def ordered(event: Event[dict[str, Any]], ctx: Context) -> None:
     await ctx.telnyx.messages.send(to=event.payload["phone_number"], from_="+13125550199", text=event.payload["text"])
 """
-
-
-@dataclass
-class Change(Life):
-    """A status that changes at Telnyx, and is raised once."""
-
-    known_as: str = ""
-
-    handlers: ClassVar[str] = CHANGES
-    messages: ClassVar[int] = 0
-    raised: ClassVar[str]
-    wanted: ClassVar[tuple[str, str]]
-
-    def arrange(self) -> None:
-        super().arrange()
-        self.known_as = self.submit()
-        first = f"first-{self.trial.name}"
-        self.trial.deliver(self.body(first))
-        self.trial.until(lambda: self.has_ended(first), "a first sight")
-        self.decide()
-
-    def submit(self) -> str:
-        raise NotImplementedError
-
-    def decide(self) -> None:
-        raise NotImplementedError
-
-    def is_over(self) -> bool:
-        return super().is_over() and bool(self.changes()) and all(state != "open" for state, _ in self.changes())
-
-    def wrong(self) -> list[str]:
-        changes = [(state, payload["previous"], payload["status"]) for state, payload in self.changes()]
-        return super().wrong() + ([] if changes == [("done", *self.wanted)] else [f"raised: {changes}"])
-
-    def changes(self) -> list[tuple[str, Any]]:
-        """Return the states and payloads of what was raised."""
-
-        async def read(store: Store) -> list[tuple[str, Any]]:
-            found = await search(store, limit=9, wanted=EventFilter(type=self.raised))
-            records = [await accept.find(store, each.id) for each in found]
-            return [(each.state, orjson.loads(each.body or b"")["data"]["payload"]) for each in records if each]
-
-        changes: list[tuple[str, Any]] = self.trial.ask(read)
-        return changes
-
-
-class TollFreeChange(Change):
-    """A toll-free verification that is rejected."""
-
-    raised: ClassVar[str] = "toll_free_verification.status_changed"
-    wanted: ClassVar[tuple[str, str]] = ("In Progress", "Rejected")
-
-    def submit(self) -> str:
-        return str(self.trial.client.messaging_tollfree.verification.requests.create(**SUBMISSION).id)
-
-    def decide(self) -> None:
-        self.trial.simulator.decide(self.known_as, status="Rejected", reason="No consent", shape=None)
-
-    def body(self, event_id: str) -> Body:
-        payload = {"verificationRequestId": self.known_as}
-        return envelope("toll_free_verification.status_update", payload, event_id=event_id)
-
-
-class CampaignChange(Change):
-    """A 10DLC campaign that a carrier rejects."""
-
-    raised: ClassVar[str] = "campaign.status_changed"
-    wanted: ClassVar[tuple[str, str]] = ("TCR_PENDING", "MNO_REJECTED")
-
-    def submit(self) -> str:
-        return str(submit_campaign(self.trial.client, new_brand(self.trial.client, self.trial.simulator)))
-
-    def decide(self) -> None:
-        self.trial.simulator.move_campaign(
-            self.known_as, status="MNO_REJECTED", reason="No opt-out instructions", shape=None
-        )
-
-    def body(self, event_id: str) -> Body:
-        payload = {"type": "MNO_REVIEW", "status": "REJECTED", "campaignId": self.known_as}
-        return envelope("10dlc.campaign.update", payload, event_id=event_id)
 
 
 class Several(Life):

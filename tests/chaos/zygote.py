@@ -17,23 +17,31 @@ from typing import Any
 
 import orjson
 
+from service.processes.garbage_collection import collect_rarely
 from service.processes.parent_death import environment_of_child
 from tests.processes.running import clean_environment
 
 ROOT = Path(__file__).parents[2]
 MODULES = (
+    "anyio._backends._asyncio",
+    "email.policy",
     "handlers",
     "service.cli.events.dead",
     "service.cli.events.heal",
     "service.cli.run.ingress",
     "service.cli.run.worker",
     "service.store.operators.job_runner",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
     "uvloop",
 )
 JOB_LEASE = 1_000
 """Milliseconds after which another process takes a job over, here."""
 MIN_UNDELIVERED = 1.0
 """Seconds that a message at least has to be under way before its fallback, here."""
+
+PROBE = 1.0
+"""Seconds between two sends that probe a block, here."""
 
 
 @dataclass
@@ -96,10 +104,13 @@ def _load() -> None:
         import_module(each)
     from service.cli.run.worker import _load_libraries
     from service.messages import policy
+    from service.outbound import gate
     from service.store.operators import job_runner
 
     _load_libraries()
-    job_runner.LEASE, policy.MIN_UNDELIVERED = JOB_LEASE, MIN_UNDELIVERED
+    job_runner.LEASE, policy.MIN_UNDELIVERED, gate.ACCOUNT_PROBE = JOB_LEASE, MIN_UNDELIVERED, PROBE
+    # A fork that collected garbage would write to all of these pages, and so copy them.
+    collect_rarely()
 
 
 def _become(order: dict[str, Any], ours: Mapping[str, str]) -> None:
