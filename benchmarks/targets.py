@@ -61,6 +61,8 @@ TARGETS = (
     Target("fallback", "cpu", "at most", 2, "worker's CPU of a fallback", "ms"),
     Target("idle", "cpu", "at most", 0.5, "CPU of an idle worker", "% of a core"),
     Target("idle", "requests", "at most", 3, "requests a second of an idle worker", ""),
+    Target("traces", "ingress, on, at most 10 a second (default)", "at most", 1.03, "CPU of a webhook with traces", "×"),
+    Target("traces", "worker, on, at most 10 a second (default)", "at most", 1.03, "CPU of an event with traces", "×"),
     Target("trouble", "p99.9", "at most", 100, "answer at 500/s under trouble, p99.9", "ms"),
     Target("trouble", "p100", "at most", 2000, "answer at 500/s under trouble, the slowest", "ms"),
     Target("trouble", "failed", "at most", 0, "webhooks at 500/s under trouble that were refused or not answered"),
