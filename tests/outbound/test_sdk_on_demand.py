@@ -24,6 +24,16 @@ def test_a_worker_loads_a_small_part_of_the_sdk() -> None:
     assert 0 < int(loaded) < 400, "the whole SDK has more than 3,000 modules"
 
 
+def test_no_command_loads_the_whole_sdk_when_it_starts() -> None:
+    loaded = run(
+        "import sys\n"
+        "from service.cli.command_group import LazyCommands\n"
+        "dict(LazyCommands())\n"
+        "print(sum(each.startswith('telnyx.') for each in sys.modules))"
+    )
+    assert 0 < int(loaded) < 400
+
+
 @pytest.mark.parametrize("first", ["import service.worker", "import telnyx, service.worker"])
 def test_handlers_can_import_every_name_of_the_sdk(first: str) -> None:
     shown = run(
