@@ -167,6 +167,26 @@ def test_a_worker_that_announced_its_stop_leaves_no_lapse(stack: Stack) -> None:
     assert leases.lapses("x") == 0
 
 
+def test_a_lapsed_lease_records_nothing_even_if_nobody_took_it(stack: Stack) -> None:
+    leases = Leases(stack)
+    leases.accept("x")
+    [lease] = leases.claim("w")
+    leases.lapse("x")
+    done = HandlerRecord("done", attempts=1)
+    assert leases.ask(finish, [HandlerResults.of(lease, {"one": done}, release=True)]) == ["lost"]
+    assert leases.record("x").state == "open"
+
+
+def test_a_lease_ends_once_in_one_batch(stack: Stack) -> None:
+    leases = Leases(stack)
+    leases.accept("x")
+    [lease] = leases.claim("w")
+    back = HandlerResults.of(lease, {}, release=True)
+    done = HandlerResults.of(lease, {"one": HandlerRecord("done", attempts=1)}, release=True)
+    assert leases.ask(finish, [back, done]) == ["open", "lost"]
+    assert leases.record("x").state == "open"
+
+
 def test_a_damaged_count_of_lapses_begins_anew(stack: Stack) -> None:
     leases = Leases(stack)
     leases.accept("x")
