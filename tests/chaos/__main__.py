@@ -18,6 +18,8 @@ from tests.chaos.schedule import KINDS
 MOST_FAULTS = 1_000
 """Faults of a run, where `--between` does not say otherwise."""
 QUIET = 0.85
+CONNECTIONS = 48
+"""Many, since each waits up to two seconds for a process that is stopped."""
 
 
 def main() -> None:
@@ -44,6 +46,7 @@ def main() -> None:
         rate=given.rate,
         quiet=given.quiet,
         seconds=given.minutes * 60,
+        connections=CONNECTIONS,
     )
     sys.stdout.write(f"--between {between} --quiet {given.quiet} --rate {given.rate:g}, {report}\n")
     if report.wrong:

@@ -85,6 +85,7 @@ def run(
     rate: float = 400,
     quiet: float = 0.0,
     seconds: float = math.inf,
+    connections: int = 8,
     brief: bool = False,
 ) -> Report:
     """Run so many events, with a fault after every `between` events. The seed gives the same stories and faults.
@@ -115,6 +116,7 @@ def run(
             opened=lambda: len(verdict.waiting),
             before=partial(registrations.prepare, fleet.simulator),
             seconds=seconds,
+            connections=connections,
         )
         strikes = Strikes(deployment, servers, link, traffic)
         with progress.shown(folder, strikes, verdict, fleet.simulator), judging(verdict, servers):

@@ -56,7 +56,8 @@ class Strikes:
     def run(self, schedule: list[Strike]) -> None:
         """Let each fault strike once so many events were delivered, and end it in time. At the end all are over."""
         pending = list(schedule)
-        while pending and not self.traffic.ended:
+        # Traffic that has ended early reaches no further fault, but the last ones may still be due.
+        while pending and (self.traffic.delivered >= pending[0].after or not self.traffic.ended):
             self._end_those_due(time.monotonic())
             if self.traffic.delivered >= pending[0].after:
                 self._begin(pending.pop(0))
