@@ -101,6 +101,7 @@ def test_a_periodic_event_has_a_trace_from_its_cause_to_its_run(public: Stack, c
     assert sent.attributes["ringback.event.type"] == f"{CRON}tick"
 
 
+@pytest.mark.slow  # a command and a worker
 def test_a_healed_event_has_a_trace_from_its_cause_to_its_run(public: Stack, collector: Collector) -> None:
     installed(public)
     router = Router()
