@@ -7,7 +7,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 
 from coverage import CoverageData
@@ -32,7 +32,7 @@ class Coverage:
     calls: dict[str, set[str]]
 
     def of(self, mutant: Mutant, source: bytes) -> list[str]:
-        """Return the tests that run what a mutant changes: of each file in turn, those that do least first."""
+        """Return the tests that run what a mutant changes, those that do least first."""
         if mutant.file.endswith(".lua"):
             found = set(chain.from_iterable(self.calls.get(each, ()) for each in _scripts_with(mutant.file)))
         else:
@@ -40,15 +40,12 @@ class Coverage:
             by_line = self.lines.contexts_by_lineno(str(ROOT / mutant.file))
             lines = chain.from_iterable(by_line.get(line, ()) for line in range(mutant.line(source), last + 1))
             found = {each.rpartition("|")[0] for each in lines}
-        return self._in_turn(found & self.seconds.keys())
+        return self._focused_first(found & self.seconds.keys())
 
-    def _in_turn(self, tests: Iterable[str]) -> list[str]:
+    def _focused_first(self, tests: Iterable[str]) -> list[str]:
         """Order tests. One that calls few scripts checks more of what each does, and takes less time."""
         scripts_of = Counter(chain.from_iterable(self.calls.values()))
-        by_file: defaultdict[str, list[str]] = defaultdict(list)
-        for test in sorted(tests, key=lambda each: (scripts_of[each], self.seconds[each], each)):
-            by_file[test.partition("::")[0]].append(test)
-        return [each for row in zip_longest(*by_file.values()) for each in row if each is not None]
+        return sorted(tests, key=lambda each: (scripts_of[each], self.seconds[each], each))
 
 
 def record(tests: list[str], *, processes: int) -> None:

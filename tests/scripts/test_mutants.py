@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
 from scripts.mutation.__main__ import explained, report, run, sources
+from scripts.mutation.covering_tests import Coverage
 from scripts.mutation.forked_runs import Job
 from scripts.mutation.mutants import Mutant, mutants
 
@@ -79,6 +81,12 @@ def test_each_explained_mutant_is_one_of_today() -> None:
     today = {(file, *each.lines(source)) for file, source in texts.items() for each in mutants(file, source)}
     assert explained().keys() <= today
     assert all(explained().values())
+
+
+def test_the_tests_that_do_least_beside_judge_first() -> None:
+    calls = {"sms_budget": {"busy", "focused", "slow"}, "accept": {"busy"}, "claim": {"busy", "elsewhere"}}
+    coverage = Coverage(CoverageData(no_disk=True), {"busy": 1.0, "focused": 1.0, "slow": 2.0, "elsewhere": 1.0}, calls)
+    assert coverage.of(Mutant(SCRIPT, 0, 0, ""), b"")[:3] == ["focused", "slow", "busy"]
 
 
 def mutant_of(file: str, after: str) -> Mutant:
