@@ -13,7 +13,6 @@ from redis import Redis as BlockingRedis
 from redis.exceptions import NoScriptError, ResponseError
 
 Argument = str | bytes | int
-LENGTH_BYTES = 4
 
 _LUA = resources.files("service.store") / "lua"
 _LIBRARIES = _LUA / "lib"
@@ -55,14 +54,6 @@ def _required(file: Traversable, above: tuple[Traversable, ...] = ()) -> Iterato
             library = _LIBRARIES / f"{name}.lua"
             yield from _required(library, (*above, file))
             yield library
-
-
-def behind_length(text: bytes) -> bytes:
-    """Return a text behind its length, as part of an argument. Lua reads it as `>I4c0`.
-
-    One argument for each event costs less than several, here and at the server.
-    """
-    return len(text).to_bytes(LENGTH_BYTES) + text
 
 
 @cache

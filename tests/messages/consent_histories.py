@@ -36,8 +36,8 @@ from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import Lease
 from service.store.inbox.records import EventRecord
-from service.store.scripts import LENGTH_BYTES, script
-from service.store.store import Store
+from service.store.scripts import script
+from service.store.store import LENGTH_BYTES, Store
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
 from service.worker.metrics import HandlerMetrics

@@ -22,8 +22,8 @@ from service.security.telnyx_signature import SignatureHeaders
 from service.store.facts.consent import encode_words
 from service.store.facts.message_states import DEFAULT_KEEP, encode_status
 from service.store.inbox.records import EventRecord, body_place, encode_source, parse_record, whole_number
-from service.store.scripts import behind_length, is_script_error
-from service.store.store import Store
+from service.store.scripts import is_script_error
+from service.store.store import Store, behind_length
 
 CONTENT_IS_REMEMBERED = 3_600_000
 """Milliseconds for which an event without an id is a duplicate of an equal one. Later a status may come again."""

@@ -14,8 +14,8 @@ from service.security.encryption import PLAIN, Sealer
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.records import EventRecord, parse_record
 from service.store.inbox.workers import WorkerSign
-from service.store.scripts import Argument, behind_length
-from service.store.store import Store
+from service.store.scripts import Argument
+from service.store.store import Store, behind_length
 
 DRAINING_IS_REMEMBERED = 86_400_000
 """Milliseconds, longer than any lease, so that a stopped worker's leases never count as lapses of an event."""
