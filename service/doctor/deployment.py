@@ -67,6 +67,9 @@ async def _redis(settings: Settings, stack: AsyncExitStack) -> Store | Exception
 
 async def _telnyx(settings: Settings, stack: AsyncExitStack) -> AsyncTelnyx | Exception:
     try:
-        return await stack.enter_async_context(open_reader(settings, SECONDS))
+        telnyx = await stack.enter_async_context(open_reader(settings, SECONDS))
     except InvalidSettings as error:
         return error
+    # The SDK loads its parts at first use. On a busy machine that would use up the time limit of the first checks.
+    _ = telnyx.messaging_profiles, telnyx.balance
+    return telnyx

@@ -1,5 +1,6 @@
 """The account at Telnyx: key, clock, credit."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ from pydantic import SecretStr
 
 from service import clock
 from service.doctor import account
+from service.doctor.deployment import opened
 from tests.doctor.looking import look
 from tests.stack import Stack
 
@@ -20,6 +22,14 @@ def test_a_key_is_tried_by_reading(stack: Stack) -> None:
     finally:
         stack.simulator.api_key = None
     assert (found.status, "401" in found.told) == ("failed", True)
+
+
+def test_the_sdk_is_loaded_before_the_time_limit_of_a_check_begins(stack: Stack) -> None:
+    async def loaded() -> set[str]:
+        async with opened(stack.settings) as deployment:
+            return set(vars(deployment.telnyx))
+
+    assert {"messaging_profiles", "balance"} <= asyncio.run(loaded())
 
 
 def test_checks_behind_a_refused_key_are_not_tried(stack: Stack) -> None:
