@@ -40,6 +40,8 @@ async def count(event: Event, ctx: Context) -> None:
 PICKUP = 50
 """Milliseconds within which 99 of 100 new events are picked up while a backlog drains."""
 URL = "RINGBACK_PUBLIC_URL"
+LONG = 600
+"""Seconds that are waited for 10,000 events. The time limit of the test itself is shorter for few."""
 
 
 def failed(fleet: Fleet, number: int, *, at: float, spread: float, url: str) -> list[str]:
@@ -74,7 +76,7 @@ def healed(fleet: Fleet) -> int:
 
 
 @pytest.mark.parametrize(
-    ("number", "share"), [(1_000, 0.9), pytest.param(10_000, 0.99, marks=[pytest.mark.soak, pytest.mark.timeout(600)])]
+    ("number", "share"), [(1_000, 0.9), pytest.param(10_000, 0.99, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])]
 )
 def test_after_an_hour_each_missed_event_is_processed_once_and_new_ones_are_picked_up_at_once(
     tmp_path: Path, number: int, share: float
@@ -100,12 +102,13 @@ def test_after_an_hour_each_missed_event_is_processed_once_and_new_ones_are_pick
         row = WebhookDelivery("known", arrived["data"], (Attempt(ours, began, began + 2, Exchange({})),))
         fleet.simulator.account.webhook_deliveries.put(row)
         fleet.start_worker()
-        wait_for(lambda: healed(fleet) > 0)
+        # The strangers' deliveries come first in the list, and a busy machine takes long over them.
+        wait_for(lambda: healed(fleet) > 0, seconds=LONG)
         drained = time.monotonic()
         new = live(fleet, until=lambda: healed(fleet) >= number)
         took = time.monotonic() - drained
         expected = {*missed, *new, *without_backlog, str(arrived["data"]["id"])}
-        wait_for(lambda: len(fleet.written("runs")) >= len(expected))
+        wait_for(lambda: len(fleet.written("runs")) >= len(expected), seconds=LONG)
 
         runs = fleet.written("runs")
         assert (sorted(runs), len(runs)) == (sorted(expected), len(expected)), "each once, and no other"
