@@ -133,6 +133,16 @@ async def test_an_event_that_runs_again_keeps_its_turn(lane: Lane) -> None:
     assert lane.woken == ["b"]
 
 
+async def test_a_handler_that_has_ended_takes_no_turn(lane: Lane) -> None:
+    await lane.accept("a")
+    await lane.claim()
+    await lane.asked("a")
+    await lane.end("a", free=HandlerRecord("waiting", reason="error"))
+    assert await lane.claim() == ["a"]
+    assert await lane.asked("a") == ["go"]
+    assert await lane.left_over() == []
+
+
 @pytest.mark.parametrize("how", ["retry", "replay"])
 async def test_one_that_runs_again_stands_before_those_that_have_not_begun(lane: Lane, how: str) -> None:
     await lane.accept("a", "b", "c")
