@@ -16,7 +16,7 @@ from service.store.connection import connect
 from service.store.store import Store
 from tests.chaos.exploring import explore, walk
 from tests.chaos.lease_model import Model
-from tests.chaos.lease_state import Bounds, Rules, State
+from tests.chaos.lease_state import Bounds, Rules, State, Step
 from tests.chaos.replaying import Leased, Replay
 from tests.store.half_way import FaultyRedis, World
 from tests.store.test_half_way import all_scripts
@@ -86,24 +86,43 @@ async def all_that_is_stored(replay: Replay, state: State) -> tuple[object, obje
     ("walks", "seed"),
     [
         (12, 21),
-        *(pytest.param(2000, seed, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]) for seed in (22, 23, 24)),
+        *(pytest.param(100, seed, marks=[pytest.mark.soak, pytest.mark.timeout(1800)]) for seed in (22, 23, 24)),
     ],
 )
 async def test_the_real_scripts_answer_as_the_model_does(redis_url: str, bounds: Bounds, walks: int, seed: int) -> None:
     choice, names = random.Random(seed), Counter[str]()
     async with connect(redis_url, timeout=10, connections=2) as redis:
         for _ in range(walks):
-            faulty = cast("Redis", FaultyRedis(redis, all_scripts()))
-            replay = Replay(World(Store(faulty, f"t{uuid.uuid4().hex[:12]}", PLAIN)))
-            before = State()
-            for step, state in walk(Model(bounds=bounds), choice, 60):
-                assert (step, await replay.take(step, before)) == (step, step.answer)
-                said, stored = await all_that_is_stored(replay, state)
-                assert (step, said) == (step, stored)
-                names.update([step.name, *lapse_changes(before, state)])
-                before = state
+            names.update(await taken(redis, walk(Model(bounds=bounds), choice, 60)))
     sys.stderr.write(f"\n{walks} walks: {dict(names)}\n")
     assert names.keys() >= ALWAYS_SEEN
+
+
+RETURN = [("accept", -1), ("claim", 0), ("tick", -1), ("tick", -1), ("claim", 1), ("tick", -1), ("renew", 0)]
+
+
+@pytest.mark.anyio
+async def test_a_worker_that_returns_takes_its_lapse_back_on_the_real_scripts_too(redis_url: str) -> None:
+    state, way = State(), list[tuple[Step, State]]()
+    for wanted in RETURN:
+        step, state = next(each for each in Model().steps(state) if (each[0].name, each[0].worker) == wanted)
+        way.append((step, state))
+    async with connect(redis_url, timeout=10, connections=2) as redis:
+        assert {"a lapse counted", "lapses taken back"} <= set(await taken(redis, way))
+
+
+async def taken(redis: "Redis", way: list[tuple[Step, State]]) -> list[str]:
+    """Take a way with the real scripts, compare answers and what is stored, and return what happened."""
+    faulty = cast("Redis", FaultyRedis(redis, all_scripts()))
+    replay = Replay(World(Store(faulty, f"t{uuid.uuid4().hex[:12]}", PLAIN)))
+    before, names = State(), list[str]()
+    for step, state in way:
+        assert (step, await replay.take(step, before)) == (step, step.answer)
+        said, stored = await all_that_is_stored(replay, state)
+        assert (step, said) == (step, stored)
+        names += [step.name, *lapse_changes(before, state)]
+        before = state
+    return names
 
 
 def lapse_changes(before: State, after: State) -> Iterator[str]:
