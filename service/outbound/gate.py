@@ -148,7 +148,7 @@ class Gate:
         """
         refusal = _account_refusal(call, answer)
         report = _call_report(call, answer, refusal)
-        if clear and not report.is_news(self.settings.limits.of(call.product)):
+        if clear and not report.is_news(getattr(self.settings.limits, call.product or "", 0.0)):
             return refusal
         try:
             # Shielded like `acquire`. Other workers need the report even if this handler was cancelled.
@@ -172,7 +172,7 @@ class Gate:
             event_id=event_id,
             blocks=list(blocks_of(call).values()),
             product=call.product,
-            limit=self.settings.limits.of(call.product),
+            limit=getattr(self.settings.limits, call.product or "", 0.0),
             requeued=returning,
             max_wait=TIMEOUT,
             probe_timeout=PROBE_TIMEOUT,

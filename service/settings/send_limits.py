@@ -38,10 +38,6 @@ class SendLimits:
             given[product] = _per_second(product, rate)
         return cls(**given)
 
-    def of(self, product: str | None) -> float:
-        """Return the sends per second of a product, 0 for no product, which has no limit."""
-        return 0.0 if product is None else float(getattr(self, product))
-
     def __str__(self) -> str:
         return ",".join(f"{each.name}={getattr(self, each.name):g}" for each in fields(self))
 
