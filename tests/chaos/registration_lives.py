@@ -15,7 +15,7 @@ from service.store.store import Store
 from tests.chaos.crash_trial import Trial
 from tests.chaos.lives import Life
 from tests.stack import SMS_FROM
-from tests.telnyx_events import Body, envelope
+from tests.telnyx_events import Body, envelope, finalized_rcs, fresh_number
 from tests.testing.simulator.registration import BRAND
 from tests.testing.simulator.submission import SUBMISSION
 from tests.testing.simulator.ten_dlc import new_brand, provisioned, submit_campaign
@@ -163,8 +163,14 @@ class RcsRejection(Change):
         poll(self.trial, "rcs_registration_poll", event_id)
 
 
+@dataclass
 class CampaignProbe(Life):
-    """A fallback whose sender's campaign is suspended, as far as is known. A send probes it, and frees the sender."""
+    """A fallback whose sender's campaign is suspended, as far as is known. A send probes it, and frees the sender.
+
+    Where its worker was killed after it was accepted, nobody else waits, and the next send frees the sender.
+    """
+
+    next_id: str = ""
 
     handlers: ClassVar[str] = CHANGES
 
@@ -178,7 +184,14 @@ class CampaignProbe(Life):
         self.trial.simulator.move_campaign(campaign, status="MNO_PROVISIONED", shape=None)
 
     def is_over(self) -> bool:
-        return super().is_over() and self.trial.is_idle() and not held_blocks(self.trial.ask(open_blocks))
+        if not super().is_over() or not self.trial.is_idle():
+            return False
+        is_held = bool(held_blocks(self.trial.ask(open_blocks)))
+        if is_held and not self.next_id:
+            self.next_id = f"{self.event_id}-next"
+            payload = finalized_rcs("delivery_failed", fresh_number())
+            self.trial.deliver(envelope("message.finalized", payload, event_id=self.next_id))
+        return not is_held
 
 
 def poll(trial: Trial, handler: str, event_id: str) -> None:
