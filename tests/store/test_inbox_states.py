@@ -36,8 +36,8 @@ class MaintainedInbox(InboxMachine):
             self._prune()
         elif step == "erase":
             self._erase_ended() if self.inbox.erasing else self._erase()
-        elif step == "sweep" and ended < len(self.inbox.events):
-            self._sweep(data.draw(st.sampled_from([each for each in sorted(self.inbox.events) if self._is_open(each)])))
+        elif step == "sweep" and (chosen := [each for each in sorted(self.inbox.events) if self._is_swept(each)]):
+            self._sweep(data.draw(st.sampled_from(chosen)))
         elif step == "block":
             self._block(is_open=data.draw(st.booleans()))
 
@@ -71,8 +71,11 @@ class MaintainedInbox(InboxMachine):
         self._redis("zrem", self.store.keys.queue, self.store.keys.job_id(chosen))
         assert self._call(maintenance.sweep, first=0) == 1
 
-    def _is_open(self, event_id: str) -> bool:
-        return self.inbox.events[event_id].state == "open"
+    def _is_swept(self, event_id: str) -> bool:
+        """Whether an open event stays so. One with a lapsed lease and no handler left ends in a sweep."""
+        known = self.inbox.events[event_id]
+        would_end = event_id in self.inbox.lapsed and known.handlers is not None and not known.open_handlers
+        return known.state == "open" and not would_end
 
     @rule(identity=IDENTITIES, event_type=TYPES, is_old=st.booleans())
     def heal(self, identity: str, event_type: str, *, is_old: bool) -> None:

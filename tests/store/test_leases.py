@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from service.store.inbox.accept import NewEvent, accept, find
+from service.store.inbox.audit import audit
 from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import (
     ClaimRequest,
@@ -14,6 +15,7 @@ from service.store.inbox.leases import (
     finish,
     renewal,
 )
+from service.store.inbox.maintenance import sweep
 from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from tests.stack import Stack
@@ -185,6 +187,24 @@ def test_a_lease_ends_once_in_one_batch(stack: Stack) -> None:
     done = HandlerResults.of(lease, {"one": HandlerRecord("done", attempts=1)}, release=True)
     assert leases.ask(finish, [back, done]) == ["open", "lost"]
     assert leases.record("x").state == "open"
+
+
+def test_an_event_that_a_sweep_ended_opens_again_for_the_worker_that_still_holds_it(stack: Stack) -> None:
+    leases = Leases(stack)
+    leases.accept("x")
+    [lease] = leases.ask(claim, ClaimRequest("w", 1, 60, 10, {})).leases
+    leases.lapse("x")
+
+    async def dequeue(store: Store) -> None:
+        await store.redis.zrem(store.keys.queue, store.keys.job_id("x"))
+
+    stack.ask(dequeue)
+    assert leases.ask(sweep, first=0) == 1
+    assert leases.record("x").state == "ignored"
+    assert leases.renew("w", held(lease)) == []
+    assert leases.record("x").state == "open"
+    assert leases.ask(finish, [HandlerResults.of(lease, {}, release=True)]) == ["ignored"]
+    assert leases.ask(audit).clean
 
 
 def test_a_damaged_count_of_lapses_begins_anew(stack: Stack) -> None:
