@@ -216,7 +216,7 @@ def test_a_refusal_by_the_number_parks_it_too_and_the_next_success_frees_it(
     stack.simulator.add_fault(method="POST", path="/messages", status=400, code="40010")
     event = fall_back(stack, number := phone(stack))
     assert stack.ended(event).state == "done"
-    assert statuses(stack, number) == ["delivered"]
+    wait_for(lambda: statuses(stack, number) == ["delivered"])
 
 
 def test_a_pool_waits_only_while_none_of_its_numbers_can_send(calling_stack: Stack, client: telnyx.Telnyx) -> None:
