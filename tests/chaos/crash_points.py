@@ -75,7 +75,8 @@ class Watch:
         """Note that the next point was reached. Counting begins anew for the one after it."""
         point = self.points.pop(0)
         self.killed.append(point)
-        (self.refused if point.mode == "refused" else self.gone).add(point.role)
+        if point.mode == "refused":
+            self.refused.add(point.role)
         self.counts.clear()
 
     def refused_write(self, role: str) -> Point | None:

@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 
 from service.security.encryption import PLAIN
 from service.security.telnyx_signature import public_key_text, sign
-from service.store.inbox.accept import counts
 from service.store.inbox.audit import Audit, audit, repair
 from service.store.inbox.healing import begin
 from service.store.store import Store
@@ -108,7 +107,7 @@ class Trial:
             self.watch.refused.discard(COMMAND)
             self.watch.gone.add(COMMAND)
         for role in sorted(self.watch.gone):
-            if self.may_start(role):
+            if self.victims[role].is_gone() and self.may_start(role):
                 self.start(role)
         for role in (INGRESS, WORKER):
             if self.victims[role].pid and self.has_stopped(role):
@@ -202,8 +201,12 @@ class Trial:
         return bool(self.ask(matching))
 
     def is_idle(self) -> bool:
-        """Return whether no event is open."""
-        return bool(self.ask(counts).open == 0)
+        """Return whether no event is open. A script that ends half-way may leave the counters off."""
+
+        async def is_empty(store: Store) -> bool:
+            return not await store.redis.exists(store.keys.queue)
+
+        return bool(self.ask(is_empty))
 
     def miss(self, body: Body) -> None:
         """Let Telnyx have given up the delivery of an event a minute ago. The first start was long before."""

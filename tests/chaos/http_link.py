@@ -4,7 +4,7 @@ import re
 from collections import deque
 from dataclasses import dataclass, field
 
-from tests.chaos.crash_points import OF_EVENT, Watch
+from tests.chaos.crash_points import OF_EVENT
 from tests.chaos.links import Ends, Link, pump
 
 _IDS = re.compile(rb"/[^/]*\d[^/]*(?=/|$)")
@@ -16,7 +16,6 @@ VERSION = b"/v2"
 class HttpLink(Link):
     """Requests one way, answers the other."""
 
-    watch: Watch
     prefix: str
 
     async def serve(self, ends: Ends) -> None:

@@ -6,7 +6,10 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+from tests.chaos.crash_points import Watch
 
 CHUNK = 1 << 20
 
@@ -31,13 +34,19 @@ class Victim:
     """The process behind a link. There is a new one after each kill."""
 
     pid: int = 0
+    killed: int = 0
+    """The one that was killed last."""
 
     def kill(self) -> None:
         """Kill it with -9."""
         if self.pid:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
-        self.pid = 0
+        self.pid, self.killed = 0, self.pid
+
+    def is_gone(self) -> bool:
+        """Return whether the killed process has given back its port and its connections."""
+        return not Path(f"/proc/{self.killed}").exists()
 
 
 @dataclass(frozen=True)
@@ -47,15 +56,20 @@ class Link:
     role: str
     upstream: "str | tuple[str, int]"
     victim: Victim
+    watch: Watch
 
     async def serve(self, ends: Ends) -> None:
         """Pass on what comes, until one side closes."""
         raise NotImplementedError
 
     def kill(self, ends: Ends) -> None:
-        """Kill the process. What it has not sent yet is lost."""
+        """Kill the process. What it has not sent yet is lost.
+
+        The test's thread starts it again once the watch knows, so that comes last.
+        """
         self.victim.kill()
         ends.close()
+        self.watch.gone.add(self.role)
 
     async def take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Connect to the server, and serve."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import hiredis
 
-from tests.chaos.crash_points import Point, Watch
+from tests.chaos.crash_points import Point
 from tests.chaos.half_written import REFUSED, counting, script_names
 from tests.chaos.links import Ends, Link, pump
 
@@ -19,8 +19,6 @@ QUIET = frozenset({"CLIENT", "HELLO", "PING", "SCRIPT", "SELECT"})
 @dataclass(frozen=True)
 class RedisLink(Link):
     """Commands one way, answers the other."""
-
-    watch: Watch
 
     async def serve(self, ends: Ends) -> None:
         """Pass on what comes, until one side closes or the process is killed."""

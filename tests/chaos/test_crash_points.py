@@ -11,6 +11,8 @@ from tests.chaos.crash_series import LIVES, Outcome, Series, open_series
 
 SEED, SEEDS = 21, (21, 22, 23)
 PAIRS = 30
+BY_THE_CLOCK = ("renew", "report")
+"""Scripts that a life calls when it takes long or meets trouble. A run that is killed may do neither."""
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +45,8 @@ def test_lives_end_well_though_killed_at_a_sample_of_their_crash_points(series: 
 
 
 def sample(points: tuple[Point, ...], choice: random.Random, *, at_a_write: bool) -> Point:
-    """A point that the event itself needs, so that each run comes to it. A renewal hangs on the clock.
-
-    How often it comes there may do too.
-    """
-    needed = [
-        each for each in points if OF_EVENT in each.label and not each.label.startswith("renew") and each.time == 1
-    ]
-    return choice.choice([each for each in needed if (each.mode in AT_A_WRITE) == at_a_write])
+    """Choose a point to which each run comes."""
+    return choice.choice([each for each in points if is_sure(each) and (each.mode in AT_A_WRITE) == at_a_write])
 
 
 @pytest.mark.soak
@@ -63,7 +59,14 @@ def test_a_life_ends_well_though_killed_at_any_of_its_crash_points(
     found = [each for each in series.find(life) if (each.mode in AT_A_WRITE) == at_a_write]
     outcomes = series.run([(life, (each,)) for each in found])
     report(f"{life}, {'at a write' if at_a_write else 'between requests'}", outcomes)
-    assert sorted(point for each in outcomes for point in each.killed) == found
+    missed = sorted(set(found).difference(point for each in outcomes for point in each.killed))
+    sys.stderr.writelines(f"not reached again: {each}\n" for each in missed)
+    assert [each for each in missed if is_sure(each)] == []
+
+
+def is_sure(point: Point) -> bool:
+    """Return whether each run of a life comes to a point: the event itself needs it, whatever the time."""
+    return OF_EVENT in point.label and not point.label.startswith(BY_THE_CLOCK) and point.time == 1
 
 
 @pytest.mark.soak
