@@ -1,5 +1,6 @@
 """One life in processes of its own, which are killed at its crash points and started again."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -63,6 +64,7 @@ class Trial:
     environments: dict[str, dict[str, str]] = field(default_factory=dict)
     arguments: dict[str, list[str]] = field(default_factory=dict)
     webhooks: int = 0
+    _turn: threading.Lock = field(default_factory=threading.Lock)
     may_start: Callable[[str], bool] = lambda _: True
     """Whether a killed role is started again."""
 
@@ -101,7 +103,11 @@ class Trial:
         self.until(self._is_listening, "an ingress")
 
     def tend(self) -> None:
-        """Start again what was killed, as an orchestrator or a person does."""
+        """Start again what was killed, as an orchestrator does. Several threads may wait at once."""
+        with self._turn:
+            self._tend()
+
+    def _tend(self) -> None:
         if COMMAND in self.watch.refused and self.has_stopped(COMMAND):
             # A command says that it failed, and a person runs it again.
             self.watch.refused.discard(COMMAND)
