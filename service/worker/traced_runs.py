@@ -15,7 +15,7 @@ from opentelemetry.trace import Span
 from service.monitoring.traces.names import reason_name
 from service.monitoring.traces.tracing import Tracing, fail, is_sampled, remote_context
 from service.outbound.handler_run_state import current_run
-from service.store.inbox.accept import trace_in_run, traces_of_process
+from service.store.inbox.accept import starting_traces, trace_in_run
 from service.store.inbox.handler_records import HandlerRecord
 from service.worker.handler_runner import HandlerServices, run_handler
 from service.worker.held_leases import ActiveEvent
@@ -83,11 +83,8 @@ def tracing_of_process(tracing: Tracing) -> Iterator[None]:
         # Those of a run follow the choice for their cause. This one is not sampled.
         return None if current_run.get() is not None else tracing.raised(event_type, identity, arrived_by)
 
-    traces_of_process.append(start)
-    try:
+    with starting_traces(start):
         yield
-    finally:
-        traces_of_process.remove(start)
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 import resource
 import shutil
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from service.testing.simulator import Simulator
+from tests.chaos.repeating import repeating
 from tests.chaos.strikes import Strikes
 from tests.chaos.verdict import Verdict
 
@@ -21,24 +21,18 @@ LEAST_DISK = 2 * 1024**3
 @contextmanager
 def shown(folder: Path, strikes: Strikes, verdict: Verdict, simulator: Simulator) -> Iterator[None]:
     """Show the state of a run until the block ends, and break it off before the disk is full."""
-    over, began = threading.Event(), time.monotonic()
+    began = time.monotonic()
 
     def show() -> None:
-        while not over.wait(OFTEN):
-            free = shutil.disk_usage(folder).free
-            if free < LEAST_DISK:
-                strikes.traffic.trouble.append(f"only {free / 1e9:.1f} GB are free: the run was broken off")
-            sys.stderr.write(f"{time.monotonic() - began:6.0f} s: {_state(strikes, verdict, simulator)}\n")
-            sys.stderr.writelines(f"        {each}\n" for each in _told(verdict, strikes))
-            sys.stderr.flush()
+        free = shutil.disk_usage(folder).free
+        if free < LEAST_DISK:
+            strikes.traffic.trouble.append(f"only {free / 1e9:.1f} GB are free: the run was broken off")
+        sys.stderr.write(f"{time.monotonic() - began:6.0f} s: {_state(strikes, verdict, simulator)}\n")
+        sys.stderr.writelines(f"        {each}\n" for each in _told(verdict, strikes))
+        sys.stderr.flush()
 
-    thread = threading.Thread(target=show, name="progress")
-    thread.start()
-    try:
+    with repeating(show, pause=OFTEN, name="progress"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def _state(strikes: Strikes, verdict: Verdict, simulator: Simulator) -> str:

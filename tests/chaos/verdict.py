@@ -3,7 +3,6 @@
 Each event is judged once it has ended, so that a long run keeps little of it, and events may expire meanwhile.
 """
 
-import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,6 +19,7 @@ from service.store.inbox.audit import PAGE, audit
 from service.store.store import Store
 from service.testing.simulator import Simulator
 from tests.chaos.backends import Backend
+from tests.chaos.repeating import repeating
 from tests.chaos.stories import LANE, Story
 
 OFTEN = 0.5
@@ -158,17 +158,10 @@ def judge_books(expected: Mapping[str, Expected], sms: Mapping[str, list[str]]) 
 @contextmanager
 def judging(verdict: Verdict, servers: Backend) -> Iterator[None]:
     """Judge in a thread until the block ends. While Redis cannot be reached, events wait."""
-    over = threading.Event()
 
     def judge() -> None:
-        while not over.wait(OFTEN):
-            with suppress(RedisError):
-                ask_at(servers.url(), servers.namespace, PLAIN, verdict.look)
+        with suppress(RedisError):
+            ask_at(servers.url(), servers.namespace, PLAIN, verdict.look)
 
-    thread = threading.Thread(target=judge, name="judge")
-    thread.start()
-    try:
+    with repeating(judge, pause=OFTEN, name="judge"):
         yield
-    finally:
-        over.set()
-        thread.join()

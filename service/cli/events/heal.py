@@ -30,7 +30,7 @@ from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd, page_progress
 from service.settings import Settings, load
 from service.store.connection import connect, locate
-from service.store.inbox.accept import traces_of_process
+from service.store.inbox.accept import starting_traces
 from service.store.store import Store
 
 MOST_SHOWN = 50
@@ -124,9 +124,9 @@ async def _traces() -> AsyncIterator[None]:
     if tracing is None:
         yield
         return
-    traces_of_process.append(tracing.raised)
     try:
-        yield
+        with starting_traces(tracing.raised):
+            yield
     finally:
         await tracing.close()
 

@@ -2,7 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from dataclasses import fields as dataclass_fields
@@ -44,6 +45,16 @@ trace_in_run: ContextVar[StartTrace | None] = ContextVar("trace_in_run", default
 """Starts the traces of events that the current run raises. None without traces."""
 traces_of_process: list[StartTrace] = []
 """Starts those of periodic and healed events, which no run raises. No context variable, since any task raises some."""
+
+
+@contextmanager
+def starting_traces(start: StartTrace) -> Iterator[None]:
+    """Start the traces of periodic and healed events so, until the block ends."""
+    traces_of_process.append(start)
+    try:
+        yield
+    finally:
+        traces_of_process.remove(start)
 
 
 class NewEvent(NamedTuple):
