@@ -1,7 +1,7 @@
 """Change the code in one place, run the tests that cover it, and see whether one of them fails. Do so many times.
 
-Usage: `scripts/soak mutants --record`, then `scripts/soak mutants [--seed N] [--sample N] [--files PATH …]`. A survivor is a
-mutant that no test notices. `scripts/mutation/survivors.toml` explains those that do no harm.
+Usage: `scripts/soak mutants --record`, then `scripts/soak mutants [--seed N] [--sample N] [--files PATH …]`. A
+survivor is a mutant that no test notices. `scripts/mutation/survivors.toml` explains those that do no harm.
 
 Exit codes: 0 at least 95 of 100 are killed or explained, 1 fewer, 2 bad usage. A control that fails is 1 too.
 """
