@@ -24,7 +24,7 @@ from service.store.inbox.accept import NewEvent, accept, find
 from service.store.inbox.audit import audit
 from service.store.inbox.erasure import Erased
 from service.store.inbox.handler_records import HandlerRecord, RunRecord
-from service.store.inbox.maintenance import prune_bodies
+from service.store.inbox.maintenance import expire, prune_bodies
 from service.store.store import Store
 from service.worker.maintenance import Maintenance
 from tests.cli.deployment import Deployment
@@ -60,12 +60,14 @@ def finish(deployment: Deployment, event_id: str, record: HandlerRecord) -> None
     deployment.finish(event_id, greet=record.sealed(deployment.encryption, event_id, "greet"))
 
 
-def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
+def sent_for(
+    deployment: Deployment, event_id: str, number: str, *, caller_key: bool = False, state: Any = "done"
+) -> None:
     """An effect of the event that was answered; then the event ends."""
     lease = deployment.claim(event_id, "greet")
     body = orjson.dumps({"to": number, "text": "hello"})
     entry = Entry(
-        *(f"effect-{event_id}", event_id, "greet", False, "POST", "/messages", "+1312•••0101", "target"),
+        *(f"effect-{event_id}", event_id, "greet", caller_key, "POST", "/messages", "+1312•••0101", "target"),
         content_type="application/json",
         digest="digest",
         state="started",
@@ -78,7 +80,7 @@ def sent_for(deployment: Deployment, event_id: str, number: str) -> None:
         await ledger.end(store, entry.name, "done", answer, sent_at=1, why="", note="n")
 
     deployment.ask(write)
-    deployment.end(lease, greet=HandlerRecord("done"))
+    deployment.end(lease, greet=HandlerRecord(state))
 
 
 async def know(store: Store, number: str) -> None:
@@ -110,6 +112,8 @@ def test_what_is_kept_of_one_number_goes_and_of_others_stays(kept: Deployment) -
     )
     assert "Still found by the number (events list --number): 1 events, ann-open." in ran.stdout
     assert "Not searched: backups, logs, exports" in ran.stdout
+    stays = "under a keyed hash" if kept.encryption.active else "under the number itself"
+    assert f"Kept, {stays}: " in ran.stdout
     assert ANN not in ran.stdout + ran.stderr
     assert bodies(kept) == {"ann-open", "bob-done", "bob-dead", "bob-open"}
     for name in ("ann", "bob"):
@@ -239,3 +243,18 @@ def test_the_receipt_names_events_that_a_search_for_the_number_still_finds(deplo
     assert "Still found by the number (events list --number): 1 events, compact." in ran.stdout
     found = deployment.run("events", "list", "--number", ANN, "--json")
     assert [each["id"] for each in orjson.loads(found.stdout)] == ["compact"]
+
+
+@pytest.mark.parametrize("way", ["dropped", "expired"])
+def test_the_ledger_quotes_nothing_of_an_event_that_is_gone(deployment: Deployment, way: str) -> None:
+    arrive(deployment, "gone", {"from": {"phone_number": ANN}})
+    sent_for(deployment, "gone", ANN, caller_key=True, state="dead")
+    if way == "dropped":
+        assert deployment.run("dead", "drop", "gone", "--yes").code == 0
+    else:
+        deployment.ask(lambda store: expire(store, retention=0, dead_retention=0))
+    entry: Any = deployment.redis.hgetall(f"{deployment.namespace}:effect:effect-gone")
+    assert entry[b"state"] == b"done", "so that the key is not used once more"
+    assert b"m-1" in entry[b"answer"]
+    assert not [field for field, value in entry.items() if ANN.encode() in value or b"hello" in value]
+    assert b"recipient" not in entry

@@ -139,6 +139,7 @@ async def _erase_states(store: Store, forms: Sequence[str], erased: Erased) -> N
 
 async def _erase_opt_out(store: Store, number: str) -> str:
     if not store.encryption.active:
-        return "plain" if await store.redis.hexists(store.keys.optouts, number) else ""  # type: ignore[misc]
+        [form] = store.encryption.forms(number)
+        return "plain" if await store.redis.hexists(store.keys.optouts, form) else ""  # type: ignore[misc]
     forms = orjson.dumps(store.encryption.forms(number))
     return "hidden" if await store.run("optout_rewrite", 1, forms, "") else ""

@@ -31,8 +31,7 @@ return answer_each(1, function(id)
     -- Under a caller's own key another event, which is open, may have a request under way.
     local in_use = e[1] == 'started' and e[2] and redis.call('HGET', event_key(e[2]), 'state') == 'open'
     if not in_use and redis.call('EXISTS', entry) == 1 then
-      redact(entry)
-      redis.call('HDEL', entry, 'bytes', 'recipient', 'why')
+      erase_texts(entry)
       erased = erased + 1
     end
   end

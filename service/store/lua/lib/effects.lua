@@ -84,3 +84,9 @@ local function redact(entry)
   -- Under a key of the caller's it may be under way for another event.
   if f[3] ~= 'started' then redis.call('HDEL', entry, 'bytes') end
 end
+
+-- erase_texts: remove what a request said and to whom. That it was, and its result, stays.
+local function erase_texts(entry)
+  redact(entry)
+  redis.call('HDEL', entry, 'bytes', 'recipient', 'why')
+end
