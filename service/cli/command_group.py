@@ -36,6 +36,11 @@ class LazyGroup(CommandGroup):
         super().__init__(**attributes)
         self.commands: Any = LazyCommands()
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse an empty text anywhere, before any command reads it: it would count as an option left out."""
+        _refuse_empty(ctx, args)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - Click's signature
         """Return the names without an import."""
         return list(self.commands)
@@ -67,6 +72,22 @@ class LazyCommands(Mapping[str, TyperCommand | TyperGroup]):
 
     def __len__(self) -> int:
         return len(COMMANDS)
+
+
+def _refuse_empty(ctx: Any, args: list[str]) -> None:
+    """Refuse `--type ""`, as a script writes it by a variable that is not set: it would select everything.
+
+    Raises:
+        typer.BadParameter: an argument or the value of an option is empty.
+    """
+    for position, text in enumerate(args):
+        option, equals, value = text.partition("=")
+        is_given = value.strip() if option.startswith("--") and equals else text.strip()
+        if not is_given:
+            before = args[position - 1] if position else ""
+            named = option.strip() or (before if before.startswith("-") else "")
+            told = "an empty text is no value: leave it out, or give one"
+            raise typer.BadParameter(told, ctx=ctx, param_hint=f"'{named}'" if named else None)
 
 
 def _command(name: str, defined: Any) -> TyperCommand | TyperGroup:
