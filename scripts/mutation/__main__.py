@@ -3,7 +3,7 @@
 Usage: `scripts/soak mutants --record`, then `scripts/soak mutants [--seed N] [--sample N] [--files PATH …]`. A
 survivor is a mutant that no test notices. `scripts/mutation/survivors.toml` explains those that do no harm.
 
-Exit codes: 0 at least 95 of 100 are killed or explained, 1 fewer, 2 bad usage. A control that fails is 1 too.
+Exit codes: 0 at least 95 of 100 are killed or explained, 1 fewer, 2 bad usage.
 """
 
 import argparse
@@ -13,28 +13,17 @@ import random
 import subprocess
 import sys
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from scripts.mutation import covering_tests
 from scripts.mutation.applying import ROOT
-from scripts.mutation.covering_tests import FOLDER, Coverage, Unrecorded
-from scripts.mutation.forked_runs import Job, write_jobs
+from scripts.mutation.covering_tests import FOLDER, MUTATED, Coverage, Unrecorded, in_memory
+from scripts.mutation.judging import Job, Judgement, write_jobs
 from scripts.mutation.mutants import Mutant, mutants
 
-FILES = ["service/security", "service/store", "service/outbound"]
-TESTS = [
-    "tests/handlers",
-    "tests/healing",
-    "tests/ingress",
-    "tests/messages",
-    "tests/outbound",
-    "tests/security",
-    "tests/store",
-    "tests/worker",
-]
 FLOOR = 0.95
-CONTROL_EVERY = 20
 
 
 def sources(paths: list[str]) -> dict[str, bytes]:
@@ -52,72 +41,95 @@ def explained() -> dict[tuple[str, str, str], str]:
 
 
 def chosen(texts: dict[str, bytes], *, seed: int, sample: int) -> list[Mutant]:
-    """Return mutants by a seed. A sample of 0 has them all."""
-    found = [each for file, source in texts.items() for each in mutants(file, source)]
-    return random.Random(seed).sample(found, min(sample, len(found))) if sample else found
+    """Return mutants by a seed: one of each file, and the others by its number of mutants. 0 asks for all."""
+    by_file = {file: mutants(file, source) for file, source in texts.items()}
+    if not sample:
+        return [each for found in by_file.values() for each in found]
+    ordered: list[tuple[bool, float, Mutant]] = []
+    for file, found in by_file.items():
+        # Each file gives its mutants at even distances, so that the sample is spread as the mutants are.
+        dice = random.Random(f"{seed} {file}")
+        offset = dice.random()
+        for place, mutant in enumerate(dice.sample(found, len(found))):
+            ordered.append((place > 0, (place + offset) / len(found), mutant))
+    ordered.sort(key=lambda each: each[:2])
+    return [mutant for *_, mutant in ordered[:sample]]
 
 
-def jobs_of(wanted: list[Mutant], texts: dict[str, bytes], coverage: Coverage, most: int) -> list[Job]:
-    """Return the runs of mutants, and of controls between them."""
-    jobs: list[Job] = []
-    for mutant in wanted:
-        tests = coverage.of(mutant, texts[mutant.file])[: most or None]
-        seconds = sum(coverage.seconds[each] for each in tests)
-        jobs.append(Job(len(jobs), mutant, tests, seconds))
-        if len(jobs) % CONTROL_EVERY == CONTROL_EVERY - 1:
-            jobs.append(Job(len(jobs), None, tests, seconds))
+def jobs_of(wanted: list[Mutant], texts: dict[str, bytes], coverage: Coverage, most: float) -> list[Job]:
+    """Return the mutants with the tests that judge them. Those of a mutant take `most` seconds, 0 for no limit."""
+    jobs = []
+    for number, mutant in enumerate(wanted):
+        tests = coverage.of(mutant, texts[mutant.file])
+        jobs.append(Job(number, mutant, list(_first(tests, coverage.seconds, most)) if most else tests))
     return jobs
 
 
-def run(jobs: list[Job], *, processes: int, file: Path = FOLDER / "jobs") -> dict[int, str]:
-    """Run jobs, which a file gets. Return their results by number."""
-    write_jobs(file, jobs)
+def _first(tests: Iterable[str], seconds: dict[str, float], most: float) -> Iterator[str]:
+    left = most
+    for each in tests:
+        if left <= 0:
+            return
+        yield each
+        left -= seconds[each]
+
+
+def run(jobs: list[Job], seconds: dict[str, float], *, file: Path = FOLDER / "jobs") -> dict[int, Judgement]:
+    """Judge the mutants of jobs, which a file gets. Return the results by number."""
+    write_jobs(file, jobs, seconds)
     places = sorted({test.partition("::")[0] for job in jobs for test in job.tests})
-    environment = {"RINGBACK_MUTATION_JOB": str(file), "RINGBACK_MUTATION_PROCESSES": str(processes)}
-    options = ["-n", "0", "-s", "-p", "scripts.mutation.forked_runs", "-p", "no:cacheprovider"]
+    options = ["-n", "0", "-s", "-p", "scripts.mutation.judging", "-p", "no:cacheprovider", "-o", "timeout=0"]
     command = [sys.executable, "-m", "pytest", *options, *places]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=False)
-    rows = [json.loads(line) for line in file.with_suffix(".results").read_text().splitlines()]
-    return {row["number"]: row["result"] for row in rows}
+    if places:
+        environment = {**os.environ, "RINGBACK_MUTATION_JOB": str(file), **in_memory()}
+        subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    rows = [json.loads(line) for line in file.with_suffix(".judgements").read_text().splitlines()]
+    return {row["number"]: Judgement(**row) for row in rows}
 
 
-def report(jobs: list[Job], results: dict[int, str], texts: dict[str, bytes]) -> bool:
-    """Print survivors and figures. Return whether enough mutants are killed, and the controls passed."""
-    known, counts = explained(), Counter[str]()
+def report(jobs: list[Job], judgements: dict[int, Judgement], texts: dict[str, bytes]) -> bool:
+    """Print survivors and figures. Return whether enough mutants are killed, and all were judged."""
+    known, counts = explained(), defaultdict[str, Counter[str]](Counter)
     for job in jobs:
-        result = results.get(job.number, "not run")
-        if job.mutant is None:
-            counts[{"survived": "controls passed", "not run": result}.get(result, "controls failed")] += 1
-            continue
-        lines = job.mutant.lines(texts[job.mutant.file])
-        if result == "survived":
-            result = "explained" if (job.mutant.file, *lines) in known else result
-        counts[result] += 1
-        if result in ("survived", "broken"):
-            place = f"{job.mutant.file}:{job.mutant.line(texts[job.mutant.file])}"
-            print(f"{result}, {len(job.tests)} tests: {place}\n  - {lines[0]}\n  + {lines[1]}")
-    print(", ".join(f"{number} {result}" for result, number in sorted(counts.items())))
-    noticed = counts["killed"] + counts["stopped"] + counts["explained"]
+        file, source = job.mutant.file, texts[job.mutant.file]
+        lines = job.mutant.lines(source)
+        result = judgements[job.number].result if job.number in judgements else "not run"
+        if result == "survived" and (file, *lines) in known:
+            result = "explained"
+        counts[_group(file)][result] += 1
+        if result in {"survived", "broken"}:
+            print(f"{result}, {len(job.tests)} tests: {file}:{job.mutant.line(source)}\n  - {lines[0]}\n  + {lines[1]}")
+    total = sum(counts.values(), Counter[str]())
+    for group, found in [*sorted(counts.items()), ("all", total)]:
+        print(
+            f"{group}: {_score(found)}, " + ", ".join(f"{number} {result}" for result, number in sorted(found.items()))
+        )
+    judged = total["killed"] + total["explained"] + total["survived"]
+    return judged > 0 and total["survived"] <= (1 - FLOOR) * judged and not total["broken"] + total["not run"]
+
+
+def _group(file: str) -> str:
+    return "Lua" if file.endswith(".lua") else "/".join(file.split("/")[:2])
+
+
+def _score(counts: Counter[str]) -> str:
+    noticed = counts["killed"] + counts["explained"]
     judged = noticed + counts["survived"]
-    print(f"score {noticed / judged:.1%} of {judged}" if judged else "no mutant was run")
-    return judged > 0 and noticed / judged >= FLOOR and not _unjudged(counts)
-
-
-def _unjudged(counts: Counter[str]) -> int:
-    """Return how many runs say nothing about the tests, or against the runs themselves."""
-    return counts["controls failed"] + counts["broken"] + counts["not run"]
+    return f"{noticed / judged:.1%} of {judged}" if judged else "none judged"
 
 
 def main(arguments: list[str]) -> int:
     """Run what the arguments ask for. Return the exit code."""
     parser = argparse.ArgumentParser(prog="mutants", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--record", action="store_true", help="first record which tests cover which lines")
-    parser.add_argument("--tests", nargs="*", default=TESTS, help="the tests to record")
-    parser.add_argument("--files", nargs="*", default=FILES, help="files or folders to change")
-    parser.add_argument("--seed", type=int, default=1, help="decides which mutants are run")
-    parser.add_argument("--sample", type=int, default=300, help="how many mutants are run, 0 for all")
-    parser.add_argument("--most-tests", type=int, default=150, help="how many tests may judge a mutant, 0 for all")
-    parser.add_argument("--processes", type=int, default=2, help="how many runs at once")
+    parser.add_argument("--record", action="store_true", help="first record which tests cover which statements")
+    parser.add_argument("--tests", nargs="*", default=["tests"], help="the tests to record")
+    parser.add_argument("--processes", type=int, default=2, help="how many processes record")
+    parser.add_argument("--files", nargs="*", default=MUTATED, help="files or folders to change")
+    parser.add_argument("--seed", type=int, default=1, help="decides which mutants are judged")
+    parser.add_argument("--sample", type=int, default=300, help="how many mutants are judged, 0 for all")
+    parser.add_argument(
+        "--seconds", type=float, default=20, help="how long the tests of a mutant take, 0 for all tests"
+    )
     asked = parser.parse_args(arguments)
     try:
         if asked.record:
@@ -126,9 +138,11 @@ def main(arguments: list[str]) -> int:
     except Unrecorded as error:
         print(error, file=sys.stderr)
         return 1
+    if lost := covering_tests.unknown_to_coverage(coverage):
+        print(f"{lost} tests have no lines of Python in the record. A process of it may have broken: repeat --record.")
     texts = sources(asked.files)
-    jobs = jobs_of(chosen(texts, seed=asked.seed, sample=asked.sample), texts, coverage, asked.most_tests)
-    return 0 if report(jobs, run(jobs, processes=asked.processes), texts) else 1
+    jobs = jobs_of(chosen(texts, seed=asked.seed, sample=asked.sample), texts, coverage, asked.seconds)
+    return 0 if report(jobs, run(jobs, coverage.seconds), texts) else 1
 
 
 if __name__ == "__main__":

@@ -48,19 +48,20 @@ class Imported:
         """
         changed = mutant.applied(self.sources[mutant.file])
         if mutant.file.endswith(".lua"):
-            _change_script({**self.sources, mutant.file: changed}, folder)
+            use_scripts({**self.sources, mutant.file: changed}, folder)
         else:
             _change_functions(compile(changed, mutant.file, "exec", dont_inherit=True), self.functions[mutant.file])
         for each in self.caches:
             each.cache_clear()
 
 
-def _change_script(sources: Mapping[str, bytes], folder: Path) -> None:
+def use_scripts(sources: Mapping[str, bytes], folder: Path) -> None:
+    """Write Lua scripts into a folder, and let this process load them from there."""
     (folder / "lib").mkdir(parents=True)
     for name, source in sources.items():
         if name.endswith(".lua"):
             (folder / Path(name).relative_to(LUA)).write_bytes(source)
-    scripts._LUA, scripts._LIBRARIES = folder, folder / "lib"  # noqa: SLF001 # as if they had been there from the start
+    scripts._LUA, scripts._LIBRARIES = folder, folder / "lib"  # noqa: SLF001 # nothing else asks for them
 
 
 def _change_functions(changed: CodeType, imported: list[FunctionType]) -> None:

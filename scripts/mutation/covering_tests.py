@@ -1,22 +1,24 @@
-"""Which tests run a line, as the unchanged code showed."""
+"""Which tests run a statement, as the unchanged code showed."""
 
 import json
 import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from coverage import CoverageData
 
-from scripts.mutation.applying import LUA, ROOT
+from scripts.mutation.applying import ROOT
+from scripts.mutation.lua_probes import statement_at
 from scripts.mutation.mutants import Mutant
-from service.store import scripts
 
 FOLDER = ROOT / "build" / "mutation"
+MUTATED = ["service/security", "service/store", "service/outbound"]
+FAR = 3
+"""How much sooner a test of the file's own package is asked than another that takes as long."""
 
 
 class Unrecorded(Exception):
@@ -25,44 +27,65 @@ class Unrecorded(Exception):
 
 @dataclass(frozen=True)
 class Coverage:
-    """Tests by line of Python and by script, with their seconds."""
+    """Tests by line of Python and by statement of Lua (`file:offset`), and their seconds."""
 
     lines: CoverageData
     seconds: dict[str, float]
-    calls: dict[str, set[str]]
+    statements: dict[str, set[str]]
 
     def of(self, mutant: Mutant, source: bytes) -> list[str]:
-        """Return the tests that run what a mutant changes, those that do least first."""
+        """Return the tests that run what a mutant changes, the nearest and quickest first."""
         if mutant.file.endswith(".lua"):
-            found = set(chain.from_iterable(self.calls.get(each, ()) for each in _scripts_with(mutant.file)))
+            place = statement_at(source, mutant.start, mutant.end)
+            found = self.statements.get(f"{mutant.file}:{place}", set())
         else:
             last = mutant.line(source) + source.count(b"\n", mutant.start, mutant.end)
             by_line = self.lines.contexts_by_lineno(str(ROOT / mutant.file))
-            lines = chain.from_iterable(by_line.get(line, ()) for line in range(mutant.line(source), last + 1))
-            found = {each.rpartition("|")[0] for each in lines}
-        return self._focused_first(found & self.seconds.keys())
+            found = {
+                each.rpartition("|")[0]
+                for line in range(mutant.line(source), last + 1)
+                for each in by_line.get(line, ())
+            }
+        return self._in_order(found & self.seconds.keys(), mutant.file)
 
-    def _focused_first(self, tests: Iterable[str]) -> list[str]:
-        """Order tests. One that calls few scripts checks more of what each does, and takes less time."""
-        scripts_of = Counter(chain.from_iterable(self.calls.values()))
-        return sorted(tests, key=lambda each: (scripts_of[each], self.seconds[each], each))
+    def _in_order(self, tests: Iterable[str], file: str) -> list[str]:
+        """Order tests: one case of each function first, then the second ones."""
+        package = file.split("/")[1]
+        cost = {each: self._cost(each, near=each.startswith(f"tests/{package}/")) for each in tests}
+        by_function: Counter[str] = Counter()
+        turns = {}
+        for test in sorted(cost, key=lambda each: (cost[each], each)):
+            function = test.partition("[")[0]
+            turns[test] = by_function[function]
+            by_function[function] += 1
+        return sorted(cost, key=lambda each: (turns[each], cost[each], each))
+
+    def _cost(self, test: str, *, near: bool) -> float:
+        return (self.seconds[test] + 0.02) * (1 if near else FAR)
 
 
 def record(tests: list[str], *, processes: int) -> None:
-    """Run tests on the unchanged code, and keep what they run.
+    """Run tests on the unchanged code, and keep what they run. A test that fails is kept too: others judge it.
 
     Raises:
-        Unrecorded: pytest could not run them. A failed test is left out instead.
+        Unrecorded: pytest could not run them.
     """
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for each in FOLDER.glob("*"):
+    for each in FOLDER.glob("*.record"):
         each.unlink()
-    environment = {"RINGBACK_MUTATION_RECORD": str(FOLDER), "COVERAGE_FILE": str(FOLDER / "coverage")}
-    coverage = ("--cov", "--cov-context=test", "--cov-report=", "--cov-fail-under=0")
-    command = [sys.executable, "-m", "pytest", f"--numprocesses={processes}", "-p", "scripts.mutation.scripts_by_test"]
+    (settings := FOLDER / "settings.ini").write_text(f"[run]\nsource = {','.join(MUTATED)}\n")
+    environment = {"RINGBACK_MUTATION_RECORD": str(FOLDER), "COVERAGE_FILE": str(FOLDER / "coverage"), **in_memory()}
+    coverage = (f"--cov-config={settings}", "--cov", "--cov-context=test", "--cov-report=")
+    command = [sys.executable, "-m", "pytest", f"--numprocesses={processes}", "-p", "scripts.mutation.recording"]
     ran = subprocess.run([*command, *coverage, *tests], cwd=ROOT, env={**os.environ, **environment}, check=False)
     if ran.returncode not in (0, 1):
         raise Unrecorded(f"pytest ended with {ran.returncode}")
+
+
+def in_memory() -> dict[str, str]:
+    """Return the variable by which tests put their files, and so their servers, into memory. A disk is slow."""
+    memory = Path("/dev/shm")  # noqa: S108 # each run of pytest makes a folder of its own there
+    return {"PYTEST_DEBUG_TEMPROOT": str(memory)} if memory.is_dir() else {}
 
 
 def read() -> Coverage:
@@ -71,27 +94,19 @@ def read() -> Coverage:
     Raises:
         Unrecorded: nothing was.
     """
-    rows: dict[str, dict[str, object]] = {}
-    for each in FOLDER.glob("*.record"):
-        rows |= json.loads(each.read_text())
+    rows = [json.loads(line) for file in FOLDER.glob("*.record") for line in file.read_text().splitlines()]
     if not rows:
         raise Unrecorded("No tests are recorded. Run once with --record.")
     lines = CoverageData(str(FOLDER / "coverage"))
     lines.read()
-    calls: defaultdict[str, set[str]] = defaultdict(set)
-    for test, row in rows.items():
-        for name in row["scripts"]:  # type: ignore[attr-defined] # as `scripts_by_test` writes it
-            calls[name].add(test)
-    return Coverage(lines, {test: float(str(row["seconds"])) for test, row in rows.items()}, dict(calls))
+    statements: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        for place in row["reached"]:
+            statements[place].add(row["test"])
+    return Coverage(lines, {row["test"]: row["seconds"] for row in rows}, dict(statements))
 
 
-def _scripts_with(file: str) -> Iterator[str]:
-    """Yield the names of the scripts that hold a file of Lua."""
-    path = Path(file).relative_to(LUA)
-    if path.parent != Path("lib"):
-        yield path.stem
-        return
-    text = (ROOT / file).read_text()
-    for each in sorted((ROOT / LUA).glob("*.lua")):
-        if text in scripts.script(each.stem).text:
-            yield each.stem
+def unknown_to_coverage(coverage: Coverage) -> int:
+    """Return how many tests have no line of Python, as after a process of pytest that broke."""
+    known = {each.rpartition("|")[0] for each in coverage.lines.measured_contexts()}
+    return len(coverage.seconds.keys() - known)

@@ -1,138 +1,132 @@
-"""A plugin of pytest that runs tests in forks, each with one mutant in force.
-
-All is imported and collected once. A fork ends at its first failed test. `RINGBACK_MUTATION_JOB` names the file with
-the jobs, and the results are written beside it.
-"""
+"""Runs tests in forks of a process that has imported and collected all, each with one mutant in force."""
 
 import contextlib
 import gc
-import json
 import os
 import resource
 import shutil
 import signal
-import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
 from scripts.mutation.applying import Imported
 from scripts.mutation.mutants import Mutant
+from scripts.mutation.shared_server import SharedServer
 from service.processes.parent_death import end_with_parent
 from tests import waiting
 
-WAIT = 45.0
+WAIT = 8.0
 """Seconds that a test waits for what a mutant may never do."""
 CPU = 40
 """Seconds of CPU that a test may use."""
-UNAPPLIED = 3
-RESULTS = {0: "survived", 1: "killed", 2: "broken", UNAPPLIED: "unapplied"}
-"""The meanings of exit codes. A run that hangs is stopped by a signal."""
+_PASSED, _FAILED, _BROKEN, _UNAPPLIED = 0, 1, 2, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One run. Without a mutant it is a control, whose tests must pass. `seconds` is the time of its tests alone."""
+class Ended:
+    """How a run ended: `passed`, `failed`, `hung`, `broken` or `unapplied`, and at which test."""
 
-    number: int
-    mutant: Mutant | None
-    tests: list[str]
-    seconds: float
-
-
-@dataclass
-class Fork:
-    """A run that is under way."""
-
-    job: Job
-    began: float
-
-    @property
-    def is_over_time(self) -> bool:
-        """Whether it hangs."""
-        return time.monotonic() > self.began + 120 + 3 * self.job.seconds
-
-
-def read_jobs(file: Path) -> list[Job]:
-    """Return the jobs of a file."""
-    rows = json.loads(file.read_text())
-    return [Job(**{**row, "mutant": row["mutant"] and Mutant(**row["mutant"])}) for row in rows]
-
-
-def write_jobs(file: Path, jobs: list[Job]) -> None:
-    """Write the jobs for `read_jobs`."""
-    file.write_text(json.dumps([asdict(each) for each in jobs]))
+    how: str
+    test: str
 
 
 @dataclass(frozen=True)
-class Runner:
-    """The collected tests, the imported functions and the folder that all forks share."""
+class Forks:
+    """The collected tests, the imported functions, and the server that all forks share."""
 
     session: pytest.Session
     items: dict[str, pytest.Item]
     imported: Imported
     base: Path
+    server: SharedServer
+    seconds: dict[str, float]
 
     @classmethod
-    def of(cls, session: pytest.Session, jobs: list[Job]) -> Self:
-        """Return the runner of a session that has collected its tests."""
+    def of(cls, session: pytest.Session, files: set[str], seconds: dict[str, float]) -> Self:
+        """Return the forks of a session that has collected its tests. `files` are those of the mutants."""
         base = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined] # noqa: SLF001 # forks share none
-        files = {each.mutant.file for each in jobs if each.mutant is not None}
-        return cls(session, {each.nodeid: each for each in session.items}, Imported.now(files), base)
+        # The tests' own configuration hides what is imported from the garbage collector, and so from us.
+        gc.unfreeze()
+        imported = Imported.now(files)
+        gc.freeze()
+        items = {each.nodeid: each for each in session.items}
+        return cls(session, items, imported, base, SharedServer(base / "shared"), seconds)
 
-    def results(self, jobs: Iterator[Job], processes: int) -> Iterator[tuple[Job, str]]:
-        """Yield each job with its result, as they end."""
-        running: dict[int, Fork] = {}
-        while self._start_more(jobs, running, processes) or running:
-            process, code = _next_end(running)
-            job = running.pop(process).job
-            shutil.rmtree(self.base / str(job.number), ignore_errors=True)
-            yield job, RESULTS.get(code, "stopped")
+    def run(self, mutant: Mutant | None, tests: list[str]) -> Ended:
+        """Run tests, until one fails, with a mutant in force."""
+        (folder := self.base / "fork").mkdir()
+        (current := folder / "test").write_text("")
+        parent, began = os.getpid(), time.monotonic()
+        if (process := os.fork()) == 0:
+            self._in_fork(mutant, tests, folder, parent)
+        _, status = os.waitpid(process, 0)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process, signal.SIGKILL)
+        test, _, at = current.read_text().partition(" at ")
+        took = time.monotonic() - float(at or began)
+        shutil.rmtree(folder, ignore_errors=True)
+        self.server.clean()
+        return Ended(_how(os.waitstatus_to_exitcode(status), hung=took > WAIT), test)
 
-    def _start_more(self, jobs: Iterator[Job], running: dict[int, Fork], processes: int) -> bool:
-        started = False
-        while len(running) < processes and (job := next(jobs, None)):
-            started = True
-            parent = os.getpid()
-            if (process := os.fork()) == 0:
-                self._run(job, parent)
-            running[process] = Fork(job, time.monotonic())
-        return started
-
-    def _run(self, job: Job, parent: int) -> None:
-        """Run the tests of a job in this fork, and end it."""
-        code = 2
+    def _in_fork(self, mutant: Mutant | None, tests: list[str], folder: Path, parent: int) -> None:
+        """Run the tests in this fork, and end it."""
+        code = _BROKEN
         try:
             os.setsid()
             end_with_parent(parent)
             os.dup2(os.open(os.devnull, os.O_RDWR), 1)
             os.dup2(1, 2)
-            (folder := self.base / str(job.number)).mkdir()
             self.session.config._tmp_path_factory._basetemp = folder  # type: ignore[attr-defined] # noqa: SLF001 # its own
             (waiting.wait_for.__kwdefaults__ or {})["seconds"] = WAIT
-            code = self._tested(job, folder)
+            self.session.config.pluginmanager.register(_InFork(self.server.url))
+            code = self._tested(mutant, tests, folder)
         finally:
             os._exit(code)
 
-    def _tested(self, job: Job, folder: Path) -> int:
-        if job.mutant is not None:
+    def _tested(self, mutant: Mutant | None, tests: list[str], folder: Path) -> int:
+        if mutant is not None:
             try:
-                self.imported.put_in_force(job.mutant, folder / "lua")
+                self.imported.put_in_force(mutant, folder / "lua")
             except (SyntaxError, ValueError):
-                return UNAPPLIED
-        items = [self.items[each] for each in job.tests]
+                return _UNAPPLIED
+        items = [self.items[each] for each in tests]
         for item, following in zip(items, [*items[1:], None], strict=False):
+            (folder / "test").write_text(f"{item.nodeid} at {time.monotonic()}")
             _limit_cpu()
+            signal.setitimer(signal.ITIMER_REAL, 2 * WAIT + 10 * self.seconds.get(item.nodeid, 1.0))
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if self.session.testsfailed:
-                with contextlib.suppress(BaseException):
-                    self.session._setupstate.teardown_exact(None)  # noqa: SLF001 # stops the servers
-                return 1
-        return 0
+        return _PASSED
+
+
+@dataclass(frozen=True, eq=False)
+class _InFork:
+    """A plugin of a fork."""
+
+    url: str
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """End the fork at the first failure. All that the test has opened ends with it."""
+        if report.failed:
+            os._exit(_FAILED)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: pytest.FixtureDef[Any], request: Any) -> str | None:
+        """Give the server that is there, in place of one for each fork."""
+        if fixturedef.argname != "redis_url":
+            return None
+        fixturedef.cached_result = (self.url, fixturedef.cache_key(request), None)
+        return self.url
+
+
+def _how(code: int, *, hung: bool) -> str:
+    """Return how a run ended, by its exit code, which is negative after a signal."""
+    if code < 0 or (code == _FAILED and hung):
+        return "hung"
+    return {_PASSED: "passed", _FAILED: "failed", _UNAPPLIED: "unapplied"}.get(code, "broken")
 
 
 def _limit_cpu() -> None:
@@ -140,34 +134,3 @@ def _limit_cpu() -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     limit = int(used.ru_utime + used.ru_stime) + CPU
     resource.setrlimit(resource.RLIMIT_CPU, (limit, resource.RLIM_INFINITY))
-
-
-def _next_end(running: dict[int, Fork]) -> tuple[int, int]:
-    """Wait for the end of a run. Return its process and its exit code, which is negative after a signal."""
-    while True:
-        process, status = os.waitpid(-1, os.WNOHANG)
-        if process in running:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process, signal.SIGKILL)
-            return process, os.waitstatus_to_exitcode(status)
-        for each, fork in running.items():
-            if fork.is_over_time:
-                os.kill(each, signal.SIGKILL)
-        time.sleep(0.02)
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> bool:
-    """Run the jobs in place of the collected tests."""
-    file = Path(os.environ["RINGBACK_MUTATION_JOB"])
-    # The tests' own configuration hides what is imported from the garbage collector, and so from us.
-    gc.unfreeze()
-    jobs = read_jobs(file)
-    runner = Runner.of(session, jobs)
-    gc.freeze()
-    with file.with_suffix(".results").open("w") as written:
-        for job, result in runner.results(iter(jobs), int(os.environ["RINGBACK_MUTATION_PROCESSES"])):
-            written.write(json.dumps({"number": job.number, "result": result}) + "\n")
-            written.flush()
-            print(f"{job.number} {result}", file=sys.__stdout__, flush=True)
-    return True

@@ -14,6 +14,8 @@ from tree_sitter import Language, Node, Parser
 SWAPS: dict[str, dict[str, str]] = tomllib.loads(Path(__file__).with_name("operators.toml").read_text())
 
 LINE = "\n"
+SMALL = 20
+"""Numbers below are off by one. Larger ones are limits and times, which are off by their half or their double."""
 _OPERATIONS = {"binary_expression", "comparison_operator", "boolean_operator", "binary_operator"}
 _TRUTH = {"true", "false"}
 _CONDITIONAL = {"if_statement", "elseif_statement", "elif_clause", "while_statement", "repeat_statement"}
@@ -57,13 +59,14 @@ class Mutant:
 def mutants(file: str, source: bytes) -> list[Mutant]:
     """Return all mutants of a file. In Python they are in the bodies of its functions."""
     kind = Path(file).suffix
-    nodes = _within(_parser(kind).parse(source).root_node, inside=kind == ".lua")
+    nodes = _within(parser(kind).parse(source).root_node, inside=kind == ".lua")
     found = [Mutant(file, *place) for node in nodes for place in _changes(node, kind)]
     return list(dict.fromkeys(each for each in found if each.applied(source) != source))
 
 
 @cache
-def _parser(kind: str) -> Parser:
+def parser(kind: str) -> Parser:
+    """Return the parser of sources with a suffix."""
     grammar = tree_sitter_lua if kind == ".lua" else tree_sitter_python
     return Parser(Language(grammar.language()))
 
@@ -102,7 +105,9 @@ def _changes(node: Node, kind: str) -> Iterator[tuple[int, int, str]]:
 def _other_numbers(node: Node) -> Iterator[tuple[int, int, str]]:
     text = _text(node)
     if re.fullmatch(r"[\d_]+", text):
-        for other in (int(text) + 1, int(text) - 1):
+        number = int(text)
+        others = (number + 1, number - 1) if number < SMALL else (number * 2, number // 2)
+        for other in others:
             yield node.start_byte, node.end_byte, str(other)
     elif re.fullmatch(r"\d*\.\d+|\d+e\d+", text):
         yield node.start_byte, node.end_byte, f"({text} + 1)"
