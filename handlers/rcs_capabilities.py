@@ -2,6 +2,7 @@
 
 from service import Context, Discard, Event, Router
 from service.events import Message
+from service.events.message import MAX_RECIPIENTS
 from service.messages.rcs_capabilities import contradict
 from service.settings import Settings
 
@@ -20,7 +21,7 @@ def unless(event: Event[Message], settings: Settings) -> str | None:
 async def rcs_capabilities(event: Event[Message], ctx: Context) -> None:
     """Compare how an RCS message of ours ended with what was remembered of its recipients."""
     message, agent = event.payload, str(event.payload.from_.agent_id)
-    ended = [(to.phone_number, to.status) for to in message.to if to.phone_number and to.status]
+    ended = [(to.phone_number, to.status) for to in message.to[:MAX_RECIPIENTS] if to.phone_number and to.status]
     wrong = [number for number, status in ended if await contradict(ctx, agent, number, status)]
     if not wrong:
         raise Discard("as_known")

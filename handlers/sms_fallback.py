@@ -4,6 +4,7 @@ from telnyx import APIError
 
 from service import Context, Discard, Event, Retry, Router, clock
 from service.events import Message
+from service.events.message import MAX_RECIPIENTS
 from service.messages.fallback import DUE, Case, cases, without_number
 from service.messages.fallback_sending import Fallback, preflight
 from service.messages.policy_file import policy_of
@@ -19,6 +20,8 @@ def unless(event: Event[Message], settings: Settings) -> str | None:
     types = policy.types if policy is not None else {"RCS"}
     if message.direction != "outbound" or message.type not in types or not message.id:
         return "not_rcs"
+    if len(message.to) > MAX_RECIPIENTS:
+        return "too_many_recipients"
     return "not_armed" if policy is None else None
 
 

@@ -5,6 +5,7 @@ No model reads the state: a field elsewhere that fits no model must not hide a d
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -16,6 +17,8 @@ REACHED = frozenset({"delivered", "read"})
 """Statuses of a message that its recipient has. Source: OpenAPI, `to[].status`, for `read` the SDK."""
 MAX_LENGTH = 200
 """Characters of an id, a status or a carrier. Telnyx sends no longer ones."""
+MAX_RECIPIENTS = 100
+"""Recipients of a message whose state is kept. Redis compares each with all others while nobody else is served."""
 _CHANNELS = frozenset({"SMS", "MMS", "RCS"})
 _FAMILY = "message."
 _INBOUND = "message.received"
@@ -157,7 +160,7 @@ def read_message_status(event_type: str, payload: object, occurred_at: object = 
     if not event_type.startswith(_FAMILY) or event_type == _INBOUND or not isinstance(payload, Mapping):
         return None
     message_id, kind = _short_text(payload.get("id")), _short_text(payload.get("type"))
-    recipients = tuple(_recipients(payload.get("to")))
+    recipients = tuple(islice(_recipients(payload.get("to")), MAX_RECIPIENTS))
     if not message_id or not recipients:
         return None
     moment = read_time(occurred_at)

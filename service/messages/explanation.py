@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.events import Event, Message
+from service.events.message import MAX_RECIPIENTS
 from service.messages.fallback import Case, Draft, cases, content_of, draft, without_number
 from service.messages.policy import NO_RULE, Policy
 from service.messages.sms_text import public_shorteners
@@ -23,6 +24,7 @@ _WHY: Mapping[str, str] = {
     "no_number": "the recipient has no number that an SMS could go to",
     "no_recipient": "it names no recipient",
     "no_rule": "no rule fits it",
+    "too_many_recipients": f"it has more than {MAX_RECIPIENTS} recipients",
     "opted_out": "the recipient's STOP blocks it, the event says (40300)",
     "too_old": "it was sent longer ago than max_age",
     "quiet_hours": "it is quiet where the number may lie, and stays so for longer than max_wait",
@@ -52,6 +54,8 @@ def explain(policy: Policy | None, event: Event[Message], at: float) -> list[Exp
         return [_nothing(None, "not_armed")]
     if message.direction != "outbound" or message.type not in policy.types or not message.id:
         return [_nothing(None, "not_rcs")]
+    if len(message.to) > MAX_RECIPIENTS:
+        return [_nothing(None, "too_many_recipients")]
     found = [_explained(case, at) for case in cases(policy, event)]
     found += [_nothing(None, "no_number")] * without_number(message)
     return found or [_nothing(None, "no_recipient")]

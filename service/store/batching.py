@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from service.store.scripts import is_script_error
 from service.store.store import ScriptCall, Store, check_cancelled
 
 Item = TypeVar("Item")
@@ -54,8 +55,9 @@ class Batcher(Generic[Item, Answer]):
     """Commits items in batches.
 
     A batch that fails with one of `passing` is tried again for `patience` seconds, as long as somebody waits.
-    So `commit` must be repeatable. Any other error goes to those who wait. A batch has at most `most` items. Small
-    batches leave at least `interval` seconds apart.
+    So `commit` must be repeatable. Any other error goes to those who wait. Where a script itself fails, each item is
+    committed alone, and no damaged one fails its neighbours. A batch has at most `most` items. Small batches leave at
+    least `interval` seconds apart.
     """
 
     def __init__(
@@ -164,7 +166,14 @@ class Batcher(Generic[Item, Answer]):
         while batch := [waiter for waiter in batch if not waiter.answer.done()]:
             try:
                 results = await self._commit([waiter.item for waiter in batch])
-            except self._passing as error:
+            except Exception as error:  # noqa: BLE001 - it belongs to those who wait
+                if is_script_error(error) and len(batch) > 1:
+                    for waiter in batch:
+                        await self._commit_patiently([waiter])
+                    return
+                if is_script_error(error) or not isinstance(error, self._passing):
+                    _refuse(batch, error)
+                    return
                 self.trouble = error
                 check_cancelled()
                 now = time.monotonic()
@@ -172,8 +181,6 @@ class Batcher(Generic[Item, Answer]):
                 if now - failing_since >= self._patience:
                     _refuse(batch, builtins.TimeoutError())
                 await asyncio.sleep(PAUSE)
-            except Exception as error:  # noqa: BLE001 - it belongs to those who wait
-                _refuse(batch, error)
             else:
                 self.trouble = None
                 if self._waiting:

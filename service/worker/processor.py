@@ -265,7 +265,8 @@ class Processor:
             await self._confirm_lease(running)
         try:
             state = await self.finishing.submit(ending)
-        except TimeoutError:
+        except (TimeoutError, RedisError):
+            # An outage, or a damaged record. The next claim tells them apart.
             raise LeaseLost from None
         if state == "lost":
             raise LeaseLost

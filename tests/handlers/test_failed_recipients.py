@@ -5,7 +5,7 @@ import json
 from handlers import router as built_in
 from service.testing.samples import sample
 from tests.stack import Stack
-from tests.telnyx_events import fresh_number
+from tests.telnyx_events import envelope, finalized_rcs, fresh_number
 
 
 def test_recipients_without_a_number_are_passed_over(stack: Stack) -> None:
@@ -29,3 +29,15 @@ def test_half_an_emoji_goes_out_as_a_replacement_character(stack: Stack) -> None
     assert stack.ended(json.loads(text)["data"]["id"]).handlers["sms_fallback"].reason is None
     [sms] = stack.sent_to(number)
     assert sms.body["text"] == "half \ufffd"
+
+
+def test_a_message_to_thousands_is_accepted_and_gets_no_sms(stack: Stack) -> None:
+    payload = finalized_rcs("delivery_failed", fresh_number())
+    payload["to"] = [{"phone_number": f"+1312{n}", "status": "delivery_failed"} for n in range(2_000_000, 2_002_000)]
+    stack.start_worker(built_in)
+    event = envelope("message.finalized", payload)
+    assert stack.deliver(event).status_code == 200
+
+    record = stack.ended(event)
+    assert (record.state, record.handlers["sms_fallback"].reason) == ("done", "too_many_recipients")
+    assert [each for each in stack.simulator.requests if each.method == "POST"] == []

@@ -12,6 +12,7 @@ import httpx
 import orjson
 import pytest
 
+from service.events.message import MessageStatus, RecipientStatus
 from service.processes import embedded_server
 from service.security.telnyx_signature import sign
 from service.store.batching import Batcher
@@ -19,6 +20,7 @@ from service.store.inbox import accept
 from service.store.inbox.accept import Acceptance, NewEvent
 from service.store.inbox.audit import audit
 from service.store.inbox.group_commit import GroupCommit, NotAccepted
+from service.store.store import Store
 from tests.stack import Stack
 from tests.telnyx_events import envelope
 from tests.waiting import wait_for
@@ -187,3 +189,18 @@ def test_one_round_trip_serves_many_requests(own_stack: Stack) -> None:
 
     own_stack.deliver(envelope("test.warm", {}))
     assert own_stack.host.portal.call(accept_many) <= 3
+
+
+def test_an_event_whose_message_is_damaged_in_redis_fails_alone(stack: Stack) -> None:
+    async def mar(store: Store) -> list[object]:
+        await store.redis.set(store.keys.message("damaged"), "no hash")
+        inbox = GroupCommit(store, timeout=5)
+        state = MessageStatus("damaged", "RCS", (RecipientStatus("+13125550101", "sent"),))
+        odd = NewEvent("odd", "message.sent", b"{}", "webhook", message=state)
+        plain = [NewEvent(name, "test.plain", b"{}", "webhook") for name in ("first", "second", "third")]
+        answers = (inbox.accept(each) for each in (*plain[:2], odd, plain[2]))
+        return [*await asyncio.gather(*answers, return_exceptions=True)]
+
+    *others, odd, last = stack.ask(mar)
+    assert [each.status for each in (*others, last) if isinstance(each, Acceptance)] == ["accepted"] * 3
+    assert isinstance(odd, NotAccepted)

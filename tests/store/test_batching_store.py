@@ -127,6 +127,25 @@ def test_the_next_batch_leaves_before_the_answers_of_the_last_one() -> None:
     assert seen == ["commit a", "commit b c", "answer a", "answer b", "answer c"]
 
 
+def test_what_fails_a_script_fails_alone_and_once() -> None:
+    committed: list[str] = []
+
+    async def commit(items: Sequence[str]) -> Sequence[str]:
+        await asyncio.sleep(0)
+        if "odd" in items:
+            raise ResponseError("user_script:1: too many results to unpack")
+        committed.extend(items)
+        return items
+
+    async def run() -> list[object]:
+        batcher: Batcher[str, str] = Batcher(commit, passing=(RedisError,))
+        return [*await asyncio.gather(*map(batcher.submit, ("a", "odd", "b")), return_exceptions=True)]
+
+    first, failed, last = asyncio.run(asyncio.wait_for(run(), 5))
+    assert (first, last, committed) == ("a", "b", ["a", "b"])
+    assert isinstance(failed, ResponseError)
+
+
 def in_batches(*groups: str, interval: float) -> list[str]:
     """Return the batches in which items leave. Those of one group come in one turn of the loop, groups in two."""
     batches: list[str] = []

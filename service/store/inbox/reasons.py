@@ -8,7 +8,8 @@ DONE = frozenset(
     | {"needs_nobody", "no_number", "no_order_id", "no_rule", "not_about_us", "not_armed", "not_due"}
     | {"no_transfer", "not_failed", "not_ours", "not_permitted", "not_rcs", "not_selected", "nothing_held"}
     | {"nothing_said", "nothing_to_do", "older_than_known", "opted_out", "our_own", "over_budget", "quiet_hours"}
-    | {"receiver_gone", "recipient_unreadable", "retired", "right_held", "settled", "too_late", "too_old"}
+    | {"receiver_gone", "recipient_unreadable", "retired", "right_held", "settled", "too_late", "too_many_recipients"}
+    | {"too_old"}
 )
 """The handler chose not to act."""
 WAITING = frozenset(
