@@ -6,10 +6,9 @@ The scripts that merge the state of a message note when Telnyx is to be asked fo
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, cast
-from urllib.parse import quote
+from typing import Any
 
-from telnyx import APIError, AsyncTelnyx, NotFoundError
+from telnyx import APIError, AsyncTelnyx
 
 from service import clock
 from service.events import read_envelope
@@ -19,6 +18,7 @@ from service.events.tolerant_model import list_of, read_time
 from service.healing.deliveries import ARRIVED_BY
 from service.healing.feed import Feed
 from service.healing.report import Healed, HealReport, Unhealed
+from service.messages.fallback_sending import read_message_at_telnyx
 from service.outbound.errors import classify_error
 from service.outbound.list_pages import PAUSE
 from service.settings import Settings
@@ -70,7 +70,7 @@ class UnfinishedMessages:
             await asyncio.sleep(PAUSE)
 
     async def _resolve(self, message_id: str, report: HealReport) -> None:
-        payload = await _read(self.telnyx, message_id)
+        payload = await read_message_at_telnyx(self.telnyx, message_id)
         if payload is None:
             await self._stop(message_id)
             return
@@ -116,13 +116,3 @@ class UnfinishedMessages:
 def statuses_of(payload: Mapping[str, Any]) -> set[str]:
     """Return the statuses of a message's recipients, as `GET /messages/{id}` shows them."""
     return {str(each["status"]) for each in list_of(payload.get("to")) if isinstance(each, dict) and each.get("status")}
-
-
-async def _read(telnyx: AsyncTelnyx, message_id: str) -> dict[str, Any] | None:
-    """Return a message as the API writes it, or None where Telnyx does not know it."""
-    try:
-        answer = await telnyx.get(f"/messages/{quote(message_id, safe='')}", cast_to=cast("Any", dict[str, Any]))
-    except NotFoundError:
-        return None
-    data = answer.get("data") if isinstance(answer, dict) else None
-    return data if isinstance(data, dict) else None

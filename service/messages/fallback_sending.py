@@ -4,15 +4,15 @@ import random
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from prometheus_client import Counter
-from pydantic import ValidationError
-from telnyx import APIError, AsyncTelnyx, NotFoundError
+from telnyx import APIError, APIResponseValidationError, AsyncTelnyx, NotFoundError
 
 from service import clock
 from service.events import Message
 from service.events.consent import words_of
+from service.events.event import parse_json
 from service.events.message import read_message_status
 from service.messages.fallback import Case, Draft, content_of, draft, draft_of_event, request
 from service.messages.links import shorteners_to_warn_of
@@ -20,6 +20,7 @@ from service.messages.sms_text import public_shorteners
 from service.monitoring.counters import Labels
 from service.outbound.api_call import Call, idempotency_key, name_of_key
 from service.outbound.effect_rules import instead_of, not_sent_reason
+from service.outbound.errors import TelnyxResponse, is_object
 from service.outbound.handler_run_state import CLEAR_FOR, current_run
 from service.outcome import Retry
 from service.routing import Context
@@ -139,16 +140,16 @@ class Fallback:
             return None
         return float("inf") if segments > limit else max(found.again_in, MIN_PAUSE) + random.uniform(0, SPREAD)
 
-    async def _write(self, shown: Message | None) -> Draft:
+    async def _write(self, shown: Mapping[str, Any] | None) -> Draft:
         """Write the SMS from the event's content, else from Telnyx's. Warn of links that carriers block."""
-        sms = draft(self.case, content_of(self.case.message) or content_of(shown))
+        sms = draft(self.case, content_of(self.case.message) or content_of(_said_in(shown)))
         if public_shorteners(sms.text):
             for host in await shorteners_to_warn_of(sms.text, self.ctx.telnyx, self.ctx.services.store):
                 warning = "an SMS links to a public shortener, which carriers block"
                 self.ctx.log.warning(warning, host=host, rule=self.case.rule.name)
         return sms
 
-    async def _post(self, sms: Draft, shown: Message | None) -> str | None:
+    async def _post(self, sms: Draft, shown: Mapping[str, Any] | None) -> str | None:
         """Send the SMS. Return the reason against it at the moment of its intent, if any."""
         settings, message_id = self.ctx.settings, self._message_id
         limit, keep, shown_state = settings.sms_per_hour, settings.retention, _shown_state(message_id, shown)
@@ -188,20 +189,24 @@ async def preflight(
     return states
 
 
-async def read_message_at_telnyx(telnyx: AsyncTelnyx, message_id: str) -> Message | None:
+async def read_message_at_telnyx(telnyx: AsyncTelnyx, message_id: str) -> dict[str, Any] | None:
     """Return the message as `GET /messages/{id}` shows it, or None where Telnyx does not know it, or shows no message.
 
+    It is read as it came: a field that fits no model must not hide a delivery.
+
     Raises:
-        telnyx.APIError: Telnyx refused otherwise, or could not be reached.
+        telnyx.APIError: Telnyx refused otherwise, could not be reached, or the answer is no JSON object.
     """
     try:
-        answer = await telnyx.messages.retrieve(message_id)
+        answer = await telnyx.messages.with_raw_response.retrieve(message_id)
     except NotFoundError:
         return None
-    try:
-        return Message.model_validate(answer.to_dict(mode="json", warnings=False).get("data"))
-    except ValidationError:
-        return None
+    response = answer.http_response
+    if not is_object(TelnyxResponse(response.status_code, body=response.content)):
+        # Such as the page of a proxy. It says nothing of the message, so nothing may be sent on its word.
+        raise APIResponseValidationError(response, None)
+    data = parse_json(response.content).get("data")
+    return data if isinstance(data, dict) else None
 
 
 def effect_key(message_id: str, number: str) -> str:
@@ -271,11 +276,16 @@ def _call(case: Case, sms: Draft | None) -> Call:
     )
 
 
-def _shown_state(message_id: str, shown: Message | None) -> message_states.Shown | None:
+def _said_in(shown: Mapping[str, Any] | None) -> Message | None:
+    """Return what a message says. Only its content is read, so that no other field can be unfit."""
+    return None if shown is None else Message.model_validate({name: shown.get(name) for name in ("text", "body")})
+
+
+def _shown_state(message_id: str, shown: Mapping[str, Any] | None) -> message_states.Shown | None:
     """Read a message that Telnyx shows like an event of its end."""
     if shown is None:
         return None
-    payload = {**shown.model_dump(by_alias=True), "id": message_id}
+    payload = {**shown, "id": message_id}
     state = read_message_status("message.finalized", payload)
     consent = words_of("message.finalized", payload, None, now=clock.now())
     if state is None:

@@ -69,7 +69,7 @@ async def _readings(telnyx: AsyncTelnyx, ids: Sequence[str], number: str | None)
     found = []
     for message_id in ids:
         message = await read_message_at_telnyx(telnyx, message_id)
-        payload = {} if message is None else {**message.model_dump(by_alias=True), "id": message_id}
+        payload = {} if message is None else {**message, "id": message_id}
         state = read_message_status("message.finalized", payload)
         for each in () if state is None else state.recipients:
             if number is None or each.number == number:
