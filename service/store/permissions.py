@@ -82,6 +82,6 @@ def _arguments(command: str, key: str) -> list[str]:
     name = f"{key}x" if key.endswith(":") else key
     if command == "RENAME":
         return [key, key]
-    if command in ("BLPOP", "MSET"):
+    if command == "BLPOP":
         return [name, "1"]
     return [name] if command in _VARIADIC else [name, "1", "1", "1"]

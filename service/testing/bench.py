@@ -174,7 +174,7 @@ class Bench:
             # How a job of stock arq ends: the scripts have put the event where it belongs.
             with suppress(arq.worker.Retry):
                 # In a task of its own, as in a worker.
-                await asyncio.create_task(process({"processor": processor}, event_id))
+                await asyncio.create_task(process({"processor": processor, "job_id": store.keys.job_id(event_id)}))
 
     def _settings(self, given: Mapping[str, Any]) -> Settings:
         for name in given:

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import unquote
 
 import arq.worker
@@ -27,7 +27,7 @@ from service.routing import CRON, Router
 from service.security.masking import describe_error
 from service.settings import InvalidSettings, Settings, load
 from service.store.connection import connect, locate
-from service.store.inbox.accept import NewEvent, accept
+from service.store.inbox.accept import NewEvent, accept, find
 from service.store.keys import Keys
 from service.store.store import Store
 from service.worker.load_router import load_router
@@ -78,9 +78,29 @@ class _Pipeline(Pipeline):
 class DeploymentRedis(ArqRedis):
     """arq's client, which names keys of this deployment only."""
 
+    _pipeline: ClassVar[type[_Pipeline]] = _Pipeline
+
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> Pipeline:  # noqa: FBT001, FBT002 - redis-py's signature
         """Return a pipeline without arq's list of aborted jobs."""
-        return _Pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        return self._pipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+
+
+class _StockPipeline(_Pipeline):
+    """A pipeline that finds a job for each event in the queue. Redis holds only the event's record."""
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:  # noqa: FBT001, FBT002 - redis-py's signature
+        """Run the commands. arq reads jobs by GET alone, and a missing one is that of an event."""
+        are_reads = [args[0] == "GET" for args, _ in self.command_stack]
+        answers = await super().execute(raise_on_error)
+        return [
+            EVENT_JOB if is_read and each is None else each for is_read, each in zip(are_reads, answers, strict=True)
+        ]
+
+
+class StockRedis(DeploymentRedis):
+    """The client of stock arq."""
+
+    _pipeline = _StockPipeline
 
 
 log = structlog.get_logger(__name__)
@@ -105,6 +125,9 @@ class ForeignJob:
     detail: str
 
 
+EVENT_JOB = b'{"t":null,"f":"process","a":[],"k":{},"et":0}'
+"""The job of an event, as stock arq reads it. Its id names the event."""
+
 NO_EVENT = ForeignJob("process", "no_event", "it asks to process an event that has no record")
 
 UNREADABLE = ForeignJob(None, "corrupt_job", "its id is no text in UTF-8, so that it is no job of anybody's")
@@ -125,12 +148,14 @@ def asked_function(data: bytes | None) -> ForeignJob:
     return ForeignJob(function, "unknown_function", f"no function of the name {function[:80]!r} is known here")
 
 
-async def process(ctx: dict[str, Any], event_id: str) -> None:
+async def process(ctx: dict[str, Any]) -> None:
     """Process one event as a job of stock arq, under a lease taken here.
 
-    Always ends in arq's Retry, which leaves the queue alone: the scripts have already put the event where it belongs.
+    Ends in arq's Retry, which leaves the queue alone: the scripts have already put the event where it belongs. Where
+    there is no such event, it returns. Then arq takes the job out of the queue.
     """
     processor: Processor = ctx["processor"]
+    event_id = ctx["job_id"].removeprefix(processor.store.keys.job_id(""))
     number = processor.leases.start_claim()
     try:
         alone = not processor.leases.running
@@ -139,7 +164,8 @@ async def process(ctx: dict[str, Any], event_id: str) -> None:
         processor.leases.abandon_claim(number)
     for lease in claimed.leases:
         await processor.handle(lease)
-    raise arq.worker.Retry
+    if claimed.leases or await find(processor.store, event_id) is not None:
+        raise arq.worker.Retry
 
 
 def serialize(job: dict[str, Any]) -> bytes:
@@ -169,9 +195,10 @@ def arq_options(settings: Settings, router: Router) -> dict[str, Any]:
 def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[str, Any]:
     """Return the settings under which stock arq drains the queue."""
     stack, router = AsyncExitStack(), router.configured(settings)
+    connections = 2 * settings.concurrency + 10
 
     async def on_startup(ctx: dict[str, Any]) -> None:
-        redis = connect(redis_url, timeout=COMMAND_TIMEOUT, connections=2 * settings.concurrency + 10)
+        redis = connect(redis_url, timeout=COMMAND_TIMEOUT, connections=connections)
         stack.push_async_callback(redis.aclose)
         store = Store.of(redis, settings)
         ctx["processor"] = processor = await stack.enter_async_context(
@@ -184,7 +211,14 @@ def stock_settings(settings: Settings, router: Router, redis_url: str) -> dict[s
 
     return {
         **arq_options(settings, router),
+        # For arq's own --check. The worker takes the pool.
         "redis_settings": _redis_settings(redis_url),
+        "redis_pool": StockRedis(
+            connect(redis_url, timeout=COMMAND_TIMEOUT, connections=connections).connection_pool,
+            job_serializer=serialize,
+            job_deserializer=orjson.loads,
+            default_queue_name=Keys(settings.namespace).queue,
+        ),
         "on_startup": on_startup,
         "on_shutdown": on_shutdown,
     }

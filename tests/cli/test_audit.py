@@ -14,7 +14,7 @@ from service.store.inbox.handler_records import HandlerRecord
 from service.store.inbox.leases import ClaimRequest, HandlerResults, claim, finish
 from service.store.keys import Keys
 from service.store.scripts import script
-from service.store.store import ARQ_JOB, Store
+from service.store.store import Store
 from tests.cli.deployment import Deployment
 from tests.pending import at_once
 
@@ -95,12 +95,6 @@ def test_it_changes_nothing(deployment: Deployment) -> None:
             "leased",
             "it is not in the queue, though open",
             id="a running event taken from the queue",
-        ),
-        pytest.param(
-            lambda store: store.redis.delete(ARQ_JOB + store.keys.job_id("open")),
-            "open",
-            "it is not in the jobs of arq, though open",
-            id="an open event's job deleted",
         ),
         pytest.param(
             lambda store: store.redis.zincrby(store.keys.queue, 86_400_000, store.keys.job_id("open")),
@@ -301,7 +295,6 @@ async def work(store: Store, number: int) -> None:
 
 
 def contents(deployment: Deployment) -> dict[bytes, bytes]:
-    """All of a deployment, its jobs of arq's included."""
-    namespace = deployment.keys.namespace
-    keys = [*deployment.redis.scan_iter(f"{namespace}:*"), *deployment.redis.scan_iter(f"{ARQ_JOB}{namespace}:*")]
+    """All of a deployment."""
+    keys = deployment.redis.scan_iter(f"{deployment.keys.namespace}:*")
     return {key: at_once(deployment.redis.dump(key)) for key in keys}

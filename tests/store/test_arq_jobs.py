@@ -1,4 +1,4 @@
-"""What stock arq reads of a job is written when an event comes or comes back, and not at every step of its life."""
+"""Events in arq's queue: they need no job of arq, and jobs that are no events go to the quarantine."""
 
 import uuid
 from collections.abc import AsyncIterator
@@ -8,13 +8,17 @@ import pytest
 from service.security.encryption import PLAIN
 from service.store.connection import connect
 from service.store.inbox import dead_letters
-from service.store.inbox.audit import audit, repair
+from service.store.inbox.audit import audit
 from service.store.inbox.maintenance import sweep
-from service.store.store import ARQ_JOB, Store
+from service.store.store import Store
 from tests.store.half_way import World
-from tests.store.half_way_scenarios import DEAD, EVENT, LEASED, Step, accepting, claiming, ending
+from tests.store.half_way_scenarios import DEAD, DONE, EVENT, LEASED, Step, accepting, ending, then
 
 JOB = "one"
+
+
+async def retrying(world: World) -> None:
+    assert await dead_letters.retry(world.store, [JOB], by="ann") == ["retried"]
 
 
 @pytest.fixture
@@ -23,55 +27,34 @@ async def world(redis_url: str) -> AsyncIterator[World]:
         yield World(Store(redis, f"t{uuid.uuid4().hex[:12]}", PLAIN))
 
 
-def job_of(world: World) -> str:
-    return f"{ARQ_JOB}{world.keys.job_id(JOB)}"
-
-
-async def without_job(world: World) -> None:
-    """Take away the job and nothing else: who writes it now shows."""
-    assert await world.redis.delete(job_of(world)) == 1
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "life",
+    [LEASED, then(LEASED, ending("waiting", due=1_900_000_000_000)), DONE, then(DEAD, retrying)],
+    ids=["claimed", "waiting", "done", "retried"],
+)
+async def test_an_event_is_its_record_and_writes_no_job_of_arq(world: World, life: Step) -> None:
+    await life(world)
+    assert [key async for key in world.redis.scan_iter(f"arq:*{world.keys.namespace}:*")] == []
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize(
-    ("before", "step"),
-    [(accepting(EVENT), claiming("greet")), (LEASED, ending("waiting", due=1_900_000_000_000))],
-    ids=["claim", "finish"],
-)
-async def test_a_step_that_leaves_the_event_in_the_queue_writes_no_job(world: World, before: Step, step: Step) -> None:
-    await before(world)
-    await without_job(world)
-    await step(world)
-    assert await world.redis.exists(job_of(world)) == 0
+async def test_an_event_that_stock_arq_took_out_of_the_queue_comes_back(world: World) -> None:
+    await accepting(EVENT)(world)
+    await world.redis.zrem(world.keys.queue, world.keys.job_id(JOB))
+    await sweep(world.store, first=0)
     assert await world.redis.zscore(world.keys.queue, world.keys.job_id(JOB)) is not None
 
 
 @pytest.mark.anyio
-async def test_an_event_that_comes_back_brings_its_job(world: World) -> None:
-    await DEAD(world)
-    assert await world.redis.exists(job_of(world)) == 0
-    assert await dead_letters.retry(world.store, [JOB], by="ann") == ["retried"]
-    assert await world.redis.exists(job_of(world)) == 1
-
-
-@pytest.mark.anyio
-async def test_an_event_that_stock_arq_took_out_of_the_queue_gets_its_job_again(world: World) -> None:
-    await accepting(EVENT)(world)
-    await without_job(world)
-    await world.redis.zrem(world.keys.queue, world.keys.job_id(JOB))
-    await sweep(world.store, first=0)
-    assert await world.redis.exists(job_of(world)) == 1
-
-
-@pytest.mark.anyio
-async def test_a_repair_writes_a_job_that_is_missing_from_the_queue(world: World) -> None:
-    await accepting(EVENT)(world)
-    await without_job(world)
-    found = await audit(world.store)
-    assert not found.clean
-    await repair(world.store, found)
-    assert await world.redis.exists(job_of(world)) == 1
-    assert (await audit(world.store)).clean
+async def test_the_quarantine_takes_away_all_that_arq_keeps_of_a_job(world: World) -> None:
+    job = world.keys.job_id("nobodys")
+    await world.redis.zadd(world.keys.queue, {job: 1})
+    for prefix in ("job", "retry", "in-progress"):
+        await world.redis.set(f"arq:{prefix}:{job}", b"{}")
+    assert await dead_letters.quarantine(world.store, job, "corrupt_job", "It cannot be read.")
+    assert [key async for key in world.redis.scan_iter(f"arq:*{world.keys.namespace}:*")] == []
+    assert await world.redis.zcard(world.keys.queue) == 0
 
 
 @pytest.mark.anyio

@@ -130,7 +130,7 @@ def test_an_open_event_that_fell_out_of_the_queue_is_put_back(stack: Stack) -> N
     stack.deliver(event := something())
 
     async def meddle(store: Store) -> None:
-        await store.redis.delete(store.keys.queue, f"arq:job:{store.keys.job_id(event['data']['id'])}")
+        await store.redis.delete(store.keys.queue)
 
     stack.ask(meddle)
     assert not stack.ask(audit).clean

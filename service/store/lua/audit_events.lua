@@ -31,7 +31,6 @@ local function compare(id)
   end
   belongs(true, redis.call('ZSCORE', ns .. ':events', id), 'the index of events')
   belongs(state == 'open', score, 'the queue')
-  belongs(state == 'open', redis.call('EXISTS', 'arq:job:' .. ns .. ':' .. id) == 1, 'the jobs of arq')
   belongs(state == 'done' or state == 'ignored', redis.call('ZSCORE', ns .. ':ended', id), 'the index of ended events')
   belongs(state == 'dead', redis.call('ZSCORE', ns .. ':dead', id), 'the index of dead events')
   if state == 'open' and score and tonumber(score) ~= due then

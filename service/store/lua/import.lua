@@ -43,7 +43,6 @@ local answers = answer_each(2, function(packed)
     or redis.call('ZCOUNT', ns .. ':events', from, '(' .. from + MINUTE) == 0
   if indexed and received_at >= now - MINUTES_KEPT then index_minute(received_at, event.terms) end
   if state == 'open' then
-    add_job(id, received_at)
     requeue(id, math.max(due, received_at))
   else
     collect_end('ZADD', state, now, id)

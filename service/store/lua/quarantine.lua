@@ -1,7 +1,7 @@
 -- quarantine: keep a job in our queue that belongs to nobody, as a dead event with a reason.
 --
 -- requires: changes
--- Keys:   those of changes, arq:in-progress:<job>
+-- Keys:   those of changes, arq:job:<job>, arq:retry:<job>, arq:in-progress:<job>
 -- ARGV:   job id, reason, error (words for a person), name (the job id as a text)
 -- Answer: 1, or 0 where the job has left the queue meanwhile
 -- Cost:   O(log queue + size of the job's data)
@@ -20,6 +20,6 @@ collect_record(id, { 'type', 'ringback.foreign_job', 'body', body, 'arrived_by',
   'deliveries', 1, 'handlers', '["queue"]', 'state', 'dead', 'ended_at', now,
   'h:queue', cjson.encode({ state = 'dead', reason = reason, error = said, attempts = 0, ended_at = now }) })
 dequeue(job)
-if is_in_our_slot(job) then collect('DEL', '', 'arq:in-progress:' .. job) end
 write_changes()
+if is_in_our_slot(job) then redis.call('DEL', 'arq:job:' .. job, 'arq:retry:' .. job, 'arq:in-progress:' .. job) end
 return 1

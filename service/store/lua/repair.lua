@@ -22,7 +22,6 @@ local function repair_event(id)
   local ended = state == 'done' or state == 'ignored'
   if state ~= 'dead' then collect_end('ZREM', 'dead', id) end
   if not ended then collect_end('ZREM', 'done', id) end
-  if state == 'open' then add_job(id, received_at) end
   write_changes()
   if not state or state == 'open' then return end
   redis.call('HDEL', event, 'lease', 'lease_until', 'alone')

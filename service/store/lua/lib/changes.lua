@@ -6,17 +6,17 @@
 --
 -- requires: minute
 -- Keys:   <ns>:counts, <ns>:queue, <ns>:wake, <ns>:events, <ns>:ended, <ns>:dead, <ns>:bodies, <ns>:event:<id>, <ns>:unkeyed,
---         <ns>:turns, arq:job:<ns>:<id>, arq:retry:<ns>:<id>, those of minute
+--         <ns>:turns, those of minute
 -- Cost:   O(changes × log queue)
 local COUNTERS = { 'accepted', 'done', 'ignored', 'dead', 'open' }
-local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'ZREM', ':events' }, { 'MSET', '' }, { 'ZADD', ':unkeyed' },
+local PLACES = { { 'ZREM', ':dead' }, { 'ZREM', ':bodies' }, { 'ZREM', ':ended' }, { 'ZREM', ':events' }, { 'ZADD', ':unkeyed' },
   { 'ZADD', ':queue' }, { 'ZADD', ':events' }, { 'ZADD', ':dead' }, { 'ZADD', ':ended' }, { 'ZADD', ':bodies' } }
 -- The queue is left last. As long as an event is there, the next claim settles it.
-local departures = { { 'DEL', '' }, { 'ZREM', ':queue' } }
+local departures = { { 'ZREM', ':queue' } }
 local MAX_ARGUMENTS, MAX_TOKENS = 4000, 8
 local TOKENS = { '1', '1', '1', '1', '1', '1', '1', '1' }
 local TURNS = { { 'HSET', ':turns' }, { 'HDEL', ':turns' } }
-local collected = { ZADD = {}, ZREM = {}, SREM = {}, MSET = {}, DEL = {}, HSET = {}, HDEL = {} }
+local collected = { ZADD = {}, ZREM = {}, SREM = {}, HSET = {}, HDEL = {} }
 local records, order, afterwards, terms, due_soon = {}, {}, {}, {}, 0
 local counted, recounted, sequence, is_sequence_new, stored_orderings
 -- Whose turn it is in a lane (see order): what is stored (false: nothing), and the lanes where it changes.
@@ -24,7 +24,7 @@ local turns, turned = {}, {}
 -- The events whose leases a batch gives back once their records are written.
 local released = {}
 
--- collect: add two arguments to the command that changes one structure ('': the command names its keys)
+-- collect: add two arguments to the command that changes one structure
 local function collect(command, index, first, second)
   local args = collected[command][index] or {}
   collected[command][index] = args
@@ -62,14 +62,6 @@ local function count(before, after)
   recounted[after or 'accepted'] = recounted[after or 'accepted'] + (after and 1 or -1)
 end
 
--- add_job: write what stock arq reads of a job. It is written before the queue, which so holds none without it. Our own
--- workers claim events without it.
-local function add_job(id, received_at)
-  local quoted = id:find('[%c"\\]') and cjson.encode(id) or '"' .. id .. '"'
-  collect('MSET', '', 'arq:job:' .. ns .. ':' .. id,
-    '{"t":null,"f":"process","a":[' .. quoted .. '],"k":{},"et":' .. received_at .. '}')
-end
-
 -- requeue: give an event its place in the queue. A waiting worker looks again after a second at the latest. It is woken for
 -- events that come due before that, unless `quietly`.
 local function requeue(id, score, quietly)
@@ -79,7 +71,6 @@ end
 
 local function dequeue(job)
   collect('ZREM', ':queue', job)
-  if is_in_our_slot(job) then collect('DEL', '', 'arq:job:' .. job, 'arq:retry:' .. job) end
 end
 
 -- collect_end: add an event to the indexes of its end ('ZADD', now, id), or remove it ('ZREM', id)
@@ -94,11 +85,7 @@ local function write(steps)
     local args = collected[command][index]
     for i = 1, args and #args or 0, MAX_ARGUMENTS do
       local last = math.min(i + MAX_ARGUMENTS - 1, #args)
-      if index == '' then
-        redis.call(command, unpack(args, i, last))
-      else
-        redis.call(command, ns .. index, unpack(args, i, last))
-      end
+      redis.call(command, ns .. index, unpack(args, i, last))
     end
     collected[command][index] = nil
   end

@@ -56,7 +56,6 @@ local function record(id, event, first_at)
   local ordered = is_ordered(event.type)
   -- With fractions of a millisecond, so that it is claimed in this order too.
   if ordered then due = string.format('%.3f', place / 1000) end
-  add_job(id, now_text)
   requeue(id, due)
   collect('ZADD', ':events', now_text, id)
   local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now_text,

@@ -135,8 +135,6 @@ local function collect_settlement(id, f, results, given_back, quietly)
   if after == 'open' then
     score = math.max(score, tonumber(received_at))
     local known = redis.call('ZSCORE', ns .. ':queue', ns .. ':' .. id)
-    -- Stock arq may have taken it out of the queue, with its job.
-    if not known then add_job(id, received_at) end
     if tonumber(known or '') ~= score then requeue(id, score, quietly) end
   else
     dequeue(ns .. ':' .. id)
