@@ -1,7 +1,9 @@
 """`ringback ingress`."""
 
-from service.processes.lean_imports import without
+from service.processes.lean_imports import on_demand, without
 
+# redis-py and Starlette use these for tokens of Azure and for pages with tracebacks. They are 1 MB.
+on_demand("html", "jwt")
 # structlog and uvicorn use these for tracebacks, other event loops and reloading. They are 6 MB.
 with without("greenlet", "rich", "watchfiles"):
     from service.cli.run.startup import begin
