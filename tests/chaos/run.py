@@ -9,21 +9,25 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import orjson
 from redis.exceptions import RedisError
 
 from service.cli.connections import ask_at
 from service.security.encryption import PLAIN
 from service.store.inbox import accept
+from service.store.inbox.accept import NewEvent
+from service.store.inbox.healing import begin
 from service.testing.simulator.api.call import RequestLog
 from tests.chaos import progress, registrations
 from tests.chaos.backends import Backend, open_backend
+from tests.chaos.configured import HANDLERS, POLICY
 from tests.chaos.deployment import Slot, deployed
 from tests.chaos.proxy import open_proxy
 from tests.chaos.schedule import Strike, plan
-from tests.chaos.stories import HANDLERS, stories
+from tests.chaos.stories import stories
 from tests.chaos.strikes import Strikes
 from tests.chaos.traffic import Traffic, flowing
-from tests.chaos.verdict import Verdict, doubled, judge_books, judging, sms_by_number
+from tests.chaos.verdict import Verdict, doubled, judge_books, judging, reached, sms_by_number
 from tests.processes import later_release
 from tests.processes.fleet import Fleet, open_fleet
 from tests.waiting import wait_for
@@ -31,7 +35,10 @@ from tests.waiting import wait_for
 ROLES = ("ingress", "ingress", "worker", "worker")
 VARIABLES = {
     "RINGBACK_SMS_FROM": "+13125550199",
+    "RINGBACK_POLICY": "policy.toml",
     "RINGBACK_SMS_PER_HOUR": "1000000",
+    "RINGBACK_REPLIES_PER_HOUR": "1000000",
+    "RINGBACK_REPLY_COUNTRIES": "US",
     "RINGBACK_LIMITS": "sms=1000",
     "RINGBACK_BODY_RETENTION": "5s",  # bodies are pruned during the run
     "RINGBACK_RETENTION": "10m",  # events of a long run expire
@@ -40,6 +47,9 @@ VARIABLES = {
 }
 DRAIN = 600.0
 """Seconds that all work may take once the faults are over: an effect of unknown fate is looked up after 60 s."""
+RECENT = 60.0
+"""Seconds before the begin from which on missed events are healed."""
+POLL = "ringback.cron.campaigns_poll"
 MOST_REQUESTS = 10_000
 """Requests that the local Telnyx keeps in its log."""
 
@@ -99,14 +109,19 @@ def run(
     later = _build_later(folder / "later", brief=brief)
     with ExitStack() as stack:
         fleet = stack.enter_context(open_fleet(folder, HANDLERS, **VARIABLES))
+        (folder / "policy.toml").write_text(POLICY)
         fleet.simulator.request_log = RequestLog(MOST_REQUESTS)
+        registrations.register(fleet.simulator)
         servers = stack.enter_context(open_backend(backend, folder, fleet))
         fleet.environment |= {"RINGBACK_REPLICAS": str(servers.replicas)}
+        begun = time.time() - RECENT
+        ask_at(servers.url(), servers.namespace, PLAIN, lambda store: begin(store, begun))
         telnyx = urlsplit(fleet.environment["TELNYX_BASE_URL"])
         link = stack.enter_context(open_proxy((str(telnyx.hostname), telnyx.port or 0)))
         fleet.environment["TELNYX_BASE_URL"] = f"http://127.0.0.1:{link.port}/v2"
         slots = [Slot(role, *servers.address(stack)) for role in ROLES]
         deployment = stack.enter_context(deployed(fleet, slots, later, seed))
+        _read_campaigns(servers)
         traffic = Traffic(
             fleet.key,
             deployment.ports,
@@ -115,6 +130,7 @@ def run(
             told=verdict.take,
             opened=lambda: len(verdict.waiting),
             before=partial(registrations.prepare, fleet.simulator),
+            reached=partial(reached, servers),
             seconds=seconds,
             connections=connections,
         )
@@ -125,6 +141,7 @@ def run(
             fleet.simulator.clear_faults()
             strikes.end_commands()
             deployment.finish_deploys()
+            strikes.heal()
             over = time.monotonic()
             _await_end(servers)
         _judge(report, fleet, servers, verdict)
@@ -142,6 +159,14 @@ def _build_later(folder: Path, *, brief: bool) -> Path:
         news = later / "handlers" / "later_news.py"
         news.write_text(news.read_text().replace('"message.finalized"', '"test.no_story"'))
     return later
+
+
+def _read_campaigns(servers: Backend) -> None:
+    """Let a worker read all campaigns, so that their states are known before the first change."""
+    body = orjson.dumps({"data": {"id": POLL, "event_type": POLL, "payload": {}}})
+    ask = partial(ask_at, servers.url(), servers.namespace, PLAIN)
+    ask(lambda store: accept.accept(store, [NewEvent(POLL, POLL, body, "cron")]))
+    wait_for(lambda: ask(accept.counts).open == 0, seconds=DRAIN)
 
 
 def _await_end(servers: Backend) -> None:

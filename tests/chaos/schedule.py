@@ -19,7 +19,7 @@ TELNYX = (
     "slow bodies",
     "garbled answers",
 )
-OPERATORS = ("erase", "retry", "replay")
+OPERATORS = ("erase", "retry", "replay", "heal")
 ONE_SERVER = (
     "cut Redis",
     "stall Redis",

@@ -1,54 +1,23 @@
-"""The stories of a chaos run: events that belong together, and what must come of them."""
+"""The stories of a chaos run, as a seed tells them."""
 
 import random
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import partial
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.telnyx_events import envelope, finalized_rcs, received_sms
+from service.testing.samples import payload_in, sample
+from tests.chaos.registrations import INCOMPLETE, MISSED, REJECTED, incomplete, rejected, stopped
+from tests.chaos.story import Story
+from tests.telnyx_events import Body, envelope, finalized_rcs, now, received_sms
 
-Body = dict[str, Any]
 LANE = 5
 """Events of one lane, which have to be handled in order."""
 AREAS = (312, 773, 872, 708, 847, 630)
 NUMBERS = 8_000_000
 """Numbers that are valid in each area."""
-REJECTED = "toll-free rejected"
 QUIET = ("delivered", "sent by RCS", "received", "ignored", "discarded early")
 """Kinds of one event that sends nothing."""
-
-
-@dataclass
-class Story:
-    """Some events, delivered one after the other, and the number of SMS to the story's own number.
-
-    `closes` is the place of the event whose 200 forbids every later intent: a STOP, or a delivery. `accepted` holds for
-    each event when it was answered with 200 (ms since 1970), `again` how often it comes once more at once, and `later`
-    is the place of the event that comes again much later, or None.
-    """
-
-    kind: str
-    number: str
-    bodies: list[Body]
-    least: int
-    most: int
-    state: str = "done"
-    closes: int | None = None
-    again: list[int] = field(default_factory=list)
-    later: int | None = None
-    accepted: list[int] = field(default_factory=list)
-
-    @property
-    def ids(self) -> list[str]:
-        """The ids of its events."""
-        return [each["data"]["id"] for each in self.bodies]
-
-    @property
-    def closed_at(self) -> int | None:
-        """When the event that forbids later intents was answered with 200 (ms), or None."""
-        return None if self.closes is None else self.accepted[self.closes]
 
 
 def stories(seed: int, events: int, *, quiet: float = 0.0) -> Iterator[Story]:
@@ -70,7 +39,7 @@ def _make(chosen: random.Random, kind: str, number: int) -> Story:
     area = AREAS[number // NUMBERS]
     phone = f"+1{area}{2_000_000 + number % NUMBERS:07d}"
     story = _MAKERS[kind](phone, str(uuid.UUID(int=chosen.getrandbits(128), version=4)))
-    for body in story.bodies:
+    for body in (each for each in story.bodies if "data" in each):
         body["data"]["id"] = str(uuid.UUID(int=chosen.getrandbits(128), version=4))
     story.again = [chosen.choice((0, 0, 0, 0, 1) if kind in QUIET else (0, 0, 0, 1, 2)) for _ in story.bodies]
     story.later = chosen.choice((None, None, None, 0))
@@ -107,8 +76,8 @@ def _other_type(phone: str, message: str) -> Story:
     return Story("discarded early", phone, [body], 0, 0)
 
 
-def _quiet(kind: str, make: Callable[[str, str], Body]) -> Callable[[str, str], Story]:
-    return lambda phone, message: Story(kind, phone, [make(phone, message)], 0, 0)
+def _single(kind: str, make: Callable[[str, str], Body], *, sms: int) -> Callable[[str, str], Story]:
+    return lambda phone, message: Story(kind, phone, [make(phone, message)], sms, sms)
 
 
 def _sent(phone: str, message: str) -> Body:
@@ -119,13 +88,32 @@ def _received(phone: str, _: str) -> Body:
     return envelope("message.received", received_sms(phone, "Is my table ready?"))
 
 
-def _rejected(phone: str, request: str) -> Story:
-    body = partial(envelope, "toll_free_verification.status_update", {"verificationRequestId": request})
-    return Story(REJECTED, phone, [body(), body()], 1, 1)
+def _overdue(phone: str, message: str) -> Body:
+    return envelope("message.sent", finalized_rcs("sent", phone, id=message, tags=["patient"]))
+
+
+def _question(phone: str, _: str) -> Body:
+    return envelope("message.received", received_sms(phone, "When do you open?"))
+
+
+def _consents_again(phone: str, message: str) -> Story:
+    # The STOP is older than the message. Otherwise no SMS may go out in its place, even after a START.
+    said = datetime.now(UTC) - timedelta(seconds=2)
+    bodies = [
+        envelope("message.received", received_sms(phone, word, autoresponse_type=word, received_at=at.isoformat()))
+        for word, at in (("STOP", said), ("START", said + timedelta(seconds=1)))
+    ]
+    return Story("STOP, START, then failed", phone, [*bodies, _failed(phone, message)], 1, 1)
+
+
+def _whatsapp(phone: str, message: str) -> Body:
+    payload = payload_in(sample("whatsapp.failed", number=phone))
+    times = dict.fromkeys(("sent_at", "received_at", "completed_at"), now())
+    return envelope("message.finalized", {**payload, **times, "id": message})
 
 
 _MAKERS: Mapping[str, Callable[[str, str], Story]] = {
-    "failed": lambda phone, message: Story("failed", phone, [_failed(phone, message)], 1, 1),
+    "failed": _single("failed", _failed, sms=1),
     "failed, then delivered": lambda phone, message: Story(
         "failed, then delivered", phone, [_failed(phone, message), _delivered(phone, message)], 0, 1, closes=1
     ),
@@ -149,10 +137,20 @@ _MAKERS: Mapping[str, Callable[[str, str], Story]] = {
     "discarded early": _other_type,
     "dead": _one("dead", "test.dead", sms=0, state="dead"),
     "ignored": _one("ignored", "test.unheard", sms=0, state="ignored"),
-    "delivered": _quiet("delivered", _delivered),
-    "sent by RCS": _quiet("sent by RCS", _sent),
-    "received": _quiet("received", _received),
-    REJECTED: _rejected,
+    "delivered": _single("delivered", _delivered, sms=0),
+    "sent by RCS": _single("sent by RCS", _sent, sms=0),
+    "received": _single("received", _received, sms=0),
+    "STOP, START, then failed": _consents_again,
+    "not delivered in time": _single("not delivered in time", _overdue, sms=1),
+    "WhatsApp failed": _single("WhatsApp failed", _whatsapp, sms=1),
+    "answered": _single("answered", _question, sms=1),
+    "answered, then STOP": lambda phone, message: Story(
+        "answered, then STOP", phone, [_question(phone, message), _stop(phone)], 0, 1, closes=1
+    ),
+    REJECTED: rejected,
+    INCOMPLETE: incomplete,
+    "sender stopped": stopped,
+    MISSED: lambda phone, message: Story(MISSED, phone, [_failed(phone, message)], 1, 1, missed=True),
 }
 _WEIGHTS: Mapping[str, int] = {
     "failed": 6,
@@ -172,72 +170,13 @@ _WEIGHTS: Mapping[str, int] = {
     "delivered": 1,
     "sent by RCS": 1,
     "received": 1,
+    "STOP, START, then failed": 1,
+    "not delivered in time": 1,
+    "WhatsApp failed": 1,
+    "answered": 1,
+    "answered, then STOP": 1,
     REJECTED: 1,
+    INCOMPLETE: 1,
+    "sender stopped": 2,
+    MISSED: 1,
 }
-
-HANDLERS = """
-import asyncio
-
-from handlers import router as built_in
-from service import Context, Event, Router
-from service.outcome import Dead
-
-mine = Router()
-
-
-async def _send(event: Event, ctx: Context, text: str) -> None:
-    await ctx.telnyx.messages.send(to=event.payload["phone_number"], from_="+13125550199", text=text)
-
-
-@mine.on("test.send")
-async def send(event: Event, ctx: Context) -> None:
-    await _send(event, ctx, "sent")
-
-
-@mine.on("test.slow")
-async def slow(event: Event, ctx: Context) -> None:
-    await asyncio.sleep(1)
-    await _send(event, ctx, "slowly")
-    await asyncio.sleep(1)
-
-
-@mine.on("test.flaky")
-async def flaky(event: Event, ctx: Context) -> None:
-    if ctx.attempt == 1:
-        raise RuntimeError("the first attempt fails")
-    await _send(event, ctx, "at last")
-
-
-@mine.on("test.plan")
-async def plan(event: Event, ctx: Context) -> None:
-    await ctx.schedule("test.due", dict(event.payload), after=0.5, key=event.payload["phone_number"])
-
-
-@mine.on("test.due")
-async def due(event: Event, ctx: Context) -> None:
-    await _send(event, ctx, "due")
-
-
-@mine.on("test.recall")
-async def recall(event: Event, ctx: Context) -> None:
-    await ctx.cancel(event.payload["phone_number"])
-
-
-@mine.on("test.lane", ordered_by="number")
-async def lane(event: Event, ctx: Context) -> None:
-    await _send(event, ctx, str(event.payload["n"]))
-
-
-@mine.on("toll_free_verification.status_changed")
-async def rejected(event: Event, ctx: Context) -> None:
-    if event.payload["status"] == "Rejected":
-        await ctx.telnyx.messages.send(to=event.payload["phone_numbers"][0], from_="+13125550199", text="rejected")
-
-
-@mine.on("test.dead")
-async def dead(event: Event, ctx: Context) -> None:
-    raise Dead("hopeless", "no run can help")
-
-
-router = Router(built_in, mine)
-"""

@@ -13,6 +13,7 @@ from typing import Any
 from tests.chaos.backends import Backend
 from tests.chaos.deployment import Deployment, Slot
 from tests.chaos.proxy import Proxy
+from tests.chaos.registrations import PUBLIC_URL
 from tests.chaos.schedule import Strike
 from tests.chaos.traffic import Traffic
 from tests.processes.running import RINGBACK, clean_environment
@@ -31,10 +32,13 @@ FAULTS: Mapping[str, Mapping[str, Any]] = {
 """The faults at the simulator. Each strikes that many requests."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "retry": ("dead", "retry", "--all", "--yes"),
+    "heal": ("heal", "--since", "9m", "--yes"),
     "replay": ("events", "replay", "--type", "message.finalized", "--since", "15s", "--yes"),
 }
 """What operators do, beside the erasure of a number. Of earlier events, the bodies are pruned."""
 
+HEAL_SECONDS = 300.0
+"""How long the last heal may take on a busy machine."""
 KILLED = -signal.SIGKILL
 
 
@@ -126,15 +130,26 @@ class Strikes:
         else:
             words = COMMANDS[strike.kind]
         self._note_exits()
-        environment = {**self.deployment.fleet.environment, "REDIS_URL": self.backend.url().partition("#")[0]}
-        process = subprocess.Popen(
-            [*RINGBACK, *words],
-            cwd=self.deployment.fleet.folder,
-            env=clean_environment(**environment),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.commands.append((strike.kind, process))
+        self.commands.append((strike.kind, self._start(*words)))
+
+    def _start(self, *words: str) -> "subprocess.Popen[bytes]":
+        fleet, redis_url = self.deployment.fleet, self.backend.url().partition("#")[0]
+        # Only the command heals. A worker that knows the URL would look at where each message was delivered.
+        environment = {**fleet.environment, "REDIS_URL": redis_url, "RINGBACK_PUBLIC_URL": PUBLIC_URL}
+        with (fleet.folder / "commands.log").open("ab") as log:
+            return subprocess.Popen(
+                [*RINGBACK, *words],
+                cwd=fleet.folder,
+                env=clean_environment(**environment),
+                stdout=log,
+                stderr=log,
+            )
+
+    def heal(self) -> None:
+        """Heal what was missed, once the faults are over."""
+        code = self._start(*COMMANDS["heal"]).wait(HEAL_SECONDS)
+        if code:
+            self.traffic.trouble.append(f"the last heal ended with {code}")
 
     def end_commands(self) -> None:
         """Wait for the operators' commands."""

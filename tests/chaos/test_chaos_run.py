@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from service import Context, Event, Router
+from service.store.inbox.handler_records import HandlerRecord, HandlerState
+from service.store.inbox.records import EventRecord, EventState
 from tests.chaos.proxy import Proxy, open_proxy
+from tests.chaos.registrations import stopped as stopped_story
 from tests.chaos.run import run
 from tests.chaos.schedule import KINDS, plan
-from tests.chaos.stories import LANE, QUIET, Story, stories
-from tests.chaos.verdict import Expected, Verdict, doubled, judge_books
+from tests.chaos.stories import LANE, QUIET, stories
+from tests.chaos.story import Story, Wait
+from tests.chaos.verdict import Expected, Verdict, doubled, is_reached, judge_books
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
 
@@ -140,6 +144,10 @@ def test_the_store_shows_what_is_lost_has_ended_otherwise_or_was_sent_too_late(s
 
     assert findings(story) == []
     late = dataclasses.replace(story, accepted=[intent - 1])
+    stopped = dataclasses.replace(story, closes=None, changes=1)
+    assert findings(dataclasses.replace(stopped, ready=[0, intent, intent + 1])) == []
+    held = dataclasses.replace(stopped, ready=[0, intent - 2, intent + 1])
+    assert ["2 ms after its sender was held" in each for each in findings(held)] == [True]
     assert ["1 ms after the 200" in each for each in findings(late)] == [True]
     assert ["is done" in each for each in findings(dataclasses.replace(story, state="dead"))] == [True]
     lost = dataclasses.replace(story, bodies=[envelope("test.something", {})])
@@ -164,9 +172,29 @@ def test_an_event_is_judged_once_it_has_ended(stack: Stack) -> None:
     assert (len(verdict.waiting), verdict.judged, verdict.wrong) == (1, 1, [])
 
 
+def test_each_change_of_a_registration_is_to_be_told_to_its_witness() -> None:
+    story, verdict = stopped_story(fresh_number(), "message"), Verdict()
+    story.ready = [0, 0, 0]
+    for _ in range(2):
+        verdict.take(story)
+    expected = verdict.sms[story.witness]
+    assert [expected.is_met(["changed"] * told) for told in (3, 4, 5)] == [False, True, False]
+
+
+def test_a_story_waits_until_its_event_has_ended_or_is_held() -> None:
+    def record(state: EventState, *handlers: HandlerState) -> EventRecord:
+        named = {str(place): HandlerRecord(each) for place, each in enumerate(handlers)}
+        return EventRecord("event", "test.something", state, 0, "webhook", 1, None, named)
+
+    parked, waiting = record("open", "done", "parked"), record("open", "waiting")
+    found = (None, waiting, parked, record("done", "done"), record("dead", "dead"))
+    assert [is_reached(each, Wait(0)) for each in found] == [False, False, False, True, True]
+    assert [is_reached(each, Wait(0, "held")) for each in found] == [False, False, True, True, True]
+
+
 def test_each_kind_of_story_is_told() -> None:
     kinds = {each.kind for each in islice(stories(1, EVENTS), 300)}
-    assert len(kinds) == 18
+    assert len(kinds) == 28
     assert {each.kind for each in islice(stories(1, EVENTS, quiet=1.0), 100)} == set(QUIET)
 
 

@@ -5,9 +5,9 @@ import math
 import re
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -17,7 +17,7 @@ from nacl.signing import SigningKey
 
 from service.security.telnyx_signature import sign
 from tests.chaos.deployment import now
-from tests.chaos.stories import Story
+from tests.chaos.story import Story, Wait
 
 TIMEOUT = 2.0
 """Seconds that Telnyx waits for an answer."""
@@ -29,6 +29,8 @@ MOST_OPEN = 10_000
 """Events that may be open. Beyond that, the traffic waits for the workers."""
 LATER = 2_000
 """Stories after which some events come once more."""
+LOOK_AGAIN = 0.2
+"""Seconds between two looks at an event that a story waits for."""
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
 
@@ -38,7 +40,7 @@ class Traffic:
 
     `rate` is stories a second at most, and none is begun after `seconds`. `told` takes each story once its events were
     accepted, and `opened` returns how many events are open. `before` prepares Telnyx for the event at a place of a
-    story.
+    story. `reached` returns whether an event of a story is as far as the story waits for.
     """
 
     key: SigningKey
@@ -48,6 +50,7 @@ class Traffic:
     told: Callable[[Story], None]
     opened: Callable[[], int]
     before: Callable[[Story, int], None]
+    reached: Callable[[Story, Wait], bool]
     seconds: float = math.inf
     connections: int = 48
     numbers: deque[str] = field(default_factory=lambda: deque(maxlen=500))
@@ -57,6 +60,7 @@ class Traffic:
     delivered: int = 0
     _late: deque[bytes] = field(default_factory=deque)
     _turn: Iterator[int] = field(default_factory=count)
+    _alone: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _end: float = math.inf
     _thread: threading.Thread | None = None
 
@@ -88,19 +92,38 @@ class Traffic:
                 await sender.insist(self._late.popleft())
 
     async def _tell(self, story: Story, sender: "Sender") -> None:
-        for place, (body, again) in enumerate(zip(story.bodies, story.again, strict=True)):
-            self.before(story, place)
-            raw = orjson.dumps(body)
-            story.accepted.append(await sender.insist(raw))
-            for _ in range(again):
-                await sender.insist(raw)
-            if place == story.later:
-                self._late.append(raw)
+        async with self._alone[story.alone] if story.alone else nullcontext():
+            for place in range(len(story.bodies)):
+                await self._await(story, place)
+                story.ready.append(now())
+                self.before(story, place)
+                await self._tell_event(story, place, sender)
+            await self._await(story, len(story.bodies))
         self.numbers.append(story.number)
         self.delivered += len(story.bodies)
         self.told(story)
         if len(self._late) > LATER:
             await sender.insist(self._late.popleft())
+
+    async def _tell_event(self, story: Story, place: int, sender: "Sender") -> None:
+        if story.missed:
+            story.accepted.append(now())
+            return
+        raw = orjson.dumps(story.bodies[place])
+        story.accepted.append(await sender.insist(raw))
+        for _ in range(story.again[place]):
+            await sender.insist(raw)
+        if place == story.later:
+            self._late.append(raw)
+
+    async def _await(self, story: Story, place: int) -> None:
+        """Wait until earlier events of a story are as far as the event at this place wants them to be."""
+        deadline = time.monotonic() + GIVE_UP
+        for wait in story.waits.get(place, ()):
+            while not self.trouble and not await asyncio.to_thread(self.reached, story, wait):
+                if time.monotonic() > deadline:
+                    self.trouble.append(f"{story.kind}: {story.ids[wait.place]} was not {wait.until} in time")
+                await asyncio.sleep(LOOK_AGAIN)
 
     def turn(self) -> tuple[int, str]:
         """Return the port and the URL of the next delivery."""

@@ -12,18 +12,23 @@ from itertools import pairwise
 from redis.exceptions import RedisError
 
 from service.cli.connections import ask_at
+from service.outbound.gate import ACCOUNT_PROBE
 from service.security.encryption import PLAIN
 from service.store.effects.ledger import effects_of
 from service.store.inbox import accept
 from service.store.inbox.audit import PAGE, audit
+from service.store.inbox.records import EventRecord
 from service.store.store import Store
 from service.testing.simulator import Simulator
 from tests.chaos.backends import Backend
 from tests.chaos.repeating import repeating
-from tests.chaos.stories import LANE, Story
+from tests.chaos.stories import LANE
+from tests.chaos.story import Story, Wait
 
 OFTEN = 0.5
 """Seconds between two looks at the events that have not been judged."""
+NO_PROBE = int(ACCOUNT_PROBE * 1000) // 2
+"""Milliseconds for which a held sender surely sends no probe."""
 MOST_AT_ONCE = 1_000
 """Events of one look. An open one is looked at again and again, which costs the server as much as to handle it."""
 
@@ -32,13 +37,15 @@ MOST_AT_ONCE = 1_000
 class Told:
     """An event of a story that was told, and the state in which it has to end.
 
-    `closed_at` is when the event that forbids later intents was answered with 200 (ms), or None.
+    `closed_at` is when the event that forbids later intents was answered with 200 (ms), or None. While its sender was
+    `held`, it may write no intent.
     """
 
     event_id: str
     kind: str
     state: str
     closed_at: int | None
+    held: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,10 @@ class Verdict:
         """Take over a story whose events were accepted."""
         if story.most:
             self.sms[story.number] = Expected(story.kind, story.least, story.most)
-        self.waiting.extend(Told(each, story.kind, story.state, story.closed_at) for each in story.ids)
+        if story.changes:
+            told = self.sms.get(story.witness, Expected("changes told", 0, 0))
+            self.sms[story.witness] = Expected(told.kind, told.least + story.changes, told.most + story.changes)
+        self.waiting.extend(Told(each, story.kind, story.state, story.closed_at, story.held) for each in story.ids)
 
     async def look(self, store: Store, *, at_end: bool = False) -> None:
         """Judge the events that have ended. At the end, each other one is a finding too.
@@ -119,14 +129,20 @@ async def _findings(store: Store, told: Told, state: str) -> list[str]:
 
 
 async def _late_intents(store: Store, told: Told) -> list[str]:
-    """Return the intents that were written after the 200 of the story's STOP or delivery."""
-    closed = told.closed_at
-    if closed is None:
+    """Return the intents that were written after the 200 of the story's STOP or delivery, or while it was held."""
+    closed, held = told.closed_at, told.held
+    if closed is None and held is None:
         return []
-    return [
-        f"{told.kind}: {told.event_id} wrote an intent {each.last_at - closed} ms after the 200"
-        for each in await effects_of(store, told.event_id)
-        if each.last_at > closed
+    intents = [each.last_at for each in await effects_of(store, told.event_id)]
+    late = [
+        f"{told.kind}: {told.event_id} wrote an intent {at - closed} ms after the 200"
+        for at in intents
+        if closed is not None and at > closed
+    ]
+    return late + [
+        f"{told.kind}: {told.event_id} wrote an intent {at - held[0]} ms after its sender was held"
+        for at in intents
+        if held is not None and held[0] < at < min(held[1], held[0] + NO_PROBE)
     ]
 
 
@@ -153,6 +169,22 @@ def judge_books(expected: Mapping[str, Expected], sms: Mapping[str, list[str]]) 
         if each.is_overtaken(texts):
             wrong.append(f"{each.kind}: {number} out of order, {texts}")
     return wrong
+
+
+def reached(servers: Backend, story: Story, wait: Wait) -> bool:
+    """Return whether an event of a story is as far as the story waits for. While Redis is away it is not."""
+    event_id = story.ids[wait.place]
+    with suppress(RedisError):
+        found = ask_at(servers.url(), servers.namespace, PLAIN, lambda store: accept.find(store, event_id))
+        return is_reached(found, wait)
+    return False
+
+
+def is_reached(record: EventRecord | None, wait: Wait) -> bool:
+    """Return whether an event has ended, or a handler of it is held where that is waited for."""
+    if record is None or record.state != "open":
+        return record is not None
+    return wait.until == "held" and any(each.state == "parked" for each in record.handlers.values())
 
 
 @contextmanager
