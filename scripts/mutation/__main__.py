@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from scripts.mutation import covering_tests
@@ -56,12 +56,14 @@ def chosen(texts: dict[str, bytes], *, seed: int, sample: int) -> list[Mutant]:
     return [mutant for *_, mutant in ordered[:sample]]
 
 
-def jobs_of(wanted: list[Mutant], texts: dict[str, bytes], coverage: Coverage, most: float) -> list[Job]:
-    """Return the mutants with the tests that judge them. Those of a mutant take `most` seconds, 0 for no limit."""
+def jobs_of(
+    wanted: list[Mutant], texts: dict[str, bytes], coverage: Coverage, most: float, also: Sequence[str] = ()
+) -> list[Job]:
+    """Return the mutants with the tests that judge them: `also`, and others of `most` seconds, 0 for no limit."""
     jobs = []
     for number, mutant in enumerate(wanted):
         tests = coverage.of(mutant, texts[mutant.file])
-        jobs.append(Job(number, mutant, list(_first(tests, coverage.seconds, most)) if most else tests))
+        jobs.append(Job(number, mutant, [*also, *(_first(tests, coverage.seconds, most) if most else tests)]))
     return jobs
 
 
@@ -130,6 +132,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--seconds", type=float, default=20, help="how long the tests of a mutant take, 0 for all tests"
     )
+    parser.add_argument("--also", nargs="*", default=[], help="new tests, which judge each mutant first")
     asked = parser.parse_args(arguments)
     try:
         if asked.record:
@@ -141,7 +144,7 @@ def main(arguments: list[str]) -> int:
     if lost := covering_tests.unknown_to_coverage(coverage):
         print(f"{lost} tests have no lines of Python in the record. A process of it may have broken: repeat --record.")
     texts = sources(asked.files)
-    jobs = jobs_of(chosen(texts, seed=asked.seed, sample=asked.sample), texts, coverage, asked.seconds)
+    jobs = jobs_of(chosen(texts, seed=asked.seed, sample=asked.sample), texts, coverage, asked.seconds, asked.also)
     return 0 if report(jobs, run(jobs, coverage.seconds), texts) else 1
 
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from itertools import chain
 from pathlib import Path
 
 from coverage import CoverageData
@@ -32,20 +34,20 @@ class Coverage:
     lines: CoverageData
     seconds: dict[str, float]
     statements: dict[str, set[str]]
+    sources: dict[str, bytes] = field(default_factory=dict)
+    """The sources that were recorded. The files may have changed since."""
 
     def of(self, mutant: Mutant, source: bytes) -> list[str]:
         """Return the tests that run what a mutant changes, the nearest and quickest first."""
+        then = self.sources.get(mutant.file, source)
         if mutant.file.endswith(".lua"):
-            place = statement_at(source, mutant.start, mutant.end)
+            place = place_then(statement_at(source, mutant.start, mutant.end), source, then)
             found = self.statements.get(f"{mutant.file}:{place}", set())
         else:
-            last = mutant.line(source) + source.count(b"\n", mutant.start, mutant.end)
             by_line = self.lines.contexts_by_lineno(str(ROOT / mutant.file))
-            found = {
-                each.rpartition("|")[0]
-                for line in range(mutant.line(source), last + 1)
-                for each in by_line.get(line, ())
-            }
+            ends = (then.count(b"\n", 0, place_then(each, source, then)) + 1 for each in (mutant.start, mutant.end))
+            contexts = chain.from_iterable(by_line.get(line, ()) for line in range(next(ends), next(ends) + 1))
+            found = {each.rpartition("|")[0] for each in contexts}
         return self._in_order(found & self.seconds.keys(), mutant.file)
 
     def _in_order(self, tests: Iterable[str], file: str) -> list[str]:
@@ -64,6 +66,17 @@ class Coverage:
         return (self.seconds[test] + 0.02) * (1 if near else FAR)
 
 
+def place_then(place: int, now: bytes, then: bytes) -> int:
+    """Return where a byte of a file was, before other lines of the file changed."""
+    if now == then:
+        return place
+    lines, earlier = now.splitlines(keepends=True), then.splitlines(keepends=True)
+    number, column = now.count(b"\n", 0, place), place - now.rfind(b"\n", 0, place) - 1
+    blocks = SequenceMatcher(None, lines, earlier, autojunk=False).get_matching_blocks()
+    block = max((each for each in blocks if each.a <= number), key=lambda each: each.a, default=blocks[0])
+    return sum(map(len, earlier[: block.b + number - block.a])) + column
+
+
 def record(tests: list[str], *, processes: int) -> None:
     """Run tests on the unchanged code, and keep what they run. A test that fails is kept too: others judge it.
 
@@ -73,6 +86,10 @@ def record(tests: list[str], *, processes: int) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for each in FOLDER.glob("*.record"):
         each.unlink()
+    files = {str(each.relative_to(ROOT)): each for folder in MUTATED for each in (ROOT / folder).rglob("*.*")}
+    (FOLDER / "sources.json").write_text(
+        json.dumps({name: each.read_text() for name, each in files.items() if each.suffix in {".py", ".lua"}})
+    )
     (settings := FOLDER / "settings.ini").write_text(f"[run]\nsource = {','.join(MUTATED)}\n")
     environment = {"RINGBACK_MUTATION_RECORD": str(FOLDER), "COVERAGE_FILE": str(FOLDER / "coverage"), **in_memory()}
     coverage = (f"--cov-config={settings}", "--cov", "--cov-context=test", "--cov-report=")
@@ -103,7 +120,8 @@ def read() -> Coverage:
     for row in rows:
         for place in row["reached"]:
             statements[place].add(row["test"])
-    return Coverage(lines, {row["test"]: row["seconds"] for row in rows}, dict(statements))
+    sources = {name: text.encode() for name, text in json.loads((FOLDER / "sources.json").read_text()).items()}
+    return Coverage(lines, {row["test"]: row["seconds"] for row in rows}, dict(statements), sources)
 
 
 def unknown_to_coverage(coverage: Coverage) -> int:

@@ -9,8 +9,8 @@ import os
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -101,11 +101,18 @@ class Judge:
         return self.run(mutant, [test]).how in {"failed", "hung"}
 
 
+def _expanded(tests: list[str], items: list[pytest.Item]) -> Iterator[str]:
+    """Yield the tests, and those of a file for its name."""
+    for test in tests:
+        yield from [test] if "::" in test else [each.nodeid for each in items if each.nodeid.startswith(f"{test}::")]
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
     """Judge the mutants in place of the collected tests."""
     file = Path(os.environ["RINGBACK_MUTATION_JOB"])
     jobs, seconds = read_jobs(file)
+    jobs = [replace(each, tests=list(_expanded(each.tests, session.items))) for each in jobs]
     forks = Forks.of(session, {each.mutant.file for each in jobs}, seconds)
     judge = Judge(forks.run)
     try:

@@ -6,7 +6,7 @@ import pytest
 from coverage import CoverageData
 
 from scripts.mutation.__main__ import chosen, explained, jobs_of, report, run, sources
-from scripts.mutation.covering_tests import Coverage
+from scripts.mutation.covering_tests import Coverage, place_then
 from scripts.mutation.forked_runs import Ended
 from scripts.mutation.judging import Job, Judge, Judgement
 from scripts.mutation.lua_probes import PROBE, reached, statement_at, with_probes
@@ -103,6 +103,13 @@ def test_each_statement_gets_a_probe_whose_mark_is_read_back() -> None:
     ]
     assert with_probes("lib/start.lua", START).startswith(PROBE.encode())
     assert reached("1:M 27 Nov # reached-statement lib/a.lua:12\n1:M 27 Nov # Ready") == {"lib/a.lua:12"}
+
+
+def test_a_place_is_found_again_after_other_lines_have_changed() -> None:
+    now = b"-- one more\n" + START.replace(b"a = 2", b"a = 4")
+    for text in (b"local a", b"a == 1", b"else", b"return"):
+        assert place_then(now.index(text), now, START) == START.index(text)
+    assert place_then(3, START, START) == 3
 
 
 def coverage_of(seconds: dict[str, float]) -> Coverage:
