@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from service import Context, Event, Router, clock
+from service import Context, Discard, Event, Router, clock
 from service.events.consent import ConsentChange, words_of
 from service.events.opt_out_words import opt_out_words
 from service.settings import Settings
@@ -13,7 +13,7 @@ router = Router()
 
 def unless(event: Event[dict[str, Any]], settings: Settings) -> str | None:
     """Return a reason against a message that says nothing about consent."""
-    return None if _words_of(event, settings) else "nothing_said"
+    return None if _words_of(event, settings, clock.now()) else "nothing_said"
 
 
 @router.on("message.received", unless=unless)
@@ -23,10 +23,14 @@ async def consent(event: Event[dict[str, Any]], ctx: Context) -> None:
     It was recorded when the event was accepted, too: to record it again changes nothing. The payload is a plain dict,
     so that a field that fits no model hides no STOP.
     """
-    words = _words_of(event, ctx.settings)
-    await record_consent(ctx.services.store, words, now=clock.now())
+    # By the time of its acceptance, however late it is handled: then a time from the future is still none.
+    accepted_at = ctx.services.accepted_at
+    words = _words_of(event, ctx.settings, accepted_at)
+    if not words:
+        raise Discard("nothing_said")
+    await record_consent(ctx.services.store, words, now=accepted_at)
     ctx.log.info("consent", said=words[0].said)
 
 
-def _words_of(event: Event[dict[str, Any]], settings: Settings) -> tuple[ConsentChange, ...]:
-    return words_of(event.type, event.payload, event.occurred_at, opt_out_words(settings.policy), now=clock.now())
+def _words_of(event: Event[dict[str, Any]], settings: Settings, now: float) -> tuple[ConsentChange, ...]:
+    return words_of(event.type, event.payload, event.occurred_at, opt_out_words(settings.policy), now=now)

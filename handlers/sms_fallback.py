@@ -32,7 +32,7 @@ async def sms_fallback(event: Event[Message], ctx: Context) -> None:
     policy = policy_of(ctx.settings.policy, ctx.settings.sms_from)
     if policy is None or message.id is None:
         raise Discard("not_armed")
-    selected = list(cases(policy, event))
+    selected = list(cases(policy, event, accepted_at=ctx.services.accepted_at))
     states = await preflight(ctx, message.id, selected, by=event.id)
     reasons: list[str | None] = []
     troubles: list[Outcome | APIError] = []

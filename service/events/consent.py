@@ -34,8 +34,9 @@ _LONGEST_POSTBACK = 2048
 """Characters. Source: OpenAPI `RCSReply`, `postback_data`."""
 _EARLIEST = 1_262_304_000.0
 """Seconds: 2010-01-01. No event of Telnyx's is older."""
-_LATEST_AHEAD = 86_400.0
-"""Seconds that Telnyx's clock may be ahead of ours."""
+_LATEST_AHEAD = 900.0
+"""Seconds that Telnyx's clock may be ahead of ours, as much as `RINGBACK_TOLERANCE` allows. A START from the future
+would lift each STOP until then."""
 
 
 @dataclass(frozen=True, slots=True)

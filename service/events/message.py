@@ -4,7 +4,7 @@ No model reads the state: a field elsewhere that fits no model must not hide a d
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Annotated, Any, ClassVar
 
@@ -22,6 +22,7 @@ MAX_RECIPIENTS = 100
 _CHANNELS = frozenset({"SMS", "MMS", "RCS"})
 _FAMILY = "message."
 _INBOUND = "message.received"
+_RECEIPT = "message.read"
 
 
 def _party(value: object) -> object:
@@ -156,13 +157,18 @@ class MessageStatus:
 
 
 def read_message_status(event_type: str, payload: object, occurred_at: object = None) -> MessageStatus | None:
-    """Read the payload of an outbound `message.*` event. Return None without a message or a recipient."""
+    """Read the payload of an outbound `message.*` event. Return None without a message or a recipient.
+
+    A status counts in any spelling. A receipt says by its type that its only recipient has read the message.
+    """
     if not event_type.startswith(_FAMILY) or event_type == _INBOUND or not isinstance(payload, Mapping):
         return None
-    message_id, kind = _short_text(payload.get("id")), _short_text(payload.get("type"))
+    message_id, kind = _short_text(payload.get("id")), _short_text(payload.get("type")).strip().upper()
     recipients = tuple(islice(_recipients(payload.get("to")), MAX_RECIPIENTS))
     if not message_id or not recipients:
         return None
+    if event_type == _RECEIPT and len(recipients) == 1 and not recipients[0].status:
+        recipients = (replace(recipients[0], status="read"),)
     moment = read_time(occurred_at)
     at = None if moment is None else max(0.0, moment.timestamp())
     return MessageStatus(message_id, kind if kind in _CHANNELS else "", recipients, at)
@@ -178,7 +184,8 @@ def _recipients(to: object) -> Iterator[RecipientStatus]:
 
 def _recipient(party: Mapping[str, Any]) -> RecipientStatus:
     number = canonical_number(party.get("phone_number"))
-    return RecipientStatus(number, _short_text(party.get("status")), _short_text(party.get("carrier")))
+    status = _short_text(party.get("status")).strip().lower()
+    return RecipientStatus(number, status, _short_text(party.get("carrier")))
 
 
 def _short_text(value: object) -> str:

@@ -103,10 +103,14 @@ class Case:
         }
 
 
-def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
-    """Yield a case for each recipient with a number. Nothing can be sent to the others."""
+def cases(policy: Policy, event: Event[Message], *, accepted_at: float | None = None) -> Iterator[Case]:
+    """Yield a case for each recipient with a number. Nothing can be sent to the others.
+
+    A message without any time is as old as its event, which came at `accepted_at` (seconds since 1970).
+    """
     message = event.payload
-    since = message.sent_at or message.received_at or event.occurred_at
+    sent = message.sent_at or message.received_at or event.occurred_at
+    since = accepted_at if sent is None else sent.timestamp()
     blocked = frozenset(blocked_recipients(message.model_dump(by_alias=True)))
     for to in message.to:
         number = canonical_number(to.phone_number)
@@ -118,7 +122,7 @@ def cases(policy: Policy, event: Event[Message]) -> Iterator[Case]:
                 status=status,
                 occasion="undelivered" if event.type == DUE else _occasion(message, status),
                 rule=policy.rule_for(message, number),
-                since=since.timestamp() if since is not None else None,
+                since=since,
                 blocked=number in blocked,
                 carrier=carrier_of(to.carrier),
             )

@@ -94,7 +94,8 @@ class Replies:
             reason: str | None = address
         elif (reason := await self._reason_against(address)) is None:
             try:
-                with as_reply(replies_per_hour=self.settings.replies_per_hour):
+                writer = names_of(self.event.payload)
+                with as_reply(replies_per_hour=self.settings.replies_per_hour, to=writer):
                     await _send(self.telnyx, address, text, idempotency_key("reply", self.effect_key))
             except APIError as error:
                 await take_back_answer(self.store, one_spelling(address.to), effect_key=self.effect_key)

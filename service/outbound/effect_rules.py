@@ -24,7 +24,8 @@ from service.outbound.errors import (
     is_rate_limit,
 )
 from service.outbound.lookups import look_up_for
-from service.outbound.phone_numbers import country_of
+from service.outbound.phone_numbers import country_of, one_spelling
+from service.security.masking import is_user_id
 from service.store.effects.ledger import EffectOutcome, Entry
 from service.store.facts.message_states import InsteadOf, NotAllowed, SendConditions
 
@@ -128,7 +129,15 @@ def outcome_of(call: Call, answer: TelnyxResponse, *, again: bool) -> EffectOutc
 OPTED_OUT = "opted_out"
 _HEADER = "x-ringback-not-sent"
 _current: ContextVar[InsteadOf | None] = ContextVar("instead_of", default=None)
-_replies_per_hour: ContextVar[int | None] = ContextVar("replies_per_hour", default=None)
+_reply: ContextVar["_Reply | None"] = ContextVar("reply", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reply:
+    """An answer: its budget, and the names of the person who is answered."""
+
+    per_hour: int
+    to: tuple[str, ...]
 
 
 @contextmanager
@@ -142,28 +151,38 @@ def instead_of(message: InsteadOf) -> Iterator[None]:
 
 
 @contextmanager
-def as_reply(*, replies_per_hour: int) -> Iterator[None]:
-    """Send an answer: sends within the block count against the budget of replies."""
-    token = _replies_per_hour.set(replies_per_hour)
+def as_reply(*, replies_per_hour: int, to: tuple[str, ...]) -> Iterator[None]:
+    """Send an answer: sends within the block count against the budget of replies.
+
+    `to` are all names of the writer. A STOP may come under another name than the answer's recipient has.
+    """
+    token = _reply.set(_Reply(replies_per_hour, to))
     try:
         yield
     finally:
-        _replies_per_hour.reset(token)
+        _reply.reset(token)
 
 
 def conditions_of(call: Call) -> SendConditions | None:
-    """Return the conditions for the intent of a call, or None where it sends nothing to a number."""
+    """Return the conditions for the intent of a call. None: it sends nothing to a number or a WhatsApp user."""
     if not call.is_send or call.recipient is None:
         return None
-    names = (canonical_number(each) for each in call.recipient.split(","))
-    known = tuple(name for name in names if name is not None)
-    budget = _replies_per_hour.get()
-    if budget is not None:
+    known = tuple(dict.fromkeys(name for each in call.recipient.split(",") for name in _names(each)))
+    reply = _reply.get()
+    if reply is not None:
         # The writer chose where it goes. That opens no country for other writers.
-        return SendConditions(known, replies_per_hour=budget)
+        return SendConditions(tuple(dict.fromkeys((*known, *reply.to))), replies_per_hour=reply.per_hour)
     countries = (country_of(name) for name in known)
     regions = tuple(dict.fromkeys(each for each in countries if each is not None))
     return SendConditions(known, _current.get(), regions=regions) if known else None
+
+
+def _names(recipient: str) -> tuple[str, ...]:
+    """Return the names under which a recipient may have said STOP: spellings of a number, or a user's id."""
+    number = canonical_number(recipient)
+    if number is not None:
+        return number, one_spelling(number)
+    return (recipient,) if is_user_id(recipient) else ()
 
 
 def to_carrier(call: Call) -> Call:

@@ -124,6 +124,14 @@ def test_a_file_that_does_not_fit_changes_nothing_and_is_told_without_its_number
     assert listed(deployment) == []
 
 
+def test_a_number_is_kept_as_it_is_dialled_from_abroad(deployment: Deployment, tmp_path: Path) -> None:
+    (file := tmp_path / "optouts.csv").write_text("+44 (0)171 123 4567\n")
+    assert deployment.run("optouts", "import", str(file)).code == 0
+    assert [each["number"] for each in listed(deployment, "--reveal")] == ["+441711234567"]
+    assert deployment.run("optouts", "remove", "+44 0171 123 4567", "--yes").code == 0
+    assert listed(deployment) == []
+
+
 @pytest.mark.parametrize("number", ["3125550101", "STOP", "+1", ""])
 def test_what_is_no_number_is_bad_usage(deployment: Deployment, number: str) -> None:
     for command in ("add", "remove"):

@@ -1,6 +1,7 @@
 """G9: after the 200 of a delivery or a STOP no intent is written, whatever became of the worker with that event."""
 
 import signal
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import pytest
 
 from handlers import router as built_in
 from service import Context, Event, Router
+from service.store.facts.replies import reason_against_answer
 from service.store.inbox.records import EventRecord
+from tests.messages.whatsapp_replies import USER, answered, hidden_sender, wrote
+from tests.messages.whatsapp_replies import sends as posted
 from tests.processes.fleet import open_fleet
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, finalized_rcs, fresh_number, received_sms
@@ -122,3 +126,46 @@ def test_a_handler_of_ones_own_cannot_send_after_a_stop(stack: Stack) -> None:
     assert (stack.ended(forbidden).state, stack.ended(forbidden).handlers["sends"].reason) == ("done", "opted_out")
     assert stack.ended(allowed).handlers["sends"].reason is None
     assert (len(stack.sent_to(number)), len(stack.sent_to(other))) == (0, 1)
+
+
+def hidden_stop() -> dict[str, Any]:
+    """A STOP by WhatsApp from somebody who hides the number: it bears the user's id alone."""
+    stop: dict[str, Any] = hidden_sender(text={"body": "STOP"})
+    stop["data"]["id"] = str(uuid.uuid4())
+    return stop
+
+
+@pytest.mark.parametrize(("said_by", "sent_to"), [(USER, USER), ("+441711234567", "+4401711234567")])
+def test_a_stop_holds_for_each_name_of_a_person(stack: Stack, said_by: str, sent_to: str) -> None:
+    router = Router()
+
+    @router.on("test.sends")
+    async def sends(event: Event, ctx: Context) -> None:
+        text: Any = {"type": "text", "text": {"body": "Hello"}}
+        if sent_to == USER:
+            await ctx.telnyx.messages.whatsapp(to=sent_to, from_=SMS_FROM, whatsapp_message=text)
+        else:
+            await ctx.telnyx.messages.send(to=sent_to, from_=SMS_FROM, text="Hello")
+
+    stack.start_worker(router)
+    stop = hidden_stop() if said_by == USER else envelope("message.received", received_sms(said_by, "STOP"))
+    assert stack.deliver(stop).status_code == 200
+    stack.deliver(event := envelope("test.sends", {}))
+    assert stack.ended(event).handlers["sends"].reason == "opted_out"
+    assert [each for each in stack.simulator.requests if each.method == "POST"] == []
+
+
+def test_a_stop_under_the_user_id_right_before_the_intent_forbids_an_answer_to_the_number(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = fresh_number()
+    wrote(stack, number)
+
+    async def and_meanwhile(*args: Any, **options: Any) -> Any:
+        stack.deliver(hidden_stop())
+        return await reason_against_answer(*args, **options)
+
+    monkeypatch.setattr("service.messages.reply.reason_against_answer", and_meanwhile)
+    known_by_both = hidden_sender(**{"from": number[1:]})
+    assert not any(answered(stack, known_by_both))
+    assert [path for path, _ in posted(stack)] == []

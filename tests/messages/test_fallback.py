@@ -79,6 +79,15 @@ def test_what_is_held_on_purpose_does_not_grow_too_old() -> None:
     assert one.reason_against(one.since + 36_000, one.since + 3600) is None
 
 
+def test_a_message_without_any_time_is_as_old_as_its_event() -> None:
+    times = dict.fromkeys(("sent_at", "received_at", "completed_at"))
+    message = Message.model_validate(finalized_rcs("delivery_failed", US, **times))
+    timeless = Event("e", "message.finalized", None, message, "webhook")
+    [one] = cases(default_policy(SMS_FROM), timeless, accepted_at=1000.0)
+    assert one.reason_against(4601.0, None) == "too_old"
+    assert one.reason_against(4600.0, None) is None
+
+
 def test_the_key_of_a_timer_holds_no_number() -> None:
     assert US[-7:] not in case().timer
     assert case(id="m-1").timer == case(id="m-1", status="sent").timer

@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -288,3 +289,25 @@ def test_a_start_after_the_block_brings_no_sms_for_the_blocked_message(stack: St
     stack.start_worker(built_in)
     assert stack.ended(blocked).handlers["sms_fallback"].reason == "opted_out"
     assert [each for each in stack.simulator.requests if each.method == "POST"] == []
+
+
+def test_a_start_from_the_future_lifts_no_stop_that_comes_after_it(stack: Stack) -> None:
+    number = fresh_number()
+    ahead = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    start = envelope("message.received", received_sms(number, "START", received_at=ahead))
+    start["data"]["occurred_at"] = ahead
+    assert stack.deliver(start).status_code == 200
+    assert stack.deliver(envelope("message.received", received_sms(number, "STOP"))).status_code == 200
+    assert is_opted_out(stack, number)
+
+
+def test_a_stop_without_a_time_is_as_old_as_its_event_however_late_it_is_handled(stack: Stack) -> None:
+    number = fresh_number()
+    stop = envelope("message.received", received_sms(number, "STOP", received_at=None))
+    stop["data"]["occurred_at"] = None
+    assert stack.deliver(stop).status_code == 200
+    assert stack.deliver(envelope("message.received", received_sms(number, "START"))).status_code == 200
+    assert not is_opted_out(stack, number)
+    stack.start_worker(built_in)
+    assert stack.ended(stop).handlers["consent"].reason is None
+    assert not is_opted_out(stack, number)

@@ -232,6 +232,8 @@ def test_no_other_field_hides_a_delivery(redis_url: str, replaced: dict[str, obj
         [{"phone_number": "1 (312) 555-0101", "status": "delivered"}],
         [None, 7, {"phone_number": {}, "status": []}, {"phone_number": ANN, "status": "delivered"}],
         [{"phone_number": int(ANN), "status": "delivered"}],
+        [{"phone_number": ANN, "status": " Delivered"}],
+        [{"phone_number": ANN, "status": "READ"}],
     ],
 )
 def test_each_recipient_is_read_by_itself(states: States, to: object) -> None:
@@ -239,6 +241,22 @@ def test_each_recipient_is_read_by_itself(states: States, to: object) -> None:
     body["data"]["payload"]["to"] = to
     states.arrive(body)
     assert states.reason() == "already_delivered"
+
+
+@pytest.mark.parametrize("to", [ANN, {"phone_number": ANN}, [{"phone_number": ANN, "status": None}]])
+def test_a_receipt_is_a_reading_without_a_status_too(states: States, to: object) -> None:
+    body = event((ANN, "read"))
+    body["data"]["event_type"], body["data"]["payload"]["to"] = "message.read", to
+    states.arrive(body)
+    assert states.reason() == "already_delivered"
+
+
+@pytest.mark.parametrize("kind", ["sms", " MMS"])
+def test_a_native_fallback_counts_in_any_spelling(states: States, kind: str) -> None:
+    body = event((ANN, "sent"))
+    body["data"]["payload"]["type"] = kind
+    states.arrive(body)
+    assert states.reason() == "native_fallback"
 
 
 @pytest.mark.parametrize("hidden", [MASKED, "", None, "+1•••", "redacted", "user@example.com"])

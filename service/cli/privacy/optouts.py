@@ -17,8 +17,9 @@ from service.cli.output import confirm, fail, say
 from service.cli.rich_output import progress
 from service.events import read_time
 from service.events.consent import ConsentChange
+from service.outbound.phone_numbers import one_spelling
 from service.security.masking import mask_number
-from service.store.facts.consent import STEP, OptOut, consent_of, opt_outs, record_consent, remove_opt_out
+from service.store.facts.consent import STEP, Consent, OptOut, consent_of, opt_outs, record_consent, remove_opt_out
 from service.store.store import Store
 
 optouts = typer.Typer(help="List the numbers that are opted out, and change them.", no_args_is_help=True)
@@ -46,7 +47,7 @@ def add(number: NumberArgument) -> None:
 
     Exit codes: 0 opted out, 1 Redis is unreachable, 2 the number cannot be read.
     """
-    wanted = number_or_short_code(number)
+    wanted = one_spelling(number_or_short_code(number))
     change = ConsentChange(wanted, "out", None, "operator")
     put_on_record()
     with_redis(lambda store: record_consent(store, [change], now=clock.now()))
@@ -69,8 +70,8 @@ def remove(number: NumberArgument, *, yes: YesOption = False) -> None:
         with_redis(lambda store: remove_opt_out(store, unreadable))
         say("The entry is removed.")
         return
-    wanted = number_or_short_code(number)
-    known = with_redis(lambda store: consent_of(store, wanted))
+    exact = number_or_short_code(number)
+    wanted, known = with_redis(lambda store: _opted_out_as(store, exact, one_spelling(exact)))
     latest = max(known.said.out_at or 0, known.put.out_at or 0)
     if not known.opted_out:
         fail(f"{mask_number(wanted)} is not opted out.")
@@ -112,6 +113,12 @@ async def _unreadable(store: Store, shown: str) -> OptOut | None:
     return next((each for each in await _all(store) if each.number == shown and not each.readable), None)
 
 
+async def _opted_out_as(store: Store, exact: str, usual: str) -> tuple[str, Consent]:
+    """Return the spelling of a number that is opted out, the exact one first, and its consent."""
+    known = await consent_of(store, exact)
+    return (exact, known) if known.opted_out else (usual, await consent_of(store, usual))
+
+
 async def _all(store: Store) -> list[OptOut]:
     return [opt_out async for opt_out in opt_outs(store)]
 
@@ -151,7 +158,7 @@ def _word(path: Path, place: int, line: str) -> ConsentChange:
     number, *others = next(csv.reader([line]))
     when = others[0].strip() if others else ""
     try:
-        opted_out = number_or_short_code(number)
+        opted_out = one_spelling(number_or_short_code(number))
     except typer.BadParameter as error:
         fail(f"{path}, line {place}, number: {error.message}", code=2)
     since = read_time(when) if when else None

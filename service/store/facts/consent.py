@@ -141,7 +141,7 @@ def encode_words(words: Sequence[ConsentChange], encryption: Sealer, *, now: flo
     """
     encoded = []
     for word in words:
-        plain = _name(word.number)
+        plain = consent_name(word.number)
         at = now if word.at is None else word.at
         if plain is not None:
             sealed = _sealed(plain, encryption)
@@ -163,7 +163,7 @@ async def consent_of(store: Store, number: str) -> Consent:
     Raises:
         KeyMissing: it may have said something else under a key that is not here.
     """
-    plain = _name(number)
+    plain = consent_name(number)
     if plain is None:
         return Consent()
     async with store.redis.pipeline(transaction=False) as pipeline:
@@ -238,7 +238,7 @@ async def move_opt_outs(store: Store) -> int:
     return moved
 
 
-def _name(of: str) -> str | None:
+def consent_name(of: str) -> str | None:
     """Return the stored name of a number or of a WhatsApp user, None of others."""
     return _USER + of if is_user_id(of) else canonical_number(of)
 

@@ -10,7 +10,7 @@ from service.events.consent import ConsentChange
 from service.events.message import MessageStatus
 from service.security.encryption import Sealer
 from service.store.effects import rate_limits
-from service.store.facts.consent import KeyMissing, encode_words
+from service.store.facts.consent import KeyMissing, consent_name, encode_words
 from service.store.scripts import Argument
 from service.store.store import Store
 
@@ -212,12 +212,12 @@ class InsteadOf:
 
 @dataclass(frozen=True, slots=True)
 class SendConditions:
-    """The conditions on the recipients of a send when its intent is written.
+    """The conditions on the recipients of a send when its intent is written: numbers, and ids of WhatsApp users.
 
     A reply counts against `replies_per_hour`. `regions` are those that it is noted to go to.
     """
 
-    numbers: tuple[str, ...]
+    recipients: tuple[str, ...]
     instead_of: InsteadOf | None = None
     replies_per_hour: int | None = None
     regions: tuple[str, ...] = ()
@@ -241,7 +241,7 @@ def conditions_argument(conditions: SendConditions | None, encryption: Sealer, *
     instead_of = conditions.instead_of
     written: dict[str, Any] = {
         "keys": encryption.names,
-        "recipients": [encryption.forms(number) for number in conditions.numbers],
+        "recipients": [encryption.forms(name) for name in filter(None, map(consent_name, conditions.recipients))],
         "only_asks": only_asks,
         "regions": conditions.regions,
     }
