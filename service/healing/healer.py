@@ -106,7 +106,7 @@ class Healer:
         """Take the turn that is due. Return False if another process has it."""
         now = clock.now()
         # Without a public URL, too: nothing from before the first start is ever healed.
-        state = await begin(self.store, now)
+        state = await begin(self.store)
         if self.settings.public_url is None:
             return True
         if await self._is_outage_over():

@@ -46,7 +46,7 @@ class HealingTurn:
         Nothing from before the first start, or from before what is remembered, is healed.
         """
         now = clock.now()
-        state = await begin(self.store, now)
+        state = await begin(self.store)
         wanted = state.until - OVERLAP if since is None else since
         remembered = max(await forgotten_until(self.store), now - self.settings.retention + MARGIN)
         first = min(max(wanted, state.since, remembered), now)
@@ -73,7 +73,7 @@ class HealingTurn:
             await note_turn(self.store, report.until, failed=len(report.failed))
 
     async def _note_progress(self, report: HealReport) -> None:
-        state = await begin(self.store, report.until)
+        state = await begin(self.store)
         # With --since, hours between the last turn and that time may still have to be looked at.
         if self.act and report.since <= state.until < report.reached:
             await note_progress(self.store, report.reached)

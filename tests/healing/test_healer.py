@@ -1,6 +1,7 @@
 """Workers heal at their start, hourly, and after an outage; one of them at a time, and nothing is told twice."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -68,6 +69,16 @@ def test_the_first_start_heals_nothing_from_before_it(public_stack: Stack) -> No
     failed(public_stack, body(), ago=60)
     looks(public_stack, nothing)
     assert public_stack.ask(lambda store: store.redis.zcard(store.keys.events)) == 0
+
+
+@pytest.mark.parametrize("ahead", [120.0, -120.0])
+def test_a_worker_whose_clock_is_off_begins_healing_at_the_time_of_redis(public_stack: Stack, ahead: float) -> None:
+    first = clock.now() - 0.001
+    with clock.moved(lambda: time.time() + ahead):
+        looks(public_stack, nothing)
+    state = public_stack.ask(state_of)
+    assert state is not None
+    assert first <= state.since <= clock.now()
 
 
 def test_without_a_public_url_only_the_first_start_is_noted(stack: Stack) -> None:

@@ -48,9 +48,13 @@ class MissedEvent:
         return self.first_at - CONTENT_IS_REMEMBERED <= moment <= self.last_at + CONTENT_IS_REMEMBERED
 
 
-async def begin(store: Store, now: float) -> HealState:
-    """Return the progress. At the first start healing begins `now`."""
-    await store.redis.hsetnx(store.keys.heal, "since", str(int(now * 1000)))  # type: ignore[misc]
+async def begin(store: Store, at: float | None = None) -> HealState:
+    """Return the progress. At the first start healing begins now, or `at` a time (seconds since 1970)."""
+    if (known := await state_of(store)) is not None:
+        return known
+    # By the clock of Redis. A machine's clock may be ahead, and what was missed until then would stay missed.
+    since = await server_time(store.redis) if at is None else int(at * 1000)
+    await store.redis.hsetnx(store.keys.heal, "since", str(since))  # type: ignore[misc]
     state = await state_of(store)
     assert state is not None  # noqa: S101 - it was written above
     return state
