@@ -7,7 +7,11 @@ from typing import Literal
 import orjson
 
 from service.events.event import read_envelope
+from service.outbound.gate import ACCOUNT_PROBE
 from tests.telnyx_events import Body
+
+PROBE_AFTER = int(ACCOUNT_PROBE * 1000)
+"""Milliseconds from the begin of a block to its first probe."""
 
 
 @dataclass(frozen=True)
@@ -61,5 +65,9 @@ class Story:
 
     @property
     def held(self) -> tuple[int, int] | None:
-        """From when until when its sender may send nothing (ms), or None."""
-        return (self.ready[1], self.ready[2]) if self.changes else None
+        """From when until when its sender may send nothing (ms), or None.
+
+        It is held from the end of the first event, or from earlier on. So the first probe may be due before it is
+        freed, but not before a probe's time has passed since the beginning.
+        """
+        return (self.ready[1], min(self.ready[2], self.ready[0] + PROBE_AFTER)) if self.changes else None

@@ -17,7 +17,7 @@ from tests.chaos.registrations import stopped as stopped_story
 from tests.chaos.run import run
 from tests.chaos.schedule import KINDS, plan
 from tests.chaos.stories import LANE, QUIET, stories
-from tests.chaos.story import Story, Wait
+from tests.chaos.story import PROBE_AFTER, Story, Wait
 from tests.chaos.verdict import Expected, Verdict, doubled, is_reached, judge_books
 from tests.stack import SMS_FROM, Stack
 from tests.telnyx_events import envelope, fresh_number
@@ -145,8 +145,10 @@ def test_the_store_shows_what_is_lost_has_ended_otherwise_or_was_sent_too_late(s
     assert findings(story) == []
     late = dataclasses.replace(story, accepted=[intent - 1])
     stopped = dataclasses.replace(story, closes=None, changes=1)
-    assert findings(dataclasses.replace(stopped, ready=[0, intent, intent + 1])) == []
-    held = dataclasses.replace(stopped, ready=[0, intent - 2, intent + 1])
+    began = intent - 1000
+    assert findings(dataclasses.replace(stopped, ready=[began, intent, intent + 1])) == []
+    assert findings(dataclasses.replace(stopped, ready=[intent - PROBE_AFTER, intent - 2, intent + 1])) == []
+    held = dataclasses.replace(stopped, ready=[began, intent - 2, intent + 1])
     assert ["2 ms after its sender was held" in each for each in findings(held)] == [True]
     assert ["1 ms after the 200" in each for each in findings(late)] == [True]
     assert ["is done" in each for each in findings(dataclasses.replace(story, state="dead"))] == [True]

@@ -12,7 +12,6 @@ from itertools import pairwise
 from redis.exceptions import RedisError
 
 from service.cli.connections import ask_at
-from service.outbound.gate import ACCOUNT_PROBE
 from service.security.encryption import PLAIN
 from service.store.effects.ledger import effects_of
 from service.store.inbox import accept
@@ -27,8 +26,6 @@ from tests.chaos.story import Story, Wait
 
 OFTEN = 0.5
 """Seconds between two looks at the events that have not been judged."""
-NO_PROBE = int(ACCOUNT_PROBE * 1000) // 2
-"""Milliseconds for which a held sender surely sends no probe."""
 MOST_AT_ONCE = 1_000
 """Events of one look. An open one is looked at again and again, which costs the server as much as to handle it."""
 
@@ -142,7 +139,7 @@ async def _late_intents(store: Store, told: Told) -> list[str]:
     return late + [
         f"{told.kind}: {told.event_id} wrote an intent {at - held[0]} ms after its sender was held"
         for at in intents
-        if held is not None and held[0] < at < min(held[1], held[0] + NO_PROBE)
+        if held is not None and held[0] < at < held[1]
     ]
 
 
