@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,9 @@ from service.healing.feed import Feed
 from service.healing.report import Healed, HealReport, Unhealed
 from service.outbound.effect_rules import KEY_IS_HONOURED
 from service.settings import Settings
-from service.store.inbox.healing import are_known
+from service.store.facts.consent import record_consent
+from service.store.facts.message_states import read_state
+from service.store.inbox.healing import MissedEvent, are_known
 from service.store.store import Store
 
 WINDOW = 3600.0
@@ -67,6 +69,8 @@ class MissedDeliveries:
         unknown = await self._without_known(await self._without_known(read), twins=True)
         missing = [each for each in unknown if not self._is_repeated(each)]
         report.known += len(read) - len(missing)
+        if self.feed.act:
+            await self._keep_facts([each.missed for each in missing])
         if not self.feed.uncertain_too:
             report.uncertain += [each.missed.event.identity for each in missing if _is_uncertain(each)]
             missing = [each for each in missing if not _is_uncertain(each)]
@@ -94,6 +98,21 @@ class MissedDeliveries:
                 continue
             if delivery is not None:
                 yield delivery
+
+    async def _keep_facts(self, missing: Sequence[MissedEvent]) -> None:
+        """Keep what events say of consent and messages before any of them is handled.
+
+        A failure may be listed before the STOP or the delivery that calls its SMS off. An uncertain event is not
+        raised, but its STOP holds.
+        """
+        words = [
+            replace(each, at=each.at or missed.last_at / 1000) for missed in missing for each in missed.event.words
+        ]
+        await record_consent(self.store, words, now=clock.now())
+        for event in (each.event for each in missing):
+            said = event.message
+            if said is not None:
+                await read_state(self.store, said.id, [], by=event.identity, keep=event.keep, said=said)
 
     def _is_repeated(self, delivery: ListedDelivery) -> bool:
         """Return whether equal content without an id was found in this turn already, within an hour of its attempts."""

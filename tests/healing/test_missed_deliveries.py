@@ -10,9 +10,10 @@ from service import Context, Event, Router
 from service.healing import missed_deliveries
 from service.outcome import Dead
 from service.store.facts.consent import consent_of
+from service.store.facts.message_states import Recipient, read_state
 from service.store.inbox.accept import NewEvent, counts
 from service.store.inbox.dead_letters import drop
-from service.store.inbox.healing import MissedEvent, state_of
+from service.store.inbox.healing import MissedEvent, has_worker, state_of
 from service.store.inbox.healing import heal as accept_missed
 from service.store.inbox.maintenance import expire
 from service.testing.simulator.webhooks.deliveries import WebhookEvent, WebhookTarget
@@ -290,3 +291,48 @@ def _dying() -> Router:
         raise Dead("broken", "it cannot be done")
 
     return router
+
+
+def test_an_event_that_is_too_old_to_be_raised_still_opts_out_and_tells_of_a_delivery(
+    public_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack, url, number = public_stack, public_stack.settings.require_public_url(), fresh_number()
+    installed(stack, ago=HOUR)
+    monkeypatch.setattr(missed_deliveries, "KEY_IS_HONOURED", 60_000)
+    stop = envelope("message.received", received_sms(number, "revoke"))
+    reached = envelope("message.finalized", finalized_rcs("delivered", number, id="message-that-arrived"))
+    for each in (stop, reached):
+        failed(stack, each, ago=600, answers=[(url, 200)])
+
+    report = heal(stack)
+
+    assert sorted(report.uncertain) == sorted(each["data"]["id"] for each in (stop, reached))
+    assert stack.record(stop["data"]["id"]) is None
+    assert stack.ask(lambda store: consent_of(store, number)).opted_out
+    asked = [Recipient(number, "effect")]
+    state = stack.ask(lambda store: read_state(store, "message-that-arrived", asked, by="another"))
+    assert state.recipients[number].reason == "already_delivered"
+
+
+@pytest.mark.parametrize("later", ["STOP", "delivered"])
+def test_what_calls_an_sms_off_counts_before_the_missed_failure_is_handled(public_stack: Stack, later: str) -> None:
+    stack, number = public_stack, fresh_number()
+    installed(stack, ago=HOUR)
+    payload = finalized_rcs("delivery_failed", number)
+    failure = envelope("message.finalized", payload)
+    reached = {**payload, "to": [{"phone_number": number, "status": "delivered"}]}
+    stop = received_sms(number, "STOP")
+    calls_off = envelope(*(("message.received", stop) if later == "STOP" else ("message.finalized", reached)))
+    # Telnyx lists the latest first. The feed waits for the worker before it comes to the last one.
+    failed(stack, calls_off, ago=600)
+    for each in range(30):
+        failed(stack, body(each), ago=500)
+    failed(stack, failure, ago=400)
+    stack.start_worker(built_in)
+    wait_for(lambda: stack.ask(has_worker))
+
+    heal(stack)
+
+    record = stack.ended(failure)
+    assert record.handlers["sms_fallback"].reason == ("opted_out" if later == "STOP" else "already_delivered")
+    assert stack.sent_to(number) == []
