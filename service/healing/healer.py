@@ -10,7 +10,6 @@ import structlog
 from redis.exceptions import RedisError
 from telnyx import APIError, AsyncTelnyx
 
-from service import clock
 from service.healing.report import HealReport
 from service.healing.turn import HEALED, NOT_HEALED, POLLS, HealingTurn, ask_polls, tell
 from service.outbound.client import open_reader
@@ -18,7 +17,7 @@ from service.outbound.errors import classify_error
 from service.outbound.list_pages import ListDoesNotEnd
 from service.security.masking import describe_error
 from service.settings import Settings
-from service.store.connection import connect
+from service.store.connection import connect, server_time
 from service.store.effects.blocks import OUTAGE, open_blocks
 from service.store.inbox.healing import begin, end_turn, take_turn
 from service.store.redis_errors import describe_cause
@@ -71,7 +70,7 @@ async def _keep_healing(settings: Settings, redis_url: str, restored: asyncio.Ev
 class Healer:
     """Decides when a turn is due, and takes it. A failed one is taken again, after a pause that grows.
 
-    A turn is wanted since the start, and since the end of an outage.
+    A turn is wanted since the start, and since the end of an outage. All times are Redis's: workers compare theirs.
     """
 
     settings: Settings
@@ -81,14 +80,14 @@ class Healer:
     polls: Sequence[str] = ()
     pause: float = LOOK
     _holder: str = field(default_factory=lambda: secrets.token_hex(8))
-    _wanted_since: float | None = field(default_factory=clock.now)
+    _asked: bool = True
+    _wanted_since: float | None = None
     _outage: bool = False
     _failures: int = 0
 
     async def look(self) -> None:
         """Take the turn that is due, if one is. Errors are logged, and nothing is lost by them."""
-        if self.restored.is_set():
-            self._wanted_since = clock.now()
+        self._asked = self._asked or self.restored.is_set()
         self.restored.clear()
         try:
             self.pause = LOOK if await self._take_due() else BUSY_PAUSE
@@ -104,13 +103,13 @@ class Healer:
 
     async def _take_due(self) -> bool:
         """Take the turn that is due. Return False if another process has it."""
-        now = clock.now()
         # Without a public URL, too: nothing from before the first start is ever healed.
         state = await begin(self.store)
         if self.settings.public_url is None:
             return True
-        if await self._is_outage_over():
-            self._wanted_since = now
+        now, is_over = await server_time(self.store.redis) / 1000, await self._is_outage_over()
+        if self._asked or is_over:
+            self._asked, self._wanted_since = False, now
         # Another worker's turn serves for this one.
         if self._wanted_since is not None and (state.turn_at or 0.0) >= self._wanted_since:
             self._wanted_since = None

@@ -14,6 +14,7 @@ from service.healing.unfinished_messages import UnfinishedMessages
 from service.monitoring.notifications import notify
 from service.routing import CRON
 from service.settings import Settings
+from service.store.connection import server_time
 from service.store.inbox.accept import NewEvent, accept
 from service.store.inbox.healing import begin, forgotten_until, note_messages_read, note_progress, note_turn
 from service.store.store import Store
@@ -45,8 +46,7 @@ class HealingTurn:
 
         Nothing from before the first start, or from before what is remembered, is healed.
         """
-        now = clock.now()
-        state = await begin(self.store)
+        state, now = await begin(self.store), await self._now()
         wanted = state.until - OVERLAP if since is None else since
         remembered = max(await forgotten_until(self.store), now - self.settings.retention + MARGIN)
         first = min(max(wanted, state.since, remembered), now)
@@ -69,7 +69,7 @@ class HealingTurn:
             yield
         await UnfinishedMessages(self.telnyx, self.store, self.settings, feed).heal(report)
         if self.act:
-            await note_messages_read(self.store, clock.now())
+            await note_messages_read(self.store, await self._now())
             await note_turn(self.store, report.until, failed=len(report.failed))
 
     async def _note_progress(self, report: HealReport) -> None:
@@ -80,11 +80,16 @@ class HealingTurn:
 
     async def read_messages(self) -> HealReport:
         """Ask Telnyx for messages that have been under way for too long. Raises what `take` does."""
-        report = HealReport(clock.now(), clock.now())
+        now = await self._now()
+        report = HealReport(now, now)
         feed = Feed(self.store, self.settings, self.act, self.in_worker)
         await UnfinishedMessages(self.telnyx, self.store, self.settings, feed).heal(report)
-        await note_messages_read(self.store, clock.now())
+        await note_messages_read(self.store, await self._now())
         return report
+
+    async def _now(self) -> float:
+        """Return the time of Redis in seconds since 1970. Turns on several machines follow each other by it."""
+        return await server_time(self.store.redis) / 1000
 
 
 async def ask_polls(store: Store, names: Sequence[str] = POLLS) -> None:

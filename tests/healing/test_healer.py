@@ -14,7 +14,7 @@ from service.monitoring.notifications import message
 from service.outbound.client import open_reader
 from service.store.effects.rate_limits import BlockSignal, CallReport, report
 from service.store.facts import notices
-from service.store.inbox.healing import end_turn, note_messages_read, state_of, take_turn
+from service.store.inbox.healing import end_turn, note_messages_read, note_turn, state_of, take_turn
 from tests.healing.missed import HOUR, failed, installed
 from tests.healing.test_missed_deliveries import body
 from tests.stack import Stack
@@ -57,12 +57,25 @@ def nothing(_: Healer) -> None:
     return
 
 
+def without_wish(healer: Healer) -> None:
+    """Let a worker not want the turn of its start."""
+    healer._asked = False
+
+
 def test_a_turn_is_taken_at_the_start_hourly_and_when_redis_is_back(public_stack: Stack) -> None:
     assert looks(public_stack, nothing, nothing, lambda healer: healer.restored.set(), nothing) == [1, 0, 1, 0]
-    later = clock.now() + HOUR + 1
-    with clock.moved(lambda: later):
-        # A new worker: its start, and not another turn for the hour.
-        assert looks(public_stack, nothing, nothing) == [2, 0]
+    public_stack.ask(lambda store: note_turn(store, clock.now() - HOUR - 1, failed=0))
+    # A new worker: its start, and not another turn for the hour.
+    assert looks(public_stack, nothing, nothing) == [1, 0]
+    public_stack.ask(lambda store: note_turn(store, clock.now() - HOUR - 1, failed=0))
+    assert looks(public_stack, without_wish) == [1]
+
+
+@pytest.mark.parametrize("ahead", [120.0, -120.0])
+def test_a_worker_whose_clock_is_off_takes_the_turn_that_an_outage_calls_for(public_stack: Stack, ahead: float) -> None:
+    looks(public_stack, nothing)
+    with clock.moved(lambda: time.time() + ahead):
+        assert looks(public_stack, without_wish, lambda healer: healer.restored.set(), nothing) == [0, 1, 0]
 
 
 def test_the_first_start_heals_nothing_from_before_it(public_stack: Stack) -> None:
@@ -141,20 +154,13 @@ def test_the_end_of_an_outage_at_telnyx_calls_for_a_turn(public_stack: Stack) ->
 def test_messages_under_way_are_looked_at_every_15_minutes(public_stack: Stack) -> None:
     looks(public_stack, nothing)
     before = public_stack.ask(state_of)
-    later = clock.now() + 901
-    with clock.moved(lambda: later):
-        public_stack.ask(lambda store: note_messages_read(store, later - 901))
-
-        async def run(healer: Healer) -> None:
-            healer._wanted_since = None
-            await healer.look()
-
-        with_healer(public_stack, run)
+    public_stack.ask(lambda store: note_messages_read(store, clock.now() - 901))
+    looks(public_stack, without_wish)
     after = public_stack.ask(state_of)
     assert before is not None
     assert after is not None
     assert after.turn_at == before.turn_at
-    assert after.messages_at == pytest.approx(later, abs=1)
+    assert after.messages_at == pytest.approx(clock.now(), abs=30)
 
 
 def test_people_are_told_once_with_counts(public_stack: Stack) -> None:
