@@ -31,6 +31,7 @@ CHECKS = (
     Check("replicas", server.replicas, after=_REDIS),
     Check("memory", server.memory, after=_REDIS),
     Check("encryption", server.encryption, after=_REDIS, seconds=_LISTS),
+    Check("key types", inbox.key_types, after=_REDIS),
     Check("queue", inbox.queue, after=_REDIS),
     Check("workers", inbox.workers, after=_REDIS),
     Check("silence", inbox.silence, after=_REDIS),

@@ -8,6 +8,7 @@ from service.store.inbox import maintenance
 from service.store.inbox.audit import totals
 from service.store.inbox.silence import TOLD_FOR, latest_silence
 from service.store.inbox.workers import NO_WORKER
+from service.store.key_types import keys_of_other_types
 
 LATE, STALLED = 60.0, 600.0
 """Seconds that the first due event may wait before it is a warning, and a failure."""
@@ -61,6 +62,16 @@ async def blocks(at: Deployment) -> str:
         return "no work is parked"
     kind = CheckFailed if any(each.is_of_account for each in found) else Warned
     raise kind("; ".join(map(_told, found)))
+
+
+async def key_types(at: Deployment) -> str:
+    """Look for keys of ours that another program has overwritten."""
+    if found := await keys_of_other_types(at.store):
+        raise CheckFailed(
+            f"{'; '.join(found)}: its work fails. Next: find who else writes under RINGBACK_NAMESPACE, then restore"
+            " the key from a backup, or delete it"
+        )
+    return "every key has its type"
 
 
 async def conservation(at: Deployment) -> str:

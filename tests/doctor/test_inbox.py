@@ -1,11 +1,15 @@
 """The work: the queue's age, dead events, blocks, and counters that agree."""
 
+import re
+
 import pytest
 
 from service.doctor import inbox
 from service.store.effects.blocks import Block, pause
 from service.store.inbox import maintenance
 from service.store.inbox.leases import renewal
+from service.store.key_types import TYPES
+from service.store.keys import Keys
 from tests.cli.deployment import Deployment
 from tests.doctor.looking import look, status
 from tests.stack import Stack
@@ -64,6 +68,25 @@ def test_a_block_of_the_account_has_failed(stack: Stack, monkeypatch: pytest.Mon
     monkeypatch.setattr(inbox, "open_blocks", blocked)
     found = look(stack, "blocks")
     assert (found.status, found.told) == ("failed", "credentials parks 12 events: set TELNYX_API_KEY")
+
+
+@pytest.mark.parametrize("name", ["optouts", "paused", "wake", "queue", "audit_log"])
+def test_a_key_that_another_program_has_overwritten_has_failed(stack: Stack, name: str) -> None:
+    at(stack).one_of_each()
+    assert status(stack, "key types") == "ok"
+    stack.ask(lambda store: store.redis.set(f"{store.keys.namespace}:{name}", "x"))
+    found = look(stack, "key types")
+    assert (found.status, f":{name} is a string" in found.told) == ("failed", True)
+
+
+def test_every_key_that_stands_alone_has_a_known_type() -> None:
+    documented = re.findall(r"^    \| (`<ns>.*?) \| ([a-z ]+) \|", Keys.__doc__ or "", re.MULTILINE)
+    names = {
+        (name, kind.replace("sorted set", "zset"))
+        for keys, kind in documented
+        for name in re.findall(r"`<ns>:(\w+)`", keys)
+    }
+    assert {(name, kind) for kind, known in TYPES.items() for name in known} == names
 
 
 def test_counters_that_differ_have_failed(stack: Stack) -> None:
