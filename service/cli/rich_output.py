@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -18,6 +19,8 @@ Cell = str | Sequence[str] | Text
 """A text on one line, several lines, or a coloured text."""
 UNLIMITED = 10_000
 """Characters in a line where no terminal sets a limit."""
+NARROWEST_COLUMN = 8
+"""Characters for each column after the first, below which a table is printed as blocks."""
 
 
 def console(*, err: bool = False) -> Console:
@@ -50,10 +53,35 @@ def _bar(doing: str, total: int | None) -> Iterator[tuple["Progress", "TaskID"]]
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Print a table. A text that is too long is folded, in the first column last, and never cut."""
+    """Print a table. A text that is too long is folded, in the first column last, and never cut.
+
+    On a terminal that is too narrow for columns, each row is a block of lines.
+    """
+    texts = [[_as_text(cell) for cell in row] for row in rows]
+    if _is_too_narrow(columns, texts):
+        _print_blocks(columns, texts)
+        return
     first, *others = (Column(name, overflow="fold") for name in columns)
     first.no_wrap = True
-    _print_rows(Table(first, *others, box=None, pad_edge=False), rows)
+    _print_rows(Table(first, *others, box=None, pad_edge=False), texts)
+
+
+def _is_too_narrow(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> bool:
+    """Return whether a terminal leaves the columns after the first too little room for words."""
+    first = max(Text(columns[0]).cell_len, *(line.cell_len for row in rows for line in row[0].split("\n")), 0)
+    others = len(columns) - 1
+    return console().width - first - 2 * others < NARROWEST_COLUMN * others
+
+
+def _print_blocks(columns: Sequence[str], rows: Sequence[Sequence[Text]]) -> None:
+    """Print each row as its first text, and below it the others with the names of their columns."""
+    screen = console()
+    for first, *others in rows:
+        screen.print(first, overflow="fold")
+        for name, text in zip(columns[1:], others, strict=False):
+            if text:
+                named = Text.assemble(f"{name}: ", text) if name else text
+                screen.print(Padding(named, (0, 0, 0, 2)), overflow="fold")
 
 
 def print_boxed_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, width: int) -> None:

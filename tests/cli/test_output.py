@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import unicodedata
 import uuid
 from pathlib import Path
@@ -224,3 +225,23 @@ FORBIDDEN = {
 
 def _called(node: ast.Call) -> str:
     return ast.unparse(node.func)
+
+
+BLOCK = ["host:12345", "  state: working", "  load: 0 of 100", "  version: 0.1.0", "  last sign: 5 s ago", "  late"]
+TABLE = [
+    "worker      state    load      version  last sign",
+    "host:12345  working  0 of 100  0.1.0    5 s ago",
+    f"{'':40}late",
+]
+
+
+@pytest.mark.parametrize(("width", "expected"), [(40, BLOCK), (80, TABLE)])
+def test_a_table_becomes_blocks_on_a_terminal_that_is_too_narrow(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int, expected: list[str]
+) -> None:
+    for name, value in {"TTY_COMPATIBLE": "1", "COLUMNS": str(width), "TERM": "xterm", "NO_COLOR": "1"}.items():
+        monkeypatch.setenv(name, value)
+    columns = ("worker", "state", "load", "version", "last sign")
+    print_table(columns, [("host:12345", "working", "0 of 100", "0.1.0", ["5 s ago", "late"])])
+    shown = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert [line.rstrip() for line in shown.splitlines()] == expected
