@@ -1,14 +1,18 @@
 """Scripts that fail half-way: each call of a script runs on the real server, and one of its writes is refused."""
 
-import hashlib
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
+import service.store
+from service.security.encryption import PLAIN
 from service.store.keys import Keys
+from service.store.scripts import script
 from service.store.store import ARQ_JOB, Store
 from tests.pending import pending
 
@@ -109,9 +113,15 @@ class Scenario:
     repaired: tuple[str, ...] = ()
 
 
-def digest_of(text: str) -> str:
-    """The digest by which the server knows a script."""
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+def all_scripts() -> dict[str, str]:
+    """Return the text of every script of the store, by its digest."""
+    found = [script(file.stem) for file in Path(service.store.__path__[0], "lua").glob("*.lua")]
+    return {each.digest: each.text for each in found}
+
+
+def new_world(server: "Redis") -> World:
+    """Return an empty deployment, whose scripts run at a fixed time."""
+    return World(Store(cast("Redis", FaultyRedis(server, all_scripts())), f"t{uuid.uuid4().hex[:12]}", PLAIN))
 
 
 async def _value(redis: Any, key: bytes) -> Any:

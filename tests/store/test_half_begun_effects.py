@@ -11,9 +11,8 @@ from redis.exceptions import ResponseError
 from service.security.encryption import PLAIN
 from service.store.effects import ledger
 from service.store.store import Store
-from tests.store.half_way import FaultyRedis, World
+from tests.store.half_way import FaultyRedis, World, all_scripts
 from tests.store.half_way_scenarios import ENTRY, FALLBACK, LEASED, beginning
-from tests.store.test_half_way import all_scripts
 
 
 @pytest.mark.anyio

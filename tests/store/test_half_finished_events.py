@@ -11,9 +11,8 @@ from service.security.encryption import PLAIN
 from service.store.inbox import accept, dead_letters
 from service.store.inbox.audit import audit, repair
 from service.store.store import Store
-from tests.store.half_way import FaultyRedis, T, World
+from tests.store.half_way import FaultyRedis, T, World, all_scripts
 from tests.store.half_way_scenarios import LEASED, claiming, ending
-from tests.store.test_half_way import all_scripts
 
 LAPSED = T + 60_000
 FINISH = ending("done", ids=("one",))

@@ -1,19 +1,13 @@
 """Every script that fails at any of its writes is undone, or completed by its repetition; nothing is miscounted."""
 
-import uuid
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-import service.store
-from service.security.encryption import PLAIN
 from service.store.inbox.audit import audit, repair
-from service.store.scripts import script
-from service.store.store import Store
-from tests.store.half_way import FaultyRedis, Scenario, World
+from tests.store.half_way import Scenario, new_world
 from tests.store.half_way_scenarios import SCENARIOS
 
 BESIDE_THE_COUNTERS = ("HSET", "DEL")
@@ -30,19 +24,9 @@ def marked(scenario: Scenario) -> Any:
     return pytest.param(scenario, marks=marks)
 
 
-def all_scripts() -> dict[str, str]:
-    """The text of every script of the store, by its digest."""
-    found = [script(file.stem) for file in Path(service.store.__path__[0], "lua").glob("*.lua")]
-    return {each.digest: each.text for each in found}
-
-
-def world(server: "Redis") -> World:
-    return World(Store(cast("Redis", FaultyRedis(server, all_scripts())), f"t{uuid.uuid4().hex[:12]}", PLAIN))
-
-
 async def unharmed(server: "Redis", scenario: Scenario) -> tuple[Any, dict[str, Any]]:
     """The answer and what is stored where nothing fails."""
-    calm = world(server)
+    calm = new_world(server)
     await scenario.arrange(calm)
     return await scenario.act(calm), await calm.contents()
 
@@ -57,7 +41,7 @@ async def test_a_script_that_fails_at_one_write_is_completed_by_its_repetition(
     repaired: list[str] = []
     points = 0
     while True:
-        broken = world(server)
+        broken = new_world(server)
         await scenario.arrange(broken)
         broken.redis.fail_at = points + 1
         try:
