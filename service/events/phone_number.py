@@ -6,6 +6,8 @@ import unicodedata
 _SHORT_CODE = re.compile(r"[0-9]{3,6}")
 _INTERNATIONAL = re.compile(r"[1-9][0-9]{6,14}")
 _CANONICAL = re.compile(r"\+[1-9][0-9]{6,14}")
+_FRACTION = re.compile(r"(\+?[0-9]{7,15})\.0")
+"""A number that JSON, or a model that read it, holds as a fraction. Its point stands between no digits of a number."""
 _LONGEST_SPELLING = 100
 _BETWEEN = frozenset(" \t\r\n\f\v().-/")
 _BETWEEN_CATEGORIES = frozenset({"Cf", "Pd", "Zs"})
@@ -21,6 +23,8 @@ def canonical_number(spelt: object) -> str | None:
     """
     if isinstance(spelt, str) and _CANONICAL.fullmatch(spelt):
         return spelt
+    if isinstance(spelt, float) and spelt.is_integer():
+        spelt = int(spelt)
     if isinstance(spelt, bool) or not isinstance(spelt, str | int):
         return None
     text = _plain(spelt)
@@ -42,6 +46,8 @@ def _plain(spelt: str | int) -> str | None:
     if len(spelt) > _LONGEST_SPELLING:
         return None
     if spelt.isascii():
+        if fraction := _FRACTION.fullmatch(spelt):
+            return fraction[1]
         return spelt.translate(_WITHOUT_BETWEEN)
     characters = [_digit(each) for each in unicodedata.normalize("NFKC", spelt) if not _stands_between(each)]
     return "".join(characters)

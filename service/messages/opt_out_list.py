@@ -157,9 +157,10 @@ async def _due(store: Store) -> _Due | None:
         return None
 
 
-def _change(row: MessagingOptoutListResponse) -> ConsentChange | None:
-    """Return the opt-out in a row, or None where it bears no whole number (Telnyx can redact them)."""
-    if row.to is None or canonical_number(row.to) is None:
-        return None
-    since = read_time(row.created_at)
-    return ConsentChange(row.to, "out", since.timestamp() if since else None, "telnyx_list")
+def _change(row: MessagingOptoutListResponse | None) -> ConsentChange | None:
+    """Return the opt-out in a row, or None where it bears no whole number (Telnyx can redact them).
+
+    The SDK checks no row, so that it may be anything. It must not hide those after it.
+    """
+    number, since = canonical_number(getattr(row, "to", None)), read_time(getattr(row, "created_at", None))
+    return None if number is None else ConsentChange(number, "out", since.timestamp() if since else None, "telnyx_list")

@@ -7,7 +7,7 @@ from here.
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import structlog
@@ -17,7 +17,7 @@ from service.store.connection import connect_blocking
 from service.store.inbox.leases import FINISHED_AT_ONCE, HandlerResults, HeldLease, finishing, renewal
 from service.store.inbox.workers import SIGN_EVERY, WorkerSign, WorkerState
 from service.store.redis_errors import describe_cause
-from service.store.scripts import run_blocking
+from service.store.scripts import is_script_error, run_blocking
 from service.store.store import Store
 from service.worker.held_leases import ActiveEvent, HeldLeases
 from service.worker.loop_watch import FIRST_LOGGED, LoopWatch
@@ -103,7 +103,7 @@ class LeaseRenewer(threading.Thread):
             while self._endings:
                 # Before the renewal, which gives these leases up: without a lease nothing is recorded.
                 now, later = self._endings[:FINISHED_AT_ONCE], self._endings[FINISHED_AT_ONCE:]
-                run_blocking(self._redis, "finish", self._store.keys.counts, *finishing(now))
+                self._record(now)
                 self._endings = later
             self._renew()
         except (RedisError, OSError) as error:
@@ -113,6 +113,19 @@ class LeaseRenewer(threading.Thread):
             return False
         self._trouble = ""
         return True
+
+    def _record(self, endings: Sequence[HandlerResults]) -> None:
+        """Record ended handlers. One that a damaged record refuses must not keep the others, nor their leases."""
+        try:
+            run_blocking(self._redis, "finish", self._store.keys.counts, *finishing(endings))
+        except RedisError as error:
+            if not is_script_error(error):
+                raise
+            if len(endings) > 1:
+                for each in endings:
+                    self._record([each])
+            else:
+                log.error("results of a damaged event were not recorded", event_id=endings[0].lease.record.id)
 
     def _renew(self) -> None:
         asked_at = time.monotonic()

@@ -21,6 +21,9 @@ def test_all_spellings_of_a_number_are_one(start: str, between: list[str]) -> No
     [
         "\uff0b\uff11\uff13\uff11\uff12\uff15\uff15\uff15\uff10\uff14\uff11\uff11",
         13125550411,
+        13125550411.0,
+        "13125550411.0",
+        "+13125550411.0",
         "\u0660\u0660\u0661\u0663\u0661\u0662\u0665\u0665\u0665\u0660\u0664\u0661\u0661",
     ],
 )

@@ -31,6 +31,16 @@ def test_half_an_emoji_goes_out_as_a_replacement_character(stack: Stack) -> None
     assert sms.body["text"] == "half \ufffd"
 
 
+def test_a_number_that_json_holds_as_a_fraction_is_no_other_number(stack: Stack) -> None:
+    number = fresh_number()
+    to = [{"phone_number": float(number[1:]), "status": "delivery_failed"}]
+    stack.start_worker(built_in)
+    stack.deliver(event := envelope("message.finalized", finalized_rcs("delivery_failed", number, to=to)))
+
+    assert stack.ended(event).handlers["sms_fallback"].reason is None
+    assert [each.body["to"] for each in stack.simulator.requests if each.method == "POST"] == [number]
+
+
 def test_a_message_to_thousands_is_accepted_and_gets_no_sms(stack: Stack) -> None:
     payload = finalized_rcs("delivery_failed", fresh_number())
     payload["to"] = [{"phone_number": f"+1312{n}", "status": "delivery_failed"} for n in range(2_000_000, 2_002_000)]

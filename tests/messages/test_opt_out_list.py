@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from telnyx import APIError, AsyncTelnyx
@@ -98,6 +98,11 @@ def test_a_number_that_has_gone_from_the_list_is_not_lifted(stack: Stack) -> Non
 def test_a_row_is_read_in_the_forms_that_telnyx_publishes(row: dict[str, str], word: ConsentChange | None) -> None:
     parsed = MessagingOptoutListResponse.model_validate(row)
     assert opt_out_list._change(parsed) == word
+
+
+@pytest.mark.parametrize("row", [None, "+13125550101", [], 5])
+def test_a_row_that_is_none_hides_no_other(row: Any) -> None:
+    assert opt_out_list._change(row) is None
 
 
 def test_a_failing_page_keeps_what_was_read_and_says_so(stack: Stack) -> None:

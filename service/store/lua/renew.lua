@@ -37,8 +37,14 @@ local function end_overdue(id, token, about)
   settle(id, true)
 end
 
+-- token_of: the token of an event's lease, nil where it has none, or where its record is damaged: that must not hinder others
+local function token_of(id)
+  local token = redis.pcall('HGET', event_key(id), 'lease')
+  return type(token) == 'string' and token or nil
+end
+
 for i = FIRST, #ARGV, 4 do
-  if ARGV[i + 2] == 'overdue' then end_overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
+  if ARGV[i + 2] == 'overdue' and redis.call('TYPE', event_key(ARGV[i])).ok == 'hash' then end_overdue(ARGV[i], ARGV[i + 1], ARGV[i + 3]) end
 end
 -- This worker has not vanished: the lapses of its leases do not count.
 for _, id in ipairs(redis.call('SMEMBERS', ns .. ':lapsed:' .. worker)) do
@@ -57,7 +63,7 @@ redis.call('DEL', ns .. ':lapsed:' .. worker)
 for i = FIRST, #ARGV, 4 do
   local id, event = ARGV[i], ns .. ':event:' .. ARGV[i]
   runs[id] = true
-  if redis.call('HGET', event, 'lease') ~= ARGV[i + 1] then
+  if token_of(id) ~= ARGV[i + 1] then
     lost[#lost + 1] = id
   elseif ARGV[i + 2] == 'extend' then
     redis.call('HSET', event, 'lease_until', now + lease)
@@ -65,7 +71,7 @@ for i = FIRST, #ARGV, 4 do
   end
 end
 for _, id in ipairs(redis.call('SMEMBERS', ns .. ':held:' .. worker)) do
-  local token = redis.call('HGET', event_key(id), 'lease')
+  local token = token_of(id)
   local ours = token and worker_of(token) == worker
   if ours and not runs[id] and tonumber(token:match(':(%d+)$')) <= answered then
     settle(id, true)
