@@ -81,7 +81,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
     """Read the hash of an event, whole or after its body was pruned, and open what is sealed."""
     reading = _Reading(fields)
     outcomes = reading.outcomes() if b"pruned" in fields else None
-    arrived_by, *signed = reading.text(b"arrived_by", "webhook").split() or ["webhook"]
+    arrived_by, *signed = (reading.text(b"arrived_by", "") if b"arrived_by" in fields else "").split() or ["webhook"]
     body, sealed_under = reading.body(event_id, sealer)
     handlers = reading.handlers(sealer, event_id) if outcomes is None else outcomes
     state = reading.text(b"state", "")
@@ -94,7 +94,7 @@ def parse_record(event_id: str, fields: Mapping[bytes, bytes], sealer: Sealer) -
         state=state,  # type: ignore[arg-type]
         received_at=reading.number(b"received_at") or 0,
         arrived_by=arrived_by,
-        deliveries=reading.number(b"deliveries") or 0,
+        deliveries=(reading.number(b"deliveries") or 0) if b"deliveries" in fields else 1,
         body=body,
         handlers=handlers,
         ended_at=reading.number(b"ended_at") if b"ended_at" in fields else None,

@@ -13,7 +13,7 @@
 local function compare(id)
   local event = event_key(id)
   local f = redis.call('HMGET', event, 'state', 'lease', 'lease_until', 'handlers', 'due', 'received_at', 'pruned')
-  local state, due, is_settled, left_open, _ = 'open', f[5], false, nil, nil
+  local state, due, is_settled, left_open, _ = 'open', f[5] or f[6], false, nil, nil
   if f[7] then
     state, due = f[1], nil
   elseif f[2] and (f[1] == 'open' or (tonumber(f[3]) or 0) > now) then

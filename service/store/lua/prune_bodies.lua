@@ -17,8 +17,10 @@ local function prune(id)
   for _, entry in ipairs(entries_of(id)) do redact(entry) end
   if values[2] then return end
   for i, name in ipairs(LASTING) do
-    append(record, name, values[i + 2] or '')
-    size = size + #name + #(values[i + 2] or '')
+    if values[i + 2] then
+      append(record, name, values[i + 2])
+      size = size + #name + #values[i + 2]
+    end
   end
   -- Of each handler its runs and its reason.
   for _, name in ipairs(handlers_of(event)) do

@@ -31,7 +31,7 @@ end
 local function delivered_again(id, arrived_by)
   local MAX_DETAILED = 21
   local f = redis.call('HMGET', event_key(id), 'deliveries', 'again', 'pruned')
-  local fields = { 'deliveries', tonumber(f[1] or '0') + 1 }
+  local fields = { 'deliveries', tonumber(f[1] or '1') + 1 }
   if fields[2] <= MAX_DETAILED and not f[3] then
     append(fields, 'again', (f[2] or '') .. now .. ' ' .. arrived_by:match('^%S*') .. ';')
   end
@@ -58,8 +58,11 @@ local function record(id, event, first_at)
   if ordered then due = string.format('%.3f', place / 1000) end
   requeue(id, due)
   collect('ZADD', ':events', now_text, id)
-  local fields = { 'type', event.type, 'body', event.body, 'arrived_by', event.arrived_by, 'received_at', now_text,
-    'due', due, 'deliveries', 1, 'numbers', event.terms:sub(5), 'sequence', place, 'state', 'open' }
+  local fields = { 'type', event.type, 'body', event.body, 'received_at', now_text, 'numbers', event.terms:sub(5),
+    'sequence', place, 'state', 'open' }
+  -- What most events have is left out: one delivery, to /webhooks, due at once.
+  if event.arrived_by ~= 'webhook' then append(fields, 'arrived_by', event.arrived_by) end
+  if due ~= now_text then append(fields, 'due', due) end
   if ordered then await_key(id, place, fields) end
   if id ~= event.identity then append(fields, 'identity', event.identity) end
   if event.more.trace then append(fields, 'trace', event.more.trace) end

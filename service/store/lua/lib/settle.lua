@@ -124,7 +124,7 @@ local function collect_settlement(id, f, results, given_back, quietly)
   if before and (before == 'accepted' or not counters()[before]) then
     before, fields[#fields + 1], fields[#fields + 2] = 'open', 'state', 'open'
   end
-  local after, score, parked, left_open = 'open', tonumber(f[5]) or now, nil, nil
+  local after, score, parked, left_open = 'open', tonumber(f[5]) or 0, nil, nil
   if f[2] and not given_back and (tonumber(f[3]) or 0) > now then
     score = tonumber(f[3])
   elseif f[4] then
