@@ -49,8 +49,7 @@ class Keys:
     | `<ns>:held:<worker>` | set | ids of the events that a worker holds leases on |
     | `<ns>:claim:<worker>` | string | the number of its latest claim |
     | `<ns>:lapsed:<worker>` | set | ids of events whose leases by this worker lapsed |
-    | `<ns>:alive` | string | when (ms) a worker gave its last sign |
-    | `<ns>:silence` | hash | the latest time without a worker, and before when events may have been handled |
+    | `<ns>:silence` | hash | the latest sign of a worker, and the latest time without one |
     | `<ns>:blocked` | hash | worker → since when its event loop is blocked, and by whose code (JSON) |
     | `<ns>:workers` | hash | worker → its last sign (ms), a blank, and what it says of itself (JSON) |
     | `<ns>:draining:<worker>` | string | it has announced its stop |

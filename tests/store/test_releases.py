@@ -55,7 +55,7 @@ TAKEN_UP_AFTER = 7_200_000
 MINUTE, HOUR = 60_000, 3_600_000
 SHORT_LIVED = {
     *("blocked", "bucket", "confirmed", "erasing", "failures", "format", "heal_turn", "lapsed", "lookahead"),
-    *("optouts_reader", "pruning", "silence", "slots", "workers"),
+    *("optouts_reader", "pruning", "slots", "workers"),
 }
 """What lives for moments, is written after a time without workers, or only by a later release."""
 READINGS = [

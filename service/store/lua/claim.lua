@@ -180,12 +180,11 @@ end
 
 refuse_later_format()
 if ARGV[7] ~= '' then see_ordered(ordered) end
-note_silence()
+local uncertain_before = note_silence()
 if redis.call('SET', ns .. ':claim:' .. worker, number, 'PX', DAY, 'GET') == number then repeat_claim() end
 -- A repeated claim took nothing, or failed before it did.
 if #claimed == 0 then claim_due() end
 write_changes()
 local next = redis.call('ZRANGE', ns .. ':queue', 0, 0, 'WITHSCORES')
 local wait = next[2] and math.max(left_to_others and MIN_PAUSE or 0, tonumber(next[2]) - now) or -1
-local uncertain_before = tonumber(redis.call('HGET', ns .. ':silence', 'uncertain_before') or '0')
 return { claimed, foreign, wait, now, poison_suspects, redis.call('SMEMBERS', ns .. ':paused'), damaged, uncertain_before }

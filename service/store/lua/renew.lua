@@ -87,7 +87,7 @@ for i = 1, #signs, 2 do
 end
 add_times(ARGV[6])
 note_silence()
-redis.call('SET', ns .. ':alive', now)
+redis.call('HSET', ns .. ':silence', 'alive', now)
 redis.call('HSET', ns .. ':workers', worker, string.format('%.0f ', now) .. ARGV[5])
 -- A worker that is full claims nothing, and tells here what it runs in order.
 if ARGV[5]:find('"ordered":{"', 1, true) then see_ordered(cjson.decode(ARGV[5]).ordered) end

@@ -60,7 +60,7 @@ local function record(id, event, first_at)
   collect('ZADD', ':events', now_text, id)
   local fields = { 'type', event.type, 'body', event.body, 'received_at', now_text, 'numbers', event.terms:sub(5),
     'sequence', place, 'state', 'open' }
-  -- What most events have is left out: one delivery, to /webhooks, due at once.
+  -- Most events come once, by /webhooks, and are due at once. So readers take that for what is missing.
   if event.arrived_by ~= 'webhook' then append(fields, 'arrived_by', event.arrived_by) end
   if due ~= now_text then append(fields, 'due', due) end
   if ordered then await_key(id, place, fields) end

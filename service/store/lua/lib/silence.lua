@@ -2,15 +2,17 @@
 -- Then an event from before may have been handled in the time that is lost. Telnyx recognises a repeated message for 24 hours.
 -- After a longer silence, nobody can tell what was sent.
 --
--- Keys:   <ns>:alive, <ns>:silence
+-- Keys:   <ns>:silence
 -- Cost:   O(1)
 local LONG_SILENCE, KEYS_FORGOTTEN = 600000, 82800000
 
+-- note_silence: note it where it ends now. Answers the time (ms) before which an event may have been handled in a time that is
+-- lost.
 local function note_silence()
-  local since = tonumber(redis.call('GET', ns .. ':alive') or '')
-  if not since or now - since < LONG_SILENCE then return end
-  local fields = { 'from', since, 'to', now }
-  if now - since >= KEYS_FORGOTTEN then append(fields, 'uncertain_before', since) end
-  redis.call('HSET', ns .. ':silence', unpack(fields))
-  redis.call('SET', ns .. ':alive', now)
+  local f = redis.call('HMGET', ns .. ':silence', 'alive', 'uncertain_before')
+  local since, uncertain_before = tonumber(f[1] or ''), tonumber(f[2] or '0')
+  if not since or now - since < LONG_SILENCE then return uncertain_before end
+  if now - since >= KEYS_FORGOTTEN then uncertain_before = since end
+  redis.call('HSET', ns .. ':silence', 'from', since, 'to', now, 'uncertain_before', uncertain_before, 'alive', now)
+  return uncertain_before
 end
