@@ -29,11 +29,14 @@ name = "all others"
 HANDLERS = """
 import asyncio
 
+from handlers import campaigns
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.outcome import Dead
 from service.settings import Settings
 
+# A second look is due a minute later. A short run would wait for it.
+campaigns.AGAIN_AFTER = 5.0
 mine = Router()
 
 
