@@ -1,5 +1,6 @@
 """Mistakes that newcomers make: each is told, with what to do."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import pytest
 from handlers import router as built_in
 from service import Context, Event, Router
 from service.processes.embedded_server import start
-from service.settings import load
+from service.settings import InvalidSettings, load
+from service.settings.variables import export_env_file
 from service.store.connection import connect
 from service.store.server_checks import check_server
 from service.worker.startup_warnings import warnings_for
@@ -121,6 +123,22 @@ def test_a_file_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"RINGBACK_SMS_FROM=\xff\n")
     ended = ringback("config", cwd=tmp_path)
     assert (ended.returncode, "UTF-8" in ended.stderr) == (2, True)
+
+
+def test_a_file_that_is_not_this_users_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("RINGBACK_SMS_FROM=+13125550199\n")
+    (tmp_path / ".env").chmod(0)
+    tmp_path.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    user = os.geteuid()
+    os.seteuid(10001 if user == 0 else user)
+    try:
+        with pytest.raises(InvalidSettings, match=r"\.env cannot be read by user"):
+            load()
+        with pytest.raises(InvalidSettings, match=r"\.env cannot be read by user"):
+            export_env_file()
+    finally:
+        os.seteuid(user)
 
 
 def test_the_version_is_told(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ No module but this and `rich_output` prints, since foreign text may steer a term
 printing in `service/cli`. A process that serves needs no table, and so not the memory of Rich.
 """
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import orjson
@@ -69,14 +70,15 @@ def ask_password() -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def ask_secret(question: str) -> str:
-    """Ask for a line without showing it. Empty is an answer too."""
-    return str(typer.prompt(printable(question), default="", show_default=False, hide_input=True, err=True)).strip()
+def ask_secret(question: str, check: Callable[[str], str]) -> str:
+    """Ask for a line without showing it. Empty is an answer too. Ask again as long as `check` raises BadParameter."""
+    # The library says that the value is invalid, and not why, since a reason may quote it.
+    return str(typer.prompt(printable(question), "", hide_input=True, value_proc=check, show_default=False, err=True))
 
 
-def ask(question: str) -> str:
-    """Ask for a line. Empty is an answer too."""
-    return str(typer.prompt(printable(question), default="", show_default=False, err=True)).strip()
+def ask(question: str, check: Callable[[str], str]) -> str:
+    """Ask for a line. Empty is an answer too. Ask again as long as `check` raises BadParameter."""
+    return str(typer.prompt(printable(question), "", value_proc=check, show_default=False, err=True))
 
 
 def ask_whether(question: str, default: bool) -> bool:

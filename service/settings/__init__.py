@@ -1,5 +1,6 @@
 """Settings: the only reader of the environment (and of a `.env` file in the working directory)."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -254,8 +255,16 @@ def load(kind: type[Settings] = Settings) -> Settings:
         return kind()
     except ValidationError as error:
         raise InvalidSettings(_explain(error)) from None
-    except UnicodeDecodeError:
-        raise InvalidSettings(".env must be UTF-8") from None
+    except (UnicodeDecodeError, PermissionError) as error:
+        raise unreadable_env_file(error) from None
+
+
+def unreadable_env_file(error: UnicodeDecodeError | PermissionError) -> InvalidSettings:
+    """Return what a person has to do before `.env` can be read."""
+    if isinstance(error, UnicodeDecodeError):
+        return InvalidSettings(".env must be UTF-8")
+    advice = "let this user read it, start in another folder, or remove it and set the variables in the environment"
+    return InvalidSettings(f".env cannot be read by user {os.geteuid()}: {advice}")
 
 
 def load_for_ingress() -> Settings:

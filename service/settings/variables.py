@@ -6,7 +6,7 @@ from typing import Literal
 
 from dotenv import dotenv_values
 
-from service.settings import ENV_FILE, OF_THE_SDK, InvalidSettings, Settings
+from service.settings import ENV_FILE, OF_THE_SDK, Settings, unreadable_env_file
 
 
 def unknown_variables() -> list[str]:
@@ -31,13 +31,13 @@ def export_env_file(*, only: str = "") -> None:
     `only` is the beginning of the names that are wanted.
 
     Raises:
-        InvalidSettings: the file is not UTF-8.
+        InvalidSettings: the file is not UTF-8, or not this user's to read.
     """
     known = {str(field.validation_alias) for field in Settings.model_fields.values()}
     try:
         values = dotenv_values(ENV_FILE)
-    except UnicodeDecodeError:
-        raise InvalidSettings(".env must be UTF-8") from None
+    except (UnicodeDecodeError, PermissionError) as error:
+        raise unreadable_env_file(error) from None
     for name, value in values.items():
         is_ours = name.upper() in known or name.upper().startswith(("RINGBACK_", "TELNYX_"))
         if value is not None and not is_ours and name.startswith(only):

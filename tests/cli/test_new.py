@@ -1,5 +1,6 @@
 """`ringback new`: what it writes works, and nothing that was there is lost."""
 
+import re
 import stat
 import subprocess
 import sys
@@ -7,11 +8,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from nacl.signing import SigningKey
 
-from service.cli.run.new import Handlers, Wanted, content
+from service.cli.run.new_project import MODES, Handlers, Wanted, content
+from service.security.telnyx_signature import public_key_text
 from tests.processes.running import SECONDS, clean_environment, ringback
 from tests.terminal import on_terminal
 
+PUBLIC_KEY = public_key_text(SigningKey(bytes(32)))
+LATER = [("public key of your account (empty: later): ", ""), ("API key of your account (empty: later): ", "")]
 WRITTEN = ["my_handlers.py", "test_my_handlers.py", ".env"]
 HANDLERS, TEST, ENVIRONMENT = (content(name, Wanted()) for name in WRITTEN)
 
@@ -67,26 +72,58 @@ def test_each_choice_of_handlers_is_code_without_a_name_too_many(handlers: list[
     assert checked.returncode == 0, checked.stdout
 
 
-def test_a_terminal_is_asked(tmp_path: Path) -> None:
+def test_a_terminal_is_asked_until_the_answer_can_be_used(tmp_path: Path) -> None:
     replies = [
         ("Answer inbound messages? [Y/n]: ", "n"),
         ("such as a CRM? [y/N]: ", "y"),
         ("verification? [y/N]: ", ""),
-        ("(empty: none): ", "+13125550199"),
+        ("(empty: none): ", "my number"),
+        ("(empty: none): ", " +1 (312) 555-0199 "),
         ("quiet hours for that SMS? [y/N]: ", "y"),
         ("for containers? [y/N]: ", "n"),
-        ("public key of your account (empty: later): ", "made-up-public-key"),
+        ("public key of your account (empty: later): ", "ключ"),
+        ("public key of your account (empty: later): ", f" {PUBLIC_KEY} "),
+        ("API key of your account (empty: later): ", "KEY 'of' # nobody"),
         ("API key of your account (empty: later): ", "KEY-of-nobody"),
     ]
     shown = on_terminal("-m", "service.cli", "new", replies=replies, cwd=tmp_path)
     assert "KEY-of-nobody" not in shown
     environment = (tmp_path / ".env").read_text()
-    assert "TELNYX_API_KEY=KEY-of-nobody\n" in environment
+    assert f"TELNYX_PUBLIC_KEY={PUBLIC_KEY}\nTELNYX_API_KEY=KEY-of-nobody\n" in re.sub("#.*\n", "", environment)
     assert "RINGBACK_SMS_FROM=+13125550199\n" in environment
     assert "async def crm_note" in (tmp_path / "my_handlers.py").read_text()
     assert "async def auto_reply" not in (tmp_path / "my_handlers.py").read_text()
     assert (tmp_path / "policy.toml").is_file()
     assert not (tmp_path / "compose.yaml").exists()
+
+
+def test_who_wants_no_handler_gets_none(tmp_path: Path) -> None:
+    replies = [("Answer inbound messages? [Y/n]: ", "n"), ("such as a CRM? [y/N]: ", ""), ("verification? [y/N]: ", "")]
+    replies += [("(empty: none): ", "profile"), ("for that SMS? [y/N]: ", ""), ("for containers? [y/N]: ", "")]
+    shown = on_terminal("-m", "service.cli", "new", replies=[*replies, *LATER], cwd=tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [".env"], shown
+    environment = (tmp_path / ".env").read_text()
+    assert ("HANDLERS" in environment, "RINGBACK_SMS_FROM=profile\n" in environment) == (False, True)
+
+
+@pytest.mark.slow
+def test_options_say_what_a_terminal_is_asked(tmp_path: Path) -> None:
+    made = ringback("new", "--no-handlers", "--sms-from", "profile", "über uns/hooks", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert [each.name for each in (tmp_path / "über uns" / "hooks").iterdir()] == [".env"]
+    assert "next: `cd 'über uns/hooks'`, then `ringback up --dev --simulator`" in made.stdout
+    both = ringback("new", "--no-handlers", "--handler", "crm_note", cwd=tmp_path)
+    assert (both.returncode, "either --handler or --no-handlers" in both.stderr) == (2, True)
+
+
+def test_a_container_gets_only_files_that_its_user_can_read() -> None:
+    wanted = Wanted(policy=True, compose=True)
+    mounted = yaml.safe_load(content("compose.yaml", wanted))["services"]["worker"]["volumes"]
+    names = {re.fullmatch(r"\./([^:]+):/app/\1:ro", each)[1] for each in mounted}  # type: ignore[index]
+    assert names == set(wanted.files) - {".env", "compose.yaml", "test_my_handlers.py"}
+    assert names.isdisjoint(MODES)
+    without = yaml.safe_load(content("compose.yaml", Wanted(handlers=(), compose=True)))
+    assert "volumes" not in without["services"]["worker"]
 
 
 def test_nothing_is_asked_where_nobody_can_answer(tmp_path: Path) -> None:
@@ -122,7 +159,7 @@ def test_what_is_there_stays_and_nothing_is_written(tmp_path: Path, name: str) -
     (tmp_path / name).write_text("mine")
     ended = ringback("new", cwd=tmp_path)
 
-    assert (ended.returncode, f"{name} exists here already" in ended.stderr) == (1, True)
+    assert (ended.returncode, f"{name} exists there already" in ended.stderr) == (1, True)
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
 
 
@@ -130,7 +167,7 @@ def test_what_is_there_stays_and_nothing_is_written(tmp_path: Path, name: str) -
 def test_two_files_that_are_there_exist(tmp_path: Path) -> None:
     for name in ("my_handlers.py", "test_my_handlers.py"):
         (tmp_path / name).write_text("mine")
-    assert "my_handlers.py and test_my_handlers.py exist here already" in ringback("new", cwd=tmp_path).stderr
+    assert "my_handlers.py and test_my_handlers.py exist there already" in ringback("new", cwd=tmp_path).stderr
 
 
 @pytest.mark.slow
@@ -140,13 +177,14 @@ def test_a_link_that_leads_nowhere_is_not_written_through(tmp_path: Path) -> Non
     assert not (tmp_path / "elsewhere.py").exists()
 
 
-def test_an_env_file_that_is_there_stays(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("TELNYX_API_KEY=KEY\n")
-    ended = ringback("new", cwd=tmp_path)
+def test_an_env_file_that_is_there_stays_and_what_it_lacks_is_named(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TELNYX_API_KEY=KEY\nHANDLERS='mine:router'\n")
+    ended = ringback("new", "--policy", "--sms-from", "+13125550199", cwd=tmp_path)
 
     assert ended.returncode == 0
-    assert ".env stays unchanged: add HANDLERS=my_handlers:router" in ended.stdout
-    assert (tmp_path / ".env").read_text() == "TELNYX_API_KEY=KEY\n"
+    lacking = "HANDLERS=my_handlers:router, RINGBACK_SMS_FROM=+1312•••0199, RINGBACK_POLICY=policy.toml"
+    assert f".env stays unchanged: add {lacking}\n" in ended.stdout
+    assert (tmp_path / ".env").read_text() == "TELNYX_API_KEY=KEY\nHANDLERS='mine:router'\n"
     assert ((tmp_path / "my_handlers.py").read_text(), (tmp_path / "test_my_handlers.py").read_text()) == (
         HANDLERS,
         TEST,
