@@ -85,6 +85,12 @@ def add_diagrams() -> None:
             page.write_text(text.replace('<script src="', f'{script}<script src="', 1))
 
 
+def ask_no_other_host() -> None:
+    """Keep the link to the repository, and take its mark away. For that mark the theme asks GitHub for counts."""
+    for page in SITE.rglob("*.html"):
+        page.write_text(page.read_text().replace(' data-md-component="source"', ""))
+
+
 def _pages() -> Iterator[str]:
     for page in STAGE.rglob("*.md"):
         yield str(page.relative_to(STAGE))
@@ -103,6 +109,7 @@ def main() -> int:
         return 1
     add_plain_text()
     add_diagrams()
+    ask_no_other_host()
     print(f"{len(list(_pages()))} pages in {SITE.relative_to(ROOT)}")
     return 0
 

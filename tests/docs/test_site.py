@@ -1,14 +1,19 @@
 """The documentation's site: every page has its place, every link leads somewhere, and no page asks another host."""
 
+import functools
 import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,8 +53,9 @@ class Page(HTMLParser):
             self.loaded.append(given.get("src") or given.get("href") or "")
 
 
-@pytest.mark.slow
-def test_the_site_is_built_and_its_links_lead_somewhere() -> None:
+@pytest.fixture(scope="module")
+def site() -> Path:
+    """The built site."""
     pytest.importorskip("zensical", reason="pip install -e '.[docs]'")
     if not mermaid.COPY.exists():
         pytest.skip("python -m scripts.mermaid fetches the library for diagrams")
@@ -57,7 +63,11 @@ def test_the_site_is_built_and_its_links_lead_somewhere() -> None:
         [sys.executable, "-m", "scripts.build_docs"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
     )
     assert built.returncode == 0, built.stdout + built.stderr
-    site = ROOT / "build" / "site"
+    return ROOT / "build" / "site"
+
+
+@pytest.mark.slow
+def test_the_links_of_the_site_lead_somewhere(site: Path) -> None:
     pages = {each: Page(each.read_text()) for each in site.rglob("*.html") if each.name != "404.html"}
     assert len(pages) >= len(places())
     assert list(_broken(site, pages)) == []
@@ -69,8 +79,10 @@ def test_the_site_is_built_and_its_links_lead_somewhere() -> None:
         # The theme looks for it, and asks another host where it is missing.
         libraries = [Path(script).name.split(".")[0] for script in pages[each].loaded if script.endswith(".min.js")]
         assert libraries == ["mermaid", "bundle"]
-    _diagrams_are_drawn(site / "traces" / "index.html")
 
+
+@pytest.mark.slow
+def test_programs_get_every_page_as_plain_text(site: Path) -> None:
     listed = re.findall(r"\]\((\S+)\)", (site / "llms.txt").read_text())
     assert set(listed) == places()
     assert all((site / each).is_file() for each in listed)
@@ -78,22 +90,82 @@ def test_the_site_is_built_and_its_links_lead_somewhere() -> None:
     assert "Context.reply" in (site / "handler-api.md").read_text()
 
 
-def _diagrams_are_drawn(page: Path) -> None:
-    """Open a page in a browser that reaches no host."""
+@pytest.mark.slow
+def test_a_browser_shows_the_site_and_asks_no_other_host(site: Path) -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None or find_spec("playwright") is None:
-        return
+    if chromium is None or find_spec("axe_playwright_python") is None:
+        pytest.skip("pip install -e '.[browser]', and Debian's chromium")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as started:
+    with served(site) as address, sync_playwright() as started:
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        opened = browser.new_page(offline=True)
-        opened.goto(page.as_uri())
-        opened.wait_for_selector("div.mermaid", timeout=120_000)
-        drawn = opened.evaluate("document.querySelector('div.mermaid').getBoundingClientRect().height")
-        left = opened.evaluate("document.querySelectorAll('pre.mermaid').length")
+        page = browser.new_page(viewport={"width": 390, "height": 800})
+        asked: list[str] = []
+        page.on("request", lambda each: asked.append(each.url))
+        page.on("pageerror", lambda error: pytest.fail(str(error)))
+        for place in ("about/", "start/", "commands/", "404.html"):
+            page.goto(f"{address}/{place}")
+            page.wait_for_load_state("load")
+            assert page.evaluate(WIDER) == [], place
+        page.goto(f"{address}/traces/")
+        page.wait_for_selector("div.mermaid", timeout=120_000)
+        drawn = page.evaluate("document.querySelector('div.mermaid').getBoundingClientRect().height")
+        assert (drawn > 100, page.locator("pre.mermaid").count()) == (True, 0)
+        page.set_viewport_size({"width": 1280, "height": 800})
+        _search_by_keyboard(page, "quiet hours", "/fallback/")
+        assert _serious(page) == []
         browser.close()
-    assert (drawn > 100, left) == (True, 0)
+    assert [each for each in asked if not each.startswith((address, "data:", "blob:"))] == []
+
+
+WIDER = """[...document.querySelectorAll('html, .md-content img')]
+  .filter((each) => each.scrollWidth > innerWidth + 1 || (each.tagName === 'IMG' && !each.naturalWidth))
+  .map((each) => each.outerHTML.slice(0, 80))"""
+"""JavaScript for what is wider than the window, or a picture that is missing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder by HTTP, as a host of static pages does."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """A handler that logs nothing."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
+        """Log nothing."""
+
+
+def _search_by_keyboard(page: Any, text: str, path: str) -> None:
+    """Open the search by its key, type, and go to the first result."""
+    page.keyboard.press("/")
+    page.get_by_placeholder("Search").wait_for()
+    page.keyboard.type(text)
+    page.get_by_text(re.compile(r"^\d+ results?$")).wait_for()
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{path}*")
+
+
+def _serious(page: Any) -> list[str]:
+    """Return the serious violations of WCAG in light and dark."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = []
+    for colors in ("light", "dark"):
+        page.emulate_media(color_scheme=colors)
+        page.reload()
+        page.wait_for_selector(f"body[data-md-color-scheme={'default' if colors == 'light' else 'slate'}]")
+        found += [
+            f"{colors}: {each['id']}: {each['nodes'][0]['html']}"
+            for each in Axe().run(page).response["violations"]
+            if each["impact"] in {"serious", "critical"}
+        ]
+    return found
 
 
 def _broken(site: Path, pages: dict[Path, Page]) -> Iterator[tuple[str, str]]:
