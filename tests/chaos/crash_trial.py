@@ -116,7 +116,7 @@ class Trial:
             if self.victims[role].is_gone() and self.may_start(role):
                 self.start(role)
         for role in (INGRESS, WORKER):
-            if self.victims[role].pid and self.has_stopped(role):
+            if self.has_stopped(role):
                 raise EndedByItselfError(f"the {role} ended by itself: {self._log(role).read_text()[-1000:]}")
 
     def arm(self, marker: str, points: Sequence[Point]) -> None:
@@ -130,7 +130,8 @@ class Trial:
 
     def has_stopped(self, role: str) -> bool:
         """Return whether the process of a role has ended, and is not to be started again."""
-        return role not in self.watch.gone and not Path(f"/proc/{self.victims[role].pid}").exists()
+        pid = self.victims[role].pid
+        return pid != 0 and role not in self.watch.gone and not Path(f"/proc/{pid}").exists()
 
     def until(self, condition: Callable[[], T], what: str, *, seconds: float = SECONDS) -> T:
         """Return the first truthy answer of a condition. Meanwhile the killed are started again.
@@ -174,13 +175,14 @@ class Trial:
         """
         found: Audit = self.ask(audit)
 
-        def is_clean() -> bool:
+        def audit_again() -> Audit:
             nonlocal found
             found = self.ask(audit)
-            return found.clean
+            return found
 
         with suppress(TimeoutError):
-            self.until(is_clean, "a clean audit", seconds=self.lease + LEASE_ENDS)
+            self.until(lambda: not audit_again().differences, "events where they belong")
+            self.until(lambda: audit_again().clean, "a clean audit", seconds=self.lease + LEASE_ENDS)
         if found.clean or not mend:
             return found, False
         self.ask(lambda store: repair(store, found))
