@@ -57,6 +57,8 @@ def test_every_variable_is_documented(name: str) -> None:
         ("HANDLERS", "no_colon"),
         ("RINGBACK_DRY_RUN", "perhaps"),
         ("RINGBACK_SMS_PER_HOUR", "plenty"),
+        ("RINGBACK_REPLY_COUNTRIES", "USA"),
+        ("RINGBACK_REPLY_COUNTRIES", "US,UK"),
         ("RINGBACK_ENCRYPTION_KEY", "secret"),
     ],
 )

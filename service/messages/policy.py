@@ -69,7 +69,7 @@ def _time_zone(name: str) -> str:
 
 def _country(name: str) -> str:
     if name not in SUPPORTED_REGIONS:
-        raise ValueError("give countries by two capital letters, such as US")
+        raise ValueError("give countries by two capital letters of ISO 3166, such as US or GB")
     return name
 
 

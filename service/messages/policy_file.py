@@ -49,7 +49,10 @@ def policy_of(path: Path | None, sms_from: str | None) -> Policy | None:
         InvalidPolicy: the file cannot be read, or does not fit.
     """
     if path is not None:
-        return read_policy(path, sms_from=sms_from)
+        try:
+            return read_policy(path, sms_from=sms_from)
+        except InvalidPolicy as error:
+            raise InvalidPolicy(f"RINGBACK_POLICY: {error}") from None
     return default_policy(sms_from) if sms_from is not None else None
 
 

@@ -100,7 +100,16 @@ def countries(text: str) -> frozenset[str]:
     found = [each.strip().upper() for each in text.split(",")] if text.strip() else []
     if not all(re.fullmatch("[A-Z]{2}", each) for each in found):
         raise ValueError("give countries by two letters, with commas between them, such as US,CA")
+    if found and (unknown := sorted(set(found) - _regions())):
+        # A country that there is not would refuse every answer there.
+        raise ValueError(f"there is no {', '.join(unknown)}: give codes of ISO 3166, such as US,CA or GB for the UK")
     return frozenset(found)
+
+
+def _regions() -> set[str]:
+    from phonenumbers import SUPPORTED_REGIONS  # noqa: PLC0415 - the ingress starts without it
+
+    return set(SUPPORTED_REGIONS)
 
 
 def check_namespace(text: str) -> None:

@@ -210,6 +210,11 @@ def test_the_line_of_a_field_is_found_among_comments_and_long_values(before: int
     assert line_of(text, ("defaults",)) == 1
 
 
+def test_the_error_of_a_policy_in_force_names_the_variable(tmp_path: Path) -> None:
+    with pytest.raises(InvalidPolicy, match=r"^RINGBACK_POLICY: .*nowhere\.toml cannot be read"):
+        policy_of(tmp_path / "nowhere.toml", None)
+
+
 def test_the_policy_of_the_documentation_is_fit(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
     found = policy(tmp_path, page.partition("```toml\n")[2].partition("```")[0])
