@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.events.nested_json import transform
-from service.security.masking import gives_away, mask_number
+from service.security.masking import gives_away, mask_number, replace_numbers
 from service.security.numbers import is_number
 
 HIDDEN = "•••"
@@ -31,7 +31,6 @@ _HARMLESS = re.compile(
     r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|sha256:[0-9a-f]{64}"
     r"|\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:?\d\d)?"
 )
-_NUMBER = re.compile(r"\+?\d[\d\s().-]{5,18}\d")
 
 Replace = Callable[[str], str]
 
@@ -65,7 +64,7 @@ class Anonymizer:
         if _HARMLESS.fullmatch(text):
             return text
         shown = _filler(text) if gives_away(text) else text
-        return _NUMBER.sub(lambda match: self.number(match[0]), shown)
+        return replace_numbers(shown, self.number)
 
 
 def _changed(content: Any, number: Replace, text: Replace) -> Any:
@@ -94,7 +93,7 @@ def _changed_text(value: str, number: Replace, text: Replace, name: str) -> str:
     if _USER_ID.fullmatch(name) or gives_away(value):
         return text(value)
     if _SHOWN.fullmatch(name) and _TOKEN.fullmatch(value):
-        return _NUMBER.sub(lambda match: number(match[0]), value)
+        return replace_numbers(value, number)
     return number(value) if is_number(value) else text(value)
 
 

@@ -5,7 +5,7 @@ import hashlib
 import re
 import sysconfig
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -65,6 +65,11 @@ def mask_numbers(text: str) -> str:
     and so do dates (`2026-11-22 07:15`).
     """
     return _NUMBER.sub(_masked_if_long, mask_ids(text))
+
+
+def replace_numbers(text: str, replace: Callable[[str], str]) -> str:
+    """Replace possible phone numbers in an id or another name. The digits of a UUID or a date are none."""
+    return _NUMBER.sub(lambda match: match[0] if match["kept"] else replace(match[0]), text)
 
 
 def mask_e164(text: str) -> str:

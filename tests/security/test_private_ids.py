@@ -122,3 +122,11 @@ def test_an_erasure_finds_the_number_in_a_message_id() -> None:
     body = json.dumps({"data": {"payload": {"body": {"foreign_id": WAMID}}}}).encode()
     assert NumberMatcher.of(NUMBER).within(body)
     assert not NumberMatcher.of("+13125550111").within(body)
+
+
+def test_the_ids_of_an_export_keep_their_uuids_and_lose_their_numbers() -> None:
+    anonymizer = Anonymizer(b"secret")
+    uuid = "a72596e2-0f39-47f6-8054-543912345678"
+    for event_id in (uuid, f"{uuid}~message.sent", f"schedule:campaign_look:{uuid}"):
+        assert anonymizer.name(event_id) == event_id
+    assert anonymizer.name(f"order:+13125550101:{uuid}") == f"order:{anonymizer.number('+13125550101')}:{uuid}"
