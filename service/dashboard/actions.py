@@ -1,7 +1,7 @@
 """Changes by people. Each asks on a page of its own, and is put on record before it is carried out."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -31,7 +31,8 @@ class Choice:
 class Question:
     """A question before a change: its title, the consequences, and the button that carries it out.
 
-    `back` is the page to return to. `is_off` says that there is nothing to carry out.
+    `back` is the page to return to. `is_off` says that there is nothing to carry out. `hidden` are further fields of
+    its form.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Question:
     danger: bool = False
     choices: tuple[Choice, ...] = ()
     is_off: bool = False
+    hidden: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ async def on_record(visit: Visit, command: str, about: Mapping[str, Any]) -> Non
 async def _ask(action: Action, visit: Visit) -> View:
     given = {name: visit.query(name) for name in action.fields}
     question = await action.ask(visit, given)
-    return View("ask", {"question": question, "action": action.path, "hidden": given})
+    return View("ask", {"question": question, "action": action.path, "hidden": {**given, **question.hidden}})
 
 
 async def _carry_out(action: Action, visit: Visit) -> Response:

@@ -149,6 +149,21 @@ def test_all_events_of_an_issue_are_retried_by_a_job_and_no_others(stack: Stack,
     assert log_of(stack)[0].about == {"handler": "ship", "reason": "request", "events": 30}
 
 
+def test_an_event_that_dies_after_the_question_is_not_dropped_with_the_others(
+    stack: Stack, operator: httpx.Client
+) -> None:
+    stack.start_worker(failing_router())
+    counted = dead_event(stack, 1)
+    (issue,) = stack.ask(read_issues)
+    question = operator.get("/drop-issue", params={"issue": issue.id}).text
+    assert "Forget 1 events for good?" in question
+    later = dead_event(stack, 2)
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="(\w+)">', question))
+    path = operator.post("/drop-issue", data=form, headers=OWN).headers["location"].partition("?")[0]
+    wait_for(lambda: '<span class="badge done">' in operator.get(path).text)
+    assert (stack.record(counted) is None, stack.record(later) is None) == (True, False)
+
+
 def test_all_events_of_a_filter_are_counted_then_replayed_by_a_job_and_no_others(
     stack: Stack, operator: httpx.Client
 ) -> None:

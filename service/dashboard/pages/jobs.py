@@ -1,6 +1,7 @@
 """Bulk jobs: retry or drop of an issue, and replay of a filter. Their events are counted before."""
 
 import asyncio
+import re
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -15,6 +16,7 @@ from service.dashboard.rendering import parameters
 from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
 from service.security.masking import describe_error
+from service.store.connection import server_time
 from service.store.inbox.search import EventFilter
 from service.store.operators import bulk_jobs
 from service.store.operators.audit_log import Actor
@@ -37,6 +39,7 @@ from service.store.store import Store
 log = structlog.get_logger(__name__)
 
 EVERY = "every handler"
+_TIME = re.compile("[0-9]{1,15}")
 
 
 @dataclass
@@ -92,25 +95,31 @@ def _path(job_id: str) -> str:
 
 
 async def _ask_retry(visit: Visit, fields: Fields) -> Question:
-    found = await issue_named(visit, required(fields, "issue"))
+    until, found = await _counted(visit, fields)
     text = f"{found.count:,} events of this issue run again, in small batches after new events. Nothing is sent twice."
-    return _question(found, f"Retry {found.count:,} events?", text, "Retry all")
+    return _question(found, f"Retry {found.count:,} events?", text, "Retry all", until)
 
 
 async def _ask_drop(visit: Visit, fields: Fields) -> Question:
-    found = await issue_named(visit, required(fields, "issue"))
+    until, found = await _counted(visit, fields)
     text = f"{found.count:,} events of this issue are forgotten, with all of their data. This cannot be undone."
-    return _question(found, f"Forget {found.count:,} events for good?", text, "Drop all", danger=True)
+    return _question(found, f"Forget {found.count:,} events for good?", text, "Drop all", until, danger=True)
 
 
-def _question(issue: Issue, title: str, text: str, button: str, *, danger: bool = False) -> Question:
-    back = path_of("issues", issue.id)
-    return Question(title, text, button, back, danger=danger, is_off=not issue.count)
+async def _counted(visit: Visit, fields: Fields) -> tuple[int, Issue]:
+    """Return an issue with its number of events, and the time (ms) up to which these have died."""
+    return await server_time(visit.store.redis), await issue_named(visit, required(fields, "issue"))
+
+
+def _question(issue: Issue, title: str, text: str, button: str, until: int, *, danger: bool = False) -> Question:
+    back, hidden = path_of("issues", issue.id), {"until": str(until)}
+    return Question(title, text, button, back, danger=danger, is_off=not issue.count, hidden=hidden)
 
 
 async def _begin(visit: Visit, fields: Fields, action: bulk_jobs.Action) -> ActionResult:
-    found = await issue_named(visit, required(fields, "issue"))
-    wanted = EventFilter(died=found.handler, reason=found.reason)
+    found, until = await issue_named(visit, required(fields, "issue")), fields.get("until", "")
+    # Those that died after the question were not counted there.
+    wanted = EventFilter(died=found.handler, reason=found.reason, until=int(until) if _TIME.fullmatch(until) else None)
     settings = visit.settings
     request = JobRequest(action, wanted, trusted=settings.dry_run, keep_ids=settings.retention)
     return await _create(visit, request, "begun")
