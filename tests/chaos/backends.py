@@ -95,7 +95,8 @@ class Replicated:
 
     servers: Trio | Cluster
     namespace: str
-    replicas: int = 1
+    replicas: int
+    """Those that can become primary, as docs/redis.md asks."""
     _lost: tuple[ServerProcess, str] | None = None
 
     def address(self, stack: ExitStack) -> tuple[str, Proxy | None]:
@@ -139,9 +140,9 @@ def open_backend(kind: str, folder: Path, fleet: Fleet) -> Iterator[Backend]:
     """Run the servers until the block ends."""
     if kind == "sentinel":
         with open_trio(folder / "trio") as trio:
-            yield Replicated(trio, NAMESPACE)
+            yield Replicated(trio, NAMESPACE, replicas=len(trio.servers) - 1)
     elif kind == "cluster":
         with open_cluster(folder / "cluster") as cluster:
-            yield Replicated(cluster, cluster.namespace)
+            yield Replicated(cluster, cluster.namespace, replicas=1)
     else:
         yield OneServer(fleet)
