@@ -24,7 +24,7 @@ from service.outbound.errors import (
     is_rate_limit,
 )
 from service.outbound.lookups import look_up_for
-from service.outbound.phone_numbers import country_of, one_spelling
+from service.outbound.phone_numbers import country_of, spellings_of
 from service.security.masking import is_user_id
 from service.store.effects.ledger import EffectOutcome, Entry
 from service.store.facts.message_states import InsteadOf, NotAllowed, SendConditions
@@ -181,7 +181,7 @@ def _names(recipient: str) -> tuple[str, ...]:
     """Return the names under which a recipient may have said STOP: spellings of a number, or a user's id."""
     number = canonical_number(recipient)
     if number is not None:
-        return number, one_spelling(number)
+        return spellings_of(number)
     return (recipient,) if is_user_id(recipient) else ()
 
 

@@ -34,6 +34,11 @@ def one_spelling(number: str) -> str:
     return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
 
 
+def spellings_of(number: str) -> tuple[str, ...]:
+    """Return a number in the given and in its one spelling. Consent may be known under either."""
+    return tuple(dict.fromkeys((number, one_spelling(number))))
+
+
 def is_toll_free(number: str) -> bool:
     """Return whether a number in +E.164 form is toll-free, by its numbering plan."""
     parsed = _parsed(number)

@@ -70,7 +70,8 @@ class UnfitPayload(Exception):
             f"{'.'.join(map(str, each['loc'])) or 'payload'} ({each['type']})"
             for each in error.errors(include_input=False, include_url=False, include_context=False)
         )
-        super().__init__("the payload does not fit its model: " + ", ".join(fields))
+        # A field of a dictionary has the name that Telnyx gave it, which may be a number.
+        super().__init__("the payload does not fit its model: " + mask_numbers(", ".join(fields))[:MAX_TEXT])
 
 
 def done(record: HandlerRecord, now: int, reason: str | None = None) -> HandlerRecord:

@@ -141,6 +141,7 @@ def test_a_stop_holds_for_each_name_of_a_person(stack: Stack, said_by: str, sent
 
     @router.on("test.sends")
     async def sends(event: Event, ctx: Context) -> None:
+        assert await ctx.opted_out(sent_to)
         text: Any = {"type": "text", "text": {"body": "Hello"}}
         if sent_to == USER:
             await ctx.telnyx.messages.whatsapp(to=sent_to, from_=SMS_FROM, whatsapp_message=text)

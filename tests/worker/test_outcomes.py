@@ -376,3 +376,22 @@ def test_stock_arq_drains_the_queue_to_the_same_end_state(stack: Stack) -> None:
     assert [stack.ended(event).state for event in events] == ["done", "done", "dead"] * 3 + ["ignored"]
     leftovers = stack.ask(lambda store: store.redis.zcard(store.keys.queue))
     assert leftovers == 0
+
+
+class ByNumber(BaseModel):
+    rates: dict[str, int]
+
+
+def test_an_unfit_field_that_is_named_after_a_number_is_masked(stack: Stack) -> None:
+    router = Router()
+
+    @router.on("test.rates")
+    async def reads(event: Event[ByNumber], ctx: Context) -> None: ...
+
+    number = fresh_number()
+    stack.start_worker(router)
+    stack.deliver(event := envelope("test.rates", {"rates": {number: "many"}}))
+    handler = stack.ended(event).handlers["reads"]
+    assert handler.reason == "payload"
+    assert number[-7:] not in str(handler)
+    assert "rates." in str(handler.error)

@@ -9,6 +9,7 @@ from service.dashboard.routes import Page
 from service.dashboard.visit import View, Visit, path_of
 from service.events.consent import ConsentChange
 from service.events.phone_number import canonical_number
+from service.outbound.phone_numbers import spellings_of
 from service.security.masking import mask_number
 from service.store.facts.consent import OptOut, consent_of, opt_out_page, record_consent
 from service.store.operators.sessions import number_secret
@@ -62,8 +63,10 @@ async def _ask_opt_out(visit: Visit, fields: Fields) -> Question:
 
 
 async def _opt_out(visit: Visit, fields: Fields) -> ActionResult:
-    change = ConsentChange(await number_in(visit, fields), "out", None, "operator")
-    await record_consent(visit.store, [change], now=clock.now())
+    # Each spelling, since people write numbers otherwise than Telnyx does.
+    numbers = spellings_of(await number_in(visit, fields))
+    changes = [ConsentChange(each, "out", None, "operator") for each in numbers]
+    await record_consent(visit.store, changes, now=clock.now())
     return ActionResult(_back(fields), "opted_out")
 
 
