@@ -141,8 +141,8 @@ def main(arguments: list[str]) -> int:
     except Unrecorded as error:
         print(error, file=sys.stderr)
         return 1
-    if lost := covering_tests.unknown_to_coverage(coverage):
-        print(f"{lost} tests have no lines of Python in the record. A process of it may have broken: repeat --record.")
+    if lost := covering_tests.without_lines(coverage):
+        print(f"{lost} tests have no lines of Python in the record. A process of it has broken: repeat --record.")
     texts = sources(asked.files)
     jobs = jobs_of(chosen(texts, seed=asked.seed, sample=asked.sample), texts, coverage, asked.seconds, asked.also)
     return 0 if report(jobs, run(jobs, coverage.seconds), texts) else 1

@@ -102,9 +102,13 @@ class Judge:
 
 
 def _expanded(tests: list[str], items: list[pytest.Item]) -> Iterator[str]:
-    """Yield the tests, and those of a file for its name."""
+    """Yield the tests that there are still, and those of a file for its name."""
+    names = {each.nodeid for each in items}
     for test in tests:
-        yield from [test] if "::" in test else [each.nodeid for each in items if each.nodeid.startswith(f"{test}::")]
+        if test in names:
+            yield test
+        elif "::" not in test:
+            yield from (each.nodeid for each in items if each.nodeid.startswith(f"{test}::"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -15,12 +15,13 @@ from redis.asyncio import Redis
 
 from service.processes import embedded_server
 from service.store.connection import connect
+from tests.store.further_scenarios import FURTHER_SCENARIOS
 from tests.store.half_way import Scenario, World, new_world
 from tests.store.half_way_scenarios import SCENARIOS
 from tests.store.more_scenarios import MORE_SCENARIOS
 
 FILE = Path(__file__).with_name("script_results.json")
-ALL = (*SCENARIOS, *MORE_SCENARIOS)
+ALL = (*SCENARIOS, *MORE_SCENARIOS, *FURTHER_SCENARIOS)
 MINUTE = 60_000
 
 
