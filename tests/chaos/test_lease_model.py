@@ -18,8 +18,7 @@ from tests.chaos.exploring import explore, walk
 from tests.chaos.lease_model import Model
 from tests.chaos.lease_state import Bounds, Rules, State, Step
 from tests.chaos.replaying import Leased, Replay
-from tests.store.half_way import FaultyRedis, World
-from tests.store.test_half_way import all_scripts
+from tests.store.half_way import FaultyRedis, World, all_scripts
 
 SMALL = Bounds(claims=2)
 UNKEYED = replace(SMALL, keyed=False)

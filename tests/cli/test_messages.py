@@ -73,7 +73,7 @@ def test_a_number_that_said_stop_is_not_written_to_later_either(stack: Stack) ->
         ({"--at": "2030-01-01T09:00:00"}, "name the time zone"),
         ({"--at": "2020-01-01T09:00:00Z"}, "5 minutes to 5 days ahead"),
         ({"--at": "2099-01-01T09:00:00Z"}, "5 minutes to 5 days ahead"),
-        ({"--text": " "}, "nothing to say"),
+        ({"--text": " "}, "an empty text"),
         ({"--from": None}, "give --from, or set RINGBACK_SMS_FROM"),
     ],
     ids=lambda value: str(value)[:30],
