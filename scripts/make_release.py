@@ -29,8 +29,9 @@ PLACES = (
     Place("deploy/helm/ringback/Chart.yaml", rf"^(?:version|appVersion): {VERSION}$", 2),
     Place("deploy/helm/ringback/Chart.yaml", rf"image: ringback:{VERSION}$"),
     Place("deploy/helm/ringback/values.yaml", rf"-t ringback:{VERSION} "),
-    Place("docs/deploy.md", rf"\bringback:{VERSION}\b", 3),
-    Place("service/cli/run/new_files/compose.yaml.jinja", rf"image: ringback:{VERSION}$"),
+    Place("docs/deploy.md", rf"\bringback:{VERSION}\b", 4),
+    Place("service/cli/run/new_files/compose.yaml.jinja", rf"\bringback:{VERSION}\b", 2),
+    Place("examples/image/README.md", rf"\bringback:{VERSION}\b"),
     Place("examples/image/Dockerfile", rf"^FROM ringback:{VERSION}$"),
 )
 HEADING = r"^## {} - (?P<date>\S+)$"

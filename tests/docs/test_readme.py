@@ -165,6 +165,12 @@ def test_the_roles_of_the_image_refuse_to_start_unconfigured(tmp_path: Path, rol
     assert "is not set" in ended.stderr
 
 
+def test_the_prose_of_the_readme_is_read_in_two_minutes() -> None:
+    text = re.sub(r"^```.*?^```$|!\[.*?\]\(.*?\)|^\|.*?$", "", README, flags=re.MULTILINE | re.DOTALL)
+    words = re.findall(r"\w[\w'-]*", re.sub(r"\]\(.*?\)", "", text))
+    assert len(words) <= 2 * 238, "adults read 238 words a minute (Brysbaert 2019, doi:10.1016/j.jml.2019.104047)"
+
+
 def test_every_command_of_the_readme_is_known() -> None:
     known = {"config", "up", "events", "dead", "audit", "healthcheck", "demo", "pause", "resume", "doctor"}
     assert {command.split()[1] for command in commands() if command.startswith("ringback ")} <= known

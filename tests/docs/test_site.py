@@ -34,6 +34,11 @@ def test_every_page_of_docs_has_a_place_and_every_place_a_page() -> None:
     assert places() - pages - FROM_CODE == {"about.md", "CHANGELOG.md", "benchmarks/RESULTS.md", "examples/README.md"}
 
 
+def test_the_first_page_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(([\w./-]+\.md)", (ROOT / "docs" / "index.md").read_text()))
+    assert {each.name for each in (ROOT / "docs").glob("*.md")} - linked == {"index.md"}
+
+
 class Page(HTMLParser):
     """The links, anchors and loaded files of a page."""
 
