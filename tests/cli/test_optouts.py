@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from service import clock
 from service.events.consent import ConsentChange
 from service.store.facts.consent import Consent, Opposed, consent_of, opted_out, record_consent
 from tests.cli.deployment import Deployment
@@ -68,6 +69,21 @@ def test_lifting_holds_even_if_telnyx_runs_ahead_of_this_clock(deployment: Deplo
     deployment.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", future)], now=0))
     assert deployment.run("optouts", "remove", NUMBER, "--yes").code == 0
     assert not known(deployment).opted_out
+
+
+def test_a_stop_that_comes_while_the_question_stands_is_not_lifted(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", SAID_AT)], now=0))
+
+    def stop_arrives(*_: Any, **__: Any) -> None:
+        said = ConsentChange(NUMBER, "out", clock.now() + 0.01)
+        deployment.ask(lambda store: record_consent(store, [said], now=0))
+
+    monkeypatch.setattr("service.cli.privacy.optouts.confirm", stop_arrives)
+    ran = deployment.run("optouts", "remove", NUMBER)
+    assert (ran.code, "meanwhile" in ran.stderr) == (1, True)
+    assert known(deployment).opted_out
 
 
 def test_lifting_what_is_not_there_is_an_unmet_condition(deployment: Deployment) -> None:

@@ -9,6 +9,7 @@ import httpx
 import orjson
 import pytest
 
+from service import clock
 from service.dashboard.pages import events, issues, messages, numbers
 from service.events import Event
 from service.events.consent import ConsentChange
@@ -254,6 +255,21 @@ def test_a_number_is_opted_out_and_in_without_standing_in_a_url(stack: Stack, op
     assert {each.about["number"] for each in log_of(stack)} == {"+1312•••0147"}
     for wrong in ("13125550147", "hello", "", "+1"):
         assert operator.post("/opt-out", data={"number": wrong}, headers=OWN).status_code == 400
+
+
+def test_a_stop_that_comes_while_the_question_stands_is_not_lifted(stack: Stack, operator: httpx.Client) -> None:
+    stack.ask(lambda store: record_consent(store, [ConsentChange(NUMBER, "out", 1_790_000_000.0)], now=0))
+    found = operator.post("/numbers", data={"number": NUMBER}, headers=OWN).headers["location"]
+    question = operator.get("/opt-in", params={"token": found.rpartition("/")[2]}).text
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', question))
+    later = ConsentChange(NUMBER, "out", clock.now() + 0.01)
+    stack.ask(lambda store: record_consent(store, [later], now=0))
+    assert "opted_out_again" in operator.post("/opt-in", data=form, headers=OWN).headers["location"]
+    assert stack.ask(lambda store: consent_of(store, NUMBER)).opted_out
+    question = operator.get("/opt-in", params={"token": form["token"]}).text
+    form = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', question))
+    assert "opted_in" in operator.post("/opt-in", data=form, headers=OWN).headers["location"]
+    assert not stack.ask(lambda store: consent_of(store, NUMBER)).opted_out
 
 
 def test_opt_outs_come_by_their_time_in_pages_without_a_gap_or_a_double(stack: Stack, operator: httpx.Client) -> None:
