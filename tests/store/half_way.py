@@ -22,11 +22,21 @@ READS = (
     "EXISTS GET HEXISTS HGET HGETALL HKEYS HLEN HMGET HVALS LINDEX LLEN LRANGE SCARD SISMEMBER SMEMBERS TIME ZCARD"
     " ZCOUNT ZRANGE ZRANGEBYSCORE ZREVRANGE ZSCAN ZSCORE"
 )
+LONGER = 600_000
+"""Milliseconds by which keys live longer, so that none expires on a busy machine. The server has its own time."""
 REFUSED = "HALFWAY refused by the test"
 
 _HEAD = """
 local server, reads, written = redis, {}, 0
 for each in ('%(reads)s'):gmatch('%%S+') do reads[each] = true end
+local function later(command, ...)
+  local words = { ... }
+  for i, word in ipairs(words) do
+    local is_time = command == 'PEXPIRE' and i == 2 or command == 'SET' and words[i - 1] == 'PX'
+    if is_time then words[i] = word + %(longer)d end
+  end
+  return unpack(words)
+end
 local redis = setmetatable({ call = function(command, ...)
   if command == 'TIME' then return { '%(seconds)d', '%(micros)d' } end
   if not reads[command] then
@@ -35,7 +45,7 @@ local redis = setmetatable({ call = function(command, ...)
       error({ err = '%(refused)s: ' .. command .. ' ' .. tostring((...)) })
     end
   end
-  return server.call(command, ...)
+  return server.call(command, later(command, ...))
 end }, { __index = server })
 """
 
@@ -61,6 +71,7 @@ class FaultyRedis:
             "micros": self.now % 1000 * 1000,
             "fail_at": self.fail_at,
             "refused": REFUSED,
+            "longer": LONGER,
         }
         shebang, _, text = self.texts[digest].partition("\n")
         try:
