@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from service.events.opt_out_words import HELP_WORDS, OPT_IN_WORDS, OPT_OUT_WORDS, Said, forms_of
 from service.events.phone_number import canonical_number
-from service.events.tolerant_model import read_time
+from service.events.tolerant_model import possible_time
 from service.security.masking import is_user_id
 
 Source = Literal["message", "40300", "telnyx_list", "operator", "import"]
@@ -32,11 +32,6 @@ _PLACES = ("autoresponse_type", "text", "body", "suggestion_response")
 _DEEPEST = 6
 _LONGEST_POSTBACK = 2048
 """Characters. Source: OpenAPI `RCSReply`, `postback_data`."""
-_EARLIEST = 1_262_304_000.0
-"""Seconds: 2010-01-01. No event of Telnyx's is older."""
-_LATEST_AHEAD = 900.0
-"""Seconds that Telnyx's clock may be ahead of ours, as much as `RINGBACK_TOLERANCE` allows. A START from the future
-would lift each STOP until then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +62,12 @@ def words_of(
         return ()
     if is_inbound(event_type, payload):
         said = said_in(payload, also)
-        at = None if said is None else _time((payload.get("received_at"), occurred_at), now)
+        at = None if said is None else possible_time((payload.get("received_at"), occurred_at), now)
         if said is None or (said == "in" and at is None):
             return ()
         return tuple(ConsentChange(name, said, at) for name in names_of(payload))
     blocked = dict.fromkeys(blocked_recipients(payload))
-    at = _time((occurred_at, payload.get("completed_at")), now) if blocked else None
+    at = possible_time((occurred_at, payload.get("completed_at")), now) if blocked else None
     return tuple(ConsentChange(number, "out", at, BLOCKED_BY_STOP) for number in blocked)
 
 
@@ -215,12 +210,3 @@ def _decoded(postback: object) -> Iterator[str]:
         yield base64.b64decode(coded + "=" * (-len(coded) % 4), validate=True).decode()
     except ValueError:
         return
-
-
-def _time(candidates: tuple[object, ...], now: float) -> float | None:
-    """Return the first possible one of these times, in seconds."""
-    for each in candidates:
-        moment = None if isinstance(each, bool) else read_time(each)
-        if moment is not None and _EARLIEST <= (seconds := moment.timestamp()) <= now + _LATEST_AHEAD:
-            return seconds
-    return None

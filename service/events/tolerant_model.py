@@ -1,11 +1,16 @@
 """The base of all payload models. They accept anything that Telnyx sends, and print nothing private."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
 import pydantic
 
+_EARLIEST = 1_262_304_000.0
+"""Seconds: 2010-01-01. No event of Telnyx's is older."""
+_LATEST_AHEAD = 900.0
+"""Seconds that Telnyx's clock may be ahead of ours, as much as `RINGBACK_TOLERANCE` allows. A START from the future
+would lift each STOP until then."""
 _LATEST_SECONDS = 1e11
 """Larger numbers are milliseconds since 1970."""
 
@@ -79,6 +84,15 @@ def read_time(value: object) -> datetime | None:
     except (ValueError, OverflowError, OSError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def possible_time(candidates: Iterable[object], now: float) -> float | None:
+    """Return the first of these times that something of Telnyx's can have happened at, in seconds since 1970."""
+    for each in candidates:
+        moment = None if isinstance(each, bool) else read_time(each)
+        if moment is not None and _EARLIEST <= (seconds := moment.timestamp()) <= now + _LATEST_AHEAD:
+            return seconds
+    return None
 
 
 def list_of(value: object) -> list[Any]:

@@ -4,6 +4,7 @@ Pure, so that the handler and `ringback policy explain` cannot differ.
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from service.events import Event, Message
 from service.events.consent import blocked_recipients
 from service.events.message import REACHED
 from service.events.phone_number import canonical_number
+from service.events.tolerant_model import possible_time
 from service.messages.policy import NO_RULE, Occasion, Policy, Rule
 from service.messages.sms_text import readable, segments
 from service.messages.templates import BadTemplate, TemplateVariables
@@ -106,11 +108,12 @@ class Case:
 def cases(policy: Policy, event: Event[Message], *, accepted_at: float | None = None) -> Iterator[Case]:
     """Yield a case for each recipient with a number. Nothing can be sent to the others.
 
-    A message without any time is as old as its event, which came at `accepted_at` (seconds since 1970).
+    A message without any possible time is as old as its event, which came at `accepted_at` (seconds since 1970).
     """
     message = event.payload
-    sent = message.sent_at or message.received_at or event.occurred_at
-    since = accepted_at if sent is None else sent.timestamp()
+    times = message.sent_at, message.received_at, event.occurred_at
+    since = possible_time(times, math.inf if accepted_at is None else accepted_at)
+    since = accepted_at if since is None else since
     blocked = frozenset(blocked_recipients(message.model_dump(by_alias=True)))
     for to in message.to:
         number = canonical_number(to.phone_number)

@@ -79,13 +79,14 @@ def test_what_is_held_on_purpose_does_not_grow_too_old() -> None:
     assert one.reason_against(one.since + 36_000, one.since + 3600) is None
 
 
-def test_a_message_without_any_time_is_as_old_as_its_event() -> None:
-    times = dict.fromkeys(("sent_at", "received_at", "completed_at"))
+@pytest.mark.parametrize("sent_at", [None, 0, "1970-01-01T00:00:00Z", "2200-01-01T00:00:00Z"])
+def test_a_message_without_a_possible_time_is_as_old_as_its_event(sent_at: object) -> None:
+    times: dict[str, Any] = {"sent_at": sent_at, "received_at": None, "completed_at": None}
     message = Message.model_validate(finalized_rcs("delivery_failed", US, **times))
     timeless = Event("e", "message.finalized", None, message, "webhook")
-    [one] = cases(default_policy(SMS_FROM), timeless, accepted_at=1000.0)
-    assert one.reason_against(4601.0, None) == "too_old"
-    assert one.reason_against(4600.0, None) is None
+    [one] = cases(default_policy(SMS_FROM), timeless, accepted_at=1_800_000_000.0)
+    assert one.reason_against(1_800_003_601.0, None) == "too_old"
+    assert one.reason_against(1_800_003_600.0, None) is None
 
 
 def test_the_key_of_a_timer_holds_no_number() -> None:
