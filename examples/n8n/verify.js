@@ -1,5 +1,6 @@
 // The Code node behind a Webhook node with the option "Raw Body". It passes on what Ringback signed, and nothing else.
-// Self-hosted n8n needs NODE_FUNCTION_ALLOW_BUILTIN=crypto, and RINGBACK_FORWARD_SECRET in its environment.
+// Self-hosted n8n needs NODE_FUNCTION_ALLOW_BUILTIN=crypto, and RINGBACK_FORWARD_SECRET in its environment. From 2.0 on
+// it shows the environment to nodes only with N8N_BLOCK_ENV_ACCESS_IN_NODE=false.
 const crypto = require("crypto");
 
 const MOST_SECONDS = 300; // Ringback signs each attempt anew, so that an old one is a copy

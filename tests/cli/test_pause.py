@@ -109,6 +109,14 @@ def test_a_name_that_is_no_handlers_is_refused_and_nothing_paused(stack: Stack) 
 
 
 @pytest.mark.usefixtures("handlers")
+def test_a_handler_of_the_workers_alone_can_be_paused(stack: Stack) -> None:
+    stack.start_worker(two_handlers())  # the command's own HANDLERS has no `thank`
+    wait_for(lambda: "thank" in ringback("workers", "--json").stdout)
+    assert ringback("pause", "thank").code == 0
+    assert ringback("resume").stdout == "thank is resumed, 0 events waited.\n"
+
+
+@pytest.mark.usefixtures("handlers")
 def test_pausing_twice_changes_nothing(stack: Stack) -> None:
     ringback("pause", "greet")
     assert "already" in ringback("pause", "greet").stdout

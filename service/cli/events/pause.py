@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 
 from service.cli.connections import with_redis
+from service.cli.events.handler_names import refuse_unknown_handler
 from service.cli.on_record import put_on_record
 from service.cli.output import fail, say
-from service.settings import load
 from service.store.effects import blocks
-from service.worker.load_router import load_router
 
 Handler = Annotated[str | None, typer.Argument(help="One handler, by its name. Without one, all of them.")]
 
@@ -23,7 +22,8 @@ def pause(handler: Handler = None) -> None:
 
     Exit codes: 0 paused, 1 Redis is unreachable, 2 there is no such handler.
     """
-    name = blocks.ALL if handler is None else check_handler(handler)
+    refuse_unknown_handler(handler)
+    name = blocks.ALL if handler is None else handler
     put_on_record()
     changed = with_redis(lambda store: blocks.pause(store, name))
     command = f"ringback resume {handler or ''}".strip()
@@ -50,14 +50,3 @@ def resume(handler: Handler = None) -> None:
 
 def _subject(name: str) -> str:
     return "Every handler" if name == blocks.ALL else name
-
-
-def check_handler(name: str) -> str:
-    """Return the name where HANDLERS has it. Otherwise end the command with exit code 2, before it changes anything.
-
-    A misspelt name would pause nothing, or put events on a handler that no worker has.
-    """
-    names = sorted(load_router(load().handlers).subscriptions)
-    if name not in names:
-        fail(f"HANDLERS has no handler {name!r}, it has {', '.join(names)}", code=2)
-    return name

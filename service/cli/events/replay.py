@@ -11,14 +11,14 @@ from service.cli.connections import with_redis
 from service.cli.events.after_retry import warn_of_workers
 from service.cli.events.bulk import events, in_batches, report, run_job
 from service.cli.events.filters import AllOption, Ids, YesSendOption, check_selection, selects_events
-from service.cli.events.pause import check_handler
 from service.cli.options import YesOption
-from service.cli.output import confirm, say
+from service.cli.output import confirm, fail, say
 from service.settings import load
 from service.store.inbox.dead_letters import Replayed, replay
 from service.store.inbox.search import EventFilter, matching
 from service.store.operators.bulk_jobs import WHY_NOT, JobRequest
 from service.store.store import Store
+from service.worker.load_router import load_router
 
 
 @selects_events
@@ -50,7 +50,7 @@ def replay_events(
     check_selection(ids, selection, every=every)
     handler = again or only
     if handler:
-        check_handler(handler)
+        _refuse_handler_of_others(handler)
     found = list(dict.fromkeys(ids or with_redis(lambda store: _matching(store, selection))))
 
     request = JobRequest("replay", selection, "", yes_send or load().dry_run, handler, again is not None)
@@ -82,3 +82,10 @@ def _announce(counted: Sequence[Replayed], again: str | None) -> None:
         say(f"Effects of {again} that may happen again, with no protection against doubles: {effects:,}.", err=True)
     for verdict, count in verdicts.items():
         say(f"To stay unchanged: {events(count)} ({WHY_NOT[verdict]}).", err=True)
+
+
+def _refuse_handler_of_others(name: str) -> None:
+    """End the command with exit code 2 where HANDLERS lacks the handler, on which the command puts events."""
+    names = sorted(load_router(load().handlers).subscriptions)
+    if name not in names:
+        fail(f"HANDLERS has no handler {name!r}, it has {', '.join(names)}", code=2)
