@@ -57,9 +57,11 @@ end
 
 -- count: an event is in one state and no longer in another. Without `before` it is accepted, without `after` deleted.
 local function count(before, after)
-  recounted = counters()
-  recounted[before or 'accepted'] = recounted[before or 'accepted'] + (before and -1 or 1)
-  recounted[after or 'accepted'] = recounted[after or 'accepted'] + (after and 1 or -1)
+  local left, entered, numbers = before or 'accepted', after or 'accepted', counters()
+  numbers[left] = numbers[left] + (before and -1 or 1)
+  numbers[entered] = numbers[entered] + (after and 1 or -1)
+  recounted = recounted or {}
+  recounted[left], recounted[entered] = numbers[left], numbers[entered]
 end
 
 -- requeue: give an event its place in the queue. A waiting worker looks again after a second at the latest. It is woken for
