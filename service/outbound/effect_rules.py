@@ -21,6 +21,7 @@ from service.outbound.errors import (
     codes,
     is_idempotency_conflict,
     is_object,
+    is_page,
     is_rate_limit,
 )
 from service.outbound.lookups import look_up_for
@@ -115,7 +116,8 @@ def outcome_of(call: Call, answer: TelnyxResponse, *, again: bool) -> EffectOutc
     """Return the outcome of a request by its answer."""
     if 200 <= answer.status < 300 or (again and call.method == "DELETE" and answer.status == 404):
         # A success that no SDK can read would fail the handler at each attempt. Under its key Telnyx answers again.
-        return "unknown" if call.keyed and not is_object(answer) else "done"
+        unreadable = not is_object(answer) if call.keyed else is_page(answer)
+        return "unknown" if unreadable else "done"
     if is_rate_limit(answer):
         return "deferred"
     refusal = classify_response(answer, is_send=call.is_send, conflict_is_final=call.answers_conflict and not again)

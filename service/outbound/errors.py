@@ -121,6 +121,22 @@ def is_object(answer: TelnyxResponse) -> bool:
         return False
 
 
+def is_page(answer: TelnyxResponse) -> bool:
+    """Return whether a success is a page, such as a proxy's. Telnyx's API has none."""
+    return 200 <= answer.status < 300 and "text/html" in answer.headers.get("content-type", "")
+
+
+def is_garbled(answer: TelnyxResponse) -> bool:
+    """Return whether a success cannot be Telnyx's: it is a page, or JSON that cannot be read."""
+    if not 200 <= answer.status < 300 or "json" not in answer.headers.get("content-type", ""):
+        return is_page(answer)
+    try:
+        parse_json(answer.body)
+    except ValueError:
+        return answer.status != 204
+    return False
+
+
 def is_idempotency_conflict(answer: TelnyxResponse) -> bool:
     """Return whether a 422 says that the key was used for another request."""
     return answer.status == 422 and b"idempoten" in answer.body.lower()

@@ -12,7 +12,7 @@ from service.outbound import dry_run
 from service.outbound.api_call import Call, read_call
 from service.outbound.effect import Effect
 from service.outbound.effect_rules import to_carrier
-from service.outbound.errors import Refusal, TelnyxResponse
+from service.outbound.errors import Refusal, TelnyxResponse, is_garbled
 from service.outbound.handler_run_state import HandlerEnded, Run, current_run
 from service.outbound.run_ledger import RunLedger
 from service.outbound.sender import NO_ANSWER, EffectMetrics, Sender
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 NOT_AGAIN = {"x-should-retry": "false"}
 """Tells the SDK (its `_should_retry`) not to repeat an effect: the ledger decides that."""
+_GARBLED = Refusal("later", "telnyx_unreadable", "a read was answered by a page, or by half of its JSON")
 _UNSENDABLE = Refusal("hopeless", "request", "the request cannot be sent: HTTP allows no such header")
 _NOT_OF_THE_WHOLE = frozenset({"content-encoding", "content-length", "transfer-encoding"})
 
@@ -86,6 +87,9 @@ class EffectTransport(httpx.AsyncBaseTransport):
         account = await run.report(call, answer, clear=clear)
         if account is not None:
             raise run.interrupt(account)
+        if is_garbled(answer):
+            # The SDK would raise an error of its parser, or give the handler a text in place of a model.
+            raise run.interrupt(_GARBLED)
         return _response(answer)
 
     async def aclose(self) -> None:

@@ -116,3 +116,43 @@ def test_a_success_without_a_body_is_the_same_from_the_ledger(stack: Stack) -> N
         assert stack.ended(event).handlers["handler"].attempts == 1
     assert len(odd.asked) == 1
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        raw(200, b"<html>maintenance</html>", b"content-type: text/html"),
+        raw(200, b'{"data":{"id":', JSON),
+        raw(200, b"", JSON),
+    ],
+)
+def test_a_read_that_is_answered_by_no_json_waits_and_costs_no_attempt(stack: Stack, answer: bytes) -> None:
+    router = Router()
+
+    @router.on("test.reads")
+    async def reads(event: Event, ctx: Context) -> None:
+        profile = await ctx.telnyx.messaging_profiles.retrieve("profile-1")
+        assert profile.data is not None
+
+    with odd_telnyx([answer, raw(200, b'{"data":{"id":"profile-1"}}', JSON)]) as odd:
+        stack.start_worker(router, base_url=odd.url)
+        stack.deliver(event := envelope("test.reads", {}))
+        handler = stack.ended(event).handlers["reads"]
+    assert (handler.state, handler.attempts) == ("done", 0)
+    assert handler.runs[0].reason == "telnyx_unreadable"
+
+
+def test_a_change_that_is_answered_by_a_page_is_made_again(stack: Stack) -> None:
+    router = Router()
+
+    @router.on("test.changes")
+    async def changes(event: Event, ctx: Context) -> None:
+        await ctx.telnyx.messaging.rcs.agents.update("agent-1", webhook_url="https://hooks.example.com/webhooks")
+
+    page = raw(200, b"<html>maintenance</html>", b"content-type: text/html; charset=utf-8")
+    with odd_telnyx([page, raw(200, b'{"data":{"agent_id":"agent-1"}}', JSON)]) as odd:
+        stack.start_worker(router, base_url=odd.url)
+        stack.deliver(event := envelope("test.changes", {}))
+        handler = stack.ended(event).handlers["changes"]
+    assert (handler.state, handler.attempts, handler.runs[0].reason) == ("done", 0, "telnyx_unreadable")
+    assert [method for method, *_ in odd.asked] == ["PATCH", "PATCH"]
