@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import orjson
 from redis.exceptions import ResponseError
 
 from service.store.effects import blocks, rate_limits
@@ -39,7 +40,7 @@ OTHER = NUMBER.replace("0142", "0143")
 
 def running(script: str, *args: Any) -> Step:
     """A call of a script. What is no text and no number goes there as JSON."""
-    words = [json.dumps(each) if isinstance(each, dict | list) else each for each in args]
+    words = [orjson.dumps(each) if isinstance(each, dict | list) else each for each in args]
 
     async def act(world: World) -> Any:
         return await world.store.run(script, *words)
@@ -79,7 +80,7 @@ NOTICES = (
         "notices of one cause",
         nothing,
         each_of(
-            *(running("notice", "c", each, 2, 300_000) for each in ("a", "a", "b", "d")),
+            *(running("notice", "c", each, 2, 300_000) for each in ("a", "a", "b", "d", "b")),
             running("notices_take", 10, 60_000),
             running("notice", "c", "e", 9, 300_000),
             running("notice", "x", "y", 9, 300_000),
