@@ -116,18 +116,18 @@ def coverage_of(seconds: dict[str, float]) -> Coverage:
     return Coverage(CoverageData(no_disk=True), seconds, {f"{SCRIPT}:0": set(seconds), "a.lua:0": set()})
 
 
-def test_near_and_quick_tests_judge_first_and_one_case_of_each_before_the_others() -> None:
+def test_near_and_quick_tests_judge_first_and_further_cases_of_a_function_later() -> None:
     seconds = {
         "tests/cli/a::far": 1.0,
         "tests/store/a::near[1]": 2.0,
-        "tests/store/a::near[2]": 2.1,
+        "tests/store/a::near[2]": 2.9,
         "tests/store/a::slow": 9.0,
     }
     assert coverage_of(seconds).of(Mutant(SCRIPT, 0, 0, ""), b"") == [
         "tests/store/a::near[1]",
         "tests/cli/a::far",
-        "tests/store/a::slow",
         "tests/store/a::near[2]",
+        "tests/store/a::slow",
     ]
 
 
