@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -11,14 +11,16 @@ from typing import Any
 from telnyx import AsyncTelnyx
 
 from service import clock
+from service.events.message import MessageStatus
 from service.events.opt_out_words import opt_out_words
 from service.healing.deliveries import ListedDelivery, OurUrls, UnreadableDelivery, delivery_pages, read_delivery
 from service.healing.feed import Feed
 from service.healing.report import Healed, HealReport, Unhealed
 from service.outbound.effect_rules import KEY_IS_HONOURED
 from service.settings import Settings
-from service.store.facts.consent import record_consent
+from service.store.facts.consent import KeyMissing, record_consent
 from service.store.facts.message_states import read_state
+from service.store.inbox.accept import NewEvent
 from service.store.inbox.healing import MissedEvent, are_known
 from service.store.store import Store
 
@@ -109,10 +111,15 @@ class MissedDeliveries:
             replace(each, at=each.at or missed.last_at / 1000) for missed in missing for each in missed.event.words
         ]
         await record_consent(self.store, words, now=clock.now())
-        for event in (each.event for each in missing):
-            said = event.message
-            if said is not None:
-                await read_state(self.store, said.id, [], by=event.identity, keep=event.keep, said=said)
+        states = [
+            self._keep_state(each.event, each.event.message) for each in missing if each.event.message is not None
+        ]
+        await asyncio.gather(*states)
+
+    async def _keep_state(self, event: NewEvent, said: MessageStatus) -> None:
+        # The state is kept even where other recipients of the message are hidden under another key.
+        with suppress(KeyMissing):
+            await read_state(self.store, said.id, [], by=event.identity, keep=event.keep, said=said)
 
     def _is_repeated(self, delivery: ListedDelivery) -> bool:
         """Return whether equal content without an id was found in this turn already, within an hour of its attempts."""
