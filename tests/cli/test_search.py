@@ -175,3 +175,15 @@ def test_a_misspelt_handler_is_refused_with_the_name_that_is_near(deployment: De
         assert (ran.code, "is of_mine meant?" in ran.stderr) == (2, True), ran
     assert deployment.run("events", "list", "--handler", "sms_falback").code == 2
     assert deployment.run("dead", "list", "--handler", "sms_fallback").code == 0
+
+
+@pytest.mark.parametrize("since", ["99999999d", "0001-01-01", "1969-12-31T23:59:59Z"])
+def test_a_time_before_all_events_selects_all_of_them(deployment: Deployment, since: str) -> None:
+    deployment.accept("one")
+    assert "one" in deployment.run("events", "list", "--since", since).stdout
+    ran = deployment.run("audit", "log", "--since", since)
+    assert (ran.code, ran.stderr) == (0, "No action is on record.\n")
+
+
+def test_a_number_of_attempts_that_no_handler_reaches_is_bad_usage(deployment: Deployment) -> None:
+    assert deployment.run("events", "list", "--attempts", "9" * 20).code == 2

@@ -23,10 +23,16 @@ _BARE = re.compile(r"\s*[\d.]+\s*")
 
 
 def parse_moment(text: str) -> int:
-    """Return `15m`, `2h` or `7d` ago in milliseconds, or an ISO time, in UTC unless it names a zone."""
+    """Return `15m`, `2h` or `7d` ago in milliseconds, or an ISO time, in UTC unless it names a zone.
+
+    Nothing is before 1970: Redis refuses such a time.
+
+    Raises:
+        typer.BadParameter: it is neither.
+    """
     try:
         if not _BARE.fullmatch(text):
-            return int((clock.now() - seconds(text)) * 1000)
+            return max(0, int((clock.now() - seconds(text)) * 1000))
     except ValueError:
         pass
     try:
@@ -34,7 +40,7 @@ def parse_moment(text: str) -> int:
     except ValueError:
         told = f"{text!r} is neither a duration such as 15m or 2h nor a time such as 2026-01-31T08:00"
         raise typer.BadParameter(told) from None
-    return int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000)
+    return max(0, int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp() * 1000))
 
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The ids of events.", show_default=False)]
@@ -60,7 +66,8 @@ AnyReasonOption = Annotated[
     str | None, typer.Option("--reason", metavar="REASON", help="Only if a handler ended or waits for this reason.")
 ]
 AttemptsOption = Annotated[
-    int | None, typer.Option("--attempts", metavar="N", min=1, help="Only if a handler has run N times or more.")
+    int | None,
+    typer.Option("--attempts", metavar="N", min=1, max=1_000_000, help="Only if a handler has run N times or more."),
 ]
 CronsOption = Annotated[bool, typer.Option("--crons", help="Periodic events (ringback.cron.*) too.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All of them.")]
