@@ -389,7 +389,7 @@ BLOCKS = (
     ),
     Scenario(
         "blocks are probed in time",
-        PARKED,
+        then(PARKED, putting("zadd", "parked:outage", {"gone": 1})),
         each_of(
             at(999, running("blocks_probe", "0")),
             at(1000, running("blocks_probe", "0")),

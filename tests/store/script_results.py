@@ -13,15 +13,17 @@ from typing import Any, cast
 
 from redis.asyncio import Redis
 
+from service import clock
 from service.processes import embedded_server
 from service.store.connection import connect
+from tests.store.fact_scenarios import FACT_SCENARIOS
 from tests.store.further_scenarios import FURTHER_SCENARIOS
 from tests.store.half_way import Scenario, World, new_world
 from tests.store.half_way_scenarios import SCENARIOS
 from tests.store.more_scenarios import MORE_SCENARIOS
 
 FILE = Path(__file__).with_name("script_results.json")
-ALL = (*SCENARIOS, *MORE_SCENARIOS, *FURTHER_SCENARIOS)
+ALL = (*SCENARIOS, *MORE_SCENARIOS, *FURTHER_SCENARIOS, *FACT_SCENARIOS)
 MINUTE = 60_000
 
 
@@ -29,8 +31,9 @@ async def result_of(server: "Redis", scenario: Scenario) -> dict[str, Any]:
     """Return what a scenario answers and leaves, as JSON has it."""
     world = new_world(server)
     try:
-        await scenario.arrange(world)
-        answer = await scenario.act(world)
+        with clock.moved(lambda: world.redis.now / 1000):
+            await scenario.arrange(world)
+            answer = await scenario.act(world)
     except Exception as error:
         error.add_note(f"in the scenario {scenario.name!r}")
         raise
